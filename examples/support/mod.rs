@@ -1,0 +1,40 @@
+//! What the examples share: the address argument, the log, and an end on Ctrl-C or SIGTERM.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use wshub::ServerHandle;
+
+/// Turns the log on (RUST_LOG=info shows who came and who was refused), runs the example on the
+/// address of the command line, and says in plain words what went wrong.
+pub fn run(example: impl FnOnce(&str) -> io::Result<()>) -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".to_owned());
+    match example(&addr) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cannot serve on {addr}: {}", explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says where the server listens, and shuts it down gracefully on Ctrl-C or SIGTERM.
+pub fn announce(addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
+    ctrlc::set_handler(move || handle.shutdown()).map_err(io::Error::other)?;
+    println!("listening on ws://{addr}/");
+    io::stdout().flush()
+}
+
+fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is taken by another program; stop that one, or give another address, 127.0.0.1:0 for any free port"
+                .to_owned()
+        }
+        io::ErrorKind::InvalidInput => format!("{error}; give an address and a port, as in 127.0.0.1:9001"),
+        io::ErrorKind::PermissionDenied => format!("{error}; ports below 1024 are for root, try 9001"),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,173 @@
+//! The handle of one connection: identity, sending, closing. Cheap to clone, for any thread.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::error::{CloseError, SendError, SendErrorKind};
+use crate::handshake::Request;
+use crate::message::{Message, Prepared};
+use crate::outbox::Outbox;
+use crate::protocol::close::CloseCode;
+use crate::server::inbox::Account;
+
+/// One WebSocket connection. Clones are handles of the same connection; any thread may use them.
+///
+/// No method blocks. A handle may outlive its connection: then sending fails with
+/// [`SendErrorKind::Closed`], and the handle holds no socket and no buffer.
+///
+/// ```
+/// use wshub::Connection;
+///
+/// fn greet(connection: &Connection) {
+///     let name = connection.request().query().unwrap_or("stranger");
+///     if let Err(error) = connection.send(format!("hello {name}")) {
+///         eprintln!("{}: {error}", connection.id());
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Connection(Arc<Inner>);
+
+struct Inner {
+    id: u64,
+    request: Request,
+    protocol: Option<String>,
+    outbox: Arc<Outbox>,
+    account: Account,
+}
+
+/// Where a connection is in its life (WHATWG `readyState`, with its numbers). For display: by the
+/// time you look it may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum ReadyState {
+    /// The opening handshake is done; messages can be sent.
+    Open = 1,
+    /// A Close frame has been sent or queued; nothing more can be sent.
+    Closing = 2,
+    /// The connection has ended.
+    Closed = 3,
+}
+
+impl ReadyState {
+    pub(crate) fn from_u8(value: u8) -> Self {
+        match value {
+            1 => ReadyState::Open,
+            2 => ReadyState::Closing,
+            _ => ReadyState::Closed,
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(id: u64, request: Request, protocol: Option<String>, outbox: Arc<Outbox>) -> Self {
+        Connection(Arc::new(Inner { id, request, protocol, outbox, account: Account::default() }))
+    }
+
+    /// A number that no other connection of this server has or had.
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// The request that opened the connection: path, query, headers, cookies.
+    pub fn request(&self) -> &Request {
+        &self.0.request
+    }
+
+    /// The peer's address; behind a proxy that is the proxy's. `None` over a transport without one.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.request.peer_addr()
+    }
+
+    /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
+    pub fn protocol(&self) -> Option<&str> {
+        self.0.protocol.as_deref()
+    }
+
+    /// The extensions in use (RFC 6455 section 9), as in a browser: empty, wshub negotiates none yet.
+    pub fn extensions(&self) -> &str {
+        ""
+    }
+
+    /// Where the connection is in its life.
+    pub fn ready_state(&self) -> ReadyState {
+        self.0.outbox.ready_state()
+    }
+
+    /// Bytes, headers included, that were sent with [`send`](Connection::send) and that the socket
+    /// has not taken yet.
+    pub fn buffered_amount(&self) -> usize {
+        self.0.outbox.buffered_amount()
+    }
+
+    /// Sends a message. Never blocks: what the socket does not take is kept, up to
+    /// [`outbound_per_connection`](crate::Limits::outbound_per_connection) bytes and
+    /// [`write_timeout`](crate::Limits::write_timeout), then [`Overflow`](crate::Overflow) decides.
+    ///
+    /// # Errors
+    /// The message is given back with the reason ([`SendError::kind`]): the connection is closed or
+    /// closing, or the peer reads too slowly.
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.0.outbox.send(message.into())
+    }
+
+    /// Sends a message that was encoded before; see [`Prepared`]. Never blocks.
+    ///
+    /// # Errors
+    /// As [`send`](Connection::send).
+    pub fn send_prepared(&self, message: &Prepared) -> Result<(), SendErrorKind> {
+        self.0.outbox.send_prepared(message)
+    }
+
+    /// Sends a ping now (RFC 6455 section 5.5.2); the heartbeat does so by itself after
+    /// [`ping_interval`](crate::Limits::ping_interval) of silence. Never blocks.
+    ///
+    /// # Errors
+    /// [`SendErrorKind::Closed`] if the connection is closed or closing.
+    pub fn ping(&self) -> Result<(), SendErrorKind> {
+        self.0.outbox.ping()
+    }
+
+    /// Starts the closing handshake (RFC 6455 section 7.1.2) and returns at once; the `Close` event
+    /// comes when the peer has answered, or after [`close_timeout`](crate::Limits::close_timeout).
+    /// A reason of more than 123 bytes is cut at a character.
+    ///
+    /// # Errors
+    /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] if the
+    /// connection is closed or closing already.
+    pub fn close(&self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
+        let code = code.into();
+        if !code.is_allowed_on_wire() {
+            return Err(CloseError::ReservedCode(code));
+        }
+        self.0.outbox.close(Some(code), reason)
+    }
+
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.0.outbox
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.0.account
+    }
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Connection {}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("id", &self.id())
+            .field("peer_addr", &self.peer_addr())
+            .field("ready_state", &self.ready_state())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,168 @@
+//! Errors by whose fault they are: the peer, the network, the caller.
+
+use std::fmt;
+use std::io;
+
+use crate::message::Message;
+use crate::protocol::close::CloseCode;
+use crate::protocol::violation::Violation;
+
+/// Why a connection was given up.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke RFC 6455 or a limit. It was told by a Close frame with
+    /// [`Violation::close_code`]. Remedy: mend the peer, or raise the limit that the text names.
+    Protocol(Violation),
+    /// A message took longer than `assembly_timeout` from its first byte to its last.
+    /// Remedy: smaller messages, or a longer [`Limits::assembly_timeout`](crate::Limits::assembly_timeout).
+    AssemblyTimeout,
+    /// Nothing came from the peer for `ping_interval` and, after a ping, for `pong_timeout`: it is
+    /// gone or its network is. Remedy: none; the peer may connect again.
+    PongTimeout,
+    /// The peer did not read what was sent to it: more than `outbound_per_connection` bytes waited,
+    /// or one frame for longer than `write_timeout`. Remedy: send less, or choose another
+    /// [`Overflow`](crate::Overflow).
+    SlowConsumer,
+    /// The connection has ended, or a close is under way: nothing more can be sent.
+    Closed,
+    /// Reading or writing failed otherwise than by the peer's going away.
+    Io(io::Error),
+}
+
+impl Error {
+    /// What the peer is told, where it is told anything.
+    pub(crate) fn close_code(&self) -> Option<CloseCode> {
+        match self {
+            Error::Protocol(violation) => Some(violation.close_code()),
+            Error::AssemblyTimeout => Some(CloseCode::POLICY_VIOLATION),
+            Error::SlowConsumer => Some(CloseCode::TRY_AGAIN_LATER),
+            Error::PongTimeout | Error::Closed | Error::Io(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Protocol(violation) => violation.fmt(f),
+            Error::AssemblyTimeout => f.write_str("the message was not complete within the assembly timeout"),
+            Error::PongTimeout => f.write_str("no answer to a ping: the peer or its network is gone"),
+            Error::SlowConsumer => f.write_str("the peer reads too slowly: what waits for it is too much or too old"),
+            Error::Closed => f.write_str("the connection is closed or closing"),
+            Error::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Protocol(violation) => Some(violation),
+            Error::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendErrorKind {
+    /// The connection has ended, or a Close frame has been sent or queued (RFC 6455 section 5.5.1).
+    Closed,
+    /// Too much waits for the peer and the policy is [`Overflow::DropNewest`](crate::Overflow::DropNewest).
+    Full,
+    /// Too much waited for the peer: by [`Overflow::Disconnect`](crate::Overflow::Disconnect) this
+    /// send ended the connection.
+    SlowConsumer,
+}
+
+/// A message that was not taken, given back. Drop it, or keep it for another connection.
+///
+/// ```
+/// # use wshub::{Message, SendError};
+/// fn keep(error: SendError) -> Message {
+///     eprintln!("not sent: {error}");
+///     error.into_message()
+/// }
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct SendError {
+    kind: SendErrorKind,
+    message: Message,
+}
+
+impl SendError {
+    pub(crate) fn new(kind: SendErrorKind, message: Message) -> Self {
+        SendError { kind, message }
+    }
+
+    /// Why it was not taken.
+    pub fn kind(&self) -> SendErrorKind {
+        self.kind
+    }
+
+    /// The message as it was.
+    pub fn into_message(self) -> Message {
+        self.message
+    }
+}
+
+impl fmt::Debug for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SendError({:?}, {:?})", self.kind, self.message)
+    }
+}
+
+impl fmt::Display for SendErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SendErrorKind::Closed => "the connection is closed or closing",
+            SendErrorKind::Full => "too much waits for the peer already; this message was dropped",
+            SendErrorKind::SlowConsumer => "too much waits for the peer; the connection is given up",
+        })
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for SendErrorKind {}
+impl std::error::Error for SendError {}
+
+impl From<SendErrorKind> for Error {
+    fn from(kind: SendErrorKind) -> Self {
+        match kind {
+            SendErrorKind::Closed => Error::Closed,
+            SendErrorKind::Full | SendErrorKind::SlowConsumer => Error::SlowConsumer,
+        }
+    }
+}
+
+/// Why a close was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseError {
+    /// RFC 6455 section 7.4 reserves the code: an endpoint must not send it. Use 1000 to 1003, 1007
+    /// to 1014, or 3000 to 4999.
+    ReservedCode(CloseCode),
+    /// The connection is closed or closing already.
+    Closed,
+}
+
+impl fmt::Display for CloseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CloseError::ReservedCode(code) => {
+                write!(f, "close code {code} must not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999")
+            }
+            CloseError::Closed => f.write_str("the connection is closed or closing already"),
+        }
+    }
+}
+
+impl std::error::Error for CloseError {}

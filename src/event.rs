@@ -1,0 +1,54 @@
+//! What the application is told: open, message, close, error.
+
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::message::Message;
+use crate::protocol::close::CloseCode;
+
+/// Something that happened to a connection, in the words of a browser's WebSocket.
+///
+/// Per connection: one `Open`; its messages in the order they were sent; at most one `Error`; exactly
+/// one `Close`; nothing after. A failed opening handshake is no event: it is counted in
+/// [`Server::stats`](crate::Server::stats) and logged.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The opening handshake succeeded; from now on broadcasts reach the connection.
+    Open(Connection),
+    /// A whole message arrived.
+    Message(Connection, Message),
+    /// The connection ended, cleanly or not; its handle sends nothing more.
+    Close(Connection, CloseEvent),
+    /// wshub had to give the connection up; `Close` with code 1006 follows.
+    Error(Connection, Error),
+}
+
+impl Event {
+    /// The connection it happened to.
+    pub fn connection(&self) -> &Connection {
+        match self {
+            Event::Open(connection)
+            | Event::Message(connection, _)
+            | Event::Close(connection, _)
+            | Event::Error(connection, _) => connection,
+        }
+    }
+}
+
+/// How a connection ended (WHATWG `CloseEvent`, RFC 6455 section 7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseEvent {
+    /// The code of the peer's Close frame; 1005 when it carried none, 1006 when no Close frame came
+    /// or wshub gave the connection up.
+    pub code: CloseCode,
+    /// The peer's reason, often empty. It is the peer's text: escape it where you show it.
+    pub reason: String,
+    /// True when the closing handshake was completed: both sides sent a Close frame.
+    pub was_clean: bool,
+}
+
+impl CloseEvent {
+    pub(crate) fn abnormal() -> Self {
+        CloseEvent { code: CloseCode::ABNORMAL, reason: String::new(), was_clean: false }
+    }
+}

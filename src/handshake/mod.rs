@@ -1,0 +1,26 @@
+//! The opening handshake (RFC 6455 4, RFC 9110, RFC 9112), sans-I/O: bytes in, bytes out.
+//!
+//! A server feeds what it read to `request::HeadScanner` until that gives the length of the head,
+//! parses the head once with `Request::parse`, asks `negotiate` whether it may answer, and writes the
+//! bytes that `response` or `Refusal::encode` hand it.
+
+pub(crate) mod authority;
+pub(crate) mod negotiate;
+pub(crate) mod refusal;
+pub(crate) mod request;
+pub(crate) mod response;
+#[cfg(test)]
+mod tests;
+
+pub use refusal::Refusal;
+pub use request::{Request, Version};
+pub use response::{Accept, InvalidHeader, InvalidStatus, Reject, Response};
+
+/// Whether `text` is a token, the alphabet of methods, header names and subprotocols (RFC 9110 5.6.2).
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

@@ -1,0 +1,324 @@
+//! Why a request is not served: the reason, the answer that says so, and the remedy in words.
+
+use core::fmt;
+
+use super::response::{Reject, Response, reason_phrase};
+
+/// Characters of a peer's text that are shown.
+const EXCERPT_CHARS: usize = 64;
+
+/// Why a request was refused.
+///
+/// Its `Display` is one plain English line that names the remedy, for the log and for the body of the answer. Text of
+/// the peer in it is escaped and cut to 64 characters. [`status`](Self::status) is the HTTP status of the answer,
+/// [`reason`](Self::reason) a short key that does not change, for counting.
+///
+/// Source: RFC 6455 4.2.2, RFC 9110 15, RFC 9112 2 to 6.
+///
+/// ```
+/// use wshub::{Refusal, Request};
+///
+/// let refusal = Request::parse(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n").unwrap_err();
+/// assert_eq!(refusal.status(), Some(400));
+/// assert_eq!(refusal.reason(), "malformed");
+/// assert!(matches!(refusal, Refusal::Malformed(_)));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The head did not end within the limit. 431.
+    HeadTooLarge {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// One header line is longer than the limit. 431.
+    LineTooLong {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// There are more header lines than the limit. 431.
+    TooManyHeaders {
+        /// Lines allowed.
+        limit: usize,
+    },
+    /// The request target, or the line it stands in, is longer than the limit. 414.
+    TargetTooLong {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The head breaks the grammar of HTTP; the text says where. 400.
+    Malformed(&'static str),
+    /// The version is not HTTP/1.1 or HTTP/1.0. 505.
+    HttpVersion,
+    /// A TLS client spoke to a port without TLS. No answer: it could not read one.
+    TlsOnPlainPort,
+    /// The method is not GET, or for a plain request GET or HEAD. 405 with `Allow`.
+    Method {
+        /// The method, escaped and cut short.
+        method: String,
+    },
+    /// A WebSocket was asked for over HTTP/1.0. 426.
+    UpgradeOverHttp10,
+    /// `Upgrade: websocket` or `Connection: Upgrade` is missing beside other headers of a WebSocket handshake. 426.
+    UpgradeMissing,
+    /// A plain request where only WebSockets are served. 426.
+    UpgradeRequired,
+    /// A request for a WebSocket announces a body. 400.
+    BodyOnUpgrade,
+    /// Sec-WebSocket-Version is not 13. 426 with `Sec-WebSocket-Version: 13`.
+    WebSocketVersion {
+        /// What was sent, escaped and cut short; `None` if nothing was.
+        sent: Option<String>,
+    },
+    /// Sec-WebSocket-Key is missing or is not 16 bytes in base64. 400.
+    Key,
+    /// Sec-WebSocket-Protocol holds something that is not a token. 400.
+    SubprotocolSyntax,
+    /// A page of this origin may not open a WebSocket here. 403.
+    Origin {
+        /// The origin, escaped and cut short.
+        origin: String,
+        /// The host it was sent to, escaped and cut short.
+        host: String,
+    },
+    /// The server does not answer to this name, as a guard against DNS rebinding. 403.
+    Host {
+        /// The host without its port, escaped and cut short.
+        host: String,
+        /// Whether the server listens on loopback, where only names of loopback pass.
+        loopback: bool,
+    },
+    /// The head was not complete in time. 408.
+    Timeout,
+    /// Every place is taken, or this unfinished handshake gave its place to a newer one. 503 with `Retry-After: 1`.
+    Full,
+    /// The peer's address has as many connections as `max_per_address` allows.
+    TooManyFromAddress,
+    /// The server is shutting down. 503.
+    ShuttingDown,
+    /// The peer left before its handshake was complete. No answer: nobody reads it.
+    PeerLeft,
+    /// No such page. 404.
+    NotFound,
+    /// A hook of the application panicked. 500.
+    HookPanicked,
+    /// The `accept` hook chose a subprotocol that the client did not offer. 500.
+    SubprotocolNotOffered {
+        /// The subprotocol the hook chose.
+        chosen: String,
+    },
+    /// The `accept` hook refused. Status and body are the hook's.
+    HookRejected(Reject),
+}
+
+impl Refusal {
+    /// The status of the answer; `None` where no answer is written and the connection is closed at once.
+    ///
+    /// ```
+    /// use wshub::Refusal;
+    ///
+    /// assert_eq!(Refusal::Timeout.status(), Some(408));
+    /// assert_eq!(Refusal::TlsOnPlainPort.status(), None);
+    /// ```
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        Some(match self {
+            Self::Malformed(_) | Self::BodyOnUpgrade | Self::Key | Self::SubprotocolSyntax => 400,
+            Self::Origin { .. } | Self::Host { .. } => 403,
+            Self::NotFound => 404,
+            Self::Method { .. } => 405,
+            Self::Timeout => 408,
+            Self::TargetTooLong { .. } => 414,
+            Self::UpgradeOverHttp10 | Self::UpgradeMissing | Self::UpgradeRequired => 426,
+            Self::WebSocketVersion { .. } => 426,
+            Self::HeadTooLarge { .. } | Self::LineTooLong { .. } | Self::TooManyHeaders { .. } => {
+                431
+            }
+            Self::HookPanicked | Self::SubprotocolNotOffered { .. } => 500,
+            Self::TooManyFromAddress => 429,
+            Self::Full | Self::ShuttingDown => 503,
+            Self::HttpVersion => 505,
+            Self::HookRejected(reject) => reject.status(),
+            Self::TlsOnPlainPort | Self::PeerLeft => return None,
+        })
+    }
+
+    /// A short key for statistics and log filters. Keys stay as they are from version to version.
+    ///
+    /// ```
+    /// assert_eq!(wshub::Refusal::ShuttingDown.reason(), "shutting_down");
+    /// ```
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::HeadTooLarge { .. } | Self::LineTooLong { .. } | Self::TooManyHeaders { .. } => {
+                "head_too_large"
+            }
+            Self::TargetTooLong { .. } => "target_too_long",
+            Self::Malformed(_) => "malformed",
+            Self::HttpVersion => "http_version",
+            Self::TlsOnPlainPort => "tls",
+            Self::Method { .. } => "method",
+            Self::UpgradeOverHttp10 => "http10",
+            Self::UpgradeMissing | Self::UpgradeRequired => "upgrade",
+            Self::BodyOnUpgrade => "body",
+            Self::WebSocketVersion { .. } => "version",
+            Self::Key => "key",
+            Self::SubprotocolSyntax => "subprotocol",
+            Self::Origin { .. } => "origin",
+            Self::Host { .. } => "host",
+            Self::Timeout => "timeout",
+            Self::Full => "full",
+            Self::TooManyFromAddress => "address",
+            Self::ShuttingDown => "shutting_down",
+            Self::PeerLeft => "peer_left",
+            Self::NotFound => "not_found",
+            Self::HookPanicked => "hook_panicked",
+            Self::SubprotocolNotOffered { .. } => "hook_subprotocol",
+            Self::HookRejected(_) => "hook",
+        }
+    }
+
+    /// The answer as bytes, complete with `Connection: close`; empty where [`status`](Self::status) is `None`.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        self.to_response()
+            .map(|response| response.encode(false))
+            .unwrap_or_default()
+    }
+
+    /// The answer, for a caller that sends only its head (HEAD); `None` where nothing is to be sent.
+    pub(crate) fn to_response(&self) -> Option<Response> {
+        let status = self.status()?;
+        if let Self::HookRejected(reject) = self {
+            return Some(reject.clone().into());
+        }
+        let response = Response::text_with_status(status, format!("{self}\n"));
+        Some(match self {
+            // RFC 9110 10.2.3.
+            Self::Full | Self::ShuttingDown => response.with_trusted_header("Retry-After", "1"),
+            _ => response,
+        })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HeadTooLarge { limit } => write!(
+                f,
+                "the request head is longer than {limit} bytes; send fewer cookies"
+            ),
+            Self::LineTooLong { limit } => {
+                write!(f, "a header line is longer than {limit} bytes; shorten it")
+            }
+            Self::TooManyHeaders { limit } => {
+                write!(f, "there are more than {limit} header lines; send fewer")
+            }
+            Self::TargetTooLong { limit } => write!(
+                f,
+                "the request target is too long, the limit is {limit} bytes"
+            ),
+            Self::Malformed(problem) => write!(f, "malformed request: {problem}"),
+            Self::HttpVersion => f.write_str("only HTTP/1.1 and HTTP/1.0 are spoken here"),
+            Self::TlsOnPlainPort => {
+                f.write_str("a TLS client came to a port without TLS; use ws:// in place of wss://")
+            }
+            Self::Method { method } => write!(f, "method \"{method}\" is not served; use GET"),
+            Self::UpgradeOverHttp10 => {
+                f.write_str("a WebSocket cannot be opened over HTTP/1.0; use HTTP/1.1")
+            }
+            Self::UpgradeMissing => f.write_str(
+                "no `Upgrade: websocket` and `Connection: Upgrade`; send both, and let proxies in \
+                 between pass them on",
+            ),
+            Self::UpgradeRequired => {
+                f.write_str("this is a WebSocket server; connect with a WebSocket client")
+            }
+            Self::BodyOnUpgrade => f.write_str(
+                "a WebSocket request has no body; leave Content-Length and \
+                 Transfer-Encoding out",
+            ),
+            Self::WebSocketVersion { sent: Some(sent) } => {
+                write!(
+                    f,
+                    "Sec-WebSocket-Version is \"{sent}\", only 13 is spoken here; send \
+                 `Sec-WebSocket-Version: 13`"
+                )
+            }
+            Self::WebSocketVersion { sent: None } => {
+                f.write_str("no Sec-WebSocket-Version header; send `Sec-WebSocket-Version: 13`")
+            }
+            Self::Key => f.write_str(
+                "Sec-WebSocket-Key is missing or not 16 bytes in base64; send 24 characters",
+            ),
+            Self::SubprotocolSyntax => {
+                f.write_str("Sec-WebSocket-Protocol is not a list of tokens separated by commas")
+            }
+            Self::Origin { origin, host } => write!(
+                f,
+                "a page of origin \"{origin}\" may not open a WebSocket on \"{host}\"; to \
+                 allow it, add .origins([\"{origin}\"]) to the server's builder"
+            ),
+            Self::Host { host, loopback } => write!(
+                f,
+                "host \"{host}\" is not a name of this server{}; to allow it, add \
+                 .hosts([\"{host}\"]) to the server's builder",
+                if *loopback {
+                    ", which listens on loopback"
+                } else {
+                    ""
+                }
+            ),
+            Self::Timeout => {
+                f.write_str("the request was not complete in time; send its head at once")
+            }
+            Self::Full => f.write_str("the server is full; try again later"),
+            Self::TooManyFromAddress => f.write_str(
+                "too many connections from this address; close one, or raise max_per_address",
+            ),
+            Self::ShuttingDown => f.write_str("the server is shutting down; try again later"),
+            Self::PeerLeft => f.write_str("the peer left before its handshake was complete"),
+            Self::NotFound => f.write_str("there is nothing at this path"),
+            Self::HookPanicked => {
+                f.write_str("a hook of the application panicked; see the server's log")
+            }
+            Self::SubprotocolNotOffered { chosen } => write!(
+                f,
+                "the accept hook chose subprotocol \"{chosen}\", which the client did not offer; \
+                 choose one of request.subprotocols()"
+            ),
+            Self::HookRejected(reject) => write_rejection(f, reject),
+        }
+    }
+}
+
+fn write_rejection(f: &mut fmt::Formatter<'_>, reject: &Reject) -> fmt::Result {
+    let status = reject.status();
+    write!(
+        f,
+        "the accept hook answered {status} {}",
+        reason_phrase(status)
+    )?;
+    reject
+        .cause()
+        .map_or(Ok(()), |cause| write!(f, ": {cause}"))
+}
+
+impl core::error::Error for Refusal {}
+
+/// A peer's text as it may be shown: escaped, on one line, at most 64 characters of it.
+pub(crate) fn excerpt(text: &[u8]) -> String {
+    // A character has at most 4 bytes, so this is enough of them; the rest is not looked at.
+    let enough = text.get(..EXCERPT_CHARS * 4 + 4).unwrap_or(text);
+    let decoded = String::from_utf8_lossy(enough);
+    let mut chars = decoded.chars();
+    let mut shown: String = chars
+        .by_ref()
+        .take(EXCERPT_CHARS)
+        .flat_map(char::escape_debug)
+        .collect();
+    if chars.next().is_some() {
+        shown.push_str("...");
+    }
+    shown
+}

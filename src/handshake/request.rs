@@ -1,0 +1,684 @@
+//! The head of a request: finding its end as bytes arrive, refusing what is malformed, and reading what it says.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use super::authority::Authority;
+use super::refusal::{Refusal, excerpt};
+use super::{is_token, is_token_byte};
+
+/// Schemes that a target in absolute form may name (RFC 9112 3.2.2, RFC 6455 3).
+const TARGET_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+
+/// Headers that say one thing, so that two of them are an attack or a mistake (RFC 9112 3.2, RFC 6455 4.2.1).
+const SINGLE_HEADERS: [(&str, &str); 4] = [
+    ("host", "two Host headers (RFC 9112 3.2); send one"),
+    ("origin", "two Origin headers (RFC 6454 7.3); send one"),
+    (
+        "sec-websocket-key",
+        "two Sec-WebSocket-Key headers (RFC 6455 11.3.1); send one",
+    ),
+    (
+        "sec-websocket-version",
+        "two Sec-WebSocket-Version headers (RFC 6455 11.3.5); send one",
+    ),
+];
+
+/// How large the head of a request may be. A head is never larger than 65,535 bytes, whatever `max_head` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeadLimits {
+    /// Bytes of the whole head, its blank line included. 16 KiB: cookies take up to 4 KiB, the target up to 8.
+    pub(crate) max_head: usize,
+    /// Bytes of one line, without its CRLF. 8 KiB: RFC 9112 3 wants request lines of 8,000 bytes to work.
+    pub(crate) max_line: usize,
+    /// Bytes of the request target. 8,000, for the same sentence of RFC 9112 3.
+    pub(crate) max_target: usize,
+    /// Header lines. 100: what others count, several times what a browser sends.
+    pub(crate) max_headers: usize,
+}
+
+impl HeadLimits {
+    /// The widest limits whose spans fit in 16 bits.
+    const WIDEST: Self = Self {
+        max_head: u16::MAX as usize,
+        max_line: u16::MAX as usize,
+        max_target: u16::MAX as usize,
+        max_headers: u16::MAX as usize,
+    };
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self {
+            max_head: 16 * 1024,
+            max_line: 8 * 1024,
+            max_target: 8000,
+            max_headers: 100,
+        }
+    }
+}
+
+/// Finds the end of a head while it arrives, and refuses a bad one at its first bad byte.
+///
+/// Every byte is looked at once, however many reads bring the head.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadScanner {
+    limits: HeadLimits,
+    /// How many bytes were looked at.
+    seen: usize,
+    /// Where the current line starts.
+    line_start: usize,
+    /// The number of the current line; 0 is the request line.
+    line: usize,
+    /// Whether the last byte was a CR.
+    after_cr: bool,
+    /// Whether the first byte was that of a TLS record.
+    maybe_tls: bool,
+    /// Spaces of the request line so far: none in the method, one in the target, two in the version.
+    spaces: usize,
+    /// Where the target, then the version starts.
+    part_start: usize,
+}
+
+impl HeadScanner {
+    /// A scanner for one head.
+    pub(crate) fn new(limits: HeadLimits) -> Self {
+        let max_head = limits.max_head.min(HeadLimits::WIDEST.max_head);
+        Self {
+            limits: HeadLimits { max_head, ..limits },
+            seen: 0,
+            line_start: 0,
+            line: 0,
+            after_cr: false,
+            maybe_tls: false,
+            spaces: 0,
+            part_start: 0,
+        }
+    }
+
+    /// Looks at what is new in `received`, which holds every byte since the connection's first one.
+    ///
+    /// `Some(length)` is the length of the head with its blank line; bytes after it are not looked at. `None` asks for
+    /// more bytes, which never happens once `max_head` bytes are there.
+    pub(crate) fn scan(&mut self, received: &[u8]) -> Result<Option<usize>, Refusal> {
+        for &byte in received.get(self.seen..).unwrap_or_default() {
+            self.seen += 1;
+            if self.take(byte, received)? {
+                return Ok(Some(self.seen));
+            }
+            if self.seen >= self.limits.max_head {
+                return Err(Refusal::HeadTooLarge {
+                    limit: self.limits.max_head,
+                });
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes one byte; true at the end of the head.
+    fn take(&mut self, byte: u8, received: &[u8]) -> Result<bool, Refusal> {
+        match (self.after_cr, byte) {
+            (true, b'\n') => self.end_line(received),
+            // RFC 9112 2.2: a bare CR is an error.
+            (true, _) => Err(Refusal::Malformed(
+                "a CR without its LF (RFC 9112 2.2); end lines with CRLF",
+            )),
+            (false, b'\r') => {
+                self.after_cr = true;
+                Ok(false)
+            }
+            // RFC 9112 2.2 allows to accept it, and so lets two parsers see two requests.
+            (false, b'\n') => Err(Refusal::Malformed(
+                "an LF without its CR (RFC 9112 2.2); end lines with CRLF",
+            )),
+            (false, _) => self.take_content(byte).map(|()| false),
+        }
+    }
+
+    fn take_content(&mut self, byte: u8) -> Result<(), Refusal> {
+        let column = self.seen.saturating_sub(1).saturating_sub(self.line_start);
+        let limit = self.limits.max_line;
+        match self.line {
+            0 if column >= limit => Err(Refusal::TargetTooLong { limit }),
+            0 => self.take_request_line_byte(byte, column),
+            _ if column >= limit => Err(Refusal::LineTooLong { limit }),
+            _ => self.take_header_byte(byte, column),
+        }
+    }
+
+    fn take_request_line_byte(&mut self, byte: u8, column: usize) -> Result<(), Refusal> {
+        if self.maybe_tls {
+            return match (column, byte) {
+                (1, 0x03) => Err(Refusal::TlsOnPlainPort),
+                _ => Err(CONTROL_IN_REQUEST_LINE),
+            };
+        }
+        match byte {
+            b' ' => self.end_request_line_part(),
+            0x21..=0x7e => self.take_visible(byte),
+            // The content type of a TLS handshake record (RFC 8446 5.1); its next byte decides.
+            0x16 if column == 0 => {
+                self.maybe_tls = true;
+                Ok(())
+            }
+            // RFC 9112 3: method, target and version are visible ASCII.
+            _ => Err(CONTROL_IN_REQUEST_LINE),
+        }
+    }
+
+    fn take_visible(&self, byte: u8) -> Result<(), Refusal> {
+        let limit = self.limits.max_target;
+        match self.spaces {
+            // RFC 9112 3.1: the method is a token.
+            0 if !is_token_byte(byte) => Err(Refusal::Malformed(
+                "the method is not a token (RFC 9112 3.1)",
+            )),
+            1 if self.seen - self.part_start > limit => Err(Refusal::TargetTooLong { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// RFC 9112 3: single spaces between method, target and version; a target holds none.
+    fn end_request_line_part(&mut self) -> Result<(), Refusal> {
+        if self.spaces >= 2 || self.seen == self.part_start + 1 {
+            return Err(NOT_A_REQUEST_LINE);
+        }
+        self.spaces += 1;
+        self.part_start = self.seen;
+        Ok(())
+    }
+
+    fn take_header_byte(&self, byte: u8, column: usize) -> Result<(), Refusal> {
+        match byte {
+            // RFC 9112 2.2 and 5.2: space before the first header, and folded lines.
+            b' ' | b'\t' if column == 0 => Err(Refusal::Malformed(
+                "a header line starts with a space (RFC 9112 5.2); write each header on one line",
+            )),
+            _ if column == 0 && self.line > self.limits.max_headers => {
+                Err(Refusal::TooManyHeaders {
+                    limit: self.limits.max_headers,
+                })
+            }
+            b'\t' | 0x20..=0x7e | 0x80..=0xff => Ok(()),
+            // RFC 9110 5.5: CTL and NUL are invalid in a value, and no part of a name either.
+            _ => Err(Refusal::Malformed(
+                "a control character in a header (RFC 9110 5.5)",
+            )),
+        }
+    }
+
+    /// Ends a line at its CRLF; true if it was the blank line after the headers.
+    fn end_line(&mut self, received: &[u8]) -> Result<bool, Refusal> {
+        self.after_cr = false;
+        let end = self.seen.saturating_sub(2);
+        match self.line {
+            0 => self.check_request_line(received.get(self.part_start..end).unwrap_or_default())?,
+            _ if end == self.line_start => return Ok(true),
+            _ => {}
+        }
+        self.line += 1;
+        self.line_start = self.seen;
+        Ok(false)
+    }
+
+    fn check_request_line(&self, version: &[u8]) -> Result<(), Refusal> {
+        match (self.spaces, version) {
+            (2, b"HTTP/1.1" | b"HTTP/1.0") => Ok(()),
+            // RFC 9110 15.6.6; the preface of HTTP/2 (RFC 9113 3.4) is one of these.
+            (2, [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9']) => {
+                Err(Refusal::HttpVersion)
+            }
+            _ => Err(NOT_A_REQUEST_LINE),
+        }
+    }
+}
+
+const CONTROL_IN_REQUEST_LINE: Refusal = Refusal::Malformed(
+    "the request line holds a control character or is not ASCII (RFC 9112 3); percent-encode it",
+);
+const NOT_A_REQUEST_LINE: Refusal = Refusal::Malformed(
+    "the first line is not `METHOD target HTTP/1.1` with single spaces (RFC 9112 3)",
+);
+
+/// The HTTP version a request was sent with.
+///
+/// Any other version is refused with 505 before a [`Request`] exists (RFC 9110 15.6.6).
+///
+/// ```
+/// use wshub::{Request, Version};
+///
+/// let request = Request::parse(b"GET / HTTP/1.0\r\n\r\n")?;
+/// assert_eq!(request.version(), Version::Http10);
+/// # Ok::<(), wshub::Refusal>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// HTTP/1.0: plain requests only, a WebSocket cannot be opened over it (RFC 9110 7.8).
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+/// The request that opened a connection, or a plain request on the same port: what its head says.
+///
+/// Hooks get one, and a connection keeps it. Names and values are as the peer sent them: nothing is percent-decoded,
+/// nothing is trusted. It holds one copy of the head and nothing else, so its size is that of the head.
+///
+/// `Debug` prints method, host, path and header names; never a value, a cookie or the query, which may be secret.
+///
+/// Source: RFC 9112 3 to 5, RFC 6455 4.2.1.
+///
+/// ```
+/// use wshub::Request;
+///
+/// let head = b"GET /chat?room=7 HTTP/1.1\r\nHost: example.com\r\nCookie: id=abc\r\n\r\n";
+/// let request = Request::parse(head)?;
+/// assert_eq!(request.path(), "/chat");
+/// assert_eq!(request.query(), Some("room=7"));
+/// assert_eq!(request.header("host"), Some("example.com"));
+/// assert_eq!(request.cookie("id"), Some("abc"));
+/// # Ok::<(), wshub::Refusal>(())
+/// ```
+#[derive(Clone)]
+pub struct Request {
+    head: Box<[u8]>,
+    method: Span,
+    target: Span,
+    path: Span,
+    query: Option<Span>,
+    host: Span,
+    version: Version,
+    headers: Box<[HeaderSpans]>,
+    peer_addr: Option<SocketAddr>,
+}
+
+/// A part of the head.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    start: u16,
+    end: u16,
+}
+
+#[derive(Clone, Copy)]
+struct HeaderSpans {
+    name: Span,
+    value: Span,
+}
+
+impl Span {
+    /// Where `part`, a slice of `head`, lies in it.
+    fn of(head: &[u8], part: &[u8]) -> Option<Self> {
+        let start = part.as_ptr().addr().checked_sub(head.as_ptr().addr())?;
+        let end = start
+            .checked_add(part.len())
+            .filter(|&end| end <= head.len())?;
+        Some(Self {
+            start: u16::try_from(start).ok()?,
+            end: u16::try_from(end).ok()?,
+        })
+    }
+
+    fn bytes(self, head: &[u8]) -> &[u8] {
+        head.get(usize::from(self.start)..usize::from(self.end))
+            .unwrap_or_default()
+    }
+
+    fn text(self, head: &[u8]) -> &str {
+        core::str::from_utf8(self.bytes(head)).unwrap_or_default()
+    }
+}
+
+/// What a request target is made of.
+struct Target<'a> {
+    authority: Option<&'a str>,
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+impl Request {
+    /// Reads a whole head: the request line, the headers and the blank line, nothing after it.
+    ///
+    /// A server does this for you; it is public so that a hook can be tested with a request of your own.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] that names what is wrong: a malformed head, a version that is not HTTP/1.1 or 1.0, a Host that is
+    /// missing or invalid, a target of a form that a server does not serve, or more than 65,535 bytes. Its `Display`
+    /// says what to send instead.
+    ///
+    /// ```
+    /// use wshub::Request;
+    ///
+    /// assert_eq!(Request::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?.path(), "/");
+    /// assert!(Request::parse(b"GET / HTTP/1.1\r\n\r\n").is_err()); // no Host
+    /// # Ok::<(), wshub::Refusal>(())
+    /// ```
+    pub fn parse(head: &[u8]) -> Result<Self, Refusal> {
+        check_is_one_head(head)?;
+        let head: Box<[u8]> = head.into();
+        // Two lines of the head are no headers; the array is on the heap, for threads have small stacks.
+        let lines = head.iter().filter(|&&byte| byte == b'\n').count();
+        let mut slots = vec![httparse::EMPTY_HEADER; lines.saturating_sub(2)];
+        let mut parsed = httparse::Request::new(&mut slots);
+        parsed.parse(&head).map_err(malformed)?;
+
+        let method = parsed.method.unwrap_or_default();
+        let raw_target = parsed.path.unwrap_or_default();
+        let version = if parsed.version == Some(0) {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
+        let target = split_target(raw_target).ok_or_else(|| bad_target(method))?;
+        check_single_headers(parsed.headers)?;
+        let host_header = host_header(parsed.headers, version)?;
+        // RFC 9112 3.2.2: the authority of the target replaces what Host says.
+        let host = target.authority.unwrap_or(host_header);
+
+        let span = |part: &str| Span::of(&head, part.as_bytes()).unwrap_or_default();
+        let headers = parsed.headers.iter().map(|header| HeaderSpans {
+            name: span(header.name),
+            value: Span::of(&head, header.value.trim_ascii()).unwrap_or_default(),
+        });
+        Ok(Self {
+            method: span(method),
+            target: span(raw_target),
+            path: span(target.path),
+            query: target.query.map(span),
+            host: span(host),
+            version,
+            headers: headers.collect(),
+            peer_addr: None,
+            head,
+        })
+    }
+
+    /// The same request with the address of its peer, as [`peer_addr`](Self::peer_addr) gives it.
+    ///
+    /// A server sets it; it is public for tests of hooks.
+    #[must_use]
+    pub fn with_peer_addr(mut self, peer_addr: Option<SocketAddr>) -> Self {
+        self.peer_addr = peer_addr;
+        self
+    }
+
+    /// The method, case as sent: `"GET"`, or `"HEAD"` for a plain request.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method.text(&self.head)
+    }
+
+    /// The request target as sent: path and query, or a whole URL from a client that thinks it speaks to a proxy.
+    ///
+    /// [`path`](Self::path) and [`query`](Self::query) are the parts of both.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.target.text(&self.head)
+    }
+
+    /// The path, from its `/` to the query, percent-encoded as sent. It never starts with `//`.
+    ///
+    /// It may hold `..` and encoded slashes: do not use it as a file name as it is.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self.path.text(&self.head) {
+            // RFC 9112 3.2.1: an empty path is sent, and meant, as "/".
+            "" => "/",
+            path => path,
+        }
+    }
+
+    /// What follows the `?`, percent-encoded as sent; `None` without a `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.query.map(|query| query.text(&self.head))
+    }
+
+    /// The HTTP version.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The value of a header, its name in any case, without the spaces around it.
+    ///
+    /// The first one where several are sent. `None` if there is none, or if it is not UTF-8: see
+    /// [`headers`](Self::headers) for those.
+    ///
+    /// ```
+    /// use wshub::Request;
+    ///
+    /// let request = Request::parse(b"GET / HTTP/1.1\r\nHost: a\r\nX-Token:  t1 \r\n\r\n")?;
+    /// assert_eq!(request.header("x-token"), Some("t1"));
+    /// assert_eq!(request.header("authorization"), None);
+    /// # Ok::<(), wshub::Refusal>(())
+    /// ```
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.header_bytes(name)
+            .and_then(|value| core::str::from_utf8(value).ok())
+    }
+
+    /// Every header in the order sent, with its name as sent and its value as bytes.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers
+            .iter()
+            .map(|header| (header.name.text(&self.head), header.value.bytes(&self.head)))
+    }
+
+    /// The host, and its port if written, that the client asked for: the target's if it names one, else the Host
+    /// header (RFC 9112 3.2.2). Empty if an HTTP/1.0 client named none.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.host.text(&self.head)
+    }
+
+    /// The Origin header: the site whose page opens the WebSocket. `None` for a client that is not a browser.
+    ///
+    /// Only a browser is bound to tell the truth here; other programs send what they like (RFC 6455 10.2).
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.header("origin")
+    }
+
+    /// The value of a cookie, its name exact, quotes included if sent. The first one where several are sent.
+    ///
+    /// ```
+    /// use wshub::Request;
+    ///
+    /// let request = Request::parse(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: id=1; theme=dark\r\n\r\n")?;
+    /// assert_eq!(request.cookie("theme"), Some("dark"));
+    /// assert_eq!(request.cookie("Theme"), None);
+    /// # Ok::<(), wshub::Refusal>(())
+    /// ```
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies()
+            .find_map(|(sent, value)| (sent == name).then_some(value))
+    }
+
+    /// Every cookie as name and value, in the order sent (RFC 6265 4.2.1). What is no `name=value` in UTF-8 is left out.
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values("cookie")
+            .flat_map(|line| line.split(|&byte| byte == b';'))
+            .filter_map(|pair| {
+                core::str::from_utf8(pair.trim_ascii())
+                    .ok()?
+                    .split_once('=')
+            })
+    }
+
+    /// The subprotocols that the client offers, in its order of preference; empty without any (RFC 6455 11.3.4).
+    ///
+    /// ```
+    /// use wshub::Request;
+    ///
+    /// let request = Request::parse(b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Protocol: chat, v2\r\n\r\n")?;
+    /// assert!(request.subprotocols().eq(["chat", "v2"]));
+    /// # Ok::<(), wshub::Refusal>(())
+    /// ```
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.elements("sec-websocket-protocol")
+            .filter(|element| is_token(element))
+            .filter_map(|element| core::str::from_utf8(element).ok())
+    }
+
+    /// The address of the peer; `None` where the transport has none, as in memory. Behind a proxy it is the proxy's.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer_addr
+    }
+
+    /// Whether the client wants a WebSocket, so that a plain answer would be the wrong one. HEAD never does.
+    pub(crate) fn wants_upgrade(&self) -> bool {
+        self.method() != "HEAD"
+            && (self.lists("upgrade", "websocket")
+                || self.header_bytes("sec-websocket-key").is_some()
+                || self.header_bytes("sec-websocket-version").is_some())
+    }
+
+    /// The first value of a header, UTF-8 or not.
+    pub(crate) fn header_bytes(&self, name: &str) -> Option<&[u8]> {
+        self.values(name).next()
+    }
+
+    /// Whether a list header holds an element, in any case and on any of its lines (RFC 9110 5.3, 7.8).
+    pub(crate) fn lists(&self, name: &str, element: &str) -> bool {
+        self.elements(name)
+            .any(|sent| sent.eq_ignore_ascii_case(element.as_bytes()))
+    }
+
+    /// The elements of a list header over all its lines; empty ones are no elements (RFC 9110 5.6.1.2).
+    pub(crate) fn elements(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.values(name)
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .map(<[u8]>::trim_ascii)
+            .filter(|element| !element.is_empty())
+    }
+
+    /// Every value of a header, one for each of its lines.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.headers()
+            .filter(move |(sent, _)| sent.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self
+            .headers()
+            .map(|(name, _)| excerpt(name.as_bytes()))
+            .collect();
+        f.debug_struct("Request")
+            .field(
+                "method",
+                &format_args!("{}", excerpt(self.method().as_bytes())),
+            )
+            .field("host", &format_args!("{}", excerpt(self.host().as_bytes())))
+            .field("path", &format_args!("{}", excerpt(self.path().as_bytes())))
+            .field("version", &self.version)
+            .field("headers", &format_args!("{}", names.join(" ")))
+            .field("peer_addr", &self.peer_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the scanner refuses and httparse does not, for a head that did not come through a scanner.
+fn check_is_one_head(head: &[u8]) -> Result<(), Refusal> {
+    match HeadScanner::new(HeadLimits::WIDEST).scan(head)? {
+        Some(length) if length == head.len() => Ok(()),
+        _ => Err(Refusal::Malformed(
+            "the head does not end with its blank line (RFC 9112 2.1)",
+        )),
+    }
+}
+
+fn malformed(error: httparse::Error) -> Refusal {
+    Refusal::Malformed(match error {
+        // RFC 9112 5.1: a server MUST answer 400 to a space between name and colon.
+        httparse::Error::HeaderName => {
+            "a header name is not a token before its colon (RFC 9112 5.1); write `Name: value`"
+        }
+        httparse::Error::HeaderValue => "a header value holds a control character (RFC 9110 5.5)",
+        _ => "the request line or a header cannot be read (RFC 9112 3)",
+    })
+}
+
+/// A target that is not served is the fault of the method where no other form fits it (CONNECT, OPTIONS).
+fn bad_target(method: &str) -> Refusal {
+    match method {
+        "GET" | "HEAD" => {
+            Refusal::Malformed("the target is neither a path nor an absolute URL (RFC 9112 3.2)")
+        }
+        _ => Refusal::Method {
+            method: excerpt(method.as_bytes()),
+        },
+    }
+}
+
+/// Origin form or absolute form (RFC 9112 3.2); a fragment is never sent (RFC 9110 7.1).
+fn split_target(target: &str) -> Option<Target<'_>> {
+    if target.contains('#') {
+        return None;
+    }
+    let (authority, rest) = match target.starts_with('/') {
+        true => (None, target),
+        false => split_absolute(target).map(|(authority, rest)| (Some(authority), rest))?,
+    };
+    let (path, query) = match rest.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (rest, None),
+    };
+    // `//evil` reads as a host wherever it is used as a reference.
+    (!path.starts_with("//")).then_some(Target {
+        authority,
+        path,
+        query,
+    })
+}
+
+fn split_absolute(target: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = target.split_once("://")?;
+    TARGET_SCHEMES
+        .iter()
+        .find(|known| scheme.eq_ignore_ascii_case(known))?;
+    let (authority, rest) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len()))?;
+    Authority::parse(authority)?;
+    Some((authority, rest))
+}
+
+fn check_single_headers(headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
+    for (name, complaint) in SINGLE_HEADERS {
+        if headers
+            .iter()
+            .filter(|header| header.name.eq_ignore_ascii_case(name))
+            .count()
+            > 1
+        {
+            return Err(Refusal::Malformed(complaint));
+        }
+    }
+    Ok(())
+}
+
+/// RFC 9112 3.2: 400 for an HTTP/1.1 request without a Host, or with one that is invalid.
+fn host_header<'a>(headers: &[httparse::Header<'a>], version: Version) -> Result<&'a str, Refusal> {
+    let sent = headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("host"));
+    let Some(header) = sent else {
+        return match version {
+            Version::Http10 => Ok(""),
+            Version::Http11 => Err(Refusal::Malformed(
+                "no Host header (RFC 9112 3.2); send `Host: name:port`",
+            )),
+        };
+    };
+    core::str::from_utf8(header.value.trim_ascii())
+        .ok()
+        .filter(|host| Authority::parse(host).is_some())
+        .ok_or(Refusal::Malformed(
+            "the Host header is not `name`, `name:port` or `[ipv6]:port` (RFC 9112 3.2)",
+        ))
+}

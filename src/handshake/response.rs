@@ -1,0 +1,694 @@
+//! What is answered: plain responses, the 101, and what the `accept` hook says.
+
+use core::fmt;
+
+use super::is_token;
+use super::negotiate::Upgrade;
+use super::refusal::{Refusal, excerpt};
+use super::request::Request;
+
+/// Headers that say where a message ends or what the connection becomes: the server writes them itself.
+const FRAMING_HEADERS: [&str; 8] = [
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+];
+const WEBSOCKET_PREFIX: &str = "sec-websocket-";
+
+/// A header that cannot be sent, with the reason.
+///
+/// Checked where the header is set, so that text of a peer that an application passes on can never start a second
+/// header or a second response (CWE-113, RFC 9110 5.5).
+///
+/// ```
+/// use wshub::{InvalidHeader, Response};
+///
+/// let error = Response::ok().with_header("X-Name", "a\r\nSet-Cookie: b=c").unwrap_err();
+/// assert!(matches!(error, InvalidHeader::Value { .. }));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidHeader {
+    /// The name is not a token: letters, digits and ``!#$%&'*+-.^_`|~``.
+    Name {
+        /// The name, escaped and cut short.
+        name: String,
+    },
+    /// The value holds something else than printable ASCII, space and tab. Percent-encode it, or leave it out.
+    Value {
+        /// The name of the header; the value may be secret and is not kept.
+        name: String,
+    },
+    /// The server writes this header itself: it frames the message or is part of the handshake.
+    Reserved {
+        /// The name, escaped and cut short.
+        name: String,
+    },
+    /// A subprotocol's name is not a token.
+    Subprotocol {
+        /// The name, escaped and cut short.
+        name: String,
+    },
+}
+
+impl fmt::Display for InvalidHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { name } => write!(
+                f,
+                "header name \"{name}\" is not a token (RFC 9110 5.6.2); use letters, \
+                 digits and `-`"
+            ),
+            Self::Value { name } => write!(
+                f,
+                "the value of header \"{name}\" holds a control or non-ASCII character \
+                 (RFC 9110 5.5); percent-encode it"
+            ),
+            Self::Reserved { name } => write!(
+                f,
+                "header \"{name}\" frames the message or belongs to the handshake; leave it \
+                 out, the server writes it"
+            ),
+            Self::Subprotocol { name } => write!(
+                f,
+                "subprotocol \"{name}\" is not a token (RFC 6455 4.1); use letters, digits, \
+                 `-` and `.`"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for InvalidHeader {}
+
+/// A status that cannot be answered here.
+///
+/// A [`Response`] takes 200 to 599, a [`Reject`] 300 to 599: 101 is what the server itself sends when a hook accepts,
+/// and a 2xx does not refuse anything.
+///
+/// ```
+/// use wshub::{Reject, Response};
+///
+/// assert!(Response::new(101).is_err());
+/// assert!(Reject::new(200).is_err());
+/// assert!(Reject::new(403).is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidStatus {
+    status: u16,
+    lowest: u16,
+}
+
+impl fmt::Display for InvalidStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "status {} is not possible here; use one from {} to 599",
+            self.status, self.lowest
+        )
+    }
+}
+
+impl core::error::Error for InvalidStatus {}
+
+/// An answer to a plain HTTP request, what the `http` hook returns.
+///
+/// Every answer closes its connection, and says how long its body is; HEAD gets the same headers and no body.
+///
+/// Source: RFC 9110 6 and 15, RFC 9112 4.
+///
+/// ```
+/// use wshub::{Request, Response};
+///
+/// fn page(request: &Request) -> Response {
+///     match request.path() {
+///         "/" => Response::html("<!doctype html><title>hello</title>"),
+///         _ => Response::not_found(),
+///     }
+/// }
+///
+/// let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+/// assert_eq!(page(&request).status(), 200);
+/// # Ok::<(), wshub::Refusal>(())
+/// ```
+#[derive(Clone)]
+pub struct Response {
+    status: u16,
+    headers: Headers,
+    body: Vec<u8>,
+}
+
+impl Response {
+    /// An empty answer with this status.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidStatus`] unless the status is from 200 to 599.
+    ///
+    /// ```
+    /// let created = wshub::Response::new(201)?;
+    /// assert_eq!(created.status(), 201);
+    /// # Ok::<(), wshub::InvalidStatus>(())
+    /// ```
+    pub fn new(status: u16) -> Result<Self, InvalidStatus> {
+        check_status(status, 200).map(|()| Self::empty(status))
+    }
+
+    /// An empty 200.
+    #[must_use]
+    pub fn ok() -> Self {
+        Self::empty(200)
+    }
+
+    /// A 200 with a page: `text/html; charset=utf-8`, and `X-Content-Type-Options: nosniff`, so that a browser takes
+    /// the type as it is said.
+    #[must_use]
+    pub fn html(page: impl Into<String>) -> Self {
+        Self::typed(200, "text/html; charset=utf-8", page.into())
+    }
+
+    /// A 200 with text: `text/plain; charset=utf-8`, and `X-Content-Type-Options: nosniff`, so that no browser takes
+    /// text for a page.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::text_with_status(200, text.into())
+    }
+
+    /// A 404 that says so in a line of text.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::text_with_status(404, "there is nothing at this path\n".to_owned())
+    }
+
+    /// Sets a header. A header of the same name is replaced, except that each `Set-Cookie` is one more.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHeader`] if the name is not a token, if the value is not printable ASCII, or if the server writes this
+    /// header itself (`Content-Length`, `Transfer-Encoding`, `Connection`, `Upgrade`, `Sec-WebSocket-*` and the like).
+    ///
+    /// ```
+    /// use wshub::Response;
+    ///
+    /// let response = Response::ok().with_header("Cache-Control", "no-store")?;
+    /// assert_eq!(response.header("cache-control"), Some("no-store"));
+    /// # Ok::<(), wshub::InvalidHeader>(())
+    /// ```
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
+        self.headers.set(name, value)?;
+        Ok(self)
+    }
+
+    /// Sets the body. Its type is what a `Content-Type` header says; set one if there is none yet.
+    ///
+    /// ```
+    /// use wshub::Response;
+    ///
+    /// let image = Response::ok().with_header("Content-Type", "image/png")?.with_body(vec![0x89, b'P']);
+    /// assert_eq!(image.body().len(), 2);
+    /// # Ok::<(), wshub::InvalidHeader>(())
+    /// ```
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The value of a header that was set, its name in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The answer as bytes; with `head_only` without its body, as HEAD wants it (RFC 9110 9.3.2).
+    pub(crate) fn encode(&self, head_only: bool) -> Vec<u8> {
+        // RFC 9110 15.3.5, 15.3.6, 15.4.5: these have no content.
+        let body = if matches!(self.status, 204 | 205 | 304) {
+            &[]
+        } else {
+            self.body.as_slice()
+        };
+        let mut bytes = status_line(self.status);
+        // RFC 9110 7.8: who sends Upgrade also names it in Connection.
+        push_header(
+            &mut bytes,
+            "Connection",
+            if self.status == 426 {
+                "close, Upgrade"
+            } else {
+                "close"
+            },
+        );
+        for &(name, value) in required_headers(self.status) {
+            if self.headers.get(name).is_none() {
+                push_header(&mut bytes, name, value);
+            }
+        }
+        self.headers.encode(&mut bytes);
+        // RFC 9110 8.6: no Content-Length with 204; with 304 it would be that of another answer.
+        if !matches!(self.status, 204 | 304) {
+            push_header(&mut bytes, "Content-Length", &body.len().to_string());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        if !head_only {
+            bytes.extend_from_slice(body);
+        }
+        bytes
+    }
+
+    /// An answer in plain text.
+    pub(crate) fn text_with_status(status: u16, text: String) -> Self {
+        Self::typed(status, "text/plain; charset=utf-8", text)
+    }
+
+    /// Adds a header that this crate itself spells.
+    pub(crate) fn with_trusted_header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.replace(name, value);
+        self
+    }
+
+    fn typed(status: u16, content_type: &'static str, body: String) -> Self {
+        Self::empty(status)
+            .with_trusted_header("Content-Type", content_type)
+            .with_trusted_header("X-Content-Type-Options", "nosniff")
+            .with_body(body)
+    }
+
+    fn empty(status: u16) -> Self {
+        Self {
+            status,
+            headers: Headers::default(),
+            body: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("body_len", &self.body.len())
+            .finish()
+    }
+}
+
+/// What the `accept` hook returns to open the WebSocket, with a subprotocol and headers of its own if it wants.
+///
+/// By default there are no extra headers, and the subprotocol is the server's choice among its own list.
+///
+/// Source: RFC 6455 4.2.2.
+///
+/// ```
+/// use wshub::{Accept, Reject, Request};
+///
+/// fn accept(request: &Request) -> Result<Accept, Reject> {
+///     match request.cookie("session") {
+///         Some(_) => Ok(Accept::new().with_header("X-Server", "north")?),
+///         None => Err(Reject::unauthorized()),
+///     }
+/// }
+///
+/// let request = Request::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
+/// assert_eq!(accept(&request).unwrap_err().status(), 401);
+/// # Ok::<(), wshub::Refusal>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Accept {
+    subprotocol: Option<String>,
+    headers: Headers,
+}
+
+impl Accept {
+    /// Accepts, and leaves the rest to the server.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Chooses the subprotocol, in place of the server's choice. It must be one of
+    /// [`Request::subprotocols`]: a client has to fail on another (RFC 6455 4.1), so the server answers 500 then.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHeader::Subprotocol`] if the name is not a token.
+    ///
+    /// ```
+    /// use wshub::Accept;
+    ///
+    /// assert!(Accept::new().with_subprotocol("chat.v2").is_ok());
+    /// assert!(Accept::new().with_subprotocol("two words").is_err());
+    /// ```
+    pub fn with_subprotocol(mut self, name: &str) -> Result<Self, InvalidHeader> {
+        if !is_token(name.as_bytes()) {
+            return Err(InvalidHeader::Subprotocol {
+                name: excerpt(name.as_bytes()),
+            });
+        }
+        self.subprotocol = Some(name.to_owned());
+        Ok(self)
+    }
+
+    /// Adds a header to the 101, `Set-Cookie` for one. A header of the same name is replaced, except `Set-Cookie`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHeader`], as for [`Response::with_header`].
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
+        self.headers.set(name, value)?;
+        Ok(self)
+    }
+
+    /// The subprotocol that was chosen, if one was.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The extra headers, for [`switching_protocols`].
+    pub(crate) fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// Puts the hook's choice of a subprotocol, if it made one, in the place of the server's.
+    ///
+    /// RFC 6455 4.2.2: only what the client offered may be chosen; else the hook has a bug, for the log and a 500.
+    pub(crate) fn settle(&self, request: &Request, upgrade: &mut Upgrade) -> Result<(), Refusal> {
+        let Some(chosen) = &self.subprotocol else {
+            return Ok(());
+        };
+        if !request.subprotocols().any(|offered| offered == chosen) {
+            return Err(Refusal::SubprotocolNotOffered {
+                chosen: excerpt(chosen.as_bytes()),
+            });
+        }
+        upgrade.subprotocol = Some(chosen.clone());
+        Ok(())
+    }
+}
+
+/// What the `accept` hook returns to refuse: a status from 300 to 599, headers and a text.
+///
+/// A browser shows none of it to the page, which sees only that the connection failed (close code 1006); other
+/// clients do. An [`InvalidHeader`] or [`InvalidStatus`] becomes a `Reject` with `?`: 500, with its text in the log.
+///
+/// Source: RFC 6455 4.2.2, RFC 9110 15.
+///
+/// ```
+/// use wshub::Reject;
+///
+/// let reject = Reject::forbidden().with_body("members only\n");
+/// assert_eq!(reject.status(), 403);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reject {
+    response: Response,
+    cause: Option<String>,
+}
+
+impl Reject {
+    /// Refuses with this status, and its name as the text.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidStatus`] unless the status is from 300 to 599: 101 and 2xx do not refuse.
+    ///
+    /// ```
+    /// use wshub::Reject;
+    ///
+    /// let moved = Reject::new(307)?;
+    /// assert_eq!(moved.status(), 307);
+    /// # Ok::<(), wshub::InvalidStatus>(())
+    /// ```
+    pub fn new(status: u16) -> Result<Self, InvalidStatus> {
+        check_status(status, 300).map(|()| Self::plain(status))
+    }
+
+    /// 401. The answer carries `WWW-Authenticate: Bearer` unless you set another (RFC 9110 15.5.2 wants one).
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self::plain(401)
+    }
+
+    /// 403.
+    #[must_use]
+    pub fn forbidden() -> Self {
+        Self::plain(403)
+    }
+
+    /// 404.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::plain(404)
+    }
+
+    /// 429.
+    #[must_use]
+    pub fn too_many_requests() -> Self {
+        Self::plain(429)
+    }
+
+    /// 503.
+    #[must_use]
+    pub fn service_unavailable() -> Self {
+        Self::plain(503)
+    }
+
+    /// Sets a header, `Location` or `Retry-After` for one. A header of the same name is replaced, except `Set-Cookie`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHeader`], as for [`Response::with_header`].
+    ///
+    /// ```
+    /// use wshub::Reject;
+    ///
+    /// let later = Reject::service_unavailable().with_header("Retry-After", "30")?;
+    /// assert_eq!(later.status(), 503);
+    /// # Ok::<(), wshub::InvalidHeader>(())
+    /// ```
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
+        self.response = self.response.with_header(name, value)?;
+        Ok(self)
+    }
+
+    /// Sets the text, sent as `text/plain; charset=utf-8` unless you set another `Content-Type`.
+    #[must_use]
+    pub fn with_body(mut self, text: impl Into<String>) -> Self {
+        self.response = self.response.with_body(text.into());
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.response.status()
+    }
+
+    /// The error of the hook that became this, for the log.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    fn plain(status: u16) -> Self {
+        let text = format!("{status} {}\n", reason_phrase(status));
+        Self {
+            response: Response::text_with_status(status, text),
+            cause: None,
+        }
+    }
+
+    fn internal(cause: String) -> Self {
+        Self {
+            cause: Some(cause),
+            ..Self::plain(500)
+        }
+    }
+}
+
+impl From<Reject> for Response {
+    fn from(reject: Reject) -> Self {
+        reject.response
+    }
+}
+
+impl From<InvalidHeader> for Reject {
+    fn from(error: InvalidHeader) -> Self {
+        Self::internal(error.to_string())
+    }
+}
+
+impl From<InvalidStatus> for Reject {
+    fn from(error: InvalidStatus) -> Self {
+        Self::internal(error.to_string())
+    }
+}
+
+/// Headers that were checked. `Debug` prints their names only: a value may be a cookie.
+#[derive(Clone, Default)]
+pub(crate) struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
+        check_header(name, value)?;
+        self.replace(name, value);
+        Ok(())
+    }
+
+    fn replace(&mut self, name: &str, value: &str) {
+        // RFC 6265 3: cookies cannot share a line, nor replace each other.
+        if !name.eq_ignore_ascii_case("set-cookie") {
+            self.0
+                .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        }
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        for (name, value) in &self.0 {
+            push_header(bytes, name, value);
+        }
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|(name, _)| name))
+            .finish()
+    }
+}
+
+/// The 101 that opens the WebSocket (RFC 6455 4.2.2).
+pub(crate) fn switching_protocols(
+    accept_key: &[u8; 28],
+    subprotocol: Option<&str>,
+    extra: &Headers,
+) -> Vec<u8> {
+    let mut bytes = status_line(101);
+    push_header(&mut bytes, "Upgrade", "websocket");
+    push_header(&mut bytes, "Connection", "Upgrade");
+    bytes.extend_from_slice(b"Sec-WebSocket-Accept: ");
+    bytes.extend_from_slice(accept_key);
+    bytes.extend_from_slice(b"\r\n");
+    if let Some(subprotocol) = subprotocol {
+        push_header(&mut bytes, "Sec-WebSocket-Protocol", subprotocol);
+    }
+    extra.encode(&mut bytes);
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
+
+/// The reason phrase of a status; empty for one without a common name (RFC 9112 4 allows that).
+pub(crate) fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        414 => "URI Too Long",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+/// Headers without which an answer of this status breaks a MUST.
+fn required_headers(status: u16) -> &'static [(&'static str, &'static str)] {
+    match status {
+        // RFC 9110 15.5.2; not Basic, for which a browser would ask its user.
+        401 => &[("WWW-Authenticate", "Bearer")],
+        // RFC 9110 15.5.6.
+        405 => &[("Allow", "GET, HEAD")],
+        // RFC 9110 15.5.22, RFC 6455 4.4.
+        426 => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
+        _ => &[],
+    }
+}
+
+fn status_line(status: u16) -> Vec<u8> {
+    format!("HTTP/1.1 {status} {}\r\n", reason_phrase(status)).into_bytes()
+}
+
+fn push_header(bytes: &mut Vec<u8>, name: &str, value: &str) {
+    for part in [name, ": ", value, "\r\n"] {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn check_status(status: u16, lowest: u16) -> Result<(), InvalidStatus> {
+    match (lowest..=599).contains(&status) {
+        true => Ok(()),
+        false => Err(InvalidStatus { status, lowest }),
+    }
+}
+
+fn check_header(name: &str, value: &str) -> Result<(), InvalidHeader> {
+    let lower = name.to_ascii_lowercase();
+    // RFC 9110 5.1: a name is a token.
+    if !is_token(name.as_bytes()) {
+        return Err(InvalidHeader::Name {
+            name: excerpt(name.as_bytes()),
+        });
+    }
+    if FRAMING_HEADERS.contains(&lower.as_str()) || lower.starts_with(WEBSOCKET_PREFIX) {
+        return Err(InvalidHeader::Reserved {
+            name: excerpt(name.as_bytes()),
+        });
+    }
+    // RFC 9110 5.5: no CR, LF, NUL or other control character, and ASCII from those who send.
+    match value
+        .bytes()
+        .all(|byte| matches!(byte, b'\t' | 0x20..=0x7e))
+    {
+        true => Ok(()),
+        false => Err(InvalidHeader::Value {
+            name: excerpt(name.as_bytes()),
+        }),
+    }
+}

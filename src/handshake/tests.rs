@@ -1,0 +1,147 @@
+//! The handshake: each row of the threats by its number, each sample by its letter.
+
+mod head;
+mod hooks;
+mod hostile;
+mod origin;
+mod samples;
+mod upgrade;
+mod written;
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::negotiate::{self, Rules, Upgrade, accept_key};
+use super::refusal::excerpt;
+use super::request::{HeadLimits, HeadScanner};
+use super::response::switching_protocols;
+use super::*;
+
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+/// Scans and parses as a server does, for every way to cut the bytes in two and for one byte at a time.
+fn receive(bytes: &[u8]) -> Result<Request, Refusal> {
+    let whole = scan(HeadLimits::default(), &[bytes]);
+    for cut in 0..bytes.len().min(2048) {
+        let halves = scan(HeadLimits::default(), &[&bytes[..cut], bytes]);
+        assert_eq!(
+            told(&whole),
+            told(&halves),
+            "cut at {cut} of {:?}",
+            excerpt(bytes)
+        );
+    }
+    let dribble: Vec<&[u8]> = (0..=bytes.len()).map(|end| &bytes[..end]).collect();
+    assert_eq!(
+        told(&whole),
+        told(&scan(HeadLimits::default(), &dribble)),
+        "byte by byte"
+    );
+    let length = whole?.expect("the head is complete");
+    Request::parse(&bytes[..length])
+}
+
+/// The first answer of a scanner that is not "more".
+fn scan(limits: HeadLimits, reads: &[&[u8]]) -> Result<Option<usize>, Refusal> {
+    let mut scanner = HeadScanner::new(limits);
+    reads
+        .iter()
+        .map(|read| scanner.scan(read))
+        .find(|found| !matches!(found, Ok(None)))
+        .unwrap_or(Ok(None))
+}
+
+fn told(found: &Result<Option<usize>, Refusal>) -> String {
+    format!("{found:?}")
+}
+
+fn status_of(bytes: impl AsRef<[u8]>) -> Option<u16> {
+    receive(bytes.as_ref())
+        .err()
+        .and_then(|refusal| refusal.status())
+}
+
+/// A head of these lines, with CRLF and the blank line.
+fn head(lines: &[&str]) -> Vec<u8> {
+    let mut head = lines.join("\r\n").into_bytes();
+    head.extend_from_slice(b"\r\n\r\n");
+    head
+}
+
+/// A good upgrade, with lines replaced or, where the name is new, added. A `!` drops the header.
+fn upgrade_head(changes: &[&str]) -> Vec<u8> {
+    let key = format!("Sec-WebSocket-Key: {KEY}");
+    let mut lines = vec![
+        "GET /chat HTTP/1.1",
+        "Host: server.example.com",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        &key,
+        "Sec-WebSocket-Version: 13",
+    ];
+    let name = |line: &str| {
+        line.trim_start_matches('!')
+            .split([':', ' '])
+            .next()
+            .map(str::to_ascii_lowercase)
+    };
+    for change in changes {
+        let known = lines.iter().position(|line| name(line) == name(change));
+        match (known, change.starts_with('!')) {
+            (Some(known), true) => drop(lines.remove(known)),
+            (Some(known), false) => lines[known] = change,
+            (None, _) => lines.push(change),
+        }
+    }
+    head(&lines)
+}
+
+fn upgrade(bytes: impl AsRef<[u8]>, rules: &Rules) -> Result<Upgrade, Refusal> {
+    let request = receive(bytes.as_ref())?;
+    assert!(request.wants_upgrade(), "{request:?}");
+    negotiate::upgrade(&request, rules)
+}
+
+fn upgrade_status(changes: &[&str]) -> Option<u16> {
+    upgrade(upgrade_head(changes), &Rules::default())
+        .err()
+        .and_then(|refusal| refusal.status())
+}
+
+fn plain_status(bytes: &[u8], rules: &Rules) -> Option<u16> {
+    let request = receive(bytes).expect("a head");
+    negotiate::plain(&request, rules)
+        .err()
+        .and_then(|refusal| refusal.status())
+}
+
+fn list(entries: &[&str]) -> Vec<String> {
+    entries.iter().map(|&entry| entry.to_owned()).collect()
+}
+
+/// Rules that let the samples of RFC 6455 pass: its Origin is not of its Host.
+fn sample_rules() -> Rules {
+    Rules {
+        loopback: false,
+        hosts: list(&["server.example.com", "websocket.example.com"]),
+        origins: list(&["http://example.com"]),
+        subprotocols: list(&["chat"]),
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+/// Sample A, with the key of the caller.
+fn sample_a(key: &str) -> Vec<u8> {
+    head(&[
+        "GET /chat HTTP/1.1",
+        "Host: server.example.com",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        &format!("Sec-WebSocket-Key: {key}"),
+        "Origin: http://example.com",
+        "Sec-WebSocket-Protocol: chat, superchat",
+        "Sec-WebSocket-Version: 13",
+    ])
+}

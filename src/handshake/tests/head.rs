@@ -1,0 +1,427 @@
+//! Rows H2 to H6, H12 to H15: what a head may look like.
+
+use super::*;
+
+#[test]
+fn h02_limits_of_line_target_lines_and_head() {
+    let line = head(&[
+        "GET / HTTP/1.1",
+        "Host: a",
+        &format!("X: {}", "x".repeat(17 * 1024)),
+    ]);
+    let lines: Vec<String> = (0..100).map(|number| format!("X{number}: y")).collect();
+    let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    lines.splice(0..0, ["GET / HTTP/1.1", "Host: a"]);
+    let target = |length: usize| {
+        head(&[
+            &format!("GET /{} HTTP/1.1", "t".repeat(length - 1)),
+            "Host: a",
+        ])
+    };
+    assert_eq!(status_of(&line), Some(431));
+    assert_eq!(status_of(head(&lines)), Some(431));
+    assert_eq!(status_of(head(&lines[..101])), None);
+    assert_eq!(status_of(target(8001)), Some(414));
+    assert_eq!(
+        receive(&target(8000)).expect("at the limit").target().len(),
+        8000
+    );
+    assert_eq!(status_of("G".repeat(9000)), Some(414));
+}
+
+#[test]
+fn h02_refused_at_the_first_byte_too_many() {
+    let refused_at = |bytes: &[u8], limits: HeadLimits| {
+        (1..=bytes.len())
+            .find(|&end| scan(limits, &[&bytes[..end]]).is_err())
+            .expect("refused")
+    };
+    let limits = HeadLimits {
+        max_head: 100,
+        max_line: 40,
+        max_target: 10,
+        max_headers: 2,
+    };
+    assert_eq!(
+        refused_at(b"GET /123456789A HTTP/1.1", limits),
+        "GET /123456789A".len()
+    );
+    assert_eq!(refused_at(&[b'A'; 50], limits), 41);
+    assert_eq!(
+        refused_at(b"GET / HTTP/1.1\r\na: b\r\nc: d\r\ne: f", limits),
+        "GET / HTTP/1.1\r\na: b\r\nc: d\r\ne".len()
+    );
+    let wide = HeadLimits {
+        max_head: 60,
+        max_line: 200,
+        ..limits
+    };
+    assert_eq!(
+        refused_at(
+            format!("GET / HTTP/1.1\r\na: {}", "b".repeat(90)).as_bytes(),
+            wide
+        ),
+        60
+    );
+}
+
+#[test]
+fn h02_a_head_of_exactly_the_limit_passes() {
+    let bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let limits = |max_head| HeadLimits {
+        max_head,
+        ..HeadLimits::default()
+    };
+    assert_eq!(
+        scan(limits(bytes.len()), &[bytes]).expect("fits"),
+        Some(bytes.len())
+    );
+    assert_eq!(
+        scan(limits(bytes.len() - 1), &[bytes])
+            .unwrap_err()
+            .reason(),
+        "head_too_large"
+    );
+}
+
+#[test]
+fn h02_a_head_limit_beyond_16_bits_is_cut_to_them() {
+    let limits = HeadLimits {
+        max_head: usize::MAX,
+        max_line: usize::MAX,
+        ..HeadLimits::default()
+    };
+    let endless = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(70_000));
+    assert!(matches!(
+        scan(limits, &[endless.as_bytes()]),
+        Err(Refusal::HeadTooLarge { limit: 65_535 })
+    ));
+    assert!(Request::parse(format!("{endless}\r\nHost: a\r\n\r\n").as_bytes()).is_err());
+}
+
+/// Each call sees the bytes before it gone bad: were they looked at again, the scan would fail.
+#[test]
+fn cve_2023_43669_header_dribble_is_never_scanned_twice() {
+    let bytes = head(&[
+        "GET / HTTP/1.1",
+        "Host: a",
+        &format!("X: {}", "x".repeat(7000)),
+    ]);
+    let mut scanner = HeadScanner::new(HeadLimits::default());
+    let mut received = Vec::new();
+    let mut found = None;
+    for chunk in bytes.chunks(3) {
+        // The version is read at the end of its line, so the first line stays.
+        received.iter_mut().skip(16).for_each(|byte| *byte = 0);
+        received.extend_from_slice(chunk);
+        found = scanner
+            .scan(&received)
+            .expect("old bytes are not looked at");
+    }
+    assert_eq!(found, Some(bytes.len()));
+}
+
+#[test]
+fn cve_2023_43669_seventy_kilobytes_in_31_packets() {
+    let bytes = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\n{}",
+        "X-Long: yyyyyyyyyyyyyyyy\r\n".repeat(2800)
+    );
+    let reads: Vec<&[u8]> = (1..=31)
+        .map(|packet| &bytes.as_bytes()[..bytes.len() * packet / 31])
+        .collect();
+    assert_eq!(
+        scan(HeadLimits::default(), &reads).unwrap_err().status(),
+        Some(431)
+    );
+}
+
+#[test]
+fn cve_2024_37890_two_thousand_headers() {
+    let lines = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+        "a:b\r\n".repeat(2000)
+    );
+    assert_eq!(status_of(lines), Some(431));
+}
+
+#[test]
+fn h03_folded_lines() {
+    assert_eq!(
+        status_of("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n"),
+        Some(400)
+    );
+    assert_eq!(
+        status_of("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n\tb\r\n\r\n"),
+        Some(400)
+    );
+}
+
+#[test]
+fn h04_line_ends_and_control_characters() {
+    let refused: [&[u8]; 10] = [
+        b"GET / HTTP/1.1\nHost: a\n\n",
+        b"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x07b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x7fb\r\n\r\n",
+        b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ];
+    for bytes in refused {
+        assert_eq!(status_of(bytes), Some(400), "{:?}", excerpt(bytes));
+    }
+    let request =
+        receive(b"GET / HTTP/1.1\r\nHost: a\r\nX:\ta\tb\xff \r\n\r\n").expect("obs-text passes");
+    assert_eq!(request.header_bytes("x"), Some(&b"a\tb\xff"[..]));
+    assert_eq!(request.header("x"), None);
+}
+
+#[test]
+fn h05_header_names() {
+    for line in [
+        "Name : v",
+        "Name\t: v",
+        ": v",
+        "Na me: v",
+        "Na(me: v",
+        "N\u{e4}me: v",
+        "no colon",
+        "Na\"me: v",
+    ] {
+        assert_eq!(
+            status_of(head(&["GET / HTTP/1.1", "Host: a", line])),
+            Some(400),
+            "{line}"
+        );
+    }
+    assert_eq!(status_of("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), Some(400));
+}
+
+#[test]
+fn h06_single_headers_sent_twice() {
+    let (key, host) = (
+        format!("Sec-WebSocket-Key: {KEY}"),
+        "Host: server.example.com",
+    );
+    for line in [&key, "sec-websocket-version: 13", host, "HOST: other"] {
+        let mut bytes = upgrade_head(&[]);
+        bytes.truncate(bytes.len() - 2);
+        bytes.extend_from_slice(format!("{line}\r\n\r\n").as_bytes());
+        assert_eq!(status_of(&bytes), Some(400), "{line}");
+    }
+    let origins = [
+        "GET / HTTP/1.1",
+        "Host: a",
+        "Origin: http://a",
+        "Origin: http://a",
+    ];
+    assert_eq!(status_of(head(&origins)), Some(400));
+}
+
+#[test]
+fn h06_lists_are_joined_over_their_lines() {
+    let bytes = head(&[
+        "GET / HTTP/1.1",
+        "Host: a",
+        "Upgrade: h2c",
+        "Upgrade: websocket",
+        "Connection: keep-alive",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Protocol: one",
+        "Sec-WebSocket-Protocol: two,three",
+        "Sec-WebSocket-Version: 13",
+        &format!("Sec-WebSocket-Key: {KEY}"),
+    ]);
+    assert!(
+        receive(&bytes)
+            .expect("a head")
+            .subprotocols()
+            .eq(["one", "two", "three"])
+    );
+    let rules = Rules {
+        subprotocols: list(&["three"]),
+        ..Rules::default()
+    };
+    assert_eq!(
+        upgrade(&bytes, &rules)
+            .expect("accepted")
+            .subprotocol
+            .as_deref(),
+        Some("three")
+    );
+}
+
+#[test]
+fn h12_versions_and_other_protocols() {
+    assert_eq!(status_of("GET /\r\n\r\n"), Some(400));
+    assert_eq!(status_of("GET / \r\n\r\n"), Some(400));
+    assert_eq!(status_of("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Some(505));
+    assert_eq!(status_of("GET / HTTP/1.2\r\nHost: a\r\n\r\n"), Some(505));
+    assert_eq!(status_of("GET / HTTP/11\r\nHost: a\r\n\r\n"), Some(400));
+    assert_eq!(status_of("GET / http/1.1\r\nHost: a\r\n\r\n"), Some(400));
+    assert_eq!(status_of("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), Some(400));
+
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    let refusal = receive(hello).unwrap_err();
+    assert!(matches!(refusal, Refusal::TlsOnPlainPort));
+    assert_eq!(
+        (refusal.status(), refusal.reason(), refusal.encode()),
+        (None, "tls", Vec::new())
+    );
+    assert!(
+        scan(HeadLimits::default(), &[b"\x16"])
+            .expect("undecided")
+            .is_none()
+    );
+    assert_eq!(status_of(b"\x16\x04"), Some(400));
+    assert_eq!(status_of(b"\x16\r\n"), Some(400));
+    assert_eq!(status_of(b"G\x16\x03"), Some(400));
+
+    let old = receive(b"GET /page HTTP/1.0\r\n\r\n").expect("HTTP/1.0 needs no Host");
+    assert_eq!(
+        (old.version(), old.host(), old.path()),
+        (Version::Http10, "", "/page")
+    );
+    assert!(negotiate::plain(&old, &Rules::default()).is_ok());
+}
+
+#[test]
+fn h13_methods() {
+    let request = |line: &str| receive(&head(&[line, "Host: localhost"]));
+    for line in ["POST / HTTP/1.1", "OPTIONS / HTTP/1.1", "get / HTTP/1.1"] {
+        let refusal =
+            negotiate::plain(&request(line).expect("a head"), &Rules::default()).unwrap_err();
+        let answer = text(refusal.encode());
+        assert_eq!(refusal.status(), Some(405), "{line}");
+        assert!(answer.contains("\r\nAllow: GET, HEAD\r\n"), "{answer}");
+    }
+    for line in ["CONNECT a:443 HTTP/1.1", "OPTIONS * HTTP/1.1"] {
+        assert_eq!(request(line).unwrap_err().status(), Some(405), "{line}");
+    }
+    assert!(
+        negotiate::plain(
+            &request("HEAD / HTTP/1.1").expect("a head"),
+            &Rules::default()
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn h13_an_upgrade_is_a_get_and_head_never_is_one() {
+    let with_method = |method: &str| {
+        text(upgrade_head(&[]))
+            .replacen("GET", method, 1)
+            .into_bytes()
+    };
+    assert_eq!(
+        upgrade(with_method("POST"), &Rules::default())
+            .unwrap_err()
+            .status(),
+        Some(405)
+    );
+    assert!(
+        !receive(&with_method("HEAD"))
+            .expect("a head")
+            .wants_upgrade()
+    );
+}
+
+#[test]
+fn h14_target_forms() {
+    let get = |target: &str| receive(&head(&[&format!("GET {target} HTTP/1.1"), "Host: h"]));
+    for target in [
+        "http://other/p?q=1",
+        "ws://other/p?q=1",
+        "wss://other/p?q=1",
+        "HTTPS://other/p?q=1",
+    ] {
+        let request = get(target).expect(target);
+        assert_eq!(
+            (request.host(), request.path(), request.query()),
+            ("other", "/p", Some("q=1")),
+            "{target}"
+        );
+        assert_eq!(request.target(), target);
+        assert_eq!(request.header("host"), Some("h"));
+    }
+    let bare = get("http://other:81").expect("no path");
+    assert_eq!(
+        (bare.host(), bare.path(), bare.query()),
+        ("other:81", "/", None)
+    );
+    assert_eq!(get("http://other?q").expect("no path").query(), Some("q"));
+    assert_eq!(get("/?").expect("an empty query").query(), Some(""));
+    assert_eq!(get("/a?b?c").expect("two marks").query(), Some("b?c"));
+    for target in [
+        "*",
+        "h:443",
+        "//evil",
+        "http://h//evil",
+        "/a#b",
+        "#",
+        "a",
+        "?",
+        "http://",
+        "http:///p",
+        "http://u@h/",
+        "ftp://h/",
+        "http://h:70000/",
+        "http:/h",
+        "://h",
+        "/\u{e4}",
+        "/a b",
+        "",
+    ] {
+        assert_eq!(get(target).unwrap_err().status(), Some(400), "{target}");
+    }
+}
+
+#[test]
+fn h15_host() {
+    let host = |host: &str| status_of(head(&["GET / HTTP/1.1", &format!("Host: {host}")]));
+    for bad in [
+        "",
+        " ",
+        "a b",
+        "[::1",
+        "[::1]x",
+        "[::1]:x",
+        "::1",
+        "a:70000",
+        "a:+1",
+        "a:-1",
+        "a:1:2",
+        "u@a",
+        "a/b",
+        "a?b",
+        "a\\b",
+        "[]",
+        "[fe80::1%eth0]",
+        "[1.2.3.4]",
+        "a%zz",
+        "a%4",
+        "\u{e4}",
+        "a\"b",
+        "<a>",
+        ":80",
+        "a, b",
+    ] {
+        assert_eq!(host(bad), Some(400), "{bad}");
+    }
+    for good in
+        "a a:80 a: A.Example.:65535 [::1] [::1]:9001 127.0.0.1:1 a_b a%41 999.1.1.1".split(' ')
+    {
+        assert_eq!(host(good), None, "{good}");
+    }
+    assert_eq!(status_of("GET / HTTP/1.1\r\n\r\n"), Some(400));
+    assert_eq!(status_of("GET http://a/ HTTP/1.1\r\n\r\n"), Some(400));
+    assert_eq!(
+        status_of(b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n"),
+        Some(400)
+    );
+}

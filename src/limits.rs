@@ -1,0 +1,139 @@
+//! Every bound of the server by name, with the default and its reason.
+
+use std::time::Duration;
+
+use crate::handshake::request::HeadLimits;
+use crate::protocol::receive::ReceiveLimits;
+
+/// The bounds of a server: sizes in bytes, counts, and times.
+///
+/// The defaults suit a small device and hold against hostile peers; change single fields with the
+/// struct update syntax.
+///
+/// ```
+/// use std::time::Duration;
+/// use wshub::{Limits, Server};
+///
+/// let limits = Limits { max_message: 64 << 10, close_timeout: Duration::from_secs(2), ..Limits::default() };
+/// let server = Server::builder().limits(limits).bind("127.0.0.1:0")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections that are open at once; one more gets 503. Default 1,000, and never more than the
+    /// process may open descriptors, less 32 for everything else (soft limits of 1,024 are common).
+    ///
+    /// A connection counts until the application has taken its `Close` event.
+    pub max_connections: usize,
+    /// Opening handshakes and plain HTTP requests under way at once; one more evicts the oldest.
+    /// Default 64: enough for a reconnect storm, too few to hurt.
+    pub max_handshakes: usize,
+    /// Connections from one peer address. Default none: behind a proxy or NAT all peers share one.
+    pub max_per_address: Option<usize>,
+
+    /// Bytes of a request head. Default 16 KiB: browsers send up to 4 KiB of cookies.
+    pub max_head: usize,
+    /// Bytes of one line of the head. Default 8 KiB.
+    pub max_line: usize,
+    /// Bytes of the request target. Default 8,000 (RFC 9112 section 3 asks for at least that).
+    pub max_target: usize,
+    /// Header lines of a request. Default 100.
+    pub max_headers: usize,
+    /// From accept to the last byte of the answer to the handshake. Default 10 s: slow Wi-Fi needs
+    /// two or three retransmissions.
+    pub handshake_timeout: Duration,
+
+    /// Bytes of one received message, all its fragments together. Default 1 MiB.
+    pub max_message: usize,
+    /// Frames of one received message, empty ones too. Default 1,024.
+    pub max_fragments: u32,
+    /// From the first byte of a message to its last. Default 30 s.
+    pub assembly_timeout: Duration,
+    /// Take frame lengths that are longer than they need be. Default false: RFC 6455 section 5.2
+    /// demands the minimal form.
+    pub accept_non_minimal_lengths: bool,
+
+    /// Bytes of messages that wait for the application, all connections together. Default 16 MiB;
+    /// a connection that finds it full waits, and TCP slows its peer down.
+    pub inbound_total: usize,
+    /// Bytes of messages of one connection that wait for the application. Default 128 KiB, about
+    /// two reads; one larger message may always wait alone.
+    pub inbound_per_connection: usize,
+
+    /// Bytes of frames that the socket refused and that wait for a slow peer. Default (`None`) the
+    /// larger of 1 MiB and twice `max_message`; then [`Overflow`](crate::Overflow) decides.
+    pub outbound_per_connection: Option<usize>,
+    /// How long a frame may wait for a slow peer, and how long a blocking write may take. Default 10 s.
+    pub write_timeout: Duration,
+
+    /// Silence after which a ping goes out. Default 20 s: proxies cut silent connections after 60 s.
+    /// `None` sends none: then a peer that vanished without a word is never noticed.
+    pub ping_interval: Option<Duration>,
+    /// Silence after a ping that ends the connection; any byte counts as life. Default 20 s.
+    pub pong_timeout: Duration,
+    /// From our Close frame to the peer's, and the longest a graceful shutdown takes. Default 5 s.
+    pub close_timeout: Duration,
+
+    /// Stack of a connection's thread. Default 256 KiB; pages that are not touched cost nothing.
+    pub stack_size: usize,
+    /// How long a thread whose connection ended waits for another one. Default 10 s.
+    pub idle_thread_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_connections: 1_000,
+            max_handshakes: 64,
+            max_per_address: None,
+            max_head: 16 << 10,
+            max_line: 8 << 10,
+            max_target: 8_000,
+            max_headers: 100,
+            handshake_timeout: Duration::from_secs(10),
+            max_message: 1 << 20,
+            max_fragments: 1_024,
+            assembly_timeout: Duration::from_secs(30),
+            accept_non_minimal_lengths: false,
+            inbound_total: 16 << 20,
+            inbound_per_connection: 128 << 10,
+            outbound_per_connection: None,
+            write_timeout: Duration::from_secs(10),
+            ping_interval: Some(Duration::from_secs(20)),
+            pong_timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(5),
+            stack_size: 256 << 10,
+            idle_thread_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn head(&self) -> HeadLimits {
+        HeadLimits {
+            max_head: self.max_head,
+            max_line: self.max_line,
+            max_target: self.max_target,
+            max_headers: self.max_headers,
+        }
+    }
+
+    pub(crate) fn receive(&self) -> ReceiveLimits {
+        ReceiveLimits {
+            max_message: self.max_message,
+            max_fragments: self.max_fragments,
+            accept_non_minimal_lengths: self.accept_non_minimal_lengths,
+        }
+    }
+
+    pub(crate) fn outbound(&self) -> usize {
+        self.outbound_per_connection
+            .unwrap_or_else(|| self.max_message.saturating_mul(2).max(1 << 20))
+    }
+
+    /// The most memory that peers can make the server hold.
+    pub(crate) fn memory_budget(&self) -> usize {
+        let one = self.max_message.saturating_add(self.outbound()).saturating_add(self.stack_size);
+        self.max_connections.saturating_mul(one).saturating_add(self.inbound_total)
+    }
+}

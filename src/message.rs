@@ -1,0 +1,171 @@
+//! A message as the application sees it, and the frame that carries it, encoded once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::protocol::frame::EncodedHeader;
+use crate::protocol::opcode::Opcode;
+
+/// A whole message (RFC 6455 section 5.6): text is valid UTF-8, binary is any bytes.
+///
+/// Control frames never appear here: wshub answers pings and closes itself.
+///
+/// ```
+/// use wshub::Message;
+///
+/// assert_eq!(Message::from("hi").as_text(), Some("hi"));
+/// assert_eq!(Message::from(vec![1, 2, 3]).as_bytes(), [1, 2, 3]);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Text, in a browser a string.
+    Text(String),
+    /// Bytes, in a browser a `Blob` or an `ArrayBuffer`.
+    Binary(Vec<u8>),
+}
+
+impl Message {
+    /// The payload, whichever kind it is.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Message::Text(text) => text.as_bytes(),
+            Message::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text, or `None` for a binary message.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Message::Text(text) => Some(text),
+            Message::Binary(_) => None,
+        }
+    }
+
+    /// The payload as owned bytes, without a copy.
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Message::Text(text) => text.into_bytes(),
+            Message::Binary(bytes) => bytes,
+        }
+    }
+
+    /// Bytes of the payload.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// True for a message without payload.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn opcode(&self) -> Opcode {
+        match self {
+            Message::Text(_) => Opcode::Text,
+            Message::Binary(_) => Opcode::Binary,
+        }
+    }
+}
+
+/// Shows the kind, the length and the beginning, never a whole payload.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::Text(text) => {
+                let shown: String = text.chars().take(64).collect();
+                write!(f, "Text({} bytes, {shown:?})", text.len())
+            }
+            Message::Binary(bytes) => {
+                let shown = bytes.get(..16).unwrap_or(bytes);
+                write!(f, "Binary({} bytes, {shown:02x?})", bytes.len())
+            }
+        }
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Message::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Message::Text(text)
+    }
+}
+
+impl From<&String> for Message {
+    fn from(text: &String) -> Self {
+        Message::Text(text.clone())
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Message::Binary(bytes)
+    }
+}
+
+impl From<&[u8]> for Message {
+    fn from(bytes: &[u8]) -> Self {
+        Message::Binary(bytes.to_vec())
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Message {
+    fn from(bytes: &[u8; N]) -> Self {
+        Message::Binary(bytes.to_vec())
+    }
+}
+
+/// A message encoded once, to be sent to many connections: a cheap clone that shares its bytes.
+///
+/// [`Server::broadcast`](crate::Server::broadcast) makes one for you; make your own to send the same
+/// message to connections of your choice. A server's frames are not masked (RFC 6455 section 5.1),
+/// so one encoding serves every peer.
+///
+/// ```
+/// use wshub::Prepared;
+///
+/// let tick = Prepared::new("tick");
+/// let same = tick.clone();
+/// assert_eq!(same.len(), 4);
+/// ```
+#[derive(Clone)]
+pub struct Prepared {
+    frame: Arc<[u8]>,
+    header: u8,
+}
+
+impl Prepared {
+    /// Encodes `message` as one frame.
+    pub fn new(message: impl Into<Message>) -> Self {
+        let message = message.into();
+        let header = EncodedHeader::new(message.opcode(), true, message.len(), None);
+        let mut frame = Vec::with_capacity(header.as_slice().len() + message.len());
+        frame.extend_from_slice(header.as_slice());
+        frame.extend_from_slice(message.as_bytes());
+        Prepared { frame: frame.into(), header: header.as_slice().len() as u8 }
+    }
+
+    /// Bytes of the payload.
+    pub fn len(&self) -> usize {
+        self.frame.len() - usize::from(self.header)
+    }
+
+    /// True for a message without payload.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prepared({} bytes)", self.len())
+    }
+}

@@ -1,0 +1,102 @@
+//! Coalescing: a sender that has more to do collects its frames, so that they leave in one write per
+//! connection. The drain helper flushes for a sender that is busy for longer than [`LATEST`].
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::Outbox;
+use super::drain::Drain;
+use crate::lock::lock;
+
+/// How long a frame is collected at most, whatever its sender does meanwhile.
+pub(crate) const LATEST: Duration = Duration::from_millis(2);
+
+thread_local! {
+    /// The collector for which this thread collects now; 0: none.
+    static ACTIVE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The Outboxes that hold frames of one sender.
+pub(crate) struct Collector {
+    id: u64,
+    drain: Arc<Drain>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    outboxes: Vec<Arc<Outbox>>,
+    /// Since when the first of them holds a frame.
+    since: Option<Instant>,
+    /// The drain helper looks here every [`LATEST`].
+    watched: bool,
+}
+
+impl Collector {
+    pub fn new(drain: Arc<Drain>) -> Arc<Self> {
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Collector { id, drain, state: Mutex::default() })
+    }
+
+    /// Collect what this thread sends, or send it at once.
+    pub fn set_active_here(&self, active: bool) {
+        ACTIVE.set(if active { self.id } else { 0 });
+    }
+
+    pub fn is_active_here(&self) -> bool {
+        ACTIVE.get() == self.id
+    }
+
+    pub fn is_empty(&self) -> bool {
+        lock(&self.state).outboxes.is_empty()
+    }
+
+    /// An Outbox collected its first frame.
+    pub fn add(self: &Arc<Self>, outbox: &Arc<Outbox>) {
+        let mut state = lock(&self.state);
+        state.outboxes.push(outbox.clone());
+        state.since.get_or_insert_with(Instant::now);
+        if !std::mem::replace(&mut state.watched, true) {
+            drop(state);
+            self.drain.watch_collector(self.clone());
+        }
+    }
+
+    /// Offers everything that is collected to the sockets.
+    pub fn flush(&self) {
+        let mut outboxes = {
+            let mut state = lock(&self.state);
+            state.since = None;
+            std::mem::take(&mut state.outboxes)
+        };
+        for outbox in outboxes.drain(..) {
+            outbox.flush();
+        }
+        // The list's memory goes back, so that a busy sender allocates none.
+        let mut state = lock(&self.state);
+        if state.outboxes.is_empty() {
+            state.outboxes = outboxes;
+        }
+    }
+
+    /// The drain helper's look: flushes what is overdue, and says when to look again. `None`:
+    /// nothing has been collected since the last look, the helper may forget this collector.
+    pub fn service(&self, now: Instant) -> Option<Instant> {
+        let mut state = lock(&self.state);
+        match state.since {
+            None => {
+                state.watched = false;
+                None
+            }
+            Some(since) if since + LATEST <= now => {
+                drop(state);
+                self.flush();
+                Some(now + LATEST)
+            }
+            Some(since) => Some(since + LATEST),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The drain helper: one thread for all connections that writes where a socket takes bytes again,
+//! sees to the deadlines of what waits, and flushes collected frames in time. It sleeps in poll(2)
+//! while there is nothing to do.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::collect::Collector;
+use super::{Outbox, Pending};
+use crate::lock::lock;
+use crate::transport::{Waker, clear_wake_ups};
+
+/// The helper's inbox.
+pub(crate) struct Drain {
+    waker: Waker,
+    news: Mutex<News>,
+}
+
+#[derive(Default)]
+struct News {
+    outboxes: Vec<Arc<Outbox>>,
+    collectors: Vec<Arc<Collector>>,
+    stop: bool,
+}
+
+impl Drain {
+    /// Starts the helper.
+    pub fn start() -> io::Result<(Arc<Drain>, JoinHandle<()>)> {
+        let (waker, sleep) = Waker::pair()?;
+        let drain = Arc::new(Drain { waker, news: Mutex::default() });
+        let helper = Helper { drain: drain.clone(), sleep, watched: Vec::new(), collectors: Vec::new() };
+        let builder = std::thread::Builder::new().name("wshub-drain".into()).stack_size(128 << 10);
+        let thread = builder.spawn(move || helper.run())?;
+        Ok((drain, thread))
+    }
+
+    /// Something waits in `outbox`, or it has a new deadline.
+    pub fn watch(&self, outbox: Arc<Outbox>) {
+        lock(&self.news).outboxes.push(outbox);
+        self.waker.wake();
+    }
+
+    pub fn watch_collector(&self, collector: Arc<Collector>) {
+        lock(&self.news).collectors.push(collector);
+        self.waker.wake();
+    }
+
+    /// Makes the helper look at everything anew.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// Ends the helper; what still waits is left to its owner.
+    pub fn stop(&self) {
+        lock(&self.news).stop = true;
+        self.waker.wake();
+    }
+}
+
+struct Helper {
+    drain: Arc<Drain>,
+    sleep: UnixStream,
+    watched: Vec<Watched>,
+    collectors: Vec<Arc<Collector>>,
+}
+
+struct Watched {
+    outbox: Arc<Outbox>,
+    pending: Pending,
+    ready: bool,
+}
+
+impl Helper {
+    fn run(mut self) {
+        loop {
+            let news = std::mem::take(&mut *lock(&self.drain.news));
+            if news.stop {
+                return;
+            }
+            self.collectors.extend(news.collectors);
+            let now = Instant::now();
+            self.serve_watched(now);
+            self.serve_new(news.outboxes, now);
+            let deadline = self.serve_collectors(now);
+            self.sleep_until(deadline);
+        }
+    }
+
+    /// Serves those whose socket is writable or whose deadline passed; drops those that have ended.
+    fn serve_watched(&mut self, now: Instant) {
+        self.watched.retain_mut(|watched| {
+            let due = watched.pending.deadline.is_some_and(|at| at <= now);
+            if !watched.ready && !due {
+                return true;
+            }
+            watched.ready = false;
+            match watched.outbox.service(now) {
+                Some(pending) => {
+                    watched.pending = pending;
+                    true
+                }
+                None => false,
+            }
+        });
+    }
+
+    fn serve_new(&mut self, outboxes: Vec<Arc<Outbox>>, now: Instant) {
+        for outbox in outboxes {
+            self.watched.retain(|watched| !Arc::ptr_eq(&watched.outbox, &outbox));
+            if let Some(pending) = outbox.service(now) {
+                self.watched.push(Watched { outbox, pending, ready: false });
+            }
+        }
+    }
+
+    /// Flushes what is overdue; returns when something will be, be it a collector or a deadline.
+    fn serve_collectors(&mut self, now: Instant) -> Option<Instant> {
+        let mut next = self.watched.iter().filter_map(|watched| watched.pending.deadline).min();
+        self.collectors.retain(|collector| match collector.service(now) {
+            Some(at) => {
+                next = Some(next.map_or(at, |next| next.min(at)));
+                true
+            }
+            None => false,
+        });
+        next
+    }
+
+    fn sleep_until(&mut self, deadline: Option<Instant>) {
+        let mut fds = vec![PollFd::new(&self.sleep, PollFlags::IN)];
+        let mut polled = Vec::new();
+        for (index, watched) in self.watched.iter().enumerate().filter(|(_, watched)| watched.pending.wants_write) {
+            if let Some(fd) = watched.pending.transport.poll_writable(&self.drain.waker) {
+                fds.push(PollFd::from_borrowed_fd(fd, PollFlags::OUT));
+                polled.push(index);
+            }
+        }
+        let timeout = deadline.map(|at| timespec(at.saturating_duration_since(Instant::now())));
+        // An interrupted or failed poll is a look too early, nothing worse.
+        let _ = poll(&mut fds, timeout.as_ref());
+        let woken = fds.first().is_some_and(|fd| !fd.revents().is_empty());
+        let ready: Vec<bool> = fds.iter().skip(1).map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+        if woken {
+            clear_wake_ups(&self.sleep);
+        }
+        // Transports without a descriptor wake us without saying which of them is writable.
+        for watched in &mut self.watched {
+            watched.ready = woken;
+        }
+        for (index, ready) in polled.into_iter().zip(ready) {
+            if let Some(watched) = self.watched.get_mut(index) {
+                watched.ready = ready || (woken && watched.outbox.has_ended());
+            }
+        }
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    // Rounded up to a millisecond, so that a deadline has passed when poll returns.
+    let duration = duration + Duration::from_micros(999);
+    let whole = Duration::from_millis(duration.as_millis() as u64);
+    Timespec { tv_sec: whole.as_secs() as i64, tv_nsec: whole.subsec_nanos() as _ }
+}

@@ -1,0 +1,245 @@
+//! What the socket refused, frame by frame, in the order it leaves.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::time::{Duration, Instant};
+
+use crate::message::Prepared;
+use crate::protocol::Role;
+use crate::protocol::frame::FrameHeader;
+use crate::protocol::opcode::Opcode;
+
+/// Frames that leave in one write.
+const SLICES: usize = 64;
+
+/// One encoded frame.
+pub(super) enum Frame {
+    Owned { head: Vec<u8>, body: Vec<u8> },
+    Shared(Prepared),
+}
+
+impl Frame {
+    pub fn bytes(frame: &[u8]) -> Self {
+        Frame::Owned { head: frame.to_vec(), body: Vec::new() }
+    }
+
+    fn parts(&self) -> [&[u8]; 2] {
+        match self {
+            Frame::Owned { head, body } => [head, body],
+            Frame::Shared(prepared) => [prepared.frame(), &[]],
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.parts().iter().map(|part| part.len()).sum()
+    }
+
+    fn is_control(&self) -> bool {
+        is_control(self.parts()[0])
+    }
+}
+
+struct Waiting {
+    frame: Frame,
+    since: Instant,
+}
+
+#[derive(Default)]
+pub(super) struct Kept {
+    frames: VecDeque<Waiting>,
+    /// Bytes of the first frame that are written.
+    begun: usize,
+    /// Bytes of all frames but the pong, the written ones too.
+    bytes: usize,
+    /// Messages among the frames, and their bytes: what bounds apply to.
+    messages: usize,
+    message_bytes: usize,
+    /// The answer to the latest ping, which goes before the next whole frame.
+    pong: Option<Vec<u8>>,
+    /// Since when a pong has waited, be it an earlier one.
+    pong_since: Option<Instant>,
+}
+
+impl Kept {
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.pong.is_none()
+    }
+
+    /// Bytes that wait.
+    pub fn unsent(&self) -> usize {
+        self.bytes - self.begun + self.pong.as_ref().map_or(0, Vec::len)
+    }
+
+    pub fn messages(&self) -> usize {
+        self.messages
+    }
+
+    pub fn message_bytes(&self) -> usize {
+        self.message_bytes
+    }
+
+    /// Appends a frame of which `begun` bytes are written; more than none only for the first.
+    pub fn push(&mut self, frame: Frame, begun: usize) {
+        if self.frames.is_empty() {
+            self.begun = begun;
+        }
+        self.count(&frame, true);
+        self.frames.push_back(Waiting { frame, since: Instant::now() });
+    }
+
+    pub fn set_pong(&mut self, frame: Vec<u8>) {
+        self.pong_since.get_or_insert_with(Instant::now);
+        self.pong = Some(frame);
+    }
+
+    fn count(&mut self, frame: &Frame, added: bool) {
+        let (len, message) = (frame.len(), !frame.is_control());
+        let (messages, message_bytes) = if message { (1, len) } else { (0, 0) };
+        if added {
+            self.bytes += len;
+            self.messages += messages;
+            self.message_bytes += message_bytes;
+        } else {
+            self.bytes -= len;
+            self.messages -= messages;
+            self.message_bytes -= message_bytes;
+        }
+    }
+
+    /// Hands the bytes that leave next to `write`.
+    pub fn with_slices<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut used = 0;
+        let mut add = |bytes| {
+            if let Some(slot) = slices.get_mut(used) {
+                *slot = IoSlice::new(bytes);
+                used += 1;
+            }
+        };
+        let mut skip = self.begun;
+        if let (0, Some(pong)) = (skip, &self.pong) {
+            add(pong);
+        }
+        for (index, waiting) in self.frames.iter().take(SLICES / 2 - 1).enumerate() {
+            for part in waiting.frame.parts() {
+                let rest = part.get(skip..).unwrap_or_default();
+                skip = skip.saturating_sub(part.len());
+                if !rest.is_empty() {
+                    add(rest);
+                }
+            }
+            if let (0, true, Some(pong)) = (index, self.begun > 0, &self.pong) {
+                add(pong);
+            }
+        }
+        write(slices.get(..used).unwrap_or_default())
+    }
+
+    /// `written` bytes of what [`with_slices`](Kept::with_slices) showed are gone.
+    pub fn advance(&mut self, mut written: usize) {
+        while written > 0 {
+            if self.begun == 0 && self.pong.is_some() {
+                written = self.advance_pong(written);
+                continue;
+            }
+            let Some(first) = self.frames.front() else { return };
+            let left = first.frame.len() - self.begun;
+            if written < left {
+                self.begun += written;
+                return;
+            }
+            written -= left;
+            self.pop_front();
+        }
+    }
+
+    /// A pong that is partly written becomes the first frame: nothing may come between its bytes.
+    fn advance_pong(&mut self, written: usize) -> usize {
+        let (Some(pong), since) = (self.pong.take(), self.pong_since.take()) else { return written };
+        if written >= pong.len() {
+            return written - pong.len();
+        }
+        let frame = Frame::Owned { head: pong, body: Vec::new() };
+        self.count(&frame, true);
+        self.frames.push_front(Waiting { frame, since: since.unwrap_or_else(Instant::now) });
+        self.begun = written;
+        0
+    }
+
+    fn pop_front(&mut self) {
+        self.begun = 0;
+        if let Some(first) = self.frames.pop_front() {
+            self.count(&first.frame, false);
+        }
+        if self.frames.is_empty() {
+            self.frames = VecDeque::new();
+        }
+    }
+
+    /// Drops the oldest message that is not partly written; false when there is none.
+    pub fn drop_oldest(&mut self) -> bool {
+        let begun = usize::from(self.begun > 0);
+        let mut candidates = self.frames.iter().enumerate().skip(begun);
+        let Some((index, _)) = candidates.find(|(_, waiting)| !waiting.frame.is_control()) else { return false };
+        if let Some(dropped) = self.frames.remove(index) {
+            self.count(&dropped.frame, false);
+        }
+        true
+    }
+
+    /// Drops every message that is not partly written; returns how many.
+    pub fn drop_whole_messages(&mut self) -> u64 {
+        let mut dropped = 0;
+        while self.drop_oldest() {
+            dropped += 1;
+        }
+        dropped
+    }
+
+    /// Drops everything; returns how many messages that were.
+    pub fn clear(&mut self) -> u64 {
+        let messages = self.messages as u64;
+        *self = Kept::default();
+        messages
+    }
+
+    /// True if the frame that has waited longest has done so for longer than `age`.
+    pub fn is_older(&self, now: Instant, age: Duration) -> bool {
+        let begun = usize::from(self.begun > 0);
+        self.frames.get(begun).is_some_and(|first| now.saturating_duration_since(first.since) > age)
+    }
+
+    pub fn deadline(&self, age: Duration, messages_too: bool) -> Option<Instant> {
+        let first = self.frames.front().filter(|first| messages_too || first.frame.is_control());
+        let pong = self.pong_since;
+        let oldest = first.map(|first| first.since).into_iter().chain(pong).min();
+        oldest.and_then(|since| since.checked_add(age))
+    }
+
+    pub fn holds_ping(&self) -> bool {
+        self.frames.iter().any(|waiting| opcode_of(waiting.frame.parts()[0]) == Some(Opcode::Ping as u8))
+    }
+}
+
+/// The whole frames that `bytes` of a server consist of.
+pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        // What a server sends, a client parses: unmasked.
+        let (header, len) = FrameHeader::parse(bytes, Role::Client, true).ok().flatten()?;
+        let (frame, rest) = bytes.split_at_checked(len + usize::try_from(header.len).ok()?)?;
+        bytes = rest;
+        Some(frame)
+    })
+}
+
+pub(super) fn is_control(frame: &[u8]) -> bool {
+    opcode_of(frame).is_some_and(|opcode| opcode >= Opcode::Close as u8)
+}
+
+pub(super) fn is_pong(frame: &[u8]) -> bool {
+    opcode_of(frame) == Some(Opcode::Pong as u8)
+}
+
+fn opcode_of(frame: &[u8]) -> Option<u8> {
+    frame.first().map(|byte| byte & 0x0f)
+}

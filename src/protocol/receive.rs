@@ -1,0 +1,435 @@
+//! From a peer's bytes to whole messages, in place on the caller's buffer (RFC 6455 5.4, 5.5, 6.2 and 8.1).
+//!
+//! The caller's buffer holds every byte that arrived and was not discarded. In front lie the `joined` bytes of the
+//! message under assembly, unmasked; behind them a gap of bytes no longer needed; from `raw` on what was not parsed:
+//!
+//! ```text
+//! | joined bytes | gap | not parsed yet |
+//! 0            joined  raw        buf.len()
+//! ```
+//!
+//! A message that lies whole in the buffer is handed out where it is. Otherwise its payload bytes are unmasked and
+//! moved onto `joined` as they arrive, and text is checked up to the last of them.
+
+use super::Role;
+use super::close::{self, CloseCode};
+use super::frame::FrameHeader;
+use super::mask;
+use super::opcode::Opcode;
+use super::utf8;
+use super::violation::Violation;
+use core::ops::Range;
+
+/// What a receiver accepts.
+#[derive(Debug, Clone, Copy)]
+pub struct ReceiveLimits {
+    /// The longest message, in bytes.
+    pub max_message: usize,
+    /// The largest number of frames of one message, empty ones included; 0 counts as 1.
+    pub max_fragments: u32,
+    /// Takes lengths that are not in their shortest form, against RFC 6455 5.2.
+    pub accept_non_minimal_lengths: bool,
+}
+
+/// What [`Receiver::receive`] found; its slices lie in the caller's buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<'b> {
+    /// Nothing is complete. Only the first `keep` bytes of the buffer still matter: truncate it to them, read more
+    /// bytes behind them, and call again.
+    NeedMore {
+        /// How many bytes to keep.
+        keep: usize,
+    },
+    /// A whole text message.
+    Text(&'b str),
+    /// A whole binary message.
+    Binary(&'b [u8]),
+    /// A ping: a pong with this payload is owed (RFC 6455 5.5.2).
+    Ping(&'b [u8]),
+    /// A pong, asked for or not (RFC 6455 5.5.3).
+    Pong(&'b [u8]),
+    /// The peer's Close, with its reason: a Close is owed if none was sent (RFC 6455 5.5.1). Nothing comes after it.
+    Close(Option<CloseCode>, &'b str),
+}
+
+/// The receiving half of one connection.
+///
+/// Call [`receive`](Receiver::receive), then [`take_discard`](Receiver::take_discard), until it says `NeedMore`.
+#[derive(Debug)]
+pub struct Receiver {
+    role: Role,
+    limits: ReceiveLimits,
+    stage: Stage,
+    /// The data frame whose payload is arriving.
+    frame: Option<Frame>,
+    /// Whether the message under assembly is text.
+    text: bool,
+    /// How many of its joined bytes are known to be whole characters.
+    verified: usize,
+    /// How many frames of it have begun.
+    fragments: u32,
+    joined: usize,
+    raw: usize,
+    discard: usize,
+    /// A frame's first bytes wait for the rest.
+    tail: bool,
+}
+
+/// Where in the stream of messages the receiver is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Between two messages; `joined` and `raw` are 0.
+    Between,
+    /// A message has begun.
+    Assembling,
+    /// After a Close or a violation.
+    Ended,
+}
+
+/// A data frame whose header was parsed and whose payload is arriving.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    fin: bool,
+    mask: Option<[u8; 4]>,
+    taken: usize,
+    left: usize,
+}
+
+/// What one step of [`Receiver::receive`] found, as places in the buffer.
+enum Step {
+    NeedMore {
+        keep: usize,
+    },
+    Message {
+        len: usize,
+    },
+    Control {
+        opcode: Opcode,
+        payload: Range<usize>,
+    },
+}
+
+impl Receiver {
+    /// A receiver at the start of a connection, right after the opening handshake.
+    pub fn new(role: Role, limits: ReceiveLimits) -> Receiver {
+        Receiver {
+            role,
+            limits: ReceiveLimits {
+                max_fragments: limits.max_fragments.max(1),
+                ..limits
+            },
+            stage: Stage::Between,
+            frame: None,
+            text: false,
+            verified: 0,
+            fragments: 0,
+            joined: 0,
+            raw: 0,
+            discard: 0,
+            tail: false,
+        }
+    }
+
+    /// Finds the next event in `buf`: all bytes that have arrived and have not been discarded.
+    ///
+    /// Before the next call drop [`take_discard`](Receiver::take_discard) bytes from the front of the buffer; bytes
+    /// may be added behind it, and it is truncated only as `NeedMore` says. After a Close or a violation the receiver
+    /// ignores whatever comes.
+    #[inline]
+    pub fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Violation> {
+        match self.find_whole_message(buf) {
+            Some(whole) => self.take_whole_message(whole, buf),
+            None => self.receive_in_parts(buf),
+        }
+    }
+
+    /// How many bytes to drop from the front of the buffer before the next call of `receive`. 0 after `NeedMore`.
+    #[inline]
+    pub fn take_discard(&mut self) -> usize {
+        core::mem::take(&mut self.discard)
+    }
+
+    /// A message, or a frame, has begun and is not complete.
+    ///
+    /// Exact after `NeedMore`; after an event it tells of the message only, for the bytes behind are not looked at.
+    #[inline]
+    pub fn is_assembling(&self) -> bool {
+        self.stage == Stage::Assembling || self.tail
+    }
+
+    /// The most frequent case: a message in one frame, all of it in the buffer. Whatever is unusual, or wrong, is
+    /// left for `receive_in_parts` to look at again.
+    #[inline]
+    fn find_whole_message(&self, buf: &[u8]) -> Option<Whole> {
+        if self.stage != Stage::Between {
+            return None;
+        }
+        let parsed = FrameHeader::parse(buf, self.role, self.limits.accept_non_minimal_lengths);
+        let (header, start) = parsed.ok()??;
+        let text = header.opcode == Opcode::Text;
+        if !header.fin || !(text || header.opcode == Opcode::Binary) {
+            return None;
+        }
+        let len = usize::try_from(header.len).ok()?;
+        if len > self.limits.max_message || len > buf.len() - start {
+            return None;
+        }
+        Some(Whole {
+            text,
+            mask: header.mask,
+            start,
+            len,
+        })
+    }
+
+    #[inline]
+    fn take_whole_message<'b>(
+        &mut self,
+        whole: Whole,
+        buf: &'b mut [u8],
+    ) -> Result<Received<'b>, Violation> {
+        let end = whole.start + whole.len;
+        self.discard = end;
+        self.tail = false;
+        let payload = buf.get_mut(whole.start..end).unwrap_or_default();
+        if let Some(key) = whole.mask {
+            mask::apply(payload, key, 0);
+        }
+        if !whole.text {
+            return Ok(Received::Binary(payload));
+        }
+        match core::str::from_utf8(payload) {
+            Ok(text) => Ok(Received::Text(text)),
+            // RFC 6455 8.1: invalid UTF-8 MUST fail the connection.
+            Err(_) => Err(self.end_with(Violation::InvalidUtf8)),
+        }
+    }
+
+    /// The general case: fragments, frames that are still arriving, control frames, and everything wrong.
+    #[inline(never)]
+    fn receive_in_parts<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Violation> {
+        let found = match self.step(buf) {
+            Ok(Step::NeedMore { keep }) => Ok(Received::NeedMore { keep }),
+            Ok(Step::Message { len }) => message(self.text, buf.get(..len).unwrap_or_default()),
+            Ok(Step::Control { opcode, payload }) => {
+                control(opcode, buf.get(payload).unwrap_or_default())
+            }
+            Err(violation) => Err(violation),
+        };
+        // RFC 6455 1.4 and 7.1.7: after a Close, and after a failure, any further data is ignored.
+        if matches!(found, Err(_) | Ok(Received::Close(..))) {
+            self.end();
+        }
+        found
+    }
+
+    fn step(&mut self, buf: &mut [u8]) -> Result<Step, Violation> {
+        self.tail = false;
+        if self.stage == Stage::Ended {
+            return Ok(Step::NeedMore { keep: 0 });
+        }
+        debug_assert!(
+            self.raw <= buf.len(),
+            "the caller dropped bytes that are still needed"
+        );
+        loop {
+            let found = match self.frame.take() {
+                Some(frame) => self.take_payload(frame, buf)?,
+                None => self.take_header(buf)?,
+            };
+            if let Some(step) = found {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Joins the payload bytes that have arrived of a data frame.
+    fn take_payload(
+        &mut self,
+        mut frame: Frame,
+        buf: &mut [u8],
+    ) -> Result<Option<Step>, Violation> {
+        let arrived = frame.left.min(buf.len().saturating_sub(self.raw));
+        let end = self.raw + arrived;
+        if let Some(key) = frame.mask {
+            mask::apply(
+                buf.get_mut(self.raw..end).unwrap_or_default(),
+                key,
+                frame.taken,
+            );
+        }
+        if self.raw != self.joined {
+            buf.copy_within(self.raw..end, self.joined);
+        }
+        self.raw = end;
+        self.joined += arrived;
+        frame.taken += arrived;
+        frame.left -= arrived;
+        if frame.left == 0 && frame.fin {
+            return Ok(Some(self.finish_message()));
+        }
+        self.check_text(buf)?;
+        if frame.left == 0 {
+            return Ok(None);
+        }
+        self.frame = Some(frame);
+        Ok(Some(self.need_more(buf)))
+    }
+
+    fn finish_message(&mut self) -> Step {
+        let len = self.joined;
+        self.discard = self.raw;
+        self.joined = 0;
+        self.raw = 0;
+        self.stage = Stage::Between;
+        Step::Message { len }
+    }
+
+    /// Refuses text that cannot become valid, before its message is complete (RFC 6455 8.1).
+    fn check_text(&mut self, buf: &[u8]) -> Result<(), Violation> {
+        if self.text {
+            self.verified = utf8::check(buf.get(..self.joined).unwrap_or_default(), self.verified)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the next header, and the whole frame when it is a control frame.
+    fn take_header(&mut self, buf: &mut [u8]) -> Result<Option<Step>, Violation> {
+        let fresh = buf.get(self.raw..).unwrap_or_default();
+        if let Some(&first) = fresh.first() {
+            self.check_order(FrameHeader::parse_first(first)?.1)?;
+        }
+        let parsed = FrameHeader::parse(fresh, self.role, self.limits.accept_non_minimal_lengths)?;
+        let Some((header, size)) = parsed else {
+            return Ok(Some(self.need_more(buf)));
+        };
+        if header.opcode.is_control() {
+            return Ok(Some(self.take_control(header, size, buf)));
+        }
+        self.begin_frame(header, size)?;
+        Ok(None)
+    }
+
+    /// RFC 6455 5.4: fragments of messages MUST NOT be interleaved, and a continuation needs something to continue.
+    fn check_order(&self, opcode: Opcode) -> Result<(), Violation> {
+        match (opcode, self.stage) {
+            (Opcode::Continuation, Stage::Between) => Err(Violation::UnexpectedContinuation),
+            (Opcode::Text | Opcode::Binary, Stage::Assembling) => {
+                Err(Violation::ExpectedContinuation)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts a data frame, its message within the limits as far as the header tells.
+    fn begin_frame(&mut self, header: FrameHeader, size: usize) -> Result<(), Violation> {
+        if header.opcode != Opcode::Continuation {
+            self.text = header.opcode == Opcode::Text;
+            self.verified = 0;
+            self.fragments = 0;
+        }
+        // RFC 6455 10.4: implementations SHOULD limit the size of frames and of the message after reassembly.
+        if self.fragments >= self.limits.max_fragments {
+            return Err(Violation::TooManyFragments {
+                limit: self.limits.max_fragments,
+            });
+        }
+        let too_big = Violation::MessageTooBig {
+            limit: self.limits.max_message,
+        };
+        let Ok(left) = usize::try_from(header.len) else {
+            return Err(too_big);
+        };
+        match self.joined.checked_add(left) {
+            Some(total) if total <= self.limits.max_message => {}
+            _ => return Err(too_big),
+        }
+        self.stage = Stage::Assembling;
+        self.fragments += 1;
+        self.raw += size;
+        self.frame = Some(Frame {
+            fin: header.fin,
+            mask: header.mask,
+            taken: 0,
+            left,
+        });
+        Ok(())
+    }
+
+    /// RFC 6455 5.5: control frames may come between the fragments of a message; they leave it as it is.
+    fn take_control(&mut self, header: FrameHeader, size: usize, buf: &mut [u8]) -> Step {
+        let start = self.raw + size;
+        // A control frame has at most 125 bytes: the header was refused otherwise.
+        let end = start + header.len as usize;
+        let Some(payload) = buf.get_mut(start..end) else {
+            return self.need_more(buf);
+        };
+        if let Some(key) = header.mask {
+            mask::apply(payload, key, 0);
+        }
+        if self.joined == 0 {
+            self.discard = end;
+            self.raw = 0;
+        } else {
+            self.raw = end;
+        }
+        Step::Control {
+            opcode: header.opcode,
+            payload: start..end,
+        }
+    }
+
+    /// Moves the bytes of an incomplete header or control frame down to the joined ones, and waits for more.
+    fn need_more(&mut self, buf: &mut [u8]) -> Step {
+        let raw = self.raw.min(buf.len());
+        let tail = buf.len() - raw;
+        self.tail = tail > 0;
+        if self.tail && raw != self.joined {
+            buf.copy_within(raw.., self.joined);
+        }
+        self.raw = self.joined;
+        Step::NeedMore {
+            keep: self.joined + tail,
+        }
+    }
+
+    #[cold]
+    fn end_with(&mut self, violation: Violation) -> Violation {
+        self.end();
+        violation
+    }
+
+    fn end(&mut self) {
+        self.stage = Stage::Ended;
+        self.frame = None;
+        self.joined = 0;
+        self.raw = 0;
+    }
+}
+
+/// A message that lies whole in the buffer, in one frame.
+struct Whole {
+    text: bool,
+    mask: Option<[u8; 4]>,
+    start: usize,
+    len: usize,
+}
+
+fn message(text: bool, payload: &[u8]) -> Result<Received<'_>, Violation> {
+    if !text {
+        return Ok(Received::Binary(payload));
+    }
+    match core::str::from_utf8(payload) {
+        Ok(text) => Ok(Received::Text(text)),
+        // RFC 6455 8.1: invalid UTF-8, a character cut off at the end included, MUST fail the connection.
+        Err(_) => Err(Violation::InvalidUtf8),
+    }
+}
+
+fn control(opcode: Opcode, payload: &[u8]) -> Result<Received<'_>, Violation> {
+    match opcode {
+        Opcode::Ping => Ok(Received::Ping(payload)),
+        Opcode::Close => close::parse(payload).map(|(code, reason)| Received::Close(code, reason)),
+        _ => Ok(Received::Pong(payload)),
+    }
+}

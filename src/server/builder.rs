@@ -1,0 +1,216 @@
+//! What is chosen before a server starts: limits, rules, hooks.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::thread::Builder as ThreadBuilder;
+
+use rustix::process::{Resource, getrlimit};
+
+use super::accept::AcceptLoop;
+use super::hooks::Hooks;
+use super::hub::{Hub, Setup};
+use super::session::{Handler, HandlerResult, Session};
+use super::{Server, ServerHandle};
+use crate::handshake::negotiate::Rules;
+use crate::handshake::{Accept, Reject, Request, Response};
+use crate::limits::Limits;
+use crate::outbox::Overflow;
+use crate::transport::Waker;
+
+/// Descriptors that are left for everything but connections.
+const SPARE_DESCRIPTORS: u64 = 32;
+/// Connections that the system holds for us until we accept them: a reconnect storm fits.
+const BACKLOG: i32 = 1024;
+/// Ports that browsers refuse to open a WebSocket to (WHATWG Fetch, "bad port"), above 1023.
+const BAD_PORTS: [u16; 17] = [
+    1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 10080,
+];
+
+/// Builds a [`Server`]; made by [`Server::builder`]. Every default is safe: pages of other sites may
+/// not connect, and nothing is unbounded.
+///
+/// ```
+/// use wshub::{Accept, Overflow, Reject, Response, Server};
+///
+/// let server = Server::builder()
+///     .subprotocols(["chat"])
+///     .origins(["https://app.example.com"])
+///     .overflow(Overflow::DropOldest)
+///     .accept(|request| match request.cookie("token") {
+///         Some("secret") => Ok(Accept::new()),
+///         _ => Err(Reject::unauthorized()),
+///     })
+///     .http(|request| match request.path() {
+///         "/" => Response::html("<!doctype html><title>hub</title>"),
+///         _ => Response::not_found(),
+///     })
+///     .bind("127.0.0.1:0")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Default)]
+#[must_use = "a builder does nothing until it is bound"]
+pub struct ServerBuilder {
+    limits: Limits,
+    overflow: Overflow,
+    rules: Rules,
+    hooks: Hooks,
+}
+
+impl ServerBuilder {
+    /// Bounds and times; see [`Limits`] for the defaults.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What happens when a peer does not read. Default: [`Overflow::Disconnect`].
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Further origins whose pages may connect (RFC 6455 section 10.2), each as `https://app.example.com` or
+    /// with a port; `"*"` allows every page, which is only for servers without secrets and effects.
+    /// Default: only pages from the server's own host, and programs, which send no origin.
+    pub fn origins<T: Into<String>>(mut self, origins: impl IntoIterator<Item = T>) -> Self {
+        self.rules.origins.extend(origins.into_iter().map(Into::into));
+        self
+    }
+
+    /// Further names of this server, for browsers that reach it under one that is neither an IP
+    /// address nor local by its form (`localhost`, one label, `*.local`, `*.lan`, `*.home.arpa`).
+    /// Other names are refused to browsers, because a hostile site can make its own name point here
+    /// (DNS rebinding). Bound to loopback, only loopback's names are this server's by default.
+    pub fn hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
+        self.rules.hosts.extend(hosts.into_iter().map(Into::into));
+        self
+    }
+
+    /// The subprotocols of this server, the preferred one first (RFC 6455 section 1.9). The first
+    /// that a client offers is chosen; where it offers none of them, none is, and the connection
+    /// opens all the same. Default: none.
+    pub fn subprotocols<T: Into<String>>(mut self, subprotocols: impl IntoIterator<Item = T>) -> Self {
+        self.rules.subprotocols.extend(subprotocols.into_iter().map(Into::into));
+        self
+    }
+
+    /// Asked for every opening handshake that is otherwise in order: accept it, with a subprotocol
+    /// and headers of your choice, or reject it with a status and a text. Runs on the connection's
+    /// own thread; when it takes longer than the rest of
+    /// [`handshake_timeout`](Limits::handshake_timeout), or panics, the client is refused.
+    pub fn accept(mut self, hook: impl Fn(&Request) -> Result<Accept, Reject> + Send + Sync + 'static) -> Self {
+        self.hooks.accept = Some(Box::new(hook));
+        self
+    }
+
+    /// Answers plain GET and HEAD requests on the same port: a page, its script. Runs on the
+    /// connection's own thread; a panic costs that request only (500). Default: 426, which tells a
+    /// browser that only WebSocket is spoken here.
+    pub fn http(mut self, hook: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
+        self.hooks.http = Some(Box::new(hook));
+        self
+    }
+
+    /// Listens on `addr`; the application takes events with [`Server::events`].
+    ///
+    /// # Errors
+    /// When the address cannot be bound (the port is taken, the address is not this machine's), or
+    /// an origin, host or subprotocol that was set could never match
+    /// ([`io::ErrorKind::InvalidInput`]).
+    pub fn bind(self, addr: impl ToSocketAddrs) -> io::Result<Server> {
+        self.listen(TcpListener::bind(addr)?)
+    }
+
+    /// As [`bind`](ServerBuilder::bind), on a listener that is bound already: from systemd, or with
+    /// options of your own. It is set to non-blocking mode.
+    ///
+    /// # Errors
+    /// As [`bind`](ServerBuilder::bind).
+    pub fn listen(self, listener: TcpListener) -> io::Result<Server> {
+        let (hub, addr) = self.start(listener, None)?;
+        Ok(Server::new(hub, Some(addr)))
+    }
+
+    /// A server that listens nowhere: connections come by [`Server::attach`]. For tests in memory.
+    ///
+    /// # Errors
+    /// When the system gives no thread, or as [`bind`](ServerBuilder::bind) for what was set.
+    pub fn without_listener(mut self) -> io::Result<Server> {
+        self.rules.loopback = true;
+        let (waker, _) = Waker::pair()?;
+        Ok(Server::new(self.hub(waker, None, false)?, None))
+    }
+
+    /// Listens on `addr` and runs `handler` for each connection on the connection's own thread,
+    /// while this call returns at once. The fastest way to echo, and the plainest to write a
+    /// protocol with. An error or a panic of the handler closes its connection with 1011, is counted
+    /// and logged.
+    ///
+    /// # Errors
+    /// As [`bind`](ServerBuilder::bind).
+    pub fn serve<F>(self, addr: impl ToSocketAddrs, handler: F) -> io::Result<ServerHandle>
+    where
+        F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
+    {
+        let (hub, addr) = self.start(TcpListener::bind(addr)?, Some(Box::new(handler)))?;
+        Ok(ServerHandle { hub, local_addr: Some(addr) })
+    }
+
+    fn start(mut self, listener: TcpListener, handler: Option<Handler>) -> io::Result<(Arc<Hub>, SocketAddr)> {
+        let addr = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        // std listens with a backlog of 128; a second listen(2) only changes that.
+        rustix::net::listen(&listener, BACKLOG)?;
+        warn_of_bad_port(addr.port());
+        self.rules.loopback = addr.ip().is_loopback();
+        let (waker, sleep) = Waker::pair()?;
+        let hub = self.hub(waker, handler, true)?;
+        let accept = AcceptLoop { listener, sleep, hub: hub.clone() };
+        let thread = ThreadBuilder::new().name("wshub-accept".into()).stack_size(128 << 10);
+        hub.own_thread(thread.spawn(move || accept.run())?);
+        Ok((hub, addr))
+    }
+
+    fn hub(mut self, waker: Waker, handler: Option<Handler>, accepting: bool) -> io::Result<Arc<Hub>> {
+        let valid = self.rules.check();
+        valid.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+        self.bound_by_descriptors();
+        log::info!(
+            "at most {} connections; peers can make the server hold at most {} MiB",
+            self.limits.max_connections,
+            self.limits.memory_budget() >> 20,
+        );
+        let ServerBuilder { limits, overflow, rules, hooks } = self;
+        Hub::start(Setup { limits, overflow, rules, hooks, handler }, waker, accepting)
+    }
+
+    fn bound_by_descriptors(&mut self) {
+        let Some(soft) = getrlimit(Resource::Nofile).current else { return };
+        let possible = usize::try_from(soft.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX).max(1);
+        if self.limits.max_connections > possible {
+            log::warn!(
+                "max_connections is {possible}, not {}: the process may open {soft} descriptors (ulimit -n)",
+                self.limits.max_connections
+            );
+            self.limits.max_connections = possible;
+        }
+    }
+}
+
+fn warn_of_bad_port(port: u16) {
+    if BAD_PORTS.contains(&port) {
+        log::warn!("browsers refuse to connect to port {port}: choose another one, 8080 or 9001 for example");
+    }
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("limits", &self.limits)
+            .field("overflow", &self.overflow)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}

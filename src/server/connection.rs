@@ -1,0 +1,111 @@
+//! The life of a connection's thread after the opening handshake: to the application thread with
+//! what it reads, or into the user's handler.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+use super::driver::{Driver, End, Incoming};
+use super::hub::Hub;
+use super::inbox::{Batch, Item};
+use super::session::{Handler, Session};
+use crate::error::Error;
+use crate::event::CloseEvent;
+use crate::protocol::close::CloseCode;
+
+/// Runs an open connection to its end.
+pub(crate) fn run(hub: &Hub, mut driver: Driver) {
+    let connection = driver.connection.clone();
+    log::info!("connection {} open: {}", connection.id(), Peer(&connection));
+    match &hub.handler {
+        None => deliver_to_application(hub, &mut driver),
+        Some(handler) => run_handler(hub, handler, &mut driver),
+    }
+    hub.leave(&connection);
+}
+
+fn deliver_to_application(hub: &Hub, driver: &mut Driver) {
+    let connection = driver.connection.clone();
+    hub.inbox.put(Item::Open(connection.clone()));
+    let end = read_to_end(hub, driver);
+    let (error, close) = finish(driver, end);
+    hub.inbox.put(Item::End(connection, Box::new((error, close))));
+    driver.end_stream();
+}
+
+fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
+    loop {
+        let mut batch = Batch::default();
+        let parsed = driver.parse(|incoming| {
+            match incoming {
+                Incoming::Text(text) => batch.push_text(text),
+                Incoming::Binary(bytes) => batch.push_binary(bytes),
+            }
+            ControlFlow::Continue(())
+        });
+        driver.flush_pongs();
+        let bytes = batch.payload_bytes() as u64;
+        if let Some(messages) = batch.finish() {
+            driver.counters().received(messages.count() as u64, bytes);
+            // Refused only while the server goes down: there it is counted, and the peer was told.
+            let _ = hub.inbox.put_messages(&driver.connection, messages);
+        }
+        if let Err(end) = parsed.map(drop).and_then(|()| driver.fill()) {
+            return end;
+        }
+    }
+}
+
+fn run_handler(hub: &Hub, handler: &Handler, driver: &mut Driver) {
+    hub.announce(&driver.connection);
+    let mut ended = None;
+    let session = Session::new(driver, hub, &mut ended);
+    // The panic is reported, and what it may have left half done ends with the connection.
+    let outcome = catch_unwind(AssertUnwindSafe(|| handler(session)));
+    let id = driver.connection.id();
+    let failure = match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("the handler panicked".to_owned()),
+    };
+    if let Some(failure) = &failure {
+        hub.counters.handler_failures.fetch_add(1, Ordering::Relaxed);
+        log::warn!("connection {id}: {failure}");
+    }
+    if ended.is_none() {
+        let code = if failure.is_some() { CloseCode::INTERNAL_ERROR } else { CloseCode::NORMAL };
+        let _ = driver.connection.outbox().close(Some(code), "");
+        let end = driver.run_out();
+        finish(driver, end);
+    }
+    driver.end_stream();
+    hub.give_slot_back(driver.connection.peer_addr());
+}
+
+/// Ends the connection and says so in the log.
+pub(super) fn finish(driver: &mut Driver, end: End) -> (Option<Error>, CloseEvent) {
+    let (error, close) = driver.finish(end);
+    let id = driver.connection.id();
+    match &error {
+        Some(error) => log::info!("connection {id} given up: {error}"),
+        None => log::info!("connection {id} closed: {} {:?}", close.code, shortened(&close.reason)),
+    }
+    (error, close)
+}
+
+fn shortened(text: &str) -> &str {
+    text.char_indices().nth(64).map_or(text, |(at, _)| text.split_at(at).0)
+}
+
+/// Who is there, for the log: address and path, never query, cookies or credentials.
+struct Peer<'a>(&'a crate::connection::Connection);
+
+impl std::fmt::Display for Peer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(address) = self.0.peer_addr() {
+            write!(f, "{address} ")?;
+        }
+        write!(f, "{}", shortened(self.0.request().path()).escape_debug())?;
+        self.0.protocol().map_or(Ok(()), |protocol| write!(f, ", subprotocol {protocol}"))
+    }
+}

@@ -1,0 +1,214 @@
+//! Events as the application thread takes them, and the coalescing of what it sends meanwhile.
+
+use std::time::{Duration, Instant};
+
+use super::Server;
+use super::hub::Hub;
+use super::inbox::{Item, Messages};
+use crate::connection::Connection;
+use crate::event::Event;
+use crate::lock::lock;
+use crate::message::Message;
+
+/// The events of a server, in order; made by [`Server::events`].
+///
+/// As an iterator it blocks until the next event and ends when the server has shut down and every
+/// `Close` was taken. Nothing a peer does ends it.
+///
+/// While more events wait, what this thread sends is collected per connection and leaves in one
+/// write: when no more events wait, at 64 KiB, when the iterator is dropped, and in any case within
+/// 2 ms.
+pub struct Events<'a> {
+    server: &'a Server,
+    desk: Desk,
+    /// False for a second one beside a live one: it yields nothing.
+    in_charge: bool,
+}
+
+/// Why there is no event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// None came in time.
+    Empty,
+    /// The server has shut down and every event was taken: no more will come.
+    Ended,
+    /// Another [`Events`] of this server is alive. Remedy: keep one, and take events from it.
+    InUse,
+}
+
+impl std::fmt::Display for RecvError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            RecvError::Empty => "no event came in time",
+            RecvError::Ended => "the server has shut down: no more events will come",
+            RecvError::InUse => "another Events of this server is alive: take events from that one",
+        })
+    }
+}
+
+impl std::error::Error for RecvError {}
+
+/// What has been taken off the channel and not yielded yet; it outlives the iterator.
+#[derive(Default)]
+pub(super) struct Desk {
+    batch: Option<OpenBatch>,
+    /// An `Open`, or the `Error` that goes before a `Close`.
+    single: Option<Event>,
+    close: Option<Event>,
+    ended: bool,
+}
+
+struct OpenBatch {
+    connection: Connection,
+    messages: Box<dyn ExactSizeIterator<Item = Message> + Send>,
+    cost: usize,
+}
+
+/// How long to wait for an event.
+#[derive(Clone, Copy)]
+enum Patience {
+    None,
+    Until(Instant),
+    Forever,
+}
+
+impl<'a> Events<'a> {
+    pub(super) fn new(server: &'a Server) -> Self {
+        let desk = lock(&server.desk).take();
+        if desk.is_none() {
+            log::error!("events() while another Events of the server is alive: it yields nothing");
+        }
+        Events { server, in_charge: desk.is_some(), desk: desk.unwrap_or_default() }
+    }
+
+    /// The next event, if there is one now. Never blocks.
+    ///
+    /// # Errors
+    /// [`RecvError::Empty`] when there is none now, [`RecvError::Ended`] when none will come.
+    pub fn try_recv(&mut self) -> Result<Event, RecvError> {
+        self.take(Patience::None)
+    }
+
+    /// The next event; blocks for at most `timeout`. For a tool with a loop of its own.
+    ///
+    /// # Errors
+    /// [`RecvError::Empty`] when none came in time, [`RecvError::Ended`] when none will come.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Event, RecvError> {
+        match Instant::now().checked_add(timeout) {
+            Some(deadline) => self.take(Patience::Until(deadline)),
+            None => self.take(Patience::Forever),
+        }
+    }
+
+    fn take(&mut self, patience: Patience) -> Result<Event, RecvError> {
+        if !self.in_charge {
+            return Err(RecvError::InUse);
+        }
+        let hub = &self.server.hub;
+        loop {
+            if let Some(event) = self.desk.next(hub) {
+                self.collect_while_more_waits();
+                return Ok(event);
+            }
+            if self.desk.ended {
+                self.stop_collecting();
+                return Err(RecvError::Ended);
+            }
+            let item = self.receive(patience)?;
+            hub.inbox.taken(&item);
+            self.desk.open(hub, item);
+        }
+    }
+
+    /// Takes an item off the channel; before it sleeps, everything that was collected leaves.
+    fn receive(&self, patience: Patience) -> Result<Item, RecvError> {
+        let receiver = self.server.hub.inbox.receiver();
+        if let Ok(item) = receiver.try_recv() {
+            return Ok(item);
+        }
+        self.stop_collecting();
+        match patience {
+            Patience::None => Err(RecvError::Empty),
+            Patience::Until(deadline) => receiver.recv_deadline(deadline).map_err(|_| RecvError::Empty),
+            Patience::Forever => receiver.recv().map_err(|_| RecvError::Ended),
+        }
+    }
+
+    /// The last event of a batch is answered together with those before it.
+    fn collect_while_more_waits(&self) {
+        let hub = &self.server.hub;
+        let more = self.desk.has_more() || !hub.inbox.receiver().is_empty() || !hub.collector.is_empty();
+        hub.collector.set_active_here(more);
+    }
+
+    fn stop_collecting(&self) {
+        let collector = &self.server.hub.collector;
+        collector.set_active_here(false);
+        if !collector.is_empty() {
+            collector.flush();
+        }
+    }
+}
+
+impl Desk {
+    fn has_more(&self) -> bool {
+        self.close.is_some() || self.batch.as_ref().is_some_and(|batch| batch.messages.len() > 0)
+    }
+
+    fn next(&mut self, hub: &Hub) -> Option<Event> {
+        if let Some(batch) = &mut self.batch {
+            if let Some(message) = batch.messages.next() {
+                return Some(Event::Message(batch.connection.clone(), message));
+            }
+            hub.inbox.give_back(&batch.connection, batch.cost);
+            self.batch = None;
+        }
+        if let Some(event) = self.single.take() {
+            return Some(event);
+        }
+        let close = self.close.take()?;
+        hub.give_slot_back(close.connection().peer_addr());
+        Some(close)
+    }
+
+    fn open(&mut self, hub: &Hub, item: Item) {
+        match item {
+            Item::Open(connection) => {
+                hub.announce(&connection);
+                self.single = Some(Event::Open(connection));
+            }
+            Item::Messages(connection, messages) => {
+                let cost = messages.cost();
+                let messages: Box<dyn ExactSizeIterator<Item = Message> + Send> = match messages {
+                    Messages::One(message) => Box::new(std::iter::once(message)),
+                    Messages::Many(batch) => Box::new(batch.into_messages()),
+                };
+                self.batch = Some(OpenBatch { connection, messages, cost });
+            }
+            Item::End(connection, end) => {
+                let (error, close) = *end;
+                self.single = error.map(|error| Event::Error(connection.clone(), error));
+                self.close = Some(Event::Close(connection, close));
+            }
+            Item::Stopped => self.ended = true,
+        }
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        self.take(Patience::Forever).ok()
+    }
+}
+
+impl Drop for Events<'_> {
+    fn drop(&mut self) {
+        if self.in_charge {
+            self.stop_collecting();
+            *lock(&self.server.desk) = Some(std::mem::take(&mut self.desk));
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The user's hooks, and what becomes of their panics.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+use crate::handshake::{Accept, Refusal, Reject, Request, Response};
+use crate::stats::Counters;
+
+pub(crate) type AcceptHook = Box<dyn Fn(&Request) -> Result<Accept, Reject> + Send + Sync>;
+pub(crate) type HttpHook = Box<dyn Fn(&Request) -> Response + Send + Sync>;
+
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub accept: Option<AcceptHook>,
+    pub http: Option<HttpHook>,
+}
+
+impl Hooks {
+    /// Asks whether an upgrade that is otherwise in order may proceed.
+    pub fn accept(&self, request: &Request, counters: &Counters) -> Result<Accept, Refusal> {
+        match &self.accept {
+            None => Ok(Accept::new()),
+            Some(hook) => contain(counters, || hook(request))?.map_err(Refusal::HookRejected),
+        }
+    }
+
+    /// The answer to a plain request.
+    pub fn http(&self, request: &Request, counters: &Counters) -> Result<Response, Refusal> {
+        match &self.http {
+            None => Err(Refusal::UpgradeRequired),
+            Some(hook) => contain(counters, || hook(request)),
+        }
+    }
+}
+
+/// A panic in a hook costs its own request only.
+fn contain<T>(counters: &Counters, hook: impl FnOnce() -> T) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(hook)).map_err(|_| {
+        counters.handler_failures.fetch_add(1, Ordering::Relaxed);
+        Refusal::HookPanicked
+    })
+}

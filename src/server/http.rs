@@ -1,0 +1,39 @@
+//! Plain HTTP on the WebSocket's port: one answer, then the connection closes.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::driver::LINGER;
+use super::hub::Hub;
+use super::opening::note_refusal;
+use crate::handshake::negotiate;
+use crate::handshake::{Refusal, Request, Response};
+use crate::transport::{self, Transport};
+
+pub(crate) fn answer(hub: &Hub, id: u64, transport: &dyn Transport, request: &Request, peer: Option<SocketAddr>) {
+    let response = match ask_hook(hub, id, request) {
+        Ok(response) => {
+            hub.counters.http_requests.fetch_add(1, Ordering::Relaxed);
+            Some(response)
+        }
+        Err(refusal) => {
+            note_refusal(hub, &refusal, peer);
+            refusal.to_response()
+        }
+    };
+    let Some(response) = response else { return };
+    let bytes = response.encode(request.method() == "HEAD");
+    // A peer that does not take its answer in time only harms itself.
+    if transport::write_all(transport, &bytes, Instant::now() + hub.limits.write_timeout).is_ok() {
+        transport::linger(transport, Instant::now() + LINGER);
+    }
+}
+
+fn ask_hook(hub: &Hub, id: u64, request: &Request) -> Result<Response, Refusal> {
+    if hub.hooks.http.is_some() {
+        negotiate::plain(request, &hub.rules)?;
+    }
+    let response = hub.hooks.http(request, &hub.counters)?;
+    if hub.begin_answer(id) { Ok(response) } else { Err(Refusal::Full) }
+}

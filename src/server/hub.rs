@@ -1,0 +1,419 @@
+//! What all threads of a server share: who is connected, broadcast, slots, shutdown.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::hooks::Hooks;
+use super::inbox::{Inbox, Item};
+use super::pool::Pool;
+use super::refusals::Refusals;
+use super::session::Handler;
+use crate::connection::Connection;
+use crate::error::SendErrorKind;
+use crate::handshake::Refusal;
+use crate::handshake::negotiate::Rules;
+use crate::limits::Limits;
+use crate::lock::lock;
+use crate::message::Prepared;
+use crate::outbox::collect::Collector;
+use crate::outbox::drain::Drain;
+use crate::outbox::{Bounds, Overflow};
+use crate::protocol::close::CloseCode;
+use crate::stats::{Counters, Stats};
+use crate::transport::{How, Transport, Waker};
+
+/// How much longer than its own deadlines a shutdown waits for threads to leave.
+const GRACE: Duration = Duration::from_millis(500);
+
+pub(crate) struct Hub {
+    pub limits: Limits,
+    pub overflow: Overflow,
+    pub rules: Rules,
+    pub hooks: Hooks,
+    /// Runs each connection on its own thread; without it events go to the application thread.
+    pub handler: Option<Handler>,
+    pub counters: Arc<Counters>,
+    pub refusals: Refusals,
+    pub drain: Arc<Drain>,
+    /// What the application thread sends while more events wait.
+    pub collector: Arc<Collector>,
+    pub inbox: Inbox,
+    pub pool: Arc<Pool>,
+    /// Wakes the accept loop.
+    pub accept_waker: Waker,
+    phase: AtomicU8,
+    next_id: AtomicU64,
+    registry: Mutex<Registry>,
+    /// A connection or a handshake ended.
+    left: Condvar,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Phase {
+    Running,
+    Closing,
+}
+
+#[derive(Default)]
+struct Registry {
+    /// Connections whose thread lives, and whether broadcasts reach them yet.
+    connections: HashMap<u64, Member>,
+    /// Those that broadcasts reach, as the last broadcast saw them; `None` after a change.
+    snapshot: Option<Arc<[Connection]>>,
+    /// Slots in use: connections that live, and ended ones whose Close was not taken.
+    slots: usize,
+    per_address: HashMap<IpAddr, usize>,
+    handshakes: VecDeque<Handshake>,
+    accepting: bool,
+    stopped: bool,
+}
+
+struct Member {
+    connection: Connection,
+    announced: bool,
+}
+
+struct Handshake {
+    id: u64,
+    transport: Arc<dyn Transport>,
+    /// Its answer is being written.
+    answering: bool,
+}
+
+/// What a broadcast did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Broadcast {
+    /// Connections that took the message.
+    pub sent: usize,
+    /// Connections for which it was dropped: their peers read too slowly.
+    pub dropped: usize,
+}
+
+/// What a shutdown left behind; all zero after a graceful one whose events were all taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Events that the application has not taken: it may still iterate over those that wait.
+    pub events_not_taken: usize,
+    /// Threads that did not end in time, because a hook or handler of yours does not return.
+    pub threads_left: usize,
+}
+
+/// The parts of a hub that its builder chose.
+pub(crate) struct Setup {
+    pub limits: Limits,
+    pub overflow: Overflow,
+    pub rules: Rules,
+    pub hooks: Hooks,
+    pub handler: Option<Handler>,
+}
+
+impl Hub {
+    pub fn start(setup: Setup, accept_waker: Waker, accepting: bool) -> std::io::Result<Arc<Self>> {
+        let (drain, thread) = Drain::start()?;
+        let limits = setup.limits;
+        // Evicted handshakes may take a moment to leave.
+        let max_threads = limits.max_connections.saturating_add(limits.max_handshakes.saturating_mul(2));
+        Ok(Arc::new(Hub {
+            inbox: Inbox::new(&limits),
+            pool: Pool::new(max_threads, limits.stack_size, limits.idle_thread_timeout),
+            limits,
+            overflow: setup.overflow,
+            rules: setup.rules,
+            hooks: setup.hooks,
+            handler: setup.handler,
+            counters: Arc::default(),
+            refusals: Refusals::default(),
+            collector: Collector::new(drain.clone()),
+            drain,
+            accept_waker,
+            phase: AtomicU8::new(Phase::Running as u8),
+            next_id: AtomicU64::new(1),
+            registry: Mutex::new(Registry { accepting, ..Registry::default() }),
+            left: Condvar::new(),
+            threads: Mutex::new(vec![thread]),
+        }))
+    }
+
+    pub fn own_thread(&self, thread: JoinHandle<()>) {
+        lock(&self.threads).push(thread);
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        Bounds::new(&self.limits, self.overflow)
+    }
+
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) >= Phase::Closing as u8
+    }
+
+    /// Serves a new stream on a thread of its own, as a handshake first.
+    pub fn serve(self: &Arc<Self>, transport: Arc<dyn Transport>, peer: Option<SocketAddr>) {
+        let id = self.next_id();
+        self.begin_handshake(id, &transport);
+        let (hub, stream) = (self.clone(), transport.clone());
+        let job = move || super::opening::serve(&hub, id, stream, peer);
+        if let Err(refused) = self.pool.run(job) {
+            self.refusals.log("thread", || format!("no thread for a connection: {refused}"));
+            self.refuse_at_once(&*transport, &Refusal::Full);
+            self.end_handshake(id);
+        }
+    }
+
+    /// Answers without waiting, from a thread that others depend on.
+    fn refuse_at_once(&self, transport: &dyn Transport, refusal: &Refusal) {
+        self.counters.refuse(refusal.reason());
+        let _ = transport.try_write(&[std::io::IoSlice::new(&refusal.encode())]);
+        transport.shutdown(How::Both);
+    }
+
+    /// Takes a place among the handshakes under way; the oldest gives way when there are too many.
+    fn begin_handshake(&self, id: u64, transport: &Arc<dyn Transport>) {
+        let mut registry = self.registry();
+        registry.handshakes.push_back(Handshake { id, transport: transport.clone(), answering: false });
+        let evicted = (registry.handshakes.len() > self.limits.max_handshakes)
+            .then(|| registry.handshakes.pop_front())
+            .flatten();
+        drop(registry);
+        self.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+        if let Some(evicted) = evicted {
+            self.counters.refuse("evicted");
+            self.refusals.log("evicted", || "a handshake gave way to newer ones: too many are under way".into());
+            // While it reads, its thread is woken to answer 503; later it is cut off.
+            evicted.transport.shutdown(if evicted.answering { How::Both } else { How::Read });
+        }
+    }
+
+    /// The handshake's answer is about to be written; false if it had to give way.
+    pub fn begin_answer(&self, id: u64) -> bool {
+        let mut registry = self.registry();
+        let handshake = registry.handshakes.iter_mut().find(|handshake| handshake.id == id);
+        handshake.map(|handshake| handshake.answering = true).is_some()
+    }
+
+    pub fn has_evicted(&self, id: u64) -> bool {
+        !self.registry().handshakes.iter().any(|handshake| handshake.id == id)
+    }
+
+    pub fn end_handshake(&self, id: u64) {
+        let mut registry = self.registry();
+        registry.handshakes.retain(|handshake| handshake.id != id);
+        drop(registry);
+        self.counters.handshakes.fetch_sub(1, Ordering::Relaxed);
+        self.someone_left();
+    }
+
+    /// Takes one of the connections' slots.
+    pub fn take_slot(&self, peer: Option<SocketAddr>) -> Result<(), Refusal> {
+        let mut registry = self.registry();
+        if self.is_closing() {
+            return Err(Refusal::ShuttingDown);
+        }
+        if registry.slots >= self.limits.max_connections {
+            return Err(Refusal::Full);
+        }
+        if let (Some(max), Some(peer)) = (self.limits.max_per_address, peer) {
+            let count = registry.per_address.entry(peer.ip()).or_default();
+            if *count >= max {
+                return Err(Refusal::TooManyFromAddress);
+            }
+            *count += 1;
+        }
+        registry.slots += 1;
+        Ok(())
+    }
+
+    /// Gives a slot back: the connection has ended and its Close was taken.
+    pub fn give_slot_back(&self, peer: Option<SocketAddr>) {
+        let mut registry = self.registry();
+        registry.slots -= 1;
+        if let (Some(_), Some(peer)) = (self.limits.max_per_address, peer) {
+            if let Some(count) = registry.per_address.get_mut(&peer.ip()) {
+                *count -= 1;
+                if *count == 0 {
+                    registry.per_address.remove(&peer.ip());
+                }
+            }
+        }
+    }
+
+    /// A connection begins; it was given a slot. One that comes too late for the shutdown closes.
+    pub fn join(&self, connection: &Connection) {
+        let mut registry = self.registry();
+        registry.connections.insert(connection.id(), Member { connection: connection.clone(), announced: false });
+        let closing = self.is_closing();
+        drop(registry);
+        self.counters.opened.fetch_add(1, Ordering::Relaxed);
+        if closing {
+            let _ = connection.close(CloseCode::GOING_AWAY, "");
+        }
+    }
+
+    /// From now on broadcasts reach the connection.
+    pub fn announce(&self, connection: &Connection) {
+        let mut registry = self.registry();
+        if let Some(member) = registry.connections.get_mut(&connection.id()) {
+            member.announced = true;
+            registry.snapshot = None;
+        }
+    }
+
+    /// A connection's thread is done with it.
+    pub fn leave(&self, connection: &Connection) {
+        let mut registry = self.registry();
+        registry.connections.remove(&connection.id());
+        registry.snapshot = None;
+        drop(registry);
+        self.someone_left();
+    }
+
+    /// The accept loop has ended.
+    pub fn accept_ended(&self) {
+        self.registry().accepting = false;
+        self.someone_left();
+    }
+
+    fn someone_left(&self) {
+        let mut registry = self.registry();
+        let stopped = self.is_closing() && registry.is_empty() && !registry.stopped;
+        registry.stopped |= stopped;
+        drop(registry);
+        if stopped {
+            self.inbox.put(Item::Stopped);
+        }
+        self.left.notify_all();
+    }
+
+    fn members(&self) -> Arc<[Connection]> {
+        let mut registry = self.registry();
+        if let Some(snapshot) = &registry.snapshot {
+            return snapshot.clone();
+        }
+        let announced = registry.connections.values().filter(|member| member.announced);
+        let snapshot: Arc<[Connection]> = announced.map(|member| member.connection.clone()).collect();
+        registry.snapshot = Some(snapshot.clone());
+        snapshot
+    }
+
+    fn everyone(&self) -> Vec<Connection> {
+        self.registry().connections.values().map(|member| member.connection.clone()).collect()
+    }
+
+    /// Sends one encoded message to everyone but `except`.
+    pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
+        let mut done = Broadcast::default();
+        for connection in self.members().iter().filter(|&member| Some(member) != except) {
+            match connection.send_prepared(message) {
+                Ok(()) => done.sent += 1,
+                Err(SendErrorKind::Closed) => {}
+                Err(_) => done.dropped += 1,
+            }
+        }
+        self.counters.sent(done.sent as u64, (done.sent * message.len()) as u64);
+        done
+    }
+
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.counters.snapshot();
+        let everyone = self.everyone();
+        stats.connections = self.registry().slots;
+        stats.threads = self.pool.threads();
+        stats.stalled = everyone.iter().filter(|connection| connection.outbox().is_stalled()).count();
+        stats.waiting_for_application = everyone.iter().filter(|it| it.account().is_waiting()).count();
+        stats.inbound_bytes = self.inbox.used();
+        stats
+    }
+
+    /// Starts the graceful shutdown: no more accepts, 1001 to all. Returns at once.
+    pub fn begin_shutdown(&self) {
+        let registry = self.registry();
+        if self.phase.swap(Phase::Closing as u8, Ordering::SeqCst) == Phase::Closing as u8 {
+            return;
+        }
+        let handshakes: Vec<_> = registry.handshakes.iter().map(|it| it.transport.clone()).collect();
+        drop(registry);
+        log::info!("shutting down: 1001 to all connections");
+        self.accept_waker.wake();
+        for connection in self.everyone() {
+            let _ = connection.close(CloseCode::GOING_AWAY, "");
+        }
+        for transport in handshakes {
+            transport.shutdown(How::Read);
+        }
+        self.someone_left();
+    }
+
+    /// Waits until everything has ended, at most `patience`; what has not ended then is cut off.
+    pub fn finish_shutdown(&self, patience: Duration) -> ShutdownReport {
+        self.begin_shutdown();
+        let everyone = self.everyone();
+        self.inbox.discard(&everyone);
+        if !self.wait_until_empty(Instant::now() + patience) {
+            for connection in self.everyone() {
+                connection.outbox().abort();
+            }
+            for handshake in &self.registry().handshakes {
+                handshake.transport.shutdown(How::Reset);
+            }
+            self.wait_until_empty(Instant::now() + GRACE);
+        }
+        let threads_left = self.join_threads();
+        let report = ShutdownReport { events_not_taken: self.inbox.not_taken(), threads_left };
+        if report != ShutdownReport::default() {
+            log::warn!("shut down with {} events not taken, {threads_left} threads left", report.events_not_taken);
+        }
+        report
+    }
+
+    /// Waits for the graceful shutdown that somebody starts, then ends as it does.
+    pub fn wait_for_shutdown(&self) -> ShutdownReport {
+        let mut registry = self.registry();
+        while !self.is_closing() {
+            registry = self.left.wait(registry).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(registry);
+        self.finish_shutdown(self.limits.close_timeout + GRACE)
+    }
+
+    fn wait_until_empty(&self, deadline: Instant) -> bool {
+        let mut registry = self.registry();
+        while !registry.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            registry = self.left.wait_timeout(registry, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn join_threads(&self) -> usize {
+        let left = self.pool.stop(Instant::now() + GRACE);
+        self.drain.stop();
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
+            // The accept loop and the drain helper run no user code and wait for nothing but us.
+            let _ = thread.join();
+        }
+        left
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
+    }
+}
+
+impl Registry {
+    fn is_empty(&self) -> bool {
+        self.connections.is_empty() && self.handshakes.is_empty() && !self.accepting
+    }
+}

@@ -1,0 +1,300 @@
+//! The way of events from the connections' threads to the application thread: one bounded channel,
+//! and credit that keeps readers from filling memory when the application is slow.
+//!
+//! A connection has at most [`SLOTS`] items in the channel (Open, two reads' worth of messages, the
+//! end), and counts against `max_connections` until its end was taken. So the channel has room for
+//! every item by construction, and putting one in never waits: what waits is a reader for credit.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::event::CloseEvent;
+use crate::limits::Limits;
+use crate::lock::lock;
+use crate::message::Message;
+
+/// Items with messages that one connection may have in the channel.
+const READS: usize = 2;
+/// Items of one connection in the channel: Open, messages, the end.
+const SLOTS: usize = READS + 2;
+
+pub(crate) enum Item {
+    Open(Connection),
+    Messages(Connection, Messages),
+    End(Connection, Box<(Option<Error>, CloseEvent)>),
+    /// The server has stopped: the last item.
+    Stopped,
+}
+
+/// What one read gave.
+pub(crate) enum Messages {
+    One(Message),
+    Many(Batch),
+}
+
+impl Messages {
+    pub fn count(&self) -> usize {
+        match self {
+            Messages::One(_) => 1,
+            Messages::Many(batch) => batch.ends.len(),
+        }
+    }
+
+    /// Bytes they cost while they wait.
+    pub fn cost(&self) -> usize {
+        match self {
+            Messages::One(message) => message.len(),
+            Messages::Many(batch) => batch.text.len() + batch.binary.len() + size_of_val(&*batch.ends),
+        }
+    }
+}
+
+/// Messages of one read in common buffers, so that a message costs no allocation before the
+/// application takes it.
+#[derive(Default)]
+pub(crate) struct Batch {
+    text: String,
+    binary: Vec<u8>,
+    /// Where each message ends in its buffer.
+    ends: Vec<End>,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Text(usize),
+    Binary(usize),
+}
+
+impl Batch {
+    pub fn push_text(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(End::Text(self.text.len()));
+    }
+
+    pub fn push_binary(&mut self, bytes: &[u8]) {
+        self.binary.extend_from_slice(bytes);
+        self.ends.push(End::Binary(self.binary.len()));
+    }
+
+    pub fn payload_bytes(&self) -> usize {
+        self.text.len() + self.binary.len()
+    }
+
+    /// The messages, if there are any; one alone is not copied again.
+    pub fn finish(self) -> Option<Messages> {
+        match self.ends[..] {
+            [] => None,
+            [End::Text(_)] => Some(Messages::One(Message::Text(self.text))),
+            [End::Binary(_)] => Some(Messages::One(Message::Binary(self.binary))),
+            _ => Some(Messages::Many(self)),
+        }
+    }
+
+    pub fn into_messages(self) -> impl ExactSizeIterator<Item = Message> {
+        let (mut text_at, mut binary_at) = (0, 0);
+        self.ends.into_iter().map(move |end| match end {
+            End::Text(end) => {
+                let text = self.text.get(text_at..end).unwrap_or_default();
+                text_at = end;
+                Message::from(text)
+            }
+            End::Binary(end) => {
+                let bytes = self.binary.get(binary_at..end).unwrap_or_default();
+                binary_at = end;
+                Message::from(bytes)
+            }
+        })
+    }
+}
+
+/// What one connection has in the channel.
+#[derive(Default)]
+pub(crate) struct Account {
+    reads: AtomicUsize,
+    bytes: AtomicUsize,
+    waiting: AtomicBool,
+    gate: Mutex<()>,
+    changed: Condvar,
+}
+
+impl Account {
+    /// True while the connection's reader waits for the application.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(SeqCst)
+    }
+
+    fn wake(&self) {
+        if self.is_waiting() {
+            drop(lock(&self.gate));
+            self.changed.notify_one();
+        }
+    }
+}
+
+pub(crate) struct Inbox {
+    sender: Sender<Item>,
+    receiver: Receiver<Item>,
+    total: usize,
+    per_connection: usize,
+    /// Bytes of messages in the channel.
+    used: AtomicUsize,
+    /// Events in the channel, those in batches counted each.
+    waiting_events: AtomicUsize,
+    /// Connections whose reader waits for the common bytes.
+    short: Mutex<VecDeque<Connection>>,
+    /// Nobody takes events any more.
+    discarding: AtomicBool,
+    discarded: AtomicUsize,
+}
+
+/// The credit that is missing.
+enum Short {
+    Own,
+    Common,
+}
+
+/// The server shuts down and takes no more messages.
+pub(crate) struct Discarding;
+
+impl Inbox {
+    pub fn new(limits: &Limits) -> Self {
+        let (sender, receiver) = bounded(limits.max_connections.saturating_mul(SLOTS).saturating_add(1));
+        Inbox {
+            sender,
+            receiver,
+            total: limits.inbound_total,
+            per_connection: limits.inbound_per_connection,
+            used: AtomicUsize::new(0),
+            waiting_events: AtomicUsize::new(0),
+            short: Mutex::default(),
+            discarding: AtomicBool::new(false),
+            discarded: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn receiver(&self) -> &Receiver<Item> {
+        &self.receiver
+    }
+
+    pub fn used(&self) -> usize {
+        self.used.load(SeqCst)
+    }
+
+    /// Puts an item in that has its slot.
+    pub fn put(&self, item: Item) {
+        self.waiting_events.fetch_add(events_of(&item), SeqCst);
+        if self.sender.try_send(item).is_err() {
+            log::error!("an event found its reserved slot taken: this is a bug of wshub");
+        }
+    }
+
+    /// Puts messages in, waiting for credit; returns how long it waited.
+    pub fn put_messages(&self, connection: &Connection, messages: Messages) -> Result<Duration, Discarding> {
+        let cost = messages.cost();
+        let mut waited = Duration::ZERO;
+        if self.take_credit(connection.account(), cost).is_err() {
+            let since = Instant::now();
+            if self.wait_for_credit(connection, cost).is_err() {
+                self.discarded.fetch_add(messages.count(), SeqCst);
+                return Err(Discarding);
+            }
+            waited = since.elapsed();
+        }
+        self.put(Item::Messages(connection.clone(), messages));
+        Ok(waited)
+    }
+
+    fn take_credit(&self, account: &Account, cost: usize) -> Result<(), Short> {
+        let reads = account.reads.load(SeqCst);
+        if reads >= READS || (reads > 0 && account.bytes.load(SeqCst) + cost > self.per_connection) {
+            return Err(Short::Own);
+        }
+        let fits = |used: usize| (used == 0 || used + cost <= self.total).then_some(used + cost);
+        self.used.fetch_update(SeqCst, SeqCst, fits).map_err(|_| Short::Common)?;
+        account.reads.fetch_add(1, SeqCst);
+        account.bytes.fetch_add(cost, SeqCst);
+        Ok(())
+    }
+
+    /// Waits until the application has made room. Without a deadline by design: nobody is dropped
+    /// because the application is slow (rule 8), and a shutdown ends the wait.
+    fn wait_for_credit(&self, connection: &Connection, cost: usize) -> Result<(), Discarding> {
+        let account = connection.account();
+        let mut gate = lock(&account.gate);
+        account.waiting.store(true, SeqCst);
+        let outcome = loop {
+            if self.discarding.load(SeqCst) {
+                break Err(Discarding);
+            }
+            match self.take_credit(account, cost) {
+                Ok(()) => break Ok(()),
+                Err(Short::Own) => {}
+                Err(Short::Common) => {
+                    lock(&self.short).push_back(connection.clone());
+                    // Room that was made before we stood in line would wake nobody.
+                    if self.take_credit(account, cost).is_ok() {
+                        break Ok(());
+                    }
+                }
+            }
+            gate = account.changed.wait(gate).unwrap_or_else(PoisonError::into_inner);
+        };
+        account.waiting.store(false, SeqCst);
+        drop(gate);
+        // There may be room for the next in line, too.
+        self.wake_next();
+        outcome
+    }
+
+    /// The application has taken an item off the channel.
+    pub fn taken(&self, item: &Item) {
+        self.waiting_events.fetch_sub(events_of(item), SeqCst);
+    }
+
+    /// The application has seen the messages of an item: gives their credit back.
+    pub fn give_back(&self, connection: &Connection, cost: usize) {
+        let account = connection.account();
+        account.bytes.fetch_sub(cost, SeqCst);
+        account.reads.fetch_sub(1, SeqCst);
+        self.used.fetch_sub(cost, SeqCst);
+        account.wake();
+        self.wake_next();
+    }
+
+    fn wake_next(&self) {
+        if self.used() < self.total {
+            let next = lock(&self.short).pop_front();
+            if let Some(next) = next {
+                next.account().wake();
+            }
+        }
+    }
+
+    /// From now on messages find no taker; readers that wait are let go.
+    pub fn discard(&self, connections: &[Connection]) {
+        self.discarding.store(true, SeqCst);
+        for connection in connections {
+            connection.account().wake();
+        }
+    }
+
+    /// Events that wait, and messages that found no taker.
+    pub fn not_taken(&self) -> usize {
+        self.waiting_events.load(SeqCst) + self.discarded.load(SeqCst)
+    }
+}
+
+fn events_of(item: &Item) -> usize {
+    match item {
+        Item::Open(_) => 1,
+        Item::Messages(_, messages) => messages.count(),
+        Item::End(_, end) => 1 + usize::from(end.0.is_some()),
+        Item::Stopped => 0,
+    }
+}

@@ -1,0 +1,236 @@
+//! The server: bind, hooks, events, broadcast, shutdown.
+
+mod accept;
+mod buffer;
+mod builder;
+mod connection;
+mod driver;
+mod events;
+mod hooks;
+mod http;
+pub(crate) mod hub;
+pub(crate) mod inbox;
+mod opening;
+mod pool;
+mod refusals;
+mod session;
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::connection::Connection;
+use crate::message::{Message, Prepared};
+use crate::stats::Stats;
+use crate::transport::Transport;
+
+pub use builder::ServerBuilder;
+pub use events::{Events, RecvError};
+pub use hub::{Broadcast, ShutdownReport};
+pub use session::{HandlerResult, Session};
+
+use hub::Hub;
+
+/// How long a dropped server waits for its connections to close.
+const DROP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A WebSocket server whose events one application thread takes.
+///
+/// ```no_run
+/// use wshub::{Event, Server};
+///
+/// let server = Server::bind("127.0.0.1:9001")?;
+/// for event in server.events() {
+///     match event {
+///         Event::Open(connection) => drop(connection.send("hello")),
+///         Event::Message(_, message) => drop(server.broadcast(message)),
+///         Event::Close(connection, close) => println!("{} left: {}", connection.id(), close.code),
+///         Event::Error(connection, error) => eprintln!("{}: {error}", connection.id()),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Dropping the server shuts it down: 1001 to all, at most one second of patience.
+pub struct Server {
+    handle: ServerHandle,
+    hub: Arc<Hub>,
+    /// Events taken off the channel and not yielded; `None` while an [`Events`] is alive.
+    desk: Mutex<Option<events::Desk>>,
+}
+
+impl Server {
+    /// Listens on `addr` with the default limits; port 0 picks a free one
+    /// ([`local_addr`](Server::local_addr) tells it). For anything else see [`builder`](Server::builder).
+    ///
+    /// # Errors
+    /// When the address cannot be bound: the port is taken, or the address is not this machine's.
+    pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Server> {
+        Server::builder().bind(addr)
+    }
+
+    /// Sets limits, rules and hooks before binding.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    fn new(hub: Arc<Hub>, local_addr: Option<SocketAddr>) -> Server {
+        let handle = ServerHandle { hub: hub.clone(), local_addr };
+        Server { handle, hub, desk: Mutex::new(Some(events::Desk::default())) }
+    }
+
+    /// The events, in order, to be taken on one thread: the application thread.
+    ///
+    /// Only one [`Events`] may be alive; a second one yields nothing and says so in the log. When it
+    /// is dropped and made anew, it goes on where the first stopped.
+    pub fn events(&self) -> Events<'_> {
+        Events::new(self)
+    }
+
+    /// A handle for other threads: shutdown, broadcast, statistics.
+    pub fn handle(&self) -> ServerHandle {
+        self.handle.clone()
+    }
+
+    /// The address the server listens on.
+    ///
+    /// # Errors
+    /// When the server was made without a listener.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.handle.local_addr()
+    }
+
+    /// Sends a message to every connection whose `Open` event was taken, encoded once; see
+    /// [`ServerHandle::broadcast`].
+    pub fn broadcast(&self, message: impl Into<Message>) -> Broadcast {
+        self.handle.broadcast(message)
+    }
+
+    /// As [`broadcast`](Server::broadcast), to everyone but one.
+    pub fn broadcast_except(&self, except: &Connection, message: impl Into<Message>) -> Broadcast {
+        self.handle.broadcast_except(except, message)
+    }
+
+    /// What the server has counted so far.
+    pub fn stats(&self) -> Stats {
+        self.handle.stats()
+    }
+
+    /// Serves a stream of your own as if it had been accepted; see [`ServerHandle::attach`].
+    pub fn attach(&self, transport: impl Transport) {
+        self.handle.attach(transport);
+    }
+
+    /// Shuts down and waits: no more accepts, 1001 to all, at most
+    /// [`close_timeout`](crate::Limits::close_timeout) for their answers, then every thread is
+    /// joined. May be called on the application thread, and again. Afterwards [`events`](Server::events) yields
+    /// what was not taken, every `Close` included, and ends.
+    ///
+    /// To go on handling events while the connections close, use [`ServerHandle::shutdown`].
+    pub fn shutdown(&self) -> ShutdownReport {
+        self.hub.finish_shutdown(self.hub.limits.close_timeout)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.hub.finish_shutdown(DROP_PATIENCE);
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("local_addr", &self.handle.local_addr).finish_non_exhaustive()
+    }
+}
+
+/// A server, seen from any thread. Cheap to clone; a server that was made with
+/// [`serve`](ServerBuilder::serve) runs on when all its handles are dropped.
+#[derive(Clone)]
+pub struct ServerHandle {
+    hub: Arc<Hub>,
+    local_addr: Option<SocketAddr>,
+}
+
+impl ServerHandle {
+    /// The address the server listens on.
+    ///
+    /// # Errors
+    /// When the server was made without a listener.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::AddrNotAvailable, "this server was made without a listener")
+        })
+    }
+
+    /// Sends a message to every open connection, encoded once. Never blocks: for a peer that reads
+    /// too slowly [`Overflow`](crate::Overflow) decides.
+    ///
+    /// Connections count as open from their `Open` event on, as the application takes it, or as
+    /// their handler starts.
+    pub fn broadcast(&self, message: impl Into<Message>) -> Broadcast {
+        self.hub.broadcast(&Prepared::new(message), None)
+    }
+
+    /// As [`broadcast`](ServerHandle::broadcast), to everyone but one: often the sender.
+    pub fn broadcast_except(&self, except: &Connection, message: impl Into<Message>) -> Broadcast {
+        self.hub.broadcast(&Prepared::new(message), Some(except))
+    }
+
+    /// What the server has counted so far.
+    pub fn stats(&self) -> Stats {
+        self.hub.stats()
+    }
+
+    /// Serves a stream of your own as if it had been accepted: opening handshake, limits and slots
+    /// included. Never blocks.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use wshub::{Server, testing};
+    ///
+    /// let server = Server::builder().without_listener()?;
+    /// let (ours, mut peer) = testing::duplex();
+    /// server.attach(ours);
+    /// peer.write_all(b"GET / HTTP/1.1\r\n")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn attach(&self, transport: impl Transport) {
+        let peer = transport.peer_addr();
+        self.hub.serve(Arc::new(transport), peer);
+    }
+
+    /// Starts the graceful shutdown and returns at once: no more accepts, 1001 to all. From any
+    /// thread, a signal handler's thread too, and again. [`Server::events`] goes on until the last
+    /// `Close`, then ends; [`wait`](ServerHandle::wait) returns.
+    pub fn shutdown(&self) {
+        self.hub.begin_shutdown();
+    }
+
+    /// Blocks until somebody starts the shutdown and it is done: the main thread's last call where
+    /// [`serve`](ServerBuilder::serve) does the work. Not for handlers: they would wait for themselves.
+    pub fn wait(&self) -> ShutdownReport {
+        self.hub.wait_for_shutdown()
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").field("local_addr", &self.local_addr).finish_non_exhaustive()
+    }
+}
+
+/// Serves each connection with a closure on the connection's own thread: shorthand for
+/// [`Server::builder`]`().serve(addr, handler)`; see [`ServerBuilder::serve`].
+///
+/// # Errors
+/// As [`Server::bind`].
+pub fn serve<F>(addr: impl ToSocketAddrs, handler: F) -> io::Result<ServerHandle>
+where
+    F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
+{
+    Server::builder().serve(addr, handler)
+}

@@ -1,0 +1,142 @@
+//! The opening handshake on the connection's own thread: from the first byte to the 101, or to a
+//! complete refusal.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::buffer::ReadBuffer;
+use super::connection;
+use super::driver::{Driver, LINGER};
+use super::http;
+use super::hub::Hub;
+use crate::connection::Connection;
+use crate::handshake::negotiate::{self, Upgrade};
+use crate::handshake::request::HeadScanner;
+use crate::handshake::response::switching_protocols;
+use crate::handshake::{Accept, Refusal, Request};
+use crate::outbox::Outbox;
+use crate::transport::{self, How, Transport};
+
+/// Serves a stream from its first byte to its end.
+pub(crate) fn serve(hub: &Arc<Hub>, id: u64, transport: Arc<dyn Transport>, peer: Option<SocketAddr>) {
+    let deadline = Instant::now() + hub.limits.handshake_timeout;
+    let opened = open(hub, id, &transport, peer, deadline);
+    if let Err(refusal) = &opened {
+        note_refusal(hub, refusal, peer);
+        answer_refusal(&*transport, refusal);
+    }
+    if let Ok(Some(driver)) = opened {
+        hub.join(&driver.connection);
+        hub.end_handshake(id);
+        connection::run(hub, driver);
+    } else {
+        transport.shutdown(How::Both);
+        hub.end_handshake(id);
+    }
+}
+
+/// `None`: it was a plain request, and it has been answered.
+fn open(
+    hub: &Hub,
+    id: u64,
+    transport: &Arc<dyn Transport>,
+    peer: Option<SocketAddr>,
+    deadline: Instant,
+) -> Result<Option<Driver>, Refusal> {
+    let (request, buffer) = read_request(hub, id, &**transport, deadline)?;
+    let request = request.with_peer_addr(peer);
+    if !request.wants_upgrade() {
+        http::answer(hub, id, &**transport, &request, peer);
+        return Ok(None);
+    }
+    let (upgrade, accept) = negotiate(hub, &request)?;
+    if Instant::now() > deadline {
+        return Err(Refusal::Timeout);
+    }
+    if !hub.begin_answer(id) {
+        return Err(Refusal::Full);
+    }
+    hub.take_slot(peer)?;
+    let answer = switching_protocols(&upgrade.accept_key, upgrade.subprotocol.as_deref(), accept.headers());
+    if transport::write_all(&**transport, &answer, deadline).is_err() {
+        hub.give_slot_back(peer);
+        return Err(Refusal::PeerLeft);
+    }
+    Ok(Some(driver(hub, id, transport, request, upgrade.subprotocol, buffer)))
+}
+
+fn read_request(
+    hub: &Hub,
+    id: u64,
+    transport: &dyn Transport,
+    deadline: Instant,
+) -> Result<(Request, ReadBuffer), Refusal> {
+    let mut buffer = ReadBuffer::default();
+    let mut scanner = HeadScanner::new(hub.limits.head());
+    loop {
+        match buffer.fill(transport, Some(deadline)) {
+            Ok(0) if hub.is_closing() => return Err(Refusal::ShuttingDown),
+            Ok(0) if hub.has_evicted(id) => return Err(Refusal::Full),
+            Ok(0) => return Err(Refusal::PeerLeft),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Refusal::Timeout),
+            Err(_) => return Err(Refusal::PeerLeft),
+        }
+        if let Some(head) = scanner.scan(buffer.filled())? {
+            let request = Request::parse(buffer.filled().get(..head).unwrap_or_default())?;
+            // What follows the head are the peer's first frames.
+            buffer.discard(head);
+            return Ok((request, buffer));
+        }
+    }
+}
+
+fn negotiate(hub: &Hub, request: &Request) -> Result<(Upgrade, Accept), Refusal> {
+    let mut upgrade = negotiate::upgrade(request, &hub.rules)?;
+    let accept = hub.hooks.accept(request, &hub.counters)?;
+    accept.settle(request, &mut upgrade)?;
+    Ok((upgrade, accept))
+}
+
+fn driver(
+    hub: &Hub,
+    id: u64,
+    transport: &Arc<dyn Transport>,
+    request: Request,
+    protocol: Option<String>,
+    buffer: ReadBuffer,
+) -> Driver {
+    let collector = hub.handler.is_none().then(|| hub.collector.clone());
+    let outbox = Outbox::new(
+        transport.clone(),
+        hub.drain.clone(),
+        hub.counters.clone(),
+        collector,
+        hub.bounds(),
+        hub.limits.close_timeout,
+    );
+    let connection = Connection::new(id, request, protocol, outbox);
+    Driver::new(connection, transport.clone(), hub.counters.clone(), &hub.limits, buffer)
+}
+
+/// Counts a refusal and says in the log why, and what to set.
+pub(super) fn note_refusal(hub: &Hub, refusal: &Refusal, peer: Option<SocketAddr>) {
+    hub.counters.refuse(refusal.reason());
+    hub.refusals.log(refusal.reason(), || match peer {
+        Some(peer) => format!("refused {peer}: {refusal}"),
+        None => format!("refused: {refusal}"),
+    });
+}
+
+/// A complete answer, then a lingering close, so that the peer reads it.
+fn answer_refusal(transport: &dyn Transport, refusal: &Refusal) {
+    if refusal.status().is_none() {
+        return;
+    }
+    let deadline = Instant::now() + LINGER;
+    if transport::write_all(transport, &refusal.encode(), deadline).is_ok() {
+        transport::linger(transport, deadline);
+    }
+}

@@ -1,0 +1,161 @@
+//! Threads for connections: as many as there are connections, never a queue behind one that is busy.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::lock::lock;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+pub(crate) struct Pool {
+    max_threads: usize,
+    stack_size: usize,
+    idle_timeout: Duration,
+    state: Mutex<State>,
+    /// A job was queued, or the pool stops.
+    work: Condvar,
+    /// A thread ended.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Jobs, each of which has an idle thread counted off for it.
+    jobs: VecDeque<Job>,
+    /// Threads that wait and that no job has counted off.
+    idle: usize,
+    threads: HashMap<u64, JoinHandle<()>>,
+    /// Threads that are leaving; joining them takes no time.
+    leaving: Vec<u64>,
+    next_id: u64,
+    stopping: bool,
+}
+
+/// Why a job was not taken. It was dropped.
+pub(crate) enum Refused {
+    Full,
+    Stopping,
+    /// The system gave no thread.
+    Spawn(io::Error),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Full => f.write_str("every thread is busy"),
+            Refused::Stopping => f.write_str("the server is shutting down"),
+            Refused::Spawn(error) => write!(f, "the system gave no thread: {error}"),
+        }
+    }
+}
+
+impl Pool {
+    pub fn new(max_threads: usize, stack_size: usize, idle_timeout: Duration) -> Arc<Self> {
+        Arc::new(Pool {
+            max_threads,
+            stack_size,
+            idle_timeout,
+            state: Mutex::default(),
+            work: Condvar::new(),
+            ended: Condvar::new(),
+        })
+    }
+
+    /// Runs `job` at once: on an idle thread, else on a new one.
+    pub fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) -> Result<(), Refused> {
+        let mut state = lock(&self.state);
+        state.join_leaving();
+        if state.stopping {
+            return Err(Refused::Stopping);
+        }
+        if state.idle > 0 {
+            // Counted off here, under the lock: a thread that is woken but not running yet is not
+            // idle any more, so that a burst of jobs never waits behind one thread.
+            state.idle -= 1;
+            state.jobs.push_back(Box::new(job));
+            self.work.notify_one();
+            return Ok(());
+        }
+        if state.threads.len() >= self.max_threads {
+            return Err(Refused::Full);
+        }
+        let id = state.next_id;
+        state.next_id += 1;
+        let pool = self.clone();
+        let builder = Builder::new().name(format!("wshub-{id}")).stack_size(self.stack_size);
+        let thread = builder.spawn(move || pool.work(id, Box::new(job))).map_err(Refused::Spawn)?;
+        state.threads.insert(id, thread);
+        Ok(())
+    }
+
+    pub fn threads(&self) -> usize {
+        let state = lock(&self.state);
+        state.threads.len() - state.leaving.len()
+    }
+
+    /// Sends idle threads home and waits for the busy ones; returns how many are still busy.
+    pub fn stop(&self, deadline: Instant) -> usize {
+        let mut state = lock(&self.state);
+        state.stopping = true;
+        self.work.notify_all();
+        while state.threads.len() > state.leaving.len() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.join_leaving();
+        state.threads.len()
+    }
+
+    fn work(&self, id: u64, first: Job) {
+        let mut next = Some(first);
+        while let Some(job) = next {
+            // User code has its own guards further in: a panic that comes here is a bug of wshub,
+            // and must not cost the pool a thread it counts on.
+            if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                log::error!("a connection's thread panicked: this is a bug of wshub");
+            }
+            next = self.next_job(id);
+        }
+    }
+
+    /// Waits for a job; past the idle timeout the thread is signed off.
+    fn next_job(&self, id: u64) -> Option<Job> {
+        let deadline = Instant::now() + self.idle_timeout;
+        let mut state = lock(&self.state);
+        state.idle += 1;
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                return Some(job);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if (state.stopping || left.is_zero()) && state.idle > 0 {
+                state.idle -= 1;
+                state.leaving.push(id);
+                self.ended.notify_all();
+                return None;
+            }
+            // Without an idle thread left to sign off, a job is on its way to this one.
+            let left = left.max(Duration::from_millis(1));
+            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl State {
+    fn join_leaving(&mut self) {
+        for id in std::mem::take(&mut self.leaving) {
+            if let Some(thread) = self.threads.remove(&id) {
+                // Its last act was to sign off under our lock: it ends without needing us.
+                let _ = thread.join();
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Log lines about refusals: a few per reason and second, the rest counted.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::lock::lock;
+
+/// Lines per reason and second.
+const LINES: u32 = 3;
+const WINDOW: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(crate) struct Refusals(Mutex<HashMap<&'static str, Window>>);
+
+struct Window {
+    since: Instant,
+    lines: u32,
+    left_out: u32,
+}
+
+impl Refusals {
+    /// Logs what `text` says, unless this second has seen enough of `reason`.
+    pub fn log(&self, reason: &'static str, text: impl FnOnce() -> String) {
+        if !log::log_enabled!(log::Level::Info) {
+            return;
+        }
+        let Some(left_out) = self.turn(reason, Instant::now()) else { return };
+        let text = text();
+        match left_out {
+            0 => log::info!("{text}"),
+            more => log::info!("{text} ({more} more like it were not logged)"),
+        }
+    }
+
+    /// Whether a line may be written now, and how many were left out before it.
+    fn turn(&self, reason: &'static str, now: Instant) -> Option<u32> {
+        let mut windows = lock(&self.0);
+        let window = windows.entry(reason).or_insert(Window { since: now, lines: 0, left_out: 0 });
+        if now.saturating_duration_since(window.since) >= WINDOW {
+            (window.since, window.lines) = (now, 0);
+        }
+        if window.lines >= LINES {
+            window.left_out += 1;
+            return None;
+        }
+        window.lines += 1;
+        Some(std::mem::take(&mut window.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_one_reason_is_counted_and_others_still_show() {
+        let (refusals, now) = (Refusals::default(), Instant::now());
+        let turns: Vec<_> = (0..10).map(|_| refusals.turn("origin", now)).collect();
+        assert_eq!(turns[..4], [Some(0), Some(0), Some(0), None]);
+        assert_eq!(refusals.turn("host", now), Some(0));
+        assert_eq!(refusals.turn("origin", now + WINDOW), Some(7));
+    }
+}

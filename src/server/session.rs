@@ -1,0 +1,162 @@
+//! A connection on its own thread: the user's closure reads and sends in plain blocking style.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::connection::finish;
+use super::driver::Driver;
+use super::hub::Hub;
+use crate::connection::Connection;
+use crate::error::{CloseError, Error, SendError};
+use crate::event::CloseEvent;
+use crate::message::Message;
+use crate::outbox::collect::Collector;
+use crate::protocol::close::CloseCode;
+
+/// What a handler returns: `Ok` closes with 1000, any error with 1011 and a line in the log.
+pub type HandlerResult = Result<(), Box<dyn StdError + Send + Sync>>;
+
+pub(crate) type Handler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send + Sync>;
+
+/// One connection, given to the closure of [`serve`](crate::serve) on the connection's own thread.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let handle = wshub::serve("127.0.0.1:0", |mut ws| {
+///     while let Some(message) = ws.read()? {
+///         ws.send(message)?;
+///     }
+///     Ok(())
+/// })?;
+/// # handle.shutdown(); handle.wait();
+/// # Ok(()) }
+/// ```
+pub struct Session<'a> {
+    driver: &'a mut Driver,
+    ended: &'a mut Option<CloseEvent>,
+    write_timeout: std::time::Duration,
+    /// More messages wait in the read buffer: answers are collected until it runs empty.
+    more: bool,
+    collector: Arc<Collector>,
+    /// Something was collected since the last flush.
+    owes_flush: bool,
+    messages: u64,
+    bytes: u64,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(driver: &'a mut Driver, hub: &Hub, ended: &'a mut Option<CloseEvent>) -> Self {
+        Session {
+            driver,
+            ended,
+            write_timeout: hub.limits.write_timeout,
+            more: false,
+            collector: Collector::new(hub.drain.clone()),
+            owes_flush: false,
+            messages: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Blocks until the next message is there; `None` when the connection has ended, be it without
+    /// a Close frame ([`close_event`](Session::close_event) says how). Pings, pongs and the closing
+    /// handshake are seen to meanwhile; a silent peer is given up after the heartbeat's time.
+    ///
+    /// # Errors
+    /// [`Error`] when the connection had to be given up: the peer broke the protocol or a limit, did
+    /// not read, or vanished. The peer has been told already; return the error, or let it go.
+    pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        while self.ended.is_none() {
+            let mut got = None;
+            let parsed = self.driver.parse(|incoming| {
+                got = Some(Message::from(incoming));
+                ControlFlow::Break(())
+            });
+            self.more = self.driver.has_more();
+            if let Some(message) = got {
+                self.driver.flush_pongs();
+                self.messages += 1;
+                self.bytes += message.len() as u64;
+                return Ok(Some(message));
+            }
+            self.count();
+            let filled = parsed.map(drop).and_then(|()| {
+                self.flush();
+                self.driver.fill()
+            });
+            if let Err(end) = filled {
+                let (error, close) = finish(self.driver, end);
+                *self.ended = Some(close);
+                if let Some(error) = error {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends a message and waits until the system has taken it, at most
+    /// [`write_timeout`](crate::Limits::write_timeout); a peer that reads too slowly for that is
+    /// given up. While more messages wait to be read, answers collect and leave in one write.
+    ///
+    /// # Errors
+    /// The message comes back when the connection is closed or closing.
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        let (message, outbox) = (message.into(), self.driver.connection.outbox());
+        if self.more {
+            self.owes_flush = true;
+            return outbox.send_collected(message, &self.collector);
+        }
+        outbox.send_blocking(message)
+    }
+
+    /// Starts the closing handshake, as [`Connection::close`] does; read on until `None` to see it
+    /// through, or return.
+    ///
+    /// # Errors
+    /// As [`Connection::close`].
+    pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
+        self.driver.connection.close(code, reason)
+    }
+
+    /// The handle of this connection, to send from other threads and to look at the request.
+    pub fn connection(&self) -> &Connection {
+        &self.driver.connection
+    }
+
+    /// How the connection ended, once [`read`](Session::read) has returned `None` or an error.
+    pub fn close_event(&self) -> Option<&CloseEvent> {
+        self.ended.as_ref()
+    }
+
+    fn flush(&mut self) {
+        self.driver.flush_pongs();
+        if std::mem::take(&mut self.owes_flush) {
+            // A failure ends the stream, and the read that follows reports it.
+            let _ = self.driver.connection.outbox().wait_drained(Instant::now() + self.write_timeout);
+        }
+    }
+
+    fn count(&mut self) {
+        if self.messages > 0 {
+            self.driver.counters().received(self.messages, self.bytes);
+            (self.messages, self.bytes) = (0, 0);
+        }
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.count();
+        self.flush();
+    }
+}
+
+impl fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Session").field(self.connection()).finish()
+    }
+}

@@ -1,0 +1,92 @@
+//! What the server counts, and the snapshot that [`Server::stats`](crate::Server::stats) returns.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use crate::lock::lock;
+
+/// A snapshot of the server's counters. Totals count since the server was bound.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections now, those included whose `Close` the application has not taken.
+    pub connections: usize,
+    /// Opening handshakes and plain requests under way now.
+    pub handshakes: usize,
+    /// Threads of the pool now, idle ones included.
+    pub threads: usize,
+    /// Connections opened in all.
+    pub opened: u64,
+    /// Requests and connections that were refused, by reason (`"origin"`, `"host"`, `"full"`, …).
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Messages received.
+    pub messages_in: u64,
+    /// Bytes of payload received in messages.
+    pub bytes_in: u64,
+    /// Messages taken for sending, one for each connection a broadcast went to.
+    pub messages_out: u64,
+    /// Bytes of payload taken for sending.
+    pub bytes_out: u64,
+    /// Messages dropped for slow peers, by whichever policy, or unsent when their connection ended.
+    pub dropped: u64,
+    /// Connections now whose peer does not take what is sent.
+    pub stalled: usize,
+    /// Connections now whose reader waits for the application to take events.
+    pub waiting_for_application: usize,
+    /// Bytes of messages now that wait for the application.
+    pub inbound_bytes: usize,
+    /// Plain HTTP requests answered.
+    pub http_requests: u64,
+    /// Hooks and handlers that panicked, and handlers that returned an error.
+    pub handler_failures: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub handshakes: AtomicUsize,
+    pub opened: AtomicU64,
+    pub messages_in: AtomicU64,
+    pub bytes_in: AtomicU64,
+    pub messages_out: AtomicU64,
+    pub bytes_out: AtomicU64,
+    pub dropped: AtomicU64,
+    pub stalled: AtomicUsize,
+    pub http_requests: AtomicU64,
+    pub handler_failures: AtomicU64,
+    refused: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Counters {
+    pub fn refuse(&self, reason: &'static str) {
+        *lock(&self.refused).entry(reason).or_default() += 1;
+    }
+
+    pub fn received(&self, messages: u64, bytes: u64) {
+        self.messages_in.fetch_add(messages, Relaxed);
+        self.bytes_in.fetch_add(bytes, Relaxed);
+    }
+
+    pub fn sent(&self, messages: u64, bytes: u64) {
+        self.messages_out.fetch_add(messages, Relaxed);
+        self.bytes_out.fetch_add(bytes, Relaxed);
+    }
+
+    /// What is counted here; the hub adds what it knows itself.
+    pub fn snapshot(&self) -> Stats {
+        Stats {
+            handshakes: self.handshakes.load(Relaxed),
+            opened: self.opened.load(Relaxed),
+            refused: lock(&self.refused).clone(),
+            messages_in: self.messages_in.load(Relaxed),
+            bytes_in: self.bytes_in.load(Relaxed),
+            messages_out: self.messages_out.load(Relaxed),
+            bytes_out: self.bytes_out.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+            stalled: self.stalled.load(Relaxed),
+            http_requests: self.http_requests.load(Relaxed),
+            handler_failures: self.handler_failures.load(Relaxed),
+            ..Stats::default()
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a connection runs over: TCP, the in-memory duplex, or a stream of the user's own.
+
+mod memory;
+mod tcp;
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use memory::{Duplex, duplex};
+pub(crate) use tcp::TcpTransport;
+
+/// A byte stream whose two directions are used by different threads at once, through a shared
+/// reference.
+///
+/// One thread reads; any thread writes, but never two at the same time. Deadlines are absolute: a
+/// wait that would pass one returns [`io::ErrorKind::TimedOut`]. Implement it to run a connection
+/// over a stream of your own with [`Server::attach`](crate::Server::attach).
+pub trait Transport: Send + Sync + 'static {
+    /// Blocks until bytes came (their count), the peer sent its last (0), or `deadline` passed.
+    /// [`shutdown`](Transport::shutdown) wakes it, unless it is [`How::Write`].
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize>;
+
+    /// Writes what fits without blocking; [`io::ErrorKind::WouldBlock`] when nothing does.
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Blocks until [`try_write`](Transport::try_write) would do something, be it to fail.
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()>;
+
+    /// How wshub's drain helper learns that writing is possible again after
+    /// [`try_write`](Transport::try_write) refused: by polling the descriptor that is returned, or,
+    /// where there is none, by `waker`, which the transport keeps and wakes once as soon as there is
+    /// room (at once if there is already) or the transport is shut down.
+    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>>;
+
+    /// Ends one or both directions; never blocks. Errors do not matter: the stream is dead then.
+    fn shutdown(&self, how: How);
+
+    /// The peer's address, where there is such a thing.
+    fn peer_addr(&self) -> Option<SocketAddr>;
+}
+
+/// Which directions [`Transport::shutdown`] ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Nothing more is read; what comes is thrown away. Writing goes on.
+    Read,
+    /// What was written still goes out, then the peer reads an end of stream.
+    Write,
+    /// Both; what was written still goes out.
+    Both,
+    /// Both at once, what was written and not yet sent is thrown away (TCP: RST).
+    Reset,
+}
+
+/// Wakes a thread that sleeps in poll(2). Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<UnixStream>);
+
+impl Waker {
+    /// The waker and the end that the sleeper polls for reading.
+    pub(crate) fn pair() -> io::Result<(Waker, UnixStream)> {
+        let (wake, sleep) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        sleep.set_nonblocking(true)?;
+        Ok((Waker(Arc::new(wake)), sleep))
+    }
+
+    /// Wakes the sleeper; never blocks.
+    pub fn wake(&self) {
+        // A full socket buffer means that the sleeper has a wake-up waiting already.
+        let _ = io::Write::write(&mut &*self.0, &[1]);
+    }
+}
+
+/// Takes all wake-ups that have come.
+pub(crate) fn clear_wake_ups(sleep: &UnixStream) {
+    let mut bytes = [0; 64];
+    while matches!(io::Read::read(&mut &*sleep, &mut bytes), Ok(n) if n == bytes.len()) {}
+}
+
+/// Writes all of `bytes`, waiting for the peer where it must.
+pub(crate) fn write_all(transport: &dyn Transport, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match transport.try_write(&[IoSlice::new(bytes)]) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => transport.wait_writable(deadline)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The lingering close of RFC 9112 section 9.6: says that nothing more comes, then reads away what
+/// the peer still sends, so that a reset does not overtake our last bytes.
+pub(crate) fn linger(transport: &dyn Transport, deadline: Instant) {
+    const MAX_BYTES: usize = 64 << 10;
+    transport.shutdown(How::Write);
+    let mut buffer = vec![0; 1024];
+    let mut seen = 0;
+    while seen < MAX_BYTES {
+        match transport.read(&mut buffer, Some(deadline)) {
+            Ok(0) | Err(_) => return,
+            Ok(read) => seen += read,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! TCP: blocking reads with a deadline, writes that never block.
+
+use std::io::{self, IoSlice, Read};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg, sockopt};
+
+use super::{How, Transport, Waker};
+
+pub(crate) struct TcpTransport {
+    stream: TcpStream,
+    /// The SO_RCVTIMEO that is set, in nanoseconds; 0: none. Only the reading thread touches it.
+    read_timeout: AtomicU64,
+}
+
+impl TcpTransport {
+    pub fn new(stream: TcpStream) -> io::Result<Self> {
+        // BSDs hand the listener's non-blocking mode on to the connection; Linux does not.
+        stream.set_nonblocking(false)?;
+        // Frames leave in whole writes: waiting for more would only delay them.
+        stream.set_nodelay(true)?;
+        Ok(TcpTransport { stream, read_timeout: AtomicU64::new(0) })
+    }
+
+    /// Sets SO_RCVTIMEO, unless the one that is set serves: a shorter one costs a second look at the
+    /// clock at most, so that a busy connection makes no system call for its deadline.
+    fn arm(&self, wanted: Option<Duration>) -> io::Result<()> {
+        const LATE: Duration = Duration::from_millis(20);
+        let set = match self.read_timeout.load(Relaxed) {
+            0 => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        };
+        let serves = match (set, wanted) {
+            (None, None) => true,
+            (Some(set), Some(wanted)) => set <= wanted + LATE && set >= wanted / 2,
+            _ => false,
+        };
+        if !serves {
+            // A zero timeout is an error to std, and less than a microsecond would mean none to the system.
+            let timeout = wanted.map(|wanted| wanted.max(Duration::from_millis(1)));
+            self.stream.set_read_timeout(timeout)?;
+            self.read_timeout.store(timeout.map_or(0, |timeout| timeout.as_nanos() as u64), Relaxed);
+        }
+        Ok(())
+    }
+}
+
+impl Transport for TcpTransport {
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        loop {
+            self.arm(time_left(deadline)?)?;
+            match (&self.stream).read(buffer) {
+                // A signal, or the timeout that was set: time_left decides whether it was the deadline.
+                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        Ok(match buffers {
+            [one] => send(&self.stream, one, flags)?,
+            _ => sendmsg(&self.stream, buffers, &mut SendAncillaryBuffer::default(), flags)?,
+        })
+    }
+
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        loop {
+            let left = time_left(Some(deadline))?.unwrap_or_default();
+            let timeout = left.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+            match poll(&mut [PollFd::new(&self.stream, PollFlags::OUT)], Some(&timeout)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
+        Some(self.stream.as_fd())
+    }
+
+    fn shutdown(&self, how: How) {
+        if how == How::Reset {
+            let _ = sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO));
+        }
+        let how = match how {
+            How::Read => Shutdown::Read,
+            How::Write => Shutdown::Write,
+            How::Both | How::Reset => Shutdown::Both,
+        };
+        let _ = self.stream.shutdown(how);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
+    }
+}
+
+fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
+    let Some(deadline) = deadline else { return Ok(None) };
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(Some(left)),
+    }
+}
