@@ -19,13 +19,18 @@ fn main() -> ExitCode {
             })
             .bind(addr)?;
         support::announce(server.local_addr()?, server.handle())?;
-        println!("open http://{}/ in two browser windows", server.local_addr()?);
+        println!(
+            "open http://{}/ in two browser windows",
+            server.local_addr()?
+        );
         // Ends when the server has shut down.
         for event in server.events() {
             match event {
                 Event::Open(connection) => log::info!("{} joined", connection.id()),
                 Event::Message(_, message) => drop(server.broadcast(message)),
-                Event::Close(connection, close) => log::info!("{} left: {}", connection.id(), close.code),
+                Event::Close(connection, close) => {
+                    log::info!("{} left: {}", connection.id(), close.code)
+                }
                 Event::Error(connection, error) => log::warn!("{}: {error}", connection.id()),
                 _ => {}
             }

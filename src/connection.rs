@@ -62,8 +62,19 @@ impl ReadyState {
 }
 
 impl Connection {
-    pub(crate) fn new(id: u64, request: Request, protocol: Option<String>, outbox: Arc<Outbox>) -> Self {
-        Connection(Arc::new(Inner { id, request, protocol, outbox, account: Account::default() }))
+    pub(crate) fn new(
+        id: u64,
+        request: Request,
+        protocol: Option<String>,
+        outbox: Arc<Outbox>,
+    ) -> Self {
+        Connection(Arc::new(Inner {
+            id,
+            request,
+            protocol,
+            outbox,
+            account: Account::default(),
+        }))
     }
 
     /// A number that no other connection of this server has or had.

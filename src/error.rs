@@ -46,9 +46,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Protocol(violation) => violation.fmt(f),
-            Error::AssemblyTimeout => f.write_str("the message was not complete within the assembly timeout"),
-            Error::PongTimeout => f.write_str("no answer to a ping: the peer or its network is gone"),
-            Error::SlowConsumer => f.write_str("the peer reads too slowly: what waits for it is too much or too old"),
+            Error::AssemblyTimeout => {
+                f.write_str("the message was not complete within the assembly timeout")
+            }
+            Error::PongTimeout => {
+                f.write_str("no answer to a ping: the peer or its network is gone")
+            }
+            Error::SlowConsumer => {
+                f.write_str("the peer reads too slowly: what waits for it is too much or too old")
+            }
             Error::Closed => f.write_str("the connection is closed or closing"),
             Error::Io(error) => error.fmt(f),
         }
@@ -120,7 +126,9 @@ impl fmt::Display for SendErrorKind {
         f.write_str(match self {
             SendErrorKind::Closed => "the connection is closed or closing",
             SendErrorKind::Full => "too much waits for the peer already; this message was dropped",
-            SendErrorKind::SlowConsumer => "too much waits for the peer; the connection is given up",
+            SendErrorKind::SlowConsumer => {
+                "too much waits for the peer; the connection is given up"
+            }
         })
     }
 }
@@ -158,7 +166,10 @@ impl fmt::Display for CloseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CloseError::ReservedCode(code) => {
-                write!(f, "close code {code} must not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999")
+                write!(
+                    f,
+                    "close code {code} must not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999"
+                )
             }
             CloseError::Closed => f.write_str("the connection is closed or closing already"),
         }

@@ -49,6 +49,10 @@ pub struct CloseEvent {
 
 impl CloseEvent {
     pub(crate) fn abnormal() -> Self {
-        CloseEvent { code: CloseCode::ABNORMAL, reason: String::new(), was_clean: false }
+        CloseEvent {
+            code: CloseCode::ABNORMAL,
+            reason: String::new(),
+            was_clean: false,
+        }
     }
 }

@@ -24,14 +24,17 @@ mod transport;
 pub use connection::{Connection, ReadyState};
 pub use error::{CloseError, Error, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};
-pub use handshake::{Accept, InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version};
+pub use handshake::{
+    Accept, InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version,
+};
 pub use limits::Limits;
 pub use message::{Message, Prepared};
 pub use outbox::Overflow;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
 pub use server::{
-    Broadcast, Events, HandlerResult, RecvError, Server, ServerBuilder, ServerHandle, Session, ShutdownReport, serve,
+    Broadcast, Events, HandlerResult, RecvError, Server, ServerBuilder, ServerHandle, Session,
+    ShutdownReport, serve,
 };
 pub use stats::Stats;
 pub use transport::{How, Transport, Waker};

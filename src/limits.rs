@@ -133,7 +133,12 @@ impl Limits {
 
     /// The most memory that peers can make the server hold.
     pub(crate) fn memory_budget(&self) -> usize {
-        let one = self.max_message.saturating_add(self.outbound()).saturating_add(self.stack_size);
-        self.max_connections.saturating_mul(one).saturating_add(self.inbound_total)
+        let one = self
+            .max_message
+            .saturating_add(self.outbound())
+            .saturating_add(self.stack_size);
+        self.max_connections
+            .saturating_mul(one)
+            .saturating_add(self.inbound_total)
     }
 }

@@ -146,7 +146,10 @@ impl Prepared {
         let mut frame = Vec::with_capacity(header.as_slice().len() + message.len());
         frame.extend_from_slice(header.as_slice());
         frame.extend_from_slice(message.as_bytes());
-        Prepared { frame: frame.into(), header: header.as_slice().len() as u8 }
+        Prepared {
+            frame: frame.into(),
+            header: header.as_slice().len() as u8,
+        }
     }
 
     /// Bytes of the payload.

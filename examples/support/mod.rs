@@ -10,7 +10,9 @@ use wshub::ServerHandle;
 /// address of the command line, and says in plain words what went wrong.
 pub fn run(example: impl FnOnce(&str) -> io::Result<()>) -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".to_owned());
+    let addr = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "127.0.0.1:9001".to_owned());
     match example(&addr) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

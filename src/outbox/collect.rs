@@ -38,7 +38,11 @@ impl Collector {
     pub fn new(drain: Arc<Drain>) -> Arc<Self> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Collector { id, drain, state: Mutex::default() })
+        Arc::new(Collector {
+            id,
+            drain,
+            state: Mutex::default(),
+        })
     }
 
     /// Collect what this thread sends, or send it at once.

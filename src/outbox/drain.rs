@@ -32,9 +32,19 @@ impl Drain {
     /// Starts the helper.
     pub fn start() -> io::Result<(Arc<Drain>, JoinHandle<()>)> {
         let (waker, sleep) = Waker::pair()?;
-        let drain = Arc::new(Drain { waker, news: Mutex::default() });
-        let helper = Helper { drain: drain.clone(), sleep, watched: Vec::new(), collectors: Vec::new() };
-        let builder = std::thread::Builder::new().name("wshub-drain".into()).stack_size(128 << 10);
+        let drain = Arc::new(Drain {
+            waker,
+            news: Mutex::default(),
+        });
+        let helper = Helper {
+            drain: drain.clone(),
+            sleep,
+            watched: Vec::new(),
+            collectors: Vec::new(),
+        };
+        let builder = std::thread::Builder::new()
+            .name("wshub-drain".into())
+            .stack_size(128 << 10);
         let thread = builder.spawn(move || helper.run())?;
         Ok((drain, thread))
     }
@@ -111,30 +121,45 @@ impl Helper {
 
     fn serve_new(&mut self, outboxes: Vec<Arc<Outbox>>, now: Instant) {
         for outbox in outboxes {
-            self.watched.retain(|watched| !Arc::ptr_eq(&watched.outbox, &outbox));
+            self.watched
+                .retain(|watched| !Arc::ptr_eq(&watched.outbox, &outbox));
             if let Some(pending) = outbox.service(now) {
-                self.watched.push(Watched { outbox, pending, ready: false });
+                self.watched.push(Watched {
+                    outbox,
+                    pending,
+                    ready: false,
+                });
             }
         }
     }
 
     /// Flushes what is overdue; returns when something will be, be it a collector or a deadline.
     fn serve_collectors(&mut self, now: Instant) -> Option<Instant> {
-        let mut next = self.watched.iter().filter_map(|watched| watched.pending.deadline).min();
-        self.collectors.retain(|collector| match collector.service(now) {
-            Some(at) => {
-                next = Some(next.map_or(at, |next| next.min(at)));
-                true
-            }
-            None => false,
-        });
+        let mut next = self
+            .watched
+            .iter()
+            .filter_map(|watched| watched.pending.deadline)
+            .min();
+        self.collectors
+            .retain(|collector| match collector.service(now) {
+                Some(at) => {
+                    next = Some(next.map_or(at, |next| next.min(at)));
+                    true
+                }
+                None => false,
+            });
         next
     }
 
     fn sleep_until(&mut self, deadline: Option<Instant>) {
         let mut fds = vec![PollFd::new(&self.sleep, PollFlags::IN)];
         let mut polled = Vec::new();
-        for (index, watched) in self.watched.iter().enumerate().filter(|(_, watched)| watched.pending.wants_write) {
+        for (index, watched) in self
+            .watched
+            .iter()
+            .enumerate()
+            .filter(|(_, watched)| watched.pending.wants_write)
+        {
             if let Some(fd) = watched.pending.transport.poll_writable(&self.drain.waker) {
                 fds.push(PollFd::from_borrowed_fd(fd, PollFlags::OUT));
                 polled.push(index);
@@ -144,7 +169,11 @@ impl Helper {
         // An interrupted or failed poll is a look too early, nothing worse.
         let _ = poll(&mut fds, timeout.as_ref());
         let woken = fds.first().is_some_and(|fd| !fd.revents().is_empty());
-        let ready: Vec<bool> = fds.iter().skip(1).map(|fd| !fd.revents().is_empty()).collect();
+        let ready: Vec<bool> = fds
+            .iter()
+            .skip(1)
+            .map(|fd| !fd.revents().is_empty())
+            .collect();
         drop(fds);
         if woken {
             clear_wake_ups(&self.sleep);
@@ -165,5 +194,8 @@ fn timespec(duration: Duration) -> Timespec {
     // Rounded up to a millisecond, so that a deadline has passed when poll returns.
     let duration = duration + Duration::from_micros(999);
     let whole = Duration::from_millis(duration.as_millis() as u64);
-    Timespec { tv_sec: whole.as_secs() as i64, tv_nsec: whole.subsec_nanos() as _ }
+    Timespec {
+        tv_sec: whole.as_secs() as i64,
+        tv_nsec: whole.subsec_nanos() as _,
+    }
 }

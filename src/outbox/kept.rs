@@ -20,7 +20,10 @@ pub(super) enum Frame {
 
 impl Frame {
     pub fn bytes(frame: &[u8]) -> Self {
-        Frame::Owned { head: frame.to_vec(), body: Vec::new() }
+        Frame::Owned {
+            head: frame.to_vec(),
+            body: Vec::new(),
+        }
     }
 
     fn parts(&self) -> [&[u8]; 2] {
@@ -84,7 +87,10 @@ impl Kept {
             self.begun = begun;
         }
         self.count(&frame, true);
-        self.frames.push_back(Waiting { frame, since: Instant::now() });
+        self.frames.push_back(Waiting {
+            frame,
+            since: Instant::now(),
+        });
     }
 
     pub fn set_pong(&mut self, frame: Vec<u8>) {
@@ -142,7 +148,9 @@ impl Kept {
                 written = self.advance_pong(written);
                 continue;
             }
-            let Some(first) = self.frames.front() else { return };
+            let Some(first) = self.frames.front() else {
+                return;
+            };
             let left = first.frame.len() - self.begun;
             if written < left {
                 self.begun += written;
@@ -155,13 +163,21 @@ impl Kept {
 
     /// A pong that is partly written becomes the first frame: nothing may come between its bytes.
     fn advance_pong(&mut self, written: usize) -> usize {
-        let (Some(pong), since) = (self.pong.take(), self.pong_since.take()) else { return written };
+        let (Some(pong), since) = (self.pong.take(), self.pong_since.take()) else {
+            return written;
+        };
         if written >= pong.len() {
             return written - pong.len();
         }
-        let frame = Frame::Owned { head: pong, body: Vec::new() };
+        let frame = Frame::Owned {
+            head: pong,
+            body: Vec::new(),
+        };
         self.count(&frame, true);
-        self.frames.push_front(Waiting { frame, since: since.unwrap_or_else(Instant::now) });
+        self.frames.push_front(Waiting {
+            frame,
+            since: since.unwrap_or_else(Instant::now),
+        });
         self.begun = written;
         0
     }
@@ -180,7 +196,9 @@ impl Kept {
     pub fn drop_oldest(&mut self) -> bool {
         let begun = usize::from(self.begun > 0);
         let mut candidates = self.frames.iter().enumerate().skip(begun);
-        let Some((index, _)) = candidates.find(|(_, waiting)| !waiting.frame.is_control()) else { return false };
+        let Some((index, _)) = candidates.find(|(_, waiting)| !waiting.frame.is_control()) else {
+            return false;
+        };
         if let Some(dropped) = self.frames.remove(index) {
             self.count(&dropped.frame, false);
         }
@@ -206,18 +224,25 @@ impl Kept {
     /// True if the frame that has waited longest has done so for longer than `age`.
     pub fn is_older(&self, now: Instant, age: Duration) -> bool {
         let begun = usize::from(self.begun > 0);
-        self.frames.get(begun).is_some_and(|first| now.saturating_duration_since(first.since) > age)
+        self.frames
+            .get(begun)
+            .is_some_and(|first| now.saturating_duration_since(first.since) > age)
     }
 
     pub fn deadline(&self, age: Duration, messages_too: bool) -> Option<Instant> {
-        let first = self.frames.front().filter(|first| messages_too || first.frame.is_control());
+        let first = self
+            .frames
+            .front()
+            .filter(|first| messages_too || first.frame.is_control());
         let pong = self.pong_since;
         let oldest = first.map(|first| first.since).into_iter().chain(pong).min();
         oldest.and_then(|since| since.checked_add(age))
     }
 
     pub fn holds_ping(&self) -> bool {
-        self.frames.iter().any(|waiting| opcode_of(waiting.frame.parts()[0]) == Some(Opcode::Ping as u8))
+        self.frames
+            .iter()
+            .any(|waiting| opcode_of(waiting.frame.parts()[0]) == Some(Opcode::Ping as u8))
     }
 }
 
@@ -225,7 +250,9 @@ impl Kept {
 pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         // What a server sends, a client parses: unmasked.
-        let (header, len) = FrameHeader::parse(bytes, Role::Client, true).ok().flatten()?;
+        let (header, len) = FrameHeader::parse(bytes, Role::Client, true)
+            .ok()
+            .flatten()?;
         let (frame, rest) = bytes.split_at_checked(len + usize::try_from(header.len).ok()?)?;
         bytes = rest;
         Some(frame)

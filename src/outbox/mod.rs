@@ -68,7 +68,11 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     pub fn new(limits: &Limits, overflow: Overflow) -> Self {
-        Bounds { bytes: limits.outbound(), age: limits.write_timeout, overflow }
+        Bounds {
+            bytes: limits.outbound(),
+            age: limits.write_timeout,
+            overflow,
+        }
     }
 }
 
@@ -130,7 +134,12 @@ impl Outbox {
             write_timeout: bounds.age,
             ready: AtomicU8::new(ReadyState::Open as u8),
             state: Mutex::new(State {
-                link: Some(Link { transport, drain, counters, collector }),
+                link: Some(Link {
+                    transport,
+                    drain,
+                    counters,
+                    collector,
+                }),
                 queue: Queue {
                     epoch: Instant::now(),
                     bounds,
@@ -164,7 +173,11 @@ impl Outbox {
 
     /// As [`send_blocking`](Outbox::send_blocking), from a thread that has more to do and flushes
     /// `collector` itself: waits only behind what the socket refused.
-    pub fn send_collected(self: &Arc<Self>, message: Message, collector: &Arc<Collector>) -> Result<(), SendError> {
+    pub fn send_collected(
+        self: &Arc<Self>,
+        message: Message,
+        collector: &Arc<Collector>,
+    ) -> Result<(), SendError> {
         let state = self.lock();
         if !state.queue.kept.is_empty() {
             drop(state);
@@ -179,20 +192,33 @@ impl Outbox {
         message: Message,
         collector: Option<Arc<Collector>>,
     ) -> Result<(), SendError> {
-        let State { link: Some(link), queue } = &mut *state else {
+        let State {
+            link: Some(link),
+            queue,
+        } = &mut *state
+        else {
             return Err(SendError::new(SendErrorKind::Closed, message));
         };
         let Ok(header) = queue.sender.header(message.opcode(), message.len()) else {
             return Err(SendError::new(SendErrorKind::Closed, message));
         };
         let bytes = message.len() as u64;
-        let frame = Outgoing { header: header.as_slice(), payload: message.as_bytes() };
+        let frame = Outgoing {
+            header: header.as_slice(),
+            payload: message.as_bytes(),
+        };
         let first = match queue.put(link, frame, collector.is_some()) {
             Put::Sent => false,
             Put::Collected { first } => first,
             Put::Remainder { written } => {
                 let head = header.as_slice().to_vec();
-                queue.kept.push(Frame::Owned { head, body: message.into_bytes() }, written);
+                queue.kept.push(
+                    Frame::Owned {
+                        head,
+                        body: message.into_bytes(),
+                    },
+                    written,
+                );
                 false
             }
             Put::Refused(kind) => {
@@ -209,13 +235,20 @@ impl Outbox {
     pub fn send_prepared(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
         let mut state = self.lock();
         let collector = state.active_collector();
-        let State { link: Some(link), queue } = &mut *state else {
+        let State {
+            link: Some(link),
+            queue,
+        } = &mut *state
+        else {
             return Err(SendErrorKind::Closed);
         };
         if queue.sender.close_sent() {
             return Err(SendErrorKind::Closed);
         }
-        let frame = Outgoing { header: prepared.frame(), payload: &[] };
+        let frame = Outgoing {
+            header: prepared.frame(),
+            payload: &[],
+        };
         let first = match queue.put(link, frame, collector.is_some()) {
             Put::Sent => false,
             Put::Collected { first } => first,
@@ -268,11 +301,19 @@ impl Outbox {
         loop {
             let transport = {
                 let mut state = self.lock();
-                let State { link: Some(link), queue } = &mut *state else { return Err(Error::Closed) };
+                let State {
+                    link: Some(link),
+                    queue,
+                } = &mut *state
+                else {
+                    return Err(Error::Closed);
+                };
                 queue.flush(link);
                 queue.drain(link);
                 match queue.failure {
-                    Some(Failure::SlowConsumer) if queue.kept.is_empty() => return Err(Error::SlowConsumer),
+                    Some(Failure::SlowConsumer) if queue.kept.is_empty() => {
+                        return Err(Error::SlowConsumer);
+                    }
                     Some(Failure::Lost | Failure::CloseTimeout) => return Err(Error::Closed),
                     _ if queue.kept.is_empty() => return Ok(()),
                     _ => link.transport.clone(),
@@ -280,7 +321,13 @@ impl Outbox {
             };
             if let Err(error) = transport.wait_writable(deadline) {
                 let mut state = self.lock();
-                let State { link: Some(link), queue } = &mut *state else { return Err(Error::Closed) };
+                let State {
+                    link: Some(link),
+                    queue,
+                } = &mut *state
+                else {
+                    return Err(Error::Closed);
+                };
                 if error.kind() == io::ErrorKind::TimedOut {
                     queue.give_up(link, Failure::SlowConsumer);
                     return Err(Error::SlowConsumer);
@@ -294,9 +341,18 @@ impl Outbox {
     /// Sends a ping (RFC 6455 section 5.5.2).
     pub fn ping(self: &Arc<Self>) -> Result<(), SendErrorKind> {
         let mut state = self.lock();
-        let State { link: Some(link), queue } = &mut *state else { return Err(SendErrorKind::Closed) };
+        let State {
+            link: Some(link),
+            queue,
+        } = &mut *state
+        else {
+            return Err(SendErrorKind::Closed);
+        };
         let mut frame = Vec::new();
-        queue.sender.frame(Opcode::Ping, &[], &mut frame).map_err(|_| SendErrorKind::Closed)?;
+        queue
+            .sender
+            .frame(Opcode::Ping, &[], &mut frame)
+            .map_err(|_| SendErrorKind::Closed)?;
         // One ping that waits asks as much as many.
         if !queue.kept.holds_ping() {
             queue.put_control(link, frame);
@@ -308,13 +364,26 @@ impl Outbox {
     /// Answers a ping. At most one answer waits: the latest ping wins (RFC 6455 section 5.5.3).
     pub fn pong(self: &Arc<Self>, payload: &[u8]) {
         let mut state = self.lock();
-        let State { link: Some(link), queue } = &mut *state else { return };
+        let State {
+            link: Some(link),
+            queue,
+        } = &mut *state
+        else {
+            return;
+        };
         if !queue.kept.is_empty() {
             let mut frame = Vec::new();
-            if queue.sender.frame(Opcode::Pong, payload, &mut frame).is_ok() {
+            if queue
+                .sender
+                .frame(Opcode::Pong, payload, &mut frame)
+                .is_ok()
+            {
                 queue.kept.set_pong(frame);
             }
-        } else if queue.sender.frame(Opcode::Pong, payload, &mut queue.collected).is_ok()
+        } else if queue
+            .sender
+            .frame(Opcode::Pong, payload, &mut queue.collected)
+            .is_ok()
             && queue.collected.len() >= COLLECT
         {
             queue.flush(link);
@@ -323,9 +392,19 @@ impl Outbox {
     }
 
     /// Starts or answers the closing handshake (RFC 6455 section 7.1.2). After it nothing is sent.
-    pub fn close(self: &Arc<Self>, code: Option<CloseCode>, reason: &str) -> Result<(), CloseError> {
+    pub fn close(
+        self: &Arc<Self>,
+        code: Option<CloseCode>,
+        reason: &str,
+    ) -> Result<(), CloseError> {
         let mut state = self.lock();
-        let State { link: Some(link), queue } = &mut *state else { return Err(CloseError::Closed) };
+        let State {
+            link: Some(link),
+            queue,
+        } = &mut *state
+        else {
+            return Err(CloseError::Closed);
+        };
         if !queue.put_close(link, code, reason) {
             return Err(CloseError::Closed);
         }
@@ -337,7 +416,13 @@ impl Outbox {
     /// Offers what was collected to the socket.
     pub fn flush(self: &Arc<Self>) {
         let mut state = self.lock();
-        let State { link: Some(link), queue } = &mut *state else { return };
+        let State {
+            link: Some(link),
+            queue,
+        } = &mut *state
+        else {
+            return;
+        };
         queue.flush(link);
         self.watch(state);
     }
@@ -354,7 +439,13 @@ impl Outbox {
     /// is nothing to wait for any more.
     pub fn service(&self, now: Instant) -> Option<Pending> {
         let mut state = self.lock();
-        let State { link: Some(link), queue } = &mut *state else { return None };
+        let State {
+            link: Some(link),
+            queue,
+        } = &mut *state
+        else {
+            return None;
+        };
         queue.drain(link);
         queue.check_deadlines(link, now);
         let wants_write = !queue.kept.is_empty() && queue.failure != Some(Failure::Lost);
@@ -363,13 +454,21 @@ impl Outbox {
             queue.watched = false;
             return None;
         }
-        Some(Pending { transport: link.transport.clone(), wants_write, deadline })
+        Some(Pending {
+            transport: link.transport.clone(),
+            wants_write,
+            deadline,
+        })
     }
 
     /// Ends the stream whatever waits, because the server can wait no longer.
     pub fn abort(&self) {
         let mut state = self.lock();
-        if let State { link: Some(link), queue } = &mut *state {
+        if let State {
+            link: Some(link),
+            queue,
+        } = &mut *state
+        {
             queue.give_up(link, Failure::CloseTimeout);
         }
     }
@@ -413,7 +512,13 @@ impl Outbox {
 
     /// Puts the Outbox on the drain helper's list if something waits or a deadline runs.
     fn watch(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
-        let State { link: Some(link), queue } = &mut *state else { return };
+        let State {
+            link: Some(link),
+            queue,
+        } = &mut *state
+        else {
+            return;
+        };
         if queue.failure == Some(Failure::SlowConsumer) {
             self.set_ready(ReadyState::Closing);
         }
@@ -430,7 +535,12 @@ impl Outbox {
 impl State {
     /// The collector of this connection's server, if this thread collects for it now.
     fn active_collector(&mut self) -> Option<Arc<Collector>> {
-        self.link.as_ref()?.collector.as_ref().filter(|collector| collector.is_active_here()).cloned()
+        self.link
+            .as_ref()?
+            .collector
+            .as_ref()
+            .filter(|collector| collector.is_active_here())
+            .cloned()
     }
 }
 
@@ -449,9 +559,13 @@ impl Outgoing<'_> {
 /// What became of a frame.
 enum Put {
     Sent,
-    Collected { first: bool },
+    Collected {
+        first: bool,
+    },
     /// The caller keeps the frame, of which so many bytes are written.
-    Remainder { written: usize },
+    Remainder {
+        written: usize,
+    },
     Refused(SendErrorKind),
 }
 
@@ -467,7 +581,9 @@ impl Queue {
             let written = self.write_through(link, &frame);
             match written {
                 Some(written) if written == frame.len() => return Put::Sent,
-                Some(written) if self.kept.is_empty() && self.failure.is_none() => return Put::Remainder { written },
+                Some(written) if self.kept.is_empty() && self.failure.is_none() => {
+                    return Put::Remainder { written };
+                }
                 _ => {}
             }
         }
@@ -491,7 +607,11 @@ impl Queue {
         let written = if before == 0 {
             self.write(link, frame)
         } else {
-            let slices = [IoSlice::new(&self.collected), IoSlice::new(frame.header), IoSlice::new(frame.payload)];
+            let slices = [
+                IoSlice::new(&self.collected),
+                IoSlice::new(frame.header),
+                IoSlice::new(frame.payload),
+            ];
             let result = link.transport.try_write(&slices);
             self.accepted(link, result)
         };
@@ -514,7 +634,8 @@ impl Queue {
             payload.copy_from_slice(frame.payload);
             link.transport.try_write(&[IoSlice::new(small)])
         } else {
-            link.transport.try_write(&[IoSlice::new(frame.header), IoSlice::new(frame.payload)])
+            link.transport
+                .try_write(&[IoSlice::new(frame.header), IoSlice::new(frame.payload)])
         };
         self.accepted(link, result)
     }
@@ -523,7 +644,14 @@ impl Queue {
     fn accepted(&mut self, link: &Link, result: io::Result<usize>) -> usize {
         match result {
             Ok(written) => written,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                0
+            }
             Err(_) => {
                 self.give_up(link, Failure::Lost);
                 0
@@ -577,7 +705,8 @@ impl Queue {
             return keep;
         }
         let now = Instant::now();
-        let fits = |kept: &Kept| kept.messages() == 0 || kept.message_bytes() + len <= self.bounds.bytes;
+        let fits =
+            |kept: &Kept| kept.messages() == 0 || kept.message_bytes() + len <= self.bounds.bytes;
         match self.bounds.overflow {
             _ if fits(&self.kept) && !self.kept.is_older(now, self.bounds.age) => keep,
             Overflow::Disconnect => {
@@ -589,7 +718,9 @@ impl Queue {
                 Put::Refused(SendErrorKind::Full)
             }
             Overflow::DropOldest => {
-                while (!fits(&self.kept) || self.kept.is_older(now, self.bounds.age)) && self.kept.drop_oldest() {
+                while (!fits(&self.kept) || self.kept.is_older(now, self.bounds.age))
+                    && self.kept.drop_oldest()
+                {
                     link.counters.dropped.fetch_add(1, Ordering::Relaxed);
                 }
                 keep
@@ -611,17 +742,31 @@ impl Queue {
         }
         let mut written = None;
         if self.kept.is_empty() {
-            written = self.write_through(link, &Outgoing { header: &frame, payload: &[] });
+            written = self.write_through(
+                link,
+                &Outgoing {
+                    header: &frame,
+                    payload: &[],
+                },
+            );
             if written == Some(frame.len()) {
                 return;
             }
         }
-        self.kept.push(Frame::Owned { head: frame, body: Vec::new() }, written.unwrap_or(0));
+        self.kept.push(
+            Frame::Owned {
+                head: frame,
+                body: Vec::new(),
+            },
+            written.unwrap_or(0),
+        );
     }
 
     fn put_close(&mut self, link: &Link, code: Option<CloseCode>, reason: &str) -> bool {
         let mut frame = Vec::new();
-        let begun = self.sender.close(code, reason, self.epoch.elapsed(), &mut frame);
+        let begun = self
+            .sender
+            .close(code, reason, self.epoch.elapsed(), &mut frame);
         if begun {
             // The deadline of the closing handshake is news to the drain helper.
             self.watched = false;
@@ -649,14 +794,20 @@ impl Queue {
         if matches!(self.failure, Some(Failure::Lost | Failure::CloseTimeout)) {
             return None;
         }
-        let close = self.sender.close_deadline().and_then(|at| self.epoch.checked_add(at));
+        let close = self
+            .sender
+            .close_deadline()
+            .and_then(|at| self.epoch.checked_add(at));
         [close, self.age_deadline()].into_iter().flatten().min()
     }
 
     /// When a frame will have waited too long: under `Disconnect` any frame, else a pong alone,
     /// since dropping policies are for peers that may stay slow.
     fn age_deadline(&self) -> Option<Instant> {
-        self.kept.deadline(self.bounds.age, self.bounds.overflow == Overflow::Disconnect)
+        self.kept.deadline(
+            self.bounds.age,
+            self.bounds.overflow == Overflow::Disconnect,
+        )
     }
 
     fn check_deadlines(&mut self, link: &Link, now: Instant) {
@@ -672,7 +823,11 @@ impl Queue {
         let failure = *self.failure.get_or_insert(failure);
         let lost = self.kept.clear();
         link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
-        let how = if failure == Failure::SlowConsumer || lost > 0 { How::Reset } else { How::Both };
+        let how = if failure == Failure::SlowConsumer || lost > 0 {
+            How::Reset
+        } else {
+            How::Both
+        };
         link.transport.shutdown(how);
     }
 }

@@ -39,7 +39,9 @@ impl AcceptLoop {
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
                         self.hub.counters.refuse("accept");
-                        self.hub.refusals.log("accept", || format!("cannot accept connections: {error}"));
+                        self.hub
+                            .refusals
+                            .log("accept", || format!("cannot accept connections: {error}"));
                         self.wait(Some(pause));
                         pause = (pause * 2).min(LAST_PAUSE);
                     }

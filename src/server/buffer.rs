@@ -43,7 +43,11 @@ impl ReadBuffer {
 
     /// One read behind the filled bytes. At most twice what arrived is ever allocated: the peer's
     /// claims count for nothing.
-    pub fn fill(&mut self, transport: &dyn Transport, deadline: Option<Instant>) -> io::Result<usize> {
+    pub fn fill(
+        &mut self,
+        transport: &dyn Transport,
+        deadline: Option<Instant>,
+    ) -> io::Result<usize> {
         if self.end == self.bytes.len() {
             self.bytes.resize((2 * self.end).max(IDLE), 0);
         }

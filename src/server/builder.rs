@@ -25,7 +25,8 @@ const SPARE_DESCRIPTORS: u64 = 32;
 const BACKLOG: i32 = 1024;
 /// Ports that browsers refuse to open a WebSocket to (WHATWG Fetch, "bad port"), above 1023.
 const BAD_PORTS: [u16; 17] = [
-    1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 10080,
+    1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669,
+    10080,
 ];
 
 /// Builds a [`Server`]; made by [`Server::builder`]. Every default is safe: pages of other sites may
@@ -75,7 +76,9 @@ impl ServerBuilder {
     /// with a port; `"*"` allows every page, which is only for servers without secrets and effects.
     /// Default: only pages from the server's own host, and programs, which send no origin.
     pub fn origins<T: Into<String>>(mut self, origins: impl IntoIterator<Item = T>) -> Self {
-        self.rules.origins.extend(origins.into_iter().map(Into::into));
+        self.rules
+            .origins
+            .extend(origins.into_iter().map(Into::into));
         self
     }
 
@@ -91,8 +94,13 @@ impl ServerBuilder {
     /// The subprotocols of this server, the preferred one first (RFC 6455 section 1.9). The first
     /// that a client offers is chosen; where it offers none of them, none is, and the connection
     /// opens all the same. Default: none.
-    pub fn subprotocols<T: Into<String>>(mut self, subprotocols: impl IntoIterator<Item = T>) -> Self {
-        self.rules.subprotocols.extend(subprotocols.into_iter().map(Into::into));
+    pub fn subprotocols<T: Into<String>>(
+        mut self,
+        subprotocols: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.rules
+            .subprotocols
+            .extend(subprotocols.into_iter().map(Into::into));
         self
     }
 
@@ -100,7 +108,10 @@ impl ServerBuilder {
     /// and headers of your choice, or reject it with a status and a text. Runs on the connection's
     /// own thread; when it takes longer than the rest of
     /// [`handshake_timeout`](Limits::handshake_timeout), or panics, the client is refused.
-    pub fn accept(mut self, hook: impl Fn(&Request) -> Result<Accept, Reject> + Send + Sync + 'static) -> Self {
+    pub fn accept(
+        mut self,
+        hook: impl Fn(&Request) -> Result<Accept, Reject> + Send + Sync + 'static,
+    ) -> Self {
         self.hooks.accept = Some(Box::new(hook));
         self
     }
@@ -155,10 +166,17 @@ impl ServerBuilder {
         F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
     {
         let (hub, addr) = self.start(TcpListener::bind(addr)?, Some(Box::new(handler)))?;
-        Ok(ServerHandle { hub, local_addr: Some(addr) })
+        Ok(ServerHandle {
+            hub,
+            local_addr: Some(addr),
+        })
     }
 
-    fn start(mut self, listener: TcpListener, handler: Option<Handler>) -> io::Result<(Arc<Hub>, SocketAddr)> {
+    fn start(
+        mut self,
+        listener: TcpListener,
+        handler: Option<Handler>,
+    ) -> io::Result<(Arc<Hub>, SocketAddr)> {
         let addr = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         // std listens with a backlog of 128; a second listen(2) only changes that.
@@ -167,13 +185,24 @@ impl ServerBuilder {
         self.rules.loopback = addr.ip().is_loopback();
         let (waker, sleep) = Waker::pair()?;
         let hub = self.hub(waker, handler, true)?;
-        let accept = AcceptLoop { listener, sleep, hub: hub.clone() };
-        let thread = ThreadBuilder::new().name("wshub-accept".into()).stack_size(128 << 10);
+        let accept = AcceptLoop {
+            listener,
+            sleep,
+            hub: hub.clone(),
+        };
+        let thread = ThreadBuilder::new()
+            .name("wshub-accept".into())
+            .stack_size(128 << 10);
         hub.own_thread(thread.spawn(move || accept.run())?);
         Ok((hub, addr))
     }
 
-    fn hub(mut self, waker: Waker, handler: Option<Handler>, accepting: bool) -> io::Result<Arc<Hub>> {
+    fn hub(
+        mut self,
+        waker: Waker,
+        handler: Option<Handler>,
+        accepting: bool,
+    ) -> io::Result<Arc<Hub>> {
         let valid = self.rules.check();
         valid.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
         self.bound_by_descriptors();
@@ -182,13 +211,32 @@ impl ServerBuilder {
             self.limits.max_connections,
             self.limits.memory_budget() >> 20,
         );
-        let ServerBuilder { limits, overflow, rules, hooks } = self;
-        Hub::start(Setup { limits, overflow, rules, hooks, handler }, waker, accepting)
+        let ServerBuilder {
+            limits,
+            overflow,
+            rules,
+            hooks,
+        } = self;
+        Hub::start(
+            Setup {
+                limits,
+                overflow,
+                rules,
+                hooks,
+                handler,
+            },
+            waker,
+            accepting,
+        )
     }
 
     fn bound_by_descriptors(&mut self) {
-        let Some(soft) = getrlimit(Resource::Nofile).current else { return };
-        let possible = usize::try_from(soft.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX).max(1);
+        let Some(soft) = getrlimit(Resource::Nofile).current else {
+            return;
+        };
+        let possible = usize::try_from(soft.saturating_sub(SPARE_DESCRIPTORS))
+            .unwrap_or(usize::MAX)
+            .max(1);
         if self.limits.max_connections > possible {
             log::warn!(
                 "max_connections is {possible}, not {}: the process may open {soft} descriptors (ulimit -n)",
@@ -201,7 +249,9 @@ impl ServerBuilder {
 
 fn warn_of_bad_port(port: u16) {
     if BAD_PORTS.contains(&port) {
-        log::warn!("browsers refuse to connect to port {port}: choose another one, 8080 or 9001 for example");
+        log::warn!(
+            "browsers refuse to connect to port {port}: choose another one, 8080 or 9001 for example"
+        );
     }
 }
 

@@ -29,7 +29,8 @@ fn deliver_to_application(hub: &Hub, driver: &mut Driver) {
     hub.inbox.put(Item::Open(connection.clone()));
     let end = read_to_end(hub, driver);
     let (error, close) = finish(driver, end);
-    hub.inbox.put(Item::End(connection, Box::new((error, close))));
+    hub.inbox
+        .put(Item::End(connection, Box::new((error, close))));
     driver.end_stream();
 }
 
@@ -69,11 +70,17 @@ fn run_handler(hub: &Hub, handler: &Handler, driver: &mut Driver) {
         Err(_) => Some("the handler panicked".to_owned()),
     };
     if let Some(failure) = &failure {
-        hub.counters.handler_failures.fetch_add(1, Ordering::Relaxed);
+        hub.counters
+            .handler_failures
+            .fetch_add(1, Ordering::Relaxed);
         log::warn!("connection {id}: {failure}");
     }
     if ended.is_none() {
-        let code = if failure.is_some() { CloseCode::INTERNAL_ERROR } else { CloseCode::NORMAL };
+        let code = if failure.is_some() {
+            CloseCode::INTERNAL_ERROR
+        } else {
+            CloseCode::NORMAL
+        };
         let _ = driver.connection.outbox().close(Some(code), "");
         let end = driver.run_out();
         finish(driver, end);
@@ -88,13 +95,19 @@ pub(super) fn finish(driver: &mut Driver, end: End) -> (Option<Error>, CloseEven
     let id = driver.connection.id();
     match &error {
         Some(error) => log::info!("connection {id} given up: {error}"),
-        None => log::info!("connection {id} closed: {} {:?}", close.code, shortened(&close.reason)),
+        None => log::info!(
+            "connection {id} closed: {} {:?}",
+            close.code,
+            shortened(&close.reason)
+        ),
     }
     (error, close)
 }
 
 fn shortened(text: &str) -> &str {
-    text.char_indices().nth(64).map_or(text, |(at, _)| text.split_at(at).0)
+    text.char_indices()
+        .nth(64)
+        .map_or(text, |(at, _)| text.split_at(at).0)
 }
 
 /// Who is there, for the log: address and path, never query, cookies or credentials.
@@ -106,6 +119,8 @@ impl std::fmt::Display for Peer<'_> {
             write!(f, "{address} ")?;
         }
         write!(f, "{}", shortened(self.0.request().path()).escape_debug())?;
-        self.0.protocol().map_or(Ok(()), |protocol| write!(f, ", subprotocol {protocol}"))
+        self.0
+            .protocol()
+            .map_or(Ok(()), |protocol| write!(f, ", subprotocol {protocol}"))
     }
 }

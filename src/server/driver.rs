@@ -119,7 +119,9 @@ impl Driver {
     ) -> Result<ControlFlow<()>, End> {
         loop {
             let received = self.receiver.receive(self.buffer.filled());
-            let flow = match received.map_err(|violation| End::Failed(Error::Protocol(violation)))? {
+            let flow = match received
+                .map_err(|violation| End::Failed(Error::Protocol(violation)))?
+            {
                 Received::Text(text) => take(Incoming::Text(text)),
                 Received::Binary(bytes) => take(Incoming::Binary(bytes)),
                 Received::NeedMore { keep } => {
@@ -145,7 +147,8 @@ impl Driver {
 
     fn note_progress(&mut self) {
         let completed = std::mem::take(&mut self.completed);
-        self.keepalive.received(self.read_at, self.receiver.is_assembling(), completed);
+        self.keepalive
+            .received(self.read_at, self.receiver.is_assembling(), completed);
     }
 
     /// Offers pongs to the socket; they were collected so that many leave in one write.
@@ -220,10 +223,19 @@ impl Driver {
                 let _ = outbox.close(code, "");
                 let was_clean = outbox.wait_drained(deadline).is_ok();
                 match outbox.failure() {
-                    Some(Failure::SlowConsumer) => (Some(Error::SlowConsumer), CloseEvent::abnormal()),
+                    Some(Failure::SlowConsumer) => {
+                        (Some(Error::SlowConsumer), CloseEvent::abnormal())
+                    }
                     _ => {
                         let code = code.unwrap_or(CloseCode::NO_STATUS);
-                        (None, CloseEvent { code, reason, was_clean })
+                        (
+                            None,
+                            CloseEvent {
+                                code,
+                                reason,
+                                was_clean,
+                            },
+                        )
                     }
                 }
             }

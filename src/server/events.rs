@@ -79,7 +79,11 @@ impl<'a> Events<'a> {
         if desk.is_none() {
             log::error!("events() while another Events of the server is alive: it yields nothing");
         }
-        Events { server, in_charge: desk.is_some(), desk: desk.unwrap_or_default() }
+        Events {
+            server,
+            in_charge: desk.is_some(),
+            desk: desk.unwrap_or_default(),
+        }
     }
 
     /// The next event, if there is one now. Never blocks.
@@ -130,7 +134,9 @@ impl<'a> Events<'a> {
         self.stop_collecting();
         match patience {
             Patience::None => Err(RecvError::Empty),
-            Patience::Until(deadline) => receiver.recv_deadline(deadline).map_err(|_| RecvError::Empty),
+            Patience::Until(deadline) => receiver
+                .recv_deadline(deadline)
+                .map_err(|_| RecvError::Empty),
             Patience::Forever => receiver.recv().map_err(|_| RecvError::Ended),
         }
     }
@@ -138,7 +144,8 @@ impl<'a> Events<'a> {
     /// The last event of a batch is answered together with those before it.
     fn collect_while_more_waits(&self) {
         let hub = &self.server.hub;
-        let more = self.desk.has_more() || !hub.inbox.receiver().is_empty() || !hub.collector.is_empty();
+        let more =
+            self.desk.has_more() || !hub.inbox.receiver().is_empty() || !hub.collector.is_empty();
         hub.collector.set_active_here(more);
     }
 
@@ -153,7 +160,11 @@ impl<'a> Events<'a> {
 
 impl Desk {
     fn has_more(&self) -> bool {
-        self.close.is_some() || self.batch.as_ref().is_some_and(|batch| batch.messages.len() > 0)
+        self.close.is_some()
+            || self
+                .batch
+                .as_ref()
+                .is_some_and(|batch| batch.messages.len() > 0)
     }
 
     fn next(&mut self, hub: &Hub) -> Option<Event> {
@@ -184,7 +195,11 @@ impl Desk {
                     Messages::One(message) => Box::new(std::iter::once(message)),
                     Messages::Many(batch) => Box::new(batch.into_messages()),
                 };
-                self.batch = Some(OpenBatch { connection, messages, cost });
+                self.batch = Some(OpenBatch {
+                    connection,
+                    messages,
+                    cost,
+                });
             }
             Item::End(connection, end) => {
                 let (error, close) = *end;

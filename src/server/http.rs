@@ -11,7 +11,13 @@ use crate::handshake::negotiate;
 use crate::handshake::{Refusal, Request, Response};
 use crate::transport::{self, Transport};
 
-pub(crate) fn answer(hub: &Hub, id: u64, transport: &dyn Transport, request: &Request, peer: Option<SocketAddr>) {
+pub(crate) fn answer(
+    hub: &Hub,
+    id: u64,
+    transport: &dyn Transport,
+    request: &Request,
+    peer: Option<SocketAddr>,
+) {
     let response = match ask_hook(hub, id, request) {
         Ok(response) => {
             hub.counters.http_requests.fetch_add(1, Ordering::Relaxed);
@@ -35,5 +41,9 @@ fn ask_hook(hub: &Hub, id: u64, request: &Request) -> Result<Response, Refusal> 
         negotiate::plain(request, &hub.rules)?;
     }
     let response = hub.hooks.http(request, &hub.counters)?;
-    if hub.begin_answer(id) { Ok(response) } else { Err(Refusal::Full) }
+    if hub.begin_answer(id) {
+        Ok(response)
+    } else {
+        Err(Refusal::Full)
+    }
 }

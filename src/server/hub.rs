@@ -119,7 +119,9 @@ impl Hub {
         let (drain, thread) = Drain::start()?;
         let limits = setup.limits;
         // Evicted handshakes may take a moment to leave.
-        let max_threads = limits.max_connections.saturating_add(limits.max_handshakes.saturating_mul(2));
+        let max_threads = limits
+            .max_connections
+            .saturating_add(limits.max_handshakes.saturating_mul(2));
         Ok(Arc::new(Hub {
             inbox: Inbox::new(&limits),
             pool: Pool::new(max_threads, limits.stack_size, limits.idle_thread_timeout),
@@ -135,7 +137,10 @@ impl Hub {
             accept_waker,
             phase: AtomicU8::new(Phase::Running as u8),
             next_id: AtomicU64::new(1),
-            registry: Mutex::new(Registry { accepting, ..Registry::default() }),
+            registry: Mutex::new(Registry {
+                accepting,
+                ..Registry::default()
+            }),
             left: Condvar::new(),
             threads: Mutex::new(vec![thread]),
         }))
@@ -164,7 +169,9 @@ impl Hub {
         let (hub, stream) = (self.clone(), transport.clone());
         let job = move || super::opening::serve(&hub, id, stream, peer);
         if let Err(refused) = self.pool.run(job) {
-            self.refusals.log("thread", || format!("no thread for a connection: {refused}"));
+            self.refusals.log("thread", || {
+                format!("no thread for a connection: {refused}")
+            });
             self.refuse_at_once(&*transport, &Refusal::Full);
             self.end_handshake(id);
         }
@@ -180,7 +187,11 @@ impl Hub {
     /// Takes a place among the handshakes under way; the oldest gives way when there are too many.
     fn begin_handshake(&self, id: u64, transport: &Arc<dyn Transport>) {
         let mut registry = self.registry();
-        registry.handshakes.push_back(Handshake { id, transport: transport.clone(), answering: false });
+        registry.handshakes.push_back(Handshake {
+            id,
+            transport: transport.clone(),
+            answering: false,
+        });
         let evicted = (registry.handshakes.len() > self.limits.max_handshakes)
             .then(|| registry.handshakes.pop_front())
             .flatten();
@@ -188,21 +199,36 @@ impl Hub {
         self.counters.handshakes.fetch_add(1, Ordering::Relaxed);
         if let Some(evicted) = evicted {
             self.counters.refuse("evicted");
-            self.refusals.log("evicted", || "a handshake gave way to newer ones: too many are under way".into());
+            self.refusals.log("evicted", || {
+                "a handshake gave way to newer ones: too many are under way".into()
+            });
             // While it reads, its thread is woken to answer 503; later it is cut off.
-            evicted.transport.shutdown(if evicted.answering { How::Both } else { How::Read });
+            evicted.transport.shutdown(if evicted.answering {
+                How::Both
+            } else {
+                How::Read
+            });
         }
     }
 
     /// The handshake's answer is about to be written; false if it had to give way.
     pub fn begin_answer(&self, id: u64) -> bool {
         let mut registry = self.registry();
-        let handshake = registry.handshakes.iter_mut().find(|handshake| handshake.id == id);
-        handshake.map(|handshake| handshake.answering = true).is_some()
+        let handshake = registry
+            .handshakes
+            .iter_mut()
+            .find(|handshake| handshake.id == id);
+        handshake
+            .map(|handshake| handshake.answering = true)
+            .is_some()
     }
 
     pub fn has_evicted(&self, id: u64) -> bool {
-        !self.registry().handshakes.iter().any(|handshake| handshake.id == id)
+        !self
+            .registry()
+            .handshakes
+            .iter()
+            .any(|handshake| handshake.id == id)
     }
 
     pub fn end_handshake(&self, id: u64) {
@@ -250,7 +276,13 @@ impl Hub {
     /// A connection begins; it was given a slot. One that comes too late for the shutdown closes.
     pub fn join(&self, connection: &Connection) {
         let mut registry = self.registry();
-        registry.connections.insert(connection.id(), Member { connection: connection.clone(), announced: false });
+        registry.connections.insert(
+            connection.id(),
+            Member {
+                connection: connection.clone(),
+                announced: false,
+            },
+        );
         let closing = self.is_closing();
         drop(registry);
         self.counters.opened.fetch_add(1, Ordering::Relaxed);
@@ -299,27 +331,40 @@ impl Hub {
         if let Some(snapshot) = &registry.snapshot {
             return snapshot.clone();
         }
-        let announced = registry.connections.values().filter(|member| member.announced);
-        let snapshot: Arc<[Connection]> = announced.map(|member| member.connection.clone()).collect();
+        let announced = registry
+            .connections
+            .values()
+            .filter(|member| member.announced);
+        let snapshot: Arc<[Connection]> =
+            announced.map(|member| member.connection.clone()).collect();
         registry.snapshot = Some(snapshot.clone());
         snapshot
     }
 
     fn everyone(&self) -> Vec<Connection> {
-        self.registry().connections.values().map(|member| member.connection.clone()).collect()
+        self.registry()
+            .connections
+            .values()
+            .map(|member| member.connection.clone())
+            .collect()
     }
 
     /// Sends one encoded message to everyone but `except`.
     pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         let mut done = Broadcast::default();
-        for connection in self.members().iter().filter(|&member| Some(member) != except) {
+        for connection in self
+            .members()
+            .iter()
+            .filter(|&member| Some(member) != except)
+        {
             match connection.send_prepared(message) {
                 Ok(()) => done.sent += 1,
                 Err(SendErrorKind::Closed) => {}
                 Err(_) => done.dropped += 1,
             }
         }
-        self.counters.sent(done.sent as u64, (done.sent * message.len()) as u64);
+        self.counters
+            .sent(done.sent as u64, (done.sent * message.len()) as u64);
         done
     }
 
@@ -328,8 +373,14 @@ impl Hub {
         let everyone = self.everyone();
         stats.connections = self.registry().slots;
         stats.threads = self.pool.threads();
-        stats.stalled = everyone.iter().filter(|connection| connection.outbox().is_stalled()).count();
-        stats.waiting_for_application = everyone.iter().filter(|it| it.account().is_waiting()).count();
+        stats.stalled = everyone
+            .iter()
+            .filter(|connection| connection.outbox().is_stalled())
+            .count();
+        stats.waiting_for_application = everyone
+            .iter()
+            .filter(|it| it.account().is_waiting())
+            .count();
         stats.inbound_bytes = self.inbox.used();
         stats
     }
@@ -340,7 +391,11 @@ impl Hub {
         if self.phase.swap(Phase::Closing as u8, Ordering::SeqCst) == Phase::Closing as u8 {
             return;
         }
-        let handshakes: Vec<_> = registry.handshakes.iter().map(|it| it.transport.clone()).collect();
+        let handshakes: Vec<_> = registry
+            .handshakes
+            .iter()
+            .map(|it| it.transport.clone())
+            .collect();
         drop(registry);
         log::info!("shutting down: 1001 to all connections");
         self.accept_waker.wake();
@@ -368,9 +423,15 @@ impl Hub {
             self.wait_until_empty(Instant::now() + GRACE);
         }
         let threads_left = self.join_threads();
-        let report = ShutdownReport { events_not_taken: self.inbox.not_taken(), threads_left };
+        let report = ShutdownReport {
+            events_not_taken: self.inbox.not_taken(),
+            threads_left,
+        };
         if report != ShutdownReport::default() {
-            log::warn!("shut down with {} events not taken, {threads_left} threads left", report.events_not_taken);
+            log::warn!(
+                "shut down with {} events not taken, {threads_left} threads left",
+                report.events_not_taken
+            );
         }
         report
     }
@@ -379,7 +440,10 @@ impl Hub {
     pub fn wait_for_shutdown(&self) -> ShutdownReport {
         let mut registry = self.registry();
         while !self.is_closing() {
-            registry = self.left.wait(registry).unwrap_or_else(PoisonError::into_inner);
+            registry = self
+                .left
+                .wait(registry)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         drop(registry);
         self.finish_shutdown(self.limits.close_timeout + GRACE)
@@ -392,7 +456,11 @@ impl Hub {
             if left.is_zero() {
                 return false;
             }
-            registry = self.left.wait_timeout(registry, left).unwrap_or_else(PoisonError::into_inner).0;
+            registry = self
+                .left
+                .wait_timeout(registry, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         true
     }

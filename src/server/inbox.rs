@@ -50,7 +50,9 @@ impl Messages {
     pub fn cost(&self) -> usize {
         match self {
             Messages::One(message) => message.len(),
-            Messages::Many(batch) => batch.text.len() + batch.binary.len() + size_of_val(&*batch.ends),
+            Messages::Many(batch) => {
+                batch.text.len() + batch.binary.len() + size_of_val(&*batch.ends)
+            }
         }
     }
 }
@@ -164,7 +166,12 @@ pub(crate) struct Discarding;
 
 impl Inbox {
     pub fn new(limits: &Limits) -> Self {
-        let (sender, receiver) = bounded(limits.max_connections.saturating_mul(SLOTS).saturating_add(1));
+        let (sender, receiver) = bounded(
+            limits
+                .max_connections
+                .saturating_mul(SLOTS)
+                .saturating_add(1),
+        );
         Inbox {
             sender,
             receiver,
@@ -195,7 +202,11 @@ impl Inbox {
     }
 
     /// Puts messages in, waiting for credit; returns how long it waited.
-    pub fn put_messages(&self, connection: &Connection, messages: Messages) -> Result<Duration, Discarding> {
+    pub fn put_messages(
+        &self,
+        connection: &Connection,
+        messages: Messages,
+    ) -> Result<Duration, Discarding> {
         let cost = messages.cost();
         let mut waited = Duration::ZERO;
         if self.take_credit(connection.account(), cost).is_err() {
@@ -212,11 +223,14 @@ impl Inbox {
 
     fn take_credit(&self, account: &Account, cost: usize) -> Result<(), Short> {
         let reads = account.reads.load(SeqCst);
-        if reads >= READS || (reads > 0 && account.bytes.load(SeqCst) + cost > self.per_connection) {
+        if reads >= READS || (reads > 0 && account.bytes.load(SeqCst) + cost > self.per_connection)
+        {
             return Err(Short::Own);
         }
         let fits = |used: usize| (used == 0 || used + cost <= self.total).then_some(used + cost);
-        self.used.fetch_update(SeqCst, SeqCst, fits).map_err(|_| Short::Common)?;
+        self.used
+            .fetch_update(SeqCst, SeqCst, fits)
+            .map_err(|_| Short::Common)?;
         account.reads.fetch_add(1, SeqCst);
         account.bytes.fetch_add(cost, SeqCst);
         Ok(())
@@ -243,7 +257,10 @@ impl Inbox {
                     }
                 }
             }
-            gate = account.changed.wait(gate).unwrap_or_else(PoisonError::into_inner);
+            gate = account
+                .changed
+                .wait(gate)
+                .unwrap_or_else(PoisonError::into_inner);
         };
         account.waiting.store(false, SeqCst);
         drop(gate);

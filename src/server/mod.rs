@@ -78,8 +78,15 @@ impl Server {
     }
 
     fn new(hub: Arc<Hub>, local_addr: Option<SocketAddr>) -> Server {
-        let handle = ServerHandle { hub: hub.clone(), local_addr };
-        Server { handle, hub, desk: Mutex::new(Some(events::Desk::default())) }
+        let handle = ServerHandle {
+            hub: hub.clone(),
+            local_addr,
+        };
+        Server {
+            handle,
+            hub,
+            desk: Mutex::new(Some(events::Desk::default())),
+        }
     }
 
     /// The events, in order, to be taken on one thread: the application thread.
@@ -143,7 +150,9 @@ impl Drop for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("local_addr", &self.handle.local_addr).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("local_addr", &self.handle.local_addr)
+            .finish_non_exhaustive()
     }
 }
 
@@ -162,7 +171,10 @@ impl ServerHandle {
     /// When the server was made without a listener.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.local_addr.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::AddrNotAvailable, "this server was made without a listener")
+            io::Error::new(
+                io::ErrorKind::AddrNotAvailable,
+                "this server was made without a listener",
+            )
         })
     }
 
@@ -219,7 +231,9 @@ impl ServerHandle {
 
 impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandle").field("local_addr", &self.local_addr).finish_non_exhaustive()
+        f.debug_struct("ServerHandle")
+            .field("local_addr", &self.local_addr)
+            .finish_non_exhaustive()
     }
 }
 

@@ -20,7 +20,12 @@ use crate::outbox::Outbox;
 use crate::transport::{self, How, Transport};
 
 /// Serves a stream from its first byte to its end.
-pub(crate) fn serve(hub: &Arc<Hub>, id: u64, transport: Arc<dyn Transport>, peer: Option<SocketAddr>) {
+pub(crate) fn serve(
+    hub: &Arc<Hub>,
+    id: u64,
+    transport: Arc<dyn Transport>,
+    peer: Option<SocketAddr>,
+) {
     let deadline = Instant::now() + hub.limits.handshake_timeout;
     let opened = open(hub, id, &transport, peer, deadline);
     if let Err(refusal) = &opened {
@@ -59,12 +64,23 @@ fn open(
         return Err(Refusal::Full);
     }
     hub.take_slot(peer)?;
-    let answer = switching_protocols(&upgrade.accept_key, upgrade.subprotocol.as_deref(), accept.headers());
+    let answer = switching_protocols(
+        &upgrade.accept_key,
+        upgrade.subprotocol.as_deref(),
+        accept.headers(),
+    );
     if transport::write_all(&**transport, &answer, deadline).is_err() {
         hub.give_slot_back(peer);
         return Err(Refusal::PeerLeft);
     }
-    Ok(Some(driver(hub, id, transport, request, upgrade.subprotocol, buffer)))
+    Ok(Some(driver(
+        hub,
+        id,
+        transport,
+        request,
+        upgrade.subprotocol,
+        buffer,
+    )))
 }
 
 fn read_request(
@@ -118,7 +134,13 @@ fn driver(
         hub.limits.close_timeout,
     );
     let connection = Connection::new(id, request, protocol, outbox);
-    Driver::new(connection, transport.clone(), hub.counters.clone(), &hub.limits, buffer)
+    Driver::new(
+        connection,
+        transport.clone(),
+        hub.counters.clone(),
+        &hub.limits,
+        buffer,
+    )
 }
 
 /// Counts a refusal and says in the log why, and what to set.

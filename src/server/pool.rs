@@ -87,8 +87,12 @@ impl Pool {
         let id = state.next_id;
         state.next_id += 1;
         let pool = self.clone();
-        let builder = Builder::new().name(format!("wshub-{id}")).stack_size(self.stack_size);
-        let thread = builder.spawn(move || pool.work(id, Box::new(job))).map_err(Refused::Spawn)?;
+        let builder = Builder::new()
+            .name(format!("wshub-{id}"))
+            .stack_size(self.stack_size);
+        let thread = builder
+            .spawn(move || pool.work(id, Box::new(job)))
+            .map_err(Refused::Spawn)?;
         state.threads.insert(id, thread);
         Ok(())
     }
@@ -108,7 +112,11 @@ impl Pool {
             if left.is_zero() {
                 break;
             }
-            state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .ended
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         state.join_leaving();
         state.threads.len()
@@ -144,7 +152,11 @@ impl Pool {
             }
             // Without an idle thread left to sign off, a job is on its way to this one.
             let left = left.max(Duration::from_millis(1));
-            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .work
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 }

@@ -25,7 +25,9 @@ impl Refusals {
         if !log::log_enabled!(log::Level::Info) {
             return;
         }
-        let Some(left_out) = self.turn(reason, Instant::now()) else { return };
+        let Some(left_out) = self.turn(reason, Instant::now()) else {
+            return;
+        };
         let text = text();
         match left_out {
             0 => log::info!("{text}"),
@@ -36,7 +38,11 @@ impl Refusals {
     /// Whether a line may be written now, and how many were left out before it.
     fn turn(&self, reason: &'static str, now: Instant) -> Option<u32> {
         let mut windows = lock(&self.0);
-        let window = windows.entry(reason).or_insert(Window { since: now, lines: 0, left_out: 0 });
+        let window = windows.entry(reason).or_insert(Window {
+            since: now,
+            lines: 0,
+            left_out: 0,
+        });
         if now.saturating_duration_since(window.since) >= WINDOW {
             (window.since, window.lines) = (now, 0);
         }

@@ -48,7 +48,11 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(driver: &'a mut Driver, hub: &Hub, ended: &'a mut Option<CloseEvent>) -> Self {
+    pub(super) fn new(
+        driver: &'a mut Driver,
+        hub: &Hub,
+        ended: &'a mut Option<CloseEvent>,
+    ) -> Self {
         Session {
             driver,
             ended,
@@ -136,7 +140,11 @@ impl<'a> Session<'a> {
         self.driver.flush_pongs();
         if std::mem::take(&mut self.owes_flush) {
             // A failure ends the stream, and the read that follows reports it.
-            let _ = self.driver.connection.outbox().wait_drained(Instant::now() + self.write_timeout);
+            let _ = self
+                .driver
+                .connection
+                .outbox()
+                .wait_drained(Instant::now() + self.write_timeout);
         }
     }
 

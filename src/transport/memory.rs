@@ -29,8 +29,17 @@ const CAPACITY: usize = 64 << 10;
 /// ```
 pub fn duplex() -> (Duplex, Duplex) {
     let (there, back) = (Arc::new(Pipe::default()), Arc::new(Pipe::default()));
-    let left = Duplex { incoming: there.clone(), outgoing: back.clone() };
-    (left, Duplex { incoming: back, outgoing: there })
+    let left = Duplex {
+        incoming: there.clone(),
+        outgoing: back.clone(),
+    };
+    (
+        left,
+        Duplex {
+            incoming: back,
+            outgoing: there,
+        },
+    )
 }
 
 /// One end of a [`duplex`]. Dropping it ends both directions, as closing a socket does.
@@ -69,7 +78,9 @@ impl Pipe {
     }
 
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        drop(self.wait(deadline, |state| !state.bytes.is_empty() || state.ended || state.unread)?);
+        drop(self.wait(deadline, |state| {
+            !state.bytes.is_empty() || state.ended || state.unread
+        })?);
         let mut taken = 0;
         self.change(|state| taken = state.bytes.read(buffer).unwrap_or(0));
         Ok(taken)
@@ -103,13 +114,19 @@ impl Pipe {
         let mut state = lock(&self.state);
         while !done(&state) {
             state = match deadline {
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return Err(io::ErrorKind::TimedOut.into());
                     }
-                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.changed
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
                 }
             };
         }
@@ -131,7 +148,9 @@ impl Transport for Duplex {
     }
 
     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.outgoing.wait(Some(deadline), Pipe::is_writable).map(drop)
+        self.outgoing
+            .wait(Some(deadline), Pipe::is_writable)
+            .map(drop)
     }
 
     fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {

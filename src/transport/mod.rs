@@ -83,11 +83,17 @@ pub(crate) fn clear_wake_ups(sleep: &UnixStream) {
 }
 
 /// Writes all of `bytes`, waiting for the peer where it must.
-pub(crate) fn write_all(transport: &dyn Transport, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+pub(crate) fn write_all(
+    transport: &dyn Transport,
+    mut bytes: &[u8],
+    deadline: Instant,
+) -> io::Result<()> {
     while !bytes.is_empty() {
         match transport.try_write(&[IoSlice::new(bytes)]) {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => transport.wait_writable(deadline)?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                transport.wait_writable(deadline)?
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

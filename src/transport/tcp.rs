@@ -23,7 +23,10 @@ impl TcpTransport {
         stream.set_nonblocking(false)?;
         // Frames leave in whole writes: waiting for more would only delay them.
         stream.set_nodelay(true)?;
-        Ok(TcpTransport { stream, read_timeout: AtomicU64::new(0) })
+        Ok(TcpTransport {
+            stream,
+            read_timeout: AtomicU64::new(0),
+        })
     }
 
     /// Sets SO_RCVTIMEO, unless the one that is set serves: a shorter one costs a second look at the
@@ -43,7 +46,10 @@ impl TcpTransport {
             // A zero timeout is an error to std, and less than a microsecond would mean none to the system.
             let timeout = wanted.map(|wanted| wanted.max(Duration::from_millis(1)));
             self.stream.set_read_timeout(timeout)?;
-            self.read_timeout.store(timeout.map_or(0, |timeout| timeout.as_nanos() as u64), Relaxed);
+            self.read_timeout.store(
+                timeout.map_or(0, |timeout| timeout.as_nanos() as u64),
+                Relaxed,
+            );
         }
         Ok(())
     }
@@ -55,7 +61,11 @@ impl Transport for TcpTransport {
             self.arm(time_left(deadline)?)?;
             match (&self.stream).read(buffer) {
                 // A signal, or the timeout that was set: time_left decides whether it was the deadline.
-                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+                    ) => {}
                 done => return done,
             }
         }
@@ -65,7 +75,12 @@ impl Transport for TcpTransport {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         Ok(match buffers {
             [one] => send(&self.stream, one, flags)?,
-            _ => sendmsg(&self.stream, buffers, &mut SendAncillaryBuffer::default(), flags)?,
+            _ => sendmsg(
+                &self.stream,
+                buffers,
+                &mut SendAncillaryBuffer::default(),
+                flags,
+            )?,
         })
     }
 
@@ -73,7 +88,10 @@ impl Transport for TcpTransport {
         loop {
             let left = time_left(Some(deadline))?.unwrap_or_default();
             let timeout = left.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
-            match poll(&mut [PollFd::new(&self.stream, PollFlags::OUT)], Some(&timeout)) {
+            match poll(
+                &mut [PollFd::new(&self.stream, PollFlags::OUT)],
+                Some(&timeout),
+            ) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
                 Ok(_) => return Ok(()),
                 Err(error) => return Err(error.into()),
@@ -103,7 +121,9 @@ impl Transport for TcpTransport {
 }
 
 fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
-    let Some(deadline) = deadline else { return Ok(None) };
+    let Some(deadline) = deadline else {
+        return Ok(None);
+    };
     match deadline.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
         left => Ok(Some(left)),

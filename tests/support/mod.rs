@@ -1,0 +1,192 @@
+//! A WebSocket client for tests: blocking, with a fixed mask, over TCP or the in-memory duplex.
+#![allow(dead_code)] // Each test binary uses its part.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Longer than anything here may take: a test that meets it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// A frame as it came.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub fin: bool,
+    pub opcode: u8,
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    pub fn text(&self) -> &str {
+        assert_eq!(self.opcode, 1, "a text frame, not {self:?}");
+        std::str::from_utf8(&self.payload).expect("text is UTF-8")
+    }
+
+    /// Code and reason of a Close frame.
+    pub fn close(&self) -> (u16, &str) {
+        assert_eq!(self.opcode, 8, "a Close frame, not {self:?}");
+        match &self.payload[..] {
+            [] => (1005, ""),
+            [high, low, reason @ ..] => (
+                u16::from_be_bytes([*high, *low]),
+                std::str::from_utf8(reason).unwrap(),
+            ),
+            short => panic!("a Close payload of {} byte", short.len()),
+        }
+    }
+}
+
+pub struct Client<S = TcpStream> {
+    pub stream: S,
+    /// The head of the server's answer.
+    pub answer: String,
+}
+
+/// The request that opens a WebSocket, with further header lines (each ended by CRLF).
+pub fn upgrade(host: &str, path: &str, headers: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n"
+    )
+}
+
+/// Sends bytes to `addr` and returns all that comes back until the server closes.
+pub fn exchange(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
+    let mut stream = dial(addr);
+    stream.write_all(request.as_ref()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+pub fn dial(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+impl Client {
+    pub fn connect(addr: SocketAddr) -> Client {
+        Client::open(dial(addr), &upgrade(&addr.to_string(), "/", ""))
+    }
+
+    pub fn connect_with(addr: SocketAddr, path: &str, headers: &str) -> Client {
+        Client::open(dial(addr), &upgrade(&addr.to_string(), path, headers))
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Opens a WebSocket; panics unless the answer is 101.
+    pub fn open(mut stream: S, request: &str) -> Client<S> {
+        stream.write_all(request.as_bytes()).unwrap();
+        let answer = read_head(&mut stream).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        Client { stream, answer }
+    }
+
+    pub fn send_text(&mut self, text: &str) {
+        self.send(true, 1, text.as_bytes());
+    }
+
+    pub fn send_binary(&mut self, bytes: &[u8]) {
+        self.send(true, 2, bytes);
+    }
+
+    pub fn send_close(&mut self, code: u16, reason: &str) {
+        let payload: Vec<u8> = code
+            .to_be_bytes()
+            .into_iter()
+            .chain(reason.bytes())
+            .collect();
+        self.send(true, 8, &payload);
+    }
+
+    pub fn send(&mut self, fin: bool, opcode: u8, payload: &[u8]) {
+        self.try_send(fin, opcode, payload).unwrap();
+    }
+
+    pub fn try_send(&mut self, fin: bool, opcode: u8, payload: &[u8]) -> io::Result<()> {
+        self.stream.write_all(&frame(fin, opcode, payload))
+    }
+
+    /// The next frame; panics when there is none.
+    pub fn read(&mut self) -> Frame {
+        self.try_read().expect("a frame")
+    }
+
+    pub fn try_read(&mut self) -> io::Result<Frame> {
+        let mut head = [0; 2];
+        self.stream.read_exact(&mut head)?;
+        assert_eq!(head[1] & 0x80, 0, "a server's frames are not masked");
+        let len = match head[1] {
+            126 => self.read_number(2)?,
+            127 => self.read_number(8)?,
+            len => usize::from(len),
+        };
+        let mut payload = vec![0; len];
+        self.stream.read_exact(&mut payload)?;
+        Ok(Frame {
+            fin: head[0] & 0x80 != 0,
+            opcode: head[0] & 0x0f,
+            payload,
+        })
+    }
+
+    fn read_number(&mut self, bytes: usize) -> io::Result<usize> {
+        let mut number = [0; 8];
+        self.stream.read_exact(&mut number[8 - bytes..])?;
+        Ok(u64::from_be_bytes(number) as usize)
+    }
+
+    /// The next frame that is neither ping nor pong.
+    pub fn read_message(&mut self) -> Frame {
+        loop {
+            let frame = self.read();
+            if !matches!(frame.opcode, 9 | 10) {
+                return frame;
+            }
+        }
+    }
+
+    /// True when the server closed its side, with nothing more to read.
+    pub fn at_end(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0]), Ok(0))
+    }
+}
+
+/// A client's frame, masked.
+pub fn frame(fin: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![u8::from(fin) << 7 | opcode];
+    match payload.len() {
+        len @ 0..126 => frame.push(0x80 | len as u8),
+        len @ 126..65536 => {
+            frame.push(0x80 | 126);
+            frame.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            frame.push(0x80 | 127);
+            frame.extend((len as u64).to_be_bytes());
+        }
+    }
+    frame.extend(MASK);
+    frame.extend(
+        payload
+            .iter()
+            .zip(MASK.iter().cycle())
+            .map(|(byte, key)| byte ^ key),
+    );
+    frame
+}
+
+/// Reads up to the blank line, byte by byte: what follows are frames.
+pub fn read_head(stream: &mut impl Read) -> io::Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    Ok(String::from_utf8(head).unwrap())
+}
