@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::driver::{Driver, End, Incoming};
 use super::hub::Hub;
@@ -28,6 +29,11 @@ fn deliver_to_application(hub: &Hub, driver: &mut Driver) {
     let connection = driver.connection.clone();
     hub.inbox.put(Item::Open(connection.clone()));
     let end = read_to_end(hub, driver);
+    if !matches!(end, End::Lost) {
+        // The peer's messages before its Close, or before its fault, are still owed their answers.
+        hub.inbox
+            .wait_until_taken(&connection, Instant::now() + hub.limits.close_timeout);
+    }
     let (error, close) = finish(driver, end);
     hub.inbox
         .put(Item::End(connection, Box::new((error, close))));

@@ -269,6 +269,26 @@ impl Inbox {
         outcome
     }
 
+    /// Waits until the application is done with every message of a connection, so that what it
+    /// answers goes out before a Close.
+    pub fn wait_until_taken(&self, connection: &Connection, deadline: Instant) {
+        let account = connection.account();
+        let mut gate = lock(&account.gate);
+        account.waiting.store(true, SeqCst);
+        while account.reads.load(SeqCst) > 0 && !self.discarding.load(SeqCst) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            gate = account
+                .changed
+                .wait_timeout(gate, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        account.waiting.store(false, SeqCst);
+    }
+
     /// The application has taken an item off the channel.
     pub fn taken(&self, item: &Item) {
         self.waiting_events.fetch_sub(events_of(item), SeqCst);

@@ -33,7 +33,7 @@ fn app(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
         .bind(addr)?;
     let handle = server.handle();
     ctrlc::set_handler(move || handle.shutdown())?;
-    println!("listening on ws://{}/", server.local_addr());
+    println!("listening on ws://{}/", server.local_addr()?);
     for event in server.events() {
         if let Event::Message(conn, message) = event {
             let _ = conn.send(message);
@@ -51,7 +51,7 @@ fn own(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
     })?;
     let stop = handle.clone();
     ctrlc::set_handler(move || stop.shutdown())?;
-    println!("listening on ws://{}/", handle.local_addr());
+    println!("listening on ws://{}/", handle.local_addr()?);
     handle.wait();
     Ok(())
 }
