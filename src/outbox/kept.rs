@@ -112,7 +112,9 @@ impl Kept {
         }
     }
 
-    /// Hands the bytes that leave next to `write`.
+    /// Hands the bytes that leave next to `write`. Kept out of its callers: its array would cost
+    /// every connection's thread a page of stack.
+    #[inline(never)]
     pub fn with_slices<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut used = 0;

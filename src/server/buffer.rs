@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::transport::Transport;
 
 /// What stays with an idle connection.
-const IDLE: usize = 1 << 10;
+const IDLE: usize = 512;
 /// What one read takes at most: more would leave the cache before it is parsed.
 const READ: usize = 64 << 10;
 

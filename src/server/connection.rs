@@ -15,7 +15,7 @@ use crate::event::CloseEvent;
 use crate::protocol::close::CloseCode;
 
 /// Runs an open connection to its end.
-pub(crate) fn run(hub: &Hub, mut driver: Driver) {
+pub(crate) fn run(hub: &Hub, mut driver: Box<Driver>) {
     let connection = driver.connection.clone();
     log::info!("connection {} open: {}", connection.id(), Peer(&connection));
     match &hub.handler {

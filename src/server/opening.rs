@@ -26,20 +26,34 @@ pub(crate) fn serve(
     transport: Arc<dyn Transport>,
     peer: Option<SocketAddr>,
 ) {
-    let deadline = Instant::now() + hub.limits.handshake_timeout;
-    let opened = open(hub, id, &transport, peer, deadline);
-    if let Err(refusal) = &opened {
-        note_refusal(hub, refusal, peer);
-        answer_refusal(&*transport, refusal);
-    }
-    if let Ok(Some(driver)) = opened {
-        hub.join(&driver.connection);
-        hub.end_handshake(id);
+    let driver = open_or_refuse(hub, id, &transport, peer);
+    drop(transport);
+    if let Some(driver) = driver {
         connection::run(hub, driver);
-    } else {
-        transport.shutdown(How::Both);
-        hub.end_handshake(id);
     }
+}
+
+/// Kept out of [`serve`], whose stack stays for the connection's whole life: so the handshake's
+/// does not.
+#[inline(never)]
+fn open_or_refuse(
+    hub: &Hub,
+    id: u64,
+    transport: &Arc<dyn Transport>,
+    peer: Option<SocketAddr>,
+) -> Option<Box<Driver>> {
+    let deadline = Instant::now() + hub.limits.handshake_timeout;
+    let driver = open(hub, id, transport, peer, deadline).unwrap_or_else(|refusal| {
+        note_refusal(hub, &refusal, peer);
+        answer_refusal(&**transport, &refusal);
+        None
+    });
+    match &driver {
+        Some(driver) => hub.join(&driver.connection),
+        None => transport.shutdown(How::Both),
+    }
+    hub.end_handshake(id);
+    driver
 }
 
 /// `None`: it was a plain request, and it has been answered.
@@ -49,7 +63,7 @@ fn open(
     transport: &Arc<dyn Transport>,
     peer: Option<SocketAddr>,
     deadline: Instant,
-) -> Result<Option<Driver>, Refusal> {
+) -> Result<Option<Box<Driver>>, Refusal> {
     let (request, buffer) = read_request(hub, id, &**transport, deadline)?;
     let request = request.with_peer_addr(peer);
     if !request.wants_upgrade() {
@@ -123,7 +137,7 @@ fn driver(
     request: Request,
     protocol: Option<String>,
     buffer: ReadBuffer,
-) -> Driver {
+) -> Box<Driver> {
     let collector = hub.handler.is_none().then(|| hub.collector.clone());
     let outbox = Outbox::new(
         transport.clone(),
@@ -134,13 +148,13 @@ fn driver(
         hub.limits.close_timeout,
     );
     let connection = Connection::new(id, request, protocol, outbox);
-    Driver::new(
+    Box::new(Driver::new(
         connection,
         transport.clone(),
         hub.counters.clone(),
         &hub.limits,
         buffer,
-    )
+    ))
 }
 
 /// Counts a refusal and says in the log why, and what to set.
