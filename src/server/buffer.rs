@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::transport::Transport;
 
 /// What stays with an idle connection.
-const IDLE: usize = 512;
+const IDLE: usize = 256;
 /// What one read takes at most: more would leave the cache before it is parsed.
 const READ: usize = 64 << 10;
 

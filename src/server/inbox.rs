@@ -35,7 +35,8 @@ pub(crate) enum Item {
 /// What one read gave.
 pub(crate) enum Messages {
     One(Message),
-    Many(Batch),
+    // Boxed: every slot of the channel is as large as its largest item.
+    Many(Box<Batch>),
 }
 
 impl Messages {
@@ -94,7 +95,7 @@ impl Batch {
             [] => None,
             [End::Text(_)] => Some(Messages::One(Message::Text(self.text))),
             [End::Binary(_)] => Some(Messages::One(Message::Binary(self.binary))),
-            _ => Some(Messages::Many(self)),
+            _ => Some(Messages::Many(Box::new(self))),
         }
     }
 
