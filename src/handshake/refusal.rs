@@ -90,6 +90,8 @@ pub enum Refusal {
     },
     /// The head was not complete in time. 408.
     Timeout,
+    /// Not even a first byte came in time. No answer: nothing was asked.
+    Silence,
     /// Every place is taken, or this unfinished handshake gave its place to a newer one. 503 with `Retry-After: 1`.
     Full,
     /// The peer's address has as many connections as `max_per_address` allows.
@@ -139,7 +141,7 @@ impl Refusal {
             Self::Full | Self::ShuttingDown => 503,
             Self::HttpVersion => 505,
             Self::HookRejected(reject) => reject.status(),
-            Self::TlsOnPlainPort | Self::PeerLeft => return None,
+            Self::TlsOnPlainPort | Self::PeerLeft | Self::Silence => return None,
         })
     }
 
@@ -168,6 +170,7 @@ impl Refusal {
             Self::Origin { .. } => "origin",
             Self::Host { .. } => "host",
             Self::Timeout => "timeout",
+            Self::Silence => "silence",
             Self::Full => "full",
             Self::TooManyFromAddress => "address",
             Self::ShuttingDown => "shutting_down",
@@ -269,6 +272,7 @@ impl fmt::Display for Refusal {
                     ""
                 }
             ),
+            Self::Silence => f.write_str("nothing was sent in time"),
             Self::Timeout => {
                 f.write_str("the request was not complete in time; send its head at once")
             }

@@ -111,7 +111,13 @@ fn read_request(
             Ok(0) if hub.has_evicted(id) => return Err(Refusal::Full),
             Ok(0) => return Err(Refusal::PeerLeft),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Refusal::Timeout),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(if buffer.is_empty() {
+                    Refusal::Silence
+                } else {
+                    Refusal::Timeout
+                });
+            }
             Err(_) => return Err(Refusal::PeerLeft),
         }
         if let Some(head) = scanner.scan(buffer.filled())? {
