@@ -100,6 +100,8 @@ struct Queue {
     kept: Kept,
     /// Why the connection is being given up.
     failure: Option<Failure>,
+    /// The stream was ended from here: nothing is written and no deadline runs any more.
+    cut: bool,
     /// The drain helper has it on its list, and knows its nearest deadline.
     watched: bool,
     /// A sender that waits drains by itself: no bound is applied, and the helper is left alone.
@@ -147,6 +149,7 @@ impl Outbox {
                     collected: Vec::new(),
                     kept: Kept::default(),
                     failure: None,
+                    cut: false,
                     watched: false,
                     attended: false,
                 },
@@ -448,7 +451,7 @@ impl Outbox {
         };
         queue.drain(link);
         queue.check_deadlines(link, now);
-        let wants_write = !queue.kept.is_empty() && queue.failure != Some(Failure::Lost);
+        let wants_write = !queue.kept.is_empty() && !queue.cut;
         let deadline = queue.deadline();
         if !wants_write && deadline.is_none() {
             queue.watched = false;
@@ -776,7 +779,7 @@ impl Queue {
     }
 
     fn drain(&mut self, link: &Link) {
-        while !self.kept.is_empty() && !matches!(self.failure, Some(Failure::Lost)) {
+        while !self.kept.is_empty() && !self.cut {
             let mut offered = 0;
             let result = self.kept.with_slices(|slices| {
                 offered = slices.iter().map(|slice| slice.len()).sum();
@@ -791,7 +794,7 @@ impl Queue {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if matches!(self.failure, Some(Failure::Lost | Failure::CloseTimeout)) {
+        if self.cut {
             return None;
         }
         let close = self
@@ -821,6 +824,7 @@ impl Queue {
     /// Ends the stream; the connection's thread, woken by that, reports it.
     fn give_up(&mut self, link: &Link, failure: Failure) {
         let failure = *self.failure.get_or_insert(failure);
+        self.cut = true;
         let lost = self.kept.clear();
         link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
         let how = if failure == Failure::SlowConsumer || lost > 0 {

@@ -168,7 +168,11 @@ impl Driver {
                 Due::Wait(until) => match self.read(until) {
                     Ok(0) => return Err(self.lost()),
                     Ok(_) => return Ok(()),
-                    Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+                        ) => {}
                     Err(_) => return Err(self.lost()),
                 },
                 Due::Ping => self.ping_idle_peer(),
