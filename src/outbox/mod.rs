@@ -691,6 +691,8 @@ impl Queue {
             } else {
                 match self.admit(link, frame.len()) {
                     Put::Remainder { .. } => self.kept.push(Frame::bytes(frame), 0),
+                    // Counted by its policy.
+                    Put::Refused(SendErrorKind::Full) => {}
                     // It was taken for sending before: now it counts as dropped.
                     _ => drop(link.counters.dropped.fetch_add(1, Ordering::Relaxed)),
                 }
