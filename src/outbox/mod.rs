@@ -685,7 +685,9 @@ impl Queue {
                 continue;
             }
             if kept::is_pong(frame) && begun == 0 {
-                self.kept.set_pong(frame.to_vec());
+                if self.failure.is_none() {
+                    self.kept.set_pong(frame.to_vec());
+                }
             } else if begun > 0 || kept::is_control(frame) {
                 self.kept.push(Frame::bytes(frame), begun);
             } else {
