@@ -235,7 +235,7 @@ impl Kept {
         let first = self
             .frames
             .front()
-            .filter(|first| messages_too || first.frame.is_control());
+            .filter(|first| messages_too || is_pong(first.frame.parts()[0]));
         let pong = self.pong_since;
         let oldest = first.map(|first| first.since).into_iter().chain(pong).min();
         oldest.and_then(|since| since.checked_add(age))
