@@ -104,7 +104,7 @@ struct Queue {
     cut: bool,
     /// The drain helper has it on its list, and knows its nearest deadline.
     watched: bool,
-    /// A sender that waits drains by itself: no bound is applied, and the helper is left alone.
+    /// A sender that waits drains by itself: the helper is left alone.
     attended: bool,
 }
 
@@ -171,7 +171,7 @@ impl Outbox {
     pub fn send(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
         let mut state = self.lock();
         let collector = state.active_collector();
-        self.send_locked(state, message, collector)
+        self.send_locked(state, message, collector, false)
     }
 
     /// As [`send_blocking`](Outbox::send_blocking), from a thread that has more to do and flushes
@@ -186,7 +186,7 @@ impl Outbox {
             drop(state);
             return self.send_blocking(message);
         }
-        self.send_locked(state, message, Some(collector.clone()))
+        self.send_locked(state, message, Some(collector.clone()), true)
     }
 
     fn send_locked(
@@ -194,6 +194,7 @@ impl Outbox {
         mut state: MutexGuard<'_, State>,
         message: Message,
         collector: Option<Arc<Collector>>,
+        unbounded: bool,
     ) -> Result<(), SendError> {
         let State {
             link: Some(link),
@@ -210,7 +211,7 @@ impl Outbox {
             header: header.as_slice(),
             payload: message.as_bytes(),
         };
-        let first = match queue.put(link, frame, collector.is_some()) {
+        let first = match queue.put(link, frame, collector.is_some(), unbounded) {
             Put::Sent => false,
             Put::Collected { first } => first,
             Put::Remainder { written } => {
@@ -252,7 +253,7 @@ impl Outbox {
             header: prepared.frame(),
             payload: &[],
         };
-        let first = match queue.put(link, frame, collector.is_some()) {
+        let first = match queue.put(link, frame, collector.is_some(), false) {
             Put::Sent => false,
             Put::Collected { first } => first,
             Put::Remainder { written } => {
@@ -284,7 +285,7 @@ impl Outbox {
     pub fn send_blocking(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
         let mut state = self.lock();
         state.queue.attended = true;
-        let sent = self.send_locked(state, message, None);
+        let sent = self.send_locked(state, message, None, true);
         // A failure of the wait shows at the next call: this message was taken.
         let _ = self.wait_drained(Instant::now() + self.write_timeout);
         sent
@@ -573,7 +574,8 @@ enum Put {
 }
 
 impl Queue {
-    fn put(&mut self, link: &Link, frame: Outgoing<'_>, collect: bool) -> Put {
+    /// `unbounded`: for a sender that waits until its frame has left.
+    fn put(&mut self, link: &Link, frame: Outgoing<'_>, collect: bool, unbounded: bool) -> Put {
         if self.failure.is_some() {
             return Put::Refused(SendErrorKind::Closed);
         }
@@ -590,7 +592,7 @@ impl Queue {
                 _ => {}
             }
         }
-        self.admit(link, frame.len())
+        self.admit(link, frame.len(), unbounded)
     }
 
     fn collect(&mut self, link: &Link, frame: Outgoing<'_>) -> Put {
@@ -677,6 +679,8 @@ impl Queue {
     /// The socket took `written` bytes of what was collected: keeps the rest, frame by frame.
     fn keep_collected(&mut self, link: &Link, written: usize) {
         let collected = std::mem::take(&mut self.collected);
+        // Without a common collector only a handler collects, and it waits for what it collected.
+        let unbounded = link.collector.is_none();
         let mut at = 0;
         for frame in kept::frames(&collected) {
             let begun = written.saturating_sub(at).min(frame.len());
@@ -691,7 +695,7 @@ impl Queue {
             } else if begun > 0 || kept::is_control(frame) {
                 self.kept.push(Frame::bytes(frame), begun);
             } else {
-                match self.admit(link, frame.len()) {
+                match self.admit(link, frame.len(), unbounded) {
                     Put::Remainder { .. } => self.kept.push(Frame::bytes(frame), 0),
                     // Counted by its policy.
                     Put::Refused(SendErrorKind::Full) => {}
@@ -703,12 +707,12 @@ impl Queue {
     }
 
     /// Decides whether a frame may wait behind what is kept, and makes room by the policy.
-    fn admit(&mut self, link: &Link, len: usize) -> Put {
+    fn admit(&mut self, link: &Link, len: usize, unbounded: bool) -> Put {
         let keep = Put::Remainder { written: 0 };
         if self.failure.is_some() {
             return Put::Refused(SendErrorKind::Closed);
         }
-        if self.attended {
+        if unbounded {
             return keep;
         }
         let now = Instant::now();
