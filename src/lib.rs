@@ -7,6 +7,8 @@ compile_error!("wshub runs on Unix: Linux (tested), macOS and the BSDs. Windows 
 mod connection;
 mod error;
 mod event;
+mod group;
+mod handler;
 mod handshake;
 mod limits;
 mod lock;
@@ -24,6 +26,8 @@ mod transport;
 pub use connection::{Connection, ReadyState};
 pub use error::{CloseError, Error, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};
+pub use group::Group;
+pub use handler::{Handler, Listeners, RunError};
 pub use handshake::{
     Accept, InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version,
 };

@@ -237,6 +237,15 @@ impl Outbox {
 
     /// Sends or keeps an encoded message; never blocks.
     pub fn send_prepared(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
+        self.send_uncounted(prepared)?;
+        if let Some(link) = &self.lock().link {
+            link.counters.sent(1, prepared.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// As [`send_prepared`](Outbox::send_prepared), for a broadcast that counts all at once.
+    pub fn send_uncounted(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
         let mut state = self.lock();
         let collector = state.active_collector();
         let State {

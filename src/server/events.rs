@@ -86,6 +86,14 @@ impl<'a> Events<'a> {
         }
     }
 
+    /// The next event; blocks until it comes.
+    ///
+    /// # Errors
+    /// [`RecvError::Ended`] when none will come.
+    pub fn recv(&mut self) -> Result<Event, RecvError> {
+        self.take(Patience::Forever)
+    }
+
     /// The next event, if there is one now. Never blocks.
     ///
     /// # Errors

@@ -357,7 +357,7 @@ impl Hub {
             .iter()
             .filter(|&member| Some(member) != except)
         {
-            match connection.send_prepared(message) {
+            match connection.send_uncounted(message) {
                 Ok(()) => done.sent += 1,
                 Err(SendErrorKind::Closed) => {}
                 Err(_) => done.dropped += 1,

@@ -15,13 +15,16 @@ mod pool;
 mod refusals;
 mod session;
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::connection::Connection;
+use crate::handler::{Handler, RunError, dispatch};
 use crate::message::{Message, Prepared};
 use crate::stats::Stats;
 use crate::transport::Transport;
@@ -97,6 +100,31 @@ impl Server {
         Events::new(self)
     }
 
+    /// Calls `handler` for each event on this thread until the server has shut down: a
+    /// [`Handler`] of your own, or [`Listeners`](crate::Listeners) as in a browser. Blocks meanwhile;
+    /// to end it, call [`ServerHandle::shutdown`], from within the handler too.
+    ///
+    /// # Errors
+    /// [`RunError::Panicked`] when the handler panicked: the server is shut down then.
+    /// [`RunError::InUse`] while an [`Events`] of this server is alive.
+    pub fn run<H: Handler + ?Sized>(&self, handler: &mut H) -> Result<(), RunError> {
+        let mut events = self.events();
+        loop {
+            let event = match events.recv() {
+                Ok(event) => event,
+                Err(RecvError::InUse) => return Err(RunError::InUse),
+                Err(_) => return Ok(()),
+            };
+            // The handler is not called again after a panic: nothing sees what it left half done.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| dispatch(handler, event))) {
+                let message = panic_message(&*panic);
+                log::error!("the handler panicked, shutting down: {message}");
+                self.shutdown();
+                return Err(RunError::Panicked(message));
+            }
+        }
+    }
+
     /// A handle for other threads: shutdown, broadcast, statistics.
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
@@ -140,6 +168,12 @@ impl Server {
     pub fn shutdown(&self) -> ShutdownReport {
         self.hub.finish_shutdown(self.hub.limits.close_timeout)
     }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 impl Drop for Server {

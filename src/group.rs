@@ -1,0 +1,115 @@
+//! Rooms: a set of connections that the user owns and broadcasts to.
+
+use std::collections::BTreeMap;
+
+use crate::connection::{Connection, ReadyState};
+use crate::error::SendErrorKind;
+use crate::message::{Message, Prepared};
+use crate::server::Broadcast;
+
+/// Some of a server's connections, or of several servers': a room, a topic, the subscribers of a
+/// sensor. Plain data of yours; a connection that has ended falls out by itself.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use wshub::{Event, Group, Server};
+///
+/// let server = Server::bind("127.0.0.1:0")?;
+/// # server.handle().shutdown();
+/// let mut rooms: HashMap<String, Group> = HashMap::new();
+/// for event in server.events() {
+///     match event {
+///         Event::Open(connection) => {
+///             let room = connection.request().path().to_owned();
+///             rooms.entry(room).or_default().join(&connection);
+///         }
+///         Event::Message(connection, message) => {
+///             if let Some(room) = rooms.get_mut(connection.request().path()) {
+///                 room.broadcast(message);
+///             }
+///         }
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// By id, so that everybody is sent to in the order of their coming.
+    members: BTreeMap<u64, Connection>,
+}
+
+impl Group {
+    /// A group without members.
+    pub fn new() -> Self {
+        Group::default()
+    }
+
+    /// Takes a connection in; false if it was in already. All members must be of servers in this
+    /// process; two servers number their connections separately, so keep a group to one server.
+    pub fn join(&mut self, connection: &Connection) -> bool {
+        self.members
+            .insert(connection.id(), connection.clone())
+            .is_none()
+    }
+
+    /// Lets a connection go; false if it was not in.
+    pub fn leave(&mut self, connection: &Connection) -> bool {
+        self.members.remove(&connection.id()).is_some()
+    }
+
+    /// True if the connection is in and has not ended.
+    pub fn contains(&self, connection: &Connection) -> bool {
+        self.iter().any(|member| member == connection)
+    }
+
+    /// The members that have not ended, the oldest connection first.
+    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.members
+            .values()
+            .filter(|member| member.ready_state() != ReadyState::Closed)
+    }
+
+    /// How many members have not ended.
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// True when no member is left.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// Sends a message to every member, encoded once. Never blocks; see
+    /// [`Server::broadcast`](crate::Server::broadcast).
+    pub fn broadcast(&mut self, message: impl Into<Message>) -> Broadcast {
+        self.send(&Prepared::new(message), None)
+    }
+
+    /// As [`broadcast`](Group::broadcast), to everyone but one: often the sender.
+    pub fn broadcast_except(
+        &mut self,
+        except: &Connection,
+        message: impl Into<Message>,
+    ) -> Broadcast {
+        self.send(&Prepared::new(message), Some(except))
+    }
+
+    fn send(&mut self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
+        self.members
+            .retain(|_, member| member.ready_state() != ReadyState::Closed);
+        let mut done = Broadcast::default();
+        for member in self
+            .members
+            .values()
+            .filter(|&member| Some(member) != except)
+        {
+            match member.send_prepared(message) {
+                Ok(()) => done.sent += 1,
+                Err(SendErrorKind::Closed) => {}
+                Err(_) => done.dropped += 1,
+            }
+        }
+        done
+    }
+}

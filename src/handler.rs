@@ -1,0 +1,195 @@
+//! The browser's way: a handler, or listeners, that the server calls for each event.
+
+use std::fmt;
+
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::event::{CloseEvent, Event};
+use crate::message::Message;
+
+/// What is called for each event by [`Server::run`](crate::Server::run), on the thread that calls
+/// `run`: it needs no `Send`, `Sync` or `'static`, and may borrow the server.
+///
+/// ```
+/// use wshub::{Connection, Handler, Message, Server};
+///
+/// struct Chat<'a> {
+///     server: &'a Server,
+/// }
+///
+/// impl Handler for Chat<'_> {
+///     fn on_message(&mut self, _: &Connection, message: Message) {
+///         self.server.broadcast(message);
+///     }
+/// }
+///
+/// let server = Server::bind("127.0.0.1:0")?;
+/// # server.handle().shutdown();
+/// server.run(&mut Chat { server: &server })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[allow(unused_variables)]
+pub trait Handler {
+    /// The opening handshake succeeded.
+    fn on_open(&mut self, connection: &Connection) {}
+
+    /// A whole message arrived.
+    fn on_message(&mut self, connection: &Connection, message: Message) {}
+
+    /// wshub gave the connection up; [`on_close`](Handler::on_close) follows.
+    fn on_error(&mut self, connection: &Connection, error: &Error) {}
+
+    /// The connection ended, cleanly or not.
+    fn on_close(&mut self, connection: &Connection, close: &CloseEvent) {}
+}
+
+/// Hands one event to a handler.
+pub(crate) fn dispatch<H: Handler + ?Sized>(handler: &mut H, event: Event) {
+    match event {
+        Event::Open(connection) => handler.on_open(&connection),
+        Event::Message(connection, message) => handler.on_message(&connection, message),
+        Event::Error(connection, error) => handler.on_error(&connection, &error),
+        Event::Close(connection, close) => handler.on_close(&connection, &close),
+    }
+}
+
+/// Why [`Server::run`](crate::Server::run) ended otherwise than by a shutdown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The handler panicked, with this message. The server was shut down: 1001 to all. Remedy: mend
+    /// the handler. (In a program that aborts on panic it never comes to this.)
+    Panicked(String),
+    /// Another [`Events`](crate::Events) of the server is alive. Remedy: drop it first.
+    InUse,
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Panicked(message) => write!(f, "the handler panicked: {message}"),
+            RunError::InUse => {
+                f.write_str("another Events of this server is alive: drop it before run")
+            }
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+type OnConnection<'a, S> = Box<dyn FnMut(&mut S, &Connection) + 'a>;
+type OnMessage<'a, S> = Box<dyn FnMut(&mut S, &Connection, &Message) + 'a>;
+type OnError<'a, S> = Box<dyn FnMut(&mut S, &Connection, &Error) + 'a>;
+type OnClose<'a, S> = Box<dyn FnMut(&mut S, &Connection, &CloseEvent) + 'a>;
+
+/// Closures for events, as a browser's `addEventListener` has them: several per event, called in the
+/// order they were added, sharing one state.
+///
+/// ```
+/// use wshub::{Listeners, Server};
+///
+/// let server = Server::bind("127.0.0.1:0")?;
+/// # server.handle().shutdown();
+/// let mut listeners = Listeners::new(0)
+///     .on_open(|count, connection| {
+///         *count += 1;
+///         let _ = connection.send(format!("you are number {count}"));
+///     })
+///     .on_message(|_, connection, message| println!("{}: {message:?}", connection.id()))
+///     .on_message(|_, _, message| drop(server.broadcast(message.clone())));
+/// server.run(&mut listeners)?;
+/// println!("{} came", listeners.into_state());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Listeners<'a, S> {
+    state: S,
+    open: Vec<OnConnection<'a, S>>,
+    message: Vec<OnMessage<'a, S>>,
+    error: Vec<OnError<'a, S>>,
+    close: Vec<OnClose<'a, S>>,
+}
+
+impl<'a, S> Listeners<'a, S> {
+    /// No listeners yet, and the state they will share; `()` where there is none.
+    pub fn new(state: S) -> Self {
+        Listeners {
+            state,
+            open: Vec::new(),
+            message: Vec::new(),
+            error: Vec::new(),
+            close: Vec::new(),
+        }
+    }
+
+    /// Adds a listener for connections that open.
+    #[must_use]
+    pub fn on_open(mut self, listener: impl FnMut(&mut S, &Connection) + 'a) -> Self {
+        self.open.push(Box::new(listener));
+        self
+    }
+
+    /// Adds a listener for messages.
+    #[must_use]
+    pub fn on_message(mut self, listener: impl FnMut(&mut S, &Connection, &Message) + 'a) -> Self {
+        self.message.push(Box::new(listener));
+        self
+    }
+
+    /// Adds a listener for connections that had to be given up.
+    #[must_use]
+    pub fn on_error(mut self, listener: impl FnMut(&mut S, &Connection, &Error) + 'a) -> Self {
+        self.error.push(Box::new(listener));
+        self
+    }
+
+    /// Adds a listener for connections that end.
+    #[must_use]
+    pub fn on_close(mut self, listener: impl FnMut(&mut S, &Connection, &CloseEvent) + 'a) -> Self {
+        self.close.push(Box::new(listener));
+        self
+    }
+
+    /// The state as it is now.
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// The state, when the listeners are done.
+    pub fn into_state(self) -> S {
+        self.state
+    }
+}
+
+impl<S> Handler for Listeners<'_, S> {
+    fn on_open(&mut self, connection: &Connection) {
+        for listener in &mut self.open {
+            listener(&mut self.state, connection);
+        }
+    }
+
+    fn on_message(&mut self, connection: &Connection, message: Message) {
+        for listener in &mut self.message {
+            listener(&mut self.state, connection, &message);
+        }
+    }
+
+    fn on_error(&mut self, connection: &Connection, error: &Error) {
+        for listener in &mut self.error {
+            listener(&mut self.state, connection, error);
+        }
+    }
+
+    fn on_close(&mut self, connection: &Connection, close: &CloseEvent) {
+        for listener in &mut self.close {
+            listener(&mut self.state, connection, close);
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Listeners<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listeners")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
