@@ -1,3 +1,158 @@
-//! Streams in memory, for tests of your own code without sockets.
+//! For tests of your own code: streams in memory, and connections that only remember what was sent
+//! over them, without a socket, a thread or a sleep.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use crate::connection::Connection;
+use crate::handshake::Request;
+use crate::limits::Limits;
+use crate::lock::lock;
+use crate::message::Message;
+use crate::outbox::drain::Drain;
+use crate::outbox::{Bounds, Outbox, Overflow};
+use crate::protocol::Role;
+use crate::protocol::close::CloseCode;
+use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
+use crate::stats::Counters;
+use crate::transport::{How, Transport, Waker};
 
 pub use crate::transport::{Duplex, duplex};
+
+/// A connection as a handler gets it, opened by `request`, and a look at what is sent over it. Its
+/// id is 1, nothing ever comes in, and its peer takes everything at once.
+///
+/// ```
+/// use wshub::{Connection, Handler, Message, Request, testing};
+///
+/// struct Echo;
+/// impl Handler for Echo {
+///     fn on_message(&mut self, connection: &Connection, message: Message) {
+///         let _ = connection.send(message);
+///     }
+/// }
+///
+/// let request = Request::parse(b"GET /room?name=ann HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+/// let (connection, sent) = testing::connection(request);
+/// Echo.on_message(&connection, "hello".into());
+/// assert_eq!(sent.take_messages(), [Message::from("hello")]);
+/// # Ok::<(), wshub::Refusal>(())
+/// ```
+pub fn connection(request: Request) -> (Connection, Sent) {
+    let transport = Arc::new(Recorder::default());
+    let limits = Limits::default();
+    let outbox = Outbox::new(
+        transport.clone(),
+        Drain::unattended(),
+        Arc::new(Counters::default()),
+        None,
+        Bounds::new(&limits, Overflow::default()),
+        limits.close_timeout,
+    );
+    (
+        Connection::new(1, request, None, outbox),
+        Sent { transport },
+    )
+}
+
+/// What was sent over a [`connection`] of this module.
+pub struct Sent {
+    transport: Arc<Recorder>,
+}
+
+impl Sent {
+    /// The messages that were sent since the last call, in order.
+    pub fn take_messages(&self) -> Vec<Message> {
+        self.read();
+        std::mem::take(&mut lock(&self.transport.0).messages)
+    }
+
+    /// How many pings were sent.
+    pub fn pings(&self) -> usize {
+        self.read();
+        lock(&self.transport.0).pings
+    }
+
+    /// The code and the reason of the Close frame, if the connection was closed.
+    pub fn close(&self) -> Option<(CloseCode, String)> {
+        self.read();
+        lock(&self.transport.0).close.clone()
+    }
+
+    /// Parses what was written, as a client does.
+    fn read(&self) {
+        let mut state = lock(&self.transport.0);
+        let mut bytes = std::mem::take(&mut state.bytes);
+        let limits = ReceiveLimits {
+            max_message: usize::MAX,
+            max_fragments: u32::MAX,
+            accept_non_minimal_lengths: false,
+        };
+        let mut receiver = Receiver::new(Role::Client, limits);
+        let mut at = 0;
+        while let Ok(received) = receiver.receive(bytes.get_mut(at..).unwrap_or_default()) {
+            match received {
+                // The Outbox writes whole frames to a stream that takes everything.
+                Received::NeedMore { .. } => return,
+                Received::Text(text) => state.messages.push(text.into()),
+                Received::Binary(payload) => state.messages.push(payload.into()),
+                Received::Ping(_) => state.pings += 1,
+                Received::Pong(_) => {}
+                Received::Close(code, reason) => {
+                    state.close = Some((code.unwrap_or(CloseCode::NO_STATUS), reason.to_owned()));
+                }
+            }
+            at += receiver.take_discard();
+        }
+    }
+}
+
+impl std::fmt::Debug for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sent")
+    }
+}
+
+/// Takes everything that is written, and has nothing to read.
+#[derive(Default)]
+struct Recorder(Mutex<Recorded>);
+
+#[derive(Default)]
+struct Recorded {
+    bytes: Vec<u8>,
+    messages: Vec<Message>,
+    pings: usize,
+    close: Option<(CloseCode, String)>,
+}
+
+impl Transport for Recorder {
+    fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let bytes = &mut lock(&self.0).bytes;
+        let before = bytes.len();
+        for buffer in buffers {
+            bytes.extend_from_slice(buffer);
+        }
+        Ok(bytes.len() - before)
+    }
+
+    fn wait_writable(&self, _: Instant) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn shutdown(&self, _: How) {}
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+}

@@ -17,7 +17,8 @@ use crate::transport::{Waker, clear_wake_ups};
 
 /// The helper's inbox.
 pub(crate) struct Drain {
-    waker: Waker,
+    /// `None` where no helper runs.
+    waker: Option<Waker>,
     news: Mutex<News>,
 }
 
@@ -33,11 +34,12 @@ impl Drain {
     pub fn start() -> io::Result<(Arc<Drain>, JoinHandle<()>)> {
         let (waker, sleep) = Waker::pair()?;
         let drain = Arc::new(Drain {
-            waker,
+            waker: Some(waker.clone()),
             news: Mutex::default(),
         });
         let helper = Helper {
             drain: drain.clone(),
+            waker,
             sleep,
             watched: Vec::new(),
             collectors: Vec::new(),
@@ -49,31 +51,44 @@ impl Drain {
         Ok((drain, thread))
     }
 
+    /// Without a helper, for connections over which nothing ever waits.
+    pub fn unattended() -> Arc<Drain> {
+        Arc::new(Drain {
+            waker: None,
+            news: Mutex::default(),
+        })
+    }
+
     /// Something waits in `outbox`, or it has a new deadline.
     pub fn watch(&self, outbox: Arc<Outbox>) {
-        lock(&self.news).outboxes.push(outbox);
-        self.waker.wake();
+        self.tell(|news| news.outboxes.push(outbox));
     }
 
     pub fn watch_collector(&self, collector: Arc<Collector>) {
-        lock(&self.news).collectors.push(collector);
-        self.waker.wake();
+        self.tell(|news| news.collectors.push(collector));
     }
 
     /// Makes the helper look at everything anew.
     pub fn wake(&self) {
-        self.waker.wake();
+        self.tell(|_| {});
     }
 
     /// Ends the helper; what still waits is left to its owner.
     pub fn stop(&self) {
-        lock(&self.news).stop = true;
-        self.waker.wake();
+        self.tell(|news| news.stop = true);
+    }
+
+    fn tell(&self, tell: impl FnOnce(&mut News)) {
+        if let Some(waker) = &self.waker {
+            tell(&mut lock(&self.news));
+            waker.wake();
+        }
     }
 }
 
 struct Helper {
     drain: Arc<Drain>,
+    waker: Waker,
     sleep: UnixStream,
     watched: Vec<Watched>,
     collectors: Vec<Arc<Collector>>,
@@ -160,7 +175,7 @@ impl Helper {
             .enumerate()
             .filter(|(_, watched)| watched.pending.wants_write)
         {
-            if let Some(fd) = watched.pending.transport.poll_writable(&self.drain.waker) {
+            if let Some(fd) = watched.pending.transport.poll_writable(&self.waker) {
                 fds.push(PollFd::from_borrowed_fd(fd, PollFlags::OUT));
                 polled.push(index);
             }
