@@ -1,4 +1,23 @@
-//! A WebSocket server you embed: plain threads, blocking sockets, no async runtime.
+#![doc = include_str!("../README.md")]
+//! ## Where to look
+//!
+//! - Start: [`Server::bind`], or [`Server::builder`] for [limits](Limits), rules and hooks
+//!   ([`ServerBuilder`]). Your own tests, without sockets: [`testing`], [`Server::attach`].
+//! - Choosing a form. State that connections share, or a loop of your own: [`Server::events`], with
+//!   [`Events::try_recv`] and [`Events::recv_timeout`]. The same as callbacks: [`Server::run`] with a
+//!   [`Handler`] or [`Listeners`]. Connections that have nothing to do with each other: [`serve`] and its
+//!   [`Session`], without a hop to another thread.
+//! - What happens: [`Event`], [`Message`], [`CloseEvent`], [`CloseCode`], [`Error`], [`Violation`].
+//! - Sending: [`Connection`], [`Server::broadcast`], [`Group`], [`Prepared`]; what a slow peer
+//!   misses: [`Overflow`], [`SendError`].
+//! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`]; plain requests:
+//!   [`Response`].
+//! - Ending: [`ServerHandle::shutdown`], [`Server::shutdown`], [`ShutdownReport`]; counting:
+//!   [`Stats`].
+//! - Threads: one per open connection or handshake, of [`Limits::stack_size`], kept a while for the
+//!   next one; one that accepts; one that drains what slow peers have not taken. Memory of an idle
+//!   connection: the touched pages of its thread's stack and a small read buffer; one that grew for
+//!   a long message is given back at the next heartbeat.
 #![forbid(unsafe_code)]
 
 #[cfg(not(unix))]
