@@ -20,8 +20,8 @@ fn main() -> ExitCode {
             .bind(addr)?;
         support::announce(server.local_addr()?, server.handle())?;
         println!(
-            "open http://{}/ in two browser windows",
-            server.local_addr()?
+            "open http://localhost:{}/ in two browser windows",
+            server.local_addr()?.port()
         );
         // Ends when the server has shut down.
         for event in server.events() {
