@@ -192,11 +192,16 @@ impl Hub {
             transport: transport.clone(),
             answering: false,
         });
+        let late = self.is_closing();
         let evicted = (registry.handshakes.len() > self.limits.max_handshakes)
             .then(|| registry.handshakes.pop_front())
             .flatten();
         drop(registry);
         self.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+        if late {
+            // The shutdown has woken those that were there before.
+            transport.shutdown(How::Read);
+        }
         if let Some(evicted) = evicted {
             self.counters.refuse("evicted");
             self.refusals.log("evicted", || {
