@@ -428,6 +428,10 @@ impl Hub {
             self.wait_until_empty(Instant::now() + GRACE);
         }
         let threads_left = self.join_threads();
+        // A hook that blocks opens nothing any more: the events end without it.
+        if !std::mem::replace(&mut self.registry().stopped, true) {
+            self.inbox.put(Item::Stopped);
+        }
         let report = ShutdownReport {
             events_not_taken: self.inbox.not_taken(),
             threads_left,
