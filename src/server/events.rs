@@ -120,6 +120,7 @@ impl<'a> Events<'a> {
         let hub = &self.server.hub;
         loop {
             if let Some(event) = self.desk.next(hub) {
+                hub.inbox.taken();
                 self.collect_while_more_waits();
                 return Ok(event);
             }
@@ -128,7 +129,6 @@ impl<'a> Events<'a> {
                 return Err(RecvError::Ended);
             }
             let item = self.receive(patience)?;
-            hub.inbox.taken(&item);
             self.desk.open(hub, item);
         }
     }

@@ -147,7 +147,7 @@ pub(crate) struct Inbox {
     per_connection: usize,
     /// Bytes of messages in the channel.
     used: AtomicUsize,
-    /// Events in the channel, those in batches counted each.
+    /// Events that were put in and not taken, those in batches counted each.
     waiting_events: AtomicUsize,
     /// Connections whose reader waits for the common bytes.
     short: Mutex<VecDeque<Connection>>,
@@ -290,9 +290,9 @@ impl Inbox {
         account.waiting.store(false, SeqCst);
     }
 
-    /// The application has taken an item off the channel.
-    pub fn taken(&self, item: &Item) {
-        self.waiting_events.fetch_sub(events_of(item), SeqCst);
+    /// The application has taken an event.
+    pub fn taken(&self) {
+        self.waiting_events.fetch_sub(1, SeqCst);
     }
 
     /// The application has seen the messages of an item: gives their credit back.
