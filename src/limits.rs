@@ -61,7 +61,8 @@ pub struct Limits {
     pub inbound_per_connection: usize,
 
     /// Bytes of frames that the socket refused and that wait for a slow peer. Default (`None`) the
-    /// larger of 1 MiB and twice `max_message`; then [`Overflow`](crate::Overflow) decides.
+    /// larger of 1 MiB and twice `max_message`; then [`Overflow`](crate::Overflow) decides. At most
+    /// one message for every 64 bytes of it waits: short messages cost more than their bytes.
     pub outbound_per_connection: Option<usize>,
     /// How long a frame may wait for a slow peer, and how long a blocking write may take. Default 10 s.
     pub write_timeout: Duration,
@@ -129,6 +130,22 @@ impl Limits {
     pub(crate) fn outbound(&self) -> usize {
         self.outbound_per_connection
             .unwrap_or_else(|| self.max_message.saturating_mul(2).max(1 << 20))
+    }
+
+    /// A year is for ever, and the clock can still be counted up by it.
+    pub(crate) fn bound_times(&mut self) {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+        let times = [
+            &mut self.handshake_timeout,
+            &mut self.assembly_timeout,
+            &mut self.write_timeout,
+            &mut self.pong_timeout,
+            &mut self.close_timeout,
+            &mut self.idle_thread_timeout,
+        ];
+        for time in times.into_iter().chain(&mut self.ping_interval) {
+            *time = (*time).min(YEAR);
+        }
     }
 
     /// The most memory that peers can make the server hold.

@@ -51,8 +51,9 @@ pub(crate) struct Counters {
     pub messages_out: AtomicU64,
     pub bytes_out: AtomicU64,
     pub dropped: AtomicU64,
-    pub stalled: AtomicUsize,
     pub http_requests: AtomicU64,
+    /// Threads that read away what peers send after the end.
+    pub lingering: AtomicUsize,
     pub handler_failures: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -83,7 +84,6 @@ impl Counters {
             messages_out: self.messages_out.load(Relaxed),
             bytes_out: self.bytes_out.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
-            stalled: self.stalled.load(Relaxed),
             http_requests: self.http_requests.load(Relaxed),
             handler_failures: self.handler_failures.load(Relaxed),
             ..Stats::default()

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -180,7 +180,8 @@ impl Helper {
                 polled.push(index);
             }
         }
-        let timeout = deadline.map(|at| timespec(at.saturating_duration_since(Instant::now())));
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
         // An interrupted or failed poll is a look too early, nothing worse.
         let _ = poll(&mut fds, timeout.as_ref());
         let woken = fds.first().is_some_and(|fd| !fd.revents().is_empty());
@@ -202,15 +203,5 @@ impl Helper {
                 watched.ready = ready || (woken && watched.outbox.has_ended());
             }
         }
-    }
-}
-
-fn timespec(duration: Duration) -> Timespec {
-    // Rounded up to a millisecond, so that a deadline has passed when poll returns.
-    let duration = duration + Duration::from_micros(999);
-    let whole = Duration::from_millis(duration.as_millis() as u64);
-    Timespec {
-        tv_sec: whole.as_secs() as i64,
-        tv_nsec: whole.subsec_nanos() as _,
     }
 }

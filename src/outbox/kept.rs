@@ -44,12 +44,15 @@ impl Frame {
 
 struct Waiting {
     frame: Frame,
+    number: u64,
     since: Instant,
 }
 
 #[derive(Default)]
 pub(super) struct Kept {
     frames: VecDeque<Waiting>,
+    /// Frames that were ever kept.
+    pushed: u64,
     /// Bytes of the first frame that are written.
     begun: usize,
     /// Bytes of all frames but the pong, the written ones too.
@@ -81,21 +84,34 @@ impl Kept {
         self.message_bytes
     }
 
+    /// The number of the latest frame, for [`has_left`](Kept::has_left).
+    pub fn last(&self) -> u64 {
+        self.pushed
+    }
+
+    /// True if frame number `last` and all before it are written, or dropped.
+    pub fn has_left(&self, last: u64) -> bool {
+        self.frames.front().is_none_or(|first| first.number > last)
+    }
+
     /// Appends a frame of which `begun` bytes are written; more than none only for the first.
     pub fn push(&mut self, frame: Frame, begun: usize) {
         if self.frames.is_empty() {
             self.begun = begun;
         }
         self.count(&frame, true);
+        self.pushed += 1;
         self.frames.push_back(Waiting {
             frame,
+            number: self.pushed,
             since: Instant::now(),
         });
     }
 
-    pub fn set_pong(&mut self, frame: Vec<u8>) {
+    /// Replaces the pong that waits; true if none did.
+    pub fn set_pong(&mut self, frame: Vec<u8>) -> bool {
         self.pong_since.get_or_insert_with(Instant::now);
-        self.pong = Some(frame);
+        self.pong.replace(frame).is_none()
     }
 
     fn count(&mut self, frame: &Frame, added: bool) {
@@ -178,6 +194,7 @@ impl Kept {
         self.count(&frame, true);
         self.frames.push_front(Waiting {
             frame,
+            number: 0,
             since: since.unwrap_or_else(Instant::now),
         });
         self.begun = written;
@@ -219,15 +236,19 @@ impl Kept {
     /// Drops everything; returns how many messages that were.
     pub fn clear(&mut self) -> u64 {
         let messages = self.messages as u64;
-        *self = Kept::default();
+        *self = Kept {
+            pushed: self.pushed,
+            ..Kept::default()
+        };
         messages
     }
 
-    /// True if the frame that has waited longest has done so for longer than `age`.
+    /// True if a whole message has waited for longer than `age`.
     pub fn is_older(&self, now: Instant, age: Duration) -> bool {
         let begun = usize::from(self.begun > 0);
-        self.frames
-            .get(begun)
+        let mut whole = self.frames.iter().skip(begun);
+        whole
+            .find(|waiting| !waiting.frame.is_control())
             .is_some_and(|first| now.saturating_duration_since(first.since) > age)
     }
 

@@ -8,10 +8,11 @@
 pub(crate) mod collect;
 pub(crate) mod drain;
 mod kept;
+mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -23,16 +24,14 @@ use crate::lock::lock;
 use crate::message::{Message, Prepared};
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
-use crate::protocol::send::{Masking, Sender};
 use crate::stats::Counters;
-use crate::transport::{How, Transport};
+use crate::transport::Transport;
 
 use collect::Collector;
 use drain::Drain;
-use kept::{Frame, Kept};
+use kept::Frame;
+use queue::{COLLECT, Outgoing, Put, Queue};
 
-/// Collected bytes that are worth a write of their own.
-const COLLECT: usize = 64 << 10;
 /// Buffer that stays with an idle connection.
 const IDLE: usize = 1 << 10;
 
@@ -74,6 +73,11 @@ impl Bounds {
             overflow,
         }
     }
+
+    /// How many messages may wait: short ones cost more than their bytes.
+    fn messages(&self) -> usize {
+        (self.bytes / 64).max(16)
+    }
 }
 
 /// What ties an Outbox to its connection; gone when the connection has ended, so that a handle
@@ -88,24 +92,6 @@ struct Link {
 struct State {
     link: Option<Link>,
     queue: Queue,
-}
-
-struct Queue {
-    /// When the connection began: the protocol core counts time from there.
-    epoch: Instant,
-    bounds: Bounds,
-    sender: Sender,
-    /// Whole frames, not yet offered to the socket.
-    collected: Vec<u8>,
-    kept: Kept,
-    /// Why the connection is being given up.
-    failure: Option<Failure>,
-    /// The stream was ended from here: nothing is written and no deadline runs any more.
-    cut: bool,
-    /// The drain helper has it on its list, and knows its nearest deadline.
-    watched: bool,
-    /// A sender that waits drains by itself: the helper is left alone.
-    attended: bool,
 }
 
 /// Why the Outbox gave its connection up.
@@ -142,17 +128,7 @@ impl Outbox {
                     counters,
                     collector,
                 }),
-                queue: Queue {
-                    epoch: Instant::now(),
-                    bounds,
-                    sender: Sender::new(Masking::Off, close_timeout),
-                    collected: Vec::new(),
-                    kept: Kept::default(),
-                    failure: None,
-                    cut: false,
-                    watched: false,
-                    attended: false,
-                },
+                queue: Queue::new(bounds, close_timeout),
             }),
         })
     }
@@ -196,11 +172,7 @@ impl Outbox {
         collector: Option<Arc<Collector>>,
         unbounded: bool,
     ) -> Result<(), SendError> {
-        let State {
-            link: Some(link),
-            queue,
-        } = &mut *state
-        else {
+        let Some((link, queue)) = state.parts() else {
             return Err(SendError::new(SendErrorKind::Closed, message));
         };
         let Ok(header) = queue.sender.header(message.opcode(), message.len()) else {
@@ -248,11 +220,7 @@ impl Outbox {
     pub fn send_uncounted(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
         let mut state = self.lock();
         let collector = state.active_collector();
-        let State {
-            link: Some(link),
-            queue,
-        } = &mut *state
-        else {
+        let Some((link, queue)) = state.parts() else {
             return Err(SendErrorKind::Closed);
         };
         if queue.sender.close_sent() {
@@ -295,54 +263,69 @@ impl Outbox {
         let mut state = self.lock();
         state.queue.attended = true;
         let sent = self.send_locked(state, message, None, true);
-        // A failure of the wait shows at the next call: this message was taken.
-        let _ = self.wait_drained(Instant::now() + self.write_timeout);
+        if sent.is_ok() {
+            let last = self.lock().queue.kept.last();
+            let deadline = Instant::now() + self.write_timeout;
+            // A failure of the wait shows at the next call: this message was taken.
+            let _ = self.drain_until(last, deadline, Failure::SlowConsumer);
+        }
+        self.stop_attending();
         sent
     }
 
-    /// Offers everything and waits until nothing is kept; past the deadline the connection is given up.
-    pub fn wait_drained(self: &Arc<Self>, deadline: Instant) -> Result<(), Error> {
-        self.lock().queue.attended = true;
-        let drained = self.drain_until(deadline);
-        let mut state = self.lock();
-        state.queue.attended = false;
-        self.watch(state);
+    /// Offers everything and waits until all that is kept now has left; past the deadline the
+    /// connection is given up as `failure` says.
+    pub fn wait_drained(
+        self: &Arc<Self>,
+        deadline: Instant,
+        failure: Failure,
+    ) -> Result<(), Error> {
+        let last = {
+            let mut state = self.lock();
+            let Some((link, queue)) = state.parts() else {
+                return Err(Error::Closed);
+            };
+            queue.attended = true;
+            queue.flush(link);
+            queue.kept.last()
+        };
+        let drained = self.drain_until(last, deadline, failure);
+        self.stop_attending();
         drained
     }
 
-    fn drain_until(&self, deadline: Instant) -> Result<(), Error> {
+    fn stop_attending(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.queue.attended = false;
+        self.watch(state);
+    }
+
+    /// Drains on this thread until the frame `last` has left. Frames that others send meanwhile are
+    /// not waited for.
+    fn drain_until(&self, last: u64, deadline: Instant, failure: Failure) -> Result<(), Error> {
         loop {
             let transport = {
                 let mut state = self.lock();
-                let State {
-                    link: Some(link),
-                    queue,
-                } = &mut *state
-                else {
+                let Some((link, queue)) = state.parts() else {
                     return Err(Error::Closed);
                 };
-                queue.flush(link);
                 queue.drain(link);
                 match queue.failure {
-                    Some(Failure::SlowConsumer) if queue.kept.is_empty() => {
+                    _ if queue.cut => return Err(Error::Closed),
+                    Some(Failure::SlowConsumer) if queue.kept.has_left(last) => {
                         return Err(Error::SlowConsumer);
                     }
-                    Some(Failure::Lost | Failure::CloseTimeout) => return Err(Error::Closed),
-                    _ if queue.kept.is_empty() => return Ok(()),
+                    _ if queue.kept.has_left(last) => return Ok(()),
                     _ => link.transport.clone(),
                 }
             };
             if let Err(error) = transport.wait_writable(deadline) {
                 let mut state = self.lock();
-                let State {
-                    link: Some(link),
-                    queue,
-                } = &mut *state
-                else {
+                let Some((link, queue)) = state.parts() else {
                     return Err(Error::Closed);
                 };
                 if error.kind() == io::ErrorKind::TimedOut {
-                    queue.give_up(link, Failure::SlowConsumer);
+                    queue.give_up(link, failure);
                     return Err(Error::SlowConsumer);
                 }
                 queue.give_up(link, Failure::Lost);
@@ -354,11 +337,7 @@ impl Outbox {
     /// Sends a ping (RFC 6455 section 5.5.2).
     pub fn ping(self: &Arc<Self>) -> Result<(), SendErrorKind> {
         let mut state = self.lock();
-        let State {
-            link: Some(link),
-            queue,
-        } = &mut *state
-        else {
+        let Some((link, queue)) = state.parts() else {
             return Err(SendErrorKind::Closed);
         };
         let mut frame = Vec::new();
@@ -377,11 +356,7 @@ impl Outbox {
     /// Answers a ping. At most one answer waits: the latest ping wins (RFC 6455 section 5.5.3).
     pub fn pong(self: &Arc<Self>, payload: &[u8]) {
         let mut state = self.lock();
-        let State {
-            link: Some(link),
-            queue,
-        } = &mut *state
-        else {
+        let Some((link, queue)) = state.parts() else {
             return;
         };
         if !queue.kept.is_empty() {
@@ -411,11 +386,7 @@ impl Outbox {
         reason: &str,
     ) -> Result<(), CloseError> {
         let mut state = self.lock();
-        let State {
-            link: Some(link),
-            queue,
-        } = &mut *state
-        else {
+        let Some((link, queue)) = state.parts() else {
             return Err(CloseError::Closed);
         };
         if !queue.put_close(link, code, reason) {
@@ -429,11 +400,7 @@ impl Outbox {
     /// Offers what was collected to the socket.
     pub fn flush(self: &Arc<Self>) {
         let mut state = self.lock();
-        let State {
-            link: Some(link),
-            queue,
-        } = &mut *state
-        else {
+        let Some((link, queue)) = state.parts() else {
             return;
         };
         queue.flush(link);
@@ -452,11 +419,7 @@ impl Outbox {
     /// is nothing to wait for any more.
     pub fn service(&self, now: Instant) -> Option<Pending> {
         let mut state = self.lock();
-        let State {
-            link: Some(link),
-            queue,
-        } = &mut *state
-        else {
+        let Some((link, queue)) = state.parts() else {
             return None;
         };
         queue.drain(link);
@@ -477,11 +440,7 @@ impl Outbox {
     /// Ends the stream whatever waits, because the server can wait no longer.
     pub fn abort(&self) {
         let mut state = self.lock();
-        if let State {
-            link: Some(link),
-            queue,
-        } = &mut *state
-        {
+        if let Some((link, queue)) = state.parts() {
             queue.give_up(link, Failure::CloseTimeout);
         }
     }
@@ -492,7 +451,9 @@ impl Outbox {
         let mut state = self.lock();
         let state = &mut *state;
         if let Some(link) = state.link.take() {
-            let lost = state.queue.kept.clear();
+            let collected = kept::frames(&state.queue.collected);
+            let unsent = collected.filter(|frame| !kept::is_control(frame)).count() as u64;
+            let lost = state.queue.kept.clear() + unsent;
             link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
             state.queue.collected = Vec::new();
             if std::mem::take(&mut state.queue.watched) {
@@ -525,11 +486,7 @@ impl Outbox {
 
     /// Puts the Outbox on the drain helper's list if something waits or a deadline runs.
     fn watch(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
-        let State {
-            link: Some(link),
-            queue,
-        } = &mut *state
-        else {
+        let Some((link, queue)) = state.parts() else {
             return;
         };
         if queue.failure == Some(Failure::SlowConsumer) {
@@ -546,6 +503,10 @@ impl Outbox {
 }
 
 impl State {
+    fn parts(&mut self) -> Option<(&Link, &mut Queue)> {
+        self.link.as_ref().map(|link| (link, &mut self.queue))
+    }
+
     /// The collector of this connection's server, if this thread collects for it now.
     fn active_collector(&mut self) -> Option<Arc<Collector>> {
         self.link
@@ -554,301 +515,5 @@ impl State {
             .as_ref()
             .filter(|collector| collector.is_active_here())
             .cloned()
-    }
-}
-
-/// A frame on its way: encoded header and payload, or a whole frame and nothing.
-struct Outgoing<'a> {
-    header: &'a [u8],
-    payload: &'a [u8],
-}
-
-impl Outgoing<'_> {
-    fn len(&self) -> usize {
-        self.header.len() + self.payload.len()
-    }
-}
-
-/// What became of a frame.
-enum Put {
-    Sent,
-    Collected {
-        first: bool,
-    },
-    /// The caller keeps the frame, of which so many bytes are written.
-    Remainder {
-        written: usize,
-    },
-    Refused(SendErrorKind),
-}
-
-impl Queue {
-    /// `unbounded`: for a sender that waits until its frame has left.
-    fn put(&mut self, link: &Link, frame: Outgoing<'_>, collect: bool, unbounded: bool) -> Put {
-        if self.failure.is_some() {
-            return Put::Refused(SendErrorKind::Closed);
-        }
-        if self.kept.is_empty() {
-            if collect && frame.len() < COLLECT / 4 {
-                return self.collect(link, frame);
-            }
-            let written = self.write_through(link, &frame);
-            match written {
-                Some(written) if written == frame.len() => return Put::Sent,
-                Some(written) if self.kept.is_empty() && self.failure.is_none() => {
-                    return Put::Remainder { written };
-                }
-                _ => {}
-            }
-        }
-        self.admit(link, frame.len(), unbounded)
-    }
-
-    fn collect(&mut self, link: &Link, frame: Outgoing<'_>) -> Put {
-        let first = self.collected.is_empty();
-        self.collected.extend_from_slice(frame.header);
-        self.collected.extend_from_slice(frame.payload);
-        if self.collected.len() >= COLLECT {
-            self.flush(link);
-        }
-        Put::Collected { first }
-    }
-
-    /// Offers what was collected and this frame in one write. `None`: not even all that was
-    /// collected went, the frame must wait behind it.
-    fn write_through(&mut self, link: &Link, frame: &Outgoing<'_>) -> Option<usize> {
-        let before = self.collected.len();
-        let written = if before == 0 {
-            self.write(link, frame)
-        } else {
-            let slices = [
-                IoSlice::new(&self.collected),
-                IoSlice::new(frame.header),
-                IoSlice::new(frame.payload),
-            ];
-            let result = link.transport.try_write(&slices);
-            self.accepted(link, result)
-        };
-        if written < before {
-            self.keep_collected(link, written);
-            return None;
-        }
-        self.collected.clear();
-        Some(written - before)
-    }
-
-    fn write(&mut self, link: &Link, frame: &Outgoing<'_>) -> usize {
-        // One slice costs the kernel less than two: small frames are joined on the stack.
-        let mut joined = [0; 144];
-        let result = if frame.payload.is_empty() {
-            link.transport.try_write(&[IoSlice::new(frame.header)])
-        } else if let Some(small) = joined.get_mut(..frame.len()) {
-            let (header, payload) = small.split_at_mut(frame.header.len());
-            header.copy_from_slice(frame.header);
-            payload.copy_from_slice(frame.payload);
-            link.transport.try_write(&[IoSlice::new(small)])
-        } else {
-            link.transport
-                .try_write(&[IoSlice::new(frame.header), IoSlice::new(frame.payload)])
-        };
-        self.accepted(link, result)
-    }
-
-    /// How much a write took. A stream that is gone takes nothing more: its reader is woken.
-    fn accepted(&mut self, link: &Link, result: io::Result<usize>) -> usize {
-        match result {
-            Ok(written) => written,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                0
-            }
-            Err(_) => {
-                self.give_up(link, Failure::Lost);
-                0
-            }
-        }
-    }
-
-    fn flush(&mut self, link: &Link) {
-        if self.collected.is_empty() {
-            return;
-        }
-        let result = link.transport.try_write(&[IoSlice::new(&self.collected)]);
-        let written = self.accepted(link, result);
-        if written < self.collected.len() {
-            self.keep_collected(link, written);
-        }
-        self.collected.clear();
-    }
-
-    /// The socket took `written` bytes of what was collected: keeps the rest, frame by frame.
-    fn keep_collected(&mut self, link: &Link, written: usize) {
-        let collected = std::mem::take(&mut self.collected);
-        // Without a common collector only a handler collects, and it waits for what it collected.
-        let unbounded = link.collector.is_none();
-        let mut at = 0;
-        for frame in kept::frames(&collected) {
-            let begun = written.saturating_sub(at).min(frame.len());
-            at += frame.len();
-            if begun == frame.len() {
-                continue;
-            }
-            if kept::is_pong(frame) && begun == 0 {
-                if self.failure.is_none() {
-                    self.kept.set_pong(frame.to_vec());
-                }
-            } else if begun > 0 || kept::is_control(frame) {
-                self.kept.push(Frame::bytes(frame), begun);
-            } else {
-                match self.admit(link, frame.len(), unbounded) {
-                    Put::Remainder { .. } => self.kept.push(Frame::bytes(frame), 0),
-                    // Counted by its policy.
-                    Put::Refused(SendErrorKind::Full) => {}
-                    // It was taken for sending before: now it counts as dropped.
-                    _ => drop(link.counters.dropped.fetch_add(1, Ordering::Relaxed)),
-                }
-            }
-        }
-    }
-
-    /// Decides whether a frame may wait behind what is kept, and makes room by the policy.
-    fn admit(&mut self, link: &Link, len: usize, unbounded: bool) -> Put {
-        let keep = Put::Remainder { written: 0 };
-        if self.failure.is_some() {
-            return Put::Refused(SendErrorKind::Closed);
-        }
-        if unbounded {
-            return keep;
-        }
-        let now = Instant::now();
-        let fits =
-            |kept: &Kept| kept.messages() == 0 || kept.message_bytes() + len <= self.bounds.bytes;
-        match self.bounds.overflow {
-            _ if fits(&self.kept) && !self.kept.is_older(now, self.bounds.age) => keep,
-            Overflow::Disconnect => {
-                self.slow_consumer(link);
-                Put::Refused(SendErrorKind::SlowConsumer)
-            }
-            Overflow::DropNewest => {
-                link.counters.dropped.fetch_add(1, Ordering::Relaxed);
-                Put::Refused(SendErrorKind::Full)
-            }
-            Overflow::DropOldest => {
-                while (!fits(&self.kept) || self.kept.is_older(now, self.bounds.age))
-                    && self.kept.drop_oldest()
-                {
-                    link.counters.dropped.fetch_add(1, Ordering::Relaxed);
-                }
-                keep
-            }
-        }
-    }
-
-    /// Drops every whole unsent message and queues Close 1013 behind a partly written one.
-    fn slow_consumer(&mut self, link: &Link) {
-        let dropped = self.kept.drop_whole_messages();
-        link.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
-        self.put_close(link, Some(CloseCode::TRY_AGAIN_LATER), "too slow");
-        self.failure = Some(Failure::SlowConsumer);
-    }
-
-    fn put_control(&mut self, link: &Link, frame: Vec<u8>) {
-        if self.failure.is_some() {
-            return;
-        }
-        let mut written = None;
-        if self.kept.is_empty() {
-            written = self.write_through(
-                link,
-                &Outgoing {
-                    header: &frame,
-                    payload: &[],
-                },
-            );
-            if written == Some(frame.len()) {
-                return;
-            }
-        }
-        self.kept.push(
-            Frame::Owned {
-                head: frame,
-                body: Vec::new(),
-            },
-            written.unwrap_or(0),
-        );
-    }
-
-    fn put_close(&mut self, link: &Link, code: Option<CloseCode>, reason: &str) -> bool {
-        let mut frame = Vec::new();
-        let begun = self
-            .sender
-            .close(code, reason, self.epoch.elapsed(), &mut frame);
-        if begun {
-            // The deadline of the closing handshake is news to the drain helper.
-            self.watched = false;
-            self.put_control(link, frame);
-        }
-        begun
-    }
-
-    fn drain(&mut self, link: &Link) {
-        while !self.kept.is_empty() && !self.cut {
-            let mut offered = 0;
-            let result = self.kept.with_slices(|slices| {
-                offered = slices.iter().map(|slice| slice.len()).sum();
-                link.transport.try_write(slices)
-            });
-            let written = self.accepted(link, result);
-            self.kept.advance(written);
-            if written < offered {
-                return;
-            }
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        if self.cut {
-            return None;
-        }
-        let close = self
-            .sender
-            .close_deadline()
-            .and_then(|at| self.epoch.checked_add(at));
-        [close, self.age_deadline()].into_iter().flatten().min()
-    }
-
-    /// When a frame will have waited too long: under `Disconnect` any frame, else a pong alone,
-    /// since dropping policies are for peers that may stay slow.
-    fn age_deadline(&self) -> Option<Instant> {
-        self.kept.deadline(
-            self.bounds.age,
-            self.bounds.overflow == Overflow::Disconnect,
-        )
-    }
-
-    fn check_deadlines(&mut self, link: &Link, now: Instant) {
-        if self.age_deadline().is_some_and(|at| at <= now) {
-            self.give_up(link, Failure::SlowConsumer);
-        } else if self.deadline().is_some_and(|at| at <= now) {
-            self.give_up(link, Failure::CloseTimeout);
-        }
-    }
-
-    /// Ends the stream; the connection's thread, woken by that, reports it.
-    fn give_up(&mut self, link: &Link, failure: Failure) {
-        let failure = *self.failure.get_or_insert(failure);
-        self.cut = true;
-        let lost = self.kept.clear();
-        link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
-        let how = if failure == Failure::SlowConsumer || lost > 0 {
-            How::Reset
-        } else {
-            How::Both
-        };
-        link.transport.shutdown(how);
     }
 }

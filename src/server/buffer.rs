@@ -41,8 +41,14 @@ impl ReadBuffer {
         (self.start, self.end) = (0, end - self.start);
     }
 
+    /// True if memory beyond what an idle connection keeps is held for nothing.
+    pub fn is_oversized(&self) -> bool {
+        self.is_empty() && self.bytes.len() > IDLE
+    }
+
     /// One read behind the filled bytes. At most twice what arrived is ever allocated: the peer's
-    /// claims count for nothing.
+    /// claims count for nothing. A read that fills its room makes the next one's larger, so that a
+    /// stream of small messages is taken in large reads.
     pub fn fill(
         &mut self,
         transport: &dyn Transport,
@@ -55,12 +61,15 @@ impl ReadBuffer {
         let len = room.len().min(READ);
         let read = transport.read(room.get_mut(..len).unwrap_or_default(), deadline)?;
         self.end += read.min(len);
+        if read == len && self.bytes.len() < READ {
+            self.bytes.resize((2 * self.bytes.len()).min(READ), 0);
+        }
         Ok(read)
     }
 
     /// Gives memory back, if nothing is in the buffer.
     pub fn trim(&mut self) {
-        if self.is_empty() && self.bytes.len() > IDLE {
+        if self.is_oversized() {
             *self = ReadBuffer::default();
         }
     }

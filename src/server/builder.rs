@@ -21,6 +21,8 @@ use crate::transport::Waker;
 
 /// Descriptors that are left for everything but connections.
 const SPARE_DESCRIPTORS: u64 = 32;
+/// More than any system opens: room for events is laid out by the number of connections.
+const MOST_DESCRIPTORS: u64 = 1 << 20;
 /// Connections that the system holds for us until we accept them: a reconnect storm fits.
 const BACKLOG: i32 = 1024;
 /// Ports that browsers refuse to open a WebSocket to (WHATWG Fetch, "bad port"), above 1023.
@@ -193,7 +195,13 @@ impl ServerBuilder {
         let thread = ThreadBuilder::new()
             .name("wshub-accept".into())
             .stack_size(128 << 10);
-        hub.own_thread(thread.spawn(move || accept.run())?);
+        match thread.spawn(move || accept.run()) {
+            Ok(thread) => hub.own_thread(thread),
+            Err(error) => {
+                hub.drain.stop();
+                return Err(error);
+            }
+        }
         Ok((hub, addr))
     }
 
@@ -206,6 +214,7 @@ impl ServerBuilder {
         let valid = self.rules.check();
         valid.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
         self.bound_by_descriptors();
+        self.limits.bound_times();
         log::info!(
             "at most {} connections; peers can make the server hold at most {} MiB",
             self.limits.max_connections,
@@ -231,12 +240,11 @@ impl ServerBuilder {
     }
 
     fn bound_by_descriptors(&mut self) {
-        let Some(soft) = getrlimit(Resource::Nofile).current else {
-            return;
-        };
-        let possible = usize::try_from(soft.saturating_sub(SPARE_DESCRIPTORS))
-            .unwrap_or(usize::MAX)
-            .max(1);
+        let soft = getrlimit(Resource::Nofile)
+            .current
+            .unwrap_or(u64::MAX)
+            .min(MOST_DESCRIPTORS);
+        let possible = soft.saturating_sub(SPARE_DESCRIPTORS).max(1) as usize;
         if self.limits.max_connections > possible {
             log::warn!(
                 "max_connections is {possible}, not {}: the process may open {soft} descriptors (ulimit -n)",

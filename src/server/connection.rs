@@ -10,6 +10,7 @@ use super::driver::{Driver, End, Incoming};
 use super::hub::Hub;
 use super::inbox::{Batch, Item};
 use super::session::{Handler, Session};
+use crate::connection::Connection;
 use crate::error::Error;
 use crate::event::CloseEvent;
 use crate::protocol::close::CloseCode;
@@ -18,26 +19,60 @@ use crate::protocol::close::CloseCode;
 pub(crate) fn run(hub: &Hub, mut driver: Box<Driver>) {
     let connection = driver.connection.clone();
     log::info!("connection {} open: {}", connection.id(), Peer(&connection));
+    let mut place = Place {
+        hub,
+        connection: &connection,
+        ended: false,
+    };
     match &hub.handler {
-        None => deliver_to_application(hub, &mut driver),
-        Some(handler) => run_handler(hub, handler, &mut driver),
+        None => deliver_to_application(&mut place, &mut driver),
+        Some(handler) => run_handler(&mut place, handler, &mut driver),
     }
-    hub.leave(&connection);
 }
 
-fn deliver_to_application(hub: &Hub, driver: &mut Driver) {
-    let connection = driver.connection.clone();
-    hub.inbox.put(Item::Open(connection.clone()));
+/// A connection's place among the others. It is given up however the thread leaves, by a panic of a
+/// user's transport or logger too: no slot is lost, and every Open gets its Close.
+struct Place<'a> {
+    hub: &'a Hub,
+    connection: &'a Connection,
+    ended: bool,
+}
+
+impl Place<'_> {
+    /// Reports the end to whoever waits for it.
+    fn end(&mut self, error: Option<Error>, close: CloseEvent) {
+        self.ended = true;
+        if self.hub.handler.is_some() {
+            self.hub.give_slot_back(self.connection.peer_addr());
+        } else {
+            let end = Item::End(self.connection.clone(), Box::new((error, close)));
+            self.hub.inbox.put(end);
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.connection.outbox().finish();
+            self.end(None, CloseEvent::abnormal());
+        }
+        self.hub.leave(self.connection);
+    }
+}
+
+fn deliver_to_application(place: &mut Place<'_>, driver: &mut Driver) {
+    let hub = place.hub;
+    hub.inbox.put(Item::Open(place.connection.clone()));
     let end = read_to_end(hub, driver);
     if !matches!(end, End::Lost) {
         // The peer's messages before its Close, or before its fault, are still owed their answers.
         hub.inbox
-            .wait_until_taken(&connection, Instant::now() + hub.limits.close_timeout);
+            .wait_until_taken(place.connection, Instant::now() + hub.limits.close_timeout);
     }
     let (error, close) = finish(driver, end);
-    hub.inbox
-        .put(Item::End(connection, Box::new((error, close))));
-    driver.end_stream();
+    place.end(error, close);
+    driver.linger();
 }
 
 fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
@@ -63,23 +98,31 @@ fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
     }
 }
 
-fn run_handler(hub: &Hub, handler: &Handler, driver: &mut Driver) {
+fn run_handler(place: &mut Place<'_>, handler: &Handler, driver: &mut Driver) {
+    let hub = place.hub;
     hub.announce(&driver.connection);
     let mut ended = None;
     let session = Session::new(driver, hub, &mut ended);
     // The panic is reported, and what it may have left half done ends with the connection.
-    let outcome = catch_unwind(AssertUnwindSafe(|| handler(session)));
-    let id = driver.connection.id();
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        handler(session).map_err(|error| error.to_string())
+    }));
     let failure = match outcome {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(error.to_string()),
+        Ok(done) => done.err(),
         Err(_) => Some("the handler panicked".to_owned()),
     };
-    if let Some(failure) = &failure {
-        hub.counters
-            .handler_failures
-            .fetch_add(1, Ordering::Relaxed);
-        log::warn!("connection {id}: {failure}");
+    let id = driver.connection.id();
+    // What a handler says of a connection that is gone is no failure of the handler.
+    let gone = ended.is_some() || driver.connection.outbox().failure().is_some();
+    match &failure {
+        Some(failure) if !gone => {
+            hub.counters
+                .handler_failures
+                .fetch_add(1, Ordering::Relaxed);
+            log::warn!("connection {id}: {}", shortened(failure).escape_debug());
+        }
+        Some(failure) => log::debug!("connection {id}: {}", shortened(failure).escape_debug()),
+        None => {}
     }
     if ended.is_none() {
         let code = if failure.is_some() {
@@ -89,10 +132,10 @@ fn run_handler(hub: &Hub, handler: &Handler, driver: &mut Driver) {
         };
         let _ = driver.connection.outbox().close(Some(code), "");
         let end = driver.run_out();
-        finish(driver, end);
+        ended = Some(finish(driver, end).1);
     }
-    driver.end_stream();
-    hub.give_slot_back(driver.connection.peer_addr());
+    driver.linger();
+    place.end(None, ended.unwrap_or_else(CloseEvent::abnormal));
 }
 
 /// Ends the connection and says so in the log.
@@ -117,7 +160,7 @@ fn shortened(text: &str) -> &str {
 }
 
 /// Who is there, for the log: address and path, never query, cookies or credentials.
-struct Peer<'a>(&'a crate::connection::Connection);
+struct Peer<'a>(&'a Connection);
 
 impl std::fmt::Display for Peer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

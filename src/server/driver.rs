@@ -4,6 +4,7 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::buffer::ReadBuffer;
@@ -23,6 +24,9 @@ use crate::transport::{self, How, Transport};
 /// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
+/// Silence after which buffers that grew are given back.
+const TRIM_AFTER: Duration = Duration::from_secs(1);
+
 pub(crate) struct Driver {
     pub connection: Connection,
     transport: Arc<dyn Transport>,
@@ -31,6 +35,7 @@ pub(crate) struct Driver {
     buffer: ReadBuffer,
     keepalive: Keepalive,
     close_timeout: Duration,
+    max_lingering: usize,
     epoch: Instant,
     /// When the last read returned: time spent elsewhere counts against nobody.
     read_at: Duration,
@@ -98,6 +103,7 @@ impl Driver {
                 Duration::ZERO,
             ),
             close_timeout: limits.close_timeout,
+            max_lingering: limits.max_handshakes,
             epoch: Instant::now(),
             read_at: Duration::ZERO,
             completed: false,
@@ -165,35 +171,35 @@ impl Driver {
             self.keepalive.stood_still(now.saturating_sub(self.read_at));
             self.read_at = now;
             match self.keepalive.due(now) {
-                Due::Wait(until) => match self.read(until) {
+                Due::Wait(until) => match self.read(until, now) {
                     Ok(0) => return Err(self.lost()),
                     Ok(_) => return Ok(()),
-                    Err(error)
-                        if matches!(
-                            error.kind(),
-                            io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-                        ) => {}
+                    Err(error) if error.kind() == io::ErrorKind::TimedOut => self.trim(),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(_) => return Err(self.lost()),
                 },
-                Due::Ping => self.ping_idle_peer(),
+                // Refused only after a Close was sent: then its own deadline runs.
+                Due::Ping => drop(self.connection.outbox().ping()),
                 Due::PongTimedOut => return Err(End::Failed(Error::PongTimeout)),
                 Due::AssemblyTimedOut => return Err(End::Failed(Error::AssemblyTimeout)),
             }
         }
     }
 
-    fn read(&mut self, until: Option<Duration>) -> io::Result<usize> {
+    fn read(&mut self, mut until: Option<Duration>, now: Duration) -> io::Result<usize> {
+        if self.buffer.is_oversized() {
+            let trim_at = now + TRIM_AFTER;
+            until = Some(until.map_or(trim_at, |until| until.min(trim_at)));
+        }
         let deadline = until.and_then(|until| self.epoch.checked_add(until));
         let read = self.buffer.fill(&*self.transport, deadline);
         self.read_at = self.epoch.elapsed();
         read
     }
 
-    fn ping_idle_peer(&mut self) {
+    fn trim(&mut self) {
         self.buffer.trim();
         self.connection.outbox().trim();
-        // Refused only after a Close was sent: then its own deadline runs.
-        let _ = self.connection.outbox().ping();
     }
 
     fn lost(&self) -> End {
@@ -225,7 +231,7 @@ impl Driver {
                 self.parting = Parting::Linger;
                 // RFC 6455 section 5.5.1: the answer echoes the code; a second Close is never sent.
                 let _ = outbox.close(code, "");
-                let was_clean = outbox.wait_drained(deadline).is_ok();
+                let was_clean = outbox.wait_drained(deadline, Failure::CloseTimeout).is_ok();
                 match outbox.failure() {
                     Some(Failure::SlowConsumer) => {
                         (Some(Error::SlowConsumer), CloseEvent::abnormal())
@@ -248,7 +254,7 @@ impl Driver {
                 let unspoken = outbox.failure().is_none();
                 if let Some(code) = error.close_code().filter(|_| unspoken) {
                     let _ = outbox.close(Some(code), &error.to_string());
-                    if outbox.wait_drained(deadline).is_ok() {
+                    if outbox.wait_drained(deadline, Failure::CloseTimeout).is_ok() {
                         self.parting = Parting::Linger;
                     }
                 }
@@ -257,16 +263,28 @@ impl Driver {
             End::Lost => (None, CloseEvent::abnormal()),
         };
         outbox.finish();
+        // The server closes first (RFC 6455 section 7.1.1), also where a handler is still at work.
+        self.transport.shutdown(match self.parting {
+            Parting::Linger => How::Write,
+            Parting::Cut => How::Both,
+            Parting::Reset => How::Reset,
+        });
         outcome
     }
 
-    /// Ends the stream after [`finish`](Driver::finish), gently if the peer is still there.
-    pub fn end_stream(&mut self) {
-        match self.parting {
-            Parting::Linger => transport::linger(&*self.transport, Instant::now() + LINGER),
-            Parting::Cut => self.transport.shutdown(How::Both),
-            Parting::Reset => self.transport.shutdown(How::Reset),
+    /// After [`finish`](Driver::finish): reads away what the peer still sends, so that our last
+    /// bytes reach it; unless so many threads do so that new connections would miss them.
+    pub fn linger(&mut self) {
+        let lingering = &self.counters.lingering;
+        if matches!(self.parting, Parting::Linger)
+            && lingering.fetch_add(1, Ordering::Relaxed) < self.max_lingering
+        {
+            transport::linger(&*self.transport, Instant::now() + LINGER);
         }
+        if matches!(self.parting, Parting::Linger) {
+            lingering.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.transport.shutdown(How::Both);
     }
 
     pub fn counters(&self) -> &Counters {

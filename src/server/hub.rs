@@ -68,6 +68,8 @@ struct Registry {
     snapshot: Option<Arc<[Connection]>>,
     /// Slots in use: connections that live, and ended ones whose Close was not taken.
     slots: usize,
+    /// Slots whose connection has not joined yet.
+    opening: usize,
     per_address: HashMap<IpAddr, usize>,
     handshakes: VecDeque<Handshake>,
     accepting: bool,
@@ -118,10 +120,11 @@ impl Hub {
     pub fn start(setup: Setup, accept_waker: Waker, accepting: bool) -> std::io::Result<Arc<Self>> {
         let (drain, thread) = Drain::start()?;
         let limits = setup.limits;
-        // Evicted handshakes may take a moment to leave.
+        // Beside connections: handshakes, those that were evicted and are leaving, and connections
+        // that have ended and linger.
         let max_threads = limits
             .max_connections
-            .saturating_add(limits.max_handshakes.saturating_mul(2));
+            .saturating_add(limits.max_handshakes.saturating_mul(3));
         Ok(Arc::new(Hub {
             inbox: Inbox::new(&limits),
             pool: Pool::new(max_threads, limits.stack_size, limits.idle_thread_timeout),
@@ -254,14 +257,22 @@ impl Hub {
             return Err(Refusal::Full);
         }
         if let (Some(max), Some(peer)) = (self.limits.max_per_address, peer) {
-            let count = registry.per_address.entry(peer.ip()).or_default();
-            if *count >= max {
+            let count = registry.per_address.get(&peer.ip()).copied().unwrap_or(0);
+            if count >= max {
                 return Err(Refusal::TooManyFromAddress);
             }
-            *count += 1;
+            registry.per_address.insert(peer.ip(), count + 1);
         }
         registry.slots += 1;
+        registry.opening += 1;
         Ok(())
+    }
+
+    /// Gives a slot back whose connection never joined.
+    pub fn abandon_slot(&self, peer: Option<SocketAddr>) {
+        self.registry().opening -= 1;
+        self.give_slot_back(peer);
+        self.someone_left();
     }
 
     /// Gives a slot back: the connection has ended and its Close was taken.
@@ -288,6 +299,7 @@ impl Hub {
                 announced: false,
             },
         );
+        registry.opening -= 1;
         let closing = self.is_closing();
         drop(registry);
         self.counters.opened.fetch_add(1, Ordering::Relaxed);
@@ -322,7 +334,7 @@ impl Hub {
 
     fn someone_left(&self) {
         let mut registry = self.registry();
-        let stopped = self.is_closing() && registry.is_empty() && !registry.stopped;
+        let stopped = self.is_closing() && registry.is_silent() && !registry.stopped;
         registry.stopped |= stopped;
         drop(registry);
         if stopped {
@@ -344,6 +356,15 @@ impl Hub {
             announced.map(|member| member.connection.clone()).collect();
         registry.snapshot = Some(snapshot.clone());
         snapshot
+    }
+
+    fn handshakes(&self) -> Vec<Arc<dyn Transport>> {
+        let registry = self.registry();
+        registry
+            .handshakes
+            .iter()
+            .map(|handshake| handshake.transport.clone())
+            .collect()
     }
 
     fn everyone(&self) -> Vec<Connection> {
@@ -396,18 +417,13 @@ impl Hub {
         if self.phase.swap(Phase::Closing as u8, Ordering::SeqCst) == Phase::Closing as u8 {
             return;
         }
-        let handshakes: Vec<_> = registry
-            .handshakes
-            .iter()
-            .map(|it| it.transport.clone())
-            .collect();
         drop(registry);
         log::info!("shutting down: 1001 to all connections");
         self.accept_waker.wake();
         for connection in self.everyone() {
             let _ = connection.close(CloseCode::GOING_AWAY, "");
         }
-        for transport in handshakes {
+        for transport in self.handshakes() {
             transport.shutdown(How::Read);
         }
         self.someone_left();
@@ -422,8 +438,8 @@ impl Hub {
             for connection in self.everyone() {
                 connection.outbox().abort();
             }
-            for handshake in &self.registry().handshakes {
-                handshake.transport.shutdown(How::Reset);
+            for transport in self.handshakes() {
+                transport.shutdown(How::Reset);
             }
             self.wait_until_empty(Instant::now() + GRACE);
         }
@@ -455,7 +471,12 @@ impl Hub {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         drop(registry);
-        self.finish_shutdown(self.limits.close_timeout + GRACE)
+        let patience = self.limits.close_timeout + GRACE;
+        if self.handler.is_none() {
+            // The application takes its events meanwhile, and the connections end as it does.
+            self.wait_until_empty(Instant::now() + patience);
+        }
+        self.finish_shutdown(patience)
     }
 
     fn wait_until_empty(&self, deadline: Instant) -> bool {
@@ -490,6 +511,11 @@ impl Hub {
 }
 
 impl Registry {
+    /// No further event will come, once the server is closing: no slot is given any more.
+    fn is_silent(&self) -> bool {
+        self.connections.is_empty() && self.opening == 0
+    }
+
     fn is_empty(&self) -> bool {
         self.connections.is_empty() && self.handshakes.is_empty() && !self.accepting
     }

@@ -251,7 +251,7 @@ impl Inbox {
                 Ok(()) => break Ok(()),
                 Err(Short::Own) => {}
                 Err(Short::Common) => {
-                    lock(&self.short).push_back(connection.clone());
+                    self.stand_in_line(connection);
                     // Room that was made before we stood in line would wake nobody.
                     if self.take_credit(account, cost).is_ok() {
                         break Ok(());
@@ -265,9 +265,18 @@ impl Inbox {
         };
         account.waiting.store(false, SeqCst);
         drop(gate);
-        // There may be room for the next in line, too.
+        // Our place in line must not swallow the wake-up of another; and there may be room for
+        // the next, too.
+        lock(&self.short).retain(|waiting| waiting != connection);
         self.wake_next();
         outcome
+    }
+
+    fn stand_in_line(&self, connection: &Connection) {
+        let mut short = lock(&self.short);
+        if !short.contains(connection) {
+            short.push_back(connection.clone());
+        }
     }
 
     /// Waits until the application is done with every message of a connection, so that what it
@@ -306,7 +315,8 @@ impl Inbox {
     }
 
     fn wake_next(&self) {
-        if self.used() < self.total {
+        let used = self.used();
+        if used == 0 || used < self.total {
             let next = lock(&self.short).pop_front();
             if let Some(next) = next {
                 next.account().wake();

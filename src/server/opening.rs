@@ -42,6 +42,7 @@ fn open_or_refuse(
     transport: &Arc<dyn Transport>,
     peer: Option<SocketAddr>,
 ) -> Option<Box<Driver>> {
+    let _place = Place { hub, id };
     let deadline = Instant::now() + hub.limits.handshake_timeout;
     let driver = open(hub, id, transport, peer, deadline).unwrap_or_else(|refusal| {
         note_refusal(hub, &refusal, peer);
@@ -52,8 +53,19 @@ fn open_or_refuse(
         Some(driver) => hub.join(&driver.connection),
         None => transport.shutdown(How::Both),
     }
-    hub.end_handshake(id);
     driver
+}
+
+/// A place among the handshakes under way, given up however the handshake ends.
+struct Place<'a> {
+    hub: &'a Hub,
+    id: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.hub.end_handshake(self.id);
+    }
 }
 
 /// `None`: it was a plain request, and it has been answered.
@@ -84,7 +96,7 @@ fn open(
         accept.headers(),
     );
     if transport::write_all(&**transport, &answer, deadline).is_err() {
-        hub.give_slot_back(peer);
+        hub.abandon_slot(peer);
         return Err(Refusal::PeerLeft);
     }
     Ok(Some(driver(

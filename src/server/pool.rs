@@ -68,8 +68,8 @@ impl Pool {
 
     /// Runs `job` at once: on an idle thread, else on a new one.
     pub fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) -> Result<(), Refused> {
+        self.join_leaving();
         let mut state = lock(&self.state);
-        state.join_leaving();
         if state.stopping {
             return Err(Refused::Stopping);
         }
@@ -118,8 +118,24 @@ impl Pool {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        state.join_leaving();
-        state.threads.len()
+        drop(state);
+        self.join_leaving();
+        lock(&self.state).threads.len()
+    }
+
+    /// Joins the threads that are done. Without our lock: their thread-locals' destructors run
+    /// first, and those may be the user's.
+    fn join_leaving(&self) {
+        let leaving: Vec<_> = {
+            let mut state = lock(&self.state);
+            let ids = std::mem::take(&mut state.leaving);
+            ids.iter()
+                .filter_map(|id| state.threads.remove(id))
+                .collect()
+        };
+        for thread in leaving {
+            let _ = thread.join();
+        }
     }
 
     fn work(&self, id: u64, first: Job) {
@@ -157,17 +173,6 @@ impl Pool {
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
-        }
-    }
-}
-
-impl State {
-    fn join_leaving(&mut self) {
-        for id in std::mem::take(&mut self.leaving) {
-            if let Some(thread) = self.threads.remove(&id) {
-                // Its last act was to sign off under our lock: it ends without needing us.
-                let _ = thread.join();
-            }
         }
     }
 }

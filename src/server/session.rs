@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::error::{CloseError, Error, SendError};
 use crate::event::CloseEvent;
 use crate::message::Message;
+use crate::outbox::Failure;
 use crate::outbox::collect::Collector;
 use crate::protocol::close::CloseCode;
 
@@ -144,7 +145,7 @@ impl<'a> Session<'a> {
                 .driver
                 .connection
                 .outbox()
-                .wait_drained(Instant::now() + self.write_timeout);
+                .wait_drained(Instant::now() + self.write_timeout, Failure::SlowConsumer);
         }
     }
 

@@ -72,7 +72,7 @@ impl Waker {
     /// Wakes the sleeper; never blocks.
     pub fn wake(&self) {
         // A full socket buffer means that the sleeper has a wake-up waiting already.
-        let _ = io::Write::write(&mut &*self.0, &[1]);
+        let _ = rustix::net::send(&*self.0, &[1], tcp::NEVER_BLOCK);
     }
 }
 

@@ -11,6 +11,14 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg, sockopt};
 
 use super::{How, Transport, Waker};
 
+/// Writes at once or not at all, and without a signal when the peer is gone (the process may be a
+/// C program that leaves SIGPIPE deadly).
+#[cfg(not(target_vendor = "apple"))]
+pub(super) const NEVER_BLOCK: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+/// As elsewhere; Apple has SO_NOSIGPIPE for the signal.
+#[cfg(target_vendor = "apple")]
+pub(super) const NEVER_BLOCK: SendFlags = SendFlags::DONTWAIT;
+
 pub(crate) struct TcpTransport {
     stream: TcpStream,
     /// The SO_RCVTIMEO that is set, in nanoseconds; 0: none. Only the reading thread touches it.
@@ -23,6 +31,8 @@ impl TcpTransport {
         stream.set_nonblocking(false)?;
         // Frames leave in whole writes: waiting for more would only delay them.
         stream.set_nodelay(true)?;
+        #[cfg(target_vendor = "apple")]
+        sockopt::set_socket_nosigpipe(&stream, true)?;
         Ok(TcpTransport {
             stream,
             read_timeout: AtomicU64::new(0),
@@ -72,14 +82,13 @@ impl Transport for TcpTransport {
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         Ok(match buffers {
-            [one] => send(&self.stream, one, flags)?,
+            [one] => send(&self.stream, one, NEVER_BLOCK)?,
             _ => sendmsg(
                 &self.stream,
                 buffers,
                 &mut SendAncillaryBuffer::default(),
-                flags,
+                NEVER_BLOCK,
             )?,
         })
     }

@@ -1,0 +1,347 @@
+//! The frames of one Outbox on their way to the socket: written, collected or kept.
+
+use std::io::{self, IoSlice};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::kept::{self, Frame, Kept};
+use super::{Bounds, Failure, Link, Overflow};
+use crate::error::SendErrorKind;
+use crate::protocol::close::CloseCode;
+use crate::protocol::send::{Masking, Sender};
+use crate::transport::How;
+
+/// Collected bytes that are worth a write of their own.
+pub(super) const COLLECT: usize = 64 << 10;
+
+pub(super) struct Queue {
+    /// When the connection began: the protocol core counts time from there.
+    pub epoch: Instant,
+    pub bounds: Bounds,
+    pub sender: Sender,
+    /// Whole frames, not yet offered to the socket.
+    pub collected: Vec<u8>,
+    pub kept: Kept,
+    /// Why the connection is being given up.
+    pub failure: Option<Failure>,
+    /// The stream was ended from here: nothing is written and no deadline runs any more.
+    pub cut: bool,
+    /// The drain helper has it on its list, and knows its nearest deadline.
+    pub watched: bool,
+    /// A sender that waits drains by itself: the helper is left alone.
+    pub attended: bool,
+}
+
+/// A frame on its way: encoded header and payload, or a whole frame and nothing.
+pub(super) struct Outgoing<'a> {
+    pub header: &'a [u8],
+    pub payload: &'a [u8],
+}
+
+impl Outgoing<'_> {
+    fn len(&self) -> usize {
+        self.header.len() + self.payload.len()
+    }
+}
+
+/// What became of a frame.
+pub(super) enum Put {
+    Sent,
+    Collected {
+        first: bool,
+    },
+    /// The caller keeps the frame, of which so many bytes are written.
+    Remainder {
+        written: usize,
+    },
+    Refused(SendErrorKind),
+}
+
+impl Queue {
+    pub fn new(bounds: Bounds, close_timeout: Duration) -> Self {
+        Queue {
+            epoch: Instant::now(),
+            bounds,
+            sender: Sender::new(Masking::Off, close_timeout),
+            collected: Vec::new(),
+            kept: Kept::default(),
+            failure: None,
+            cut: false,
+            watched: false,
+            attended: false,
+        }
+    }
+
+    /// `unbounded`: for a sender that waits until its frame has left.
+    pub fn put(&mut self, link: &Link, frame: Outgoing<'_>, collect: bool, unbounded: bool) -> Put {
+        if self.failure.is_some() {
+            return Put::Refused(SendErrorKind::Closed);
+        }
+        if self.kept.is_empty() {
+            if collect && frame.len() < COLLECT / 4 {
+                return self.collect(link, frame);
+            }
+            let written = self.write_through(link, &frame);
+            match written {
+                Some(written) if written == frame.len() => return Put::Sent,
+                Some(written) if self.kept.is_empty() && self.failure.is_none() => {
+                    return Put::Remainder { written };
+                }
+                _ => {}
+            }
+        }
+        self.admit(link, frame.len(), unbounded)
+    }
+
+    fn collect(&mut self, link: &Link, frame: Outgoing<'_>) -> Put {
+        let first = self.collected.is_empty();
+        self.collected.extend_from_slice(frame.header);
+        self.collected.extend_from_slice(frame.payload);
+        if self.collected.len() >= COLLECT {
+            self.flush(link);
+        }
+        Put::Collected { first }
+    }
+
+    /// Offers what was collected and this frame in one write. `None`: not even all that was
+    /// collected went, the frame must wait behind it.
+    fn write_through(&mut self, link: &Link, frame: &Outgoing<'_>) -> Option<usize> {
+        let before = self.collected.len();
+        let written = if before == 0 {
+            self.write(link, frame)
+        } else {
+            let slices = [
+                IoSlice::new(&self.collected),
+                IoSlice::new(frame.header),
+                IoSlice::new(frame.payload),
+            ];
+            let result = link.transport.try_write(&slices);
+            self.accepted(link, result)
+        };
+        if written < before {
+            self.keep_collected(link, written);
+            return None;
+        }
+        self.collected.clear();
+        Some(written - before)
+    }
+
+    fn write(&mut self, link: &Link, frame: &Outgoing<'_>) -> usize {
+        // One slice costs the kernel less than two: small frames are joined on the stack.
+        let mut joined = [0; 144];
+        let result = if frame.payload.is_empty() {
+            link.transport.try_write(&[IoSlice::new(frame.header)])
+        } else if let Some(small) = joined.get_mut(..frame.len()) {
+            let (header, payload) = small.split_at_mut(frame.header.len());
+            header.copy_from_slice(frame.header);
+            payload.copy_from_slice(frame.payload);
+            link.transport.try_write(&[IoSlice::new(small)])
+        } else {
+            link.transport
+                .try_write(&[IoSlice::new(frame.header), IoSlice::new(frame.payload)])
+        };
+        self.accepted(link, result)
+    }
+
+    /// How much a write took. A stream that is gone takes nothing more: its reader is woken.
+    fn accepted(&mut self, link: &Link, result: io::Result<usize>) -> usize {
+        match result {
+            Ok(written) => written,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                0
+            }
+            Err(_) => {
+                self.give_up(link, Failure::Lost);
+                0
+            }
+        }
+    }
+
+    pub fn flush(&mut self, link: &Link) {
+        if self.collected.is_empty() {
+            return;
+        }
+        let result = link.transport.try_write(&[IoSlice::new(&self.collected)]);
+        let written = self.accepted(link, result);
+        if written < self.collected.len() {
+            self.keep_collected(link, written);
+        }
+        self.collected.clear();
+    }
+
+    /// The socket took `written` bytes of what was collected: keeps the rest, frame by frame.
+    fn keep_collected(&mut self, link: &Link, written: usize) {
+        let collected = std::mem::take(&mut self.collected);
+        // Without a common collector only a handler collects, and it waits for what it collected.
+        let unbounded = link.collector.is_none();
+        let mut at = 0;
+        for frame in kept::frames(&collected) {
+            let begun = written.saturating_sub(at).min(frame.len());
+            at += frame.len();
+            if begun == frame.len() {
+                continue;
+            }
+            if kept::is_pong(frame) && begun == 0 {
+                if self.failure.is_none() {
+                    self.kept.set_pong(frame.to_vec());
+                }
+            } else if begun > 0 || kept::is_control(frame) {
+                self.kept.push(Frame::bytes(frame), begun);
+            } else {
+                match self.admit(link, frame.len(), unbounded) {
+                    Put::Remainder { .. } => self.kept.push(Frame::bytes(frame), 0),
+                    // Counted by the policy.
+                    Put::Refused(SendErrorKind::Full | SendErrorKind::SlowConsumer) => {}
+                    // It was taken for sending before: now it counts as dropped.
+                    _ => drop(link.counters.dropped.fetch_add(1, Ordering::Relaxed)),
+                }
+            }
+        }
+    }
+
+    /// Decides whether a frame may wait behind what is kept, and makes room by the policy.
+    fn admit(&mut self, link: &Link, len: usize, unbounded: bool) -> Put {
+        let keep = Put::Remainder { written: 0 };
+        if self.failure.is_some() {
+            return Put::Refused(SendErrorKind::Closed);
+        }
+        if unbounded {
+            return keep;
+        }
+        let now = Instant::now();
+        let (bytes, messages) = (self.bounds.bytes, self.bounds.messages());
+        let fits = |kept: &Kept| {
+            kept.messages() == 0
+                || (kept.message_bytes() + len <= bytes && kept.messages() < messages)
+        };
+        match self.bounds.overflow {
+            _ if fits(&self.kept) && !self.kept.is_older(now, self.bounds.age) => keep,
+            Overflow::Disconnect => {
+                link.counters.dropped.fetch_add(1, Ordering::Relaxed);
+                self.slow_consumer(link);
+                Put::Refused(SendErrorKind::SlowConsumer)
+            }
+            Overflow::DropNewest => {
+                link.counters.dropped.fetch_add(1, Ordering::Relaxed);
+                Put::Refused(SendErrorKind::Full)
+            }
+            Overflow::DropOldest => {
+                while (!fits(&self.kept) || self.kept.is_older(now, self.bounds.age))
+                    && self.kept.drop_oldest()
+                {
+                    link.counters.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+                keep
+            }
+        }
+    }
+
+    /// Drops every whole unsent message and queues Close 1013 behind a partly written one.
+    fn slow_consumer(&mut self, link: &Link) {
+        let dropped = self.kept.drop_whole_messages();
+        link.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
+        self.put_close(link, Some(CloseCode::TRY_AGAIN_LATER), "too slow");
+        self.failure = Some(Failure::SlowConsumer);
+    }
+
+    pub fn put_control(&mut self, link: &Link, frame: Vec<u8>) {
+        if self.failure.is_some() {
+            return;
+        }
+        let mut written = None;
+        if self.kept.is_empty() {
+            written = self.write_through(
+                link,
+                &Outgoing {
+                    header: &frame,
+                    payload: &[],
+                },
+            );
+            if written == Some(frame.len()) {
+                return;
+            }
+        }
+        self.kept.push(
+            Frame::Owned {
+                head: frame,
+                body: Vec::new(),
+            },
+            written.unwrap_or(0),
+        );
+    }
+
+    pub fn put_close(&mut self, link: &Link, code: Option<CloseCode>, reason: &str) -> bool {
+        let mut frame = Vec::new();
+        let begun = self
+            .sender
+            .close(code, reason, self.epoch.elapsed(), &mut frame);
+        if begun {
+            // The deadline of the closing handshake is news to the drain helper.
+            self.watched = false;
+            self.put_control(link, frame);
+        }
+        begun
+    }
+
+    pub fn drain(&mut self, link: &Link) {
+        while !self.kept.is_empty() && !self.cut {
+            let mut offered = 0;
+            let result = self.kept.with_slices(|slices| {
+                offered = slices.iter().map(|slice| slice.len()).sum();
+                link.transport.try_write(slices)
+            });
+            let written = self.accepted(link, result);
+            self.kept.advance(written);
+            if written < offered {
+                return;
+            }
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.cut {
+            return None;
+        }
+        let close = self
+            .sender
+            .close_deadline()
+            .and_then(|at| self.epoch.checked_add(at));
+        [close, self.age_deadline()].into_iter().flatten().min()
+    }
+
+    /// When a frame will have waited too long: under `Disconnect` any frame, else a pong alone,
+    /// since dropping policies are for peers that may stay slow.
+    fn age_deadline(&self) -> Option<Instant> {
+        self.kept.deadline(
+            self.bounds.age,
+            self.bounds.overflow == Overflow::Disconnect,
+        )
+    }
+
+    pub fn check_deadlines(&mut self, link: &Link, now: Instant) {
+        if self.age_deadline().is_some_and(|at| at <= now) {
+            self.give_up(link, Failure::SlowConsumer);
+        } else if self.deadline().is_some_and(|at| at <= now) {
+            self.give_up(link, Failure::CloseTimeout);
+        }
+    }
+
+    /// Ends the stream; the connection's thread, woken by that, reports it.
+    pub fn give_up(&mut self, link: &Link, failure: Failure) {
+        let failure = *self.failure.get_or_insert(failure);
+        self.cut = true;
+        let lost = self.kept.clear();
+        link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
+        let how = if failure == Failure::SlowConsumer || lost > 0 {
+            How::Reset
+        } else {
+            How::Both
+        };
+        link.transport.shutdown(how);
+    }
+}
