@@ -10,7 +10,7 @@ use super::driver::{Driver, End, Incoming};
 use super::hub::Hub;
 use super::inbox::{Batch, Item};
 use super::session::{Handler, Session};
-use crate::connection::Connection;
+use crate::connection::{Connection, ReadyState};
 use crate::error::Error;
 use crate::event::CloseEvent;
 use crate::protocol::close::CloseCode;
@@ -65,7 +65,7 @@ fn deliver_to_application(place: &mut Place<'_>, driver: &mut Driver) {
     let hub = place.hub;
     hub.inbox.put(Item::Open(place.connection.clone()));
     let end = read_to_end(hub, driver);
-    if !matches!(end, End::Lost) {
+    if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
         // The peer's messages before its Close, or before its fault, are still owed their answers.
         hub.inbox
             .wait_until_taken(place.connection, Instant::now() + hub.limits.close_timeout);

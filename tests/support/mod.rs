@@ -1,9 +1,12 @@
 //! A WebSocket client for tests: blocking, with a fixed mask, over TCP or the in-memory duplex.
 #![allow(dead_code)] // Each test binary uses its part.
 
+pub mod app;
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Longer than anything here may take: a test that meets it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -189,4 +192,53 @@ pub fn read_head(stream: &mut impl Read) -> io::Result<String> {
         head.push(byte[0]);
     }
     Ok(String::from_utf8(head).unwrap())
+}
+
+/// Sends bytes to `addr` and returns the head of the answer, and the connection.
+pub fn ask(addr: SocketAddr, request: impl AsRef<[u8]>) -> (String, TcpStream) {
+    let mut stream = dial(addr);
+    stream.write_all(request.as_ref()).unwrap();
+    let head = read_head(&mut stream).unwrap();
+    (head, stream)
+}
+
+/// Reads until the peer's end of stream or reset.
+pub fn read_to_close(stream: &mut impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("the peer did not close: {error}"),
+    }
+    bytes
+}
+
+/// Closes a connection with a reset.
+pub fn reset(stream: TcpStream) {
+    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+}
+
+/// Waits for what no event announces.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// Threads and open descriptors of this process.
+pub fn threads_and_descriptors() -> (usize, usize) {
+    let count = |folder| std::fs::read_dir(folder).unwrap().count();
+    // The listing of descriptors holds its own.
+    (count("/proc/self/task"), count("/proc/self/fd") - 1)
+}
+
+/// CPU time that a process has used, to 10 ms.
+pub fn cpu_time(process: impl std::fmt::Display) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The fields after the name, which may hold anything: utime and stime are the 14th and 15th.
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks = fields.split(' ').skip(11).take(2);
+    Duration::from_millis(ticks.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum())
 }
