@@ -419,9 +419,7 @@ impl Outbox {
     /// is nothing to wait for any more.
     pub fn service(&self, now: Instant) -> Option<Pending> {
         let mut state = self.lock();
-        let Some((link, queue)) = state.parts() else {
-            return None;
-        };
+        let (link, queue) = state.parts()?;
         queue.drain(link);
         queue.check_deadlines(link, now);
         let wants_write = !queue.kept.is_empty() && !queue.cut;
