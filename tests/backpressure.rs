@@ -614,3 +614,36 @@ fn b15_an_end_of_stream_without_a_close_is_1006_and_frees_the_slot() {
     }
     assert_eq!(server.stats().connections, 0);
 }
+
+/// F15: one ping to an outbox that waits already, under a policy that drops, still has its deadline.
+#[test]
+fn f15_a_pong_behind_dropped_messages_has_its_deadline() {
+    let limits = Limits {
+        write_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let server = Server::builder()
+        .limits(limits)
+        .overflow(Overflow::DropNewest);
+    let server = server.without_listener().unwrap();
+    let (ours, theirs) = wshub::testing::duplex();
+    server.attach(ours);
+    let mut client = Client::open(theirs, &support::upgrade("localhost", "/", ""));
+    let mut events = server.events();
+    let Ok(Event::Open(connection)) = events.recv_timeout(PATIENCE) else {
+        panic!("no Open");
+    };
+    connection.send(vec![0; 500_000]).unwrap();
+    assert!(connection.buffered_amount() > 0);
+    // By now the drain helper sleeps: without a deadline, for nothing has one yet.
+    let quiet = events.recv_timeout(Duration::from_millis(500));
+    assert_eq!(quiet.unwrap_err(), RecvError::Empty);
+    let since = Instant::now();
+    client.send(true, 9, b"anybody there?");
+    let ended = events.recv_timeout(PATIENCE);
+    assert!(
+        matches!(ended, Ok(Event::Error(_, Error::SlowConsumer))),
+        "{ended:?}"
+    );
+    assert!(since.elapsed() >= Duration::from_millis(300), "never early");
+}

@@ -361,12 +361,11 @@ impl Outbox {
         };
         if !queue.kept.is_empty() {
             let mut frame = Vec::new();
-            if queue
-                .sender
-                .frame(Opcode::Pong, payload, &mut frame)
-                .is_ok()
-            {
-                queue.kept.set_pong(frame);
+            let sent = queue.sender.frame(Opcode::Pong, payload, &mut frame);
+            if sent.is_ok() && queue.kept.set_pong(frame) {
+                // Its deadline is news to the drain helper.
+                queue.watched = false;
+                self.watch(state);
             }
         } else if queue
             .sender
