@@ -92,8 +92,10 @@ pub enum Refusal {
     Timeout,
     /// Not even a first byte came in time. No answer: nothing was asked.
     Silence,
-    /// Every place is taken, or this unfinished handshake gave its place to a newer one. 503 with `Retry-After: 1`.
+    /// Every place is taken. 503 with `Retry-After: 1`.
     Full,
+    /// This unfinished handshake gave its place to a newer one. 503 with `Retry-After: 1`.
+    Evicted,
     /// The peer's address has as many connections as `max_per_address` allows.
     TooManyFromAddress,
     /// The server is shutting down. 503.
@@ -138,7 +140,7 @@ impl Refusal {
             }
             Self::HookPanicked | Self::SubprotocolNotOffered { .. } => 500,
             Self::TooManyFromAddress => 429,
-            Self::Full | Self::ShuttingDown => 503,
+            Self::Full | Self::Evicted | Self::ShuttingDown => 503,
             Self::HttpVersion => 505,
             Self::HookRejected(reject) => reject.status(),
             Self::TlsOnPlainPort | Self::PeerLeft | Self::Silence => return None,
@@ -172,6 +174,7 @@ impl Refusal {
             Self::Timeout => "timeout",
             Self::Silence => "silence",
             Self::Full => "full",
+            Self::Evicted => "evicted",
             Self::TooManyFromAddress => "address",
             Self::ShuttingDown => "shutting_down",
             Self::PeerLeft => "peer_left",
@@ -198,7 +201,9 @@ impl Refusal {
         let response = Response::text_with_status(status, format!("{self}\n"));
         Some(match self {
             // RFC 9110 10.2.3.
-            Self::Full | Self::ShuttingDown => response.with_trusted_header("Retry-After", "1"),
+            Self::Full | Self::Evicted | Self::ShuttingDown => {
+                response.with_trusted_header("Retry-After", "1")
+            }
             _ => response,
         })
     }
@@ -276,6 +281,9 @@ impl fmt::Display for Refusal {
             Self::Timeout => {
                 f.write_str("the request was not complete in time; send its head at once")
             }
+            Self::Evicted => f.write_str(
+                "this handshake gave way to newer ones; be quicker, or raise max_handshakes",
+            ),
             Self::Full => f.write_str("the server is full; try again later"),
             Self::TooManyFromAddress => f.write_str(
                 "too many connections from this address; close one, or raise max_per_address",

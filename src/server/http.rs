@@ -44,6 +44,6 @@ fn ask_hook(hub: &Hub, id: u64, request: &Request) -> Result<Response, Refusal> 
     if hub.begin_answer(id) {
         Ok(response)
     } else {
-        Err(Refusal::Full)
+        Err(Refusal::Evicted)
     }
 }

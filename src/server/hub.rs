@@ -206,16 +206,16 @@ impl Hub {
             transport.shutdown(How::Read);
         }
         if let Some(evicted) = evicted {
-            self.counters.refuse("evicted");
-            self.refusals.log("evicted", || {
-                "a handshake gave way to newer ones: too many are under way".into()
-            });
-            // While it reads, its thread is woken to answer 503; later it is cut off.
-            evicted.transport.shutdown(if evicted.answering {
-                How::Both
+            if evicted.answering {
+                let refusal = Refusal::Evicted;
+                self.counters.refuse(refusal.reason());
+                self.refusals
+                    .log(refusal.reason(), || format!("cut off: {refusal}"));
+                evicted.transport.shutdown(How::Both);
             } else {
-                How::Read
-            });
+                // Its thread is woken, answers 503 and counts it.
+                evicted.transport.shutdown(How::Read);
+            }
         }
     }
 

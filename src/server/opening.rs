@@ -87,7 +87,7 @@ fn open(
         return Err(Refusal::Timeout);
     }
     if !hub.begin_answer(id) {
-        return Err(Refusal::Full);
+        return Err(Refusal::Evicted);
     }
     hub.take_slot(peer)?;
     let answer = switching_protocols(
@@ -120,7 +120,7 @@ fn read_request(
     loop {
         match buffer.fill(transport, Some(deadline)) {
             Ok(0) if hub.is_closing() => return Err(Refusal::ShuttingDown),
-            Ok(0) if hub.has_evicted(id) => return Err(Refusal::Full),
+            Ok(0) if hub.has_evicted(id) => return Err(Refusal::Evicted),
             Ok(0) => return Err(Refusal::PeerLeft),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {

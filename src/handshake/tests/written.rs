@@ -34,6 +34,7 @@ fn every_refusal() -> Vec<Refusal> {
         },
         Refusal::Timeout,
         Refusal::Full,
+        Refusal::Evicted,
         Refusal::ShuttingDown,
         Refusal::NotFound,
         Refusal::HookPanicked,
