@@ -29,7 +29,9 @@ struct State {
     jobs: VecDeque<Job>,
     /// Threads that wait and that no job has counted off.
     idle: usize,
-    threads: HashMap<u64, JoinHandle<()>>,
+    /// Threads that have not signed off.
+    threads: usize,
+    handles: HashMap<u64, JoinHandle<()>>,
     /// Threads that are leaving; joining them takes no time.
     leaving: Vec<u64>,
     next_id: u64,
@@ -78,28 +80,43 @@ impl Pool {
             // idle any more, so that a burst of jobs never waits behind one thread.
             state.idle -= 1;
             state.jobs.push_back(Box::new(job));
+            drop(state);
             self.work.notify_one();
             return Ok(());
         }
-        if state.threads.len() >= self.max_threads {
+        if state.threads >= self.max_threads {
             return Err(Refused::Full);
         }
-        let id = state.next_id;
+        state.threads += 1;
         state.next_id += 1;
+        let id = state.next_id;
+        drop(state);
+        self.spawn(id, Box::new(job))
+    }
+
+    /// Starts a thread that was counted. Without the lock: a thread takes its time to start, and
+    /// those that come to say that they are idle would queue up meanwhile and not be found idle.
+    fn spawn(self: &Arc<Self>, id: u64, job: Job) -> Result<(), Refused> {
         let pool = self.clone();
         let builder = Builder::new()
             .name(format!("wshub-{id}"))
             .stack_size(self.stack_size);
-        let thread = builder
-            .spawn(move || pool.work(id, Box::new(job)))
-            .map_err(Refused::Spawn)?;
-        state.threads.insert(id, thread);
-        Ok(())
+        let spawned = builder.spawn(move || pool.work(id, job));
+        let mut state = lock(&self.state);
+        match spawned {
+            Ok(thread) => {
+                state.handles.insert(id, thread);
+                Ok(())
+            }
+            Err(error) => {
+                state.threads -= 1;
+                Err(Refused::Spawn(error))
+            }
+        }
     }
 
     pub fn threads(&self) -> usize {
-        let state = lock(&self.state);
-        state.threads.len() - state.leaving.len()
+        lock(&self.state).threads
     }
 
     /// Sends idle threads home and waits for the busy ones; returns how many are still busy.
@@ -107,7 +124,7 @@ impl Pool {
         let mut state = lock(&self.state);
         state.stopping = true;
         self.work.notify_all();
-        while state.threads.len() > state.leaving.len() {
+        while state.threads > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -118,20 +135,28 @@ impl Pool {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+        let busy = state.threads;
         drop(state);
         self.join_leaving();
-        lock(&self.state).threads.len()
+        busy
     }
 
-    /// Joins the threads that are done. Without our lock: their thread-locals' destructors run
-    /// first, and those may be the user's.
+    /// Joins the threads that have signed off: that takes no time. Without our lock: their
+    /// thread-locals' destructors run first, and those may be the user's.
     fn join_leaving(&self) {
         let leaving: Vec<_> = {
-            let mut state = lock(&self.state);
-            let ids = std::mem::take(&mut state.leaving);
-            ids.iter()
-                .filter_map(|id| state.threads.remove(id))
-                .collect()
+            let state = &mut *lock(&self.state);
+            let handles = &mut state.handles;
+            let mut leaving = Vec::new();
+            // A thread may be gone before the one that started it has stored its handle.
+            state.leaving.retain(|id| match handles.remove(id) {
+                Some(thread) => {
+                    leaving.push(thread);
+                    false
+                }
+                None => true,
+            });
+            leaving
         };
         for thread in leaving {
             let _ = thread.join();
@@ -162,6 +187,7 @@ impl Pool {
             let left = deadline.saturating_duration_since(Instant::now());
             if (state.stopping || left.is_zero()) && state.idle > 0 {
                 state.idle -= 1;
+                state.threads -= 1;
                 state.leaving.push(id);
                 self.ended.notify_all();
                 return None;
