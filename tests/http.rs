@@ -106,6 +106,9 @@ fn without_a_hook_a_plain_request_gets_426() {
             "{answer}"
         );
     }
+    // H13: other methods are refused as such, hook or not.
+    let post = exchange(app.addr, get("/").replace("GET", "POST"));
+    assert_status(&post, 405);
     let stats = app.handle.stats();
     assert_eq!((stats.http_requests, stats.refused["upgrade"]), (0, 2));
 }

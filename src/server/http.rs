@@ -37,9 +37,7 @@ pub(crate) fn answer(
 }
 
 fn ask_hook(hub: &Hub, id: u64, request: &Request) -> Result<Response, Refusal> {
-    if hub.hooks.http.is_some() {
-        negotiate::plain(request, &hub.rules)?;
-    }
+    negotiate::plain(request, &hub.rules)?;
     let response = hub.hooks.http(request, &hub.counters)?;
     if hub.begin_answer(id) {
         Ok(response)
