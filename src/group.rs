@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::connection::{Connection, ReadyState};
-use crate::error::SendErrorKind;
 use crate::message::{Message, Prepared};
 use crate::server::Broadcast;
 
@@ -98,18 +97,8 @@ impl Group {
     fn send(&mut self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         self.members
             .retain(|_, member| member.ready_state() != ReadyState::Closed);
-        let mut done = Broadcast::default();
-        for member in self
-            .members
-            .values()
-            .filter(|&member| Some(member) != except)
-        {
-            match member.send_prepared(message) {
-                Ok(()) => done.sent += 1,
-                Err(SendErrorKind::Closed) => {}
-                Err(_) => done.dropped += 1,
-            }
-        }
-        done
+        Broadcast::to(self.members.values(), except, |member| {
+            member.send_prepared(message)
+        })
     }
 }

@@ -97,6 +97,24 @@ pub struct Broadcast {
     pub dropped: usize,
 }
 
+impl Broadcast {
+    pub(crate) fn to<'a>(
+        members: impl Iterator<Item = &'a Connection>,
+        except: Option<&Connection>,
+        send: impl Fn(&Connection) -> Result<(), SendErrorKind>,
+    ) -> Self {
+        let mut done = Broadcast::default();
+        for member in members.filter(|&member| Some(member) != except) {
+            match send(member) {
+                Ok(()) => done.sent += 1,
+                Err(SendErrorKind::Closed) => {}
+                Err(_) => done.dropped += 1,
+            }
+        }
+        done
+    }
+}
+
 /// What a shutdown left behind; all zero after a graceful one whose events were all taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -377,18 +395,10 @@ impl Hub {
 
     /// Sends one encoded message to everyone but `except`.
     pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
-        let mut done = Broadcast::default();
-        for connection in self
-            .members()
-            .iter()
-            .filter(|&member| Some(member) != except)
-        {
-            match connection.send_uncounted(message) {
-                Ok(()) => done.sent += 1,
-                Err(SendErrorKind::Closed) => {}
-                Err(_) => done.dropped += 1,
-            }
-        }
+        let members = self.members();
+        let done = Broadcast::to(members.iter(), except, |member| {
+            member.send_uncounted(message)
+        });
         self.counters
             .sent(done.sent as u64, (done.sent * message.len()) as u64);
         done
