@@ -39,18 +39,23 @@ impl TcpTransport {
         })
     }
 
-    /// Sets SO_RCVTIMEO, unless the one that is set serves: a shorter one costs a second look at the
-    /// clock at most, so that a busy connection makes no system call for its deadline.
-    fn arm(&self, wanted: Option<Duration>) -> io::Result<()> {
+    /// Sets SO_RCVTIMEO, unless the one that is set serves, so that a busy connection makes no
+    /// system call for its deadlines, though they change with every read. For a first look any
+    /// shorter one serves that is not too short: when it has run out, `again` sets the rest.
+    fn arm(&self, wanted: Option<Duration>, again: bool) -> io::Result<()> {
         const LATE: Duration = Duration::from_millis(20);
+        const SHORT: Duration = Duration::from_millis(500);
         let set = match self.read_timeout.load(Relaxed) {
             0 => None,
             nanos => Some(Duration::from_nanos(nanos)),
         };
         let serves = match (set, wanted) {
             (None, None) => true,
-            (Some(set), Some(wanted)) => set <= wanted + LATE && set >= wanted / 2,
-            _ => false,
+            (Some(set), Some(wanted)) => {
+                set <= wanted + LATE && (set >= wanted / 2 || (set >= SHORT && !again))
+            }
+            (Some(set), None) => set >= SHORT && !again,
+            (None, Some(_)) => false,
         };
         if !serves {
             // A zero timeout is an error to std, and less than a microsecond would mean none to the system.
@@ -67,8 +72,10 @@ impl TcpTransport {
 
 impl Transport for TcpTransport {
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        let mut again = false;
         loop {
-            self.arm(time_left(deadline)?)?;
+            self.arm(time_left(deadline)?, again)?;
+            again = true;
             match (&self.stream).read(buffer) {
                 // A signal, or the timeout that was set: time_left decides whether it was the deadline.
                 Err(error)
