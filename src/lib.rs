@@ -17,7 +17,7 @@
 //! - Threads: one per open connection or handshake, of [`Limits::stack_size`], kept a while for the
 //!   next one; one that accepts; one that drains what slow peers have not taken. Memory of an idle
 //!   connection: the touched pages of its thread's stack and a small read buffer; one that grew for
-//!   a long message is given back at the next heartbeat.
+//!   a long message is given back after a second of silence.
 #![forbid(unsafe_code)]
 
 #[cfg(not(unix))]
