@@ -104,11 +104,9 @@ fn b22_from_within_the_loop_with_much_still_waiting() {
             (stream, flood)
         })
         .collect();
-    let begun = Instant::now();
-    while server.stats().waiting_for_application < CLIENTS {
-        assert!(begun.elapsed() < PATIENCE);
-        thread::sleep(Duration::from_millis(1));
-    }
+    support::wait_until("readers wait for the application", || {
+        server.stats().waiting_for_application >= CLIENTS
+    });
     let (mut open, mut closed, mut report, mut yielded) = (HashSet::new(), 0, None, 0);
     for event in server.events() {
         yielded += usize::from(report.is_some());
@@ -222,11 +220,9 @@ fn b22_half_a_request_does_not_hold_a_shutdown_up() {
         half.write_all(&b"GET / HTTP/1.1\r\nHost: x\r\n"[..n * 5])
             .unwrap();
     }
-    let begun = Instant::now();
-    while server.stats().handshakes < halves.len() {
-        assert!(begun.elapsed() < PATIENCE);
-        thread::sleep(Duration::from_millis(1));
-    }
+    support::wait_until("the handshakes have begun", || {
+        server.stats().handshakes >= halves.len()
+    });
     let begun = Instant::now();
     server.handle().shutdown();
     assert!(drain(server.events()).is_empty());

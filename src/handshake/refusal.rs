@@ -102,8 +102,6 @@ pub enum Refusal {
     ShuttingDown,
     /// The peer left before its handshake was complete. No answer: nobody reads it.
     PeerLeft,
-    /// No such page. 404.
-    NotFound,
     /// A hook of the application panicked. 500.
     HookPanicked,
     /// The `accept` hook chose a subprotocol that the client did not offer. 500.
@@ -129,7 +127,6 @@ impl Refusal {
         Some(match self {
             Self::Malformed(_) | Self::BodyOnUpgrade | Self::Key | Self::SubprotocolSyntax => 400,
             Self::Origin { .. } | Self::Host { .. } => 403,
-            Self::NotFound => 404,
             Self::Method { .. } => 405,
             Self::Timeout => 408,
             Self::TargetTooLong { .. } => 414,
@@ -178,7 +175,6 @@ impl Refusal {
             Self::TooManyFromAddress => "address",
             Self::ShuttingDown => "shutting_down",
             Self::PeerLeft => "peer_left",
-            Self::NotFound => "not_found",
             Self::HookPanicked => "hook_panicked",
             Self::SubprotocolNotOffered { .. } => "hook_subprotocol",
             Self::HookRejected(_) => "hook",
@@ -290,7 +286,6 @@ impl fmt::Display for Refusal {
             ),
             Self::ShuttingDown => f.write_str("the server is shutting down; try again later"),
             Self::PeerLeft => f.write_str("the peer left before its handshake was complete"),
-            Self::NotFound => f.write_str("there is nothing at this path"),
             Self::HookPanicked => {
                 f.write_str("a hook of the application panicked; see the server's log")
             }

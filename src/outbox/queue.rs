@@ -187,8 +187,9 @@ impl Queue {
                 continue;
             }
             if kept::is_pong(frame) && begun == 0 {
-                if self.failure.is_none() {
-                    self.kept.set_pong(frame.to_vec());
+                if self.failure.is_none() && self.kept.set_pong(frame.to_vec()) {
+                    // Its deadline is news to the drain helper.
+                    self.watched = false;
                 }
             } else if begun > 0 || kept::is_control(frame) {
                 self.kept.push(Frame::bytes(frame), begun);

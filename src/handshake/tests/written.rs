@@ -36,7 +36,6 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::Full,
         Refusal::Evicted,
         Refusal::ShuttingDown,
-        Refusal::NotFound,
         Refusal::HookPanicked,
         Refusal::SubprotocolNotOffered { chosen: sent },
         Refusal::HookRejected(Reject::unauthorized()),
