@@ -1,36 +1,50 @@
 //! A server that runs out of descriptors waits without using the CPU, and serves again once there are
-//! some.
+//! some; a shutdown does not wait for that.
 
 mod support;
 
-use std::io::{BufRead, BufReader, Write, stdin};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use support::child::{Child, in_child, serve_echo};
 use support::{Client, PATIENCE, cpu_time, dial, wait_until};
-use wshub::{Limits, Server};
+use wshub::Limits;
 
-const IN_CHILD: &str = "WSHUB_TEST_SERVER_WITH_FEW_DESCRIPTORS";
 /// Descriptors that the server may open, and far more clients.
-const DESCRIPTORS: usize = 64;
+const SETUP: &str = "ulimit -n 64";
 const CLIENTS: usize = 200;
+
+fn limits() -> Limits {
+    Limits {
+        // Silent clients stay.
+        handshake_timeout: 3 * PATIENCE,
+        max_handshakes: 2 * CLIENTS,
+        ..Limits::default()
+    }
+}
+
+fn assert_echoes(client: &mut Client) {
+    client.send_text("still here");
+    assert_eq!(client.read().text(), "still here");
+}
 
 #[test]
 fn b09_out_of_descriptors_and_back() {
-    if std::env::var_os(IN_CHILD).is_some() {
-        return serve();
+    if in_child() {
+        return serve_echo(limits());
     }
-    let mut server = FewDescriptors::start();
+    let (mut server, addr) = Child::server("b09_out_of_descriptors_and_back", SETUP);
+    let mut healthy = Client::connect(addr);
     for round in 1..=2 {
-        let begun = (Instant::now(), cpu_time(server.child.id()));
-        let refused = server.refused();
-        let silent: Vec<TcpStream> = (0..CLIENTS).map(|_| dial(server.addr)).collect();
+        let begun = (Instant::now(), cpu_time(server.id()));
+        let refused = server.refused("accept");
+        let silent: Vec<TcpStream> = (0..CLIENTS).map(|_| dial(addr)).collect();
         wait_until("accept fails, again and again", || {
-            server.refused() >= refused + 8
+            assert_echoes(&mut healthy);
+            server.refused("accept") >= refused + 8
         });
         let took = begun.0.elapsed();
-        let used = cpu_time(server.child.id()) - begun.1;
+        let used = cpu_time(server.id()) - begun.1;
         // Between eight failures lie seven pauses, each twice as long as the one before.
         assert!(took >= Duration::from_millis(10 * 127), "{took:?}");
         assert!(
@@ -39,104 +53,22 @@ fn b09_out_of_descriptors_and_back() {
         );
 
         drop(silent);
-        let mut client = Client::connect(server.addr);
-        client.send_text("back again");
-        assert_eq!(client.read().text(), "back again");
+        assert_echoes(&mut Client::connect(addr));
     }
-    server.stop();
+    assert!(server.end().success());
 }
 
-/// The server, in a process of its own that may open few descriptors.
-struct FewDescriptors {
-    child: Child,
-    answers: BufReader<std::process::ChildStdout>,
-    addr: SocketAddr,
-}
-
-impl FewDescriptors {
-    fn start() -> FewDescriptors {
-        let limit = format!("ulimit -n {DESCRIPTORS} && exec \"$0\" \"$@\"");
-        let mut child = Command::new("sh")
-            .args(["-c", &limit])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "b09_out_of_descriptors_and_back", "--nocapture"])
-            .env(IN_CHILD, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut answers = BufReader::new(child.stdout.take().unwrap());
-        // The test harness has its say first.
-        let addr = loop {
-            let line = read_line(&mut answers);
-            if let Some((_, addr)) = line.split_once("listening on ") {
-                break addr.parse().unwrap();
-            }
-        };
-        FewDescriptors {
-            child,
-            answers,
-            addr,
-        }
+#[test]
+fn b22_a_shutdown_does_not_wait_for_descriptors() {
+    if in_child() {
+        return serve_echo(limits());
     }
-
-    /// How often accept has failed.
-    fn refused(&mut self) -> u64 {
-        self.child
-            .stdin
-            .as_mut()
-            .unwrap()
-            .write_all(b"?\n")
-            .unwrap();
-        read_line(&mut self.answers).parse().unwrap()
+    let (mut server, addr) = Child::server("b22_a_shutdown_does_not_wait_for_descriptors", SETUP);
+    let mut silent: Vec<TcpStream> = (0..CLIENTS).map(|_| dial(addr)).collect();
+    // By now the pauses between two looks are long.
+    wait_until("accept fails", || server.refused("accept") >= 7);
+    assert!(server.end().success());
+    for client in &mut silent {
+        support::read_to_close(client);
     }
-
-    fn stop(mut self) {
-        // The end of its input is the end of the server.
-        drop(self.child.stdin.take());
-        wait_until("the server's process ends", || {
-            self.child
-                .try_wait()
-                .unwrap()
-                .is_some_and(|status| status.success())
-        });
-    }
-}
-
-impl Drop for FewDescriptors {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn read_line(lines: &mut impl BufRead) -> String {
-    let mut line = String::new();
-    assert!(lines.read_line(&mut line).unwrap() > 0, "the server ended");
-    line.trim_end().to_owned()
-}
-
-fn serve() {
-    let limits = Limits {
-        // Silent clients stay.
-        handshake_timeout: 3 * PATIENCE,
-        max_handshakes: 2 * CLIENTS,
-        ..Limits::default()
-    };
-    let handle = Server::builder()
-        .limits(limits)
-        .serve("127.0.0.1:0", |mut ws| {
-            while let Some(message) = ws.read()? {
-                ws.send(message)?;
-            }
-            Ok(())
-        })
-        .unwrap();
-    println!("listening on {}", handle.local_addr().unwrap());
-    for _ in stdin().lines() {
-        let refused = handle.stats().refused;
-        println!("{}", refused.get("accept").unwrap_or(&0));
-    }
-    handle.shutdown();
-    assert_eq!(handle.wait().threads_left, 0);
 }

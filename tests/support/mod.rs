@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test binary uses its part.
 
 pub mod app;
+pub mod child;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
