@@ -76,6 +76,18 @@ impl Keepalive {
         }
     }
 
+    /// To be called when this process itself stood still (it was stopped, its machine was paused) and deadlines may
+    /// have passed meanwhile: the peer gets one more round to show that it is there.
+    pub fn resumed(&mut self, now: Duration) {
+        let round = now.saturating_add(self.pong_wait);
+        for deadline in [&mut self.pong_by, &mut self.assembled_by]
+            .into_iter()
+            .flatten()
+        {
+            *deadline = (*deadline).max(round);
+        }
+    }
+
     /// What has to be done at `now`.
     pub fn due(&mut self, now: Duration) -> Due {
         if self.pong_by.is_some_and(|by| by <= now) {

@@ -1274,6 +1274,27 @@ fn deadlines_stand_still_while_the_application_is_slow() {
 }
 
 #[test]
+fn b20_after_a_standstill_the_peer_gets_one_more_round() {
+    let mut waiting = keepalive();
+    waiting.received(s(1), true, false);
+    assert_eq!(waiting.due(s(31)), Due::Ping);
+    waiting.resumed(s(1_000));
+    assert_eq!(waiting.due(s(1_000)), Due::Wait(Some(s(1_010))));
+    assert_eq!(waiting.due(s(1_010)), Due::PongTimedOut);
+    waiting.received(s(1_005), true, false);
+    assert_eq!(waiting.due(s(1_010)), Due::AssemblyTimedOut);
+
+    // A deadline that is further away stays where it is; one that does not run stays so.
+    let mut under_way = keepalive();
+    under_way.received(s(1), true, false);
+    under_way.resumed(s(2));
+    assert_eq!(under_way.due(s(2)), Due::Wait(Some(s(31))));
+    assert_eq!(under_way.due(s(31)), Due::Ping);
+    under_way.received(s(32), true, false);
+    assert_eq!(under_way.due(s(61)), Due::AssemblyTimedOut);
+}
+
+#[test]
 fn a_caller_knows_a_completed_message_by_asking_after_each_event() {
     // Keepalive's `completed`: `is_assembling` was false after an event.
     let half = &frame(0x81, b"next")[..3];

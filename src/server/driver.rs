@@ -27,6 +27,9 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// Silence after which buffers that grew are given back.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
 
+/// A read that returns so long after its deadline was not waiting: the process stood still.
+const STANDSTILL: Duration = Duration::from_millis(500);
+
 pub(crate) struct Driver {
     pub connection: Connection,
     transport: Arc<dyn Transport>,
@@ -194,6 +197,10 @@ impl Driver {
         let deadline = until.and_then(|until| self.epoch.checked_add(until));
         let read = self.buffer.fill(&*self.transport, deadline);
         self.read_at = self.epoch.elapsed();
+        if until.is_some_and(|until| self.read_at.saturating_sub(until) > STANDSTILL) {
+            // What the peer sent meanwhile may wait in the socket.
+            self.keepalive.resumed(self.read_at);
+        }
         read
     }
 
