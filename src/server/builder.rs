@@ -26,9 +26,9 @@ const MOST_DESCRIPTORS: u64 = 1 << 20;
 /// Connections that the system holds for us until we accept them: a reconnect storm fits.
 const BACKLOG: i32 = 1024;
 /// Ports that browsers refuse to open a WebSocket to (WHATWG Fetch, "bad port"), above 1023.
-const BAD_PORTS: [u16; 17] = [
+const BAD_PORTS: [u16; 19] = [
     1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669,
-    10080,
+    6679, 6697, 10080,
 ];
 
 /// Builds a [`Server`]; made by [`Server::builder`]. Every default is safe: pages of other sites may
