@@ -55,6 +55,7 @@ fn b09_out_of_descriptors_and_back() {
         drop(silent);
         assert_echoes(&mut Client::connect(addr));
     }
+    drop(healthy);
     assert!(server.end().success());
 }
 
