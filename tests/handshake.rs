@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::app::App;
+use support::refusal::{KEY_LINE, assert_refused, but, refusal, refusal_on, status, status_of};
 use support::{
     Client, PATIENCE, ask, dial, frame, read_head, read_to_close, reset, upgrade, wait_until,
 };
@@ -18,7 +19,6 @@ use wshub::{Accept, Event, Limits, Reject, Server, ServerBuilder};
 
 /// Short, to show deadlines; long enough for a handshake on a busy machine.
 const SHORT: Duration = Duration::from_secs(1);
-const KEY_LINE: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 fn with_limits(limits: Limits) -> ServerBuilder {
     Server::builder().limits(limits)
@@ -28,50 +28,6 @@ fn in_a_hurry() -> Limits {
     Limits {
         handshake_timeout: SHORT,
         ..Limits::default()
-    }
-}
-
-/// An upgrade request with a line replaced.
-fn but(line: &str, by: &str) -> String {
-    let request = upgrade("localhost", "/", "");
-    assert!(request.contains(line), "{line:?}");
-    request.replace(line, by)
-}
-
-fn status(addr: SocketAddr, request: impl AsRef<[u8]>) -> u16 {
-    status_of(&ask(addr, request).0)
-}
-
-fn status_of(answer: &str) -> u16 {
-    let mut words = answer.split(' ');
-    assert_eq!(words.next(), Some("HTTP/1.1"), "{answer}");
-    words.next().unwrap().parse().unwrap()
-}
-
-/// What is answered to a request that is refused; checks that it is one complete answer, after which
-/// the server closes.
-fn refusal(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
-    let mut stream = dial(addr);
-    stream.write_all(request.as_ref()).unwrap();
-    refusal_on(&mut stream)
-}
-
-fn refusal_on(stream: &mut TcpStream) -> String {
-    let answer = String::from_utf8(read_to_close(stream)).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a whole head");
-    assert!(status_of(&answer) >= 300, "{answer}");
-    assert!(head.contains("\r\nConnection: close"), "{answer}");
-    let length = format!("\r\nContent-Length: {}", body.len());
-    assert!(head.contains(&length), "{answer}");
-    answer
-}
-
-fn assert_refused(addr: SocketAddr, request: impl AsRef<[u8]>, status: u16, lines: &[&str]) {
-    let answer = refusal(addr, request.as_ref());
-    let shown = String::from_utf8_lossy(request.as_ref()).into_owned();
-    assert_eq!(status_of(&answer), status, "{shown}\n{answer}");
-    for line in lines {
-        assert!(answer.contains(&format!("\r\n{line}\r\n")), "{answer}");
     }
 }
 
@@ -446,85 +402,6 @@ fn h22_a_server_of_a_network_answers_to_addresses_and_local_names() {
         let expected = if name == "local" { 101 } else { 403 };
         assert_eq!(status(addr, rebound(name)), expected, "{name}");
     }
-}
-
-#[test]
-fn h23_a_thousand_failed_handshakes_leave_nothing_behind() {
-    let limits = Limits {
-        handshake_timeout: Duration::from_secs(5),
-        ..Limits::default()
-    };
-    let app = App::echo(with_limits(limits).accept(|request| match request.path() {
-        // Without a word on stderr, which a panic would say.
-        "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
-        "/unoffered" => Ok(Accept::new().with_subprotocol("x")?),
-        "/refuse" => Err(Reject::forbidden()),
-        _ => Ok(Accept::new()),
-    }));
-    let kinds = [
-        ("key", but(KEY_LINE, "")),
-        ("version", but("Version: 13", "Version: 8")),
-        ("upgrade", but("Upgrade: websocket\r\n", "")),
-        ("http10", but("HTTP/1.1", "HTTP/1.0")),
-        ("method", but("GET", "POST")),
-        ("malformed", but("Host: localhost", "Host : localhost")),
-        ("http_version", but("HTTP/1.1", "HTTP/2.0")),
-        (
-            "body",
-            upgrade("localhost", "/", "Transfer-Encoding: chunked\r\n"),
-        ),
-        ("origin", upgrade("localhost", "/", "Origin: null\r\n")),
-        ("host", upgrade("a.tld", "/", "Origin: http://a.tld\r\n")),
-        (
-            "subprotocol",
-            upgrade("localhost", "/", "Sec-WebSocket-Protocol: a b\r\n"),
-        ),
-        (
-            "head_too_large",
-            upgrade("localhost", "/", &"A: b\r\n".repeat(101)),
-        ),
-        (
-            "target_too_long",
-            upgrade("localhost", &format!("/{}", "a".repeat(8_000)), ""),
-        ),
-        ("hook_panicked", upgrade("localhost", "/panic", "")),
-        ("hook_subprotocol", upgrade("localhost", "/unoffered", "")),
-        ("hook", upgrade("localhost", "/refuse", "")),
-    ];
-    const ROUNDS: u64 = 56;
-    for _ in 0..ROUNDS {
-        for (reason, request) in &kinds {
-            assert!(status_of(&refusal(app.addr, request)) >= 400, "{reason}");
-        }
-        // One that leaves in the middle of its head, one that resets there, one that speaks TLS.
-        dial(app.addr).write_all(b"GET / HT").unwrap();
-        let mut other = dial(app.addr);
-        other.write_all(b"GET / HT").unwrap();
-        reset(other);
-        assert_eq!(read_to_close(&mut tls_client(app.addr)), b"");
-    }
-    wait_until("every handshake is forgotten", || {
-        app.handle.stats().handshakes == 0
-    });
-    let stats = app.handle.stats();
-    assert_eq!((stats.connections, stats.opened), (0, 0));
-    assert_eq!(stats.handler_failures, ROUNDS);
-    for (reason, _) in &kinds {
-        assert_eq!(stats.refused[reason], ROUNDS, "{reason}");
-    }
-    assert_eq!(stats.refused["tls"], ROUNDS);
-    assert_eq!(stats.refused["peer_left"], 2 * ROUNDS);
-    let all: u64 = stats.refused.values().sum();
-    assert_eq!(all, ROUNDS * (kinds.len() as u64 + 3), "{stats:?}");
-    assert!(all > 1_000);
-    assert!(app.is_quiet(), "a failed handshake is no event");
-    assert_echoes(&mut Client::connect(app.addr));
-}
-
-fn tls_client(addr: SocketAddr) -> TcpStream {
-    let mut stream = dial(addr);
-    stream.write_all(b"\x16\x03\x01").unwrap();
-    stream
 }
 
 #[test]

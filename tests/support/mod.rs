@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod child;
+pub mod refusal;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
