@@ -91,6 +91,105 @@ fn h02_long_heads_get_431_and_414() {
     assert_eq!(app.handle.stats().refused["head_too_large"], 3);
 }
 
+/// A plain upgrade request with a line added behind Host.
+fn with_line(line: &[u8]) -> Vec<u8> {
+    let request = upgrade("localhost", "/", "");
+    let (first, rest) = request.split_at(request.find("Upgrade").unwrap());
+    [first.as_bytes(), line, b"\r\n", rest.as_bytes()].concat()
+}
+
+/// Each of these is one 400, and the end of its connection.
+fn assert_malformed(app: &App, requests: &[Vec<u8>]) {
+    let before = app.handle.stats().opened;
+    for request in requests {
+        assert_refused(app.addr, request, 400, &[]);
+    }
+    assert_eq!(app.handle.stats().opened, before);
+    assert!(app.is_quiet());
+}
+
+#[test]
+fn h03_h04_h05_malformed_lines_get_400() {
+    let app = App::echo(Server::builder());
+    let request = upgrade("localhost", "/", "");
+    let lines: [&[u8]; 17] = [
+        b"X: a\r\n b",
+        b"X: a\r\n\tb",
+        b"X: a\nY: b",
+        b"X: a\rb",
+        b"X: a\0b",
+        b"X: a\x07b",
+        b"X: a\x7fb",
+        b"X: a\r",
+        b"Name : v",
+        b"Name\t: v",
+        b": v",
+        b"Na me: v",
+        b"Na(me: v",
+        b"Na\0me: v",
+        b"N\xc3\xa4me: v",
+        b"no colon",
+        b"\x0bX: v",
+    ];
+    let mut requests: Vec<_> = lines.into_iter().map(with_line).collect();
+    requests.push(request.replace("\r\n", "\n").into_bytes());
+    requests.push(request.replacen("\r\n", "\n", 1).into_bytes());
+    requests.push(format!("\r\n{request}").into_bytes());
+    requests.push(request.replace("Host", " Host").into_bytes());
+    assert_malformed(&app, &requests);
+    // Bytes beyond ASCII in a value are none of our business.
+    let (head, _) = ask(app.addr, with_line(b"X:\ta\xff\xe4 "));
+    assert_eq!(status_of(&head), 101);
+}
+
+#[test]
+fn h06_headers_that_may_come_once() {
+    let app = App::echo(Server::builder());
+    let again = [
+        KEY_LINE,
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+        "Sec-WebSocket-Version: 13\r\n",
+        "Host: localhost\r\n",
+        "HOST: evil\r\n",
+        "Origin: http://localhost\r\nOrigin: http://localhost\r\n",
+    ];
+    let again = again.map(|line| upgrade("localhost", "/", line).into_bytes());
+    assert_malformed(&app, &again);
+    // Lists may come in several lines.
+    let lists = "Upgrade: h2c\r\nConnection: keep-alive\r\nSec-WebSocket-Protocol: a\r\n\
+                 Sec-WebSocket-Protocol: b\r\nSec-WebSocket-Extensions: x\r\nSec-WebSocket-Extensions: y\r\n";
+    assert_echoes(&mut Client::connect_with(app.addr, "/", lists));
+}
+
+#[test]
+fn h07_upgrade_and_connection_are_lists_of_tokens() {
+    let app = App::echo(Server::builder());
+    let with = |upgrade: &str, connection: &str| {
+        but("Upgrade: websocket", &format!("Upgrade: {upgrade}"))
+            .replace("Connection: Upgrade", &format!("Connection: {connection}"))
+    };
+    for (upgrade, connection) in [
+        ("h2c, websocket", "Upgrade"),
+        ("websocket, foo", "keep-alive, Upgrade"),
+        ("WebSocket", ",,upgrade ,"),
+        ("WEBSOCKET", "\tkeep-alive\t,\tUPGRADE"),
+    ] {
+        let request = with(upgrade, connection);
+        assert_echoes(&mut Client::open(dial(app.addr), &request));
+    }
+    for (upgrade, connection) in [
+        ("foo", "Upgrade"),
+        ("websockets", "Upgrade"),
+        ("web socket", "Upgrade"),
+        ("", "Upgrade"),
+        ("websocket", "keep-alive"),
+        ("websocket", "close, upgraded"),
+    ] {
+        let request = with(upgrade, connection);
+        assert_refused(app.addr, request, 426, &["Upgrade: websocket"]);
+    }
+}
+
 #[test]
 fn h08_a_key_without_upgrade_gets_426() {
     let app = App::echo(Server::builder());
@@ -178,6 +277,37 @@ fn h13_other_methods_get_405() {
     }
     let connect = "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n";
     assert_refused(app.addr, connect, 405, &["Allow: GET, HEAD"]);
+}
+
+#[test]
+fn h14_forms_of_the_target() {
+    let app = App::echo(Server::builder());
+    let to = |target: &str| upgrade("localhost", target, "").into_bytes();
+    let bad = [
+        "*",
+        "localhost:443",
+        "//evil",
+        "http://localhost//evil",
+        "/a#b",
+        "/a b",
+        "/\u{e4}",
+        "a",
+        "",
+        "http://",
+        "http://u@localhost/",
+        "ftp://localhost/",
+        "http://localhost:70000/",
+    ];
+    assert_malformed(&app, &bad.map(to));
+    // The absolute form's authority overrides Host (RFC 9112 section 3.2.2).
+    let page = |target: &str| {
+        let request = upgrade("localhost", target, "Origin: http://localhost\r\n");
+        status(app.addr, request)
+    };
+    assert_eq!(page("http://localhost/p?q"), 101);
+    assert_eq!(page("ws://LOCALHOST"), 101);
+    assert_eq!(page("ws://attacker.tld/"), 403);
+    assert_eq!(page("http://127.0.0.1/"), 403);
 }
 
 #[test]
