@@ -1,76 +1,10 @@
 // A real browser against the `broadcast` example and its page, and against tests/interop/server for the subprotocol.
 //
 //   node chat.mjs --modules DIR --out DIR --chromium FILE --broadcast FILE --server FILE
-//
-// --modules: where playwright-core is installed (in DIR/node_modules); --out: gets logs and screenshots.
-// Exit status 0 when everything held; every wait has a bound.
 
-import { spawn } from 'node:child_process';
-import fs from 'node:fs';
-import { createRequire } from 'node:module';
-import os from 'node:os';
-import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { args, check, checkLayout, openBrowser, same, scenario, screenshot, SOON, start, within } from './browser.mjs';
 
-const string = { type: 'string' };
-const { values: args } = parseArgs({ options: { modules: string, out: string, chromium: string, broadcast: string, server: string } });
-for (const name of ['modules', 'out', 'chromium', 'broadcast', 'server']) {
-  if (!args[name]) throw new Error(`--${name} is missing`);
-}
-const { chromium } = createRequire(path.resolve(args.modules, 'package.json'))('playwright-core');
-
-const SOON = 10_000; // ms, for anything that should happen at once
 const RECONNECT = 20_000; // the page's delays are capped at 5 s
-
-const cleanups = [];
-
-// ---- checks
-
-let failures = 0;
-function check(holds, what) {
-  console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}`);
-  if (!holds) failures++;
-}
-function same(seen, expected, what) {
-  const holds = JSON.stringify(seen) === JSON.stringify(expected);
-  check(holds, holds ? what : `${what}: ${JSON.stringify(seen)} instead of ${JSON.stringify(expected)}`);
-}
-
-async function within(ms, what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`${what}: nothing within ${ms} ms`)), ms); });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-// ---- the executables under test
-
-async function start(name, file, ...argv) {
-  const log = fs.createWriteStream(path.join(args.out, `${name}.log`), { flags: 'a' });
-  const child = spawn(file, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
-  cleanups.push(() => child.exitCode ?? child.signalCode ?? child.kill('SIGKILL'));
-  child.stderr.pipe(log, { end: false });
-  const exit = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
-  const address = new Promise((resolve, reject) => {
-    let output = '';
-    child.once('error', reject);
-    child.stdout.on('data', (chunk) => {
-      log.write(chunk);
-      output += chunk;
-      const line = /^listening on ws:\/\/(.*)\/$/m.exec(output);
-      if (line) resolve(line[1]);
-    });
-    exit.then((status) => reject(new Error(`${name} ended with ${status} before it was listening`)));
-  });
-  const stop = () => {
-    child.kill('SIGTERM');
-    return within(SOON, `${name} ends on SIGTERM`, exit);
-  };
-  return { address: await within(SOON, `${name} listens`, address), stop };
-}
 
 // ---- raw WebSockets inside a page: what the browser itself reports
 
@@ -143,44 +77,13 @@ const inPage = {
 // ---- the run
 
 async function main() {
-  fs.mkdirSync(args.out, { recursive: true });
-  let example = await start('broadcast', args.broadcast, '127.0.0.1:0');
-  const server = await start('server', args.server, '127.0.0.1:0', 'app');
-  const pageUrl = `http://${example.address}/`;
+  let example = await start('broadcast', {}, args.broadcast, '127.0.0.1:0');
+  const server = await start('server', {}, args.server, '127.0.0.1:0', 'app');
   const hubUrl = `ws://${example.address}/`;
+  const browser = await openBrowser();
 
-  const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'wshub-browser-'));
-  cleanups.push(() => fs.rmSync(profile, { recursive: true, force: true, maxRetries: 3 }));
-  const browser = await chromium.launchPersistentContext(profile, {
-    executablePath: args.chromium,
-    headless: true,
-    timeout: 60_000,
-    viewport: { width: 1000, height: 700 },
-    args: [
-      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-      '--disable-sync', '--disable-dev-shm-usage', '--no-proxy-server',
-      '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
-    ],
-  });
-  cleanups.unshift(() => browser.close());
-  browser.setDefaultTimeout(SOON);
-  console.log(`Chromium ${browser.browser()?.version() ?? ''}`.trimEnd());
-
-  const errors = []; // whatever a page complains about
-  let serverIsDown = false; // while it is, a refused connection is no fault
-  const watch = (page, name) => {
-    page.on('pageerror', (error) => errors.push(`${name}: ${error}`));
-    page.on('console', (message) => {
-      if (message.type() !== 'error') return;
-      if (serverIsDown && /WebSocket connection to .* failed/.test(message.text())) return;
-      errors.push(`${name}: ${message.text()}`);
-    });
-  };
   const open = async (name) => {
-    const page = await browser.newPage();
-    watch(page, name);
-    const response = await page.goto(pageUrl);
-    check(response.status() === 200 && /^text\/html/.test(response.headers()['content-type'] ?? ''), `${name}: the page comes as 200 text/html`);
+    const page = await browser.open(name, `http://${example.address}/`);
     await isOpen(page);
     return page;
   };
@@ -216,19 +119,7 @@ async function main() {
   await everybodySees('wshubwshub'.repeat(15), 'a long word arrives');
 
   console.log('--- layout');
-  for (const width of [1000, 360]) {
-    for (const colorScheme of ['light', 'dark']) {
-      await ada.emulateMedia({ colorScheme });
-      await ada.setViewportSize({ width, height: 700 });
-      await ada.screenshot({ path: path.join(args.out, `broadcast-${width}-${colorScheme}.png`) });
-    }
-    const [scrollWidth, innerWidth] = await ada.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-    check(innerWidth === width && scrollWidth <= innerWidth, `no horizontal scrolling at ${width} px (${scrollWidth} of ${innerWidth})`);
-    check(await ada.evaluate(() => {
-      const edges = [...document.querySelectorAll('#status, #log, #message, #send, .text')].map((e) => e.getBoundingClientRect());
-      return edges.every((box) => box.left >= 0 && box.right <= innerWidth) && document.querySelector('#log').scrollWidth <= document.querySelector('#log').clientWidth;
-    }), `nothing sticks out at ${width} px`);
-  }
+  await checkLayout(ada, 'broadcast', '#status, #log, #message, #send, .text');
 
   console.log('--- raw WebSockets in the browser');
   const echo = await run('echo', ada, 'echo', { url: hubUrl, bytes: 900_000, code: 1000, reason: 'done' });
@@ -254,7 +145,7 @@ async function main() {
   const goingAway = run('1001', ada, 'visit', { url: hubUrl });
   const opened = await run('a connection of its own', bob, 'visit', { url: hubUrl, code: 1000 });
   same(opened.close.code, 1000, 'connections work before the shutdown');
-  serverIsDown = true;
+  browser.serverIsDown = true;
   const [status, close] = await Promise.all([example.stop(), goingAway]);
   same(status, 0, 'SIGTERM: exit status 0');
   same([close.close.code, close.close.wasClean], [1001, true], 'onclose sees 1001');
@@ -266,37 +157,22 @@ async function main() {
   await ada.waitForFunction(() => document.querySelector('#send').disabled, null, { polling: 50 });
   check(true, 'a failed attempt is logged, Send is disabled');
   await ada.fill('#message', 'Typed while the server was away');
-  await ada.screenshot({ path: path.join(args.out, 'broadcast-closed.png') });
+  await screenshot(ada, 'broadcast-closed');
 
   const before = example.address;
-  example = await start('broadcast', args.broadcast, before);
+  example = await start('broadcast', {}, args.broadcast, before);
   same(example.address, before, 'the example starts again on the same port');
   await Promise.all([isOpen(ada, RECONNECT), isOpen(bob, RECONNECT)]);
   check(true, 'both pages reconnect by themselves');
-  serverIsDown = false;
+  browser.serverIsDown = false;
   await ada.press('#message', 'Enter');
   await everybodySees('Typed while the server was away', 'and chat again');
-  await ada.screenshot({ path: path.join(args.out, 'broadcast-reconnected.png') });
+  await screenshot(ada, 'broadcast-reconnected');
 
-  serverIsDown = true;
+  browser.serverIsDown = true;
   same(await example.stop(), 0, 'SIGTERM again: exit status 0');
   same(await server.stop(), 0, 'SIGTERM to the echo server: exit status 0');
-  same(errors, [], 'no errors in the console');
+  same(browser.errors, [], 'no errors in the console');
 }
 
-let bad = false;
-try {
-  await within(150_000, 'the whole run', main());
-} catch (error) {
-  console.log(`FAIL ${error.stack ?? error}`);
-  bad = true;
-}
-for (const cleanup of cleanups) {
-  try {
-    await within(SOON, 'cleaning up', Promise.resolve(cleanup()));
-  } catch (error) {
-    console.log(`cleaning up: ${error.message}`);
-  }
-}
-console.log(bad || failures ? `browser: FAILED (${failures} checks); logs and screenshots are in ${args.out}` : 'browser: all checks hold');
-process.exit(bad || failures ? 1 : 0);
+await scenario('chat', ['broadcast', 'server'], main);

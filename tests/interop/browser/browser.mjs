@@ -1,0 +1,156 @@
+// What the scenarios of this folder share: arguments, checks, the executables under test, Chromium, and an end in bounded time.
+//
+//   node SCENARIO.mjs --modules DIR --out DIR --chromium FILE, and a FILE for each executable that it names
+//
+// --modules: where playwright-core is installed (in DIR/node_modules); --out: gets logs and screenshots.
+// Exit status 0 when everything held; every wait has a bound.
+
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+
+export const SOON = 10_000; // ms, for anything that should happen at once
+
+export let args;
+const cleanups = [];
+
+// ---- checks
+
+let failures = 0;
+export function check(holds, what) {
+  console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}`);
+  if (!holds) failures++;
+}
+export function same(seen, expected, what) {
+  const holds = JSON.stringify(seen) === JSON.stringify(expected);
+  check(holds, holds ? what : `${what}: ${JSON.stringify(seen)} instead of ${JSON.stringify(expected)}`);
+}
+
+export async function within(ms, what, promise) {
+  let timer;
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`${what}: nothing within ${ms} ms`)), ms); });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// ---- the executables under test
+
+// start(NAME, ENV, FILE, ARGUMENT...): waits for its "listening on" line; `stop` ends it with a signal and gives its exit status
+export async function start(name, env, file, ...argv) {
+  const log = fs.createWriteStream(path.join(args.out, `${name}.log`), { flags: 'a' });
+  const child = spawn(file, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  cleanups.push(() => child.exitCode ?? child.signalCode ?? child.kill('SIGKILL'));
+  child.stderr.pipe(log, { end: false });
+  const exit = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
+  const address = new Promise((resolve, reject) => {
+    let output = '';
+    child.once('error', reject);
+    child.stdout.on('data', (chunk) => {
+      log.write(chunk);
+      output += chunk;
+      const line = /^listening on ws:\/\/(.*)\/$/m.exec(output);
+      if (line) resolve(line[1]);
+    });
+    exit.then((status) => reject(new Error(`${name} ended with ${status} before it was listening`)));
+  });
+  const stop = (signal = 'SIGTERM') => {
+    child.kill(signal);
+    return within(SOON, `${name} ends on ${signal}`, exit);
+  };
+  return { address: await within(SOON, `${name} listens`, address), stop, signal: (signal) => child.kill(signal) };
+}
+
+// ---- Chromium
+
+// errors: whatever a page complains about; a refused connection is no fault while `serverIsDown` is set.
+export async function openBrowser() {
+  const { chromium } = createRequire(path.resolve(args.modules, 'package.json'))('playwright-core');
+  const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'wshub-browser-'));
+  cleanups.push(() => fs.rmSync(profile, { recursive: true, force: true, maxRetries: 3 }));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: args.chromium,
+    headless: true,
+    timeout: 60_000,
+    viewport: { width: 1000, height: 700 },
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+      '--disable-sync', '--disable-dev-shm-usage', '--no-proxy-server',
+      '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
+    ],
+  });
+  cleanups.unshift(() => context.close());
+  context.setDefaultTimeout(SOON);
+  console.log(`Chromium ${context.browser()?.version() ?? ''}`.trimEnd());
+
+  const browser = { errors: [], serverIsDown: false };
+  browser.open = async (name, url) => {
+    const page = await context.newPage();
+    page.on('pageerror', (error) => browser.errors.push(`${name}: ${error}`));
+    page.on('console', (message) => {
+      if (message.type() !== 'error') return;
+      if (browser.serverIsDown && /WebSocket connection to .* failed/.test(message.text())) return;
+      browser.errors.push(`${name}: ${message.text()}`);
+    });
+    const response = await page.goto(url);
+    check(response.status() === 200 && /^text\/html/.test(response.headers()['content-type'] ?? ''), `${name}: the page comes as 200 text/html`);
+    return page;
+  };
+  return browser;
+}
+
+// Pictures of a page, wide and narrow, light and dark; nothing of it may stick out sideways.
+export async function checkLayout(page, name, elements) {
+  for (const width of [1000, 360]) {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 700 });
+      await screenshot(page, `${name}-${width}-${colorScheme}`);
+    }
+    const [scrollWidth, innerWidth] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+    check(innerWidth === width && scrollWidth <= innerWidth, `no horizontal scrolling at ${width} px (${scrollWidth} of ${innerWidth})`);
+    check(await page.evaluate((elements) => {
+      return [...document.querySelectorAll(elements)].every((e) => {
+        const { left, right } = e.getBoundingClientRect();
+        return left >= 0 && right <= innerWidth && (getComputedStyle(e).overflowX !== 'auto' || e.scrollWidth <= e.clientWidth);
+      });
+    }, elements), `nothing sticks out at ${width} px`);
+  }
+}
+
+export function screenshot(page, name) {
+  return page.screenshot({ path: path.join(args.out, `${name}.png`) });
+}
+
+// ---- the run
+
+// scenario(NAME, EXECUTABLES, MAIN): parses the arguments, runs MAIN, cleans up, ends the process
+export async function scenario(name, executables, main) {
+  const names = ['modules', 'out', 'chromium', ...executables];
+  args = parseArgs({ options: Object.fromEntries(names.map((name) => [name, { type: 'string' }])) }).values;
+  for (const name of names) {
+    if (!args[name]) throw new Error(`--${name} is missing`);
+  }
+  fs.mkdirSync(args.out, { recursive: true });
+  let bad = false;
+  try {
+    await within(150_000, 'the whole run', main());
+  } catch (error) {
+    console.log(`FAIL ${error.stack ?? error}`);
+    bad = true;
+  }
+  for (const cleanup of cleanups) {
+    try {
+      await within(SOON, 'cleaning up', Promise.resolve(cleanup()));
+    } catch (error) {
+      console.log(`cleaning up: ${error.message}`);
+    }
+  }
+  console.log(bad || failures ? `${name}: FAILED (${failures} checks); logs and screenshots are in ${args.out}` : `${name}: all checks hold`);
+  process.exit(bad || failures ? 1 : 0);
+}
