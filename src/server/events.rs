@@ -102,7 +102,9 @@ impl<'a> Events<'a> {
         self.take(Patience::None)
     }
 
-    /// The next event; blocks for at most `timeout`. For a tool with a loop of its own.
+    /// The next event; blocks for at most `timeout`. For a tool with a loop of its own: the time until
+    /// its next task is due is the timeout. An event that waits comes even with a timeout of zero, so
+    /// such a loop does what is due before it takes the next event, as `examples/dashboard.rs` does.
     ///
     /// # Errors
     /// [`RecvError::Empty`] when none came in time, [`RecvError::Ended`] when none will come.

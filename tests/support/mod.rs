@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod child;
+pub mod example;
 pub mod refusal;
 
 use std::io::{self, Read, Write};
