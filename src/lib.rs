@@ -10,8 +10,8 @@
 //! - What happens: [`Event`], [`Message`], [`CloseEvent`], [`CloseCode`], [`Error`], [`Violation`].
 //! - Sending: [`Connection`], [`Server::broadcast`], [`Group`], [`Prepared`]; what a slow peer
 //!   misses: [`Overflow`], [`SendError`].
-//! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`]; plain requests:
-//!   [`Response`].
+//! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`],
+//!   [`secret_matches`]; plain requests: [`Response`].
 //! - Ending: [`ServerHandle::shutdown`], [`Server::shutdown`], [`ShutdownReport`]; counting:
 //!   [`Stats`].
 //! - Threads: one per open connection or handshake, of [`Limits::stack_size`], kept a while for the
@@ -49,6 +49,7 @@ pub use group::Group;
 pub use handler::{Handler, Listeners, RunError};
 pub use handshake::{
     Accept, InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version,
+    secret_matches,
 };
 pub use limits::Limits;
 pub use message::{Message, Prepared};

@@ -9,12 +9,14 @@ pub(crate) mod negotiate;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;
+mod secret;
 #[cfg(test)]
 mod tests;
 
 pub use refusal::Refusal;
 pub use request::{Request, Version};
 pub use response::{Accept, InvalidHeader, InvalidStatus, Reject, Response};
+pub use secret::secret_matches;
 
 /// Whether `text` is a token, the alphabet of methods, header names and subprotocols (RFC 9110 5.6.2).
 pub(crate) fn is_token(text: &[u8]) -> bool {

@@ -501,7 +501,22 @@ impl Reject {
         self.response.status()
     }
 
-    /// The error of the hook that became this, for the log.
+    /// Says why, for the log only: the client does not see it. Escaped and cut short there; name what was tried, never
+    /// the secret that was sent.
+    ///
+    /// ```
+    /// use wshub::{Refusal, Reject};
+    ///
+    /// let reject = Reject::unauthorized().with_cause("wrong cookie");
+    /// assert!(Refusal::HookRejected(reject).to_string().ends_with(": wrong cookie"));
+    /// ```
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl AsRef<str>) -> Self {
+        self.cause = Some(excerpt(cause.as_ref().as_bytes()));
+        self
+    }
+
+    /// Why the hook refused, or the error of the hook that became this; for the log.
     pub(crate) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }

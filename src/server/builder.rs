@@ -35,14 +35,15 @@ const BAD_PORTS: [u16; 19] = [
 /// not connect, and nothing is unbounded.
 ///
 /// ```
-/// use wshub::{Accept, Overflow, Reject, Response, Server};
+/// use wshub::{Accept, Overflow, Reject, Response, Server, secret_matches};
 ///
+/// let token = std::env::var("HUB_TOKEN").unwrap_or_default();
 /// let server = Server::builder()
 ///     .subprotocols(["chat"])
 ///     .origins(["https://app.example.com"])
 ///     .overflow(Overflow::DropOldest)
-///     .accept(|request| match request.cookie("token") {
-///         Some("secret") => Ok(Accept::new()),
+///     .accept(move |request| match request.cookie("token") {
+///         Some(given) if secret_matches(given, &token) => Ok(Accept::new()),
 ///         _ => Err(Reject::unauthorized()),
 ///     })
 ///     .http(|request| match request.path() {

@@ -134,3 +134,16 @@ fn h24_an_error_of_a_hook_becomes_a_500_with_its_text_in_the_log() {
     );
     assert!(!text(refusal.encode()).contains("\"X\""));
 }
+
+#[test]
+fn h24_a_cause_is_for_the_log_only_escaped_and_cut_short() {
+    let reject = Reject::unauthorized().with_cause(format!("wrong\r\ntoken{}", "!".repeat(99)));
+    let refusal = Refusal::HookRejected(reject);
+    let logged = refusal.to_string();
+    assert!(logged.contains(": wrong\\r\\ntoken!!!"), "{logged}");
+    assert!(
+        !logged.contains('\n') && !logged.contains(&"!".repeat(60)),
+        "{logged}"
+    );
+    assert!(!text(refusal.encode()).contains("wrong"));
+}
