@@ -6,8 +6,8 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::example::Example;
-use support::{Client, exchange};
+use support::example::{Example, Process};
+use support::{Client, exchange, upgrade};
 
 #[test]
 fn the_dashboard_sends_ten_readings_a_second() {
@@ -64,6 +64,158 @@ fn the_dashboard_serves_its_page() {
     assert!(answer.contains("<canvas"), "{answer}");
     assert!(!answer.contains("src=\"http"), "nothing from elsewhere");
     assert!(get(&example, "/other").starts_with("HTTP/1.1 404 "));
+}
+
+const ADA: &str = "0badcafe0badcafe0badcafe0badcafe";
+const BOB: &str = "feedface00feedface00feedface0000";
+const WRONG: &str = "0badcafe0badcafe0badcafe0badcaff";
+
+fn start_auth() -> Example {
+    Example::start("auth", &[("HUB_TOKENS", &format!("ada:{ADA} bob:{BOB}"))])
+}
+
+/// The four ways to send a token: path and headers of the request, and what the log says of a wrong one.
+fn ways(token: &str) -> [(String, String, &'static str); 5] {
+    let path = || "/".to_owned();
+    [
+        (
+            path(),
+            format!("Authorization: Bearer {token}\r\n"),
+            "wrong token in Authorization",
+        ),
+        (
+            path(),
+            format!("authorization: bearer {token}\r\n"),
+            "wrong token in Authorization",
+        ),
+        (
+            path(),
+            format!("Sec-WebSocket-Protocol: hub.auth, token.{token}\r\n"),
+            "wrong token as subprotocol",
+        ),
+        (
+            format!("/?a=b&token={token}"),
+            String::new(),
+            "wrong token in the query",
+        ),
+        (
+            path(),
+            format!("Cookie: theme=dark; hub_token={token}\r\n"),
+            "wrong cookie",
+        ),
+    ]
+}
+
+#[test]
+fn auth_lets_in_whoever_has_a_token_and_knows_the_name() {
+    let example = start_auth();
+    for (name, token) in [("ada", ADA), ("bob", BOB)] {
+        for (path, headers, _) in ways(token) {
+            let mut client = Client::connect_with(example.addr, &path, &headers);
+            assert_eq!(client.read_message().text(), format!("hello {name}"));
+            client.send_text("hi");
+            assert_eq!(client.read_message().text(), format!("{name}: hi"));
+            client.send_close(1000, "");
+            assert_eq!(client.read_message().close().0, 1000);
+        }
+    }
+    let (status, log) = example.terminate();
+    assert!(status.success(), "{status}");
+    assert!(!log.contains(ADA) && !log.contains(BOB), "{log}");
+}
+
+#[test]
+fn auth_refuses_with_401_and_the_log_says_why_without_the_token() {
+    for (path, headers, cause) in ways(WRONG) {
+        let example = start_auth();
+        let answer = knock(&example, &path, &headers);
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        assert!(answer.contains("WWW-Authenticate: Bearer\r\n"), "{answer}");
+        assert!(!answer.contains(cause), "the client is not told: {answer}");
+        let line = example.logs("refused ");
+        assert!(
+            line.ends_with(&format!("401 Unauthorized: {cause}")),
+            "{line}"
+        );
+        let (_, log) = example.terminate();
+        assert!(!log.contains(WRONG), "{log}");
+    }
+}
+
+#[test]
+fn auth_refuses_who_sends_no_token() {
+    let prefix = &ADA[..31];
+    for headers in [
+        String::new(),
+        format!("Authorization: Basic {ADA}\r\n"),
+        // Nothing could be answered but the token itself.
+        format!("Sec-WebSocket-Protocol: token.{ADA}\r\n"),
+        "Sec-WebSocket-Protocol: hub.auth\r\n".to_owned(),
+        format!("Cookie: Hub_Token={ADA}\r\n"),
+    ] {
+        let example = start_auth();
+        let answer = knock(&example, "/", &headers);
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{headers}: {answer}");
+        let line = example.logs("refused ");
+        assert!(line.ends_with(": no token"), "{line}");
+        assert!(!line.contains(prefix), "{line}");
+    }
+    let example = start_auth();
+    for (path, headers) in [
+        ("/?token=", String::new()),
+        ("/", format!("Authorization: Bearer {prefix}\r\n")),
+        // What was sent on purpose counts, not the cookie beside it.
+        (
+            "/",
+            format!("Authorization: Bearer {WRONG}\r\nCookie: hub_token={ADA}\r\n"),
+        ),
+    ] {
+        let answer = knock(&example, path, &headers);
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{headers}: {answer}");
+    }
+}
+
+#[test]
+fn auth_answers_with_its_subprotocol_and_a_cookie_that_no_script_reads() {
+    let example = start_auth();
+    let offer = format!("Sec-WebSocket-Protocol: hub.auth, token.{ADA}\r\n");
+    let client = Client::connect_with(example.addr, "/", &offer);
+    let lines: Vec<_> = client.answer.lines().collect();
+    assert!(
+        lines.contains(&"Sec-WebSocket-Protocol: hub.auth"),
+        "{lines:?}"
+    );
+    let cookie = format!("Set-Cookie: hub_token={ADA}; HttpOnly; SameSite=Strict; Path=/");
+    assert!(lines.contains(&&*cookie), "{lines:?}");
+    drop(client);
+    let by_cookie = format!("Cookie: hub_token={ADA}\r\n");
+    let client = Client::connect_with(example.addr, "/", &by_cookie);
+    assert!(!client.answer.contains("Set-Cookie"), "{}", client.answer);
+    assert_eq!(ends_gracefully(client, example), "");
+}
+
+#[test]
+fn auth_does_not_start_without_tokens_and_says_how_to_set_them() {
+    for tokens in [
+        "",
+        "ada",
+        "ada:short",
+        &format!("ada:{ADA} bob:"),
+        &format!(":{ADA}"),
+    ] {
+        let mut command = support::example::command("auth");
+        let mut process = Process::start(command.arg("127.0.0.1:0").env("HUB_TOKENS", tokens));
+        assert_eq!(process.wait().code(), Some(1), "{tokens}");
+        assert!(process.stdout().is_empty());
+        let said = process.stderr().join("\n");
+        assert!(said.contains("export HUB_TOKENS="), "{said}");
+        assert!(!said.contains(ADA), "{said}");
+    }
+}
+
+fn knock(example: &Example, path: &str, headers: &str) -> String {
+    let addr = example.addr;
+    exchange(addr, upgrade(&addr.to_string(), path, headers))
 }
 
 #[derive(Debug)]

@@ -1,0 +1,170 @@
+//! Lets in only clients with a token, by each of the four ways that clients have to send one.
+//!
+//! `HUB_TOKENS="ada:$(openssl rand -hex 16)" cargo run --release --example auth -- 127.0.0.1:9001`
+//!
+//! Then open http://127.0.0.1:9001/ and log in, or connect with a program that sends `Authorization: Bearer TOKEN`.
+//! With RUST_LOG=info it says who was refused and why. Tokens travel as they are: without TLS in front, whoever is on
+//! the way reads them.
+
+mod support;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use wshub::{Accept, Event, Message, Reject, Request, Response, Server, secret_matches};
+
+const PAGE: &str = include_str!("auth.html");
+/// Who sends a token as a subprotocol offers this one, too, and gets it as the answer: never the token.
+const SUBPROTOCOL: &str = "hub.auth";
+const COOKIE: &str = "hub_token";
+
+fn main() -> ExitCode {
+    support::run(|addr| {
+        let users = Arc::new(Users::from_env()?);
+        let at_the_door = users.clone();
+        let server = Server::builder()
+            .accept(move |request| accept(request, &at_the_door))
+            .http(|request| match request.path() {
+                "/" => Response::html(PAGE),
+                _ => Response::not_found(),
+            })
+            .bind(addr)?;
+        support::announce(server.local_addr()?, server.handle())?;
+        println!("open http://localhost:{}/", server.local_addr()?.port());
+        chat(&server, &users);
+        Ok(())
+    })
+}
+
+/// Everybody hears everybody, by name, until the server has shut down.
+fn chat(server: &Server, users: &Users) {
+    for event in server.events() {
+        // A connection keeps its request, so who it is can be asked at any time; the hook has let it in.
+        let Ok((name, _)) = users.check(event.connection().request()) else {
+            continue;
+        };
+        match event {
+            Event::Open(connection) => drop(connection.send(format!("hello {name}"))),
+            Event::Message(_, Message::Text(text)) => {
+                server.broadcast(format!("{name}: {text}"));
+            }
+            Event::Close(_, close) => log::info!("{name} left: {}", close.code),
+            _ => {}
+        }
+    }
+}
+
+fn accept(request: &Request, users: &Users) -> Result<Accept, Reject> {
+    match users.check(request) {
+        // The page logs in once: from now on the browser sends the cookie, and no script can read it. That is a way to
+        // log in without the token in a URL, where histories and logs of proxies keep it, and without a POST, which the
+        // http hook does not take. Behind TLS, add `Secure`.
+        Ok((_, Credentials::Subprotocol(token))) => {
+            let cookie = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/");
+            Ok(Accept::new()
+                .with_subprotocol(SUBPROTOCOL)?
+                .with_header("Set-Cookie", &cookie)?)
+        }
+        Ok(_) => Ok(Accept::new()),
+        Err(cause) => Err(Reject::unauthorized().with_cause(cause)),
+    }
+}
+
+/// A token, and the way it came.
+#[derive(Clone, Copy)]
+enum Credentials<'a> {
+    /// For programs: a browser's page cannot set headers of a WebSocket.
+    Bearer(&'a str),
+    /// For pages: the only header that a page can fill in. It ends up in no history and hardly a log.
+    Subprotocol(&'a str),
+    /// The last resort: proxies write queries to their logs. (wshub never does.)
+    Query(&'a str),
+    /// The browser sends it by itself, to every port of this host.
+    Cookie(&'a str),
+}
+
+impl<'a> Credentials<'a> {
+    /// What was sent on purpose goes before the cookie, which may be an old one.
+    fn of(request: &'a Request) -> Option<Self> {
+        bearer(request)
+            .map(Credentials::Bearer)
+            .or_else(|| subprotocol(request).map(Credentials::Subprotocol))
+            .or_else(|| query(request).map(Credentials::Query))
+            .or_else(|| request.cookie(COOKIE).map(Credentials::Cookie))
+    }
+
+    fn token(self) -> &'a str {
+        let (Credentials::Bearer(token)
+        | Credentials::Subprotocol(token)
+        | Credentials::Query(token)
+        | Credentials::Cookie(token)) = self;
+        token
+    }
+
+    /// For the log, which never holds what was sent.
+    fn refused(self) -> &'static str {
+        match self {
+            Credentials::Bearer(_) => "wrong token in Authorization",
+            Credentials::Subprotocol(_) => "wrong token as subprotocol",
+            Credentials::Query(_) => "wrong token in the query",
+            Credentials::Cookie(_) => "wrong cookie",
+        }
+    }
+}
+
+/// `Authorization: Bearer TOKEN` (RFC 6750 2.1); the scheme in any case (RFC 9110 11.1).
+fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, token) = request.header("authorization")?.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
+}
+
+/// `new WebSocket(url, ["hub.auth", "token.TOKEN"])`
+fn subprotocol(request: &Request) -> Option<&str> {
+    let mut offers = request.subprotocols();
+    offers.find(|offer| *offer == SUBPROTOCOL)?;
+    let mut offers = request.subprotocols();
+    offers.find_map(|offer| offer.strip_prefix("token."))
+}
+
+/// `?token=TOKEN`
+fn query(request: &Request) -> Option<&str> {
+    let mut pairs = request.query()?.split('&');
+    pairs.find_map(|pair| pair.strip_prefix("token="))
+}
+
+/// Names and their tokens.
+struct Users(Vec<(String, String)>);
+
+impl Users {
+    /// From the environment: not from the program's text, nor from its arguments, which everybody on the machine can list.
+    fn from_env() -> io::Result<Self> {
+        let tokens = std::env::var("HUB_TOKENS").unwrap_or_default();
+        let users: Option<Vec<_>> = tokens.split_whitespace().map(user).collect();
+        users.filter(|users| !users.is_empty()).map(Users).ok_or_else(|| {
+            io::Error::other(
+                "HUB_TOKENS does not say who may come in; set it to a name and a token of at least 16 letters and \
+                 digits for each user, as in: export HUB_TOKENS=\"ada:$(openssl rand -hex 16) bob:$(openssl rand -hex 16)\"",
+            )
+        })
+    }
+
+    /// Whose token it is, and how it came; or, for the log, what was wrong.
+    fn check<'a>(&self, request: &'a Request) -> Result<(&str, Credentials<'a>), &'static str> {
+        let credentials = Credentials::of(request).ok_or("no token")?;
+        let mut users = self.0.iter();
+        users
+            .find(|(_, token)| secret_matches(credentials.token(), token))
+            .map(|(name, _)| (name.as_str(), credentials))
+            .ok_or(credentials.refused())
+    }
+}
+
+/// `ada:0badcafe…`; letters and digits are the same in a header, a cookie, a query and a subprotocol.
+fn user(text: &str) -> Option<(String, String)> {
+    let (name, token) = text.split_once(':')?;
+    let is_token = token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (!name.is_empty() && is_token).then(|| (name.to_owned(), token.to_owned()))
+}
