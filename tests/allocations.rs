@@ -101,8 +101,8 @@ fn receive_all(stream: &[u8], frames_in_it: usize, read: usize) -> usize {
             loop {
                 match receiver.receive(&mut buf[start..have]) {
                     Ok(Received::NeedMore { keep }) => {
-                        buf.copy_within(start..start + keep, 0);
-                        have = keep;
+                        have = keep.len();
+                        buf.copy_within(start + keep.start..start + keep.end, 0);
                         break;
                     }
                     Ok(_) => events += 1,

@@ -1,15 +1,17 @@
 //! From a peer's bytes to whole messages, in place on the caller's buffer (RFC 6455 5.4, 5.5, 6.2 and 8.1).
 //!
-//! The caller's buffer holds every byte that arrived and was not discarded. In front lie the `joined` bytes of the
-//! message under assembly, unmasked; behind them a gap of bytes no longer needed; from `raw` on what was not parsed:
+//! The caller's buffer holds every byte that arrived and was not discarded. The `joined` bytes of the message under
+//! assembly, unmasked, lie where its first frame's payload began; in front of them, and in a gap behind them, bytes no
+//! longer needed; from `raw` on what was not parsed:
 //!
 //! ```text
-//! | joined bytes | gap | not parsed yet |
-//! 0            joined  raw        buf.len()
+//! | discard | joined bytes | gap | not parsed yet |
+//! 0                              raw        buf.len()
 //! ```
 //!
-//! A message that lies whole in the buffer is handed out where it is. Otherwise its payload bytes are unmasked and
-//! moved onto `joined` as they arrive, and text is checked up to the last of them.
+//! A message in one frame is handed out where it is, whole or as it arrives: its bytes are unmasked in place and never
+//! moved (moving them by the length of a header cost more than all else done to a long message). Payload of further
+//! frames is moved onto the joined bytes. Text is checked as it arrives.
 
 use super::Role;
 use super::close::{self, CloseCode};
@@ -34,11 +36,11 @@ pub struct ReceiveLimits {
 /// What [`Receiver::receive`] found; its slices lie in the caller's buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'b> {
-    /// Nothing is complete. Only the first `keep` bytes of the buffer still matter: truncate it to them, read more
-    /// bytes behind them, and call again.
+    /// Nothing is complete. Only these bytes of the buffer still matter: drop all before and behind them, read more
+    /// bytes behind them, and call again with a buffer that begins with them.
     NeedMore {
-        /// How many bytes to keep.
-        keep: usize,
+        /// Which bytes to keep.
+        keep: Range<usize>,
     },
     /// A whole text message.
     Text(&'b str),
@@ -68,9 +70,12 @@ pub struct Receiver {
     verified: usize,
     /// How many frames of it have begun.
     fragments: u32,
-    joined: usize,
-    raw: usize,
+    /// Bytes in front that are no longer needed.
     discard: usize,
+    /// Bytes behind those that belong to the message under assembly.
+    joined: usize,
+    /// Where the bytes begin that were not parsed.
+    raw: usize,
     /// A frame's first bytes wait for the rest.
     tail: bool,
 }
@@ -98,10 +103,10 @@ struct Frame {
 /// What one step of [`Receiver::receive`] found, as places in the buffer.
 enum Step {
     NeedMore {
-        keep: usize,
+        keep: Range<usize>,
     },
     Message {
-        len: usize,
+        payload: Range<usize>,
     },
     Control {
         opcode: Opcode,
@@ -123,9 +128,9 @@ impl Receiver {
             text: false,
             verified: 0,
             fragments: 0,
+            discard: 0,
             joined: 0,
             raw: 0,
-            discard: 0,
             tail: false,
         }
     }
@@ -210,7 +215,9 @@ impl Receiver {
     fn receive_in_parts<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Violation> {
         let found = match self.step(buf) {
             Ok(Step::NeedMore { keep }) => Ok(Received::NeedMore { keep }),
-            Ok(Step::Message { len }) => message(self.text, buf.get(..len).unwrap_or_default()),
+            Ok(Step::Message { payload }) => {
+                message(self.text, buf.get(payload).unwrap_or_default())
+            }
             Ok(Step::Control { opcode, payload }) => {
                 control(opcode, buf.get(payload).unwrap_or_default())
             }
@@ -226,8 +233,9 @@ impl Receiver {
     fn step(&mut self, buf: &mut [u8]) -> Result<Step, Violation> {
         self.tail = false;
         if self.stage == Stage::Ended {
-            return Ok(Step::NeedMore { keep: 0 });
+            return Ok(Step::NeedMore { keep: 0..0 });
         }
+        self.discard = 0;
         debug_assert!(
             self.raw <= buf.len(),
             "the caller dropped bytes that are still needed"
@@ -258,8 +266,9 @@ impl Receiver {
                 frame.taken,
             );
         }
-        if self.raw != self.joined {
-            buf.copy_within(self.raw..end, self.joined);
+        let behind = self.discard + self.joined;
+        if self.raw != behind {
+            buf.copy_within(self.raw..end, behind);
         }
         self.raw = end;
         self.joined += arrived;
@@ -277,18 +286,23 @@ impl Receiver {
     }
 
     fn finish_message(&mut self) -> Step {
-        let len = self.joined;
+        let payload = self.joined_bytes();
         self.discard = self.raw;
         self.joined = 0;
         self.raw = 0;
         self.stage = Stage::Between;
-        Step::Message { len }
+        Step::Message { payload }
+    }
+
+    fn joined_bytes(&self) -> Range<usize> {
+        self.discard..self.discard + self.joined
     }
 
     /// Refuses text that cannot become valid, before its message is complete (RFC 6455 8.1).
     fn check_text(&mut self, buf: &[u8]) -> Result<(), Violation> {
         if self.text {
-            self.verified = utf8::check(buf.get(..self.joined).unwrap_or_default(), self.verified)?;
+            let joined = buf.get(self.joined_bytes()).unwrap_or_default();
+            self.verified = utf8::check(joined, self.verified)?;
         }
         Ok(())
     }
@@ -347,6 +361,9 @@ impl Receiver {
         self.stage = Stage::Assembling;
         self.fragments += 1;
         self.raw += size;
+        if self.joined == 0 {
+            self.discard = self.raw;
+        }
         self.frame = Some(Frame {
             fin: header.fin,
             mask: header.mask,
@@ -369,27 +386,31 @@ impl Receiver {
         }
         if self.joined == 0 {
             self.discard = end;
-            self.raw = 0;
-        } else {
-            self.raw = end;
         }
+        self.raw = end - self.discard;
         Step::Control {
             opcode: header.opcode,
             payload: start..end,
         }
     }
 
-    /// Moves the bytes of an incomplete header or control frame down to the joined ones, and waits for more.
+    /// Moves the bytes of an incomplete header or control frame down to the joined ones, if there are any, and waits
+    /// for more.
     fn need_more(&mut self, buf: &mut [u8]) -> Step {
         let raw = self.raw.min(buf.len());
         let tail = buf.len() - raw;
         self.tail = tail > 0;
-        if self.tail && raw != self.joined {
-            buf.copy_within(raw.., self.joined);
+        if self.joined == 0 {
+            self.discard = raw;
+        }
+        let joined = self.joined_bytes();
+        if self.tail && raw != joined.end {
+            buf.copy_within(raw.., joined.end);
         }
         self.raw = self.joined;
+        self.discard = 0;
         Step::NeedMore {
-            keep: self.joined + tail,
+            keep: joined.start..joined.end + tail,
         }
     }
 

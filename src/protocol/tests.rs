@@ -80,8 +80,9 @@ impl Driver {
             let event = match self.receiver.receive(&mut self.buf) {
                 Ok(Received::NeedMore { keep }) => {
                     assert_eq!(self.receiver.take_discard(), 0);
-                    assert!(keep <= self.limits.max_message + MAX_CONTROL + MAX_HEADER);
-                    self.buf.truncate(keep);
+                    assert!(keep.len() <= self.limits.max_message + MAX_CONTROL + MAX_HEADER);
+                    self.buf.truncate(keep.end);
+                    self.buf.drain(..keep.start);
                     return &self.events[before..];
                 }
                 Ok(Received::Text(s)) => text(s),
@@ -899,7 +900,7 @@ fn is_assembling_is_false_after_a_message_whose_first_bytes_came_before() {
         let mut buf = frame(first, b"abc");
         let mut receiver = Receiver::new(Role::Server, LIMITS);
         let found = receiver.receive(&mut buf[..3]);
-        assert_eq!(found, Ok(Received::NeedMore { keep: 3 }));
+        assert_eq!(found, Ok(Received::NeedMore { keep: 0..3 }));
         assert!(receiver.is_assembling());
         assert!(receiver.receive(&mut buf).is_ok());
         assert!(!receiver.is_assembling());
@@ -923,12 +924,32 @@ fn a_whole_message_is_handed_out_where_it_lies() {
 }
 
 #[test]
+fn a_message_in_one_frame_stays_where_it_lies_as_it_arrives() {
+    let mut buf = [frame(0x89, b"ping"), frame(0x81, b"a long message")].concat();
+    let (place, arrived) = (buf[16..].as_ptr(), buf.len() - 9);
+    let mut receiver = Receiver::new(Role::Server, LIMITS);
+    assert_eq!(receiver.receive(&mut buf), Ok(Received::Ping(b"ping")));
+    assert_eq!(receiver.take_discard(), 10);
+    let found = receiver.receive(&mut buf[10..arrived]);
+    assert_eq!(
+        found,
+        Ok(Received::NeedMore {
+            keep: 6..arrived - 10
+        })
+    );
+    let Ok(Received::Text(found)) = receiver.receive(&mut buf[16..]) else {
+        panic!()
+    };
+    assert_eq!((found, found.as_ptr()), ("a long message", place));
+}
+
+#[test]
 fn an_empty_buffer_needs_more() {
     check(&[], &[]);
     let mut receiver = Receiver::new(Role::Server, LIMITS);
     assert_eq!(
         receiver.receive(&mut []),
-        Ok(Received::NeedMore { keep: 0 })
+        Ok(Received::NeedMore { keep: 0..0 })
     );
     assert!(!receiver.is_assembling());
 }
