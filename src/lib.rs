@@ -24,6 +24,7 @@
 compile_error!("wshub runs on Unix: Linux (tested), macOS and the BSDs. Windows is not supported.");
 
 mod connection;
+mod copy;
 mod error;
 mod event;
 mod group;

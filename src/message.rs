@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::copy;
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
 
@@ -85,7 +86,9 @@ impl fmt::Debug for Message {
 
 impl From<&str> for Message {
     fn from(text: &str) -> Self {
-        Message::Text(text.to_owned())
+        let mut owned = String::new();
+        copy::append_text(&mut owned, text);
+        Message::Text(owned)
     }
 }
 
@@ -109,7 +112,9 @@ impl From<Vec<u8>> for Message {
 
 impl From<&[u8]> for Message {
     fn from(bytes: &[u8]) -> Self {
-        Message::Binary(bytes.to_vec())
+        let mut owned = Vec::new();
+        copy::append(&mut owned, bytes);
+        Message::Binary(owned)
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::connection::Connection;
+use crate::copy;
 use crate::error::Error;
 use crate::event::CloseEvent;
 use crate::limits::Limits;
@@ -76,12 +77,12 @@ enum End {
 
 impl Batch {
     pub fn push_text(&mut self, text: &str) {
-        self.text.push_str(text);
+        copy::append_text(&mut self.text, text);
         self.ends.push(End::Text(self.text.len()));
     }
 
     pub fn push_binary(&mut self, bytes: &[u8]) {
-        self.binary.extend_from_slice(bytes);
+        copy::append(&mut self.binary, bytes);
         self.ends.push(End::Binary(self.binary.len()));
     }
 
