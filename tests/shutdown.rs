@@ -3,8 +3,9 @@
 mod support;
 
 use std::collections::HashSet;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +13,8 @@ use std::time::{Duration, Instant};
 use support::{Client, PATIENCE, dial, frame, upgrade};
 use wshub::testing::{Duplex, duplex};
 use wshub::{
-    Accept, Connection, Error, Event, Events, Limits, RecvError, Server, ServerBuilder,
-    ShutdownReport,
+    Accept, Connection, Error, Event, Events, How, Limits, RecvError, Server, ServerBuilder,
+    ShutdownReport, Transport, Waker,
 };
 
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
@@ -46,6 +47,42 @@ fn drain(mut events: Events<'_>) -> Vec<Event> {
             Err(RecvError::Ended) => return taken,
             Err(error) => panic!("after {} events: {error}", taken.len()),
         }
+    }
+}
+
+/// Stops behind each write until it is told to go on.
+struct Gated {
+    inner: Duplex,
+    written: mpsc::Sender<()>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Transport for Gated {
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        Transport::read(&self.inner, buffer, deadline)
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = self.inner.try_write(buffers);
+        let _ = self.written.send(());
+        let _ = self.go_on.lock().unwrap().recv();
+        written
+    }
+
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        self.inner.wait_writable(deadline)
+    }
+
+    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
+        self.inner.poll_writable(waker)
+    }
+
+    fn shutdown(&self, how: How) {
+        self.inner.shutdown(how);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
     }
 }
 
@@ -263,6 +300,34 @@ fn b22_a_stream_that_comes_during_the_shutdown_does_not_hold_it_up() {
         .unwrap();
     client.send_close(1001, "");
     assert!(matches!(drain(events)[..], [Event::Close(..)]));
+}
+
+#[test]
+fn b22_a_connection_whose_101_is_just_written_closes_cleanly() {
+    let server = builder().without_listener().unwrap();
+    let (ours, mut theirs) = duplex();
+    let (written, is_written) = mpsc::channel();
+    let (go_on, gate) = mpsc::channel();
+    server.attach(Gated {
+        inner: ours,
+        written,
+        go_on: Mutex::new(gate),
+    });
+    theirs
+        .write_all(upgrade("localhost", "/", "").as_bytes())
+        .unwrap();
+    is_written.recv_timeout(PATIENCE).unwrap();
+    server.handle().shutdown();
+    drop(go_on);
+    let mut client = Client::adopt(theirs);
+    assert_eq!(client.read().close().0, 1001);
+    client.send_close(1001, "");
+    assert!(client.at_end());
+    let events = drain(server.events());
+    let Some(Event::Close(_, close)) = events.last() else {
+        panic!("{events:?}");
+    };
+    assert!(close.was_clean, "{close:?}");
 }
 
 #[test]

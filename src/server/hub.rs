@@ -376,11 +376,12 @@ impl Hub {
         snapshot
     }
 
-    fn handshakes(&self) -> Vec<Arc<dyn Transport>> {
+    fn handshakes(&self, which: impl Fn(&Handshake) -> bool) -> Vec<Arc<dyn Transport>> {
         let registry = self.registry();
         registry
             .handshakes
             .iter()
+            .filter(|&handshake| which(handshake))
             .map(|handshake| handshake.transport.clone())
             .collect()
     }
@@ -433,7 +434,8 @@ impl Hub {
         for connection in self.everyone() {
             let _ = connection.close(CloseCode::GOING_AWAY, "");
         }
-        for transport in self.handshakes() {
+        // One whose answer is being written needs no waking, and what it opens is read from.
+        for transport in self.handshakes(|handshake| !handshake.answering) {
             transport.shutdown(How::Read);
         }
         self.someone_left();
@@ -448,7 +450,7 @@ impl Hub {
             for connection in self.everyone() {
                 connection.outbox().abort();
             }
-            for transport in self.handshakes() {
+            for transport in self.handshakes(|_| true) {
                 transport.shutdown(How::Reset);
             }
             self.wait_until_empty(Instant::now() + GRACE);

@@ -87,6 +87,11 @@ impl<S: Read + Write> Client<S> {
     /// Opens a WebSocket; panics unless the answer is 101.
     pub fn open(mut stream: S, request: &str) -> Client<S> {
         stream.write_all(request.as_bytes()).unwrap();
+        Client::adopt(stream)
+    }
+
+    /// Over a stream on which the request is sent already.
+    pub fn adopt(mut stream: S) -> Client<S> {
         let answer = read_head(&mut stream).unwrap();
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
         Client { stream, answer }
