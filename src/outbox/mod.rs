@@ -25,7 +25,7 @@ use crate::message::{Message, Prepared};
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
 use crate::stats::Counters;
-use crate::transport::Transport;
+use crate::transport::{self, Transport};
 
 use collect::Collector;
 use drain::Drain;
@@ -319,7 +319,7 @@ impl Outbox {
                     _ => link.transport.clone(),
                 }
             };
-            if let Err(error) = transport.wait_writable(deadline) {
+            if let Err(error) = transport::wait_writable(&*transport, deadline) {
                 let mut state = self.lock();
                 let Some((link, queue)) = state.parts() else {
                     return Err(Error::Closed);

@@ -146,7 +146,7 @@ impl Queue {
     /// How much a write took. A stream that is gone takes nothing more: its reader is woken.
     fn accepted(&mut self, link: &Link, result: io::Result<usize>) -> usize {
         match result {
-            Ok(written) => written,
+            Ok(written) if written > 0 => written,
             Err(error)
                 if matches!(
                     error.kind(),
@@ -155,7 +155,8 @@ impl Queue {
             {
                 0
             }
-            Err(_) => {
+            // Nothing taken of something offered: the stream's end, as for std's write_all.
+            Ok(_) | Err(_) => {
                 self.give_up(link, Failure::Lost);
                 0
             }

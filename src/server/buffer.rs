@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::time::Instant;
 
-use crate::transport::Transport;
+use crate::transport::{self, Transport};
 
 /// What stays with an idle connection.
 const IDLE: usize = 256;
@@ -58,7 +58,8 @@ impl ReadBuffer {
         self.make_room();
         let room = self.bytes.get_mut(self.end..).unwrap_or_default();
         let len = room.len().min(READ);
-        let read = transport.read(room.get_mut(..len).unwrap_or_default(), deadline)?;
+        let room = room.get_mut(..len).unwrap_or_default();
+        let read = transport::read(transport, room, deadline)?;
         self.end += read.min(len);
         if read == len && self.bytes.len() < READ {
             self.bytes.resize((2 * self.bytes.len()).min(READ), 0);

@@ -178,7 +178,6 @@ impl Driver {
                     Ok(0) => return Err(self.lost()),
                     Ok(_) => return Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::TimedOut => self.trim(),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(_) => return Err(self.lost()),
                 },
                 // Refused only after a Close was sent: then its own deadline runs.

@@ -24,7 +24,8 @@ pub trait Transport: Send + Sync + 'static {
     /// [`shutdown`](Transport::shutdown) wakes it, unless it is [`How::Write`].
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize>;
 
-    /// Writes what fits without blocking; [`io::ErrorKind::WouldBlock`] when nothing does.
+    /// Writes what fits without blocking; [`io::ErrorKind::WouldBlock`] when nothing does, 0 when the
+    /// stream takes nothing more, ever.
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Blocks until [`try_write`](Transport::try_write) would do something, be it to fail.
@@ -90,15 +91,53 @@ pub(crate) fn write_all(
 ) -> io::Result<()> {
     while !bytes.is_empty() {
         match transport.try_write(&[IoSlice::new(bytes)]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                transport.wait_writable(deadline)?
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                wait_writable(transport, deadline)?
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// As [`Transport::read`]; a signal does not end it.
+pub(crate) fn read(
+    transport: &dyn Transport,
+    buffer: &mut [u8],
+    deadline: Option<Instant>,
+) -> io::Result<usize> {
+    loop {
+        match transport.read(buffer, deadline) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => check_deadline(deadline)?,
+            done => return done,
+        }
+    }
+}
+
+/// As [`Transport::wait_writable`]; a signal does not end it, and it never says after the deadline
+/// that there is room, so that a loop around it ends whatever the transport says.
+pub(crate) fn wait_writable(transport: &dyn Transport, deadline: Instant) -> io::Result<()> {
+    loop {
+        check_deadline(Some(deadline))?;
+        match transport.wait_writable(deadline) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+fn check_deadline(deadline: Option<Instant>) -> io::Result<()> {
+    match deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        true => Err(io::ErrorKind::TimedOut.into()),
+        false => Ok(()),
+    }
 }
 
 /// The lingering close of RFC 9112 section 9.6: says that nothing more comes, then reads away what
@@ -109,9 +148,72 @@ pub(crate) fn linger(transport: &dyn Transport, deadline: Instant) {
     let mut buffer = vec![0; 1024];
     let mut seen = 0;
     while seen < MAX_BYTES {
-        match transport.read(&mut buffer, Some(deadline)) {
+        match read(transport, &mut buffer, Some(deadline)) {
             Ok(0) | Err(_) => return,
             Ok(read) => seen += read,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Answers every call in one way, at once, whatever it was asked to wait for.
+    struct Stubborn(fn() -> io::Result<usize>);
+
+    impl Transport for Stubborn {
+        fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
+            self.0()
+        }
+
+        fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.0()
+        }
+
+        fn wait_writable(&self, _: Instant) -> io::Result<()> {
+            match self.0() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+                _ => Ok(()),
+            }
+        }
+
+        fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
+            None
+        }
+
+        fn shutdown(&self, _: How) {}
+
+        fn peer_addr(&self) -> Option<SocketAddr> {
+            None
+        }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(20)
+    }
+
+    #[test]
+    fn signals_end_nothing_and_no_deadline_is_passed() {
+        let interrupted = Stubborn(|| Err(io::ErrorKind::Interrupted.into()));
+        let error = read(&interrupted, &mut [0], Some(soon())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let error = write_all(&interrupted, b"x", soon()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_stream_that_says_it_has_room_and_takes_nothing_ends_at_the_deadline() {
+        let full = Stubborn(|| Err(io::ErrorKind::WouldBlock.into()));
+        let error = write_all(&full, b"x", soon()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_write_of_nothing_is_the_end() {
+        let ended = Stubborn(|| Ok(0));
+        let error = write_all(&ended, b"x", soon()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
     }
 }
