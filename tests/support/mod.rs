@@ -4,6 +4,7 @@
 pub mod app;
 pub mod child;
 pub mod example;
+pub mod faulty;
 pub mod refusal;
 
 use std::io::{self, Read, Write};
