@@ -229,7 +229,7 @@ fn run(session: &'static Scripted, plan: Plan, baseline: bool) -> Outcome {
     check_counters(
         &tally,
         &stats,
-        &[&[trace.clone()], &others[..]].concat(),
+        &[std::slice::from_ref(&trace), &others[..]].concat(),
         &told,
     );
     assert!(
@@ -625,11 +625,11 @@ impl Peer {
     fn closes(&mut self, code: u16) -> io::Result<()> {
         self.close(code)?;
         self.is_closed(code)?;
-        self.to_end()
+        self.read_to_the_end()
     }
 
     /// Reads whatever comes, to the end of the stream.
-    fn to_end(&mut self) -> io::Result<()> {
+    fn read_to_the_end(&mut self) -> io::Result<()> {
         self.client.stream.read_to_end(&mut Vec::new()).map(drop)
     }
 
@@ -761,27 +761,27 @@ static SESSIONS: [Scripted; 78] = [
         p.raw(request("/", ""))?;
         p.shuts(How::Write)?;
         p.is_answered(101)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     // Opening handshakes that do not.
     events("not HTTP", |p| {
         p.ask("hello\r\n\r\n", 400)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("another version", |p| {
         p.ask(request("/", "").replace(": 13", ": 8"), 426)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("no key", |p| {
         p.ask(request("/", "").replace("-Key:", "-Kay:"), 400)
     }),
     events("a foreign origin", |p| {
         p.ask(request("/", "Origin: https://evil.example\r\n"), 403)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("a body", |p| {
         p.ask(request("/", "Content-Length: 5\r\n") + "hello", 400)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("a head too long", |p| {
         p.ask(request("/", &format!("X: {}\r\n", "x".repeat(9000))), 431)
@@ -791,11 +791,11 @@ static SESSIONS: [Scripted; 78] = [
         p.ask("GET / HTTP/1.1\r\nHo", 408)
     })
     .waits(),
-    events("silence", Peer::to_end).waits(),
+    events("silence", Peer::read_to_the_end).waits(),
     events("vanish at once", |_| Ok(())),
     events("TLS", |p| {
         p.raw([0x16, 3, 1, 2, 0])?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("an upgrade over HTTP/1.0", |p| {
         p.ask(request("/", "").replace("HTTP/1.1", "HTTP/1.0"), 426)
@@ -804,35 +804,35 @@ static SESSIONS: [Scripted; 78] = [
     events("HTTP/2", |p| p.ask("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505)),
     events("the hook rejects", |p| {
         p.ask(request("/reject", ""), 401)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("the hook panics", |p| {
         p.ask(request("/panic", ""), 500)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     // Plain HTTP.
     events("GET", |p| {
         p.ask(plain("GET", "/"), 200)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("HEAD", |p| {
         p.ask(plain("HEAD", "/"), 200)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("GET, a large page", |p| {
         p.ask(plain("GET", "/large"), 200)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("GET, not read", |p| p.raw(plain("GET", "/large"))),
     events("GET, read too late", |p| {
         p.raw(plain("GET", "/large"))?;
         thread::park_timeout(Duration::from_millis(100));
-        p.to_end()
+        p.read_to_the_end()
     })
     .waits(),
     events("GET, the hook panics", |p| {
         p.ask(plain("GET", "/panic"), 500)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     // Messages.
     events("echo", |p| {
@@ -921,7 +921,7 @@ static SESSIONS: [Scripted; 78] = [
         p.open("/")?;
         p.text("last words")?;
         p.shuts(How::Write)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("reset in a message", |p| {
         p.open("/")?;
@@ -933,7 +933,7 @@ static SESSIONS: [Scripted; 78] = [
         p.open("/")?;
         p.raw([0x81, 0x05])?;
         p.is_closed(1002)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("a reserved bit, after a message", |p| {
         p.open("/")?;
@@ -971,12 +971,12 @@ static SESSIONS: [Scripted; 78] = [
         p.open("/close")?;
         p.is_closed(4000)?;
         p.close(4000)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("the server closes, nobody answers", |p| {
         p.open("/close")?;
         p.is_closed(4000)?;
-        p.to_end()
+        p.read_to_the_end()
     })
     .waits(),
     events("messages cross the server's Close", |p| {
@@ -984,13 +984,13 @@ static SESSIONS: [Scripted; 78] = [
         p.raw(frame(true, 1, b"late").repeat(3))?;
         p.is_closed(4000)?;
         p.close(4000)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("both close", |p| {
         p.raw(request("/close", "") + "")?;
         p.raw(frame(true, 8, &1000u16.to_be_bytes()))?;
         p.is_answered(101)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("more after the Close", |p| {
         p.open("/")?;
@@ -1009,7 +1009,7 @@ static SESSIONS: [Scripted; 78] = [
     .waits(),
     events("silence, and no pong", |p| {
         p.open("/")?;
-        p.to_end()
+        p.read_to_the_end()
     })
     .waits(),
     events("a ping of the application", |p| {
@@ -1021,7 +1021,7 @@ static SESSIONS: [Scripted; 78] = [
     events("pushed, read late", |p| {
         p.open("/push")?;
         p.text("I am here")?;
-        p.to_end()
+        p.read_to_the_end()
     })
     .waits(),
     events("pushed, not read", |p| {
@@ -1058,12 +1058,12 @@ static SESSIONS: [Scripted; 78] = [
         p.server_shuts_down()?;
         p.is_closed(1001)?;
         p.close(1001)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("shutdown, nobody answers", |p| {
         p.open("/")?;
         p.server_shuts_down()?;
-        p.to_end()
+        p.read_to_the_end()
     })
     .waits(),
     events("shutdown in a message", |p| {
@@ -1082,12 +1082,12 @@ static SESSIONS: [Scripted; 78] = [
         p.raw(frame(true, 1, b"end").repeat(3))?;
         p.is_closed(1001)?;
         p.close(1001)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     events("shutdown behind what waits", |p| {
         p.open("/push")?;
         p.server_shuts_down()?;
-        p.to_end()
+        p.read_to_the_end()
     })
     .waits(),
     // A handler for each connection.
@@ -1105,7 +1105,7 @@ static SESSIONS: [Scripted; 78] = [
         p.open("/fail")?;
         p.is_closed(1011)?;
         p.close(1011)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
     serves("serve: push, not read", |p| {
         p.open("/push")?;
@@ -1123,6 +1123,6 @@ static SESSIONS: [Scripted; 78] = [
         p.server_shuts_down()?;
         p.is_closed(1001)?;
         p.close(1001)?;
-        p.to_end()
+        p.read_to_the_end()
     }),
 ];
