@@ -42,7 +42,7 @@ async function main() {
   check(steps.every((step) => step.seq >= 1 && step.time === 100 * step.seq), 'the numbers grow, and the times with them');
   same([seen.missed, seen.text], [steps.reduce((sum, step) => sum + step.seq - 1, 0), String(seen.missed)], 'it counts what was missed');
   const line = await pixels('plot');
-  check(line > 100, `the plot is not blank: ${line} pixels of its line`);
+  check(line > 20, `the plot is not blank: ${line} pixels of its line`);
   if (seen.missed === 0) same(await pixels('gap'), 0, 'and shows no gap');
 
   console.log('--- the server hangs: no close event tells the page');
