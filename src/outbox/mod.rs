@@ -12,7 +12,8 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use crate::message::{Message, Prepared};
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
 use crate::stats::Counters;
-use crate::transport::{self, Transport};
+use crate::transport::{self, How, Transport};
 
 use collect::Collector;
 use drain::Drain;
@@ -87,6 +88,19 @@ struct Link {
     drain: Arc<Drain>,
     counters: Arc<Counters>,
     collector: Option<Arc<Collector>>,
+}
+
+/// A stream of the user's own may panic. Whoever writes to it here writes for others, too: to them it
+/// is a stream that broke.
+impl Link {
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        catch_unwind(AssertUnwindSafe(|| self.transport.try_write(buffers)))
+            .unwrap_or_else(|_| Err(io::Error::other("the stream panicked")))
+    }
+
+    fn shutdown(&self, how: How) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.transport.shutdown(how)));
+    }
 }
 
 struct State {

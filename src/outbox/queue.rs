@@ -115,7 +115,7 @@ impl Queue {
                 IoSlice::new(frame.header),
                 IoSlice::new(frame.payload),
             ];
-            let result = link.transport.try_write(&slices);
+            let result = link.try_write(&slices);
             self.accepted(link, result)
         };
         if written < before {
@@ -130,15 +130,14 @@ impl Queue {
         // One slice costs the kernel less than two: small frames are joined on the stack.
         let mut joined = [0; 144];
         let result = if frame.payload.is_empty() {
-            link.transport.try_write(&[IoSlice::new(frame.header)])
+            link.try_write(&[IoSlice::new(frame.header)])
         } else if let Some(small) = joined.get_mut(..frame.len()) {
             let (header, payload) = small.split_at_mut(frame.header.len());
             header.copy_from_slice(frame.header);
             payload.copy_from_slice(frame.payload);
-            link.transport.try_write(&[IoSlice::new(small)])
+            link.try_write(&[IoSlice::new(small)])
         } else {
-            link.transport
-                .try_write(&[IoSlice::new(frame.header), IoSlice::new(frame.payload)])
+            link.try_write(&[IoSlice::new(frame.header), IoSlice::new(frame.payload)])
         };
         self.accepted(link, result)
     }
@@ -167,7 +166,7 @@ impl Queue {
         if self.collected.is_empty() {
             return;
         }
-        let result = link.transport.try_write(&[IoSlice::new(&self.collected)]);
+        let result = link.try_write(&[IoSlice::new(&self.collected)]);
         let written = self.accepted(link, result);
         if written < self.collected.len() {
             self.keep_collected(link, written);
@@ -295,7 +294,7 @@ impl Queue {
             let mut offered = 0;
             let result = self.kept.with_slices(|slices| {
                 offered = slices.iter().map(|slice| slice.len()).sum();
-                link.transport.try_write(slices)
+                link.try_write(slices)
             });
             let written = self.accepted(link, result);
             self.kept.advance(written);
@@ -344,6 +343,6 @@ impl Queue {
         } else {
             How::Both
         };
-        link.transport.shutdown(how);
+        link.shutdown(how);
     }
 }
