@@ -275,6 +275,97 @@ fn b22_half_a_request_does_not_hold_a_shutdown_up() {
     }
 }
 
+/// Brings a connection into a state, in which the shutdown finds it.
+type State = fn(&mut Client, &Connection);
+
+/// One connection in each state that its threads can be in; none of their clients says anything any
+/// more.
+const STATES: [(&str, State); 9] = [
+    ("idle", |_, _| {}),
+    ("mid-header", |client, _| raw(client, &[0x81])),
+    ("mid-frame", |client, _| {
+        raw(client, &frame(true, 1, b"half")[..8]);
+    }),
+    ("mid-message", |client, _| client.send(false, 1, b"half")),
+    ("closing by us", |_, connection| {
+        connection.close(1000, "").unwrap();
+    }),
+    ("closing by the peer", |client, _| {
+        client.send_close(1000, "")
+    }),
+    ("failed", |client, _| raw(client, &[0xff; 2])),
+    ("half-closed", |client, _| {
+        client.stream.shutdown(Shutdown::Write).unwrap();
+    }),
+    ("never reads", |_, connection| {
+        while connection.buffered_amount() == 0 {
+            connection.send(vec![0; 1 << 20]).unwrap();
+        }
+    }),
+];
+
+fn raw(client: &mut Client, bytes: &[u8]) {
+    client.stream.write_all(bytes).unwrap();
+}
+
+#[test]
+fn b22_in_every_state_of_a_connection() {
+    let server = builder().bind("127.0.0.1:0").unwrap();
+    let addr = server.local_addr().unwrap();
+    let mut events = server.events();
+    let mut clients = Vec::new();
+    let (mut opened, mut closed) = (HashSet::new(), HashSet::new());
+    for (name, state) in STATES {
+        let mut client = Client::connect(addr);
+        let connection = loop {
+            match events.recv_timeout(PATIENCE) {
+                Ok(Event::Open(connection)) => break connection,
+                Ok(Event::Close(connection, _)) => assert!(closed.insert(connection.id())),
+                Ok(_) => {}
+                Err(error) => panic!("{name}: {error}"),
+            }
+        };
+        opened.insert(connection.id());
+        state(&mut client, &connection);
+        clients.push(client);
+    }
+    // Beside them: handshakes, a refused client that stays, and one whose messages nobody takes.
+    let silent = dial(addr);
+    let mut half = dial(addr);
+    half.write_all(b"GET / HTTP/1.1\r\nHo").unwrap();
+    let (refused, stays) = support::ask(addr, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(refused.starts_with("HTTP/1.1 426 "), "{refused}");
+    let mut flood = Client::connect(addr);
+    let messages = frame(true, 2, &[0; 60_000]).repeat(10);
+    flood.stream.set_nonblocking(true).unwrap();
+    let _ = flood.stream.write(&messages);
+    support::wait_until("a reader waits for the application", || {
+        server.stats().waiting_for_application > 0 && server.stats().handshakes >= 2
+    });
+
+    let begun = Instant::now();
+    let report = server.shutdown();
+    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+    assert_eq!(report.threads_left, 0);
+    let stats = server.stats();
+    assert_eq!((stats.handshakes, stats.threads), (0, 0), "{stats:?}");
+    // The flood's Open is among what was not taken.
+    for event in drain(events) {
+        match event {
+            Event::Open(connection) => assert!(opened.insert(connection.id())),
+            Event::Close(connection, _) => assert!(closed.insert(connection.id())),
+            _ => {}
+        }
+    }
+    assert_eq!(opened.len(), STATES.len() + 1);
+    assert_eq!(closed, opened, "one Close for each Open");
+    assert_eq!(server.stats().connections, 0);
+    for mut stream in clients.into_iter().map(|client| client.stream) {
+        support::read_to_close(&mut stream);
+    }
+    drop((silent, stays));
+}
+
 /// A stream that comes when the shutdown has begun is not waited for.
 #[test]
 fn b22_a_stream_that_comes_during_the_shutdown_does_not_hold_it_up() {
