@@ -481,6 +481,54 @@ fn f17_a_flood_of_pings_leaves_others_their_turn() {
     let _ = pongs.join().unwrap();
 }
 
+/// A peer that floods is still served with what others send to it.
+#[test]
+fn f17_a_flooding_peer_gets_its_messages_meanwhile() {
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let mut client = Client::connect(server.local_addr().unwrap());
+    let mut events = server.events();
+    let connection = opened(&mut events, &["/"]).remove(0);
+    let mut writes = client.stream.try_clone().unwrap();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let flood = thread::spawn(move || {
+        let pings = frame(true, 9, b"").repeat(1000);
+        while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            writes.write_all(&pings).unwrap();
+        }
+    });
+    assert_eq!(client.read().opcode, 10, "the flood is on");
+    for n in 0..100 {
+        connection.send(n.to_string()).unwrap();
+        assert_eq!(client.read_message().text(), n.to_string());
+    }
+    let reads = thread::spawn(move || while client.read().opcode != 8 {});
+    drop(stop);
+    flood.join().unwrap();
+    server.handle().shutdown();
+    reads.join().unwrap();
+}
+
+/// After the deadline comes nothing that could be taken for more of the frame that was cut off.
+#[test]
+fn b03_behind_a_frame_that_was_cut_off_comes_nothing() {
+    let Slow { server, client } = slow(Overflow::Disconnect);
+    let mut events = server.events();
+    let connection = opened(&mut events, &["/slow"]).remove(0);
+    let payload = vec![0xab; 32 << 20];
+    connection.send(payload).unwrap();
+    let ended = events.recv_timeout(PATIENCE);
+    assert!(
+        matches!(ended, Ok(Event::Error(_, Error::SlowConsumer))),
+        "{ended:?}"
+    );
+    let mut stream = client.stream;
+    // What the reset leaves of it, if anything.
+    let mut got = support::read_to_close(&mut stream);
+    assert!(got.len() < 32 << 20, "cut off");
+    let payload = got.split_off(got.len().min(10));
+    assert!(payload.iter().all(|byte| *byte == 0xab));
+}
+
 #[test]
 fn b01_a_handler_that_sends_waits_and_gives_up_at_the_write_deadline() {
     let limits = Limits {
