@@ -746,13 +746,3 @@ fn b17_small_messages_do_not_wait_for_acknowledgements() {
     }
     assert!(slow < ROUNDS / 2, "{slow} of {ROUNDS} waited");
 }
-
-#[test]
-fn cve_2026_54466_frames_of_old_drafts_are_refused() {
-    let app = App::echo(Server::builder());
-    let mut client = Client::connect(app.addr);
-    client.stream.write_all(b"\x00hixie\xff").unwrap();
-    assert_eq!(client.read().close().0, 1002);
-    let old = upgrade("localhost", "/", "").replace("Version: 13", "Version: 0");
-    assert!(support::exchange(app.addr, old).starts_with("HTTP/1.1 426 "));
-}
