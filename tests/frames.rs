@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use support::app::App;
-use support::{Client, PATIENCE, frame, read_to_close, reset, upgrade, wait_until};
+use support::{Client, PATIENCE, frame, read_to_close, reset, wait_until};
 use wshub::{CloseError, Connection, Limits, Message, Server, ServerBuilder};
 
 /// Short, to show deadlines.

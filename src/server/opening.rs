@@ -190,7 +190,9 @@ fn answer_refusal(transport: &dyn Transport, refusal: &Refusal) {
         return;
     }
     let deadline = Instant::now() + LINGER;
-    if transport::write_all(transport, &refusal.encode(), deadline).is_ok() {
+    let answered = transport::write_all(transport, &refusal.encode(), deadline).is_ok();
+    // Who gave way to newer handshakes does so at once: its thread is one of theirs.
+    if answered && !matches!(refusal, Refusal::Evicted) {
         transport::linger(transport, deadline);
     }
 }
