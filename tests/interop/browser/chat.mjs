@@ -1,4 +1,4 @@
-// A real browser against the `broadcast` example and its page, and against tests/interop/server for the subprotocol.
+// A real browser against the `broadcast` example and its page, and against tests/interop/wshub for the subprotocol.
 //
 //   node chat.mjs --modules DIR --out DIR --chromium FILE --broadcast FILE --server FILE
 

@@ -1,4 +1,4 @@
-//! `wshub-interop-server ADDR app|own`: echoes every message, for the judges in `tests/interop/run`.
+//! `server ADDR app|own`: echoes every message, for the judges in `tests/interop/run`.
 //!
 //! `app` answers from the application thread's event loop, `own` from a closure on each connection's own thread.
 //! Prints `listening on ws://ADDR/` when it accepts; SIGTERM and SIGINT end it with 1001 to all and exit status 0.
@@ -10,7 +10,7 @@ use wshub::{Event, Limits, Server};
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [addr, mode] = args.as_slice() else {
-        return Err("usage: wshub-interop-server ADDR app|own".into());
+        return Err("usage: server ADDR app|own".into());
     };
     // Autobahn sends 16 MiB messages (9.1, 9.2) and 65,537 fragments (9.3, 9.4).
     let limits = Limits {

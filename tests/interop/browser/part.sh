@@ -1,0 +1,21 @@
+# shellcheck shell=bash disable=SC2154  # here, dir, target, server, broadcast: of tests/interop/run
+# A real browser against the examples and the server.
+
+browser_install() {
+  needs_node "the browser part" || return
+  [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || packages chromium || return
+  mkdir -p "$dir/browser" && cp "$here/browser/package.json" "$dir/browser/" || return
+  limited 300 npm install --prefix "$dir/browser" --silent --no-audit --no-fund --ignore-scripts --no-package-lock
+}
+
+browser_parts() {
+  part "browser: broadcast example" browser chat --broadcast "$broadcast" --server "$server"
+  part "browser: dashboard example" browser dashboard --dashboard "$target/release/examples/dashboard"
+  part "browser: auth example" browser auth --auth "$target/release/examples/auth"
+}
+
+# browser SCENARIO ARGUMENT...: the executables that it needs
+browser() {
+  limited 180 node "$here/browser/$1.mjs" --modules "$dir/browser" --out "$dir/browser" \
+    --chromium "${CHROMIUM:-$(command -v chromium)}" "${@:2}"
+}

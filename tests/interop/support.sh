@@ -1,0 +1,110 @@
+# shellcheck shell=bash disable=SC2034  # tests/interop/run reads what is set here
+# What the parts of tests/interop/run share: processes with an end, parts with a time, packages, a server to judge.
+
+# ---- processes: everything that runs, runs under a timeout of its own and is ended when this script ends
+
+declare -A running=()
+
+# end of the script, however it comes; timeout(1) hands the signal on to what it runs
+end_all() {
+  local pid
+  for pid in "${!running[@]}"; do kill -TERM "$pid" 2>/dev/null; done
+  for pid in "${!running[@]}"; do wait "$pid" 2>/dev/null; done
+}
+trap end_all EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# limited SECONDS COMMAND...: its exit status, 124 when the time ran out
+limited() {
+  local pid status
+  timeout -k 10 "$@" </dev/null &
+  pid=$!
+  running[$pid]=1
+  wait "$pid"
+  status=$?
+  unset "running[$pid]"
+  [ "$status" -ne 124 ] || echo "no end within $1 s: ${*:2}" >&2
+  return "$status"
+}
+
+# start_server LOG COMMAND...: waits for its "listening on" line; sets server_pid and server_addr
+start_server() {
+  local log=$1 line tries
+  shift
+  timeout -k 10 900 "$@" </dev/null >"$log" 2>&1 &
+  server_pid=$!
+  running[$server_pid]=1
+  for ((tries = 0; tries < 100; tries++)); do
+    line=$(grep -m1 -x 'listening on ws://.*/' "$log") && break
+    kill -0 "$server_pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  if [ -z "$line" ]; then
+    echo "no 'listening on ws://ADDR/' line from: $*" >&2
+    tail -n 20 "$log" >&2
+    stop_server "$log"
+    return 1
+  fi
+  server_addr=${line#listening on ws://}
+  server_addr=${server_addr%/}
+}
+
+# stop_server LOG: SIGTERM has to end it with exit status 0; after 10 s it is killed
+stop_server() {
+  local status
+  kill -TERM "$server_pid" 2>/dev/null
+  wait "$server_pid"
+  status=$?
+  unset "running[$server_pid]"
+  [ "$status" -eq 0 ] && return 0
+  echo "the server ended with exit status $status instead of 0" >&2
+  tail -n 20 "$1" >&2
+  return 1
+}
+
+# ---- parts
+
+summary=()
+failed=0
+now() { echo "${EPOCHREALTIME/./}"; }
+
+# part NAME COMMAND...: runs it, tells its time, remembers a failure
+part() {
+  local name=$1 start tenths verdict=PASS status=0
+  shift
+  printf '\n--- %s\n' "$name"
+  start=$(now)
+  "$@" || status=$?
+  [ "$status" -eq 0 ] || { verdict=FAIL; failed=1; }
+  tenths=$((($(now) - start) / 100000))
+  summary+=("$(printf '%-4s %6d.%d s  %s' "$verdict" $((tenths / 10)) $((tenths % 10)) "$name")")
+  printf '%s\n' "${summary[-1]}"
+  return "$status"
+}
+
+skip() {
+  summary+=("$(printf '%-4s %10s  %s' FAIL 'not run' "$1")")
+  printf '\n--- %s: cannot run, an earlier step failed\n' "$1"
+  failed=1
+}
+
+# ---- installing
+
+# packages NAME...: from the system's package manager
+packages() {
+  local apt=(apt-get)
+  [ "$(id -u)" -eq 0 ] || apt=(sudo -n apt-get)
+  command -v apt-get >/dev/null || { echo "please install: $*" >&2; return 1; }
+  limited 300 "${apt[@]}" -qq update &&
+    limited 900 "${apt[@]}" -qq -y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install "$@" >/dev/null
+}
+
+# needs_node WHY
+needs_node() {
+  local tool
+  for tool in node npm; do
+    command -v "$tool" >/dev/null || { echo "$tool is missing: $1 needs Node 20.18 or later with npm" >&2; return 1; }
+  done
+}
