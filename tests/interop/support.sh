@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034  # tests/interop/run reads what is set here
+# shellcheck shell=bash disable=SC2034,SC2154  # tests/interop/run reads what is set here, and sets here and dir
 # What the parts of tests/interop/run share: processes with an end, parts with a time, packages, a server to judge.
 
 # ---- processes: everything that runs, runs under a timeout of its own and is ended when this script ends
@@ -33,6 +33,7 @@ limited() {
 start_server() {
   local log=$1 line tries
   shift
+  : >"$log" # here, not in the child: an old line must be gone before the first look
   timeout -k 10 900 "$@" </dev/null >"$log" 2>&1 &
   server_pid=$!
   running[$server_pid]=1
@@ -90,6 +91,28 @@ skip() {
   failed=1
 }
 
+# checked LOG CHECK... -- COMMAND...: the command tells each of the checks in a line `ok CHECK`, `n/a CHECK: why` or
+# `FAIL CHECK: why`, after a line with its own name; prints a summary, and everything when something is wrong
+checked() {
+  local log=$1 status=0 wanted=() seen
+  shift
+  while [ "$1" != -- ]; do
+    wanted+=("$1")
+    shift
+  done
+  shift
+  limited 60 "$@" >"$log" 2>&1 || status=$?
+  seen=$(sed -nE 's#^(ok  |n/a ) ([^:]*).*#\2#p' "$log")
+  if [ "$status" -eq 0 ] && [ "$seen" = "$(printf '%s\n' "${wanted[@]}")" ]; then
+    printf 'ok   %s: %s of %s checks\n' "$(head -n 1 "$log")" "$(grep -c '^ok  ' "$log")" "${#wanted[@]}"
+    sed -n 's#^n/a #     n/a #p' "$log"
+    return
+  fi
+  echo "FAIL $*: exit status $status, and it says:"
+  cat "$log"
+  return 1
+}
+
 # ---- installing
 
 # packages NAME...: from the system's package manager
@@ -107,4 +130,17 @@ needs_node() {
   for tool in node npm; do
     command -v "$tool" >/dev/null || { echo "$tool is missing: $1 needs Node 20.18 or later with npm" >&2; return 1; }
   done
+}
+
+# programs NAME: the programs in tests/interop/NAME, beside the npm and PyPI packages they name, in the same versions each time
+programs() {
+  local at="$dir/$1"
+  mkdir -p "$at" && cp "$here/$1"/* "$at/" || return
+  if ! cmp -s "$at/package-lock.json" "$at/node_modules/installed"; then
+    limited 300 npm ci --prefix "$at" --silent --no-audit --no-fund --ignore-scripts && cp "$at/package-lock.json" "$at/node_modules/installed" || return
+  fi
+  if ! cmp -s "$at/requirements.txt" "$at/python/installed"; then
+    rm -rf "$at/python" && limited 120 python3 -m venv "$at/python" || return
+    limited 300 "$at/python/bin/pip" install -q --disable-pip-version-check -r "$at/requirements.txt" && cp "$at/requirements.txt" "$at/python/installed" || return
+  fi
 }

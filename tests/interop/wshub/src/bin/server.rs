@@ -1,22 +1,31 @@
-//! `server ADDR app|own`: echoes every message, for the judges in `tests/interop/run`.
+//! `server ADDR app|own [PING_MS]`: echoes every message, for the judges in `tests/interop/run`.
 //!
-//! `app` answers from the application thread's event loop, `own` from a closure on each connection's own thread.
-//! Prints `listening on ws://ADDR/` when it accepts; SIGTERM and SIGINT end it with 1001 to all and exit status 0.
+//! On a connection to `/close/CODE` the first message is the reason to close with CODE. PING_MS: the interval of pings,
+//! 0 for none. `app` answers from the application thread's event loop, `own` from a closure on each connection's own thread.
+//! Prints `listening on ws://ADDR/` when it accepts, then how each connection ended; SIGTERM and SIGINT end it with 1001 to
+//! all and exit status 0.
 
 use std::error::Error;
+use std::time::Duration;
 
-use wshub::{Event, Limits, Server};
+use wshub::{CloseEvent, Connection, Event, Limits, Message, Server};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [addr, mode] = args.as_slice() else {
-        return Err("usage: server ADDR app|own".into());
-    };
     // Autobahn sends 16 MiB messages (9.1, 9.2) and 65,537 fragments (9.3, 9.4).
-    let limits = Limits {
+    let mut limits = Limits {
         max_message: 16 << 20,
         max_fragments: 100_000,
         ..Limits::default()
+    };
+    let (addr, mode) = match args.as_slice() {
+        [addr, mode] => (addr, mode),
+        [addr, mode, ping] => {
+            let ping = Duration::from_millis(ping.parse()?);
+            limits.ping_interval = Some(ping).filter(|ping| !ping.is_zero());
+            (addr, mode)
+        }
+        _ => return Err("usage: server ADDR app|own [PING_MS]".into()),
     };
     match mode.as_str() {
         "app" => app(addr, limits),
@@ -35,8 +44,14 @@ fn app(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
     ctrlc::set_handler(move || handle.shutdown())?;
     println!("listening on ws://{}/", server.local_addr()?);
     for event in server.events() {
-        if let Event::Message(conn, message) = event {
-            let _ = conn.send(message);
+        match event {
+            Event::Message(conn, message) => match asked_code(&conn) {
+                Some(code) => drop(conn.close(code, reason(&message))),
+                None => drop(conn.send(message)),
+            },
+            Event::Error(_, error) => println!("error: {error}"),
+            Event::Close(_, close) => report(&close),
+            _ => {}
         }
     }
     Ok(())
@@ -44,8 +59,21 @@ fn app(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
 
 fn own(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
     let handle = Server::builder().limits(limits).serve(addr, |mut ws| {
-        while let Some(message) = ws.read()? {
-            ws.send(message)?;
+        loop {
+            match ws.read() {
+                Ok(Some(message)) => match asked_code(ws.connection()) {
+                    Some(code) => ws.close(code, reason(&message))?,
+                    None => ws.send(message)?,
+                },
+                Ok(None) => break,
+                Err(error) => {
+                    println!("error: {error}");
+                    break;
+                }
+            }
+        }
+        if let Some(close) = ws.close_event() {
+            report(close);
         }
         Ok(())
     })?;
@@ -54,4 +82,20 @@ fn own(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
     println!("listening on ws://{}/", handle.local_addr()?);
     handle.wait();
     Ok(())
+}
+
+fn asked_code(conn: &Connection) -> Option<u16> {
+    conn.request()
+        .path()
+        .strip_prefix("/close/")
+        .and_then(|code| code.parse().ok())
+}
+
+fn reason(message: &Message) -> &str {
+    message.as_text().unwrap_or_default()
+}
+
+fn report(close: &CloseEvent) {
+    let how = if close.was_clean { "clean" } else { "unclean" };
+    println!("close {} {how}", close.code);
 }
