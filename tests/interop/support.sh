@@ -124,23 +124,32 @@ packages() {
     limited 900 "${apt[@]}" -qq -y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install "$@" >/dev/null
 }
 
-# needs_node WHY
 needs_node() {
   local tool
   for tool in node npm; do
-    command -v "$tool" >/dev/null || { echo "$tool is missing: $1 needs Node 20.18 or later with npm" >&2; return 1; }
+    command -v "$tool" >/dev/null || { echo "$tool is missing: Node 20.18 or later with npm is needed" >&2; return 1; }
   done
 }
 
-# programs NAME: the programs in tests/interop/NAME, beside the npm and PyPI packages they name, in the same versions each time
+# node_packages: those of package.json, in the versions of package-lock.json, for all programs below $dir
+node_packages() {
+  needs_node || return
+  cmp -s "$here/package-lock.json" "$dir/node_modules/installed" && return
+  cp "$here/package.json" "$here/package-lock.json" "$dir/" &&
+    limited 300 npm ci --prefix "$dir" --silent --no-audit --no-fund --ignore-scripts &&
+    cp "$here/package-lock.json" "$dir/node_modules/installed"
+}
+
+# python_packages: those of requirements.txt, for $dir/python/bin/python
+python_packages() {
+  python3 -c 'import venv, ensurepip' 2>/dev/null || packages python3-venv || return
+  cmp -s "$here/requirements.txt" "$dir/python/installed" && return
+  rm -rf "$dir/python" && limited 120 python3 -m venv "$dir/python" &&
+    limited 300 "$dir/python/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt" &&
+    cp "$here/requirements.txt" "$dir/python/installed"
+}
+
+# programs NAME: copies those of tests/interop/NAME to where they find their packages
 programs() {
-  local at="$dir/$1"
-  mkdir -p "$at" && cp "$here/$1"/* "$at/" || return
-  if ! cmp -s "$at/package-lock.json" "$at/node_modules/installed"; then
-    limited 300 npm ci --prefix "$at" --silent --no-audit --no-fund --ignore-scripts && cp "$at/package-lock.json" "$at/node_modules/installed" || return
-  fi
-  if ! cmp -s "$at/requirements.txt" "$at/python/installed"; then
-    rm -rf "$at/python" && limited 120 python3 -m venv "$at/python" || return
-    limited 300 "$at/python/bin/pip" install -q --disable-pip-version-check -r "$at/requirements.txt" && cp "$at/requirements.txt" "$at/python/installed" || return
-  fi
+  mkdir -p "$dir/$1" && cp "$here/$1"/* "$dir/$1/"
 }

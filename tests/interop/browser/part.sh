@@ -2,7 +2,7 @@
 # A real browser against the examples and the server.
 
 browser_install() {
-  needs_node "the browser part" || return
+  needs_node || return
   [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || packages chromium || return
   mkdir -p "$dir/browser" && cp "$here/browser/package.json" "$dir/browser/" || return
   limited 300 npm install --prefix "$dir/browser" --silent --no-audit --no-fund --ignore-scripts --no-package-lock

@@ -6,13 +6,11 @@ client_checks=(text 'binary 64 KiB' 'binary 1 MiB' fragments ping 'client closes
 
 clients_install() {
   local need=()
-  needs_node "the clients part" || return
-  python3 -c 'import venv, ensurepip' 2>/dev/null || need+=(python3-venv)
   command -v java >/dev/null || need+=(openjdk-17-jdk-headless)
   command -v go >/dev/null || need+=(golang-go)
   [ -d /usr/share/gocode/src/github.com/gorilla/websocket ] || need+=(golang-github-gorilla-websocket-dev)
   [ ${#need[@]} -eq 0 ] || packages "${need[@]}" || return
-  programs clients &&
+  node_packages && python_packages && programs clients &&
     limited 900 cargo build --release --locked --manifest-path "$here/tungstenite/Cargo.toml" --target-dir "$dir/tungstenite" &&
     GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$dir/clients/gocache" limited 300 go build -o "$dir/clients/gorilla" "$here/clients/gorilla.go" &&
     limited 120 javac -d "$dir/clients" "$here/clients/JavaNetHttp.java"
@@ -29,7 +27,7 @@ clients() {
   for program in ws undici; do client "$program" node "$program.mjs" || status=1; done
   client node node --experimental-websocket node.mjs || status=1
   for program in python_websockets python_websocket_client python_aiohttp python_pycurl; do
-    client "$program" "$dir/clients/python/bin/python" "$program.py" || status=1
+    client "$program" "$dir/python/bin/python" "$program.py" || status=1
   done
   client java java JavaNetHttp || status=1
   client gorilla ./gorilla || status=1
