@@ -29,27 +29,40 @@ limited() {
   return "$status"
 }
 
-# start_server LOG COMMAND...: waits for its "listening on" line; sets server_pid and server_addr
-start_server() {
-  local log=$1 line tries
+# background LOG COMMAND...: sets background_pid
+background() {
+  local log=$1
   shift
   : >"$log" # here, not in the child: an old line must be gone before the first look
   timeout -k 10 900 "$@" </dev/null >"$log" 2>&1 &
-  server_pid=$!
-  running[$server_pid]=1
+  background_pid=$!
+  running[$background_pid]=1
+}
+
+# until_up PID COMMAND...: tries the command until it succeeds, at most 10 s, while the process lives
+until_up() {
+  local pid=$1 tries
+  shift
   for ((tries = 0; tries < 100; tries++)); do
-    line=$(grep -m1 -x 'listening on ws://.*/' "$log") && break
-    kill -0 "$server_pid" 2>/dev/null || break
+    "$@" 2>/dev/null && return 0
+    kill -0 "$pid" 2>/dev/null || return 1
     sleep 0.1
   done
-  if [ -z "$line" ]; then
-    echo "no 'listening on ws://ADDR/' line from: $*" >&2
+  return 1
+}
+
+# start_server LOG COMMAND...: waits for its "listening on" line; sets server_pid and server_addr
+start_server() {
+  local log=$1
+  background "$@"
+  server_pid=$background_pid
+  if ! until_up "$server_pid" grep -qx 'listening on ws://.*/' "$log"; then
+    echo "no 'listening on ws://ADDR/' line from: ${*:2}" >&2
     tail -n 20 "$log" >&2
     stop_server "$log"
     return 1
   fi
-  server_addr=${line#listening on ws://}
-  server_addr=${server_addr%/}
+  server_addr=$(sed -n 's#^listening on ws://\(.*\)/$#\1#p' "$log")
 }
 
 # stop_server LOG: SIGTERM has to end it with exit status 0; after 10 s it is killed

@@ -1,7 +1,7 @@
 //! `server ADDR app|own [PING_MS]`: echoes every message, for the judges in `tests/interop/run`.
 //!
-//! On a connection to `/close/CODE` the first message is the reason to close with CODE. PING_MS: the interval of pings,
-//! 0 for none. `app` answers from the application thread's event loop, `own` from a closure on each connection's own thread.
+//! On a connection to `/close/CODE` the first message is the reason to close with CODE, on one to `/header/NAME` each
+//! message is answered with that header of the request. PING_MS: the interval of pings, 0 for none. `app` answers from the application thread's event loop, `own` from a closure on each connection's own thread.
 //! Prints `listening on ws://ADDR/` when it accepts, then how each connection ended; SIGTERM and SIGINT end it with 1001 to
 //! all and exit status 0.
 
@@ -9,6 +9,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use wshub::{CloseEvent, Connection, Event, Limits, Message, Server};
+
+/// The public name behind nginx.
+const NAME: &str = "device.example.com";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -39,15 +42,16 @@ fn app(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
         .limits(limits)
         .subprotocols(["chat"])
         .origins(["*"])
+        .hosts([NAME])
         .bind(addr)?;
     let handle = server.handle();
     ctrlc::set_handler(move || handle.shutdown())?;
     println!("listening on ws://{}/", server.local_addr()?);
     for event in server.events() {
         match event {
-            Event::Message(conn, message) => match asked_code(&conn) {
-                Some(code) => drop(conn.close(code, reason(&message))),
-                None => drop(conn.send(message)),
+            Event::Message(conn, message) => match answer(&conn, message) {
+                Answer::Message(message) => drop(conn.send(message)),
+                Answer::Close(code, reason) => drop(conn.close(code, &reason)),
             },
             Event::Error(_, error) => println!("error: {error}"),
             Event::Close(_, close) => report(&close),
@@ -58,12 +62,13 @@ fn app(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
 }
 
 fn own(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
-    let handle = Server::builder().limits(limits).serve(addr, |mut ws| {
+    let builder = Server::builder().limits(limits).hosts([NAME]);
+    let handle = builder.serve(addr, |mut ws| {
         loop {
             match ws.read() {
-                Ok(Some(message)) => match asked_code(ws.connection()) {
-                    Some(code) => ws.close(code, reason(&message))?,
-                    None => ws.send(message)?,
+                Ok(Some(message)) => match answer(ws.connection(), message) {
+                    Answer::Message(message) => ws.send(message)?,
+                    Answer::Close(code, reason) => ws.close(code, &reason)?,
                 },
                 Ok(None) => break,
                 Err(error) => {
@@ -84,15 +89,20 @@ fn own(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn asked_code(conn: &Connection) -> Option<u16> {
-    conn.request()
-        .path()
-        .strip_prefix("/close/")
-        .and_then(|code| code.parse().ok())
+enum Answer {
+    Message(Message),
+    Close(u16, String),
 }
 
-fn reason(message: &Message) -> &str {
-    message.as_text().unwrap_or_default()
+fn answer(conn: &Connection, message: Message) -> Answer {
+    let path = conn.request().path();
+    if let Some(code) = path.strip_prefix("/close/").and_then(|it| it.parse().ok()) {
+        return Answer::Close(code, message.as_text().unwrap_or_default().to_owned());
+    }
+    if let Some(name) = path.strip_prefix("/header/") {
+        return Answer::Message(conn.request().header(name).unwrap_or_default().into());
+    }
+    Answer::Message(message)
 }
 
 fn report(close: &CloseEvent) {
