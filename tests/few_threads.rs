@@ -3,7 +3,9 @@
 
 mod support;
 
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use support::child::{Child, in_child, serve_echo};
 use support::{Client, dial, read_head, upgrade, wait_until};
@@ -55,4 +57,23 @@ fn b08_out_of_threads_and_back() {
     }
     assert!(server.refused("full") >= 3);
     assert!(server.end().success());
+}
+
+/// `thread::spawn` panics where the system has no thread to give; `Builder::spawn` says so.
+#[test]
+fn b08_no_thread_is_started_in_the_way_that_panics() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = fs::read_to_string(&path).unwrap();
+            let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let found = code.contains("thread::spawn(") && !path.ends_with("tests.rs");
+            assert!(!found, "{}", path.display());
+        }
+    }
 }

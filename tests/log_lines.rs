@@ -134,6 +134,14 @@ fn f14_what_peers_say_stays_on_its_line_and_secrets_stay_out() {
 }
 
 #[test]
+fn h12_a_tls_client_on_a_plain_port_is_told_apart() {
+    let _turn = begin();
+    let app = App::echo(Server::builder());
+    exchange(app.addr, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    assert_eq!(count(Level::Info, "use ws:// in place of wss://"), 1);
+}
+
+#[test]
 fn b09_a_flood_of_refusals_is_a_few_lines() {
     let _turn = begin();
     let app = App::echo(Server::builder());
