@@ -8,7 +8,11 @@
 const PIECE: usize = 2 << 10;
 
 /// As `extend_from_slice`.
+#[inline]
 pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() <= PIECE {
+        return out.extend_from_slice(bytes);
+    }
     out.reserve(bytes.len());
     for piece in bytes.chunks(PIECE) {
         out.extend_from_slice(piece);
@@ -16,18 +20,22 @@ pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// As `push_str`.
+#[inline]
 pub(crate) fn append_text(out: &mut String, mut text: &str) {
-    out.reserve(text.len());
-    while !text.is_empty() {
+    if text.len() > PIECE {
+        out.reserve(text.len());
+    }
+    while text.len() > PIECE {
         let (piece, rest) = text.split_at(boundary(text));
         out.push_str(piece);
         text = rest;
     }
+    out.push_str(text);
 }
 
-/// Where the first piece of a text ends.
+/// Where the first piece of a long text ends.
 fn boundary(text: &str) -> usize {
-    let mut at = text.len().min(PIECE);
+    let mut at = PIECE;
     while !text.is_char_boundary(at) {
         at -= 1;
     }

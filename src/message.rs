@@ -86,7 +86,7 @@ impl fmt::Debug for Message {
 
 impl From<&str> for Message {
     fn from(text: &str) -> Self {
-        let mut owned = String::new();
+        let mut owned = String::with_capacity(text.len());
         copy::append_text(&mut owned, text);
         Message::Text(owned)
     }
@@ -112,7 +112,7 @@ impl From<Vec<u8>> for Message {
 
 impl From<&[u8]> for Message {
     fn from(bytes: &[u8]) -> Self {
-        let mut owned = Vec::new();
+        let mut owned = Vec::with_capacity(bytes.len());
         copy::append(&mut owned, bytes);
         Message::Binary(owned)
     }
