@@ -1,0 +1,60 @@
+//! `limits thread|epoll|fan`: bytes in, bytes out behind a fake upgrade; what sockets and threads allow at all.
+//!
+//! The answer to the upgrade is that of RFC 6455's sample nonce, which the load generator sends. It also sends its frames
+//! unmasked here, so that their bytes are a valid answer.
+
+mod epoll;
+mod fan;
+mod thread;
+
+use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::net::{TcpListener, TcpStream};
+
+const ANSWER: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+/// Bytes of one read; a thread has a buffer of its own.
+const READ: usize = 16 << 10;
+
+fn main() -> Result<()> {
+    let mode = std::env::args().nth(1).unwrap_or_default();
+    let serve = match mode.as_str() {
+        "thread" => thread::serve,
+        "epoll" => epoll::serve,
+        "fan" => fan::serve,
+        _ => return Err(Error::other("usage: limits thread|epoll|fan")),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    serve(listener)
+}
+
+/// Reads the request up to its empty line and answers it.
+fn upgrade(mut stream: &TcpStream) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let (mut head, mut have) = ([0; 2048], 0);
+    while !head[..have].ends_with(b"\r\n\r\n") {
+        match stream.read(&mut head[have..])? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            n => have += n,
+        }
+    }
+    stream.write_all(ANSWER)
+}
+
+/// Runs `serve` for every connection on a thread of its own.
+fn each_on_its_thread(
+    listener: TcpListener,
+    serve: impl Fn(TcpStream) -> Result<()> + Clone + Send + 'static,
+) -> Result<()> {
+    loop {
+        let (stream, _) = listener.accept()?;
+        let serve = serve.clone();
+        std::thread::Builder::new()
+            .stack_size(64 << 10)
+            .spawn(move || {
+                // A connection ends by an error or at its end; neither matters to the others.
+                let _ = serve(stream);
+            })?;
+    }
+}

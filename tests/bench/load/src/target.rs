@@ -1,0 +1,100 @@
+//! Which server, and what to send to it.
+
+use crate::args::{Args, Result};
+use crate::frame::{Frame, NUMBER, Payload};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+// The sample nonce of RFC 6455 section 1.3 and the answer to it: no SHA-1 needed.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+pub struct Target {
+    pub address: SocketAddr,
+    pub pid: Option<u32>,
+    pub raw: bool,
+    pub size: usize,
+    pub payload: Payload,
+    pub frame: Frame,
+    pub request: String,
+}
+
+impl Target {
+    pub fn new(args: &Args, size: usize) -> Result<Target> {
+        let port: u16 = args.optional("port")?.ok_or("--port is missing")?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let size = args.bytes("size", size)?;
+        if size < NUMBER {
+            return Err(format!(
+                "--size of at least {NUMBER}: messages are numbered"
+            ));
+        }
+        let (raw, payload) = (args.flag("raw"), Payload::new(size));
+        Ok(Target {
+            address,
+            pid: args.optional("pid")?,
+            raw,
+            size,
+            frame: Frame::message(&payload, args.flag("binary"), !raw),
+            payload,
+            request: format!(
+                "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            ),
+        })
+    }
+
+    /// Connects and upgrades; waits for each. The stream comes back non-blocking.
+    pub fn connect(&self) -> Result<TcpStream> {
+        let stream = self.connect_only()?;
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .map_err(|e| e.to_string())?;
+        (&stream)
+            .write_all(self.request.as_bytes())
+            .map_err(|e| format!("the upgrade request: {e}"))?;
+        while !upgraded(&stream)? {}
+        stream.set_nonblocking(true).map_err(|e| e.to_string())?;
+        Ok(stream)
+    }
+
+    pub fn connect_only(&self) -> Result<TcpStream> {
+        let stream = TcpStream::connect(self.address).map_err(|e| format!("connect: {e}"))?;
+        stream.set_nodelay(true).map_err(|e| e.to_string())?;
+        Ok(stream)
+    }
+}
+
+/// Takes the answer to the upgrade off the stream; false if it is not all there yet.
+pub fn upgraded(mut stream: &TcpStream) -> Result<bool> {
+    let mut buf = [0; 4096];
+    let have = match stream.peek(&mut buf) {
+        Ok(0) => return Err("the server closed the connection before its answer".into()),
+        Ok(n) => &buf[..n],
+        Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
+        Err(e) => return Err(format!("the upgrade: {e}")),
+    };
+    let Some(end) = have.windows(4).position(|w| w == b"\r\n\r\n") else {
+        return match have.len() {
+            4096 => Err("an answer to the upgrade of over 4 KiB".into()),
+            _ => Ok(false),
+        };
+    };
+    // What comes behind it are frames, and stays in the socket.
+    let head = &mut buf[..end + 4];
+    stream.read_exact(head).map_err(|e| e.to_string())?;
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let status = lines.next().unwrap_or_default();
+    if !status.starts_with("HTTP/1.1 101") {
+        return Err(format!("the upgrade was refused: {status}"));
+    }
+    let accept = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-accept"));
+    match accept {
+        Some((_, value)) if value.trim() == ACCEPT => Ok(true),
+        _ => Err("a wrong Sec-WebSocket-Accept".into()),
+    }
+}

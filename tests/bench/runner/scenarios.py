@@ -1,0 +1,315 @@
+"""What is measured: the servers, the scenarios, and the goals of each."""
+
+import argparse
+from dataclasses import dataclass, field
+
+# A server answers echoes, broadcasts, or both: name -> kind -> command in target/bench/release.
+SERVERS = {
+    "limit-epoll": {"echo": ["limits", "epoll"]},
+    "limit-thread": {"echo": ["limits", "thread"]},
+    "limit-fan": {"broadcast": ["limits", "fan"]},
+    "wshub": {"echo": ["wshub-echo"], "broadcast": ["wshub-broadcast"]},
+    "wshub-own": {"echo": ["wshub-echo-own"]},
+    "tungstenite": {"echo": ["tungstenite-echo"], "broadcast": ["tungstenite-broadcast"]},
+    "tokio-tungstenite": {"echo": ["tokio-tungstenite-echo"], "broadcast": ["tokio-tungstenite-broadcast"]},
+    "fastwebsockets": {"echo": ["fastwebsockets-echo"], "broadcast": ["fastwebsockets-broadcast"]},
+    "simple-websockets": {"echo": ["simple-websockets-echo"], "broadcast": ["simple-websockets-broadcast"]},
+    "ws-rs": {"echo": ["ws-rs-echo"], "broadcast": ["ws-rs-broadcast"]},
+}
+OWN = [name for name in SERVERS if name.startswith(("limit", "wshub"))]
+ABOUT = {
+    "limit-epoll": "raw bytes, one thread for all",
+    "limit-thread": "raw bytes, a blocking thread per connection",
+    "limit-fan": "raw bytes, one thread writes to all",
+    "wshub": "through the application thread",
+    "wshub-own": "on the connection's own thread",
+    "tungstenite": "a thread per connection",
+    "tokio-tungstenite": "tokio",
+    "fastwebsockets": "tokio and hyper",
+    "simple-websockets": "tokio inside",
+    "ws-rs": "an event loop (mio)",
+}
+FAMILIES = [
+    "echo", "queued-echo", "one-echo", "broadcast", "queued-broadcast", "burst", "handshakes", "idle", "stalled",
+    "mixed", "growth", "build",
+]  # fmt: skip
+MISSING = object()
+
+
+@dataclass
+class Scenario:
+    family: str
+    title: str
+    kind: str
+    load: list
+    """Arguments of the load generator."""
+    servers: list
+    seconds: float
+    """About how long one run takes."""
+    rounds: int
+    connections: int
+    limit: str = "limit-thread"
+    figure: str = "cpu_us"
+    """The figure that counts, and the unit it is shown in."""
+    unit: str = "µs of CPU"
+    scale: float = 1
+    count: int = 0
+    """For the growth pictures: connections or subscribers."""
+    size: int = 0
+    goals: list = field(default_factory=list)
+    """(server, other server, the largest ratio of their figures)"""
+
+
+def positive(kind):
+    def parse(text):
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    return parse
+
+
+def list_of(kind):
+    return lambda text: [kind(item) for item in text.split(",")]
+
+
+def size(text):
+    """Bytes: 20, 64K, 1M."""
+    unit = {"K": 1 << 10, "M": 1 << 20}.get(text[-1:], 1)
+    return positive(int)(text if unit == 1 else text[:-1]) * unit
+
+
+def count_and_size(text):
+    count, _, bytes_ = text.partition("x")
+    return positive(int)(count), size(bytes_)
+
+
+def complete(options):
+    """Fills in what was not given: small with --quick."""
+    small = options.quick
+    options.scenarios = options.scenarios or [name for name in FAMILIES if not (small and name == "build")]
+    options.servers = options.servers or (OWN if small else list(SERVERS))
+    defaults = {
+        "echo": [(16, 20)] if small else [(64, 20)],
+        "broadcast": [(20, 64)] if small else [(100, 64), (300, 150), (1000, 64)],
+        "burst": [64 << 10, 1 << 20],
+        "mixed": [50] if small else [1000],
+        "growth": [10, 50] if small else [10, 100, 1000, 5000],
+    }
+    for name, value in defaults.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    if small:
+        options.rounds, options.seconds = 1, 0.1
+        options.handshakes, options.idle, options.stalled = 100, 50, 2
+
+
+def bytes_text(n):
+    for unit, name in ((1 << 20, "MiB"), (1 << 10, "KiB")):
+        if n >= unit and n % unit == 0:
+            return f"{n // unit} {name}"
+    return f"{n} B"
+
+
+def plan(options):
+    """The scenarios that were asked for, in order."""
+    chosen = []
+    for family in options.scenarios:
+        if family in PLANS:
+            chosen += PLANS[family](options)
+    for scenario in chosen:
+        scenario.servers = [name for name in scenario.servers if name in options.servers]
+    return [scenario for scenario in chosen if scenario.servers]
+
+
+def serving(kind):
+    return [name for name, kinds in SERVERS.items() if kind in kinds]
+
+
+def warmup(options):
+    return min(0.25, options.seconds / 2)
+
+
+def echo(options, family, connections, bytes_, depth, goals, **more):
+    under_way = "1 under way" if depth == 1 else f"{depth} under way"
+    them = "1 connection" if connections == 1 else f"{connections:,} connections"
+    load = ["echo", "--connections", connections, "--size", bytes_, "--depth", depth]
+    return Scenario(
+        family=family,
+        title=f"Echo, {them}, {bytes_text(bytes_)}, {under_way}",
+        kind="echo",
+        load=[*load, "--seconds", options.seconds, "--warmup", warmup(options)],
+        seconds=options.seconds + warmup(options) + 0.1 + connections * 0.0003,
+        connections=connections,
+        size=bytes_,
+        goals=goals,
+        **{"servers": serving("echo"), "rounds": options.rounds, **more},
+    )
+
+
+def echoes(options):
+    goals = [("wshub-own", "limit-thread", 1.06), ("wshub-own", "tungstenite", 0.85), ("wshub", "limit-thread", 1.5)]
+    return [echo(options, "echo", n, b, 1, goals) for n, b in options.echo]
+
+
+def queued_echoes(options):
+    own = [("wshub-own", peer, 1 / 6) for peer in ("tungstenite", "tokio-tungstenite", "fastwebsockets")]
+    app = [("wshub", "limit-thread", 1.65), ("wshub", "tungstenite", 1 / 4)]
+    goals = [("wshub-own", "limit-thread", 1.15), *own, *app]
+    return [echo(options, "queued-echo", n, b, options.under_way, goals) for n, b in options.echo]
+
+
+def one_echo(options):
+    return [echo(options, "one-echo", 1, b, 1, []) for b in sorted({b for _, b in options.echo})]
+
+
+def broadcast(options, family, subscribers, bytes_, window, goals, **more):
+    load = ["broadcast", "--subscribers", subscribers, "--size", bytes_, "--window", window]
+    return Scenario(
+        family=family,
+        title=f"Broadcast to {subscribers:,}, {bytes_text(bytes_)}, {window} under way",
+        kind="broadcast",
+        load=[*load, "--seconds", options.seconds, "--warmup", warmup(options)],
+        seconds=options.seconds + warmup(options) + 0.3 + subscribers * 0.0003,
+        connections=subscribers,
+        size=bytes_,
+        limit="limit-fan",
+        goals=goals,
+        **{"servers": serving("broadcast"), "rounds": options.rounds, **more},
+    )
+
+
+def broadcasts(options):
+    goals = [("wshub", "limit-fan", 1.05)]
+    return [broadcast(options, "broadcast", n, b, 1, goals) for n, b in options.broadcast]
+
+
+def queued_broadcasts(options):
+    peers = [("wshub", peer, 1 / 10) for peer in ("tungstenite", "tokio-tungstenite", "fastwebsockets")]
+    goals = [("wshub", "limit-fan", 1.03), *peers]
+    return [broadcast(options, "queued-broadcast", n, b, options.under_way, goals) for n, b in options.broadcast]
+
+
+def bursts(options):
+    total = (16 if options.quick else 512) << 20
+    return [
+        Scenario(
+            family="burst",
+            title=f"Burst on one connection, {bytes_text(bytes_)}",
+            kind="echo",
+            load=["burst", "--size", bytes_, "--total", total],
+            servers=serving("echo"),
+            seconds=1.0,
+            rounds=options.rounds,
+            connections=1,
+            size=bytes_,
+            goals=[("wshub-own", "tungstenite", 0.6 if bytes_ <= 64 << 10 else 0.9)],
+        )
+        for bytes_ in options.burst
+    ]
+
+
+def handshakes(options):
+    return [
+        Scenario(
+            family="handshakes",
+            title="Handshakes, each with one echo and a close",
+            kind="echo",
+            load=["handshakes", "--total", options.handshakes],
+            servers=serving("echo"),
+            seconds=options.handshakes * 0.00025 + 0.1,
+            rounds=options.rounds,
+            connections=64,
+            goals=[("wshub-own", "tungstenite", 0.65), ("wshub", "tungstenite", 0.65)],
+        )
+    ]
+
+
+def idle(options):
+    settle = 0.1 if options.quick else 1.2
+    return [
+        Scenario(
+            family="idle",
+            title=f"Idle, {options.idle:,} connections",
+            kind="echo",
+            load=["idle", "--connections", options.idle, "--settle", settle],
+            servers=serving("echo"),
+            seconds=settle * 2.5 + options.idle * 0.0003 + 0.3,
+            # Memory is not noisy.
+            rounds=min(options.rounds, 2),
+            connections=options.idle,
+            limit="",
+            figure="rss_per_connection",
+            unit="KiB RSS",
+            scale=1 / 1024,
+        )
+    ]
+
+
+def stalled(options):
+    subscribers, seconds = (5, 2) if options.quick else (50, 13)
+    rate = 200 if options.quick else 1000
+    load = ["stalled", "--subscribers", subscribers, "--stalled", options.stalled, "--rate", rate]
+    return [
+        Scenario(
+            family="stalled",
+            title=f"{subscribers} subscribers beside {options.stalled} that never read, 4 KiB, {rate:,} a second",
+            kind="broadcast",
+            load=[*load, "--clean", min(2, seconds), "--seconds", seconds],
+            servers=[name for name in serving("broadcast") if name != "limit-fan"],
+            seconds=seconds + 3,
+            rounds=1,
+            connections=subscribers + options.stalled,
+            limit="",
+            figure="kept",
+            unit="of the rate kept",
+        )
+    ]
+
+
+def mixed(options):
+    seconds = options.seconds * 2
+    return [
+        Scenario(
+            family="mixed",
+            title=f"One connection times its echo while {n:,} others send {options.chat_rate:g} a second each",
+            kind="echo",
+            load=["mixed", "--connections", n, "--rate", options.chat_rate, "--seconds", seconds],
+            servers=serving("echo"),
+            seconds=seconds + 0.7 + n * 0.0003,
+            rounds=min(options.rounds, 3),
+            connections=n,
+            figure="p99_us",
+            unit="µs p99",
+            goals=[("wshub-own", "limit-thread", 3), ("wshub", "limit-thread", 3)],
+        )
+        for n in options.mixed
+    ]
+
+
+def growth(options):
+    more = {"rounds": min(options.rounds, 3)}
+    echoes, broadcasts = [], []
+    for n in options.growth:
+        at = {**more, "count": n, "servers": ["limit-epoll", "limit-thread", "wshub", "wshub-own"]}
+        echoes.append(echo(options, "growth-echo", n, 20, 1, [], **at))
+        at = {**more, "count": n, "servers": ["limit-fan", "wshub"]}
+        for family, window in (("growth-broadcast", 1), ("growth-queued", options.under_way)):
+            broadcasts.append(broadcast(options, family, n, 64, window, [], **at))
+    return echoes + broadcasts
+
+
+PLANS = {
+    "echo": echoes,
+    "queued-echo": queued_echoes,
+    "one-echo": one_echo,
+    "broadcast": broadcasts,
+    "queued-broadcast": queued_broadcasts,
+    "burst": bursts,
+    "handshakes": handshakes,
+    "idle": idle,
+    "stalled": stalled,
+    "mixed": mixed,
+    "growth": growth,
+}
