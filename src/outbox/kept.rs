@@ -95,7 +95,7 @@ impl Kept {
     }
 
     /// Appends a frame of which `begun` bytes are written; more than none only for the first.
-    pub fn push(&mut self, frame: Frame, begun: usize) {
+    pub fn push(&mut self, frame: Frame, begun: usize, now: Instant) {
         if self.frames.is_empty() {
             self.begun = begun;
         }
@@ -104,13 +104,13 @@ impl Kept {
         self.frames.push_back(Waiting {
             frame,
             number: self.pushed,
-            since: Instant::now(),
+            since: now,
         });
     }
 
     /// Replaces the pong that waits; true if none did.
-    pub fn set_pong(&mut self, frame: Vec<u8>) -> bool {
-        self.pong_since.get_or_insert_with(Instant::now);
+    pub fn set_pong(&mut self, frame: Vec<u8>, now: Instant) -> bool {
+        self.pong_since.get_or_insert(now);
         self.pong.replace(frame).is_none()
     }
 
@@ -181,7 +181,7 @@ impl Kept {
 
     /// A pong that is partly written becomes the first frame: nothing may come between its bytes.
     fn advance_pong(&mut self, written: usize) -> usize {
-        let (Some(pong), since) = (self.pong.take(), self.pong_since.take()) else {
+        let (Some(pong), Some(since)) = (self.pong.take(), self.pong_since.take()) else {
             return written;
         };
         if written >= pong.len() {
@@ -195,7 +195,7 @@ impl Kept {
         self.frames.push_front(Waiting {
             frame,
             number: 0,
-            since: since.unwrap_or_else(Instant::now),
+            since,
         });
         self.begun = written;
         0

@@ -142,7 +142,7 @@ impl Outbox {
                     counters,
                     collector,
                 }),
-                queue: Queue::new(bounds, close_timeout),
+                queue: Queue::new(bounds, close_timeout, Instant::now),
             }),
         })
     }
@@ -202,7 +202,7 @@ impl Outbox {
             Put::Collected { first } => first,
             Put::Remainder { written } => {
                 let head = header.as_slice().to_vec();
-                queue.kept.push(
+                queue.keep(
                     Frame::Owned {
                         head,
                         body: message.into_bytes(),
@@ -248,7 +248,7 @@ impl Outbox {
             Put::Sent => false,
             Put::Collected { first } => first,
             Put::Remainder { written } => {
-                queue.kept.push(Frame::Shared(prepared.clone()), written);
+                queue.keep(Frame::Shared(prepared.clone()), written);
                 false
             }
             Put::Refused(kind) => {
@@ -376,7 +376,7 @@ impl Outbox {
         if !queue.kept.is_empty() {
             let mut frame = Vec::new();
             let sent = queue.sender.frame(Opcode::Pong, payload, &mut frame);
-            if sent.is_ok() && queue.kept.set_pong(frame) {
+            if sent.is_ok() && queue.keep_pong(frame) {
                 // Its deadline is news to the drain helper.
                 queue.watched = false;
                 self.watch(state);

@@ -15,6 +15,8 @@ use crate::transport::How;
 pub(super) const COLLECT: usize = 64 << 10;
 
 pub(super) struct Queue {
+    /// Tells the time: `Instant::now`, but in a simulation.
+    pub clock: fn() -> Instant,
     /// When the connection began: the protocol core counts time from there.
     pub epoch: Instant,
     pub bounds: Bounds,
@@ -58,9 +60,10 @@ pub(super) enum Put {
 }
 
 impl Queue {
-    pub fn new(bounds: Bounds, close_timeout: Duration) -> Self {
+    pub fn new(bounds: Bounds, close_timeout: Duration, clock: fn() -> Instant) -> Self {
         Queue {
-            epoch: Instant::now(),
+            clock,
+            epoch: clock(),
             bounds,
             sender: Sender::new(Masking::Off, close_timeout),
             collected: Vec::new(),
@@ -174,6 +177,16 @@ impl Queue {
         self.collected.clear();
     }
 
+    /// Keeps a frame of which `begun` bytes are written.
+    pub fn keep(&mut self, frame: Frame, begun: usize) {
+        self.kept.push(frame, begun, (self.clock)());
+    }
+
+    /// Keeps a pong in place of the one that waits; true if none did.
+    pub fn keep_pong(&mut self, frame: Vec<u8>) -> bool {
+        self.kept.set_pong(frame, (self.clock)())
+    }
+
     /// The socket took `written` bytes of what was collected: keeps the rest, frame by frame.
     fn keep_collected(&mut self, link: &Link, written: usize) {
         let collected = std::mem::take(&mut self.collected);
@@ -187,15 +200,15 @@ impl Queue {
                 continue;
             }
             if kept::is_pong(frame) && begun == 0 {
-                if self.failure.is_none() && self.kept.set_pong(frame.to_vec()) {
+                if self.failure.is_none() && self.keep_pong(frame.to_vec()) {
                     // Its deadline is news to the drain helper.
                     self.watched = false;
                 }
             } else if begun > 0 || kept::is_control(frame) {
-                self.kept.push(Frame::bytes(frame), begun);
+                self.keep(Frame::bytes(frame), begun);
             } else {
                 match self.admit(link, frame.len(), unbounded) {
-                    Put::Remainder { .. } => self.kept.push(Frame::bytes(frame), 0),
+                    Put::Remainder { .. } => self.keep(Frame::bytes(frame), 0),
                     // Counted by the policy.
                     Put::Refused(SendErrorKind::Full | SendErrorKind::SlowConsumer) => {}
                     // It was taken for sending before: now it counts as dropped.
@@ -214,7 +227,7 @@ impl Queue {
         if unbounded {
             return keep;
         }
-        let now = Instant::now();
+        let now = (self.clock)();
         let (bytes, messages) = (self.bounds.bytes, self.bounds.messages());
         let fits = |kept: &Kept| {
             kept.messages() == 0
@@ -267,7 +280,7 @@ impl Queue {
                 return;
             }
         }
-        self.kept.push(
+        self.keep(
             Frame::Owned {
                 head: frame,
                 body: Vec::new(),
@@ -278,9 +291,8 @@ impl Queue {
 
     pub fn put_close(&mut self, link: &Link, code: Option<CloseCode>, reason: &str) -> bool {
         let mut frame = Vec::new();
-        let begun = self
-            .sender
-            .close(code, reason, self.epoch.elapsed(), &mut frame);
+        let now = (self.clock)().saturating_duration_since(self.epoch);
+        let begun = self.sender.close(code, reason, now, &mut frame);
         if begun {
             // The deadline of the closing handshake is news to the drain helper.
             self.watched = false;
