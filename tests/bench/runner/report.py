@@ -260,9 +260,9 @@ def publish(readme, results, facts, pictures):
     after = rest.split(END)[1]
     pinned = "pinned to one core" if not facts["pinned"].startswith("NOT") else "not pinned"
     parts = [
-        f"The server's CPU time per message, {pinned}; in parentheses the ratio to the limit, which is raw bytes over a "
-        f"blocking thread per connection (`limit-thread`), for broadcasts from one thread to all (`limit-fan`). "
-        f"{facts['date']}, {facts['machine']}.",
+        f"The server's CPU time per message or delivery, {pinned}; in parentheses the ratio to what sockets and threads\n"
+        "allow: raw bytes over a blocking thread per connection (`limit-thread`), for broadcasts from one thread to all\n"
+        f"(`limit-fan`). {facts['date']}, {facts['machine']}.",
         short_table(results),
     ]
     if pictures["results.svg"]:
