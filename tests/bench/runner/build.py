@@ -1,6 +1,7 @@
 """Builds what a run needs, with the committed Cargo.lock."""
 
 import os
+import signal
 import subprocess
 
 
@@ -9,19 +10,25 @@ class Failed(Exception):
 
 
 def cargo(arguments, cwd, target, **environment):
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target), **environment}
     try:
-        done = subprocess.run(
-            ["cargo", *arguments], cwd=cwd, env={**os.environ, "CARGO_TARGET_DIR": str(target), **environment}
-        )
+        # A session of its own, so that its compilers can be ended with it.
+        running = subprocess.Popen(["cargo", *arguments], cwd=cwd, env=environment, start_new_session=True)
     except FileNotFoundError:
         raise Failed("cargo is missing: see https://rustup.rs") from None
-    if done.returncode:
-        raise Failed(f"cargo {' '.join(arguments)}: exit status {done.returncode}")
+    try:
+        status = running.wait()
+    except BaseException:
+        os.killpg(running.pid, signal.SIGTERM)
+        running.wait()
+        raise
+    if status:
+        raise Failed(f"cargo {' '.join(arguments)}: exit status {status}")
 
 
 def build(root, target, servers):
     peers = [name for name in servers if (root / "tests/bench/peers" / name).is_dir()]
     packages = ["load", "limits", "wshub-servers", *(f"peer-{name}" for name in peers)]
-    print(f"building {', '.join(packages)}; the first time takes minutes", flush=True)
+    print(f"building {', '.join(packages)}; the first time takes minutes")
     selected = [word for package in packages for word in ("-p", package)]
     cargo(["build", "--release", "--locked", "--quiet", *selected], root / "tests/bench", target)

@@ -24,7 +24,7 @@ def measure(root, target):
     """For each echo server its CPU seconds, `cargo tree` lines below it, and stripped KB."""
     costs = {}
     for name, (workspace, arguments, program) in ECHOES.items():
-        print(f"build cost: {name}", flush=True)
+        print(f"build cost: {name}")
         place = target / "build-cost"
         shutil.rmtree(place, ignore_errors=True)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -26,15 +26,16 @@ def said(command, cwd):
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
     except FileNotFoundError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
+        return ""
+    return done.stdout.strip()
 
 
 def facts(root, machine, options):
     """What a reader needs to know to compare these figures with others."""
     with open("/proc/cpuinfo") as cpuinfo:
         model = re.search(r"model name\s*:\s*(.*)", cpuinfo.read())
-    changed = "" if said(["git", "status", "--porcelain"], root) == "unknown" else ", with changes"
+    revision = said(["git", "rev-parse", "--short=10", "HEAD"], root) or "unknown"
+    changed = ", with changes" if said(["git", "status", "--porcelain"], root) else ""
     return {
         "date": f"{datetime.date.today()}",
         "machine": f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
@@ -42,7 +43,7 @@ def facts(root, machine, options):
         if machine.server is not None
         else "NOT PINNED",
         "rustc": said(["rustc", "--version"], root),
-        "wshub": said(["git", "rev-parse", "--short=10", "HEAD"], root) + changed,
+        "wshub": revision + changed,
         "rounds": options.rounds,
         "load_average": round(os.getloadavg()[2], 1),
     }

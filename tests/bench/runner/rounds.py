@@ -9,7 +9,6 @@ import select
 import signal
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -117,7 +116,7 @@ class Results:
         return lines
 
     def raw(self):
-        return {s.title: self.of.get(id(s), {}) for s in self.scenarios}
+        return {f"{s.family}: {s.title}": self.of.get(id(s), {}) for s in self.scenarios}
 
 
 class Progress:
@@ -131,12 +130,9 @@ class Progress:
         took = time.monotonic() - self.begin
         # At first the plan is all there is to go by.
         pace = took / self.done if self.done > 5 else 1
-        left = pace * (self.total - self.done)
+        left = pace * max(0, self.total - self.done)
         share = int(100 * self.done / self.total)
-        print(
-            f"[{share:3} %, {left / 60:4.1f} min left] {scenario.title}, round {turn + 1} of {scenario.rounds}: {text}",
-            flush=True,
-        )
+        print(f"[{share:3} %, {left / 60:4.1f} min left] {scenario.title}, round {turn + 1} of {scenario.rounds}: {text}")
 
 
 def run(plan, target, machine, options):

@@ -51,7 +51,7 @@ class Scenario:
     limit: str = "limit-thread"
     figure: str = "cpu_us"
     """The figure that counts, and the unit it is shown in."""
-    unit: str = "µs of CPU"
+    unit: str = "µs of CPU per echo"
     scale: float = 1
     count: int = 0
     """For the growth pictures: connections or subscribers."""
@@ -71,7 +71,13 @@ def positive(kind):
 
 
 def list_of(kind):
-    return lambda text: [kind(item) for item in text.split(",")]
+    def parse(text):
+        try:
+            return [kind(item) for item in text.split(",")]
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"cannot read {text}: {error}") from None
+
+    return parse
 
 
 def size(text):
@@ -175,6 +181,7 @@ def broadcast(options, family, subscribers, bytes_, window, goals, **more):
         connections=subscribers,
         size=bytes_,
         limit="limit-fan",
+        unit="µs of CPU per delivery",
         goals=goals,
         **{"servers": serving("broadcast"), "rounds": options.rounds, **more},
     )
@@ -221,6 +228,7 @@ def handshakes(options):
             seconds=options.handshakes * 0.00025 + 0.1,
             rounds=options.rounds,
             connections=64,
+            unit="µs of CPU each",
             goals=[("wshub-own", "tungstenite", 0.65), ("wshub", "tungstenite", 0.65)],
         )
     ]
@@ -254,7 +262,7 @@ def stalled(options):
     return [
         Scenario(
             family="stalled",
-            title=f"{subscribers} subscribers beside {options.stalled} that never read, 4 KiB, {rate:,} a second",
+            title=f"{subscribers} subscribers beside {options.stalled} that never read, 4 KiB, {rate:,}/s",
             kind="broadcast",
             load=[*load, "--clean", min(2, seconds), "--seconds", seconds],
             servers=[name for name in serving("broadcast") if name != "limit-fan"],
@@ -273,7 +281,7 @@ def mixed(options):
     return [
         Scenario(
             family="mixed",
-            title=f"One connection times its echo while {n:,} others send {options.chat_rate:g} a second each",
+            title=f"Latency of one echo while {n:,} others chat, {options.chat_rate:g}/s each",
             kind="echo",
             load=["mixed", "--connections", n, "--rate", options.chat_rate, "--seconds", seconds],
             servers=serving("echo"),

@@ -9,13 +9,13 @@ use crate::target::Target;
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
-/// Bytes unanswered, unless two messages are more: what a server has to queue at most.
-const AHEAD: usize = 1 << 20;
+/// Bytes unanswered, unless one message is more: what a server has to queue at most.
+const AHEAD: usize = 2 << 20;
 
 pub fn run(args: &Args) -> Result<Report> {
     let target = Target::new(args, 64 << 10)?;
     let total = (args.bytes("total", 256 << 20)? / target.size).max(1);
-    let ahead = (AHEAD / target.size).max(2);
+    let ahead = (AHEAD / target.size).max(1);
     let mut message = Vec::new();
     target.frame.push(&mut message, 0);
 

@@ -9,6 +9,8 @@ pub struct Process {
     pub cpu: Duration,
     /// Resident memory in bytes.
     pub rss: u64,
+    /// The most that it ever was.
+    pub peak_rss: u64,
     pub threads: u64,
 }
 
@@ -33,6 +35,7 @@ impl Process {
         Process {
             cpu: Duration::from_millis(10 * ticks),
             rss: field("VmRSS:").unwrap_or(0) << 10,
+            peak_rss: field("VmHWM:").unwrap_or(0) << 10,
             threads: field("Threads:").unwrap_or(0),
         }
     }

@@ -16,11 +16,11 @@ pub fn run(args: &Args) -> Result<Report> {
     let seconds = args.seconds("seconds", 12.0)?;
 
     let pid = target.pid.map(|pid| pid.to_string());
-    let rss = || pid.as_deref().map_or(0, |pid| Process::read(pid).rss) as f64;
+    let server = || pid.as_deref().map(Process::read).unwrap_or_default();
     let warmup = Duration::from_millis(250);
     let mut room = Room::open(target, subscribers)?;
     let without = room.run(&pace, warmup, clean)?;
-    let before = rss();
+    let before = server().rss;
     for _ in 0..stalled {
         room.stall()?;
     }
@@ -36,7 +36,8 @@ pub fn run(args: &Args) -> Result<Report> {
         with.published as f64 / with.spent.time.as_secs_f64(),
     );
     report.put("clean_p99_us", without.latencies.quantile(0.99));
-    report.put("rss_grown", rss() - before);
+    let grown = server().peak_rss.saturating_sub(before);
+    report.put("rss_grown", grown as f64);
     report.put("stalled", stalled as f64);
     report.put("given_up", with.given_up.len() as f64);
     if let Some(last) = with.given_up.iter().max() {
