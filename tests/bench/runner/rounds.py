@@ -171,7 +171,10 @@ def one(scenario, name, target, machine):
             port = listening(server)
             raw = ["--raw"] if name.startswith("limit") else []
             load = [target / "release" / "load", *scenario.load, "--port", port, "--pid", server.pid, *raw]
-            return figures(machine.start(load, machine.load, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+            got = figures(machine.start(load, machine.load, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+            if scenario.figure not in got:
+                raise Failed("the time was too short for a single message")
+            return got
         except Failed as error:
             return f"{error}{last_line(log)}"
         finally:
