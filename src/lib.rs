@@ -27,6 +27,9 @@ mod connection;
 mod copy;
 mod error;
 mod event;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod handler;
 mod handshake;

@@ -1,0 +1,85 @@
+//! What has to hold for any bytes whatever: each function here panics where it does not.
+//!
+//! Built for tests, and for the fuzzers of `tests/fuzz` (`--cfg fuzzing`), which look for bytes that break it. What
+//! they find goes to `tests/fuzz/corpus`, and `cargo test` replays that folder.
+
+mod head;
+mod negotiation;
+mod receiver;
+mod session;
+
+pub use head::head;
+pub use negotiation::negotiation;
+pub use receiver::{End, Seen, receive, receiver};
+pub use session::session;
+
+/// Cuts `data` into pieces in a way that only depends on its bytes, so that a finding repeats.
+fn pieces(data: &[u8]) -> Vec<&[u8]> {
+    // FNV-1a, then xorshift.
+    let mut state = data.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    }) | 1;
+    let mut rest = data;
+    let mut pieces = Vec::new();
+    while !rest.is_empty() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let most = [1, 3, 16, 200, 5000][(state >> 8) as usize % 5];
+        let len = 1 + (state >> 16) as usize % most;
+        let (piece, behind) = rest.split_at(len.min(rest.len()));
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    /// Seeds, and whatever was ever found.
+    fn replay(target: &str, check: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+        let mut files: Vec<_> = fs::read_dir(folder.join(target))
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
+        files.sort();
+        assert!(files.len() >= 10, "{target} has lost its seeds");
+        for file in files {
+            // Shown where a test fails.
+            println!("{}", file.display());
+            check(&fs::read(file).unwrap());
+        }
+    }
+
+    #[test]
+    fn corpus_of_heads() {
+        replay("head", head);
+    }
+
+    #[test]
+    fn corpus_of_negotiations() {
+        replay("negotiation", negotiation);
+    }
+
+    #[test]
+    fn corpus_of_frames() {
+        replay("receiver", receiver);
+    }
+
+    #[test]
+    fn corpus_of_sessions() {
+        replay("session", session);
+    }
+
+    #[test]
+    fn pieces_make_up_the_whole() {
+        let data: Vec<u8> = (0..10_000).map(|n| (n % 251) as u8).collect();
+        assert_eq!(pieces(&data).concat(), data);
+        assert!(pieces(&data).len() > 2);
+    }
+}

@@ -1,0 +1,174 @@
+//! Frames: however the bytes arrive, the same messages come out; nothing is longer than allowed; and what is sent on
+//! arrives as it was.
+
+use super::pieces;
+use crate::protocol::Role;
+use crate::protocol::close::CloseCode;
+use crate::protocol::opcode::Opcode;
+use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
+use crate::protocol::send::{Masking, Sender};
+use crate::protocol::violation::Violation;
+use core::time::Duration;
+
+/// An event of a receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Seen {
+    Text(String),
+    Binary(Vec<u8>),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<u16>, String),
+}
+
+/// How a receiver ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It waits for more bytes; inside a message or a frame, or not.
+    More(bool),
+    /// The peer's Close came.
+    Closed,
+    /// The peer broke the protocol.
+    Violated(Violation),
+}
+
+/// Receives `data` in both roles.
+pub fn receiver(data: &[u8]) {
+    let narrow = ReceiveLimits {
+        max_message: 200,
+        max_fragments: 4,
+        accept_non_minimal_lengths: false,
+    };
+    let wide = ReceiveLimits {
+        max_message: 1 << 20,
+        max_fragments: u32::MAX,
+        accept_non_minimal_lengths: true,
+    };
+    for role in [Role::Server, Role::Client] {
+        for limits in [narrow, wide] {
+            let whole = run(role, limits, &[data]);
+            assert_eq!(whole, run(role, limits, &pieces(data)));
+            if data.len() < 2000 {
+                assert_eq!(
+                    whole,
+                    run(role, limits, &data.chunks(1).collect::<Vec<_>>())
+                );
+            }
+            check_lengths(&whole.0, limits.max_message);
+            send_on(role, &whole.0);
+        }
+    }
+}
+
+/// What a receiver without narrow limits makes of `data`.
+pub fn receive(server: bool, data: &[u8]) -> (Vec<Seen>, End) {
+    let limits = ReceiveLimits {
+        max_message: 1 << 20,
+        max_fragments: u32::MAX,
+        accept_non_minimal_lengths: true,
+    };
+    let role = if server { Role::Server } else { Role::Client };
+    run(role, limits, &[data])
+}
+
+/// Reads as a connection does: one buffer, to which each read adds.
+fn run(role: Role, limits: ReceiveLimits, reads: &[&[u8]]) -> (Vec<Seen>, End) {
+    let mut receiver = Receiver::new(role, limits);
+    let (mut buffer, mut seen) = (Vec::new(), Vec::new());
+    for read in reads {
+        buffer.extend_from_slice(read);
+        loop {
+            let event = match receiver.receive(&mut buffer) {
+                Ok(Received::NeedMore { keep }) => {
+                    assert!(keep <= buffer.len());
+                    buffer.truncate(keep);
+                    break;
+                }
+                Ok(event) => copy(&event),
+                Err(violation) => {
+                    assert_ends(&mut receiver);
+                    return (seen, End::Violated(violation));
+                }
+            };
+            let closed = matches!(event, Seen::Close(..));
+            seen.push(event);
+            if closed {
+                assert_ends(&mut receiver);
+                return (seen, End::Closed);
+            }
+            let discard = receiver.take_discard();
+            assert!(discard <= buffer.len());
+            buffer.drain(..discard);
+        }
+    }
+    (seen, End::More(receiver.is_assembling()))
+}
+
+/// After a Close and after a violation nothing more comes.
+fn assert_ends(receiver: &mut Receiver) {
+    let mut more = vec![0x81, 0x80, 0, 0, 0, 0];
+    receiver.take_discard();
+    assert_eq!(
+        receiver.receive(&mut more),
+        Ok(Received::NeedMore { keep: 0 })
+    );
+}
+
+fn copy(event: &Received<'_>) -> Seen {
+    match event {
+        Received::Text(text) => Seen::Text((*text).to_owned()),
+        Received::Binary(bytes) => Seen::Binary(bytes.to_vec()),
+        Received::Ping(payload) => Seen::Ping(payload.to_vec()),
+        Received::Pong(payload) => Seen::Pong(payload.to_vec()),
+        Received::Close(code, reason) => Seen::Close(code.map(u16::from), (*reason).to_owned()),
+        Received::NeedMore { .. } => unreachable!("handled by the caller"),
+    }
+}
+
+fn check_lengths(seen: &[Seen], max_message: usize) {
+    for event in seen {
+        match event {
+            Seen::Text(text) => assert!(text.len() <= max_message),
+            Seen::Binary(bytes) => assert!(bytes.len() <= max_message),
+            Seen::Ping(payload) | Seen::Pong(payload) => assert!(payload.len() <= 125),
+            Seen::Close(code, reason) => {
+                assert!(reason.len() <= 123);
+                assert!(code.is_none_or(|code| CloseCode::from(code).is_allowed_on_wire()));
+            }
+        }
+    }
+}
+
+/// A sender of the other role makes frames of what was seen, and the receiver sees it again.
+fn send_on(role: Role, seen: &[Seen]) {
+    let masking = match role {
+        Role::Server => Masking::Keys(|| [0xA5, 0x00, 0xFF, 0x17]),
+        Role::Client => Masking::Off,
+    };
+    let mut sender = Sender::new(masking, Duration::ZERO);
+    let mut wire = Vec::new();
+    for event in seen {
+        let (opcode, payload) = match event {
+            Seen::Text(text) => (Opcode::Text, text.as_bytes()),
+            Seen::Binary(bytes) => (Opcode::Binary, &bytes[..]),
+            Seen::Ping(payload) => (Opcode::Ping, &payload[..]),
+            Seen::Pong(payload) => (Opcode::Pong, &payload[..]),
+            Seen::Close(code, reason) => {
+                let code = code.map(CloseCode::from);
+                assert!(sender.close(code, reason, Duration::ZERO, &mut wire));
+                continue;
+            }
+        };
+        sender
+            .frame(opcode, payload, &mut wire)
+            .expect("not closed");
+    }
+    let limits = ReceiveLimits {
+        max_message: 1 << 20,
+        max_fragments: 1,
+        accept_non_minimal_lengths: false,
+    };
+    let (again, end) = run(role, limits, &[&wire]);
+    assert_eq!(again, seen);
+    assert!(matches!(end, End::More(false) | End::Closed), "{end:?}");
+}

@@ -1,0 +1,189 @@
+//! A peer's whole side of a connection, from the request on: events come in order, the messages are those of the
+//! frames, what the server answers is well-formed, and nothing of the connection stays.
+
+use std::io::IoSlice;
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::pieces;
+use super::receiver::{End, Seen, receive};
+use crate::handshake::Request;
+use crate::handshake::negotiate::{self, Rules};
+use crate::handshake::request::{HeadLimits, HeadScanner};
+use crate::testing::{Duplex, duplex};
+use crate::{CloseEvent, Event, Events, How, Limits, Message, Server, Transport};
+
+/// Longer than anything here may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// More than this could fill the stream while nobody reads.
+const LONGEST: usize = 16 << 10;
+
+/// Sends `data` to a server that echoes, ends its side, and reads to the end.
+pub fn session(data: &[u8]) {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    if data.len() > LONGEST {
+        return;
+    }
+    let _turn = crate::lock::lock(&ONE_AT_A_TIME);
+    let server = SERVER.get_or_init(start);
+    let before = server.stats();
+    let (ours, peer) = duplex();
+    server.attach(ours);
+    for piece in pieces(data) {
+        let written = peer.try_write(&[IoSlice::new(piece)]);
+        // The server may have answered and left.
+        assert!(written.is_err() || written.is_ok_and(|written| written == piece.len()));
+    }
+    peer.shutdown(How::Write);
+
+    let head = opening_head(data);
+    let mut events = server.events();
+    let told = head.map(|_| take_events(&mut events));
+    let answer = read_to_end(&peer);
+    assert!(events.try_recv().is_err(), "an event after the end");
+    let after = server.stats();
+    assert_eq!(
+        (after.connections, after.inbound_bytes),
+        (0, 0),
+        "{after:?}"
+    );
+    assert_eq!(after.opened - before.opened, u64::from(told.is_some()));
+    match (head, told) {
+        (Some(length), Some(told)) => {
+            assert_eq!(
+                after.messages_in - before.messages_in,
+                told.messages.len() as u64
+            );
+            check_events(&data[length..], &told);
+            check_answer(&data[length..], &told, &answer);
+        }
+        _ => assert!(
+            !answer.starts_with(b"HTTP/1.1 101"),
+            "opened against the rules"
+        ),
+    }
+}
+
+fn start() -> Server {
+    let limits = Limits {
+        max_message: 1 << 20,
+        max_fragments: u32::MAX,
+        accept_non_minimal_lengths: true,
+        ..Limits::default()
+    };
+    let builder = Server::builder().limits(limits).origins(["*"]);
+    builder.without_listener().expect("a thread")
+}
+
+/// How long the head is, if it opens a WebSocket.
+fn opening_head(data: &[u8]) -> Option<usize> {
+    let mut scanner = HeadScanner::new(HeadLimits::default());
+    let length = scanner.scan(data).ok()??;
+    let request = Request::parse(&data[..length]).ok()?;
+    let rules = Rules {
+        loopback: true,
+        origins: vec!["*".to_owned()],
+        ..Rules::default()
+    };
+    let opens = request.wants_upgrade() && negotiate::upgrade(&request, &rules).is_ok();
+    opens.then_some(length)
+}
+
+/// What the application was told.
+struct Told {
+    messages: Vec<Message>,
+    error: bool,
+    close: CloseEvent,
+}
+
+fn take_events(events: &mut Events<'_>) -> Told {
+    let mut next = || events.recv_timeout(PATIENCE).expect("an event");
+    let Event::Open(opened) = next() else {
+        panic!("the first event is Open");
+    };
+    let (mut messages, mut error) = (Vec::new(), false);
+    loop {
+        let event = next();
+        assert_eq!(*event.connection(), opened);
+        match event {
+            Event::Message(connection, message) => {
+                assert!(!error);
+                messages.push(message.clone());
+                // The peer may have left.
+                let _ = connection.send(message);
+            }
+            Event::Error(..) => assert!(!std::mem::replace(&mut error, true)),
+            Event::Close(_, close) => {
+                return Told {
+                    messages,
+                    error,
+                    close,
+                };
+            }
+            Event::Open(_) => panic!("a second Open"),
+        }
+    }
+}
+
+fn read_to_end(peer: &Duplex) -> Vec<u8> {
+    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        match peer.read(&mut buffer, Some(Instant::now() + PATIENCE)) {
+            Ok(0) => return all,
+            Ok(read) => all.extend_from_slice(&buffer[..read]),
+            Err(error) => panic!("the server did not end the stream: {error}"),
+        }
+    }
+}
+
+fn messages(seen: &[Seen]) -> Vec<Message> {
+    let message = |event: &Seen| match event {
+        Seen::Text(text) => Some(text.clone().into()),
+        Seen::Binary(bytes) => Some(bytes.clone().into()),
+        _ => None,
+    };
+    seen.iter().filter_map(message).collect()
+}
+
+fn check_events(frames: &[u8], told: &Told) {
+    let (seen, end) = receive(true, frames);
+    assert_eq!(told.messages, messages(&seen));
+    assert_eq!(told.error, matches!(end, End::Violated(_)));
+    match (end, seen.last()) {
+        (End::Closed, Some(Seen::Close(code, reason))) => {
+            assert_eq!(told.close.code, code.unwrap_or(1005));
+            assert_eq!(told.close.reason, *reason);
+            assert!(told.close.was_clean);
+        }
+        _ => assert_eq!(told.close, CloseEvent::abnormal()),
+    }
+}
+
+/// The 101, then echoes in order, pongs to pings, and one Close, if the peer's frames gave time for it.
+fn check_answer(frames: &[u8], told: &Told, answer: &[u8]) {
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    let end = answer.windows(4).position(|end| end == b"\r\n\r\n");
+    let (sent, sent_end) = receive(false, &answer[end.expect("a whole head") + 4..]);
+    let echoed = messages(&sent);
+    assert!(told.messages.starts_with(&echoed));
+    let (seen, end) = receive(true, frames);
+    for event in &sent {
+        if let Seen::Pong(payload) = event {
+            assert!(seen.contains(&Seen::Ping(payload.clone())));
+        }
+    }
+    match end {
+        // The stream ended in the middle of things.
+        End::More(_) => {}
+        End::Closed => {
+            assert_eq!(sent_end, End::Closed);
+            assert_eq!(echoed, told.messages);
+        }
+        End::Violated(violation) => {
+            let code = Some(u16::from(violation.close_code()));
+            assert!(matches!(sent.last(), Some(Seen::Close(sent, _)) if *sent == code));
+            assert_eq!(echoed, told.messages);
+        }
+    }
+}
