@@ -41,6 +41,8 @@ mod protocol;
 #[cfg(test)]
 #[path = "protocol/tests.rs"]
 mod protocol_tests;
+#[cfg(test)]
+mod seeded;
 mod server;
 mod stats;
 pub mod testing;

@@ -59,6 +59,27 @@ impl Drain {
         })
     }
 
+    /// Without a helper, for who takes its turns by hand.
+    #[cfg(test)]
+    pub fn without_helper() -> Arc<Drain> {
+        let (waker, _) = Waker::pair().expect("two descriptors");
+        Arc::new(Drain {
+            waker: Some(waker),
+            news: Mutex::default(),
+        })
+    }
+
+    #[cfg(test)]
+    pub fn has_news(&self) -> bool {
+        !lock(&self.news).outboxes.is_empty()
+    }
+
+    #[cfg(test)]
+    pub fn take_news(&self) -> (Vec<Arc<Outbox>>, Vec<Arc<Collector>>) {
+        let news = std::mem::take(&mut *lock(&self.news));
+        (news.outboxes, news.collectors)
+    }
+
     /// Something waits in `outbox`, or it has a new deadline.
     pub fn watch(&self, outbox: Arc<Outbox>) {
         self.tell(|news| news.outboxes.push(outbox));

@@ -10,6 +10,8 @@ pub(crate) mod drain;
 mod kept;
 mod queue;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 use std::io::{self, IoSlice};

@@ -1,0 +1,659 @@
+//! One connection's logic in simulated time: the Outbox, the drain helper's turns, the Receiver and the heartbeat,
+//! driven by one thread from a seed. The same seed is the same run, to the last byte.
+//!
+//! What is real here: every value that decides anything. What is played: the stream, the clock, the helper's thread
+//! (its turns are taken by hand, sometimes late) and the reader's loop. Threads, locks and wake-ups are not tested
+//! here but in `tests/simulation.rs`, where a seed gives the schedule of the peers and the system that of the threads.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::sync::LazyLock;
+
+use super::*;
+use crate::protocol::Role;
+use crate::protocol::frame::EncodedHeader;
+use crate::protocol::keepalive::{Due, Keepalive};
+use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
+use crate::seeded::{Random, for_each_seed};
+use crate::transport::{How, Waker};
+
+const AGE: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const PING: Duration = Duration::from_secs(20);
+const PONG: Duration = Duration::from_secs(15);
+const ASSEMBLY: Duration = Duration::from_secs(30);
+const BYTES: usize = 8 << 10;
+const MAX_MESSAGE: usize = 4 << 10;
+const STEPS: usize = 400;
+
+#[test]
+fn connections_in_simulated_time() {
+    let time = Duration::from_secs(8);
+    for_each_seed("--lib connections_in_simulated_time", time, |seed| {
+        World::new(seed).run();
+    });
+}
+
+thread_local! {
+    static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Ahead of the real time, so that no real clock finds a simulated deadline passed.
+static START: LazyLock<Instant> = LazyLock::new(|| Instant::now() + Duration::from_secs(1 << 20));
+
+fn now() -> Instant {
+    *START + NOW.get()
+}
+
+/// The stream: the peer decides how much it takes.
+#[derive(Default)]
+struct Wire(Mutex<Line>);
+
+#[derive(Default)]
+struct Line {
+    /// Bytes that the stream takes before it blocks.
+    room: usize,
+    written: Vec<u8>,
+    broken: bool,
+    shut: Option<How>,
+    /// Room that appears while somebody waits for it, and after how long; used up one by one.
+    coming: Vec<(Duration, usize)>,
+}
+
+impl Transport for Wire {
+    fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
+        unreachable!("the simulation hands over what comes in")
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut line = lock(&self.0);
+        if line.broken || line.shut.is_some() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let bytes = buffers.iter().flat_map(|buffer| buffer.iter().copied());
+        let taken: Vec<u8> = bytes.take(line.room).collect();
+        if taken.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        line.room -= taken.len();
+        line.written.extend(&taken);
+        Ok(taken.len())
+    }
+
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        let mut line = lock(&self.0);
+        if line.room > 0 || line.broken || line.shut.is_some() {
+            return Ok(());
+        }
+        let left = deadline.saturating_duration_since(now());
+        match line.coming.pop() {
+            Some((after, room)) if after < left => {
+                NOW.set(NOW.get() + after);
+                line.room += room;
+                Ok(())
+            }
+            _ => {
+                NOW.set(NOW.get() + left);
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
+    }
+
+    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn shutdown(&self, how: How) {
+        lock(&self.0).shut.get_or_insert(how);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+/// What the peer has understood of what was written.
+struct Peer {
+    receiver: Receiver,
+    buffer: Vec<u8>,
+    /// Bytes of the wire that it has read.
+    read: usize,
+    /// Numbers of the messages and of the pongs that came whole.
+    got: Vec<u64>,
+    pongs: Vec<u64>,
+    closed: bool,
+}
+
+impl Peer {
+    fn read(&mut self, written: &[u8]) {
+        let fresh = &written[self.read..];
+        assert!(
+            !self.closed || fresh.is_empty(),
+            "something after the Close"
+        );
+        self.buffer.extend(fresh);
+        self.read = written.len();
+        loop {
+            let received = self.receiver.receive(&mut self.buffer);
+            match received.expect("the server's frames are valid") {
+                Received::NeedMore { keep } => return self.buffer.truncate(keep),
+                Received::Binary(bytes) => push_in_order(&mut self.got, number_of(bytes)),
+                Received::Pong(bytes) => push_in_order(&mut self.pongs, number_of(bytes)),
+                Received::Ping(_) => {}
+                Received::Close(..) => self.closed = true,
+                Received::Text(text) => panic!("nobody sent {text:?}"),
+            }
+            let discard = self.receiver.take_discard();
+            self.buffer.drain(..discard);
+            if self.closed {
+                return assert!(self.buffer.is_empty(), "something after the Close");
+            }
+        }
+    }
+}
+
+fn push_in_order(numbers: &mut Vec<u64>, number: u64) {
+    assert!(
+        numbers.last().is_none_or(|last| *last < number),
+        "out of order"
+    );
+    numbers.push(number);
+}
+
+/// A payload that tells its place in the order.
+fn numbered(number: u64, len: usize) -> Vec<u8> {
+    let mut payload = number.to_be_bytes().to_vec();
+    payload.resize(len.max(8), 0x55);
+    payload
+}
+
+fn number_of(payload: &[u8]) -> u64 {
+    u64::from_be_bytes(*payload.first_chunk().expect("eight bytes"))
+}
+
+/// The reading half, and what its peer sends.
+struct Reader {
+    receiver: Receiver,
+    keepalive: Keepalive,
+    buffer: Vec<u8>,
+    /// Sent and not arrived.
+    flying: Vec<u8>,
+    /// Messages that were sent and not received.
+    expected: VecDeque<Vec<u8>>,
+    pings: u64,
+    /// Nothing is sent behind a Close, or behind what breaks the protocol.
+    last: Option<Last>,
+    /// When the last byte came.
+    heard: Duration,
+    completed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Last {
+    Close,
+    Violation,
+}
+
+struct World {
+    random: Random,
+    overflow: Overflow,
+    wire: Arc<Wire>,
+    drain: Arc<Drain>,
+    collector: Arc<Collector>,
+    counters: Arc<Counters>,
+    outbox: Arc<Outbox>,
+    /// What the helper waits for.
+    helper: Option<Pending>,
+    /// The helper knows of the collector.
+    collector_watched: bool,
+    peer: Peer,
+    reader: Reader,
+    /// Messages that were taken for sending, by number.
+    taken: Vec<u64>,
+    /// Messages that were refused because the peer is slow.
+    refused: u64,
+    sent: u64,
+    /// When the Close went out, or was queued.
+    closing_since: Option<Duration>,
+    /// The reader has seen the end.
+    ended: bool,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        NOW.set(Duration::ZERO);
+        let mut random = Random::new(seed);
+        let overflow = random.pick(&[
+            Overflow::Disconnect,
+            Overflow::DropNewest,
+            Overflow::DropOldest,
+        ]);
+        let (wire, drain) = (Arc::new(Wire::default()), Drain::without_helper());
+        let collector = Collector::new(drain.clone());
+        let counters = Arc::<Counters>::default();
+        let limits = Limits {
+            outbound_per_connection: Some(BYTES),
+            write_timeout: AGE,
+            ..Limits::default()
+        };
+        let bounds = Bounds::new(&limits, overflow);
+        let outbox = Outbox::new(
+            wire.clone(),
+            drain.clone(),
+            counters.clone(),
+            Some(collector.clone()),
+            bounds,
+            CLOSE_TIMEOUT,
+        );
+        outbox.lock().queue = Queue::new(bounds, CLOSE_TIMEOUT, now);
+        let limits = ReceiveLimits {
+            max_message: MAX_MESSAGE,
+            max_fragments: 64,
+            accept_non_minimal_lengths: false,
+        };
+        let wide = ReceiveLimits {
+            max_message: 1 << 20,
+            ..limits
+        };
+        World {
+            random,
+            overflow,
+            wire,
+            drain,
+            collector,
+            counters,
+            outbox,
+            helper: None,
+            collector_watched: false,
+            peer: Peer {
+                receiver: Receiver::new(Role::Client, wide),
+                buffer: Vec::new(),
+                read: 0,
+                got: Vec::new(),
+                pongs: Vec::new(),
+                closed: false,
+            },
+            reader: Reader {
+                receiver: Receiver::new(Role::Server, limits),
+                keepalive: Keepalive::new(Some(PING), PONG, ASSEMBLY, Duration::ZERO),
+                buffer: Vec::new(),
+                flying: Vec::new(),
+                expected: VecDeque::new(),
+                pings: 0,
+                last: None,
+                heard: Duration::ZERO,
+                completed: false,
+            },
+            taken: Vec::new(),
+            refused: 0,
+            sent: 0,
+            closing_since: None,
+            ended: false,
+        }
+    }
+
+    fn run(mut self) {
+        for _ in 0..STEPS {
+            self.step();
+            self.check();
+            if self.ended {
+                break;
+            }
+        }
+        self.collector.set_active_here(false);
+        self.finish();
+    }
+
+    fn step(&mut self) {
+        match self.random.below(1000) {
+            0..250 => self.send(),
+            250..300 => self.collect(),
+            300..320 => drop(self.outbox.ping()),
+            320..323 => drop(self.outbox.close(Some(CloseCode::NORMAL), "enough")),
+            323..500 => self.peer_makes_room(),
+            500..680 => self.peer_sends(),
+            680..850 => self.bytes_arrive(),
+            850..960 => self.time_passes(),
+            960..962 => self.stream_breaks(),
+            962..963 => self.ended = true,
+            _ => self.helper_is_told(),
+        }
+    }
+
+    // ---- the application ----
+
+    fn send(&mut self) {
+        self.sent += 1;
+        let len = self.random.pick(&[8, 8, 100, 126, 1000, 4000, 20_000]);
+        let message = Message::Binary(numbered(self.sent, len));
+        let sent = match self.random.below(3) {
+            0 => self.outbox.send_prepared(&Prepared::new(message)),
+            1 => self.outbox.send_uncounted(&Prepared::new(message)),
+            _ => self.outbox.send(message.clone()).map_err(|error| {
+                let kind = error.kind();
+                assert!(error.into_message() == message, "the message comes back");
+                kind
+            }),
+        };
+        match sent {
+            Ok(()) => self.taken.push(self.sent),
+            Err(SendErrorKind::Closed) => assert!(
+                self.outbox.ready_state() != ReadyState::Open || self.outbox.failure().is_some()
+            ),
+            Err(_) => self.refused += 1,
+        }
+    }
+
+    fn collect(&mut self) {
+        let begin = self.random.chance(50);
+        self.collector.set_active_here(begin);
+        if !begin {
+            self.collector.flush();
+        }
+    }
+
+    // ---- the peer ----
+
+    fn peer_makes_room(&mut self) {
+        lock(&self.wire.0).room += self.random.pick(&[1, 2, 7, 100, 1500, 20_000]);
+        if self.random.chance(80) {
+            self.helper_is_woken();
+        }
+    }
+
+    fn stream_breaks(&mut self) {
+        lock(&self.wire.0).broken = true;
+        self.helper_is_woken();
+    }
+
+    fn peer_sends(&mut self) {
+        if self.reader.last.is_some() {
+            return;
+        }
+        match self.random.below(100) {
+            0..50 => self.peer_sends_message(),
+            50..80 => {
+                self.reader.pings += 1;
+                let payload = numbered(self.reader.pings, 8);
+                self.frame(Opcode::Ping, true, &payload);
+            }
+            80..96 => self.frame(Opcode::Pong, true, b"unasked"),
+            96..98 => {
+                self.frame(Opcode::Close, true, &4000u16.to_be_bytes());
+                self.reader.last = Some(Last::Close);
+            }
+            _ => {
+                let rsv = self.random.pick(&[0xC1, 0x83, 0x09]);
+                self.reader.flying.extend([rsv, 0x80, 0, 0, 0, 0]);
+                self.reader.last = Some(Last::Violation);
+            }
+        }
+    }
+
+    fn peer_sends_message(&mut self) {
+        let len = self.random.pick(&[0, 5, 125, 126, 3000, MAX_MESSAGE]);
+        let payload: Vec<u8> = (0..len).map(|_| self.random.number() as u8).collect();
+        let mut opcode = Opcode::Binary;
+        let mut rest = &payload[..];
+        while self.random.chance(30) {
+            let (part, behind) = rest.split_at(self.random.below(rest.len() + 1));
+            self.frame(opcode, false, part);
+            (opcode, rest) = (Opcode::Continuation, behind);
+            if self.random.chance(30) {
+                self.frame(Opcode::Pong, true, b"between");
+            }
+        }
+        self.frame(opcode, true, rest);
+        self.reader.expected.push_back(payload);
+    }
+
+    fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+        let key = (self.random.number() as u32).to_ne_bytes();
+        let flying = &mut self.reader.flying;
+        EncodedHeader::new(opcode, fin, payload.len(), Some(key)).append_to(flying);
+        let masked = payload.iter().zip(key.iter().cycle());
+        flying.extend(masked.map(|(byte, key)| byte ^ key));
+    }
+
+    // ---- the reader ----
+
+    fn bytes_arrive(&mut self) {
+        let flying = self.reader.flying.len();
+        let most = self.random.pick(&[1, 10, 500, 10_000]);
+        let count = flying.min(1 + self.random.below(most));
+        if count == 0 {
+            return;
+        }
+        let arrived: Vec<u8> = self.reader.flying.drain(..count).collect();
+        self.reader.buffer.extend(arrived);
+        self.reader.heard = NOW.get();
+        while !self.ended && self.receive_one() {}
+        self.outbox.flush();
+    }
+
+    /// As the driver of a connection does it; false when more bytes are needed.
+    fn receive_one(&mut self) -> bool {
+        let Reader {
+            receiver,
+            buffer,
+            keepalive,
+            expected,
+            last,
+            completed,
+            ..
+        } = &mut self.reader;
+        match receiver.receive(buffer) {
+            Ok(Received::NeedMore { keep }) => {
+                buffer.truncate(keep);
+                let completed = std::mem::take(completed);
+                keepalive.received(NOW.get(), receiver.is_assembling(), completed);
+                return false;
+            }
+            Ok(Received::Binary(bytes)) => {
+                assert_eq!(expected.pop_front().as_deref(), Some(bytes));
+            }
+            Ok(Received::Ping(payload)) => self.outbox.pong(payload),
+            Ok(Received::Pong(_)) => {}
+            Ok(Received::Text(text)) => panic!("nobody sent {text:?}"),
+            Ok(Received::Close(code, _)) => {
+                assert!(*last == Some(Last::Close) && expected.is_empty());
+                let _ = self.outbox.close(code, "");
+                self.ended = true;
+            }
+            Err(violation) => {
+                assert!(*last == Some(Last::Violation) && expected.is_empty());
+                let _ = self.outbox.close(Some(violation.close_code()), "");
+                self.ended = true;
+            }
+        }
+        let discard = receiver.take_discard();
+        buffer.drain(..discard);
+        *completed |= !receiver.is_assembling();
+        true
+    }
+
+    /// The reader's deadlines, as it sees to them whenever it is awake.
+    fn reader_is_due(&mut self) -> Option<Duration> {
+        let silent = NOW.get() - self.reader.heard;
+        loop {
+            match self.reader.keepalive.due(NOW.get()) {
+                Due::Wait(until) => {
+                    let until = until.expect("a heartbeat always has a deadline");
+                    assert!(until > NOW.get(), "the reader would spin");
+                    return Some(until);
+                }
+                Due::Ping => {
+                    assert!(silent >= PING);
+                    let _ = self.outbox.ping();
+                }
+                Due::PongTimedOut => {
+                    assert!(silent >= PING + PONG);
+                    self.ended = true;
+                    return None;
+                }
+                Due::AssemblyTimedOut => {
+                    assert!(self.reader.receiver.is_assembling());
+                    let _ = self.outbox.close(Some(CloseCode::POLICY_VIOLATION), "");
+                    self.ended = true;
+                    return None;
+                }
+            }
+        }
+    }
+
+    // ---- time, and the helper ----
+
+    /// To the next deadline or some way there, now and then beyond: threads wake late.
+    fn time_passes(&mut self) {
+        let Some(reader) = self.reader_is_due() else {
+            return;
+        };
+        let helper = self.helper.as_ref().and_then(|pending| pending.deadline);
+        let helper = helper.map(|at| at.saturating_duration_since(*START));
+        let next = helper.map_or(reader, |helper| helper.min(reader));
+        let left = next.saturating_sub(NOW.get());
+        let passed = match self.random.below(10) {
+            0..5 => left,
+            5..9 => left * self.random.below(100) as u32 / 100,
+            _ => left + Duration::from_millis(self.random.below(5000) as u64),
+        };
+        NOW.set(NOW.get() + passed);
+        if helper.is_some_and(|at| at <= NOW.get()) {
+            self.service();
+        }
+        self.reader_is_due();
+    }
+
+    fn helper_is_told(&mut self) {
+        let (outboxes, collectors) = self.drain.take_news();
+        self.collector_watched |= !collectors.is_empty();
+        if !outboxes.is_empty() {
+            self.service();
+        }
+        if self.collector_watched {
+            self.collector_watched = self.collector.service(now()).is_some();
+        }
+    }
+
+    fn helper_is_woken(&mut self) {
+        self.helper_is_told();
+        if self
+            .helper
+            .as_ref()
+            .is_some_and(|pending| pending.wants_write)
+        {
+            self.service();
+        }
+    }
+
+    fn service(&mut self) {
+        self.helper = self.outbox.service(now());
+        let line = lock(&self.wire.0);
+        let queue = &self.outbox.lock().queue;
+        if let Some(pending) = &self.helper {
+            assert!(
+                pending.deadline.is_none_or(|at| at > now()),
+                "the helper would spin"
+            );
+            assert!(
+                !pending.wants_write || line.room == 0,
+                "room was left unused"
+            );
+        }
+        let closing = self.closing_since.map(|since| since + CLOSE_TIMEOUT);
+        assert!(
+            queue.cut || closing.is_none_or(|until| until > NOW.get()),
+            "a Close waits for its answer too long"
+        );
+        if self.overflow == Overflow::Disconnect {
+            assert!(!queue.kept.is_older(now(), AGE), "a message waits too long");
+        }
+    }
+
+    // ---- what always holds ----
+
+    fn check(&mut self) {
+        {
+            let line = lock(&self.wire.0);
+            self.peer.read(&line.written);
+        }
+        if self.outbox.ready_state() == ReadyState::Closing {
+            self.closing_since.get_or_insert(NOW.get());
+        }
+        let state = self.outbox.lock();
+        let queue = &state.queue;
+        let collected = kept::frames(&queue.collected).filter(|frame| !kept::is_control(frame));
+        let waiting = (queue.kept.messages() + collected.count()) as u64;
+        self.check_account(waiting);
+        // One message may always wait, and where the oldest go, the newest behind one that is partly written, too.
+        let most = if self.overflow == Overflow::DropOldest {
+            2
+        } else {
+            1
+        };
+        assert!(queue.kept.message_bytes() <= BYTES || queue.kept.messages() <= most);
+        assert!(queue.collected.len() < COLLECT);
+        // Nothing that waits is forgotten: the helper has it, or has word of it.
+        let told = self.drain.has_news();
+        let helper = self.helper.as_ref();
+        if !queue.kept.is_empty() && !queue.cut {
+            assert!(told || helper.is_some_and(|pending| pending.wants_write));
+        }
+        if let Some(deadline) = queue.deadline() {
+            let known = helper.and_then(|pending| pending.deadline);
+            assert!(told || known.is_some_and(|known| known <= deadline));
+        }
+    }
+
+    /// No message is lost without a counter.
+    fn check_account(&self, waiting: u64) {
+        let dropped = self.counters.dropped.load(Ordering::Relaxed);
+        let here = self.taken.len() as u64 + self.refused;
+        assert_eq!(here, self.peer.got.len() as u64 + waiting + dropped);
+    }
+
+    /// The end of the connection, as its driver brings it about.
+    fn finish(&mut self) {
+        {
+            let mut line = lock(&self.wire.0);
+            for _ in 0..self.random.below(4) {
+                let after = Duration::from_millis(self.random.below(3000) as u64);
+                line.coming.push((after, self.random.below(10_000)));
+            }
+        }
+        let before = NOW.get();
+        let drained = self
+            .outbox
+            .wait_drained(now() + CLOSE_TIMEOUT, Failure::CloseTimeout);
+        assert!(NOW.get() - before <= CLOSE_TIMEOUT, "past its deadline");
+        if drained.is_ok() && self.outbox.failure().is_none() {
+            assert!(!self.outbox.is_stalled());
+        }
+        self.outbox.finish();
+        self.check_ended();
+        {
+            let line = lock(&self.wire.0);
+            self.peer.read(&line.written);
+        }
+        let taken = |number| self.taken.binary_search(number).is_ok();
+        assert!(self.peer.got.iter().all(taken), "it was refused, and sent");
+        self.check_account(0);
+    }
+
+    /// An Outbox that has ended holds nothing and does nothing.
+    fn check_ended(&mut self) {
+        assert!(self.outbox.service(now()).is_none());
+        assert_eq!(self.outbox.ready_state(), ReadyState::Closed);
+        assert_eq!(self.outbox.buffered_amount(), 0);
+        let error = self.outbox.send("late".into()).unwrap_err();
+        assert_eq!(error.kind(), SendErrorKind::Closed);
+        assert_eq!(self.outbox.ping(), Err(SendErrorKind::Closed));
+        assert!(self.outbox.close(None, "").is_err());
+        self.collector.flush();
+        self.helper = None;
+        assert_eq!(Arc::strong_count(&self.wire), 1, "the stream is let go");
+    }
+}
