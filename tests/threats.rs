@@ -339,6 +339,7 @@ B21: order of events
     b21_messages_come_in_wire_order_from_many_clients_at_once
     - 1,000 clients are 200 here, in every way to leave; the thousand is for the tests that take long
 B22: shutdown in every state
+    b22_a_connection_whose_101_is_just_written_closes_cleanly
     b22_a_dropped_server_does_not_wait_for_those_that_never_read
     b22_a_handler_that_blocks_is_reported
     b22_a_hook_that_blocks_is_reported_and_holds_nothing_up

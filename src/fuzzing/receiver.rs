@@ -80,8 +80,9 @@ fn run(role: Role, limits: ReceiveLimits, reads: &[&[u8]]) -> (Vec<Seen>, End) {
         loop {
             let event = match receiver.receive(&mut buffer) {
                 Ok(Received::NeedMore { keep }) => {
-                    assert!(keep <= buffer.len());
-                    buffer.truncate(keep);
+                    assert!(keep.start <= keep.end && keep.end <= buffer.len());
+                    buffer.truncate(keep.end);
+                    buffer.drain(..keep.start);
                     break;
                 }
                 Ok(event) => copy(&event),
@@ -108,10 +109,10 @@ fn run(role: Role, limits: ReceiveLimits, reads: &[&[u8]]) -> (Vec<Seen>, End) {
 fn assert_ends(receiver: &mut Receiver) {
     let mut more = vec![0x81, 0x80, 0, 0, 0, 0];
     receiver.take_discard();
-    assert_eq!(
+    assert!(matches!(
         receiver.receive(&mut more),
-        Ok(Received::NeedMore { keep: 0 })
-    );
+        Ok(Received::NeedMore { keep }) if keep.is_empty()
+    ));
 }
 
 fn copy(event: &Received<'_>) -> Seen {

@@ -139,7 +139,11 @@ impl Peer {
         loop {
             let received = self.receiver.receive(&mut self.buffer);
             match received.expect("the server's frames are valid") {
-                Received::NeedMore { keep } => return self.buffer.truncate(keep),
+                Received::NeedMore { keep } => {
+                    self.buffer.truncate(keep.end);
+                    self.buffer.drain(..keep.start);
+                    return;
+                }
                 Received::Binary(bytes) => push_in_order(&mut self.got, number_of(bytes)),
                 Received::Pong(bytes) => push_in_order(&mut self.pongs, number_of(bytes)),
                 Received::Ping(_) => {}
@@ -447,7 +451,8 @@ impl World {
         } = &mut self.reader;
         match receiver.receive(buffer) {
             Ok(Received::NeedMore { keep }) => {
-                buffer.truncate(keep);
+                buffer.truncate(keep.end);
+                buffer.drain(..keep.start);
                 let completed = std::mem::take(completed);
                 keepalive.received(NOW.get(), receiver.is_assembling(), completed);
                 return false;
