@@ -41,6 +41,8 @@ mod protocol;
 #[cfg(test)]
 #[path = "protocol/tests.rs"]
 mod protocol_tests;
+mod read_buffer;
+mod reading;
 #[cfg(test)]
 mod seeded;
 mod server;

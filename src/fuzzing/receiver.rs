@@ -6,7 +6,7 @@ use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
-use crate::protocol::send::{Masking, Sender};
+use crate::protocol::send::Sender;
 use crate::protocol::violation::Violation;
 use core::time::Duration;
 
@@ -142,11 +142,11 @@ fn check_lengths(seen: &[Seen], max_message: usize) {
 
 /// A sender of the other role makes frames of what was seen, and the receiver sees it again.
 fn send_on(role: Role, seen: &[Seen]) {
-    let masking = match role {
-        Role::Server => Masking::Keys(|| [0xA5, 0x00, 0xFF, 0x17]),
-        Role::Client => Masking::Off,
+    let key = match role {
+        Role::Server => Some([0xA5, 0x00, 0xFF, 0x17]),
+        Role::Client => None,
     };
-    let mut sender = Sender::new(masking, Duration::ZERO);
+    let mut sender = Sender::new(Duration::ZERO);
     let mut wire = Vec::new();
     for event in seen {
         let (opcode, payload) = match event {
@@ -156,12 +156,12 @@ fn send_on(role: Role, seen: &[Seen]) {
             Seen::Pong(payload) => (Opcode::Pong, &payload[..]),
             Seen::Close(code, reason) => {
                 let code = code.map(CloseCode::from);
-                assert!(sender.close(code, reason, Duration::ZERO, &mut wire));
+                assert!(sender.close(code, reason, key, Duration::ZERO, &mut wire));
                 continue;
             }
         };
         sender
-            .frame(opcode, payload, &mut wire)
+            .frame(opcode, payload, key, &mut wire)
             .expect("not closed");
     }
     let limits = ReceiveLimits {

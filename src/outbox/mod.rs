@@ -191,7 +191,7 @@ impl Outbox {
         let Some((link, queue)) = state.parts() else {
             return Err(SendError::new(SendErrorKind::Closed, message));
         };
-        let Ok(header) = queue.sender.header(message.opcode(), message.len()) else {
+        let Ok(header) = queue.sender.header(message.opcode(), message.len(), None) else {
             return Err(SendError::new(SendErrorKind::Closed, message));
         };
         let bytes = message.len() as u64;
@@ -359,7 +359,7 @@ impl Outbox {
         let mut frame = Vec::new();
         queue
             .sender
-            .frame(Opcode::Ping, &[], &mut frame)
+            .frame(Opcode::Ping, &[], None, &mut frame)
             .map_err(|_| SendErrorKind::Closed)?;
         // One ping that waits asks as much as many.
         if !queue.kept.holds_ping() {
@@ -377,7 +377,7 @@ impl Outbox {
         };
         if !queue.kept.is_empty() {
             let mut frame = Vec::new();
-            let sent = queue.sender.frame(Opcode::Pong, payload, &mut frame);
+            let sent = queue.sender.frame(Opcode::Pong, payload, None, &mut frame);
             if sent.is_ok() && queue.keep_pong(frame) {
                 // Its deadline is news to the drain helper.
                 queue.watched = false;
@@ -385,7 +385,7 @@ impl Outbox {
             }
         } else if queue
             .sender
-            .frame(Opcode::Pong, payload, &mut queue.collected)
+            .frame(Opcode::Pong, payload, None, &mut queue.collected)
             .is_ok()
             && queue.collected.len() >= COLLECT
         {

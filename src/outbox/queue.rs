@@ -8,7 +8,7 @@ use super::kept::{self, Frame, Kept};
 use super::{Bounds, Failure, Link, Overflow};
 use crate::error::SendErrorKind;
 use crate::protocol::close::CloseCode;
-use crate::protocol::send::{Masking, Sender};
+use crate::protocol::send::Sender;
 use crate::transport::How;
 
 /// Collected bytes that are worth a write of their own.
@@ -65,7 +65,7 @@ impl Queue {
             clock,
             epoch: clock(),
             bounds,
-            sender: Sender::new(Masking::Off, close_timeout),
+            sender: Sender::new(close_timeout),
             collected: Vec::new(),
             kept: Kept::default(),
             failure: None,
@@ -292,7 +292,7 @@ impl Queue {
     pub fn put_close(&mut self, link: &Link, code: Option<CloseCode>, reason: &str) -> bool {
         let mut frame = Vec::new();
         let now = (self.clock)().saturating_duration_since(self.epoch);
-        let begun = self.sender.close(code, reason, now, &mut frame);
+        let begun = self.sender.close(code, reason, None, now, &mut frame);
         if begun {
             // The deadline of the closing handshake is news to the drain helper.
             self.watched = false;

@@ -7,27 +7,6 @@ use super::opcode::Opcode;
 use core::fmt;
 use core::time::Duration;
 
-/// Whether frames are masked, which decides the role of a sender once and for all.
-#[derive(Debug, Clone, Copy)]
-pub enum Masking {
-    /// A server MUST NOT mask (RFC 6455 5.1).
-    Off,
-    /// A client MUST mask, each frame with a fresh key that nobody can guess (RFC 6455 5.3): this function gives it.
-    // The client role comes with its feature; tests hold it ready.
-    #[cfg_attr(not(test), allow(dead_code))]
-    Keys(fn() -> [u8; 4]),
-}
-
-impl Masking {
-    #[inline]
-    fn next_key(self) -> Option<[u8; 4]> {
-        match self {
-            Masking::Off => None,
-            Masking::Keys(fresh) => Some(fresh()),
-        }
-    }
-}
-
 /// Nothing may be sent any more: the Close went out (RFC 6455 5.5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AfterClose;
@@ -43,18 +22,19 @@ impl core::error::Error for AfterClose {}
 /// The sending half of one connection.
 ///
 /// Every message is one frame. Control frames have at most 125 bytes of payload: the caller sees to that.
+///
+/// `key` is what decides the role: a server MUST NOT mask and gives none (RFC 6455 5.1), a client MUST mask each frame
+/// with a fresh key that nobody can guess (RFC 6455 5.3).
 #[derive(Debug)]
 pub struct Sender {
-    masking: Masking,
     close_wait: Duration,
     close_sent_at: Option<Duration>,
 }
 
 impl Sender {
     /// A sender at the start of a connection. `close_wait` is how long the peer has to finish after our Close.
-    pub fn new(masking: Masking, close_wait: Duration) -> Sender {
+    pub fn new(close_wait: Duration) -> Sender {
         Sender {
-            masking,
             close_wait,
             close_sent_at: None,
         }
@@ -63,7 +43,12 @@ impl Sender {
     /// The header of a whole message, ping or pong. A client masks the payload with
     /// [`EncodedHeader::mask`](EncodedHeader::mask).
     #[inline]
-    pub fn header(&self, opcode: Opcode, payload_len: usize) -> Result<EncodedHeader, AfterClose> {
+    pub fn header(
+        &self,
+        opcode: Opcode,
+        payload_len: usize,
+        key: Option<[u8; 4]>,
+    ) -> Result<EncodedHeader, AfterClose> {
         debug_assert!(
             !matches!(opcode, Opcode::Close | Opcode::Continuation),
             "a Close is sent by `close`"
@@ -76,12 +61,7 @@ impl Sender {
         if self.close_sent() {
             return Err(AfterClose);
         }
-        Ok(EncodedHeader::new(
-            opcode,
-            true,
-            payload_len,
-            self.masking.next_key(),
-        ))
+        Ok(EncodedHeader::new(opcode, true, payload_len, key))
     }
 
     /// Appends a whole message, ping or pong to `out`.
@@ -90,9 +70,10 @@ impl Sender {
         &self,
         opcode: Opcode,
         payload: &[u8],
+        key: Option<[u8; 4]>,
         out: &mut Vec<u8>,
     ) -> Result<(), AfterClose> {
-        let header = self.header(opcode, payload.len())?;
+        let header = self.header(opcode, payload.len(), key)?;
         append(&header, payload, out);
         Ok(())
     }
@@ -105,6 +86,7 @@ impl Sender {
         &mut self,
         code: Option<CloseCode>,
         reason: &str,
+        key: Option<[u8; 4]>,
         now: Duration,
         out: &mut Vec<u8>,
     ) -> bool {
@@ -114,7 +96,7 @@ impl Sender {
         self.close_sent_at = Some(now);
         let mut payload = [0; MAX_CONTROL];
         let len = close_payload(code, reason, &mut payload);
-        let header = EncodedHeader::new(Opcode::Close, true, len, self.masking.next_key());
+        let header = EncodedHeader::new(Opcode::Close, true, len, key);
         append(&header, payload.get(..len).unwrap_or_default(), out);
         true
     }

@@ -6,7 +6,7 @@ use super::protocol::frame::{EncodedHeader, FrameHeader, MAX_CONTROL, MAX_HEADER
 use super::protocol::keepalive::{Due, Keepalive};
 use super::protocol::opcode::Opcode;
 use super::protocol::receive::{ReceiveLimits, Received, Receiver};
-use super::protocol::send::{AfterClose, Masking, Sender};
+use super::protocol::send::{AfterClose, Sender};
 use super::protocol::violation::Violation;
 use super::protocol::{Role, mask, utf8};
 use core::time::Duration;
@@ -729,21 +729,21 @@ fn after_a_violation_everything_is_ignored() {
 fn f14_what_we_send_as_a_close() {
     let sent = |code: Option<CloseCode>, reason: &str| {
         let mut out = Vec::new();
-        let mut sender = Sender::new(Masking::Off, Duration::from_secs(5));
-        assert!(sender.close(code, reason, Duration::from_secs(7), &mut out));
+        let mut sender = Sender::new(Duration::from_secs(5));
+        assert!(sender.close(code, reason, None, Duration::from_secs(7), &mut out));
         assert!(sender.close_sent());
         assert_eq!(sender.close_deadline(), Some(Duration::from_secs(12)));
         let len = out.len();
         assert!(
-            !sender.close(code, reason, Duration::from_secs(9), &mut out),
+            !sender.close(code, reason, None, Duration::from_secs(9), &mut out),
             "only once"
         );
         assert_eq!(sender.close_deadline(), Some(Duration::from_secs(12)));
         assert_eq!(
-            sender.frame(Opcode::Text, b"late", &mut out),
+            sender.frame(Opcode::Text, b"late", None, &mut out),
             Err(AfterClose)
         );
-        assert!(sender.header(Opcode::Pong, 0).is_err());
+        assert!(sender.header(Opcode::Pong, 0, None).is_err());
         assert_eq!(out.len(), len);
         out
     };
@@ -771,7 +771,7 @@ fn f14_what_we_send_as_a_close() {
         );
         assert_eq!(events, [closed(1001, close::truncate_reason(&reason))]);
     }
-    let unsent = Sender::new(Masking::Off, Duration::MAX);
+    let unsent = Sender::new(Duration::MAX);
     assert!(!unsent.close_sent());
     assert_eq!(unsent.close_deadline(), None);
 }
@@ -975,23 +975,21 @@ fn both_roles_round_trip() {
         max_message: 1 << 20,
         ..LIMITS
     };
-    for (masking, peer) in [
-        (Masking::Off, Role::Client),
-        (Masking::Keys(next_key), Role::Server),
-    ] {
-        let mut sender = Sender::new(masking, Duration::ZERO);
+    for peer in [Role::Client, Role::Server] {
+        let key = || (peer == Role::Server).then(next_key);
+        let mut sender = Sender::new(Duration::ZERO);
         let (mut out, mut expected) = (Vec::new(), Vec::new());
         for len in [0, 1, 2, 124, 125, 126, 127, 1000, 65535, 65536, 70_000] {
             let payload = "aé€😀".repeat(len).into_bytes();
             let ascii = "x".repeat(len);
             sender
-                .frame(Opcode::Binary, &payload[..len], &mut out)
+                .frame(Opcode::Binary, &payload[..len], key(), &mut out)
                 .unwrap();
             sender
-                .frame(Opcode::Text, ascii.as_bytes(), &mut out)
+                .frame(Opcode::Text, ascii.as_bytes(), key(), &mut out)
                 .unwrap();
             sender
-                .frame(Opcode::Ping, &payload[..len.min(125)], &mut out)
+                .frame(Opcode::Ping, &payload[..len.min(125)], key(), &mut out)
                 .unwrap();
             expected.extend([
                 binary(&payload[..len]),
@@ -999,8 +997,14 @@ fn both_roles_round_trip() {
                 ping(&payload[..len.min(125)]),
             ]);
         }
-        sender.frame(Opcode::Pong, b"", &mut out).unwrap();
-        assert!(sender.close(Some(CloseCode::NORMAL), "bye", Duration::ZERO, &mut out));
+        sender.frame(Opcode::Pong, b"", key(), &mut out).unwrap();
+        assert!(sender.close(
+            Some(CloseCode::NORMAL),
+            "bye",
+            key(),
+            Duration::ZERO,
+            &mut out
+        ));
         expected.extend([pong(b""), closed(1000, "bye")]);
         for chunk in [1, 7, 4096, out.len()] {
             assert!(

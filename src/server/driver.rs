@@ -1,4 +1,4 @@
-//! A connection's reading half as a value that a thread drives: buffer, receiver, deadlines; the
+//! A connection as a value that a thread drives: its reading half, what it answers by itself, the
 //! closing handshake; nothing of it lives in the thread's stack.
 
 use std::io;
@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::buffer::ReadBuffer;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::event::CloseEvent;
@@ -16,34 +15,23 @@ use crate::message::Message;
 use crate::outbox::Failure;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
-use crate::protocol::keepalive::{Due, Keepalive};
-use crate::protocol::receive::{Received, Receiver};
+use crate::protocol::keepalive::Due;
+use crate::protocol::receive::Received;
+use crate::read_buffer::ReadBuffer;
+use crate::reading::Reading;
 use crate::stats::Counters;
 use crate::transport::{self, How, Transport};
 
 /// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
-/// Silence after which buffers that grew are given back.
-const TRIM_AFTER: Duration = Duration::from_secs(1);
-
-/// A read that returns so long after its deadline was not waiting: the process stood still.
-const STANDSTILL: Duration = Duration::from_millis(500);
-
 pub(crate) struct Driver {
     pub connection: Connection,
     transport: Arc<dyn Transport>,
     counters: Arc<Counters>,
-    receiver: Receiver,
-    buffer: ReadBuffer,
-    keepalive: Keepalive,
+    reading: Reading,
     close_timeout: Duration,
     max_lingering: usize,
-    epoch: Instant,
-    /// When the last read returned: time spent elsewhere counts against nobody.
-    read_at: Duration,
-    /// Whatever was being assembled has been completed since the last read.
-    completed: bool,
     /// A pong was collected and not offered to the socket.
     owes_flush: bool,
     parting: Parting,
@@ -97,27 +85,17 @@ impl Driver {
             connection,
             transport,
             counters,
-            receiver: Receiver::new(Role::Server, limits.receive()),
-            buffer,
-            keepalive: Keepalive::new(
-                limits.ping_interval,
-                limits.pong_timeout,
-                limits.assembly_timeout,
-                Duration::ZERO,
-            ),
+            reading: Reading::new(Role::Server, limits, limits.ping_interval, buffer),
             close_timeout: limits.close_timeout,
             max_lingering: limits.max_handshakes,
-            epoch: Instant::now(),
-            read_at: Duration::ZERO,
-            completed: false,
             owes_flush: false,
             parting: Parting::Cut,
         }
     }
 
     /// True while bytes of further frames are in the buffer.
-    pub fn has_more(&self) -> bool {
-        !self.buffer.is_empty()
+    pub fn has_more(&mut self) -> bool {
+        self.reading.has_more()
     }
 
     /// Hands the messages in the buffer to `take` until it breaks; `Continue` when the buffer holds
@@ -127,17 +105,13 @@ impl Driver {
         mut take: impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, End> {
         loop {
-            let received = self.receiver.receive(self.buffer.filled());
+            let received = self.reading.next();
             let flow = match received
                 .map_err(|violation| End::Failed(Error::Protocol(violation)))?
             {
                 Received::Text(text) => take(Incoming::Text(text)),
                 Received::Binary(bytes) => take(Incoming::Binary(bytes)),
-                Received::NeedMore { keep } => {
-                    self.buffer.keep(keep);
-                    self.note_progress();
-                    return Ok(ControlFlow::Continue(()));
-                }
+                Received::NeedMore { .. } => return Ok(ControlFlow::Continue(())),
                 Received::Ping(payload) => {
                     self.connection.outbox().pong(payload);
                     self.owes_flush = true;
@@ -146,18 +120,10 @@ impl Driver {
                 Received::Pong(_) => ControlFlow::Continue(()),
                 Received::Close(code, reason) => return Err(End::Closed(code, reason.to_owned())),
             };
-            self.buffer.discard(self.receiver.take_discard());
-            self.completed |= !self.receiver.is_assembling();
             if flow.is_break() {
                 return Ok(flow);
             }
         }
-    }
-
-    fn note_progress(&mut self) {
-        let completed = std::mem::take(&mut self.completed);
-        self.keepalive
-            .received(self.read_at, self.receiver.is_assembling(), completed);
     }
 
     /// Offers pongs to the socket; they were collected so that many leave in one write.
@@ -170,11 +136,8 @@ impl Driver {
     /// Blocks until bytes come; pings a silent peer.
     pub fn fill(&mut self) -> Result<(), End> {
         loop {
-            let now = self.epoch.elapsed();
-            self.keepalive.stood_still(now.saturating_sub(self.read_at));
-            self.read_at = now;
-            match self.keepalive.due(now) {
-                Due::Wait(until) => match self.read(until, now) {
+            match self.reading.due() {
+                Due::Wait(until) => match self.read(until) {
                     Ok(0) => return Err(self.lost()),
                     Ok(_) => return Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::TimedOut => self.trim(),
@@ -188,23 +151,15 @@ impl Driver {
         }
     }
 
-    fn read(&mut self, mut until: Option<Duration>, now: Duration) -> io::Result<usize> {
-        if self.buffer.is_oversized() {
-            let trim_at = now + TRIM_AFTER;
-            until = Some(until.map_or(trim_at, |until| until.min(trim_at)));
-        }
-        let deadline = until.and_then(|until| self.epoch.checked_add(until));
-        let read = self.buffer.fill(&*self.transport, deadline);
-        self.read_at = self.epoch.elapsed();
-        if until.is_some_and(|until| self.read_at.saturating_sub(until) > STANDSTILL) {
-            // What the peer sent meanwhile may wait in the socket.
-            self.keepalive.resumed(self.read_at);
-        }
-        read
+    fn read(&mut self, until: Option<Duration>) -> io::Result<usize> {
+        let deadline = self.reading.deadline(until);
+        self.reading.fill(deadline, |room| {
+            transport::read(&*self.transport, room, deadline)
+        })
     }
 
     fn trim(&mut self) {
-        self.buffer.trim();
+        self.reading.trim();
         self.connection.outbox().trim();
     }
 

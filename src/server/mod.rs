@@ -1,12 +1,11 @@
 //! The server: bind, hooks, events, broadcast, shutdown.
 
 mod accept;
-mod buffer;
 mod builder;
 mod connection;
 mod driver;
 mod events;
-mod hooks;
+pub(crate) mod hooks;
 mod http;
 pub(crate) mod hub;
 pub(crate) mod inbox;
@@ -14,6 +13,7 @@ mod opening;
 mod pool;
 mod refusals;
 mod session;
+pub(crate) mod upgrade;
 
 use std::any::Any;
 use std::fmt;

@@ -6,17 +6,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::buffer::ReadBuffer;
 use super::connection;
 use super::driver::{Driver, LINGER};
 use super::http;
 use super::hub::Hub;
+use super::upgrade::{self, NoRequest};
 use crate::connection::Connection;
-use crate::handshake::negotiate::{self, Upgrade};
-use crate::handshake::request::HeadScanner;
-use crate::handshake::response::switching_protocols;
-use crate::handshake::{Accept, Refusal, Request};
+use crate::handshake::{Refusal, Request};
 use crate::outbox::Outbox;
+use crate::read_buffer::ReadBuffer;
 use crate::transport::{self, How, Transport};
 
 /// Serves a stream from its first byte to its end.
@@ -82,7 +80,7 @@ fn open(
         http::answer(hub, id, &**transport, &request, peer);
         return Ok(None);
     }
-    let (upgrade, accept) = negotiate(hub, &request)?;
+    let upgrade = upgrade::negotiate(&request, &hub.rules, &hub.hooks, &hub.counters)?;
     if Instant::now() > deadline {
         return Err(Refusal::Timeout);
     }
@@ -90,12 +88,7 @@ fn open(
         return Err(Refusal::Evicted);
     }
     hub.take_slot(peer)?;
-    let answer = switching_protocols(
-        &upgrade.accept_key,
-        upgrade.subprotocol.as_deref(),
-        accept.headers(),
-    );
-    if transport::write_all(&**transport, &answer, deadline).is_err() {
+    if transport::write_all(&**transport, &upgrade.answer, deadline).is_err() {
         hub.abandon_slot(peer);
         return Err(Refusal::PeerLeft);
     }
@@ -116,36 +109,22 @@ fn read_request(
     deadline: Instant,
 ) -> Result<(Request, ReadBuffer), Refusal> {
     let mut buffer = ReadBuffer::default();
-    let mut scanner = HeadScanner::new(hub.limits.head());
-    loop {
-        match buffer.fill(transport, Some(deadline)) {
-            Ok(0) if hub.is_closing() => return Err(Refusal::ShuttingDown),
-            Ok(0) if hub.has_evicted(id) => return Err(Refusal::Evicted),
-            Ok(0) => return Err(Refusal::PeerLeft),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return Err(if buffer.is_empty() {
-                    Refusal::Silence
-                } else {
-                    Refusal::Timeout
-                });
-            }
-            Err(_) => return Err(Refusal::PeerLeft),
+    let fill = |buffer: &mut ReadBuffer| {
+        buffer.fill(|room| transport::read(transport, room, Some(deadline)))
+    };
+    match upgrade::read_request(&hub.limits, &mut buffer, fill) {
+        Ok(request) => Ok((request, buffer)),
+        Err(NoRequest::Refused(refusal)) => Err(refusal),
+        Err(NoRequest::Ended) if hub.is_closing() => Err(Refusal::ShuttingDown),
+        Err(NoRequest::Ended) if hub.has_evicted(id) => Err(Refusal::Evicted),
+        Err(NoRequest::Failed(error)) if error.kind() == io::ErrorKind::TimedOut => {
+            Err(match buffer.is_empty() {
+                true => Refusal::Silence,
+                false => Refusal::Timeout,
+            })
         }
-        if let Some(head) = scanner.scan(buffer.filled())? {
-            let request = Request::parse(buffer.filled().get(..head).unwrap_or_default())?;
-            // What follows the head are the peer's first frames.
-            buffer.discard(head);
-            return Ok((request, buffer));
-        }
+        Err(_) => Err(Refusal::PeerLeft),
     }
-}
-
-fn negotiate(hub: &Hub, request: &Request) -> Result<(Upgrade, Accept), Refusal> {
-    let mut upgrade = negotiate::upgrade(request, &hub.rules)?;
-    let accept = hub.hooks.accept(request, &hub.counters)?;
-    accept.settle(request, &mut upgrade)?;
-    Ok((upgrade, accept))
 }
 
 fn driver(

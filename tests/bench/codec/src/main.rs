@@ -13,7 +13,7 @@ use protocol::Role;
 use protocol::frame::EncodedHeader;
 use protocol::opcode::Opcode;
 use protocol::receive::{ReceiveLimits, Received, Receiver};
-use protocol::send::{Masking, Sender};
+use protocol::send::Sender;
 use std::hint::black_box;
 
 /// Bytes of one read, and of one write.
@@ -91,12 +91,12 @@ fn parse(stream: &[u8], buf: &mut [u8]) -> usize {
 
 /// Collects messages as frames and copies them to `written`, as a write would; returns their bytes.
 fn encode(payload: &[u8], frames: usize, written: &mut [u8]) -> usize {
-    let sender = Sender::new(Masking::Off, Duration::ZERO);
+    let sender = Sender::new(Duration::ZERO);
     let mut out = Vec::with_capacity(written.len());
     let mut bytes = 0;
     for _ in 0..frames {
         black_box(&sender)
-            .frame(Opcode::Binary, black_box(payload), &mut out)
+            .frame(Opcode::Binary, black_box(payload), None, &mut out)
             .expect("no Close was sent");
         bytes += payload.len();
         if out.len() >= IO {

@@ -2,9 +2,6 @@
 
 use std::io;
 use std::ops::Range;
-use std::time::Instant;
-
-use crate::transport::{self, Transport};
 
 /// What stays with an idle connection.
 const IDLE: usize = 256;
@@ -49,17 +46,12 @@ impl ReadBuffer {
     /// One read behind the filled bytes. At most twice what arrived is ever allocated: the peer's
     /// claims count for nothing. A read that fills its room makes the next one's larger, so that a
     /// stream of small messages is taken in large reads.
-    pub fn fill(
-        &mut self,
-        transport: &dyn Transport,
-        deadline: Option<Instant>,
-    ) -> io::Result<usize> {
+    pub fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         self.give_back_what_nobody_needs();
         self.make_room();
         let room = self.bytes.get_mut(self.end..).unwrap_or_default();
         let len = room.len().min(READ);
-        let room = room.get_mut(..len).unwrap_or_default();
-        let read = transport::read(transport, room, deadline)?;
+        let read = read(room.get_mut(..len).unwrap_or_default())?;
         self.end += read.min(len);
         if read == len && self.bytes.len() < READ {
             self.bytes.resize((2 * self.bytes.len()).min(READ), 0);
@@ -108,15 +100,11 @@ impl ReadBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::duplex;
-    use std::io::Write;
+    use std::io::Read;
 
-    fn read(buffer: &mut ReadBuffer, bytes: &[u8]) {
-        let (ours, mut theirs) = duplex();
-        theirs.write_all(bytes).unwrap();
-        let mut left = bytes.len();
-        while left > 0 {
-            left -= buffer.fill(&ours, None).unwrap();
+    fn read(buffer: &mut ReadBuffer, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            buffer.fill(|room| bytes.read(room)).unwrap();
         }
     }
 

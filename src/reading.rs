@@ -1,0 +1,136 @@
+//! The reading half of a connection as a value: buffer, receiver, deadlines. Whoever drives it reads.
+
+use std::io;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use crate::limits::Limits;
+use crate::protocol::Role;
+use crate::protocol::keepalive::{Due, Keepalive};
+use crate::protocol::receive::{Received, Receiver};
+use crate::protocol::violation::Violation;
+use crate::read_buffer::ReadBuffer;
+
+/// Silence after which a buffer that grew is given back.
+const TRIM_AFTER: Duration = Duration::from_secs(1);
+
+/// A read that returns so long after its deadline was not waiting: the process stood still.
+const STANDSTILL: Duration = Duration::from_millis(500);
+
+pub(crate) struct Reading {
+    receiver: Receiver,
+    buffer: ReadBuffer,
+    keepalive: Keepalive,
+    epoch: Instant,
+    /// When the last read returned: time spent elsewhere counts against nobody.
+    read_at: Duration,
+    /// Whatever was being assembled has been completed since the last read.
+    completed: bool,
+    /// What the last call of `next` leaves to do, once its borrow of the buffer has ended.
+    left: Left,
+}
+
+enum Left {
+    Nothing,
+    Discard,
+    Keep(Range<usize>),
+}
+
+impl Reading {
+    /// `buffer`: what came behind the opening handshake. Without a `ping_interval` no ping is ever due.
+    pub fn new(
+        role: Role,
+        limits: &Limits,
+        ping_interval: Option<Duration>,
+        buffer: ReadBuffer,
+    ) -> Self {
+        Reading {
+            receiver: Receiver::new(role, limits.receive()),
+            buffer,
+            keepalive: Keepalive::new(
+                ping_interval,
+                limits.pong_timeout,
+                limits.assembly_timeout,
+                Duration::ZERO,
+            ),
+            epoch: Instant::now(),
+            read_at: Duration::ZERO,
+            completed: false,
+            left: Left::Nothing,
+        }
+    }
+
+    /// What comes next in the buffer; `NeedMore` until [`fill`](Reading::fill) brought more.
+    #[inline]
+    pub fn next(&mut self) -> Result<Received<'_>, Violation> {
+        self.settle();
+        let received = self.receiver.receive(self.buffer.filled())?;
+        self.left = match &received {
+            Received::NeedMore { keep } => Left::Keep(keep.clone()),
+            _ => Left::Discard,
+        };
+        Ok(received)
+    }
+
+    #[inline]
+    fn settle(&mut self) {
+        match std::mem::replace(&mut self.left, Left::Nothing) {
+            Left::Nothing => {}
+            Left::Discard => {
+                self.buffer.discard(self.receiver.take_discard());
+                self.completed |= !self.receiver.is_assembling();
+            }
+            Left::Keep(keep) => {
+                self.buffer.keep(keep);
+                let completed = std::mem::take(&mut self.completed);
+                let assembling = self.receiver.is_assembling();
+                self.keepalive.received(self.read_at, assembling, completed);
+            }
+        }
+    }
+
+    /// True while bytes of further frames are in the buffer.
+    pub fn has_more(&mut self) -> bool {
+        self.settle();
+        !self.buffer.is_empty()
+    }
+
+    /// What the time asks for before the next read.
+    pub fn due(&mut self) -> Due {
+        self.settle();
+        let now = self.epoch.elapsed();
+        self.keepalive.stood_still(now.saturating_sub(self.read_at));
+        self.read_at = now;
+        self.keepalive.due(now)
+    }
+
+    /// Until when a read may block, where [`due`](Reading::due) said to wait `until` then.
+    pub fn deadline(&self, mut until: Option<Duration>) -> Option<Instant> {
+        if self.buffer.is_oversized() {
+            let trim_at = self.read_at + TRIM_AFTER;
+            until = Some(until.map_or(trim_at, |until| until.min(trim_at)));
+        }
+        until.and_then(|until| self.epoch.checked_add(until))
+    }
+
+    /// One read into the buffer, which has this deadline.
+    pub fn fill(
+        &mut self,
+        deadline: Option<Instant>,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.settle();
+        let read = self.buffer.fill(read);
+        self.read_at = self.epoch.elapsed();
+        if deadline.is_some_and(|deadline| deadline.elapsed() > STANDSTILL) {
+            // What the peer sent meanwhile may wait in the socket.
+            self.keepalive.resumed(self.read_at);
+        }
+        read
+    }
+
+    /// Gives back what grew, if nothing is in the buffer.
+    pub fn trim(&mut self) {
+        self.buffer.trim();
+    }
+}

@@ -1,0 +1,75 @@
+//! The steps of the opening handshake that the server's connections and a stream of the user's own
+//! have in common: from bytes to a request, from a request to its 101.
+
+use std::io;
+
+use super::hooks::Hooks;
+use crate::handshake::negotiate::{self, Rules};
+use crate::handshake::request::HeadScanner;
+use crate::handshake::response::switching_protocols;
+use crate::handshake::{Refusal, Request};
+use crate::limits::Limits;
+use crate::read_buffer::ReadBuffer;
+use crate::stats::Counters;
+
+/// Why there is no request.
+pub(crate) enum NoRequest {
+    /// The peer sent its last before the head was complete.
+    Ended,
+    Failed(io::Error),
+    Refused(Refusal),
+}
+
+impl From<Refusal> for NoRequest {
+    fn from(refusal: Refusal) -> Self {
+        NoRequest::Refused(refusal)
+    }
+}
+
+/// Lets `fill` read until the head is complete; what came behind it, the peer's first frames, stays
+/// in the buffer.
+pub(crate) fn read_request(
+    limits: &Limits,
+    buffer: &mut ReadBuffer,
+    mut fill: impl FnMut(&mut ReadBuffer) -> io::Result<usize>,
+) -> Result<Request, NoRequest> {
+    let mut scanner = HeadScanner::new(limits.head());
+    loop {
+        match fill(buffer) {
+            Ok(0) => return Err(NoRequest::Ended),
+            Ok(_) => {}
+            Err(error) => return Err(NoRequest::Failed(error)),
+        }
+        if let Some(head) = scanner.scan(buffer.filled())? {
+            let request = Request::parse(buffer.filled().get(..head).unwrap_or_default())?;
+            buffer.discard(head);
+            return Ok(request);
+        }
+    }
+}
+
+/// The answer that opens the WebSocket.
+pub(crate) struct Upgrade {
+    pub answer: Vec<u8>,
+    pub subprotocol: Option<String>,
+}
+
+/// Asks the rules, then the `accept` hook.
+pub(crate) fn negotiate(
+    request: &Request,
+    rules: &Rules,
+    hooks: &Hooks,
+    counters: &Counters,
+) -> Result<Upgrade, Refusal> {
+    let mut upgrade = negotiate::upgrade(request, rules)?;
+    let accept = hooks.accept(request, counters)?;
+    accept.settle(request, &mut upgrade)?;
+    Ok(Upgrade {
+        answer: switching_protocols(
+            &upgrade.accept_key,
+            upgrade.subprotocol.as_deref(),
+            accept.headers(),
+        ),
+        subprotocol: upgrade.subprotocol,
+    })
+}
