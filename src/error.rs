@@ -82,6 +82,11 @@ pub enum SendErrorKind {
     /// Too much waited for the peer: by [`Overflow::Disconnect`](crate::Overflow::Disconnect) this
     /// send ended the connection.
     SlowConsumer,
+    /// The stream failed, or would block where nothing more may wait; only over a stream of your own,
+    /// see [`WebSocket::send`](crate::WebSocket::send). After
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) try again
+    /// later, after anything else the connection is gone.
+    Io(io::ErrorKind),
 }
 
 /// A message that was not taken, given back. Drop it, or keep it for another connection.
@@ -129,6 +134,7 @@ impl fmt::Display for SendErrorKind {
             SendErrorKind::SlowConsumer => {
                 "too much waits for the peer; the connection is given up"
             }
+            SendErrorKind::Io(kind) => return kind.fmt(f),
         })
     }
 }
@@ -147,7 +153,21 @@ impl From<SendErrorKind> for Error {
         match kind {
             SendErrorKind::Closed => Error::Closed,
             SendErrorKind::Full | SendErrorKind::SlowConsumer => Error::SlowConsumer,
+            SendErrorKind::Io(kind) => Error::Io(kind.into()),
         }
+    }
+}
+
+/// Keeps the reason; the message is dropped.
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        error.kind.into()
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Error::Io(error)
     }
 }
 
@@ -160,6 +180,9 @@ pub enum CloseError {
     ReservedCode(CloseCode),
     /// The connection is closed or closing already.
     Closed,
+    /// The stream failed; only over a stream of your own, see
+    /// [`WebSocket::close`](crate::WebSocket::close). There is nothing left to close.
+    Io(io::ErrorKind),
 }
 
 impl fmt::Display for CloseError {
@@ -172,6 +195,7 @@ impl fmt::Display for CloseError {
                 )
             }
             CloseError::Closed => f.write_str("the connection is closed or closing already"),
+            CloseError::Io(kind) => kind.fmt(f),
         }
     }
 }

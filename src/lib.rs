@@ -49,6 +49,7 @@ mod server;
 mod stats;
 pub mod testing;
 mod transport;
+mod websocket;
 
 pub use connection::{Connection, ReadyState};
 pub use error::{CloseError, Error, SendError, SendErrorKind};
@@ -59,6 +60,8 @@ pub use handshake::{
     Accept, InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version,
     secret_matches,
 };
+#[cfg(feature = "client")]
+pub use handshake::{ClientRequest, InvalidAnswer, InvalidUrl};
 pub use limits::Limits;
 pub use message::{Message, Prepared};
 pub use outbox::Overflow;
@@ -70,3 +73,6 @@ pub use server::{
 };
 pub use stats::Stats;
 pub use transport::{How, Transport, Waker};
+#[cfg(feature = "client")]
+pub use websocket::ClientError;
+pub use websocket::{HandshakeError, WebSocket};

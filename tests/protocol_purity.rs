@@ -120,7 +120,7 @@ fn without_tests(source: &str) -> String {
 
 fn sources() -> Vec<PathBuf> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files: Vec<PathBuf> = ["request", "response", "negotiate"]
+    let mut files: Vec<PathBuf> = ["request", "response", "negotiate", "client", "answer"]
         .iter()
         .map(|name| src.join(format!("handshake/{name}.rs")))
         .collect();

@@ -2,9 +2,13 @@
 //!
 //! A server feeds what it read to `request::HeadScanner` until that gives the length of the head,
 //! parses the head once with `Request::parse`, asks `negotiate` whether it may answer, and writes the
-//! bytes that `response` or `Refusal::encode` hand it.
+//! bytes that `response` or `Refusal::encode` hand it. A client writes what `client` hands it and has
+//! `answer` scan, parse and check what comes back.
 
+pub(crate) mod answer;
 pub(crate) mod authority;
+#[cfg(feature = "client")]
+pub(crate) mod client;
 pub(crate) mod negotiate;
 pub(crate) mod refusal;
 pub(crate) mod request;
@@ -13,6 +17,10 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "client")]
+pub use answer::InvalidAnswer;
+#[cfg(feature = "client")]
+pub use client::{ClientRequest, InvalidUrl};
 pub use refusal::Refusal;
 pub use request::{Request, Version};
 pub use response::{Accept, InvalidHeader, InvalidStatus, Reject, Response};

@@ -44,7 +44,7 @@ pub enum InvalidHeader {
         /// The name of the header; the value may be secret and is not kept.
         name: String,
     },
-    /// The server writes this header itself: it frames the message or is part of the handshake.
+    /// wshub writes this header itself: it frames the message or is part of the handshake.
     Reserved {
         /// The name, escaped and cut short.
         name: String,
@@ -72,7 +72,7 @@ impl fmt::Display for InvalidHeader {
             Self::Reserved { name } => write!(
                 f,
                 "header \"{name}\" frames the message or belongs to the handshake; leave it \
-                 out, the server writes it"
+                 out, wshub writes it"
             ),
             Self::Subprotocol { name } => write!(
                 f,
@@ -560,7 +560,7 @@ impl From<InvalidStatus> for Reject {
 pub(crate) struct Headers(Vec<(String, String)>);
 
 impl Headers {
-    fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
         check_header(name, value)?;
         self.replace(name, value);
         Ok(())
@@ -582,7 +582,7 @@ impl Headers {
             .map(|(_, value)| value.as_str())
     }
 
-    fn encode(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
         for (name, value) in &self.0 {
             push_header(bytes, name, value);
         }

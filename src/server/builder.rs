@@ -1,7 +1,7 @@
 //! What is chosen before a server starts: limits, rules, hooks.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread::Builder as ThreadBuilder;
@@ -18,6 +18,7 @@ use crate::handshake::{Accept, Reject, Request, Response};
 use crate::limits::Limits;
 use crate::outbox::Overflow;
 use crate::transport::Waker;
+use crate::websocket::{self, HandshakeError, WebSocket};
 
 /// Descriptors that are left for everything but connections.
 const SPARE_DESCRIPTORS: u64 = 32;
@@ -54,7 +55,7 @@ const BAD_PORTS: [u16; 19] = [
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Default)]
-#[must_use = "a builder does nothing until it is bound"]
+#[must_use = "a builder does nothing until it is bound or given a stream"]
 pub struct ServerBuilder {
     limits: Limits,
     overflow: Overflow,
@@ -162,6 +163,36 @@ impl ServerBuilder {
         Ok(Server::new(self.hub(waker, None, false)?, None))
     }
 
+    /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept`
+    /// hook and without a server; see [`WebSocket::accept`]. The builder may serve further streams.
+    /// What concerns a whole server, `overflow` and `http` means nothing here: a plain request gets
+    /// 426.
+    ///
+    /// ```no_run
+    /// use std::net::TcpListener;
+    /// use wshub::Server;
+    ///
+    /// let options = Server::builder().subprotocols(["chat"]);
+    /// for stream in TcpListener::bind("127.0.0.1:9001")?.incoming() {
+    ///     match options.websocket(stream?) {
+    ///         Ok(mut ws) => drop(ws.send("hello")),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if an origin, host or subprotocol that was set
+    /// could never match.
+    pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
+        self.check_rules()?;
+        let mut limits = self.limits.clone();
+        limits.bound_times();
+        websocket::accept(stream, &limits, &self.rules, &self.hooks)
+    }
+
     /// Listens on `addr` and runs `handler` for each connection on the connection's own thread,
     /// while this call returns at once. The fastest way to echo, and the plainest to write a
     /// protocol with. An error or a panic of the handler closes its connection with 1011, is counted
@@ -217,8 +248,7 @@ impl ServerBuilder {
         handler: Option<Handler>,
         accepting: bool,
     ) -> io::Result<Arc<Hub>> {
-        let valid = self.rules.check();
-        valid.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+        self.check_rules()?;
         self.bound_by_descriptors();
         self.limits.bound_times();
         log::info!(
@@ -243,6 +273,11 @@ impl ServerBuilder {
             waker,
             accepting,
         )
+    }
+
+    fn check_rules(&self) -> io::Result<()> {
+        let valid = self.rules.check();
+        valid.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
     }
 
     fn bound_by_descriptors(&mut self) {

@@ -1,5 +1,7 @@
-//! For tests of your own code: streams in memory, and connections that only remember what was sent
-//! over them, without a socket, a thread or a sleep.
+//! For tests of your own code: streams in memory, a client that speaks over them, and connections
+//! that only remember what was sent over them, without a socket, a thread or a sleep.
+
+mod client;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -21,6 +23,7 @@ use crate::stats::Counters;
 use crate::transport::{How, Transport, Waker};
 
 pub use crate::transport::{Duplex, duplex};
+pub use client::{Client, Frame};
 
 /// A connection as a handler gets it, opened by `request`, and a look at what is sent over it. Its
 /// id is 1, nothing ever comes in, and its peer takes everything at once.

@@ -47,7 +47,7 @@ fn h20_headers_that_cannot_be_sent() {
             "{name:?}"
         );
         assert!(
-            reserved.to_string().contains("the server writes it"),
+            reserved.to_string().contains("wshub writes it"),
             "{reserved}"
         );
     }

@@ -1,0 +1,314 @@
+//! The server's answer to an opening handshake, as a client reads it: where its head ends, what it says, and whether
+//! it opens the WebSocket that was asked for (RFC 6455 4.1).
+
+use core::fmt;
+
+use super::refusal::excerpt;
+use super::request::HeadLimits;
+
+/// How the head of every answer begins (RFC 9112 4).
+const BEGINNING: &[u8] = b"HTTP/1.";
+/// The content type of a TLS alert record (RFC 8446 5.1): what a TLS server says to a request in clear.
+const TLS_ALERT: u8 = 0x15;
+
+/// What is wrong with a server's answer to the opening handshake.
+///
+/// Text of the server is escaped and cut to 64 characters. Source: RFC 6455 4.1, RFC 9112 4 and 5.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidAnswer {
+    /// The answer is not HTTP: something else listens on this port.
+    NotHttp,
+    /// The server speaks TLS on this port. Use a `wss://` URL and a stream that is encrypted.
+    Tls,
+    /// The head of the answer is longer than [`Limits::max_head`](crate::Limits::max_head).
+    HeadTooLarge {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A line of it is longer than [`Limits::max_line`](crate::Limits::max_line).
+    LineTooLong {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// It has more header lines than [`Limits::max_headers`](crate::Limits::max_headers).
+    TooManyHeaders {
+        /// Lines allowed.
+        limit: usize,
+    },
+    /// It breaks the grammar of HTTP; the text says where.
+    Malformed(&'static str),
+    /// `Upgrade: websocket` is missing in a 101, or names something else beside or instead.
+    Upgrade,
+    /// `Connection: Upgrade` is missing in a 101.
+    Connection,
+    /// Sec-WebSocket-Accept is missing or does not fit the key that was sent: a cache or a proxy that does not know
+    /// WebSocket answered, or an answer to somebody else.
+    Accept,
+    /// The server chose a subprotocol that was not offered.
+    Subprotocol {
+        /// The subprotocol, escaped and cut short.
+        chosen: String,
+    },
+    /// The server turned an extension on that was not offered.
+    Extension {
+        /// The value of Sec-WebSocket-Extensions, escaped and cut short.
+        chosen: String,
+    },
+}
+
+impl fmt::Display for InvalidAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotHttp => f.write_str(
+                "the answer is not HTTP: another service listens there; check host and port",
+            ),
+            Self::Tls => f.write_str(
+                "the server speaks TLS on this port; use wss:// and an encrypted stream",
+            ),
+            Self::HeadTooLarge { limit } => write!(
+                f,
+                "the head of the answer is longer than {limit} bytes; raise max_head if that is \
+                 meant"
+            ),
+            Self::LineTooLong { limit } => write!(
+                f,
+                "a line of the answer is longer than {limit} bytes; raise max_line if that is meant"
+            ),
+            Self::TooManyHeaders { limit } => write!(
+                f,
+                "the answer has more than {limit} header lines; raise max_headers if that is meant"
+            ),
+            Self::Malformed(problem) => write!(f, "malformed answer: {problem}"),
+            Self::Upgrade => f.write_str(
+                "the server switched protocols without `Upgrade: websocket`; let proxies in \
+                 between pass it on",
+            ),
+            Self::Connection => f.write_str(
+                "the server switched protocols without `Connection: Upgrade`; let proxies in \
+                 between pass it on",
+            ),
+            Self::Accept => f.write_str(
+                "Sec-WebSocket-Accept is missing or wrong: what answered is no WebSocket server, \
+                 or a cache",
+            ),
+            Self::Subprotocol { chosen } => write!(
+                f,
+                "the server chose subprotocol \"{chosen}\", which was not offered; offer it, or \
+                 mend the server"
+            ),
+            Self::Extension { chosen } => write!(
+                f,
+                "the server turned extension \"{chosen}\" on, which was not offered; mend the \
+                 server"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for InvalidAnswer {}
+
+/// Finds the end of an answer's head while it arrives, and refuses a bad one as soon as it shows.
+///
+/// Every byte is looked at once, however many reads bring the head.
+#[derive(Clone, Debug)]
+pub(crate) struct AnswerScanner {
+    limits: HeadLimits,
+    seen: usize,
+    line_start: usize,
+    /// The number of the current line; 0 is the status line.
+    line: usize,
+    after_cr: bool,
+}
+
+impl AnswerScanner {
+    pub(crate) fn new(limits: HeadLimits) -> Self {
+        Self {
+            limits,
+            seen: 0,
+            line_start: 0,
+            line: 0,
+            after_cr: false,
+        }
+    }
+
+    /// Looks at what is new in `received`, which holds every byte of the answer so far. `Some(length)` is the length
+    /// of the head with its blank line; `None` asks for more.
+    pub(crate) fn scan(&mut self, received: &[u8]) -> Result<Option<usize>, InvalidAnswer> {
+        let beginning = received.get(..BEGINNING.len()).unwrap_or(received);
+        if !BEGINNING.starts_with(beginning) {
+            return Err(match received.first() {
+                Some(&TLS_ALERT) => InvalidAnswer::Tls,
+                _ => InvalidAnswer::NotHttp,
+            });
+        }
+        for &byte in received.get(self.seen..).unwrap_or_default() {
+            self.seen += 1;
+            if self.take(byte)? {
+                return Ok(Some(self.seen));
+            }
+            if self.seen >= self.limits.max_head {
+                return Err(InvalidAnswer::HeadTooLarge {
+                    limit: self.limits.max_head,
+                });
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes one byte; true at the end of the head.
+    fn take(&mut self, byte: u8) -> Result<bool, InvalidAnswer> {
+        match (core::mem::take(&mut self.after_cr), byte) {
+            (true, b'\n') => return self.end_line(),
+            // RFC 9112 2.2: two parsers must not see two answers.
+            (true, _) | (false, b'\n') => {
+                return Err(InvalidAnswer::Malformed(
+                    "a line does not end with CRLF (RFC 9112 2.2)",
+                ));
+            }
+            (false, b'\r') => self.after_cr = true,
+            (false, _) if self.seen - self.line_start > self.limits.max_line => {
+                return Err(InvalidAnswer::LineTooLong {
+                    limit: self.limits.max_line,
+                });
+            }
+            (false, b'\t' | 0x20..=0x7e | 0x80..=0xff) => {}
+            (false, _) => {
+                return Err(InvalidAnswer::Malformed(
+                    "it holds a control character (RFC 9110 5.5)",
+                ));
+            }
+        }
+        Ok(false)
+    }
+
+    fn end_line(&mut self) -> Result<bool, InvalidAnswer> {
+        let empty = self.seen - self.line_start == 2;
+        if empty && self.line > 0 {
+            return Ok(true);
+        }
+        if self.line > self.limits.max_headers {
+            return Err(InvalidAnswer::TooManyHeaders {
+                limit: self.limits.max_headers,
+            });
+        }
+        self.line += 1;
+        self.line_start = self.seen;
+        Ok(false)
+    }
+}
+
+/// The head of an answer.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    minor_version: u8,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Answer {
+    /// Reads a whole head, as [`AnswerScanner`] found it.
+    pub(crate) fn parse(head: &[u8]) -> Result<Self, InvalidAnswer> {
+        let lines = head.iter().filter(|&&byte| byte == b'\n').count();
+        let mut slots = vec![httparse::EMPTY_HEADER; lines.saturating_sub(2)];
+        let mut parsed = httparse::Response::new(&mut slots);
+        let parsed_len = parsed.parse(head).map_err(|error| {
+            InvalidAnswer::Malformed(match error {
+                httparse::Error::HeaderName | httparse::Error::HeaderValue => {
+                    "a header is not `Name: value` (RFC 9112 5.1)"
+                }
+                _ => "the first line is not `HTTP/1.1 101 text` (RFC 9112 4)",
+            })
+        })?;
+        if parsed_len != httparse::Status::Complete(head.len()) {
+            return Err(InvalidAnswer::Malformed(
+                "the head does not end with its blank line (RFC 9112 2.1)",
+            ));
+        }
+        Ok(Self {
+            status: parsed.code.unwrap_or_default(),
+            minor_version: parsed.version.unwrap_or_default(),
+            headers: parsed
+                .headers
+                .iter()
+                .map(|header| (header.name.to_owned(), header.value.trim_ascii().to_vec()))
+                .collect(),
+        })
+    }
+
+    /// The first value of a header, its name in any case.
+    #[cfg(feature = "client")]
+    pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
+        self.values(name).next()
+    }
+
+    /// Whether a 101 opens the WebSocket that was asked for; its subprotocol (RFC 6455 4.1, points 2 to 6).
+    ///
+    /// `accept_key` is what the key that was sent makes, `offered` the subprotocols that were.
+    pub(crate) fn check(
+        &self,
+        accept_key: &[u8; 28],
+        offered: &[String],
+    ) -> Result<Option<String>, InvalidAnswer> {
+        if self.minor_version == 0 {
+            // RFC 9110 15.2: no 101 is ever sent over HTTP/1.0.
+            return Err(InvalidAnswer::Malformed(
+                "it switches protocols over HTTP/1.0",
+            ));
+        }
+        let mut upgrades = self.elements("upgrade").peekable();
+        if upgrades.peek().is_none()
+            || !upgrades.all(|name| name.eq_ignore_ascii_case(b"websocket"))
+        {
+            return Err(InvalidAnswer::Upgrade);
+        }
+        if !self
+            .elements("connection")
+            .any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+        {
+            return Err(InvalidAnswer::Connection);
+        }
+        if !self.values("sec-websocket-accept").eq([accept_key]) {
+            return Err(InvalidAnswer::Accept);
+        }
+        // None was offered: nothing may be chosen.
+        if let Some(chosen) = self.elements("sec-websocket-extensions").next() {
+            return Err(InvalidAnswer::Extension {
+                chosen: excerpt(chosen),
+            });
+        }
+        self.subprotocol(offered)
+    }
+
+    /// RFC 6455 4.1: at most one, on one line, of those that were offered; none is fine.
+    fn subprotocol(&self, offered: &[String]) -> Result<Option<String>, InvalidAnswer> {
+        let mut values = self.values("sec-websocket-protocol");
+        let Some(chosen) = values.next() else {
+            return Ok(None);
+        };
+        let known = offered.iter().find(|name| name.as_bytes() == chosen);
+        match (known, values.next()) {
+            (Some(known), None) => Ok(Some(known.clone())),
+            (Some(_), Some(second)) => Err(InvalidAnswer::Subprotocol {
+                chosen: excerpt(second),
+            }),
+            (None, _) => Err(InvalidAnswer::Subprotocol {
+                chosen: excerpt(chosen),
+            }),
+        }
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.headers
+            .iter()
+            .filter(move |(sent, _)| sent.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
+    }
+
+    fn elements(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.values(name)
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .map(<[u8]>::trim_ascii)
+            .filter(|element| !element.is_empty())
+    }
+}

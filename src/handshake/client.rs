@@ -1,0 +1,294 @@
+//! The request with which a client opens a WebSocket: from a URL to the bytes of its head (RFC 6455 3 and 4.1).
+
+use core::fmt;
+
+use super::authority::Authority;
+use super::is_token;
+use super::refusal::excerpt;
+use super::response::{Headers, InvalidHeader};
+use crate::limits::Limits;
+
+/// What a client asks for: a URL, subprotocols, headers; and the limits of the connection that comes of it.
+///
+/// It connects nothing by itself: [`host`](Self::host) and [`port`](Self::port) say where the stream has to lead.
+/// A `wss` URL needs a stream that is encrypted already.
+///
+/// Source: RFC 6455 3 and 4.1.
+///
+/// ```
+/// use wshub::ClientRequest;
+///
+/// let request = ClientRequest::new("ws://localhost:9001/chat?room=7")?
+///     .with_subprotocol("chat.v2")?
+///     .with_header("Authorization", "Bearer t0ken")?;
+/// assert_eq!((request.host(), request.port()), ("localhost", 9001));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct ClientRequest {
+    secure: bool,
+    /// As in a URL: an IPv6 address stands in brackets.
+    host: String,
+    port: u16,
+    target: String,
+    subprotocols: Vec<String>,
+    headers: Headers,
+    limits: Limits,
+}
+
+/// A URL that cannot open a WebSocket, with what to write instead.
+///
+/// ```
+/// use wshub::{ClientRequest, InvalidUrl};
+///
+/// let error = ClientRequest::new("https://example.com/").unwrap_err();
+/// assert_eq!(error, InvalidUrl::Scheme);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidUrl {
+    /// It does not begin with `ws://` or `wss://`.
+    Scheme,
+    /// Between the scheme and the path there is no `host` or `host:port`.
+    Host,
+    /// It carries a user name or password: send them in an `Authorization` header.
+    Credentials,
+    /// It has a fragment, `#…`, which is never sent (RFC 6455 3): leave it out.
+    Fragment,
+    /// Its path or query holds a space, a control or a non-ASCII character: percent-encode it.
+    Characters,
+    /// Its path begins with two slashes, which servers read as a host: write one.
+    DoubleSlash,
+}
+
+impl fmt::Display for InvalidUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scheme => "the URL does not begin with ws:// or wss://",
+            Self::Host => {
+                "the URL names no valid host; write ws://name/ or ws://name:port/, an IPv6 address \
+                 in brackets and a name that is not ASCII as xn--"
+            }
+            Self::Credentials => {
+                "the URL carries a user name; send it in an Authorization header instead"
+            }
+            Self::Fragment => "the URL has a fragment (#), which is never sent; leave it out",
+            Self::Characters => {
+                "the URL's path or query holds a space, a control or a non-ASCII character; \
+                 percent-encode it"
+            }
+            Self::DoubleSlash => "the URL's path begins with two slashes; write one",
+        })
+    }
+}
+
+impl core::error::Error for InvalidUrl {}
+
+impl ClientRequest {
+    /// Reads a `ws` or `wss` URL. Without a port it is 80 or 443, without a path `/`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUrl`], which says what to write instead.
+    pub fn new(url: &str) -> Result<Self, InvalidUrl> {
+        let (scheme, rest) = url.split_once("://").ok_or(InvalidUrl::Scheme)?;
+        let secure = match () {
+            () if scheme.eq_ignore_ascii_case("ws") => false,
+            () if scheme.eq_ignore_ascii_case("wss") => true,
+            () => return Err(InvalidUrl::Scheme),
+        };
+        if rest.contains('#') {
+            return Err(InvalidUrl::Fragment);
+        }
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at_checked(end).ok_or(InvalidUrl::Host)?;
+        if authority.contains('@') {
+            return Err(InvalidUrl::Credentials);
+        }
+        let Authority { host, port } = Authority::parse(authority).ok_or(InvalidUrl::Host)?;
+        Ok(Self {
+            secure,
+            host: host.to_string(),
+            port: port.unwrap_or(default_port(secure)),
+            target: target_of(target)?,
+            subprotocols: Vec::new(),
+            headers: Headers::default(),
+            limits: Limits::default(),
+        })
+    }
+
+    /// Offers a subprotocol, after those offered already: the first one is the preferred one (RFC 6455 1.9). The
+    /// server may choose one of them or none.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHeader::Subprotocol`] if the name is not a token.
+    pub fn with_subprotocol(mut self, name: &str) -> Result<Self, InvalidHeader> {
+        if !is_token(name.as_bytes()) {
+            return Err(InvalidHeader::Subprotocol {
+                name: excerpt(name.as_bytes()),
+            });
+        }
+        // RFC 6455 4.1: all of them are different.
+        if !self.subprotocols.iter().any(|known| known == name) {
+            self.subprotocols.push(name.to_owned());
+        }
+        Ok(self)
+    }
+
+    /// Sets a header, `Cookie` or `Authorization` for one. A header of the same name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHeader`] if the name is not a token, if the value is not printable ASCII, or if wshub writes this
+    /// header itself (`Host`, `Upgrade`, `Connection`, `Content-Length`, `Sec-WebSocket-*` and the like).
+    ///
+    /// ```
+    /// use wshub::ClientRequest;
+    ///
+    /// let request = ClientRequest::new("ws://localhost/")?;
+    /// assert!(request.clone().with_header("Cookie", "id=1").is_ok());
+    /// assert!(request.with_header("Cookie", "id=1\r\nHost: other").is_err());
+    /// # Ok::<(), wshub::InvalidUrl>(())
+    /// ```
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
+        if name.eq_ignore_ascii_case("host") {
+            return Err(InvalidHeader::Reserved {
+                name: excerpt(name.as_bytes()),
+            });
+        }
+        self.headers.set(name, value)?;
+        Ok(self)
+    }
+
+    /// Sends an Origin header, as a browser does for its page (RFC 6455 4.1, 10.2). Default: none, as programs do.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHeader::Value`] unless the origin is printable ASCII.
+    pub fn with_origin(self, origin: &str) -> Result<Self, InvalidHeader> {
+        self.with_header("Origin", origin)
+    }
+
+    /// The limits of the connection: the head of the answer ([`max_head`](Limits::max_head),
+    /// [`max_line`](Limits::max_line), [`max_headers`](Limits::max_headers)), messages and times. Those that concern a
+    /// whole server do not count here.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self.limits.bound_times();
+        self
+    }
+
+    /// The host to connect to, as `TcpStream::connect` takes it: an IPv6 address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let bare = self.host.strip_prefix('[');
+        bare.and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(&self.host)
+    }
+
+    /// The port to connect to: the URL's, or the scheme's.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether the URL is `wss`: the stream has to be encrypted.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The subprotocols that are offered.
+    pub(crate) fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// The head of the request, with this Sec-WebSocket-Key.
+    pub(crate) fn encode(&self, key: &str) -> Vec<u8> {
+        let mut head = format!(
+            "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n",
+            self.target,
+            self.host_header(),
+        )
+        .into_bytes();
+        if !self.subprotocols.is_empty() {
+            let offered = self.subprotocols.join(", ");
+            head.extend_from_slice(format!("Sec-WebSocket-Protocol: {offered}\r\n").as_bytes());
+        }
+        self.headers.encode(&mut head);
+        head.extend_from_slice(b"\r\n");
+        head
+    }
+
+    /// RFC 6455 4.1: the host, and its port unless it is the default one.
+    fn host_header(&self) -> String {
+        match self.port == default_port(self.secure) {
+            true => self.host.clone(),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Prints where it leads; never a header's value or the query, which may be secret.
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.target.split('?').next().unwrap_or_default();
+        f.debug_struct("ClientRequest")
+            .field("secure", &self.secure)
+            .field("host", &self.host_header())
+            .field("path", &path)
+            .field("subprotocols", &self.subprotocols)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TryFrom<&str> for ClientRequest {
+    type Error = InvalidUrl;
+
+    fn try_from(url: &str) -> Result<Self, InvalidUrl> {
+        Self::new(url)
+    }
+}
+
+impl TryFrom<String> for ClientRequest {
+    type Error = InvalidUrl;
+
+    fn try_from(url: String) -> Result<Self, InvalidUrl> {
+        Self::new(&url)
+    }
+}
+
+impl TryFrom<&String> for ClientRequest {
+    type Error = InvalidUrl;
+
+    fn try_from(url: &String) -> Result<Self, InvalidUrl> {
+        Self::new(url)
+    }
+}
+
+/// RFC 6455 3.
+fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
+}
+
+/// The request target of a URL's path and query: visible ASCII that begins with one slash.
+fn target_of(path_and_query: &str) -> Result<String, InvalidUrl> {
+    if !path_and_query.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(InvalidUrl::Characters);
+    }
+    if path_and_query.starts_with("//") {
+        return Err(InvalidUrl::DoubleSlash);
+    }
+    Ok(match path_and_query.starts_with('/') {
+        true => path_and_query.to_owned(),
+        false => format!("/{path_and_query}"),
+    })
+}

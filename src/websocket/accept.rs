@@ -1,0 +1,180 @@
+//! The server's role: the opening handshake over a stream of the user's own.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use super::outgoing::Masking;
+use super::{WebSocket, must_wait};
+use crate::handshake::negotiate::{self, Rules};
+use crate::handshake::{Refusal, Request};
+use crate::limits::Limits;
+use crate::protocol::Role;
+use crate::read_buffer::ReadBuffer;
+use crate::server::hooks::Hooks;
+use crate::server::upgrade::{self, NoRequest};
+use crate::stats::Counters;
+
+/// Why a client got no WebSocket; see [`WebSocket::accept`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The client was refused, and has been told by a complete HTTP answer wherever
+    /// [`Refusal::status`] is one. The text says what to send, or what to set. Remedy here: drop the
+    /// stream, and serve the next one.
+    Refused(Refusal),
+    /// The stream failed; or ([`io::ErrorKind::InvalidInput`]) a host, origin or subprotocol that
+    /// was set could never match, and the text says how to write it.
+    Io(io::Error),
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandshakeError::Refused(refusal) => refusal.fmt(f),
+            HandshakeError::Io(error) => write!(f, "the opening handshake failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for HandshakeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            HandshakeError::Refused(refusal) => Some(refusal),
+            HandshakeError::Io(error) => Some(error),
+        }
+    }
+}
+
+impl From<Refusal> for HandshakeError {
+    fn from(refusal: Refusal) -> Self {
+        HandshakeError::Refused(refusal)
+    }
+}
+
+impl From<io::Error> for HandshakeError {
+    fn from(error: io::Error) -> Self {
+        HandshakeError::Io(error)
+    }
+}
+
+/// Reads a request and answers it: with a 101, or with the refusal that is returned.
+pub(crate) fn accept<S: Read + Write>(
+    mut stream: S,
+    limits: &Limits,
+    rules: &Rules,
+    hooks: &Hooks,
+) -> Result<WebSocket<S>, HandshakeError> {
+    let deadline = Instant::now() + limits.handshake_timeout;
+    let mut buffer = ReadBuffer::default();
+    let request = match read_request(&mut stream, limits, &mut buffer, deadline) {
+        Ok(request) => request,
+        Err(HandshakeError::Refused(refusal)) => {
+            return Err(refuse(stream, refusal, false, deadline));
+        }
+        Err(error) => return Err(error),
+    };
+    let upgrade = match negotiate(&request, rules, hooks, deadline) {
+        Ok(upgrade) => upgrade,
+        Err(refusal) => {
+            let head_only = request.method() == "HEAD";
+            return Err(refuse(stream, refusal, head_only, deadline));
+        }
+    };
+    write_all(&mut stream, &upgrade.answer, deadline)?;
+    Ok(WebSocket::new(
+        stream,
+        Role::Server,
+        Masking::Off,
+        limits.clone(),
+        buffer,
+        request,
+        upgrade.subprotocol,
+    ))
+}
+
+fn read_request(
+    stream: &mut impl Read,
+    limits: &Limits,
+    buffer: &mut ReadBuffer,
+    deadline: Instant,
+) -> Result<Request, HandshakeError> {
+    let fill = |buffer: &mut ReadBuffer| fill(stream, buffer, deadline);
+    upgrade::read_request(limits, buffer, fill).map_err(|none| match none {
+        NoRequest::Refused(refusal) => refusal.into(),
+        NoRequest::Ended => Refusal::PeerLeft.into(),
+        NoRequest::Failed(error) if must_wait(&error) => match buffer.is_empty() {
+            true => Refusal::Silence.into(),
+            false => Refusal::Timeout.into(),
+        },
+        NoRequest::Failed(error) => error.into(),
+    })
+}
+
+fn negotiate(
+    request: &Request,
+    rules: &Rules,
+    hooks: &Hooks,
+    deadline: Instant,
+) -> Result<upgrade::Upgrade, Refusal> {
+    if !request.wants_upgrade() {
+        negotiate::plain(request, rules)?;
+        return Err(Refusal::UpgradeRequired);
+    }
+    // A stream has no statistics: a hook that panics shows in the refusal.
+    let upgrade = upgrade::negotiate(request, rules, hooks, &Counters::default())?;
+    match Instant::now() > deadline {
+        true => Err(Refusal::Timeout),
+        false => Ok(upgrade),
+    }
+}
+
+/// Tells the client why. Where even that fails the refusal is still what the caller has to know.
+fn refuse(
+    mut stream: impl Write,
+    refusal: Refusal,
+    head_only: bool,
+    deadline: Instant,
+) -> HandshakeError {
+    if let Some(response) = refusal.to_response() {
+        let _ = write_all(&mut stream, &response.encode(head_only), deadline);
+    }
+    refusal.into()
+}
+
+/// One read of the handshake, unless its time has passed.
+pub(super) fn fill(
+    stream: &mut impl Read,
+    buffer: &mut ReadBuffer,
+    deadline: Instant,
+) -> io::Result<usize> {
+    loop {
+        if Instant::now() > deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match buffer.fill(|room| stream.read(room)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Writes all of the handshake's bytes, unless its time passes.
+pub(super) fn write_all(
+    stream: &mut impl Write,
+    mut bytes: &[u8],
+    deadline: Instant,
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if Instant::now() > deadline && !bytes.is_empty() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+    stream.flush()
+}

@@ -1,0 +1,449 @@
+//! The protocol over a stream of the user's own, in either role, without a server.
+
+mod accept;
+#[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "client")]
+mod keys;
+mod outgoing;
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use crate::error::{CloseError, Error, SendError, SendErrorKind};
+use crate::event::CloseEvent;
+use crate::handshake::Request;
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::protocol::Role;
+use crate::protocol::close::CloseCode;
+use crate::protocol::keepalive::Due;
+use crate::protocol::opcode::Opcode;
+use crate::protocol::receive::Received;
+use crate::read_buffer::ReadBuffer;
+use crate::reading::Reading;
+use crate::server::Server;
+
+pub use accept::HandshakeError;
+pub(crate) use accept::accept;
+#[cfg(feature = "client")]
+pub use client::ClientError;
+use outgoing::{Masking, Outgoing, Refused};
+
+/// What a client reads away at most while it waits for the server to close the stream.
+const MAX_AFTER_CLOSE: usize = 64 << 10;
+
+/// A WebSocket over a stream of your own: anything that reads and writes, in the role of the server
+/// ([`accept`](WebSocket::accept)) or of the client (`client`, with the feature of that name).
+///
+/// There are no threads here and no deadlines but the stream's: a read blocks as long as the
+/// stream's read does. Give a socket its timeouts before. Where one runs out, or a non-blocking
+/// stream has nothing, [`read`](WebSocket::read) returns [`Error::Io`] with
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut), nothing is
+/// lost, and it may be called again. What a write could not finish waits, and leaves first with the
+/// next call: a frame is never torn. The waiting bytes are bounded: a message is only taken when
+/// everything before it has left.
+///
+/// There is no heartbeat either, for nothing would wait for its answer: where the peer may vanish
+/// without a word, use timeouts and [`ping`](WebSocket::ping), or `split`, which has one.
+///
+/// Dropping it drops the stream, without a closing handshake: the peer sees 1006. To part in
+/// order, [`close`](WebSocket::close), then [`read`](WebSocket::read) until `None`.
+///
+/// ```
+/// use std::io::Write;
+/// use std::thread;
+/// use wshub::{WebSocket, testing};
+///
+/// let (ours, theirs) = testing::duplex();
+/// let peer = thread::spawn(move || {
+///     let mut peer = testing::Client::open(theirs, "/").unwrap();
+///     peer.send_text("hello").unwrap();
+///     peer.read_message().unwrap()
+/// });
+/// let mut ws = WebSocket::accept(ours)?;
+/// if let Some(message) = ws.read()? {
+///     ws.send(message)?;
+/// }
+/// assert_eq!(peer.join().unwrap(), Some("hello".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct WebSocket<S> {
+    stream: S,
+    role: Role,
+    limits: Limits,
+    request: Request,
+    protocol: Option<String>,
+    reading: Reading,
+    outgoing: Outgoing,
+    /// What was written has to be flushed yet.
+    unflushed: bool,
+    /// The stream took no more, for good: reading shows how the connection ended.
+    write_failure: Option<io::Error>,
+    /// The peer's Close, while our answer has not left.
+    closing: Option<(Option<CloseCode>, String)>,
+    ended: Option<CloseEvent>,
+}
+
+impl<S: Read + Write> WebSocket<S> {
+    /// Opens a WebSocket as the server, over a stream from which a client's opening handshake comes,
+    /// with the default [`Limits`] and rules: only pages of this host may connect, and programs. For
+    /// other ones, subprotocols and the `accept` hook:
+    /// [`ServerBuilder::websocket`](crate::ServerBuilder::websocket).
+    ///
+    /// Blocks as long as the stream does; see [`WebSocket`] for timeouts.
+    /// [`handshake_timeout`](Limits::handshake_timeout) is looked at between reads, so that a client
+    /// that writes byte by byte does not hold on for longer. To keep the stream after a failure,
+    /// pass `&mut stream`.
+    ///
+    /// Source: RFC 6455 section 4.2.
+    ///
+    /// ```no_run
+    /// use std::net::TcpListener;
+    /// use std::time::Duration;
+    /// use wshub::WebSocket;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:9001")?;
+    /// let (stream, _) = listener.accept()?;
+    /// stream.set_nodelay(true)?;
+    /// stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    /// stream.set_write_timeout(Some(Duration::from_secs(10)))?;
+    /// let mut ws = WebSocket::accept(stream)?;
+    /// while let Some(message) = ws.read()? {
+    ///     ws.send(message)?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`HandshakeError`]: the client was refused, and has been told why; or the stream failed.
+    pub fn accept(stream: S) -> Result<Self, HandshakeError> {
+        Server::builder().websocket(stream)
+    }
+
+    /// Blocks until the next message is there; `None` when the connection has ended, be it without
+    /// a Close frame ([`close_event`](WebSocket::close_event) says how). Pings and the closing
+    /// handshake are answered meanwhile. In the role of the client the end comes when the server has
+    /// closed the stream too, as RFC 6455 section 7.1.1 wants it; the stream's timeout ends that
+    /// wait, at least when [`close_timeout`](Limits::close_timeout) has passed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the stream's read failed or timed out: nothing is lost, call again.
+    /// Otherwise the connection had to be given up: the peer broke the protocol or a limit
+    /// ([`Error::Protocol`], [`Error::AssemblyTimeout`]) and was told with a Close frame, as far as
+    /// the stream took it ([`flush`](WebSocket::flush) tries again).
+    pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        while self.ended.is_none() {
+            if self.closing.is_some() {
+                self.finish_closing()?;
+            } else if let Some(message) = self.parse()? {
+                return Ok(Some(message));
+            } else if self.closing.is_none() {
+                self.fill()?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends a message. `Ok` says that it was taken: that the stream has all of it, or, where its
+    /// write timed out or would block, that the rest waits here and leaves with the next call.
+    /// [`buffered_amount`](WebSocket::buffered_amount) tells how much, [`flush`](WebSocket::flush)
+    /// writes it. At most one message waits: while it does, `send` tries to write that one, and gives
+    /// the new one back when it cannot.
+    ///
+    /// # Errors
+    /// The message is given back: [`SendErrorKind::Closed`] when the connection is closed or closing,
+    /// [`SendErrorKind::Io`] when the stream failed, or the message before this one still waits.
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        self.send_frame(message.opcode(), message.as_bytes())
+            .map_err(|kind| SendError::new(kind, message))
+    }
+
+    /// Sends a ping (RFC 6455 section 5.5.2). The peer's pong is not shown, but it is a sign of life
+    /// that ends a wait of the stream's read.
+    ///
+    /// # Errors
+    /// As [`send`](WebSocket::send).
+    pub fn ping(&mut self) -> Result<(), SendErrorKind> {
+        self.send_frame(Opcode::Ping, &[])
+    }
+
+    fn send_frame(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendErrorKind> {
+        if self.ended.is_some() || self.outgoing.close_sent() || self.write_failure.is_some() {
+            return Err(SendErrorKind::Closed);
+        }
+        self.write_out().map_err(io_kind)?;
+        match self.outgoing.frame(opcode, payload) {
+            Ok(()) => {}
+            Err(Refused::AfterClose) => return Err(SendErrorKind::Closed),
+            Err(Refused::NoKey(error)) => return Err(io_kind(error)),
+        }
+        match self.write_out() {
+            Err(error) if !must_wait(&error) => Err(io_kind(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts the closing handshake (RFC 6455 section 7.1.2); then [`read`](WebSocket::read) until
+    /// `None` to see it through. A reason of more than 123 bytes is cut at a character.
+    ///
+    /// # Errors
+    /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] if the
+    /// connection is closed or closing already, [`CloseError::Io`] if the stream failed.
+    pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
+        let code = code.into();
+        if !code.is_allowed_on_wire() {
+            return Err(CloseError::ReservedCode(code));
+        }
+        if self.ended.is_some() || self.write_failure.is_some() {
+            return Err(CloseError::Closed);
+        }
+        let queued = self.outgoing.close(Some(code), reason);
+        if !queued.map_err(|error| CloseError::Io(error.kind()))? {
+            return Err(CloseError::Closed);
+        }
+        match self.write_out() {
+            Err(error) if !must_wait(&error) => Err(CloseError::Io(error.kind())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes what waits: the rest of a message, a pong, a Close frame. Only needed where the
+    /// stream's write times out or is non-blocking.
+    ///
+    /// # Errors
+    /// The stream's; what is left waits on.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.write_out()
+    }
+
+    /// The next message of those that are in the read buffer; control frames are seen to on the way.
+    fn parse(&mut self) -> Result<Option<Message>, Error> {
+        let message = loop {
+            match self.reading.next() {
+                Ok(Received::Text(text)) => break Some(text.into()),
+                Ok(Received::Binary(bytes)) => break Some(bytes.into()),
+                Ok(Received::NeedMore { .. }) => break None,
+                Ok(Received::Ping(payload)) => self.outgoing.pong(payload)?,
+                Ok(Received::Pong(_)) => {}
+                Ok(Received::Close(code, reason)) => {
+                    self.closing = Some((code, reason.to_owned()));
+                    // RFC 6455 section 5.5.1: the answer echoes the code; no second Close is sent.
+                    self.outgoing.close(code, "")?;
+                    break None;
+                }
+                Err(violation) => return Err(self.give_up(Error::Protocol(violation))),
+            }
+        };
+        // What is owed does not wait for the application. A stream that takes nothing now is asked
+        // again, and one that failed says so when it is read.
+        let _ = self.write_out();
+        Ok(message)
+    }
+
+    fn fill(&mut self) -> Result<(), Error> {
+        if let Some(error) = self.write_failure.take() {
+            self.ended = Some(CloseEvent::abnormal());
+            if !is_gone(&error) {
+                return Err(error.into());
+            }
+        }
+        if self.reading.due() == Due::AssemblyTimedOut {
+            return Err(self.give_up(Error::AssemblyTimeout));
+        }
+        if self.ended.is_some() || self.is_close_overdue() {
+            self.ended = Some(CloseEvent::abnormal());
+            return Ok(());
+        }
+        match self.reading.fill(|room| self.stream.read(room)) {
+            Ok(0) => self.ended = Some(CloseEvent::abnormal()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_gone(&error) => self.ended = Some(CloseEvent::abnormal()),
+            Err(error) => {
+                self.reading.trim();
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// After the peer's Close: our answer leaves, and a client waits for the server to close the
+    /// stream (RFC 6455 section 7.1.1).
+    fn finish_closing(&mut self) -> Result<(), Error> {
+        let was_clean = match self.write_out() {
+            Ok(()) => true,
+            Err(error) if must_wait(&error) && !self.is_close_overdue() => return Err(error.into()),
+            Err(_) => false,
+        };
+        if was_clean && self.role == Role::Client {
+            self.wait_for_end();
+        }
+        if let Some((code, reason)) = self.closing.take() {
+            self.ended = Some(CloseEvent {
+                code: code.unwrap_or(CloseCode::NO_STATUS),
+                reason,
+                was_clean,
+            });
+        }
+        Ok(())
+    }
+
+    fn wait_for_end(&mut self) {
+        let mut buffer = [0; 1024];
+        let mut seen = 0;
+        while seen < MAX_AFTER_CLOSE && !self.is_close_overdue() {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => seen += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn is_close_overdue(&self) -> bool {
+        let deadline = self.outgoing.close_deadline();
+        deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    /// Ends the connection for a fault of the peer, and tells it.
+    fn give_up(&mut self, error: Error) -> Error {
+        if let Some(code) = error.close_code() {
+            let text = error.to_string();
+            let told = self.outgoing.close(Some(code), &text);
+            // The caller gets the fault itself, whether or not the peer can be told.
+            let _ = told.and_then(|_| self.write_out());
+        }
+        self.ended = Some(CloseEvent::abnormal());
+        error
+    }
+
+    /// Writes all that waits, and flushes the stream.
+    fn write_out(&mut self) -> io::Result<()> {
+        if !self.outgoing.is_empty() {
+            self.unflushed = true;
+            let written = self.outgoing.write(|bytes| self.stream.write(bytes));
+            written.map_err(|error| self.note_failure(error))?;
+        }
+        while self.unflushed {
+            match self.stream.flush() {
+                Ok(()) => self.unflushed = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.note_failure(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// An error after which nothing can be written any more ends the sending half.
+    fn note_failure(&mut self, error: io::Error) -> io::Error {
+        if !must_wait(&error) {
+            self.outgoing.discard();
+            self.unflushed = false;
+            self.write_failure = Some(error.kind().into());
+        }
+        error
+    }
+}
+
+impl<S> WebSocket<S> {
+    pub(crate) fn new(
+        stream: S,
+        role: Role,
+        masking: Masking,
+        limits: Limits,
+        buffer: ReadBuffer,
+        request: Request,
+        protocol: Option<String>,
+    ) -> Self {
+        WebSocket {
+            stream,
+            role,
+            // Without deadlines nobody would wait for the answer to a ping.
+            reading: Reading::new(role, &limits, None, buffer),
+            outgoing: Outgoing::new(masking, &limits),
+            limits,
+            request,
+            protocol,
+            unflushed: false,
+            write_failure: None,
+            closing: None,
+            ended: None,
+        }
+    }
+
+    /// The request that opened the connection: the client's, or in the role of the client our own.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// How the connection ended, once [`read`](WebSocket::read) has returned `None` or an error that
+    /// is not the stream's.
+    pub fn close_event(&self) -> Option<&CloseEvent> {
+        self.ended.as_ref()
+    }
+
+    /// Bytes of frames that were taken and that the stream has not got yet.
+    pub fn buffered_amount(&self) -> usize {
+        self.outgoing.waiting()
+    }
+
+    /// The stream, to set its timeouts for one.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    /// The stream. Reading from it or writing to it breaks the WebSocket.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// The stream, after the end for one. What was read from it already, and what waits to be
+    /// written, is lost.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+}
+
+impl<S> fmt::Debug for WebSocket<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("role", &self.role)
+            .field("request", &self.request)
+            .field("protocol", &self.protocol)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The stream can do nothing now, and may later.
+fn must_wait(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
+/// The peer went away without a Close frame: an end, not a failure of the stream.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::UnexpectedEof
+    )
+}
+
+fn io_kind(error: io::Error) -> SendErrorKind {
+    SendErrorKind::Io(error.kind())
+}

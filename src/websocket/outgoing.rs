@@ -1,0 +1,163 @@
+//! The sending half of a WebSocket as a value: frames, and what of them the stream has not taken yet.
+
+use std::io;
+use std::time::Instant;
+
+#[cfg(feature = "client")]
+use super::keys::Keys;
+use crate::limits::Limits;
+use crate::protocol::close::CloseCode;
+use crate::protocol::opcode::Opcode;
+use crate::protocol::send::{AfterClose, Sender};
+
+/// What stays allocated when everything has been written.
+const IDLE: usize = 64 << 10;
+
+/// Whether frames are masked: a server's are not, a client's are (RFC 6455 5.1).
+pub(crate) enum Masking {
+    Off,
+    #[cfg(feature = "client")]
+    Keys(Box<Keys>),
+}
+
+impl Masking {
+    fn next_key(&mut self) -> io::Result<Option<[u8; 4]>> {
+        match self {
+            Masking::Off => Ok(None),
+            #[cfg(feature = "client")]
+            Masking::Keys(keys) => keys.next().map(Some),
+        }
+    }
+}
+
+/// Why a frame was not taken.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The Close was sent before.
+    AfterClose,
+    /// The operating system gave no masking key.
+    NoKey(io::Error),
+}
+
+impl From<AfterClose> for Refused {
+    fn from(_: AfterClose) -> Self {
+        Refused::AfterClose
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Refused::NoKey(error)
+    }
+}
+
+pub(crate) struct Outgoing {
+    sender: Sender,
+    masking: Masking,
+    epoch: Instant,
+    bytes: Vec<u8>,
+    /// How many of `bytes` the stream has taken.
+    written: usize,
+    /// The stream refused the rest. Until it has taken that, one pong at most is owed.
+    stuck: bool,
+    pong: Option<Vec<u8>>,
+}
+
+impl Outgoing {
+    pub fn new(masking: Masking, limits: &Limits) -> Self {
+        Outgoing {
+            sender: Sender::new(limits.close_timeout),
+            masking,
+            epoch: Instant::now(),
+            bytes: Vec::new(),
+            written: 0,
+            stuck: false,
+            pong: None,
+        }
+    }
+
+    /// Appends a message or a ping.
+    pub fn frame(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Refused> {
+        if self.sender.close_sent() {
+            return Err(Refused::AfterClose);
+        }
+        let key = self.masking.next_key()?;
+        Ok(self.sender.frame(opcode, payload, key, &mut self.bytes)?)
+    }
+
+    /// Answers a ping. While the stream takes nothing the latest ping wins (RFC 6455 5.5.3).
+    pub fn pong(&mut self, payload: &[u8]) -> io::Result<()> {
+        if self.stuck {
+            self.pong = Some(payload.to_vec());
+            return Ok(());
+        }
+        match self.frame(Opcode::Pong, payload) {
+            // RFC 6455 5.5.2: no pong is owed after a Close.
+            Ok(()) | Err(Refused::AfterClose) => Ok(()),
+            Err(Refused::NoKey(error)) => Err(error),
+        }
+    }
+
+    /// Starts or answers the closing handshake; nothing is sent after it. False if that was done
+    /// before.
+    pub fn close(&mut self, code: Option<CloseCode>, reason: &str) -> io::Result<bool> {
+        if self.sender.close_sent() {
+            return Ok(false);
+        }
+        let key = self.masking.next_key()?;
+        let now = self.epoch.elapsed();
+        self.pong = None;
+        Ok(self.sender.close(code, reason, key, now, &mut self.bytes))
+    }
+
+    pub fn close_sent(&self) -> bool {
+        self.sender.close_sent()
+    }
+
+    /// When to give up on a peer that does not finish the closing handshake.
+    pub fn close_deadline(&self) -> Option<Instant> {
+        let deadline = self.sender.close_deadline()?;
+        self.epoch.checked_add(deadline)
+    }
+
+    /// Bytes of frames that the stream has not taken.
+    pub fn waiting(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waiting() == 0 && self.pong.is_none()
+    }
+
+    /// Has `write` take everything. After an error the rest waits: it leaves first, next time.
+    pub fn write(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
+        loop {
+            while let Some(rest) = self.bytes.get(self.written..).filter(|r| !r.is_empty()) {
+                match write(rest) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => self.written = (self.written + written).min(self.bytes.len()),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        self.stuck = true;
+                        return Err(error);
+                    }
+                }
+            }
+            self.bytes.clear();
+            self.bytes.shrink_to(IDLE);
+            self.written = 0;
+            self.stuck = false;
+            match self.pong.take() {
+                Some(payload) => self.pong(&payload)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The stream has failed: what waits is for nobody.
+    pub fn discard(&mut self) {
+        self.bytes = Vec::new();
+        self.written = 0;
+        self.pong = None;
+    }
+}
