@@ -18,7 +18,9 @@ pub(crate) use tcp::TcpTransport;
 ///
 /// One thread reads; any thread writes, but never two at the same time. Deadlines are absolute: a
 /// wait that would pass one returns [`io::ErrorKind::TimedOut`]. Implement it to run a connection
-/// over a stream of your own with [`Server::attach`](crate::Server::attach).
+/// over a stream of your own with [`Server::attach`](crate::Server::attach), or to
+/// [split](crate::WebSocket::split) a [`WebSocket`](crate::WebSocket). `TcpStream` is one, and so is
+/// [`testing::Duplex`](crate::testing::Duplex).
 pub trait Transport: Send + Sync + 'static {
     /// Blocks until bytes came (their count), the peer sent its last (0), or `deadline` passed.
     /// [`shutdown`](Transport::shutdown) wakes it, unless it is [`How::Write`].
@@ -143,8 +145,13 @@ fn check_deadline(deadline: Option<Instant>) -> io::Result<()> {
 /// The lingering close of RFC 9112 section 9.6: says that nothing more comes, then reads away what
 /// the peer still sends, so that a reset does not overtake our last bytes.
 pub(crate) fn linger(transport: &dyn Transport, deadline: Instant) {
-    const MAX_BYTES: usize = 64 << 10;
     transport.shutdown(How::Write);
+    read_away(transport, deadline);
+}
+
+/// Reads until the peer's end of stream, or so much that it would not come any more.
+pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
+    const MAX_BYTES: usize = 64 << 10;
     let mut buffer = vec![0; 1024];
     let mut seen = 0;
     while seen < MAX_BYTES {

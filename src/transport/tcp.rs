@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg, sockopt};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg, sockopt};
 
 use super::{How, Transport, Waker};
 
@@ -19,6 +20,8 @@ pub(super) const NEVER_BLOCK: SendFlags = SendFlags::DONTWAIT.union(SendFlags::N
 #[cfg(target_vendor = "apple")]
 pub(super) const NEVER_BLOCK: SendFlags = SendFlags::DONTWAIT;
 
+/// A connection of the server: a TCP stream whose reads cost one system call, for which it owns the
+/// socket's read timeout.
 pub(crate) struct TcpTransport {
     stream: TcpStream,
     /// The SO_RCVTIMEO that is set, in nanoseconds; 0: none. Only the reading thread touches it.
@@ -76,7 +79,7 @@ impl Transport for TcpTransport {
         loop {
             self.arm(time_left(deadline)?, again)?;
             again = true;
-            match (&self.stream).read(buffer) {
+            match Read::read(&mut &self.stream, buffer) {
                 // A signal, or the timeout that was set: time_left decides whether it was the deadline.
                 Err(error)
                     if matches!(
@@ -89,10 +92,46 @@ impl Transport for TcpTransport {
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.try_write(buffers)
+    }
+
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        self.stream.wait_writable(deadline)
+    }
+
+    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
+        self.stream.poll_writable(waker)
+    }
+
+    fn shutdown(&self, how: How) {
+        Transport::shutdown(&self.stream, how);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        Transport::peer_addr(&self.stream)
+    }
+}
+
+/// Leaves the socket's timeouts and its blocking mode as they are, and minds neither. Set
+/// `TCP_NODELAY` on it ([`TcpStream::set_nodelay`]): frames leave in whole writes, and waiting for
+/// more would only delay them.
+impl Transport for TcpStream {
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        loop {
+            match recv(self, &mut *buffer, RecvFlags::DONTWAIT) {
+                Ok((read, _)) => return Ok(read),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => wait_for(self, PollFlags::IN, deadline)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         Ok(match buffers {
-            [one] => send(&self.stream, one, NEVER_BLOCK)?,
+            [one] => send(self, one, NEVER_BLOCK)?,
             _ => sendmsg(
-                &self.stream,
+                self,
                 buffers,
                 &mut SendAncillaryBuffer::default(),
                 NEVER_BLOCK,
@@ -101,38 +140,41 @@ impl Transport for TcpTransport {
     }
 
     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        loop {
-            let left = time_left(Some(deadline))?.unwrap_or_default();
-            let timeout = left.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
-            match poll(
-                &mut [PollFd::new(&self.stream, PollFlags::OUT)],
-                Some(&timeout),
-            ) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
-        }
+        wait_for(self, PollFlags::OUT, Some(deadline))
     }
 
     fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
-        Some(self.stream.as_fd())
+        Some(self.as_fd())
     }
 
     fn shutdown(&self, how: How) {
         if how == How::Reset {
-            let _ = sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO));
+            let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
         }
         let how = match how {
             How::Read => Shutdown::Read,
             How::Write => Shutdown::Write,
             How::Both | How::Reset => Shutdown::Both,
         };
-        let _ = self.stream.shutdown(how);
+        let _ = TcpStream::shutdown(self, how);
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr().ok()
+        TcpStream::peer_addr(self).ok()
+    }
+}
+
+fn wait_for(stream: &TcpStream, event: PollFlags, deadline: Option<Instant>) -> io::Result<()> {
+    loop {
+        let timeout = match time_left(deadline)? {
+            Some(left) => Some(Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?),
+            None => None,
+        };
+        match poll(&mut [PollFd::new(stream, event)], timeout.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
