@@ -75,4 +75,4 @@ pub use stats::Stats;
 pub use transport::{How, Transport, Waker};
 #[cfg(feature = "client")]
 pub use websocket::ClientError;
-pub use websocket::{HandshakeError, WebSocket};
+pub use websocket::{HandshakeError, WebSocket, WebSocketReader, WebSocketWriter};

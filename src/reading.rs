@@ -60,6 +60,11 @@ impl Reading {
         }
     }
 
+    /// From now on a silent peer is pinged.
+    pub fn start_heartbeat(&mut self, ping_interval: Option<Duration>) {
+        self.keepalive.set_ping_interval(ping_interval);
+    }
+
     /// What comes next in the buffer; `NeedMore` until [`fill`](Reading::fill) brought more.
     #[inline]
     pub fn next(&mut self) -> Result<Received<'_>, Violation> {

@@ -6,6 +6,8 @@ mod client;
 #[cfg(feature = "client")]
 mod keys;
 mod outgoing;
+mod shared;
+mod split;
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -24,12 +26,14 @@ use crate::protocol::receive::Received;
 use crate::read_buffer::ReadBuffer;
 use crate::reading::Reading;
 use crate::server::Server;
+use crate::transport::Transport;
 
 pub use accept::HandshakeError;
 pub(crate) use accept::accept;
 #[cfg(feature = "client")]
 pub use client::ClientError;
 use outgoing::{Masking, Outgoing, Refused};
+pub use split::{WebSocketReader, WebSocketWriter};
 
 /// What a client reads away at most while it waits for the server to close the stream.
 const MAX_AFTER_CLOSE: usize = 64 << 10;
@@ -346,6 +350,36 @@ impl<S: Read + Write> WebSocket<S> {
             self.write_failure = Some(error.kind().into());
         }
         error
+    }
+}
+
+impl<S: Transport> WebSocket<S> {
+    /// Two halves for two threads: one reads, one sends, and neither waits for the other. Pings are
+    /// answered by whichever of them can write; the reader keeps the heartbeat
+    /// ([`ping_interval`](Limits::ping_interval), [`pong_timeout`](Limits::pong_timeout)) and the
+    /// other deadlines of [`Limits`], whatever timeouts the stream had. Never blocks.
+    ///
+    /// ```
+    /// use std::thread;
+    /// use wshub::{WebSocket, testing};
+    ///
+    /// let (ours, theirs) = testing::duplex();
+    /// let peer = thread::spawn(move || {
+    ///     let mut peer = testing::Client::open(theirs, "/").unwrap();
+    ///     let greeting = peer.read_message().unwrap();
+    ///     peer.close(1000, "bye").unwrap();
+    ///     greeting
+    /// });
+    /// let (mut reader, mut writer) = WebSocket::accept(ours)?.split();
+    /// let sending = thread::spawn(move || writer.send("hello"));
+    /// assert_eq!(reader.read()?, None);
+    /// assert_eq!(reader.close_event().unwrap().reason, "bye");
+    /// sending.join().unwrap()?;
+    /// assert_eq!(peer.join().unwrap(), Some("hello".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn split(self) -> (WebSocketReader, WebSocketWriter) {
+        split::split(self)
     }
 }
 

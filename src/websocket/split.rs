@@ -1,0 +1,370 @@
+//! The two halves of a WebSocket, for two threads.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::WebSocket;
+use super::shared::{Failure, Owed, SendFailure, Shared, Tried};
+use crate::error::{CloseError, Error, SendError, SendErrorKind};
+use crate::event::CloseEvent;
+use crate::handshake::Request;
+use crate::message::Message;
+use crate::protocol::Role;
+use crate::protocol::close::CloseCode;
+use crate::protocol::keepalive::Due;
+use crate::protocol::opcode::Opcode;
+use crate::protocol::receive::Received;
+use crate::reading::Reading;
+use crate::transport::{self, How, Transport};
+
+/// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(1);
+/// The pauses between tries to write what the reader owes and the stream refuses, doubled up to the
+/// last; after `write_timeout` the peer is given up.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) fn split<S: Transport>(ws: WebSocket<S>) -> (WebSocketReader, WebSocketWriter) {
+    let WebSocket {
+        stream,
+        role,
+        limits,
+        request,
+        protocol,
+        mut reading,
+        outgoing,
+        write_failure,
+        closing,
+        ended,
+        ..
+    } = ws;
+    reading.start_heartbeat(limits.ping_interval);
+    let shared = Arc::new(Shared::new(Box::new(stream), &limits, outgoing));
+    if let Some(error) = write_failure {
+        shared.fail(Failure::Stream(error.kind()), None);
+    }
+    if ended.is_some() {
+        shared.fail(Failure::Ended, None);
+    }
+    let reader = WebSocketReader {
+        shared: shared.clone(),
+        role,
+        request,
+        protocol,
+        reading,
+        refused: None,
+        closing,
+        ended,
+    };
+    (reader, WebSocketWriter { shared })
+}
+
+/// The half of a [`WebSocket`] that reads, made by [`WebSocket::split`].
+///
+/// It answers pings and closes, and keeps the heartbeat: the connection lives as long as this half is
+/// in [`read`](WebSocketReader::read). Dropped, it leaves the writer to send to a peer that nobody
+/// listens to; when both halves are dropped the stream is.
+pub struct WebSocketReader {
+    shared: Arc<Shared>,
+    role: Role,
+    request: Request,
+    protocol: Option<String>,
+    reading: Reading,
+    /// What is owed was refused by the stream.
+    refused: Option<Refusing>,
+    /// The peer's Close came before the split.
+    closing: Option<(Option<CloseCode>, String)>,
+    ended: Option<CloseEvent>,
+}
+
+/// Since when the stream refuses, and until when nothing is tried.
+struct Refusing {
+    since: Instant,
+    pause: Duration,
+}
+
+/// The half of a [`WebSocket`] that sends, made by [`WebSocket::split`].
+///
+/// Dropping it closes nothing: the reader reads on, and answers pings.
+pub struct WebSocketWriter {
+    shared: Arc<Shared>,
+}
+
+impl WebSocketReader {
+    /// Blocks until the next message is there; `None` when the connection has ended, be it without
+    /// a Close frame ([`close_event`](WebSocketReader::close_event) says how). Pings and the closing
+    /// handshake are answered meanwhile, and a silent peer is pinged, and given up after
+    /// [`pong_timeout`](crate::Limits::pong_timeout). A writer that waits for a slow peer is not
+    /// waited for, but at the end, for at most [`close_timeout`](crate::Limits::close_timeout).
+    /// Afterwards the stream is closed, by the server first (RFC 6455 section 7.1.1).
+    ///
+    /// # Errors
+    /// [`Error`] when the connection had to be given up: the peer broke the protocol or a limit, did
+    /// not read, or vanished. It has been told already, as far as it could be.
+    pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        while self.ended.is_none() {
+            if let Some((code, reason)) = self.closing.take() {
+                self.finish(code, reason);
+                break;
+            }
+            match self.reading.next() {
+                Ok(Received::Text(text)) => return Ok(Some(text.into())),
+                Ok(Received::Binary(bytes)) => return Ok(Some(bytes.into())),
+                Ok(Received::NeedMore { .. }) => self.fill()?,
+                Ok(Received::Ping(payload)) => {
+                    let tried = self.shared.owe(Owed::Pong(payload));
+                    self.note(tried)?;
+                }
+                Ok(Received::Pong(_)) => {}
+                Ok(Received::Close(code, reason)) => {
+                    let reason = reason.to_owned();
+                    // RFC 6455 section 5.5.1: the answer echoes the code; no second Close is sent.
+                    let tried = self.shared.owe(Owed::Close(code, ""));
+                    self.closing = Some((code, reason));
+                    self.note(tried)?;
+                }
+                Err(violation) => return Err(self.give_up(Error::Protocol(violation))),
+            }
+        }
+        Ok(None)
+    }
+
+    /// How the connection ended, once [`read`](WebSocketReader::read) has returned `None` or an error.
+    pub fn close_event(&self) -> Option<&CloseEvent> {
+        self.ended.as_ref()
+    }
+
+    /// The request that opened the connection: the client's, or in the role of the client our own.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// One read, or what the time asks for in its place.
+    fn fill(&mut self) -> Result<(), Error> {
+        match self.reading.due() {
+            Due::Wait(until) => self.read_until(until),
+            Due::Ping => {
+                let tried = self.shared.owe(Owed::Ping);
+                self.note(tried)
+            }
+            Due::PongTimedOut => Err(self.give_up(Error::PongTimeout)),
+            Due::AssemblyTimedOut => Err(self.give_up(Error::AssemblyTimeout)),
+        }
+    }
+
+    fn read_until(&mut self, until: Option<Duration>) -> Result<(), Error> {
+        if self.refused.is_some() {
+            let tried = self.shared.retry();
+            self.note(tried)?;
+        }
+        if self.shared.is_close_overdue() {
+            return self.lose();
+        }
+        let deadline = self.wake_at(self.reading.deadline(until));
+        let transport = &*self.shared.transport;
+        match self.reading.fill(|room| transport.read(room, deadline)) {
+            Ok(0) => self.lose(),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                self.reading.trim();
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(_) => self.lose(),
+        }
+    }
+
+    /// Until when to read, at most `deadline`. Nothing but its own deadline wakes a read, so that it
+    /// wakes once per `close_timeout`: a Close that the writer sends meanwhile is seen in time.
+    fn wake_at(&self, deadline: Option<Instant>) -> Option<Instant> {
+        let now = Instant::now();
+        let closed = match self.shared.close_by() {
+            Some(close_by) => Some(close_by),
+            None => now.checked_add(self.shared.close_timeout),
+        };
+        let again = self
+            .refused
+            .as_ref()
+            .and_then(|refusing| now.checked_add(refusing.pause));
+        [deadline, closed, again].into_iter().flatten().min()
+    }
+
+    /// Remembers since when the stream refuses what is owed, and gives a peer up that takes nothing
+    /// for too long.
+    fn note(&mut self, tried: io::Result<Tried>) -> Result<(), Error> {
+        let now = Instant::now();
+        match (tried, &mut self.refused) {
+            (Err(error), _) => {
+                self.end_with(How::Reset);
+                return Err(error.into());
+            }
+            (Ok(Tried::Done), refused) => *refused = None,
+            (Ok(Tried::Stuck), refused @ None) => {
+                *refused = Some(Refusing {
+                    since: now,
+                    pause: FIRST_PAUSE,
+                });
+            }
+            (Ok(Tried::Stuck), Some(refusing)) => {
+                if now.saturating_duration_since(refusing.since) > self.shared.write_timeout {
+                    return Err(self.give_up(Error::SlowConsumer));
+                }
+                refusing.pause = (refusing.pause * 2).min(LAST_PAUSE);
+            }
+        }
+        Ok(())
+    }
+
+    /// After the peer's Close: our answer leaves, then the stream is closed, by the server first.
+    fn finish(&mut self, code: Option<CloseCode>, reason: String) {
+        let shared = &self.shared;
+        let deadline = Instant::now() + shared.close_timeout;
+        let was_clean = shared.drain(deadline);
+        let transport = &*shared.transport;
+        match (was_clean, self.role) {
+            (false, _) => transport.shutdown(How::Reset),
+            (true, Role::Server) => transport::linger(transport, Instant::now() + LINGER),
+            (true, Role::Client) => transport::read_away(transport, deadline),
+        }
+        self.end_with(How::Both);
+        self.ended = Some(CloseEvent {
+            code: code.unwrap_or(CloseCode::NO_STATUS),
+            reason,
+            was_clean,
+        });
+    }
+
+    /// The stream ended, or was cut off, without a Close frame.
+    fn lose(&mut self) -> Result<(), Error> {
+        let failure = self.shared.failure();
+        self.end_with(How::Both);
+        match failure {
+            Some(Failure::SlowConsumer) => Err(Error::SlowConsumer),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the connection for a fault of the peer, and tells it.
+    fn give_up(&mut self, error: Error) -> Error {
+        let told = match error.close_code() {
+            Some(code) if !matches!(error, Error::SlowConsumer) => {
+                let text = error.to_string();
+                let owed = self.shared.owe(Owed::Close(Some(code), &text));
+                owed.is_ok()
+                    && self
+                        .shared
+                        .drain(Instant::now() + self.shared.close_timeout)
+            }
+            _ => false,
+        };
+        if told {
+            transport::linger(&*self.shared.transport, Instant::now() + LINGER);
+        }
+        self.end_with(if told { How::Both } else { How::Reset });
+        error
+    }
+
+    fn end_with(&mut self, how: How) {
+        self.ended.get_or_insert(CloseEvent::abnormal());
+        self.shared.fail(Failure::Ended, Some(how));
+    }
+}
+
+impl WebSocketWriter {
+    /// Sends a message and waits until the system has taken it, at most
+    /// [`write_timeout`](crate::Limits::write_timeout); a peer that reads too slowly for that is
+    /// given up: the connection ends here and for the reader.
+    ///
+    /// # Errors
+    /// The message is given back: [`SendErrorKind::Closed`] when the connection has ended or is
+    /// closing, [`SendErrorKind::SlowConsumer`] when the peer did not read,
+    /// [`SendErrorKind::Io`] when the stream failed otherwise.
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        self.send_frame(message.opcode(), message.as_bytes())
+            .map_err(|kind| SendError::new(kind, message))
+    }
+
+    /// Sends a ping now (RFC 6455 section 5.5.2); the reader does so by itself after
+    /// [`ping_interval`](crate::Limits::ping_interval) of silence.
+    ///
+    /// # Errors
+    /// As [`send`](WebSocketWriter::send).
+    pub fn ping(&mut self) -> Result<(), SendErrorKind> {
+        self.send_frame(Opcode::Ping, &[])
+    }
+
+    fn send_frame(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendErrorKind> {
+        let sent = self.shared.send(|outgoing| outgoing.frame(opcode, payload));
+        sent.map_err(send_error_kind)
+    }
+
+    /// Starts the closing handshake (RFC 6455 section 7.1.2): sends the Close frame, waiting as
+    /// [`send`](WebSocketWriter::send) does. The reader sees it through, until its `read` returns
+    /// `None`: when the peer has answered, at least after
+    /// [`close_timeout`](crate::Limits::close_timeout). A reason of more than 123 bytes is cut at a
+    /// character.
+    ///
+    /// # Errors
+    /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] if the
+    /// connection is closed or closing already, [`CloseError::Io`] if the stream failed.
+    pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
+        let code = code.into();
+        if !code.is_allowed_on_wire() {
+            return Err(CloseError::ReservedCode(code));
+        }
+        let sent = self.shared.send(|outgoing| {
+            outgoing.close(Some(code), reason)?;
+            Ok(())
+        });
+        sent.map_err(|failure| match send_error_kind(failure) {
+            SendErrorKind::SlowConsumer => CloseError::Io(io::ErrorKind::TimedOut),
+            SendErrorKind::Io(kind) => CloseError::Io(kind),
+            SendErrorKind::Closed | SendErrorKind::Full => CloseError::Closed,
+        })
+    }
+
+    /// True when nothing can be sent any more: the connection has ended or is closing.
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closing() || self.shared.failure().is_some()
+    }
+}
+
+fn send_error_kind(failure: SendFailure) -> SendErrorKind {
+    match failure {
+        SendFailure::Closed | SendFailure::Failed(Failure::Ended) => SendErrorKind::Closed,
+        SendFailure::Failed(Failure::SlowConsumer) => SendErrorKind::SlowConsumer,
+        SendFailure::Stuck => SendErrorKind::SlowConsumer,
+        SendFailure::Failed(Failure::Stream(kind)) if super::is_gone(&kind.into()) => {
+            SendErrorKind::Closed
+        }
+        SendFailure::Failed(Failure::Stream(kind)) => SendErrorKind::Io(kind),
+        SendFailure::NoKey(error) => SendErrorKind::Io(error.kind()),
+    }
+}
+
+impl fmt::Debug for WebSocketReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketReader")
+            .field("role", &self.role)
+            .field("request", &self.request)
+            .field("protocol", &self.protocol)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WebSocketWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketWriter")
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
