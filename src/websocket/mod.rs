@@ -248,16 +248,15 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     fn fill(&mut self) -> Result<(), Error> {
-        if let Some(error) = self.write_failure.take() {
+        // Where the peer is gone, reading shows whether it said so before.
+        if let Some(error) = self.write_failure.take_if(|error| !is_gone(error)) {
             self.ended = Some(CloseEvent::abnormal());
-            if !is_gone(&error) {
-                return Err(error.into());
-            }
+            return Err(error.into());
         }
         if self.reading.due() == Due::AssemblyTimedOut {
             return Err(self.give_up(Error::AssemblyTimeout));
         }
-        if self.ended.is_some() || self.is_close_overdue() {
+        if self.is_close_overdue() {
             self.ended = Some(CloseEvent::abnormal());
             return Ok(());
         }
@@ -278,7 +277,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// stream (RFC 6455 section 7.1.1).
     fn finish_closing(&mut self) -> Result<(), Error> {
         let was_clean = match self.write_out() {
-            Ok(()) => true,
+            Ok(()) => self.write_failure.is_none(),
             Err(error) if must_wait(&error) && !self.is_close_overdue() => return Err(error.into()),
             Err(_) => false,
         };

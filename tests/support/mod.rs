@@ -6,6 +6,7 @@ pub mod child;
 pub mod example;
 pub mod faulty;
 pub mod refusal;
+pub mod scripted;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -190,6 +191,16 @@ pub fn frame(fin: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
             .map(|(byte, key)| byte ^ key),
     );
     frame
+}
+
+/// A server's frame, not masked.
+pub fn server_frame(fin: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = frame(fin, opcode, payload);
+    bytes[1] &= 0x7f;
+    let header = bytes.len() - payload.len();
+    bytes.truncate(header - MASK.len());
+    bytes.extend(payload);
+    bytes
 }
 
 /// Reads up to the blank line, byte by byte: what follows are frames.
