@@ -32,7 +32,7 @@ fn open_with(
     builder: &ServerBuilder,
     script: impl FnOnce(Scripted) -> Scripted,
 ) -> WebSocket<Scripted> {
-    let stream = script(Scripted::default().read(request()));
+    let stream = script(Scripted::default().then(request()));
     let mut ws = builder.websocket(stream).unwrap();
     let answer = String::from_utf8(ws.get_mut().take_written()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
@@ -67,10 +67,10 @@ fn messages_come_in_order_however_they_are_cut() {
         frame(true, 1, b""),
     ]
     .concat();
-    let in_one = open(|script| script.read(&frames));
-    let bytewise = open(|script| script.read_bytewise(&frames));
+    let in_one = open(|script| script.then(&frames));
+    let bytewise = open(|script| script.then_bytewise(&frames));
     let with_the_head = Server::builder()
-        .websocket(Scripted::default().read([request().as_bytes(), &frames].concat()))
+        .websocket(Scripted::default().then([request().as_bytes(), &frames].concat()))
         .unwrap();
     for mut ws in [in_one, bytewise, with_the_head] {
         ws.get_mut().take_written();
@@ -105,14 +105,14 @@ fn a_builder_gives_subprotocols_and_the_hook() {
             _ => Err(Reject::unauthorized()),
         });
     let headers = "Sec-WebSocket-Protocol: v1, v2\r\nCookie: token=secret\r\n";
-    let stream = Scripted::default().read(upgrade("localhost", "/", headers));
+    let stream = Scripted::default().then(upgrade("localhost", "/", headers));
     let ws = builder.websocket(stream).unwrap();
     assert_eq!(ws.protocol(), Some("v2"));
     let answer = String::from_utf8(ws.into_inner().written).unwrap();
     assert!(answer.contains("\r\nSec-WebSocket-Protocol: v2\r\n"));
     assert!(answer.contains("\r\nX-Room: 7\r\n"));
 
-    let mut stream = Scripted::default().read(request());
+    let mut stream = Scripted::default().then(request());
     match builder.websocket(&mut stream) {
         Err(HandshakeError::Refused(Refusal::HookRejected(reject))) => {
             assert_eq!(reject.status(), 401);
@@ -144,7 +144,7 @@ fn who_is_refused_gets_a_whole_answer_and_the_caller_the_reason() {
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n".into(), 426, "upgrade"),
         ("GET / HTTP/3.0\r\n\r\n".into(), 505, "http_version"),
     ] {
-        let mut stream = Scripted::default().read(&sent);
+        let mut stream = Scripted::default().then(&sent);
         let refusal = match WebSocket::accept(&mut stream) {
             Err(HandshakeError::Refused(refusal)) => refusal,
             other => panic!("{sent:?}: {other:?}"),
@@ -162,7 +162,7 @@ fn who_is_refused_gets_a_whole_answer_and_the_caller_the_reason() {
 
 #[test]
 fn a_head_request_gets_a_head_only() {
-    let mut stream = Scripted::default().read("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut stream = Scripted::default().then("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     WebSocket::accept(&mut stream).unwrap_err();
     let answer = String::from_utf8(stream.written).unwrap();
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
@@ -176,13 +176,13 @@ fn a_handshake_that_does_not_come_is_given_up() {
         other => panic!("{other:?}"),
     };
     // The stream's own timeout, with and without a first byte.
-    let mut silent = Scripted::default().read_fails(TimedOut);
+    let mut silent = Scripted::default().then_fails(TimedOut);
     assert_eq!(refused(&mut silent), "silence");
     assert_eq!(silent.written, b"");
-    let mut half = Scripted::default().read("GET / HT").read_fails(WouldBlock);
+    let mut half = Scripted::default().then("GET / HT").then_fails(WouldBlock);
     assert_eq!(refused(&mut half), "timeout");
     assert!(half.written.starts_with(b"HTTP/1.1 408 "));
-    let mut left = Scripted::default().read("GET / HT");
+    let mut left = Scripted::default().then("GET / HT");
     assert_eq!(refused(&mut left), "peer_left");
     assert_eq!(left.written, b"");
 
@@ -191,7 +191,7 @@ fn a_handshake_that_does_not_come_is_given_up() {
         handshake_timeout: Duration::ZERO,
         ..Limits::default()
     };
-    let mut slow = Scripted::default().read_bytewise(request());
+    let mut slow = Scripted::default().then_bytewise(request());
     let outcome = Server::builder().limits(limits).websocket(&mut slow);
     assert!(matches!(
         outcome,
@@ -201,12 +201,12 @@ fn a_handshake_that_does_not_come_is_given_up() {
 
 #[test]
 fn a_stream_that_fails_in_the_handshake_says_so() {
-    let mut stream = Scripted::default().read("GET").read_fails(Other);
+    let mut stream = Scripted::default().then("GET").then_fails(Other);
     match WebSocket::accept(&mut stream) {
         Err(HandshakeError::Io(error)) => assert_eq!(error.kind(), Other),
         other => panic!("{other:?}"),
     }
-    let mut stream = Scripted::default().read(request());
+    let mut stream = Scripted::default().then(request());
     stream.add_write(Ok(10));
     stream.add_write(Err(BrokenPipe));
     match WebSocket::accept(&mut stream) {
@@ -234,7 +234,7 @@ fn a_timeout_loses_nothing_wherever_it_comes() {
                     }
                     script.add_read_failure(kind);
                 }
-                script.read_fails(Interrupted).read(frame(true, 2, b"!"))
+                script.then_fails(Interrupted).then(frame(true, 2, b"!"))
             });
             let mut seen = Vec::new();
             for _ in 0..4 {
@@ -281,7 +281,7 @@ fn what_a_write_leaves_goes_first_and_no_frame_is_torn() {
 
 #[test]
 fn single_byte_writes_are_whole_frames() {
-    let mut ws = open(|script| script.read(frame(true, 9, b"?")));
+    let mut ws = open(|script| script.then(frame(true, 9, b"?")));
     for _ in 0..2_000 {
         ws.get_mut().add_write(Ok(1));
         ws.get_mut().add_write(Err(Interrupted));
@@ -301,7 +301,7 @@ fn f15_while_the_stream_takes_nothing_the_latest_ping_wins() {
         for i in 0..1_000u32 {
             script.add_read(frame(true, 9, &i.to_be_bytes()));
         }
-        script.read_fails(WouldBlock)
+        script.then_fails(WouldBlock)
     });
     for _ in 0..1_000 {
         ws.get_mut().add_write(Err(WouldBlock));
@@ -319,7 +319,7 @@ fn f15_while_the_stream_takes_nothing_the_latest_ping_wins() {
 #[test]
 fn every_ping_is_answered_while_the_stream_takes_it() {
     let pings: Vec<u8> = (0..100u8).flat_map(|i| frame(true, 9, &[i])).collect();
-    let mut ws = open(|script| script.read(pings));
+    let mut ws = open(|script| script.then(pings));
     assert_eq!(ws.read().unwrap(), None);
     let pongs: Vec<u8> = (0..100u8)
         .flat_map(|i| server_frame(true, 10, &[i]))
@@ -330,7 +330,7 @@ fn every_ping_is_answered_while_the_stream_takes_it() {
 #[test]
 fn a_pong_leaves_before_the_application_has_its_message() {
     let bytes = [frame(true, 9, b"?"), frame(true, 1, b"work")].concat();
-    let mut ws = open(|script| script.read(bytes));
+    let mut ws = open(|script| script.then(bytes));
     assert_eq!(ws.read().unwrap(), Some("work".into()));
     assert_eq!(ws.get_mut().take_written(), server_frame(true, 10, b"?"));
 }
@@ -348,7 +348,7 @@ fn the_peer_closes() {
         (vec![], vec![], 1005, ""),
     ] {
         let late = frame(true, 1, b"too late");
-        let mut ws = open(|script| script.read([frame(true, 8, &sent), late].concat()));
+        let mut ws = open(|script| script.then([frame(true, 8, &sent), late].concat()));
         assert_eq!(ws.read().unwrap(), None);
         assert_eq!(ws.close_event(), Some(&event(code, reason, true)));
         assert_eq!(ws.get_mut().take_written(), server_frame(true, 8, &answer));
@@ -362,7 +362,7 @@ fn the_peer_closes() {
 #[test]
 fn we_close_and_messages_on_their_way_still_come() {
     let answer = frame(true, 8, &close_payload(4001, "you too"));
-    let mut ws = open(|script| script.read(frame(true, 1, b"meanwhile")).read(answer));
+    let mut ws = open(|script| script.then(frame(true, 1, b"meanwhile")).then(answer));
     assert_eq!(
         ws.close(1005, "").unwrap_err(),
         CloseError::ReservedCode(1005.into())
@@ -397,7 +397,7 @@ fn f13_a_peer_that_never_answers_our_close_is_left_in_time() {
 
 #[test]
 fn a_close_that_cannot_leave_now_leaves_later() {
-    let mut ws = open(|script| script.read(frame(true, 8, &close_payload(1000, "bye"))));
+    let mut ws = open(|script| script.then(frame(true, 8, &close_payload(1000, "bye"))));
     for _ in 0..3 {
         ws.get_mut().add_write(Err(WouldBlock));
     }
@@ -412,7 +412,7 @@ fn a_close_that_cannot_leave_now_leaves_later() {
 
 #[test]
 fn a_close_whose_answer_is_lost_is_not_clean() {
-    let mut ws = open(|script| script.read(frame(true, 8, &close_payload(1000, "bye"))));
+    let mut ws = open(|script| script.then(frame(true, 8, &close_payload(1000, "bye"))));
     ws.get_mut().add_write(Err(ConnectionReset));
     assert_eq!(ws.read().unwrap(), None);
     assert_eq!(ws.close_event(), Some(&event(1000, "bye", false)));
@@ -450,7 +450,7 @@ fn violations_are_told_and_returned() {
             ..Limits::default()
         };
         let builder = Server::builder().limits(limits);
-        let mut ws = open_with(&builder, |script| script.read(&sent).read(b"more"));
+        let mut ws = open_with(&builder, |script| script.then(&sent).then(b"more"));
         match ws.read() {
             Err(Error::Protocol(found)) => assert_eq!(found, violation),
             other => panic!("{other:?}"),
@@ -471,7 +471,7 @@ fn f07_a_message_that_dribbles_is_given_up() {
     };
     let builder = Server::builder().limits(limits);
     let mut ws = open_with(&builder, |script| {
-        script.read_bytewise(frame(true, 1, b"slow"))
+        script.then_bytewise(frame(true, 1, b"slow"))
     });
     assert!(matches!(ws.read(), Err(Error::AssemblyTimeout)));
     assert_eq!(ws.get_mut().take_written()[..4], [0x88, 58, 0x03, 0xf0]);
@@ -480,18 +480,18 @@ fn f07_a_message_that_dribbles_is_given_up() {
 #[test]
 fn a_peer_that_is_gone_is_an_end_and_other_errors_are_errors() {
     for kind in [ConnectionReset, BrokenPipe, ErrorKind::UnexpectedEof] {
-        let mut ws = open(|script| script.read_fails(kind));
+        let mut ws = open(|script| script.then_fails(kind));
         assert_eq!(ws.read().unwrap(), None);
         assert_eq!(ws.close_event(), Some(&event(1006, "", false)));
     }
-    let mut ws = open(|script| script.read_fails(Other).read(frame(true, 1, b"after")));
+    let mut ws = open(|script| script.then_fails(Other).then(frame(true, 1, b"after")));
     is_io(ws.read(), Other);
     assert_eq!(ws.read().unwrap(), Some("after".into()));
 }
 
 #[test]
 fn a_write_that_fails_gives_the_message_back_and_reading_shows_the_end() {
-    let mut ws = open(|script| script.read(frame(true, 8, &close_payload(1001, "going"))));
+    let mut ws = open(|script| script.then(frame(true, 8, &close_payload(1001, "going"))));
     ws.get_mut().add_write(Ok(3));
     ws.get_mut().add_write(Err(BrokenPipe));
     let error = ws.send("lost").unwrap_err();
@@ -506,7 +506,7 @@ fn a_write_that_fails_gives_the_message_back_and_reading_shows_the_end() {
 
 #[test]
 fn a_stream_that_fails_for_writing_ends_the_connection() {
-    let mut ws = open(|script| script.read(frame(true, 9, b"?")).read_fails(WouldBlock));
+    let mut ws = open(|script| script.then(frame(true, 9, b"?")).then_fails(WouldBlock));
     ws.get_mut().add_write(Err(Other));
     is_io(ws.read(), Other);
     assert_eq!(ws.close_event(), Some(&event(1006, "", false)));

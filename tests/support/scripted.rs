@@ -12,7 +12,7 @@ pub struct Scripted {
 
 impl Scripted {
     /// Bytes of one read. After the last of the script comes the end of the stream.
-    pub fn read(mut self, bytes: impl AsRef<[u8]>) -> Self {
+    pub fn then(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.add_read(bytes);
         self
     }
@@ -22,13 +22,13 @@ impl Scripted {
     }
 
     /// As many reads as there are bytes.
-    pub fn read_bytewise(mut self, bytes: impl AsRef<[u8]>) -> Self {
+    pub fn then_bytewise(mut self, bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref().iter();
         self.reads.extend(bytes.map(|&byte| Ok(vec![byte])));
         self
     }
 
-    pub fn read_fails(mut self, kind: ErrorKind) -> Self {
+    pub fn then_fails(mut self, kind: ErrorKind) -> Self {
         self.reads.push_back(Err(kind));
         self
     }
