@@ -24,6 +24,8 @@ pub(crate) struct Reading {
     epoch: Instant,
     /// When the last read returned: time spent elsewhere counts against nobody.
     read_at: Duration,
+    /// Bytes came that were not looked at.
+    fresh: bool,
     /// Whatever was being assembled has been completed since the last read.
     completed: bool,
     /// What the last call of `next` leaves to do, once its borrow of the buffer has ended.
@@ -55,6 +57,7 @@ impl Reading {
             ),
             epoch: Instant::now(),
             read_at: Duration::ZERO,
+            fresh: true,
             completed: false,
             left: Left::Nothing,
         }
@@ -87,6 +90,10 @@ impl Reading {
             }
             Left::Keep(keep) => {
                 self.buffer.keep(keep);
+                // A look after a read that brought nothing is no sign of life.
+                if !std::mem::take(&mut self.fresh) {
+                    return;
+                }
                 let completed = std::mem::take(&mut self.completed);
                 let assembling = self.receiver.is_assembling();
                 self.keepalive.received(self.read_at, assembling, completed);
@@ -127,6 +134,7 @@ impl Reading {
         self.settle();
         let read = self.buffer.fill(read);
         self.read_at = self.epoch.elapsed();
+        self.fresh |= read.as_ref().is_ok_and(|&read| read > 0);
         if deadline.is_some_and(|deadline| deadline.elapsed() > STANDSTILL) {
             // What the peer sent meanwhile may wait in the socket.
             self.keepalive.resumed(self.read_at);

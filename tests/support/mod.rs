@@ -7,6 +7,7 @@ pub mod example;
 pub mod faulty;
 pub mod refusal;
 pub mod scripted;
+pub mod sealed;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
