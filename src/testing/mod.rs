@@ -6,6 +6,7 @@ mod client;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -25,8 +26,8 @@ use crate::transport::{How, Transport, Waker};
 pub use crate::transport::{Duplex, duplex};
 pub use client::{Client, Frame};
 
-/// A connection as a handler gets it, opened by `request`, and a look at what is sent over it. Its
-/// id is 1, nothing ever comes in, and its peer takes everything at once.
+/// A connection as a handler gets it, opened by `request`, and a look at what is sent over it. No
+/// other connection made here has its id, nothing ever comes in, and its peer takes everything at once.
 ///
 /// ```
 /// use wshub::{Connection, Handler, Message, Request, testing};
@@ -45,6 +46,7 @@ pub use client::{Client, Frame};
 /// # Ok::<(), wshub::Refusal>(())
 /// ```
 pub fn connection(request: Request) -> (Connection, Sent) {
+    static IDS: AtomicU64 = AtomicU64::new(1);
     let transport = Arc::new(Recorder::default());
     let limits = Limits::default();
     let outbox = Outbox::new(
@@ -56,7 +58,7 @@ pub fn connection(request: Request) -> (Connection, Sent) {
         limits.close_timeout,
     );
     (
-        Connection::new(1, request, None, outbox),
+        Connection::new(IDS.fetch_add(1, Relaxed), request, None, outbox),
         Sent { transport },
     )
 }

@@ -1,0 +1,172 @@
+//! How a user tests a program of their own: its handler alone, and the whole server. No socket, no
+//! thread of the test, no sleep.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+
+use wshub::testing::{self, Client};
+use wshub::{
+    CloseCode, CloseEvent, Connection, Event, Group, Handler, Message, Reject, Request, Server,
+};
+
+/// The program under test: a chat with a room per path, where everybody has a name.
+#[derive(Default)]
+struct Chat {
+    rooms: HashMap<String, Group>,
+}
+
+fn name(request: &Request) -> Option<&str> {
+    request.query()?.strip_prefix("name=")
+}
+
+impl Handler for Chat {
+    fn on_open(&mut self, connection: &Connection) {
+        let room = self.room(connection);
+        room.broadcast(format!(
+            "{} came",
+            name(connection.request()).unwrap_or("?")
+        ));
+        room.join(connection);
+        let _ = connection.send("welcome");
+    }
+
+    fn on_message(&mut self, connection: &Connection, message: Message) {
+        match message {
+            Message::Text(text) if text == "/leave" => {
+                let _ = connection.close(CloseCode::NORMAL, "see you");
+            }
+            Message::Text(text) => {
+                let name = name(connection.request()).unwrap_or("?");
+                let line = format!("{name}: {text}");
+                self.room(connection).broadcast(line);
+            }
+            Message::Binary(_) => {
+                let _ = connection.close(CloseCode::UNSUPPORTED_DATA, "text only");
+            }
+        }
+    }
+
+    fn on_close(&mut self, connection: &Connection, _: &CloseEvent) {
+        let name = name(connection.request()).unwrap_or("?").to_owned();
+        let room = self.room(connection);
+        room.leave(connection);
+        room.broadcast(format!("{name} left"));
+    }
+}
+
+impl Chat {
+    fn room(&mut self, connection: &Connection) -> &mut Group {
+        let path = connection.request().path().to_owned();
+        self.rooms.entry(path).or_default()
+    }
+}
+
+fn request(target: &str) -> Request {
+    let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    Request::parse(head.as_bytes()).unwrap()
+}
+
+#[test]
+fn the_handler_alone() {
+    let mut chat = Chat::default();
+    let (ann, to_ann) = testing::connection(request("/garden?name=ann"));
+    let (bob, to_bob) = testing::connection(request("/garden?name=bob"));
+    let (eve, to_eve) = testing::connection(request("/cellar?name=eve"));
+    for connection in [&ann, &bob, &eve] {
+        chat.on_open(connection);
+    }
+    assert_eq!(
+        to_ann.take_messages(),
+        ["welcome".into(), Message::from("bob came")]
+    );
+    assert_eq!(to_bob.take_messages(), ["welcome".into()]);
+
+    chat.on_message(&bob, "hi".into());
+    assert_eq!(to_ann.take_messages(), ["bob: hi".into()]);
+    assert_eq!(to_bob.take_messages(), ["bob: hi".into()]);
+    assert_eq!(to_eve.take_messages(), ["welcome".into()]);
+
+    chat.on_message(&bob, b"\x00".into());
+    assert_eq!(
+        to_bob.close(),
+        Some((CloseCode::UNSUPPORTED_DATA, "text only".into()))
+    );
+    chat.on_close(
+        &bob,
+        &CloseEvent {
+            code: CloseCode::UNSUPPORTED_DATA,
+            reason: String::new(),
+            was_clean: true,
+        },
+    );
+    assert_eq!(to_ann.take_messages(), ["bob left".into()]);
+    chat.on_message(&ann, "/leave".into());
+    assert_eq!(to_ann.close(), Some((CloseCode::NORMAL, "see you".into())));
+}
+
+/// Gives the handler its events up to the next one of a kind.
+fn run_until(server: &Server, chat: &mut Chat, is_it: impl Fn(&Event) -> bool) {
+    for event in server.events() {
+        let found = is_it(&event);
+        match event {
+            Event::Open(connection) => chat.on_open(&connection),
+            Event::Message(connection, message) => chat.on_message(&connection, message),
+            Event::Close(connection, close) => chat.on_close(&connection, &close),
+            other => panic!("{other:?}"),
+        }
+        if found {
+            return;
+        }
+    }
+    panic!("the server ended");
+}
+
+#[test]
+fn the_whole_server() {
+    let server = Server::builder()
+        .accept(|request| match name(request) {
+            Some(_) => Ok(Default::default()),
+            None => Err(Reject::forbidden().with_body("who are you?\n")),
+        })
+        .without_listener()
+        .unwrap();
+    let mut chat = Chat::default();
+    let join = |target: &str| {
+        let (ours, theirs) = testing::duplex();
+        server.attach(ours);
+        Client::open(theirs, target)
+    };
+    let is_open = |event: &Event| matches!(event, Event::Open(_));
+    let is_message = |event: &Event| matches!(event, Event::Message(..));
+    let is_close = |event: &Event| matches!(event, Event::Close(..));
+
+    let nobody = join("/garden").unwrap_err();
+    assert_eq!(nobody.kind(), ErrorKind::ConnectionRefused);
+    assert!(nobody.to_string().contains("who are you?"), "{nobody}");
+
+    let mut ann = join("/garden?name=ann").unwrap();
+    run_until(&server, &mut chat, is_open);
+    let mut bob = join("/garden?name=bob").unwrap();
+    run_until(&server, &mut chat, is_open);
+    bob.send_fragments(1, &["h\u{fc}".as_bytes(), b"bsch"])
+        .unwrap();
+    run_until(&server, &mut chat, is_message);
+    for line in ["welcome", "bob came", "bob: hübsch"] {
+        assert_eq!(ann.read_message().unwrap(), Some(line.into()));
+    }
+    bob.ping(b"?").unwrap();
+    let frames = [bob.read_frame(), bob.read_frame(), bob.read_frame()];
+    let mut opcodes = frames.map(|frame| frame.unwrap().opcode);
+    opcodes.sort_unstable();
+    assert_eq!(opcodes, [1, 1, 10]);
+
+    bob.send_text("/leave").unwrap();
+    run_until(&server, &mut chat, is_message);
+    assert_eq!(bob.read_message().unwrap(), None);
+    drop(bob);
+    run_until(&server, &mut chat, is_close);
+    assert_eq!(ann.read_message().unwrap(), Some("bob left".into()));
+    drop(ann);
+    run_until(&server, &mut chat, is_close);
+    assert_eq!(server.shutdown().threads_left, 0);
+}
