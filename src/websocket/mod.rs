@@ -260,7 +260,7 @@ impl<S: Read + Write> WebSocket<S> {
             self.ended = Some(CloseEvent::abnormal());
             return Ok(());
         }
-        match self.reading.fill(|room| self.stream.read(room)) {
+        match self.reading.fill(None, |room| self.stream.read(room)) {
             Ok(0) => self.ended = Some(CloseEvent::abnormal()),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

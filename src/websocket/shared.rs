@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::lock::lock;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
-use crate::transport::{How, Transport};
+use crate::transport::{self, How, Transport};
 
 pub(super) struct Shared {
     pub transport: Box<dyn Transport>,
@@ -169,15 +169,15 @@ impl Shared {
             state.close_by = Instant::now().checked_add(self.close_timeout);
         }
         state.mailbox.put(owed);
-        self.try_write(state)
+        self.try_to_empty(state)
     }
 
     /// The reader's next try for what the stream refused.
     pub fn retry(&self) -> io::Result<Tried> {
-        self.try_write(lock(&self.state))
+        self.try_to_empty(lock(&self.state))
     }
 
-    fn try_write(&self, mut state: MutexGuard<'_, State>) -> io::Result<Tried> {
+    fn try_to_empty(&self, mut state: MutexGuard<'_, State>) -> io::Result<Tried> {
         let idle = state.mailbox.is_empty();
         let Some(outgoing) = state
             .outgoing
@@ -254,14 +254,24 @@ impl Shared {
     fn write_all(&self, outgoing: &mut Outgoing, deadline: Instant) -> io::Result<()> {
         outgoing.write(|bytes| {
             loop {
-                match self.transport.try_write(&[IoSlice::new(bytes)]) {
+                match self.try_write_once(bytes) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.transport.wait_writable(deadline)?;
+                        transport::wait_writable(&*self.transport, deadline)?;
                     }
                     done => return done,
                 }
             }
         })
+    }
+
+    /// A signal is as good as a stream that takes nothing now: the deadline is looked at.
+    fn try_write_once(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self.transport.try_write(&[IoSlice::new(bytes)]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            done => done,
+        }
     }
 
     /// Lets go of the write side, but only when the mailbox is empty: what is in there leaves before,
@@ -303,7 +313,7 @@ impl Shared {
             }
             written = match deadline {
                 Some(deadline) => self.write_all(&mut outgoing, deadline),
-                None => outgoing.write(|bytes| self.transport.try_write(&[IoSlice::new(bytes)])),
+                None => outgoing.write(|bytes| self.try_write_once(bytes)),
             };
         }
     }

@@ -169,14 +169,14 @@ impl WebSocketReader {
         }
         let deadline = self.wake_at(self.reading.deadline(until));
         let transport = &*self.shared.transport;
-        match self.reading.fill(|room| transport.read(room, deadline)) {
+        let read = |room: &mut [u8]| transport::read(transport, room, deadline);
+        match self.reading.fill(deadline, read) {
             Ok(0) => self.lose(),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 self.reading.trim();
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(_) => self.lose(),
         }
     }
