@@ -1,6 +1,6 @@
 //! An example as a child process: where it listens, what it says, how it ends.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -51,8 +51,7 @@ impl Example {
 
     /// Ends it as a service manager does. Returns how it ended and its whole log.
     pub fn terminate(mut self) -> (ExitStatus, String) {
-        kill_process(Pid::from_child(&self.process.child), Signal::TERM).unwrap();
-        let status = self.process.wait();
+        let status = self.process.terminate();
         (status, self.process.stderr.lines().join("\n"))
     }
 }
@@ -79,6 +78,26 @@ impl Process {
             status.is_some() && self.stdout.ended() && self.stderr.ended()
         });
         status.unwrap()
+    }
+
+    /// Writes to its input, which has to be a pipe; it ends with `end_input`.
+    pub fn type_in(&mut self, text: impl AsRef<[u8]>) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        stdin.write_all(text.as_ref()).unwrap();
+    }
+
+    pub fn end_input(&mut self) {
+        self.child.stdin = None;
+    }
+
+    pub fn terminate(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.wait()
+    }
+
+    /// Waits for a line of its output that holds `text`.
+    pub fn prints(&self, text: &str) {
+        self.stdout.wait_for(text);
     }
 
     pub fn stdout(&self) -> Vec<String> {

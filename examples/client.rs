@@ -1,0 +1,176 @@
+//! Type a line and it is sent; what comes is printed. In a pipe: all lines of the input, and the answers.
+//!
+//! `cargo run --release --features client --example client -- ws://127.0.0.1:9001/`
+//! `printf 'a\nb\n' | client ws://127.0.0.1:9001/` prints what the server answers to both.
+//!
+//! Messages go to standard output, everything else to standard error. At the end of the input (Ctrl-D) it waits until
+//! the server has been silent for a second, at most five, and closes. Exit status 0: all that was typed was sent, and
+//! both sides closed in order.
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wshub::{ClientRequest, Message, WebSocket, WebSocketReader, WebSocketWriter};
+
+/// To connect, for one address of a name that has several; and for the opening handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Nobody says how many answers there will be: after the end of the input, this much silence is taken for the last.
+const SILENCE: Duration = Duration::from_secs(1);
+/// A server that never falls silent is not waited for any longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    let url = std::env::args().nth(1);
+    let url = url.as_deref().unwrap_or("ws://127.0.0.1:9001/");
+    match open(url) {
+        Ok(ws) => talk(ws).unwrap_or_else(|error| fail(&error.to_string())),
+        Err(error) => fail(&format!("cannot connect to {url}: {error}")),
+    }
+}
+
+fn fail(text: &str) -> ExitCode {
+    eprintln!("{text}");
+    ExitCode::FAILURE
+}
+
+fn open(url: &str) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
+    let request = ClientRequest::new(url)?;
+    if request.is_secure() {
+        return Err("wss:// needs TLS, which this example does not speak; use ws://".into());
+    }
+    let stream = connect(request.host(), request.port())?;
+    stream.set_nodelay(true)?;
+    // Until it is split: then the limits of the request count.
+    stream.set_read_timeout(Some(CONNECT_TIMEOUT))?;
+    stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
+    Ok(WebSocket::client(stream, request)?)
+}
+
+/// The first address of the name that answers; `TcpStream::connect` would wait for minutes.
+fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for addr in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// What the sending thread is told.
+enum Input {
+    Line(String),
+    /// A message came: no silence.
+    Heard,
+    End(io::Result<()>),
+    /// Ctrl-C or SIGTERM.
+    Stop,
+}
+
+/// Reads on this thread and sends on another, until the connection has ended. Who types may think for ever about the
+/// next line: that thread is not waited for.
+fn talk(ws: WebSocket<TcpStream>) -> Result<ExitCode, Box<dyn Error>> {
+    let (mut reader, writer) = ws.split();
+    // A few lines may wait for a slow server; then typing does.
+    let (tell, input) = sync_channel(16);
+    let (typed, stop) = (tell.clone(), tell.clone());
+    ctrlc::set_handler(move || drop(stop.send(Input::Stop)))?;
+    thread::spawn(move || type_lines(&typed));
+    let all_sent = Arc::new(AtomicBool::new(false));
+    let sent = all_sent.clone();
+    thread::spawn(move || send(&input, writer, &sent));
+
+    // A full channel is no silence either.
+    print_messages(&mut reader, || drop(tell.try_send(Input::Heard)))?;
+    let close = reader.close_event().ok_or("the connection has not ended")?;
+    let in_order = close.was_clean && u16::from(close.code) == 1000;
+    if in_order && all_sent.load(Ordering::Acquire) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (code, reason) = (close.code, close.reason.escape_debug());
+    let text = format!("the connection was closed: {code} {reason}");
+    Ok(fail(text.trim_end()))
+}
+
+fn type_lines(input: &SyncSender<Input>) {
+    for line in io::stdin().lines() {
+        let told = match line {
+            Ok(line) => input.send(Input::Line(line)),
+            Err(error) => input.send(Input::End(Err(error))),
+        };
+        // Nobody sends any more.
+        if told.is_err() {
+            return;
+        }
+    }
+    let _ = input.send(Input::End(Ok(())));
+}
+
+fn send(input: &Receiver<Input>, mut writer: WebSocketWriter, all_sent: &AtomicBool) {
+    match send_lines(input, &mut writer) {
+        Ok(()) => all_sent.store(true, Ordering::Release),
+        Err(error) => eprintln!("not sent: {error}"),
+    }
+    // Where the server was first, the reader says so.
+    let _ = writer.close(1000, "");
+}
+
+fn send_lines(input: &Receiver<Input>, writer: &mut WebSocketWriter) -> Result<(), Box<dyn Error>> {
+    while let Ok(told) = input.recv() {
+        match told {
+            Input::Line(line) => writer.send(line)?,
+            Input::Heard => {}
+            Input::End(read) => {
+                read?;
+                wait_for_silence(input);
+                break;
+            }
+            Input::Stop => break,
+        }
+    }
+    Ok(())
+}
+
+fn wait_for_silence(input: &Receiver<Input>) {
+    let deadline = Instant::now() + LONGEST_WAIT;
+    loop {
+        let patience = SILENCE.min(deadline.saturating_duration_since(Instant::now()));
+        match input.recv_timeout(patience) {
+            Ok(Input::Heard) if Instant::now() < deadline => {}
+            _ => return,
+        }
+    }
+}
+
+fn print_messages(reader: &mut WebSocketReader, heard: impl Fn()) -> Result<(), Box<dyn Error>> {
+    let mut out = io::stdout();
+    let terminal = out.is_terminal();
+    while let Some(message) = reader.read()? {
+        match message {
+            Message::Text(text) if terminal => writeln!(out, "{}", printable(&text))?,
+            Message::Text(text) => writeln!(out, "{text}")?,
+            Message::Binary(bytes) => eprintln!("a binary message of {} bytes", bytes.len()),
+        }
+        heard();
+    }
+    Ok(())
+}
+
+/// A terminal obeys control characters, and the server is a stranger.
+fn printable(text: &str) -> String {
+    let escape = |c: char| match c {
+        '\n' | '\t' => c.to_string(),
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(escape).collect()
+}
