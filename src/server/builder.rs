@@ -112,9 +112,6 @@ impl ServerBuilder {
     /// and headers of your choice, or reject it with a status and a text. Runs on the connection's
     /// own thread; when it takes longer than the rest of
     /// [`handshake_timeout`](Limits::handshake_timeout), or panics, the client is refused.
-    ///
-    /// A secret that must not be guessed bit by bit is compared in constant time (crate `subtle`), or
-    /// by its digest: `==` is done at the first byte that differs, and how long it took tells where.
     pub fn accept(
         mut self,
         hook: impl Fn(&Request) -> Result<Accept, Reject> + Send + Sync + 'static,
