@@ -65,15 +65,15 @@ start_server() {
   server_addr=$(sed -n 's#^listening on ws://\(.*\)/$#\1#p' "$log")
 }
 
-# stop_server LOG: SIGTERM has to end it with exit status 0; after 10 s it is killed
+# stop_server LOG [STATUS]: SIGTERM has to end it with that exit status, 0 if none is given; after 10 s it is killed
 stop_server() {
-  local status
+  local status wanted=${2:-0}
   kill -TERM "$server_pid" 2>/dev/null
   wait "$server_pid"
   status=$?
   unset "running[$server_pid]"
-  [ "$status" -eq 0 ] && return 0
-  echo "the server ended with exit status $status instead of 0" >&2
+  [ "$status" -eq "$wanted" ] && return 0
+  echo "the server ended with exit status $status instead of $wanted" >&2
   tail -n 20 "$1" >&2
   return 1
 }
