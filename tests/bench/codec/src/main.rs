@@ -75,8 +75,8 @@ fn parse(stream: &[u8], buf: &mut [u8]) -> usize {
         loop {
             match receiver.receive(&mut buf[start..have]) {
                 Ok(Received::NeedMore { keep }) => {
-                    buf.copy_within(start..start + keep, 0);
-                    have = keep;
+                    have = keep.len();
+                    buf.copy_within(start + keep.start..start + keep.end, 0);
                     break;
                 }
                 Ok(Received::Text(text)) => bytes += black_box(text).len(),
