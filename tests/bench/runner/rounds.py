@@ -173,7 +173,7 @@ def one(scenario, name, target, machine):
             load = [target / "release" / "load", *scenario.load, "--port", port, "--pid", server.pid, *raw]
             got = figures(machine.start(load, machine.load, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
             if scenario.figure not in got:
-                raise Failed("the time was too short for a single message")
+                raise Failed(f"the load generator gave no {scenario.figure}")
             return got
         except Failed as error:
             return f"{error}{last_line(log)}"

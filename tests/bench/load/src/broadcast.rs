@@ -109,7 +109,7 @@ impl Room {
                 (warm, deliveries, from) = (true, 0, self.number);
                 latencies = Histogram::new();
                 span = Span::start(self.target.pid);
-            } else if warm && span.elapsed() >= seconds {
+            } else if warm && deliveries > 0 && span.elapsed() >= seconds {
                 break;
             }
             self.poller.wait(&mut ready, Duration::from_millis(50))?;

@@ -99,7 +99,7 @@ pub fn run(args: &Args) -> Result<Report> {
         if !warm && span.elapsed() >= warmup {
             (warm, messages, latencies) = (true, 0, Histogram::new());
             span = Span::start(target.pid);
-        } else if warm && span.elapsed() >= seconds {
+        } else if warm && messages > 0 && span.elapsed() >= seconds {
             break;
         }
         poller.wait(&mut ready, Duration::from_millis(100))?;
