@@ -134,7 +134,7 @@ def serving(kind):
 
 
 def warmup(options):
-    return min(0.25, options.seconds / 2)
+    return min(0.2, options.seconds / 2)
 
 
 def echo(options, family, connections, bytes_, depth, goals, **more):
@@ -245,7 +245,7 @@ def idle(options):
             servers=serving("echo"),
             seconds=settle * 2.5 + options.idle * 0.0003 + 0.3,
             # Memory is not noisy.
-            rounds=min(options.rounds, 2),
+            rounds=1,
             connections=options.idle,
             limit="",
             figure="rss_per_connection",
