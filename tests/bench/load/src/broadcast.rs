@@ -113,9 +113,8 @@ impl Room {
                 break;
             }
             self.poller.wait(&mut ready, Duration::from_millis(50))?;
-            if let Some((_, waiting)) = self.under_way.front()
-                && last.elapsed() > Duration::from_secs(10)
-            {
+            if !self.under_way.is_empty() && last.elapsed() > Duration::from_secs(10) {
+                let waiting = self.under_way[0].1;
                 return Err(format!(
                     "no delivery for 10 s; {waiting} wait for a message"
                 ));
