@@ -125,6 +125,7 @@ H19: extensions
     h19_offers_of_extensions_are_declined
     cve_2020_7662_extensions_of_any_kind
 H20: line breaks in what the application sends
+    h20_no_header_can_start_another_one
     h20_a_hook_cannot_break_a_header_in_two
     h20_headers_that_cannot_be_sent
     h20_set_cookie_adds_and_others_replace
@@ -183,6 +184,7 @@ F6: announced lengths cost nothing
     f06_at_most_twice_what_arrived_is_allocated
     f06_cve_2022_35922_announced_lengths_cost_nothing
 F7: a byte per segment
+    f07_a_message_that_dribbles_is_given_up
     f07_a_byte_per_segment
     f07_a_dripping_message_ends_at_the_assembly_timeout
     f07_byte_by_byte_is_one_message_in_one_buffer
@@ -211,6 +213,7 @@ F12: close codes and reasons
     f12_close_payloads
     f12_every_close_code
 F13: data after a Close
+    f13_a_peer_that_never_answers_our_close_is_left_in_time
     f13_a_close_that_is_never_answered_ends_at_the_close_timeout
     f13_a_peer_that_goes_on_sending_after_our_close_is_cut_off
     f13_after_a_close_everything_is_ignored
@@ -225,6 +228,7 @@ F14: the Close that we send
     f14_what_peers_say_stays_on_its_line_and_secrets_stay_out
     f14_what_we_send_as_a_close
 F15: floods of pings
+    f15_while_the_stream_takes_nothing_the_latest_ping_wins
     f15_a_pong_behind_dropped_messages_has_its_deadline
     f15_a_pong_that_is_begun_is_finished_before_the_next
     f15_a_pong_that_never_leaves_ends_the_connection_whatever_the_policy
