@@ -3,15 +3,15 @@
 
 mod support;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, Cursor, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use support::contract::{Order, held_now};
 use support::faulty::{Fault, Faulty, Plan, Timed, Trace};
 use support::{Client, Frame, PATIENCE, frame, read_head, upgrade};
 use wshub::testing::duplex;
@@ -325,14 +325,17 @@ fn take_events(server: &Server, tally: &mut Tally, told: &Told) {
     loop {
         match events.recv_timeout(2 * PATIENCE) {
             Ok(event) => {
-                order.see(&event, told);
+                order
+                    .see(&event)
+                    .unwrap_or_else(|wrong| panic!("{wrong}: {told}"));
                 answer(server, event, tally);
             }
             Err(wshub::RecvError::Ended) => break,
             Err(error) => panic!("{error}: {told}"),
         }
     }
-    order.check_end(&server.stats(), told);
+    let opened = server.stats().opened as usize;
+    assert_eq!(order.closed(), (opened, opened), "{told}");
 }
 
 fn answer(server: &Server, event: Event, tally: &mut Tally) {
@@ -409,59 +412,20 @@ impl Tally {
 
 // ---- what has to hold ----
 
-/// Each connection's events: one Open, messages, at most one Error, one Close.
-#[derive(Default)]
-struct Order {
-    stages: HashMap<u64, Stage>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Stage {
-    Open,
-    Failed,
-    Closed,
-}
-
-impl Order {
-    fn see(&mut self, event: &Event, told: &Told) {
-        let id = event.connection().id();
-        let stage = self.stages.get(&id).copied();
-        let next = match (event, stage) {
-            (Event::Open(_), None) => Stage::Open,
-            (Event::Message(..), Some(Stage::Open)) => Stage::Open,
-            (Event::Error(..), Some(Stage::Open)) => Stage::Failed,
-            (Event::Close(..), Some(Stage::Open)) => Stage::Closed,
-            (Event::Close(_, close), Some(Stage::Failed)) if close.code == 1006 => Stage::Closed,
-            _ => panic!("{event:?} after {stage:?}: {told}"),
-        };
-        self.stages.insert(id, next);
-    }
-
-    fn check_end(&self, stats: &Stats, told: &Told) {
-        assert_eq!(self.stages.len() as u64, stats.opened, "{told}");
-        let open = self.stages.values().find(|&&stage| stage != Stage::Closed);
-        assert_eq!(open, None, "no Close: {told}");
-    }
-}
-
 fn check_end(report: ShutdownReport, stats: &Stats, told: &Told) {
     assert_eq!(report, ShutdownReport::default(), "{told}");
-    let now = [
-        stats.connections,
-        stats.handshakes,
-        stats.threads,
-        stats.stalled,
-        stats.waiting_for_application,
-        stats.inbound_bytes,
-    ];
-    assert_eq!(now, [0; 6], "{stats:?} {told}");
+    assert_eq!(held_now(stats), [0; 6], "{stats:?} {told}");
 }
 
 /// Every message that was taken for sending went to the peer or is counted as dropped, and what went is well-formed.
 fn check_counters(tally: &Tally, stats: &Stats, traces: &[Arc<Trace>], told: &Told) {
     let whole: u64 = traces
         .iter()
-        .map(|trace| whole_messages(&trace.written(), told))
+        .map(|trace| {
+            trace
+                .whole_messages()
+                .unwrap_or_else(|wrong| panic!("{wrong}: {told}"))
+        })
         .sum();
     assert_eq!(stats.messages_out, tally.sent, "{stats:?} {told}");
     assert_eq!(
@@ -470,35 +434,6 @@ fn check_counters(tally: &Tally, stats: &Stats, traces: &[Arc<Trace>], told: &To
         "{stats:?} {told}"
     );
     assert_eq!(stats.messages_in, tally.taken.len() as u64, "{told}");
-}
-
-/// How many whole messages follow the head. Nothing follows a Close frame.
-fn whole_messages(written: &[u8], told: &Told) -> u64 {
-    let text = String::from_utf8_lossy(written);
-    if !text.starts_with("HTTP/1.1 101 ") {
-        return 0;
-    }
-    let Some(head) = written.windows(4).position(|end| end == b"\r\n\r\n") else {
-        return 0;
-    };
-    let mut client = Client {
-        stream: Cursor::new(written[head + 4..].to_vec()),
-        answer: String::new(),
-    };
-    let (mut messages, mut closed) = (0, false);
-    loop {
-        let begun = client.stream.position() < client.stream.get_ref().len() as u64;
-        assert!(!(begun && closed), "something after the Close: {told}");
-        let Ok(frame) = client.try_read() else {
-            return messages;
-        };
-        assert!(
-            frame.fin && matches!(frame.opcode, 1 | 2 | 8..=10),
-            "{told}"
-        );
-        messages += u64::from(frame.opcode < 8);
-        closed = frame.opcode == 8;
-    }
 }
 
 /// Which run it was, for a message of failure.

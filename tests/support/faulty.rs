@@ -56,6 +56,47 @@ impl Trace {
     pub fn written(&self) -> Vec<u8> {
         self.written.lock().unwrap().clone()
     }
+
+    /// How many whole messages were written behind a 101; says what is wrong with the frames. Nothing follows a Close.
+    pub fn whole_messages(&self) -> Result<u64, String> {
+        let written = self.written();
+        let mut rest = match written.windows(4).position(|end| end == b"\r\n\r\n") {
+            Some(head) if written.starts_with(b"HTTP/1.1 101 ") => &written[head + 4..],
+            _ => return Ok(0),
+        };
+        let (mut messages, mut closed) = (0, false);
+        while !rest.is_empty() {
+            if closed {
+                return Err("something after the Close".into());
+            }
+            if !matches!(rest[0], 0x81 | 0x82 | 0x88..=0x8A) {
+                return Err(format!("a frame that begins with {:#x}", rest[0]));
+            }
+            let Some((payload, behind)) = split_frame(rest) else {
+                break;
+            };
+            messages += u64::from(rest[0] < 0x88);
+            closed = rest[0] == 0x88;
+            if closed && payload.len() == 1 {
+                return Err("half a close code".into());
+            }
+            rest = behind;
+        }
+        Ok(messages)
+    }
+}
+
+/// The payload of the server's frame at the front, and what is behind it; `None` while it is not whole.
+pub fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, head) = match *bytes.get(1)? {
+        126 => (
+            u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?).into(),
+            4,
+        ),
+        127 => (u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?), 10),
+        len => (len.into(), 2),
+    };
+    bytes.get(head..)?.split_at_checked(len as usize)
 }
 
 /// A server's end of a duplex, with faults.

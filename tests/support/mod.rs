@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod child;
+pub mod contract;
 pub mod example;
 pub mod faulty;
 pub mod refusal;
