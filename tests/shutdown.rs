@@ -10,7 +10,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{Client, PATIENCE, dial, frame, upgrade};
+use support::{Client, PATIENCE, dial, frame, upgrade, wait_until};
 use wshub::testing::{Duplex, duplex};
 use wshub::{
     Accept, Connection, Error, Event, Events, How, Limits, RecvError, Server, ServerBuilder,
@@ -201,6 +201,34 @@ fn events_not_taken_are_what_the_loop_still_yields() {
     let report = server.shutdown();
     let left = drain(events);
     assert_eq!(report.events_not_taken, left.len(), "{left:?}");
+}
+
+#[test]
+fn what_a_shutdown_leaves_of_a_connections_messages_has_no_gap() {
+    let limits = Limits {
+        close_timeout: CLOSE_TIMEOUT,
+        inbound_per_connection: 100,
+        ..Limits::default()
+    };
+    let builder = Server::builder().limits(limits);
+    let server = builder.without_listener().unwrap();
+    let (ours, theirs) = duplex();
+    server.attach(ours);
+    let mut client = Client::open(theirs, &upgrade("localhost", "/", ""));
+    client.send_text("taken");
+    wait_until("it waits", || server.stats().inbound_bytes > 0);
+    client.send_binary(&[7; 100]);
+    wait_until("no room for it", || {
+        server.stats().waiting_for_application == 1
+    });
+    client.send_text("there is room for this one");
+    let report = server.shutdown();
+    let events = drain(server.events());
+    let [Event::Open(_), Event::Message(_, first), Event::Close(..)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!(first.as_text(), Some("taken"));
+    assert_eq!(report.events_not_taken, 3 + 2);
 }
 
 #[test]

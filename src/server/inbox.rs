@@ -122,6 +122,8 @@ impl Batch {
 pub(crate) struct Account {
     reads: AtomicUsize,
     bytes: AtomicUsize,
+    /// Messages found no taker, so those behind them are not taken either: what is taken has no gap.
+    cut: AtomicBool,
     waiting: AtomicBool,
     gate: Mutex<()>,
     changed: Condvar,
@@ -209,18 +211,30 @@ impl Inbox {
         connection: &Connection,
         messages: Messages,
     ) -> Result<Duration, Discarding> {
-        let cost = messages.cost();
-        let mut waited = Duration::ZERO;
-        if self.take_credit(connection.account(), cost).is_err() {
-            let since = Instant::now();
-            if self.wait_for_credit(connection, cost).is_err() {
-                self.discarded.fetch_add(messages.count(), SeqCst);
-                return Err(Discarding);
+        match self.find_credit(connection, messages.cost()) {
+            Ok(waited) => {
+                self.put(Item::Messages(connection.clone(), messages));
+                Ok(waited)
             }
-            waited = since.elapsed();
+            Err(Discarding) => {
+                connection.account().cut.store(true, SeqCst);
+                self.discarded.fetch_add(messages.count(), SeqCst);
+                Err(Discarding)
+            }
         }
-        self.put(Item::Messages(connection.clone(), messages));
-        Ok(waited)
+    }
+
+    fn find_credit(&self, connection: &Connection, cost: usize) -> Result<Duration, Discarding> {
+        let account = connection.account();
+        if account.cut.load(SeqCst) {
+            return Err(Discarding);
+        }
+        if self.take_credit(account, cost).is_ok() {
+            return Ok(Duration::ZERO);
+        }
+        let since = Instant::now();
+        self.wait_for_credit(connection, cost)?;
+        Ok(since.elapsed())
     }
 
     fn take_credit(&self, account: &Account, cost: usize) -> Result<(), Short> {
@@ -325,10 +339,11 @@ impl Inbox {
         }
     }
 
-    /// From now on messages find no taker; readers that wait are let go.
-    pub fn discard(&self, connections: &[Connection]) {
+    /// From now on messages find no taker; readers that wait are let go. `everyone` is asked behind that: who is not
+    /// among them yet will find it so.
+    pub fn discard(&self, everyone: impl FnOnce() -> Vec<Connection>) {
         self.discarding.store(true, SeqCst);
-        for connection in connections {
+        for connection in everyone() {
             connection.account().wake();
         }
     }
