@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::driver::LINGER;
 use super::hooks::Hooks;
 use super::inbox::{Inbox, Item};
 use super::pool::Pool;
@@ -444,8 +445,7 @@ impl Hub {
     /// Waits until everything has ended, at most `patience`; what has not ended then is cut off.
     pub fn finish_shutdown(&self, patience: Duration) -> ShutdownReport {
         self.begin_shutdown();
-        let everyone = self.everyone();
-        self.inbox.discard(&everyone);
+        self.inbox.discard(|| self.everyone());
         if !self.wait_until_empty(Instant::now() + patience) {
             for connection in self.everyone() {
                 connection.outbox().abort();
@@ -453,7 +453,8 @@ impl Hub {
             for transport in self.handshakes(|_| true) {
                 transport.shutdown(How::Reset);
             }
-            self.wait_until_empty(Instant::now() + GRACE);
+            // What closed cleanly may still wait for its peer to take the last bytes.
+            self.wait_until_empty(Instant::now() + LINGER + GRACE);
         }
         let threads_left = self.join_threads();
         // A hook that blocks opens nothing any more: the events end without it.
