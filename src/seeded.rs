@@ -1,6 +1,7 @@
 //! Simulations from a seed: numbers that follow from it, and a run over many seeds that says how to repeat a failure.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Numbers that follow from a seed (xorshift64*): the same on every machine.
@@ -38,32 +39,41 @@ impl Random {
     }
 }
 
-/// Simulates seed after seed, from 0, for `time`; or as many as `WSHUB_SEEDS` says, or only the one of `WSHUB_SEED`.
+/// Simulates seed after seed, from 0, on so many threads, for `time`; or as many as `WSHUB_SEEDS` says, or only the one
+/// of `WSHUB_SEED`.
 ///
 /// `test` is what cargo needs to run the calling test alone, for whoever repeats a failure.
-pub fn for_each_seed(test: &str, time: Duration, simulate: impl Fn(u64)) {
+pub fn for_each_seed(test: &str, threads: usize, time: Duration, simulate: impl Fn(u64) + Sync) {
     let number = |name| {
-        std::env::var(name)
-            .ok()
-            .map(|text| text.parse().expect(name))
+        let value = std::env::var(name).ok();
+        value.map(|text| text.parse::<u64>().expect(name))
     };
-    let (seeds, until) = match (number("WSHUB_SEED"), number("WSHUB_SEEDS")) {
-        (Some(seed), _) => (seed..seed + 1, None),
-        (None, Some(count)) => (0..count, None),
-        (None, None) => (0..u64::MAX, Some(Instant::now() + time)),
+    let (first, end, until) = match (number("WSHUB_SEED"), number("WSHUB_SEEDS")) {
+        (Some(seed), _) => (seed, seed + 1, None),
+        (None, Some(count)) => (0, count, None),
+        (None, None) => (0, u64::MAX, Some(Instant::now() + time)),
     };
-    let mut done = 0;
-    for seed in seeds {
-        if until.is_some_and(|until| Instant::now() >= until) {
-            break;
+    let next = AtomicU64::new(first);
+    let work = || {
+        while until.is_none_or(|until| Instant::now() < until) {
+            let seed = next.fetch_add(1, Relaxed);
+            if seed >= end {
+                return;
+            }
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
+                eprintln!(
+                    "seed {seed} failed; to repeat it: WSHUB_SEED={seed} cargo test --all-features {test}"
+                );
+                // The others need not go on.
+                next.store(end, Relaxed);
+                resume_unwind(panic);
+            }
         }
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
-            eprintln!(
-                "seed {seed} failed; to repeat it: WSHUB_SEED={seed} cargo test --all-features {test}"
-            );
-            resume_unwind(panic);
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
         }
-        done += 1;
-    }
-    println!("{done} seeds");
+    });
+    println!("{test}: {} seeds", next.into_inner().min(end) - first);
 }

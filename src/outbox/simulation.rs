@@ -32,7 +32,7 @@ const STEPS: usize = 400;
 #[test]
 fn connections_in_simulated_time() {
     let time = Duration::from_secs(8);
-    for_each_seed("--lib connections_in_simulated_time", time, |seed| {
+    for_each_seed("--lib connections_in_simulated_time", 2, time, |seed| {
         World::new(seed).run();
     });
 }
