@@ -253,12 +253,14 @@ impl Kept {
     }
 
     pub fn deadline(&self, age: Duration, messages_too: bool) -> Option<Instant> {
-        let first = self
+        // A pong that is partly written stands in front of an older frame.
+        let front = self
             .frames
-            .front()
-            .filter(|first| messages_too || is_pong(first.frame.parts()[0]));
-        let pong = self.pong_since;
-        let oldest = first.map(|first| first.since).into_iter().chain(pong).min();
+            .iter()
+            .take(2)
+            .filter(|waiting| messages_too || is_pong(waiting.frame.parts()[0]));
+        let front = front.map(|waiting| waiting.since);
+        let oldest = front.chain(self.pong_since).min();
         oldest.and_then(|since| since.checked_add(age))
     }
 

@@ -537,6 +537,21 @@ fn f15_a_pong_that_never_leaves_ends_the_connection_whatever_the_policy() {
 }
 
 #[test]
+fn b02_a_pong_in_front_hides_no_older_message() {
+    // The pong goes first, as far as it goes: a peer that pings and takes a byte at a time keeps one there.
+    let rig = rig(Overflow::Disconnect, 1000, &[]);
+    rig.send("old").unwrap();
+    let sent = Instant::now();
+    rig.outbox.pong(b"new");
+    lock(&rig.script.budgets).push_back(1);
+    rig.service();
+    let due = rig.service_at(Instant::now()).flatten().unwrap();
+    assert!(due <= sent + AGE);
+    rig.service_at(sent + AGE);
+    assert_eq!(rig.outbox.failure(), Some(Failure::SlowConsumer));
+}
+
+#[test]
 fn f17_collected_pongs_leave_in_one_write() {
     let rig = rig(Overflow::Disconnect, 1000, &[ALL]);
     for _ in 0..1000 {
