@@ -356,17 +356,16 @@ impl Outbox {
         let Some((link, queue)) = state.parts() else {
             return Err(SendErrorKind::Closed);
         };
+        // What was collected leaves first, and may end the connection.
+        queue.flush(link);
         let mut frame = Vec::new();
-        queue
-            .sender
-            .frame(Opcode::Ping, &[], None, &mut frame)
-            .map_err(|_| SendErrorKind::Closed)?;
+        let sent = queue.sender.frame(Opcode::Ping, &[], None, &mut frame);
         // One ping that waits asks as much as many.
-        if !queue.kept.holds_ping() {
+        if sent.is_ok() && !queue.kept.holds_ping() {
             queue.put_control(link, frame);
         }
         self.watch(state);
-        Ok(())
+        sent.map_err(|_| SendErrorKind::Closed)
     }
 
     /// Answers a ping. At most one answer waits: the latest ping wins (RFC 6455 section 5.5.3).
@@ -375,6 +374,9 @@ impl Outbox {
         let Some((link, queue)) = state.parts() else {
             return;
         };
+        if queue.cut {
+            return;
+        }
         if !queue.kept.is_empty() {
             let mut frame = Vec::new();
             let sent = queue.sender.frame(Opcode::Pong, payload, None, &mut frame);

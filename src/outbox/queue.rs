@@ -166,7 +166,7 @@ impl Queue {
     }
 
     pub fn flush(&mut self, link: &Link) {
-        if self.collected.is_empty() {
+        if self.collected.is_empty() || self.cut {
             return;
         }
         let result = link.try_write(&[IoSlice::new(&self.collected)]);

@@ -552,6 +552,20 @@ fn b02_a_pong_in_front_hides_no_older_message() {
 }
 
 #[test]
+fn no_ping_follows_the_close_that_collected_frames_brought_about() {
+    let rig = rig(Overflow::Disconnect, 10, &[0, ALL]);
+    rig.collecting(|| {
+        rig.send(&text(20)).unwrap();
+        rig.send(&text(20)).unwrap();
+    });
+    assert_eq!(rig.outbox.ping(), Err(SendErrorKind::Closed));
+    rig.let_all_through();
+    let opcodes: Vec<u8> = rig.script.frames().iter().map(|frame| frame.0).collect();
+    assert_eq!(opcodes, [8]);
+    assert_eq!(rig.dropped(), 2);
+}
+
+#[test]
 fn f17_collected_pongs_leave_in_one_write() {
     let rig = rig(Overflow::Disconnect, 1000, &[ALL]);
     for _ in 0..1000 {
