@@ -9,8 +9,8 @@ pub struct Random(u64);
 
 impl Random {
     pub fn new(seed: u64) -> Random {
-        // Neighbouring seeds must not begin alike.
-        let mut random = Random((seed ^ 0x9E37_79B9_7F4A_7C15) | 1);
+        // Never 0, no two alike, and neighbours go apart.
+        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | u64::from(seed == 0));
         for _ in 0..8 {
             random.number();
         }

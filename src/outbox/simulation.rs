@@ -70,7 +70,8 @@ impl Transport for Wire {
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut line = lock(&self.0);
-        if line.broken || line.shut.is_some() {
+        assert_eq!(line.shut, None, "written to after its end");
+        if line.broken {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let bytes = buffers.iter().flat_map(|buffer| buffer.iter().copied());
@@ -635,7 +636,7 @@ impl World {
             .wait_drained(now() + CLOSE_TIMEOUT, Failure::CloseTimeout);
         assert!(NOW.get() - before <= CLOSE_TIMEOUT, "past its deadline");
         if drained.is_ok() && self.outbox.failure().is_none() {
-            assert!(!self.outbox.is_stalled());
+            assert_eq!(self.outbox.lock().queue.kept.messages(), 0);
         }
         self.outbox.finish();
         self.check_ended();
@@ -659,6 +660,7 @@ impl World {
         assert!(self.outbox.close(None, "").is_err());
         self.collector.flush();
         self.helper = None;
+        drop(self.drain.take_news());
         assert_eq!(Arc::strong_count(&self.wire), 1, "the stream is let go");
     }
 }
