@@ -265,6 +265,7 @@ B1: a client that never reads
     b01_others_stay_bounded_while_a_handler_waits
     bounds_count_only_what_the_socket_refused
 B2: a client that reads a trickle
+    b02_a_pong_in_front_hides_no_older_message
     b02_a_slow_reader_of_a_big_answer_is_let_go_of_at_the_write_deadline
     b02_a_trickle_does_not_move_the_deadline
     b02_a_trickle_reader_is_given_up_at_the_deadline_of_what_waits
