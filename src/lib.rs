@@ -7,6 +7,8 @@
 //!   [`Events::try_recv`] and [`Events::recv_timeout`]. The same as callbacks: [`Server::run`] with a
 //!   [`Handler`] or [`Listeners`]. Connections that have nothing to do with each other: [`serve`] and its
 //!   [`Session`], without a hop to another thread.
+//! - Without a server, over a stream of your own: [`WebSocket`], its halves [`WebSocketReader`] and
+//!   [`WebSocketWriter`]; the client's role with the feature `client`. Streams: [`Transport`].
 //! - What happens: [`Event`], [`Message`], [`CloseEvent`], [`CloseCode`], [`Error`], [`Violation`].
 //! - Sending: [`Connection`], [`Server::broadcast`], [`Group`], [`Prepared`]; what a slow peer
 //!   misses: [`Overflow`], [`SendError`].
