@@ -128,6 +128,7 @@ H20: line breaks in what the application sends
     h20_no_header_can_start_another_one
     h20_a_hook_cannot_break_a_header_in_two
     h20_headers_that_cannot_be_sent
+    h20_no_header_can_start_another_one
     h20_set_cookie_adds_and_others_replace
 H21: origins
     h21_foreign_origins_are_refused
@@ -186,6 +187,7 @@ F6: announced lengths cost nothing
 F7: a byte per segment
     f07_a_message_that_dribbles_is_given_up
     f07_a_byte_per_segment
+    f07_a_message_that_dribbles_is_given_up
     f07_a_dripping_message_ends_at_the_assembly_timeout
     f07_byte_by_byte_is_one_message_in_one_buffer
     f07_f10_a_dripping_message_gets_no_more_time
@@ -215,6 +217,7 @@ F12: close codes and reasons
 F13: data after a Close
     f13_a_peer_that_never_answers_our_close_is_left_in_time
     f13_a_close_that_is_never_answered_ends_at_the_close_timeout
+    f13_a_peer_that_never_answers_our_close_is_left_in_time
     f13_a_peer_that_goes_on_sending_after_our_close_is_cut_off
     f13_after_a_close_everything_is_ignored
     f13_cve_2024_23672_a_peer_that_stays_after_its_close_is_let_go_of
@@ -237,6 +240,7 @@ F15: floods of pings
     f15_of_many_pings_the_last_is_answered_whatever_the_peer_reads
     f15_one_pong_waits_and_the_latest_ping_wins
     f15_pongs_for_a_peer_that_never_reads_are_bounded_and_end_it
+    f15_while_the_stream_takes_nothing_the_latest_ping_wins
 F16: floods of pongs
     f15_f16_a_million_control_frames_allocate_nothing
     f15_f16_pings_and_pongs_leave_nothing_behind
@@ -534,9 +538,11 @@ CVE-2026-1526 CVE-2018-1000518 CVE-2026-39804 CVE-2026-54464 CVE-2026-54490 CVE-
 CVE-2026-87022: Tomcat: messages smuggled through permessage-deflate
     - waits for the feature deflate: no extension is ever accepted (h19_extensions_are_declined_whatever_they_say)
 GO-2026-6278 CVE-2025-10148 2b.37: gorilla, curl, Java #1132: predictable masks
-    - waits for the feature client: a server sends no masks (RFC 6455 section 5.1)
+    every_frame_is_masked_with_a_key_of_its_own
+    keys_differ
+    no_key_is_given_where_the_source_fails
 2b.35: Java client CVE-2020-11050: no check of the host name
-    - waits for the feature client and tls
+    - waits for the feature tls: the client speaks over streams of its caller's
 CVE-2021-33880 2b.33: python websockets: comparing passwords takes as long as they agree
     cve_2021_33880_a_part_or_nothing_is_not_the_secret
     cve_2021_33880_every_bit_of_every_byte_counts
