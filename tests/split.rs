@@ -475,6 +475,29 @@ fn both_roles_split() {
     assert!(server_reader.close_event().unwrap().was_clean);
 }
 
+/// RFC 6455 section 7.1.1: the server closes the stream first, and the client waits for it.
+#[cfg(feature = "client")]
+#[test]
+fn a_client_leaves_the_stream_to_the_server() {
+    let (ours, theirs) = TcpStream::pair();
+    let accepting = thread::spawn(move || WebSocket::accept(ours).unwrap());
+    let client = WebSocket::client(theirs, "ws://localhost/").unwrap();
+    let mut server = accepting.join().unwrap();
+    let (mut reader, _writer) = client.split();
+    let reading = thread::spawn(move || {
+        assert_eq!(reader.read().unwrap(), None);
+        reader
+    });
+    server.close(1000, "").unwrap();
+    assert_eq!(server.read().unwrap(), None);
+    assert!(server.close_event().unwrap().was_clean);
+    server.get_ref().set_read_timeout(Some(SHORT)).unwrap();
+    let error = Read::read(server.get_mut(), &mut [0]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "no end yet");
+    drop(server);
+    assert!(reading.join().unwrap().close_event().unwrap().was_clean);
+}
+
 #[test]
 fn halves_may_go_to_other_threads() {
     fn assert_send<T: Send>() {}
