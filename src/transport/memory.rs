@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{How, Transport, Waker};
 use crate::lock::lock;
@@ -32,23 +32,48 @@ pub fn duplex() -> (Duplex, Duplex) {
     let left = Duplex {
         incoming: there.clone(),
         outgoing: back.clone(),
+        timeout: None,
     };
     (
         left,
         Duplex {
             incoming: back,
             outgoing: there,
+            timeout: None,
         },
     )
 }
 
 /// One end of a [`duplex`]. Dropping it ends both directions, as closing a socket does.
 ///
-/// Each direction holds 64 KiB. As [`Read`] and [`Write`] it blocks without a deadline; as
-/// [`Transport`] every wait has one.
+/// Each direction holds 64 KiB. As [`Read`] and [`Write`] it blocks for as long as
+/// [`set_timeout`](Duplex::set_timeout) says; as [`Transport`] every wait has its own deadline.
 pub struct Duplex {
     incoming: Arc<Pipe>,
     outgoing: Arc<Pipe>,
+    timeout: Option<Duration>,
+}
+
+impl Duplex {
+    /// How long one read or write may wait before it fails with [`io::ErrorKind::TimedOut`]: a test
+    /// then fails in place of hanging. Default `None`, for ever, as with a socket.
+    ///
+    /// ```
+    /// use std::io::{ErrorKind, Read};
+    /// use std::time::Duration;
+    ///
+    /// let (mut left, _right) = wshub::testing::duplex();
+    /// left.set_timeout(Some(Duration::from_millis(1)));
+    /// assert_eq!(left.read(&mut [0]).unwrap_err().kind(), ErrorKind::TimedOut);
+    /// ```
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout))
+    }
 }
 
 #[derive(Default)]
@@ -182,7 +207,7 @@ impl Transport for Duplex {
 
 impl Read for Duplex {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.incoming.read(buffer, None)
+        self.incoming.read(buffer, self.deadline())
     }
 }
 
@@ -191,7 +216,7 @@ impl Write for Duplex {
         if bytes.is_empty() {
             return Ok(0);
         }
-        drop(self.outgoing.wait(None, Pipe::is_writable)?);
+        drop(self.outgoing.wait(self.deadline(), Pipe::is_writable)?);
         self.outgoing.try_write(&[IoSlice::new(bytes)])
     }
 
