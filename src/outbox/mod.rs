@@ -162,8 +162,8 @@ impl Outbox {
     /// Sends or keeps a message; never blocks.
     pub fn send(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
         let mut state = self.lock();
-        let collector = state.active_collector();
-        self.send_locked(state, message, collector, false)
+        let put = state.put(message, Collect::WhileActive, false);
+        self.after_put(state, put)
     }
 
     /// As [`send_blocking`](Outbox::send_blocking), from a thread that has more to do and flushes
@@ -173,54 +173,13 @@ impl Outbox {
         message: Message,
         collector: &Arc<Collector>,
     ) -> Result<(), SendError> {
-        let state = self.lock();
+        let mut state = self.lock();
         if !state.queue.kept.is_empty() {
             drop(state);
             return self.send_blocking(message);
         }
-        self.send_locked(state, message, Some(collector.clone()), true)
-    }
-
-    fn send_locked(
-        self: &Arc<Self>,
-        mut state: MutexGuard<'_, State>,
-        message: Message,
-        collector: Option<Arc<Collector>>,
-        unbounded: bool,
-    ) -> Result<(), SendError> {
-        let Some((link, queue)) = state.parts() else {
-            return Err(SendError::new(SendErrorKind::Closed, message));
-        };
-        let Ok(header) = queue.sender.header(message.opcode(), message.len(), None) else {
-            return Err(SendError::new(SendErrorKind::Closed, message));
-        };
-        let bytes = message.len() as u64;
-        let frame = Outgoing {
-            header: header.as_slice(),
-            payload: message.as_bytes(),
-        };
-        let first = match queue.put(link, frame, collector.is_some(), unbounded) {
-            Put::Sent => false,
-            Put::Collected { first } => first,
-            Put::Remainder { written } => {
-                let head = header.as_slice().to_vec();
-                queue.keep(
-                    Frame::Owned {
-                        head,
-                        body: message.into_bytes(),
-                    },
-                    written,
-                );
-                false
-            }
-            Put::Refused(kind) => {
-                self.watch(state);
-                return Err(SendError::new(kind, message));
-            }
-        };
-        link.counters.sent(1, bytes);
-        self.after_put(state, first, collector);
-        Ok(())
+        let put = state.put(message, Collect::For(collector), true);
+        self.after_put(state, put)
     }
 
     /// Sends or keeps an encoded message; never blocks.
@@ -235,57 +194,34 @@ impl Outbox {
     /// As [`send_prepared`](Outbox::send_prepared), for a broadcast that counts all at once.
     pub fn send_uncounted(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
         let mut state = self.lock();
-        let collector = state.active_collector();
-        let Some((link, queue)) = state.parts() else {
-            return Err(SendErrorKind::Closed);
-        };
-        if queue.sender.close_sent() {
-            return Err(SendErrorKind::Closed);
-        }
-        let frame = Outgoing {
-            header: prepared.frame(),
-            payload: &[],
-        };
-        let first = match queue.put(link, frame, collector.is_some(), false) {
-            Put::Sent => false,
-            Put::Collected { first } => first,
-            Put::Remainder { written } => {
-                queue.keep(Frame::Shared(prepared.clone()), written);
-                false
-            }
-            Put::Refused(kind) => {
-                self.watch(state);
-                return Err(kind);
-            }
-        };
-        self.after_put(state, first, collector);
-        Ok(())
+        let put = state.put_prepared(prepared);
+        self.after_put(state, put)
     }
 
-    fn after_put(
+    /// Lets go of the lock, and tells the collector and the drain helper what they have to know.
+    fn after_put<E>(
         self: &Arc<Self>,
         state: MutexGuard<'_, State>,
-        first: bool,
-        collector: Option<Arc<Collector>>,
-    ) {
+        put: Result<Option<Arc<Collector>>, E>,
+    ) -> Result<(), E> {
         self.watch(state);
-        if let (true, Some(collector)) = (first, collector) {
+        if let Some(collector) = put? {
             collector.add(self);
         }
+        Ok(())
     }
 
     /// Sends a message and waits until the socket has taken it and all before it.
     pub fn send_blocking(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
         let mut state = self.lock();
-        state.queue.attended = true;
-        let sent = self.send_locked(state, message, None, true);
-        if sent.is_ok() {
-            let last = self.lock().queue.kept.last();
-            let deadline = Instant::now() + self.write_timeout;
-            // A failure of the wait shows at the next call: this message was taken.
-            let _ = self.drain_until(last, deadline, Failure::SlowConsumer);
+        let sent = state.put(message, Collect::Never, true).map(drop);
+        if sent.is_err() || state.queue.kept.is_empty() {
+            self.watch(state);
+            return sent;
         }
-        self.stop_attending();
+        let deadline = Instant::now() + self.write_timeout;
+        // A failure of the wait shows at the next call: this message was taken.
+        let _ = self.wait_for_kept(state, deadline, Failure::SlowConsumer);
         sent
     }
 
@@ -296,24 +232,33 @@ impl Outbox {
         deadline: Instant,
         failure: Failure,
     ) -> Result<(), Error> {
-        let last = {
-            let mut state = self.lock();
-            let Some((link, queue)) = state.parts() else {
-                return Err(Error::Closed);
-            };
-            queue.attended = true;
-            queue.flush(link);
-            queue.kept.last()
+        let mut state = self.lock();
+        let Some((link, queue)) = state.parts() else {
+            return Err(Error::Closed);
         };
-        let drained = self.drain_until(last, deadline, failure);
-        self.stop_attending();
-        drained
+        queue.flush(link);
+        if let Some(outcome) = queue.outcome(queue.kept.last()) {
+            self.watch(state);
+            return outcome;
+        }
+        self.wait_for_kept(state, deadline, failure)
     }
 
-    fn stop_attending(self: &Arc<Self>) {
+    /// Waits until all that is kept now has left; the drain helper is left alone meanwhile.
+    fn wait_for_kept(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        deadline: Instant,
+        failure: Failure,
+    ) -> Result<(), Error> {
+        state.queue.attended = true;
+        let last = state.queue.kept.last();
+        drop(state);
+        let drained = self.drain_until(last, deadline, failure);
         let mut state = self.lock();
         state.queue.attended = false;
         self.watch(state);
+        drained
     }
 
     /// Drains on this thread until the frame `last` has left. Frames that others send meanwhile are
@@ -326,14 +271,10 @@ impl Outbox {
                     return Err(Error::Closed);
                 };
                 queue.drain(link);
-                match queue.failure {
-                    _ if queue.cut => return Err(Error::Closed),
-                    Some(Failure::SlowConsumer) if queue.kept.has_left(last) => {
-                        return Err(Error::SlowConsumer);
-                    }
-                    _ if queue.kept.has_left(last) => return Ok(()),
-                    _ => link.transport.clone(),
+                if let Some(outcome) = queue.outcome(last) {
+                    return outcome;
                 }
+                link.transport.clone()
             };
             if let Err(error) = transport::wait_writable(&*transport, deadline) {
                 let mut state = self.lock();
@@ -470,6 +411,7 @@ impl Outbox {
             let unsent = collected.filter(|frame| !kept::is_control(frame)).count() as u64;
             let lost = state.queue.kept.clear() + unsent;
             link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
+            state.queue.count(&link);
             state.queue.collected = Vec::new();
             if std::mem::take(&mut state.queue.watched) {
                 link.drain.wake();
@@ -522,13 +464,86 @@ impl State {
         self.link.as_ref().map(|link| (link, &mut self.queue))
     }
 
-    /// The collector of this connection's server, if this thread collects for it now.
-    fn active_collector(&mut self) -> Option<Arc<Collector>> {
-        self.link
-            .as_ref()?
-            .collector
-            .as_ref()
-            .filter(|collector| collector.is_active_here())
-            .cloned()
+    /// Writes, collects or keeps a message; gives the collector that has to hear of its first frame.
+    fn put(
+        &mut self,
+        message: Message,
+        collect: Collect<'_>,
+        unbounded: bool,
+    ) -> Result<Option<Arc<Collector>>, SendError> {
+        let Some((link, queue)) = self.parts() else {
+            return Err(SendError::new(SendErrorKind::Closed, message));
+        };
+        let Ok(header) = queue.sender.header(message.opcode(), message.len(), None) else {
+            return Err(SendError::new(SendErrorKind::Closed, message));
+        };
+        let collector = collect.collector(link);
+        let bytes = message.len() as u64;
+        let frame = Outgoing {
+            header: header.as_slice(),
+            payload: message.as_bytes(),
+        };
+        match queue.put(link, frame, collector.is_some(), unbounded) {
+            Put::Sent => {}
+            Put::Collected { first } => {
+                queue.count_later(bytes);
+                return Ok(collector.filter(|_| first).cloned());
+            }
+            Put::Remainder { written } => {
+                let head = header.as_slice().to_vec();
+                let body = message.into_bytes();
+                queue.keep(Frame::Owned { head, body }, written);
+            }
+            Put::Refused(kind) => return Err(SendError::new(kind, message)),
+        }
+        link.counters.sent(1, bytes);
+        Ok(None)
+    }
+
+    /// As [`put`](State::put); the sender counts it.
+    fn put_prepared(
+        &mut self,
+        prepared: &Prepared,
+    ) -> Result<Option<Arc<Collector>>, SendErrorKind> {
+        let (link, queue) = self.parts().ok_or(SendErrorKind::Closed)?;
+        if queue.sender.close_sent() {
+            return Err(SendErrorKind::Closed);
+        }
+        let collector = Collect::WhileActive.collector(link);
+        let frame = Outgoing {
+            header: prepared.frame(),
+            payload: &[],
+        };
+        match queue.put(link, frame, collector.is_some(), false) {
+            Put::Sent => {}
+            Put::Collected { first } => return Ok(collector.filter(|_| first).cloned()),
+            Put::Remainder { written } => {
+                queue.keep(Frame::Shared(prepared.clone()), written);
+            }
+            Put::Refused(kind) => return Err(kind),
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a frame may be collected.
+#[derive(Clone, Copy)]
+enum Collect<'a> {
+    Never,
+    /// While this thread collects for the connection's server.
+    WhileActive,
+    For(&'a Arc<Collector>),
+}
+
+impl<'a> Collect<'a> {
+    fn collector(self, link: &'a Link) -> Option<&'a Arc<Collector>> {
+        match self {
+            Collect::Never => None,
+            Collect::WhileActive => {
+                let common = link.collector.as_ref();
+                common.filter(|collector| collector.is_active_here())
+            }
+            Collect::For(collector) => Some(collector),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::kept::{self, Frame, Kept};
 use super::{Bounds, Failure, Link, Overflow};
-use crate::error::SendErrorKind;
+use crate::error::{Error, SendErrorKind};
 use crate::protocol::close::CloseCode;
 use crate::protocol::send::Sender;
 use crate::transport::How;
@@ -23,6 +23,9 @@ pub(super) struct Queue {
     pub sender: Sender,
     /// Whole frames, not yet offered to the socket.
     pub collected: Vec<u8>,
+    /// Collected messages, and their bytes, to be counted when they leave: all connections share
+    /// the counters, and a thread that touches them takes them from the others' caches.
+    uncounted: (u64, u64),
     pub kept: Kept,
     /// Why the connection is being given up.
     pub failure: Option<Failure>,
@@ -67,6 +70,7 @@ impl Queue {
             bounds,
             sender: Sender::new(close_timeout),
             collected: Vec::new(),
+            uncounted: (0, 0),
             kept: Kept::default(),
             failure: None,
             cut: false,
@@ -119,6 +123,7 @@ impl Queue {
                 IoSlice::new(frame.payload),
             ];
             let result = link.try_write(&slices);
+            self.count(link);
             self.accepted(link, result)
         };
         if written < before {
@@ -170,6 +175,7 @@ impl Queue {
             return;
         }
         let result = link.try_write(&[IoSlice::new(&self.collected)]);
+        self.count(link);
         let written = self.accepted(link, result);
         if written < self.collected.len() {
             self.keep_collected(link, written);
@@ -185,6 +191,29 @@ impl Queue {
     /// Keeps a pong in place of the one that waits; true if none did.
     pub fn keep_pong(&mut self, frame: Vec<u8>) -> bool {
         self.kept.set_pong(frame, (self.clock)())
+    }
+
+    pub fn count_later(&mut self, bytes: u64) {
+        self.uncounted.0 += 1;
+        self.uncounted.1 += bytes;
+    }
+
+    pub fn count(&mut self, link: &Link) {
+        let (messages, bytes) = std::mem::take(&mut self.uncounted);
+        if messages > 0 {
+            link.counters.sent(messages, bytes);
+        }
+    }
+
+    /// What became of the frame `last` and all before it; `None` while they wait.
+    pub fn outcome(&self, last: u64) -> Option<Result<(), Error>> {
+        if self.cut {
+            return Some(Err(Error::Closed));
+        }
+        self.kept.has_left(last).then_some(match self.failure {
+            Some(Failure::SlowConsumer) => Err(Error::SlowConsumer),
+            _ => Ok(()),
+        })
     }
 
     /// The socket took `written` bytes of what was collected: keeps the rest, frame by frame.
