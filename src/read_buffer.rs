@@ -19,6 +19,10 @@ pub(crate) struct ReadBuffer {
 }
 
 impl ReadBuffer {
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -62,7 +66,7 @@ impl ReadBuffer {
     /// Sees to room for as many bytes as are there already, or for a whole read. What is there moves
     /// to the front while it is little beside what has left, later only where room is short.
     fn make_room(&mut self) {
-        let live = self.end - self.start;
+        let live = self.len();
         let room = self.bytes.len() - self.end;
         let cheap = live <= self.start / 8;
         if cheap || (room < READ && (live <= self.start || room < live)) {
@@ -78,7 +82,7 @@ impl ReadBuffer {
     /// once would cost a stream of long messages its growth each time.
     fn give_back_what_nobody_needs(&mut self) {
         const READS: u32 = 16;
-        let live = self.end - self.start;
+        let live = self.len();
         if live > 0 || self.bytes.len() <= READ {
             self.empty_reads = if live > READ { 0 } else { self.empty_reads };
             return;

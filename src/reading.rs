@@ -103,8 +103,13 @@ impl Reading {
 
     /// True while bytes of further frames are in the buffer.
     pub fn has_more(&mut self) -> bool {
+        self.buffered() > 0
+    }
+
+    /// How many bytes of further frames are in the buffer.
+    pub fn buffered(&mut self) -> usize {
         self.settle();
-        !self.buffer.is_empty()
+        self.buffer.len()
     }
 
     /// What the time asks for before the next read.

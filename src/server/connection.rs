@@ -78,17 +78,20 @@ fn deliver_to_application(place: &mut Place<'_>, driver: &mut Driver) {
 fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
     loop {
         let mut batch = Batch::default();
+        let mut left = driver.buffered();
         let parsed = driver.parse(|incoming| {
+            // Headers are not counted off: room for a little too much.
+            left = left.saturating_sub(incoming.len());
             match incoming {
-                Incoming::Text(text) => batch.push_text(text),
-                Incoming::Binary(bytes) => batch.push_binary(bytes),
+                Incoming::Text(text) => batch.push_text(text, left),
+                Incoming::Binary(bytes) => batch.push_binary(bytes, left),
             }
             ControlFlow::Continue(())
         });
         driver.flush_pongs();
         let bytes = batch.payload_bytes() as u64;
         if let Some(messages) = batch.finish() {
-            driver.counters().received(messages.count() as u64, bytes);
+            driver.counters().received(messages.left() as u64, bytes);
             // Refused only while the server goes down: there it is counted, and the peer was told.
             let _ = hub.inbox.put_messages(&driver.connection, messages);
         }

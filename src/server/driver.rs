@@ -54,6 +54,15 @@ pub(crate) enum Incoming<'a> {
     Binary(&'a [u8]),
 }
 
+impl Incoming<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Incoming::Text(text) => text.len(),
+            Incoming::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
 impl From<Incoming<'_>> for Message {
     fn from(incoming: Incoming<'_>) -> Self {
         match incoming {
@@ -96,6 +105,11 @@ impl Driver {
     /// True while bytes of further frames are in the buffer.
     pub fn has_more(&mut self) -> bool {
         self.reading.has_more()
+    }
+
+    /// How many bytes of frames are in the buffer.
+    pub fn buffered(&mut self) -> usize {
+        self.reading.buffered()
     }
 
     /// Hands the messages in the buffer to `take` until it breaks; `Continue` when the buffer holds

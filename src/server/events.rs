@@ -8,7 +8,6 @@ use super::inbox::{Item, Messages};
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::lock::lock;
-use crate::message::Message;
 
 /// The events of a server, in order; made by [`Server::events`].
 ///
@@ -61,7 +60,7 @@ pub(super) struct Desk {
 
 struct OpenBatch {
     connection: Connection,
-    messages: Box<dyn ExactSizeIterator<Item = Message> + Send>,
+    messages: Messages,
     cost: usize,
 }
 
@@ -170,11 +169,8 @@ impl<'a> Events<'a> {
 
 impl Desk {
     fn has_more(&self) -> bool {
-        self.close.is_some()
-            || self
-                .batch
-                .as_ref()
-                .is_some_and(|batch| batch.messages.len() > 0)
+        let batch = self.batch.as_ref();
+        self.close.is_some() || batch.is_some_and(|batch| batch.messages.left() > 0)
     }
 
     fn next(&mut self, hub: &Hub) -> Option<Event> {
@@ -200,15 +196,10 @@ impl Desk {
                 self.single = Some(Event::Open(connection));
             }
             Item::Messages(connection, messages) => {
-                let cost = messages.cost();
-                let messages: Box<dyn ExactSizeIterator<Item = Message> + Send> = match messages {
-                    Messages::One(message) => Box::new(std::iter::once(message)),
-                    Messages::Many(batch) => Box::new(batch.into_messages()),
-                };
                 self.batch = Some(OpenBatch {
+                    cost: messages.cost(),
                     connection,
                     messages,
-                    cost,
                 });
             }
             Item::End(connection, end) => {

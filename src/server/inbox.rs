@@ -6,7 +6,10 @@
 //! every item by construction, and putting one in never waits: what waits is a reader for credit.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+    Ordering::SeqCst,
+};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,28 +36,40 @@ pub(crate) enum Item {
     Stopped,
 }
 
-/// What one read gave.
+/// What one read gave; an iterator over it.
 pub(crate) enum Messages {
-    One(Message),
+    One(Option<Message>),
     // Boxed: every slot of the channel is as large as its largest item.
     Many(Box<Batch>),
 }
 
 impl Messages {
-    pub fn count(&self) -> usize {
+    /// How many are left.
+    pub fn left(&self) -> usize {
         match self {
-            Messages::One(_) => 1,
-            Messages::Many(batch) => batch.ends.len(),
+            Messages::One(message) => usize::from(message.is_some()),
+            Messages::Many(batch) => batch.ends.len() - batch.taken,
         }
     }
 
     /// Bytes they cost while they wait.
     pub fn cost(&self) -> usize {
         match self {
-            Messages::One(message) => message.len(),
+            Messages::One(message) => message.as_ref().map_or(0, Message::len),
             Messages::Many(batch) => {
                 batch.text.len() + batch.binary.len() + size_of_val(&*batch.ends)
             }
+        }
+    }
+}
+
+impl Iterator for Messages {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        match self {
+            Messages::One(message) => message.take(),
+            Messages::Many(batch) => batch.next(),
         }
     }
 }
@@ -67,6 +82,10 @@ pub(crate) struct Batch {
     binary: Vec<u8>,
     /// Where each message ends in its buffer.
     ends: Vec<End>,
+    /// How many the application has taken, and the bytes of them.
+    taken: usize,
+    text_taken: usize,
+    binary_taken: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -76,14 +95,31 @@ enum End {
 }
 
 impl Batch {
-    pub fn push_text(&mut self, text: &str) {
+    /// `more`: how many bytes of further frames follow. Room for them at once saves a batch of small
+    /// messages its growth, which cost more than the messages.
+    pub fn push_text(&mut self, text: &str, more: usize) {
+        if self.text.is_empty() {
+            self.text.reserve(text.len() + more);
+        }
         copy::append_text(&mut self.text, text);
-        self.ends.push(End::Text(self.text.len()));
+        self.push_end(End::Text(self.text.len()));
     }
 
-    pub fn push_binary(&mut self, bytes: &[u8]) {
+    /// As [`push_text`](Batch::push_text).
+    pub fn push_binary(&mut self, bytes: &[u8], more: usize) {
+        if self.binary.is_empty() {
+            self.binary.reserve(bytes.len() + more);
+        }
         copy::append(&mut self.binary, bytes);
-        self.ends.push(End::Binary(self.binary.len()));
+        self.push_end(End::Binary(self.binary.len()));
+    }
+
+    fn push_end(&mut self, end: End) {
+        const FEW: usize = 16;
+        if self.ends.len() == 1 {
+            self.ends.reserve_exact(FEW);
+        }
+        self.ends.push(end);
     }
 
     pub fn payload_bytes(&self) -> usize {
@@ -91,27 +127,37 @@ impl Batch {
     }
 
     /// The messages, if there are any; one alone is not copied again.
-    pub fn finish(self) -> Option<Messages> {
+    pub fn finish(mut self) -> Option<Messages> {
+        self.give_room_back();
         match self.ends[..] {
             [] => None,
-            [End::Text(_)] => Some(Messages::One(Message::Text(self.text))),
-            [End::Binary(_)] => Some(Messages::One(Message::Binary(self.binary))),
+            [End::Text(_)] => Some(Messages::One(Some(Message::Text(self.text)))),
+            [End::Binary(_)] => Some(Messages::One(Some(Message::Binary(self.binary)))),
             _ => Some(Messages::Many(Box::new(self))),
         }
     }
 
-    pub fn into_messages(self) -> impl ExactSizeIterator<Item = Message> {
-        let (mut text_at, mut binary_at) = (0, 0);
-        self.ends.into_iter().map(move |end| match end {
+    /// What follows may have been the beginning of a long message: credit counts bytes, not room.
+    fn give_room_back(&mut self) {
+        if self.text.capacity() > 2 * self.text.len() {
+            self.text.shrink_to_fit();
+        }
+        if self.binary.capacity() > 2 * self.binary.len() {
+            self.binary.shrink_to_fit();
+        }
+    }
+
+    fn next(&mut self) -> Option<Message> {
+        let end = *self.ends.get(self.taken)?;
+        self.taken += 1;
+        Some(match end {
             End::Text(end) => {
-                let text = self.text.get(text_at..end).unwrap_or_default();
-                text_at = end;
-                Message::from(text)
+                let start = std::mem::replace(&mut self.text_taken, end);
+                Message::from(self.text.get(start..end).unwrap_or_default())
             }
             End::Binary(end) => {
-                let bytes = self.binary.get(binary_at..end).unwrap_or_default();
-                binary_at = end;
-                Message::from(bytes)
+                let start = std::mem::replace(&mut self.binary_taken, end);
+                Message::from(self.binary.get(start..end).unwrap_or_default())
             }
         })
     }
@@ -150,8 +196,9 @@ pub(crate) struct Inbox {
     per_connection: usize,
     /// Bytes of messages in the channel.
     used: AtomicUsize,
-    /// Events that were put in and not taken, those in batches counted each.
-    waiting_events: AtomicUsize,
+    /// Events that were put in, those in batches counted each.
+    events_put: AtomicUsize,
+    events_taken: AtomicUsize,
     /// Connections whose reader waits for the common bytes.
     short: Mutex<VecDeque<Connection>>,
     /// Nobody takes events any more.
@@ -182,7 +229,8 @@ impl Inbox {
             total: limits.inbound_total,
             per_connection: limits.inbound_per_connection,
             used: AtomicUsize::new(0),
-            waiting_events: AtomicUsize::new(0),
+            events_put: AtomicUsize::new(0),
+            events_taken: AtomicUsize::new(0),
             short: Mutex::default(),
             discarding: AtomicBool::new(false),
             discarded: AtomicUsize::new(0),
@@ -199,7 +247,7 @@ impl Inbox {
 
     /// Puts an item in that has its slot.
     pub fn put(&self, item: Item) {
-        self.waiting_events.fetch_add(events_of(&item), SeqCst);
+        self.events_put.fetch_add(events_of(&item), SeqCst);
         if self.sender.try_send(item).is_err() {
             log::error!("an event found its reserved slot taken: this is a bug of wshub");
         }
@@ -218,7 +266,7 @@ impl Inbox {
             }
             Err(Discarding) => {
                 connection.account().cut.store(true, SeqCst);
-                self.discarded.fetch_add(messages.count(), SeqCst);
+                self.discarded.fetch_add(messages.left(), SeqCst);
                 Err(Discarding)
             }
         }
@@ -314,9 +362,11 @@ impl Inbox {
         account.waiting.store(false, SeqCst);
     }
 
-    /// The application has taken an event.
+    /// The application has taken an event. Called by the one [`Events`](super::Events) in charge:
+    /// a counter with one writer needs no locked instruction.
     pub fn taken(&self) {
-        self.waiting_events.fetch_sub(1, SeqCst);
+        self.events_taken
+            .store(self.events_taken.load(Relaxed).wrapping_add(1), Release);
     }
 
     /// The application has seen the messages of an item: gives their credit back.
@@ -350,15 +400,60 @@ impl Inbox {
 
     /// Events that wait, and messages that found no taker.
     pub fn not_taken(&self) -> usize {
-        self.waiting_events.load(SeqCst) + self.discarded.load(SeqCst)
+        let taken = self.events_taken.load(Acquire);
+        let waiting = self.events_put.load(SeqCst).wrapping_sub(taken);
+        waiting + self.discarded.load(SeqCst)
     }
 }
 
 fn events_of(item: &Item) -> usize {
     match item {
         Item::Open(_) => 1,
-        Item::Messages(_, messages) => messages.count(),
+        Item::Messages(_, messages) => messages.left(),
         Item::End(_, end) => 1 + usize::from(end.0.is_some()),
         Item::Stopped => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_gives_its_messages_in_order_and_counts_those_left() {
+        let mut batch = Batch::default();
+        for n in 0..100 {
+            match n % 3 {
+                0 => batch.push_binary(&[n], 10),
+                _ => batch.push_text(&n.to_string(), 10),
+            }
+        }
+        let Some(mut messages) = batch.finish() else {
+            panic!()
+        };
+        for n in 0..100u8 {
+            assert_eq!(messages.left(), 100 - usize::from(n));
+            let expected = match n % 3 {
+                0 => Message::from(&[n]),
+                _ => n.to_string().into(),
+            };
+            assert_eq!(messages.next(), Some(expected));
+        }
+        assert_eq!((messages.next(), messages.left()), (None, 0));
+    }
+
+    /// Credit counts bytes: the room that was made for what followed must not wait with them.
+    #[test]
+    fn f06_a_short_message_before_a_long_one_waits_in_little_room() {
+        for count in [1, 2] {
+            let mut batch = Batch::default();
+            for _ in 0..count {
+                batch.push_text("short", 60_000);
+                batch.push_binary(b"short", 60_000);
+            }
+            assert!(batch.text.capacity() > 60_000 && batch.binary.capacity() > 60_000);
+            batch.give_room_back();
+            assert!(batch.text.capacity() <= 20 && batch.binary.capacity() <= 20);
+        }
     }
 }
