@@ -132,11 +132,6 @@ impl Connection {
         self.0.outbox.send_prepared(message)
     }
 
-    /// As [`send_prepared`](Connection::send_prepared), for a broadcast that counts all at once.
-    pub(crate) fn send_uncounted(&self, message: &Prepared) -> Result<(), SendErrorKind> {
-        self.0.outbox.send_uncounted(message)
-    }
-
     /// Sends a ping now (RFC 6455 section 5.5.2); the heartbeat does so by itself after
     /// [`ping_interval`](crate::Limits::ping_interval) of silence. Never blocks.
     ///

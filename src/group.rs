@@ -97,8 +97,7 @@ impl Group {
     fn send(&mut self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         self.members
             .retain(|_, member| member.ready_state() != ReadyState::Closed);
-        Broadcast::to(self.members.values(), except, |member| {
-            member.send_prepared(message)
-        })
+        let others = self.members.values().filter(|&it| Some(it) != except);
+        Broadcast::of(others.map(|member| member.send_prepared(message)))
     }
 }

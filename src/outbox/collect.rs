@@ -2,13 +2,16 @@
 //! connection. The drain helper flushes for a sender that is busy for longer than [`LATEST`].
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::Outbox;
 use super::drain::Drain;
+use super::queue::COLLECT;
+use super::run::Run;
 use crate::lock::lock;
+use crate::message::Prepared;
 
 /// How long a frame is collected at most, whatever its sender does meanwhile.
 pub(crate) const LATEST: Duration = Duration::from_millis(2);
@@ -23,6 +26,11 @@ pub(crate) struct Collector {
     id: u64,
     drain: Arc<Drain>,
     state: Mutex<State>,
+    /// What it broadcasts.
+    pub(super) run: Run,
+    /// Connections that cannot take every frame: their socket refuses, or they are closing. While
+    /// there are any, broadcasts go to each connection by itself, which says what becomes of them.
+    troubled: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -42,6 +50,8 @@ impl Collector {
             id,
             drain,
             state: Mutex::default(),
+            run: Run::default(),
+            troubled: AtomicUsize::new(0),
         })
     }
 
@@ -55,13 +65,56 @@ impl Collector {
     }
 
     pub fn is_empty(&self) -> bool {
-        lock(&self.state).outboxes.is_empty()
+        lock(&self.state).outboxes.is_empty() && self.run.is_empty()
     }
 
     /// An Outbox collected its first frame.
     pub fn add(self: &Arc<Self>, outbox: &Arc<Outbox>) {
+        self.begin(|state| state.outboxes.push(outbox.clone()));
+    }
+
+    pub(super) fn note_trouble(&self, troubled: bool) {
+        if troubled {
+            self.troubled.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.troubled.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// True if a broadcast may join the run.
+    pub fn takes_broadcasts(&self, frame: &Prepared) -> bool {
+        self.is_active_here()
+            && frame.frame().len() < COLLECT / 4
+            && self.troubled.load(Ordering::SeqCst) == 0
+    }
+
+    /// Adds a broadcast to the run; says how many of `members` it goes to.
+    pub fn broadcast(
+        self: &Arc<Self>,
+        frame: &Prepared,
+        members: &Arc<[Arc<Outbox>]>,
+        except: Option<&Arc<Outbox>>,
+    ) -> usize {
+        let mut len = 0;
+        let mut push = || len = self.run.push(frame.frame(), members);
+        let passed_over = match except {
+            Some(except) => except.pass_over(&self.run, push),
+            None => {
+                push();
+                false
+            }
+        };
+        self.begin(|_| {});
+        if len >= COLLECT {
+            self.flush();
+        }
+        members.len() - usize::from(passed_over)
+    }
+
+    /// Something waits that was not there before.
+    fn begin(self: &Arc<Self>, add: impl FnOnce(&mut State)) {
         let mut state = lock(&self.state);
-        state.outboxes.push(outbox.clone());
+        add(&mut state);
         state.since.get_or_insert_with(Instant::now);
         if !std::mem::replace(&mut state.watched, true) {
             drop(state);
@@ -84,6 +137,21 @@ impl Collector {
         if state.outboxes.is_empty() {
             state.outboxes = outboxes;
         }
+        drop(state);
+        self.flush_run();
+    }
+
+    fn flush_run(&self) {
+        if self.run.is_empty() {
+            return;
+        }
+        let frames = self.run.frames();
+        for outbox in frames.members.iter() {
+            outbox.flush_run(&frames);
+        }
+        let end = frames.end();
+        drop(frames);
+        self.run.forget_until(end);
     }
 
     /// The drain helper's look: flushes what is overdue, and says when to look again. `None`:

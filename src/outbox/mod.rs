@@ -3,12 +3,14 @@
 //!
 //! Frames wait in one of two places, never in both: `collected` holds frames of a sender that has
 //! more to do (see [`collect`]) and that have not been offered to the socket; `kept` holds what the
-//! socket refused. Bounds apply to `kept` alone.
+//! socket refused. Bounds apply to `kept` alone. Collected broadcasts wait elsewhere, once for all
+//! connections (see [`run`]).
 
 pub(crate) mod collect;
 pub(crate) mod drain;
 mod kept;
 mod queue;
+mod run;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
@@ -34,6 +36,7 @@ use collect::Collector;
 use drain::Drain;
 use kept::Frame;
 use queue::{COLLECT, Outgoing, Put, Queue};
+use run::{Frames, Run};
 
 /// Buffer that stays with an idle connection.
 const IDLE: usize = 1 << 10;
@@ -108,6 +111,10 @@ impl Link {
 struct State {
     link: Option<Link>,
     queue: Queue,
+    /// Up to where it has had the collector's run; `None`: broadcasts do not reach it.
+    place: Option<u64>,
+    /// The collector counts it among those that cannot take every frame.
+    troubled: bool,
 }
 
 /// Why the Outbox gave its connection up.
@@ -145,6 +152,8 @@ impl Outbox {
                     collector,
                 }),
                 queue: Queue::new(bounds, close_timeout, Instant::now),
+                place: None,
+                troubled: false,
             }),
         })
     }
@@ -365,6 +374,54 @@ impl Outbox {
         self.watch(state);
     }
 
+    /// From now on the collector's run reaches it.
+    pub fn join_run(&self) {
+        let state = &mut *self.lock();
+        let collector = state.link.as_ref().and_then(|link| link.collector.as_ref());
+        state.place = collector.map(|collector| collector.run.end());
+    }
+
+    /// The connection is no longer among those that broadcasts reach.
+    pub fn leave_run(&self, collector: &Collector) {
+        let mut state = self.lock();
+        state.place = None;
+        if std::mem::take(&mut state.troubled) {
+            collector.note_trouble(false);
+        }
+    }
+
+    /// Lets what `push` appends to the run pass by; false if broadcasts do not reach it anyway.
+    fn pass_over(&self, run: &Run, push: impl FnOnce()) -> bool {
+        let mut state = self.lock();
+        push();
+        if let Some(place) = &mut state.place {
+            *place = run.end();
+        }
+        state.place.is_some()
+    }
+
+    /// Offers its part of the run to the socket, from where it lies.
+    fn flush_run(self: &Arc<Self>, frames: &Frames) {
+        let mut state = lock(&self.state);
+        let place = state.place;
+        let Some((link, queue)) = state.parts() else {
+            return;
+        };
+        match place {
+            Some(place) if place < frames.end() && queue.is_clear() => {
+                queue.write_frames(link, frames.between(place..frames.end()));
+                state.place = Some(frames.end());
+            }
+            _ => {
+                state.catch_up();
+                if let Some((link, queue)) = state.parts() {
+                    queue.flush(link);
+                }
+            }
+        }
+        self.watch(state);
+    }
+
     /// Gives buffers of an idle connection back.
     pub fn trim(&self) {
         let queue = &mut self.lock().queue;
@@ -380,6 +437,8 @@ impl Outbox {
         let (link, queue) = state.parts()?;
         queue.drain(link);
         queue.check_deadlines(link, now);
+        state.note_trouble();
+        let (link, queue) = state.parts()?;
         let wants_write = !queue.kept.is_empty() && !queue.cut;
         let deadline = queue.deadline();
         if !wants_write && deadline.is_none() {
@@ -399,6 +458,7 @@ impl Outbox {
         if let Some((link, queue)) = state.parts() {
             queue.give_up(link, Failure::CloseTimeout);
         }
+        state.note_trouble();
     }
 
     /// The connection has ended: lets everything go and says why the Outbox gave up, if it did.
@@ -407,6 +467,10 @@ impl Outbox {
         let mut state = self.lock();
         let state = &mut *state;
         if let Some(link) = state.link.take() {
+            if let (false, Some(collector)) = (state.troubled, &link.collector) {
+                state.troubled = true;
+                collector.note_trouble(true);
+            }
             let collected = kept::frames(&state.queue.collected);
             let unsent = collected.filter(|frame| !kept::is_control(frame)).count() as u64;
             let lost = state.queue.kept.clear() + unsent;
@@ -438,11 +502,14 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        let mut state = lock(&self.state);
+        state.catch_up();
+        state
     }
 
     /// Puts the Outbox on the drain helper's list if something waits or a deadline runs.
     fn watch(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        state.note_trouble();
         let Some((link, queue)) = state.parts() else {
             return;
         };
@@ -462,6 +529,31 @@ impl Outbox {
 impl State {
     fn parts(&mut self) -> Option<(&Link, &mut Queue)> {
         self.link.as_ref().map(|link| (link, &mut self.queue))
+    }
+
+    /// Takes over what the collector's run holds for it: whatever is done next comes after that.
+    fn catch_up(&mut self) {
+        let (Some(link), Some(place)) = (&self.link, &mut self.place) else {
+            return;
+        };
+        let Some(run) = link.collector.as_ref().map(|collector| &collector.run) else {
+            return;
+        };
+        if *place != run.end() {
+            *place = run.take_from(*place, |frames| self.queue.take_over(link, frames));
+        }
+    }
+
+    /// Tells the collector whether this connection can take every frame.
+    fn note_trouble(&mut self) {
+        let Some(link) = &self.link else { return };
+        let troubled = !self.queue.is_well();
+        if troubled != self.troubled {
+            self.troubled = troubled;
+            if let Some(collector) = &link.collector {
+                collector.note_trouble(troubled);
+            }
+        }
     }
 
     /// Writes, collects or keeps a message; gives the collector that has to hear of its first frame.

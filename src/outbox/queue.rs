@@ -170,6 +170,38 @@ impl Queue {
         }
     }
 
+    /// Nothing keeps a frame from being taken.
+    pub fn is_well(&self) -> bool {
+        self.kept.is_empty() && self.failure.is_none() && !self.sender.close_sent()
+    }
+
+    /// A frame would go to the socket at once.
+    pub fn is_clear(&self) -> bool {
+        self.is_well() && self.collected.is_empty()
+    }
+
+    /// Offers whole frames to the socket and keeps what it refuses.
+    pub fn write_frames(&mut self, link: &Link, frames: &[u8]) {
+        let result = link.transport.try_write(&[IoSlice::new(frames)]);
+        let written = self.accepted(link, result);
+        if written < frames.len() {
+            self.keep_frames(link, frames, written);
+        }
+    }
+
+    /// Collects frames that wait elsewhere, or keeps them behind what is kept. After a Close, or a
+    /// failure, nothing more is sent: they came later.
+    pub fn take_over(&mut self, link: &Link, frames: &[u8]) {
+        if self.failure.is_some() || self.sender.close_sent() {
+            return;
+        }
+        if self.kept.is_empty() {
+            self.collected.extend_from_slice(frames);
+        } else {
+            self.keep_frames(link, frames, 0);
+        }
+    }
+
     pub fn flush(&mut self, link: &Link) {
         if self.collected.is_empty() || self.cut {
             return;
@@ -216,13 +248,18 @@ impl Queue {
         })
     }
 
-    /// The socket took `written` bytes of what was collected: keeps the rest, frame by frame.
+    /// The socket took `written` bytes of what was collected: keeps the rest.
     fn keep_collected(&mut self, link: &Link, written: usize) {
         let collected = std::mem::take(&mut self.collected);
+        self.keep_frames(link, &collected, written);
+    }
+
+    /// Keeps frames, of which `written` bytes have left, one by one.
+    fn keep_frames(&mut self, link: &Link, frames: &[u8], written: usize) {
         // Without a common collector only a handler collects, and it waits for what it collected.
         let unbounded = link.collector.is_none();
         let mut at = 0;
-        for frame in kept::frames(&collected) {
+        for frame in kept::frames(frames) {
             let begun = written.saturating_sub(at).min(frame.len());
             at += frame.len();
             if begun == frame.len() {

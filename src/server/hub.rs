@@ -22,7 +22,7 @@ use crate::lock::lock;
 use crate::message::Prepared;
 use crate::outbox::collect::Collector;
 use crate::outbox::drain::Drain;
-use crate::outbox::{Bounds, Overflow};
+use crate::outbox::{Bounds, Outbox, Overflow};
 use crate::protocol::close::CloseCode;
 use crate::stats::{Counters, Stats};
 use crate::transport::{How, Transport, Waker};
@@ -66,7 +66,7 @@ struct Registry {
     /// Connections whose thread lives, and whether broadcasts reach them yet.
     connections: HashMap<u64, Member>,
     /// Those that broadcasts reach, as the last broadcast saw them; `None` after a change.
-    snapshot: Option<Arc<[Connection]>>,
+    snapshot: Option<Arc<[Arc<Outbox>]>>,
     /// Slots in use: connections that live, and ended ones whose Close was not taken.
     slots: usize,
     /// Slots whose connection has not joined yet.
@@ -99,14 +99,11 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
-    pub(crate) fn to<'a>(
-        members: impl Iterator<Item = &'a Connection>,
-        except: Option<&Connection>,
-        send: impl Fn(&Connection) -> Result<(), SendErrorKind>,
-    ) -> Self {
+    /// What became of each send.
+    pub(crate) fn of(sends: impl Iterator<Item = Result<(), SendErrorKind>>) -> Self {
         let mut done = Broadcast::default();
-        for member in members.filter(|&member| Some(member) != except) {
-            match send(member) {
+        for sent in sends {
+            match sent {
                 Ok(()) => done.sent += 1,
                 Err(SendErrorKind::Closed) => {}
                 Err(_) => done.dropped += 1,
@@ -329,6 +326,7 @@ impl Hub {
 
     /// From now on broadcasts reach the connection.
     pub fn announce(&self, connection: &Connection) {
+        connection.outbox().join_run();
         let mut registry = self.registry();
         if let Some(member) = registry.connections.get_mut(&connection.id()) {
             member.announced = true;
@@ -342,6 +340,7 @@ impl Hub {
         registry.connections.remove(&connection.id());
         registry.snapshot = None;
         drop(registry);
+        connection.outbox().leave_run(&self.collector);
         self.someone_left();
     }
 
@@ -362,7 +361,7 @@ impl Hub {
         self.left.notify_all();
     }
 
-    fn members(&self) -> Arc<[Connection]> {
+    fn members(&self) -> Arc<[Arc<Outbox>]> {
         let mut registry = self.registry();
         if let Some(snapshot) = &registry.snapshot {
             return snapshot.clone();
@@ -371,8 +370,9 @@ impl Hub {
             .connections
             .values()
             .filter(|member| member.announced);
-        let snapshot: Arc<[Connection]> =
-            announced.map(|member| member.connection.clone()).collect();
+        let snapshot: Arc<[Arc<Outbox>]> = announced
+            .map(|member| member.connection.outbox().clone())
+            .collect();
         registry.snapshot = Some(snapshot.clone());
         snapshot
     }
@@ -397,10 +397,18 @@ impl Hub {
 
     /// Sends one encoded message to everyone but `except`.
     pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
-        let members = self.members();
-        let done = Broadcast::to(members.iter(), except, |member| {
-            member.send_uncounted(message)
-        });
+        let (members, except) = (self.members(), except.map(Connection::outbox));
+        let done = if self.collector.takes_broadcasts(message) {
+            Broadcast {
+                sent: self.collector.broadcast(message, &members, except),
+                dropped: 0,
+            }
+        } else {
+            let others = members
+                .iter()
+                .filter(|&member| !except.is_some_and(|except| Arc::ptr_eq(member, except)));
+            Broadcast::of(others.map(|member| member.send_uncounted(message)))
+        };
         self.counters
             .sent(done.sent as u64, (done.sent * message.len()) as u64);
         done

@@ -1,0 +1,101 @@
+//! Broadcasts of a sender that has more to do: a *run* of frames that waits once for all
+//! connections, not once in each. A queued broadcast then costs a connection nothing until the run
+//! is flushed, and is copied nowhere.
+//!
+//! Every connection that broadcasts reach has its place in the run: it has had what lies before, and
+//! not what lies behind. Whoever locks its Outbox first takes that over into `collected`, so that
+//! the order of all that is sent to one connection is kept; the flush writes it where it lies.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::Outbox;
+use crate::lock::lock;
+
+#[derive(Default)]
+pub(crate) struct Run {
+    /// Where the run ends, and where it begins. Places count all bytes there ever were.
+    end: AtomicU64,
+    start: AtomicU64,
+    frames: Mutex<Frames>,
+}
+
+/// What the run consists of now; a clone holds it still.
+#[derive(Clone, Default)]
+pub(super) struct Frames {
+    start: u64,
+    bytes: Arc<Vec<u8>>,
+    /// Those whom it goes to. Who is not among them has a place behind it, or has ended.
+    pub members: Arc<[Arc<Outbox>]>,
+}
+
+impl Frames {
+    pub fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+
+    /// What lies between two places.
+    pub fn between(&self, places: Range<u64>) -> &[u8] {
+        let at = |place: u64| usize::try_from(place.saturating_sub(self.start)).ok();
+        let range = at(places.start).zip(at(places.end));
+        let bytes = range.and_then(|(start, end)| self.bytes.get(start..end));
+        bytes.unwrap_or_default()
+    }
+}
+
+impl Run {
+    pub fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.start.load(Ordering::Acquire) == self.end()
+    }
+
+    /// Appends a frame; returns how many bytes the run has now.
+    pub fn push(&self, frame: &[u8], members: &Arc<[Arc<Outbox>]>) -> usize {
+        let mut frames = lock(&self.frames);
+        if !Arc::ptr_eq(&frames.members, members) {
+            frames.members = members.clone();
+        }
+        // Copies the run only while it is being flushed by another thread.
+        Arc::make_mut(&mut frames.bytes).extend_from_slice(frame);
+        self.end.store(frames.end(), Ordering::Release);
+        frames.bytes.len()
+    }
+
+    /// Hands what lies behind `place` to `take`; returns the place behind it.
+    pub fn take_from(&self, place: u64, take: impl FnOnce(&[u8])) -> u64 {
+        let frames = lock(&self.frames);
+        let end = frames.end();
+        take(frames.between(place..end));
+        end
+    }
+
+    pub fn frames(&self) -> Frames {
+        lock(&self.frames).clone()
+    }
+
+    /// Every connection has had what lies before `place`.
+    pub fn forget_until(&self, place: u64) {
+        let mut frames = lock(&self.frames);
+        let count = frames.between(frames.start..place).len();
+        frames.start += count as u64;
+        self.start.store(frames.start, Ordering::Release);
+        match Arc::get_mut(&mut frames.bytes) {
+            Some(bytes) => drop(bytes.drain(..count)),
+            None => {
+                frames.bytes = frames
+                    .bytes
+                    .get(count..)
+                    .unwrap_or_default()
+                    .to_vec()
+                    .into()
+            }
+        }
+        if frames.bytes.is_empty() {
+            frames.members = Arc::default();
+        }
+    }
+}
