@@ -16,6 +16,9 @@ use crate::message::Prepared;
 /// How long a frame is collected at most, whatever its sender does meanwhile.
 pub(crate) const LATEST: Duration = Duration::from_millis(2);
 
+/// Looks after which the drain helper forgets a collector that collects nothing.
+pub(super) const IDLE_LOOKS: u32 = 16;
+
 thread_local! {
     /// The collector for which this thread collects now; 0: none.
     static ACTIVE: Cell<u64> = const { Cell::new(0) };
@@ -40,6 +43,8 @@ struct State {
     since: Option<Instant>,
     /// The drain helper looks here every [`LATEST`].
     watched: bool,
+    /// Its looks since a frame was collected.
+    looks: u32,
 }
 
 impl Collector {
@@ -115,6 +120,7 @@ impl Collector {
     fn begin(self: &Arc<Self>, add: impl FnOnce(&mut State)) {
         let mut state = lock(&self.state);
         add(&mut state);
+        state.looks = 0;
         state.since.get_or_insert_with(Instant::now);
         if !std::mem::replace(&mut state.watched, true) {
             drop(state);
@@ -154,21 +160,28 @@ impl Collector {
         self.run.forget_until(end);
     }
 
+    /// What was collected has been offered to the sockets by its sender.
+    pub fn flushed(&self) {
+        let mut state = lock(&self.state);
+        state.since = None;
+        state.outboxes.clear();
+    }
+
     /// The drain helper's look: flushes what is overdue, and says when to look again. `None`:
-    /// nothing has been collected since the last look, the helper may forget this collector.
+    /// nothing has been collected for a while, the helper may forget this collector. Not at once: to
+    /// be told again costs the sender more than all these looks.
     pub fn service(&self, now: Instant) -> Option<Instant> {
         let mut state = lock(&self.state);
-        match state.since {
-            None => {
-                state.watched = false;
-                None
-            }
-            Some(since) if since + LATEST <= now => {
-                drop(state);
-                self.flush();
-                Some(now + LATEST)
-            }
-            Some(since) => Some(since + LATEST),
+        state.looks += 1;
+        let Some(since) = state.since else {
+            state.watched = state.looks < IDLE_LOOKS;
+            return state.watched.then(|| now + LATEST);
+        };
+        if since + LATEST > now {
+            return Some(since + LATEST);
         }
+        drop(state);
+        self.flush();
+        Some(now + LATEST)
     }
 }

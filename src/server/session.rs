@@ -146,6 +146,7 @@ impl<'a> Session<'a> {
                 .connection
                 .outbox()
                 .wait_drained(Instant::now() + self.write_timeout, Failure::SlowConsumer);
+            self.collector.flushed();
         }
     }
 
