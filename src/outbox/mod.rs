@@ -253,6 +253,30 @@ impl Outbox {
         self.wait_for_kept(state, deadline, failure)
     }
 
+    /// Starts or answers the closing handshake and waits until that has left. For the connection's
+    /// own thread, which lets go of the Outbox next: the drain helper is not told of the Close,
+    /// which would cost two wake-ups for nothing.
+    pub fn close_blocking(
+        self: &Arc<Self>,
+        code: Option<CloseCode>,
+        reason: &str,
+        deadline: Instant,
+        failure: Failure,
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        let Some((link, queue)) = state.parts() else {
+            return Err(Error::Closed);
+        };
+        let watched = queue.watched;
+        queue.put_close(link, code, reason);
+        (queue.watched, queue.attended) = (watched, true);
+        self.set_ready(ReadyState::Closing);
+        let last = queue.kept.last();
+        state.note_trouble();
+        drop(state);
+        self.drain_until(last, deadline, failure)
+    }
+
     /// Waits until all that is kept now has left; the drain helper is left alone meanwhile.
     fn wait_for_kept(
         self: &Arc<Self>,

@@ -1195,3 +1195,34 @@ fn a_run_keeps_its_order_with_threads() {
         assert_eq!(next, COUNT);
     }
 }
+
+#[test]
+fn a_close_by_the_thread_that_ends_the_connection_does_not_wake_the_helper() {
+    let rig = rig(Overflow::Disconnect, 1000, &[ALL, ALL]);
+    rig.collecting(|| rig.send("collected")).unwrap();
+    let deadline = Instant::now() + AGE;
+    let closed = rig
+        .outbox
+        .close_blocking(None, "", deadline, Failure::CloseTimeout);
+    assert!(closed.is_ok() && !rig.is_watched());
+    assert_eq!(rig.script.texts(), ["collected"]);
+    assert_eq!(rig.script.frames().last().unwrap().0, 8);
+    assert_eq!(rig.outbox.ready_state(), ReadyState::Closing);
+}
+
+#[test]
+fn a_close_behind_what_the_helper_drains_leaves_it_to_the_helper_to_let_go() {
+    let rig = rig(Overflow::Disconnect, 1000, &[3]);
+    rig.send("kept").unwrap();
+    assert!(rig.is_watched());
+    let now = Instant::now();
+    let closed = rig
+        .outbox
+        .close_blocking(None, "", now, Failure::CloseTimeout);
+    assert!(matches!(closed, Err(Error::SlowConsumer)));
+    assert!(
+        rig.is_watched(),
+        "finish wakes the helper, which holds the stream"
+    );
+    assert_eq!(rig.script.shutdowns(), [How::Reset]);
+}

@@ -205,8 +205,8 @@ impl Driver {
             End::Closed(code, reason) => {
                 self.parting = Parting::Linger;
                 // RFC 6455 section 5.5.1: the answer echoes the code; a second Close is never sent.
-                let _ = outbox.close(code, "");
-                let was_clean = outbox.wait_drained(deadline, Failure::CloseTimeout).is_ok();
+                let closed = outbox.close_blocking(code, "", deadline, Failure::CloseTimeout);
+                let was_clean = closed.is_ok();
                 match outbox.failure() {
                     Some(Failure::SlowConsumer) => {
                         (Some(Error::SlowConsumer), CloseEvent::abnormal())
@@ -228,8 +228,10 @@ impl Driver {
                 self.parting = Parting::Reset;
                 let unspoken = outbox.failure().is_none();
                 if let Some(code) = error.close_code().filter(|_| unspoken) {
-                    let _ = outbox.close(Some(code), &error.to_string());
-                    if outbox.wait_drained(deadline, Failure::CloseTimeout).is_ok() {
+                    let reason = error.to_string();
+                    let closed =
+                        outbox.close_blocking(Some(code), &reason, deadline, Failure::CloseTimeout);
+                    if closed.is_ok() {
                         self.parting = Parting::Linger;
                     }
                 }

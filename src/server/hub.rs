@@ -350,9 +350,13 @@ impl Hub {
         self.someone_left();
     }
 
+    /// Nobody waits for it before the shutdown, and a notice is a system call.
     fn someone_left(&self) {
         let mut registry = self.registry();
-        let stopped = self.is_closing() && registry.is_silent() && !registry.stopped;
+        if !self.is_closing() {
+            return;
+        }
+        let stopped = registry.is_silent() && !registry.stopped;
         registry.stopped |= stopped;
         drop(registry);
         if stopped {

@@ -31,6 +31,7 @@ pub(crate) struct TcpTransport {
 impl TcpTransport {
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         // BSDs hand the listener's non-blocking mode on to the connection; Linux does not.
+        #[cfg(not(target_os = "linux"))]
         stream.set_nonblocking(false)?;
         // Frames leave in whole writes: waiting for more would only delay them.
         stream.set_nodelay(true)?;
