@@ -14,6 +14,7 @@
 //!   misses: [`Overflow`], [`SendError`].
 //! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`],
 //!   [`secret_matches`]; plain requests: [`Response`].
+//! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`.
 //! - Ending: [`ServerHandle::shutdown`], [`Server::shutdown`], [`ShutdownReport`]; counting:
 //!   [`Stats`].
 //! - Threads: one per open connection or handshake, of [`Limits::stack_size`], kept a while for the
@@ -50,6 +51,8 @@ mod seeded;
 mod server;
 mod stats;
 pub mod testing;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 mod websocket;
 
@@ -74,6 +77,8 @@ pub use server::{
     ShutdownReport, serve,
 };
 pub use stats::Stats;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsBuilder, TlsError, TlsVersion};
 pub use transport::{How, Transport, Waker};
 #[cfg(feature = "client")]
 pub use websocket::ClientError;

@@ -23,9 +23,15 @@ pub fn run(example: impl FnOnce(&str) -> io::Result<()>) -> ExitCode {
 }
 
 /// Says where the server listens, and shuts it down gracefully on Ctrl-C or SIGTERM.
+#[allow(dead_code)] // The example of TLS has another scheme.
 pub fn announce(addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
+    announce_as("ws", addr, handle)
+}
+
+/// As [`announce`], with the scheme of the URL.
+pub fn announce_as(scheme: &str, addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
     ctrlc::set_handler(move || handle.shutdown()).map_err(io::Error::other)?;
-    println!("listening on ws://{addr}/");
+    println!("listening on {scheme}://{addr}/");
     io::stdout().flush()
 }
 

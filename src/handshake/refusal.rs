@@ -52,6 +52,13 @@ pub enum Refusal {
     HttpVersion,
     /// A TLS client spoke to a port without TLS. No answer: it could not read one.
     TlsOnPlainPort,
+    /// A client without TLS spoke to a port with TLS. 400, in clear.
+    PlainOnTlsPort,
+    /// The TLS handshake failed. No HTTP answer: TLS has alerts of its own.
+    TlsHandshake {
+        /// Why, and what to do.
+        problem: String,
+    },
     /// The method is not GET, or for a plain request GET or HEAD. 405 with `Allow`.
     Method {
         /// The method, escaped and cut short.
@@ -126,6 +133,7 @@ impl Refusal {
     pub fn status(&self) -> Option<u16> {
         Some(match self {
             Self::Malformed(_) | Self::BodyOnUpgrade | Self::Key | Self::SubprotocolSyntax => 400,
+            Self::PlainOnTlsPort => 400,
             Self::Origin { .. } | Self::Host { .. } => 403,
             Self::Method { .. } => 405,
             Self::Timeout => 408,
@@ -140,7 +148,8 @@ impl Refusal {
             Self::Full | Self::Evicted | Self::ShuttingDown => 503,
             Self::HttpVersion => 505,
             Self::HookRejected(reject) => reject.status(),
-            Self::TlsOnPlainPort | Self::PeerLeft | Self::Silence => return None,
+            Self::TlsOnPlainPort | Self::TlsHandshake { .. } => return None,
+            Self::PeerLeft | Self::Silence => return None,
         })
     }
 
@@ -159,6 +168,8 @@ impl Refusal {
             Self::Malformed(_) => "malformed",
             Self::HttpVersion => "http_version",
             Self::TlsOnPlainPort => "tls",
+            Self::PlainOnTlsPort => "plain",
+            Self::TlsHandshake { .. } => "tls_handshake",
             Self::Method { .. } => "method",
             Self::UpgradeOverHttp10 => "http10",
             Self::UpgradeMissing | Self::UpgradeRequired => "upgrade",
@@ -227,6 +238,11 @@ impl fmt::Display for Refusal {
             Self::TlsOnPlainPort => {
                 f.write_str("a TLS client came to a port without TLS; use ws:// in place of wss://")
             }
+            Self::PlainOnTlsPort => f.write_str(
+                "a client without TLS came to a port with TLS; use wss:// in place of ws://, \
+                 https:// in place of http://",
+            ),
+            Self::TlsHandshake { problem } => write!(f, "the TLS handshake failed: {problem}"),
             Self::Method { method } => write!(f, "method \"{method}\" is not served; use GET"),
             Self::UpgradeOverHttp10 => {
                 f.write_str("a WebSocket cannot be opened over HTTP/1.0; use HTTP/1.1")

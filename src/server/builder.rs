@@ -17,6 +17,8 @@ use crate::handshake::negotiate::Rules;
 use crate::handshake::{Accept, Reject, Request, Response};
 use crate::limits::Limits;
 use crate::outbox::Overflow;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::transport::Waker;
 use crate::websocket::{self, HandshakeError, WebSocket};
 
@@ -61,6 +63,8 @@ pub struct ServerBuilder {
     overflow: Overflow,
     rules: Rules,
     hooks: Hooks,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 impl ServerBuilder {
@@ -125,6 +129,16 @@ impl ServerBuilder {
     /// browser that only WebSocket is spoken here.
     pub fn http(mut self, hook: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         self.hooks.http = Some(Box::new(hook));
+        self
+    }
+
+    /// Speaks TLS on every connection, and nothing else: `wss://`, and `https://` for the
+    /// [`http`](ServerBuilder::http) hook. The TLS handshake counts into
+    /// [`handshake_timeout`](Limits::handshake_timeout); who comes without TLS is told so (400).
+    /// Streams that are [attached](Server::attach) speak it as well. Feature `tls`.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: &Tls) -> Self {
+        self.tls = Some(tls.clone());
         self
     }
 
@@ -258,6 +272,8 @@ impl ServerBuilder {
             overflow,
             rules,
             hooks,
+            #[cfg(feature = "tls")]
+            tls,
         } = self;
         Hub::start(
             Setup {
@@ -266,6 +282,8 @@ impl ServerBuilder {
                 rules,
                 hooks,
                 handler,
+                #[cfg(feature = "tls")]
+                tls,
             },
             waker,
             accepting,

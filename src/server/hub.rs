@@ -25,6 +25,8 @@ use crate::outbox::drain::Drain;
 use crate::outbox::{Bounds, Outbox, Overflow};
 use crate::protocol::close::CloseCode;
 use crate::stats::{Counters, Stats};
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::transport::{How, Transport, Waker};
 
 /// How much longer than its own deadlines a shutdown waits for threads to leave.
@@ -37,6 +39,8 @@ pub(crate) struct Hub {
     pub hooks: Hooks,
     /// Runs each connection on its own thread; without it events go to the application thread.
     pub handler: Option<Handler>,
+    #[cfg(feature = "tls")]
+    pub tls: Option<Tls>,
     pub counters: Arc<Counters>,
     pub refusals: Refusals,
     pub drain: Arc<Drain>,
@@ -130,6 +134,8 @@ pub(crate) struct Setup {
     pub rules: Rules,
     pub hooks: Hooks,
     pub handler: Option<Handler>,
+    #[cfg(feature = "tls")]
+    pub tls: Option<Tls>,
 }
 
 impl Hub {
@@ -149,6 +155,8 @@ impl Hub {
             rules: setup.rules,
             hooks: setup.hooks,
             handler: setup.handler,
+            #[cfg(feature = "tls")]
+            tls: setup.tls,
             counters: Arc::default(),
             refusals: Refusals::default(),
             collector: Collector::new(drain.clone()),
@@ -163,6 +171,14 @@ impl Hub {
             left: Condvar::new(),
             threads: Mutex::new(vec![thread]),
         }))
+    }
+
+    /// Whether every connection begins with a TLS handshake, before which nothing can be said.
+    fn speaks_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
     }
 
     pub fn own_thread(&self, thread: JoinHandle<()>) {
@@ -199,7 +215,9 @@ impl Hub {
     /// Answers without waiting, from a thread that others depend on.
     fn refuse_at_once(&self, transport: &dyn Transport, refusal: &Refusal) {
         self.counters.refuse(refusal.reason());
-        let _ = transport.try_write(&[std::io::IoSlice::new(&refusal.encode())]);
+        if !self.speaks_tls() {
+            let _ = transport.try_write(&[std::io::IoSlice::new(&refusal.encode())]);
+        }
         transport.shutdown(How::Both);
     }
 

@@ -12,6 +12,7 @@ pub(crate) mod inbox;
 mod opening;
 mod pool;
 mod refusals;
+mod secure;
 mod session;
 pub(crate) mod upgrade;
 

@@ -10,6 +10,7 @@ use super::connection;
 use super::driver::{Driver, LINGER};
 use super::http;
 use super::hub::Hub;
+use super::secure::{Secured, secure};
 use super::upgrade::{self, NoRequest};
 use crate::connection::Connection;
 use crate::handshake::{Refusal, Request};
@@ -42,9 +43,18 @@ fn open_or_refuse(
 ) -> Option<Box<Driver>> {
     let _place = Place { hub, id };
     let deadline = Instant::now() + hub.limits.handshake_timeout;
-    let driver = open(hub, id, transport, peer, deadline).unwrap_or_else(|refusal| {
+    let mut secured = match secure(hub, id, transport, deadline) {
+        Ok(secured) => secured,
+        Err(refusal) => {
+            note_refusal(hub, &refusal, peer);
+            transport.shutdown(How::Both);
+            return None;
+        }
+    };
+    let transport = secured.transport.clone();
+    let driver = open(hub, id, &mut secured, peer, deadline).unwrap_or_else(|refusal| {
         note_refusal(hub, &refusal, peer);
-        answer_refusal(&**transport, &refusal);
+        answer_refusal(&*transport, &refusal);
         None
     });
     match &driver {
@@ -70,12 +80,13 @@ impl Drop for Place<'_> {
 fn open(
     hub: &Hub,
     id: u64,
-    transport: &Arc<dyn Transport>,
+    secured: &mut Secured,
     peer: Option<SocketAddr>,
     deadline: Instant,
 ) -> Result<Option<Box<Driver>>, Refusal> {
-    let (request, buffer) = read_request(hub, id, &**transport, deadline)?;
-    let request = request.with_peer_addr(peer);
+    let (request, buffer) = read_request(hub, id, &*secured.transport, deadline)?;
+    let request = secured.identify(request).with_peer_addr(peer);
+    let transport = &secured.transport;
     if !request.wants_upgrade() {
         http::answer(hub, id, &**transport, &request, peer);
         return Ok(None);
@@ -115,8 +126,10 @@ fn read_request(
     match upgrade::read_request(&hub.limits, &mut buffer, fill) {
         Ok(request) => Ok((request, buffer)),
         Err(NoRequest::Refused(refusal)) => Err(refusal),
-        Err(NoRequest::Ended) if hub.is_closing() => Err(Refusal::ShuttingDown),
-        Err(NoRequest::Ended) if hub.has_evicted(id) => Err(Refusal::Evicted),
+        Err(NoRequest::Ended) => Err(ended(hub, id)),
+        Err(NoRequest::Failed(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(ended(hub, id))
+        }
         Err(NoRequest::Failed(error)) if error.kind() == io::ErrorKind::TimedOut => {
             Err(match buffer.is_empty() {
                 true => Refusal::Silence,
@@ -124,6 +137,17 @@ fn read_request(
             })
         }
         Err(_) => Err(Refusal::PeerLeft),
+    }
+}
+
+/// Why a handshake's stream ended: reading is ended from here when it has to give way.
+pub(super) fn ended(hub: &Hub, id: u64) -> Refusal {
+    if hub.is_closing() {
+        Refusal::ShuttingDown
+    } else if hub.has_evicted(id) {
+        Refusal::Evicted
+    } else {
+        Refusal::PeerLeft
     }
 }
 
@@ -164,7 +188,7 @@ pub(super) fn note_refusal(hub: &Hub, refusal: &Refusal, peer: Option<SocketAddr
 }
 
 /// A complete answer, then a lingering close, so that the peer reads it.
-fn answer_refusal(transport: &dyn Transport, refusal: &Refusal) {
+pub(super) fn answer_refusal(transport: &dyn Transport, refusal: &Refusal) {
     if refusal.status().is_none() {
         return;
     }

@@ -2,6 +2,8 @@
 
 mod memory;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -12,6 +14,8 @@ use std::time::Instant;
 
 pub use memory::{Duplex, duplex};
 pub(crate) use tcp::TcpTransport;
+#[cfg(feature = "tls")]
+pub(crate) use tls::{HandshakeError, TlsTransport};
 
 /// A byte stream whose two directions are used by different threads at once, through a shared
 /// reference.

@@ -1,0 +1,99 @@
+//! The step before the opening handshake: TLS, where the server speaks it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+#[cfg(feature = "tls")]
+use std::io;
+
+use super::hub::Hub;
+#[cfg(feature = "tls")]
+use super::{driver::LINGER, opening};
+use crate::handshake::{Refusal, Request};
+#[cfg(feature = "tls")]
+use crate::tls::{Tls, explain};
+use crate::transport::Transport;
+#[cfg(feature = "tls")]
+use crate::transport::{self, HandshakeError, TlsTransport};
+
+/// A stream that a request may be read from, and who is known to be at its other end.
+pub(super) struct Secured {
+    pub transport: Arc<dyn Transport>,
+    #[cfg(feature = "tls")]
+    client_certificates: Box<[Vec<u8>]>,
+}
+
+impl Secured {
+    fn as_it_came(transport: &Arc<dyn Transport>) -> Self {
+        Secured {
+            transport: transport.clone(),
+            #[cfg(feature = "tls")]
+            client_certificates: Box::default(),
+        }
+    }
+
+    /// The request with what TLS says of its client.
+    #[cfg(feature = "tls")]
+    pub fn identify(&mut self, request: Request) -> Request {
+        request.with_client_certificates(std::mem::take(&mut self.client_certificates))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub fn identify(&mut self, request: Request) -> Request {
+        request
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+pub(super) fn secure(
+    _: &Hub,
+    _: u64,
+    below: &Arc<dyn Transport>,
+    _: Instant,
+) -> Result<Secured, Refusal> {
+    Ok(Secured::as_it_came(below))
+}
+
+/// The TLS handshake, if there is to be one, on the connection's thread. A client that fails it has
+/// been told when this returns.
+#[cfg(feature = "tls")]
+pub(super) fn secure(
+    hub: &Hub,
+    id: u64,
+    below: &Arc<dyn Transport>,
+    deadline: Instant,
+) -> Result<Secured, Refusal> {
+    let Some(tls) = &hub.tls else {
+        return Ok(Secured::as_it_came(below));
+    };
+    handshake(tls, below, deadline).map_err(|error| match error {
+        HandshakeError::PlainText => {
+            opening::answer_refusal(&**below, &Refusal::PlainOnTlsPort);
+            Refusal::PlainOnTlsPort
+        }
+        HandshakeError::Tls(error) => {
+            // So that no reset overtakes the alert.
+            transport::linger(&**below, Instant::now() + LINGER);
+            Refusal::TlsHandshake {
+                problem: explain(&error),
+            }
+        }
+        HandshakeError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Refusal::Timeout,
+        HandshakeError::Io(_) => opening::ended(hub, id),
+    })
+}
+
+#[cfg(feature = "tls")]
+fn handshake(
+    tls: &Tls,
+    below: &Arc<dyn Transport>,
+    deadline: Instant,
+) -> Result<Secured, HandshakeError> {
+    let transport =
+        TlsTransport::server(below.clone(), tls.config()).map_err(HandshakeError::Tls)?;
+    transport.handshake(deadline)?;
+    Ok(Secured {
+        client_certificates: transport.peer_certificates(),
+        transport: Arc::new(transport),
+    })
+}

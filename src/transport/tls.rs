@@ -1,0 +1,373 @@
+//! TLS over another transport: two directions that share one state, and a lock that is held while
+//! bytes are encrypted or decrypted, never while anything waits.
+
+use std::fmt;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use rustls::{Connection, ServerConfig, ServerConnection};
+
+use super::{How, Transport, Waker};
+use crate::lock::lock;
+
+/// Plaintext that is encrypted before the stream below has taken what came before it: four full
+/// records, which is what a flush of collected frames fills.
+const AHEAD: usize = 64 << 10;
+/// What one read from the stream below takes, at least and at most: an idle connection holds the
+/// least, and the most is a full record (RFC 8446 section 5.2).
+const READ: RangeInclusive<usize> = 512..=5 + (16 << 10) + 256;
+
+pub(crate) struct TlsTransport {
+    below: Arc<dyn Transport>,
+    session: Mutex<Session>,
+    /// Reading was ended from here: an end of the stream is no truncation then.
+    read_ended: AtomicBool,
+}
+
+struct Session {
+    connection: Connection,
+    raw: Raw,
+    /// The peer broke TLS; what it sent before that comes first.
+    failure: Option<rustls::Error>,
+    /// Bytes, none or one, that are encrypted and were not reported as written: the caller comes
+    /// back for them, and so sees that ciphertext waits.
+    owed: usize,
+    /// close_notify was sent: nothing is written any more.
+    write_ended: bool,
+}
+
+/// What was read from below and not given to rustls. Its memory goes as soon as it is empty: rustls
+/// keeps what it needs of a record that has come in part.
+#[derive(Default)]
+struct Raw {
+    bytes: Vec<u8>,
+    taken: usize,
+    /// How much the last read brought.
+    last: usize,
+}
+
+impl Raw {
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.taken..).unwrap_or_default()
+    }
+
+    fn take(&mut self, count: usize) {
+        self.taken += count;
+        if self.taken >= self.bytes.len() {
+            self.clear();
+        }
+    }
+
+    fn clear(&mut self) {
+        (self.bytes, self.taken) = (Vec::new(), 0);
+    }
+
+    /// Reads, when everything was taken. A read that brings much makes room for more the next time.
+    fn fill(&mut self, below: &dyn Transport, deadline: Option<Instant>) -> io::Result<usize> {
+        self.bytes = vec![0; (2 * self.last).clamp(*READ.start(), *READ.end())];
+        let read = below.read(&mut self.bytes, deadline);
+        self.last = *read.as_ref().unwrap_or(&0);
+        self.bytes.truncate(self.last);
+        if self.last == 0 {
+            self.clear();
+        }
+        read
+    }
+}
+
+/// Why a TLS handshake failed.
+#[derive(Debug)]
+pub(crate) enum HandshakeError {
+    /// The peer speaks no TLS; its bytes begin like text.
+    PlainText,
+    Tls(rustls::Error),
+    /// The stream below failed or ended, or the deadline passed.
+    Io(io::Error),
+}
+
+impl TlsTransport {
+    /// The server's side, before its handshake.
+    pub fn server(
+        below: Arc<dyn Transport>,
+        config: Arc<ServerConfig>,
+    ) -> Result<Self, rustls::Error> {
+        Ok(Self::new(below, ServerConnection::new(config)?.into()))
+    }
+
+    fn new(below: Arc<dyn Transport>, mut connection: Connection) -> Self {
+        connection.set_buffer_limit(Some(AHEAD));
+        TlsTransport {
+            below,
+            session: Mutex::new(Session {
+                connection,
+                raw: Raw::default(),
+                failure: None,
+                owed: 0,
+                write_ended: false,
+            }),
+            read_ended: AtomicBool::new(false),
+        }
+    }
+
+    /// Blocks until the TLS handshake is done; on the thread that will read.
+    pub fn handshake(&self, deadline: Instant) -> Result<(), HandshakeError> {
+        let mut first = true;
+        loop {
+            let (mut raw, flushed) = {
+                let mut session = lock(&self.session);
+                let advanced = session.advance();
+                let flushed = session.flush(&*self.below);
+                advanced?;
+                if !session.connection.is_handshaking() {
+                    return Ok(());
+                }
+                (std::mem::take(&mut session.raw), flushed?)
+            };
+            if !flushed {
+                lock(&self.session).raw = raw;
+                self.below.wait_writable(deadline)?;
+                continue;
+            }
+            let filled = raw.fill(&*self.below, Some(deadline));
+            let plain = std::mem::take(&mut first) && is_plain_text(raw.rest());
+            lock(&self.session).raw = raw;
+            match filled? {
+                0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                _ if plain => return Err(HandshakeError::PlainText),
+                _ => {}
+            }
+        }
+    }
+
+    /// The chain that the peer has shown and that was verified, its own certificate first; DER.
+    pub fn peer_certificates(&self) -> Box<[Vec<u8>]> {
+        let session = lock(&self.session);
+        let chain = session.connection.peer_certificates().unwrap_or_default();
+        chain.iter().map(|one| one.to_vec()).collect()
+    }
+}
+
+/// An HTTP method begins with a letter; a TLS record does not.
+fn is_plain_text(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(u8::is_ascii_alphabetic)
+}
+
+impl Session {
+    /// Takes the handshake as far as the bytes that came allow.
+    fn advance(&mut self) -> Result<(), HandshakeError> {
+        while self.connection.is_handshaking() && !self.raw.rest().is_empty() {
+            if self.feed()?.peer_has_closed() {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Plaintext for the reader; `None` when more must be read from below first, 0 after the peer's
+    /// close_notify.
+    fn decrypt(&mut self, buffer: &mut [u8], below: &dyn Transport) -> io::Result<Option<usize>> {
+        loop {
+            match self.connection.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done.map(Some),
+            }
+            if let Some(failure) = &self.failure {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, failure.clone()));
+            }
+            if self.raw.rest().is_empty() {
+                // rustls gives its buffer back when it is about to read.
+                let _ = self.connection.read_tls(&mut NothingYet);
+                return Ok(None);
+            }
+            match self.feed() {
+                Ok(_) => {}
+                Err(HandshakeError::Tls(failure)) => self.failure = Some(failure),
+                Err(HandshakeError::Io(error)) => return Err(error),
+                Err(HandshakeError::PlainText) => return Err(io::ErrorKind::InvalidData.into()),
+            }
+            // An alert or an answer that the stream does not take goes before what is written next;
+            // whether the stream is gone, reading tells.
+            let _ = self.flush(below);
+        }
+    }
+
+    fn feed(&mut self) -> Result<rustls::IoState, HandshakeError> {
+        match self.connection.read_tls(&mut self.raw.rest())? {
+            // After close_notify: what follows it is for nobody.
+            0 => self.raw.clear(),
+            taken => self.raw.take(taken),
+        }
+        self.connection
+            .process_new_packets()
+            .map_err(HandshakeError::Tls)
+    }
+
+    /// Offers ciphertext to the stream below; true when none waits any more.
+    fn flush(&mut self, below: &dyn Transport) -> io::Result<bool> {
+        while self.connection.wants_write() {
+            match self.connection.write_tls(&mut Below(below)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Encrypts what the stream below takes. A frame counts as written when its ciphertext has left:
+    /// where some waits though all of `buffers` is encrypted, the last byte is owed, so that whoever
+    /// writes comes back, and what waits has an owner with a deadline.
+    fn write(&mut self, buffers: &[IoSlice<'_>], below: &dyn Transport) -> io::Result<usize> {
+        if self.write_ended {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if self.connection.is_handshaking() || !self.flush(below)? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let offered: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+        if offered == 0 {
+            return Ok(0);
+        }
+        let mut taken = std::mem::take(&mut self.owed).min(offered);
+        while taken < offered {
+            taken += match taken {
+                0 => self.connection.writer().write_vectored(buffers)?,
+                _ => {
+                    let rest = skip(buffers, taken);
+                    self.connection.writer().write_vectored(&rest)?
+                }
+            };
+            if !self.flush(below)? {
+                return self.written_in_part(taken, offered);
+            }
+        }
+        Ok(taken)
+    }
+
+    fn written_in_part(&mut self, taken: usize, offered: usize) -> io::Result<usize> {
+        if taken < offered {
+            return Ok(taken);
+        }
+        self.owed = 1;
+        match offered.saturating_sub(1) {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            written => Ok(written),
+        }
+    }
+}
+
+/// `buffers` without the first `count` bytes.
+fn skip<'a>(buffers: &'a [IoSlice<'a>], mut count: usize) -> Vec<IoSlice<'a>> {
+    let rest = buffers.iter().map(|buffer| {
+        let rest = buffer.get(count..).unwrap_or_default();
+        count = count.saturating_sub(buffer.len());
+        IoSlice::new(rest)
+    });
+    rest.filter(|buffer| !buffer.is_empty()).collect()
+}
+
+impl Transport for TlsTransport {
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        loop {
+            let mut raw = {
+                let mut session = lock(&self.session);
+                if let Some(read) = session.decrypt(buffer, &*self.below)? {
+                    return Ok(read);
+                }
+                std::mem::take(&mut session.raw)
+            };
+            let filled = raw.fill(&*self.below, deadline);
+            let mut session = lock(&self.session);
+            session.raw = raw;
+            match filled {
+                Ok(0) if self.read_ended.load(Ordering::Acquire) => return Ok(0),
+                // RFC 8446 section 6.1: without close_notify the end may be an attacker's.
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        lock(&self.session).write(buffers, &*self.below)
+    }
+
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        self.below.wait_writable(deadline)
+    }
+
+    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
+        self.below.poll_writable(waker)
+    }
+
+    fn shutdown(&self, how: How) {
+        if how != How::Write {
+            self.read_ended.store(true, Ordering::Release);
+        }
+        if matches!(how, How::Write | How::Both) {
+            let mut session = lock(&self.session);
+            if !std::mem::replace(&mut session.write_ended, true) {
+                session.connection.send_close_notify();
+                // A stream that is full, or gone, ends without it.
+                let _ = session.flush(&*self.below);
+            }
+        }
+        self.below.shutdown(how);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.below.peer_addr()
+    }
+}
+
+/// The stream below, as rustls writes to it.
+struct Below<'a>(&'a dyn Transport);
+
+impl Write for Below<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write(buffers)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A stream from which nothing comes now.
+struct NothingYet;
+
+impl Read for NothingYet {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl From<io::Error> for HandshakeError {
+    fn from(error: io::Error) -> Self {
+        HandshakeError::Io(error)
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandshakeError::PlainText => f.write_str("plain text where TLS was expected"),
+            HandshakeError::Tls(error) => error.fmt(f),
+            HandshakeError::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
