@@ -19,6 +19,8 @@ use crate::limits::Limits;
 use crate::outbox::Overflow;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
+#[cfg(feature = "tls")]
+use crate::transport::TLS_BUFFERS;
 use crate::transport::Waker;
 use crate::websocket::{self, HandshakeError, WebSocket};
 
@@ -265,7 +267,7 @@ impl ServerBuilder {
         log::info!(
             "at most {} connections; peers can make the server hold at most {} MiB",
             self.limits.max_connections,
-            self.limits.memory_budget() >> 20,
+            self.memory_budget() >> 20,
         );
         let ServerBuilder {
             limits,
@@ -293,6 +295,17 @@ impl ServerBuilder {
     fn check_rules(&self) -> io::Result<()> {
         let valid = self.rules.check();
         valid.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
+    }
+
+    /// The most memory that peers can make the server hold.
+    fn memory_budget(&self) -> usize {
+        let budget = self.limits.memory_budget();
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            let tls = self.limits.max_connections.saturating_mul(TLS_BUFFERS);
+            return budget.saturating_add(tls);
+        }
+        budget
     }
 
     fn bound_by_descriptors(&mut self) {

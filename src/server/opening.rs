@@ -10,7 +10,7 @@ use super::connection;
 use super::driver::{Driver, LINGER};
 use super::http;
 use super::hub::Hub;
-use super::secure::{Secured, secure};
+use super::secure::{Secured, dismiss, secure};
 use super::upgrade::{self, NoRequest};
 use crate::connection::Connection;
 use crate::handshake::{Refusal, Request};
@@ -47,7 +47,7 @@ fn open_or_refuse(
         Ok(secured) => secured,
         Err(refusal) => {
             note_refusal(hub, &refusal, peer);
-            transport.shutdown(How::Both);
+            dismiss(&**transport, &refusal);
             return None;
         }
     };

@@ -6,15 +6,15 @@ use std::time::Instant;
 #[cfg(feature = "tls")]
 use std::io;
 
+use super::driver::LINGER;
 use super::hub::Hub;
-#[cfg(feature = "tls")]
-use super::{driver::LINGER, opening};
+use super::opening;
 use crate::handshake::{Refusal, Request};
 #[cfg(feature = "tls")]
 use crate::tls::{Tls, explain};
-use crate::transport::Transport;
+use crate::transport::{self, How, Transport};
 #[cfg(feature = "tls")]
-use crate::transport::{self, HandshakeError, TlsTransport};
+use crate::transport::{HandshakeError, TlsTransport};
 
 /// A stream that a request may be read from, and who is known to be at its other end.
 pub(super) struct Secured {
@@ -54,8 +54,7 @@ pub(super) fn secure(
     Ok(Secured::as_it_came(below))
 }
 
-/// The TLS handshake, if there is to be one, on the connection's thread. A client that fails it has
-/// been told when this returns.
+/// The TLS handshake, if there is to be one, on the connection's thread.
 #[cfg(feature = "tls")]
 pub(super) fn secure(
     hub: &Hub,
@@ -67,20 +66,30 @@ pub(super) fn secure(
         return Ok(Secured::as_it_came(below));
     };
     handshake(tls, below, deadline).map_err(|error| match error {
-        HandshakeError::PlainText => {
-            opening::answer_refusal(&**below, &Refusal::PlainOnTlsPort);
-            Refusal::PlainOnTlsPort
-        }
-        HandshakeError::Tls(error) => {
-            // So that no reset overtakes the alert.
-            transport::linger(&**below, Instant::now() + LINGER);
-            Refusal::TlsHandshake {
-                problem: explain(&error),
-            }
-        }
-        HandshakeError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Refusal::Timeout,
-        HandshakeError::Io(_) => opening::ended(hub, id),
+        HandshakeError::PlainText => Refusal::PlainOnTlsPort,
+        HandshakeError::Tls(error) => Refusal::TlsHandshake {
+            problem: explain(&error),
+        },
+        HandshakeError::Io(error) => match error.kind() {
+            io::ErrorKind::TimedOut => Refusal::Timeout,
+            // A message that is longer than any may be.
+            io::ErrorKind::InvalidData => Refusal::TlsHandshake {
+                problem: error.to_string(),
+            },
+            _ => opening::ended(hub, id),
+        },
     })
+}
+
+/// Parts from a client that [`secure`] refused. Only one without TLS can read an answer.
+pub(super) fn dismiss(below: &dyn Transport, refusal: &Refusal) {
+    match refusal {
+        Refusal::PlainOnTlsPort => opening::answer_refusal(below, refusal),
+        // So that no reset overtakes the alert.
+        Refusal::TlsHandshake { .. } => transport::linger(below, Instant::now() + LINGER),
+        _ => {}
+    }
+    below.shutdown(How::Both);
 }
 
 #[cfg(feature = "tls")]

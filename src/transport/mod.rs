@@ -15,7 +15,7 @@ use std::time::Instant;
 pub use memory::{Duplex, duplex};
 pub(crate) use tcp::TcpTransport;
 #[cfg(feature = "tls")]
-pub(crate) use tls::{HandshakeError, TlsTransport};
+pub(crate) use tls::{BUFFERS as TLS_BUFFERS, HandshakeError, TlsTransport};
 
 /// A byte stream whose two directions are used by different threads at once, through a shared
 /// reference.

@@ -22,6 +22,10 @@ const AHEAD: usize = 64 << 10;
 /// least, and the most is a full record (RFC 8446 section 5.2).
 const READ: RangeInclusive<usize> = 512..=5 + (16 << 10) + 256;
 
+/// The most that one connection's buffers hold: ciphertext that waits, what was read, the record
+/// that rustls has of it, and its plaintext.
+pub(crate) const BUFFERS: usize = AHEAD + 4 * *READ.end();
+
 pub(crate) struct TlsTransport {
     below: Arc<dyn Transport>,
     session: Mutex<Session>,
@@ -161,9 +165,7 @@ impl Session {
     /// Takes the handshake as far as the bytes that came allow.
     fn advance(&mut self) -> Result<(), HandshakeError> {
         while self.connection.is_handshaking() && !self.raw.rest().is_empty() {
-            if self.feed()?.peer_has_closed() {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
+            self.feed()?;
         }
         Ok(())
     }
@@ -196,7 +198,7 @@ impl Session {
         }
     }
 
-    fn feed(&mut self) -> Result<rustls::IoState, HandshakeError> {
+    fn feed(&mut self) -> Result<(), HandshakeError> {
         match self.connection.read_tls(&mut self.raw.rest())? {
             // After close_notify: what follows it is for nobody.
             0 => self.raw.clear(),
@@ -204,6 +206,7 @@ impl Session {
         }
         self.connection
             .process_new_packets()
+            .map(drop)
             .map_err(HandshakeError::Tls)
     }
 
