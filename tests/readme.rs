@@ -22,6 +22,7 @@ fn the_messages_it_explains_are_those_of_the_code() {
     for refusal in [
         Refusal::UpgradeRequired,
         Refusal::TlsOnPlainPort,
+        Refusal::PlainOnTlsPort,
         Refusal::Full,
         Refusal::Timeout,
         Refusal::Silence,

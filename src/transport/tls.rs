@@ -74,7 +74,7 @@ impl Raw {
     /// Reads, when everything was taken. A read that brings much makes room for more the next time.
     fn fill(&mut self, below: &dyn Transport, deadline: Option<Instant>) -> io::Result<usize> {
         self.bytes = vec![0; (2 * self.last).clamp(*READ.start(), *READ.end())];
-        let read = below.read(&mut self.bytes, deadline);
+        let read = super::read(below, &mut self.bytes, deadline);
         self.last = *read.as_ref().unwrap_or(&0);
         self.bytes.truncate(self.last);
         if self.last == 0 {
@@ -134,7 +134,7 @@ impl TlsTransport {
             };
             if !flushed {
                 lock(&self.session).raw = raw;
-                self.below.wait_writable(deadline)?;
+                super::wait_writable(&*self.below, deadline)?;
                 continue;
             }
             let filled = raw.fill(&*self.below, Some(deadline));
@@ -214,10 +214,12 @@ impl Session {
     fn flush(&mut self, below: &dyn Transport) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut Below(below)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => return Ok(false),
+                    _ => return Err(error),
+                },
             }
         }
         Ok(true)

@@ -25,6 +25,8 @@ fn soon() -> Instant {
 struct Valve {
     below: Duplex,
     left: AtomicUsize,
+    /// What a write says while none are left.
+    shut: Mutex<io::Result<usize>>,
     writes: AtomicUsize,
     waker: Mutex<Option<Waker>>,
 }
@@ -51,7 +53,10 @@ impl Transport for Valve {
         self.writes.fetch_add(1, Ordering::SeqCst);
         let left = self.left.load(Ordering::SeqCst);
         if left == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
+            return match &*lock(&self.shut) {
+                Ok(written) => Ok(*written),
+                Err(error) => Err(error.kind().into()),
+            };
         }
         let mut bytes: Vec<u8> = buffers.iter().flat_map(|part| part.to_vec()).collect();
         bytes.truncate(left);
@@ -115,6 +120,7 @@ fn pair() -> Pair {
     let valve = Arc::new(Valve {
         below: ours,
         left: AtomicUsize::new(usize::MAX),
+        shut: Mutex::new(Err(io::ErrorKind::WouldBlock.into())),
         writes: AtomicUsize::new(0),
         waker: Mutex::default(),
     });
@@ -230,6 +236,17 @@ fn through_a_narrow_valve_all_bytes_arrive_in_order() {
     }
     // The last byte counts as written only when all are out.
     assert!(reader.join().unwrap() == bytes);
+}
+
+#[test]
+fn a_stream_below_that_takes_nothing_more_is_the_end_and_a_signal_is_not() {
+    let pair = pair();
+    pair.valve.set(0);
+    *lock(&pair.valve.shut) = Err(io::ErrorKind::Interrupted.into());
+    assert_eq!(pair.server.try_write(&[IoSlice::new(b"ab")]).unwrap(), 1);
+    *lock(&pair.valve.shut) = Ok(0);
+    let ended = pair.server.try_write(&[IoSlice::new(b"b")]).unwrap_err();
+    assert_eq!(ended.kind(), io::ErrorKind::WriteZero);
 }
 
 #[test]
