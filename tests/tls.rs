@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustls::ProtocolVersion;
+use rustls::{HandshakeKind, ProtocolVersion};
 use support::app::App;
 use support::{Client, PATIENCE, dial, read_head, read_to_close, upgrade, wait_until};
 use support_tls::{Authority, Stream, connect, secure, secure_over, session};
@@ -216,11 +216,28 @@ fn new_certificates_are_for_new_connections_and_drop_no_old_one() {
     assert_eq!(client.read_message().text(), "still here");
     half.complete_io(&mut &sock).unwrap();
     assert!(!half.is_handshaking());
-    // The same client, with a session of before in hand.
+    // The same client, which would resume a session.
     assert_eq!(
         shown(&secure(app.addr, config, "localhost").unwrap()),
         new.der()
     );
+}
+
+#[test]
+fn no_session_is_resumed_and_nothing_follows_the_handshake() {
+    let authority = Authority::new();
+    let app = echo(&authority);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = authority.client_config_of(&[version], None);
+        for _ in 0..2 {
+            let stream = secure(app.addr, config.clone(), "localhost").unwrap();
+            assert_eq!(stream.conn.handshake_kind(), Some(HandshakeKind::Full));
+            let mut client = Client::open(stream, &upgrade("localhost", "/", ""));
+            client.send_text("hello");
+            assert_eq!(client.read_message().text(), "hello");
+            assert_eq!(client.stream.conn.tls13_tickets_received(), 0);
+        }
+    }
 }
 
 #[test]
