@@ -56,13 +56,13 @@ start_server() {
   local log=$1
   background "$@"
   server_pid=$background_pid
-  if ! until_up "$server_pid" grep -qx 'listening on ws://.*/' "$log"; then
+  if ! until_up "$server_pid" grep -qEx 'listening on wss?://.*/' "$log"; then
     echo "no 'listening on ws://ADDR/' line from: ${*:2}" >&2
     tail -n 20 "$log" >&2
     stop_server "$log"
     return 1
   fi
-  server_addr=$(sed -n 's#^listening on ws://\(.*\)/$#\1#p' "$log")
+  server_addr=$(sed -nE 's#^listening on wss?://(.*)/$#\1#p' "$log")
 }
 
 # stop_server LOG [STATUS]: SIGTERM has to end it with that exit status, 0 if none is given; after 10 s it is killed

@@ -54,7 +54,7 @@ export async function start(name, env, file, ...argv) {
     child.stdout.on('data', (chunk) => {
       log.write(chunk);
       output += chunk;
-      const line = /^listening on ws:\/\/(.*)\/$/m.exec(output);
+      const line = /^listening on wss?:\/\/(.*)\/$/m.exec(output);
       if (line) resolve(line[1]);
     });
     exit.then((status) => reject(new Error(`${name} ended with ${status} before it was listening`)));
@@ -68,8 +68,8 @@ export async function start(name, env, file, ...argv) {
 
 // ---- Chromium
 
-// errors: whatever a page complains about; a refused connection is no fault while `serverIsDown` is set.
-export async function openBrowser() {
+// flags: further ones of the command line. errors: whatever a page complains about; a refused connection is no fault while `serverIsDown` is set.
+export async function openBrowser(...flags) {
   const { chromium } = createRequire(path.resolve(args.modules, 'package.json'))('playwright-core');
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'wshub-browser-'));
   cleanups.push(() => fs.rmSync(profile, { recursive: true, force: true, maxRetries: 3 }));
@@ -81,7 +81,7 @@ export async function openBrowser() {
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
       '--disable-sync', '--disable-dev-shm-usage', '--no-proxy-server',
-      '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
+      '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost', ...flags,
     ],
   });
   cleanups.unshift(() => context.close());

@@ -2,13 +2,14 @@
 //!
 //! On a connection to `/close/CODE` the first message is the reason to close with CODE, on one to `/header/NAME` each
 //! message is answered with that header of the request. PING_MS: the interval of pings, 0 for none. `app` answers from the application thread's event loop, `own` from a closure on each connection's own thread.
-//! Prints `listening on ws://ADDR/` when it accepts, then how each connection ended; SIGTERM and SIGINT end it with 1001 to
+//! With TLS_CERTIFICATE and TLS_KEY in the environment, PEM files, it speaks TLS, and has a page.
+//! Prints `listening on ws://ADDR/`, or `wss`, when it accepts, then how each connection ended; SIGTERM and SIGINT end it with 1001 to
 //! all and exit status 0.
 
 use std::error::Error;
 use std::time::Duration;
 
-use wshub::{CloseEvent, Connection, Event, Limits, Message, Server};
+use wshub::{CloseEvent, Connection, Event, Limits, Message, Request, Response, Server, ServerBuilder, Tls};
 
 /// The public name behind nginx.
 const NAME: &str = "device.example.com";
@@ -38,15 +39,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn app(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
-    let server = Server::builder()
-        .limits(limits)
+    let (builder, scheme) = builder(limits)?;
+    let server = builder
         .subprotocols(["chat"])
         .origins(["*"])
         .hosts([NAME])
         .bind(addr)?;
     let handle = server.handle();
     ctrlc::set_handler(move || handle.shutdown())?;
-    println!("listening on ws://{}/", server.local_addr()?);
+    println!("listening on {scheme}://{}/", server.local_addr()?);
     for event in server.events() {
         match event {
             Event::Message(conn, message) => match answer(&conn, message) {
@@ -62,8 +63,8 @@ fn app(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
 }
 
 fn own(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
-    let builder = Server::builder().limits(limits).hosts([NAME]);
-    let handle = builder.serve(addr, |mut ws| {
+    let (builder, scheme) = builder(limits)?;
+    let handle = builder.hosts([NAME]).serve(addr, |mut ws| {
         loop {
             match ws.read() {
                 Ok(Some(message)) => match answer(ws.connection(), message) {
@@ -84,9 +85,22 @@ fn own(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
     })?;
     let stop = handle.clone();
     ctrlc::set_handler(move || stop.shutdown())?;
-    println!("listening on ws://{}/", handle.local_addr()?);
+    println!("listening on {scheme}://{}/", handle.local_addr()?);
     handle.wait();
     Ok(())
+}
+
+/// With TLS if the environment says so, and the scheme of its URL.
+fn builder(limits: Limits) -> Result<(ServerBuilder, &'static str), Box<dyn Error>> {
+    let builder = Server::builder().limits(limits);
+    match (std::env::var("TLS_CERTIFICATE"), std::env::var("TLS_KEY")) {
+        (Ok(certificate), Ok(key)) => {
+            let tls = Tls::from_pem_files(certificate, key)?;
+            let page = |_: &Request| Response::html("<!doctype html><title>wss</title>");
+            Ok((builder.tls(&tls).http(page), "wss"))
+        }
+        _ => Ok((builder, "ws")),
+    }
 }
 
 enum Answer {
