@@ -529,8 +529,22 @@ CVE-2026-54466 2b.7: websocket-driver: frames of old drafts
     py_1336_closing_with_unread_data
     java_1418_frames_in_the_segment_of_the_head
     h11_a_frame_behind_the_head_is_delivered
-T1 T2 T3 T4 RUSTSEC-2024-0336 RUSTSEC-2024-0399: TLS
-    - waits for the feature tls
+T1 RUSTSEC-2024-0399: TLS handshakes that stall, dribble, come in pieces or without end
+    t01_silence_half_a_client_hello_and_a_whole_one_all_end_at_the_deadline
+    t01_a_byte_now_and_then_does_not_move_the_deadline
+    t01_a_client_hello_in_many_records_is_one_client_hello
+    t01_a_client_hello_without_end_is_refused_before_it_fills_memory
+    t01_fifty_stalled_handshakes_beside_fifty_healthy_peers
+T2 RUSTSEC-2024-0336: close_notify in the TLS handshake
+    t02_close_notify_in_the_handshake_neither_loops_nor_hangs
+T3: renegotiation, key updates, records of one byte
+    t03_one_byte_records_and_some_key_updates_carry_a_message
+    t03_a_flood_of_key_updates_ends_its_connection_only
+    t03_a_flood_of_key_updates_ends_the_connection
+    - renegotiation: tests/interop/run wss, with openssl s_client
+T4: the end of a TLS stream without close_notify
+    t04_an_end_without_close_notify_is_a_truncation
+    t04_an_end_without_close_notify_or_without_close_frame_is_abnormal
 X1 X2 X3 X4: permessage-deflate
     - waits for the feature deflate: no extension is ever accepted (h19_extensions_are_declined_whatever_they_say)
 CVE-2026-1526 CVE-2018-1000518 CVE-2026-39804 CVE-2026-54464 CVE-2026-54490 CVE-2026-102467 CVE-2026-15709 2b.19: bombs (NATS CVE-2026-27571, too), and limits on the compressed size
