@@ -258,6 +258,7 @@ F18: masks
     f18_every_key_arrives_the_same
     f18_masking_is_the_same_for_every_split_and_alignment
 B1: a client that never reads
+    b01_one_that_never_reads_is_dropped_while_others_get_everything
     b01_a_handler_that_sends_waits_and_gives_up_at_the_write_deadline
     b01_a_stream_in_memory_that_never_reads_is_given_up
     b01_disconnect_drops_whole_frames_and_queues_close_1013_behind_the_partial
@@ -349,6 +350,7 @@ B21: order of events
     b21_messages_come_in_wire_order_from_many_clients_at_once
     - 1,000 clients are 200 here, in every way to leave; the thousand is for the tests that take long
 B22: shutdown in every state
+    b22_a_shutdown_waits_for_no_tls_handshake
     b22_a_connection_whose_101_is_just_written_closes_cleanly
     b22_a_dropped_server_does_not_wait_for_those_that_never_read
     b22_a_handler_that_blocks_is_reported
