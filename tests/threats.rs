@@ -181,6 +181,7 @@ F5: huge lengths
     f05_huge_lengths_never_overflow
     f05_lengths_beyond_every_bound
 F6: announced lengths cost nothing
+    f06_a_short_message_before_a_long_one_waits_in_little_room
     f06_an_announced_length_keeps_nothing
     f06_at_most_twice_what_arrived_is_allocated
     f06_cve_2022_35922_announced_lengths_cost_nothing
