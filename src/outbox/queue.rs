@@ -182,7 +182,7 @@ impl Queue {
 
     /// Offers whole frames to the socket and keeps what it refuses.
     pub fn write_frames(&mut self, link: &Link, frames: &[u8]) {
-        let result = link.transport.try_write(&[IoSlice::new(frames)]);
+        let result = link.try_write(&[IoSlice::new(frames)]);
         let written = self.accepted(link, result);
         if written < frames.len() {
             self.keep_frames(link, frames, written);
