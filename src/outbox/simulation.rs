@@ -254,6 +254,7 @@ impl World {
             CLOSE_TIMEOUT,
         );
         outbox.lock().queue = Queue::new(bounds, CLOSE_TIMEOUT, now);
+        outbox.join_run();
         let limits = ReceiveLimits {
             max_message: MAX_MESSAGE,
             max_fragments: 64,
@@ -336,7 +337,7 @@ impl World {
         let message = Message::Binary(numbered(self.sent, len));
         let sent = match self.random.below(3) {
             0 => self.outbox.send_prepared(&Prepared::new(message)),
-            1 => self.outbox.send_uncounted(&Prepared::new(message)),
+            1 => self.broadcast(&Prepared::new(message)),
             _ => self.outbox.send(message.clone()).map_err(|error| {
                 let kind = error.kind();
                 assert!(error.into_message() == message, "the message comes back");
@@ -350,6 +351,16 @@ impl World {
             ),
             Err(_) => self.refused += 1,
         }
+    }
+
+    /// As the hub does it.
+    fn broadcast(&self, message: &Prepared) -> Result<(), SendErrorKind> {
+        if !self.collector.takes_broadcasts(message) {
+            return self.outbox.send_uncounted(message);
+        }
+        let members = [self.outbox.clone()].into();
+        assert_eq!(self.collector.broadcast(message, &members, None), 1);
+        Ok(())
     }
 
     fn collect(&mut self) {
