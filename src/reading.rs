@@ -138,9 +138,10 @@ impl Reading {
     ) -> io::Result<usize> {
         self.settle();
         let read = self.buffer.fill(read);
-        self.read_at = self.epoch.elapsed();
+        let now = Instant::now();
+        self.read_at = now.saturating_duration_since(self.epoch);
         self.fresh |= read.as_ref().is_ok_and(|&read| read > 0);
-        if deadline.is_some_and(|deadline| deadline.elapsed() > STANDSTILL) {
+        if deadline.is_some_and(|at| now.saturating_duration_since(at) > STANDSTILL) {
             // What the peer sent meanwhile may wait in the socket.
             self.keepalive.resumed(self.read_at);
         }
