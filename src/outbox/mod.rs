@@ -532,7 +532,15 @@ impl Outbox {
     }
 
     /// Puts the Outbox on the drain helper's list if something waits or a deadline runs.
-    fn watch(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    #[inline]
+    fn watch(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        // Nearly always: nothing waits, no deadline runs, and nobody has been told otherwise.
+        if state.troubled || !state.queue.is_well() {
+            self.watch_troubled(state);
+        }
+    }
+
+    fn watch_troubled(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         state.note_trouble();
         let Some((link, queue)) = state.parts() else {
             return;
