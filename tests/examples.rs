@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -211,6 +214,36 @@ fn auth_does_not_start_without_tokens_and_says_how_to_set_them() {
         assert!(said.contains("export HUB_TOKENS="), "{said}");
         assert!(!said.contains(ADA), "{said}");
     }
+}
+
+/// Standard error goes to a stream that is full: what waits for it is the log, and nobody else.
+#[test]
+fn a_log_that_nobody_reads_holds_nobody_up() {
+    let (stderr, unread) = UnixStream::pair().unwrap();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "exec \"$0\" \"$@\" 2>&0"])
+        .arg(support::example::command("echo").get_program())
+        .arg("127.0.0.1:0")
+        .env("RUST_LOG", "trace")
+        .stdin(OwnedFd::from(stderr));
+    let example = Example::serving(&mut command);
+    for _ in 0..2_000 {
+        let mut client = Client::connect(example.addr);
+        client.send_close(1000, "");
+        assert_eq!(client.read_message().close().0, 1000);
+    }
+    // It holds the other end, too.
+    drop(command);
+    let log = thread::spawn(move || {
+        let mut log = String::new();
+        (&unread).read_to_string(&mut log).unwrap();
+        log
+    });
+    let client = Client::connect(example.addr);
+    assert_eq!(ends_gracefully(client, example), "");
+    let log = log.join().unwrap();
+    assert!(log.contains(" lines of the log were lost"), "{log}");
 }
 
 fn knock(example: &Example, path: &str, headers: &str) -> String {

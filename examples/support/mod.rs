@@ -1,25 +1,42 @@
 //! What the examples share: the address argument, the log, and an end on Ctrl-C or SIGTERM.
 
+mod stderr;
+
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use env_logger::{Builder, Env, Target};
 use wshub::ServerHandle;
+
+use stderr::Stderr;
 
 /// Turns the log on (RUST_LOG=info shows who came and who was refused), runs the example on the
 /// address of the command line, and says in plain words what went wrong.
 pub fn run(example: impl FnOnce(&str) -> io::Result<()>) -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let addr = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:9001".to_owned());
-    match example(&addr) {
+    let served = start_log().and_then(|log| {
+        let served = example(&addr);
+        log.finish();
+        served
+    });
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cannot serve on {addr}: {}", explain(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+fn start_log() -> io::Result<Stderr> {
+    let stderr = Stderr::start()?;
+    Builder::from_env(Env::default().default_filter_or("warn"))
+        .target(Target::Pipe(Box::new(stderr.clone())))
+        .init();
+    Ok(stderr)
 }
 
 /// Says where the server listens, and shuts it down gracefully on Ctrl-C or SIGTERM.

@@ -1,4 +1,4 @@
-//! An example as a child process: where it listens, what it says, how it ends.
+//! An example, or another server, as a child process: where it listens, what it says, how it ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::wait_until;
 
-/// A server example on a port of its own, with its log at info; killed when dropped.
+/// A server on a port of its own; killed when dropped.
 pub struct Example {
     pub addr: SocketAddr,
-    process: Process,
+    pub process: Process,
 }
 
 /// A process whose output is read while it runs; killed when dropped.
@@ -25,19 +25,24 @@ pub struct Process {
 }
 
 impl Example {
+    /// An example with its log at info.
     pub fn start(name: &str, env: &[(&str, &str)]) -> Example {
         let mut command = command(name);
         command.arg("127.0.0.1:0").env("RUST_LOG", "info");
-        command.envs(env.iter().copied()).stdin(Stdio::null());
-        let process = Process::start(&mut command);
-        wait_until("the example listens", || {
+        Example::serving(command.envs(env.iter().copied()).stdin(Stdio::null()))
+    }
+
+    /// A server that says first where it listens.
+    pub fn serving(command: &mut Command) -> Example {
+        let process = Process::start(command);
+        wait_until("the server listens", || {
             !process.stdout.lines().is_empty() || process.stdout.ended()
         });
         let lines = process.stdout.lines();
         let addr = lines
             .first()
             .and_then(|line| line.strip_prefix("listening on ws://")?.strip_suffix('/'))
-            .unwrap_or_else(|| panic!("{name}: {lines:?} {:?}", process.stderr.lines()));
+            .unwrap_or_else(|| panic!("{command:?}: {lines:?} {:?}", process.stderr.lines()));
         Example {
             addr: addr.parse().unwrap(),
             process,
@@ -80,6 +85,14 @@ impl Process {
         status.unwrap()
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Writes to its input, which has to be a pipe; it ends with `end_input`.
     pub fn type_in(&mut self, text: impl AsRef<[u8]>) {
         let stdin = self.child.stdin.as_mut().unwrap();
@@ -91,7 +104,7 @@ impl Process {
     }
 
     pub fn terminate(&mut self) -> ExitStatus {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.wait()
     }
 

@@ -1,0 +1,74 @@
+//! Standard error for the log, on a thread of its own: while nobody reads it lines get lost, and no server waits.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+/// Lines that wait to be written.
+const LINES: usize = 1_000;
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Clone)]
+pub struct Stderr {
+    waiting: SyncSender<Item>,
+    lost: Arc<AtomicU64>,
+}
+
+enum Item {
+    Line(Vec<u8>),
+    /// Everything before it is written.
+    Written(Sender<()>),
+}
+
+impl Stderr {
+    pub fn start() -> io::Result<Stderr> {
+        let (waiting, items) = sync_channel(LINES);
+        let lost = Arc::default();
+        let counted = Arc::clone(&lost);
+        thread::Builder::new().spawn(move || write_all(&items, &counted))?;
+        Ok(Stderr { waiting, lost })
+    }
+
+    /// Waits until all is written, a second at most.
+    pub fn finish(&self) {
+        let (tell, told) = channel();
+        if self.waiting.try_send(Item::Written(tell)).is_ok() {
+            let _ = told.recv_timeout(PATIENCE);
+        }
+    }
+}
+
+/// The log writes each line whole.
+impl Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.waiting.try_send(Item::Line(line.to_vec())).is_err() {
+            self.lost.fetch_add(1, Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write_all(items: &Receiver<Item>, lost: &AtomicU64) {
+    for item in items {
+        // There is nobody to tell when standard error is closed.
+        let mut stderr = io::stderr();
+        match item {
+            Item::Line(line) => drop(stderr.write_all(&line)),
+            Item::Written(tell) => drop(tell.send(())),
+        }
+        let count = lost.swap(0, Relaxed);
+        if count > 0 {
+            let _ = writeln!(
+                stderr,
+                "[{count} lines of the log were lost: nobody read them]"
+            );
+        }
+    }
+}
