@@ -1,16 +1,15 @@
-//! Clients that connect and reset, by the thousand: both kinds of server still serve afterwards, and
+//! Clients that reset, break off and break the rules, by the thousand: both kinds of server still serve afterwards, and
 //! threads and descriptors are what they were.
 
 mod support;
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
 use support::app::App;
-use support::{Client, cpu_time, dial, frame, reset, threads_and_descriptors, upgrade, wait_until};
+use support::{Client, cpu_time, threads_and_descriptors, ugly, wait_until};
 use wshub::{Limits, Server, ServerHandle};
 
 const CLIENTS: usize = 1_000;
@@ -36,7 +35,7 @@ fn b16_a_thousand_resets_leave_nothing_behind() {
 
     for server in [&app.handle, &handle] {
         let addr = server.local_addr().unwrap();
-        (0..CLIENTS).for_each(|client| connect_and_reset(addr, client));
+        (0..CLIENTS).for_each(|client| ugly::come_and_go(addr, client));
         assert_serves(addr);
         wait_until("everything is as it was", || {
             is_empty(server) && threads_and_descriptors() == at_rest
@@ -60,37 +59,6 @@ fn b16_a_thousand_resets_leave_nothing_behind() {
     wait_until("nothing is left", || threads_and_descriptors() == before);
 }
 
-fn connect_and_reset(addr: SocketAddr, client: usize) {
-    let kind = client % 9;
-    let mut stream = dial(addr);
-    let request = upgrade("localhost", "/", "");
-    let sent = match kind {
-        0 => "",
-        1 => "GET / HTTP/1.1\r\nHost: loc",
-        2 => "no HTTP at all\r\n",
-        _ => &request,
-    };
-    stream.write_all(sent.as_bytes()).unwrap();
-    if kind < 4 {
-        return reset(stream);
-    }
-    if kind == 4 {
-        // What was received and not read makes the system reset by itself.
-        stream.peek(&mut [0]).unwrap();
-        return;
-    }
-    let head = support::read_head(&mut stream).unwrap();
-    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-    let frames = match kind {
-        5 => vec![],
-        6 => frame(false, 1, b"half")[..7].to_vec(),
-        7 => [frame(true, 2, &[0; 70_000]), frame(true, 9, b"ping")].concat(),
-        _ => frame(true, 8, b"\x03\xe8"),
-    };
-    stream.write_all(&frames).unwrap();
-    reset(stream);
-}
-
 fn assert_serves(addr: SocketAddr) {
     let mut client = Client::connect(addr);
     client.send_text("still here");
@@ -109,7 +77,7 @@ fn is_empty(server: &ServerHandle) -> bool {
 fn check_events(app: &App) {
     wait_until("every event was taken", || is_empty(&app.handle));
     let opened = app.handle.stats().opened;
-    assert!(opened as usize >= CLIENTS / 9 * 4, "{opened}");
+    assert!(opened as usize >= CLIENTS / ugly::WAYS * 11, "{opened}");
     let mut open = HashMap::new();
     let mut closed = 0;
     while closed < opened {

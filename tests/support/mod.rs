@@ -9,6 +9,7 @@ pub mod faulty;
 pub mod refusal;
 pub mod scripted;
 pub mod sealed;
+pub mod ugly;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
