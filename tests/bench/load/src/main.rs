@@ -3,25 +3,9 @@
 //! A single thread over epoll. Every message carries a number; the number, length and content of everything that comes
 //! back is checked, and whatever is wrong ends the run with exit status 1.
 
-mod args;
-mod broadcast;
-mod burst;
-mod connection;
-mod echo;
-mod frame;
-mod handshakes;
-mod histogram;
-mod idle;
-mod mixed;
-mod poller;
-mod process;
-mod report;
-mod span;
-mod stalled;
-mod target;
-
-use args::{Args, Result};
-use report::Report;
+use load::args::{Args, Result};
+use load::report::Report;
+use load::{broadcast, burst, echo, handshakes, idle, mixed, stalled};
 
 const USAGE: &str = "load COMMAND --port PORT [--option value]...
 
