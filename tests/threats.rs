@@ -313,8 +313,11 @@ B12: panics
     b12_a_panic_of_the_application_thread_closes_every_connection
     b12_a_panic_of_the_handler_shuts_the_server_down
     b12_a_panic_of_the_hook_gets_500_and_the_server_goes_on
+    b12_a_stream_that_panics_at_its_end_costs_its_own_handshake
     b12_a_stream_that_panics_under_a_broadcast_costs_its_own_connection
+    b12_a_stream_that_panics_under_a_handler_that_waits_costs_its_own_connection
     b12_a_stream_that_panics_under_its_reader_costs_its_own_connection
+    b12_a_stream_that_panics_when_it_is_to_be_watched_costs_its_own_connection
 B13: poisoned locks
     b13_a_poisoned_lock_is_taken_over
     b13_a_stream_that_panics_under_the_helper_costs_its_own_connection

@@ -28,7 +28,7 @@ use crate::connection::Connection;
 use crate::handler::{Handler, RunError, dispatch};
 use crate::message::{Message, Prepared};
 use crate::stats::Stats;
-use crate::transport::Transport;
+use crate::transport::{Guarded, Transport};
 
 pub use builder::ServerBuilder;
 pub use events::{Events, RecvError};
@@ -246,6 +246,7 @@ impl ServerHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn attach(&self, transport: impl Transport) {
+        let transport = Guarded::new(transport);
         let peer = transport.peer_addr();
         self.hub.serve(Arc::new(transport), peer);
     }

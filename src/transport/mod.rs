@@ -1,5 +1,6 @@
 //! What a connection runs over: TCP, the in-memory duplex, or a stream of the user's own.
 
+mod guarded;
 mod memory;
 mod tcp;
 #[cfg(feature = "tls")]
@@ -12,6 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use guarded::Guarded;
 pub use memory::{Duplex, duplex};
 pub(crate) use tcp::TcpTransport;
 #[cfg(feature = "tls")]
@@ -24,7 +26,7 @@ pub(crate) use tls::{BUFFERS as TLS_BUFFERS, HandshakeError, TlsTransport};
 /// wait that would pass one returns [`io::ErrorKind::TimedOut`]. Implement it to run a connection
 /// over a stream of your own with [`Server::attach`](crate::Server::attach), or to
 /// [split](crate::WebSocket::split) a [`WebSocket`](crate::WebSocket). `TcpStream` is one, and so is
-/// [`testing::Duplex`](crate::testing::Duplex).
+/// [`testing::Duplex`](crate::testing::Duplex). One that panics costs a server that one connection.
 pub trait Transport: Send + Sync + 'static {
     /// Blocks until bytes came (their count), the peer sent its last (0), or `deadline` passed.
     /// [`shutdown`](Transport::shutdown) wakes it, unless it is [`How::Write`].

@@ -1,0 +1,77 @@
+//! A stream of the user's own whose panics are errors: the threads that use it serve others, too.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Instant;
+
+use super::{How, Transport, Waker};
+
+pub(crate) struct Guarded<T> {
+    transport: T,
+    /// It panicked: it is not asked again, and nothing is known of what it left half done.
+    broken: AtomicBool,
+}
+
+impl<T: Transport> Guarded<T> {
+    pub fn new(transport: T) -> Self {
+        Guarded {
+            transport,
+            broken: AtomicBool::new(false),
+        }
+    }
+
+    /// `None` if it panics, or did before.
+    fn ask<'a, R>(&'a self, question: impl FnOnce(&'a T) -> R) -> Option<R> {
+        if self.broken.load(SeqCst) {
+            return None;
+        }
+        let answer = catch_unwind(AssertUnwindSafe(|| question(&self.transport)));
+        answer.map_err(|_| self.break_off()).ok()
+    }
+
+    fn ask_io<'a, R>(&'a self, question: impl FnOnce(&'a T) -> io::Result<R>) -> io::Result<R> {
+        self.ask(question)
+            .unwrap_or_else(|| Err(io::Error::other("the stream panicked")))
+    }
+
+    /// Wakes whoever waits in it.
+    fn break_off(&self) {
+        if !self.broken.swap(true, SeqCst) {
+            let _ = catch_unwind(AssertUnwindSafe(|| self.transport.shutdown(How::Reset)));
+        }
+    }
+}
+
+impl<T: Transport> Transport for Guarded<T> {
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        self.ask_io(|transport| transport.read(buffer, deadline))
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.ask_io(|transport| transport.try_write(buffers))
+    }
+
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        self.ask_io(|transport| transport.wait_writable(deadline))
+    }
+
+    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
+        self.ask(|transport| transport.poll_writable(waker))
+            .unwrap_or_else(|| {
+                // There is something to find out: writing fails.
+                waker.wake();
+                None
+            })
+    }
+
+    fn shutdown(&self, how: How) {
+        let _ = self.ask(|transport| transport.shutdown(how));
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.ask(T::peer_addr).flatten()
+    }
+}
