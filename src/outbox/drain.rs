@@ -26,7 +26,21 @@ pub(crate) struct Drain {
 struct News {
     outboxes: Vec<Arc<Outbox>>,
     collectors: Vec<Arc<Collector>>,
-    stop: bool,
+    /// The helper ends, or has: nothing more is taken.
+    stopped: bool,
+}
+
+impl News {
+    fn take(&mut self) -> News {
+        let stopped = self.stopped;
+        std::mem::replace(
+            self,
+            News {
+                stopped,
+                ..News::default()
+            },
+        )
+    }
 }
 
 impl Drain {
@@ -76,15 +90,17 @@ impl Drain {
 
     #[cfg(test)]
     pub fn take_news(&self) -> (Vec<Arc<Outbox>>, Vec<Arc<Collector>>) {
-        let news = std::mem::take(&mut *lock(&self.news));
+        let news = lock(&self.news).take();
         (news.outboxes, news.collectors)
     }
 
-    /// Something waits in `outbox`, or it has a new deadline.
-    pub fn watch(&self, outbox: Arc<Outbox>) {
-        self.tell(|news| news.outboxes.push(outbox));
+    /// Something waits in `outbox`, or it has a new deadline. False when the helper has ended.
+    #[must_use]
+    pub fn watch(&self, outbox: Arc<Outbox>) -> bool {
+        self.tell(|news| news.outboxes.push(outbox))
     }
 
+    /// When the helper has ended, what is collected leaves when its sender is done.
     pub fn watch_collector(&self, collector: Arc<Collector>) {
         self.tell(|news| news.collectors.push(collector));
     }
@@ -94,16 +110,24 @@ impl Drain {
         self.tell(|_| {});
     }
 
-    /// Ends the helper; what still waits is left to its owner.
+    /// Ends the helper, and the streams for which something waits: nobody would see to them.
     pub fn stop(&self) {
-        self.tell(|news| news.stop = true);
+        self.tell(|news| news.stopped = true);
     }
 
-    fn tell(&self, tell: impl FnOnce(&mut News)) {
-        if let Some(waker) = &self.waker {
-            tell(&mut lock(&self.news));
-            waker.wake();
+    fn tell(&self, tell: impl FnOnce(&mut News)) -> bool {
+        let Some(waker) = &self.waker else {
+            return true;
+        };
+        let mut news = lock(&self.news);
+        if news.stopped {
+            // What is taken now would stay for ever.
+            return false;
         }
+        tell(&mut news);
+        drop(news);
+        waker.wake();
+        true
     }
 }
 
@@ -124,8 +148,10 @@ struct Watched {
 impl Helper {
     fn run(mut self) {
         loop {
-            let news = std::mem::take(&mut *lock(&self.drain.news));
-            if news.stop {
+            let news = lock(&self.drain.news).take();
+            if news.stopped {
+                let watched = self.watched.iter().map(|watched| &watched.outbox);
+                watched.chain(&news.outboxes).for_each(|it| it.abort());
                 return;
             }
             self.collectors.extend(news.collectors);

@@ -531,7 +531,8 @@ impl Outbox {
         state
     }
 
-    /// Puts the Outbox on the drain helper's list if something waits or a deadline runs.
+    /// Puts the Outbox on the drain helper's list if something waits or a deadline runs. When the
+    /// server has ended, and the helper with it, the stream ends here.
     #[inline]
     fn watch(self: &Arc<Self>, state: MutexGuard<'_, State>) {
         // Nearly always: nothing waits, no deadline runs, and nobody has been told otherwise.
@@ -553,7 +554,9 @@ impl Outbox {
             queue.watched = true;
             let drain = link.drain.clone();
             drop(state);
-            drain.watch(self.clone());
+            if !drain.watch(self.clone()) {
+                self.abort();
+            }
         }
     }
 }

@@ -139,7 +139,7 @@ struct Rig {
     collector: Arc<Collector>,
 }
 
-/// A drain helper that has ended: nobody takes its turn but the test.
+/// A drain helper that has ended.
 fn ended_drain() -> Arc<Drain> {
     let (drain, thread) = Drain::start().unwrap();
     drain.stop();
@@ -176,7 +176,7 @@ fn rig_with(drain: &Arc<Drain>, script: Arc<Script>, bounds: Bounds) -> Rig {
 /// An Outbox whose stream takes `budgets`, then nothing.
 fn rig(overflow: Overflow, bytes: usize, budgets: &[usize]) -> Rig {
     rig_with(
-        &ended_drain(),
+        &Drain::without_helper(),
         Script::new(budgets, 0),
         bounds(overflow, bytes),
     )
@@ -287,7 +287,7 @@ fn more_frames_than_one_write_holds_leave_in_order() {
 /// its first three writes: whole frames, messages in order, pongs in order, the Close last.
 #[test]
 fn order_is_kept_for_every_split() {
-    let drain = ended_drain();
+    let drain = Drain::without_helper();
     let run = |budgets: &[usize], rest: usize| {
         let script = Script::new(budgets, rest);
         let rig = rig_with(&drain, script, bounds(Overflow::Disconnect, 1000));
@@ -705,7 +705,7 @@ fn what_waits_for_too_long_is_dropped_by_the_policy() {
             age: SHORT,
             ..bounds(overflow, 1000)
         };
-        let rig = rig_with(&ended_drain(), Script::new(&[3], 0), bounds);
+        let rig = rig_with(&Drain::without_helper(), Script::new(&[3], 0), bounds);
         rig.send("begun").unwrap();
         rig.send("waits").unwrap();
         std::thread::sleep(2 * SHORT);
@@ -900,7 +900,11 @@ fn a_collected_pong_does_not_follow_the_close_of_a_slow_consumer() {
 #[test]
 fn a_sender_that_waits_is_not_bounded_and_leaves_when_all_is_written() {
     let script = Script::new(&[1, 7, 0, 100], ALL);
-    let rig = rig_with(&ended_drain(), script, bounds(Overflow::Disconnect, 10));
+    let rig = rig_with(
+        &Drain::without_helper(),
+        script,
+        bounds(Overflow::Disconnect, 10),
+    );
     for text in [text(50), text(60)] {
         rig.outbox.send_blocking(text.into()).unwrap();
         assert_eq!(rig.outbox.buffered_amount(), 0);
@@ -912,7 +916,11 @@ fn a_sender_that_waits_is_not_bounded_and_leaves_when_all_is_written() {
 #[test]
 fn a_sender_that_waits_bypasses_the_bound_behind_what_others_sent() {
     let script = Script::new(&[1, 0, 0], ALL);
-    let rig = rig_with(&ended_drain(), script, bounds(Overflow::Disconnect, 60));
+    let rig = rig_with(
+        &Drain::without_helper(),
+        script,
+        bounds(Overflow::Disconnect, 60),
+    );
     rig.send(&text(50)).unwrap();
     rig.outbox.send_blocking(text(60).into()).unwrap();
     assert_eq!(rig.script.texts(), [text(50), text(60)]);
@@ -933,7 +941,7 @@ fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
         age: SHORT,
         ..bounds(Overflow::DropOldest, 1000)
     };
-    let rig = rig_with(&ended_drain(), Script::new(&[3], 0), bounds);
+    let rig = rig_with(&Drain::without_helper(), Script::new(&[3], 0), bounds);
     let before = Instant::now();
     rig.outbox.send_blocking("taken".into()).unwrap();
     assert!(before.elapsed() >= SHORT, "never early");
@@ -947,7 +955,7 @@ fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
 #[test]
 fn what_a_handler_collected_is_not_bounded() {
     for overflow in EVERY_POLICY {
-        let drain = ended_drain();
+        let drain = Drain::without_helper();
         let (script, collector) = (Script::new(&[], 0), Collector::new(drain.clone()));
         let outbox = Outbox::new(
             script.clone(),
@@ -978,7 +986,7 @@ struct Crowd {
 
 impl Crowd {
     fn new(count: usize, script: impl Fn() -> Arc<Script>) -> Crowd {
-        let drain = ended_drain();
+        let drain = Drain::without_helper();
         let collector = Collector::new(drain.clone());
         let rigs: Vec<Rig> = (0..count)
             .map(|_| {
@@ -1241,4 +1249,49 @@ fn b12_a_stream_that_panics_under_a_run_costs_its_connection_alone() {
     assert_eq!(crowd.rigs[0].outbox.failure(), Some(Failure::Lost));
     assert_eq!(crowd.rigs[0].dropped(), 1);
     assert_eq!(crowd.rigs[1].script.texts(), ["a"]);
+}
+
+/// A handler's thread may outlive the shutdown, and send.
+#[test]
+fn once_the_helper_has_ended_what_the_socket_refuses_is_counted_and_nothing_stays() {
+    let drain = ended_drain();
+    let weak = Arc::downgrade(&drain);
+    let rig = rig_with(
+        &drain,
+        Script::new(&[3], 0),
+        bounds(Overflow::DropOldest, 1000),
+    );
+    rig.send("refused in part").unwrap();
+    assert_eq!(
+        (rig.script.shutdowns(), rig.dropped()),
+        (vec![How::Reset], 1)
+    );
+    assert_eq!(rig.send("more"), Err(SendErrorKind::Closed));
+    let well = rig_with(
+        &drain,
+        Script::new(&[], ALL),
+        bounds(Overflow::DropOldest, 1000),
+    );
+    well.collecting(|| well.send("taken")).unwrap();
+    well.collector.flush();
+    assert_eq!(well.script.texts(), ["taken"]);
+    drop((drain, rig, well));
+    assert!(weak.upgrade().is_none(), "its descriptor is closed");
+}
+
+#[test]
+fn what_still_waits_when_the_helper_ends_is_counted_and_its_stream_ended() {
+    let (drain, helper) = Drain::start().unwrap();
+    let rig = rig_with(
+        &drain,
+        Script::new(&[3], 0),
+        bounds(Overflow::DropOldest, 1000),
+    );
+    rig.send("refused in part").unwrap();
+    drain.stop();
+    helper.join().unwrap();
+    assert_eq!(
+        (rig.script.shutdowns(), rig.dropped()),
+        (vec![How::Reset], 1)
+    );
 }
