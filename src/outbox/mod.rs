@@ -485,8 +485,8 @@ impl Outbox {
         state.note_trouble();
     }
 
-    /// The connection has ended: lets everything go and says why the Outbox gave up, if it did.
-    pub fn finish(&self) -> Option<Failure> {
+    /// The connection has ended: lets everything go.
+    pub fn finish(&self) {
         self.set_ready(ReadyState::Closed);
         let mut state = self.lock();
         let state = &mut *state;
@@ -505,13 +505,13 @@ impl Outbox {
                 link.drain.wake();
             }
         }
-        state.queue.failure
     }
 
     pub fn has_ended(&self) -> bool {
         self.ready_state() == ReadyState::Closed
     }
 
+    /// Why the Outbox gave the connection up, if it did.
     pub fn failure(&self) -> Option<Failure> {
         self.lock().queue.failure
     }

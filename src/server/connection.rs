@@ -92,8 +92,7 @@ fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
         let bytes = batch.payload_bytes() as u64;
         if let Some(messages) = batch.finish() {
             driver.counters().received(messages.left() as u64, bytes);
-            // Refused only while the server goes down: there it is counted, and the peer was told.
-            let _ = hub.inbox.put_messages(&driver.connection, messages);
+            hub.inbox.put_messages(&driver.connection, messages);
         }
         if let Err(end) = parsed.map(drop).and_then(|()| driver.fill()) {
             return end;

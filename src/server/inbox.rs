@@ -11,7 +11,7 @@ use std::sync::atomic::{
     Ordering::SeqCst,
 };
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -213,7 +213,7 @@ enum Short {
 }
 
 /// The server shuts down and takes no more messages.
-pub(crate) struct Discarding;
+struct Discarding;
 
 impl Inbox {
     pub fn new(limits: &Limits) -> Self {
@@ -253,36 +253,27 @@ impl Inbox {
         }
     }
 
-    /// Puts messages in, waiting for credit; returns how long it waited.
-    pub fn put_messages(
-        &self,
-        connection: &Connection,
-        messages: Messages,
-    ) -> Result<Duration, Discarding> {
+    /// Puts messages in, waiting for credit. While the server goes down they find no taker: they are
+    /// counted, and the peer has been told.
+    pub fn put_messages(&self, connection: &Connection, messages: Messages) {
         match self.find_credit(connection, messages.cost()) {
-            Ok(waited) => {
-                self.put(Item::Messages(connection.clone(), messages));
-                Ok(waited)
-            }
+            Ok(()) => self.put(Item::Messages(connection.clone(), messages)),
             Err(Discarding) => {
                 connection.account().cut.store(true, SeqCst);
                 self.discarded.fetch_add(messages.left(), SeqCst);
-                Err(Discarding)
             }
         }
     }
 
-    fn find_credit(&self, connection: &Connection, cost: usize) -> Result<Duration, Discarding> {
+    fn find_credit(&self, connection: &Connection, cost: usize) -> Result<(), Discarding> {
         let account = connection.account();
         if account.cut.load(SeqCst) {
             return Err(Discarding);
         }
-        if self.take_credit(account, cost).is_ok() {
-            return Ok(Duration::ZERO);
+        match self.take_credit(account, cost) {
+            Ok(()) => Ok(()),
+            Err(_) => self.wait_for_credit(connection, cost),
         }
-        let since = Instant::now();
-        self.wait_for_credit(connection, cost)?;
-        Ok(since.elapsed())
     }
 
     fn take_credit(&self, account: &Account, cost: usize) -> Result<(), Short> {
