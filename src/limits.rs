@@ -62,7 +62,8 @@ pub struct Limits {
 
     /// Bytes of frames that the socket refused and that wait for a slow peer. Default (`None`) the
     /// larger of 1 MiB and twice `max_message`; then [`Overflow`](crate::Overflow) decides. At most
-    /// one message for every 64 bytes of it waits: short messages cost more than their bytes.
+    /// one message for every 64 bytes of it waits: short messages cost more than their bytes. One
+    /// message may always wait alone; with `DropOldest` the newest, also behind a partly written one.
     pub outbound_per_connection: Option<usize>,
     /// How long a frame may wait for a slow peer, and how long a blocking write may take. Default 10 s.
     pub write_timeout: Duration,

@@ -259,15 +259,16 @@ F18: masks
     f18_every_key_arrives_the_same
     f18_masking_is_the_same_for_every_split_and_alignment
 B1: a client that never reads
-    b01_one_that_never_reads_is_dropped_while_others_get_everything
     b01_a_handler_that_sends_waits_and_gives_up_at_the_write_deadline
     b01_a_stream_in_memory_that_never_reads_is_given_up
     b01_disconnect_drops_whole_frames_and_queues_close_1013_behind_the_partial
     b01_drop_newest_gives_the_message_back
     b01_drop_newest_keeps_the_peer_and_gives_the_message_back
+    b01_drop_oldest_keeps_the_newest_message_and_one_that_is_begun_and_no_more
     b01_drop_oldest_leaves_gaps_only_where_it_dropped
     b01_drop_oldest_never_cuts_a_partly_written_frame
     b01_one_that_never_reads_beside_a_hundred_healthy
+    b01_one_that_never_reads_is_dropped_while_others_get_everything
     b01_others_stay_bounded_while_a_handler_waits
     bounds_count_only_what_the_socket_refused
 B2: a client that reads a trickle

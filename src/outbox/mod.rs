@@ -54,7 +54,8 @@ pub enum Overflow {
     Disconnect,
     /// Drop what is sent now: `send` returns it.
     DropNewest,
-    /// Drop what has waited longest: for live data, where only the latest counts.
+    /// Drop what has waited longest: for live data, where only the latest counts. The newest message
+    /// is kept always: beside one that is partly written it may wait beyond the bound.
     DropOldest,
 }
 

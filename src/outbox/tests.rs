@@ -447,6 +447,18 @@ fn b01_drop_oldest_never_cuts_a_partly_written_frame() {
 }
 
 #[test]
+fn b01_drop_oldest_keeps_the_newest_message_and_one_that_is_begun_and_no_more() {
+    let rig = rig(Overflow::DropOldest, 100, &[3]);
+    for _ in 0..5 {
+        rig.send(&text(100)).unwrap();
+        assert!(rig.outbox.buffered_amount() <= 2 * 102);
+    }
+    assert_eq!(rig.dropped(), 3);
+    rig.let_all_through();
+    assert_eq!(rig.script.texts().len(), 2);
+}
+
+#[test]
 fn an_empty_outbox_takes_any_one_legal_message() {
     for overflow in EVERY_POLICY {
         let rig = rig(overflow, 100, &[]);
