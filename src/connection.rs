@@ -156,6 +156,11 @@ impl Connection {
         self.0.outbox.close(Some(code), reason)
     }
 
+    /// A number that no other connection of this process has while a handle of this one lives.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
         &self.0.outbox
     }

@@ -27,6 +27,8 @@ use crate::server::Broadcast;
 ///                 room.broadcast(message);
 ///             }
 ///         }
+///         // Peers choose the names: without this they could fill the memory with empty rooms.
+///         Event::Close(..) => rooms.retain(|_, room| !room.is_empty()),
 ///         _ => {}
 ///     }
 /// }
@@ -34,8 +36,11 @@ use crate::server::Broadcast;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Group {
-    /// By id, so that everybody is sent to in the order of their coming.
-    members: BTreeMap<u64, Connection>,
+    /// By id, so that everybody is sent to in the order of their coming; then by address, for servers
+    /// number their connections separately.
+    members: BTreeMap<(u64, usize), Connection>,
+    /// With so many members it is time to look for ended ones.
+    full: usize,
 }
 
 impl Group {
@@ -44,17 +49,20 @@ impl Group {
         Group::default()
     }
 
-    /// Takes a connection in; false if it was in already. All members must be of servers in this
-    /// process; two servers number their connections separately, so keep a group to one server.
+    /// Takes a connection in; false if it was in already.
     pub fn join(&mut self, connection: &Connection) -> bool {
+        if self.members.len() >= self.full {
+            self.forget_ended();
+            self.full = 2 * self.members.len().max(8);
+        }
         self.members
-            .insert(connection.id(), connection.clone())
+            .insert(key(connection), connection.clone())
             .is_none()
     }
 
     /// Lets a connection go; false if it was not in.
     pub fn leave(&mut self, connection: &Connection) -> bool {
-        self.members.remove(&connection.id()).is_some()
+        self.members.remove(&key(connection)).is_some()
     }
 
     /// True if the connection is in and has not ended.
@@ -95,9 +103,17 @@ impl Group {
     }
 
     fn send(&mut self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
-        self.members
-            .retain(|_, member| member.ready_state() != ReadyState::Closed);
+        self.forget_ended();
         let others = self.members.values().filter(|&it| Some(it) != except);
         Broadcast::of(others.map(|member| member.send_prepared(message)))
     }
+
+    fn forget_ended(&mut self) {
+        self.members
+            .retain(|_, member| member.ready_state() != ReadyState::Closed);
+    }
+}
+
+fn key(connection: &Connection) -> (u64, usize) {
+    (connection.id(), connection.address())
 }

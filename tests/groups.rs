@@ -4,8 +4,8 @@ mod support;
 
 use std::thread;
 
-use support::Client;
-use wshub::{Connection, Group, Handler, Listeners, Message, RunError, Server, testing};
+use support::{Client, PATIENCE};
+use wshub::{Connection, Event, Group, Handler, Listeners, Message, RunError, Server, testing};
 
 #[test]
 fn listeners_are_called_in_the_order_they_were_added() {
@@ -109,4 +109,50 @@ fn a_connection_that_ended_falls_out_of_its_group() {
         }
     }
     client.join().unwrap();
+}
+
+#[test]
+fn a_group_holds_connections_of_several_servers() {
+    let servers = [(); 2].map(|()| Server::builder().without_listener().unwrap());
+    let mut group = Group::new();
+    let mut clients = Vec::new();
+    for server in &servers {
+        let (stream, mut peer) = testing::duplex();
+        peer.set_timeout(Some(PATIENCE));
+        server.attach(stream);
+        clients.push(testing::Client::open(peer, "/").unwrap());
+        match server.events().recv_timeout(PATIENCE) {
+            Ok(Event::Open(connection)) => assert!(group.join(&connection)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((group.len(), group.broadcast("to all").sent), (2, 2));
+    for client in &mut clients {
+        assert_eq!(client.read_message().unwrap(), Some("to all".into()));
+    }
+}
+
+/// Nobody broadcasts, so that joining is what has to forget.
+#[test]
+fn a_group_that_only_grows_forgets_those_that_left() {
+    let server = Server::builder().without_listener().unwrap();
+    let mut events = server.events();
+    let mut group = Group::new();
+    for _ in 0..100 {
+        let (stream, mut peer) = testing::duplex();
+        peer.set_timeout(Some(PATIENCE));
+        server.attach(stream);
+        let mut client = testing::Client::open(peer, "/").unwrap();
+        client.close(1000, "").unwrap();
+        while let Ok(event) = events.recv_timeout(PATIENCE) {
+            match event {
+                Event::Open(connection) => assert!(group.join(&connection)),
+                Event::Close(..) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!(group.is_empty());
+    let held = format!("{group:?}").matches("Connection {").count();
+    assert!(held <= 16, "{held}");
 }
