@@ -639,6 +639,24 @@ fn h25_a_half_closed_client_still_gets_its_101() {
 }
 
 #[test]
+fn h25_a_client_that_half_closes_in_mid_head_is_told() {
+    let app = App::echo(Server::builder());
+    for part in [
+        "G",
+        "GET / HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\n",
+    ] {
+        let mut stream = dial(app.addr);
+        stream.write_all(part.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(status_of(&refusal_on(&mut stream)), 400, "{part:?}");
+    }
+    let nothing = dial(app.addr);
+    nothing.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_to_close(&mut &nothing), b"");
+}
+
+#[test]
 fn h25_a_reset_before_the_answer_is_a_count_and_no_event() {
     let (asked, was_asked) = channel();
     let (release, gate) = channel::<()>();

@@ -156,6 +156,7 @@ H24: the accept hook
     h24_the_accept_hook_is_asked_once_and_only_where_all_else_is_in_order
     a_handshake_whose_hook_blocks_gives_way_too
 H25: half-closed and reset clients
+    h25_a_client_that_half_closes_in_mid_head_is_told
     h25_a_half_closed_client_still_gets_its_101
     h25_a_reset_before_the_answer_is_a_count_and_no_event
 H26: the refusal reaches who keeps sending

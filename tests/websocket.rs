@@ -182,9 +182,12 @@ fn a_handshake_that_does_not_come_is_given_up() {
     let mut half = Scripted::default().then("GET / HT").then_fails(WouldBlock);
     assert_eq!(refused(&mut half), "timeout");
     assert!(half.written.starts_with(b"HTTP/1.1 408 "));
-    let mut left = Scripted::default().then("GET / HT");
+    let mut left = Scripted::default();
     assert_eq!(refused(&mut left), "peer_left");
     assert_eq!(left.written, b"");
+    let mut cut = Scripted::default().then("GET / HT");
+    assert_eq!(refused(&mut cut), "malformed");
+    assert!(cut.written.starts_with(b"HTTP/1.1 400 "));
 
     // The handshake's own deadline, looked at between reads.
     let limits = Limits {

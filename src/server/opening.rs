@@ -126,7 +126,10 @@ fn read_request(
     match upgrade::read_request(&hub.limits, &mut buffer, fill) {
         Ok(request) => Ok((request, buffer)),
         Err(NoRequest::Refused(refusal)) => Err(refusal),
-        Err(NoRequest::Ended) => Err(ended(hub, id)),
+        Err(NoRequest::Ended) => Err(match ended(hub, id) {
+            Refusal::PeerLeft if !buffer.is_empty() => upgrade::CUT_SHORT,
+            why => why,
+        }),
         Err(NoRequest::Failed(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
             Err(ended(hub, id))
         }

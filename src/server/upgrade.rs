@@ -12,6 +12,11 @@ use crate::limits::Limits;
 use crate::read_buffer::ReadBuffer;
 use crate::stats::Counters;
 
+/// RFC 9112 8: who sends a part of a request and ends its stream may still read an answer.
+pub(crate) const CUT_SHORT: Refusal = Refusal::Malformed(
+    "the stream ended before the head did (RFC 9112 8); end it with a blank line",
+);
+
 /// Why there is no request.
 pub(crate) enum NoRequest {
     /// The peer sent its last before the head was complete.

@@ -102,7 +102,10 @@ fn read_request(
     let fill = |buffer: &mut ReadBuffer| fill(stream, buffer, deadline);
     upgrade::read_request(limits, buffer, fill).map_err(|none| match none {
         NoRequest::Refused(refusal) => refusal.into(),
-        NoRequest::Ended => Refusal::PeerLeft.into(),
+        NoRequest::Ended => match buffer.is_empty() {
+            true => Refusal::PeerLeft.into(),
+            false => upgrade::CUT_SHORT.into(),
+        },
         NoRequest::Failed(error) if must_wait(&error) => match buffer.is_empty() {
             true => Refusal::Silence.into(),
             false => Refusal::Timeout.into(),
