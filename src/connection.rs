@@ -107,8 +107,8 @@ impl Connection {
         self.0.outbox.ready_state()
     }
 
-    /// Bytes, headers included, that were sent with [`send`](Connection::send) and that the socket
-    /// has not taken yet.
+    /// Bytes, headers included, that were sent to this connection, by broadcasts too, and that the
+    /// socket has not taken yet. 0 for a peer that keeps up.
     pub fn buffered_amount(&self) -> usize {
         self.0.outbox.buffered_amount()
     }
@@ -144,6 +144,12 @@ impl Connection {
     /// Starts the closing handshake (RFC 6455 section 7.1.2) and returns at once; the `Close` event
     /// comes when the peer has answered, or after [`close_timeout`](crate::Limits::close_timeout).
     /// A reason of more than 123 bytes is cut at a character.
+    ///
+    /// ```
+    /// # fn kick(connection: &wshub::Connection) {
+    /// let _ = connection.close(4001, "logged in elsewhere"); // Err: it is closing already
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] if the

@@ -12,7 +12,8 @@ use crate::protocol::violation::Violation;
 #[non_exhaustive]
 pub enum Error {
     /// The peer broke RFC 6455 or a limit. It was told by a Close frame with
-    /// [`Violation::close_code`]. Remedy: mend the peer, or raise the limit that the text names.
+    /// [`Violation::close_code`]. Remedy: mend the peer, or raise the limit, which the
+    /// violation's own page names.
     Protocol(Violation),
     /// A message took longer than `assembly_timeout` from its first byte to its last.
     /// Remedy: smaller messages, or a longer [`Limits::assembly_timeout`](crate::Limits::assembly_timeout).
@@ -76,11 +77,13 @@ impl std::error::Error for Error {
 #[non_exhaustive]
 pub enum SendErrorKind {
     /// The connection has ended, or a Close frame has been sent or queued (RFC 6455 section 5.5.1).
+    /// Remedy: none, its `Close` event is on the way.
     Closed,
     /// Too much waits for the peer and the policy is [`Overflow::DropNewest`](crate::Overflow::DropNewest).
+    /// Remedy: drop the message, or send it later; the connection goes on.
     Full,
     /// Too much waited for the peer: by [`Overflow::Disconnect`](crate::Overflow::Disconnect) this
-    /// send ended the connection.
+    /// send ended the connection. Remedy: send less, or choose another [`Overflow`](crate::Overflow).
     SlowConsumer,
     /// The stream failed, or would block where nothing more may wait; only over a stream of your own,
     /// see [`WebSocket::send`](crate::WebSocket::send). After

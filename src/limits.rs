@@ -26,35 +26,43 @@ pub struct Limits {
     /// A connection counts until the application has taken its `Close` event.
     pub max_connections: usize,
     /// Opening handshakes and plain HTTP requests under way at once; one more evicts the oldest.
-    /// Default 64: enough for a reconnect storm, too few to hurt.
+    /// Default 64: enough for a reconnect storm, too few to hurt. The evicted get 503.
     pub max_handshakes: usize,
-    /// Connections from one peer address. Default none: behind a proxy or NAT all peers share one.
+    /// Connections from one peer address; one more gets 429. Default none: behind a proxy or NAT all
+    /// peers share one.
     pub max_per_address: Option<usize>,
 
-    /// Bytes of a request head. Default 16 KiB: browsers send up to 4 KiB of cookies.
+    /// Bytes of a request head; a longer one gets 431. Default 16 KiB: browsers send up to 4 KiB of
+    /// cookies, and the target may take 8. Never more than 65,535.
     pub max_head: usize,
-    /// Bytes of one line of the head. Default 8 KiB.
+    /// Bytes of one line of the head; a longer header gets 431. Default 8 KiB: a request line with the
+    /// longest target fits.
     pub max_line: usize,
-    /// Bytes of the request target. Default 8,000 (RFC 9112 section 3 asks for at least that).
+    /// Bytes of the request target, path and query; a longer one gets 414. Default 8,000: RFC 9112
+    /// section 3 asks for at least that.
     pub max_target: usize,
-    /// Header lines of a request. Default 100.
+    /// Header lines of a request; more get 431. Default 100: several times what a browser sends.
     pub max_headers: usize,
-    /// From accept to the last byte of the answer to the handshake. Default 10 s: slow Wi-Fi needs
+    /// From accept to the last byte of the answer to the handshake; 408. Default 10 s: slow Wi-Fi needs
     /// two or three retransmissions.
     pub handshake_timeout: Duration,
 
-    /// Bytes of one received message, all its fragments together. Default 1 MiB.
+    /// Bytes of one received message, all its fragments together; a longer one ends the connection with
+    /// 1009. Default 1 MiB: much for a tool, bearable from every peer at once.
     pub max_message: usize,
-    /// Frames of one received message, empty ones too. Default 1,024.
+    /// Frames of one received message, empty ones too; more end the connection with 1008. Default 1,024:
+    /// a flood of empty ones costs CPU, which no bound in bytes sees.
     pub max_fragments: u32,
-    /// From the first byte of a message to its last. Default 30 s.
+    /// From the first byte of a message to its last; a slower one ends the connection with 1008. Default
+    /// 30 s: 1 MiB over a slow mobile link, and nobody dribbles for ever.
     pub assembly_timeout: Duration,
-    /// Take frame lengths that are longer than they need be. Default false: RFC 6455 section 5.2
+    /// Take frame lengths that are not in their shortest form. Default false, 1002: RFC 6455 section 5.2
     /// demands the minimal form.
     pub accept_non_minimal_lengths: bool,
 
-    /// Bytes of messages that wait for the application, all connections together. Default 16 MiB;
-    /// a connection that finds it full waits, and TCP slows its peer down.
+    /// Bytes of messages that wait for the application, all connections together. Default 16 MiB:
+    /// what a small device can spare. A connection that finds it full waits, and TCP slows its peer
+    /// down.
     pub inbound_total: usize,
     /// Bytes of messages of one connection that wait for the application. Default 128 KiB, about
     /// two reads; one larger message may always wait alone.
@@ -65,20 +73,24 @@ pub struct Limits {
     /// one message for every 64 bytes of it waits: short messages cost more than their bytes. One
     /// message may always wait alone; with `DropOldest` the newest, also behind a partly written one.
     pub outbound_per_connection: Option<usize>,
-    /// How long a frame may wait for a slow peer, and how long a blocking write may take. Default 10 s.
+    /// How long a frame may wait for a slow peer, and how long a blocking write may take. Default 10 s:
+    /// longer than a network that recovers needs.
     pub write_timeout: Duration,
 
     /// Silence after which a ping goes out. Default 20 s: proxies cut silent connections after 60 s.
     /// `None` sends none: then a peer that vanished without a word is never noticed.
     pub ping_interval: Option<Duration>,
-    /// Silence after a ping that ends the connection; any byte counts as life. Default 20 s.
+    /// Silence after a ping that ends the connection; any byte counts as life. Default 20 s: with the
+    /// ping's own 20 s a pulled cable shows within 40 s.
     pub pong_timeout: Duration,
-    /// From our Close frame to the peer's, and the longest a graceful shutdown takes. Default 5 s.
+    /// From our Close frame to the peer's, and the longest a graceful shutdown takes. Default 5 s: a
+    /// peer that is alive answers within a round trip, one that is not holds nobody up for longer.
     pub close_timeout: Duration,
 
     /// Stack of a connection's thread. Default 256 KiB; pages that are not touched cost nothing.
     pub stack_size: usize,
-    /// How long a thread whose connection ended waits for another one. Default 10 s.
+    /// How long a thread whose connection ended waits for another one. Default 10 s: pages that are
+    /// reloaded and peers that reconnect find it.
     pub idle_thread_timeout: Duration,
 }
 

@@ -28,17 +28,18 @@ pub enum Violation {
     /// keep the reason of a Close within 123 bytes.
     ControlTooLong,
     /// A frame's length is not written in the shortest of its three forms (close code 1002). If a peer that you
-    /// cannot change does this, let the server accept such lengths.
+    /// cannot change does this, set [`accept_non_minimal_lengths`](crate::Limits::accept_non_minimal_lengths).
     NonMinimalLength,
     /// A frame's length has its highest bit set, which is not allowed (close code 1002).
     LengthOverflow,
-    /// A message is longer than `limit` bytes (close code 1009). Send less at once, or raise `max_message`.
+    /// A message is longer than `limit` bytes (close code 1009). Send less at once, or raise
+    /// [`max_message`](crate::Limits::max_message).
     MessageTooBig {
         /// The longest message that is accepted, in bytes.
         limit: usize,
     },
     /// A message came in more than `limit` frames, empty ones included (close code 1008). Send larger fragments, or
-    /// raise `max_fragments`.
+    /// raise [`max_fragments`](crate::Limits::max_fragments).
     TooManyFragments {
         /// The largest number of frames that one message may have.
         limit: u32,

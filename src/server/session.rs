@@ -107,8 +107,12 @@ impl<'a> Session<'a> {
     /// [`write_timeout`](crate::Limits::write_timeout); a peer that reads too slowly for that is
     /// given up. While more messages wait to be read, answers collect and leave in one write.
     ///
+    /// `Ok` says that the message was taken, not that it left: where the wait ended in vain the next
+    /// call says so, [`read`](Session::read) with [`Error::SlowConsumer`].
+    ///
     /// # Errors
-    /// The message comes back when the connection is closed or closing.
+    /// The message comes back with [`SendErrorKind::Closed`](crate::SendErrorKind::Closed) when the
+    /// connection is closed, closing or given up.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         let (message, outbox) = (message.into(), self.driver.connection.outbox());
         if self.more {
