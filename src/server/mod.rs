@@ -10,7 +10,7 @@ mod http;
 pub(crate) mod hub;
 pub(crate) mod inbox;
 mod opening;
-mod pool;
+pub(crate) mod pool;
 mod refusals;
 mod secure;
 mod session;
