@@ -26,6 +26,8 @@
 #[cfg(not(unix))]
 compile_error!("wshub runs on Unix: Linux (tested), macOS and the BSDs. Windows is not supported.");
 
+#[cfg(feature = "client")]
+mod client;
 mod connection;
 mod copy;
 mod error;
@@ -56,6 +58,8 @@ mod tls;
 mod transport;
 mod websocket;
 
+#[cfg(feature = "client")]
+pub use client::{Client, ClientError, ProxyError, connect};
 pub use connection::{Connection, ReadyState};
 pub use error::{CloseError, Error, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};
@@ -66,7 +70,7 @@ pub use handshake::{
     secret_matches,
 };
 #[cfg(feature = "client")]
-pub use handshake::{ClientRequest, InvalidAnswer, InvalidUrl};
+pub use handshake::{ClientRequest, InvalidAnswer, InvalidUrl, Proxy};
 pub use limits::Limits;
 pub use message::{Message, Prepared};
 pub use outbox::Overflow;
@@ -80,6 +84,4 @@ pub use stats::Stats;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsBuilder, TlsError, TlsVersion};
 pub use transport::{How, Transport, Waker};
-#[cfg(feature = "client")]
-pub use websocket::ClientError;
 pub use websocket::{HandshakeError, WebSocket, WebSocketReader, WebSocketWriter};

@@ -94,6 +94,9 @@ pub struct Limits {
     pub idle_thread_timeout: Duration,
 }
 
+/// As good as for ever, and the clock can still be counted up by it.
+pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -145,9 +148,7 @@ impl Limits {
             .unwrap_or_else(|| self.max_message.saturating_mul(2).max(1 << 20))
     }
 
-    /// A year is for ever, and the clock can still be counted up by it.
     pub(crate) fn bound_times(&mut self) {
-        const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
         let times = [
             &mut self.handshake_timeout,
             &mut self.assembly_timeout,

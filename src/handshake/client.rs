@@ -1,26 +1,30 @@
 //! The request with which a client opens a WebSocket: from a URL to the bytes of its head (RFC 6455 3 and 4.1).
 
 use core::fmt;
+use core::time::Duration;
 
 use super::authority::Authority;
 use super::is_token;
+use super::proxy::Proxy;
 use super::refusal::excerpt;
 use super::response::{Headers, InvalidHeader};
-use crate::limits::Limits;
+use crate::limits::{Limits, YEAR};
 
-/// What a client asks for: a URL, subprotocols, headers; and the limits of the connection that comes of it.
-///
-/// It connects nothing by itself: [`host`](Self::host) and [`port`](Self::port) say where the stream has to lead.
-/// A `wss` URL needs a stream that is encrypted already.
+/// What a client asks for: a URL, subprotocols, headers; the way there; and the limits of the connection that comes of
+/// it. For [`connect`](crate::connect), or, over a stream of your own, for
+/// [`WebSocket::client`](crate::WebSocket::client): then [`host`](Self::host) and [`port`](Self::port) say where it has
+/// to lead, and for a `wss` URL it has to be encrypted already.
 ///
 /// Source: RFC 6455 3 and 4.1.
 ///
 /// ```
+/// use std::time::Duration;
 /// use wshub::ClientRequest;
 ///
 /// let request = ClientRequest::new("ws://localhost:9001/chat?room=7")?
 ///     .with_subprotocol("chat.v2")?
-///     .with_header("Authorization", "Bearer t0ken")?;
+///     .with_header("Authorization", "Bearer t0ken")?
+///     .with_connect_timeout(Duration::from_secs(3));
 /// assert_eq!((request.host(), request.port()), ("localhost", 9001));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -33,6 +37,9 @@ pub struct ClientRequest {
     target: String,
     subprotocols: Vec<String>,
     headers: Headers,
+    lookup_timeout: Duration,
+    connect_timeout: Duration,
+    proxy: Option<Proxy>,
     limits: Limits,
 }
 
@@ -113,6 +120,9 @@ impl ClientRequest {
             target: target_of(target)?,
             subprotocols: Vec::new(),
             headers: Headers::default(),
+            lookup_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            proxy: None,
             limits: Limits::default(),
         })
     }
@@ -170,9 +180,33 @@ impl ClientRequest {
         self.with_header("Origin", origin)
     }
 
+    /// How long to wait for the addresses of the host's name. Default 10 s: the resolver asks again after 5 s, so that
+    /// one lost question does no harm.
+    #[must_use]
+    pub fn with_lookup_timeout(mut self, timeout: Duration) -> Self {
+        self.lookup_timeout = timeout.min(YEAR);
+        self
+    }
+
+    /// How long until a stream leads to the server, all its addresses and the proxy's answer together. Default 10 s: a
+    /// lost SYN is sent again after 1, 3 and 7 s.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout.min(YEAR);
+        self
+    }
+
+    /// Connects through this proxy, which then looks the host's name up, too. Default: none, whatever the environment
+    /// says.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
     /// The limits of the connection: the head of the answer ([`max_head`](Limits::max_head),
-    /// [`max_line`](Limits::max_line), [`max_headers`](Limits::max_headers)), messages and times. Those that concern a
-    /// whole server do not count here.
+    /// [`max_line`](Limits::max_line), [`max_headers`](Limits::max_headers)), messages, times and heartbeat. Those that
+    /// concern a whole server do not count here.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -204,6 +238,23 @@ impl ClientRequest {
         &self.limits
     }
 
+    pub(crate) fn lookup_timeout(&self) -> Duration {
+        self.lookup_timeout
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// The host with its port, as a proxy is asked for it (RFC 9110 9.3.6).
+    pub(crate) fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// The subprotocols that are offered.
     pub(crate) fn subprotocols(&self) -> &[String] {
         &self.subprotocols
@@ -231,7 +282,7 @@ impl ClientRequest {
     fn host_header(&self) -> String {
         match self.port == default_port(self.secure) {
             true => self.host.clone(),
-            false => format!("{}:{}", self.host, self.port),
+            false => self.authority(),
         }
     }
 }
@@ -246,6 +297,7 @@ impl fmt::Debug for ClientRequest {
             .field("path", &path)
             .field("subprotocols", &self.subprotocols)
             .field("headers", &self.headers)
+            .field("proxy", &self.proxy)
             .finish_non_exhaustive()
     }
 }

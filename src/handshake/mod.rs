@@ -10,6 +10,8 @@ pub(crate) mod authority;
 #[cfg(feature = "client")]
 pub(crate) mod client;
 pub(crate) mod negotiate;
+#[cfg(feature = "client")]
+mod proxy;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;
@@ -21,6 +23,8 @@ mod tests;
 pub use answer::InvalidAnswer;
 #[cfg(feature = "client")]
 pub use client::{ClientRequest, InvalidUrl};
+#[cfg(feature = "client")]
+pub use proxy::Proxy;
 pub use refusal::Refusal;
 pub use request::{Request, Version};
 pub use response::{Accept, InvalidHeader, InvalidStatus, Reject, Response};

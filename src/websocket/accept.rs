@@ -146,7 +146,7 @@ fn refuse(
 }
 
 /// One read of the handshake, unless its time has passed.
-pub(super) fn fill(
+pub(crate) fn fill(
     stream: &mut impl Read,
     buffer: &mut ReadBuffer,
     deadline: Instant,
@@ -163,7 +163,7 @@ pub(super) fn fill(
 }
 
 /// Writes all of the handshake's bytes, unless its time passes.
-pub(super) fn write_all(
+pub(crate) fn write_all(
     stream: &mut impl Write,
     mut bytes: &[u8],
     deadline: Instant,

@@ -31,7 +31,9 @@ use crate::transport::Transport;
 pub use accept::HandshakeError;
 pub(crate) use accept::accept;
 #[cfg(feature = "client")]
-pub use client::ClientError;
+pub(crate) use accept::{fill, write_all};
+#[cfg(feature = "client")]
+pub(crate) use client::open;
 use outgoing::{Masking, Outgoing, Refused};
 pub use split::{WebSocketReader, WebSocketWriter};
 
@@ -378,7 +380,7 @@ impl<S: Transport> WebSocket<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn split(self) -> (WebSocketReader, WebSocketWriter) {
-        split::split(self)
+        split::split(self, |stream| Box::new(stream))
     }
 }
 
@@ -458,7 +460,7 @@ impl<S> fmt::Debug for WebSocket<S> {
 }
 
 /// The stream can do nothing now, and may later.
-fn must_wait(error: &io::Error) -> bool {
+pub(crate) fn must_wait(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut

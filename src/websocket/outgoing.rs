@@ -61,6 +61,8 @@ pub(crate) struct Outgoing {
     /// The stream refused the rest. Until it has taken that, one pong at most is owed.
     stuck: bool,
     pong: Option<Vec<u8>>,
+    /// Messages that were appended.
+    messages: u64,
 }
 
 impl Outgoing {
@@ -73,6 +75,7 @@ impl Outgoing {
             written: 0,
             stuck: false,
             pong: None,
+            messages: 0,
         }
     }
 
@@ -82,7 +85,13 @@ impl Outgoing {
             return Err(Refused::AfterClose);
         }
         let key = self.masking.next_key()?;
-        Ok(self.sender.frame(opcode, payload, key, &mut self.bytes)?)
+        self.sender.frame(opcode, payload, key, &mut self.bytes)?;
+        self.messages += u64::from(!opcode.is_control());
+        Ok(())
+    }
+
+    pub fn messages(&self) -> u64 {
+        self.messages
     }
 
     /// Answers a ping. While the stream takes nothing the latest ping wins (RFC 6455 5.5.3).

@@ -26,6 +26,8 @@ struct State {
     /// `None` while a half has it, and after a failure.
     outgoing: Option<Box<Outgoing>>,
     mailbox: Mailbox,
+    /// Messages of `outgoing` that the stream has taken.
+    sent: u64,
     /// A Close was sent, or is owed: nothing else will be.
     closing: bool,
     /// Until when the peer has to finish the closing handshake.
@@ -108,6 +110,7 @@ impl Shared {
                 close_by: outgoing.close_deadline(),
                 outgoing: Some(Box::new(outgoing)),
                 mailbox: Mailbox::default(),
+                sent: 0,
                 failure: None,
             }),
             changed: Condvar::new(),
@@ -116,6 +119,10 @@ impl Shared {
 
     pub fn failure(&self) -> Option<Failure> {
         lock(&self.state).failure
+    }
+
+    pub fn sent(&self) -> u64 {
+        lock(&self.state).sent
     }
 
     pub fn is_closing(&self) -> bool {
@@ -297,6 +304,9 @@ impl Shared {
             if mailbox.is_empty() && (stuck || outgoing.is_empty()) {
                 state.closing |= outgoing.close_sent();
                 state.close_by = state.close_by.or(outgoing.close_deadline());
+                if !stuck {
+                    state.sent = outgoing.messages();
+                }
                 state.outgoing = Some(outgoing);
                 drop(state);
                 self.changed.notify_all();

@@ -26,7 +26,10 @@ const LINGER: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) fn split<S: Transport>(ws: WebSocket<S>) -> (WebSocketReader, WebSocketWriter) {
+pub(super) fn split<S>(
+    ws: WebSocket<S>,
+    boxed: impl FnOnce(S) -> Box<dyn Transport>,
+) -> (WebSocketReader, WebSocketWriter) {
     let WebSocket {
         stream,
         role,
@@ -41,7 +44,7 @@ pub(super) fn split<S: Transport>(ws: WebSocket<S>) -> (WebSocketReader, WebSock
         ..
     } = ws;
     reading.start_heartbeat(limits.ping_interval);
-    let shared = Arc::new(Shared::new(Box::new(stream), &limits, outgoing));
+    let shared = Arc::new(Shared::new(boxed(stream), &limits, outgoing));
     if let Some(error) = write_failure {
         shared.fail(Failure::Stream(error.kind()), None);
     }
@@ -87,7 +90,9 @@ struct Refusing {
 
 /// The half of a [`WebSocket`] that sends, made by [`WebSocket::split`].
 ///
-/// Dropping it closes nothing: the reader reads on, and answers pings.
+/// Clones of it send over the same connection, from any number of threads: one message at a time, each
+/// whole. Dropping it closes nothing: the reader reads on, and answers pings.
+#[derive(Clone)]
 pub struct WebSocketWriter {
     shared: Arc<Shared>,
 }
@@ -104,6 +109,22 @@ impl WebSocketReader {
     /// [`Error`] when the connection had to be given up: the peer broke the protocol or a limit, did
     /// not read, or vanished. It has been told already, as far as it could be.
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        self.read_until(None)
+    }
+
+    /// As [`read`](WebSocketReader::read), for so long at most (and a little; at least a millisecond):
+    /// for a program with a loop of its own. Time between two calls counts neither for nor against
+    /// the peer: the heartbeat goes on only while one is under way.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with [`TimedOut`](io::ErrorKind::TimedOut) when nothing came: nothing is lost,
+    /// call again. Otherwise as [`read`](WebSocketReader::read).
+    pub fn read_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
+        const SHORTEST: Duration = Duration::from_millis(1);
+        self.read_until(Instant::now().checked_add(timeout.max(SHORTEST)))
+    }
+
+    fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
             if let Some((code, reason)) = self.closing.take() {
                 self.finish(code, reason);
@@ -112,7 +133,7 @@ impl WebSocketReader {
             match self.reading.next() {
                 Ok(Received::Text(text)) => return Ok(Some(text.into())),
                 Ok(Received::Binary(bytes)) => return Ok(Some(bytes.into())),
-                Ok(Received::NeedMore { .. }) => self.fill()?,
+                Ok(Received::NeedMore { .. }) => self.fill(end)?,
                 Ok(Received::Ping(payload)) => {
                     let tried = self.shared.owe(Owed::Pong(payload));
                     self.note(tried)?;
@@ -146,10 +167,13 @@ impl WebSocketReader {
         self.protocol.as_deref()
     }
 
-    /// One read, or what the time asks for in its place.
-    fn fill(&mut self) -> Result<(), Error> {
+    /// One read, or what the time asks for in its place; nothing after `end`.
+    fn fill(&mut self, end: Option<Instant>) -> Result<(), Error> {
+        if end.is_some_and(|end| end <= Instant::now()) {
+            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        }
         match self.reading.due() {
-            Due::Wait(until) => self.read_until(until),
+            Due::Wait(until) => self.read_once(until, end),
             Due::Ping => {
                 let tried = self.shared.owe(Owed::Ping);
                 self.note(tried)
@@ -159,7 +183,7 @@ impl WebSocketReader {
         }
     }
 
-    fn read_until(&mut self, until: Option<Duration>) -> Result<(), Error> {
+    fn read_once(&mut self, until: Option<Duration>, end: Option<Instant>) -> Result<(), Error> {
         if self.refused.is_some() {
             let tried = self.shared.retry();
             self.note(tried)?;
@@ -167,7 +191,8 @@ impl WebSocketReader {
         if self.shared.is_close_overdue() {
             return self.lose();
         }
-        let deadline = self.wake_at(self.reading.deadline(until));
+        let deadline = [self.wake_at(self.reading.deadline(until)), end];
+        let deadline = deadline.into_iter().flatten().min();
         let transport = &*self.shared.transport;
         let read = |room: &mut [u8]| transport::read(transport, room, deadline);
         match self.reading.fill(deadline, read) {
@@ -329,6 +354,12 @@ impl WebSocketWriter {
             SendErrorKind::Io(kind) => CloseError::Io(kind),
             SendErrorKind::Closed | SendErrorKind::Full => CloseError::Closed,
         })
+    }
+
+    /// How many messages the system has taken: those for which a `send` said `Ok`. Once the reader has
+    /// seen the end of the connection this is final.
+    pub fn sent(&self) -> u64 {
+        self.shared.sent()
     }
 
     /// True when nothing can be sent any more: the connection has ended or is closing.

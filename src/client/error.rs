@@ -1,0 +1,267 @@
+//! Why a client got no WebSocket, by who or what was in the way.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use crate::handshake::refusal::excerpt;
+use crate::handshake::response::reason_phrase;
+use crate::handshake::{InvalidAnswer, InvalidUrl, Refusal};
+
+/// Why a server gave no WebSocket; see [`connect`](crate::connect) and
+/// [`WebSocket::client`](crate::WebSocket::client).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The URL cannot open a WebSocket; the text says how to write it.
+    Url(InvalidUrl),
+    /// The request cannot be sent: its headers are too long together. Remedy: fewer or shorter ones.
+    Request(Refusal),
+    /// The URL is `wss`, and wshub was built without TLS. Remedy: the feature `tls`.
+    TlsFeature,
+    /// No address was found for the host of the URL, or of the proxy. After
+    /// [`TimedOut`](io::ErrorKind::TimedOut) the resolver has not answered in
+    /// [time](crate::ClientRequest::with_lookup_timeout). Remedy: check the name, and this machine's
+    /// network; then try again later.
+    Lookup {
+        /// The name that was looked up.
+        host: String,
+        /// What the resolver said.
+        error: io::Error,
+    },
+    /// None of the host's addresses, or the proxy's, could be connected to: each that was tried, and
+    /// how that ended. Remedy: check that the server runs and the port is right (refused), or that
+    /// nothing on the way swallows the connection (timed out); or allow
+    /// [more time](crate::ClientRequest::with_connect_timeout).
+    Connect(Vec<(SocketAddr, io::Error)>),
+    /// The proxy gave no way to the server.
+    Proxy(ProxyError),
+    /// The operating system gave no random bytes, and without them nothing may be sent (RFC 6455
+    /// section 10.3). Remedy: on that machine; early in its boot, try again.
+    Random(io::Error),
+    /// The server did not answer in time: [`handshake_timeout`](crate::Limits::handshake_timeout)
+    /// passed, or the stream's own timeout. Remedy: try again later, or raise these.
+    Timeout,
+    /// The server closed the stream before its answer was complete. It may be overloaded, speak
+    /// another protocol, or expect TLS.
+    ServerLeft,
+    /// The stream failed.
+    Io(io::Error),
+    /// The server answered with another status than 101. Redirects are not followed.
+    Status {
+        /// The status: 401 asks for credentials, 403 may mean the Origin, 404 the path, 426 the
+        /// version, 503 to try again later.
+        status: u16,
+        /// The `Location` header, as it came: where a redirect (3xx) leads.
+        location: Option<String>,
+        /// The beginning of the body, at most 1,024 bytes of it. It is the server's text: escape it
+        /// where you show it.
+        body: String,
+    },
+    /// The answer breaks the rules of the opening handshake, so that it cannot be trusted.
+    Answer(InvalidAnswer),
+}
+
+/// Why a proxy gave no way to the server; see [`Proxy`](crate::Proxy).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// It refused.
+    Status {
+        /// The status: 407 asks for (other) [credentials](crate::Proxy::with_credentials), 403 means
+        /// that it lets nobody to this host or port, 502 and 504 that it cannot reach them.
+        status: u16,
+        /// The beginning of the body, at most 1,024 bytes of it. It is the proxy's text: escape it
+        /// where you show it.
+        body: String,
+    },
+    /// Its answer is no HTTP, or breaks its rules. Remedy: check its host and port.
+    Answer(InvalidAnswer),
+    /// It did not answer within the
+    /// [connect timeout](crate::ClientRequest::with_connect_timeout). It may be waiting for the
+    /// server. Remedy: try again later, or allow more.
+    Timeout,
+    /// It closed the stream before its answer was complete.
+    Left,
+    /// The stream to it failed.
+    Io(io::Error),
+}
+
+/// Why no answer came to a request.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    Invalid(InvalidAnswer),
+    Timeout,
+    Left,
+    Io(io::Error),
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::Url(error) => error.fmt(f),
+            ClientError::Request(refusal) => write!(f, "the request cannot be sent: {refusal}"),
+            ClientError::TlsFeature => f.write_str(
+                "wss:// needs TLS, and wshub was built without it; turn its feature `tls` on, or \
+                 use ws://",
+            ),
+            ClientError::Lookup { host, error } => {
+                let host = excerpt(host.as_bytes());
+                write!(
+                    f,
+                    "no address found for \"{host}\": {error}; check the name and the network"
+                )
+            }
+            ClientError::Connect(failures) => write_failures(f, failures),
+            ClientError::Proxy(error) => error.fmt(f),
+            ClientError::Random(error) => {
+                write!(f, "the operating system gave no random bytes: {error}")
+            }
+            ClientError::Timeout => {
+                f.write_str("the server did not answer the opening handshake in time")
+            }
+            ClientError::ServerLeft => f.write_str(
+                "the server closed the connection before its answer was complete; check that host \
+                 and port are those of a WebSocket server, and ws:// or wss://",
+            ),
+            ClientError::Io(error) => write!(f, "the opening handshake failed: {error}"),
+            ClientError::Status {
+                status,
+                location,
+                body,
+            } => write_status(f, *status, location.as_deref(), body),
+            ClientError::Answer(error) => error.fmt(f),
+        }
+    }
+}
+
+fn write_failures(f: &mut fmt::Formatter<'_>, failures: &[(SocketAddr, io::Error)]) -> fmt::Result {
+    f.write_str("cannot connect")?;
+    for (i, (addr, error)) in failures.iter().enumerate() {
+        let mark = if i == 0 { ": " } else { ", " };
+        write!(f, "{mark}{addr}: {error}")?;
+    }
+    f.write_str("; check that the server runs, host and port, and firewalls on the way")
+}
+
+/// The server's text is shown escaped and cut short.
+fn write_status(
+    f: &mut fmt::Formatter<'_>,
+    status: u16,
+    location: Option<&str>,
+    body: &str,
+) -> fmt::Result {
+    write!(f, "the server answered {status} {}", reason_phrase(status))?;
+    if let Some(location) = location {
+        let location = excerpt(location.as_bytes());
+        write!(
+            f,
+            "; redirects are not followed, connect to \"{location}\" if you trust it"
+        )?;
+    }
+    write_body(f, body)
+}
+
+fn write_body(f: &mut fmt::Formatter<'_>, body: &str) -> fmt::Result {
+    match body.trim() {
+        "" => Ok(()),
+        body => write!(f, ": {}", excerpt(body.as_bytes())),
+    }
+}
+
+impl fmt::Display for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProxyError::Status { status, body } => {
+                write!(f, "the proxy answered {status} {}", reason_phrase(*status))?;
+                if *status == 407 {
+                    f.write_str("; give it (other) credentials with Proxy::with_credentials")?;
+                }
+                write_body(f, body)
+            }
+            ProxyError::Answer(error) => write!(f, "the proxy: {error}"),
+            ProxyError::Timeout => f.write_str("the proxy did not answer in time"),
+            ProxyError::Left => f.write_str(
+                "the proxy closed the connection before its answer was complete; check that its \
+                 host and port are those of an HTTP proxy",
+            ),
+            ProxyError::Io(error) => write!(f, "the proxy failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ClientError::Url(error) => Some(error),
+            ClientError::Request(refusal) => Some(refusal),
+            ClientError::Random(error)
+            | ClientError::Io(error)
+            | ClientError::Lookup { error, .. } => Some(error),
+            ClientError::Connect(failures) => failures.last().map(|(_, error)| error as _),
+            ClientError::Proxy(error) => Some(error),
+            ClientError::Answer(error) => Some(error),
+            ClientError::TlsFeature
+            | ClientError::Timeout
+            | ClientError::ServerLeft
+            | ClientError::Status { .. } => None,
+        }
+    }
+}
+
+impl std::error::Error for ProxyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ProxyError::Answer(error) => Some(error),
+            ProxyError::Io(error) => Some(error),
+            ProxyError::Status { .. } | ProxyError::Timeout | ProxyError::Left => None,
+        }
+    }
+}
+
+impl From<InvalidUrl> for ClientError {
+    fn from(error: InvalidUrl) -> Self {
+        ClientError::Url(error)
+    }
+}
+
+impl From<InvalidAnswer> for ClientError {
+    fn from(error: InvalidAnswer) -> Self {
+        ClientError::Answer(error)
+    }
+}
+
+impl From<ProxyError> for ClientError {
+    fn from(error: ProxyError) -> Self {
+        ClientError::Proxy(error)
+    }
+}
+
+impl From<NoAnswer> for ClientError {
+    fn from(none: NoAnswer) -> Self {
+        match none {
+            NoAnswer::Invalid(error) => ClientError::Answer(error),
+            NoAnswer::Timeout => ClientError::Timeout,
+            NoAnswer::Left => ClientError::ServerLeft,
+            NoAnswer::Io(error) => ClientError::Io(error),
+        }
+    }
+}
+
+impl From<NoAnswer> for ProxyError {
+    fn from(none: NoAnswer) -> Self {
+        match none {
+            NoAnswer::Invalid(error) => ProxyError::Answer(error),
+            NoAnswer::Timeout => ProxyError::Timeout,
+            NoAnswer::Left => ProxyError::Left,
+            NoAnswer::Io(error) => ProxyError::Io(error),
+        }
+    }
+}
+
+impl From<Infallible> for ClientError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

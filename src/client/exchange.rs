@@ -1,0 +1,104 @@
+//! One HTTP exchange of a client, up to a deadline: its request, and the head of the answer.
+
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use super::error::NoAnswer;
+use crate::handshake::InvalidAnswer;
+use crate::handshake::answer::{Answer, AnswerScanner};
+use crate::handshake::request::HeadLimits;
+use crate::read_buffer::ReadBuffer;
+use crate::transport::{self, Transport};
+use crate::websocket::{fill, must_wait, write_all};
+
+/// How much of the body of a refusal is read.
+const MAX_BODY: usize = 1024;
+
+/// Writes the head of a request and reads that of its answer. The buffer holds what came behind it.
+pub(crate) fn exchange(
+    stream: &mut (impl Read + Write),
+    request: &[u8],
+    limits: HeadLimits,
+    deadline: Instant,
+) -> Result<(Answer, ReadBuffer), NoAnswer> {
+    write_all(stream, request, deadline)?;
+    let mut scanner = AnswerScanner::new(limits);
+    let mut buffer = ReadBuffer::default();
+    loop {
+        if fill(stream, &mut buffer, deadline)? == 0 {
+            return Err(NoAnswer::Left);
+        }
+        if let Some(head) = scanner.scan(buffer.filled())? {
+            let answer = Answer::parse(buffer.filled().get(..head).unwrap_or_default())?;
+            buffer.discard(head);
+            return Ok((answer, buffer));
+        }
+    }
+}
+
+/// The beginning of an answer's body, where there is one and it comes.
+pub(crate) fn body(
+    answer: &Answer,
+    stream: &mut impl Read,
+    mut buffer: ReadBuffer,
+    deadline: Instant,
+) -> String {
+    let wanted = body_len(answer).min(MAX_BODY);
+    while buffer.filled().len() < wanted {
+        // A body that does not come in whole is shown as far as it came.
+        if !matches!(fill(stream, &mut buffer, deadline), Ok(1..)) {
+            break;
+        }
+    }
+    let body = buffer.filled();
+    let body = body.get(..MAX_BODY).unwrap_or(body);
+    String::from_utf8_lossy(body).into_owned()
+}
+
+/// How much of the body is worth waiting for: none where only the server knows when it ends.
+fn body_len(answer: &Answer) -> usize {
+    let length = answer.header("content-length");
+    let length = length.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    match answer.header("transfer-encoding") {
+        Some(_) => 0,
+        None => length.unwrap_or(0),
+    }
+}
+
+/// A transport as a stream whose every wait ends at one deadline.
+pub(super) struct Until<'a> {
+    pub transport: &'a dyn Transport,
+    pub deadline: Instant,
+}
+
+impl Read for Until<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        transport::read(self.transport, buffer, Some(self.deadline))
+    }
+}
+
+impl Write for Until<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        transport::write_all(self.transport, bytes, self.deadline)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl From<InvalidAnswer> for NoAnswer {
+    fn from(error: InvalidAnswer) -> Self {
+        NoAnswer::Invalid(error)
+    }
+}
+
+impl From<io::Error> for NoAnswer {
+    fn from(error: io::Error) -> Self {
+        match must_wait(&error) {
+            true => NoAnswer::Timeout,
+            false => NoAnswer::Io(error),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The addresses of a name, up to a deadline. The system's resolver knows none, so that a helper
+//! thread asks it and may stay behind; their number is bounded.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
+
+use crate::lock::lock;
+
+/// Lookups that run at once in this process, those included that nobody waits for any more; one more
+/// waits for its turn, up to its deadline.
+const MAX_LOOKUPS: usize = 8;
+/// Addresses of a name that are used; a resolver may give thousands.
+const MAX_ADDRESSES: usize = 16;
+
+static LOOKUPS: Lookups = Lookups::new();
+
+/// Asks for a name's addresses; blocks for as long as it likes.
+type Resolver = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
+
+/// The addresses of a host, in the order in which the system wants them tried (RFC 6724), at least one.
+pub(super) fn addresses(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
+    match host.parse::<IpAddr>() {
+        Ok(address) => Ok(vec![(address, port).into()]),
+        Err(_) => look_up(&LOOKUPS, ask_system, host, port, deadline),
+    }
+}
+
+fn ask_system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok((host, port)
+        .to_socket_addrs()?
+        .take(MAX_ADDRESSES)
+        .collect())
+}
+
+fn look_up(
+    lookups: &'static Lookups,
+    resolver: Resolver,
+    host: &str,
+    port: u16,
+    deadline: Instant,
+) -> io::Result<Vec<SocketAddr>> {
+    let turn = lookups.wait_for_turn(deadline).ok_or_else(timed_out)?;
+    let (tell, told) = bounded(1);
+    let host = host.to_owned();
+    thread::Builder::new()
+        .name("wshub-lookup".to_owned())
+        .spawn(move || {
+            let _turn = turn;
+            // Whoever has stopped waiting does not want to know.
+            let _ = tell.send(resolver(&host, port));
+        })?;
+    let addresses = match told.recv_deadline(deadline) {
+        Ok(found) => found?,
+        Err(RecvTimeoutError::Timeout) => return Err(timed_out()),
+        Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the lookup failed")),
+    };
+    match addresses.is_empty() {
+        true => Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the name has no address",
+        )),
+        false => Ok(addresses),
+    }
+}
+
+fn timed_out() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the resolver did not answer in time",
+    )
+}
+
+struct Lookups {
+    running: Mutex<usize>,
+    ended: Condvar,
+}
+
+/// One of the lookups that run.
+struct Turn(&'static Lookups);
+
+impl Lookups {
+    const fn new() -> Self {
+        Lookups {
+            running: Mutex::new(0),
+            ended: Condvar::new(),
+        }
+    }
+
+    fn wait_for_turn(&'static self, deadline: Instant) -> Option<Turn> {
+        let mut running = lock(&self.running);
+        while *running >= MAX_LOOKUPS {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let waited = self.ended.wait_timeout(running, left);
+            running = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *running += 1;
+        Some(Turn(self))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *lock(&self.0.running) -= 1;
+        self.0.ended.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Longer than anything here may take.
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    fn soon(time: Duration) -> Instant {
+        Instant::now() + time
+    }
+
+    fn found(_: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(vec![([127, 0, 0, 1], port).into()])
+    }
+
+    #[test]
+    fn an_address_asks_nobody() {
+        let past = Instant::now();
+        let found = addresses("::1", 80, past).unwrap();
+        assert_eq!(found, ["[::1]:80".parse().unwrap()]);
+        let found = addresses("127.0.0.1", 81, past).unwrap();
+        assert_eq!(found, ["127.0.0.1:81".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_name_is_looked_up() {
+        let found = addresses("localhost", 82, soon(PATIENCE)).unwrap();
+        assert!(
+            found.iter().all(|addr| addr.ip().is_loopback()),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_the_resolver_says_is_said() {
+        static LOOKUPS: Lookups = Lookups::new();
+        let ask = |resolver: Resolver| look_up(&LOOKUPS, resolver, "h", 1, soon(PATIENCE));
+        let error = ask(|_, _| Err(io::Error::other("no such name"))).unwrap_err();
+        assert_eq!(error.to_string(), "no such name");
+        assert_eq!(
+            ask(|_, _| Ok(vec![])).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+        // Without a word on stderr, which a panic would say.
+        let error = ask(|_, _| std::panic::resume_unwind(Box::new("on purpose"))).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Other);
+    }
+
+    #[test]
+    fn resolvers_that_hang_are_left_behind_and_bounded() {
+        static LOOKUPS: Lookups = Lookups::new();
+        static RELEASED: Mutex<bool> = Mutex::new(false);
+        static RELEASE: Condvar = Condvar::new();
+        fn hang(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+            let released = lock(&RELEASED);
+            drop(RELEASE.wait_while(released, |released| !*released));
+            found(host, port)
+        }
+
+        let ask = |resolver, time| look_up(&LOOKUPS, resolver, "h", 1, soon(time));
+        for _ in 0..MAX_LOOKUPS {
+            let error = ask(hang, SHORT).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+        assert_eq!(*lock(&LOOKUPS.running), MAX_LOOKUPS);
+        // No thread is started for one more, though its resolver would answer.
+        let error = ask(found, SHORT).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(*lock(&LOOKUPS.running), MAX_LOOKUPS);
+
+        // One that has time waits for its turn.
+        let waiting = thread::spawn(move || look_up(&LOOKUPS, found, "h", 7, soon(PATIENCE)));
+        *lock(&RELEASED) = true;
+        RELEASE.notify_all();
+        assert_eq!(waiting.join().unwrap().unwrap(), found("h", 7).unwrap());
+        let running = lock(&LOOKUPS.running);
+        let ended = LOOKUPS
+            .ended
+            .wait_timeout_while(running, PATIENCE, |running| *running > 0);
+        assert_eq!(*ended.unwrap().0, 0, "every turn is given back");
+    }
+}

@@ -1,0 +1,228 @@
+//! A client by its URL: name lookup, TCP, proxy, TLS and opening handshake, each with its deadline.
+
+mod dial;
+mod error;
+mod exchange;
+mod lookup;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::error::{CloseError, Error, SendError, SendErrorKind};
+use crate::event::CloseEvent;
+use crate::handshake::{ClientRequest, Proxy, Request};
+use crate::message::Message;
+use crate::protocol::close::CloseCode;
+use crate::transport::{TcpTransport, Transport};
+use crate::websocket::{self, WebSocketReader, WebSocketWriter};
+
+pub use error::{ClientError, ProxyError};
+use exchange::Until;
+pub(crate) use exchange::{body, exchange};
+
+/// Opens a WebSocket as a client. `request` is a URL, or a [`ClientRequest`] with headers,
+/// subprotocols, a [`Proxy`], deadlines and limits.
+///
+/// Blocks until the server has answered, each phase for as long as its own deadline allows:
+///
+/// | phase | deadline | default |
+/// |---|---|---|
+/// | name lookup | [`with_lookup_timeout`](ClientRequest::with_lookup_timeout) | 10 s |
+/// | TCP, through all addresses of the name, and the proxy | [`with_connect_timeout`](ClientRequest::with_connect_timeout) | 10 s |
+/// | opening handshake | [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) | 10 s |
+///
+/// The addresses of a name, at most 16, are tried in the system's order, each with an equal share of the time that
+/// is left. A lookup that has not ended by its deadline goes on in a thread of its own, which nothing
+/// can end; at most 8 lookups run in a process at once, and one more waits for its turn.
+///
+/// A redirect is an error that names its target, and is not followed: it may lead credentials
+/// elsewhere. Source: RFC 6455 section 4.1.
+///
+/// ```no_run
+/// let mut client = wshub::connect("ws://127.0.0.1:9001/")?;
+/// client.send("hello")?;
+/// while let Some(message) = client.read()? {
+///     println!("{message:?}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`ClientError`]: each variant says what to do about it.
+pub fn connect<R>(request: R) -> Result<Client, ClientError>
+where
+    R: TryInto<ClientRequest, Error: Into<ClientError>>,
+{
+    Client::open(&request.try_into().map_err(Into::into)?)
+}
+
+/// A WebSocket that [`connect`] opened.
+///
+/// It keeps the deadlines of [`Limits`](crate::Limits): nothing here blocks for ever but
+/// [`read`](Client::read) on a server that is silent and alive. The heartbeat
+/// ([`ping_interval`](crate::Limits::ping_interval), [`pong_timeout`](crate::Limits::pong_timeout))
+/// and the answers to the server's pings are `read`'s: a program that sends for long without reading
+/// is given up by servers that ping, so [`split`](Client::split) it, or look in with
+/// [`read_timeout`](Client::read_timeout).
+///
+/// Dropping it drops the stream, without a closing handshake: the server sees 1006. To part in
+/// order, [`close`](Client::close), then [`read`](Client::read) until `None`.
+#[derive(Debug)]
+pub struct Client {
+    reader: WebSocketReader,
+    writer: WebSocketWriter,
+    peer_addr: Option<SocketAddr>,
+}
+
+impl Client {
+    fn open(request: &ClientRequest) -> Result<Client, ClientError> {
+        if request.is_secure() {
+            return Err(ClientError::TlsFeature);
+        }
+        let stream = stream(request)?;
+        let peer_addr = stream.peer_addr();
+        let transport: Box<dyn Transport> = Box::new(stream);
+        let deadline = Instant::now() + request.limits().handshake_timeout;
+        let mut until = Until {
+            transport: &*transport,
+            deadline,
+        };
+        let opened = websocket::open(&mut until, request, deadline)?;
+        let (reader, writer) = opened.split(transport);
+        Ok(Client {
+            reader,
+            writer,
+            peer_addr,
+        })
+    }
+
+    /// Blocks until the next message is there; `None` when the connection has ended, be it without
+    /// a Close frame ([`close_event`](Client::close_event) says how). Pings and the closing handshake
+    /// are answered meanwhile, and a silent server is pinged, and given up after
+    /// [`pong_timeout`](crate::Limits::pong_timeout).
+    ///
+    /// # Errors
+    /// [`Error`] when the connection had to be given up: the server broke the protocol or a limit, did
+    /// not read, or vanished. It has been told already, as far as it could be.
+    pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        self.reader.read()
+    }
+
+    /// As [`read`](Client::read), for so long at most; see [`WebSocketReader::read_timeout`].
+    ///
+    /// # Errors
+    /// As [`WebSocketReader::read_timeout`].
+    pub fn read_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
+        self.reader.read_timeout(timeout)
+    }
+
+    /// Sends a message and waits until the system has taken it, at most
+    /// [`write_timeout`](crate::Limits::write_timeout).
+    ///
+    /// # Errors
+    /// As [`WebSocketWriter::send`].
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.writer.send(message)
+    }
+
+    /// Sends a ping (RFC 6455 section 5.5.2); `read` does so by itself after
+    /// [`ping_interval`](crate::Limits::ping_interval) of silence.
+    ///
+    /// # Errors
+    /// As [`WebSocketWriter::ping`].
+    pub fn ping(&mut self) -> Result<(), SendErrorKind> {
+        self.writer.ping()
+    }
+
+    /// Starts the closing handshake (RFC 6455 section 7.1.2); then [`read`](Client::read) until
+    /// `None`, which takes at most [`close_timeout`](crate::Limits::close_timeout) if no messages
+    /// come.
+    ///
+    /// # Errors
+    /// As [`WebSocketWriter::close`].
+    pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
+        self.writer.close(code, reason)
+    }
+
+    /// Two halves for two threads: one reads, one sends, and neither waits for the other.
+    ///
+    /// ```no_run
+    /// let (mut reader, mut writer) = wshub::connect("ws://127.0.0.1:9001/")?.split();
+    /// let sending = std::thread::spawn(move || writer.send("hello"));
+    /// println!("{:?}", reader.read()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn split(self) -> (WebSocketReader, WebSocketWriter) {
+        (self.reader, self.writer)
+    }
+
+    /// How the connection ended, once [`read`](Client::read) has returned `None` or an error.
+    pub fn close_event(&self) -> Option<&CloseEvent> {
+        self.reader.close_event()
+    }
+
+    /// The request that was sent.
+    pub fn request(&self) -> &Request {
+        self.reader.request()
+    }
+
+    /// The subprotocol that the server chose (RFC 6455 section 1.9), if any.
+    pub fn protocol(&self) -> Option<&str> {
+        self.reader.protocol()
+    }
+
+    /// Which of the host's addresses the connection leads to, or of the proxy's.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer_addr
+    }
+}
+
+/// A stream that leads to the server.
+fn stream(request: &ClientRequest) -> Result<TcpTransport, ClientError> {
+    let (host, port) = match request.proxy() {
+        Some(proxy) => (proxy.host(), proxy.port()),
+        None => (request.host(), request.port()),
+    };
+    let found = lookup::addresses(host, port, Instant::now() + request.lookup_timeout());
+    let addresses = found.map_err(|error| ClientError::Lookup {
+        host: host.to_owned(),
+        error,
+    })?;
+    let deadline = Instant::now() + request.connect_timeout();
+    let stream = dial::dial(&addresses, deadline).map_err(ClientError::Connect)?;
+    if let Some(proxy) = request.proxy() {
+        tunnel(&stream, proxy, request, deadline)?;
+    }
+    Ok(stream)
+}
+
+/// Has the proxy at the other end of the stream lead it on to the server (RFC 9110 section 9.3.6).
+fn tunnel(
+    stream: &TcpTransport,
+    proxy: &Proxy,
+    request: &ClientRequest,
+    deadline: Instant,
+) -> Result<(), ProxyError> {
+    let head = proxy.encode(&request.authority());
+    let mut until = Until {
+        transport: stream,
+        deadline,
+    };
+    let (answer, buffer) = exchange(&mut until, &head, request.limits().head(), deadline)?;
+    if !matches!(answer.status, 200..300) {
+        return Err(ProxyError::Status {
+            status: answer.status,
+            body: body(&answer, &mut until, buffer, deadline),
+        });
+    }
+    match buffer.is_empty() {
+        true => Ok(()),
+        // The server speaks when it was asked, and it was not.
+        false => Err(ProxyError::Answer(
+            crate::handshake::InvalidAnswer::Malformed(
+                "bytes follow before anything was sent through the tunnel",
+            ),
+        )),
+    }
+}

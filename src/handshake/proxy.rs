@@ -1,0 +1,164 @@
+//! What a client asks of an HTTP proxy: a tunnel to the server (RFC 9110 9.3.6).
+
+use core::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::response::InvalidHeader;
+
+const AUTHORIZATION: &str = "Proxy-Authorization";
+
+/// An HTTP proxy that a client connects through, with the method CONNECT: it sees where the connection leads, and with
+/// `wss` nothing of what is in it. For [`ClientRequest::with_proxy`](super::ClientRequest::with_proxy).
+///
+/// The way to the proxy itself is not encrypted: who is on it can read the credentials. No environment variable
+/// (`HTTPS_PROXY` and the like) is ever read; a program that wants them reads them itself.
+///
+/// Source: RFC 9110 9.3.6; the credentials RFC 7617.
+///
+/// ```
+/// use wshub::{ClientRequest, Proxy};
+///
+/// let proxy = Proxy::new("proxy.example.com", 3128).with_credentials("ada", "pa55word")?;
+/// let request = ClientRequest::new("wss://example.com/")?.with_proxy(proxy);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Proxy {
+    host: String,
+    port: u16,
+    authorization: Option<String>,
+}
+
+impl Proxy {
+    /// The proxy's name or address (an IPv6 one without brackets), and its port.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Proxy {
+            host: host.into(),
+            port,
+            authorization: None,
+        }
+    }
+
+    /// Sends these credentials with the first request (`Basic`, RFC 7617), without waiting to be asked. Default: none;
+    /// a proxy that wants some answers 407.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHeader::Value`] if one of them holds a control character, or the user name a colon.
+    pub fn with_credentials(mut self, user: &str, password: &str) -> Result<Self, InvalidHeader> {
+        if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
+            return Err(InvalidHeader::Value {
+                name: AUTHORIZATION.to_owned(),
+            });
+        }
+        self.authorization = Some(format!("Basic {}", base64(&format!("{user}:{password}"))));
+        Ok(self)
+    }
+
+    /// Its name or address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The head of the request for a tunnel to `authority`, a host with its port.
+    pub(crate) fn encode(&self, authority: &str) -> Vec<u8> {
+        let authorization = match &self.authorization {
+            Some(credentials) => format!("{AUTHORIZATION}: {credentials}\r\n"),
+            None => String::new(),
+        };
+        format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{authorization}\r\n")
+            .into_bytes()
+    }
+}
+
+fn base64(text: &str) -> String {
+    let mut encoded = vec![0; text.len().div_ceil(3) * 4];
+    let length = STANDARD.encode_slice(text, &mut encoded);
+    debug_assert_eq!(length, Ok(encoded.len()));
+    String::from_utf8_lossy(&encoded).into_owned()
+}
+
+/// Prints whether there are credentials, never which.
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("credentials", &self.authorization.is_some())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_request_for_a_tunnel() {
+        let proxy = Proxy::new("proxy", 3128);
+        assert_eq!(
+            proxy.encode("[::1]:9001"),
+            b"CONNECT [::1]:9001 HTTP/1.1\r\nHost: [::1]:9001\r\n\r\n"
+        );
+        // The example of RFC 7617 2.
+        let proxy = proxy.with_credentials("Aladdin", "open sesame").unwrap();
+        assert_eq!(
+            proxy.encode("h:80"),
+            b"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\
+              Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn credentials_of_every_length_are_sent_whole() {
+        for (password, encoded) in [
+            ("", "YTo="),
+            ("b", "YTpi"),
+            ("bc", "YTpiYw=="),
+            ("é", "YTrDqQ=="),
+        ] {
+            let proxy = Proxy::new("proxy", 1)
+                .with_credentials("a", password)
+                .unwrap();
+            let head = String::from_utf8(proxy.encode("h:80")).unwrap();
+            assert!(
+                head.contains(&format!(": Basic {encoded}\r\n\r\n")),
+                "{head}"
+            );
+        }
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_sent_are_refused_and_none_are_printed() {
+        for (user, password) in [
+            ("a:b", "c"),
+            ("a\r\nX: y", "c"),
+            ("a", "c\n"),
+            ("a", "\u{7f}"),
+        ] {
+            assert!(
+                Proxy::new("proxy", 1)
+                    .with_credentials(user, password)
+                    .is_err()
+            );
+        }
+        let proxy = Proxy::new("proxy", 1)
+            .with_credentials("ada", "secret")
+            .unwrap();
+        let printed = format!("{proxy:?}");
+        assert!(
+            printed.contains("credentials: true") && !printed.contains("YWRh"),
+            "{printed}"
+        );
+    }
+}
