@@ -59,7 +59,10 @@ mod transport;
 mod websocket;
 
 #[cfg(feature = "client")]
-pub use client::{Client, ClientError, ProxyError, connect};
+pub use client::{
+    Client, ClientError, ClientEvent, DisconnectCause, ProxyError, Reconnecting,
+    ReconnectingWriter, connect,
+};
 pub use connection::{Connection, ReadyState};
 pub use error::{CloseError, Error, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};

@@ -11,15 +11,13 @@ use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use support::hostile::{SWITCHING, accept_of, header};
 use support::scripted::Scripted;
 use support::{PATIENCE, frame, server_frame};
 use wshub::{
     ClientError, ClientRequest, CloseEvent, Error, InvalidAnswer, InvalidHeader, InvalidUrl,
     Limits, Server, Violation, WebSocket, testing,
 };
-
-const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-                         Connection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n";
 
 /// A stream whose other end answers the opening handshake as it is told to, `{accept}` replaced by
 /// what belongs there, and then follows a script.
@@ -68,24 +66,6 @@ impl Write for Answering {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines()
-        .filter_map(|line| line.split_once(": "))
-        .find_map(|(sent, value)| (sent == name).then_some(value))
-}
-
-/// RFC 6455 4.2.2.
-fn accept_of(key: &str) -> String {
-    let mut hash = sha1_smol::Sha1::new();
-    hash.update(key.as_bytes());
-    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    let mut accept = [0; 28];
-    STANDARD
-        .encode_slice(hash.digest().bytes(), &mut accept)
-        .unwrap();
-    String::from_utf8(accept.to_vec()).unwrap()
 }
 
 fn open(frames: &[u8]) -> WebSocket<Answering> {

@@ -97,6 +97,16 @@ pub(crate) enum NoAnswer {
     Io(io::Error),
 }
 
+impl ClientError {
+    /// Whether the same request may open a WebSocket another time.
+    pub(crate) fn may_pass(&self) -> bool {
+        !matches!(
+            self,
+            ClientError::Url(_) | ClientError::Request(_) | ClientError::TlsFeature
+        )
+    }
+}
+
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

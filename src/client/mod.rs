@@ -4,6 +4,7 @@ mod dial;
 mod error;
 mod exchange;
 mod lookup;
+mod reconnect;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use crate::websocket::{self, WebSocketReader, WebSocketWriter};
 pub use error::{ClientError, ProxyError};
 use exchange::Until;
 pub(crate) use exchange::{body, exchange};
+pub use reconnect::{ClientEvent, DisconnectCause, Reconnecting, ReconnectingWriter};
 
 /// Opens a WebSocket as a client. `request` is a URL, or a [`ClientRequest`] with headers,
 /// subprotocols, a [`Proxy`], deadlines and limits.

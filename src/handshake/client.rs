@@ -11,7 +11,7 @@ use super::response::{Headers, InvalidHeader};
 use crate::limits::{Limits, YEAR};
 
 /// What a client asks for: a URL, subprotocols, headers; the way there; and the limits of the connection that comes of
-/// it. For [`connect`](crate::connect), or, over a stream of your own, for
+/// it. For [`connect`](crate::connect) and [`Reconnecting`](crate::Reconnecting), or, over a stream of your own, for
 /// [`WebSocket::client`](crate::WebSocket::client): then [`host`](Self::host) and [`port`](Self::port) say where it has
 /// to lead, and for a `wss` URL it has to be encrypted already.
 ///

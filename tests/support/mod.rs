@@ -6,6 +6,7 @@ pub mod child;
 pub mod contract;
 pub mod example;
 pub mod faulty;
+pub mod hostile;
 pub mod refusal;
 pub mod scripted;
 pub mod sealed;

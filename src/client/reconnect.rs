@@ -1,0 +1,406 @@
+//! A client that connects again: an iterator over what happens, connection after connection.
+
+use std::iter::FusedIterator;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Client, ClientError};
+use crate::error::{CloseError, Error, SendError, SendErrorKind};
+use crate::event::CloseEvent;
+use crate::handshake::ClientRequest;
+use crate::limits::YEAR;
+use crate::lock::lock;
+use crate::message::Message;
+use crate::protocol::close::CloseCode;
+use crate::websocket::{WebSocketReader, WebSocketWriter};
+
+/// The shortest first pause: without any, a server that closes at once would be asked without end.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// A client that connects again whenever its connection ends: an iterator over what happens. It
+/// connects, waits and reads on the thread that iterates, and has no thread of its own (but for name
+/// lookups, see [`connect`](crate::connect)). To send, from any thread: [`writer`](Reconnecting::writer).
+///
+/// Between two tries it pauses: first about a second, then twice as long each time, up to half a
+/// minute. Of each pause the second half is left to chance, so that the clients of a server that was
+/// restarted do not all come at once. After a connection that lasted longer than the longest pause
+/// it begins anew with the first.
+///
+/// **Nothing is kept to be sent later**, for only the application knows what is still worth it: what
+/// cannot be sent is given back by [`send`](ReconnectingWriter::send). What was sent is counted:
+/// [`ClientEvent::Disconnected`] says how many messages the system has taken over the connection
+/// that ended. Whether the last of them have arrived WebSocket does not tell; where it matters, let
+/// the server answer.
+///
+/// It goes on until it is told to [`close`](ReconnectingWriter::close), or the loop is left. Some
+/// causes no patience heals, a 401 for one: look at the cause, and leave the loop.
+///
+/// ```no_run
+/// use wshub::{ClientEvent, Reconnecting};
+///
+/// let prices = Reconnecting::new("ws://127.0.0.1:9001/prices")?;
+/// let writer = prices.writer(); // for this thread and others
+/// for event in prices {
+///     match event {
+///         // The server knows nothing of the connection before: subscribe again.
+///         ClientEvent::Connected { .. } => drop(writer.send("subscribe")),
+///         ClientEvent::Message(message) => println!("{message:?}"),
+///         ClientEvent::Disconnected { cause, retry_in, .. } => {
+///             eprintln!("{cause}; next try in {retry_in:?}");
+///         }
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), wshub::ClientError>(())
+/// ```
+#[derive(Debug)]
+pub struct Reconnecting {
+    request: ClientRequest,
+    first: Duration,
+    longest: Duration,
+    /// Tries in a row that brought no connection that lasted.
+    failures: u32,
+    link: Arc<Link>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting {
+        until: Instant,
+    },
+    Open {
+        reader: Box<WebSocketReader>,
+        since: Instant,
+    },
+    Ended,
+}
+
+/// What happens to a [`Reconnecting`] client.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClientEvent {
+    /// A connection is open; messages can be sent.
+    Connected {
+        /// The subprotocol that the server chose, if any.
+        protocol: Option<String>,
+    },
+    /// A message came.
+    Message(Message),
+    /// The connection ended, or none could be opened.
+    Disconnected {
+        /// How.
+        cause: DisconnectCause,
+        /// How many messages were sent over the connection that ended: those for which
+        /// [`send`](ReconnectingWriter::send) said `Ok`. All others were given back.
+        sent: u64,
+        /// When the next try begins, from now. `None`: there will be none, because of
+        /// [`close`](ReconnectingWriter::close) or because the request itself is at fault.
+        retry_in: Option<Duration>,
+    },
+}
+
+/// How a connection of a [`Reconnecting`] client ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DisconnectCause {
+    /// None was opened.
+    Connect(ClientError),
+    /// The server closed it, or the closing handshake begun here is through; 1006: it vanished.
+    Closed(CloseEvent),
+    /// It had to be given up.
+    Failed(Error),
+}
+
+impl Reconnecting {
+    /// A client that connects when it is iterated first. `request` is a URL or a [`ClientRequest`],
+    /// with which each connection is opened.
+    ///
+    /// # Errors
+    /// [`ClientError::Url`], which says how to write it.
+    pub fn new<R>(request: R) -> Result<Reconnecting, ClientError>
+    where
+        R: TryInto<ClientRequest, Error: Into<ClientError>>,
+    {
+        Ok(Reconnecting {
+            request: request.try_into().map_err(Into::into)?,
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(30),
+            failures: 0,
+            link: Arc::default(),
+            state: State::Waiting {
+                until: Instant::now(),
+            },
+        })
+    }
+
+    /// The first and the longest pause before a try. Default 1 s, about what a server takes to
+    /// restart, and 30 s, with which a thousand clients ask a server that is down about 40 times a
+    /// second. At least 10 ms.
+    #[must_use]
+    pub fn with_backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.first = first.clamp(SHORTEST, YEAR);
+        self.longest = longest.clamp(self.first, YEAR);
+        self
+    }
+
+    /// A handle to send with, over whichever connection is open.
+    #[must_use]
+    pub fn writer(&self) -> ReconnectingWriter {
+        ReconnectingWriter {
+            link: self.link.clone(),
+        }
+    }
+
+    fn connect(&mut self) -> ClientEvent {
+        match Client::open(&self.request) {
+            Ok(client) => {
+                let (reader, writer) = client.split();
+                let protocol = reader.protocol().map(str::to_owned);
+                self.link.open(writer);
+                self.state = State::Open {
+                    reader: Box::new(reader),
+                    since: Instant::now(),
+                };
+                ClientEvent::Connected { protocol }
+            }
+            Err(error) => {
+                let may_pass = error.may_pass();
+                self.lost(DisconnectCause::Connect(error), may_pass)
+            }
+        }
+    }
+
+    fn lost(&mut self, cause: DisconnectCause, may_pass: bool) -> ClientEvent {
+        let (sent, closed) = self.link.lost();
+        let retry_in = match may_pass && !closed {
+            true => Some(self.next_pause()),
+            false => None,
+        };
+        self.state = match retry_in {
+            Some(pause) => State::Waiting {
+                until: Instant::now() + pause,
+            },
+            None => State::Ended,
+        };
+        ClientEvent::Disconnected {
+            cause,
+            sent,
+            retry_in,
+        }
+    }
+
+    fn next_pause(&mut self) -> Duration {
+        // Without random bytes it is the longest of this step.
+        let chance = getrandom::u32().unwrap_or(u32::MAX);
+        let pause = pause(self.first, self.longest, self.failures, chance);
+        self.failures = self.failures.saturating_add(1);
+        pause
+    }
+}
+
+/// The pause after so many failures before: between half and all of a step that doubles.
+fn pause(first: Duration, longest: Duration, failures: u32, chance: u32) -> Duration {
+    let step = first.saturating_mul(1 << failures.min(30)).min(longest);
+    step / 2 + (step / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
+}
+
+/// Blocks until something happens: the next message, the end of the connection, or a connection, for
+/// which the pause is waited first. `None` after a close.
+impl Iterator for Reconnecting {
+    type Item = ClientEvent;
+
+    fn next(&mut self) -> Option<ClientEvent> {
+        match &mut self.state {
+            State::Ended => None,
+            State::Waiting { until } => {
+                if self.link.wait_for_close(*until) {
+                    self.state = State::Ended;
+                    return None;
+                }
+                Some(self.connect())
+            }
+            State::Open { reader, since } => {
+                let cause = match reader.read() {
+                    Ok(Some(message)) => return Some(ClientEvent::Message(message)),
+                    Ok(None) => DisconnectCause::Closed(
+                        reader
+                            .close_event()
+                            .cloned()
+                            .unwrap_or(CloseEvent::abnormal()),
+                    ),
+                    Err(error) => DisconnectCause::Failed(error),
+                };
+                if since.elapsed() > self.longest {
+                    self.failures = 0;
+                }
+                Some(self.lost(cause, true))
+            }
+        }
+    }
+}
+
+impl FusedIterator for Reconnecting {}
+
+impl Drop for Reconnecting {
+    fn drop(&mut self) {
+        self.link.end();
+    }
+}
+
+/// Sends over the connection that a [`Reconnecting`] client has just now. Cheap to clone, for any
+/// number of threads.
+#[derive(Clone, Debug)]
+pub struct ReconnectingWriter {
+    link: Arc<Link>,
+}
+
+impl ReconnectingWriter {
+    /// Sends a message, if there is a connection, and waits until the system has taken it, at most
+    /// [`write_timeout`](crate::Limits::write_timeout). Never waits for a connection.
+    ///
+    /// # Errors
+    /// The message is given back: [`SendErrorKind::Closed`] while there is no connection, and as
+    /// [`WebSocketWriter::send`].
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        match self.link.writer() {
+            Some(mut writer) => writer.send(message),
+            None => Err(SendError::new(SendErrorKind::Closed, message.into())),
+        }
+    }
+
+    /// Ends it all: starts the closing handshake where there is a connection, ends a pause, and no
+    /// further connection is opened. The iterator gives what still comes, then
+    /// [`ClientEvent::Disconnected`] if there was a connection, and ends. A try to connect that is
+    /// under way goes on to its end first, which its deadlines bound.
+    ///
+    /// # Errors
+    /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] after
+    /// another close or when the [`Reconnecting`] is gone.
+    pub fn close(&self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
+        let code = code.into();
+        if !code.is_allowed_on_wire() {
+            return Err(CloseError::ReservedCode(code));
+        }
+        if let Some(mut writer) = self.link.close(code, reason)? {
+            // Where the connection is ending already, the iterator tells how.
+            let _ = writer.close(code, reason);
+        }
+        Ok(())
+    }
+}
+
+/// What the iterator and the writers share.
+#[derive(Debug, Default)]
+struct Link {
+    state: Mutex<LinkState>,
+    closed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct LinkState {
+    writer: Option<WebSocketWriter>,
+    closed: Option<(CloseCode, String)>,
+    ended: bool,
+}
+
+impl Link {
+    fn writer(&self) -> Option<WebSocketWriter> {
+        lock(&self.state).writer.clone()
+    }
+
+    /// A connection is open. One that nobody wants any more is closed at once.
+    fn open(&self, mut writer: WebSocketWriter) {
+        let closed = {
+            let mut state = lock(&self.state);
+            state.writer = Some(writer.clone());
+            state.closed.clone()
+        };
+        if let Some((code, reason)) = closed {
+            let _ = writer.close(code, &reason);
+        }
+    }
+
+    /// The connection has ended: how many messages were sent, and whether it was closed from here.
+    fn lost(&self) -> (u64, bool) {
+        let mut state = lock(&self.state);
+        let writer = state.writer.take();
+        (
+            writer.map_or(0, |writer| writer.sent()),
+            state.closed.is_some(),
+        )
+    }
+
+    fn close(&self, code: CloseCode, reason: &str) -> Result<Option<WebSocketWriter>, CloseError> {
+        let mut state = lock(&self.state);
+        if state.ended || state.closed.is_some() {
+            return Err(CloseError::Closed);
+        }
+        state.closed = Some((code, reason.to_owned()));
+        self.closed.notify_all();
+        Ok(state.writer.clone())
+    }
+
+    /// Waits so long for a close; whether there was one.
+    fn wait_for_close(&self, until: Instant) -> bool {
+        let mut state = lock(&self.state);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if state.closed.is_some() || left.is_zero() {
+                return state.closed.is_some();
+            }
+            let waited = self.closed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn end(&self) {
+        let mut state = lock(&self.state);
+        state.ended = true;
+        state.writer = None;
+    }
+}
+
+impl std::fmt::Display for DisconnectCause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            DisconnectCause::Connect(error) => error.fmt(f),
+            DisconnectCause::Closed(close) => {
+                write!(f, "the connection was closed: {}", close.code)?;
+                match close.reason.as_str() {
+                    "" => Ok(()),
+                    reason => write!(f, " {}", reason.escape_debug()),
+                }
+            }
+            DisconnectCause::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_half_of_each_is_chance() {
+        let (first, longest) = (Duration::from_secs(1), Duration::from_secs(30));
+        let bounds = |failures| {
+            let at = |chance| pause(first, longest, failures, chance).as_millis();
+            (at(0), at(u32::MAX))
+        };
+        let seen: Vec<_> = (0..7).map(bounds).collect();
+        let wanted = [
+            (500, 1_000),
+            (1_000, 2_000),
+            (2_000, 4_000),
+            (4_000, 8_000),
+            (8_000, 16_000),
+            (15_000, 30_000),
+            (15_000, 30_000),
+        ];
+        assert_eq!(seen, wanted);
+        assert_eq!(bounds(u32::MAX), (15_000, 30_000));
+        let half = pause(first, longest, 0, u32::MAX / 2).as_millis();
+        assert!((749..=750).contains(&half), "{half}");
+    }
+}
