@@ -1,6 +1,7 @@
 //! Type a line and it is sent; what comes is printed. In a pipe: all lines of the input, and the answers.
 //!
 //! `cargo run --release --features client --example client -- ws://127.0.0.1:9001/`
+//! With the feature `tls`, too, it speaks wss://.
 //! `printf 'a\nb\n' | client ws://127.0.0.1:9001/` prints what the server answers to both.
 //!
 //! Messages go to standard output, everything else to standard error. At the end of the input (Ctrl-D) it waits until
@@ -9,7 +10,6 @@
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +17,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wshub::{ClientRequest, Message, WebSocket, WebSocketReader, WebSocketWriter};
+use wshub::{Client, Message, WebSocketReader, WebSocketWriter};
 
-/// To connect, for one address of a name that has several; and for the opening handshake.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Nobody says how many answers there will be: after the end of the input, this much silence is taken for the last.
 const SILENCE: Duration = Duration::from_secs(1);
 /// A server that never falls silent is not waited for any longer.
@@ -30,8 +28,8 @@ fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let url = std::env::args().nth(1);
     let url = url.as_deref().unwrap_or("ws://127.0.0.1:9001/");
-    match open(url) {
-        Ok(ws) => talk(ws).unwrap_or_else(|error| fail(&error.to_string())),
+    match wshub::connect(url) {
+        Ok(client) => talk(client).unwrap_or_else(|error| fail(&error.to_string())),
         Err(error) => fail(&format!("cannot connect to {url}: {error}")),
     }
 }
@@ -39,31 +37,6 @@ fn main() -> ExitCode {
 fn fail(text: &str) -> ExitCode {
     eprintln!("{text}");
     ExitCode::FAILURE
-}
-
-fn open(url: &str) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
-    let request = ClientRequest::new(url)?;
-    if request.is_secure() {
-        return Err("wss:// needs TLS, which this example does not speak; use ws://".into());
-    }
-    let stream = connect(request.host(), request.port())?;
-    stream.set_nodelay(true)?;
-    // Until it is split: then the limits of the request count.
-    stream.set_read_timeout(Some(CONNECT_TIMEOUT))?;
-    stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
-    Ok(WebSocket::client(stream, request)?)
-}
-
-/// The first address of the name that answers; `TcpStream::connect` would wait for minutes.
-fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for addr in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 /// What the sending thread is told.
@@ -78,8 +51,8 @@ enum Input {
 
 /// Reads on this thread and sends on another, until the connection has ended. Who types may think for ever about the
 /// next line: that thread is not waited for.
-fn talk(ws: WebSocket<TcpStream>) -> Result<ExitCode, Box<dyn Error>> {
-    let (mut reader, writer) = ws.split();
+fn talk(client: Client) -> Result<ExitCode, Box<dyn Error>> {
+    let (mut reader, writer) = client.split();
     // A few lines may wait for a slow server; then typing does.
     let (tell, input) = sync_channel(16);
     let (typed, stop) = (tell.clone(), tell.clone());

@@ -63,6 +63,8 @@ pub use client::{
     Client, ClientError, ClientEvent, DisconnectCause, ProxyError, Reconnecting,
     ReconnectingWriter, connect,
 };
+#[cfg(all(feature = "client", feature = "tls"))]
+pub use client::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
 pub use connection::{Connection, ReadyState};
 pub use error::{CloseError, Error, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};

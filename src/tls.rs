@@ -219,13 +219,13 @@ fn versions(min: TlsVersion) -> Vec<&'static SupportedProtocolVersion> {
 
 /// Where PEM text comes from.
 #[derive(Clone)]
-enum Pem {
+pub(crate) enum Pem {
     File(PathBuf),
     Bytes(&'static str, Vec<u8>),
 }
 
 impl Pem {
-    fn file(path: impl AsRef<Path>) -> Pem {
+    pub(crate) fn file(path: impl AsRef<Path>) -> Pem {
         Pem::File(path.as_ref().to_owned())
     }
 
@@ -274,7 +274,7 @@ fn contains(bytes: &[u8], words: &[u8]) -> bool {
     bytes.windows(words.len()).any(|part| part == words)
 }
 
-fn certified_key(
+pub(crate) fn certified_key(
     certificate: &Pem,
     key: &Pem,
     provider: &CryptoProvider,
@@ -324,7 +324,7 @@ fn problem_with_time(
     }
 }
 
-fn roots(cas: &[Pem]) -> Result<RootCertStore, TlsError> {
+pub(crate) fn roots(cas: &[Pem]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for ca in cas {
         for certificate in ca.certificates()? {
@@ -401,10 +401,16 @@ pub enum TlsError {
     },
     /// No certificate was given to the builder.
     Nothing,
+    /// A client that was given no authority to trust found none on this system either. Remedy: install
+    /// the package `ca-certificates`, or give it one.
+    NoRoots {
+        /// Why there are none.
+        problem: String,
+    },
 }
 
 impl TlsError {
-    fn unusable(from: impl Into<String>, problem: impl fmt::Display) -> TlsError {
+    pub(crate) fn unusable(from: impl Into<String>, problem: impl fmt::Display) -> TlsError {
         TlsError::Unusable {
             from: from.into(),
             problem: problem.to_string(),
@@ -450,6 +456,10 @@ impl fmt::Display for TlsError {
             TlsError::Nothing => {
                 f.write_str("no certificate: give one to the builder with pem_files or pem")
             }
+            TlsError::NoRoots { problem } => write!(
+                f,
+                "this system has no certificate authorities to trust{problem}; install ca-certificates, or give one with ca_file"
+            ),
         }
     }
 }

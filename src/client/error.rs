@@ -20,6 +20,12 @@ pub enum ClientError {
     Request(Refusal),
     /// The URL is `wss`, and wshub was built without TLS. Remedy: the feature `tls`.
     TlsFeature,
+    /// This machine is not set up for TLS: it has no authorities to trust. Feature `tls`.
+    #[cfg(feature = "tls")]
+    TlsSetup(crate::TlsError),
+    /// The TLS handshake failed. Feature `tls`.
+    #[cfg(feature = "tls")]
+    Tls(super::TlsHandshakeError),
     /// No address was found for the host of the URL, or of the proxy. After
     /// [`TimedOut`](io::ErrorKind::TimedOut) the resolver has not answered in
     /// [time](crate::ClientRequest::with_lookup_timeout). Remedy: check the name, and this machine's
@@ -116,6 +122,10 @@ impl fmt::Display for ClientError {
                 "wss:// needs TLS, and wshub was built without it; turn its feature `tls` on, or \
                  use ws://",
             ),
+            #[cfg(feature = "tls")]
+            ClientError::TlsSetup(error) => error.fmt(f),
+            #[cfg(feature = "tls")]
+            ClientError::Tls(error) => error.fmt(f),
             ClientError::Lookup { host, error } => {
                 let host = excerpt(host.as_bytes());
                 write!(
@@ -206,6 +216,10 @@ impl std::error::Error for ClientError {
         match self {
             ClientError::Url(error) => Some(error),
             ClientError::Request(refusal) => Some(refusal),
+            #[cfg(feature = "tls")]
+            ClientError::TlsSetup(error) => Some(error),
+            #[cfg(feature = "tls")]
+            ClientError::Tls(error) => Some(error),
             ClientError::Random(error)
             | ClientError::Io(error)
             | ClientError::Lookup { error, .. } => Some(error),

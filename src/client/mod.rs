@@ -5,6 +5,8 @@ mod error;
 mod exchange;
 mod lookup;
 mod reconnect;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -21,6 +23,8 @@ pub use error::{ClientError, ProxyError};
 use exchange::Until;
 pub(crate) use exchange::{body, exchange};
 pub use reconnect::{ClientEvent, DisconnectCause, Reconnecting, ReconnectingWriter};
+#[cfg(feature = "tls")]
+pub use tls::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
 
 /// Opens a WebSocket as a client. `request` is a URL, or a [`ClientRequest`] with headers,
 /// subprotocols, a [`Proxy`], deadlines and limits.
@@ -31,11 +35,14 @@ pub use reconnect::{ClientEvent, DisconnectCause, Reconnecting, ReconnectingWrit
 /// |---|---|---|
 /// | name lookup | [`with_lookup_timeout`](ClientRequest::with_lookup_timeout) | 10 s |
 /// | TCP, through all addresses of the name, and the proxy | [`with_connect_timeout`](ClientRequest::with_connect_timeout) | 10 s |
+/// | TLS, for `wss://` | `with_tls_timeout` | 10 s |
 /// | opening handshake | [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) | 10 s |
 ///
 /// The addresses of a name, at most 16, are tried in the system's order, each with an equal share of the time that
 /// is left. A lookup that has not ended by its deadline goes on in a thread of its own, which nothing
 /// can end; at most 8 lookups run in a process at once, and one more waits for its turn.
+///
+/// `wss://` takes the feature `tls`. Whom to trust: the system's authorities, or those of a `ClientTls`.
 ///
 /// A redirect is an error that names its target, and is not followed: it may lead credentials
 /// elsewhere. Source: RFC 6455 section 4.1.
@@ -78,12 +85,13 @@ pub struct Client {
 
 impl Client {
     fn open(request: &ClientRequest) -> Result<Client, ClientError> {
+        #[cfg(not(feature = "tls"))]
         if request.is_secure() {
             return Err(ClientError::TlsFeature);
         }
         let stream = stream(request)?;
         let peer_addr = stream.peer_addr();
-        let transport: Box<dyn Transport> = Box::new(stream);
+        let transport = secure(stream, request)?;
         let deadline = Instant::now() + request.limits().handshake_timeout;
         let mut until = Until {
             transport: &*transport,
@@ -178,6 +186,22 @@ impl Client {
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer_addr
     }
+}
+
+#[cfg(feature = "tls")]
+fn secure(
+    stream: TcpTransport,
+    request: &ClientRequest,
+) -> Result<Box<dyn Transport>, ClientError> {
+    match request.is_secure() {
+        true => tls::secure(stream, request),
+        false => Ok(Box::new(stream)),
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn secure(stream: TcpTransport, _: &ClientRequest) -> Result<Box<dyn Transport>, ClientError> {
+    Ok(Box::new(stream))
 }
 
 /// A stream that leads to the server.

@@ -8,6 +8,8 @@ use super::is_token;
 use super::proxy::Proxy;
 use super::refusal::excerpt;
 use super::response::{Headers, InvalidHeader};
+#[cfg(feature = "tls")]
+use crate::client::ClientTls;
 use crate::limits::{Limits, YEAR};
 
 /// What a client asks for: a URL, subprotocols, headers; the way there; and the limits of the connection that comes of
@@ -40,6 +42,10 @@ pub struct ClientRequest {
     lookup_timeout: Duration,
     connect_timeout: Duration,
     proxy: Option<Proxy>,
+    #[cfg(feature = "tls")]
+    tls_timeout: Duration,
+    #[cfg(feature = "tls")]
+    tls: Option<ClientTls>,
     limits: Limits,
 }
 
@@ -123,6 +129,10 @@ impl ClientRequest {
             lookup_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             proxy: None,
+            #[cfg(feature = "tls")]
+            tls_timeout: Duration::from_secs(10),
+            #[cfg(feature = "tls")]
+            tls: None,
             limits: Limits::default(),
         })
     }
@@ -204,6 +214,24 @@ impl ClientRequest {
         self
     }
 
+    /// How long the TLS handshake of a `wss` URL may take. Default 10 s, as long as a server gives it, and the opening
+    /// handshake that follows. Feature `tls`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls_timeout(mut self, timeout: Duration) -> Self {
+        self.tls_timeout = timeout.min(YEAR);
+        self
+    }
+
+    /// Whom to trust with a `wss` URL, and what to show a server that asks for a certificate. Default: the system's
+    /// authorities, and nothing. Feature `tls`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: &ClientTls) -> Self {
+        self.tls = Some(tls.clone());
+        self
+    }
+
     /// The limits of the connection: the head of the answer ([`max_head`](Limits::max_head),
     /// [`max_line`](Limits::max_line), [`max_headers`](Limits::max_headers)), messages, times and heartbeat. Those that
     /// concern a whole server do not count here.
@@ -244,6 +272,16 @@ impl ClientRequest {
 
     pub(crate) fn connect_timeout(&self) -> Duration {
         self.connect_timeout
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls_timeout(&self) -> Duration {
+        self.tls_timeout
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(&self) -> Option<&ClientTls> {
+        self.tls.as_ref()
     }
 
     pub(crate) fn proxy(&self) -> Option<&Proxy> {

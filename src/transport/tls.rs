@@ -10,6 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+#[cfg(feature = "client")]
+use rustls::pki_types::ServerName;
+#[cfg(feature = "client")]
+use rustls::{ClientConfig, ClientConnection};
 use rustls::{Connection, ServerConfig, ServerConnection};
 
 use super::{How, Transport, Waker};
@@ -103,6 +107,19 @@ impl TlsTransport {
         Ok(Self::new(below, ServerConnection::new(config)?.into()))
     }
 
+    /// The client's side, before its handshake.
+    #[cfg(feature = "client")]
+    pub fn client(
+        below: Arc<dyn Transport>,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> Result<Self, rustls::Error> {
+        Ok(Self::new(
+            below,
+            ClientConnection::new(config, name)?.into(),
+        ))
+    }
+
     fn new(below: Arc<dyn Transport>, mut connection: Connection) -> Self {
         connection.set_buffer_limit(Some(AHEAD));
         TlsTransport {
@@ -156,7 +173,7 @@ impl TlsTransport {
     }
 }
 
-/// An HTTP method begins with a letter; a TLS record does not.
+/// An HTTP method, or an answer, begins with a letter; a TLS record does not.
 fn is_plain_text(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(u8::is_ascii_alphabetic)
 }

@@ -1,4 +1,5 @@
 //! Certificates made for a test, and clients that speak TLS with rustls.
+#![allow(dead_code)] // Each test binary uses its part.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,14 +1,13 @@
 //! The client's role for the outside judges in `tests/interop/run`:
 //!
 //! - `client checks URL`: the checks of `tests/interop/servers/part.sh` against a foreign server.
+//!   `TLS_CA` names the authority of a `wss://` server.
 //! - `client autobahn whole|split URL AGENT`: every case of Autobahn's fuzzing server; `split` reads and sends by two halves.
 
 use std::error::Error;
-use std::net::TcpStream;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use wshub::{ClientRequest, CloseEvent, Limits, Message, WebSocket};
+use wshub::{Client, ClientRequest, ClientTls, CloseEvent, Limits, Message};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -28,19 +27,18 @@ fn main() -> Outcome<ExitCode> {
     }
 }
 
-fn open(url: &str) -> Outcome<WebSocket<TcpStream>> {
+fn open(url: &str) -> Outcome<Client> {
     // Autobahn sends 16 MiB messages (9.1, 9.2) and 65,537 fragments (9.3, 9.4).
     let limits = Limits {
         max_message: 16 << 20,
         max_fragments: 100_000,
         ..Limits::default()
     };
-    let request = ClientRequest::new(url)?.with_limits(limits);
-    let stream = TcpStream::connect((request.host(), request.port()))?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    stream.set_write_timeout(Some(Duration::from_secs(20)))?;
-    Ok(WebSocket::client(stream, request)?)
+    let mut request = ClientRequest::new(url)?.with_limits(limits);
+    if let Ok(ca) = std::env::var("TLS_CA") {
+        request = request.with_tls(&ClientTls::builder().ca_file(ca).build()?);
+    }
+    Ok(wshub::connect(request)?)
 }
 
 // ---- foreign servers
@@ -98,7 +96,7 @@ fn client_closes(url: &str) -> Outcome {
     closes(open(url)?)
 }
 
-fn closes(mut ws: WebSocket<TcpStream>) -> Outcome {
+fn closes(mut ws: Client) -> Outcome {
     ws.close(1000, "bye")?;
     let close = ended(ws)?;
     match (u16::from(close.code), close.was_clean) {
@@ -117,7 +115,7 @@ fn server_closes(url: &str, code: u16) -> Outcome {
     }
 }
 
-fn ended(mut ws: WebSocket<TcpStream>) -> Outcome<CloseEvent> {
+fn ended(mut ws: Client) -> Outcome<CloseEvent> {
     match ws.read()? {
         None => Ok(ws.close_event().cloned().ok_or("no close event")?),
         Some(message) => Err(format!("{} bytes instead of the end", message.len()).into()),
@@ -148,14 +146,14 @@ fn autobahn(url: &str, agent: &str, split: bool) -> Outcome {
     Ok(())
 }
 
-fn echo(mut ws: WebSocket<TcpStream>) -> Outcome {
+fn echo(mut ws: Client) -> Outcome {
     while let Some(message) = ws.read()? {
         ws.send(message)?;
     }
     Ok(())
 }
 
-fn echo_split(ws: WebSocket<TcpStream>) -> Outcome {
+fn echo_split(ws: Client) -> Outcome {
     let (mut reader, mut writer) = ws.split();
     while let Some(message) = reader.read()? {
         writer.send(message)?;

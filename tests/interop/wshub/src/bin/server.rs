@@ -9,7 +9,9 @@
 use std::error::Error;
 use std::time::Duration;
 
-use wshub::{CloseEvent, Connection, Event, Limits, Message, Request, Response, Server, ServerBuilder, Tls};
+use wshub::{
+    CloseEvent, Connection, Event, Limits, Message, Request, Response, Server, ServerBuilder, Tls,
+};
 
 /// The public name behind nginx.
 const NAME: &str = "device.example.com";

@@ -1,0 +1,338 @@
+//! A client's TLS: whom it trusts, what it shows, and why a handshake failed.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+
+use super::ClientError;
+use crate::handshake::ClientRequest;
+use crate::handshake::refusal::excerpt;
+use crate::tls::{Pem, TlsError, certified_key, roots};
+use crate::transport::{self, HandshakeError, TcpTransport, TlsTransport, Transport};
+
+/// So that a reset does not overtake the alert that tells the server why it is left.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Whom a client trusts with `wss://`, and the certificate it shows: for
+/// [`ClientRequest::with_tls`]. Features `client` and `tls`. Cheap to clone.
+///
+/// Without one a client trusts the authorities of the system, read anew for each connection, and
+/// shows nothing. TLS 1.2 and 1.3 are spoken. There is no way to trust everybody: for a server of
+/// your own, give the client the certificate that it was made with.
+///
+/// ```no_run
+/// use wshub::{ClientRequest, ClientTls};
+///
+/// let tls = ClientTls::builder().ca_file("our-ca.pem").build()?;
+/// let request = ClientRequest::new("wss://device.local:9443/")?.with_tls(&tls);
+/// let client = wshub::connect(request)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct ClientTls(Arc<ClientConfig>);
+
+impl ClientTls {
+    /// Authorities of your own, a client certificate.
+    pub fn builder() -> ClientTlsBuilder {
+        ClientTlsBuilder::default()
+    }
+}
+
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientTls").finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`ClientTls`]; made by [`ClientTls::builder`]. Files are read by
+/// [`build`](ClientTlsBuilder::build).
+#[derive(Clone, Default)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct ClientTlsBuilder {
+    cas: Vec<Pem>,
+    certificate: Option<(Pem, Pem)>,
+}
+
+impl ClientTlsBuilder {
+    /// Trusts the authorities in this PEM file, and no others; of a server that signed its certificate
+    /// itself, that one. May be called for several files. Default: the system's authorities, where
+    /// OpenSSL finds them (`SSL_CERT_FILE` and `SSL_CERT_DIR` say where else), or in the keychain of
+    /// macOS.
+    pub fn ca_file(mut self, ca: impl AsRef<Path>) -> Self {
+        self.cas.push(Pem::file(ca));
+        self
+    }
+
+    /// As [`ca_file`](ClientTlsBuilder::ca_file), with what the file holds.
+    pub fn ca(mut self, ca: impl Into<Vec<u8>>) -> Self {
+        self.cas
+            .push(Pem::Bytes("the CA given as bytes", ca.into()));
+        self
+    }
+
+    /// Shows this certificate to a server that asks for one (mTLS), the intermediate ones behind it,
+    /// and proves it with this key. Default: none is shown.
+    pub fn pem_files(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        self.certificate = Some((Pem::file(certificate), Pem::file(key)));
+        self
+    }
+
+    /// As [`pem_files`](ClientTlsBuilder::pem_files), with what the files hold.
+    pub fn pem(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.certificate = Some((
+            Pem::Bytes("the certificate given as bytes", certificate.into()),
+            Pem::Bytes("the key given as bytes", key.into()),
+        ));
+        self
+    }
+
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// [`TlsError`], which names the file; [`TlsError::NoRoots`] where the system has no authorities.
+    pub fn build(self) -> Result<ClientTls, TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = match self.cas.is_empty() {
+            true => system_roots()?,
+            false => roots(&self.cas)?,
+        };
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError::unusable("the TLS versions", error))?
+            .with_root_certificates(roots);
+        let mut config = match &self.certificate {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let own: CertifiedKey = (*certified_key(certificate, key, &provider)?).clone();
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
+            }
+        };
+        // RFC 7301; what follows is HTTP/1.1.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // Each connection verifies anew: a certificate that has expired since is noticed.
+        config.resumption = Resumption::disabled();
+        Ok(ClientTls(Arc::new(config)))
+    }
+}
+
+impl fmt::Debug for ClientTlsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A key may be among the sources.
+        f.debug_struct("ClientTlsBuilder")
+            .field("cas", &self.cas.len())
+            .field("certificate", &self.certificate.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Some of a system's authorities may be unreadable, or of a kind that nobody uses any more.
+fn system_roots() -> Result<RootCertStore, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    match roots.is_empty() {
+        false => Ok(roots),
+        true => Err(TlsError::NoRoots {
+            problem: found
+                .errors
+                .first()
+                .map_or_else(String::new, |error| format!(": {error}")),
+        }),
+    }
+}
+
+/// The TLS handshake over a stream that leads to the server.
+pub(super) fn secure(
+    stream: TcpTransport,
+    request: &ClientRequest,
+) -> Result<Box<dyn Transport>, ClientError> {
+    let ClientTls(config) = match request.tls() {
+        Some(tls) => tls.clone(),
+        None => ClientTls::builder()
+            .build()
+            .map_err(ClientError::TlsSetup)?,
+    };
+    let deadline = Instant::now() + request.tls_timeout();
+    let stream: Arc<dyn Transport> = Arc::new(stream);
+    match handshake(stream.clone(), config, request.host(), deadline) {
+        Ok(transport) => Ok(Box::new(transport)),
+        Err(error) => {
+            if matches!(error, HandshakeError::Tls(_)) {
+                transport::linger(&*stream, deadline.min(Instant::now() + LINGER));
+            }
+            Err(ClientError::Tls(TlsHandshakeError::new(
+                error,
+                request.host(),
+            )))
+        }
+    }
+}
+
+fn handshake(
+    stream: Arc<dyn Transport>,
+    config: Arc<ClientConfig>,
+    host: &str,
+    deadline: Instant,
+) -> Result<TlsTransport, HandshakeError> {
+    let name = ServerName::try_from(host.to_owned());
+    let name =
+        name.map_err(|error| HandshakeError::Tls(rustls::Error::General(error.to_string())))?;
+    let transport = TlsTransport::client(stream, config, name).map_err(HandshakeError::Tls)?;
+    transport.handshake(deadline)?;
+    Ok(transport)
+}
+
+/// Why a client did not come to speak TLS with a server. Its text says what to do. Features `client`
+/// and `tls`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TlsHandshakeError {
+    /// The certificate is for other names than the URL's. Remedy: the right name in the URL, or a
+    /// certificate for it.
+    WrongHost {
+        /// The URL's host.
+        host: String,
+        /// Names that the certificate is for, at most 8, escaped and cut short.
+        names: Vec<String>,
+    },
+    /// The certificate has expired. Remedy: renew it; or this machine's clock is wrong.
+    Expired,
+    /// The certificate is not valid yet. Remedy: set this machine's clock.
+    NotValidYet,
+    /// No authority that is trusted has signed the certificate; it may have signed itself. Remedy:
+    /// [`ClientTlsBuilder::ca_file`], or let the server send its intermediate certificates, too.
+    UnknownIssuer,
+    /// The server shows the certificate of an authority as its own (RFC 5280 section 4.2.1.9), which
+    /// `openssl req -x509` makes if it is not told otherwise. Remedy: one with `CA:FALSE`.
+    Authority,
+    /// The certificate cannot be used for another reason, which the text names.
+    Certificate(String),
+    /// The server speaks no TLS on this port. Remedy: another port, or `ws://`.
+    PlainText,
+    /// The handshake failed otherwise, or the server ended it: it may want a client certificate
+    /// ([`ClientTlsBuilder::pem_files`]).
+    Failed(String),
+    /// The server did not answer within the [TLS timeout](ClientRequest::with_tls_timeout).
+    Timeout,
+    /// The server closed the stream before the handshake was complete.
+    Left,
+    /// The stream failed.
+    Io(io::Error),
+}
+
+impl TlsHandshakeError {
+    fn new(error: HandshakeError, host: &str) -> Self {
+        match error {
+            HandshakeError::PlainText => Self::PlainText,
+            HandshakeError::Tls(rustls::Error::InvalidCertificate(problem)) => {
+                Self::certificate(&problem, host)
+            }
+            HandshakeError::Tls(error) => Self::Failed(error.to_string()),
+            HandshakeError::Io(error) => match error.kind() {
+                io::ErrorKind::TimedOut => Self::Timeout,
+                io::ErrorKind::UnexpectedEof => Self::Left,
+                // A message that is longer than any may be.
+                io::ErrorKind::InvalidData => Self::Failed(error.to_string()),
+                _ => Self::Io(error),
+            },
+        }
+    }
+
+    fn certificate(problem: &CertificateError, host: &str) -> Self {
+        const MAX_NAMES: usize = 8;
+        match problem {
+            CertificateError::NotValidForName => Self::wrong_host(host, Vec::new()),
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                let names = presented.iter().take(MAX_NAMES);
+                Self::wrong_host(host, names.map(|name| excerpt(name.as_bytes())).collect())
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::NotValidYet
+            }
+            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            // webpki's own error is not public here.
+            CertificateError::Other(other)
+                if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+            {
+                Self::Authority
+            }
+            other => Self::Certificate(other.to_string()),
+        }
+    }
+
+    fn wrong_host(host: &str, names: Vec<String>) -> Self {
+        Self::WrongHost {
+            host: host.to_owned(),
+            names,
+        }
+    }
+}
+
+impl fmt::Display for TlsHandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongHost { host, names } => write!(
+                f,
+                "the server's certificate is not for \"{host}\" but for: {}; use that name in the \
+                 URL, or give the server a certificate for this one",
+                names.join(", ")
+            ),
+            Self::Expired => f.write_str(
+                "the server's certificate has expired; renew it, or set this machine's clock",
+            ),
+            Self::NotValidYet => {
+                f.write_str("the server's certificate is not valid yet; set this machine's clock")
+            }
+            Self::UnknownIssuer => f.write_str(
+                "nobody who is trusted has signed the server's certificate; if it is your own \
+                 server, give the client its CA, or the certificate itself, with \
+                 ClientTls::builder().ca_file(…); otherwise the server does not send its \
+                 intermediate certificates, or is not who it claims to be",
+            ),
+            Self::Authority => f.write_str(
+                "the server shows the certificate of an authority as its own; make it one with \
+                 CA:FALSE (openssl req -x509 -addext basicConstraints=CA:FALSE)",
+            ),
+            Self::Certificate(problem) => {
+                write!(
+                    f,
+                    "the server's certificate cannot be used: {problem}; give it another one"
+                )
+            }
+            Self::PlainText => {
+                f.write_str("the server speaks no TLS on this port; use ws://, or its TLS port")
+            }
+            Self::Failed(problem) => write!(
+                f,
+                "the TLS handshake failed: {problem}; the server may want a client certificate, or \
+                 other versions of TLS"
+            ),
+            Self::Timeout => f.write_str(
+                "the server did not answer the TLS handshake in time; check that the port is one \
+                 for TLS",
+            ),
+            Self::Left => f.write_str(
+                "the server closed the connection in the TLS handshake; check that the port is \
+                 one for TLS",
+            ),
+            Self::Io(error) => write!(f, "the TLS handshake failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for TlsHandshakeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
