@@ -124,6 +124,7 @@ fn measure(name: &str, line: impl FnOnce() -> Vec<Row>) -> Vec<Row> {
     catch_unwind(AssertUnwindSafe(line)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied());
+        let text = text.and_then(|it| it.lines().next());
         vec![Row::broken(name, text.unwrap_or("a panic").to_owned())]
     })
 }

@@ -19,15 +19,11 @@ const POLITE: usize = 50;
 
 pub fn soak(time: Duration) -> Vec<Row> {
     let faults = Faults::new("soak");
-    let mut subject = Subject::start(&mut faults.preload(Subject::command("echo")));
+    // One malloc arena, as in the churn.
+    let mut command = faults.preload(Subject::command("echo"));
+    let mut subject = Subject::start(command.env("MALLOC_ARENA_MAX", "1"));
     let addr = subject.addr();
-    subject.assert_echoes();
-    // The pool's threads wait 10 s for another connection.
-    let rest = |subject: &Subject| {
-        wait_until("idle threads go home", || subject.now().threads <= 4);
-        (subject.now().threads, subject.descriptors())
-    };
-    let at_rest = rest(&subject);
+    let at_rest = (subject.now().threads, subject.descriptors());
     let stop = Arc::new(AtomicBool::new(false));
     let echoes = Arc::new(AtomicU64::new(0));
     let polite = start(POLITE, {
@@ -54,8 +50,12 @@ pub fn soak(time: Duration) -> Vec<Row> {
     stop.store(true, Relaxed);
     let polite = polite.iter().count();
     let gone: usize = churn.iter().sum();
-    thread::sleep(Duration::from_secs(1));
-    let now = rest(&subject);
+    // The pool's threads wait 10 s for another connection.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while subject.now().threads > at_rest.0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(100));
+    }
+    let now = (subject.now().threads, subject.descriptors());
     let early = memory[1.min(memory.len() - 1)..]
         .iter()
         .take(3)
