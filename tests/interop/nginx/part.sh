@@ -1,6 +1,9 @@
 # shellcheck shell=bash disable=SC2154  # here, dir, target, server, broadcast, server_addr, server_pid and more: of tests/interop/run and support.sh
 # nginx with the configuration of the README's section "Behind nginx", in front of the broadcast example and of the server.
 
+# shellcheck source=tests/interop/servers/part.sh
+. "$here/servers/part.sh"
+
 nginx_install() {
   local need=()
   command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || need+=(nginx-light)
@@ -8,17 +11,18 @@ nginx_install() {
   [ ${#need[@]} -eq 0 ] || packages "${need[@]}" || return
   node_packages && programs nginx &&
     limited 60 openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=device.example.com \
-      -addext 'subjectAltName=DNS:device.example.com,DNS:localhost,IP:127.0.0.1' \
+      -addext basicConstraints=CA:FALSE -addext 'subjectAltName=DNS:device.example.com,DNS:localhost,IP:127.0.0.1' \
       -keyout "$dir/nginx/device.example.com.key" -out "$dir/nginx/device.example.com.crt" 2>/dev/null
 }
 
 nginx_parts() {
   part "nginx: in front of the broadcast example" behind_nginx example 60s "$broadcast" 127.0.0.1:0
   part "nginx: in front of the server, pings each second" behind_nginx server 3s "$server" 127.0.0.1:0 own 1000
+  part "nginx: between the client and the server" behind_nginx client 60s "$server" 127.0.0.1:0 app
   part "nginx: in front of the server, no pings" behind_nginx cut 3s "$server" 127.0.0.1:0 app 0
 }
 
-# behind_nginx SCENARIO READ_TIMEOUT SERVER...: visitor.mjs is the browser
+# behind_nginx SCENARIO READ_TIMEOUT SERVER...: visitor.mjs is the browser, or wshub's client comes
 behind_nginx() {
   local scenario=$1 timeout=$2 out="$dir/nginx/$1" status=0 checks
   shift 2
@@ -28,10 +32,16 @@ behind_nginx() {
     example) checks=('page' 'page over TLS' 'chat' 'chat over TLS' 'another origin' 'another origin over TLS' 'another name' '1001 at SIGTERM' '1001 at SIGTERM over TLS') ;;
     server) checks=('public name' 'another origin' 'X-Forwarded-For' 'silence' 'silence over TLS') ;;
     cut) checks=('silence') ;;
+    client) checks=("${server_checks[@]}") ;;
   esac
   if start_nginx "$out" "$timeout"; then
-    checked "$out/visitor.log" "${checks[@]}" -- \
-      node "$dir/nginx/visitor.mjs" "$scenario" "$nginx_plain" "$nginx_tls" "$dir/nginx/device.example.com.crt" "$server_pid" || status=1
+    if [ "$scenario" = client ]; then
+      through_nginx "ws://localhost:$nginx_plain/" || status=1
+      through_nginx "wss://localhost:$nginx_tls/" || status=1
+    else
+      checked "$out/visitor.log" "${checks[@]}" -- \
+        node "$dir/nginx/visitor.mjs" "$scenario" "$nginx_plain" "$nginx_tls" "$dir/nginx/device.example.com.crt" "$server_pid" || status=1
+    fi
     stop_nginx "$out" || status=1
   else
     status=1
@@ -43,6 +53,10 @@ behind_nginx() {
   fi
   stop_server "$out/server.log" || status=1
   return "$status"
+}
+
+through_nginx() {
+  checked "$out/client.log" "${checks[@]}" -- env TLS_CA="$dir/nginx/device.example.com.crt" "$dir/wshub/release/client" checks "$1"
 }
 
 # start_nginx OUT READ_TIMEOUT: waits until it listens; sets nginx_pid, nginx_plain, nginx_tls
