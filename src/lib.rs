@@ -9,6 +9,8 @@
 //!   [`Session`], without a hop to another thread.
 //! - Without a server, over a stream of your own: [`WebSocket`], its halves [`WebSocketReader`] and
 //!   [`WebSocketWriter`]; the client's role with the feature `client`. Streams: [`Transport`].
+//! - A client, with the feature `client`: `connect`, `Client`, `ClientRequest`, `Proxy`, `ClientError`; one that
+//!   connects again: `Reconnecting`, `ClientEvent`. With the feature `tls`, too: `ClientTls`.
 //! - What happens: [`Event`], [`Message`], [`CloseEvent`], [`CloseCode`], [`Error`], [`Violation`].
 //! - Sending: [`Connection`], [`Server::broadcast`], [`Group`], [`Prepared`]; what a slow peer
 //!   misses: [`Overflow`], [`SendError`].
