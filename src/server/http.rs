@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::driver::LINGER;
-use super::hub::Hub;
+use super::hub::{Hub, Stage};
 use super::opening::note_refusal;
 use crate::handshake::negotiate;
 use crate::handshake::{Refusal, Request, Response};
@@ -33,13 +33,15 @@ pub(crate) fn answer(
     // A peer that does not take its answer in time only harms itself.
     if transport::write_all(transport, &bytes, Instant::now() + hub.limits.write_timeout).is_ok() {
         transport::linger(transport, Instant::now() + LINGER);
+    } else if hub.has_evicted(id) {
+        note_refusal(hub, &Refusal::Evicted, peer);
     }
 }
 
 fn ask_hook(hub: &Hub, id: u64, request: &Request) -> Result<Response, Refusal> {
     negotiate::plain(request, &hub.rules)?;
     let response = hub.hooks.http(request, &hub.counters)?;
-    if hub.begin_answer(id) {
+    if hub.enter(id, Stage::Answering) {
         Ok(response)
     } else {
         Err(Refusal::Evicted)

@@ -89,8 +89,19 @@ struct Member {
 struct Handshake {
     id: u64,
     transport: Arc<dyn Transport>,
-    /// Its answer is being written.
-    answering: bool,
+    stage: Stage,
+}
+
+/// How far a handshake is, and with that how it gives way to a newer one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its request is read, or a hook is asked: its thread is woken, and answers 503.
+    Asking,
+    /// Its answer waits for the peer to take it: it is cut off.
+    Answering,
+    /// Its 101 leaves now, without waiting, or has left: it gives way no more, so that who reads 101
+    /// has a connection.
+    Opening,
 }
 
 /// What a broadcast did.
@@ -227,12 +238,10 @@ impl Hub {
         registry.handshakes.push_back(Handshake {
             id,
             transport: transport.clone(),
-            answering: false,
+            stage: Stage::Asking,
         });
+        let evicted = registry.evict(self.limits.max_handshakes);
         let late = self.is_closing();
-        let evicted = (registry.handshakes.len() > self.limits.max_handshakes)
-            .then(|| registry.handshakes.pop_front())
-            .flatten();
         drop(registry);
         self.counters.handshakes.fetch_add(1, Ordering::Relaxed);
         if late {
@@ -240,29 +249,21 @@ impl Hub {
             transport.shutdown(How::Read);
         }
         if let Some(evicted) = evicted {
-            if evicted.answering {
-                let refusal = Refusal::Evicted;
-                self.counters.refuse(refusal.reason());
-                self.refusals
-                    .log(refusal.reason(), || format!("cut off: {refusal}"));
-                evicted.transport.shutdown(How::Both);
-            } else {
-                // Its thread is woken, answers 503 and counts it.
-                evicted.transport.shutdown(How::Read);
-            }
+            evicted.transport.shutdown(match evicted.stage {
+                Stage::Asking => How::Read,
+                _ => How::Both,
+            });
         }
     }
 
-    /// The handshake's answer is about to be written; false if it had to give way.
-    pub fn begin_answer(&self, id: u64) -> bool {
+    /// The handshake has come further; false if it had to give way.
+    pub fn enter(&self, id: u64, stage: Stage) -> bool {
         let mut registry = self.registry();
         let handshake = registry
             .handshakes
             .iter_mut()
             .find(|handshake| handshake.id == id);
-        handshake
-            .map(|handshake| handshake.answering = true)
-            .is_some()
+        handshake.map(|handshake| handshake.stage = stage).is_some()
     }
 
     pub fn has_evicted(&self, id: u64) -> bool {
@@ -466,7 +467,7 @@ impl Hub {
             let _ = connection.close(CloseCode::GOING_AWAY, "");
         }
         // One whose answer is being written needs no waking, and what it opens is read from.
-        for transport in self.handshakes(|handshake| !handshake.answering) {
+        for transport in self.handshakes(|handshake| handshake.stage == Stage::Asking) {
             transport.shutdown(How::Read);
         }
         self.someone_left();
@@ -554,6 +555,18 @@ impl Hub {
 }
 
 impl Registry {
+    /// Takes the oldest handshake out if there are more than `max`; those that open are done soon,
+    /// and count no more.
+    fn evict(&mut self, max: usize) -> Option<Handshake> {
+        let places = self.handshakes.iter().enumerate();
+        let mut unfinished = places.filter(|(_, it)| it.stage != Stage::Opening);
+        let (oldest, _) = unfinished.next()?;
+        match 1 + unfinished.count() > max {
+            true => self.handshakes.remove(oldest),
+            false => None,
+        }
+    }
+
     /// No further event will come, once the server is closing: no slot is given any more.
     fn is_silent(&self) -> bool {
         self.connections.is_empty() && self.opening == 0

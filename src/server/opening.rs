@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::connection;
 use super::driver::{Driver, LINGER};
 use super::http;
-use super::hub::Hub;
+use super::hub::{Hub, Stage};
 use super::secure::{Secured, dismiss, secure};
 use super::upgrade::{self, NoRequest};
 use crate::connection::Connection;
@@ -95,13 +95,10 @@ fn open(
     if Instant::now() > deadline {
         return Err(Refusal::Timeout);
     }
-    if !hub.begin_answer(id) {
-        return Err(Refusal::Evicted);
-    }
     hub.take_slot(peer)?;
-    if transport::write_all(&**transport, &upgrade.answer, deadline).is_err() {
+    if write_answer(hub, id, &**transport, &upgrade.answer, deadline).is_err() {
         hub.abandon_slot(peer);
-        return Err(Refusal::PeerLeft);
+        return Err(ended(hub, id));
     }
     Ok(Some(driver(
         hub,
@@ -111,6 +108,27 @@ fn open(
         upgrade.subprotocol,
         buffer,
     )))
+}
+
+/// Writes the 101. While it waits for the peer the handshake may have to give way, and not once the
+/// peer has all of it.
+fn write_answer(
+    hub: &Hub,
+    id: u64,
+    transport: &dyn Transport,
+    answer: &[u8],
+    deadline: Instant,
+) -> io::Result<()> {
+    let open = || match hub.enter(id, Stage::Opening) {
+        true => Ok(()),
+        false => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+    };
+    open()?;
+    transport::write_all_waiting(transport, answer, || {
+        hub.enter(id, Stage::Answering);
+        transport::wait_writable(transport, deadline)?;
+        open()
+    })
 }
 
 fn read_request(

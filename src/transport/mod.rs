@@ -94,8 +94,17 @@ pub(crate) fn clear_wake_ups(sleep: &UnixStream) {
 /// Writes all of `bytes`, waiting for the peer where it must.
 pub(crate) fn write_all(
     transport: &dyn Transport,
-    mut bytes: &[u8],
+    bytes: &[u8],
     deadline: Instant,
+) -> io::Result<()> {
+    write_all_waiting(transport, bytes, || wait_writable(transport, deadline))
+}
+
+/// As [`write_all`]; `wait` waits for room.
+pub(crate) fn write_all_waiting(
+    transport: &dyn Transport,
+    mut bytes: &[u8],
+    mut wait: impl FnMut() -> io::Result<()>,
 ) -> io::Result<()> {
     while !bytes.is_empty() {
         match transport.try_write(&[IoSlice::new(bytes)]) {
@@ -107,7 +116,7 @@ pub(crate) fn write_all(
                     io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                 ) =>
             {
-                wait_writable(transport, deadline)?
+                wait()?
             }
             Err(error) => return Err(error),
         }
