@@ -1342,3 +1342,56 @@ fn a_caller_knows_a_completed_message_by_asking_after_each_event() {
     }
     assert_eq!(seen, [true, false, true]);
 }
+
+#[test]
+fn every_violation_has_its_close_code_and_words_that_fit_a_close_frame() {
+    let violations = [
+        (Violation::UnmaskedFrame, 1002, "not masked"),
+        (Violation::MaskedFrame, 1002, "was masked"),
+        (Violation::ReservedBits, 1002, "reserved bit"),
+        (Violation::UnknownOpcode(11), 1002, "opcode 11"),
+        (Violation::FragmentedControl, 1002, "fragmented"),
+        (Violation::ControlTooLong, 1002, "125 bytes"),
+        (Violation::NonMinimalLength, 1002, "shortest form"),
+        (Violation::LengthOverflow, 1002, "highest bit"),
+        (Violation::MessageTooBig { limit: 77 }, 1009, "77 bytes"),
+        (
+            Violation::TooManyFragments { limit: 5 },
+            1008,
+            "5 fragments",
+        ),
+        (Violation::UnexpectedContinuation, 1002, "without a message"),
+        (Violation::ExpectedContinuation, 1002, "unfinished"),
+        (Violation::InvalidUtf8, 1007, "UTF-8"),
+        (Violation::TruncatedCloseCode, 1002, "half a close code"),
+        (Violation::InvalidCloseCode(999), 1002, "999"),
+    ];
+    for (violation, code, words) in violations {
+        let text = violation.to_string();
+        assert_eq!(violation.close_code(), code, "{text}");
+        assert!(text.contains(words), "{text}");
+        // RFC 6455 5.5: 125 bytes, two of which are the code.
+        assert!(text.len() <= 123, "{text}");
+    }
+}
+
+#[test]
+fn a_close_code_compares_with_its_number_from_both_sides() {
+    assert!(CloseCode::NORMAL == 1000 && 1000 == CloseCode::NORMAL);
+    assert!(CloseCode::NORMAL != 1001 && 1001 != CloseCode::NORMAL);
+}
+
+#[test]
+fn the_ping_interval_may_change_at_any_time() {
+    let mut keepalive = Keepalive::new(None, s(10), s(60), s(0));
+    assert_eq!(keepalive.due(s(1000)), Due::Wait(None));
+    keepalive.set_ping_interval(Some(s(30)));
+    assert_eq!(keepalive.due(s(20)), Due::Wait(Some(s(30))));
+    assert_eq!(keepalive.due(s(30)), Due::Ping);
+    keepalive.set_ping_interval(None);
+    assert_eq!(
+        keepalive.due(s(31)),
+        Due::Wait(Some(s(40))),
+        "the ping is out"
+    );
+}

@@ -224,3 +224,141 @@ fn requests_say_what_was_sent() {
     );
     assert_eq!(request.peer_addr(), Some(peer));
 }
+
+#[test]
+fn every_status_of_a_refusal_has_its_name_and_one_without_has_none() {
+    use crate::handshake::response::reason_phrase;
+    let names = [
+        (101, "Switching Protocols"),
+        (200, "OK"),
+        (201, "Created"),
+        (202, "Accepted"),
+        (204, "No Content"),
+        (301, "Moved Permanently"),
+        (302, "Found"),
+        (303, "See Other"),
+        (304, "Not Modified"),
+        (307, "Temporary Redirect"),
+        (308, "Permanent Redirect"),
+        (400, "Bad Request"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (408, "Request Timeout"),
+        (409, "Conflict"),
+        (410, "Gone"),
+        (414, "URI Too Long"),
+        (426, "Upgrade Required"),
+        (429, "Too Many Requests"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (502, "Bad Gateway"),
+        (503, "Service Unavailable"),
+        (504, "Gateway Timeout"),
+        (505, "HTTP Version Not Supported"),
+        (418, ""),
+    ];
+    for (status, name) in names {
+        assert_eq!(reason_phrase(status), name, "{status}");
+    }
+}
+
+#[test]
+fn a_hooks_refusals_carry_their_status_and_its_name() {
+    let refusals = [
+        (Reject::unauthorized(), 401, "401 Unauthorized\n"),
+        (Reject::forbidden(), 403, "403 Forbidden\n"),
+        (Reject::not_found(), 404, "404 Not Found\n"),
+        (Reject::too_many_requests(), 429, "429 Too Many Requests\n"),
+        (
+            Reject::service_unavailable(),
+            503,
+            "503 Service Unavailable\n",
+        ),
+    ];
+    for (reject, status, body) in refusals {
+        assert_eq!(reject.status(), status);
+        assert_eq!(Response::from(reject).body(), body.as_bytes());
+    }
+}
+
+#[test]
+fn an_error_in_a_hook_is_500_and_its_text_is_for_the_log() {
+    let status = Reject::new(200).expect_err("200 refuses nothing");
+    let text = status.to_string();
+    let reject = Reject::from(status);
+    assert_eq!(
+        (reject.status(), reject.cause()),
+        (500, Some(text.as_str()))
+    );
+    let body = Response::from(reject);
+    assert_eq!(body.body(), b"500 Internal Server Error\n");
+}
+
+#[test]
+fn an_invalid_header_says_which_and_what_to_do() {
+    use crate::handshake::InvalidHeader;
+    let name = || "x y".to_owned();
+    let errors = [
+        (
+            InvalidHeader::Name { name: name() },
+            "not a token (RFC 9110 5.6.2); use letters",
+        ),
+        (InvalidHeader::Value { name: name() }, "percent-encode it"),
+        (InvalidHeader::Reserved { name: name() }, "wshub writes it"),
+        (
+            InvalidHeader::Subprotocol { name: name() },
+            "not a token (RFC 6455 4.1)",
+        ),
+    ];
+    for (error, words) in errors {
+        let text = error.to_string();
+        assert!(text.contains("\"x y\"") && text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn refusals_for_want_of_room_or_time_have_status_key_and_words() {
+    let refusals = [
+        (Refusal::HttpVersion, Some(505), "http_version", "HTTP/1.1"),
+        (Refusal::TlsOnPlainPort, None, "tls", "ws://"),
+        (Refusal::Timeout, Some(408), "timeout", "in time"),
+        (Refusal::Silence, None, "silence", "nothing was sent"),
+        (Refusal::Full, Some(503), "full", "full"),
+        (Refusal::Evicted, Some(503), "evicted", "max_handshakes"),
+        (
+            Refusal::TooManyFromAddress,
+            Some(429),
+            "address",
+            "max_per_address",
+        ),
+        (
+            Refusal::ShuttingDown,
+            Some(503),
+            "shutting_down",
+            "shutting down",
+        ),
+        (Refusal::PeerLeft, None, "peer_left", "left"),
+        (
+            Refusal::HookPanicked,
+            Some(500),
+            "hook_panicked",
+            "panicked",
+        ),
+    ];
+    for (refusal, status, reason, words) in refusals {
+        let text = refusal.to_string();
+        assert_eq!((refusal.status(), refusal.reason()), (status, reason));
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn what_a_hook_accepted_can_be_read_back() {
+    let plain = Accept::new();
+    assert_eq!(plain.subprotocol(), None);
+    let chosen = Accept::new().with_subprotocol("chat").expect("a token");
+    assert_eq!(chosen.subprotocol(), Some("chat"));
+}

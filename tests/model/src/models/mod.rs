@@ -51,12 +51,13 @@ const MODELS: &[Model] = &models![
 
 /// Runs the models that are asked for, or all.
 pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
-    let (mut seconds, mut seed, mut names) = (20.0, None, Vec::new());
+    let (mut seconds, mut seed, mut first_only, mut names) = (20.0, None, false, Vec::new());
     let mut args = args;
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--time" => seconds = number(args.next()),
             "--seed" => seed = Some(number(args.next()) as u64),
+            "--first" => first_only = true,
             _ => names.push(arg),
         }
     }
@@ -76,6 +77,9 @@ pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
             Err(seed) => {
                 println!("FAIL  {:56} --seed {seed} {}", model.name, model.name);
                 code = ExitCode::FAILURE;
+                if first_only {
+                    return code;
+                }
             }
         }
     }

@@ -1,0 +1,19 @@
+//! The rooms of wshub that stand alone, and their tests.
+#![allow(dead_code, unused_imports, unexpected_cfgs)] // what the rest of wshub uses of them
+
+mod copy;
+mod handshake;
+mod limits;
+mod message;
+mod protocol;
+#[cfg(test)]
+#[path = "protocol/tests.rs"]
+mod protocol_tests;
+#[cfg(test)]
+mod seeded;
+
+pub use handshake::*;
+pub use limits::Limits;
+pub use message::*;
+pub use protocol::close::CloseCode;
+pub use protocol::violation::Violation;
