@@ -164,8 +164,8 @@ impl Limits {
 
     /// The most memory that peers can make the server hold.
     pub(crate) fn memory_budget(&self) -> usize {
-        let one = self
-            .max_message
+        // A read buffer holds up to twice what has arrived of a message.
+        let one = (self.max_message.saturating_mul(2))
             .saturating_add(self.outbound())
             .saturating_add(self.stack_size);
         self.max_connections

@@ -64,8 +64,8 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
         .limits(limits)
         .bind("127.0.0.1:0")
         .unwrap();
-    // 10 x (3 MiB of a message + 6 MiB outbound + 1 MiB of stack) + 16 MiB inbound.
-    let line = "at most 10 connections; peers can make the server hold at most 116 MiB";
+    // 10 x (twice 3 MiB of a message + 6 MiB outbound + 1 MiB of stack) + 16 MiB inbound.
+    let line = "at most 10 connections; peers can make the server hold at most 146 MiB";
     assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
 }
 

@@ -1377,8 +1377,10 @@ fn every_violation_has_its_close_code_and_words_that_fit_a_close_frame() {
 
 #[test]
 fn a_close_code_compares_with_its_number_from_both_sides() {
-    assert!(CloseCode::NORMAL == 1000 && 1000 == CloseCode::NORMAL);
-    assert!(CloseCode::NORMAL != 1001 && 1001 != CloseCode::NORMAL);
+    assert!(CloseCode::NORMAL == 1000);
+    assert!(1000 == CloseCode::NORMAL);
+    assert!(CloseCode::NORMAL != 1001);
+    assert!(1001 != CloseCode::NORMAL);
 }
 
 #[test]

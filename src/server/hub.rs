@@ -30,7 +30,8 @@ use crate::tls::Tls;
 use crate::transport::{How, Transport, Waker};
 
 /// How much longer than its own deadlines a shutdown waits for threads to leave.
-const GRACE: Duration = Duration::from_millis(500);
+/// A busy machine may not run one of them once in half a second.
+const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Hub {
     pub limits: Limits,
