@@ -9,6 +9,12 @@ pub struct Histogram {
     count: u64,
 }
 
+impl Default for Histogram {
+    fn default() -> Histogram {
+        Histogram::new()
+    }
+}
+
 impl Histogram {
     pub fn new() -> Histogram {
         Histogram {

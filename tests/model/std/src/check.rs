@@ -169,10 +169,8 @@ impl Seeded {
                 while priorities.len() <= most {
                     priorities.push(1 << 32 | random.below(1 << 32));
                 }
-                if let Some(current) = current {
-                    if is_yielding || changes.contains(step) {
-                        priorities[usize::from(current)] = (1 << 31) - *step;
-                    }
+                if let Some(current) = current.filter(|_| is_yielding || changes.contains(step)) {
+                    priorities[usize::from(current)] = (1 << 31) - *step;
                 }
                 let highest = others.iter().max_by_key(|id| priorities[usize::from(**id)]);
                 *highest.expect("somebody can run")
