@@ -36,6 +36,26 @@ impl Event {
 }
 
 /// How a connection ended (WHATWG `CloseEvent`, RFC 6455 section 7.1).
+///
+/// ```
+/// use wshub::testing::{self, Client};
+/// use wshub::{CloseCode, Event, Server};
+///
+/// let server = Server::builder().without_listener()?;
+/// let (ours, theirs) = testing::duplex();
+/// server.attach(ours);
+/// let mut client = Client::open(theirs, "/")?;
+/// client.close(1000, "done")?;
+/// for event in server.events() {
+///     if let Event::Close(connection, close) = event {
+///         println!("{} left: {} {:?}", connection.id(), close.code, close.reason);
+///         assert_eq!(close.code, CloseCode::NORMAL);
+///         assert!(close.was_clean);
+///         break;
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseEvent {
     /// The code of the peer's Close frame; 1005 when it carried none, 1006 when no Close frame came

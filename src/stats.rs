@@ -7,6 +7,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use crate::lock::lock;
 
 /// A snapshot of the server's counters. Totals count since the server was bound.
+///
+/// ```
+/// let server = wshub::Server::bind("127.0.0.1:0")?;
+/// let stats = server.stats();
+/// println!("{} of {} threads serve a connection", stats.connections, stats.threads);
+/// for (reason, count) in &stats.refused {
+///     println!("{count} refused: {reason}");
+/// }
+/// assert_eq!((stats.opened, stats.dropped), (0, 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

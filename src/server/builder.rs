@@ -159,6 +159,17 @@ impl ServerBuilder {
     /// As [`bind`](ServerBuilder::bind), on a listener that is bound already: from systemd, or with
     /// options of your own. It is set to non-blocking mode.
     ///
+    /// ```
+    /// use std::net::{Ipv6Addr, TcpListener};
+    /// use wshub::Server;
+    ///
+    /// let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
+    /// let port = listener.local_addr()?.port();
+    /// let server = Server::builder().listen(listener)?;
+    /// assert_eq!(server.local_addr()?.port(), port);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`bind`](ServerBuilder::bind).
     pub fn listen(self, listener: TcpListener) -> io::Result<Server> {

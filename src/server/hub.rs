@@ -130,6 +130,18 @@ impl Broadcast {
 }
 
 /// What a shutdown left behind; all zero after a graceful one whose events were all taken.
+///
+/// ```
+/// use wshub::{Server, ShutdownReport};
+///
+/// let server = Server::bind("127.0.0.1:0")?;
+/// let report = server.shutdown();
+/// assert_eq!(report, ShutdownReport::default());
+/// if report.threads_left > 0 {
+///     eprintln!("{} hooks or handlers do not return", report.threads_left);
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {

@@ -260,6 +260,19 @@ impl ServerHandle {
 
     /// Blocks until somebody starts the shutdown and it is done: the main thread's last call where
     /// [`serve`](ServerBuilder::serve) does the work. Not for handlers: they would wait for themselves.
+    ///
+    /// ```
+    /// let handle = wshub::serve("127.0.0.1:0", |mut ws| {
+    ///     while let Some(message) = ws.read()? {
+    ///         ws.send(message)?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// let stop = handle.clone();
+    /// std::thread::spawn(move || stop.shutdown()); // as a signal handler's thread would
+    /// assert_eq!(handle.wait().threads_left, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait(&self) -> ShutdownReport {
         self.hub.wait_for_shutdown()
     }

@@ -27,6 +27,49 @@ pub(crate) use tls::{BUFFERS as TLS_BUFFERS, HandshakeError, TlsTransport};
 /// over a stream of your own with [`Server::attach`](crate::Server::attach), or to
 /// [split](crate::WebSocket::split) a [`WebSocket`](crate::WebSocket). `TcpStream` is one, and so is
 /// [`testing::Duplex`](crate::testing::Duplex). One that panics costs a server that one connection.
+///
+/// ```
+/// use std::io::{self, IoSlice};
+/// use std::net::{SocketAddr, TcpStream};
+/// use std::os::fd::BorrowedFd;
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+/// use std::time::Instant;
+/// use wshub::{How, Transport, Waker};
+///
+/// /// TCP that counts the bytes which peers sent.
+/// struct Counted {
+///     stream: TcpStream,
+///     bytes: &'static AtomicU64,
+/// }
+///
+/// impl Transport for Counted {
+///     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+///         let read = Transport::read(&self.stream, buffer, deadline)?;
+///         self.bytes.fetch_add(read as u64, Relaxed);
+///         Ok(read)
+///     }
+///
+///     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+///         self.stream.try_write(buffers)
+///     }
+///
+///     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+///         self.stream.wait_writable(deadline)
+///     }
+///
+///     fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
+///         self.stream.poll_writable(waker)
+///     }
+///
+///     fn shutdown(&self, how: How) {
+///         Transport::shutdown(&self.stream, how);
+///     }
+///
+///     fn peer_addr(&self) -> Option<SocketAddr> {
+///         Transport::peer_addr(&self.stream)
+///     }
+/// }
+/// ```
 pub trait Transport: Send + Sync + 'static {
     /// Blocks until bytes came (their count), the peer sent its last (0), or `deadline` passed.
     /// [`shutdown`](Transport::shutdown) wakes it, unless it is [`How::Write`].
