@@ -97,7 +97,6 @@ fn is_registered_name(name: &[u8]) -> bool {
             {
                 after
             }
-            (b'%', _) => return false,
             _ if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte) => after,
             _ => return false,
         };
