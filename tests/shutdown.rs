@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -83,6 +84,67 @@ impl Transport for Gated {
 
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
+    }
+}
+
+/// Keeps its thread until it is released: in a read, or when it is dropped.
+struct Stubborn {
+    inner: Duplex,
+    /// Reads that it lets return.
+    reads: AtomicUsize,
+    released: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Stubborn {
+    /// Dropping the sender releases it.
+    fn new(reads: usize) -> (Stubborn, Duplex, mpsc::Sender<()>) {
+        let (inner, theirs) = duplex();
+        let (release, released) = mpsc::channel();
+        let stubborn = Stubborn {
+            inner,
+            reads: AtomicUsize::new(reads),
+            released: Mutex::new(released),
+        };
+        (stubborn, theirs, release)
+    }
+
+    fn wait(&self) {
+        let _ = self.released.lock().unwrap().recv();
+    }
+}
+
+impl Transport for Stubborn {
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        if self.reads.fetch_sub(1, Ordering::SeqCst) == 0 {
+            self.wait();
+        }
+        Transport::read(&self.inner, buffer, deadline)
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.inner.try_write(buffers)
+    }
+
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        self.inner.wait_writable(deadline)
+    }
+
+    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
+        self.inner.poll_writable(waker)
+    }
+
+    fn shutdown(&self, how: How) {
+        self.inner.shutdown(how);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+impl Drop for Stubborn {
+    fn drop(&mut self) {
+        self.wait();
     }
 }
 
@@ -497,6 +559,76 @@ fn b22_a_hook_that_blocks_is_reported_and_holds_nothing_up() {
     drop(release);
     assert_eq!(server.shutdown(), ShutdownReport::default());
     assert!(drain(server.events()).is_empty());
+}
+
+/// A thread is its stream's until nothing of that is left, its destructor included.
+#[test]
+fn b22_a_stream_that_keeps_its_thread_when_it_is_dropped_is_reported() {
+    let server = builder().without_listener().unwrap();
+    let (stubborn, mut theirs, release) = Stubborn::new(usize::MAX);
+    server.attach(stubborn);
+    theirs
+        .write_all(upgrade("localhost", "/", "").as_bytes())
+        .unwrap();
+    open(&mut server.events());
+    drop(theirs);
+    assert!(matches!(
+        server.events().recv_timeout(PATIENCE),
+        Ok(Event::Close(..))
+    ));
+    let begun = Instant::now();
+    assert_eq!(server.shutdown().threads_left, 1);
+    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+    drop(release);
+    assert_eq!(server.shutdown(), ShutdownReport::default());
+}
+
+/// A handshake that gave way to a newer one keeps its thread, too, while a hook is asked.
+#[test]
+fn b22_a_hook_that_blocks_is_reported_also_where_its_handshake_gave_way() {
+    let (asked, hook_runs) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (asked, released) = (Mutex::new(asked), Mutex::new(released));
+    let server = Server::builder()
+        .limits(Limits {
+            close_timeout: CLOSE_TIMEOUT,
+            max_handshakes: 1,
+            ..Limits::default()
+        })
+        .accept(move |_| {
+            asked.lock().unwrap().send(()).unwrap();
+            let _ = released.lock().unwrap().recv();
+            Ok(Accept::new())
+        });
+    let server = server.without_listener().unwrap();
+    let (blocked, mut theirs) = duplex();
+    server.attach(blocked);
+    theirs
+        .write_all(upgrade("localhost", "/", "").as_bytes())
+        .unwrap();
+    hook_runs.recv_timeout(PATIENCE).unwrap();
+    let (newer, _silent) = duplex();
+    server.attach(newer);
+    let begun = Instant::now();
+    assert_eq!(server.shutdown().threads_left, 1);
+    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+    drop(release);
+    assert_eq!(server.shutdown(), ShutdownReport::default());
+}
+
+/// A stream that comes when all is over is refused on the thread that brings it.
+#[test]
+fn b22_a_stream_that_comes_behind_the_shutdown_is_refused_at_once() {
+    let server = builder().without_listener().unwrap();
+    server.shutdown();
+    let (late, mut theirs) = duplex();
+    server.attach(late);
+    let mut answer = String::new();
+    theirs.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let stats = server.stats();
+    assert_eq!(stats.refused.get("shutting_down"), Some(&1));
+    assert_eq!((stats.handshakes, stats.threads), (0, 0));
 }
 
 #[test]

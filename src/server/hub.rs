@@ -29,8 +29,8 @@ use crate::stats::{Counters, Stats};
 use crate::tls::Tls;
 use crate::transport::{How, Transport, Waker};
 
-/// How much longer than its own deadlines a shutdown waits for threads to leave.
-/// A busy machine may not run one of them once in half a second.
+/// How much longer than its own deadlines a shutdown waits for connections to end.
+/// A busy machine may not run one of their threads once in half a second.
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Hub {
@@ -54,7 +54,7 @@ pub(crate) struct Hub {
     phase: AtomicU8,
     next_id: AtomicU64,
     registry: Mutex<Registry>,
-    /// A connection or a handshake ended.
+    /// A stream or the accept loop is done with, or the shutdown begins.
     left: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -64,6 +64,8 @@ pub(crate) struct Hub {
 enum Phase {
     Running,
     Closing,
+    /// Everything has ended, or is cut off: nothing begins any more.
+    Ending,
 }
 
 #[derive(Default)]
@@ -78,7 +80,10 @@ struct Registry {
     opening: usize,
     per_address: HashMap<IpAddr, usize>,
     handshakes: VecDeque<Handshake>,
+    /// Streams that have a thread, from before their first byte to when nothing of them is left.
+    serving: usize,
     accepting: bool,
+    /// The events have their end, because nobody is left who could tell of another.
     stopped: bool,
 }
 
@@ -147,7 +152,7 @@ impl Broadcast {
 pub struct ShutdownReport {
     /// Events that the application has not taken: it may still iterate over those that wait.
     pub events_not_taken: usize,
-    /// Threads that did not end in time, because a hook or handler of yours does not return.
+    /// Threads that did not end in time, because a hook, handler or stream of yours does not return.
     pub threads_left: usize,
 }
 
@@ -221,12 +226,23 @@ impl Hub {
         self.phase.load(Ordering::SeqCst) >= Phase::Closing as u8
     }
 
+    fn is_ending(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) >= Phase::Ending as u8
+    }
+
+    /// False if it was that far already.
+    fn enter_phase(&self, phase: Phase) -> bool {
+        self.phase.fetch_max(phase as u8, Ordering::SeqCst) < phase as u8
+    }
+
     /// Serves a new stream on a thread of its own, as a handshake first.
     pub fn serve(self: &Arc<Self>, transport: Arc<dyn Transport>, peer: Option<SocketAddr>) {
         let id = self.next_id();
-        self.begin_handshake(id, &transport);
-        let (hub, stream) = (self.clone(), transport.clone());
-        let job = move || super::opening::serve(&hub, id, stream, peer);
+        let Some(serving) = self.begin_handshake(id, &transport) else {
+            return self.refuse_at_once(&*transport, &Refusal::ShuttingDown);
+        };
+        let stream = transport.clone();
+        let job = move || super::opening::serve(&serving.0, id, stream, peer);
         if let Err(refused) = self.pool.run(job) {
             self.refusals.log("thread", || {
                 format!("no thread for a connection: {refused}")
@@ -246,8 +262,17 @@ impl Hub {
     }
 
     /// Takes a place among the handshakes under way; the oldest gives way when there are too many.
-    fn begin_handshake(&self, id: u64, transport: &Arc<dyn Transport>) {
+    /// `None`: it comes too late for that.
+    fn begin_handshake(
+        self: &Arc<Self>,
+        id: u64,
+        transport: &Arc<dyn Transport>,
+    ) -> Option<Serving> {
         let mut registry = self.registry();
+        if self.is_ending() {
+            return None;
+        }
+        registry.serving += 1;
         registry.handshakes.push_back(Handshake {
             id,
             transport: transport.clone(),
@@ -267,6 +292,7 @@ impl Hub {
                 _ => How::Both,
             });
         }
+        Some(Serving(self.clone()))
     }
 
     /// The handshake has come further; false if it had to give way.
@@ -292,7 +318,6 @@ impl Hub {
         registry.handshakes.retain(|handshake| handshake.id != id);
         drop(registry);
         self.counters.handshakes.fetch_sub(1, Ordering::Relaxed);
-        self.someone_left();
     }
 
     /// Takes one of the connections' slots.
@@ -348,10 +373,12 @@ impl Hub {
             },
         );
         registry.opening -= 1;
-        let closing = self.is_closing();
+        let (closing, ending) = (self.is_closing(), self.is_ending());
         drop(registry);
         self.counters.opened.fetch_add(1, Ordering::Relaxed);
-        if closing {
+        if ending {
+            connection.outbox().abort();
+        } else if closing {
             let _ = connection.close(CloseCode::GOING_AWAY, "");
         }
     }
@@ -470,7 +497,7 @@ impl Hub {
     /// Starts the graceful shutdown: no more accepts, 1001 to all. Returns at once.
     pub fn begin_shutdown(&self) {
         let registry = self.registry();
-        if self.phase.swap(Phase::Closing as u8, Ordering::SeqCst) == Phase::Closing as u8 {
+        if !self.enter_phase(Phase::Closing) {
             return;
         }
         drop(registry);
@@ -490,16 +517,10 @@ impl Hub {
     pub fn finish_shutdown(&self, patience: Duration) -> ShutdownReport {
         self.begin_shutdown();
         self.inbox.discard(|| self.everyone());
-        if !self.wait_until_empty(Instant::now() + patience) {
-            for connection in self.everyone() {
-                connection.outbox().abort();
-            }
-            for transport in self.handshakes(|_| true) {
-                transport.shutdown(How::Reset);
-            }
-            // What closed cleanly may still wait for its peer to take the last bytes.
-            self.wait_until_empty(Instant::now() + LINGER + GRACE);
-        }
+        self.wait_until_empty(Instant::now() + patience);
+        self.cut_off();
+        // What closed cleanly may still wait for its peer to take the last bytes.
+        self.wait_until_empty(Instant::now() + LINGER + GRACE);
         let threads_left = self.join_threads();
         // A hook that blocks opens nothing any more: the events end without it.
         if !std::mem::replace(&mut self.registry().stopped, true) {
@@ -536,12 +557,27 @@ impl Hub {
         self.finish_shutdown(patience)
     }
 
-    fn wait_until_empty(&self, deadline: Instant) -> bool {
+    /// From now on nothing begins; what has not ended is ended the hard way.
+    fn cut_off(&self) {
+        let registry = self.registry();
+        // Under the lock: who comes later finds it so.
+        self.enter_phase(Phase::Ending);
+        drop(registry);
+        // Handshakes first: one that has opened meanwhile is a connection, or will find itself cut off.
+        for transport in self.handshakes(|_| true) {
+            transport.shutdown(How::Reset);
+        }
+        for connection in self.everyone() {
+            connection.outbox().abort();
+        }
+    }
+
+    fn wait_until_empty(&self, deadline: Instant) {
         let mut registry = self.registry();
         while !registry.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return false;
+                return;
             }
             registry = self
                 .left
@@ -549,11 +585,11 @@ impl Hub {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        true
     }
 
+    /// Returns how many threads are left to their streams.
     fn join_threads(&self) -> usize {
-        let left = self.pool.stop(Instant::now() + GRACE);
+        let left = self.pool.stop(|| self.registry().serving);
         self.drain.stop();
         for thread in std::mem::take(&mut *lock(&self.threads)) {
             // The accept loop and the drain helper run no user code and wait for nothing but us.
@@ -586,6 +622,16 @@ impl Registry {
     }
 
     fn is_empty(&self) -> bool {
-        self.connections.is_empty() && self.handshakes.is_empty() && !self.accepting
+        self.serving == 0 && !self.accepting
+    }
+}
+
+/// A stream that has a thread: dropped behind all that may run the user's code on it.
+struct Serving(Arc<Hub>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.registry().serving -= 1;
+        self.0.someone_left();
     }
 }

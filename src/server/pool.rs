@@ -19,7 +19,7 @@ pub(crate) struct Pool {
     state: Mutex<State>,
     /// A job was queued, or the pool stops.
     work: Condvar,
-    /// A thread ended.
+    /// There is a thread less.
     ended: Condvar,
 }
 
@@ -110,6 +110,7 @@ impl Pool {
             }
             Err(error) => {
                 state.threads -= 1;
+                self.ended.notify_all();
                 Err(Refused::Spawn(error))
             }
         }
@@ -119,26 +120,24 @@ impl Pool {
         lock(&self.state).threads
     }
 
-    /// Sends idle threads home and waits for the busy ones; returns how many are still busy.
-    pub fn stop(&self, deadline: Instant) -> usize {
+    /// Sends idle threads home and waits for all but the `busy` ones; returns how many these are.
+    ///
+    /// Without a deadline: who is not busy runs no user code and waits for nothing, so that it leaves
+    /// as soon as the system lets it. (On an overloaded machine half a second was not enough.)
+    pub fn stop(&self, busy: impl Fn() -> usize) -> usize {
         let mut state = lock(&self.state);
         state.stopping = true;
         self.work.notify_all();
-        while state.threads > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
+        while state.threads > busy() {
             state = self
                 .ended
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
-        let busy = state.threads;
+        let left = state.threads;
         drop(state);
         self.join_leaving();
-        busy
+        left
     }
 
     /// Joins the threads that have signed off: that takes no time. Without our lock: their
@@ -200,5 +199,28 @@ impl Pool {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    /// The second stop takes it for slow: its job counts as done, and it does not leave yet.
+    #[test]
+    fn b22_a_stop_waits_for_a_thread_that_is_slow_and_not_for_one_that_is_busy() {
+        let pool = Pool::new(2, 64 << 10, Duration::from_secs(60));
+        let (release, released) = mpsc::channel::<()>();
+        assert!(pool.run(move || _ = released.recv()).is_ok());
+        assert_eq!(pool.stop(|| 1), 1);
+        let stopping = pool.clone();
+        let (left, stopped) = mpsc::channel();
+        let stopper = std::thread::spawn(move || left.send(stopping.stop(|| 0)));
+        let early = stopped.recv_timeout(Duration::from_millis(100));
+        assert_eq!(early, Err(mpsc::RecvTimeoutError::Timeout));
+        drop(release);
+        assert_eq!(stopped.recv_timeout(Duration::from_secs(60)), Ok(0));
+        stopper.join().unwrap().unwrap();
     }
 }
