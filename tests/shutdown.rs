@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use support::{Client, PATIENCE, dial, frame, upgrade, wait_until};
 use wshub::testing::{Duplex, duplex};
 use wshub::{
-    Accept, Connection, Error, Event, Events, How, Limits, RecvError, Server, ServerBuilder,
-    ShutdownReport, Transport, Waker,
+    Accept, Connection, Error, Event, Events, How, Limits, ReadyState, RecvError, Server,
+    ServerBuilder, ShutdownReport, Transport, Waker,
 };
 
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
@@ -559,6 +559,47 @@ fn b22_a_hook_that_blocks_is_reported_and_holds_nothing_up() {
     drop(release);
     assert_eq!(server.shutdown(), ShutdownReport::default());
     assert!(drain(server.events()).is_empty());
+}
+
+/// Who has seen an Open sees its Close, also where the thread that would have told of it never comes back.
+#[test]
+fn b22_a_stream_that_keeps_its_thread_has_its_close_all_the_same() {
+    for taken_before in [true, false] {
+        let server = builder().without_listener().unwrap();
+        let (stubborn, mut theirs, release) = Stubborn::new(1);
+        server.attach(stubborn);
+        theirs
+            .write_all(upgrade("localhost", "/", "").as_bytes())
+            .unwrap();
+        wait_until("it is open", || server.stats().opened == 1);
+        let taken = taken_before.then(|| open(&mut server.events()));
+        let begun = Instant::now();
+        let report = server.shutdown();
+        assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+        assert_eq!(report.threads_left, 1);
+        // The Open, if it was not taken, and the Close.
+        assert_eq!(report.events_not_taken, 2 - usize::from(taken_before));
+        let mut events = drain(server.events()).into_iter();
+        let opened = match taken {
+            Some(connection) => connection,
+            None => match events.next() {
+                Some(Event::Open(connection)) => connection,
+                other => panic!("{other:?}"),
+            },
+        };
+        let Some(Event::Close(closed, close)) = events.next() else {
+            panic!("an Open without its Close");
+        };
+        assert_eq!((closed, u16::from(close.code)), (opened.clone(), 1006));
+        assert!(events.next().is_none());
+        assert_eq!(server.stats().connections, 0);
+        assert_eq!(opened.ready_state(), ReadyState::Closed);
+        drop(release);
+        // What its thread tells now is of no interest.
+        assert_eq!(server.shutdown(), ShutdownReport::default());
+        assert!(drain(server.events()).is_empty());
+        assert_eq!(server.stats().connections, 0);
+    }
 }
 
 /// A thread is its stream's until nothing of that is left, its destructor included.

@@ -1,12 +1,13 @@
 //! Events as the application thread takes them, and the coalescing of what it sends meanwhile.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Server;
 use super::hub::Hub;
 use super::inbox::{Item, Messages};
 use crate::connection::Connection;
-use crate::event::Event;
+use crate::event::{CloseEvent, Event};
 use crate::lock::lock;
 
 /// The events of a server, in order; made by [`Server::events`].
@@ -55,6 +56,8 @@ pub(super) struct Desk {
     /// An `Open`, or the `Error` that goes before a `Close`.
     single: Option<Event>,
     close: Option<Event>,
+    /// Connections whose `Open` was yielded, and whose `Close` has not come.
+    open: HashMap<u64, Connection>,
     ended: bool,
 }
 
@@ -184,15 +187,27 @@ impl Desk {
         if let Some(event) = self.single.take() {
             return Some(event);
         }
-        let close = self.close.take()?;
+        let close = self.close.take().or_else(|| self.close_for_who_is_left())?;
         hub.give_slot_back(close.connection().peer_addr());
         Some(close)
+    }
+
+    /// Behind the end: a connection whose thread did not end with the server is closed for the application all the same.
+    fn close_for_who_is_left(&mut self) -> Option<Event> {
+        if !self.ended {
+            return None;
+        }
+        let id = *self.open.keys().next()?;
+        let connection = self.open.remove(&id)?;
+        connection.outbox().finish();
+        Some(Event::Close(connection, CloseEvent::abnormal()))
     }
 
     fn open(&mut self, hub: &Hub, item: Item) {
         match item {
             Item::Open(connection) => {
                 hub.announce(&connection);
+                self.open.insert(connection.id(), connection.clone());
                 self.single = Some(Event::Open(connection));
             }
             Item::Messages(connection, messages) => {
@@ -203,6 +218,7 @@ impl Desk {
                 });
             }
             Item::End(connection, end) => {
+                self.open.remove(&connection.id());
                 let (error, close) = *end;
                 self.single = error.map(|error| Event::Error(connection.clone(), error));
                 self.close = Some(Event::Close(connection, close));

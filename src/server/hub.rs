@@ -66,6 +66,8 @@ enum Phase {
     Closing,
     /// Everything has ended, or is cut off: nothing begins any more.
     Ending,
+    /// Nobody is waited for any more: the events end.
+    Ended,
 }
 
 #[derive(Default)]
@@ -153,6 +155,7 @@ pub struct ShutdownReport {
     /// Events that the application has not taken: it may still iterate over those that wait.
     pub events_not_taken: usize,
     /// Threads that did not end in time, because a hook, handler or stream of yours does not return.
+    /// What was open on them has its `Close` event all the same.
     pub threads_left: usize,
 }
 
@@ -522,8 +525,9 @@ impl Hub {
         // What closed cleanly may still wait for its peer to take the last bytes.
         self.wait_until_empty(Instant::now() + LINGER + GRACE);
         let threads_left = self.join_threads();
-        // A hook that blocks opens nothing any more: the events end without it.
-        if !std::mem::replace(&mut self.registry().stopped, true) {
+        // The events end without who is left: what is open for the application is closed for it. A
+        // second end, behind that which the last one to leave has put in or is about to, is not seen.
+        if self.enter_phase(Phase::Ended) {
             self.inbox.put(Item::Stopped);
         }
         let report = ShutdownReport {

@@ -27,12 +27,15 @@ use crate::message::Message;
 const READS: usize = 2;
 /// Items of one connection in the channel: Open, messages, the end.
 const SLOTS: usize = READS + 2;
+/// The last one to leave says that the server has stopped, and so does the shutdown that does not
+/// wait any longer.
+const STOPS: usize = 2;
 
 pub(crate) enum Item {
     Open(Connection),
     Messages(Connection, Messages),
     End(Connection, Box<(Option<Error>, CloseEvent)>),
-    /// The server has stopped: the last item.
+    /// The server has stopped: the last item that is taken.
     Stopped,
 }
 
@@ -199,6 +202,8 @@ pub(crate) struct Inbox {
     /// Events that were put in, those in batches counted each.
     events_put: AtomicUsize,
     events_taken: AtomicUsize,
+    /// Connections whose Open was put in and whose end was not.
+    open: AtomicUsize,
     /// Connections whose reader waits for the common bytes.
     short: Mutex<VecDeque<Connection>>,
     /// Nobody takes events any more.
@@ -221,7 +226,7 @@ impl Inbox {
             limits
                 .max_connections
                 .saturating_mul(SLOTS)
-                .saturating_add(1),
+                .saturating_add(STOPS),
         );
         Inbox {
             sender,
@@ -231,6 +236,7 @@ impl Inbox {
             used: AtomicUsize::new(0),
             events_put: AtomicUsize::new(0),
             events_taken: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
             short: Mutex::default(),
             discarding: AtomicBool::new(false),
             discarded: AtomicUsize::new(0),
@@ -248,6 +254,11 @@ impl Inbox {
     /// Puts an item in that has its slot.
     pub fn put(&self, item: Item) {
         self.events_put.fetch_add(events_of(&item), SeqCst);
+        match item {
+            Item::Open(_) => _ = self.open.fetch_add(1, SeqCst),
+            Item::End(..) => _ = self.open.fetch_sub(1, SeqCst),
+            Item::Messages(..) | Item::Stopped => {}
+        }
         if self.sender.try_send(item).is_err() {
             log::error!("an event found its reserved slot taken: this is a bug of wshub");
         }
@@ -389,10 +400,12 @@ impl Inbox {
         }
     }
 
-    /// Events that wait, and messages that found no taker.
+    /// Events that wait once the server has stopped, and messages that found no taker. Who is open now
+    /// will have its Close, though none was put in for it.
     pub fn not_taken(&self) -> usize {
         let taken = self.events_taken.load(Acquire);
-        let waiting = self.events_put.load(SeqCst).wrapping_sub(taken);
+        let put = self.events_put.load(SeqCst);
+        let waiting = put.wrapping_add(self.open.load(SeqCst)).wrapping_sub(taken);
         waiting + self.discarded.load(SeqCst)
     }
 }
