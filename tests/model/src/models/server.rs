@@ -1,0 +1,282 @@
+//! The whole server: opening handshake, messages, answers and the shutdown, with the application thread in between.
+
+use std::check::{choose, is_hurried};
+use std::clock;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::line::{Line, Seen, frames};
+use crate::outbox::collect::LATEST;
+use crate::{Event, Limits, Message, RecvError, Server};
+
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const ROOM: usize = 1 << 10;
+
+fn limits() -> Limits {
+    Limits {
+        max_connections: 2,
+        max_handshakes: 2,
+        ping_interval: None,
+        ..Limits::default()
+    }
+}
+
+fn server(limits: Limits) -> Server {
+    Server::builder()
+        .limits(limits)
+        .without_listener()
+        .expect("a server")
+}
+
+/// A client's frame with a mask of zeros.
+fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode, 0x80 | payload.len() as u8, 0, 0, 0, 0];
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// What stands behind the opening handshake's answer; `None` before its end.
+fn behind_head(written: &[u8]) -> Option<&[u8]> {
+    let at = written.windows(4).position(|four| four == b"\r\n\r\n")?;
+    written
+        .starts_with(b"HTTP/1.1 101")
+        .then(|| &written[at + 4..])
+}
+
+fn seen(line: &Line) -> Vec<Seen> {
+    behind_head(&line.0.written())
+        .map(frames)
+        .unwrap_or_default()
+}
+
+/// A client that opens, sends texts `a1`, ..., and answers a Close.
+fn client(line: &Line, texts: u32) -> JoinHandle<()> {
+    let line = line.clone();
+    thread::spawn(move || {
+        line.0.feed(REQUEST);
+        if line
+            .0
+            .wait_written(|written| behind_head(written).is_some())
+        {
+            for number in 1..=texts {
+                line.0.feed(&masked(1, format!("a{number}").as_bytes()));
+            }
+            if line.0.wait_written(holds_close) {
+                line.0.feed(&masked(8, &1001u16.to_be_bytes()));
+            }
+        }
+        line.0.wait_shut();
+        line.0.end();
+    })
+}
+
+fn holds_close(written: &[u8]) -> bool {
+    let frames = behind_head(written).map(frames).unwrap_or_default();
+    frames.iter().any(|seen| matches!(seen, Seen::Close(_)))
+}
+
+/// What the application saw of one connection, checked against the contract's order.
+#[derive(Default)]
+struct Seat {
+    open: bool,
+    messages: Vec<String>,
+    error: bool,
+    closed: bool,
+}
+
+impl Seat {
+    fn see(&mut self, event: &Event) {
+        assert!(!self.closed, "an event behind the Close");
+        match event {
+            Event::Open(_) => assert!(!std::mem::replace(&mut self.open, true)),
+            Event::Message(_, Message::Text(text)) => self.messages.push(text.clone()),
+            Event::Error(..) => assert!(!std::mem::replace(&mut self.error, true)),
+            Event::Close(..) => self.closed = true,
+            _ => panic!("no such event"),
+        }
+        assert!(self.open, "an event before the Open");
+    }
+}
+
+/// Nobody had to wait for a deadline, but for frames that were collected.
+fn assert_took_no_time() {
+    let passed = clock::passed();
+    assert!(
+        passed <= LATEST * 2 || is_hurried(),
+        "a wake-up was lost: {passed:?}"
+    );
+}
+
+/// Two clients, an application that answers each message, and a shutdown from another thread: the events end, every
+/// thread is joined, each client got its answers in order and one Close behind them.
+pub fn messages_answers_and_a_shutdown() {
+    const TEXTS: u32 = 2;
+    let server = server(limits());
+    let handle = server.handle();
+    let lines = [Line::new(ROOM), Line::new(ROOM)];
+    let clients: Vec<_> = lines.iter().map(|line| client(line, TEXTS)).collect();
+    for line in &lines {
+        server.attach(line.clone());
+    }
+    let stopper = thread::spawn(move || handle.shutdown());
+    let mut seats: Vec<(u64, Seat)> = Vec::new();
+    for event in server.events() {
+        let id = event.connection().id();
+        let index = seats
+            .iter()
+            .position(|seat| seat.0 == id)
+            .unwrap_or_else(|| {
+                seats.push((id, Seat::default()));
+                seats.len() - 1
+            });
+        seats[index].1.see(&event);
+        if let Event::Message(connection, message) = &event {
+            let _ = connection.send(message.clone());
+        }
+    }
+    stopper.join().unwrap();
+    let report = server.shutdown();
+    for client in clients {
+        client.join().unwrap();
+    }
+    drop(server);
+    // A clock in a hurry runs out of patience.
+    assert!(report.threads_left == 0 || is_hurried());
+    assert_eq!(report.events_not_taken, 0);
+    assert_took_no_time();
+    for (_, seat) in &seats {
+        assert!(seat.closed, "a connection without its Close");
+        assert!(
+            seat.messages
+                .iter()
+                .eq(["a1", "a2"].iter().take(seat.messages.len()))
+        );
+    }
+    for line in lines {
+        let frames = seen(&line);
+        let texts = frames
+            .iter()
+            .filter(|seen| matches!(seen, Seen::Text(_)))
+            .count();
+        let in_order = [Seen::Text("a1".into()), Seen::Text("a2".into())];
+        assert_eq!(frames[..texts], in_order[..texts]);
+        let closes = frames
+            .iter()
+            .filter(|seen| matches!(seen, Seen::Close(_)))
+            .count();
+        assert!(closes <= 1, "{frames:?}");
+        let holders = Arc::strong_count(&line.0);
+        assert!(
+            holders == 1 || report.threads_left > 0,
+            "the server holds a stream"
+        );
+    }
+}
+
+/// B6: a peer takes nothing and sends all the while; the application, which answers every message and broadcasts, takes
+/// no time, and the reader that waits for it goes on.
+pub fn the_application_never_waits_for_a_peer() {
+    const TEXTS: u32 = 6;
+    let limits = Limits {
+        inbound_per_connection: 4,
+        inbound_total: 8,
+        ..limits()
+    };
+    let server = server(limits);
+    // The answer of the opening handshake and not much more.
+    let line = Line::new(135 + choose(8) as usize);
+    let client = thread::spawn({
+        let line = line.clone();
+        move || {
+            line.0.feed(REQUEST);
+            line.0
+                .wait_written(|written| behind_head(written).is_some());
+            for number in 1..=TEXTS {
+                line.0.feed(&masked(1, format!("a{number}").as_bytes()));
+            }
+        }
+    });
+    server.attach(line.clone());
+    let mut events = server.events();
+    let mut messages = 0;
+    while messages < TEXTS {
+        match events.recv().expect("an event") {
+            Event::Message(connection, message) => {
+                messages += 1;
+                connection
+                    .send(message.clone())
+                    .expect("there is room to keep it");
+                assert_eq!(server.broadcast(message).sent, 1);
+            }
+            Event::Open(_) => {}
+            event => panic!("{event:?}"),
+        }
+        assert_eq!(
+            clock::passed(),
+            Duration::ZERO,
+            "the application waited for a deadline"
+        );
+    }
+    drop(events);
+    client.join().unwrap();
+    line.0.break_off();
+    assert_eq!(server.shutdown().threads_left, 0);
+}
+
+/// A shutdown while one client opens, one leaves and the application does not take its events: bounded, everyone joined,
+/// what was not taken is counted and can still be taken, up to the last Close.
+pub fn a_shutdown_races_opening_and_leaving() {
+    let server = server(limits());
+    let lines = [Line::new(ROOM), Line::new(ROOM)];
+    let opening = client(&lines[0], 1);
+    let leaving = thread::spawn({
+        let line = lines[1].clone();
+        move || {
+            line.0.feed(REQUEST);
+            line.0.feed(&masked(1, b"a1"));
+            line.0.break_off();
+        }
+    });
+    for line in &lines {
+        server.attach(line.clone());
+    }
+    let report = server.shutdown();
+    assert!(report.threads_left == 0 || is_hurried());
+    assert_took_no_time();
+    let mut events = server.events();
+    let mut taken = 0;
+    let mut open = 0i32;
+    while let Ok(event) = events.try_recv() {
+        taken += 1;
+        match event {
+            Event::Open(_) => open += 1,
+            Event::Close(..) => open -= 1,
+            _ => {}
+        }
+    }
+    assert_eq!(
+        events.try_recv().unwrap_err(),
+        RecvError::Ended,
+        "the events do not end"
+    );
+    assert_eq!(open, 0, "an Open without its Close: {report:?}");
+    assert!(
+        taken <= report.events_not_taken,
+        "{taken} of {}",
+        report.events_not_taken
+    );
+    opening.join().unwrap();
+    leaving.join().unwrap();
+    drop(events);
+    drop(server);
+    for line in lines {
+        let holders = Arc::strong_count(&line.0);
+        assert!(
+            holders == 1 || report.threads_left > 0,
+            "the server holds a stream"
+        );
+    }
+}
