@@ -168,10 +168,11 @@ pub(crate) fn accept_key(key: &[u8]) -> Option<[u8; 28]> {
 /// An HTTP/1.0 request without a Host passes: no browser sends one.
 pub(crate) fn check_host(request: &Request, rules: &Rules) -> Result<(), Refusal> {
     let named = request.host();
-    let authority = match Authority::parse(named) {
-        None if named.is_empty() => return Ok(()),
-        None => return Err(host_refused(named, rules)),
-        Some(authority) => authority,
+    if named.is_empty() {
+        return Ok(());
+    }
+    let Some(authority) = Authority::parse(named) else {
+        return Err(host_refused(named, rules));
     };
     let own = match rules.loopback {
         true => is_loopback(authority.host),
@@ -403,12 +404,10 @@ fn has_plain_labels(name: &str) -> bool {
     })
 }
 
+/// A suffix with nothing before it has an empty label, and is no name.
 fn has_local_suffix(name: &str) -> bool {
     LOCAL_SUFFIXES.iter().any(|suffix| {
-        let start = name
-            .len()
-            .checked_sub(suffix.len())
-            .filter(|&start| start > 0);
+        let start = name.len().checked_sub(suffix.len());
         start
             .and_then(|start| name.get(start..))
             .is_some_and(|end| end.eq_ignore_ascii_case(suffix))

@@ -106,6 +106,7 @@ mod tests {
     #[test]
     fn the_request_for_a_tunnel() {
         let proxy = Proxy::new("proxy", 3128);
+        assert_eq!((proxy.host(), proxy.port()), ("proxy", 3128));
         assert_eq!(
             proxy.encode("[::1]:9001"),
             b"CONNECT [::1]:9001 HTTP/1.1\r\nHost: [::1]:9001\r\n\r\n"

@@ -627,7 +627,6 @@ fn malformed(error: httparse::Error) -> Refusal {
         httparse::Error::HeaderName => {
             "a header name is not a token before its colon (RFC 9112 5.1); write `Name: value`"
         }
-        httparse::Error::HeaderValue => "a header value holds a control character (RFC 9110 5.5)",
         _ => "the request line or a header cannot be read (RFC 9112 3)",
     })
 }

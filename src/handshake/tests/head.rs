@@ -145,6 +145,31 @@ fn cve_2024_37890_two_thousand_headers() {
     assert_eq!(status_of(lines), Some(431));
 }
 
+/// Nobody has to send the rest of a head that is lost.
+#[test]
+fn what_cannot_become_a_head_is_refused_at_its_byte() {
+    for start in [
+        "G(",
+        " ",
+        "GET  ",
+        "GET / HTTP/1.1 ",
+        "G\x16",
+        "GET / HTTP/1.1\r\n ",
+        "GET / HTTP/1.1\r\nHost: a\r\n\t",
+    ] {
+        let (before, _) = start.split_at(start.len() - 1);
+        let limits = HeadLimits::default();
+        assert_eq!(told(&scan(limits, &[before.as_bytes()])), "Ok(None)");
+        assert!(scan(limits, &[start.as_bytes()]).is_err(), "{start:?}");
+    }
+    let limits = HeadLimits {
+        max_line: 8,
+        ..HeadLimits::default()
+    };
+    assert_eq!(told(&scan(limits, &[b"GET /234"])), "Ok(None)");
+    assert!(scan(limits, &[b"GET /2345"]).is_err());
+}
+
 #[test]
 fn h03_folded_lines() {
     assert_eq!(
@@ -198,6 +223,8 @@ fn h05_header_names() {
             "{line}"
         );
     }
+    let refusal = receive(&head(&["GET / HTTP/1.1", "Host: a", "Name : v"])).unwrap_err();
+    assert!(refusal.to_string().contains("RFC 9112 5.1"), "{refusal}");
     assert_eq!(status_of("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), Some(400));
 }
 

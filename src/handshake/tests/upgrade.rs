@@ -27,6 +27,19 @@ fn h07_upgrade_is_a_token_list() {
     }
 }
 
+/// One of its headers is enough to tell what a client wants.
+#[test]
+fn h08_who_wants_an_upgrade_is_not_answered_as_if_it_did_not() {
+    for line in [
+        "Upgrade: websocket",
+        "Sec-WebSocket-Key: x",
+        "Sec-WebSocket-Version: 13",
+    ] {
+        let request = receive(&head(&["GET / HTTP/1.1", "Host: a", line])).expect("a head");
+        assert!(request.wants_upgrade(), "{line}");
+    }
+}
+
 #[test]
 fn h08_a_key_without_upgrade_or_connection() {
     for changes in [
@@ -62,6 +75,9 @@ fn h09_no_body_with_an_upgrade() {
     for line in ["Content-Length: 0", "Content-Length: 00"] {
         assert_eq!(upgrade_status(&[line]), None, "{line}");
     }
+    let coded = upgrade_head(&["Transfer-Encoding: chunked"]);
+    let refusal = upgrade(coded, &Rules::default()).unwrap_err();
+    assert!(!refusal.to_string().contains("HTTP/1.0"), "{refusal}");
 }
 
 #[test]

@@ -176,6 +176,9 @@ fn debug_prints_no_secret() {
         .with_body("SECRET");
     let shown = format!("{accept:?} {reject:?} {:?}", Response::text("SECRET"));
     assert!(!shown.contains("SECRET"), "{shown}");
+    for told in ["Set-Cookie", "status: 403", "body_len: 6"] {
+        assert!(shown.contains(told), "{told} in {shown}");
+    }
 }
 
 #[test]
@@ -187,6 +190,7 @@ fn requests_say_what_was_sent() {
         "Cookie: a=1;b=2 ; c ; =d; e=f=g; q=\"v\"",
         "x-two: two",
         "Cookie: a=3",
+        "Origin: http://h",
     ]);
     let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4711);
     let request = receive(&bytes).expect("a head").with_peer_addr(Some(peer));
@@ -200,11 +204,11 @@ fn requests_say_what_was_sent() {
     );
     assert_eq!(
         (request.header("X-TWO"), request.origin()),
-        (Some("one"), None)
+        (Some("one"), Some("http://h"))
     );
     assert_eq!(
         request.headers().map(|(name, _)| name).collect::<Vec<_>>(),
-        ["Host", "X-Two", "Cookie", "x-two", "Cookie"]
+        ["Host", "X-Two", "Cookie", "x-two", "Cookie", "Origin"]
     );
     let cookies: Vec<_> = request.cookies().collect();
     assert_eq!(
@@ -223,6 +227,13 @@ fn requests_say_what_was_sent() {
         (Some("1"), None)
     );
     assert_eq!(request.peer_addr(), Some(peer));
+    #[cfg(feature = "tls")]
+    {
+        assert!(request.client_certificates().is_empty());
+        let request = request.with_client_certificates([b"DER".to_vec()]);
+        assert_eq!(request.client_certificates(), [b"DER"]);
+        assert_eq!(request.path(), "/a%20b");
+    }
 }
 
 #[test]

@@ -17,3 +17,10 @@ pub use limits::Limits;
 pub use message::*;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
+
+/// What `ClientRequest` carries for others.
+#[cfg(feature = "tls")]
+mod client {
+    #[derive(Clone)]
+    pub struct ClientTls;
+}
