@@ -275,7 +275,7 @@ impl Kept {
 pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         // What a server sends, a client parses: unmasked.
-        let (header, len) = FrameHeader::parse(bytes, Role::Client, true)
+        let (header, len) = FrameHeader::parse(bytes, Role::Client, true, true)
             .ok()
             .flatten()?;
         let (frame, rest) = bytes.split_at_checked(len + usize::try_from(header.len).ok()?)?;

@@ -6,6 +6,8 @@ use super::violation::Violation;
 
 const FIN: u8 = 0x80;
 const RSV: u8 = 0x70;
+/// RFC 7692 6: the bit of a message's first frame that says the message is compressed.
+const RSV1: u8 = 0x40;
 const MASK: u8 = 0x80;
 const LEN: u8 = 0x7F;
 const LEN_16: u8 = 126;
@@ -22,6 +24,8 @@ pub const MAX_HEADER: usize = 14;
 pub struct FrameHeader {
     /// The last (or only) frame of its message.
     pub fin: bool,
+    /// The first frame of a compressed message (RFC 7692 6).
+    pub compressed: bool,
     /// The kind of frame.
     pub opcode: Opcode,
     /// The masking key; a client's frames have one.
@@ -33,17 +37,20 @@ pub struct FrameHeader {
 impl FrameHeader {
     /// Reads a header from the front of `bytes`; also returns its size. `None`: it is not complete.
     ///
-    /// Refuses with the first byte that shows a violation, whether or not the rest has arrived.
+    /// Refuses with the first byte that shows a violation, whether or not the rest has arrived. `compression`: it was
+    /// negotiated, so that a message's first frame may have its bit set.
     #[inline]
     pub fn parse(
         bytes: &[u8],
         role: Role,
         accept_non_minimal: bool,
+        compression: bool,
     ) -> Result<Option<(FrameHeader, usize)>, Violation> {
         let Some(&first) = bytes.first() else {
             return Ok(None);
         };
-        let (fin, opcode) = FrameHeader::parse_first(first)?;
+        let (fin, opcode) = FrameHeader::parse_first(first, compression)?;
+        let compressed = first & RSV1 != 0;
         let Some(&second) = bytes.get(1) else {
             return Ok(None);
         };
@@ -55,6 +62,7 @@ impl FrameHeader {
             return Ok(Some((
                 FrameHeader {
                     fin,
+                    compressed,
                     opcode,
                     mask: None,
                     len,
@@ -71,6 +79,7 @@ impl FrameHeader {
             mask => Ok(Some((
                 FrameHeader {
                     fin,
+                    compressed,
                     opcode,
                     mask,
                     len,
@@ -82,15 +91,20 @@ impl FrameHeader {
 
     /// Reads what the first byte says: whether the frame is its message's last, and its opcode.
     #[inline]
-    pub fn parse_first(first: u8) -> Result<(bool, Opcode), Violation> {
+    pub fn parse_first(first: u8, compression: bool) -> Result<(bool, Opcode), Violation> {
         // RFC 6455 5.2: a reserved bit that no extension defines MUST fail the connection.
-        if first & RSV != 0 {
+        let compressed = compression && first & RSV == RSV1;
+        if first & RSV != 0 && !compressed {
             return Err(Violation::ReservedBits);
         }
         // RFC 6455 5.2: an unknown opcode MUST fail the connection.
         let Some(opcode) = Opcode::parse(first) else {
             return Err(Violation::UnknownOpcode(first & 0x0F));
         };
+        // RFC 7692 6.1: the bit MUST NOT be set on control frames, nor on a message's further frames.
+        if compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return Err(Violation::ReservedBits);
+        }
         // RFC 6455 5.5: control frames MUST NOT be fragmented.
         let fin = first & FIN != 0;
         if opcode.is_control() && !fin {
@@ -195,6 +209,13 @@ impl EncodedHeader {
             bytes,
             size: size as u8,
         }
+    }
+
+    /// The same for a message whose payload is compressed (RFC 7692 6).
+    #[must_use]
+    pub fn compressed(mut self) -> EncodedHeader {
+        self.bytes[0] |= RSV1;
+        self
     }
 
     /// The header's bytes, to be followed by the payload.

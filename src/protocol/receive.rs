@@ -11,11 +11,13 @@
 //!
 //! A message in one frame is handed out where it is, whole or as it arrives: its bytes are unmasked in place and never
 //! moved (moving them by the length of a header cost more than all else done to a long message). Payload of further
-//! frames is moved onto the joined bytes. Text is checked as it arrives.
+//! frames is moved onto the joined bytes. Text is checked as it arrives. A compressed message is inflated as it arrives,
+//! into the inflater's own buffer: of its bytes none are joined here.
 
 use super::Role;
 use super::close::{self, CloseCode};
 use super::frame::FrameHeader;
+use super::inflate::Inflater;
 use super::mask;
 use super::opcode::Opcode;
 use super::utf8;
@@ -33,7 +35,8 @@ pub struct ReceiveLimits {
     pub accept_non_minimal_lengths: bool,
 }
 
-/// What [`Receiver::receive`] found; its slices lie in the caller's buffer.
+/// What [`Receiver::receive`] found; its slices lie in the caller's buffer, those of a compressed message in the
+/// receiver.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'b> {
     /// Nothing is complete. Only these bytes of the buffer still matter: drop all before and behind them, read more
@@ -78,6 +81,10 @@ pub struct Receiver {
     raw: usize,
     /// A frame's first bytes wait for the rest.
     tail: bool,
+    /// Takes compressed messages, where that was negotiated.
+    inflater: Option<Inflater>,
+    /// Whether the message under assembly is compressed.
+    compressed: bool,
 }
 
 /// Where in the stream of messages the receiver is.
@@ -108,6 +115,8 @@ enum Step {
     Message {
         payload: Range<usize>,
     },
+    /// A compressed message, whole in the inflater.
+    Inflated,
     Control {
         opcode: Opcode,
         payload: Range<usize>,
@@ -132,7 +141,15 @@ impl Receiver {
             joined: 0,
             raw: 0,
             tail: false,
+            inflater: None,
+            compressed: false,
         }
+    }
+
+    /// The same, and takes compressed messages if there is an inflater (RFC 7692).
+    #[must_use]
+    pub fn with_inflater(self, inflater: Option<Inflater>) -> Receiver {
+        Receiver { inflater, ..self }
     }
 
     /// Finds the next event in `buf`: all bytes that have arrived and have not been discarded.
@@ -141,7 +158,7 @@ impl Receiver {
     /// may be added behind it, and it is truncated only as `NeedMore` says. After a Close or a violation the receiver
     /// ignores whatever comes.
     #[inline]
-    pub fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Violation> {
+    pub fn receive<'b>(&'b mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Violation> {
         match self.find_whole_message(buf) {
             Some(whole) => self.take_whole_message(whole, buf),
             None => self.receive_in_parts(buf),
@@ -162,6 +179,21 @@ impl Receiver {
         self.stage == Stage::Assembling || self.tail
     }
 
+    /// Memory is held that only the next compressed message needs.
+    pub fn is_oversized(&self) -> bool {
+        self.stage != Stage::Assembling
+            && self.inflater.as_ref().is_some_and(Inflater::is_oversized)
+    }
+
+    /// Gives that memory back.
+    pub fn trim(&mut self) {
+        if self.stage != Stage::Assembling {
+            if let Some(inflater) = &mut self.inflater {
+                inflater.trim();
+            }
+        }
+    }
+
     /// The most frequent case: a message in one frame, all of it in the buffer. Whatever is unusual, or wrong, is
     /// left for `receive_in_parts` to look at again.
     #[inline]
@@ -169,7 +201,8 @@ impl Receiver {
         if self.stage != Stage::Between {
             return None;
         }
-        let parsed = FrameHeader::parse(buf, self.role, self.limits.accept_non_minimal_lengths);
+        let accept_non_minimal = self.limits.accept_non_minimal_lengths;
+        let parsed = FrameHeader::parse(buf, self.role, accept_non_minimal, false);
         let (header, start) = parsed.ok()??;
         let text = header.opcode == Opcode::Text;
         if !header.fin || !(text || header.opcode == Opcode::Binary) {
@@ -212,11 +245,15 @@ impl Receiver {
 
     /// The general case: fragments, frames that are still arriving, control frames, and everything wrong.
     #[inline(never)]
-    fn receive_in_parts<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Violation> {
+    fn receive_in_parts<'b>(&'b mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Violation> {
         let found = match self.step(buf) {
             Ok(Step::NeedMore { keep }) => Ok(Received::NeedMore { keep }),
             Ok(Step::Message { payload }) => {
                 message(self.text, buf.get(payload).unwrap_or_default())
+            }
+            Ok(Step::Inflated) => {
+                let inflated = self.inflater.as_ref().map(Inflater::output);
+                message(self.text, inflated.unwrap_or_default())
             }
             Ok(Step::Control { opcode, payload }) => {
                 control(opcode, buf.get(payload).unwrap_or_default())
@@ -225,7 +262,7 @@ impl Receiver {
         };
         // RFC 6455 1.4 and 7.1.7: after a Close, and after a failure, any further data is ignored.
         if matches!(found, Err(_) | Ok(Received::Close(..))) {
-            self.end();
+            self.stage = Stage::Ended;
         }
         found
     }
@@ -233,6 +270,7 @@ impl Receiver {
     fn step(&mut self, buf: &mut [u8]) -> Result<Step, Violation> {
         self.tail = false;
         if self.stage == Stage::Ended {
+            self.end();
             return Ok(Step::NeedMore { keep: 0..0 });
         }
         self.discard = 0;
@@ -266,16 +304,21 @@ impl Receiver {
                 frame.taken,
             );
         }
-        let behind = self.discard + self.joined;
-        if self.raw != behind {
-            buf.copy_within(self.raw..end, behind);
+        if self.compressed {
+            self.inflate(buf.get(self.raw..end).unwrap_or_default())?;
+            self.discard = end;
+        } else {
+            let behind = self.discard + self.joined;
+            if self.raw != behind {
+                buf.copy_within(self.raw..end, behind);
+            }
+            self.joined += arrived;
         }
         self.raw = end;
-        self.joined += arrived;
         frame.taken += arrived;
         frame.left -= arrived;
         if frame.left == 0 && frame.fin {
-            return Ok(Some(self.finish_message()));
+            return self.finish_message().map(Some);
         }
         self.check_text(buf)?;
         if frame.left == 0 {
@@ -285,13 +328,23 @@ impl Receiver {
         Ok(Some(self.need_more(buf)))
     }
 
-    fn finish_message(&mut self) -> Step {
+    fn finish_message(&mut self) -> Result<Step, Violation> {
         let payload = self.joined_bytes();
         self.discard = self.raw;
         self.joined = 0;
         self.raw = 0;
         self.stage = Stage::Between;
-        Step::Message { payload }
+        match &mut self.inflater {
+            Some(inflater) if self.compressed => inflater.finish().map(|()| Step::Inflated),
+            _ => Ok(Step::Message { payload }),
+        }
+    }
+
+    fn inflate(&mut self, compressed: &[u8]) -> Result<(), Violation> {
+        match &mut self.inflater {
+            Some(inflater) => inflater.push(compressed),
+            None => Err(Violation::ReservedBits),
+        }
     }
 
     fn joined_bytes(&self) -> Range<usize> {
@@ -301,7 +354,10 @@ impl Receiver {
     /// Refuses text that cannot become valid, before its message is complete (RFC 6455 8.1).
     fn check_text(&mut self, buf: &[u8]) -> Result<(), Violation> {
         if self.text {
-            let joined = buf.get(self.joined_bytes()).unwrap_or_default();
+            let joined = match &self.inflater {
+                Some(inflater) if self.compressed => inflater.output(),
+                _ => buf.get(self.joined_bytes()).unwrap_or_default(),
+            };
             self.verified = utf8::check(joined, self.verified)?;
         }
         Ok(())
@@ -309,11 +365,13 @@ impl Receiver {
 
     /// Reads the next header, and the whole frame when it is a control frame.
     fn take_header(&mut self, buf: &mut [u8]) -> Result<Option<Step>, Violation> {
+        let compression = self.inflater.is_some();
         let fresh = buf.get(self.raw..).unwrap_or_default();
         if let Some(&first) = fresh.first() {
-            self.check_order(FrameHeader::parse_first(first)?.1)?;
+            self.check_order(FrameHeader::parse_first(first, compression)?.1)?;
         }
-        let parsed = FrameHeader::parse(fresh, self.role, self.limits.accept_non_minimal_lengths)?;
+        let accept_non_minimal = self.limits.accept_non_minimal_lengths;
+        let parsed = FrameHeader::parse(fresh, self.role, accept_non_minimal, compression)?;
         let Some((header, size)) = parsed else {
             return Ok(Some(self.need_more(buf)));
         };
@@ -341,6 +399,10 @@ impl Receiver {
             self.text = header.opcode == Opcode::Text;
             self.verified = 0;
             self.fragments = 0;
+            self.compressed = header.compressed;
+            if let (true, Some(inflater)) = (self.compressed, &mut self.inflater) {
+                inflater.begin();
+            }
         }
         // RFC 6455 10.4: implementations SHOULD limit the size of frames and of the message after reassembly.
         if self.fragments >= self.limits.max_fragments {
@@ -354,9 +416,12 @@ impl Receiver {
         let Ok(left) = usize::try_from(header.len) else {
             return Err(too_big);
         };
-        match self.joined.checked_add(left) {
-            Some(total) if total <= self.limits.max_message => {}
-            _ => return Err(too_big),
+        let room = match &self.inflater {
+            Some(inflater) if self.compressed => inflater.room(),
+            _ => self.limits.max_message.saturating_sub(self.joined),
+        };
+        if left > room {
+            return Err(too_big);
         }
         self.stage = Stage::Assembling;
         self.fragments += 1;

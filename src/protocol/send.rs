@@ -78,6 +78,19 @@ impl Sender {
         Ok(())
     }
 
+    /// As [`frame`](Sender::frame), for a message whose payload is compressed (RFC 7692 6).
+    pub fn compressed_frame(
+        &self,
+        opcode: Opcode,
+        payload: &[u8],
+        key: Option<[u8; 4]>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), AfterClose> {
+        let header = self.header(opcode, payload.len(), key)?.compressed();
+        append(&header, payload, out);
+        Ok(())
+    }
+
     /// Appends a Close frame to `out`; `false`, and nothing appended, if one was sent before.
     ///
     /// The reason is cut to 123 bytes at a character. Without a code, or with one that must not be sent, the payload

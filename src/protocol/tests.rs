@@ -1035,16 +1035,17 @@ fn headers_round_trip_in_the_shortest_form() {
                     let size = short + if key.is_some() { 4 } else { 0 };
                     assert_eq!((header.as_slice().len(), header.mask()), (size, key));
                     let parsed = FrameHeader {
+                        compressed: false,
                         fin,
                         opcode,
                         mask: key,
                         len: len as u64,
                     };
-                    let found = FrameHeader::parse(header.as_slice(), role, false);
+                    let found = FrameHeader::parse(header.as_slice(), role, false, false);
                     assert_eq!(found, Ok(Some((parsed, size))));
                     for cut in 0..size {
                         let part = &header.as_slice()[..cut];
-                        assert_eq!(FrameHeader::parse(part, role, false), Ok(None));
+                        assert_eq!(FrameHeader::parse(part, role, false, false), Ok(None));
                     }
                     let mut out = vec![9];
                     header.append_to(&mut out);

@@ -162,7 +162,7 @@ impl<S: Read + Write> Client<S> {
             size += 1;
             let seen = bytes.get(..size).unwrap_or_default();
             if let Some((header, _)) =
-                FrameHeader::parse(seen, Role::Client, false).map_err(invalid)?
+                FrameHeader::parse(seen, Role::Client, false, false).map_err(invalid)?
             {
                 break header;
             }

@@ -1,0 +1,200 @@
+//! From the payload of compressed messages to their content (RFC 7692 7.2.2), bounded in what comes out and what goes in.
+
+use super::deflate::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use super::violation::Violation;
+use flate2::{Decompress, FlushDecompress, Status};
+
+/// RFC 7692 7.2.2: what a sender leaves out at a message's end; then an empty final block. Only at the end of a block
+/// do these end the data, so that no message can reach over into the next one.
+const TAIL: [u8; 9] = [0x00, 0x00, 0xFF, 0xFF, 0x01, 0x00, 0x00, 0xFF, 0xFF];
+/// Room for the first bytes of a message.
+const FIRST: usize = 1 << 10;
+/// What stays for the next message, however short the last one was.
+const KEEP: usize = 64 << 10;
+
+/// Inflates the compressed messages of one peer.
+///
+/// Between two messages nothing but the window is needed, and that only with context takeover: it is kept here as plain
+/// bytes, and the decoder, some 48 KiB of tables, goes when the connection falls silent.
+pub struct Inflater {
+    decoder: Option<Decompress>,
+    /// The end of what earlier messages held, for later ones to refer to.
+    window: Vec<u8>,
+    /// How much of it a message may refer to; 0 without context takeover.
+    max_window: usize,
+    output: Vec<u8>,
+    max_message: usize,
+    /// Compressed bytes of the message under way.
+    taken: usize,
+    /// The last thing the decoder saw was the end of a final block.
+    ended: bool,
+}
+
+impl Inflater {
+    /// `window_bits`: the peer's largest window where it refers to earlier messages, `None` where it does not. Who agreed
+    /// on 8 may write with 9, as zlib did.
+    pub fn new(window_bits: Option<u8>, max_message: usize) -> Inflater {
+        Inflater {
+            decoder: None,
+            window: Vec::new(),
+            max_window: window_bits
+                .map_or(0, |bits| 1 << bits.clamp(MIN_WINDOW_BITS, MAX_WINDOW_BITS)),
+            output: Vec::new(),
+            max_message,
+            taken: 0,
+            ended: false,
+        }
+    }
+
+    /// A message begins.
+    pub fn begin(&mut self) {
+        if self.output.capacity() > KEEP && self.output.len() < self.output.capacity() / 4 {
+            self.output = Vec::new();
+        }
+        self.output.clear();
+        self.taken = 0;
+        self.ended = false;
+    }
+
+    /// Inflates what has arrived of the message.
+    ///
+    /// RFC 7692 7.2.3.4: a sender may end blocks as final ones. What follows such a block is a new run of blocks.
+    pub fn push(&mut self, mut compressed: &[u8]) -> Result<(), Violation> {
+        if compressed.is_empty() {
+            return Ok(());
+        }
+        if self.taken == 0 {
+            self.start_decoder()?;
+        }
+        self.taken += compressed.len();
+        loop {
+            self.make_room();
+            let len = self.output.len();
+            let (status, taken) = self.decode(compressed)?;
+            let stuck = taken == 0 && self.output.len() == len;
+            compressed = compressed.get(taken..).unwrap_or_default();
+            if self.output.len() > self.max_message {
+                return Err(Violation::MessageTooBig {
+                    limit: self.max_message,
+                });
+            }
+            let full = self.output.len() == self.output.capacity();
+            match status {
+                Status::StreamEnd => self.end_run(),
+                _ if full => continue,
+                _ if stuck && !compressed.is_empty() => return Err(Violation::InvalidDeflate),
+                _ => {}
+            }
+            if compressed.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The message is complete: what was pushed has to be whole blocks.
+    pub fn finish(&mut self) -> Result<(), Violation> {
+        // No payload at all is how some compressors write an empty message behind another one.
+        if self.taken > 0 && !self.ended {
+            let len = self.output.len();
+            self.make_room();
+            let done = self.decode(&TAIL)?;
+            if done != (Status::StreamEnd, TAIL.len()) || self.output.len() != len {
+                return Err(Violation::InvalidDeflate);
+            }
+        }
+        self.remember();
+        Ok(())
+    }
+
+    /// What the message under way, or the last one, holds so far.
+    pub fn output(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// How many more compressed bytes the message under way may have: data that does not shrink grows a little, most of
+    /// all in short blocks, and each fragment may end with an empty one.
+    pub fn room(&self) -> usize {
+        let most = self
+            .max_message
+            .saturating_add(self.max_message / 4 + FIRST);
+        most.saturating_sub(self.taken)
+    }
+
+    /// Memory is held that only the next message needs.
+    pub fn is_oversized(&self) -> bool {
+        self.decoder.is_some() || self.output.capacity() > 0
+    }
+
+    /// Gives that memory back; between two messages only.
+    pub fn trim(&mut self) {
+        self.decoder = None;
+        self.output = Vec::new();
+        self.window.shrink_to_fit();
+    }
+
+    /// The decoder at the start of a run of blocks, with the window in its back.
+    fn start_decoder(&mut self) -> Result<(), Violation> {
+        let decoder = self
+            .decoder
+            .get_or_insert_with(|| Decompress::new_with_window_bits(false, MAX_WINDOW_BITS));
+        decoder.reset(false);
+        if self.window.is_empty() {
+            return Ok(());
+        }
+        let set = decoder.set_dictionary(&self.window);
+        set.map(drop).map_err(|_| Violation::InvalidDeflate)
+    }
+
+    fn end_run(&mut self) {
+        self.ended = true;
+        if let Some(decoder) = &mut self.decoder {
+            decoder.reset(false);
+        }
+    }
+
+    /// One call of the decoder: how it went, and how many bytes it took.
+    fn decode(&mut self, compressed: &[u8]) -> Result<(Status, usize), Violation> {
+        let Some(decoder) = &mut self.decoder else {
+            return Ok((Status::Ok, compressed.len()));
+        };
+        let before = decoder.total_in();
+        let status = decoder
+            .decompress_vec(compressed, &mut self.output, FlushDecompress::None)
+            .map_err(|_| Violation::InvalidDeflate)?;
+        let taken = usize::try_from(decoder.total_in() - before).unwrap_or_default();
+        self.ended &= taken == 0;
+        Ok((status, taken))
+    }
+
+    /// Sees to room for at least one byte, and for no more than twice what is there: a byte beyond the limit shows
+    /// that a message is too long.
+    fn make_room(&mut self) {
+        let len = self.output.len();
+        if len == self.output.capacity() {
+            let most = self.max_message.saturating_add(1);
+            let wanted = len.saturating_mul(2).max(FIRST).min(most).max(len + 1);
+            self.output.reserve_exact(wanted - len);
+        }
+    }
+
+    /// Keeps the end of all that came so far, for the next message to refer to.
+    fn remember(&mut self) {
+        let from = self.output.len().saturating_sub(self.max_window);
+        let fresh = self.output.get(from..).unwrap_or_default();
+        let old = (self.window.len() + fresh.len()).saturating_sub(self.max_window);
+        self.window.drain(..old.min(self.window.len()));
+        self.window.extend_from_slice(fresh);
+    }
+}
+
+impl core::fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Inflater")
+            .field("max_window", &self.max_window)
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
