@@ -33,6 +33,7 @@ struct Inner {
     id: u64,
     request: Request,
     protocol: Option<String>,
+    extensions: String,
     outbox: Arc<Outbox>,
     account: Account,
 }
@@ -66,12 +67,14 @@ impl Connection {
         id: u64,
         request: Request,
         protocol: Option<String>,
+        extensions: String,
         outbox: Arc<Outbox>,
     ) -> Self {
         Connection(Arc::new(Inner {
             id,
             request,
             protocol,
+            extensions,
             outbox,
             account: Account::default(),
         }))
@@ -97,9 +100,10 @@ impl Connection {
         self.0.protocol.as_deref()
     }
 
-    /// The extensions in use (RFC 6455 section 9), as in a browser: empty, wshub negotiates none yet.
+    /// The extensions in use (RFC 6455 section 9), as in a browser: what was agreed on compression,
+    /// `permessage-deflate; server_no_context_takeover; …`, or nothing.
     pub fn extensions(&self) -> &str {
-        ""
+        &self.0.extensions
     }
 
     /// Where the connection is in its life.
@@ -122,6 +126,17 @@ impl Connection {
     /// closing, or the peer reads too slowly.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         self.0.outbox.send(message.into())
+    }
+
+    /// As [`send`](Connection::send), for a message that must not be compressed, because it holds a
+    /// secret beside text that others chose: from the length of such a message, compressed, they can
+    /// learn the secret (RFC 7692 section 8). To many: [`Prepared::uncompressed`].
+    ///
+    /// # Errors
+    /// As [`send`](Connection::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.0.outbox.send_uncompressed(message.into())
     }
 
     /// Sends a message that was encoded before; see [`Prepared`]. Never blocks.

@@ -32,6 +32,11 @@ compile_error!("wshub runs on Unix: Linux (tested), macOS and the BSDs. Windows 
 mod client;
 mod connection;
 mod copy;
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "no_deflate.rs"]
+mod deflate;
 mod error;
 mod event;
 #[cfg(any(test, fuzzing))]
@@ -68,6 +73,8 @@ pub use client::{
 #[cfg(all(feature = "client", feature = "tls"))]
 pub use client::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
 pub use connection::{Connection, ReadyState};
+#[cfg(feature = "deflate")]
+pub use deflate::Compression;
 pub use error::{CloseError, Error, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};
 pub use group::Group;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::copy;
+use crate::deflate::{Packing, Variants};
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
 
@@ -138,28 +139,47 @@ impl<const N: usize> From<&[u8; N]> for Message {
 /// assert_eq!(same.len(), 4);
 /// ```
 #[derive(Clone)]
-pub struct Prepared {
-    frame: Arc<[u8]>,
+pub struct Prepared(Arc<Shared>);
+
+struct Shared {
+    frame: Vec<u8>,
     header: u8,
+    opcode: Opcode,
+    /// Whether it may be compressed, and its compressed forms as they come to be needed.
+    compress: bool,
+    variants: Variants,
 }
 
 impl Prepared {
     /// Encodes `message` as one frame.
     pub fn new(message: impl Into<Message>) -> Self {
-        let message = message.into();
+        Prepared::encode(message.into(), true)
+    }
+
+    /// As [`new`](Prepared::new), for a message that is compressed for nobody: see
+    /// [`Connection::send_uncompressed`](crate::Connection::send_uncompressed).
+    #[cfg(feature = "deflate")]
+    pub fn uncompressed(message: impl Into<Message>) -> Self {
+        Prepared::encode(message.into(), false)
+    }
+
+    fn encode(message: Message, compress: bool) -> Self {
         let header = EncodedHeader::new(message.opcode(), true, message.len(), None);
         let mut frame = Vec::with_capacity(header.as_slice().len() + message.len());
         frame.extend_from_slice(header.as_slice());
         frame.extend_from_slice(message.as_bytes());
-        Prepared {
-            frame: frame.into(),
+        Prepared(Arc::new(Shared {
+            frame,
             header: header.as_slice().len() as u8,
-        }
+            opcode: message.opcode(),
+            compress,
+            variants: Variants::default(),
+        }))
     }
 
     /// Bytes of the payload.
     pub fn len(&self) -> usize {
-        self.frame.len() - usize::from(self.header)
+        self.payload().len()
     }
 
     /// True for a message without payload.
@@ -168,7 +188,31 @@ impl Prepared {
     }
 
     pub(crate) fn frame(&self) -> &[u8] {
-        &self.frame
+        &self.0.frame
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        let header = usize::from(self.0.header);
+        self.0.frame.get(header..).unwrap_or_default()
+    }
+
+    pub(crate) fn opcode(&self) -> Opcode {
+        self.0.opcode
+    }
+
+    pub(crate) fn may_be_compressed(&self) -> bool {
+        self.0.compress
+    }
+
+    /// The frame for a connection that compresses so, where the message may be compressed and shrinks.
+    pub(crate) fn frame_as(&self, packing: Option<Packing>) -> &[u8] {
+        let packed = packing.filter(|_| self.0.compress).and_then(|packing| {
+            let shared = &*self.0;
+            shared
+                .variants
+                .frame(packing, shared.opcode, self.payload())
+        });
+        packed.unwrap_or(self.frame())
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use crate::deflate::Agreed;
 use crate::limits::Limits;
 use crate::protocol::Role;
 use crate::protocol::keepalive::{Due, Keepalive};
@@ -45,9 +46,11 @@ impl Reading {
         limits: &Limits,
         ping_interval: Option<Duration>,
         buffer: ReadBuffer,
+        extension: Option<&Agreed>,
     ) -> Self {
+        let inflater = extension.map(|agreed| agreed.inflater(role, limits.max_message));
         Reading {
-            receiver: Receiver::new(role, limits.receive()),
+            receiver: Receiver::new(role, limits.receive()).with_inflater(inflater),
             buffer,
             keepalive: Keepalive::new(
                 ping_interval,
@@ -123,7 +126,7 @@ impl Reading {
 
     /// Until when a read may block, where [`due`](Reading::due) said to wait `until` then.
     pub fn deadline(&self, mut until: Option<Duration>) -> Option<Instant> {
-        if self.buffer.is_oversized() {
+        if self.buffer.is_oversized() || self.receiver.is_oversized() {
             let trim_at = self.read_at + TRIM_AFTER;
             until = Some(until.map_or(trim_at, |until| until.min(trim_at)));
         }
@@ -151,5 +154,6 @@ impl Reading {
     /// Gives back what grew, if nothing is in the buffer.
     pub fn trim(&mut self) {
         self.buffer.trim();
+        self.receiver.trim();
     }
 }

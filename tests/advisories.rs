@@ -535,8 +535,8 @@ fn cve_2021_32640_subprotocols_of_spaces_and_commas() {
     assert_refused(app.addr, with_header(&spaces), 431, &[]);
 }
 
-/// websocket-extensions in both languages, ws of 2017 (`constructor`), undici (CVE-2026-2229): there is
-/// no extension, whatever is offered.
+/// websocket-extensions in both languages, ws of 2017 (`constructor`), undici (CVE-2026-2229): by default
+/// there is no extension, whatever is offered.
 #[test]
 fn cve_2020_7662_extensions_of_any_kind() {
     let app = App::echo(with_limits(long_lines()));

@@ -363,6 +363,54 @@ fn hostile_answers_are_refused() {
     }
 }
 
+/// RFC 7692 7.1: a client must fail on parameters that it cannot have offered.
+#[cfg(feature = "deflate")]
+#[test]
+fn x03_a_server_that_compresses_otherwise_than_offered_is_refused() {
+    let request = ClientRequest::new("ws://localhost/").unwrap();
+    let request = request.with_compression(wshub::Compression::default());
+    let refused = |extensions: &str| {
+        let line = format!("Sec-WebSocket-Extensions: {extensions}\r\n");
+        match WebSocket::client(Answering::opening(&line, b""), request.clone()) {
+            Err(ClientError::Answer(answer)) => answer,
+            other => panic!("{extensions}: {other:?}"),
+        }
+    };
+    for parameters in [
+        "server_max_window_bits=7",
+        "server_max_window_bits",
+        "client_max_window_bits",
+        "server_max_window_bits=9; unknown=1",
+        "mystery",
+    ] {
+        let chosen = format!("permessage-deflate; {parameters}");
+        let wanted = InvalidAnswer::ExtensionParameters {
+            chosen: chosen.clone(),
+        };
+        assert_eq!(refused(&chosen), wanted);
+    }
+    for chosen in ["x-mystery", "permessage-deflate, permessage-deflate"] {
+        let chosen = chosen.to_owned();
+        assert_eq!(refused(&chosen), InvalidAnswer::Extension { chosen });
+    }
+    let line = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8\r\n";
+    let mut ws = WebSocket::client(Answering::opening(line, b""), request.clone()).unwrap();
+    assert_eq!(
+        ws.extensions(),
+        "permessage-deflate; client_max_window_bits=8"
+    );
+    assert_eq!(
+        header(&ws.get_ref().request, "Sec-WebSocket-Extensions"),
+        Some(
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
+        )
+    );
+    // With a window that nothing can be written with, nothing is compressed.
+    ws.send("x".repeat(5_000)).unwrap();
+    let written = ws.get_mut().script.take_written();
+    assert_eq!(unmask(&written)[0].0, 0x81);
+}
+
 #[test]
 fn answers_that_are_unusual_and_right_are_taken() {
     for headers in [

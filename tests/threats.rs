@@ -123,6 +123,7 @@ H18: subprotocols
 H19: extensions
     h19_extensions_are_declined_whatever_they_say
     h19_offers_of_extensions_are_declined
+    h19_long_offers_are_read_once
     cve_2020_7662_extensions_of_any_kind
 H20: line breaks in what the application sends
     h20_no_header_can_start_another_one
@@ -170,6 +171,7 @@ F1: unmasked frames
 F2: reserved bits and opcodes
     f01_to_f04_malformed_headers_get_1002
     f02_reserved_bits_and_opcodes_are_1002_at_the_first_byte
+    f02_without_negotiation_the_bit_is_1002
 F3: long or fragmented control frames
     f01_to_f04_malformed_headers_get_1002
     f03_fragmented_or_long_control_is_1002
@@ -185,6 +187,7 @@ F6: announced lengths cost nothing
     f06_a_short_message_before_a_long_one_waits_in_little_room
     f06_an_announced_length_keeps_nothing
     f06_at_most_twice_what_arrived_is_allocated
+    f06_no_more_than_twice_what_came_out_is_allocated
     f06_cve_2022_35922_announced_lengths_cost_nothing
 F7: a byte per segment
     f07_a_message_that_dribbles_is_given_up
@@ -197,6 +200,7 @@ F8: endless fragments
     f08_f09_fragments_out_of_bounds_and_out_of_order
     f08_fragments_exact_and_one_more_empty_ones_count
     f08_message_bytes_exact_and_one_more
+    f08_fragments_of_compressed_messages_count
 F9: fragments out of order
     f08_f09_fragments_out_of_bounds_and_out_of_order
     f09_continuations_out_of_order_are_1002
@@ -210,6 +214,7 @@ F11: invalid UTF-8
     f11_characters_split_anywhere
     f11_incremental_check_agrees_with_the_whole
     f11_invalid_utf8_is_1007_as_soon_as_impossible
+    f11_inflated_text_is_checked_as_it_comes
     f11_text_that_is_not_utf_8_gets_1007_at_once
     f11_valid_utf8_may_be_split_anywhere
 F12: close codes and reasons
@@ -415,6 +420,8 @@ CVE-2021-32640 2b.24 CVE-2026-45541 2b.25: ws, esp-idf: subprotocols of spaces a
 GHSA-5v72 CVE-2020-7662 CVE-2020-7663 CVE-2026-2229 2b.20 2b.23: ws 2017, websocket-extensions, undici: extension offers
     cve_2020_7662_extensions_of_any_kind
     h19_extensions_are_declined_whatever_they_say
+    h19_long_offers_are_read_once
+    x03_cve_2026_2229_bad_parameters_decline_the_offer
 CVE-2016-10542 CVE-2025-32049 CVE-2018-21035 CVE-2026-15565: ws, libsoup, Qt, Undertow: no limit, or none that can be lowered
     cve_2016_10542_messages_have_a_limit_by_default
 CVE-2016-10518 ws-8.20.1 CVE-2026-45736 2b.36: ws: uninitialised memory in pong and Close
@@ -424,6 +431,7 @@ CVE-2026-9675 CVE-2014-0193 CVE-2026-42786 CVE-2026-63495 2b.11: undici, Netty, 
     cve_2026_42786_fragments_that_are_too_much_together
     f08_message_bytes_exact_and_one_more
 CVE-2026-85024: undici: work after the limit was hit
+    x01_cve_2026_85024_nothing_counts_behind_a_bomb
     cve_2026_85024_after_a_fault_nothing_counts
     after_a_violation_everything_is_ignored
 CVE-2026-109932 CVE-2026-11586: undici, curl: pongs pile up
@@ -511,13 +519,14 @@ CVE-2026-34742 2b.32: MCP Go SDK, py #1246: DNS rebinding
 CVE-2026-54466 2b.7: websocket-driver: frames of old drafts
     cve_2026_54466_frames_of_old_drafts_are_refused
     h17_other_versions_get_426
-2b.8: uWebSockets: unmasking goes on into the next frame
+2b.8: uWebSockets: unmasking goes on into the next frame, so does the tail of a compressed one
     cve_2017_18922_partial_and_pipelined_frames
     f18_masking_is_the_same_for_every_split_and_alignment
-    - its compressed half waits for the feature deflate: no extension is ever accepted (h19_extensions_are_declined_whatever_they_say)
+    x03_cve_2026_87022_messages_stay_apart
 2b.13: eventlet CVE-2021-21419: huge frames
     cve_2016_10542_messages_have_a_limit_by_default
-    - its compressed half waits for the feature deflate: no extension is ever accepted (h19_extensions_are_declined_whatever_they_say)
+    x01_huge_compressed_frames_are_refused_by_their_length
+    x01_cve_2018_1000518_a_bomb_gets_1009
 2b.17: Mesop: a thread for each message
     mesop_no_thread_for_a_message
 2b.18: Nezha CVE-2026-53522, Pterodactyl CVE-2025-69199, SiYuan CVE-2026-33203: a cap per address, a deadline before the hook
@@ -554,12 +563,37 @@ T3: renegotiation, key updates, records of one byte
 T4: the end of a TLS stream without close_notify
     t04_an_end_without_close_notify_is_a_truncation
     t04_an_end_without_close_notify_or_without_close_frame_is_abnormal
-X1 X2 X3 X4: permessage-deflate
-    - waits for the feature deflate: no extension is ever accepted (h19_extensions_are_declined_whatever_they_say)
+X1: bombs, and data that is none
+    x01_a_bomb_costs_no_more_than_the_limit
+    x01_a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not
+    x01_cve_2018_1000518_a_bomb_gets_1009
+    x01_cve_2026_85024_nothing_counts_behind_a_bomb
+    x01_huge_compressed_frames_are_refused_by_their_length
+    x01_malformed_data_and_too_much_of_it
+    x01_malformed_data_gets_1007
+    x01_random_bytes_never_panic_nor_pass_the_limit
+X2: secrets beside text that others chose
+    x02_messages_with_secrets_go_uncompressed
+    x02_handlers_and_streams_send_secrets_uncompressed
+X3: parameters out of range, reserved bits, boundaries
+    x03_a_client_fails_on_what_it_did_not_offer
+    x03_a_server_that_compresses_otherwise_than_offered_is_refused
+    x03_cve_2026_2229_bad_parameters_decline_the_offer
+    x03_cve_2026_87022_a_message_ends_where_a_block_ends
+    x03_cve_2026_87022_messages_stay_apart
+    x03_reserved_bits_get_1002_where_they_mean_nothing
+    x03_the_bit_on_other_frames_than_a_messages_first_is_1002
+X4: memory of a connection
+    x04_memory_goes_with_silence_and_after_a_long_message
+    x04_nothing_is_compressed_by_default
+    x04_spare_compressors_are_few
 CVE-2026-1526 CVE-2018-1000518 CVE-2026-39804 CVE-2026-54464 CVE-2026-54490 CVE-2026-102467 CVE-2026-15709 2b.19: bombs (NATS CVE-2026-27571, too), and limits on the compressed size
-    - waits for the feature deflate: no extension is ever accepted (h19_extensions_are_declined_whatever_they_say)
+    x01_cve_2018_1000518_a_bomb_gets_1009
+    x01_a_bomb_costs_no_more_than_the_limit
+    x01_a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not
 CVE-2026-87022: Tomcat: messages smuggled through permessage-deflate
-    - waits for the feature deflate: no extension is ever accepted (h19_extensions_are_declined_whatever_they_say)
+    x03_cve_2026_87022_a_message_ends_where_a_block_ends
+    x03_cve_2026_87022_messages_stay_apart
 GO-2026-6278 CVE-2025-10148 2b.37: gorilla, curl, Java #1132: predictable masks
     every_frame_is_masked_with_a_key_of_its_own
     keys_differ

@@ -135,6 +135,16 @@ impl Client {
         self.writer.send(message)
     }
 
+    /// As [`send`](Client::send), for a message that must not be compressed; see
+    /// [`Connection::send_uncompressed`](crate::Connection::send_uncompressed).
+    ///
+    /// # Errors
+    /// As [`send`](Client::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_uncompressed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.writer.send_uncompressed(message)
+    }
+
     /// Sends a ping (RFC 6455 section 5.5.2); `read` does so by itself after
     /// [`ping_interval`](crate::Limits::ping_interval) of silence.
     ///
@@ -180,6 +190,11 @@ impl Client {
     /// The subprotocol that the server chose (RFC 6455 section 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
         self.reader.protocol()
+    }
+
+    /// The extensions in use (RFC 6455 section 9): what was agreed on compression, or nothing.
+    pub fn extensions(&self) -> &str {
+        self.reader.extensions()
     }
 
     /// Which of the host's addresses the connection leads to, or of the proxy's.

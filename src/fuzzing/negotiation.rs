@@ -29,7 +29,7 @@ pub fn negotiation(data: &[u8]) {
                 );
                 let chosen = upgrade.subprotocol.as_deref();
                 let answer =
-                    switching_protocols(&upgrade.accept_key, chosen, Accept::new().headers());
+                    switching_protocols(&upgrade.accept_key, chosen, None, Accept::new().headers());
                 let lines = 5 + usize::from(chosen.is_some());
                 assert!(answer.ends_with(b"\r\n\r\n"));
                 assert_eq!(answer.iter().filter(|&&byte| byte == b'\n').count(), lines);

@@ -5,6 +5,7 @@ use core::fmt;
 
 use super::refusal::excerpt;
 use super::request::HeadLimits;
+use crate::deflate::{Agreed, Compression};
 
 /// How the head of every answer begins (RFC 9112 4).
 const BEGINNING: &[u8] = b"HTTP/1.";
@@ -55,6 +56,23 @@ pub enum InvalidAnswer {
         /// The value of Sec-WebSocket-Extensions, escaped and cut short.
         chosen: String,
     },
+    /// The server turned compression on with parameters that are unknown, doubled, out of range, or were not offered
+    /// (RFC 7692 7.1).
+    #[cfg(feature = "deflate")]
+    ExtensionParameters {
+        /// The value of Sec-WebSocket-Extensions, escaped and cut short.
+        chosen: String,
+    },
+}
+
+/// Why a client cannot go on with the extensions that the server chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InvalidExtension {
+    /// Another extension than the one that was offered, or more than one.
+    NotOffered,
+    /// Parameters that are unknown, doubled, out of range, or were not offered.
+    #[cfg(feature = "deflate")]
+    Parameters,
 }
 
 impl fmt::Display for InvalidAnswer {
@@ -101,6 +119,12 @@ impl fmt::Display for InvalidAnswer {
                 f,
                 "the server turned extension \"{chosen}\" on, which was not offered; mend the \
                  server"
+            ),
+            #[cfg(feature = "deflate")]
+            Self::ExtensionParameters { chosen } => write!(
+                f,
+                "the server turned compression on as \"{chosen}\", which it was not offered; mend \
+                 the server, or offer no compression"
             ),
         }
     }
@@ -242,14 +266,17 @@ impl Answer {
         self.values(name).next()
     }
 
-    /// Whether a 101 opens the WebSocket that was asked for; its subprotocol (RFC 6455 4.1, points 2 to 6).
+    /// Whether a 101 opens the WebSocket that was asked for; its subprotocol and its extension (RFC 6455 4.1, points 2
+    /// to 6).
     ///
-    /// `accept_key` is what the key that was sent makes, `offered` the subprotocols that were.
+    /// `accept_key` is what the key that was sent makes, `offered` the subprotocols and `compression` the extension
+    /// that were.
     pub(crate) fn check(
         &self,
         accept_key: &[u8; 28],
         offered: &[String],
-    ) -> Result<Option<String>, InvalidAnswer> {
+        compression: Option<&Compression>,
+    ) -> Result<(Option<String>, Option<Agreed>), InvalidAnswer> {
         if self.minor_version == 0 {
             // RFC 9110 15.2: no 101 is ever sent over HTTP/1.0.
             return Err(InvalidAnswer::Malformed(
@@ -271,13 +298,28 @@ impl Answer {
         if !self.values("sec-websocket-accept").eq([accept_key]) {
             return Err(InvalidAnswer::Accept);
         }
-        // None was offered: nothing may be chosen.
-        if let Some(chosen) = self.elements("sec-websocket-extensions").next() {
-            return Err(InvalidAnswer::Extension {
-                chosen: excerpt(chosen),
-            });
-        }
-        self.subprotocol(offered)
+        Ok((self.subprotocol(offered)?, self.extension(compression)?))
+    }
+
+    /// RFC 6455 9.1: only what was offered may be chosen; nothing is fine.
+    fn extension(
+        &self,
+        compression: Option<&Compression>,
+    ) -> Result<Option<Agreed>, InvalidAnswer> {
+        const NAME: &str = "sec-websocket-extensions";
+        let checked = match compression {
+            Some(own) => own.check(self.values(NAME)),
+            None if self.elements(NAME).next().is_none() => Ok(None),
+            None => Err(InvalidExtension::NotOffered),
+        };
+        checked.map_err(|invalid| {
+            let chosen = excerpt(self.values(NAME).next().unwrap_or_default());
+            match invalid {
+                InvalidExtension::NotOffered => InvalidAnswer::Extension { chosen },
+                #[cfg(feature = "deflate")]
+                InvalidExtension::Parameters => InvalidAnswer::ExtensionParameters { chosen },
+            }
+        })
     }
 
     /// RFC 6455 4.1: at most one, on one line, of those that were offered; none is fine.

@@ -10,6 +10,7 @@ use super::refusal::excerpt;
 use super::response::{Headers, InvalidHeader};
 #[cfg(feature = "tls")]
 use crate::client::ClientTls;
+use crate::deflate::Compression;
 use crate::limits::{Limits, YEAR};
 
 /// What a client asks for: a URL, subprotocols, headers; the way there; and the limits of the connection that comes of
@@ -46,6 +47,7 @@ pub struct ClientRequest {
     tls_timeout: Duration,
     #[cfg(feature = "tls")]
     tls: Option<ClientTls>,
+    compression: Option<Compression>,
     limits: Limits,
 }
 
@@ -133,6 +135,7 @@ impl ClientRequest {
             tls_timeout: Duration::from_secs(10),
             #[cfg(feature = "tls")]
             tls: None,
+            compression: None,
             limits: Limits::default(),
         })
     }
@@ -232,6 +235,14 @@ impl ClientRequest {
         self
     }
 
+    /// Offers to compress messages (RFC 7692); the server may decline. Default: no offer.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
     /// The limits of the connection: the head of the answer ([`max_head`](Limits::max_head),
     /// [`max_line`](Limits::max_line), [`max_headers`](Limits::max_headers)), messages, times and heartbeat. Those that
     /// concern a whole server do not count here.
@@ -260,6 +271,11 @@ impl ClientRequest {
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.secure
+    }
+
+    /// The compression that is offered.
+    pub(crate) fn compression(&self) -> Option<&Compression> {
+        self.compression.as_ref()
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -310,6 +326,10 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             let offered = self.subprotocols.join(", ");
             head.extend_from_slice(format!("Sec-WebSocket-Protocol: {offered}\r\n").as_bytes());
+        }
+        if let Some(compression) = &self.compression {
+            let offered = compression.offer();
+            head.extend_from_slice(format!("Sec-WebSocket-Extensions: {offered}\r\n").as_bytes());
         }
         self.headers.encode(&mut head);
         head.extend_from_slice(b"\r\n");

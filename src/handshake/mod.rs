@@ -9,6 +9,8 @@ pub(crate) mod answer;
 pub(crate) mod authority;
 #[cfg(feature = "client")]
 pub(crate) mod client;
+#[cfg(feature = "deflate")]
+pub(crate) mod deflate;
 pub(crate) mod negotiate;
 #[cfg(feature = "client")]
 mod proxy;

@@ -11,6 +11,7 @@ use super::authority::{Authority, Host};
 use super::is_token;
 use super::refusal::{Refusal, excerpt};
 use super::request::{Request, Version};
+use crate::deflate::{Agreed, Compression};
 
 /// What is appended to the key before it is hashed (RFC 6455 1.3).
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -40,6 +41,8 @@ pub(crate) struct Rules {
     pub(crate) origins: Vec<String>,
     /// The subprotocols of this server, the preferred one first.
     pub(crate) subprotocols: Vec<String>,
+    /// What may be compressed, if anything.
+    pub(crate) compression: Option<Compression>,
 }
 
 /// An entry of [`Rules`] that could never match, so that it is a mistake to say so at once.
@@ -111,6 +114,8 @@ pub(crate) struct Upgrade {
     pub(crate) accept_key: [u8; 28],
     /// The subprotocol, where client and server have one in common.
     pub(crate) subprotocol: Option<String>,
+    /// The compression, where client and server have it in common.
+    pub(crate) extension: Option<Agreed>,
 }
 
 /// Whether a plain request may go to the `http` hook: its method, its framing and its host.
@@ -137,11 +142,17 @@ pub(crate) fn upgrade(request: &Request, rules: &Rules) -> Result<Upgrade, Refus
     if request.header_bytes("origin").is_some() {
         check_host(request, rules)?;
     }
-    // Extensions: none are spoken here, and to decline one is to say nothing (RFC 6455 9.1).
     Ok(Upgrade {
         accept_key,
         subprotocol: choose_subprotocol(request, rules)?,
+        extension: choose_extension(request, rules),
     })
+}
+
+/// To decline an extension is to say nothing (RFC 6455 9.1), and others than compression are not spoken here.
+fn choose_extension(request: &Request, rules: &Rules) -> Option<Agreed> {
+    let own = rules.compression.as_ref()?;
+    own.accept(request.values("sec-websocket-extensions"))
 }
 
 /// RFC 6455 4.2.2, point 5.4: the base64 of the SHA-1 of the key and a fixed text; `None` unless the key is the base64

@@ -601,6 +601,7 @@ impl fmt::Debug for Headers {
 pub(crate) fn switching_protocols(
     accept_key: &[u8; 28],
     subprotocol: Option<&str>,
+    extension: Option<&str>,
     extra: &Headers,
 ) -> Vec<u8> {
     let mut bytes = status_line(101);
@@ -611,6 +612,9 @@ pub(crate) fn switching_protocols(
     bytes.extend_from_slice(b"\r\n");
     if let Some(subprotocol) = subprotocol {
         push_header(&mut bytes, "Sec-WebSocket-Protocol", subprotocol);
+    }
+    if let Some(extension) = extension {
+        push_header(&mut bytes, "Sec-WebSocket-Extensions", extension);
     }
     extra.encode(&mut bytes);
     bytes.extend_from_slice(b"\r\n");

@@ -1,5 +1,7 @@
 //! The handshake: each row of the threats by its number, each sample by its letter.
 
+#[cfg(feature = "deflate")]
+mod deflate;
 mod head;
 mod hooks;
 mod hostile;
@@ -125,6 +127,7 @@ fn sample_rules() -> Rules {
         hosts: list(&["server.example.com", "websocket.example.com"]),
         origins: list(&["http://example.com"]),
         subprotocols: list(&["chat"]),
+        compression: None,
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Collector {
     /// Connections that cannot take every frame: their socket refuses, or they are closing. While
     /// there are any, broadcasts go to each connection by itself, which says what becomes of them.
     troubled: AtomicUsize,
+    /// Connections for which longer broadcasts are compressed.
+    packing: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -57,6 +59,7 @@ impl Collector {
             state: Mutex::default(),
             run: Run::default(),
             troubled: AtomicUsize::new(0),
+            packing: AtomicUsize::new(0),
         })
     }
 
@@ -84,6 +87,19 @@ impl Collector {
         } else {
             self.troubled.fetch_sub(1, Ordering::SeqCst);
         }
+    }
+
+    pub(super) fn note_packing(&self, packing: bool) {
+        if packing {
+            self.packing.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.packing.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// True if some connection takes longer broadcasts in another form than the others.
+    pub fn packs(&self) -> bool {
+        self.packing.load(Ordering::Relaxed) > 0
     }
 
     /// True if a broadcast may join the run.

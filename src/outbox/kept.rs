@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
+use crate::deflate::Packing;
 use crate::message::Prepared;
 use crate::protocol::Role;
 use crate::protocol::frame::FrameHeader;
@@ -15,7 +16,7 @@ const SLICES: usize = 64;
 /// One encoded frame.
 pub(super) enum Frame {
     Owned { head: Vec<u8>, body: Vec<u8> },
-    Shared(Prepared),
+    Shared(Prepared, Option<Packing>),
 }
 
 impl Frame {
@@ -29,7 +30,7 @@ impl Frame {
     fn parts(&self) -> [&[u8]; 2] {
         match self {
             Frame::Owned { head, body } => [head, body],
-            Frame::Shared(prepared) => [prepared.frame(), &[]],
+            Frame::Shared(prepared, packing) => [prepared.frame_as(*packing), &[]],
         }
     }
 

@@ -23,12 +23,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::connection::ReadyState;
+use crate::deflate::{Context, Packing};
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::limits::Limits;
 use crate::lock::lock;
 use crate::message::{Message, Prepared};
 use crate::protocol::close::CloseCode;
+use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
+use crate::protocol::send::{AfterClose, Sender};
 use crate::stats::Counters;
 use crate::transport::{self, How, Transport};
 
@@ -62,6 +65,8 @@ pub enum Overflow {
 pub(crate) struct Outbox {
     ready: AtomicU8,
     write_timeout: Duration,
+    /// How messages are compressed; those that refer to no other, before the lock is taken.
+    packing: Option<Packing>,
     state: Mutex<State>,
 }
 
@@ -116,6 +121,8 @@ struct State {
     place: Option<u64>,
     /// The collector counts it among those that cannot take every frame.
     troubled: bool,
+    /// How messages are compressed that refer to earlier ones: in the order in which they leave.
+    context: Context,
 }
 
 /// Why the Outbox gave its connection up.
@@ -141,8 +148,10 @@ impl Outbox {
         collector: Option<Arc<Collector>>,
         bounds: Bounds,
         close_timeout: Duration,
+        packing: Option<Packing>,
     ) -> Arc<Self> {
         Arc::new(Outbox {
+            packing,
             write_timeout: bounds.age,
             ready: AtomicU8::new(ReadyState::Open as u8),
             state: Mutex::new(State {
@@ -155,6 +164,7 @@ impl Outbox {
                 queue: Queue::new(bounds, close_timeout, Instant::now),
                 place: None,
                 troubled: false,
+                context: Context::new(packing.filter(Packing::keeps_context)),
             }),
         })
     }
@@ -171,6 +181,16 @@ impl Outbox {
 
     /// Sends or keeps a message; never blocks.
     pub fn send(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
+        self.put(self.pack(message, true))
+    }
+
+    /// As [`send`](Outbox::send), never compressed.
+    #[cfg(feature = "deflate")]
+    pub fn send_uncompressed(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
+        self.put(self.pack(message, false))
+    }
+
+    fn put(self: &Arc<Self>, message: Outbound) -> Result<(), SendError> {
         let mut state = self.lock();
         let put = state.put(message, Collect::WhileActive, false);
         self.after_put(state, put)
@@ -181,12 +201,13 @@ impl Outbox {
     pub fn send_collected(
         self: &Arc<Self>,
         message: Message,
+        compress: bool,
         collector: &Arc<Collector>,
     ) -> Result<(), SendError> {
+        let message = self.pack(message, compress);
         let mut state = self.lock();
         if !state.queue.kept.is_empty() {
-            drop(state);
-            return self.send_blocking(message);
+            return self.send_and_wait(state, message);
         }
         let put = state.put(message, Collect::For(collector), true);
         self.after_put(state, put)
@@ -203,8 +224,10 @@ impl Outbox {
 
     /// As [`send_prepared`](Outbox::send_prepared), for a broadcast that counts all at once.
     pub fn send_uncounted(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
+        // Compressed here, unless another connection has done so, and not under the lock.
+        prepared.frame_as(self.packing);
         let mut state = self.lock();
-        let put = state.put_prepared(prepared);
+        let put = state.put_prepared(prepared, self.packing);
         self.after_put(state, put)
     }
 
@@ -222,8 +245,30 @@ impl Outbox {
     }
 
     /// Sends a message and waits until the socket has taken it and all before it.
-    pub fn send_blocking(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
-        let mut state = self.lock();
+    pub fn send_blocking(
+        self: &Arc<Self>,
+        message: Message,
+        compress: bool,
+    ) -> Result<(), SendError> {
+        let message = self.pack(message, compress);
+        self.send_and_wait(self.lock(), message)
+    }
+
+    /// Compresses what may be compressed before the lock is taken.
+    fn pack(&self, message: Message, compress: bool) -> Outbound {
+        let packing = self.packing.filter(|_| compress);
+        Outbound {
+            packed: packing.and_then(|packing| packing.pack(message.as_bytes())),
+            message,
+            compress,
+        }
+    }
+
+    fn send_and_wait(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        message: Outbound,
+    ) -> Result<(), SendError> {
         let sent = state.put(message, Collect::Never, true).map(drop);
         if sent.is_err() || state.queue.kept.is_empty() {
             self.watch(state);
@@ -403,15 +448,21 @@ impl Outbox {
     pub fn join_run(&self) {
         let state = &mut *self.lock();
         let collector = state.link.as_ref().and_then(|link| link.collector.as_ref());
+        if let (true, Some(collector)) = (self.packing.is_some(), collector) {
+            collector.note_packing(true);
+        }
         state.place = collector.map(|collector| collector.run.end());
     }
 
     /// The connection is no longer among those that broadcasts reach.
     pub fn leave_run(&self, collector: &Collector) {
         let mut state = self.lock();
-        state.place = None;
+        let joined = state.place.take().is_some();
         if std::mem::take(&mut state.troubled) {
             collector.note_trouble(false);
+        }
+        if joined && self.packing.is_some() {
+            collector.note_packing(false);
         }
     }
 
@@ -502,6 +553,7 @@ impl Outbox {
             link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
             state.queue.count(&link);
             state.queue.collected = Vec::new();
+            state.context.forget();
             if std::mem::take(&mut state.queue.watched) {
                 link.drain.wake();
             }
@@ -595,21 +647,24 @@ impl State {
     /// Writes, collects or keeps a message; gives the collector that has to hear of its first frame.
     fn put(
         &mut self,
-        message: Message,
+        mut message: Outbound,
         collect: Collect<'_>,
         unbounded: bool,
     ) -> Result<Option<Arc<Collector>>, SendError> {
+        if message.compress && message.packed.is_none() {
+            message.packed = self.pack_in_context(message.message.as_bytes());
+        }
         let Some((link, queue)) = self.parts() else {
-            return Err(SendError::new(SendErrorKind::Closed, message));
+            return Err(message.refused(SendErrorKind::Closed));
         };
-        let Ok(header) = queue.sender.header(message.opcode(), message.len(), None) else {
-            return Err(SendError::new(SendErrorKind::Closed, message));
+        let Ok(header) = message.header(&queue.sender) else {
+            return Err(message.refused(SendErrorKind::Closed));
         };
         let collector = collect.collector(link);
-        let bytes = message.len() as u64;
+        let bytes = message.message.len() as u64;
         let frame = Outgoing {
             header: header.as_slice(),
-            payload: message.as_bytes(),
+            payload: message.payload(),
         };
         match queue.put(link, frame, collector.is_some(), unbounded) {
             Put::Sent => {}
@@ -619,10 +674,10 @@ impl State {
             }
             Put::Remainder { written } => {
                 let head = header.as_slice().to_vec();
-                let body = message.into_bytes();
+                let body = message.into_payload();
                 queue.keep(Frame::Owned { head, body }, written);
             }
-            Put::Refused(kind) => return Err(SendError::new(kind, message)),
+            Put::Refused(kind) => return Err(message.refused(kind)),
         }
         link.counters.sent(1, bytes);
         Ok(None)
@@ -632,25 +687,92 @@ impl State {
     fn put_prepared(
         &mut self,
         prepared: &Prepared,
+        packing: Option<Packing>,
     ) -> Result<Option<Arc<Collector>>, SendErrorKind> {
+        let packed = match prepared.may_be_compressed() {
+            true => self.pack_in_context(prepared.payload()),
+            false => None,
+        };
         let (link, queue) = self.parts().ok_or(SendErrorKind::Closed)?;
         if queue.sender.close_sent() {
             return Err(SendErrorKind::Closed);
         }
         let collector = Collect::WhileActive.collector(link);
-        let frame = Outgoing {
-            header: prepared.frame(),
-            payload: &[],
+        let header;
+        let (header, payload): (_, &[u8]) = match &packed {
+            Some(packed) => {
+                let plain = EncodedHeader::new(prepared.opcode(), true, packed.len(), None);
+                header = plain.compressed();
+                (header.as_slice(), packed)
+            }
+            None => (prepared.frame_as(packing), &[]),
         };
+        let frame = Outgoing { header, payload };
         match queue.put(link, frame, collector.is_some(), false) {
             Put::Sent => {}
             Put::Collected { first } => return Ok(collector.filter(|_| first).cloned()),
             Put::Remainder { written } => {
-                queue.keep(Frame::Shared(prepared.clone()), written);
+                let kept = match packed {
+                    Some(_) => Frame::Owned {
+                        head: header.to_vec(),
+                        body: payload.to_vec(),
+                    },
+                    None => Frame::Shared(prepared.clone(), packing),
+                };
+                queue.keep(kept, written);
             }
             Put::Refused(kind) => return Err(kind),
         }
         Ok(None)
+    }
+
+    /// Compresses the next message where it may refer to earlier ones: one that would be sent or kept, for later ones
+    /// may refer to it.
+    fn pack_in_context(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        let ended = self.link.is_none() || self.queue.failure.is_some();
+        match ended || self.queue.sender.close_sent() {
+            true => None,
+            false => self.context.pack(payload),
+        }
+    }
+}
+
+/// A message on its way, and what it was compressed to.
+struct Outbound {
+    message: Message,
+    packed: Option<Vec<u8>>,
+    compress: bool,
+}
+
+impl Outbound {
+    fn header(&self, sender: &Sender) -> Result<EncodedHeader, AfterClose> {
+        let header = sender.header(self.message.opcode(), self.payload().len(), None)?;
+        Ok(match self.packed {
+            Some(_) => header.compressed(),
+            None => header,
+        })
+    }
+
+    fn payload(&self) -> &[u8] {
+        match &self.packed {
+            Some(packed) => packed,
+            None => self.message.as_bytes(),
+        }
+    }
+
+    fn into_payload(self) -> Vec<u8> {
+        match self.packed {
+            Some(mut packed) => {
+                // Kept without the room that compressing it took.
+                packed.shrink_to_fit();
+                packed
+            }
+            None => self.message.into_bytes(),
+        }
+    }
+
+    fn refused(self, kind: SendErrorKind) -> SendError {
+        SendError::new(kind, self.message)
     }
 }
 

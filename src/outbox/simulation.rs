@@ -252,6 +252,7 @@ impl World {
             Some(collector.clone()),
             bounds,
             CLOSE_TIMEOUT,
+            None,
         );
         outbox.lock().queue = Queue::new(bounds, CLOSE_TIMEOUT, now);
         outbox.join_run();

@@ -164,6 +164,7 @@ fn rig_with(drain: &Arc<Drain>, script: Arc<Script>, bounds: Bounds) -> Rig {
         Some(collector.clone()),
         bounds,
         CLOSE_TIMEOUT,
+        None,
     );
     Rig {
         outbox,
@@ -923,7 +924,7 @@ fn a_sender_that_waits_is_not_bounded_and_leaves_when_all_is_written() {
         bounds(Overflow::Disconnect, 10),
     );
     for text in [text(50), text(60)] {
-        rig.outbox.send_blocking(text.into()).unwrap();
+        rig.outbox.send_blocking(text.into(), true).unwrap();
         assert_eq!(rig.outbox.buffered_amount(), 0);
     }
     assert_eq!(rig.script.texts(), [text(50), text(60)]);
@@ -939,7 +940,7 @@ fn a_sender_that_waits_bypasses_the_bound_behind_what_others_sent() {
         bounds(Overflow::Disconnect, 60),
     );
     rig.send(&text(50)).unwrap();
-    rig.outbox.send_blocking(text(60).into()).unwrap();
+    rig.outbox.send_blocking(text(60).into(), true).unwrap();
     assert_eq!(rig.script.texts(), [text(50), text(60)]);
 }
 
@@ -960,10 +961,10 @@ fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
     };
     let rig = rig_with(&Drain::without_helper(), Script::new(&[3], 0), bounds);
     let before = Instant::now();
-    rig.outbox.send_blocking("taken".into()).unwrap();
+    rig.outbox.send_blocking("taken".into(), true).unwrap();
     assert!(before.elapsed() >= SHORT, "never early");
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
-    let next = rig.outbox.send_blocking("next".into());
+    let next = rig.outbox.send_blocking("next".into(), true);
     assert_eq!(next.unwrap_err().kind(), SendErrorKind::Closed);
     assert_eq!(rig.outbox.failure(), Some(Failure::SlowConsumer));
 }
@@ -981,9 +982,10 @@ fn what_a_handler_collected_is_not_bounded() {
             None,
             bounds(overflow, 10),
             CLOSE_TIMEOUT,
+            None,
         );
         for n in 0..9 {
-            let sent = outbox.send_collected(format!("answer {n}").into(), &collector);
+            let sent = outbox.send_collected(format!("answer {n}").into(), true, &collector);
             sent.unwrap();
         }
         collector.flush();

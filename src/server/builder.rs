@@ -114,6 +114,15 @@ impl ServerBuilder {
         self
     }
 
+    /// Compresses messages for peers that offer it (RFC 7692; every browser does), as `compression` says. Default:
+    /// nothing is compressed, for it costs time and memory, and may give secrets away; see
+    /// [`Compression`](crate::Compression).
+    #[cfg(feature = "deflate")]
+    pub fn compression(mut self, compression: crate::Compression) -> Self {
+        self.rules.compression = Some(compression);
+        self
+    }
+
     /// Asked for every opening handshake that is otherwise in order: accept it, with a subprotocol
     /// and headers of your choice, or reject it with a status and a text. Runs on the connection's
     /// own thread; when it takes longer than the rest of
@@ -275,6 +284,7 @@ impl ServerBuilder {
         self.check_rules()?;
         self.bound_by_descriptors();
         self.limits.bound_times();
+        self.settle_compression();
         log::info!(
             "at most {} connections; peers can make the server hold at most {} MiB",
             self.limits.max_connections,
@@ -310,13 +320,26 @@ impl ServerBuilder {
 
     /// The most memory that peers can make the server hold.
     fn memory_budget(&self) -> usize {
-        let budget = self.limits.memory_budget();
+        let mut each = 0;
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
-            let tls = self.limits.max_connections.saturating_mul(TLS_BUFFERS);
-            return budget.saturating_add(tls);
+            each += TLS_BUFFERS;
         }
-        budget
+        if let Some(compression) = &self.rules.compression {
+            each += compression.memory_per_connection();
+        }
+        let all = self.limits.max_connections.saturating_mul(each);
+        self.limits.memory_budget().saturating_add(all)
+    }
+
+    /// What is dropped for a slow peer must not be what later messages refer to.
+    fn settle_compression(&mut self) {
+        #[cfg(feature = "deflate")]
+        if let (Overflow::DropNewest | Overflow::DropOldest, Some(compression)) =
+            (self.overflow, &mut self.rules.compression)
+        {
+            compression.server_context_takeover = false;
+        }
     }
 
     fn bound_by_descriptors(&mut self) {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
+use crate::deflate::Agreed;
 use crate::error::Error;
 use crate::event::CloseEvent;
 use crate::limits::Limits;
@@ -89,12 +90,19 @@ impl Driver {
         counters: Arc<Counters>,
         limits: &Limits,
         buffer: ReadBuffer,
+        extension: Option<&Agreed>,
     ) -> Self {
         Driver {
             connection,
             transport,
             counters,
-            reading: Reading::new(Role::Server, limits, limits.ping_interval, buffer),
+            reading: Reading::new(
+                Role::Server,
+                limits,
+                limits.ping_interval,
+                buffer,
+                extension,
+            ),
             close_timeout: limits.close_timeout,
             max_lingering: limits.max_handshakes,
             owes_flush: false,

@@ -464,7 +464,7 @@ impl Hub {
     /// Sends one encoded message to everyone but `except`.
     pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         let (members, except) = (self.members(), except.map(Connection::outbox));
-        let done = if self.collector.takes_broadcasts(message) {
+        let done = if self.collector.takes_broadcasts(message) && !self.packs(message) {
             Broadcast {
                 sent: self.collector.broadcast(message, &members, except),
                 dropped: 0,
@@ -478,6 +478,13 @@ impl Hub {
         self.counters
             .sent(done.sent as u64, (done.sent * message.len()) as u64);
         done
+    }
+
+    /// Whether some connections get the message compressed.
+    fn packs(&self, message: &Prepared) -> bool {
+        let own = self.rules.compression.as_ref();
+        own.is_some_and(|own| message.may_be_compressed() && own.packs(message.len()))
+            && self.collector.packs()
     }
 
     pub fn stats(&self) -> Stats {

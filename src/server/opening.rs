@@ -11,10 +11,12 @@ use super::driver::{Driver, LINGER};
 use super::http;
 use super::hub::{Hub, Stage};
 use super::secure::{Secured, dismiss, secure};
-use super::upgrade::{self, NoRequest};
+use super::upgrade::{self, NoRequest, Upgrade};
 use crate::connection::Connection;
+use crate::deflate::Agreed;
 use crate::handshake::{Refusal, Request};
 use crate::outbox::Outbox;
+use crate::protocol::Role;
 use crate::read_buffer::ReadBuffer;
 use crate::transport::{self, How, Transport};
 
@@ -100,14 +102,7 @@ fn open(
         hub.abandon_slot(peer);
         return Err(ended(hub, id));
     }
-    Ok(Some(driver(
-        hub,
-        id,
-        transport,
-        request,
-        upgrade.subprotocol,
-        buffer,
-    )))
+    Ok(Some(driver(hub, id, transport, request, upgrade, buffer)))
 }
 
 /// Writes the 101. While it waits for the peer the handshake may have to give way, and not once the
@@ -177,9 +172,10 @@ fn driver(
     id: u64,
     transport: &Arc<dyn Transport>,
     request: Request,
-    protocol: Option<String>,
+    upgrade: Upgrade,
     buffer: ReadBuffer,
 ) -> Box<Driver> {
+    let extension = upgrade.extension.as_ref();
     let collector = hub.handler.is_none().then(|| hub.collector.clone());
     let outbox = Outbox::new(
         transport.clone(),
@@ -188,14 +184,23 @@ fn driver(
         collector,
         hub.bounds(),
         hub.limits.close_timeout,
+        extension.and_then(|agreed| agreed.packing(Role::Server)),
     );
-    let connection = Connection::new(id, request, protocol, outbox);
+    let extensions = extension.map(Agreed::as_str).unwrap_or_default();
+    let connection = Connection::new(
+        id,
+        request,
+        upgrade.subprotocol,
+        extensions.to_owned(),
+        outbox,
+    );
     Box::new(Driver::new(
         connection,
         transport.clone(),
         hub.counters.clone(),
         &hub.limits,
         buffer,
+        extension,
     ))
 }
 

@@ -114,12 +114,26 @@ impl<'a> Session<'a> {
     /// The message comes back with [`SendErrorKind::Closed`](crate::SendErrorKind::Closed) when the
     /// connection is closed, closing or given up.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        let (message, outbox) = (message.into(), self.driver.connection.outbox());
+        self.send_message(message.into(), true)
+    }
+
+    /// As [`send`](Session::send), for a message that must not be compressed; see
+    /// [`Connection::send_uncompressed`].
+    ///
+    /// # Errors
+    /// As [`send`](Session::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_uncompressed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.send_message(message.into(), false)
+    }
+
+    fn send_message(&mut self, message: Message, compress: bool) -> Result<(), SendError> {
+        let outbox = self.driver.connection.outbox();
         if self.more {
             self.owes_flush = true;
-            return outbox.send_collected(message, &self.collector);
+            return outbox.send_collected(message, compress, &self.collector);
         }
-        outbox.send_blocking(message)
+        outbox.send_blocking(message, compress)
     }
 
     /// Starts the closing handshake, as [`Connection::close`] does; read on until `None` to see it

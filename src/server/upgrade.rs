@@ -4,6 +4,7 @@
 use std::io;
 
 use super::hooks::Hooks;
+use crate::deflate::Agreed;
 use crate::handshake::negotiate::{self, Rules};
 use crate::handshake::request::HeadScanner;
 use crate::handshake::response::switching_protocols;
@@ -57,6 +58,7 @@ pub(crate) fn read_request(
 pub(crate) struct Upgrade {
     pub answer: Vec<u8>,
     pub subprotocol: Option<String>,
+    pub extension: Option<Agreed>,
 }
 
 /// Asks the rules, then the `accept` hook.
@@ -73,8 +75,10 @@ pub(crate) fn negotiate(
         answer: switching_protocols(
             &upgrade.accept_key,
             upgrade.subprotocol.as_deref(),
+            upgrade.extension.as_ref().map(Agreed::as_str),
             accept.headers(),
         ),
         subprotocol: upgrade.subprotocol,
+        extension: upgrade.extension,
     })
 }

@@ -86,7 +86,7 @@ impl<S: Read + Write> Client<S> {
             .flat_map(|(_, value)| value.split(',').map(|name| name.trim().to_owned()))
             .collect();
         let accept_key = negotiate::accept_key(KEY.as_bytes()).unwrap_or([0; 28]);
-        let protocol = answer.check(&accept_key, &offered).map_err(invalid)?;
+        let (protocol, _) = answer.check(&accept_key, &offered, None).map_err(invalid)?;
         Ok(Client { stream, protocol })
     }
 

@@ -56,9 +56,16 @@ pub fn connection(request: Request) -> (Connection, Sent) {
         None,
         Bounds::new(&limits, Overflow::default()),
         limits.close_timeout,
+        None,
     );
     (
-        Connection::new(IDS.fetch_add(1, Relaxed), request, None, outbox),
+        Connection::new(
+            IDS.fetch_add(1, Relaxed),
+            request,
+            None,
+            String::new(),
+            outbox,
+        ),
         Sent { transport },
     )
 }

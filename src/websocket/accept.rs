@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use super::outgoing::Masking;
-use super::{WebSocket, must_wait};
+use super::{Opening, WebSocket, must_wait};
 use crate::handshake::negotiate::{self, Rules};
 use crate::handshake::{Refusal, Request};
 use crate::limits::Limits;
@@ -88,8 +88,11 @@ pub(crate) fn accept<S: Read + Write>(
         Masking::Off,
         limits.clone(),
         buffer,
-        request,
-        upgrade.subprotocol,
+        Opening {
+            request,
+            protocol: upgrade.subprotocol,
+            extension: upgrade.extension,
+        },
     ))
 }
 

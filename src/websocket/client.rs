@@ -6,6 +6,7 @@ use std::time::Instant;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::Opening;
 use super::WebSocket;
 use super::keys::{self, Keys};
 use super::outgoing::Masking;
@@ -62,8 +63,7 @@ pub(crate) struct Opened {
     limits: Limits,
     /// What came behind the answer: the server's first frames.
     buffer: ReadBuffer,
-    sent: Request,
-    protocol: Option<String>,
+    opening: Opening,
 }
 
 /// The opening handshake, over a stream whose waits end by themselves.
@@ -85,12 +85,16 @@ pub(crate) fn open(
         });
     }
     let accept_key = negotiate::accept_key(key.as_bytes()).ok_or(InvalidAnswer::Accept)?;
-    let protocol = answer.check(&accept_key, request.subprotocols())?;
+    let (protocol, extension) =
+        answer.check(&accept_key, request.subprotocols(), request.compression())?;
     Ok(Opened {
         limits: request.limits().clone(),
         buffer,
-        sent,
-        protocol,
+        opening: Opening {
+            request: sent,
+            protocol,
+            extension,
+        },
     })
 }
 
@@ -102,8 +106,7 @@ impl Opened {
             Masking::Keys(Box::new(Keys::new(keys::from_system))),
             self.limits,
             self.buffer,
-            self.sent,
-            self.protocol,
+            self.opening,
         )
     }
 

@@ -13,6 +13,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
+use crate::deflate::Agreed;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
 use crate::handshake::Request;
@@ -81,6 +82,7 @@ pub struct WebSocket<S> {
     limits: Limits,
     request: Request,
     protocol: Option<String>,
+    extensions: String,
     reading: Reading,
     outgoing: Outgoing,
     /// What was written has to be flushed yet.
@@ -162,8 +164,21 @@ impl<S: Read + Write> WebSocket<S> {
     /// The message is given back: [`SendErrorKind::Closed`] when the connection is closed or closing,
     /// [`SendErrorKind::Io`] when the stream failed, or the message before this one still waits.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        let message = message.into();
-        self.send_frame(message.opcode(), message.as_bytes())
+        self.send_message(message.into(), true)
+    }
+
+    /// As [`send`](WebSocket::send), for a message that must not be compressed; see
+    /// [`Connection::send_uncompressed`](crate::Connection::send_uncompressed).
+    ///
+    /// # Errors
+    /// As [`send`](WebSocket::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_uncompressed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.send_message(message.into(), false)
+    }
+
+    fn send_message(&mut self, message: Message, compress: bool) -> Result<(), SendError> {
+        self.send_frame(message.opcode(), message.as_bytes(), compress)
             .map_err(|kind| SendError::new(kind, message))
     }
 
@@ -173,15 +188,20 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As [`send`](WebSocket::send).
     pub fn ping(&mut self) -> Result<(), SendErrorKind> {
-        self.send_frame(Opcode::Ping, &[])
+        self.send_frame(Opcode::Ping, &[], false)
     }
 
-    fn send_frame(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendErrorKind> {
+    fn send_frame(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        compress: bool,
+    ) -> Result<(), SendErrorKind> {
         if self.ended.is_some() || self.outgoing.close_sent() || self.write_failure.is_some() {
             return Err(SendErrorKind::Closed);
         }
         self.write_out().map_err(io_kind)?;
-        match self.outgoing.frame(opcode, payload) {
+        match self.outgoing.frame(opcode, payload, compress) {
             Ok(()) => {}
             Err(Refused::AfterClose) => return Err(SendErrorKind::Closed),
             Err(Refused::NoKey(error)) => return Err(io_kind(error)),
@@ -391,18 +411,20 @@ impl<S> WebSocket<S> {
         masking: Masking,
         limits: Limits,
         buffer: ReadBuffer,
-        request: Request,
-        protocol: Option<String>,
+        opening: Opening,
     ) -> Self {
+        let extension = opening.extension.as_ref();
+        let packing = extension.and_then(|agreed| agreed.packing(role));
         WebSocket {
             stream,
             role,
             // Without deadlines nobody would wait for the answer to a ping.
-            reading: Reading::new(role, &limits, None, buffer),
-            outgoing: Outgoing::new(masking, &limits),
+            reading: Reading::new(role, &limits, None, buffer, extension),
+            outgoing: Outgoing::new(masking, &limits, packing),
             limits,
-            request,
-            protocol,
+            extensions: extension.map(Agreed::as_str).unwrap_or_default().to_owned(),
+            request: opening.request,
+            protocol: opening.protocol,
             unflushed: false,
             write_failure: None,
             closing: None,
@@ -418,6 +440,11 @@ impl<S> WebSocket<S> {
     /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
         self.protocol.as_deref()
+    }
+
+    /// The extensions in use (RFC 6455 section 9): what was agreed on compression, or nothing.
+    pub fn extensions(&self) -> &str {
+        &self.extensions
     }
 
     /// How the connection ended, once [`read`](WebSocket::read) has returned `None` or an error that
@@ -457,6 +484,13 @@ impl<S> fmt::Debug for WebSocket<S> {
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }
+}
+
+/// What came of an opening handshake.
+pub(crate) struct Opening {
+    request: Request,
+    protocol: Option<String>,
+    extension: Option<Agreed>,
 }
 
 /// The stream can do nothing now, and may later.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 #[cfg(feature = "client")]
 use super::keys::Keys;
+use crate::deflate::{Context, Packing};
 use crate::limits::Limits;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
@@ -54,6 +55,7 @@ impl From<io::Error> for Refused {
 pub(crate) struct Outgoing {
     sender: Sender,
     masking: Masking,
+    context: Context,
     epoch: Instant,
     bytes: Vec<u8>,
     /// How many of `bytes` the stream has taken.
@@ -66,10 +68,11 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub fn new(masking: Masking, limits: &Limits) -> Self {
+    pub fn new(masking: Masking, limits: &Limits, packing: Option<Packing>) -> Self {
         Outgoing {
             sender: Sender::new(limits.close_timeout),
             masking,
+            context: Context::new(packing),
             epoch: Instant::now(),
             bytes: Vec::new(),
             written: 0,
@@ -80,12 +83,20 @@ impl Outgoing {
     }
 
     /// Appends a message or a ping.
-    pub fn frame(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Refused> {
+    pub fn frame(&mut self, opcode: Opcode, payload: &[u8], compress: bool) -> Result<(), Refused> {
         if self.sender.close_sent() {
             return Err(Refused::AfterClose);
         }
         let key = self.masking.next_key()?;
-        self.sender.frame(opcode, payload, key, &mut self.bytes)?;
+        let packed = match compress {
+            true => self.context.pack(payload),
+            false => None,
+        };
+        let (sender, out) = (&self.sender, &mut self.bytes);
+        match packed {
+            Some(packed) => sender.compressed_frame(opcode, &packed, key, out)?,
+            None => sender.frame(opcode, payload, key, out)?,
+        }
         self.messages += u64::from(!opcode.is_control());
         Ok(())
     }
@@ -100,7 +111,7 @@ impl Outgoing {
             self.pong = Some(payload.to_vec());
             return Ok(());
         }
-        match self.frame(Opcode::Pong, payload) {
+        match self.frame(Opcode::Pong, payload, false) {
             // RFC 6455 5.5.2: no pong is owed after a Close.
             Ok(()) | Err(Refused::AfterClose) => Ok(()),
             Err(Refused::NoKey(error)) => Err(error),

@@ -87,7 +87,7 @@ impl Mailbox {
             outgoing.pong(&payload)?;
         }
         if self.ping {
-            match outgoing.frame(Opcode::Ping, &[]) {
+            match outgoing.frame(Opcode::Ping, &[], false) {
                 Err(Refused::NoKey(error)) => return Err(error),
                 Ok(()) | Err(Refused::AfterClose) => {}
             }

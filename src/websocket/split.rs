@@ -36,6 +36,7 @@ pub(super) fn split<S>(
         limits,
         request,
         protocol,
+        extensions,
         mut reading,
         outgoing,
         write_failure,
@@ -56,6 +57,7 @@ pub(super) fn split<S>(
         role,
         request,
         protocol,
+        extensions,
         reading,
         refused: None,
         closing,
@@ -74,6 +76,7 @@ pub struct WebSocketReader {
     role: Role,
     request: Request,
     protocol: Option<String>,
+    extensions: String,
     reading: Reading,
     /// What is owed was refused by the stream.
     refused: Option<Refusing>,
@@ -165,6 +168,11 @@ impl WebSocketReader {
     /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
         self.protocol.as_deref()
+    }
+
+    /// The extensions in use (RFC 6455 section 9): what was agreed on compression, or nothing.
+    pub fn extensions(&self) -> &str {
+        &self.extensions
     }
 
     /// One read, or what the time asks for in its place; nothing after `end`.
@@ -312,8 +320,21 @@ impl WebSocketWriter {
     /// closing, [`SendErrorKind::SlowConsumer`] when the peer did not read,
     /// [`SendErrorKind::Io`] when the stream failed otherwise.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        let message = message.into();
-        self.send_frame(message.opcode(), message.as_bytes())
+        self.send_message(message.into(), true)
+    }
+
+    /// As [`send`](WebSocketWriter::send), for a message that must not be compressed; see
+    /// [`Connection::send_uncompressed`](crate::Connection::send_uncompressed).
+    ///
+    /// # Errors
+    /// As [`send`](WebSocketWriter::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_uncompressed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.send_message(message.into(), false)
+    }
+
+    fn send_message(&mut self, message: Message, compress: bool) -> Result<(), SendError> {
+        self.send_frame(message.opcode(), message.as_bytes(), compress)
             .map_err(|kind| SendError::new(kind, message))
     }
 
@@ -323,11 +344,18 @@ impl WebSocketWriter {
     /// # Errors
     /// As [`send`](WebSocketWriter::send).
     pub fn ping(&mut self) -> Result<(), SendErrorKind> {
-        self.send_frame(Opcode::Ping, &[])
+        self.send_frame(Opcode::Ping, &[], false)
     }
 
-    fn send_frame(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendErrorKind> {
-        let sent = self.shared.send(|outgoing| outgoing.frame(opcode, payload));
+    fn send_frame(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        compress: bool,
+    ) -> Result<(), SendErrorKind> {
+        let sent = self
+            .shared
+            .send(|outgoing| outgoing.frame(opcode, payload, compress));
         sent.map_err(send_error_kind)
     }
 

@@ -25,6 +25,7 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame {
     pub fin: bool,
+    /// With the reserved bits in front.
     pub opcode: u8,
     pub payload: Vec<u8>,
 }
@@ -146,7 +147,7 @@ impl<S: Read + Write> Client<S> {
         self.stream.read_exact(&mut payload)?;
         Ok(Frame {
             fin: head[0] & 0x80 != 0,
-            opcode: head[0] & 0x0f,
+            opcode: head[0] & 0x7f,
             payload,
         })
     }

@@ -264,6 +264,7 @@ fn rules_that_never_match_are_found() {
             hosts: list(hosts),
             origins: list(origins),
             subprotocols: list(subprotocols),
+            compression: None,
         }
         .check()
     };

@@ -7,6 +7,7 @@ fn assert_answer(key: &str, accept: &str) {
     let answer = switching_protocols(
         &upgrade.accept_key,
         upgrade.subprotocol.as_deref(),
+        None,
         Accept::new().headers(),
     );
     let wanted = format!(
@@ -127,7 +128,12 @@ fn sample_g_the_server_adds_headers_to_its_101() {
     let accept = Accept::new()
         .with_header("Date", "Tue, 15 Nov 1994 08:12:31 GMT")
         .expect("a header");
-    let answer = text(switching_protocols(&[b'x'; 28], None, accept.headers()));
+    let answer = text(switching_protocols(
+        &[b'x'; 28],
+        None,
+        None,
+        accept.headers(),
+    ));
     assert!(
         answer.ends_with("\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\n\r\n"),
         "{answer}"

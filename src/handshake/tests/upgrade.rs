@@ -239,7 +239,7 @@ fn cve_2021_32640_subprotocol_lists_of_64_kib() {
     }
 }
 
-/// CVE-2020-7662 (websocket-extensions), ws 2017 and others: extensions are not parsed at all.
+/// CVE-2020-7662 (websocket-extensions), ws 2017 and others: by default extensions are not parsed at all.
 #[test]
 fn h19_extensions_are_declined_whatever_they_say() {
     let fill = 64_000;

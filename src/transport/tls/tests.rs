@@ -163,7 +163,15 @@ fn outbox(pair: &Pair, drain: &Arc<Drain>, overflow: Overflow) -> Arc<Outbox> {
     let bounds = Bounds::new(&limits, overflow);
     let counters = Arc::new(Counters::default());
     let server = pair.server.clone();
-    Outbox::new(server, drain.clone(), counters, None, bounds, PATIENCE)
+    Outbox::new(
+        server,
+        drain.clone(),
+        counters,
+        None,
+        bounds,
+        PATIENCE,
+        None,
+    )
 }
 
 #[test]

@@ -1,0 +1,237 @@
+//! Which messages are compressed, and by whose compressor.
+//!
+//! A compressor is some 380 KiB. Without context takeover none belongs to a connection: whoever sends takes one of a
+//! few that the process keeps, outside of every lock, and gives it back. With context takeover each connection has its
+//! own, and frames leave in the order in which it made them.
+
+use std::sync::{Mutex, OnceLock};
+
+use crate::handshake::deflate::Direction;
+use crate::lock::lock;
+use crate::protocol::deflate::{Deflater, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use crate::protocol::frame::EncodedHeader;
+use crate::protocol::opcode::Opcode;
+
+/// Compressors that are kept for the next message. More exist only while more threads compress at the same time.
+const SPARE: usize = 4;
+
+static SPARES: Mutex<Vec<Spare>> = Mutex::new(Vec::new());
+
+struct Spare {
+    window_bits: u8,
+    level: u8,
+    deflater: Deflater,
+}
+
+/// How one side of a connection compresses what it sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packing {
+    window_bits: u8,
+    context_takeover: bool,
+    level: u8,
+    threshold: usize,
+}
+
+impl Packing {
+    /// `None` where the agreed window is too small to be written with: then nothing is compressed, as is always allowed.
+    pub fn new(direction: Direction, threshold: usize, level: u8) -> Option<Self> {
+        (direction.window_bits >= MIN_WINDOW_BITS).then_some(Packing {
+            window_bits: direction.window_bits,
+            context_takeover: direction.context_takeover,
+            level,
+            threshold,
+        })
+    }
+
+    /// Whether its messages refer to earlier ones, so that each has to be compressed in its place.
+    pub fn keeps_context(&self) -> bool {
+        self.context_takeover
+    }
+
+    /// Compresses a message that refers to no other. `None`: it is too short, does not shrink, or is for a
+    /// [`Context`] to compress.
+    pub fn pack(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        match self.packs_alone(payload.len()) {
+            true => self.pack_with_spare(payload),
+            false => None,
+        }
+    }
+
+    fn packs_alone(&self, len: usize) -> bool {
+        len >= self.threshold && !self.context_takeover
+    }
+
+    fn pack_with_spare(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        let mut spare = self.take_spare();
+        let packed = spare.deflater.deflate(payload);
+        spare.deflater.start_over();
+        let mut spares = lock(&SPARES);
+        if spares.len() < SPARE {
+            spares.push(spare);
+        }
+        packed
+    }
+
+    fn take_spare(&self) -> Spare {
+        let mut spares = lock(&SPARES);
+        let fits =
+            |spare: &Spare| (spare.window_bits, spare.level) == (self.window_bits, self.level);
+        let found = spares.iter().position(fits);
+        let (kept, other) = match found {
+            Some(at) => (Some(spares.swap_remove(at)), None),
+            // Those of servers that are gone make room.
+            None if spares.len() == SPARE => (None, spares.pop()),
+            None => (None, None),
+        };
+        drop(spares);
+        drop(other);
+        kept.unwrap_or_else(|| Spare {
+            window_bits: self.window_bits,
+            level: self.level,
+            deflater: Deflater::new(self.window_bits, self.level),
+        })
+    }
+}
+
+/// One sender's compression, in the order in which it sends.
+#[derive(Debug)]
+pub(crate) struct Context {
+    packing: Option<Packing>,
+    /// Its own compressor, where messages refer to earlier ones; made with the first one.
+    own: Option<Box<Deflater>>,
+}
+
+impl Context {
+    pub fn new(packing: Option<Packing>) -> Self {
+        Context { packing, own: None }
+    }
+
+    /// No message will be sent any more.
+    pub fn forget(&mut self) {
+        self.own = None;
+    }
+
+    /// Compresses the message that is sent next, and has to be sent then. `None`: it is too short, or does not shrink.
+    pub fn pack(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        let packing = self.packing?;
+        if !packing.context_takeover || payload.len() < packing.threshold {
+            return packing.pack(payload);
+        }
+        let new = || Box::new(Deflater::new(packing.window_bits, packing.level));
+        let own = self.own.get_or_insert_with(new);
+        own.deflate(payload)
+    }
+}
+
+/// The compressed forms of one message, one for each window, each made when the first connection needs it.
+#[derive(Debug, Default)]
+pub(crate) struct Variants([OnceLock<Option<Box<[u8]>>>; FORMS]);
+
+const FORMS: usize = (MAX_WINDOW_BITS - MIN_WINDOW_BITS + 1) as usize;
+
+impl Variants {
+    /// The whole frame; `None` as for [`Packing::pack`].
+    pub fn frame(&self, packing: Packing, opcode: Opcode, payload: &[u8]) -> Option<&[u8]> {
+        if !packing.packs_alone(payload.len()) {
+            return None;
+        }
+        let index = packing.window_bits.checked_sub(MIN_WINDOW_BITS)?;
+        let variant = self.0.get(usize::from(index))?;
+        variant
+            .get_or_init(|| {
+                let packed = packing.pack_with_spare(payload)?;
+                let header = EncodedHeader::new(opcode, true, packed.len(), None).compressed();
+                let frame = [header.as_slice(), &packed].concat();
+                Some(frame.into_boxed_slice())
+            })
+            .as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Prepared;
+    use crate::protocol::inflate::Inflater;
+
+    fn packing(window_bits: u8) -> Packing {
+        Packing {
+            window_bits,
+            context_takeover: false,
+            level: 6,
+            threshold: 10,
+        }
+    }
+
+    fn inflated(packed: &[u8]) -> Vec<u8> {
+        let mut inflater = Inflater::new(None, 1 << 20);
+        inflater.begin();
+        inflater.push(packed).unwrap();
+        inflater.finish().unwrap();
+        inflater.output().to_vec()
+    }
+
+    #[test]
+    fn a_broadcast_is_compressed_once_for_each_window() {
+        let prepared = Prepared::new("x".repeat(1_000));
+        let form = |bits| Some(packing(bits));
+        let first = prepared.frame_as(form(15));
+        assert!(first.len() < 50 && first[0] == 0xC1);
+        let clone = prepared.clone();
+        assert!(std::ptr::eq(clone.frame_as(form(15)), first));
+        let other = prepared.frame_as(form(9));
+        assert!(!std::ptr::eq(other, first) && inflated(&other[2..]) == [b'x'; 1_000]);
+        assert!(std::ptr::eq(prepared.frame_as(None), prepared.frame()));
+    }
+
+    #[test]
+    fn what_is_short_or_does_not_shrink_or_must_not_stays_plain() {
+        let plain = |prepared: Prepared| {
+            std::ptr::eq(prepared.frame_as(Some(packing(15))), prepared.frame())
+        };
+        assert!(plain(Prepared::new("x".repeat(9))));
+        assert!(plain(Prepared::new("0123456789abcdef")));
+        assert!(plain(Prepared::uncompressed("x".repeat(1_000))));
+        assert!(!plain(Prepared::new("x".repeat(1_000))));
+    }
+
+    /// They are shared by the whole process, so this is the only test that looks at them.
+    #[test]
+    fn x04_spare_compressors_are_few() {
+        std::thread::scope(|scope| {
+            for n in 0..20u8 {
+                scope.spawn(move || {
+                    for round in 0..20 {
+                        let message = vec![b'a' + n; 500 + round];
+                        let packed = packing(9 + n % 7).pack(&message).unwrap();
+                        assert_eq!(inflated(&packed), message);
+                    }
+                });
+            }
+        });
+        assert!(lock(&SPARES).len() <= SPARE);
+    }
+
+    #[test]
+    fn with_a_window_that_is_too_small_nothing_is_compressed() {
+        let direction = |window_bits| Direction {
+            context_takeover: true,
+            window_bits,
+        };
+        assert!(Packing::new(direction(8), 0, 6).is_none());
+        assert!(Packing::new(direction(9), 0, 6).is_some_and(|packing| packing.keeps_context()));
+    }
+
+    #[test]
+    fn a_context_goes_with_its_connection() {
+        let packing = Packing {
+            context_takeover: true,
+            ..packing(15)
+        };
+        let mut context = Context::new(Some(packing));
+        let first = context.pack(&[b'x'; 100]).unwrap().len();
+        assert!(context.own.is_some() && context.pack(&[b'x'; 100]).unwrap().len() < first);
+        context.forget();
+        assert!(context.own.is_none());
+    }
+}
