@@ -411,6 +411,64 @@ fn x03_a_server_that_compresses_otherwise_than_offered_is_refused() {
     assert_eq!(unmask(&written)[0].0, 0x81);
 }
 
+/// What a server must not send once compression is agreed on: each an error that says what, and the RFC's close code.
+#[cfg(feature = "deflate")]
+#[test]
+fn x01_x03_violations_of_a_server_that_compresses() {
+    let limits = Limits {
+        max_message: 1_000,
+        ..Limits::default()
+    };
+    let request = ClientRequest::new("ws://localhost/").unwrap();
+    let request = request
+        .with_compression(wshub::Compression::default())
+        .with_limits(limits);
+    // 2,000 spaces.
+    let bomb = [
+        0x52, 0x50, 0x18, 0x05, 0xa3, 0x60, 0x14, 0x8c, 0x82, 0x51, 0x30, 0x0a, 0x46, 0xc1, 0x50,
+        0x07, 0x00, 0x00,
+    ];
+    for (sent, violation, code) in [
+        (
+            server_frame(true, 0x41, &[0xff, 0xff]),
+            Violation::InvalidDeflate,
+            1007u16,
+        ),
+        (
+            // "Hello", cut short.
+            server_frame(true, 0x41, &[0xf2, 0x48, 0xcd]),
+            Violation::InvalidDeflate,
+            1007,
+        ),
+        (
+            server_frame(true, 0x41, &bomb),
+            Violation::MessageTooBig { limit: 1_000 },
+            1009,
+        ),
+        (server_frame(true, 0x49, b""), Violation::ReservedBits, 1002),
+        (server_frame(true, 0x61, b""), Violation::ReservedBits, 1002),
+        (
+            [
+                server_frame(false, 0x41, &[0xf2]),
+                server_frame(true, 0x40, &[0x48]),
+            ]
+            .concat(),
+            Violation::ReservedBits,
+            1002,
+        ),
+    ] {
+        let line = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+        let mut ws = WebSocket::client(Answering::opening(line, &sent), request.clone()).unwrap();
+        match ws.read() {
+            Err(Error::Protocol(found)) => assert_eq!(found, violation),
+            other => panic!("{other:?}"),
+        }
+        let payload = [&code.to_be_bytes(), violation.to_string().as_bytes()].concat();
+        assert_eq!(written(&mut ws), [(0x88, payload)]);
+        assert_eq!(ws.read().unwrap(), None);
+    }
+}
+
 #[test]
 fn answers_that_are_unusual_and_right_are_taken() {
     for headers in [

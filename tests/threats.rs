@@ -564,6 +564,7 @@ T4: the end of a TLS stream without close_notify
     t04_an_end_without_close_notify_is_a_truncation
     t04_an_end_without_close_notify_or_without_close_frame_is_abnormal
 X1: bombs, and data that is none
+    x01_x03_violations_of_a_server_that_compresses
     x01_a_bomb_costs_no_more_than_the_limit
     x01_a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not
     x01_cve_2018_1000518_a_bomb_gets_1009
@@ -576,6 +577,7 @@ X2: secrets beside text that others chose
     x02_messages_with_secrets_go_uncompressed
     x02_handlers_and_streams_send_secrets_uncompressed
 X3: parameters out of range, reserved bits, boundaries
+    x01_x03_violations_of_a_server_that_compresses
     x03_a_client_fails_on_what_it_did_not_offer
     x03_a_server_that_compresses_otherwise_than_offered_is_refused
     x03_cve_2026_2229_bad_parameters_decline_the_offer
