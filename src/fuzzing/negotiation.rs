@@ -2,6 +2,7 @@
 //! from the first and as plainly as can be, finds nothing against it.
 
 use super::head::{Lines, check_answer};
+use crate::deflate::Agreed;
 use crate::handshake::negotiate::{self, Rules};
 use crate::handshake::request::{HeadLimits, HeadScanner};
 use crate::handshake::response::switching_protocols;
@@ -28,9 +29,15 @@ pub fn negotiation(data: &[u8]) {
                     rules.subprotocols.iter().find(common)
                 );
                 let chosen = upgrade.subprotocol.as_deref();
-                let answer =
-                    switching_protocols(&upgrade.accept_key, chosen, None, Accept::new().headers());
-                let lines = 5 + usize::from(chosen.is_some());
+                let extension = upgrade.extension.as_ref().map(Agreed::as_str);
+                assert!(extension.is_none() || offers_compression(head));
+                let answer = switching_protocols(
+                    &upgrade.accept_key,
+                    chosen,
+                    extension,
+                    Accept::new().headers(),
+                );
+                let lines = 5 + usize::from(chosen.is_some()) + usize::from(extension.is_some());
                 assert!(answer.ends_with(b"\r\n\r\n"));
                 assert_eq!(answer.iter().filter(|&&byte| byte == b'\n').count(), lines);
             }
@@ -48,6 +55,13 @@ pub fn negotiation(data: &[u8]) {
     }
 }
 
+/// Says its name at least.
+fn offers_compression(head: &[u8]) -> bool {
+    let name = b"permessage-deflate";
+    let offers = Reading::of(head).list("sec-websocket-extensions");
+    offers.iter().any(|offer| offer.starts_with(name))
+}
+
 fn servers() -> [Rules; 3] {
     let list = |entries: &[&str]| entries.iter().map(|&entry| entry.to_owned()).collect();
     [
@@ -59,6 +73,8 @@ fn servers() -> [Rules; 3] {
             subprotocols: list(&["superchat", "chat"]),
             origins: list(&["http://example.com"]),
             hosts: list(&["server.example.com"]),
+            #[cfg(feature = "deflate")]
+            compression: Some(crate::Compression::default()),
             ..Rules::default()
         },
         Rules {

@@ -4,6 +4,8 @@
 use super::pieces;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
+#[cfg(feature = "deflate")]
+use crate::protocol::inflate::Inflater;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
 use crate::protocol::send::Sender;
@@ -46,17 +48,37 @@ pub fn receiver(data: &[u8]) {
     };
     for role in [Role::Server, Role::Client] {
         for limits in [narrow, wide] {
-            let whole = run(role, limits, &[data]);
-            assert_eq!(whole, run(role, limits, &pieces(data)));
+            let new = || Receiver::new(role, limits);
+            let whole = run(new(), &[data]);
+            assert_eq!(whole, run(new(), &pieces(data)));
             if data.len() < 2000 {
-                assert_eq!(
-                    whole,
-                    run(role, limits, &data.chunks(1).collect::<Vec<_>>())
-                );
+                let bytes = data.chunks(1).collect::<Vec<_>>();
+                assert_eq!(whole, run(new(), &bytes));
             }
             check_lengths(&whole.0, limits.max_message);
             send_on(role, &whole.0);
+            #[cfg(feature = "deflate")]
+            inflating(role, limits, data);
         }
+    }
+}
+
+/// The same with compression agreed on. Of two faults in one message, bytes that come in other pieces may show the
+/// other one first.
+#[cfg(feature = "deflate")]
+fn inflating(role: Role, limits: ReceiveLimits, data: &[u8]) {
+    for window_bits in [None, Some(9), Some(15)] {
+        let inflater = || Inflater::new(window_bits, limits.max_message);
+        let new = || Receiver::new(role, limits).with_inflater(Some(inflater()));
+        let (whole, end) = run(new(), &[data]);
+        let (pieces, other_end) = run(new(), &pieces(data));
+        assert_eq!(whole, pieces);
+        match (&end, &other_end) {
+            (End::Violated(_), End::Violated(_)) => {}
+            ends => assert_eq!(ends.0, ends.1),
+        }
+        check_lengths(&whole, limits.max_message);
+        send_on(role, &whole);
     }
 }
 
@@ -68,12 +90,11 @@ pub fn receive(server: bool, data: &[u8]) -> (Vec<Seen>, End) {
         accept_non_minimal_lengths: true,
     };
     let role = if server { Role::Server } else { Role::Client };
-    run(role, limits, &[data])
+    run(Receiver::new(role, limits), &[data])
 }
 
 /// Reads as a connection does: one buffer, to which each read adds.
-fn run(role: Role, limits: ReceiveLimits, reads: &[&[u8]]) -> (Vec<Seen>, End) {
-    let mut receiver = Receiver::new(role, limits);
+fn run(mut receiver: Receiver, reads: &[&[u8]]) -> (Vec<Seen>, End) {
     let (mut buffer, mut seen) = (Vec::new(), Vec::new());
     for read in reads {
         buffer.extend_from_slice(read);
@@ -169,7 +190,7 @@ fn send_on(role: Role, seen: &[Seen]) {
         max_fragments: 1,
         accept_non_minimal_lengths: false,
     };
-    let (again, end) = run(role, limits, &[&wire]);
+    let (again, end) = run(Receiver::new(role, limits), &[&wire]);
     assert_eq!(again, seen);
     assert!(matches!(end, End::More(false) | End::Closed), "{end:?}");
 }
