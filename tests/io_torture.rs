@@ -25,6 +25,13 @@ const WORKERS: usize = 32;
 /// No session has more operations that are worth failing: the rest are repetitions.
 const MOST_OPERATIONS: usize = 24;
 const BIG: usize = 150_000;
+/// "Hello", compressed, and once more where the first one may be referred to (RFC 7692 7.2.3.1 and 7.2.3.2).
+#[cfg(feature = "deflate")]
+const HELLO: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+#[cfg(feature = "deflate")]
+const AGAIN: &[u8] = &[0xf2, 0x00, 0x11, 0x00, 0x00];
+#[cfg(feature = "deflate")]
+const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
 /// A panic with this text is part of a session.
 const ON_PURPOSE: &str = "on purpose";
 
@@ -301,7 +308,16 @@ fn limits(long: bool) -> Limits {
 }
 
 fn builder(limits: Limits, session: &Scripted) -> ServerBuilder {
-    Server::builder()
+    let builder = Server::builder();
+    // For the sessions that offer it.
+    #[cfg(feature = "deflate")]
+    let builder = builder.compression(wshub::Compression {
+        server_context_takeover: true,
+        client_context_takeover: true,
+        threshold: 0,
+        ..wshub::Compression::default()
+    });
+    builder
         .limits(limits)
         .overflow(session.overflow)
         .subprotocols(["chat"])
@@ -458,6 +474,8 @@ struct Peer {
     got: Vec<Message>,
     /// What went to other peers that the script brought in.
     others: Vec<Arc<Trace>>,
+    #[cfg(feature = "deflate")]
+    inflate: flate2::Decompress,
 }
 
 impl Peer {
@@ -471,6 +489,8 @@ impl Peer {
             patience,
             got: Vec::new(),
             others: Vec::new(),
+            #[cfg(feature = "deflate")]
+            inflate: flate2::Decompress::new(false),
         }
     }
 
@@ -534,7 +554,7 @@ impl Peer {
     fn take(&mut self, messages: usize) -> io::Result<()> {
         for _ in 0..messages {
             let frame = self.read()?;
-            match message(&frame) {
+            match self.message(&frame) {
                 Some(message) => self.got.push(message),
                 None => return Err(io::Error::other(format!("{frame:?}"))),
             }
@@ -549,12 +569,34 @@ impl Peer {
             if frame.opcode == 8 {
                 break frame;
             }
-            self.got.extend(message(&frame));
+            let message = self.message(&frame);
+            self.got.extend(message);
         };
         match frame.close().0 == code {
             true => Ok(()),
             false => Err(io::Error::other(format!("{frame:?}"))),
         }
+    }
+
+    fn message(&mut self, frame: &Frame) -> Option<Message> {
+        match frame.opcode {
+            1 => Some(frame.text().into()),
+            2 => Some(frame.payload.clone().into()),
+            #[cfg(feature = "deflate")]
+            0x41 => Some(String::from_utf8(self.inflated(frame)).unwrap().into()),
+            #[cfg(feature = "deflate")]
+            0x42 => Some(self.inflated(frame).into()),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    fn inflated(&mut self, frame: &Frame) -> Vec<u8> {
+        let whole = [&frame.payload[..], &[0, 0, 0xFF, 0xFF]].concat();
+        let mut out = Vec::with_capacity(BIG + 1);
+        let sync = flate2::FlushDecompress::Sync;
+        self.inflate.decompress_vec(&whole, &mut out, sync).unwrap();
+        out
     }
 
     fn closes(&mut self, code: u16) -> io::Result<()> {
@@ -576,14 +618,6 @@ impl Peer {
     fn server_shuts_down(&mut self) -> io::Result<()> {
         self.handle.shutdown();
         Ok(())
-    }
-}
-
-fn message(frame: &Frame) -> Option<Message> {
-    match frame.opcode {
-        1 => Some(frame.text().into()),
-        2 => Some(frame.payload.clone().into()),
-        _ => None,
     }
 }
 
@@ -641,7 +675,7 @@ impl Scripted {
     }
 }
 
-static SESSIONS: [Scripted; 78] = [
+static SESSIONS: &[Scripted] = &[
     // Opening handshakes that succeed.
     events("open, vanish", |p| p.open("/")),
     events("open, close", |p| {
@@ -1025,6 +1059,51 @@ static SESSIONS: [Scripted; 78] = [
         p.read_to_the_end()
     })
     .waits(),
+    // Compressed messages, each referring to those before it.
+    #[cfg(feature = "deflate")]
+    events("compressed, in fragments, and again", |p| {
+        p.ask(request("/", OFFER), 101)?;
+        p.send(false, 0x41, &HELLO[..2])?;
+        p.send(true, 0, &HELLO[2..])?;
+        p.raw(frame(true, 0x41, AGAIN).repeat(20))?;
+        p.text("plain")?;
+        p.take(22)?;
+        p.closes(1000)
+    }),
+    #[cfg(feature = "deflate")]
+    events("compressed and pushed", |p| {
+        p.ask(request("/push", OFFER), 101)?;
+        p.take(20)?;
+        p.closes(1000)
+    }),
+    #[cfg(feature = "deflate")]
+    events("compressed and broadcast", |p| {
+        p.another("/quiet")?;
+        p.ask(request("/broadcast", OFFER), 101)?;
+        p.send(true, 0x41, HELLO)?;
+        p.send(true, 0x41, AGAIN)?;
+        p.take(2)?;
+        p.closes(1000)
+    }),
+    #[cfg(feature = "deflate")]
+    events("what is no compressed message", |p| {
+        p.ask(request("/", OFFER), 101)?;
+        p.send(true, 0x41, HELLO)?;
+        p.take(1)?;
+        p.send(true, 0x41, &HELLO[..3])?;
+        p.is_closed(1007)?;
+        p.close(1007)?;
+        p.read_to_the_end()
+    }),
+    #[cfg(feature = "deflate")]
+    serves("serve: compressed", |p| {
+        p.ask(request("/", OFFER), 101)?;
+        p.send(true, 0x41, HELLO)?;
+        p.raw(frame(true, 0x41, AGAIN).repeat(20))?;
+        p.send(true, 2, vec![3; BIG])?;
+        p.take(22)?;
+        p.closes(1000)
+    }),
     // A handler for each connection.
     serves("serve: echo", |p| {
         p.open("/")?;

@@ -69,13 +69,13 @@ impl Trace {
             if closed {
                 return Err("something after the Close".into());
             }
-            if !matches!(rest[0], 0x81 | 0x82 | 0x88..=0x8A) {
+            if !matches!(rest[0], 0x81 | 0x82 | 0xC1 | 0xC2 | 0x88..=0x8A) {
                 return Err(format!("a frame that begins with {:#x}", rest[0]));
             }
             let Some((payload, behind)) = split_frame(rest) else {
                 break;
             };
-            messages += u64::from(rest[0] < 0x88);
+            messages += u64::from(!matches!(rest[0], 0x88..=0x8A));
             closed = rest[0] == 0x88;
             if closed && payload.len() == 1 {
                 return Err("half a close code".into());
