@@ -26,8 +26,25 @@ def cargo(arguments, cwd, target, **environment):
         raise Failed(f"cargo {' '.join(arguments)}: exit status {status}")
 
 
+def certificate_files(target):
+    return target / "certificate.pem", target / "key.pem"
+
+
+def make_certificate(target):
+    """One for a server called localhost, which signs it itself."""
+    certificate, key = certificate_files(target)
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"]
+    try:
+        done = subprocess.run([*command, "-out", certificate, "-keyout", key], capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Failed("openssl is missing; it makes the certificate of the family tls") from None
+    if done.returncode:
+        raise Failed(f"openssl req: {done.stderr.strip()}")
+
+
 def build(root, target, servers):
-    peers = [name for name in servers if (root / "tests/bench/peers" / name).is_dir()]
+    peers = [name for name in sorted(servers) if (root / "tests/bench/peers" / name).is_dir()]
     packages = ["load", "limits", "wshub-servers", *(f"peer-{name}" for name in peers)]
     print(f"building {', '.join(packages)}; the first time takes minutes")
     selected = [word for package in packages for word in ("-p", package)]

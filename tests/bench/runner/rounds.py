@@ -12,6 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import build
 from .build import Failed
 from .scenarios import SERVERS
 
@@ -163,6 +164,9 @@ def run(plan, target, machine, options):
 def one(scenario, name, target, machine):
     """One run: its figures, or what went wrong as text."""
     program, *arguments = SERVERS[name][scenario.kind]
+    certificate, key = build.certificate_files(target)
+    if scenario.tls:
+        arguments += [certificate, key]
     with open(target / "server.log", "w+b") as log:
         server = machine.start(
             [target / "release" / program, *arguments], machine.server, stdout=subprocess.PIPE, stderr=log
@@ -171,6 +175,8 @@ def one(scenario, name, target, machine):
             port = listening(server)
             raw = ["--raw"] if name.startswith("limit") else []
             load = [target / "release" / "load", *scenario.load, "--port", port, "--pid", server.pid, *raw]
+            if scenario.tls:
+                load += ["--tls", certificate]
             got = figures(machine.start(load, machine.load, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
             if scenario.figure not in got:
                 raise Failed(f"the load generator gave no {scenario.figure}")

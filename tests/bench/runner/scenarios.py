@@ -30,9 +30,11 @@ ABOUT = {
     "ws-rs": "an event loop (mio)",
 }
 FAMILIES = [
-    "echo", "queued-echo", "one-echo", "broadcast", "queued-broadcast", "burst", "handshakes", "idle", "stalled",
-    "mixed", "growth", "build",
+    "echo", "queued-echo", "one-echo", "tls", "broadcast", "queued-broadcast", "burst", "handshakes", "idle",
+    "stalled", "mixed", "growth", "build",
 ]  # fmt: skip
+# Those whose echo speaks TLS, when given a certificate and its key: rustls with ring.
+TLS = ["wshub", "wshub-own", "tokio-tungstenite"]
 MISSING = object()
 
 
@@ -56,6 +58,7 @@ class Scenario:
     count: int = 0
     """For the growth pictures: connections or subscribers."""
     size: int = 0
+    tls: bool = False
     goals: list = field(default_factory=list)
     """(server, other server, the largest ratio of their figures)"""
 
@@ -170,6 +173,23 @@ def one_echo(options):
     return [echo(options, "one-echo", 1, b, 1, []) for b in sorted({b for _, b in options.echo})]
 
 
+def tls(options):
+    """TLS 1.3 with AES-256-GCM on all of them: what a client of rustls asks for first."""
+    n, small = options.echo[0]
+    shapes = [(n, small, 1), (n, small, options.under_way), (1, 64 << 10, 1), (min(n, 16), 64 << 10, 1)]
+    # Not slower; two runs of one server differ by so much.
+    goals = [("wshub-own", "tokio-tungstenite", 1.05)]
+    queued = [*goals, ("wshub", "tokio-tungstenite", 1.05)]
+    echoes = [
+        echo(options, "tls", connections, bytes_, depth, queued if depth > 1 else goals, tls=True)
+        for connections, bytes_, depth in shapes
+    ]
+    every = [*echoes, *idle(options, family="tls-idle", tls=True)]
+    for scenario in every:
+        scenario.title, scenario.servers, scenario.limit = f"TLS: {scenario.title}", TLS, "tokio-tungstenite"
+    return every
+
+
 def broadcast(options, family, subscribers, bytes_, window, goals, **more):
     load = ["broadcast", "--subscribers", subscribers, "--size", bytes_, "--window", window]
     return Scenario(
@@ -234,11 +254,11 @@ def handshakes(options):
     ]
 
 
-def idle(options):
+def idle(options, family="idle", **more):
     settle = 0.1 if options.quick else 1.2
     return [
         Scenario(
-            family="idle",
+            family=family,
             title=f"Idle, {options.idle:,} connections",
             kind="echo",
             load=["idle", "--connections", options.idle, "--settle", settle],
@@ -251,6 +271,7 @@ def idle(options):
             figure="rss_per_connection",
             unit="KiB RSS",
             scale=1 / 1024,
+            **more,
         )
     ]
 
@@ -312,6 +333,7 @@ PLANS = {
     "echo": echoes,
     "queued-echo": queued_echoes,
     "one-echo": one_echo,
+    "tls": tls,
     "broadcast": broadcasts,
     "queued-broadcast": queued_broadcasts,
     "burst": bursts,

@@ -6,9 +6,9 @@ use crate::histogram::Histogram;
 use crate::poller::{Interest, Poller, Timer};
 use crate::report::Report;
 use crate::span::{Span, Spent};
+use crate::stream::Stream;
 use crate::target::Target;
 use std::collections::VecDeque;
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// When messages go out.
@@ -31,7 +31,7 @@ pub struct Room {
     /// The messages that have not reached everyone: when they were sent, how many still wait.
     under_way: VecDeque<(Instant, usize)>,
     /// Sockets that nobody reads; `None` once the server has given them up.
-    stalled: Vec<Option<TcpStream>>,
+    stalled: Vec<Option<Stream>>,
 }
 
 /// What a run of a room gave.

@@ -3,12 +3,12 @@
 use crate::args::Result;
 use crate::frame::{Frame, Reader, Received};
 use crate::poller::{Interest, Poller};
+use crate::stream::Stream;
 use crate::target::Target;
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     reader: Reader,
     unsent: Vec<u8>,
     token: usize,
@@ -39,14 +39,14 @@ impl Connection {
         while self.unsent.is_empty() && !bytes.is_empty() {
             match self.stream.write(bytes) {
                 Ok(n) => bytes = &bytes[n..],
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    poller.change(&self.stream, self.token, Interest::IN | Interest::OUT)?;
-                    break;
-                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                 Err(e) => return Err(format!("connection {}: write: {e}", self.token)),
             }
         }
         self.unsent.extend_from_slice(bytes);
+        if !self.unsent.is_empty() || self.stream.flush().is_err() {
+            poller.change(&self.stream, self.token, Interest::IN | Interest::OUT)?;
+        }
         Ok(())
     }
 
@@ -75,22 +75,27 @@ impl Connection {
         buf: &mut [u8],
         mut on: impl FnMut(u32) -> Result<()>,
     ) -> Result<()> {
-        let n = match self.stream.read(buf) {
-            Ok(0) => return Err("closed by the server".into()),
-            Ok(n) => n,
-            Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(e) => return Err(format!("read: {e}")),
-        };
         let mut pongs = Vec::new();
-        self.reader
-            .feed(&buf[..n], &target.payload, |received| match received {
-                Received::Message(number) => on(number),
-                Received::Ping(payload) => {
-                    pongs.extend(Frame::pong(payload));
-                    Ok(())
-                }
-                Received::Close => Err("the server sent Close".into()),
-            })?;
+        loop {
+            let n = match self.stream.read(buf) {
+                Ok(0) => return Err("closed by the server".into()),
+                Ok(n) => n,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) => return Err(format!("read: {e}")),
+            };
+            self.reader
+                .feed(&buf[..n], &target.payload, |received| match received {
+                    Received::Message(number) => on(number),
+                    Received::Ping(payload) => {
+                        pongs.extend(Frame::pong(payload));
+                        Ok(())
+                    }
+                    Received::Close => Err("the server sent Close".into()),
+                })?;
+            if !self.stream.has_more() {
+                break;
+            }
+        }
         self.send(poller, &pongs)
     }
 }

@@ -78,7 +78,7 @@ impl Client {
 }
 
 pub fn run(args: &Args) -> Result<Report> {
-    let target = Target::new(args, 20)?;
+    let target = Target::new(args, 20)?.over_tls(args)?;
     let (count, depth) = (args.count("connections", 64)?, args.count("depth", 1)?);
     let seconds = args.seconds("seconds", 1.0)?;
     let warmup = args.seconds("warmup", 0.25)?;

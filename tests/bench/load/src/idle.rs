@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const WINDOW: usize = 64;
 
 pub fn run(args: &Args) -> Result<Report> {
-    let target = Target::new(args, 64)?;
+    let target = Target::new(args, 64)?.over_tls(args)?;
     let count = args.count("connections", 1000)?;
     let settle = args.seconds("settle", 0.7)?;
     let pid = target.pid.ok_or("--pid is missing")?.to_string();

@@ -15,4 +15,5 @@ pub mod process;
 pub mod report;
 pub mod span;
 pub mod stalled;
+pub mod stream;
 pub mod target;

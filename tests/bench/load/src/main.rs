@@ -24,6 +24,7 @@ const USAGE: &str = "load COMMAND --port PORT [--option value]...
   mixed       --connections 1000 --rate 10 --seconds 3 --warmup 0.5
               one connection times its echoes while others send --rate messages a second each
 
+echo and idle: --tls FILE: over TLS, with a server called localhost whose certificate this is
 all: --size BYTES (K, M), --binary, --pid of the server, --raw (unmasked frames, for the limits)";
 
 type Command = fn(&Args) -> Result<Report>;

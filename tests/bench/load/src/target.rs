@@ -2,8 +2,11 @@
 
 use crate::args::{Args, Result};
 use crate::frame::{Frame, NUMBER, Payload};
+use crate::stream::{self, Stream};
+use rustls::ClientConfig;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 // The sample nonce of RFC 6455 section 1.3 and the answer to it: no SHA-1 needed.
@@ -18,6 +21,7 @@ pub struct Target {
     pub payload: Payload,
     pub frame: Frame,
     pub request: String,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Target {
@@ -42,20 +46,36 @@ impl Target {
                 "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                  Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
             ),
+            tls: None,
         })
     }
 
+    /// Over TLS, where `--tls` names the server's certificate.
+    pub fn over_tls(mut self, args: &Args) -> Result<Target> {
+        let file: Option<String> = args.optional("tls")?;
+        self.tls = file.as_deref().map(stream::trusting).transpose()?;
+        Ok(self)
+    }
+
     /// Connects and upgrades; waits for each. The stream comes back non-blocking.
-    pub fn connect(&self) -> Result<TcpStream> {
-        let stream = self.connect_only()?;
-        stream
+    pub fn connect(&self) -> Result<Stream> {
+        let socket = self.connect_only()?;
+        socket
             .set_read_timeout(Some(Duration::from_secs(20)))
             .map_err(|e| e.to_string())?;
-        (&stream)
+        let mut stream = match &self.tls {
+            None => Stream::Plain(socket),
+            Some(config) => Stream::secure(socket, config.clone())?,
+        };
+        stream
             .write_all(self.request.as_bytes())
             .map_err(|e| format!("the upgrade request: {e}"))?;
-        while !upgraded(&stream)? {}
-        stream.set_nonblocking(true).map_err(|e| e.to_string())?;
+        match &mut stream {
+            Stream::Plain(socket) => while !upgraded(socket)? {},
+            stream => read_upgrade(stream)?,
+        }
+        let blocking = stream.socket().set_nonblocking(true);
+        blocking.map_err(|e| e.to_string())?;
         Ok(stream)
     }
 
@@ -84,6 +104,23 @@ pub fn upgraded(mut stream: &TcpStream) -> Result<bool> {
     // What comes behind it are frames, and stays in the socket.
     let head = &mut buf[..end + 4];
     stream.read_exact(head).map_err(|e| e.to_string())?;
+    check_upgrade(head)?;
+    Ok(true)
+}
+
+/// As [`upgraded`], from a stream that cannot be looked into: what comes behind the answer stays in it.
+fn read_upgrade(stream: &mut impl Read) -> Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        let read = stream.read_exact(&mut byte);
+        read.map_err(|e| format!("the upgrade: {e}"))?;
+        head.extend(byte);
+    }
+    check_upgrade(&head)
+}
+
+fn check_upgrade(head: &[u8]) -> Result<()> {
     let head = String::from_utf8_lossy(head);
     let mut lines = head.lines();
     let status = lines.next().unwrap_or_default();
@@ -94,7 +131,7 @@ pub fn upgraded(mut stream: &TcpStream) -> Result<bool> {
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-accept"));
     match accept {
-        Some((_, value)) if value.trim() == ACCEPT => Ok(true),
+        Some((_, value)) if value.trim() == ACCEPT => Ok(()),
         _ => Err("a wrong Sec-WebSocket-Accept".into()),
     }
 }

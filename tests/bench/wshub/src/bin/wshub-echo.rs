@@ -1,10 +1,10 @@
 //! Echo through the application thread: the events of all connections arrive in one loop.
 
-use wshub::{Event, Server};
-use wshub_servers::{limits, listening};
+use wshub::Event;
+use wshub_servers::{builder, listening};
 
 fn main() -> std::io::Result<()> {
-    let server = Server::builder().limits(limits()).bind("127.0.0.1:0")?;
+    let server = builder()?.bind("127.0.0.1:0")?;
     listening(server.local_addr()?);
     for event in server.events() {
         if let Event::Message(connection, message) = event {
