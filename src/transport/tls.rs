@@ -19,16 +19,18 @@ use rustls::{Connection, ServerConfig, ServerConnection};
 use super::{How, Transport, Waker};
 use crate::lock::lock;
 
-/// Plaintext that is encrypted before the stream below has taken what came before it: four full
-/// records, which is what a flush of collected frames fills.
-const AHEAD: usize = 64 << 10;
+/// Plaintext that is encrypted before the stream below has taken what came before it: a flush of
+/// collected frames, or a message of 64 KiB with its header, in one write.
+const AHEAD: usize = 66 << 10;
+/// The longest record (RFC 8446 section 5.2).
+const RECORD: usize = 5 + (16 << 10) + 256;
 /// What one read from the stream below takes, at least and at most: an idle connection holds the
-/// least, and the most is a full record (RFC 8446 section 5.2).
-const READ: RangeInclusive<usize> = 512..=5 + (16 << 10) + 256;
+/// least, and the most is a message of 64 KiB in its records.
+const READ: RangeInclusive<usize> = 512..=66 << 10;
 
 /// The most that one connection's buffers hold: ciphertext that waits, what was read, the record
-/// that rustls has of it, and its plaintext.
-pub(crate) const BUFFERS: usize = AHEAD + 4 * *READ.end();
+/// that rustls has of it, and its plaintext, of which rustls takes one record more when it has one.
+pub(crate) const BUFFERS: usize = AHEAD + *READ.end() + 3 * RECORD;
 
 pub(crate) struct TlsTransport {
     below: Arc<dyn Transport>,
@@ -49,40 +51,41 @@ struct Session {
     write_ended: bool,
 }
 
-/// What was read from below and not given to rustls. Its memory goes as soon as it is empty: rustls
-/// keeps what it needs of a record that has come in part.
+/// What was read from below and not given to rustls: `bytes[start..end]`.
 #[derive(Default)]
 struct Raw {
     bytes: Vec<u8>,
-    taken: usize,
-    /// How much the last read brought.
-    last: usize,
+    start: usize,
+    end: usize,
 }
 
 impl Raw {
     fn rest(&self) -> &[u8] {
-        self.bytes.get(self.taken..).unwrap_or_default()
+        self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
     fn take(&mut self, count: usize) {
-        self.taken += count;
-        if self.taken >= self.bytes.len() {
-            self.clear();
-        }
+        self.start += count;
     }
 
     fn clear(&mut self) {
-        (self.bytes, self.taken) = (Vec::new(), 0);
+        (self.start, self.end) = (0, 0);
     }
 
-    /// Reads, when everything was taken. A read that brings much makes room for more the next time.
+    /// Reads, when everything was taken. A read that fills its room makes the next one's larger. The
+    /// room stays, however short the reads that follow (the end of a long message is one), until
+    /// nothing comes by the deadline, which is soon where the reader holds memory for nothing, too.
     fn fill(&mut self, below: &dyn Transport, deadline: Option<Instant>) -> io::Result<usize> {
-        self.bytes = vec![0; (2 * self.last).clamp(*READ.start(), *READ.end())];
+        let full = self.end == self.bytes.len();
+        self.clear();
+        if full {
+            let room = (2 * self.bytes.len()).clamp(*READ.start(), *READ.end());
+            self.bytes.resize(room, 0);
+        }
         let read = super::read(below, &mut self.bytes, deadline);
-        self.last = *read.as_ref().unwrap_or(&0);
-        self.bytes.truncate(self.last);
-        if self.last == 0 {
-            self.clear();
+        match read {
+            Ok(read) => self.end = read.min(self.bytes.len()),
+            Err(_) => *self = Raw::default(),
         }
         read
     }
@@ -187,9 +190,26 @@ impl Session {
         Ok(())
     }
 
-    /// Plaintext for the reader; `None` when more must be read from below first, 0 after the peer's
-    /// close_notify.
+    /// Plaintext for the reader, of all records that came as much as fits; `None` when more must be
+    /// read from below first, 0 after the peer's close_notify.
     fn decrypt(&mut self, buffer: &mut [u8], below: &dyn Transport) -> io::Result<Option<usize>> {
+        let mut filled = 0;
+        while let Some(room @ [_, ..]) = buffer.get_mut(filled..) {
+            match self.decrypt_some(room, below) {
+                Ok(Some(read)) if read > 0 => filled += read,
+                // An end and a failure are there at the next read, too.
+                _ if filled > 0 => break,
+                nothing => return nothing,
+            }
+        }
+        Ok(Some(filled))
+    }
+
+    fn decrypt_some(
+        &mut self,
+        buffer: &mut [u8],
+        below: &dyn Transport,
+    ) -> io::Result<Option<usize>> {
         loop {
             match self.connection.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
