@@ -144,9 +144,10 @@ impl Reader {
 
     /// The payload length, once the header is complete.
     fn header(&mut self, bytes: &mut &[u8]) -> Result<Option<u64>> {
-        let mut need = 2;
+        let mut need = 2usize;
         loop {
-            let n = (need - self.have).min(bytes.len());
+            // A header that came in pieces may have more than its first two bytes already.
+            let n = need.saturating_sub(self.have).min(bytes.len());
             self.header[self.have..self.have + n].copy_from_slice(&bytes[..n]);
             self.have += n;
             *bytes = &bytes[n..];
@@ -209,5 +210,32 @@ impl Reader {
             self.control.clear();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_read_wherever_it_is_cut() {
+        for len in [NUMBER, 125, 126, 70_000] {
+            let payload = Payload::new(len);
+            let (frame, mut stream) = (Frame::message(&payload, true, false), Vec::new());
+            (0..2).for_each(|n| frame.push(&mut stream, n));
+            for piece in 1..12 {
+                let (mut reader, mut seen) = (Reader::default(), Vec::new());
+                for bytes in stream.chunks(piece) {
+                    let fed = reader.feed(bytes, &payload, |received| {
+                        if let Received::Message(number) = received {
+                            seen.push(number);
+                        }
+                        Ok(())
+                    });
+                    fed.unwrap();
+                }
+                assert_eq!(seen, [0, 1], "{len} bytes in pieces of {piece}");
+            }
+        }
     }
 }
