@@ -1,7 +1,5 @@
 //! Rooms: a set of connections that the user owns and broadcasts to.
 
-use std::collections::BTreeMap;
-
 use crate::connection::{Connection, ReadyState};
 use crate::message::{Message, Prepared};
 use crate::server::Broadcast;
@@ -36,9 +34,8 @@ use crate::server::Broadcast;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Group {
-    /// By id, so that everybody is sent to in the order of their coming; then by address, for servers
-    /// number their connections separately.
-    members: BTreeMap<(u64, usize), Connection>,
+    /// In the order of [`key`].
+    members: Vec<Connection>,
     /// With so many members it is time to look for ended ones.
     full: usize,
 }
@@ -55,14 +52,17 @@ impl Group {
             self.forget_ended();
             self.full = 2 * self.members.len().max(8);
         }
-        self.members
-            .insert(key(connection), connection.clone())
-            .is_none()
+        let place = self.place(connection);
+        if let Err(at) = place {
+            self.members.insert(at, connection.clone());
+        }
+        place.is_err()
     }
 
     /// Lets a connection go; false if it was not in.
     pub fn leave(&mut self, connection: &Connection) -> bool {
-        self.members.remove(&key(connection)).is_some()
+        let place = self.place(connection);
+        place.map(|at| self.members.remove(at)).is_ok()
     }
 
     /// True if the connection is in and has not ended.
@@ -73,7 +73,7 @@ impl Group {
     /// The members that have not ended, the oldest connection first.
     pub fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.members
-            .values()
+            .iter()
             .filter(|member| member.ready_state() != ReadyState::Closed)
     }
 
@@ -104,16 +104,23 @@ impl Group {
 
     fn send(&mut self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         self.forget_ended();
-        let others = self.members.values().filter(|&it| Some(it) != except);
+        let others = self.members.iter().filter(|&it| Some(it) != except);
         Broadcast::of(others.map(|member| member.send_prepared(message)))
+    }
+
+    /// Where a connection is, or belongs.
+    fn place(&self, connection: &Connection) -> Result<usize, usize> {
+        self.members.binary_search_by_key(&key(connection), key)
     }
 
     fn forget_ended(&mut self) {
         self.members
-            .retain(|_, member| member.ready_state() != ReadyState::Closed);
+            .retain(|member| member.ready_state() != ReadyState::Closed);
     }
 }
 
+/// By id, so that everybody is sent to in the order of their coming; then by address, for servers number their
+/// connections separately.
 fn key(connection: &Connection) -> (u64, usize) {
     (connection.id(), connection.address())
 }
