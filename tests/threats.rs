@@ -362,14 +362,19 @@ B21: order of events
     b21_messages_come_in_wire_order_from_many_clients_at_once
     - 1,000 clients are 200 here, in every way to leave; the thousand is for the tests that take long
 B22: shutdown in every state
-    b22_a_shutdown_waits_for_no_tls_handshake
     b22_a_connection_whose_101_is_just_written_closes_cleanly
     b22_a_dropped_server_does_not_wait_for_those_that_never_read
     b22_a_handler_that_blocks_is_reported
+    b22_a_hook_that_blocks_is_reported_also_where_its_handshake_gave_way
     b22_a_hook_that_blocks_is_reported_and_holds_nothing_up
     b22_a_send_that_is_blocked_in_a_handler_ends_with_the_shutdown
     b22_a_shutdown_does_not_wait_for_descriptors
+    b22_a_shutdown_waits_for_no_tls_handshake
+    b22_a_stop_waits_for_a_thread_that_is_slow_and_not_for_one_that_is_busy
+    b22_a_stream_that_comes_behind_the_shutdown_is_refused_at_once
     b22_a_stream_that_comes_during_the_shutdown_does_not_hold_it_up
+    b22_a_stream_that_keeps_its_thread_has_its_close_all_the_same
+    b22_a_stream_that_keeps_its_thread_when_it_is_dropped_is_reported
     b22_from_another_thread_every_client_sees_1001_and_events_end
     b22_from_within_the_loop_with_much_still_waiting
     b22_half_a_request_does_not_hold_a_shutdown_up
