@@ -75,6 +75,7 @@ H7: Upgrade and Connection are lists
     h07_upgrade_and_connection_are_lists_of_tokens
     h07_upgrade_is_a_token_list
 H8: a key without Upgrade
+    h08_who_wants_an_upgrade_is_not_answered_as_if_it_did_not
     h08_a_key_without_upgrade_gets_426
     h08_a_key_without_upgrade_or_connection
     cve_2026_59898_no_upgrade_without_its_header
