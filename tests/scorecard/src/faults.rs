@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::str::FromStr;
 
-use crate::subject::beside;
+use scorecard::support::wait_until;
+
+use crate::subject::{Subject, beside};
 
 pub struct Faults {
     plan: PathBuf,
@@ -36,10 +39,23 @@ impl Faults {
 
     /// How often it still fails.
     pub fn left(&self) -> u32 {
-        let plan = fs::read_to_string(&self.plan).unwrap_or_default();
-        let count = plan.split(' ').nth(2);
-        // Being written just now.
-        count.and_then(|it| it.parse().ok()).unwrap_or(u32::MAX)
+        // Nothing: it is being written just now.
+        self.word(2).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes that the program has allocated; `subject` accepts once more for that.
+    pub fn heap(&self, subject: &Subject) -> u64 {
+        self.set("heap", 0, 1);
+        subject.assert_echoes();
+        wait_until("the heap is told", || self.left() == 0);
+        let bytes = self.word(1).unwrap();
+        self.end();
+        bytes
+    }
+
+    fn word<T: FromStr>(&self, n: usize) -> Option<T> {
+        let plan = fs::read_to_string(&self.plan).ok()?;
+        plan.split(' ').nth(n)?.parse().ok()
     }
 
     pub fn end(&self) {

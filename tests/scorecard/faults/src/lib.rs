@@ -1,7 +1,8 @@
 //! Faults of the system, as a library that LD_PRELOAD puts in front of the C library.
 //!
 //! The file that `WSHUB_FAULTS` names holds a call, an error number and how often that call fails, such as
-//! `accept4 23 5`; the count goes down there. Missing or at 0, all goes well. SIGUSR1 is caught and does nothing, but
+//! `accept4 23 5`; the count goes down there. Missing or at 0, all goes well. `heap 0 1` asks for the bytes that are
+//! allocated: the next accept puts them in place of the 0, and the count at 0. SIGUSR1 is caught and does nothing, but
 //! interrupts the call it meets.
 
 use std::ffi::{CStr, c_int, c_void};
@@ -22,6 +23,15 @@ fn fault(call: &str) -> Option<c_int> {
     }
     fs::write(path, format!("{call} {error} {}", count - 1)).ok()?;
     Some(error)
+}
+
+/// What malloc has given out and not got back; true for the whole process with MALLOC_ARENA_MAX=1.
+fn tell_heap() {
+    // SAFETY: it reads the allocator's own books, under its lock.
+    let books = unsafe { libc::mallinfo2() };
+    if let Some(path) = std::env::var_os("WSHUB_FAULTS") {
+        let _ = fs::write(path, format!("heap {} 0", books.uordblks + books.hblkhd));
+    }
 }
 
 /// The C library's own function of this name.
@@ -45,6 +55,9 @@ pub unsafe extern "C" fn accept4(
 ) -> c_int {
     type Accept = unsafe extern "C" fn(c_int, *mut sockaddr, *mut socklen_t, c_int) -> c_int;
     static REAL: AtomicUsize = AtomicUsize::new(0);
+    if fault("heap").is_some() {
+        tell_heap();
+    }
     if let Some(error) = fault("accept4") {
         // SAFETY: errno is the thread's own.
         unsafe { *libc::__errno_location() = error };

@@ -24,6 +24,7 @@ pub fn soak(time: Duration) -> Vec<Row> {
     let mut subject = Subject::start(command.env("MALLOC_ARENA_MAX", "1"));
     let addr = subject.addr();
     let at_rest = (subject.now().threads, subject.descriptors());
+    let heap_at_rest = faults.heap(&subject);
     let stop = Arc::new(AtomicBool::new(false));
     let echoes = Arc::new(AtomicU64::new(0));
     let polite = start(POLITE, {
@@ -56,6 +57,8 @@ pub fn soak(time: Duration) -> Vec<Row> {
         thread::sleep(Duration::from_millis(100));
     }
     let now = (subject.now().threads, subject.descriptors());
+    let heap = faults.heap(&subject);
+    eprintln!("heap: {heap_at_rest} bytes at rest, {heap} then");
     let early = memory[1.min(memory.len() - 1)..]
         .iter()
         .take(3)
