@@ -189,6 +189,25 @@ fn both_directions_carry_what_was_written() {
 }
 
 #[test]
+fn a_message_of_many_records_is_taken_in_one_read_again_and_again() {
+    let pair = pair();
+    let bytes = pattern(60_000);
+    let mut got = vec![0; 64 << 10];
+    for round in 0..10 {
+        transport::write_all(&*pair.client, &bytes, soon()).unwrap();
+        // A read that is filled makes the next one larger: after a few there is room for all.
+        let read = match round {
+            0..3 => read_exactly(&pair.server, bytes.len()).len(),
+            _ => pair.server.read(&mut got, Some(soon())).unwrap(),
+        };
+        assert_eq!(read, bytes.len());
+        transport::write_all(&*pair.client, b"a little", soon()).unwrap();
+        assert_eq!(read_exactly(&pair.server, 8), b"a little");
+    }
+    assert!(got[..bytes.len()] == bytes);
+}
+
+#[test]
 fn what_is_not_all_out_is_not_all_written() {
     let pair = pair();
     pair.valve.set(0);
