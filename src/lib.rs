@@ -16,7 +16,7 @@
 //!   misses: [`Overflow`], [`SendError`].
 //! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`],
 //!   [`secret_matches`]; plain requests: [`Response`].
-//! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`.
+//! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`; over a stream of your own: `TlsStream`.
 //! - Ending: [`ServerHandle::shutdown`], [`Server::shutdown`], [`ShutdownReport`]; counting:
 //!   [`Stats`].
 //! - Threads: one per open connection or handshake, of [`Limits::stack_size`], kept a while for the
@@ -96,6 +96,6 @@ pub use server::{
 };
 pub use stats::Stats;
 #[cfg(feature = "tls")]
-pub use tls::{Tls, TlsBuilder, TlsError, TlsVersion};
+pub use tls::{Tls, TlsBuilder, TlsError, TlsStream, TlsVersion};
 pub use transport::{How, Transport, Waker};
 pub use websocket::{HandshakeError, WebSocket, WebSocketReader, WebSocketWriter};

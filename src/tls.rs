@@ -1,5 +1,7 @@
 //! TLS for a server: certificates and keys from PEM, client certificates, and new ones while it runs.
 
+mod stream;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,11 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, RootCertStore, SupportedProtocolVersion};
 
+use crate::handshake::Refusal;
 use crate::lock::lock;
+use crate::transport;
+
+pub use stream::TlsStream;
 
 /// What a server needs to speak TLS (`wss://`, `https://`): certificates, their keys, and whom it
 /// asks for a certificate. For [`ServerBuilder::tls`](crate::ServerBuilder::tls). Feature `tls`.
@@ -484,8 +490,26 @@ impl From<TlsError> for io::Error {
     }
 }
 
+/// Why a server refuses a client; where the stream failed, or ended, that error.
+pub(crate) fn refusal(error: transport::HandshakeError) -> Result<Refusal, io::Error> {
+    match error {
+        transport::HandshakeError::PlainText => Ok(Refusal::PlainOnTlsPort),
+        transport::HandshakeError::Tls(error) => Ok(Refusal::TlsHandshake {
+            problem: explain(&error),
+        }),
+        transport::HandshakeError::Io(error) => match error.kind() {
+            io::ErrorKind::TimedOut => Ok(Refusal::Timeout),
+            // A message that is longer than any may be.
+            io::ErrorKind::InvalidData => Ok(Refusal::TlsHandshake {
+                problem: error.to_string(),
+            }),
+            _ => Err(error),
+        },
+    }
+}
+
 /// Why a TLS handshake failed, and what to do, for the log.
-pub(crate) fn explain(error: &rustls::Error) -> String {
+fn explain(error: &rustls::Error) -> String {
     let remedy = match error {
         rustls::Error::AlertReceived(alert) => remedy_for(*alert),
         rustls::Error::NoCertificatesPresented => {

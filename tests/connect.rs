@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::app::App;
-use support::hostile::{self, Peer, SWITCHING, header};
+use support::hostile::{self, Peer, SWITCHING, header, proxy};
 use support::{PATIENCE, frame, read_head, server_frame};
 use wshub::{
     Client, ClientError, ClientRequest, Error, InvalidAnswer, InvalidUrl, Limits, Proxy,
@@ -434,25 +434,6 @@ fn a_name_is_looked_up_and_its_addresses_tried() {
 }
 
 // ---- proxies
-
-/// An HTTP proxy that lets one client through; returns the head of its request.
-fn proxy(answer: &'static str) -> Peer<String> {
-    Peer::new(move |mut client| {
-        let head = read_head(&mut client).unwrap();
-        let target = head.split(' ').nth(1).unwrap();
-        let server = TcpStream::connect(target).unwrap();
-        client.write_all(answer.as_bytes()).unwrap();
-        let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-        let back = thread::spawn(move || {
-            let _ = io::copy(&mut from, &mut to);
-            let _ = to.shutdown(std::net::Shutdown::Write);
-        });
-        let _ = io::copy(&mut client, &mut &server);
-        let _ = server.shutdown(std::net::Shutdown::Write);
-        back.join().unwrap();
-        head
-    })
-}
 
 fn through(addr: SocketAddr, url: &str) -> ClientRequest {
     hurried(url).with_proxy(Proxy::new(addr.ip().to_string(), addr.port()))

@@ -5,16 +5,18 @@ mod support;
 mod support_tls;
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+use support::PATIENCE;
 use support::app::App;
 use support::child::{Child, in_child, tell};
-use support::hostile::{self, Peer};
+use support::hostile::{self, Peer, header, proxy};
 use support_tls::Authority;
 use wshub::{
-    ClientError, ClientRequest, ClientTls, Error, Reconnecting, Server, Tls, TlsError,
+    ClientError, ClientRequest, ClientTls, Error, Proxy, Reconnecting, Server, Tls, TlsError,
     TlsHandshakeError, connect,
 };
 
@@ -73,6 +75,96 @@ fn a_client_and_the_server_over_tls() {
     assert!(
         matches!(event, wshub::ClientEvent::Connected { .. }),
         "{event:?}"
+    );
+}
+
+/// Four threads over one connection, none of which waits for another.
+#[test]
+fn both_ends_split_and_send_16_mib_at_the_same_time() {
+    const MESSAGES: usize = 256;
+    let bytes = |n: usize| vec![n as u8; 64 << 10];
+    let authority = Authority::new();
+    for client_closes in [true, false] {
+        let tls = authority.tls();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let accepting = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let stream = tls.accept(stream, PATIENCE).unwrap();
+            Server::builder().websocket(stream).unwrap().split()
+        });
+        let client = connect(request(addr, &trusting(&authority.pem()))).unwrap();
+        let ends = [client.split(), accepting.join().unwrap()];
+        let running = ends.map(|(mut reader, mut writer)| {
+            let sending = thread::spawn(move || {
+                (0..MESSAGES).for_each(|n| writer.send(bytes(n)).unwrap());
+                writer
+            });
+            let reading = thread::spawn(move || {
+                for n in 0..MESSAGES {
+                    assert!(reader.read().unwrap() == Some(bytes(n).into()), "{n}");
+                }
+                reader
+            });
+            (reading, sending)
+        });
+        let [client, server] =
+            running.map(|(reading, sending)| (reading.join().unwrap(), sending.join().unwrap()));
+        let (mut closing, mut other) = match client_closes {
+            true => (client, server),
+            false => (server, client),
+        };
+        closing.1.close(4000, "done").unwrap();
+        let answering = thread::spawn(move || {
+            assert_eq!(other.0.read().unwrap(), None);
+            other.0
+        });
+        assert_eq!(closing.0.read().unwrap(), None);
+        for reader in [&closing.0, &answering.join().unwrap()] {
+            let event = reader.close_event().unwrap();
+            assert!(event.was_clean && event.code == 4000, "{event:?}");
+        }
+    }
+}
+
+/// TLS goes on to the server: the proxy sees neither request nor certificate, and its name counts for nothing.
+#[test]
+fn through_a_proxy() {
+    let authority = Authority::new();
+    let app = App::echo(Server::builder().tls(&authority.tls()));
+    let tls = trusting(&authority.pem());
+    let through = |url: &str| {
+        let proxy = proxy("HTTP/1.1 200 Connection established\r\n\r\n");
+        let way = Proxy::new("127.0.0.1", proxy.addr.port());
+        let request = ClientRequest::new(url).unwrap().with_tls(&tls);
+        (connect(request.with_proxy(way)), proxy)
+    };
+    let (client, peer) = through(&url(app.addr));
+    let mut client = client.unwrap();
+    assert_eq!(client.peer_addr(), Some(peer.addr));
+    let long = vec![7; 1 << 20];
+    client.send(long.clone()).unwrap();
+    assert_eq!(client.read().unwrap(), Some(long.into()));
+    client.close(1000, "").unwrap();
+    assert_eq!(client.read().unwrap(), None);
+    assert!(client.close_event().unwrap().was_clean);
+    drop(client);
+    let target = format!("localhost:{}", app.addr.port());
+    let head = peer.end();
+    assert!(
+        head.starts_with(&format!("CONNECT {target} HTTP/1.1\r\n")),
+        "{head}"
+    );
+    assert_eq!(header(&head, "Host"), Some(&*target));
+
+    let (client, _) = through(&format!("wss://127.0.0.1:{}/", app.addr.port()));
+    let error = client.unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            ClientError::Tls(TlsHandshakeError::WrongHost { .. })
+        ),
+        "{error:?}"
     );
 }
 

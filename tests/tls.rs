@@ -5,9 +5,9 @@ mod support;
 mod support_tls;
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustls::{HandshakeKind, ProtocolVersion};
@@ -15,7 +15,10 @@ use support::app::App;
 use support::{Client, PATIENCE, dial, read_head, read_to_close, upgrade, wait_until};
 use support_tls::{Authority, Stream, connect, secure, secure_over, session};
 use wshub::testing::{Duplex, duplex};
-use wshub::{Accept, Event, Limits, Reject, Response, Server, ServerBuilder, Tls, TlsVersion};
+use wshub::{
+    Accept, Event, HandshakeError, Limits, Refusal, Reject, Response, Server, ServerBuilder, Tls,
+    TlsStream, TlsVersion, WebSocket,
+};
 
 fn echo(authority: &Authority) -> App {
     App::echo(Server::builder().tls(&authority.tls()))
@@ -728,4 +731,106 @@ fn a_closure_per_connection_speaks_tls_too() {
     assert_eq!(client.read_message().close().0, 1001);
     client.send_close(1001, "");
     handle.wait();
+}
+
+// ---- over a stream of one's own
+
+/// One connection of a listener of one's own.
+fn accept_one(tls: Tls, timeout: Duration) -> (SocketAddr, JoinHandle<Accepted>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let accepting = thread::spawn(move || tls.accept(listener.accept().unwrap().0, timeout));
+    (addr, accepting)
+}
+
+type Accepted = Result<TlsStream, HandshakeError>;
+
+#[test]
+fn a_websocket_over_a_stream_of_ones_own() {
+    let authority = Authority::new();
+    let (addr, accepting) = accept_one(authority.tls(), PATIENCE);
+    let serving = thread::spawn(move || {
+        let mut stream = accepting.join().unwrap().unwrap();
+        assert!(stream.client_certificates().is_empty());
+        stream.set_timeout(Some(PATIENCE));
+        let mut ws = WebSocket::accept(stream).unwrap();
+        while let Some(message) = ws.read().unwrap() {
+            ws.send(message).unwrap();
+        }
+        assert!(ws.close_event().unwrap().was_clean);
+    });
+    let mut client = connect(addr, &authority);
+    for len in [0, 16_384, 1 << 20] {
+        client.send_binary(&vec![7; len]);
+        assert_eq!(client.read_message().payload.len(), len);
+    }
+    client.send_close(1000, "");
+    assert_eq!(client.read().close().0, 1000);
+    // With close_notify: rustls would report UnexpectedEof.
+    assert!(client.at_end());
+    serving.join().unwrap();
+}
+
+#[test]
+fn a_stream_of_ones_own_keeps_its_timeout_and_loses_nothing_by_it() {
+    let authority = Authority::new();
+    let (addr, accepting) = accept_one(authority.tls(), PATIENCE);
+    let mut client = secure(addr, authority.client_config(None), "localhost").unwrap();
+    let mut stream = accepting.join().unwrap().unwrap();
+    stream.set_timeout(Some(Duration::from_millis(20)));
+    let late = stream.read(&mut [0; 8]).unwrap_err();
+    assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    client.write_all(b"late").unwrap();
+    stream.set_timeout(Some(PATIENCE));
+    let mut got = [0; 4];
+    stream.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"late");
+    // Nobody reads.
+    stream.set_timeout(Some(Duration::from_millis(100)));
+    let full = (0..)
+        .find_map(|_| stream.write(&[7; 100_000]).err())
+        .unwrap();
+    assert_eq!(full.kind(), io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn who_is_refused_over_a_stream_of_ones_own_is_told_why() {
+    let authority = Authority::new();
+    let refusal = |accepting: JoinHandle<Accepted>| match accepting.join().unwrap() {
+        Err(HandshakeError::Refused(refusal)) => refusal,
+        other => panic!("{other:?}"),
+    };
+    let (addr, accepting) = accept_one(authority.tls(), PATIENCE);
+    let answer = support::exchange(addr, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(answer.contains("use wss:// in place of ws://"), "{answer}");
+    assert!(matches!(refusal(accepting), Refusal::PlainOnTlsPort));
+
+    let (addr, accepting) = accept_one(authority.tls(), PATIENCE);
+    let stranger = Authority::new().client_config(None);
+    assert!(secure(addr, stranger, "localhost").is_err());
+    let told = refusal(accepting).to_string();
+    assert!(told.contains("give the client your CA"), "{told}");
+
+    let (addr, accepting) = accept_one(authority.tls(), Duration::from_millis(100));
+    let silent = dial(addr);
+    assert!(matches!(refusal(accepting), Refusal::Timeout));
+    drop(silent);
+
+    let (addr, accepting) = accept_one(authority.tls(), PATIENCE);
+    dial(addr)
+        .write_all(&client_hello(&authority)[..40])
+        .unwrap();
+    assert!(matches!(refusal(accepting), Refusal::PeerLeft));
+}
+
+#[test]
+fn a_builder_with_tls_says_who_speaks_it_over_a_stream_of_ones_own() {
+    let authority = Authority::new();
+    let (ours, _theirs) = duplex();
+    let error = Server::builder().tls(&authority.tls()).websocket(ours);
+    let Err(HandshakeError::Io(error)) = error else {
+        panic!("it does not speak TLS");
+    };
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("Tls::accept"), "{error}");
 }

@@ -146,7 +146,8 @@ impl ServerBuilder {
     /// Speaks TLS on every connection, and nothing else: `wss://`, and `https://` for the
     /// [`http`](ServerBuilder::http) hook. The TLS handshake counts into
     /// [`handshake_timeout`](Limits::handshake_timeout); who comes without TLS is told so (400).
-    /// Streams that are [attached](Server::attach) speak it as well. Feature `tls`.
+    /// Streams that are [attached](Server::attach) speak it as well; for
+    /// [`websocket`](ServerBuilder::websocket) there is [`Tls::accept`]. Feature `tls`.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: &Tls) -> Self {
         self.tls = Some(tls.clone());
@@ -218,9 +219,16 @@ impl ServerBuilder {
     /// # Errors
     /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if an origin, host or subprotocol that was set
-    /// could never match.
+    /// could never match, or [`tls`](ServerBuilder::tls) was: here the stream has to speak it
+    /// (`Tls::accept`).
     pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
         self.check_rules()?;
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            let text = "websocket() speaks no TLS over the stream it is given: leave .tls(…) out, \
+                        and give it the stream that Tls::accept returns";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
+        }
         let mut limits = self.limits.clone();
         limits.bound_times();
         websocket::accept(stream, &limits, &self.rules, &self.hooks)

@@ -33,6 +33,8 @@ use crate::transport::{Guarded, Transport};
 pub use builder::ServerBuilder;
 pub use events::{Events, RecvError};
 pub use hub::{Broadcast, ShutdownReport};
+#[cfg(feature = "tls")]
+pub(crate) use secure::dismiss;
 pub use session::{HandlerResult, Session};
 
 use hub::Hub;

@@ -3,15 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-#[cfg(feature = "tls")]
-use std::io;
-
 use super::driver::LINGER;
 use super::hub::Hub;
 use super::opening;
 use crate::handshake::{Refusal, Request};
 #[cfg(feature = "tls")]
-use crate::tls::{Tls, explain};
+use crate::tls::{Tls, refusal};
 use crate::transport::{self, How, Transport};
 #[cfg(feature = "tls")]
 use crate::transport::{HandshakeError, TlsTransport};
@@ -65,24 +62,13 @@ pub(super) fn secure(
     let Some(tls) = &hub.tls else {
         return Ok(Secured::as_it_came(below));
     };
-    handshake(tls, below, deadline).map_err(|error| match error {
-        HandshakeError::PlainText => Refusal::PlainOnTlsPort,
-        HandshakeError::Tls(error) => Refusal::TlsHandshake {
-            problem: explain(&error),
-        },
-        HandshakeError::Io(error) => match error.kind() {
-            io::ErrorKind::TimedOut => Refusal::Timeout,
-            // A message that is longer than any may be.
-            io::ErrorKind::InvalidData => Refusal::TlsHandshake {
-                problem: error.to_string(),
-            },
-            _ => opening::ended(hub, id),
-        },
-    })
+    handshake(tls, below, deadline)
+        .map_err(|error| refusal(error).unwrap_or_else(|_| opening::ended(hub, id)))
 }
 
-/// Parts from a client that [`secure`] refused. Only one without TLS can read an answer.
-pub(super) fn dismiss(below: &dyn Transport, refusal: &Refusal) {
+/// Parts from a client that is refused before a request could be read. Only one without TLS can read
+/// an answer.
+pub(crate) fn dismiss(below: &dyn Transport, refusal: &Refusal) {
     match refusal {
         Refusal::PlainOnTlsPort => opening::answer_refusal(below, refusal),
         // So that no reset overtakes the alert.

@@ -41,7 +41,8 @@ impl Example {
         let lines = process.stdout.lines();
         let addr = lines
             .first()
-            .and_then(|line| line.strip_prefix("listening on ws://")?.strip_suffix('/'))
+            .and_then(|line| line.strip_prefix("listening on ")?.strip_suffix('/'))
+            .and_then(|url| url.strip_prefix("wss://").or(url.strip_prefix("ws://")))
             .unwrap_or_else(|| panic!("{command:?}: {lines:?} {:?}", process.stderr.lines()));
         Example {
             addr: addr.parse().unwrap(),

@@ -1,7 +1,7 @@
-//! Servers and proxies that do to a client what they should not.
+//! Servers and proxies that do to a client what they should not, and a proxy that does what it should.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -106,4 +106,23 @@ pub fn accept_of(key: &str) -> String {
         .encode_slice(hash.digest().bytes(), &mut accept)
         .unwrap();
     String::from_utf8(accept.to_vec()).unwrap()
+}
+
+/// An HTTP proxy that lets one client through; returns the head of its request.
+pub fn proxy(answer: &'static str) -> Peer<String> {
+    Peer::new(move |mut client| {
+        let head = read_head(&mut client).unwrap();
+        let target = head.split(' ').nth(1).unwrap();
+        let server = TcpStream::connect(target).unwrap();
+        client.write_all(answer.as_bytes()).unwrap();
+        let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let back = thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        let _ = io::copy(&mut client, &mut &server);
+        let _ = server.shutdown(Shutdown::Write);
+        back.join().unwrap();
+        head
+    })
 }

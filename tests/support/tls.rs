@@ -9,9 +9,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair,
 };
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned};
 use wshub::{Tls, TlsBuilder};
 
 use super::support::{Client, dial, upgrade};
@@ -90,13 +91,7 @@ impl Authority {
         versions: &[&'static rustls::SupportedProtocolVersion],
         certificate: Option<&Certified>,
     ) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).unwrap();
-        let builder =
-            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_protocol_versions(versions)
-                .unwrap()
-                .with_root_certificates(roots);
+        let builder = builder_trusting(self.0.der().clone(), versions);
         match certificate {
             None => builder.with_no_client_auth(),
             Some(one) => builder
@@ -104,6 +99,23 @@ impl Authority {
                 .unwrap(),
         }
     }
+}
+
+fn builder_trusting(
+    root: CertificateDer<'_>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.into_owned()).unwrap();
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+}
+
+/// A client that trusts this certificate.
+pub fn trusting(root: CertificateDer<'_>) -> ClientConfig {
+    builder_trusting(root, rustls::ALL_VERSIONS).with_no_client_auth()
 }
 
 pub type Stream<S = TcpStream> = StreamOwned<ClientConnection, S>;
