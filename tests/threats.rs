@@ -565,6 +565,8 @@ T3: renegotiation, key updates, records of one byte
     t03_one_byte_records_and_some_key_updates_carry_a_message
     t03_a_flood_of_key_updates_ends_its_connection_only
     t03_a_flood_of_key_updates_ends_the_connection
+    t03_a_flood_of_empty_records_ends_its_connection_only
+    t03_key_updates_between_single_bytes_cost_no_memory_and_move_no_deadline
     - renegotiation: tests/interop/run wss, with openssl s_client
 T4: the end of a TLS stream without close_notify
     t04_an_end_without_close_notify_is_a_truncation
@@ -607,7 +609,7 @@ GO-2026-6278 CVE-2025-10148 2b.37: gorilla, curl, Java #1132: predictable masks
     keys_differ
     no_key_is_given_where_the_source_fails
 2b.35: Java client CVE-2020-11050: no check of the host name
-    - waits for the feature tls: the client speaks over streams of its caller's
+    certificates_that_are_not_to_be_trusted_say_what_to_do
 CVE-2021-33880 2b.33: python websockets: comparing passwords takes as long as they agree
     cve_2021_33880_a_part_or_nothing_is_not_the_secret
     cve_2021_33880_every_bit_of_every_byte_counts
