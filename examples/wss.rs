@@ -28,9 +28,17 @@ fn main() -> ExitCode {
 
 /// From the files of the command line, else made here and now.
 fn certificate() -> io::Result<Tls> {
-    let mut files = std::env::args().skip(2);
-    if let (Some(certificate), Some(key)) = (files.next(), files.next()) {
-        return Ok(Tls::from_pem_files(certificate, key)?);
+    let files: Vec<String> = std::env::args().skip(2).collect();
+    match &files[..] {
+        [] => {}
+        [certificate, key] => {
+            return Tls::from_pem_files(certificate, key).map_err(io::Error::other);
+        }
+        _ => {
+            return Err(io::Error::other(
+                "give two files: the certificate and its key",
+            ));
+        }
     }
     let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let own = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
