@@ -2,6 +2,7 @@
 
 mod config;
 mod packing;
+mod spares;
 
 pub use config::Compression;
 pub(crate) use packing::{Context, Packing, Variants};
@@ -9,7 +10,18 @@ pub(crate) use packing::{Context, Packing, Variants};
 pub(crate) use crate::handshake::deflate::Agreed;
 
 use crate::protocol::Role;
-use crate::protocol::inflate::Inflater;
+use crate::protocol::inflate::{Decoder, Inflater};
+use spares::Spares;
+
+static DECODERS: Spares<Decoder> = Spares::new();
+
+fn take_decoder() -> Decoder {
+    DECODERS.take(|_| true).unwrap_or_default()
+}
+
+fn give_back(decoder: Decoder) {
+    DECODERS.give_back(decoder);
+}
 
 impl Agreed {
     /// For what comes in, in this role.
@@ -19,7 +31,7 @@ impl Agreed {
             Role::Client => self.server,
         };
         let window_bits = peer.context_takeover.then_some(peer.window_bits);
-        Inflater::new(window_bits, max_message)
+        Inflater::new(window_bits, max_message).with_decoders(take_decoder, give_back)
     }
 
     /// For what goes out, in this role.

@@ -4,18 +4,15 @@
 //! few that the process keeps, outside of every lock, and gives it back. With context takeover each connection has its
 //! own, and frames leave in the order in which it made them.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
+use super::spares::Spares;
 use crate::handshake::deflate::Direction;
-use crate::lock::lock;
 use crate::protocol::deflate::{Deflater, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
 
-/// Compressors that are kept for the next message. More exist only while more threads compress at the same time.
-const SPARE: usize = 4;
-
-static SPARES: Mutex<Vec<Spare>> = Mutex::new(Vec::new());
+static SPARES: Spares<Spare> = Spares::new();
 
 struct Spare {
     window_bits: u8,
@@ -62,34 +59,17 @@ impl Packing {
     }
 
     fn pack_with_spare(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        let mut spare = self.take_spare();
-        let packed = spare.deflater.deflate(payload);
-        spare.deflater.start_over();
-        let mut spares = lock(&SPARES);
-        if spares.len() < SPARE {
-            spares.push(spare);
-        }
-        packed
-    }
-
-    fn take_spare(&self) -> Spare {
-        let mut spares = lock(&SPARES);
         let fits =
             |spare: &Spare| (spare.window_bits, spare.level) == (self.window_bits, self.level);
-        let found = spares.iter().position(fits);
-        let (kept, other) = match found {
-            Some(at) => (Some(spares.swap_remove(at)), None),
-            // Those of servers that are gone make room.
-            None if spares.len() == SPARE => (None, spares.pop()),
-            None => (None, None),
-        };
-        drop(spares);
-        drop(other);
-        kept.unwrap_or_else(|| Spare {
+        let mut spare = SPARES.take(fits).unwrap_or_else(|| Spare {
             window_bits: self.window_bits,
             level: self.level,
             deflater: Deflater::new(self.window_bits, self.level),
-        })
+        });
+        let packed = spare.deflater.deflate(payload);
+        spare.deflater.start_over();
+        SPARES.give_back(spare);
+        packed
     }
 }
 
@@ -150,6 +130,7 @@ impl Variants {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spares::MOST;
     use super::*;
     use crate::message::Prepared;
     use crate::protocol::inflate::Inflater;
@@ -209,7 +190,7 @@ mod tests {
                 });
             }
         });
-        assert!(lock(&SPARES).len() <= SPARE);
+        assert!(SPARES.len() <= MOST);
     }
 
     #[test]

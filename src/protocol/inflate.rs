@@ -12,12 +12,23 @@ const FIRST: usize = 1 << 10;
 /// What stays for the next message, however short the last one was.
 const KEEP: usize = 64 << 10;
 
+/// What reads DEFLATE data, of any window.
+pub struct Decoder(Decompress);
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Decoder(Decompress::new_with_window_bits(false, MAX_WINDOW_BITS))
+    }
+}
+
 /// Inflates the compressed messages of one peer.
 ///
 /// Between two messages nothing but the window is needed, and that only with context takeover: it is kept here as plain
-/// bytes, and the decoder, some 48 KiB of tables, goes when the connection falls silent.
+/// bytes. The decoder, 47 KiB of tables, is held during a message only.
 pub struct Inflater {
-    decoder: Option<Decompress>,
+    decoder: Option<Decoder>,
+    take_decoder: fn() -> Decoder,
+    give_back: fn(Decoder),
     /// The end of what earlier messages held, for later ones to refer to.
     window: Vec<u8>,
     /// How much of it a message may refer to; 0 without context takeover.
@@ -36,6 +47,8 @@ impl Inflater {
     pub fn new(window_bits: Option<u8>, max_message: usize) -> Inflater {
         Inflater {
             decoder: None,
+            take_decoder: Decoder::default,
+            give_back: drop,
             window: Vec::new(),
             max_window: window_bits
                 .map_or(0, |bits| 1 << bits.clamp(MIN_WINDOW_BITS, MAX_WINDOW_BITS)),
@@ -43,6 +56,16 @@ impl Inflater {
             max_message,
             taken: 0,
             ended: false,
+        }
+    }
+
+    /// The same, with decoders that others use, too.
+    #[must_use]
+    pub fn with_decoders(self, take: fn() -> Decoder, give_back: fn(Decoder)) -> Inflater {
+        Inflater {
+            take_decoder: take,
+            give_back,
+            ..self
         }
     }
 
@@ -102,6 +125,9 @@ impl Inflater {
                 return Err(Violation::InvalidDeflate);
             }
         }
+        if let Some(decoder) = self.decoder.take() {
+            (self.give_back)(decoder);
+        }
         self.remember();
         Ok(())
     }
@@ -122,21 +148,18 @@ impl Inflater {
 
     /// Memory is held that only the next message needs.
     pub fn is_oversized(&self) -> bool {
-        self.decoder.is_some() || self.output.capacity() > 0
+        self.output.capacity() > 0
     }
 
     /// Gives that memory back; between two messages only.
     pub fn trim(&mut self) {
-        self.decoder = None;
         self.output = Vec::new();
         self.window.shrink_to_fit();
     }
 
     /// The decoder at the start of a run of blocks, with the window in its back.
     fn start_decoder(&mut self) -> Result<(), Violation> {
-        let decoder = self
-            .decoder
-            .get_or_insert_with(|| Decompress::new_with_window_bits(false, MAX_WINDOW_BITS));
+        let Decoder(decoder) = self.decoder.get_or_insert_with(self.take_decoder);
         decoder.reset(false);
         if self.window.is_empty() {
             return Ok(());
@@ -147,14 +170,14 @@ impl Inflater {
 
     fn end_run(&mut self) {
         self.ended = true;
-        if let Some(decoder) = &mut self.decoder {
+        if let Some(Decoder(decoder)) = &mut self.decoder {
             decoder.reset(false);
         }
     }
 
     /// One call of the decoder: how it went, and how many bytes it took.
     fn decode(&mut self, compressed: &[u8]) -> Result<(Status, usize), Violation> {
-        let Some(decoder) = &mut self.decoder else {
+        let Some(Decoder(decoder)) = &mut self.decoder else {
             return Ok((Status::Ok, compressed.len()));
         };
         let before = decoder.total_in();
