@@ -17,6 +17,8 @@
 //! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`],
 //!   [`secret_matches`]; plain requests: [`Response`].
 //! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`; over a stream of your own: `TlsStream`.
+//! - Compression, with the feature `deflate`: `Compression`, `ServerBuilder::compression`,
+//!   `Connection::send_uncompressed`.
 //! - Ending: [`ServerHandle::shutdown`], [`Server::shutdown`], [`ShutdownReport`]; counting:
 //!   [`Stats`].
 //! - Threads: one per open connection or handshake, of [`Limits::stack_size`], kept a while for the
