@@ -373,3 +373,39 @@ fn what_a_hook_accepted_can_be_read_back() {
     let chosen = Accept::new().with_subprotocol("chat").expect("a token");
     assert_eq!(chosen.subprotocol(), Some("chat"));
 }
+
+#[cfg(feature = "client")]
+#[test]
+fn every_answer_that_opens_nothing_says_what_to_do() {
+    let chosen = || "v9".to_owned();
+    for (answer, words) in [
+        (InvalidAnswer::NotHttp, "check host and port"),
+        (InvalidAnswer::Tls, "use wss://"),
+        (
+            InvalidAnswer::HeadTooLarge { limit: 7 },
+            "7 bytes; raise max_head",
+        ),
+        (
+            InvalidAnswer::LineTooLong { limit: 7 },
+            "7 bytes; raise max_line",
+        ),
+        (
+            InvalidAnswer::TooManyHeaders { limit: 7 },
+            "7 header lines; raise max_headers",
+        ),
+        (InvalidAnswer::Malformed("no status"), "no status"),
+        (InvalidAnswer::Upgrade, "`Upgrade: websocket`"),
+        (InvalidAnswer::Connection, "`Connection: Upgrade`"),
+        (InvalidAnswer::Accept, "no WebSocket server"),
+        (
+            InvalidAnswer::Subprotocol { chosen: chosen() },
+            "subprotocol \"v9\"",
+        ),
+        (
+            InvalidAnswer::Extension { chosen: chosen() },
+            "extension \"v9\"",
+        ),
+    ] {
+        assert!(answer.to_string().contains(words), "{answer}");
+    }
+}
