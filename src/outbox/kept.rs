@@ -50,8 +50,11 @@ struct Waiting {
 }
 
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Kept {
     frames: VecDeque<Waiting>,
+    /// The answer to the latest ping, which goes before the next whole frame.
+    pong: Option<Vec<u8>>,
     /// Frames that were ever kept.
     pushed: u64,
     /// Bytes of the first frame that are written.
@@ -61,8 +64,6 @@ pub(super) struct Kept {
     /// Messages among the frames, and their bytes: what bounds apply to.
     messages: usize,
     message_bytes: usize,
-    /// The answer to the latest ping, which goes before the next whole frame.
-    pong: Option<Vec<u8>>,
     /// Since when a pong has waited, be it an earlier one.
     pong_since: Option<Instant>,
 }

@@ -14,19 +14,8 @@ use crate::transport::How;
 /// Collected bytes that are worth a write of their own.
 pub(super) const COLLECT: usize = 64 << 10;
 
+#[repr(C)]
 pub(super) struct Queue {
-    /// Tells the time: `Instant::now`, but in a simulation.
-    pub clock: fn() -> Instant,
-    /// When the connection began: the protocol core counts time from there.
-    pub epoch: Instant,
-    pub bounds: Bounds,
-    pub sender: Sender,
-    /// Whole frames, not yet offered to the socket.
-    pub collected: Vec<u8>,
-    /// Collected messages, and their bytes, to be counted when they leave: all connections share
-    /// the counters, and a thread that touches them takes them from the others' caches.
-    uncounted: (u64, u64),
-    pub kept: Kept,
     /// Why the connection is being given up.
     pub failure: Option<Failure>,
     /// The stream was ended from here: nothing is written and no deadline runs any more.
@@ -35,6 +24,18 @@ pub(super) struct Queue {
     pub watched: bool,
     /// A sender that waits drains by itself: the helper is left alone.
     pub attended: bool,
+    /// Whole frames, not yet offered to the socket.
+    pub collected: Vec<u8>,
+    pub sender: Sender,
+    pub kept: Kept,
+    /// Collected messages, and their bytes, to be counted when they leave: all connections share
+    /// the counters, and a thread that touches them takes them from the others' caches.
+    uncounted: (u64, u64),
+    pub bounds: Bounds,
+    /// Tells the time: `Instant::now`, but in a simulation.
+    pub clock: fn() -> Instant,
+    /// When the connection began: the protocol core counts time from there.
+    pub epoch: Instant,
 }
 
 /// A frame on its way: encoded header and payload, or a whole frame and nothing.
