@@ -161,6 +161,10 @@ impl Receiver {
     pub fn receive<'b>(&'b mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Violation> {
         match self.find_whole_message(buf) {
             Some(whole) => self.take_whole_message(whole, buf),
+            // The last look at what a read gave finds this nearly always.
+            None if buf.is_empty() && self.stage == Stage::Between => {
+                Ok(Received::NeedMore { keep: 0..0 })
+            }
             None => self.receive_in_parts(buf),
         }
     }
