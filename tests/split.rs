@@ -118,6 +118,15 @@ fn open<S: Pair>(limits: Limits) -> (WebSocketReader, WebSocketWriter, Client<S:
     (reader, writer, client)
 }
 
+/// For a long message that gets through at last: a busy machine may take more than ten seconds for it.
+fn patient() -> Limits {
+    Limits {
+        write_timeout: 3 * PATIENCE,
+        close_timeout: 3 * PATIENCE,
+        ..Limits::default()
+    }
+}
+
 fn long() -> Message {
     vec![7; LONG].into()
 }
@@ -230,7 +239,7 @@ fn f15_a_flood_of_pings_costs_one_pong_while_the_writer_is_blocked<S: Pair>() {
 }
 
 fn flood_a_blocked_writer<S: Pair>(pings: u32) {
-    let (mut reader, writer, mut client) = open::<S>(Limits::default());
+    let (mut reader, writer, mut client) = open::<S>(patient());
     let sending = block(writer, &mut client);
     let (tell, told) = channel();
     let reading = thread::spawn(move || {
@@ -344,11 +353,7 @@ fn the_peer_closes_while_the_writer_is_blocked<S: Pair>() {
     assert_eq!(sending.join().unwrap().1, Some(SendErrorKind::Closed));
 
     // One that reads on in time gets all, and the answer.
-    let limits = Limits {
-        close_timeout: PATIENCE,
-        ..Limits::default()
-    };
-    let (mut reader, writer, mut client) = open::<S>(limits);
+    let (mut reader, writer, mut client) = open::<S>(patient());
     let sending = block(writer, &mut client);
     client.send_frame(true, 8, &[0x03, 0xe8]).unwrap();
     let reading = thread::spawn(move || {
