@@ -35,9 +35,10 @@ impl Stderr {
     /// Waits until all is written, a second at most.
     pub fn finish(&self) {
         let (tell, told) = channel();
-        if self.waiting.try_send(Item::Written(tell)).is_ok() {
-            let _ = told.recv_timeout(PATIENCE);
-        }
+        let waiting = self.waiting.clone();
+        // There may be no room for it yet, and no reader ever.
+        thread::spawn(move || waiting.send(Item::Written(tell)));
+        let _ = told.recv_timeout(PATIENCE);
     }
 }
 
@@ -59,9 +60,8 @@ fn write_all(items: &Receiver<Item>, lost: &AtomicU64) {
     for item in items {
         // There is nobody to tell when standard error is closed.
         let mut stderr = io::stderr();
-        match item {
-            Item::Line(line) => drop(stderr.write_all(&line)),
-            Item::Written(tell) => drop(tell.send(())),
+        if let Item::Line(line) = &item {
+            let _ = stderr.write_all(line);
         }
         let count = lost.swap(0, Relaxed);
         if count > 0 {
@@ -69,6 +69,9 @@ fn write_all(items: &Receiver<Item>, lost: &AtomicU64) {
                 stderr,
                 "[{count} lines of the log were lost: nobody read them]"
             );
+        }
+        if let Item::Written(tell) = item {
+            let _ = tell.send(());
         }
     }
 }
