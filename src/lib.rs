@@ -51,6 +51,7 @@ mod limits;
 mod lock;
 mod message;
 mod outbox;
+mod patience;
 mod protocol;
 #[cfg(test)]
 #[path = "protocol/tests.rs"]

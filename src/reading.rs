@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::deflate::Agreed;
 use crate::limits::Limits;
+use crate::patience::stood_still;
 use crate::protocol::Role;
 use crate::protocol::keepalive::{Due, Keepalive};
 use crate::protocol::receive::{Received, Receiver};
@@ -14,9 +15,6 @@ use crate::read_buffer::ReadBuffer;
 
 /// Silence after which a buffer that grew is given back.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
-
-/// A read that returns so long after its deadline was not waiting: the process stood still.
-const STANDSTILL: Duration = Duration::from_millis(500);
 
 pub(crate) struct Reading {
     receiver: Receiver,
@@ -144,7 +142,7 @@ impl Reading {
         let now = Instant::now();
         self.read_at = now.saturating_duration_since(self.epoch);
         self.fresh |= read.as_ref().is_ok_and(|&read| read > 0);
-        if deadline.is_some_and(|at| now.saturating_duration_since(at) > STANDSTILL) {
+        if deadline.is_some_and(|deadline| stood_still(deadline, now)) {
             // What the peer sent meanwhile may wait in the socket.
             self.keepalive.resumed(self.read_at);
         }

@@ -5,12 +5,12 @@ mod support;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
-use support::child::{Child, in_child, serve_echo};
-use support::{Client, PATIENCE, frame, upgrade};
-use wshub::Limits;
+use support::child::{Child, asked, in_child, serve_echo, tell};
+use support::{Client, PATIENCE, dial, frame, upgrade, wait_until};
+use wshub::{CloseCode, Event, Limits, Message, Server};
 
 /// Longer than every deadline below. Time itself has to pass.
 const STANDSTILL: Duration = Duration::from_millis(2_500);
@@ -102,6 +102,137 @@ fn b20_a_message_under_way_may_be_completed() {
     client.stream.write_all(tail).unwrap();
     assert_eq!(read_message(&mut client).text(), "in two parts");
     drop(client);
+    assert!(server.end().success());
+}
+
+/// In the child: sends a long message, or closes, when a client tells it to, and tells the test when
+/// that is done, and how each connection ends.
+fn serve_orders(limits: Limits) {
+    let server = Server::builder()
+        .limits(limits)
+        .bind("127.0.0.1:0")
+        .unwrap();
+    tell(server.local_addr().unwrap());
+    let handle = server.handle();
+    thread::spawn(move || {
+        asked().for_each(drop);
+        handle.shutdown();
+    });
+    for event in server.events() {
+        match event {
+            Event::Message(connection, Message::Text(order)) => {
+                match &*order {
+                    "send" => connection.send(vec![7; LONG]).unwrap(),
+                    _ => connection.close(CloseCode::NORMAL, "").unwrap(),
+                }
+                assert_eq!(order == "send", connection.buffered_amount() > 0);
+                tell("done");
+            }
+            Event::Close(_, close) => tell(close.was_clean),
+            _ => {}
+        }
+    }
+}
+
+/// More than the system takes for a client that does not read.
+const LONG: usize = 16 << 20;
+
+/// The standstill is longer than each of these.
+fn short_of_time() -> Limits {
+    let short = Duration::from_millis(1_500);
+    Limits {
+        ping_interval: None,
+        handshake_timeout: short,
+        write_timeout: short,
+        close_timeout: short,
+        max_message: LONG,
+        ..Limits::default()
+    }
+}
+
+/// The client stands still, too, and goes on a little later.
+fn stand_still(server: &Child) {
+    server.stop();
+    sleep(STANDSTILL);
+    server.resume();
+    sleep(Duration::from_millis(100));
+}
+
+#[test]
+fn b20_who_had_not_read_everything_may_do_so() {
+    if in_child() {
+        return serve_orders(short_of_time());
+    }
+    let (mut server, addr) = Child::server("b20_who_had_not_read_everything_may_do_so", ":");
+    let mut client = Client::connect(addr);
+    client.send_text("send");
+    assert_eq!(server.told(), "done");
+    stand_still(&server);
+    assert_eq!(client.read().payload.len(), LONG);
+    // Who reads nothing is given up all the same.
+    client.send_text("send");
+    assert_eq!(server.told(), "done");
+    assert_eq!(server.told(), "false");
+    assert!(server.end().success());
+}
+
+#[test]
+fn b20_who_had_not_read_what_a_handler_sends_may_do_so() {
+    if in_child() {
+        return serve_echo(short_of_time());
+    }
+    let test = "b20_who_had_not_read_what_a_handler_sends_may_do_so";
+    let (mut server, addr) = Child::server(test, ":");
+    let mut client = Client::connect(addr);
+    client.send_binary(&vec![7; LONG]);
+    wait_until("the handler waits", || server.ask("stalled") == "1");
+    stand_still(&server);
+    assert_eq!(client.read().payload.len(), LONG);
+    drop(client);
+    assert!(server.end().success());
+}
+
+#[test]
+fn b20_who_had_not_answered_a_close_may_do_so() {
+    if in_child() {
+        return serve_orders(short_of_time());
+    }
+    let (mut server, addr) = Child::server("b20_who_had_not_answered_a_close_may_do_so", ":");
+    let mut client = Client::connect(addr);
+    client.send_text("close");
+    assert_eq!(server.told(), "done");
+    stand_still(&server);
+    assert_eq!(client.read().close().0, 1000);
+    client.send_close(1000, "");
+    assert_eq!(server.told(), "true");
+    assert!(server.end().success());
+}
+
+#[test]
+fn b20_who_had_not_sent_all_of_its_request_may_do_so() {
+    if in_child() {
+        return serve_echo(short_of_time());
+    }
+    let test = "b20_who_had_not_sent_all_of_its_request_may_do_so";
+    let (server, addr) = Child::server(test, ":");
+    let request = upgrade("localhost", "/", "");
+    let (head, rest) = request.split_at(20);
+    let [mut meanwhile, mut later] = [dial(addr), dial(addr)];
+    meanwhile.write_all(head.as_bytes()).unwrap();
+    later.write_all(head.as_bytes()).unwrap();
+    // Who is served has been accepted behind them.
+    drop(Client::connect(addr));
+    server.stop();
+    meanwhile.write_all(rest.as_bytes()).unwrap();
+    sleep(STANDSTILL);
+    server.resume();
+    sleep(Duration::from_millis(100));
+    later.write_all(rest.as_bytes()).unwrap();
+    for stream in [meanwhile, later] {
+        let mut client = Client::adopt(stream);
+        client.send_text("in");
+        assert_eq!(client.read().text(), "in");
+    }
     assert!(server.end().success());
 }
 

@@ -353,9 +353,16 @@ B19: SIGPIPE
     b19_the_signal_would_have_killed
 B20: a clock that jumps, a process that stood still
     b20_a_message_under_way_may_be_completed
+    b20_a_standstill_is_worth_one_round_and_being_a_little_late_is_worth_none
     b20_after_a_standstill_the_peer_gets_one_more_round
+    b20_behind_a_standstill_the_peer_has_its_whole_time_again
+    b20_what_waited_for_too_long_is_offered_before_anything_is_dropped_for_it
     b20_who_answered_meanwhile_is_not_dropped
+    b20_who_had_not_answered_a_close_may_do_so
     b20_who_had_not_answered_gets_one_more_round
+    b20_who_had_not_read_everything_may_do_so
+    b20_who_had_not_read_what_a_handler_sends_may_do_so
+    b20_who_had_not_sent_all_of_its_request_may_do_so
     deadlines_stand_still_while_the_application_is_slow
 B21: order of events
     b21_broadcasts_reach_a_connection_from_its_open_event_on

@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::collect::Collector;
 use super::{Outbox, Pending};
 use crate::lock::lock;
+use crate::patience::stood_still;
 use crate::transport::{Waker, clear_wake_ups};
 
 /// The helper's inbox.
@@ -55,6 +56,7 @@ impl Drain {
             drain: drain.clone(),
             waker,
             sleep,
+            wake_at: None,
             watched: Vec::new(),
             collectors: Vec::new(),
         };
@@ -135,6 +137,8 @@ struct Helper {
     drain: Arc<Drain>,
     waker: Waker,
     sleep: UnixStream,
+    /// Until when it meant to sleep.
+    wake_at: Option<Instant>,
     watched: Vec<Watched>,
     collectors: Vec<Arc<Collector>>,
 }
@@ -156,10 +160,14 @@ impl Helper {
             }
             self.collectors.extend(news.collectors);
             let now = Instant::now();
+            if self.wake_at.is_some_and(|at| stood_still(at, now)) {
+                let watched = self.watched.iter().map(|watched| &watched.outbox);
+                watched.chain(&news.outboxes).for_each(|it| it.resumed(now));
+            }
             self.serve_watched(now);
             self.serve_new(news.outboxes, now);
-            let deadline = self.serve_collectors(now);
-            self.sleep_until(deadline);
+            self.wake_at = self.serve_collectors(now);
+            self.sleep();
         }
     }
 
@@ -213,7 +221,7 @@ impl Helper {
         next
     }
 
-    fn sleep_until(&mut self, deadline: Option<Instant>) {
+    fn sleep(&mut self) {
         let mut fds = vec![PollFd::new(&self.sleep, PollFlags::IN)];
         let mut polled = Vec::new();
         for (index, watched) in self
@@ -227,7 +235,9 @@ impl Helper {
                 polled.push(index);
             }
         }
-        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = self
+            .wake_at
+            .map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
         // An interrupted or failed poll is a look too early, nothing worse.
         let _ = poll(&mut fds, timeout.as_ref());

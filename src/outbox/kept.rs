@@ -266,6 +266,14 @@ impl Kept {
         oldest.and_then(|since| since.checked_add(age))
     }
 
+    /// What waits has waited since `now`.
+    pub fn wait_anew(&mut self, now: Instant) {
+        let frames = self.frames.iter_mut().map(|waiting| &mut waiting.since);
+        for since in frames.chain(&mut self.pong_since) {
+            *since = now;
+        }
+    }
+
     pub fn holds_ping(&self) -> bool {
         self.frames
             .iter()

@@ -28,6 +28,7 @@ use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::limits::Limits;
 use crate::lock::lock;
 use crate::message::{Message, Prepared};
+use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
@@ -347,6 +348,7 @@ impl Outbox {
     /// Drains on this thread until the frame `last` has left. Frames that others send meanwhile are
     /// not waited for.
     fn drain_until(&self, last: u64, deadline: Instant, failure: Failure) -> Result<(), Error> {
+        let mut patience = Patience::until(deadline);
         loop {
             let transport = {
                 let mut state = self.lock();
@@ -359,12 +361,16 @@ impl Outbox {
                 }
                 link.transport.clone()
             };
-            if let Err(error) = transport::wait_writable(&*transport, deadline) {
+            if let Err(error) = transport::wait_writable(&*transport, patience.deadline()) {
+                let timed_out = error.kind() == io::ErrorKind::TimedOut;
+                if timed_out && patience.renew() {
+                    continue;
+                }
                 let mut state = self.lock();
                 let Some((link, queue)) = state.parts() else {
                     return Err(Error::Closed);
                 };
-                if error.kind() == io::ErrorKind::TimedOut {
+                if timed_out {
                     queue.give_up(link, failure);
                     return Err(Error::SlowConsumer);
                 }
@@ -530,6 +536,11 @@ impl Outbox {
             wants_write,
             deadline,
         })
+    }
+
+    /// The process stood still until now, and deadlines may have passed.
+    pub fn resumed(&self, now: Instant) {
+        self.lock().queue.resumed(now);
     }
 
     /// Ends the stream whatever waits, because the server can wait no longer.

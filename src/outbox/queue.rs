@@ -294,14 +294,21 @@ impl Queue {
         if unbounded {
             return keep;
         }
-        let now = (self.clock)();
+        let old = self.holds_old_messages() && {
+            // After a standstill it may have room: whoever was first to look tries.
+            self.drain(link);
+            self.holds_old_messages()
+        };
+        if self.failure.is_some() {
+            return Put::Refused(SendErrorKind::Closed);
+        }
         let (bytes, messages) = (self.bounds.bytes, self.bounds.messages());
         let fits = |kept: &Kept| {
             kept.messages() == 0
                 || (kept.message_bytes() + len <= bytes && kept.messages() < messages)
         };
         match self.bounds.overflow {
-            _ if fits(&self.kept) && !self.kept.is_older(now, self.bounds.age) => keep,
+            _ if fits(&self.kept) && !old => keep,
             Overflow::Disconnect => {
                 link.counters.dropped.fetch_add(1, Ordering::Relaxed);
                 self.slow_consumer(link);
@@ -312,14 +319,19 @@ impl Queue {
                 Put::Refused(SendErrorKind::Full)
             }
             Overflow::DropOldest => {
-                while (!fits(&self.kept) || self.kept.is_older(now, self.bounds.age))
-                    && self.kept.drop_oldest()
-                {
+                while (!fits(&self.kept) || self.holds_old_messages()) && self.kept.drop_oldest() {
                     link.counters.dropped.fetch_add(1, Ordering::Relaxed);
                 }
                 keep
             }
         }
+    }
+
+    /// A message has waited for too long. Under `Disconnect` that is for the drain helper to judge,
+    /// which knows whether the process stood still.
+    fn holds_old_messages(&self) -> bool {
+        self.bounds.overflow != Overflow::Disconnect
+            && self.kept.is_older((self.clock)(), self.bounds.age)
     }
 
     /// Drops every whole unsent message and queues Close 1013 behind a partly written one.
@@ -409,6 +421,13 @@ impl Queue {
         } else if self.deadline().is_some_and(|at| at <= now) {
             self.give_up(link, Failure::CloseTimeout);
         }
+    }
+
+    /// The process stood still: what passed meanwhile counts against nobody.
+    pub fn resumed(&mut self, now: Instant) {
+        self.kept.wait_anew(now);
+        self.sender
+            .resumed(now.saturating_duration_since(self.epoch));
     }
 
     /// Ends the stream; the connection's thread, woken by that, reports it.

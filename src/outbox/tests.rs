@@ -712,8 +712,32 @@ fn b02_dropping_policies_do_not_count_the_age_of_a_ping() {
     assert_eq!(rig.script.shutdowns(), []);
 }
 
+/// Under `Disconnect` the helper's deadline sees to it.
 #[test]
 fn what_waits_for_too_long_is_dropped_by_the_policy() {
+    const SHORT: Duration = Duration::from_millis(1);
+    for (overflow, result, second) in [
+        (Overflow::DropNewest, Err(SendErrorKind::Full), "waits"),
+        (Overflow::DropOldest, Ok(()), "late"),
+    ] {
+        let bounds = Bounds {
+            age: SHORT,
+            ..bounds(overflow, 1000)
+        };
+        let rig = rig_with(&Drain::without_helper(), Script::new(&[3], 0), bounds);
+        rig.send("begun").unwrap();
+        rig.send("waits").unwrap();
+        std::thread::sleep(2 * SHORT);
+        assert_eq!(rig.send("late"), result);
+        assert_eq!(rig.dropped(), 1);
+        rig.let_all_through();
+        assert_eq!(rig.script.texts(), ["begun", second]);
+    }
+}
+
+/// Whoever runs first behind a standstill may be a sender.
+#[test]
+fn b20_what_waited_for_too_long_is_offered_before_anything_is_dropped_for_it() {
     const SHORT: Duration = Duration::from_millis(1);
     for overflow in EVERY_POLICY {
         let bounds = Bounds {
@@ -724,27 +748,28 @@ fn what_waits_for_too_long_is_dropped_by_the_policy() {
         rig.send("begun").unwrap();
         rig.send("waits").unwrap();
         std::thread::sleep(2 * SHORT);
-        let sent = rig.send("late");
-        match overflow {
-            Overflow::Disconnect => assert_eq!(sent, Err(SendErrorKind::SlowConsumer)),
-            Overflow::DropNewest => assert_eq!(sent, Err(SendErrorKind::Full)),
-            Overflow::DropOldest => assert_eq!(sent, Ok(())),
-        }
-        let refused = if overflow == Overflow::Disconnect {
-            2
-        } else {
-            1
-        };
-        assert_eq!(rig.dropped(), refused);
-        if overflow != Overflow::Disconnect {
-            rig.let_all_through();
-            let second = match overflow {
-                Overflow::DropOldest => "late",
-                _ => "waits",
-            };
-            assert_eq!(rig.script.texts(), ["begun", second]);
-        }
+        rig.script.now_takes(ALL);
+        rig.send("late").unwrap();
+        rig.let_all_through();
+        assert_eq!(rig.script.texts(), ["begun", "waits", "late"]);
+        assert_eq!(rig.dropped(), 0);
     }
+}
+
+/// What waits, a pong, and the peer's answer to a Close.
+#[test]
+fn b20_behind_a_standstill_the_peer_has_its_whole_time_again() {
+    let rig = rig(Overflow::Disconnect, 1000, &[3]);
+    rig.send("begun").unwrap();
+    rig.outbox.pong(b"p");
+    let later = Instant::now() + 3 * AGE;
+    rig.outbox.resumed(later);
+    assert_eq!(rig.service_at(later), Some(Some(later + AGE)));
+    rig.outbox.close(None, "").unwrap();
+    rig.outbox.resumed(later);
+    assert_eq!(rig.service_at(later), Some(Some(later + CLOSE_TIMEOUT)));
+    rig.service_at(later + CLOSE_TIMEOUT);
+    assert_eq!(rig.script.shutdowns(), [How::Reset]);
 }
 
 #[test]

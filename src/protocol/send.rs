@@ -120,6 +120,14 @@ impl Sender {
         self.close_sent_at.is_some()
     }
 
+    /// To be called when this process itself stood still, and the deadline may have passed meanwhile: the peer gets
+    /// the whole time again.
+    pub fn resumed(&mut self, now: Duration) {
+        if let Some(sent) = &mut self.close_sent_at {
+            *sent = now;
+        }
+    }
+
     /// When to give up on the peer: `close_wait` after our Close (RFC 6455 7.1.1).
     pub fn close_deadline(&self) -> Option<Duration> {
         self.close_sent_at

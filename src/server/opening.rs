@@ -16,6 +16,7 @@ use crate::connection::Connection;
 use crate::deflate::Agreed;
 use crate::handshake::{Refusal, Request};
 use crate::outbox::Outbox;
+use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::read_buffer::ReadBuffer;
 use crate::transport::{self, How, Transport};
@@ -44,8 +45,8 @@ fn open_or_refuse(
     peer: Option<SocketAddr>,
 ) -> Option<Box<Driver>> {
     let _place = Place { hub, id };
-    let deadline = Instant::now() + hub.limits.handshake_timeout;
-    let mut secured = match secure(hub, id, transport, deadline) {
+    let mut patience = Patience::until(Instant::now() + hub.limits.handshake_timeout);
+    let mut secured = match secure(hub, id, transport, &mut patience) {
         Ok(secured) => secured,
         Err(refusal) => {
             note_refusal(hub, &refusal, peer);
@@ -54,7 +55,7 @@ fn open_or_refuse(
         }
     };
     let transport = secured.transport.clone();
-    let driver = open(hub, id, &mut secured, peer, deadline).unwrap_or_else(|refusal| {
+    let driver = open(hub, id, &mut secured, peer, &mut patience).unwrap_or_else(|refusal| {
         note_refusal(hub, &refusal, peer);
         answer_refusal(&*transport, &refusal);
         None
@@ -84,9 +85,10 @@ fn open(
     id: u64,
     secured: &mut Secured,
     peer: Option<SocketAddr>,
-    deadline: Instant,
+    patience: &mut Patience,
 ) -> Result<Option<Box<Driver>>, Refusal> {
-    let (request, buffer) = read_request(hub, id, &*secured.transport, deadline)?;
+    let (request, buffer) = read_request(hub, id, &*secured.transport, patience)?;
+    let deadline = patience.deadline();
     let request = secured.identify(request).with_peer_addr(peer);
     let transport = &secured.transport;
     if !request.wants_upgrade() {
@@ -130,11 +132,19 @@ fn read_request(
     hub: &Hub,
     id: u64,
     transport: &dyn Transport,
-    deadline: Instant,
+    patience: &mut Patience,
 ) -> Result<(Request, ReadBuffer), Refusal> {
     let mut buffer = ReadBuffer::default();
     let fill = |buffer: &mut ReadBuffer| {
-        buffer.fill(|room| transport::read(transport, room, Some(deadline)))
+        loop {
+            let deadline = Some(patience.deadline());
+            let filled = buffer.fill(|room| transport::read(transport, room, deadline));
+            let renewed = patience.renew();
+            match filled {
+                Err(error) if renewed && error.kind() == io::ErrorKind::TimedOut => {}
+                done => return done,
+            }
+        }
     };
     match upgrade::read_request(&hub.limits, &mut buffer, fill) {
         Ok(request) => Ok((request, buffer)),

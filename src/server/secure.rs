@@ -1,5 +1,7 @@
 //! The step before the opening handshake: TLS, where the server speaks it.
 
+#[cfg(feature = "tls")]
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,6 +9,7 @@ use super::driver::LINGER;
 use super::hub::Hub;
 use super::opening;
 use crate::handshake::{Refusal, Request};
+use crate::patience::Patience;
 #[cfg(feature = "tls")]
 use crate::tls::{Tls, refusal};
 use crate::transport::{self, How, Transport};
@@ -46,7 +49,7 @@ pub(super) fn secure(
     _: &Hub,
     _: u64,
     below: &Arc<dyn Transport>,
-    _: Instant,
+    _: &mut Patience,
 ) -> Result<Secured, Refusal> {
     Ok(Secured::as_it_came(below))
 }
@@ -57,12 +60,12 @@ pub(super) fn secure(
     hub: &Hub,
     id: u64,
     below: &Arc<dyn Transport>,
-    deadline: Instant,
+    patience: &mut Patience,
 ) -> Result<Secured, Refusal> {
     let Some(tls) = &hub.tls else {
         return Ok(Secured::as_it_came(below));
     };
-    handshake(tls, below, deadline)
+    handshake(tls, below, patience)
         .map_err(|error| refusal(error).unwrap_or_else(|_| opening::ended(hub, id)))
 }
 
@@ -82,11 +85,17 @@ pub(crate) fn dismiss(below: &dyn Transport, refusal: &Refusal) {
 fn handshake(
     tls: &Tls,
     below: &Arc<dyn Transport>,
-    deadline: Instant,
+    patience: &mut Patience,
 ) -> Result<Secured, HandshakeError> {
     let transport =
         TlsTransport::server(below.clone(), tls.config()).map_err(HandshakeError::Tls)?;
-    transport.handshake(deadline)?;
+    while let Err(error) = transport.handshake(patience.deadline()) {
+        let timed_out =
+            matches!(&error, HandshakeError::Io(error) if error.kind() == io::ErrorKind::TimedOut);
+        if !timed_out || !patience.renew() {
+            return Err(error);
+        }
+    }
     Ok(Secured {
         client_certificates: transport.peer_certificates(),
         transport: Arc::new(transport),

@@ -49,6 +49,8 @@ struct Session {
     owed: usize,
     /// close_notify was sent: nothing is written any more.
     write_ended: bool,
+    /// Something came: what follows may begin with any byte.
+    heard: bool,
 }
 
 /// What was read from below and not given to rustls: `bytes[start..end]`.
@@ -133,14 +135,15 @@ impl TlsTransport {
                 failure: None,
                 owed: 0,
                 write_ended: false,
+                heard: false,
             }),
             read_ended: AtomicBool::new(false),
         }
     }
 
-    /// Blocks until the TLS handshake is done; on the thread that will read.
+    /// Blocks until the TLS handshake is done; on the thread that will read. Where the deadline has
+    /// passed it may be called again.
     pub fn handshake(&self, deadline: Instant) -> Result<(), HandshakeError> {
-        let mut first = true;
         loop {
             let (mut raw, flushed) = {
                 let mut session = lock(&self.session);
@@ -158,8 +161,13 @@ impl TlsTransport {
                 continue;
             }
             let filled = raw.fill(&*self.below, Some(deadline));
-            let plain = std::mem::take(&mut first) && is_plain_text(raw.rest());
-            lock(&self.session).raw = raw;
+            let plain = {
+                let mut session = lock(&self.session);
+                session.raw = raw;
+                let came = !session.raw.rest().is_empty();
+                let first = came && !std::mem::replace(&mut session.heard, came);
+                first && is_plain_text(session.raw.rest())
+            };
             match filled? {
                 0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
                 _ if plain => return Err(HandshakeError::PlainText),

@@ -31,7 +31,7 @@ pub fn asked() -> impl Iterator<Item = String> {
 }
 
 /// In the child: an echo server that tells its address, and then how often it refused for the reason
-/// that is asked for.
+/// that is asked for, or how many connections are `stalled`.
 pub fn serve_echo(limits: Limits) {
     let handle = Server::builder()
         .limits(limits)
@@ -44,7 +44,11 @@ pub fn serve_echo(limits: Limits) {
         .unwrap();
     tell(handle.local_addr().unwrap());
     for reason in asked() {
-        tell(handle.stats().refused.get(&*reason).unwrap_or(&0));
+        let stats = handle.stats();
+        tell(match &*reason {
+            "stalled" => stats.stalled as u64,
+            _ => stats.refused.get(&*reason).copied().unwrap_or_default(),
+        });
     }
     handle.shutdown();
     assert_eq!(handle.wait().threads_left, 0);
