@@ -139,6 +139,35 @@ fn b12_a_stream_that_panics_under_a_broadcast_costs_its_own_connection() {
     assert_eq!(server.shutdown(), ShutdownReport::default());
 }
 
+/// Who flushes what was broadcast while more events waited writes for all, and holds a lock meanwhile.
+#[test]
+fn b12_a_stream_that_panics_under_a_run_costs_its_own_connection() {
+    let server = Server::builder().without_listener().unwrap();
+    let mut events = server.events();
+    let (mined, mines, peer) = mined();
+    let _client = attach(&server, mined, peer);
+    let connection = opened(&mut events);
+    let (stream, peer) = duplex();
+    let mut other = attach(&server, stream, peer);
+    opened(&mut events);
+    for _ in 0..3 {
+        other.send_text("broadcast this");
+    }
+    wait_until("they wait", || server.stats().messages_in == 3);
+    mines.arm(TRY_WRITE);
+    for _ in 0..3 {
+        match events.recv_timeout(PATIENCE) {
+            Ok(Event::Message(_, message)) => server.broadcast(message),
+            other => panic!("{other:?}"),
+        };
+    }
+    assert_closes(&mut events, &connection);
+    for _ in 0..3 {
+        assert_eq!(other.read().text(), "broadcast this");
+    }
+    assert_eq!(server.stats().dropped, 3);
+}
+
 /// The helper that drains slow connections serves all of them, and holds a lock meanwhile.
 #[test]
 fn b13_a_stream_that_panics_under_the_helper_costs_its_own_connection() {

@@ -316,7 +316,7 @@ B11: the memory budget
     b11_the_memory_that_peers_can_take_is_told_at_the_start
     - the optional budget that answers 1013 is not there: inbound_total makes readers wait, and TCP their peers
 B12: panics
-    b12_a_stream_that_panics_under_a_run_costs_its_connection_alone
+    b12_a_stream_that_panics_under_a_run_costs_its_own_connection
     b12_a_handler_that_panics_or_fails_closes_with_1011
     b12_a_panic_of_the_application_thread_closes_every_connection
     b12_a_panic_of_the_handler_shuts_the_server_down

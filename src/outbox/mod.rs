@@ -16,8 +16,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, IoSlice};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -34,7 +33,7 @@ use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::send::{AfterClose, Sender};
 use crate::stats::Counters;
-use crate::transport::{self, How, Transport};
+use crate::transport::{self, Transport};
 
 use collect::Collector;
 use drain::Drain;
@@ -103,19 +102,6 @@ struct Link {
     drain: Arc<Drain>,
     counters: Arc<Counters>,
     collector: Option<Arc<Collector>>,
-}
-
-/// A stream of the user's own may panic. Whoever writes to it here writes for others, too: to them it
-/// is a stream that broke.
-impl Link {
-    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        catch_unwind(AssertUnwindSafe(|| self.transport.try_write(buffers)))
-            .unwrap_or_else(|_| Err(io::Error::other("the stream panicked")))
-    }
-
-    fn shutdown(&self, how: How) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.transport.shutdown(how)));
-    }
 }
 
 #[repr(C)]

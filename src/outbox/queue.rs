@@ -123,7 +123,7 @@ impl Queue {
                 IoSlice::new(frame.header),
                 IoSlice::new(frame.payload),
             ];
-            let result = link.try_write(&slices);
+            let result = link.transport.try_write(&slices);
             self.count(link);
             self.accepted(link, result)
         };
@@ -139,14 +139,15 @@ impl Queue {
         // One slice costs the kernel less than two: small frames are joined on the stack.
         let mut joined = [0; 144];
         let result = if frame.payload.is_empty() {
-            link.try_write(&[IoSlice::new(frame.header)])
+            link.transport.try_write(&[IoSlice::new(frame.header)])
         } else if let Some(small) = joined.get_mut(..frame.len()) {
             let (header, payload) = small.split_at_mut(frame.header.len());
             header.copy_from_slice(frame.header);
             payload.copy_from_slice(frame.payload);
-            link.try_write(&[IoSlice::new(small)])
+            link.transport.try_write(&[IoSlice::new(small)])
         } else {
-            link.try_write(&[IoSlice::new(frame.header), IoSlice::new(frame.payload)])
+            link.transport
+                .try_write(&[IoSlice::new(frame.header), IoSlice::new(frame.payload)])
         };
         self.accepted(link, result)
     }
@@ -183,7 +184,7 @@ impl Queue {
 
     /// Offers whole frames to the socket and keeps what it refuses.
     pub fn write_frames(&mut self, link: &Link, frames: &[u8]) {
-        let result = link.try_write(&[IoSlice::new(frames)]);
+        let result = link.transport.try_write(&[IoSlice::new(frames)]);
         let written = self.accepted(link, result);
         if written < frames.len() {
             self.keep_frames(link, frames, written);
@@ -207,7 +208,7 @@ impl Queue {
         if self.collected.is_empty() || self.cut {
             return;
         }
-        let result = link.try_write(&[IoSlice::new(&self.collected)]);
+        let result = link.transport.try_write(&[IoSlice::new(&self.collected)]);
         self.count(link);
         let written = self.accepted(link, result);
         if written < self.collected.len() {
@@ -385,7 +386,7 @@ impl Queue {
             let mut offered = 0;
             let result = self.kept.with_slices(|slices| {
                 offered = slices.iter().map(|slice| slice.len()).sum();
-                link.try_write(slices)
+                link.transport.try_write(slices)
             });
             let written = self.accepted(link, result);
             self.kept.advance(written);
@@ -441,6 +442,6 @@ impl Queue {
         } else {
             How::Both
         };
-        link.shutdown(how);
+        link.transport.shutdown(how);
     }
 }

@@ -18,7 +18,6 @@ struct Script {
     /// What a call takes once the script has run out.
     rest: Mutex<usize>,
     broken: Mutex<bool>,
-    panics: Mutex<bool>,
     wire: Mutex<Vec<u8>>,
     calls: Mutex<usize>,
     shutdowns: Mutex<Vec<How>>,
@@ -30,7 +29,6 @@ impl Script {
             budgets: Mutex::new(budgets.iter().copied().collect()),
             rest: Mutex::new(rest),
             broken: Mutex::new(false),
-            panics: Mutex::new(false),
             wire: Mutex::default(),
             calls: Mutex::default(),
             shutdowns: Mutex::default(),
@@ -90,8 +88,6 @@ impl Transport for Script {
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         *lock(&self.calls) += 1;
-        let panics = *lock(&self.panics);
-        assert!(!panics, "a fault of the user's stream");
         if *lock(&self.broken) {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
@@ -1281,18 +1277,6 @@ fn a_close_behind_what_the_helper_drains_leaves_it_to_the_helper_to_let_go() {
         "finish wakes the helper, which holds the stream"
     );
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
-}
-
-/// Who flushes writes for others: a stream that panics is to them one that broke.
-#[test]
-fn b12_a_stream_that_panics_under_a_run_costs_its_connection_alone() {
-    let crowd = Crowd::new(2, || Script::new(&[], ALL));
-    *lock(&crowd.rigs[0].script.panics) = true;
-    crowd.broadcast("a");
-    crowd.collector().flush();
-    assert_eq!(crowd.rigs[0].outbox.failure(), Some(Failure::Lost));
-    assert_eq!(crowd.rigs[0].dropped(), 1);
-    assert_eq!(crowd.rigs[1].script.texts(), ["a"]);
 }
 
 /// A handler's thread may outlive the shutdown, and send.
