@@ -352,6 +352,7 @@ B19: SIGPIPE
     b19_a_peer_that_is_gone_kills_nobody
     b19_the_signal_would_have_killed
 B20: a clock that jumps, a process that stood still
+    b20_a_handshake_that_goes_on_behind_its_deadline_takes_any_byte
     b20_a_message_under_way_may_be_completed
     b20_a_standstill_is_worth_one_round_and_being_a_little_late_is_worth_none
     b20_after_a_standstill_the_peer_gets_one_more_round

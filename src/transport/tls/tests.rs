@@ -102,7 +102,8 @@ struct Pair {
 }
 
 /// A pair that has done its handshake.
-fn pair() -> Pair {
+/// What a server and a client that trusts it begin with.
+fn ends() -> (Tls, ClientConnection) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let tls = Tls::from_pem(own.cert.pem(), own.signing_key.serialize_pem()).unwrap();
     let mut roots = RootCertStore::empty();
@@ -114,8 +115,11 @@ fn pair() -> Pair {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = ServerName::try_from("localhost").unwrap();
-    let client = ClientConnection::new(Arc::new(config), name).unwrap();
+    (tls, ClientConnection::new(Arc::new(config), name).unwrap())
+}
 
+fn pair() -> Pair {
+    let (tls, client) = ends();
     let (ours, theirs) = duplex();
     let valve = Arc::new(Valve {
         below: ours,
@@ -172,6 +176,27 @@ fn outbox(pair: &Pair, drain: &Arc<Drain>, overflow: Overflow) -> Arc<Outbox> {
         PATIENCE,
         None,
     )
+}
+
+#[test]
+fn b20_a_handshake_that_goes_on_behind_its_deadline_takes_any_byte() {
+    let (tls, mut client) = ends();
+    let (ours, theirs) = duplex();
+    let server = TlsTransport::server(Arc::new(ours), tls.config()).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    // The name that is asked for: what comes then begins with a letter.
+    let name = b"localhost";
+    let at = hello.windows(name.len()).position(|part| part == name);
+    let (begin, rest) = hello.split_at(at.unwrap());
+    for part in [begin, rest] {
+        theirs.try_write(&[IoSlice::new(part)]).unwrap();
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let late = server.handshake(deadline).unwrap_err();
+        let timed_out =
+            matches!(&late, HandshakeError::Io(error) if error.kind() == io::ErrorKind::TimedOut);
+        assert!(timed_out, "{late}");
+    }
 }
 
 #[test]
