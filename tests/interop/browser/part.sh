@@ -11,6 +11,7 @@ browser_install() {
 browser_parts() {
   part "browser: broadcast example" browser chat --broadcast "$broadcast" --server "$server"
   part "browser: dashboard example" browser dashboard --dashboard "$target/release/examples/dashboard"
+  part "browser: compression" browser deflate --broadcast "$broadcast" --server "$server"
   part "browser: auth example" browser auth --auth "$target/release/examples/auth"
 }
 

@@ -19,11 +19,14 @@ clients_install() {
 clients_parts() {
   part "clients: application thread" clients app
   part "clients: connection threads" clients own
+  part "clients: compression, application thread" clients app deflate
+  part "clients: compression, connection threads" clients own takeover
 }
 
+# clients MODE [COMPRESSION]
 clients() {
-  local mode=$1 log="$dir/clients/server-$1.log" status=0 program
-  start_server "$log" "$server" 127.0.0.1:0 "$mode" || return
+  local log="$dir/clients/server-$1${2:+-$2}.log" status=0 program
+  start_server "$log" "$server" 127.0.0.1:0 "$@" || return
   for program in ws undici; do client "$program" node "$program.mjs" || status=1; done
   client node node --experimental-websocket node.mjs || status=1
   for program in python_websockets python_websocket_client python_aiohttp python_pycurl; do
@@ -33,8 +36,13 @@ clients() {
   client gorilla ./gorilla || status=1
   client tungstenite "$dir/tungstenite/release/client" || status=1
   stop_server "$log" || status=1
-  if grep -vx -e 'listening on .*' -e 'close [0-9]* clean' "$log"; then
+  if grep -vxE 'listening on .*|close [0-9]* clean( compressed)?' "$log"; then
     echo "the server saw another end than a clean one" >&2
+    status=1
+  fi
+  # npm ws, undici (and Node with it) and PyPI websockets offer compression by themselves.
+  if [ -n "${2:-}" ] && [ "$(grep -c compressed "$log")" -lt $((4 * 7)) ]; then
+    echo "only $(grep -c compressed "$log") connections with compression" >&2
     status=1
   fi
   return "$status"

@@ -14,6 +14,11 @@ servers_install() {
 servers_parts() {
   part "servers: npm ws" foreign_server 0 node "$dir/servers/ws.mjs"
   part "servers: PyPI websockets" foreign_server 0 "$dir/python/bin/python" "$dir/servers/python_websockets.py"
+  local kind
+  for kind in deflate takeover; do
+    COMPRESSION=$kind part "servers: $kind, npm ws" foreign_server 0 node "$dir/servers/ws.mjs"
+    COMPRESSION=$kind part "servers: $kind, PyPI websockets" foreign_server 0 "$dir/python/bin/python" "$dir/servers/python_websockets.py"
+  done
   part "servers: tungstenite" foreign_server 143 "$dir/tungstenite/release/server"
 }
 

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { WebSocketServer } from 'ws';
 
 const { version } = createRequire(import.meta.url)('ws/package.json');
-const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: { threshold: 0 } });
 
 server.on('listening', () => console.log(`npm ws ${version}\nlistening on ws://127.0.0.1:${server.address().port}/`));
 server.on('connection', (socket, { url }) => {

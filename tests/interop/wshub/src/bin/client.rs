@@ -1,7 +1,8 @@
 //! The client's role for the outside judges in `tests/interop/run`:
 //!
 //! - `client checks URL`: the checks of `tests/interop/servers/part.sh` against a foreign server.
-//!   `TLS_CA` names the authority of a `wss://` server.
+//!   `TLS_CA` names the authority of a `wss://` server. `COMPRESSION`: as the last word of the server's arguments; here
+//!   the server must accept it.
 //! - `client autobahn whole|split URL AGENT`: every case of Autobahn's fuzzing server; `split` reads and sends by two halves.
 
 use std::error::Error;
@@ -38,6 +39,9 @@ fn open(url: &str) -> Outcome<Client> {
     if let Ok(ca) = std::env::var("TLS_CA") {
         request = request.with_tls(&ClientTls::builder().ca_file(ca).build()?);
     }
+    if let Ok(kind) = std::env::var("COMPRESSION") {
+        request = request.with_compression(wshub_interop::compression(&kind));
+    }
     Ok(wshub::connect(request)?)
 }
 
@@ -72,6 +76,9 @@ fn checks(url: &str) -> ExitCode {
 
 fn comes_back(url: &str, message: Message) -> Outcome {
     let mut ws = open(url)?;
+    if std::env::var_os("COMPRESSION").is_some() && ws.extensions().is_empty() {
+        return Err("the server declined compression".into());
+    }
     ws.send(message.clone())?;
     let seen = ws.read()?;
     if seen.as_ref() != Some(&message) {

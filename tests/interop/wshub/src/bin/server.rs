@@ -1,7 +1,8 @@
-//! `server ADDR app|own [PING_MS]`: echoes every message, for the judges in `tests/interop/run`.
+//! `server ADDR app|own [PING_MS] [deflate|takeover]`: echoes every message, for the judges in `tests/interop/run`.
 //!
 //! On a connection to `/close/CODE` the first message is the reason to close with CODE, on one to `/header/NAME` each
 //! message is answered with that header of the request. PING_MS: the interval of pings, 0 for none. `app` answers from the application thread's event loop, `own` from a closure on each connection's own thread.
+//! `deflate` compresses every message that shrinks, `takeover` with context takeover both ways.
 //! With TLS_CERTIFICATE and TLS_KEY in the environment, PEM files, it speaks TLS, and has a page.
 //! Prints `listening on ws://ADDR/`, or `wss`, when it accepts, then how each connection ended; SIGTERM and SIGINT end it with 1001 to
 //! all and exit status 0.
@@ -24,24 +25,31 @@ fn main() -> Result<(), Box<dyn Error>> {
         max_fragments: 100_000,
         ..Limits::default()
     };
-    let (addr, mode) = match args.as_slice() {
-        [addr, mode] => (addr, mode),
-        [addr, mode, ping] => {
-            let ping = Duration::from_millis(ping.parse()?);
-            limits.ping_interval = Some(ping).filter(|ping| !ping.is_zero());
-            (addr, mode)
-        }
-        _ => return Err("usage: server ADDR app|own [PING_MS]".into()),
+    let [addr, mode, options @ ..] = args.as_slice() else {
+        return Err("usage: server ADDR app|own [PING_MS] [deflate|takeover]".into());
     };
+    let mut compression = None;
+    for option in options {
+        match option.as_str() {
+            "deflate" | "takeover" => compression = Some(wshub_interop::compression(option)),
+            ping => {
+                let ping = Duration::from_millis(ping.parse()?);
+                limits.ping_interval = Some(ping).filter(|ping| !ping.is_zero());
+            }
+        }
+    }
+    let (mut builder, scheme) = builder(limits)?;
+    if let Some(compression) = compression {
+        builder = builder.compression(compression);
+    }
     match mode.as_str() {
-        "app" => app(addr, limits),
-        "own" => own(addr, limits),
+        "app" => app(addr, builder, scheme),
+        "own" => own(addr, builder, scheme),
         _ => Err("the mode is app or own".into()),
     }
 }
 
-fn app(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
-    let (builder, scheme) = builder(limits)?;
+fn app(addr: &str, builder: ServerBuilder, scheme: &str) -> Result<(), Box<dyn Error>> {
     let server = builder
         .subprotocols(["chat"])
         .origins(["*"])
@@ -57,15 +65,14 @@ fn app(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
                 Answer::Close(code, reason) => drop(conn.close(code, &reason)),
             },
             Event::Error(_, error) => println!("error: {error}"),
-            Event::Close(_, close) => report(&close),
+            Event::Close(conn, close) => report(&conn, &close),
             _ => {}
         }
     }
     Ok(())
 }
 
-fn own(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
-    let (builder, scheme) = builder(limits)?;
+fn own(addr: &str, builder: ServerBuilder, scheme: &str) -> Result<(), Box<dyn Error>> {
     let handle = builder.hosts([NAME]).serve(addr, |mut ws| {
         loop {
             match ws.read() {
@@ -81,7 +88,7 @@ fn own(addr: &str, limits: Limits) -> Result<(), Box<dyn Error>> {
             }
         }
         if let Some(close) = ws.close_event() {
-            report(close);
+            report(ws.connection(), close);
         }
         Ok(())
     })?;
@@ -121,7 +128,11 @@ fn answer(conn: &Connection, message: Message) -> Answer {
     Answer::Message(message)
 }
 
-fn report(close: &CloseEvent) {
+fn report(conn: &Connection, close: &CloseEvent) {
     let how = if close.was_clean { "clean" } else { "unclean" };
-    println!("close {} {how}", close.code);
+    let compressed = match conn.extensions() {
+        "" => "",
+        _ => " compressed",
+    };
+    println!("close {} {how}{compressed}", close.code);
 }
