@@ -163,11 +163,14 @@ fn what_cannot_become_a_head_is_refused_at_its_byte() {
         assert!(scan(limits, &[start.as_bytes()]).is_err(), "{start:?}");
     }
     let limits = HeadLimits {
-        max_line: 8,
+        max_line: 14,
         ..HeadLimits::default()
     };
-    assert_eq!(told(&scan(limits, &[b"GET /234"])), "Ok(None)");
-    assert!(scan(limits, &[b"GET /2345"]).is_err());
+    for longest in ["GET /234567890", "GET / HTTP/1.1\r\nHost: 78901234"] {
+        assert_eq!(told(&scan(limits, &[longest.as_bytes()])), "Ok(None)");
+        let longer = format!("{longest}5");
+        assert!(scan(limits, &[longer.as_bytes()]).is_err(), "{longer:?}");
+    }
 }
 
 #[test]
