@@ -1,6 +1,7 @@
 """Builds what a run needs, with the committed Cargo.lock."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -43,9 +44,23 @@ def make_certificate(target):
         raise Failed(f"openssl req: {done.stderr.strip()}")
 
 
-def build(root, target, servers):
-    peers = [name for name in sorted(servers) if (root / "tests/bench/peers" / name).is_dir()]
+def build(root, target, servers, compressing):
+    peers = [name for name in sorted(servers) if (root / "tests/bench/peers" / name / "Cargo.toml").is_file()]
     packages = ["load", "limits", "wshub-servers", *(f"peer-{name}" for name in peers)]
     print(f"building {', '.join(packages)}; the first time takes minutes")
     selected = [word for package in packages for word in ("-p", package)]
+    selected += ["--features", "wshub-servers/tls"]
     cargo(["build", "--release", "--locked", "--quiet", *selected], root / "tests/bench", target)
+    if compressing:
+        selected = ["-p", "wshub-servers", "--features", "deflate", "--bin", "wshub-deflate", "--bin", "wshub-deflate-own"]
+        cargo(["build", "--release", "--locked", "--quiet", *selected], root / "tests/bench", target)
+        if "npm-ws" in servers:
+            npm(root / "tests/bench/peers/npm-ws", target / "npm-ws")
+
+
+def npm(sources, folder):
+    """The sources beside what they need; without npm there is no such peer, and its row says so."""
+    shutil.copytree(sources, folder, dirs_exist_ok=True)
+    if shutil.which("npm"):
+        quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(["npm", "ci", *quiet], cwd=folder, check=False, timeout=300)

@@ -8,13 +8,14 @@ SERVERS = {
     "limit-epoll": {"echo": ["limits", "epoll"]},
     "limit-thread": {"echo": ["limits", "thread"]},
     "limit-fan": {"broadcast": ["limits", "fan"]},
-    "wshub": {"echo": ["wshub-echo"], "broadcast": ["wshub-broadcast"]},
-    "wshub-own": {"echo": ["wshub-echo-own"]},
+    "wshub": {"echo": ["wshub-echo"], "broadcast": ["wshub-broadcast"], "deflate": ["wshub-deflate"]},
+    "wshub-own": {"echo": ["wshub-echo-own"], "deflate": ["wshub-deflate-own"]},
     "tungstenite": {"echo": ["tungstenite-echo"], "broadcast": ["tungstenite-broadcast"]},
     "tokio-tungstenite": {"echo": ["tokio-tungstenite-echo"], "broadcast": ["tokio-tungstenite-broadcast"]},
     "fastwebsockets": {"echo": ["fastwebsockets-echo"], "broadcast": ["fastwebsockets-broadcast"]},
     "simple-websockets": {"echo": ["simple-websockets-echo"], "broadcast": ["simple-websockets-broadcast"]},
     "ws-rs": {"echo": ["ws-rs-echo"], "broadcast": ["ws-rs-broadcast"]},
+    "npm-ws": {"deflate": ["../npm-ws/deflate.mjs"]},
 }
 OWN = [name for name in SERVERS if name.startswith(("limit", "wshub"))]
 ABOUT = {
@@ -28,10 +29,11 @@ ABOUT = {
     "fastwebsockets": "tokio and hyper",
     "simple-websockets": "tokio inside",
     "ws-rs": "an event loop (mio)",
+    "npm-ws": "Node.js",
 }
 FAMILIES = [
     "echo", "queued-echo", "one-echo", "tls", "broadcast", "queued-broadcast", "burst", "handshakes", "idle",
-    "stalled", "mixed", "growth", "build",
+    "stalled", "mixed", "deflate", "growth", "build",
 ]  # fmt: skip
 # Those whose echo speaks TLS, when given a certificate and its key: rustls with ring.
 TLS = ["wshub", "wshub-own", "tokio-tungstenite"]
@@ -317,6 +319,26 @@ def mixed(options):
     ]
 
 
+def deflate(options):
+    # No other peer has it: the Rust ones lack it, or, as ws-rs 0.9.2, abort in the handshake.
+    return [
+        Scenario(
+            family="deflate",
+            title=f"Echo, compressed, 16 connections, JSON of {bytes_text(bytes_)}",
+            kind="deflate",
+            load=["deflate", "--size", bytes_, "--seconds", options.seconds, "--warmup", warmup(options)],
+            servers=serving("deflate"),
+            seconds=options.seconds + warmup(options) + 0.2,
+            rounds=options.rounds,
+            connections=16,
+            limit="",
+            size=bytes_,
+            goals=[],
+        )
+        for bytes_ in (1 << 10, 16 << 10)
+    ]
+
+
 def growth(options):
     more = {"rounds": min(options.rounds, 3)}
     echoes, broadcasts = [], []
@@ -341,5 +363,6 @@ PLANS = {
     "idle": idle,
     "stalled": stalled,
     "mixed": mixed,
+    "deflate": deflate,
     "growth": growth,
 }

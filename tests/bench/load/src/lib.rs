@@ -4,6 +4,7 @@ pub mod args;
 pub mod broadcast;
 pub mod burst;
 pub mod connection;
+pub mod deflate;
 pub mod echo;
 pub mod frame;
 pub mod handshakes;

@@ -5,7 +5,7 @@
 
 use load::args::{Args, Result};
 use load::report::Report;
-use load::{broadcast, burst, echo, handshakes, idle, mixed, stalled};
+use load::{broadcast, burst, deflate, echo, handshakes, idle, mixed, stalled};
 
 const USAGE: &str = "load COMMAND --port PORT [--option value]...
 
@@ -23,6 +23,8 @@ const USAGE: &str = "load COMMAND --port PORT [--option value]...
               a broadcast without, then with subscribers that never read
   mixed       --connections 1000 --rate 10 --seconds 3 --warmup 0.5
               one connection times its echoes while others send --rate messages a second each
+  deflate     --connections 16 --seconds 1 --warmup 0.25
+              compressed JSON texts, one under way on each connection
 
 echo and idle: --tls FILE: over TLS, with a server called localhost whose certificate this is
 all: --size BYTES (K, M), --binary, --pid of the server, --raw (unmasked frames, for the limits)";
@@ -39,6 +41,7 @@ fn run() -> Result<Report> {
         Some("idle") => idle::run,
         Some("stalled") => stalled::run,
         Some("mixed") => mixed::run,
+        Some("deflate") => deflate::run,
         _ => return Err(USAGE.into()),
     };
     let args = Args::parse(words)?;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use wshub::{Limits, Server, ServerBuilder, Tls};
+use wshub::{Limits, Server, ServerBuilder};
 
 /// The defaults, but for the number of connections and the size of a message that a run may ask for.
 fn limits() -> Limits {
@@ -18,11 +18,11 @@ fn limits() -> Limits {
 /// With these limits; over TLS when the program was given a certificate and its key.
 pub fn builder() -> std::io::Result<ServerBuilder> {
     let builder = Server::builder().limits(limits());
-    let files: Vec<String> = std::env::args().skip(1).collect();
-    match &files[..] {
-        [certificate, key] => Ok(builder.tls(&Tls::from_pem_files(certificate, key)?)),
-        _ => Ok(builder),
+    #[cfg(feature = "tls")]
+    if let [certificate, key] = &std::env::args().skip(1).collect::<Vec<_>>()[..] {
+        return Ok(builder.tls(&wshub::Tls::from_pem_files(certificate, key)?));
     }
+    Ok(builder)
 }
 
 /// Tells the runner that connections are accepted, and where.
