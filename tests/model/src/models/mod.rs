@@ -45,6 +45,7 @@ const MODELS: &[Model] = &models![
     pool::idle_threads_leave_as_jobs_come Any,
     pool::stop_joins_everyone Any,
     server::messages_answers_and_a_shutdown Any,
+    server::a_silent_stream_races_the_shutdown Calm,
     server::the_application_never_waits_for_a_peer Calm,
     server::a_shutdown_races_opening_and_leaving Any,
 ];

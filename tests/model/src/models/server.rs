@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::line::{Line, Seen, frames};
 use crate::outbox::collect::LATEST;
-use crate::{Event, Limits, Message, RecvError, Server};
+use crate::{Event, Limits, Message, RecvError, Server, ShutdownReport};
 
 const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -174,6 +174,27 @@ pub fn messages_answers_and_a_shutdown() {
             "the server holds a stream"
         );
     }
+}
+
+/// A stream that says nothing comes before, amid or behind the beginning of the shutdown: nobody waits for it.
+pub fn a_silent_stream_races_the_shutdown() {
+    let server = server(limits());
+    let handle = server.handle();
+    let stopper = thread::spawn(move || handle.shutdown());
+    let line = Line::new(ROOM);
+    let peer = thread::spawn({
+        let line = line.clone();
+        move || {
+            line.0.wait_shut();
+            line.0.end();
+        }
+    });
+    server.attach(line);
+    stopper.join().unwrap();
+    assert!(server.events().next().is_none());
+    assert_eq!(server.shutdown(), ShutdownReport::default());
+    assert_took_no_time();
+    peer.join().unwrap();
 }
 
 /// B6: a peer takes nothing and sends all the while; the application, which answers every message and broadcasts, takes
