@@ -19,6 +19,8 @@
 mod connection;
 #[path = "../../../src/copy.rs"]
 mod copy;
+#[path = "../../../src/no_deflate.rs"]
+mod deflate;
 #[path = "../../../src/error.rs"]
 mod error;
 #[path = "../../../src/event.rs"]
@@ -37,6 +39,8 @@ mod lock;
 mod message;
 #[path = "../../../src/outbox/mod.rs"]
 mod outbox;
+#[path = "../../../src/patience.rs"]
+mod patience;
 #[path = "../../../src/protocol/mod.rs"]
 mod protocol;
 #[path = "../../../src/read_buffer.rs"]

@@ -60,6 +60,7 @@ impl<T> Rig<T> {
             Some(collector.clone()),
             Bounds::new(&limits, overflow),
             CLOSE_TIMEOUT,
+            None,
         );
         Rig {
             line,
@@ -346,7 +347,11 @@ pub fn a_sender_that_waits() {
     let handler = thread::spawn(move || {
         let mut taken = 0;
         for number in 1..=2 {
-            taken += u64::from(outbox.send_blocking(format!("a{number}").into()).is_ok());
+            taken += u64::from(
+                outbox
+                    .send_blocking(format!("a{number}").into(), true)
+                    .is_ok(),
+            );
         }
         taken
     });
