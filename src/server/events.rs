@@ -139,25 +139,23 @@ impl<'a> Events<'a> {
 
     /// Takes an item off the channel; before it sleeps, everything that was collected leaves.
     fn receive(&self, patience: Patience) -> Result<Item, RecvError> {
-        let receiver = self.server.hub.inbox.receiver();
-        if let Ok(item) = receiver.try_recv() {
+        let inbox = &self.server.hub.inbox;
+        if let Some(item) = inbox.take() {
             return Ok(item);
         }
         self.stop_collecting();
-        match patience {
-            Patience::None => Err(RecvError::Empty),
-            Patience::Until(deadline) => receiver
-                .recv_deadline(deadline)
-                .map_err(|_| RecvError::Empty),
-            Patience::Forever => receiver.recv().map_err(|_| RecvError::Ended),
-        }
+        let item = match patience {
+            Patience::None => None,
+            Patience::Until(deadline) => inbox.wait(Some(deadline)),
+            Patience::Forever => inbox.wait(None),
+        };
+        item.ok_or(RecvError::Empty)
     }
 
     /// The last event of a batch is answered together with those before it.
     fn collect_while_more_waits(&self) {
         let hub = &self.server.hub;
-        let more =
-            self.desk.has_more() || !hub.inbox.receiver().is_empty() || !hub.collector.is_empty();
+        let more = self.desk.has_more() || !hub.inbox.is_empty() || !hub.collector.is_empty();
         hub.collector.set_active_here(more);
     }
 

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::doorbell::Doorbell;
 use crate::connection::Connection;
 use crate::copy;
 use crate::error::Error;
@@ -195,6 +196,7 @@ impl Account {
 pub(crate) struct Inbox {
     sender: Sender<Item>,
     receiver: Receiver<Item>,
+    doorbell: Doorbell,
     total: usize,
     per_connection: usize,
     /// Bytes of messages in the channel.
@@ -231,6 +233,7 @@ impl Inbox {
         Inbox {
             sender,
             receiver,
+            doorbell: Doorbell::default(),
             total: limits.inbound_total,
             per_connection: limits.inbound_per_connection,
             used: AtomicUsize::new(0),
@@ -243,8 +246,18 @@ impl Inbox {
         }
     }
 
-    pub fn receiver(&self) -> &Receiver<Item> {
-        &self.receiver
+    pub fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
+    /// Takes an item, if there is one now.
+    pub fn take(&self) -> Option<Item> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Takes an item; sleeps until there is one, at most until the deadline.
+    pub fn wait(&self, deadline: Option<Instant>) -> Option<Item> {
+        self.doorbell.wait(deadline, || self.take())
     }
 
     pub fn used(&self) -> usize {
@@ -262,6 +275,7 @@ impl Inbox {
         if self.sender.try_send(item).is_err() {
             log::error!("an event found its reserved slot taken: this is a bug of wshub");
         }
+        self.doorbell.ring();
     }
 
     /// Puts messages in, waiting for credit. While the server goes down they find no taker: they are

@@ -3,6 +3,7 @@
 mod accept;
 mod builder;
 mod connection;
+mod doorbell;
 mod driver;
 mod events;
 pub(crate) mod hooks;

@@ -62,7 +62,7 @@ pub fn readers_wait_and_are_woken() {
     let inbox = inbox(10, 8);
     let readers = [5, 6, 1].map(|bytes| reader(&inbox, &connection(), COUNT, bytes));
     for _ in 0..3 * COUNT {
-        take(&inbox, inbox.receiver().recv().expect("an item"));
+        take(&inbox, inbox.wait(None).expect("an item"));
     }
     for reader in readers {
         reader.join().unwrap();
@@ -81,7 +81,7 @@ pub fn discard_lets_every_reader_go() {
     let application = thread::spawn({
         let inbox = inbox.clone();
         move || {
-            let items = (0..2).filter_map(|_| inbox.receiver().try_recv().ok());
+            let items = (0..2).filter_map(|_| inbox.take());
             items.map(|item| take(&inbox, item)).collect::<Vec<_>>()
         }
     });
@@ -91,7 +91,7 @@ pub fn discard_lets_every_reader_go() {
     }
     let mut taken = application.join().unwrap();
     assert_eq!(inbox.not_taken(), 2 * COUNT - taken.len());
-    while let Ok(item) = inbox.receiver().try_recv() {
+    while let Some(item) = inbox.take() {
         taken.push(take(&inbox, item));
     }
     for connection in &connections {
@@ -116,7 +116,7 @@ pub fn waiting_until_taken_ends() {
         }
     });
     for _ in 0..3 {
-        take(&inbox, inbox.receiver().recv().expect("an item"));
+        take(&inbox, inbox.wait(None).expect("an item"));
     }
     reader.join().unwrap();
     assert_eq!(clock::passed(), Duration::ZERO, "a wake-up was lost");

@@ -1,0 +1,92 @@
+//! How the application thread sleeps until an event is there, and is woken by the first that comes.
+//!
+//! Not the channel's own blocking receive: before that sleeps it yields its turn a few times, and so takes the messages
+//! of a publisher one by one as they come, where they leave in one write when it takes them together.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::lock::lock;
+
+#[derive(Default)]
+pub(crate) struct Doorbell {
+    /// The one who waits sleeps, or is about to: a call to nobody would be a system call.
+    asleep: AtomicBool,
+    door: Mutex<()>,
+    rung: Condvar,
+}
+
+impl Doorbell {
+    /// To be called behind whatever the one who waits is to find.
+    pub fn ring(&self) {
+        if self.asleep.load(SeqCst) && self.asleep.swap(false, SeqCst) {
+            // Who holds the door has said that it sleeps and does not yet.
+            drop(lock(&self.door));
+            self.rung.notify_one();
+        }
+    }
+
+    /// Sleeps until `look` finds something, at most until the deadline. For one thread at a time.
+    pub fn wait<T>(
+        &self,
+        deadline: Option<Instant>,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        let mut door = lock(&self.door);
+        loop {
+            // First this, then the look; who rings puts something there first, then asks for this.
+            self.asleep.store(true, SeqCst);
+            let found = look();
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if found.is_some() || left.is_some_and(|left| left.is_zero()) {
+                self.asleep.store(false, SeqCst);
+                return found;
+            }
+            door = match left {
+                None => self.rung.wait(door).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => {
+                    let woken = self.rung.wait_timeout(door, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn whoever_rings_is_heard() {
+        let (bell, there) = (Doorbell::default(), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..1_000 {
+                        there.fetch_add(1, SeqCst);
+                        bell.ring();
+                    }
+                });
+            }
+            let mut taken = 0;
+            while taken < 4_000 {
+                let look = || Some(there.swap(0, SeqCst)).filter(|&found| found > 0);
+                taken += bell.wait(None, look).unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn nothing_comes_until_the_deadline_and_what_is_there_comes_behind_it() {
+        let bell = Doorbell::default();
+        let deadline = Instant::now() + Duration::from_millis(5);
+        assert_eq!(bell.wait(Some(deadline), || None::<()>), None);
+        assert!(Instant::now() >= deadline);
+        assert_eq!(bell.wait(Some(deadline), || Some(1)), Some(1));
+    }
+}
