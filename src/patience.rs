@@ -19,10 +19,10 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    pub fn until(deadline: Instant) -> Self {
+    pub fn new(now: Instant, round: Duration) -> Self {
         Patience {
-            deadline,
-            round: Some(deadline.saturating_duration_since(Instant::now())),
+            deadline: now + round,
+            round: Some(round),
         }
     }
 
@@ -49,17 +49,17 @@ mod tests {
 
     #[test]
     fn b20_a_standstill_is_worth_one_round_and_being_a_little_late_is_worth_none() {
-        let ago = |ago| Instant::now().checked_sub(ago).unwrap();
-        let round = Some(Duration::from_secs(60));
-        let late = |by, round| Patience {
-            deadline: ago(by),
-            round,
-        };
-        assert!(!late(Duration::from_millis(1), round).renew());
-        let mut patience = late(2 * STANDSTILL, round);
+        const ROUND: Duration = Duration::from_secs(60);
+        let late = |by| Patience::new(Instant::now().checked_sub(ROUND + by).unwrap(), ROUND);
+        assert!(!late(Duration::from_millis(1)).renew());
+        // Whenever it began, before the wait too: a whole round.
+        let mut patience = late(2 * STANDSTILL);
         assert!(patience.renew());
-        assert!(patience.deadline() > Instant::now() + Duration::from_secs(50));
-        assert!(!late(2 * STANDSTILL, None).renew(), "once");
-        assert!(!Patience::until(Instant::now()).renew());
+        assert!(patience.deadline() > Instant::now() + ROUND * 5 / 6);
+        let mut once = Patience {
+            round: None,
+            ..late(2 * STANDSTILL)
+        };
+        assert!(!once.renew());
     }
 }

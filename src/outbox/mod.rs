@@ -265,9 +265,9 @@ impl Outbox {
             self.watch(state);
             return sent;
         }
-        let deadline = Instant::now() + self.write_timeout;
+        let patience = Patience::new(Instant::now(), self.write_timeout);
         // A failure of the wait shows at the next call: this message was taken.
-        let _ = self.wait_for_kept(state, deadline, Failure::SlowConsumer);
+        let _ = self.wait_for_kept(state, patience, Failure::SlowConsumer);
         sent
     }
 
@@ -275,7 +275,7 @@ impl Outbox {
     /// connection is given up as `failure` says.
     pub fn wait_drained(
         self: &Arc<Self>,
-        deadline: Instant,
+        patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {
         let mut state = self.lock();
@@ -287,7 +287,7 @@ impl Outbox {
             self.watch(state);
             return outcome;
         }
-        self.wait_for_kept(state, deadline, failure)
+        self.wait_for_kept(state, patience, failure)
     }
 
     /// Starts or answers the closing handshake and waits until that has left. For the connection's
@@ -297,7 +297,7 @@ impl Outbox {
         self: &Arc<Self>,
         code: Option<CloseCode>,
         reason: &str,
-        deadline: Instant,
+        patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {
         let mut state = self.lock();
@@ -311,20 +311,20 @@ impl Outbox {
         let last = queue.kept.last();
         state.note_trouble();
         drop(state);
-        self.drain_until(last, deadline, failure)
+        self.drain_until(last, patience, failure)
     }
 
     /// Waits until all that is kept now has left; the drain helper is left alone meanwhile.
     fn wait_for_kept(
         self: &Arc<Self>,
         mut state: MutexGuard<'_, State>,
-        deadline: Instant,
+        patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {
         state.queue.attended = true;
         let last = state.queue.kept.last();
         drop(state);
-        let drained = self.drain_until(last, deadline, failure);
+        let drained = self.drain_until(last, patience, failure);
         let mut state = self.lock();
         state.queue.attended = false;
         self.watch(state);
@@ -333,8 +333,12 @@ impl Outbox {
 
     /// Drains on this thread until the frame `last` has left. Frames that others send meanwhile are
     /// not waited for.
-    fn drain_until(&self, last: u64, deadline: Instant, failure: Failure) -> Result<(), Error> {
-        let mut patience = Patience::until(deadline);
+    fn drain_until(
+        &self,
+        last: u64,
+        mut patience: Patience,
+        failure: Failure,
+    ) -> Result<(), Error> {
         loop {
             let transport = {
                 let mut state = self.lock();

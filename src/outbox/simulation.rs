@@ -645,7 +645,7 @@ impl World {
         let before = NOW.get();
         let drained = self
             .outbox
-            .wait_drained(now() + CLOSE_TIMEOUT, Failure::CloseTimeout);
+            .wait_drained(Patience::new(now(), CLOSE_TIMEOUT), Failure::CloseTimeout);
         assert!(NOW.get() - before <= CLOSE_TIMEOUT, "past its deadline");
         if drained.is_ok() && self.outbox.failure().is_none() {
             assert_eq!(self.outbox.lock().queue.kept.messages(), 0);

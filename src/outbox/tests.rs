@@ -814,7 +814,7 @@ fn a_finished_outbox_holds_nothing() {
     assert!(rig.outbox.service(Instant::now()).is_none());
     let drained = rig
         .outbox
-        .wait_drained(Instant::now() + AGE, Failure::SlowConsumer);
+        .wait_drained(Patience::new(Instant::now(), AGE), Failure::SlowConsumer);
     assert!(matches!(drained, Err(Error::Closed)));
     assert_eq!(rig.script.shutdowns(), []);
     rig.outbox.finish();
@@ -1012,7 +1012,7 @@ fn what_a_handler_collected_is_not_bounded() {
         collector.flush();
         script.now_takes(ALL);
         outbox
-            .wait_drained(Instant::now() + AGE, Failure::SlowConsumer)
+            .wait_drained(Patience::new(Instant::now(), AGE), Failure::SlowConsumer)
             .unwrap();
         assert_eq!(script.texts().len(), 9, "{overflow:?}");
     }
@@ -1252,10 +1252,12 @@ fn a_run_keeps_its_order_with_threads() {
 fn a_close_by_the_thread_that_ends_the_connection_does_not_wake_the_helper() {
     let rig = rig(Overflow::Disconnect, 1000, &[ALL, ALL]);
     rig.collecting(|| rig.send("collected")).unwrap();
-    let deadline = Instant::now() + AGE;
-    let closed = rig
-        .outbox
-        .close_blocking(None, "", deadline, Failure::CloseTimeout);
+    let closed = rig.outbox.close_blocking(
+        None,
+        "",
+        Patience::new(Instant::now(), AGE),
+        Failure::CloseTimeout,
+    );
     assert!(closed.is_ok() && !rig.is_watched());
     assert_eq!(rig.script.texts(), ["collected"]);
     assert_eq!(rig.script.frames().last().unwrap().0, 8);
@@ -1267,10 +1269,12 @@ fn a_close_behind_what_the_helper_drains_leaves_it_to_the_helper_to_let_go() {
     let rig = rig(Overflow::Disconnect, 1000, &[3]);
     rig.send("kept").unwrap();
     assert!(rig.is_watched());
-    let now = Instant::now();
-    let closed = rig
-        .outbox
-        .close_blocking(None, "", now, Failure::CloseTimeout);
+    let closed = rig.outbox.close_blocking(
+        None,
+        "",
+        Patience::new(Instant::now(), Duration::ZERO),
+        Failure::CloseTimeout,
+    );
     assert!(matches!(closed, Err(Error::SlowConsumer)));
     assert!(
         rig.is_watched(),

@@ -14,6 +14,7 @@ use crate::event::CloseEvent;
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::outbox::Failure;
+use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::protocol::keepalive::Due;
@@ -208,12 +209,12 @@ impl Driver {
     /// Does what the closing handshake still asks for (RFC 6455 section 7), and lets the Outbox go.
     pub fn finish(&mut self, end: End) -> (Option<Error>, CloseEvent) {
         let outbox = self.connection.outbox();
-        let deadline = Instant::now() + self.close_timeout;
+        let patience = Patience::new(Instant::now(), self.close_timeout);
         let outcome = match end {
             End::Closed(code, reason) => {
                 self.parting = Parting::Linger;
                 // RFC 6455 section 5.5.1: the answer echoes the code; a second Close is never sent.
-                let closed = outbox.close_blocking(code, "", deadline, Failure::CloseTimeout);
+                let closed = outbox.close_blocking(code, "", patience, Failure::CloseTimeout);
                 let was_clean = closed.is_ok();
                 match outbox.failure() {
                     Some(Failure::SlowConsumer) => {
@@ -238,7 +239,7 @@ impl Driver {
                 if let Some(code) = error.close_code().filter(|_| unspoken) {
                     let reason = error.to_string();
                     let closed =
-                        outbox.close_blocking(Some(code), &reason, deadline, Failure::CloseTimeout);
+                        outbox.close_blocking(Some(code), &reason, patience, Failure::CloseTimeout);
                     if closed.is_ok() {
                         self.parting = Parting::Linger;
                     }

@@ -45,7 +45,7 @@ fn open_or_refuse(
     peer: Option<SocketAddr>,
 ) -> Option<Box<Driver>> {
     let _place = Place { hub, id };
-    let mut patience = Patience::until(Instant::now() + hub.limits.handshake_timeout);
+    let mut patience = Patience::new(Instant::now(), hub.limits.handshake_timeout);
     let mut secured = match secure(hub, id, transport, &mut patience) {
         Ok(secured) => secured,
         Err(refusal) => {

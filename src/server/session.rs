@@ -15,6 +15,7 @@ use crate::event::CloseEvent;
 use crate::message::Message;
 use crate::outbox::Failure;
 use crate::outbox::collect::Collector;
+use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
 
 /// What a handler returns: `Ok` closes with 1000, any error with 1011 and a line in the log.
@@ -159,11 +160,10 @@ impl<'a> Session<'a> {
         self.driver.flush_pongs();
         if std::mem::take(&mut self.owes_flush) {
             // A failure ends the stream, and the read that follows reports it.
-            let _ = self
-                .driver
-                .connection
-                .outbox()
-                .wait_drained(Instant::now() + self.write_timeout, Failure::SlowConsumer);
+            let _ = self.driver.connection.outbox().wait_drained(
+                Patience::new(Instant::now(), self.write_timeout),
+                Failure::SlowConsumer,
+            );
             self.collector.flushed();
         }
     }
