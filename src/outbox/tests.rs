@@ -860,12 +860,15 @@ fn collected_frames_leave_at_64_kib() {
 
 #[test]
 fn the_helper_flushes_what_is_collected_for_2_ms() {
-    let rig = rig(Overflow::Disconnect, 10, &[ALL, ALL]);
+    let drain = Drain::without_helper();
+    let script = Script::new(&[ALL, ALL], 0);
+    let rig = rig_with(&drain, script, bounds(Overflow::Disconnect, 10));
     let before = Instant::now();
     rig.collecting(|| {
         rig.send("a").unwrap();
         rig.send("b").unwrap();
     });
+    assert_eq!(drain.take_news().1.len(), 1);
     let due = rig.collector.service(before).unwrap();
     assert!(due >= before + LATEST && due <= Instant::now() + LATEST);
     assert_eq!(rig.script.calls(), 0, "never early");
@@ -879,6 +882,7 @@ fn the_helper_flushes_what_is_collected_for_2_ms() {
     }
     assert_eq!(looks, IDLE_LOOKS - 1, "and forgets it");
     rig.collecting(|| rig.send("c").unwrap());
+    assert_eq!(drain.take_news().1.len(), 1, "until it hears of it again");
     let due = rig.collector.service(before).unwrap();
     rig.collector.service(due);
     assert_eq!(rig.script.texts(), ["a", "b", "c"]);
@@ -1326,4 +1330,32 @@ fn what_still_waits_when_the_helper_ends_is_counted_and_its_stream_ended() {
         (rig.script.shutdowns(), rig.dropped()),
         (vec![How::Reset], 1)
     );
+}
+
+#[test]
+fn the_helper_sleeps_no_longer_than_to_the_first_deadline() {
+    let (drain, helper) = Drain::start().unwrap();
+    let aged = |age| {
+        let bounds = Bounds {
+            age,
+            ..bounds(Overflow::Disconnect, 1000)
+        };
+        let rig = rig_with(&drain, Script::new(&[3], 0), bounds);
+        rig.send("begun").unwrap();
+        rig
+    };
+    let rigs = [
+        aged(100 * AGE),
+        aged(Duration::from_millis(50)),
+        aged(100 * AGE),
+    ];
+    let start = Instant::now();
+    while rigs[1].script.shutdowns().is_empty() {
+        assert!(start.elapsed() < 6 * AGE, "nobody gives it up");
+        std::thread::yield_now();
+    }
+    assert_eq!(rigs[1].script.shutdowns(), [How::Reset]);
+    assert_eq!(rigs[0].script.shutdowns(), []);
+    drain.stop();
+    helper.join().unwrap();
 }
