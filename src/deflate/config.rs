@@ -33,8 +33,8 @@ pub struct Compression {
     /// would be compressed for each of them, and one message could give another one away. With true, short messages of
     /// the same kind shrink far more; set a lower `threshold` then.
     ///
-    /// A server that drops messages ([`Overflow::DropNewest`](crate::Overflow::DropNewest) and `DropOldest`) never does so: later ones could
-    /// refer to what was dropped.
+    /// A server that drops messages ([`Overflow::DropNewest`](crate::Overflow::DropNewest) and `DropOldest`) never does
+    /// so: later ones could refer to what was dropped.
     pub server_context_takeover: bool,
     /// The client's messages may refer to its earlier ones. Default false; with true the server keeps up to 32 KiB of
     /// each connection's last messages.
@@ -49,8 +49,8 @@ pub struct Compression {
     /// Messages of fewer bytes are sent as they are. Default 1,024: below, a message fits in one packet of a network
     /// anyhow, and for want of anything to refer to it shrinks little.
     pub threshold: usize,
-    /// From 1, the fastest, to 9, the smallest. Default 2: with this library it comes within a tenth of what 6 saves, in a
-    /// quarter of the time.
+    /// From 1, the fastest, to 9, the smallest. Default 2: of JSON it saves within a twentieth of what 6 saves, for
+    /// messages of 16 KiB in less than half the time, for 64 KiB in less than a third.
     pub level: u8,
 }
 

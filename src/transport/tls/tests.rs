@@ -101,7 +101,6 @@ struct Pair {
     wire: Arc<Duplex>,
 }
 
-/// A pair that has done its handshake.
 /// What a server and a client that trusts it begin with.
 fn ends() -> (Tls, ClientConnection) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -118,6 +117,7 @@ fn ends() -> (Tls, ClientConnection) {
     (tls, ClientConnection::new(Arc::new(config), name).unwrap())
 }
 
+/// A pair that has done its handshake.
 fn pair() -> Pair {
     let (tls, client) = ends();
     let (ours, theirs) = duplex();
