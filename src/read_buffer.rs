@@ -5,6 +5,8 @@ use std::ops::Range;
 
 /// What stays with an idle connection.
 const IDLE: usize = 256;
+/// What a read that filled the room of an idle connection makes of it: a burst of short messages is taken in two.
+const GROWN: usize = 4 << 10;
 /// What one read takes at most: more would leave the cache before it is parsed.
 const READ: usize = 64 << 10;
 
@@ -14,6 +16,8 @@ pub(crate) struct ReadBuffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// The last read filled its room: more may be there, and has room now.
+    filled_up: bool,
     /// Reads in a row that began with an empty buffer larger than a read fills.
     empty_reads: u32,
 }
@@ -51,16 +55,24 @@ impl ReadBuffer {
     /// claims count for nothing. A read that fills its room makes the next one's larger, so that a
     /// stream of small messages is taken in large reads.
     pub fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+        self.filled_up = false;
         self.give_back_what_nobody_needs();
         self.make_room();
         let room = self.bytes.get_mut(self.end..).unwrap_or_default();
         let len = room.len().min(READ);
         let read = read(room.get_mut(..len).unwrap_or_default())?;
         self.end += read.min(len);
-        if read == len && self.bytes.len() < READ {
-            self.bytes.resize((2 * self.bytes.len()).min(READ), 0);
+        self.filled_up = read == len && self.bytes.len() < READ;
+        if self.filled_up {
+            let grown = 2 * self.bytes.len();
+            self.bytes.resize(grown.clamp(GROWN, READ), 0);
         }
         Ok(read)
+    }
+
+    /// True if the last read filled its room and another could take more with it.
+    pub fn is_filled_up(&self) -> bool {
+        self.filled_up
     }
 
     /// Sees to room for as many bytes as are there already, or for a whole read. What is there moves
@@ -152,6 +164,16 @@ mod tests {
             buffer.keep(header..kept);
         }
         assert!(taken > 10_000_000);
+    }
+
+    #[test]
+    fn a_burst_at_an_idle_connection_is_taken_in_two_reads() {
+        let mut buffer = ReadBuffer::default();
+        let mut burst: &[u8] = &[7; GROWN - 1];
+        buffer.fill(|room| burst.read(room)).unwrap();
+        assert!(buffer.is_filled_up());
+        buffer.fill(|room| burst.read(room)).unwrap();
+        assert_eq!((buffer.len(), buffer.is_filled_up()), (GROWN - 1, false));
     }
 
     #[test]

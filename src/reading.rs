@@ -149,6 +149,11 @@ impl Reading {
         read
     }
 
+    /// True if the last read filled its room: what the peer sent with it may be there.
+    pub fn is_filled_up(&self) -> bool {
+        self.buffer.is_filled_up()
+    }
+
     /// Gives back what grew, if nothing is in the buffer.
     pub fn trim(&mut self) {
         self.buffer.trim();

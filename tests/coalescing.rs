@@ -201,6 +201,41 @@ fn a_handler_of_its_own_thread_answers_many_messages_in_few_writes() {
     handle.wait();
 }
 
+/// The buffer of an idle connection is small; what is sent at once is taken at once all the same.
+#[test]
+fn a_burst_that_ends_a_silence_is_one_batch_and_the_end_behind_it_is_seen() {
+    const MESSAGES: usize = 100;
+    let (ended, end) = mpsc::channel();
+    let handle = wshub::serve("127.0.0.1:0", move |mut ws| {
+        while let Some(message) = ws.read()? {
+            ws.send(message)?;
+        }
+        ended.send(ws.close_event().cloned())?;
+        Ok(())
+    })
+    .unwrap();
+    let (stream, peer) = duplex();
+    let writes = Arc::<AtomicUsize>::default();
+    handle.attach(Counting {
+        stream,
+        writes: writes.clone(),
+    });
+    let mut client = Client::open(peer, &upgrade("localhost", "/", ""));
+    let before = writes.load(SeqCst);
+    let text = "0123456789".repeat(5);
+    let sent = frame(true, 1, text.as_bytes()).repeat(MESSAGES);
+    client.stream.write_all(&sent).unwrap();
+    Transport::shutdown(&client.stream, How::Write);
+    for _ in 0..MESSAGES {
+        assert_eq!(client.read().text(), text);
+    }
+    assert_eq!(writes.load(SeqCst) - before, 1);
+    let close = end.recv_timeout(PATIENCE).unwrap().unwrap();
+    assert_eq!((close.code.into(), close.was_clean), (1006u16, false));
+    handle.shutdown();
+    handle.wait();
+}
+
 #[test]
 fn with_no_event_waiting_a_send_leaves_at_once() {
     let server = without_listener();

@@ -36,6 +36,8 @@ pub(crate) struct Driver {
     max_lingering: usize,
     /// A pong was collected and not offered to the socket.
     owes_flush: bool,
+    /// The stream ended behind what is in the buffer.
+    lost: bool,
     parting: Parting,
 }
 
@@ -107,6 +109,7 @@ impl Driver {
             close_timeout: limits.close_timeout,
             max_lingering: limits.max_handshakes,
             owes_flush: false,
+            lost: false,
             parting: Parting::Cut,
         }
     }
@@ -175,10 +178,34 @@ impl Driver {
     }
 
     fn read(&mut self, until: Option<Duration>) -> io::Result<usize> {
+        if self.lost {
+            return Ok(0);
+        }
         let deadline = self.reading.deadline(until);
-        self.reading.fill(deadline, |room| {
+        let read = self.reading.fill(deadline, |room| {
             transport::read(&*self.transport, room, deadline)
-        })
+        })?;
+        self.read_along();
+        Ok(read)
+    }
+
+    /// Where a read filled its room, what came with it is read too, as far as it is there: what a
+    /// peer sent at once is taken at once, though the buffer of an idle connection is small.
+    fn read_along(&mut self) {
+        while self.reading.is_filled_up() {
+            let at_once = Some(Instant::now());
+            let read = self.reading.fill(None, |room| {
+                transport::read(&*self.transport, room, at_once)
+            });
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return,
+                Ok(0) | Err(_) => {
+                    self.lost = true;
+                    return;
+                }
+                Ok(_) => {}
+            }
+        }
     }
 
     fn trim(&mut self) {

@@ -72,13 +72,25 @@ impl TcpTransport {
         }
         Ok(())
     }
+
+    /// Behind the deadline: takes what is there.
+    fn read_at_once(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match recv(&self.stream, buffer, RecvFlags::DONTWAIT) {
+            Ok((read, _)) => Ok(read),
+            Err(Errno::AGAIN) => Err(io::ErrorKind::TimedOut.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl Transport for TcpTransport {
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
         let mut again = false;
         loop {
-            self.arm(time_left(deadline)?, again)?;
+            let Ok(left) = time_left(deadline) else {
+                return self.read_at_once(buffer);
+            };
+            self.arm(left, again)?;
             again = true;
             match Read::read(&mut &self.stream, buffer) {
                 // A signal, or the timeout that was set: time_left decides whether it was the deadline.
@@ -186,5 +198,28 @@ fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
     match deadline.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
         left => Ok(Some(left)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    #[test]
+    fn behind_its_deadline_a_read_takes_what_is_there_and_waits_for_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let transport = TcpTransport::new(listener.accept().unwrap().0).unwrap();
+        let passed = Some(Instant::now());
+        let nothing = transport.read(&mut [0; 8], passed).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::TimedOut);
+        peer.write_all(b"there").unwrap();
+        assert_eq!(transport.read(&mut [0; 1], None).unwrap(), 1);
+        assert_eq!(transport.read(&mut [0; 8], passed).unwrap(), 4);
+        drop(peer);
+        transport.read(&mut [0; 1], None).unwrap();
+        assert_eq!(transport.read(&mut [0; 8], passed).unwrap(), 0);
     }
 }
