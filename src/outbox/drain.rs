@@ -143,6 +143,13 @@ struct Helper {
     collectors: Vec<Arc<Collector>>,
 }
 
+/// True if the process stood still: the helper meant to be awake long ago, or hears only now of a deadline that passed
+/// long ago.
+pub(super) fn slept_too_long(wake_at: Option<Instant>, news: &[Arc<Outbox>], now: Instant) -> bool {
+    let deadlines = news.iter().filter_map(|outbox| outbox.deadline());
+    deadlines.chain(wake_at).any(|at| stood_still(at, now))
+}
+
 struct Watched {
     outbox: Arc<Outbox>,
     pending: Pending,
@@ -160,7 +167,7 @@ impl Helper {
             }
             self.collectors.extend(news.collectors);
             let now = Instant::now();
-            if self.wake_at.is_some_and(|at| stood_still(at, now)) {
+            if slept_too_long(self.wake_at, &news.outboxes, now) {
                 let watched = self.watched.iter().map(|watched| &watched.outbox);
                 watched.chain(&news.outboxes).for_each(|it| it.resumed(now));
             }

@@ -528,6 +528,11 @@ impl Outbox {
         })
     }
 
+    /// When the connection will be given up, unless its peer reads or answers.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.lock().queue.deadline()
+    }
+
     /// The process stood still until now, and deadlines may have passed.
     pub fn resumed(&self, now: Instant) {
         self.lock().queue.resumed(now);

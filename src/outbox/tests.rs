@@ -768,6 +768,18 @@ fn b20_behind_a_standstill_the_peer_has_its_whole_time_again() {
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
 }
 
+/// The drain helper had not begun to wait for the deadline, so that it meant to sleep on.
+#[test]
+fn b20_a_standstill_shows_by_a_deadline_that_nobody_waited_for() {
+    let rig = rig(Overflow::Disconnect, 1000, &[]);
+    rig.outbox.close(None, "").unwrap();
+    let news = [rig.outbox.clone()];
+    let overdue = rig.outbox.deadline().unwrap();
+    let late = |by| drain::slept_too_long(None, &news, overdue + by);
+    assert!(!late(Duration::from_millis(1)));
+    assert!(late(Duration::from_secs(1)));
+}
+
 #[test]
 fn b16_a_broken_stream_takes_nothing_and_wakes_its_reader() {
     for budgets in [&[][..], &[3]] {
