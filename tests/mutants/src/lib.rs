@@ -2,8 +2,10 @@
 #![allow(dead_code, unused_imports, unexpected_cfgs)] // what the rest of wshub uses of them
 
 mod copy;
+mod deflate;
 mod handshake;
 mod limits;
+mod lock;
 mod message;
 mod protocol;
 #[cfg(test)]
