@@ -103,33 +103,38 @@ impl Collector {
     }
 
     /// True if a broadcast may join the run.
-    pub fn takes_broadcasts(&self, frame: &Prepared) -> bool {
-        self.is_active_here()
-            && frame.frame().len() < COLLECT / 4
-            && self.troubled.load(Ordering::SeqCst) == 0
+    pub(super) fn takes_broadcasts(&self, frame: &Prepared) -> bool {
+        self.is_active_here() && frame.frame().len() < COLLECT / 4 && self.is_untroubled()
     }
 
-    /// Adds a broadcast to the run; says how many of `members` it goes to.
+    fn is_untroubled(&self) -> bool {
+        self.troubled.load(Ordering::SeqCst) == 0
+    }
+
+    /// Adds a broadcast to the run; says how many of `members` it goes to. `None`: it has to go to each by itself.
+    ///
+    /// Who ends or closes says so first and leaves the members later, and looks into the run behind both: so nobody is
+    /// counted here who does not see it.
     pub fn broadcast(
         self: &Arc<Self>,
         frame: &Prepared,
-        members: &Arc<[Arc<Outbox>]>,
+        members: impl FnOnce() -> Arc<[Arc<Outbox>]>,
         except: Option<&Arc<Outbox>>,
-    ) -> usize {
-        let mut len = 0;
-        let mut push = || len = self.run.push(frame.frame(), members);
-        let passed_over = match except {
-            Some(except) => except.pass_over(&self.run, push),
-            None => {
-                push();
-                false
-            }
+    ) -> Option<usize> {
+        if !self.takes_broadcasts(frame) {
+            return None;
+        }
+        let members = || self.is_untroubled().then(members);
+        let (pushed, passed_over) = match except {
+            Some(except) => except.pass_over(&self.run, || self.run.push(frame.frame(), members)),
+            None => (self.run.push(frame.frame(), members), false),
         };
+        let pushed = pushed?;
         self.begin(|_| {});
-        if len >= COLLECT {
+        if pushed.bytes >= COLLECT {
             self.flush();
         }
-        members.len() - usize::from(passed_over)
+        Some(pushed.members - usize::from(passed_over))
     }
 
     /// Something waits that was not there before.

@@ -467,13 +467,13 @@ impl Outbox {
     }
 
     /// Lets what `push` appends to the run pass by; false if broadcasts do not reach it anyway.
-    fn pass_over(&self, run: &Run, push: impl FnOnce()) -> bool {
+    fn pass_over<T>(&self, run: &Run, push: impl FnOnce() -> T) -> (T, bool) {
         let mut state = self.lock();
-        push();
+        let pushed = push();
         if let Some(place) = &mut state.place {
             *place = run.end();
         }
-        state.place.is_some()
+        (pushed, state.place.is_some())
     }
 
     /// Offers its part of the run to the socket, from where it lies.
@@ -552,11 +552,8 @@ impl Outbox {
         self.set_ready(ReadyState::Closed);
         let mut state = self.lock();
         let state = &mut *state;
+        state.set_troubled(true);
         if let Some(link) = state.link.take() {
-            if let (false, Some(collector)) = (state.troubled, &link.collector) {
-                state.troubled = true;
-                collector.note_trouble(true);
-            }
             let collected = kept::frames(&state.queue.collected);
             let unsent = collected.filter(|frame| !kept::is_control(frame)).count() as u64;
             let lost = state.queue.kept.clear() + unsent;
@@ -644,14 +641,21 @@ impl State {
 
     /// Tells the collector whether this connection can take every frame.
     fn note_trouble(&mut self) {
+        self.set_troubled(!self.queue.is_well());
+    }
+
+    fn set_troubled(&mut self, troubled: bool) {
         let Some(link) = &self.link else { return };
-        let troubled = !self.queue.is_well();
-        if troubled != self.troubled {
-            self.troubled = troubled;
-            if let Some(collector) = &link.collector {
-                collector.note_trouble(troubled);
-            }
+        if troubled == self.troubled {
+            return;
         }
+        self.troubled = troubled;
+        if let Some(collector) = &link.collector {
+            collector.note_trouble(troubled);
+            collector.run.wait_for_push();
+        }
+        // What joined the run before the collector knew.
+        self.catch_up();
     }
 
     /// Writes, collects or keeps a message; gives the collector that has to hear of its first frame.

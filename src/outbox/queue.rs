@@ -192,9 +192,11 @@ impl Queue {
     }
 
     /// Collects frames that wait elsewhere, or keeps them behind what is kept. After a Close, or a
-    /// failure, nothing more is sent: they came later.
+    /// failure, nothing more is sent: they came later, and count as dropped.
     pub fn take_over(&mut self, link: &Link, frames: &[u8]) {
         if self.failure.is_some() || self.sender.close_sent() {
+            let late = kept::frames(frames).count() as u64;
+            link.counters.dropped.fetch_add(late, Ordering::Relaxed);
             return;
         }
         if self.kept.is_empty() {

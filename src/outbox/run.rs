@@ -44,6 +44,12 @@ impl Frames {
     }
 }
 
+/// What a run is with its newest frame.
+pub(super) struct Pushed {
+    pub bytes: usize,
+    pub members: usize,
+}
+
 impl Run {
     pub fn end(&self) -> u64 {
         self.end.load(Ordering::Acquire)
@@ -53,16 +59,30 @@ impl Run {
         self.start.load(Ordering::Acquire) == self.end()
     }
 
-    /// Appends a frame; returns how many bytes the run has now.
-    pub fn push(&self, frame: &[u8], members: &Arc<[Arc<Outbox>]>) -> usize {
+    /// Appends a frame to what goes to `members`, unless there are none to be had; they are asked for where nobody can
+    /// take from the run.
+    pub fn push(
+        &self,
+        frame: &[u8],
+        members: impl FnOnce() -> Option<Arc<[Arc<Outbox>]>>,
+    ) -> Option<Pushed> {
         let mut frames = lock(&self.frames);
-        if !Arc::ptr_eq(&frames.members, members) {
-            frames.members = members.clone();
+        let members = members()?;
+        if !Arc::ptr_eq(&frames.members, &members) {
+            frames.members = members;
         }
         // Copies the run only while it is being flushed by another thread.
         Arc::make_mut(&mut frames.bytes).extend_from_slice(frame);
         self.end.store(frames.end(), Ordering::Release);
-        frames.bytes.len()
+        Some(Pushed {
+            bytes: frames.bytes.len(),
+            members: frames.members.len(),
+        })
+    }
+
+    /// Behind this, `end` covers every frame whose members were asked for before.
+    pub fn wait_for_push(&self) {
+        drop(lock(&self.frames));
     }
 
     /// Hands what lies behind `place` to `take`; returns the place behind it.

@@ -463,17 +463,20 @@ impl Hub {
 
     /// Sends one encoded message to everyone but `except`.
     pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
-        let (members, except) = (self.members(), except.map(Connection::outbox));
-        let done = if self.collector.takes_broadcasts(message) && !self.packs(message) {
-            Broadcast {
-                sent: self.collector.broadcast(message, &members, except),
-                dropped: 0,
+        let except = except.map(Connection::outbox);
+        let joined = match self.packs(message) {
+            true => None,
+            false => self.collector.broadcast(message, || self.members(), except),
+        };
+        let done = match joined {
+            Some(sent) => Broadcast { sent, dropped: 0 },
+            None => {
+                let members = self.members();
+                let others = members
+                    .iter()
+                    .filter(|&member| !except.is_some_and(|except| Arc::ptr_eq(member, except)));
+                Broadcast::of(others.map(|member| member.send_uncounted(message)))
             }
-        } else {
-            let others = members
-                .iter()
-                .filter(|&member| !except.is_some_and(|except| Arc::ptr_eq(member, except)));
-            Broadcast::of(others.map(|member| member.send_uncounted(message)))
         };
         self.counters
             .sent(done.sent as u64, (done.sent * message.len()) as u64);
