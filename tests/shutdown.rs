@@ -15,7 +15,7 @@ use support::{Client, PATIENCE, dial, frame, upgrade, wait_until};
 use wshub::testing::{Duplex, duplex};
 use wshub::{
     Accept, Connection, Error, Event, Events, How, Limits, ReadyState, RecvError, Server,
-    ServerBuilder, ShutdownReport, Transport, Waker,
+    ServerBuilder, ServerHandle, ShutdownReport, Transport, Waker,
 };
 
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
@@ -511,8 +511,8 @@ fn b22_a_connection_whose_101_is_just_written_closes_cleanly() {
     assert!(close.was_clean, "{close:?}");
 }
 
-#[test]
-fn b22_a_send_that_is_blocked_in_a_handler_ends_with_the_shutdown() {
+/// A server, a client that never reads, and its connection, whose handler waits for it in `send`.
+fn blocked_in_send() -> (ServerHandle, Client, Connection) {
     let (open, opened) = mpsc::channel();
     let handle = builder()
         .serve("127.0.0.1:0", move |mut ws| {
@@ -523,16 +523,29 @@ fn b22_a_send_that_is_blocked_in_a_handler_ends_with_the_shutdown() {
         .unwrap();
     let client = Client::connect(handle.local_addr().unwrap());
     let connection = opened.recv_timeout(PATIENCE).unwrap();
-    let begun = Instant::now();
-    while connection.buffered_amount() == 0 {
-        assert!(begun.elapsed() < PATIENCE);
-        thread::yield_now();
-    }
+    wait_until("a send waits", || connection.buffered_amount() > 0);
+    (handle, client, connection)
+}
+
+#[test]
+fn b22_a_send_that_is_blocked_in_a_handler_ends_with_the_shutdown() {
+    let (handle, client, _) = blocked_in_send();
     let begun = Instant::now();
     handle.shutdown();
     assert_eq!(handle.wait(), ShutdownReport::default());
     assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
     drop(client);
+}
+
+/// The Close comes from another thread, and the one that waits in `send` had not reckoned with it.
+#[test]
+fn b22_a_send_that_is_blocked_in_a_handler_ends_at_the_close_timeout() {
+    let (handle, client, connection) = blocked_in_send();
+    connection.close(1000, "").unwrap();
+    wait_until("the connection has ended", || {
+        connection.ready_state() == ReadyState::Closed
+    });
+    drop((handle, client));
 }
 
 /// The report says so, the events end all the same, and no later answer of the hook opens anything.

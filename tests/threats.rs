@@ -377,6 +377,7 @@ B22: shutdown in every state
     b22_a_handler_that_blocks_is_reported
     b22_a_hook_that_blocks_is_reported_also_where_its_handshake_gave_way
     b22_a_hook_that_blocks_is_reported_and_holds_nothing_up
+    b22_a_send_that_is_blocked_in_a_handler_ends_at_the_close_timeout
     b22_a_send_that_is_blocked_in_a_handler_ends_with_the_shutdown
     b22_a_shutdown_does_not_wait_for_descriptors
     b22_a_shutdown_waits_for_no_tls_handshake

@@ -22,7 +22,7 @@ pub(super) struct Queue {
     pub cut: bool,
     /// The drain helper has it on its list, and knows its nearest deadline.
     pub watched: bool,
-    /// A sender that waits drains by itself: the helper is left alone.
+    /// A sender that waits drains by itself: the helper is left alone, as long as no Close has its deadline.
     pub attended: bool,
     /// Whole frames, not yet offered to the socket.
     pub collected: Vec<u8>,
@@ -376,8 +376,9 @@ impl Queue {
         let now = (self.clock)().saturating_duration_since(self.epoch);
         let begun = self.sender.close(code, reason, None, now, &mut frame);
         if begun {
-            // The deadline of the closing handshake is news to the drain helper.
-            self.watched = false;
+            // The deadline of the closing handshake is news to the drain helper; a sender that waits knows of none but
+            // its own.
+            (self.watched, self.attended) = (false, false);
             self.put_control(link, frame);
         }
         begun
