@@ -19,10 +19,10 @@ fn main() -> ExitCode {
             })
             .bind(addr)?;
         support::announce(server.local_addr()?, server.handle())?;
-        println!(
+        support::say(&format!(
             "open http://localhost:{}/ in two browser windows",
             server.local_addr()?.port()
-        );
+        ));
         // Ends when the server has shut down.
         for event in server.events() {
             match event {

@@ -33,7 +33,10 @@ fn main() -> ExitCode {
             })
             .bind(addr)?;
         support::announce(server.local_addr()?, server.handle())?;
-        println!("open http://localhost:{}/", server.local_addr()?.port());
+        support::say(&format!(
+            "open http://localhost:{}/",
+            server.local_addr()?.port()
+        ));
         measure(&server);
         Ok(())
     })

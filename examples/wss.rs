@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
 
 /// From the files of the command line, else made here and now.
 fn certificate() -> io::Result<Tls> {
-    let files: Vec<String> = std::env::args().skip(2).collect();
+    let files: Vec<OsString> = std::env::args_os().skip(2).collect();
     match &files[..] {
         [] => {}
         [certificate, key] => {

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::example::{Example, Process};
-use support::{Client, exchange, upgrade};
+use support::{Client, exchange, upgrade, wait_until};
 
 #[test]
 fn the_dashboard_sends_ten_readings_a_second() {
@@ -247,6 +247,43 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
     assert!(example.terminate().0.success());
     let log = reading.join().unwrap();
     assert!(log.contains(" lines of the log were lost"), "{log}");
+}
+
+/// A full disk, a pipe that nobody reads any more: the address goes to the log.
+#[test]
+fn where_standard_output_takes_nothing_a_server_serves_all_the_same() {
+    for name in ["echo", "broadcast", "per_connection", "dashboard"] {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "exec \"$0\" \"$@\" >/dev/full"])
+            .arg(support::example::command(name).get_program())
+            .arg("127.0.0.1:0");
+        let mut process = Process::start(&mut command);
+        wait_until("it has said where it listens, or given up", || {
+            let said = process.stderr().concat();
+            said.contains("listening on ") || said.contains("panicked")
+        });
+        let said = process.stderr().concat();
+        let addr = said.split_once("listening on ws://").expect(&said).1;
+        let mut client = Client::connect(addr.split_once('/').unwrap().0.parse().unwrap());
+        client.send_close(1000, "");
+        while client.read_message().opcode != 8 {}
+        assert!(process.terminate().success(), "{:?}", process.stderr());
+    }
+}
+
+/// What goes wrong at the start goes to standard error; where nobody can be told, the exit status says it.
+#[test]
+fn arguments_that_cannot_be_used_are_no_panic() {
+    for (address, stderr) in [("$(printf '\\377'):0", "&2"), ("nowhere", "/dev/full")] {
+        let script = format!("exec \"$0\" \"{address}\" 2>{stderr}");
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &script])
+            .arg(support::example::command("echo").get_program());
+        let mut process = Process::start(&mut command);
+        assert_eq!(process.wait().code(), Some(1), "{:?}", process.stderr());
+    }
 }
 
 fn knock(example: &Example, path: &str, headers: &str) -> String {

@@ -14,9 +14,10 @@ use stderr::Stderr;
 /// Turns the log on (RUST_LOG=info shows who came and who was refused), runs the example on the
 /// address of the command line, and says in plain words what went wrong.
 pub fn run(example: impl FnOnce(&str) -> io::Result<()>) -> ExitCode {
-    let addr = std::env::args()
+    let addr = std::env::args_os()
         .nth(1)
-        .unwrap_or_else(|| "127.0.0.1:9001".to_owned());
+        .unwrap_or_else(|| "127.0.0.1:9001".into());
+    let addr = addr.to_string_lossy();
     let served = start_log().and_then(|log| {
         let served = example(&addr);
         log.finish();
@@ -25,7 +26,8 @@ pub fn run(example: impl FnOnce(&str) -> io::Result<()>) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cannot serve on {addr}: {}", explain(&error));
+            // Where there is nobody to tell, the exit status says it.
+            let _ = writeln!(io::stderr(), "cannot serve on {addr}: {}", explain(&error));
             ExitCode::FAILURE
         }
     }
@@ -48,8 +50,15 @@ pub fn announce(addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
 /// As [`announce`], with the scheme of the URL.
 pub fn announce_as(scheme: &str, addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
     ctrlc::set_handler(move || handle.shutdown()).map_err(io::Error::other)?;
-    println!("listening on {scheme}://{addr}/");
-    io::stdout().flush()
+    say(&format!("listening on {scheme}://{addr}/"));
+    Ok(())
+}
+
+/// A line on standard output. Where that takes nothing (println would panic), in the log: a server does not end for it.
+pub fn say(line: &str) {
+    if let Err(error) = writeln!(io::stdout(), "{line}") {
+        log::warn!("standard output: {error}; {line}");
+    }
 }
 
 fn explain(error: &io::Error) -> String {
