@@ -7,6 +7,7 @@
 //! Messages go to standard output, everything else to standard error. At the end of the input (Ctrl-D) it waits until
 //! the server has been silent for a second, at most five, and closes. Exit status 0: all that was typed was sent, and
 //! both sides closed in order.
+//! Ctrl-C and SIGTERM end it, too, within seven seconds though nobody reads its output.
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
@@ -23,20 +24,28 @@ use wshub::{Client, Message, WebSocketReader, WebSocketWriter};
 const SILENCE: Duration = Duration::from_secs(1);
 /// A server that never falls silent is not waited for any longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// After a signal: longer than the closing handshake may take.
+const LAST_RESORT: Duration = Duration::from_secs(7);
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let url = std::env::args().nth(1);
-    let url = url.as_deref().unwrap_or("ws://127.0.0.1:9001/");
-    match wshub::connect(url) {
+    let url = std::env::args_os().nth(1);
+    let url = url.unwrap_or_else(|| "ws://127.0.0.1:9001/".into());
+    let url = url.to_string_lossy();
+    match wshub::connect(&*url) {
         Ok(client) => talk(client).unwrap_or_else(|error| fail(&error.to_string())),
         Err(error) => fail(&format!("cannot connect to {url}: {error}")),
     }
 }
 
 fn fail(text: &str) -> ExitCode {
-    eprintln!("{text}");
+    complain(text);
     ExitCode::FAILURE
+}
+
+/// Where nobody can be told, the exit status says it.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// What the sending thread is told.
@@ -56,7 +65,10 @@ fn talk(client: Client) -> Result<ExitCode, Box<dyn Error>> {
     // A few lines may wait for a slow server; then typing does.
     let (tell, input) = sync_channel(16);
     let (typed, stop) = (tell.clone(), tell.clone());
-    ctrlc::set_handler(move || drop(stop.send(Input::Stop)))?;
+    ctrlc::set_handler(move || {
+        thread::spawn(end_late);
+        drop(stop.send(Input::Stop));
+    })?;
     thread::spawn(move || type_lines(&typed));
     let all_sent = Arc::new(AtomicBool::new(false));
     let sent = all_sent.clone();
@@ -72,6 +84,12 @@ fn talk(client: Client) -> Result<ExitCode, Box<dyn Error>> {
     let (code, reason) = (close.code, close.reason.escape_debug());
     let text = format!("the connection was closed: {code} {reason}");
     Ok(fail(text.trim_end()))
+}
+
+/// Who reads our output may have stopped to, and a write to him has no deadline.
+fn end_late() {
+    thread::sleep(LAST_RESORT);
+    std::process::exit(1);
 }
 
 fn type_lines(input: &SyncSender<Input>) {
@@ -91,7 +109,7 @@ fn type_lines(input: &SyncSender<Input>) {
 fn send(input: &Receiver<Input>, mut writer: WebSocketWriter, all_sent: &AtomicBool) {
     match send_lines(input, &mut writer) {
         Ok(()) => all_sent.store(true, Ordering::Release),
-        Err(error) => eprintln!("not sent: {error}"),
+        Err(error) => complain(&format!("not sent: {error}")),
     }
     // Where the server was first, the reader says so.
     let _ = writer.close(1000, "");
@@ -131,7 +149,9 @@ fn print_messages(reader: &mut WebSocketReader, heard: impl Fn()) -> Result<(), 
         match message {
             Message::Text(text) if terminal => writeln!(out, "{}", printable(&text))?,
             Message::Text(text) => writeln!(out, "{text}")?,
-            Message::Binary(bytes) => eprintln!("a binary message of {} bytes", bytes.len()),
+            Message::Binary(bytes) => {
+                writeln!(io::stderr(), "a binary message of {} bytes", bytes.len())?;
+            }
         }
         heard();
     }

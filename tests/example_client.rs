@@ -3,11 +3,15 @@
 
 mod support;
 
-use std::process::Stdio;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::PATIENCE;
 use support::example::{Example, Process, command};
+use support::hostile::{self, Peer, SWITCHING};
 
 fn client(example: &Example) -> Process {
     let url = format!("ws://{}/", example.addr);
@@ -104,6 +108,44 @@ fn input_that_is_no_text_is_a_failure_and_closes_in_order() {
         client.stderr()
     );
     echo.logs("closed: 1000");
+}
+
+/// It waits to write what came, for ever: a signal is heard all the same.
+#[test]
+fn a_signal_ends_it_though_nobody_reads_its_output() {
+    let flood = Peer::new(|mut stream| {
+        hostile::open(&mut stream, format!("{SWITCHING}\r\n"));
+        let text = [&[0x81, 126, 4, 0][..], &[b'x'; 1024]].concat();
+        while stream.write_all(&text).is_ok() {}
+    });
+    let (output, mut unread) = UnixStream::pair().unwrap();
+    let mut client = Process::start(
+        Command::new("sh")
+            .args(["-c", "exec \"$0\" \"$@\" >&0"])
+            .arg(command("client").get_program())
+            .arg(flood.url())
+            .stdin(OwnedFd::from(output)),
+    );
+    unread.read_exact(&mut [0]).unwrap();
+    assert_eq!(client.terminate().code(), Some(1));
+    flood.end();
+}
+
+/// Where nobody can be told, the exit status says it.
+#[test]
+fn arguments_that_are_no_text_and_a_standard_error_that_is_full_are_no_panic() {
+    for script in [
+        "exec \"$0\" \"$(printf '\\377')\"",
+        "exec \"$0\" nowhere 2>/dev/full",
+    ] {
+        let mut client = Process::start(
+            Command::new("sh")
+                .args(["-c", script])
+                .arg(command("client").get_program())
+                .stdin(Stdio::null()),
+        );
+        assert_eq!(client.wait().code(), Some(1), "{:?}", client.stderr());
+    }
 }
 
 #[test]
