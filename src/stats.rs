@@ -29,7 +29,8 @@ pub struct Stats {
     pub threads: usize,
     /// Connections opened in all.
     pub opened: u64,
-    /// Requests and connections that were refused, by reason (`"origin"`, `"host"`, `"full"`, …).
+    /// Requests and connections that were refused, by reason (`"origin"`, `"host"`, `"full"`, …); as `"answer"`, plain
+    /// requests whose answer the peer did not take in whole.
     pub refused: BTreeMap<&'static str, u64>,
     /// Messages received.
     pub messages_in: u64,

@@ -201,6 +201,7 @@ fn b02_a_slow_reader_of_a_big_answer_is_let_go_of_at_the_write_deadline() {
         got += read_to_close(&mut slow).len();
         assert!(got < BIG, "cut off");
     }
+    assert_eq!(app.handle.stats().refused["answer"], 2);
 }
 
 #[test]

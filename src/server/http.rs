@@ -1,5 +1,6 @@
 //! Plain HTTP on the WebSocket's port: one answer, then the connection closes.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -31,11 +32,19 @@ pub(crate) fn answer(
     let Some(response) = response else { return };
     let bytes = response.encode(request.method() == "HEAD");
     // A peer that does not take its answer in time only harms itself.
-    if transport::write_all(transport, &bytes, Instant::now() + hub.limits.write_timeout).is_ok() {
-        transport::linger(transport, Instant::now() + LINGER);
-    } else if hub.has_evicted(id) {
-        note_refusal(hub, &Refusal::Evicted, peer);
+    match transport::write_all(transport, &bytes, Instant::now() + hub.limits.write_timeout) {
+        Ok(()) => transport::linger(transport, Instant::now() + LINGER),
+        Err(_) if hub.has_evicted(id) => note_refusal(hub, &Refusal::Evicted, peer),
+        Err(error) => note_not_taken(hub, &error, peer),
     }
+}
+
+fn note_not_taken(hub: &Hub, error: &io::Error, peer: Option<SocketAddr>) {
+    hub.counters.refuse("answer");
+    hub.refusals.log("answer", || match peer {
+        Some(peer) => format!("{peer} did not take its answer: {error}"),
+        None => format!("an answer was not taken: {error}"),
+    });
 }
 
 fn ask_hook(hub: &Hub, id: u64, request: &Request) -> Result<Response, Refusal> {
