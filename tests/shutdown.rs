@@ -548,6 +548,32 @@ fn b22_a_send_that_is_blocked_in_a_handler_ends_at_the_close_timeout() {
     drop((handle, client));
 }
 
+/// It is told so by `send`, and `?` hands that on: nothing has failed.
+#[test]
+fn b22_a_handler_that_was_sending_has_not_failed() {
+    let handle = builder()
+        .serve("127.0.0.1:0", |mut ws| {
+            loop {
+                ws.send("tick")?;
+                thread::sleep(Duration::from_millis(1));
+            }
+        })
+        .unwrap();
+    let mut client = Client::connect(handle.local_addr().unwrap());
+    client.read_message();
+    handle.shutdown();
+    let close = loop {
+        let message = client.read_message();
+        if message.opcode == 8 {
+            break message.close().0;
+        }
+    };
+    assert_eq!(close, 1001);
+    client.send_close(1001, "");
+    handle.wait();
+    assert_eq!(handle.stats().handler_failures, 0);
+}
+
 /// The report says so, the events end all the same, and no later answer of the hook opens anything.
 #[test]
 fn b22_a_hook_that_blocks_is_reported_and_holds_nothing_up() {

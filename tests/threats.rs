@@ -375,6 +375,7 @@ B22: shutdown in every state
     b22_a_connection_whose_101_is_just_written_closes_cleanly
     b22_a_dropped_server_does_not_wait_for_those_that_never_read
     b22_a_handler_that_blocks_is_reported
+    b22_a_handler_that_was_sending_has_not_failed
     b22_a_hook_that_blocks_is_reported_also_where_its_handshake_gave_way
     b22_a_hook_that_blocks_is_reported_and_holds_nothing_up
     b22_a_send_that_is_blocked_in_a_handler_ends_at_the_close_timeout

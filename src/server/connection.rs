@@ -1,6 +1,7 @@
 //! The life of a connection's thread after the opening handshake: to the application thread with
 //! what it reads, or into the user's handler.
 
+use std::error::Error as StdError;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use super::hub::Hub;
 use super::inbox::{Batch, Item};
 use super::session::{Handler, Session};
 use crate::connection::{Connection, ReadyState};
-use crate::error::Error;
+use crate::error::{Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
 use crate::protocol::close::CloseCode;
 
@@ -107,15 +108,16 @@ fn run_handler(place: &mut Place<'_>, handler: &Handler, driver: &mut Driver) {
     let session = Session::new(driver, hub, &mut ended);
     // The panic is reported, and what it may have left half done ends with the connection.
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        handler(session).map_err(|error| error.to_string())
+        handler(session).map_err(|error| (error.to_string(), says_closed(&*error)))
     }));
-    let failure = match outcome {
-        Ok(done) => done.err(),
-        Err(_) => Some("the handler panicked".to_owned()),
+    let (failure, told_closed) = match outcome {
+        Ok(Ok(())) => (None, false),
+        Ok(Err((failure, told_closed))) => (Some(failure), told_closed),
+        Err(_) => (Some("the handler panicked".to_owned()), false),
     };
     let id = driver.connection.id();
-    // What a handler says of a connection that is gone is no failure of the handler.
-    let gone = ended.is_some() || driver.connection.outbox().failure().is_some();
+    // What a handler says of a connection that is gone, or going, is no failure of the handler.
+    let gone = told_closed || ended.is_some() || driver.connection.outbox().failure().is_some();
     match &failure {
         Some(failure) if !gone => {
             hub.counters
@@ -138,6 +140,12 @@ fn run_handler(place: &mut Place<'_>, handler: &Handler, driver: &mut Driver) {
     }
     driver.linger();
     place.end(None, ended.unwrap_or_else(CloseEvent::abnormal));
+}
+
+/// The handler hands on what a send told it: a Close is under way.
+fn says_closed(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
+    let sending = error.downcast_ref::<SendError>();
+    sending.is_some_and(|error| error.kind() == SendErrorKind::Closed)
 }
 
 /// Ends the connection and says so in the log.
