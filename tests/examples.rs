@@ -219,7 +219,18 @@ fn auth_does_not_start_without_tokens_and_says_how_to_set_them() {
 /// Standard error goes to a stream that is full: what waits for it is the log, and nobody else.
 #[test]
 fn a_log_that_nobody_reads_holds_nobody_up() {
+    says_what_was_lost(false);
+}
+
+/// Whoever started it may have set standard error so: it refuses lines, at once.
+#[test]
+fn a_log_that_is_refused_says_so_when_it_is_read() {
+    says_what_was_lost(true);
+}
+
+fn says_what_was_lost(nonblocking: bool) {
     let (stderr, unread) = UnixStream::pair().unwrap();
+    stderr.set_nonblocking(nonblocking).unwrap();
     let mut command = Command::new("sh");
     command
         .args(["-c", "exec \"$0\" \"$@\" 2>&0"])
@@ -235,6 +246,8 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
     }
     // It holds the other end, too.
     drop(command);
+    // Room for what is said from now on.
+    (&unread).read_exact(&mut [0; 8 << 10]).unwrap();
     let mut client = Client::connect(example.addr);
     // Somebody reads at last, when the example is about to end.
     let reading = thread::spawn(move || {

@@ -1,4 +1,5 @@
-//! Standard error for the log, on a thread of its own: while nobody reads it lines get lost, and no server waits.
+//! Standard error for the log, on a thread of its own: while nobody reads it, or it takes nothing, lines get lost, and
+//! no server waits.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -58,20 +59,24 @@ impl Write for Stderr {
 
 fn write_all(items: &Receiver<Item>, lost: &AtomicU64) {
     for item in items {
-        // There is nobody to tell when standard error is closed.
         let mut stderr = io::stderr();
         if let Item::Line(line) = &item {
-            let _ = stderr.write_all(line);
+            if stderr.write_all(line).is_err() {
+                lost.fetch_add(1, Relaxed);
+            }
         }
-        let count = lost.swap(0, Relaxed);
-        if count > 0 {
-            let _ = writeln!(
-                stderr,
-                "[{count} lines of the log were lost: nobody read them]"
-            );
+        let count = lost.load(Relaxed);
+        // Where this is refused, too, the next line tries again.
+        if count > 0 && say_lost(&mut stderr, count).is_ok() {
+            lost.fetch_sub(count, Relaxed);
         }
         if let Item::Written(tell) = item {
             let _ = tell.send(());
         }
     }
+}
+
+fn say_lost(stderr: &mut impl Write, count: u64) -> io::Result<()> {
+    let text = format!("[{count} lines of the log were lost: nobody read them]\n");
+    stderr.write_all(text.as_bytes())
 }
