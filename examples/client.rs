@@ -10,7 +10,7 @@
 //! Ctrl-C and SIGTERM end it, too, within seven seconds though nobody reads its output.
 
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +24,8 @@ use wshub::{Client, Message, WebSocketReader, WebSocketWriter};
 const SILENCE: Duration = Duration::from_secs(1);
 /// A server that never falls silent is not waited for any longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// In bytes: more than most servers take as one message.
+const LONGEST_LINE: u64 = 16 << 20;
 /// After a signal: longer than the closing handshake may take.
 const LAST_RESORT: Duration = Duration::from_secs(7);
 
@@ -93,17 +95,30 @@ fn end_late() {
 }
 
 fn type_lines(input: &SyncSender<Input>) {
-    for line in io::stdin().lines() {
-        let told = match line {
-            Ok(line) => input.send(Input::Line(line)),
-            Err(error) => input.send(Input::End(Err(error))),
+    let mut stdin = io::stdin().lock();
+    loop {
+        let told = match next_line(&mut stdin) {
+            Ok(Some(line)) => Input::Line(line),
+            Ok(None) => Input::End(Ok(())),
+            Err(error) => Input::End(Err(error)),
         };
-        // Nobody sends any more.
-        if told.is_err() {
+        let last = matches!(told, Input::End(_));
+        // Nobody sends any more, or nothing more comes.
+        if input.send(told).is_err() || last {
             return;
         }
     }
-    let _ = input.send(Input::End(Ok(())));
+}
+
+fn next_line(stdin: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut line = String::new();
+    let read = stdin.take(LONGEST_LINE + 1).read_line(&mut line)?;
+    if read as u64 > LONGEST_LINE {
+        return Err(io::Error::other("a line is longer than 16 MiB"));
+    }
+    let end = line.strip_suffix("\r\n").or(line.strip_suffix('\n'));
+    line.truncate(end.unwrap_or(&line).len());
+    Ok((read > 0).then_some(line))
 }
 
 fn send(input: &Receiver<Input>, mut writer: WebSocketWriter, all_sent: &AtomicBool) {

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -107,6 +108,19 @@ fn input_that_is_no_text_is_a_failure_and_closes_in_order() {
         "{:?}",
         client.stderr()
     );
+    echo.logs("closed: 1000");
+}
+
+/// As much as it holds of a line that never ends, and no more.
+#[test]
+fn a_line_without_end_is_a_failure() {
+    let echo = Example::start("echo", &[]);
+    let zeros = File::open("/dev/zero").unwrap();
+    let url = format!("ws://{}/", echo.addr);
+    let mut client = Process::start(command("client").arg(url).stdin(zeros));
+    assert_eq!(client.wait().code(), Some(1));
+    let said = client.stderr().concat();
+    assert!(said.contains("a line is longer than 16 MiB"), "{said}");
     echo.logs("closed: 1000");
 }
 
