@@ -275,6 +275,14 @@ const HOSTILE: &[Case] = &[
         "max_line",
     ),
     (
+        |stream| {
+            let interim = "HTTP/1.1 102 Processing\r\n\r\n";
+            hostile::drip(stream, interim, interim, Duration::ZERO)
+        },
+        |error| matches!(error, ClientError::Status { status: 102, .. }),
+        "102",
+    ),
+    (
         hostile::silence,
         |error| matches!(error, ClientError::Timeout),
         "in time",
@@ -380,6 +388,20 @@ fn frames_right_behind_the_head_are_the_first_messages() {
     assert_eq!(client.read().unwrap(), Some(b"second".into()));
     assert_eq!(client.read().unwrap(), None);
     assert_eq!(client.close_event().unwrap().code, 1006);
+}
+
+/// RFC 9110 15.2: a client has to read over them, though it expects none.
+#[test]
+fn interim_answers_are_read_over() {
+    let answer = format!(
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n{SWITCHING}\r\n"
+    );
+    let peer = Peer::new(move |mut stream| {
+        hostile::open(&mut stream, answer);
+        stream.write_all(&server_frame(true, 1, b"first")).unwrap();
+    });
+    let mut client = connect(peer.url()).unwrap();
+    assert_eq!(client.read().unwrap(), Some("first".into()));
 }
 
 // ---- the way there

@@ -13,6 +13,8 @@ use crate::websocket::{fill, must_wait, write_all};
 
 /// How much of the body of a refusal is read.
 const MAX_BODY: usize = 1024;
+/// How many interim answers (RFC 9110 15.2) are read over: more are the answer.
+const MAX_INTERIM: usize = 8;
 
 /// Writes the head of a request and reads that of its answer. The buffer holds what came behind it.
 pub(crate) fn exchange(
@@ -22,16 +24,33 @@ pub(crate) fn exchange(
     deadline: Instant,
 ) -> Result<(Answer, ReadBuffer), NoAnswer> {
     write_all(stream, request, deadline)?;
-    let mut scanner = AnswerScanner::new(limits);
     let mut buffer = ReadBuffer::default();
-    loop {
-        if fill(stream, &mut buffer, deadline)? == 0 {
-            return Err(NoAnswer::Left);
+    let mut answer = read_answer(stream, &mut buffer, limits, deadline)?;
+    for _ in 0..MAX_INTERIM {
+        match answer.status {
+            100 | 102..200 => answer = read_answer(stream, &mut buffer, limits, deadline)?,
+            _ => break,
         }
+    }
+    Ok((answer, buffer))
+}
+
+fn read_answer(
+    stream: &mut impl Read,
+    buffer: &mut ReadBuffer,
+    limits: HeadLimits,
+    deadline: Instant,
+) -> Result<Answer, NoAnswer> {
+    let mut scanner = AnswerScanner::new(limits);
+    loop {
+        // What came behind an interim answer is looked at before more is waited for.
         if let Some(head) = scanner.scan(buffer.filled())? {
             let answer = Answer::parse(buffer.filled().get(..head).unwrap_or_default())?;
             buffer.discard(head);
-            return Ok((answer, buffer));
+            return Ok(answer);
+        }
+        if fill(stream, buffer, deadline)? == 0 {
+            return Err(NoAnswer::Left);
         }
     }
 }
