@@ -68,13 +68,13 @@ fn talk(client: Client) -> Result<ExitCode, Box<dyn Error>> {
     let (tell, input) = sync_channel(16);
     let (typed, stop) = (tell.clone(), tell.clone());
     ctrlc::set_handler(move || {
-        thread::spawn(end_late);
+        let _ = thread::Builder::new().spawn(end_late);
         drop(stop.send(Input::Stop));
     })?;
-    thread::spawn(move || type_lines(&typed));
+    thread::Builder::new().spawn(move || type_lines(&typed))?;
     let all_sent = Arc::new(AtomicBool::new(false));
     let sent = all_sent.clone();
-    thread::spawn(move || send(&input, writer, &sent));
+    thread::Builder::new().spawn(move || send(&input, writer, &sent))?;
 
     // A full channel is no silence either.
     print_messages(&mut reader, || drop(tell.try_send(Input::Heard)))?;

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -36,9 +36,11 @@ impl Stderr {
     /// Waits until all is written, a second at most.
     pub fn finish(&self) {
         let (tell, told) = channel();
-        let waiting = self.waiting.clone();
-        // There may be no room for it yet, and no reader ever.
-        thread::spawn(move || waiting.send(Item::Written(tell)));
+        if let Err(TrySendError::Full(item)) = self.waiting.try_send(Item::Written(tell)) {
+            // There may be room for it later, or no reader ever. Without a thread nobody waits for that.
+            let waiting = self.waiting.clone();
+            let _ = thread::Builder::new().spawn(move || waiting.send(item));
+        }
         let _ = told.recv_timeout(PATIENCE);
     }
 }
