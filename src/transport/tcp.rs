@@ -1,6 +1,6 @@
 //! TCP: blocking reads with a deadline, writes that never block.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -92,14 +92,11 @@ impl Transport for TcpTransport {
             };
             self.arm(left, again)?;
             again = true;
-            match Read::read(&mut &self.stream, buffer) {
+            match recv(&self.stream, &mut *buffer, RecvFlags::empty()) {
+                Ok((read, _)) => return Ok(read),
                 // A signal, or the timeout that was set: time_left decides whether it was the deadline.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
-                    ) => {}
-                done => return done,
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
