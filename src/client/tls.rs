@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
@@ -15,10 +15,7 @@ use super::ClientError;
 use crate::handshake::ClientRequest;
 use crate::handshake::refusal::excerpt;
 use crate::tls::{Pem, TlsError, certified_key, roots};
-use crate::transport::{self, HandshakeError, TcpTransport, TlsTransport, Transport};
-
-/// So that a reset does not overtake the alert that tells the server why it is left.
-const LINGER: Duration = Duration::from_secs(1);
+use crate::transport::{self, HandshakeError, LINGER, TcpTransport, TlsTransport, Transport};
 
 /// Whom a client trusts with `wss://`, and the certificate it shows: for
 /// [`ClientRequest::with_tls`]. Features `client` and `tls`. Cheap to clone.
@@ -165,6 +162,7 @@ pub(super) fn secure(
         Ok(transport) => Ok(Box::new(transport)),
         Err(error) => {
             if matches!(error, HandshakeError::Tls(_)) {
+                // So that the alert that tells the server why it is left arrives.
                 transport::linger(&*stream, deadline.min(Instant::now() + LINGER));
             }
             Err(ClientError::Tls(TlsHandshakeError::new(

@@ -22,10 +22,7 @@ use crate::protocol::receive::Received;
 use crate::read_buffer::ReadBuffer;
 use crate::reading::Reading;
 use crate::stats::Counters;
-use crate::transport::{self, How, Transport};
-
-/// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
-pub(crate) const LINGER: Duration = Duration::from_secs(1);
+use crate::transport::{self, How, LINGER, Transport};
 
 pub(crate) struct Driver {
     pub connection: Connection,

@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::driver::LINGER;
 use super::hub::{Hub, Stage};
 use super::opening::note_refusal;
 use crate::handshake::negotiate;
 use crate::handshake::{Refusal, Request, Response};
-use crate::transport::{self, Transport};
+use crate::transport::{self, LINGER, Transport};
 
 pub(crate) fn answer(
     hub: &Hub,

@@ -7,7 +7,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::driver::LINGER;
 use super::hooks::Hooks;
 use super::inbox::{Inbox, Item};
 use super::pool::Pool;
@@ -27,7 +26,7 @@ use crate::protocol::close::CloseCode;
 use crate::stats::{Counters, Stats};
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
-use crate::transport::{How, Transport, Waker};
+use crate::transport::{How, LINGER, Transport, Waker};
 
 /// How much longer than its own deadlines a shutdown waits for connections to end.
 /// A busy machine may not run one of their threads once in half a second.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::connection;
-use super::driver::{Driver, LINGER};
+use super::driver::Driver;
 use super::http;
 use super::hub::{Hub, Stage};
 use super::secure::{Secured, dismiss, secure};
@@ -19,7 +19,7 @@ use crate::outbox::Outbox;
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::read_buffer::ReadBuffer;
-use crate::transport::{self, How, Transport};
+use crate::transport::{self, How, LINGER, Transport};
 
 /// Serves a stream from its first byte to its end.
 pub(crate) fn serve(

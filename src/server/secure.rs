@@ -5,14 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::driver::LINGER;
 use super::hub::Hub;
 use super::opening;
 use crate::handshake::{Refusal, Request};
 use crate::patience::Patience;
 #[cfg(feature = "tls")]
 use crate::tls::{Tls, refusal};
-use crate::transport::{self, How, Transport};
+use crate::transport::{self, How, LINGER, Transport};
 #[cfg(feature = "tls")]
 use crate::transport::{HandshakeError, TlsTransport};
 

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use guarded::Guarded;
 pub use memory::{Duplex, duplex};
@@ -200,6 +200,9 @@ fn check_deadline(deadline: Option<Instant>) -> io::Result<()> {
     }
 }
 
+/// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+
 /// The lingering close of RFC 9112 section 9.6: says that nothing more comes, then reads away what
 /// the peer still sends, so that a reset does not overtake our last bytes.
 pub(crate) fn linger(transport: &dyn Transport, deadline: Instant) {
@@ -223,7 +226,6 @@ pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     /// Answers every call in one way, at once, whatever it was asked to wait for.
     struct Stubborn(fn() -> io::Result<usize>);

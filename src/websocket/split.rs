@@ -17,10 +17,8 @@ use crate::protocol::keepalive::Due;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::Received;
 use crate::reading::Reading;
-use crate::transport::{self, How, Transport};
+use crate::transport::{self, How, LINGER, Transport};
 
-/// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
-const LINGER: Duration = Duration::from_secs(1);
 /// The pauses between tries to write what the reader owes and the stream refuses, doubled up to the
 /// last; after `write_timeout` the peer is given up.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
