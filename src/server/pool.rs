@@ -183,16 +183,15 @@ impl Pool {
             if let Some(job) = state.jobs.pop_front() {
                 return Some(job);
             }
+            // No job waits: none has counted this thread off.
             let left = deadline.saturating_duration_since(Instant::now());
-            if (state.stopping || left.is_zero()) && state.idle > 0 {
+            if state.stopping || left.is_zero() {
                 state.idle -= 1;
                 state.threads -= 1;
                 state.leaving.push(id);
                 self.ended.notify_all();
                 return None;
             }
-            // Without an idle thread left to sign off, a job is on its way to this one.
-            let left = left.max(Duration::from_millis(1));
             state = self
                 .work
                 .wait_timeout(state, left)
