@@ -92,11 +92,12 @@ impl Outgoing {
             true => self.context.pack(payload),
             false => None,
         };
-        let (sender, out) = (&self.sender, &mut self.bytes);
-        match packed {
-            Some(packed) => sender.compressed_frame(opcode, &packed, key, out)?,
-            None => sender.frame(opcode, payload, key, out)?,
+        let payload = packed.as_deref().unwrap_or(payload);
+        let mut header = self.sender.header(opcode, payload.len(), key)?;
+        if packed.is_some() {
+            header = header.compressed();
         }
+        header.append_frame_to(payload, &mut self.bytes);
         self.messages += u64::from(!opcode.is_control());
         Ok(())
     }
