@@ -10,6 +10,7 @@ use super::Outbox;
 use super::drain::Drain;
 use super::queue::COLLECT;
 use super::run::Run;
+use super::state::Link;
 use crate::lock::lock;
 use crate::message::Prepared;
 
@@ -204,5 +205,27 @@ impl Collector {
         drop(state);
         self.flush();
         Some(now + LATEST)
+    }
+}
+
+/// Whether a frame may be collected.
+#[derive(Clone, Copy)]
+pub(super) enum Collect<'a> {
+    Never,
+    /// While this thread collects for the connection's server.
+    WhileActive,
+    For(&'a Arc<Collector>),
+}
+
+impl<'a> Collect<'a> {
+    pub fn collector(self, link: &'a Link) -> Option<&'a Arc<Collector>> {
+        match self {
+            Collect::Never => None,
+            Collect::WhileActive => {
+                let common = link.collector.as_ref();
+                common.filter(|collector| collector.is_active_here())
+            }
+            Collect::For(collector) => Some(collector),
+        }
     }
 }

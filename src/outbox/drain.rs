@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::Outbox;
 use super::collect::Collector;
-use super::{Outbox, Pending};
+use super::watch::Pending;
 use crate::lock::lock;
 use crate::patience::stood_still;
 use crate::transport::{Waker, clear_wake_ups};

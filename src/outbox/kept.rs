@@ -4,44 +4,10 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
-use crate::deflate::Packing;
-use crate::message::Prepared;
-use crate::protocol::Role;
-use crate::protocol::frame::FrameHeader;
-use crate::protocol::opcode::Opcode;
+use super::frame::Frame;
 
 /// Frames that leave in one write.
 const SLICES: usize = 64;
-
-/// One encoded frame.
-pub(super) enum Frame {
-    Owned { head: Vec<u8>, body: Vec<u8> },
-    Shared(Prepared, Option<Packing>),
-}
-
-impl Frame {
-    pub fn bytes(frame: &[u8]) -> Self {
-        Frame::Owned {
-            head: frame.to_vec(),
-            body: Vec::new(),
-        }
-    }
-
-    fn parts(&self) -> [&[u8]; 2] {
-        match self {
-            Frame::Owned { head, body } => [head, body],
-            Frame::Shared(prepared, packing) => [prepared.frame_as(*packing), &[]],
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.parts().iter().map(|part| part.len()).sum()
-    }
-
-    fn is_control(&self) -> bool {
-        is_control(self.parts()[0])
-    }
-}
 
 struct Waiting {
     frame: Frame,
@@ -189,10 +155,7 @@ impl Kept {
         if written >= pong.len() {
             return written - pong.len();
         }
-        let frame = Frame::Owned {
-            head: pong,
-            body: Vec::new(),
-        };
+        let frame = Frame::bytes(pong);
         self.count(&frame, true);
         self.frames.push_front(Waiting {
             frame,
@@ -260,7 +223,7 @@ impl Kept {
             .frames
             .iter()
             .take(2)
-            .filter(|waiting| messages_too || is_pong(waiting.frame.parts()[0]));
+            .filter(|waiting| messages_too || waiting.frame.is_pong());
         let front = front.map(|waiting| waiting.since);
         let oldest = front.chain(self.pong_since).min();
         oldest.and_then(|since| since.checked_add(age))
@@ -275,33 +238,6 @@ impl Kept {
     }
 
     pub fn holds_ping(&self) -> bool {
-        self.frames
-            .iter()
-            .any(|waiting| opcode_of(waiting.frame.parts()[0]) == Some(Opcode::Ping as u8))
+        self.frames.iter().any(|waiting| waiting.frame.is_ping())
     }
-}
-
-/// The whole frames that `bytes` of a server consist of.
-pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        // What a server sends, a client parses: unmasked.
-        let (header, len) = FrameHeader::parse(bytes, Role::Client, true, true)
-            .ok()
-            .flatten()?;
-        let (frame, rest) = bytes.split_at_checked(len + usize::try_from(header.len).ok()?)?;
-        bytes = rest;
-        Some(frame)
-    })
-}
-
-pub(super) fn is_control(frame: &[u8]) -> bool {
-    opcode_of(frame).is_some_and(|opcode| opcode >= Opcode::Close as u8)
-}
-
-pub(super) fn is_pong(frame: &[u8]) -> bool {
-    opcode_of(frame) == Some(Opcode::Pong as u8)
-}
-
-fn opcode_of(frame: &[u8]) -> Option<u8> {
-    frame.first().map(|byte| byte & 0x0f)
 }

@@ -4,10 +4,11 @@ use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::kept::{self, Frame, Kept};
-use super::{Bounds, Failure, Link, Overflow};
-use crate::error::{Error, SendErrorKind};
-use crate::protocol::close::CloseCode;
+use super::frame::{self, Frame};
+use super::kept::Kept;
+use super::overflow::Bounds;
+use super::state::Link;
+use crate::error::SendErrorKind;
 use crate::protocol::send::Sender;
 use crate::transport::How;
 
@@ -36,6 +37,14 @@ pub(super) struct Queue {
     pub clock: fn() -> Instant,
     /// When the connection began: the protocol core counts time from there.
     pub epoch: Instant,
+}
+
+/// Why the Outbox gave its connection up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    SlowConsumer,
+    CloseTimeout,
+    Lost,
 }
 
 /// A frame on its way: encoded header and payload, or a whole frame and nothing.
@@ -80,6 +89,16 @@ impl Queue {
         }
     }
 
+    /// Nothing keeps a frame from being taken.
+    pub fn is_well(&self) -> bool {
+        self.kept.is_empty() && self.failure.is_none() && !self.sender.close_sent()
+    }
+
+    /// A frame would go to the socket at once.
+    pub fn is_clear(&self) -> bool {
+        self.is_well() && self.collected.is_empty()
+    }
+
     /// `unbounded`: for a sender that waits until its frame has left.
     pub fn put(&mut self, link: &Link, frame: Outgoing<'_>, collect: bool, unbounded: bool) -> Put {
         if self.failure.is_some() {
@@ -113,7 +132,7 @@ impl Queue {
 
     /// Offers what was collected and this frame in one write. `None`: not even all that was
     /// collected went, the frame must wait behind it.
-    fn write_through(&mut self, link: &Link, frame: &Outgoing<'_>) -> Option<usize> {
+    pub fn write_through(&mut self, link: &Link, frame: &Outgoing<'_>) -> Option<usize> {
         let before = self.collected.len();
         let written = if before == 0 {
             self.write(link, frame)
@@ -152,6 +171,60 @@ impl Queue {
         self.accepted(link, result)
     }
 
+    /// Offers what was collected to the socket and keeps what it refuses.
+    pub fn flush(&mut self, link: &Link) {
+        if self.collected.is_empty() || self.cut {
+            return;
+        }
+        let result = link.transport.try_write(&[IoSlice::new(&self.collected)]);
+        self.count(link);
+        let written = self.accepted(link, result);
+        if written < self.collected.len() {
+            self.keep_collected(link, written);
+        }
+        self.collected.clear();
+    }
+
+    /// Offers whole frames to the socket and keeps what it refuses.
+    pub fn write_frames(&mut self, link: &Link, frames: &[u8]) {
+        let result = link.transport.try_write(&[IoSlice::new(frames)]);
+        let written = self.accepted(link, result);
+        if written < frames.len() {
+            self.keep_frames(link, frames, written);
+        }
+    }
+
+    /// Collects frames that wait elsewhere, or keeps them behind what is kept. After a Close, or a
+    /// failure, nothing more is sent: they came later, and count as dropped.
+    pub fn take_over(&mut self, link: &Link, frames: &[u8]) {
+        if self.failure.is_some() || self.sender.close_sent() {
+            let late = frame::frames(frames).count() as u64;
+            link.counters.dropped.fetch_add(late, Ordering::Relaxed);
+            return;
+        }
+        if self.kept.is_empty() {
+            self.collected.extend_from_slice(frames);
+        } else {
+            self.keep_frames(link, frames, 0);
+        }
+    }
+
+    /// Offers what is kept to the socket.
+    pub fn drain(&mut self, link: &Link) {
+        while !self.kept.is_empty() && !self.cut {
+            let mut offered = 0;
+            let result = self.kept.with_slices(|slices| {
+                offered = slices.iter().map(|slice| slice.len()).sum();
+                link.transport.try_write(slices)
+            });
+            let written = self.accepted(link, result);
+            self.kept.advance(written);
+            if written < offered {
+                return;
+            }
+        }
+    }
+
     /// How much a write took. A stream that is gone takes nothing more: its reader is woken.
     fn accepted(&mut self, link: &Link, result: io::Result<usize>) -> usize {
         match result {
@@ -172,51 +245,46 @@ impl Queue {
         }
     }
 
-    /// Nothing keeps a frame from being taken.
-    pub fn is_well(&self) -> bool {
-        self.kept.is_empty() && self.failure.is_none() && !self.sender.close_sent()
+    /// The socket took `written` bytes of what was collected: keeps the rest.
+    fn keep_collected(&mut self, link: &Link, written: usize) {
+        let collected = std::mem::take(&mut self.collected);
+        self.keep_frames(link, &collected, written);
     }
 
-    /// A frame would go to the socket at once.
-    pub fn is_clear(&self) -> bool {
-        self.is_well() && self.collected.is_empty()
-    }
-
-    /// Offers whole frames to the socket and keeps what it refuses.
-    pub fn write_frames(&mut self, link: &Link, frames: &[u8]) {
-        let result = link.transport.try_write(&[IoSlice::new(frames)]);
-        let written = self.accepted(link, result);
-        if written < frames.len() {
-            self.keep_frames(link, frames, written);
+    /// Keeps frames, of which `written` bytes have left, one by one.
+    fn keep_frames(&mut self, link: &Link, frames: &[u8], written: usize) {
+        let mut at = 0;
+        for frame in frame::frames(frames) {
+            let begun = written.saturating_sub(at).min(frame.len());
+            at += frame.len();
+            if begun > 0 && begun < frame.len() {
+                self.keep(Frame::bytes(frame.to_vec()), begun);
+            } else if begun == 0 {
+                self.keep_whole(link, frame);
+            }
         }
     }
 
-    /// Collects frames that wait elsewhere, or keeps them behind what is kept. After a Close, or a
-    /// failure, nothing more is sent: they came later, and count as dropped.
-    pub fn take_over(&mut self, link: &Link, frames: &[u8]) {
-        if self.failure.is_some() || self.sender.close_sent() {
-            let late = kept::frames(frames).count() as u64;
-            link.counters.dropped.fetch_add(late, Ordering::Relaxed);
+    /// Keeps a frame of which nothing has left, as far as the bounds allow.
+    fn keep_whole(&mut self, link: &Link, frame: &[u8]) {
+        if frame::is_pong(frame) {
+            if self.failure.is_none() {
+                self.keep_pong(frame.to_vec());
+            }
             return;
         }
-        if self.kept.is_empty() {
-            self.collected.extend_from_slice(frames);
-        } else {
-            self.keep_frames(link, frames, 0);
+        if frame::is_control(frame) {
+            return self.keep(Frame::bytes(frame.to_vec()), 0);
         }
-    }
-
-    pub fn flush(&mut self, link: &Link) {
-        if self.collected.is_empty() || self.cut {
-            return;
+        // Without a common collector only a handler collects, and it waits for what it collected.
+        let unbounded = link.collector.is_none();
+        match self.admit(link, frame.len(), unbounded) {
+            Put::Remainder { .. } => self.keep(Frame::bytes(frame.to_vec()), 0),
+            // Counted by the policy.
+            Put::Refused(SendErrorKind::Full | SendErrorKind::SlowConsumer) => {}
+            // It was taken for sending before: now it counts as dropped.
+            _ => drop(link.counters.dropped.fetch_add(1, Ordering::Relaxed)),
         }
-        let result = link.transport.try_write(&[IoSlice::new(&self.collected)]);
-        self.count(link);
-        let written = self.accepted(link, result);
-        if written < self.collected.len() {
-            self.keep_collected(link, written);
-        }
-        self.collected.clear();
     }
 
     /// Keeps a frame of which `begun` bytes are written.
@@ -226,212 +294,25 @@ impl Queue {
 
     /// Keeps a pong in place of the one that waits; true if none did.
     pub fn keep_pong(&mut self, frame: Vec<u8>) -> bool {
-        self.kept.set_pong(frame, (self.clock)())
+        let first = self.kept.set_pong(frame, (self.clock)());
+        if first {
+            // Its deadline is news to the drain helper.
+            self.watched = false;
+        }
+        first
     }
 
+    /// Counts a message that was collected: when it leaves.
     pub fn count_later(&mut self, bytes: u64) {
         self.uncounted.0 += 1;
         self.uncounted.1 += bytes;
     }
 
-    pub fn count(&mut self, link: &Link) {
+    fn count(&mut self, link: &Link) {
         let (messages, bytes) = std::mem::take(&mut self.uncounted);
         if messages > 0 {
             link.counters.sent(messages, bytes);
         }
-    }
-
-    /// What became of the frame `last` and all before it; `None` while they wait.
-    pub fn outcome(&self, last: u64) -> Option<Result<(), Error>> {
-        if self.cut {
-            return Some(Err(Error::Closed));
-        }
-        self.kept.has_left(last).then_some(match self.failure {
-            Some(Failure::SlowConsumer) => Err(Error::SlowConsumer),
-            _ => Ok(()),
-        })
-    }
-
-    /// The socket took `written` bytes of what was collected: keeps the rest.
-    fn keep_collected(&mut self, link: &Link, written: usize) {
-        let collected = std::mem::take(&mut self.collected);
-        self.keep_frames(link, &collected, written);
-    }
-
-    /// Keeps frames, of which `written` bytes have left, one by one.
-    fn keep_frames(&mut self, link: &Link, frames: &[u8], written: usize) {
-        // Without a common collector only a handler collects, and it waits for what it collected.
-        let unbounded = link.collector.is_none();
-        let mut at = 0;
-        for frame in kept::frames(frames) {
-            let begun = written.saturating_sub(at).min(frame.len());
-            at += frame.len();
-            if begun == frame.len() {
-                continue;
-            }
-            if kept::is_pong(frame) && begun == 0 {
-                if self.failure.is_none() && self.keep_pong(frame.to_vec()) {
-                    // Its deadline is news to the drain helper.
-                    self.watched = false;
-                }
-            } else if begun > 0 || kept::is_control(frame) {
-                self.keep(Frame::bytes(frame), begun);
-            } else {
-                match self.admit(link, frame.len(), unbounded) {
-                    Put::Remainder { .. } => self.keep(Frame::bytes(frame), 0),
-                    // Counted by the policy.
-                    Put::Refused(SendErrorKind::Full | SendErrorKind::SlowConsumer) => {}
-                    // It was taken for sending before: now it counts as dropped.
-                    _ => drop(link.counters.dropped.fetch_add(1, Ordering::Relaxed)),
-                }
-            }
-        }
-    }
-
-    /// Decides whether a frame may wait behind what is kept, and makes room by the policy.
-    fn admit(&mut self, link: &Link, len: usize, unbounded: bool) -> Put {
-        let keep = Put::Remainder { written: 0 };
-        if self.failure.is_some() {
-            return Put::Refused(SendErrorKind::Closed);
-        }
-        if unbounded {
-            return keep;
-        }
-        let old = self.holds_old_messages() && {
-            // After a standstill it may have room: whoever was first to look tries.
-            self.drain(link);
-            self.holds_old_messages()
-        };
-        if self.failure.is_some() {
-            return Put::Refused(SendErrorKind::Closed);
-        }
-        let (bytes, messages) = (self.bounds.bytes, self.bounds.messages());
-        let fits = |kept: &Kept| {
-            kept.messages() == 0
-                || (kept.message_bytes() + len <= bytes && kept.messages() < messages)
-        };
-        match self.bounds.overflow {
-            _ if fits(&self.kept) && !old => keep,
-            Overflow::Disconnect => {
-                link.counters.dropped.fetch_add(1, Ordering::Relaxed);
-                self.slow_consumer(link);
-                Put::Refused(SendErrorKind::SlowConsumer)
-            }
-            Overflow::DropNewest => {
-                link.counters.dropped.fetch_add(1, Ordering::Relaxed);
-                Put::Refused(SendErrorKind::Full)
-            }
-            Overflow::DropOldest => {
-                while (!fits(&self.kept) || self.holds_old_messages()) && self.kept.drop_oldest() {
-                    link.counters.dropped.fetch_add(1, Ordering::Relaxed);
-                }
-                keep
-            }
-        }
-    }
-
-    /// A message has waited for too long. Under `Disconnect` that is for the drain helper to judge,
-    /// which knows whether the process stood still.
-    fn holds_old_messages(&self) -> bool {
-        self.bounds.overflow != Overflow::Disconnect
-            && self.kept.is_older((self.clock)(), self.bounds.age)
-    }
-
-    /// Drops every whole unsent message and queues Close 1013 behind a partly written one.
-    fn slow_consumer(&mut self, link: &Link) {
-        let dropped = self.kept.drop_whole_messages();
-        link.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
-        self.put_close(link, Some(CloseCode::TRY_AGAIN_LATER), "too slow");
-        self.failure = Some(Failure::SlowConsumer);
-    }
-
-    pub fn put_control(&mut self, link: &Link, frame: Vec<u8>) {
-        if self.failure.is_some() {
-            return;
-        }
-        let mut written = None;
-        if self.kept.is_empty() {
-            written = self.write_through(
-                link,
-                &Outgoing {
-                    header: &frame,
-                    payload: &[],
-                },
-            );
-            if written == Some(frame.len()) {
-                return;
-            }
-        }
-        self.keep(
-            Frame::Owned {
-                head: frame,
-                body: Vec::new(),
-            },
-            written.unwrap_or(0),
-        );
-    }
-
-    pub fn put_close(&mut self, link: &Link, code: Option<CloseCode>, reason: &str) -> bool {
-        let mut frame = Vec::new();
-        let now = (self.clock)().saturating_duration_since(self.epoch);
-        let begun = self.sender.close(code, reason, None, now, &mut frame);
-        if begun {
-            // The deadline of the closing handshake is news to the drain helper; a sender that waits knows of none but
-            // its own.
-            (self.watched, self.attended) = (false, false);
-            self.put_control(link, frame);
-        }
-        begun
-    }
-
-    pub fn drain(&mut self, link: &Link) {
-        while !self.kept.is_empty() && !self.cut {
-            let mut offered = 0;
-            let result = self.kept.with_slices(|slices| {
-                offered = slices.iter().map(|slice| slice.len()).sum();
-                link.transport.try_write(slices)
-            });
-            let written = self.accepted(link, result);
-            self.kept.advance(written);
-            if written < offered {
-                return;
-            }
-        }
-    }
-
-    pub fn deadline(&self) -> Option<Instant> {
-        if self.cut {
-            return None;
-        }
-        let close = self
-            .sender
-            .close_deadline()
-            .and_then(|at| self.epoch.checked_add(at));
-        [close, self.age_deadline()].into_iter().flatten().min()
-    }
-
-    /// When a frame will have waited too long: under `Disconnect` any frame, else a pong alone,
-    /// since dropping policies are for peers that may stay slow.
-    fn age_deadline(&self) -> Option<Instant> {
-        self.kept.deadline(
-            self.bounds.age,
-            self.bounds.overflow == Overflow::Disconnect,
-        )
-    }
-
-    pub fn check_deadlines(&mut self, link: &Link, now: Instant) {
-        if self.age_deadline().is_some_and(|at| at <= now) {
-            self.give_up(link, Failure::SlowConsumer);
-        } else if self.deadline().is_some_and(|at| at <= now) {
-            self.give_up(link, Failure::CloseTimeout);
-        }
-    }
-
-    /// The process stood still: what passed meanwhile counts against nobody.
-    pub fn resumed(&mut self, now: Instant) {
-        self.kept.wait_anew(now);
-        self.sender
-            .resumed(now.saturating_duration_since(self.epoch));
     }
 
     /// Ends the stream; the connection's thread, woken by that, reports it.
@@ -446,5 +327,15 @@ impl Queue {
             How::Both
         };
         link.transport.shutdown(how);
+    }
+
+    /// The connection has ended: counts what never left, and gives the memory back.
+    pub fn end(&mut self, link: &Link) {
+        let collected = frame::frames(&self.collected);
+        let unsent = collected.filter(|frame| !frame::is_control(frame)).count() as u64;
+        let lost = self.kept.clear() + unsent;
+        link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
+        self.count(link);
+        self.collected = Vec::new();
     }
 }

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Outbox;
+use super::collect::Collector;
+use super::state::State;
 use crate::lock::lock;
 
 #[derive(Default)]
@@ -116,6 +118,77 @@ impl Run {
         }
         if frames.bytes.is_empty() {
             frames.members = Arc::default();
+        }
+    }
+}
+
+impl Outbox {
+    /// From now on the collector's run reaches it.
+    pub fn join_run(&self) {
+        let state = &mut *self.lock();
+        let collector = state.link.as_ref().and_then(|link| link.collector.as_ref());
+        if let (true, Some(collector)) = (self.packing.is_some(), collector) {
+            collector.note_packing(true);
+        }
+        state.place = collector.map(|collector| collector.run.end());
+    }
+
+    /// The connection is no longer among those that broadcasts reach.
+    pub fn leave_run(&self, collector: &Collector) {
+        let mut state = self.lock();
+        let joined = state.place.take().is_some();
+        if std::mem::take(&mut state.troubled) {
+            collector.note_trouble(false);
+        }
+        if joined && self.packing.is_some() {
+            collector.note_packing(false);
+        }
+    }
+
+    /// Lets what `push` appends to the run pass by; false if broadcasts do not reach it anyway.
+    pub(super) fn pass_over<T>(&self, run: &Run, push: impl FnOnce() -> T) -> (T, bool) {
+        let mut state = self.lock();
+        let pushed = push();
+        if let Some(place) = &mut state.place {
+            *place = run.end();
+        }
+        (pushed, state.place.is_some())
+    }
+
+    /// Offers its part of the run to the socket, from where it lies.
+    pub(super) fn flush_run(self: &Arc<Self>, frames: &Frames) {
+        let mut state = lock(&self.state);
+        let place = state.place;
+        let Some((link, queue)) = state.parts() else {
+            return;
+        };
+        match place {
+            Some(place) if place < frames.end() && queue.is_clear() => {
+                queue.write_frames(link, frames.between(place..frames.end()));
+                state.place = Some(frames.end());
+            }
+            _ => {
+                state.catch_up();
+                if let Some((link, queue)) = state.parts() {
+                    queue.flush(link);
+                }
+            }
+        }
+        self.watch(state);
+    }
+}
+
+impl State {
+    /// Takes over what the collector's run holds for it: whatever is done next comes after that.
+    pub fn catch_up(&mut self) {
+        let (Some(link), Some(place)) = (&self.link, &mut self.place) else {
+            return;
+        };
+        let Some(run) = link.collector.as_ref().map(|collector| &collector.run) else {
+            return;
+        };
+        if *place != run.end() {
+            *place = run.take_from(*place, |frames| self.queue.take_over(link, frames));
         }
     }
 }

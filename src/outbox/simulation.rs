@@ -7,15 +7,23 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::LazyLock;
 
+use super::queue::COLLECT;
+use super::watch::Pending;
 use super::*;
+use crate::error::SendErrorKind;
+use crate::limits::Limits;
+use crate::message::{Message, Prepared};
+use crate::patience::Patience;
 use crate::protocol::Role;
+use crate::protocol::close::CloseCode;
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::keepalive::{Due, Keepalive};
+use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
 use crate::seeded::{Random, for_each_seed};
 use crate::transport::{How, Waker};
@@ -603,7 +611,7 @@ impl World {
         }
         let state = self.outbox.lock();
         let queue = &state.queue;
-        let collected = kept::frames(&queue.collected).filter(|frame| !kept::is_control(frame));
+        let collected = frame::frames(&queue.collected).filter(|frame| !frame::is_control(frame));
         let waiting = (queue.kept.messages() + collected.count()) as u64;
         self.check_account(waiting);
         // One message may always wait, and where the oldest go, the newest behind one that is partly written, too.

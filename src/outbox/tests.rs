@@ -1,11 +1,16 @@
 //! The Outbox over a scripted stream, with the drain helper's turns taken by hand.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 
 use super::collect::{IDLE_LOOKS, LATEST};
+use super::queue::COLLECT;
 use super::*;
+use crate::error::{CloseError, Error, SendErrorKind};
+use crate::message::Prepared;
+use crate::patience::Patience;
+use crate::protocol::close::CloseCode;
 use crate::transport::{How, Waker};
 
 const AGE: Duration = Duration::from_secs(10);

@@ -1,0 +1,70 @@
+//! One encoded frame that waits, and what can be told from the bytes of one.
+
+use crate::deflate::Packing;
+use crate::message::Prepared;
+use crate::protocol::Role;
+use crate::protocol::frame::FrameHeader;
+use crate::protocol::opcode::Opcode;
+
+/// One encoded frame.
+pub(super) enum Frame {
+    Owned { head: Vec<u8>, body: Vec<u8> },
+    Shared(Prepared, Option<Packing>),
+}
+
+impl Frame {
+    pub fn bytes(frame: Vec<u8>) -> Self {
+        Frame::Owned {
+            head: frame,
+            body: Vec::new(),
+        }
+    }
+
+    pub fn parts(&self) -> [&[u8]; 2] {
+        match self {
+            Frame::Owned { head, body } => [head, body],
+            Frame::Shared(prepared, packing) => [prepared.frame_as(*packing), &[]],
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.parts().iter().map(|part| part.len()).sum()
+    }
+
+    pub fn is_control(&self) -> bool {
+        is_control(self.parts()[0])
+    }
+
+    pub fn is_ping(&self) -> bool {
+        opcode_of(self.parts()[0]) == Some(Opcode::Ping as u8)
+    }
+
+    pub fn is_pong(&self) -> bool {
+        is_pong(self.parts()[0])
+    }
+}
+
+/// The whole frames that `bytes` of a server consist of.
+pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        // What a server sends, a client parses: unmasked.
+        let (header, len) = FrameHeader::parse(bytes, Role::Client, true, true)
+            .ok()
+            .flatten()?;
+        let (frame, rest) = bytes.split_at_checked(len + usize::try_from(header.len).ok()?)?;
+        bytes = rest;
+        Some(frame)
+    })
+}
+
+pub(super) fn is_control(frame: &[u8]) -> bool {
+    opcode_of(frame).is_some_and(|opcode| opcode >= Opcode::Close as u8)
+}
+
+pub(super) fn is_pong(frame: &[u8]) -> bool {
+    opcode_of(frame) == Some(Opcode::Pong as u8)
+}
+
+fn opcode_of(frame: &[u8]) -> Option<u8> {
+    frame.first().map(|byte| byte & 0x0f)
+}

@@ -1,0 +1,123 @@
+//! What happens when a peer does not read: how much may wait for it, for how long, and what goes
+//! when that is not enough.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::kept::Kept;
+use super::queue::{Failure, Put, Queue};
+use super::state::Link;
+use crate::error::SendErrorKind;
+use crate::limits::Limits;
+use crate::protocol::close::CloseCode;
+
+/// What happens when a peer does not read: more than
+/// [`outbound_per_connection`](Limits::outbound_per_connection) bytes wait for it, or a frame waits
+/// for longer than [`write_timeout`](Limits::write_timeout). Control frames are never dropped, and
+/// no policy cuts a frame that is partly written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// Give the connection up: what waits is dropped, Close 1013 is sent if the peer takes it in
+    /// time, and the application sees `Error(SlowConsumer)`, then `Close` 1006. The default: a client
+    /// that connects again knows that it missed something.
+    #[default]
+    Disconnect,
+    /// Drop what is sent now: `send` returns it.
+    DropNewest,
+    /// Drop what has waited longest: for live data, where only the latest counts. The newest message
+    /// is kept always: beside one that is partly written it may wait beyond the bound.
+    DropOldest,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(super) bytes: usize,
+    pub(super) age: Duration,
+    pub(super) overflow: Overflow,
+}
+
+impl Bounds {
+    pub fn new(limits: &Limits, overflow: Overflow) -> Self {
+        Bounds {
+            bytes: limits.outbound(),
+            age: limits.write_timeout,
+            overflow,
+        }
+    }
+
+    /// Whether a message of `len` bytes may wait behind what is kept. Where none waits any one may.
+    fn admit(&self, kept: &Kept, len: usize) -> bool {
+        let beside =
+            || kept.message_bytes() + len <= self.bytes && kept.messages() < self.messages();
+        kept.messages() == 0 || beside()
+    }
+
+    /// How many messages may wait: short ones cost more than their bytes.
+    fn messages(&self) -> usize {
+        (self.bytes / 64).max(16)
+    }
+}
+
+impl Queue {
+    /// Decides whether a frame may wait behind what is kept, and makes room by the policy.
+    pub fn admit(&mut self, link: &Link, len: usize, unbounded: bool) -> Put {
+        if self.failure.is_some() {
+            return Put::Refused(SendErrorKind::Closed);
+        }
+        if unbounded {
+            return Put::Remainder { written: 0 };
+        }
+        if self.holds_old_messages() {
+            // After a standstill it may have room: whoever was first to look tries.
+            self.drain(link);
+        }
+        if self.failure.is_some() {
+            return Put::Refused(SendErrorKind::Closed);
+        }
+        match self.overflows(len) {
+            false => Put::Remainder { written: 0 },
+            true => self.overflow(link, len),
+        }
+    }
+
+    fn overflows(&self, len: usize) -> bool {
+        !self.bounds.admit(&self.kept, len) || self.holds_old_messages()
+    }
+
+    /// A message has waited for too long. Under `Disconnect` that is for the drain helper to judge,
+    /// which knows whether the process stood still.
+    fn holds_old_messages(&self) -> bool {
+        self.bounds.overflow != Overflow::Disconnect
+            && self.kept.is_older((self.clock)(), self.bounds.age)
+    }
+
+    /// Does what the policy says about a frame for which there is no room.
+    fn overflow(&mut self, link: &Link, len: usize) -> Put {
+        let drop_one = || _ = link.counters.dropped.fetch_add(1, Ordering::Relaxed);
+        match self.bounds.overflow {
+            Overflow::Disconnect => {
+                drop_one();
+                self.slow_consumer(link);
+                Put::Refused(SendErrorKind::SlowConsumer)
+            }
+            Overflow::DropNewest => {
+                drop_one();
+                Put::Refused(SendErrorKind::Full)
+            }
+            Overflow::DropOldest => {
+                while self.overflows(len) && self.kept.drop_oldest() {
+                    drop_one();
+                }
+                Put::Remainder { written: 0 }
+            }
+        }
+    }
+
+    /// Drops every whole unsent message and queues Close 1013 behind a partly written one.
+    fn slow_consumer(&mut self, link: &Link) {
+        let dropped = self.kept.drop_whole_messages();
+        link.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
+        self.put_close(link, Some(CloseCode::TRY_AGAIN_LATER), "too slow");
+        self.failure = Some(Failure::SlowConsumer);
+    }
+}

@@ -1,0 +1,164 @@
+//! Messages on their way in: compressed where that was agreed, then written, collected or kept.
+//! Nothing here waits for the socket; [`wait`](super::wait) does.
+
+use std::sync::{Arc, MutexGuard};
+
+use super::Outbox;
+use super::collect::{Collect, Collector};
+use super::frame::Frame;
+use super::outbound::Outbound;
+use super::queue::{Outgoing, Put};
+use super::state::State;
+use crate::deflate::Packing;
+use crate::error::{SendError, SendErrorKind};
+use crate::message::{Message, Prepared};
+use crate::protocol::frame::EncodedHeader;
+
+impl Outbox {
+    /// Sends or keeps a message; never blocks.
+    pub fn send(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
+        self.put(self.pack(message, true))
+    }
+
+    /// As [`send`](Outbox::send), never compressed.
+    #[cfg(feature = "deflate")]
+    pub fn send_uncompressed(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
+        self.put(self.pack(message, false))
+    }
+
+    /// Compresses what may be compressed before the lock is taken.
+    pub(super) fn pack(&self, message: Message, compress: bool) -> Outbound {
+        Outbound::new(message, compress, self.packing)
+    }
+
+    fn put(self: &Arc<Self>, message: Outbound) -> Result<(), SendError> {
+        let mut state = self.lock();
+        let put = state.put(message, Collect::WhileActive, false);
+        self.after_put(state, put)
+    }
+
+    /// Sends or keeps an encoded message; never blocks.
+    pub fn send_prepared(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
+        self.send_uncounted(prepared)?;
+        if let Some(link) = &self.lock().link {
+            link.counters.sent(1, prepared.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// As [`send_prepared`](Outbox::send_prepared), for a broadcast that counts all at once.
+    pub fn send_uncounted(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
+        // Compressed here, unless another connection has done so, and not under the lock.
+        prepared.frame_as(self.packing);
+        let mut state = self.lock();
+        let put = state.put_prepared(prepared, self.packing);
+        self.after_put(state, put)
+    }
+
+    /// Lets go of the lock, and tells the collector and the drain helper what they have to know.
+    pub(super) fn after_put<E>(
+        self: &Arc<Self>,
+        state: MutexGuard<'_, State>,
+        put: Result<Option<Arc<Collector>>, E>,
+    ) -> Result<(), E> {
+        self.watch(state);
+        if let Some(collector) = put? {
+            collector.add(self);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Writes, collects or keeps a message; gives the collector that has to hear of its first frame.
+    pub fn put(
+        &mut self,
+        mut message: Outbound,
+        collect: Collect<'_>,
+        unbounded: bool,
+    ) -> Result<Option<Arc<Collector>>, SendError> {
+        if message.compress && message.packed.is_none() {
+            message.packed = self.pack_in_context(message.message.as_bytes());
+        }
+        let Some((link, queue)) = self.parts() else {
+            return Err(message.refused(SendErrorKind::Closed));
+        };
+        let Ok(header) = message.header(&queue.sender) else {
+            return Err(message.refused(SendErrorKind::Closed));
+        };
+        let collector = collect.collector(link);
+        let bytes = message.message.len() as u64;
+        let frame = Outgoing {
+            header: header.as_slice(),
+            payload: message.payload(),
+        };
+        match queue.put(link, frame, collector.is_some(), unbounded) {
+            Put::Sent => {}
+            Put::Collected { first } => {
+                queue.count_later(bytes);
+                return Ok(collector.filter(|_| first).cloned());
+            }
+            Put::Remainder { written } => {
+                let head = header.as_slice().to_vec();
+                let body = message.into_payload();
+                queue.keep(Frame::Owned { head, body }, written);
+            }
+            Put::Refused(kind) => return Err(message.refused(kind)),
+        }
+        link.counters.sent(1, bytes);
+        Ok(None)
+    }
+
+    /// As [`put`](State::put); the sender counts it.
+    fn put_prepared(
+        &mut self,
+        prepared: &Prepared,
+        packing: Option<Packing>,
+    ) -> Result<Option<Arc<Collector>>, SendErrorKind> {
+        let packed = match prepared.may_be_compressed() {
+            true => self.pack_in_context(prepared.payload()),
+            false => None,
+        };
+        let (link, queue) = self.parts().ok_or(SendErrorKind::Closed)?;
+        if queue.sender.close_sent() {
+            return Err(SendErrorKind::Closed);
+        }
+        let collector = Collect::WhileActive.collector(link);
+        let header;
+        let (header, payload): (_, &[u8]) = match &packed {
+            Some(packed) => {
+                let plain = EncodedHeader::new(prepared.opcode(), true, packed.len(), None);
+                header = plain.compressed();
+                (header.as_slice(), packed)
+            }
+            None => (prepared.frame_as(packing), &[]),
+        };
+        let frame = Outgoing { header, payload };
+        match queue.put(link, frame, collector.is_some(), false) {
+            Put::Sent => {}
+            Put::Collected { first } => return Ok(collector.filter(|_| first).cloned()),
+            Put::Remainder { written } => {
+                let kept = match packed {
+                    Some(_) => Frame::Owned {
+                        head: header.to_vec(),
+                        body: payload.to_vec(),
+                    },
+                    None => Frame::Shared(prepared.clone(), packing),
+                };
+                queue.keep(kept, written);
+            }
+            Put::Refused(kind) => return Err(kind),
+        }
+        Ok(None)
+    }
+
+    /// Compresses the next message where it may refer to earlier ones: one that would be sent or kept, for later ones
+    /// may refer to it.
+    fn pack_in_context(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        let ended = self.link.is_none() || self.queue.failure.is_some();
+        match ended || self.queue.sender.close_sent() {
+            true => None,
+            false => self.context.pack(payload),
+        }
+    }
+}

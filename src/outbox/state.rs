@@ -1,0 +1,67 @@
+//! What the lock of an Outbox guards, and what ties it to its connection.
+
+use std::sync::Arc;
+
+use super::collect::Collector;
+use super::drain::Drain;
+use super::queue::Queue;
+use crate::deflate::Context;
+use crate::stats::Counters;
+use crate::transport::Transport;
+
+/// What ties an Outbox to its connection; gone when the connection has ended, so that a handle
+/// that outlives it holds no descriptor.
+pub(super) struct Link {
+    pub transport: Arc<dyn Transport>,
+    pub drain: Arc<Drain>,
+    pub counters: Arc<Counters>,
+    pub collector: Option<Arc<Collector>>,
+}
+
+#[repr(C)]
+pub(super) struct State {
+    pub link: Option<Link>,
+    /// Up to where it has had the collector's run; `None`: broadcasts do not reach it.
+    pub place: Option<u64>,
+    /// The collector counts it among those that cannot take every frame.
+    pub troubled: bool,
+    pub queue: Queue,
+    /// How messages are compressed that refer to earlier ones: in the order in which they leave.
+    pub context: Context,
+}
+
+impl State {
+    /// What a frame needs to leave; `None` when the connection has ended.
+    pub fn parts(&mut self) -> Option<(&Link, &mut Queue)> {
+        self.link.as_ref().map(|link| (link, &mut self.queue))
+    }
+
+    /// Tells the collector whether this connection can take every frame.
+    pub fn note_trouble(&mut self) {
+        self.set_troubled(!self.queue.is_well());
+    }
+
+    fn set_troubled(&mut self, troubled: bool) {
+        let link = self.link.as_ref();
+        let collector = link.and_then(|link| link.collector.as_ref());
+        if let (Some(collector), true) = (collector, troubled != self.troubled) {
+            self.troubled = troubled;
+            collector.note_trouble(troubled);
+            collector.run.wait_for_push();
+            // What joined the run before the collector knew.
+            self.catch_up();
+        }
+    }
+
+    /// The connection has ended: lets everything go, and counts what never left.
+    pub fn end(&mut self) {
+        self.set_troubled(true);
+        if let Some(link) = self.link.take() {
+            self.queue.end(&link);
+            self.context.forget();
+            if std::mem::take(&mut self.queue.watched) {
+                link.drain.wake();
+            }
+        }
+    }
+}

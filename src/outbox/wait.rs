@@ -1,0 +1,196 @@
+//! Senders that wait until what they sent has left: handlers, and a connection's own thread at its
+//! end. They drain by themselves, and the helper is left alone meanwhile.
+
+use std::io;
+use std::sync::{Arc, MutexGuard};
+use std::time::Instant;
+
+use super::Outbox;
+use super::collect::{Collect, Collector};
+use super::outbound::Outbound;
+use super::queue::{Failure, Queue};
+use super::state::State;
+use crate::connection::ReadyState;
+use crate::error::{Error, SendError};
+use crate::message::Message;
+use crate::patience::Patience;
+use crate::protocol::close::CloseCode;
+use crate::transport::{self, Transport};
+
+impl Outbox {
+    /// Sends a message and waits until the socket has taken it and all before it.
+    pub fn send_blocking(
+        self: &Arc<Self>,
+        message: Message,
+        compress: bool,
+    ) -> Result<(), SendError> {
+        let message = self.pack(message, compress);
+        self.send_and_wait(self.lock(), message)
+    }
+
+    /// As [`send_blocking`](Outbox::send_blocking), from a thread that has more to do and flushes
+    /// `collector` itself: waits only behind what the socket refused.
+    pub fn send_collected(
+        self: &Arc<Self>,
+        message: Message,
+        compress: bool,
+        collector: &Arc<Collector>,
+    ) -> Result<(), SendError> {
+        let message = self.pack(message, compress);
+        let mut state = self.lock();
+        if !state.queue.kept.is_empty() {
+            return self.send_and_wait(state, message);
+        }
+        let put = state.put(message, Collect::For(collector), true);
+        self.after_put(state, put)
+    }
+
+    fn send_and_wait(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        message: Outbound,
+    ) -> Result<(), SendError> {
+        let sent = state.put(message, Collect::Never, true).map(drop);
+        if sent.is_err() || state.queue.kept.is_empty() {
+            self.watch(state);
+            return sent;
+        }
+        let patience = Patience::new(Instant::now(), self.write_timeout);
+        // A failure of the wait shows at the next call: this message was taken.
+        let _ = self.wait_for_kept(state, patience, Failure::SlowConsumer);
+        sent
+    }
+
+    /// Offers everything and waits until all that is kept now has left; past the deadline the
+    /// connection is given up as `failure` says.
+    pub fn wait_drained(
+        self: &Arc<Self>,
+        patience: Patience,
+        failure: Failure,
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        let Some((link, queue)) = state.parts() else {
+            return Err(Error::Closed);
+        };
+        queue.flush(link);
+        if let Some(outcome) = queue.outcome(queue.kept.last()) {
+            self.watch(state);
+            return outcome;
+        }
+        self.wait_for_kept(state, patience, failure)
+    }
+
+    /// Starts or answers the closing handshake and waits until that has left. For the connection's
+    /// own thread, which lets go of the Outbox next: the drain helper is not told of the Close,
+    /// which would cost two wake-ups for nothing.
+    pub fn close_blocking(
+        self: &Arc<Self>,
+        code: Option<CloseCode>,
+        reason: &str,
+        patience: Patience,
+        failure: Failure,
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        let Some((link, queue)) = state.parts() else {
+            return Err(Error::Closed);
+        };
+        let watched = queue.watched;
+        queue.put_close(link, code, reason);
+        (queue.watched, queue.attended) = (watched, true);
+        self.set_ready(ReadyState::Closing);
+        let last = queue.kept.last();
+        state.note_trouble();
+        drop(state);
+        self.drain_until(last, patience, failure)
+    }
+
+    /// Waits until all that is kept now has left; the drain helper is left alone meanwhile.
+    fn wait_for_kept(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        patience: Patience,
+        failure: Failure,
+    ) -> Result<(), Error> {
+        state.queue.attended = true;
+        let last = state.queue.kept.last();
+        drop(state);
+        let drained = self.drain_until(last, patience, failure);
+        let mut state = self.lock();
+        state.queue.attended = false;
+        self.watch(state);
+        drained
+    }
+
+    /// Drains on this thread until the frame `last` has left. Frames that others send meanwhile are
+    /// not waited for.
+    fn drain_until(
+        &self,
+        last: u64,
+        mut patience: Patience,
+        failure: Failure,
+    ) -> Result<(), Error> {
+        loop {
+            let transport = match self.drain(last) {
+                Drained::Done(outcome) => return outcome,
+                Drained::Waits(transport) => transport,
+            };
+            if let Err(error) = transport::wait_writable(&*transport, patience.deadline()) {
+                let timed_out = error.kind() == io::ErrorKind::TimedOut;
+                if !timed_out || !patience.renew() {
+                    return Err(self.give_up(error, failure));
+                }
+            }
+        }
+    }
+
+    /// Writes what the socket takes of what is kept.
+    fn drain(&self, last: u64) -> Drained {
+        let mut state = self.lock();
+        let Some((link, queue)) = state.parts() else {
+            return Drained::Done(Err(Error::Closed));
+        };
+        queue.drain(link);
+        match queue.outcome(last) {
+            Some(outcome) => Drained::Done(outcome),
+            None => Drained::Waits(link.transport.clone()),
+        }
+    }
+
+    /// The wait failed with `error`: gives the connection up, for `failure` if that was the deadline.
+    fn give_up(&self, error: io::Error, failure: Failure) -> Error {
+        let mut state = self.lock();
+        let Some((link, queue)) = state.parts() else {
+            return Error::Closed;
+        };
+        match error.kind() {
+            io::ErrorKind::TimedOut => {
+                queue.give_up(link, failure);
+                Error::SlowConsumer
+            }
+            _ => {
+                queue.give_up(link, Failure::Lost);
+                Error::Io(error)
+            }
+        }
+    }
+}
+
+enum Drained {
+    /// The frame that is waited for has left, or never will.
+    Done(Result<(), Error>),
+    /// The socket takes nothing more for now.
+    Waits(Arc<dyn Transport>),
+}
+
+impl Queue {
+    /// What became of the frame `last` and all before it; `None` while they wait.
+    fn outcome(&self, last: u64) -> Option<Result<(), Error>> {
+        if self.cut {
+            return Some(Err(Error::Closed));
+        }
+        self.kept.has_left(last).then_some(match self.failure {
+            Some(Failure::SlowConsumer) => Err(Error::SlowConsumer),
+            _ => Ok(()),
+        })
+    }
+}

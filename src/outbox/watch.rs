@@ -1,0 +1,118 @@
+//! An Outbox and the drain helper: when the helper is told of it, and what it does in its turn.
+
+use std::sync::{Arc, MutexGuard};
+use std::time::Instant;
+
+use super::Outbox;
+use super::overflow::Overflow;
+use super::queue::{Failure, Queue};
+use super::state::{Link, State};
+use crate::connection::ReadyState;
+use crate::transport::Transport;
+
+/// What the drain helper has to wait for.
+pub(crate) struct Pending {
+    pub transport: Arc<dyn Transport>,
+    pub wants_write: bool,
+    pub deadline: Option<Instant>,
+}
+
+impl Outbox {
+    /// Puts the Outbox on the drain helper's list if something waits or a deadline runs. When the
+    /// server has ended, and the helper with it, the stream ends here.
+    #[inline]
+    pub(super) fn watch(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        // Nearly always: nothing waits, no deadline runs, and nobody has been told otherwise.
+        if state.troubled || !state.queue.is_well() {
+            self.watch_troubled(state);
+        }
+    }
+
+    fn watch_troubled(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        state.note_trouble();
+        let Some((link, queue)) = state.parts() else {
+            return;
+        };
+        if queue.failure == Some(Failure::SlowConsumer) {
+            self.set_ready(ReadyState::Closing);
+        }
+        let waits = !queue.kept.is_empty() || queue.sender.close_sent();
+        if waits && !queue.watched && !queue.attended {
+            queue.watched = true;
+            let drain = link.drain.clone();
+            drop(state);
+            if !drain.watch(self.clone()) {
+                self.abort();
+            }
+        }
+    }
+
+    /// The drain helper's turn: write what the socket takes, and see to deadlines. `None` when there
+    /// is nothing to wait for any more.
+    pub fn service(&self, now: Instant) -> Option<Pending> {
+        let mut state = self.lock();
+        let (link, queue) = state.parts()?;
+        queue.drain(link);
+        queue.check_deadlines(link, now);
+        state.note_trouble();
+        let (link, queue) = state.parts()?;
+        let wants_write = !queue.kept.is_empty() && !queue.cut;
+        let deadline = queue.deadline();
+        if !wants_write && deadline.is_none() {
+            queue.watched = false;
+            return None;
+        }
+        Some(Pending {
+            transport: link.transport.clone(),
+            wants_write,
+            deadline,
+        })
+    }
+
+    /// When the connection will be given up, unless its peer reads or answers.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.lock().queue.deadline()
+    }
+
+    /// The process stood still until now, and deadlines may have passed.
+    pub fn resumed(&self, now: Instant) {
+        self.lock().queue.resumed(now);
+    }
+}
+
+impl Queue {
+    fn check_deadlines(&mut self, link: &Link, now: Instant) {
+        if self.age_deadline().is_some_and(|at| at <= now) {
+            self.give_up(link, Failure::SlowConsumer);
+        } else if self.deadline().is_some_and(|at| at <= now) {
+            self.give_up(link, Failure::CloseTimeout);
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.cut {
+            return None;
+        }
+        let close = self
+            .sender
+            .close_deadline()
+            .and_then(|at| self.epoch.checked_add(at));
+        [close, self.age_deadline()].into_iter().flatten().min()
+    }
+
+    /// When a frame will have waited too long: under `Disconnect` any frame, else a pong alone,
+    /// since dropping policies are for peers that may stay slow.
+    fn age_deadline(&self) -> Option<Instant> {
+        self.kept.deadline(
+            self.bounds.age,
+            self.bounds.overflow == Overflow::Disconnect,
+        )
+    }
+
+    /// The process stood still: what passed meanwhile counts against nobody.
+    fn resumed(&mut self, now: Instant) {
+        self.kept.wait_anew(now);
+        self.sender
+            .resumed(now.saturating_duration_since(self.epoch));
+    }
+}
