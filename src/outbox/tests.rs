@@ -1223,6 +1223,19 @@ fn while_one_cannot_take_everything_broadcasts_go_to_each_by_itself() {
     assert!(takes());
 }
 
+/// A handler's connection: it has no part in what the application collects.
+#[test]
+fn a_connection_without_a_common_collector_troubles_none() {
+    let crowd = Crowd::new(1, || Script::new(&[], ALL));
+    let rig = rig(Overflow::Disconnect, 1000, &[ALL]);
+    lock(&rig.outbox.state).link.as_mut().unwrap().collector = None;
+    rig.outbox.join_run();
+    rig.outbox.close(None, "").unwrap();
+    rig.outbox.finish();
+    rig.outbox.leave_run(crowd.collector());
+    assert_eq!(crowd.broadcast("taken"), 1);
+}
+
 #[test]
 fn what_a_run_held_for_a_connection_that_ended_counts_as_dropped() {
     let crowd = Crowd::new(2, || Script::new(&[], ALL));
