@@ -25,6 +25,9 @@ pub(super) struct Queue {
     pub watched: bool,
     /// A sender that waits drains by itself: the helper is left alone, as long as no Close has its deadline.
     pub attended: bool,
+    /// A collector has heard of what is collected, and flushes it. Not of what came from its run, or
+    /// of pongs: others see to those.
+    listed: bool,
     /// Whole frames, not yet offered to the socket.
     pub collected: Vec<u8>,
     pub sender: Sender,
@@ -62,6 +65,7 @@ impl Outgoing<'_> {
 /// What became of a frame.
 pub(super) enum Put {
     Sent,
+    /// A collector has to hear of it, unless it has heard of an earlier one.
     Collected {
         first: bool,
     },
@@ -86,6 +90,7 @@ impl Queue {
             cut: false,
             watched: false,
             attended: false,
+            listed: false,
         }
     }
 
@@ -121,7 +126,7 @@ impl Queue {
     }
 
     fn collect(&mut self, link: &Link, frame: Outgoing<'_>) -> Put {
-        let first = self.collected.is_empty();
+        let first = !std::mem::replace(&mut self.listed, true);
         self.collected.extend_from_slice(frame.header);
         self.collected.extend_from_slice(frame.payload);
         if self.collected.len() >= COLLECT {
@@ -150,7 +155,7 @@ impl Queue {
             self.keep_collected(link, written);
             return None;
         }
-        self.collected.clear();
+        self.clear_collected();
         Some(written - before)
     }
 
@@ -182,7 +187,7 @@ impl Queue {
         if written < self.collected.len() {
             self.keep_collected(link, written);
         }
-        self.collected.clear();
+        self.clear_collected();
     }
 
     /// Offers whole frames to the socket and keeps what it refuses.
@@ -248,7 +253,13 @@ impl Queue {
     /// The socket took `written` bytes of what was collected: keeps the rest.
     fn keep_collected(&mut self, link: &Link, written: usize) {
         let collected = std::mem::take(&mut self.collected);
+        self.listed = false;
         self.keep_frames(link, &collected, written);
+    }
+
+    fn clear_collected(&mut self) {
+        self.collected.clear();
+        self.listed = false;
     }
 
     /// Keeps frames, of which `written` bytes have left, one by one.

@@ -1121,6 +1121,22 @@ fn a_run_goes_to_those_it_was_sent_to() {
     assert_eq!(late.script.texts(), ["not to the first", "to all"]);
 }
 
+/// It joins the run while a broadcast to the others is under way, and takes that over as anyone does
+/// who locks it: what is sent to it next leaves with the rest all the same.
+#[test]
+fn what_is_sent_behind_a_run_that_was_for_others_leaves_with_it() {
+    let crowd = Crowd::new(2, || Script::new(&[], ALL));
+    let late = &crowd.rigs[1];
+    let others = || [crowd.rigs[0].outbox.clone()].into();
+    late.collecting(|| {
+        let prepared = Prepared::new("to the others");
+        crowd.collector().broadcast(&prepared, others, None);
+        late.send("to it").unwrap();
+    });
+    crowd.collector().flush();
+    assert_eq!(late.script.texts().last().unwrap(), "to it");
+}
+
 /// Broadcasts among everything else, over a stream that takes every possible number of bytes in its
 /// first two writes, and then one at a time or all: nothing is out of order, cut, lost or doubled.
 #[test]
