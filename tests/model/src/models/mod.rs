@@ -4,6 +4,7 @@ mod credit;
 mod line;
 mod outbox;
 mod pool;
+mod run;
 mod server;
 
 use std::check::{self, Time};
@@ -38,6 +39,9 @@ const MODELS: &[Model] = &models![
     outbox::a_sender_that_waits Any,
     outbox::pongs_of_a_stalled_peer Any,
     outbox::a_stream_without_a_descriptor Calm,
+    run::broadcasts_come_once_and_in_order Any,
+    run::members_come_and_go_amid_broadcasts Any,
+    run::broadcasts_behind_a_stalled_peer Any,
     credit::readers_wait_and_are_woken Calm,
     credit::discard_lets_every_reader_go Calm,
     credit::waiting_until_taken_ends Calm,

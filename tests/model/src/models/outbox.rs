@@ -24,7 +24,7 @@ use crate::transport::{Transport, duplex};
 const AGE: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A frame of a model: two bytes of header, two of text.
-const FRAME: usize = 4;
+pub(super) const FRAME: usize = 4;
 
 struct Rig<T = Line> {
     line: T,
@@ -48,20 +48,8 @@ impl<T> Rig<T> {
         let (drain, helper) = Drain::start().expect("a helper");
         let counters = Arc::<Counters>::default();
         let collector = Collector::new(drain.clone());
-        let limits = Limits {
-            outbound_per_connection: Some(bytes),
-            write_timeout: AGE,
-            ..Limits::default()
-        };
-        let outbox = Outbox::new(
-            Arc::new(stream),
-            drain.clone(),
-            counters.clone(),
-            Some(collector.clone()),
-            Bounds::new(&limits, overflow),
-            CLOSE_TIMEOUT,
-            None,
-        );
+        let common = Some(collector.clone());
+        let outbox = outbox(stream, drain.clone(), &counters, common, bytes, overflow);
         Rig {
             line,
             outbox,
@@ -79,6 +67,33 @@ impl<T> Rig<T> {
         self.helper.join().expect("the helper panicked");
         (self.line, self.counters)
     }
+}
+
+/// An Outbox that writes to `stream`.
+pub(super) fn outbox(
+    stream: impl Transport,
+    drain: Arc<Drain>,
+    counters: &Arc<Counters>,
+    collector: Option<Arc<Collector>>,
+    bytes: usize,
+    overflow: Overflow,
+) -> Arc<Outbox> {
+    let limits = Limits {
+        outbound_per_connection: Some(bytes),
+        write_timeout: AGE,
+        ..Limits::default()
+    };
+    let bounds = Bounds::new(&limits, overflow);
+    let (stream, counters) = (Arc::new(stream), counters.clone());
+    Outbox::new(
+        stream,
+        drain,
+        counters,
+        collector,
+        bounds,
+        CLOSE_TIMEOUT,
+        None,
+    )
 }
 
 /// A thread that sends `count` texts; how many were taken.
@@ -100,7 +115,7 @@ fn sender(outbox: &Arc<Outbox>, name: &'static str, count: u32) -> JoinHandle<u6
 }
 
 /// A peer that reads in small bites, so that frames are cut anywhere.
-fn reading_peer(line: &Line, bites: u64) -> JoinHandle<()> {
+pub(super) fn reading_peer(line: &Line, bites: u64) -> JoinHandle<()> {
     let line = line.clone();
     thread::spawn(move || {
         for _ in 0..bites {
