@@ -229,18 +229,33 @@ impl Helper {
         next
     }
 
+    /// Until something is writable, news come or a deadline is there.
     fn sleep(&mut self) {
+        let (woken, polled) = self.poll();
+        if woken {
+            clear_wake_ups(&self.sleep);
+        }
+        // Transports without a descriptor wake us without saying which of them is writable.
+        for watched in &mut self.watched {
+            watched.ready = woken;
+        }
+        for (index, writable) in polled {
+            if let Some(watched) = self.watched.get_mut(index) {
+                watched.ready = writable || (woken && watched.outbox.has_ended());
+            }
+        }
+    }
+
+    /// Whether it was woken, and which of the watched have a descriptor, and are writable or not.
+    fn poll(&self) -> (bool, Vec<(usize, bool)>) {
         let mut fds = vec![PollFd::new(&self.sleep, PollFlags::IN)];
         let mut polled = Vec::new();
-        for (index, watched) in self
-            .watched
-            .iter()
-            .enumerate()
-            .filter(|(_, watched)| watched.pending.wants_write)
-        {
-            if let Some(fd) = watched.pending.transport.poll_writable(&self.waker) {
+        for (index, watched) in self.watched.iter().enumerate() {
+            let pending = &watched.pending;
+            let waits = pending.wants_write.then_some(&pending.transport);
+            if let Some(fd) = waits.and_then(|stream| stream.poll_writable(&self.waker)) {
                 fds.push(PollFd::from_borrowed_fd(fd, PollFlags::OUT));
-                polled.push(index);
+                polled.push((index, false));
             }
         }
         let left = self
@@ -249,24 +264,11 @@ impl Helper {
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
         // An interrupted or failed poll is a look too early, nothing worse.
         let _ = poll(&mut fds, timeout.as_ref());
-        let woken = fds.first().is_some_and(|fd| !fd.revents().is_empty());
-        let ready: Vec<bool> = fds
-            .iter()
-            .skip(1)
-            .map(|fd| !fd.revents().is_empty())
-            .collect();
-        drop(fds);
-        if woken {
-            clear_wake_ups(&self.sleep);
+        let mut happened = fds.iter().map(|fd| !fd.revents().is_empty());
+        let woken = happened.next().unwrap_or_default();
+        for ((_, writable), happened) in polled.iter_mut().zip(happened) {
+            *writable = happened;
         }
-        // Transports without a descriptor wake us without saying which of them is writable.
-        for watched in &mut self.watched {
-            watched.ready = woken;
-        }
-        for (index, ready) in polled.into_iter().zip(ready) {
-            if let Some(watched) = self.watched.get_mut(index) {
-                watched.ready = ready || (woken && watched.outbox.has_ended());
-            }
-        }
+        (woken, polled)
     }
 }

@@ -3,7 +3,7 @@
 use crate::deflate::Packing;
 use crate::message::Prepared;
 use crate::protocol::Role;
-use crate::protocol::frame::FrameHeader;
+use crate::protocol::frame::{EncodedHeader, FrameHeader};
 use crate::protocol::opcode::Opcode;
 
 /// One encoded frame.
@@ -13,6 +13,20 @@ pub(super) enum Frame {
 }
 
 impl Frame {
+    pub fn new(header: &EncodedHeader, payload: Vec<u8>) -> Self {
+        Frame::Owned {
+            head: header.as_slice().to_vec(),
+            body: payload,
+        }
+    }
+
+    /// Without the room that compressing the payload took.
+    pub fn packed(header: &EncodedHeader, mut payload: Vec<u8>) -> Self {
+        payload.shrink_to_fit();
+        Frame::new(header, payload)
+    }
+
+    /// A whole frame.
     pub fn bytes(frame: Vec<u8>) -> Self {
         Frame::Owned {
             head: frame,

@@ -1,5 +1,6 @@
 //! A message on its way, and what it was compressed to.
 
+use super::frame::Frame;
 use crate::deflate::Packing;
 use crate::error::{SendError, SendErrorKind};
 use crate::message::Message;
@@ -39,14 +40,11 @@ impl Outbound {
         }
     }
 
-    pub fn into_payload(self) -> Vec<u8> {
+    /// As a frame to be kept, with the header it was given.
+    pub fn into_frame(self, header: &EncodedHeader) -> Frame {
         match self.packed {
-            Some(mut packed) => {
-                // Kept without the room that compressing it took.
-                packed.shrink_to_fit();
-                packed
-            }
-            None => self.message.into_bytes(),
+            Some(packed) => Frame::packed(header, packed),
+            None => Frame::new(header, self.message.into_bytes()),
         }
     }
 

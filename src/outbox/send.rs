@@ -99,9 +99,7 @@ impl State {
                 return Ok(collector.filter(|_| first).cloned());
             }
             Put::Remainder { written } => {
-                let head = header.as_slice().to_vec();
-                let body = message.into_payload();
-                queue.keep(Frame::Owned { head, body }, written);
+                queue.keep(message.into_frame(&header), written);
             }
             Put::Refused(kind) => return Err(message.refused(kind)),
         }
@@ -115,41 +113,45 @@ impl State {
         prepared: &Prepared,
         packing: Option<Packing>,
     ) -> Result<Option<Arc<Collector>>, SendErrorKind> {
-        let packed = match prepared.may_be_compressed() {
-            true => self.pack_in_context(prepared.payload()),
-            false => None,
-        };
+        let packed = self.pack_prepared(prepared);
         let (link, queue) = self.parts().ok_or(SendErrorKind::Closed)?;
         if queue.sender.close_sent() {
             return Err(SendErrorKind::Closed);
         }
         let collector = Collect::WhileActive.collector(link);
-        let header;
-        let (header, payload): (_, &[u8]) = match &packed {
-            Some(packed) => {
-                let plain = EncodedHeader::new(prepared.opcode(), true, packed.len(), None);
-                header = plain.compressed();
-                (header.as_slice(), packed)
-            }
-            None => (prepared.frame_as(packing), &[]),
+        let frame = match &packed {
+            Some((header, payload)) => Outgoing {
+                header: header.as_slice(),
+                payload,
+            },
+            None => Outgoing {
+                header: prepared.frame_as(packing),
+                payload: &[],
+            },
         };
-        let frame = Outgoing { header, payload };
         match queue.put(link, frame, collector.is_some(), false) {
-            Put::Sent => {}
-            Put::Collected { first } => return Ok(collector.filter(|_| first).cloned()),
+            Put::Sent => Ok(None),
+            Put::Collected { first } => Ok(collector.filter(|_| first).cloned()),
             Put::Remainder { written } => {
                 let kept = match packed {
-                    Some(_) => Frame::Owned {
-                        head: header.to_vec(),
-                        body: payload.to_vec(),
-                    },
+                    Some((header, payload)) => Frame::packed(&header, payload),
                     None => Frame::Shared(prepared.clone(), packing),
                 };
                 queue.keep(kept, written);
+                Ok(None)
             }
-            Put::Refused(kind) => return Err(kind),
+            Put::Refused(kind) => Err(kind),
         }
-        Ok(None)
+    }
+
+    /// As [`pack_in_context`](State::pack_in_context), for an encoded message: its frame's other header, too.
+    fn pack_prepared(&mut self, prepared: &Prepared) -> Option<(EncodedHeader, Vec<u8>)> {
+        if !prepared.may_be_compressed() {
+            return None;
+        }
+        let packed = self.pack_in_context(prepared.payload())?;
+        let header = EncodedHeader::new(prepared.opcode(), true, packed.len(), None);
+        Some((header.compressed(), packed))
     }
 
     /// Compresses the next message where it may refer to earlier ones: one that would be sent or kept, for later ones
