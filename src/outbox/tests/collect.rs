@@ -1,0 +1,70 @@
+//! Frames of a sender that has more to do.
+
+use super::*;
+
+#[test]
+fn frames_collect_until_their_sender_is_done() {
+    let rig = rig(Overflow::Disconnect, 10, &[ALL]);
+    rig.collecting(|| {
+        for n in 0..100 {
+            rig.send(&format!("{n}")).unwrap();
+        }
+    });
+    assert_eq!((rig.script.calls(), rig.outbox.is_stalled()), (0, false));
+    assert_eq!(rig.outbox.buffered_amount(), 10 * 3 + 90 * 4);
+    assert!(!rig.collector.is_empty());
+    rig.collector.flush();
+    assert_eq!(rig.script.calls(), 1);
+    assert_eq!(rig.script.texts().len(), 100);
+    assert_eq!(rig.outbox.buffered_amount(), 0);
+    assert!(rig.collector.is_empty());
+}
+
+#[test]
+fn collected_frames_leave_at_64_kib() {
+    let rig = rig(Overflow::Disconnect, 10, &[ALL, ALL]);
+    rig.collecting(|| {
+        for n in 1..=COLLECT / 1024 {
+            assert_eq!(rig.script.calls(), 0, "frame {n}");
+            rig.send(&text(1020)).unwrap();
+        }
+    });
+    assert_eq!((rig.script.calls(), rig.script.written()), (1, COLLECT));
+    // A large frame takes what was collected along.
+    rig.collecting(|| {
+        rig.send("before").unwrap();
+        rig.send(&text(COLLECT)).unwrap();
+    });
+    assert_eq!((rig.script.calls(), rig.outbox.buffered_amount()), (2, 0));
+    assert_eq!(rig.script.texts()[COLLECT / 1024], "before");
+}
+
+#[test]
+fn the_helper_flushes_what_is_collected_for_2_ms() {
+    let drain = Drain::without_helper();
+    let script = Script::new(&[ALL, ALL], 0);
+    let rig = rig_with(&drain, script, bounds(Overflow::Disconnect, 10));
+    let before = Instant::now();
+    rig.collecting(|| {
+        rig.send("a").unwrap();
+        rig.send("b").unwrap();
+    });
+    assert_eq!(drain.take_news().1.len(), 1);
+    let due = rig.collector.service(before).unwrap();
+    assert!(due >= before + LATEST && due <= Instant::now() + LATEST);
+    assert_eq!(rig.script.calls(), 0, "never early");
+    let mut next = rig.collector.service(due).unwrap();
+    assert_eq!(rig.script.texts(), ["a", "b"]);
+    let mut looks = 2;
+    while let Some(at) = rig.collector.service(next) {
+        assert_eq!(at, next + LATEST, "it looks a while longer");
+        looks += 1;
+        next = at;
+    }
+    assert_eq!(looks, IDLE_LOOKS - 1, "and forgets it");
+    rig.collecting(|| rig.send("c").unwrap());
+    assert_eq!(drain.take_news().1.len(), 1, "until it hears of it again");
+    let due = rig.collector.service(before).unwrap();
+    rig.collector.service(due);
+    assert_eq!(rig.script.texts(), ["a", "b", "c"]);
+}

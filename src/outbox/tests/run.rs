@@ -1,0 +1,287 @@
+//! Broadcasts that wait once for all connections.
+
+use super::*;
+
+/// Outboxes of one collector, all of which broadcasts reach.
+struct Crowd {
+    rigs: Vec<Rig>,
+    members: Arc<[Arc<Outbox>]>,
+}
+
+impl Crowd {
+    fn new(count: usize, script: impl Fn() -> Arc<Script>) -> Crowd {
+        let drain = Drain::without_helper();
+        let collector = Collector::new(drain.clone());
+        let rigs: Vec<Rig> = (0..count)
+            .map(|_| {
+                let mut rig = rig_with(&drain, script(), bounds(Overflow::Disconnect, 1000));
+                lock(&rig.outbox.state).link.as_mut().unwrap().collector = Some(collector.clone());
+                rig.collector = collector.clone();
+                rig.outbox.join_run();
+                rig
+            })
+            .collect();
+        let members = rigs.iter().map(|rig| rig.outbox.clone()).collect();
+        Crowd { rigs, members }
+    }
+
+    fn collector(&self) -> &Arc<Collector> {
+        &self.rigs[0].collector
+    }
+
+    /// A broadcast while more events wait: as the hub does it.
+    fn broadcast(&self, text: &str) -> usize {
+        self.broadcast_except(text, None)
+    }
+
+    fn broadcast_except(&self, text: &str, except: Option<&Rig>) -> usize {
+        let prepared = Prepared::new(text);
+        self.rigs[0].collecting(|| {
+            let except = except.map(|rig| &rig.outbox);
+            let members = || self.members.clone();
+            self.collector()
+                .broadcast(&prepared, members, except)
+                .unwrap()
+        })
+    }
+}
+
+#[test]
+fn a_run_leaves_in_one_write_per_connection() {
+    let crowd = Crowd::new(3, || Script::new(&[], ALL));
+    for text in ["a", "b", "c"] {
+        assert_eq!(crowd.broadcast(text), 3);
+    }
+    assert!(!crowd.collector().is_empty());
+    for rig in &crowd.rigs {
+        assert_eq!((rig.script.calls(), rig.outbox.buffered_amount()), (0, 9));
+    }
+    crowd.collector().flush();
+    assert!(crowd.collector().is_empty());
+    for rig in &crowd.rigs {
+        assert_eq!(rig.script.texts(), ["a", "b", "c"]);
+        assert_eq!((rig.script.calls(), rig.outbox.buffered_amount()), (1, 0));
+    }
+    crowd.broadcast("d");
+    crowd.collector().flush();
+    assert_eq!(crowd.rigs[2].script.texts(), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn a_run_goes_to_those_it_was_sent_to() {
+    let crowd = Crowd::new(3, || Script::new(&[], ALL));
+    let [first, second, late] = &crowd.rigs[..] else {
+        panic!()
+    };
+    late.outbox.leave_run(crowd.collector());
+    assert_eq!(crowd.broadcast("before it joined"), 3, "as many as members");
+    late.outbox.join_run();
+    assert_eq!(crowd.broadcast_except("not to the first", Some(first)), 2);
+    crowd.broadcast("to all");
+    crowd.collector().flush();
+    assert_eq!(first.script.texts(), ["before it joined", "to all"]);
+    assert_eq!(second.script.texts().len(), 3);
+    assert_eq!(late.script.texts(), ["not to the first", "to all"]);
+}
+
+/// It joins the run while a broadcast to the others is under way, and takes that over as anyone does
+/// who locks it: what is sent to it next leaves with the rest all the same.
+#[test]
+fn what_is_sent_behind_a_run_that_was_for_others_leaves_with_it() {
+    let crowd = Crowd::new(2, || Script::new(&[], ALL));
+    let late = &crowd.rigs[1];
+    let others = || [crowd.rigs[0].outbox.clone()].into();
+    late.collecting(|| {
+        let prepared = Prepared::new("to the others");
+        crowd.collector().broadcast(&prepared, others, None);
+        late.send("to it").unwrap();
+    });
+    crowd.collector().flush();
+    assert_eq!(late.script.texts().last().unwrap(), "to it");
+}
+
+/// Broadcasts among everything else, over a stream that takes every possible number of bytes in its
+/// first two writes, and then one at a time or all: nothing is out of order, cut, lost or doubled.
+#[test]
+fn a_run_keeps_its_order_for_every_split() {
+    let run = |budgets: &[usize], rest: usize| {
+        let crowd = Crowd::new(1, || Script::new(budgets, rest));
+        let rig = &crowd.rigs[0];
+        let mut sent = Vec::new();
+        let mut broadcast = |text: &'static str| {
+            sent.push(text);
+            let prepared = Prepared::new(text);
+            let members = || crowd.members.clone();
+            rig.collecting(|| {
+                if crowd
+                    .collector()
+                    .broadcast(&prepared, members, None)
+                    .is_none()
+                {
+                    rig.outbox.send_uncounted(&prepared).unwrap();
+                }
+            });
+        };
+        broadcast("a");
+        rig.outbox.pong(b"1");
+        broadcast("b");
+        rig.collecting(|| rig.send("c")).unwrap();
+        broadcast("d");
+        rig.collector.flush();
+        broadcast("e");
+        rig.send("f").unwrap();
+        broadcast("g");
+        rig.outbox.ping().unwrap();
+        broadcast("h");
+        rig.outbox.close(Some(CloseCode::NORMAL), "").unwrap();
+        rig.collector.flush();
+        for _ in 0..100 {
+            if rig.outbox.is_stalled() {
+                rig.service();
+            }
+        }
+        assert_eq!(rig.outbox.buffered_amount(), 0);
+        assert!(rig.collector.is_empty());
+        assert_eq!(rig.script.texts(), ["a", "b", "c", "d", "e", "f", "g", "h"]);
+        assert_eq!(rig.script.frames().last().unwrap(), &(8, vec![3, 232]));
+        assert_eq!(rig.dropped(), 0);
+        rig.script.written()
+    };
+    let total = run(&[], ALL);
+    for first in 0..=total {
+        for second in 0..=total {
+            run(&[first, second], ALL);
+            run(&[first, second, 0, 1, 0], 1);
+        }
+    }
+}
+
+/// It was counted among those that the broadcast went to; the collector did not know better yet.
+#[test]
+fn a_broadcast_that_joins_the_run_while_a_connection_closes_counts_as_dropped_there() {
+    let crowd = Crowd::new(2, || Script::new(&[], ALL));
+    let [closing, other] = &crowd.rigs[..] else {
+        panic!()
+    };
+    let mut state = closing.outbox.lock();
+    let (link, queue) = state.parts().unwrap();
+    assert!(queue.put_close(link, None, ""));
+    assert_eq!(crowd.broadcast("late"), 2);
+    closing.outbox.watch(state);
+    crowd.collector().flush();
+    assert_eq!((closing.script.texts().len(), closing.dropped()), (0, 1));
+    assert_eq!((other.script.texts().len(), other.dropped()), (1, 0));
+}
+
+#[test]
+fn while_one_cannot_take_everything_broadcasts_go_to_each_by_itself() {
+    let crowd = Crowd::new(2, || Script::new(&[], ALL));
+    let prepared = Prepared::new("x");
+    let takes = || crowd.rigs[0].collecting(|| crowd.collector().takes_broadcasts(&prepared));
+    assert!(takes());
+    assert!(
+        !crowd.collector().takes_broadcasts(&prepared),
+        "with nothing waiting it is sent"
+    );
+    let [slow, closing] = &crowd.rigs[..] else {
+        panic!()
+    };
+    crowd.broadcast("of the run");
+    slow.script.now_takes(3);
+    crowd.collector().flush();
+    slow.script.now_takes(0);
+    assert!(slow.outbox.is_stalled() && !takes());
+    slow.let_all_through();
+    assert!(takes());
+    assert_eq!(slow.script.texts(), ["of the run"]);
+    closing.outbox.close(None, "").unwrap();
+    assert!(!takes());
+    closing.outbox.finish();
+    assert!(!takes());
+    closing.outbox.leave_run(crowd.collector());
+    assert!(takes());
+}
+
+/// A handler's connection: it has no part in what the application collects.
+#[test]
+fn a_connection_without_a_common_collector_troubles_none() {
+    let crowd = Crowd::new(1, || Script::new(&[], ALL));
+    let rig = rig(Overflow::Disconnect, 1000, &[ALL]);
+    lock(&rig.outbox.state).link.as_mut().unwrap().collector = None;
+    rig.outbox.join_run();
+    rig.outbox.close(None, "").unwrap();
+    rig.outbox.finish();
+    rig.outbox.leave_run(crowd.collector());
+    assert_eq!(crowd.broadcast("taken"), 1);
+}
+
+#[test]
+fn what_a_run_held_for_a_connection_that_ended_counts_as_dropped() {
+    let crowd = Crowd::new(2, || Script::new(&[], ALL));
+    crowd.broadcast("a");
+    crowd.broadcast("b");
+    crowd.rigs[0].outbox.finish();
+    assert_eq!(
+        (crowd.rigs[0].dropped(), crowd.rigs[0].script.calls()),
+        (2, 0)
+    );
+    crowd.collector().flush();
+    assert_eq!(crowd.rigs[1].script.texts(), ["a", "b"]);
+}
+
+#[test]
+fn a_long_run_leaves_by_itself() {
+    let crowd = Crowd::new(2, || Script::new(&[], ALL));
+    let text = text(10_000);
+    for _ in 0..7 {
+        crowd.broadcast(&text);
+    }
+    assert!(crowd.collector().is_empty());
+    assert_eq!(crowd.rigs[1].script.texts().len(), 7);
+    assert_eq!(crowd.rigs[1].script.calls(), 1);
+}
+
+/// The sender broadcasts, the helper flushes, another thread sends to one connection: every stream
+/// has the broadcasts in order, and each answer behind the broadcast it answers.
+#[test]
+fn a_run_keeps_its_order_with_threads() {
+    const COUNT: usize = 20_000;
+    let crowd = Crowd::new(3, || Script::new(&[], ALL));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (tell, told) = std::sync::mpsc::sync_channel(4);
+    std::thread::scope(|scope| {
+        let (crowd, done) = (&crowd, &done);
+        scope.spawn(move || {
+            while !done.load(Ordering::SeqCst) {
+                crowd.collector().flush();
+            }
+        });
+        scope.spawn(move || {
+            for n in told {
+                crowd.rigs[1].send(&format!("{n} answered")).unwrap();
+            }
+        });
+        for n in 0..COUNT {
+            crowd.broadcast(&n.to_string());
+            if n % 10 == 0 {
+                tell.send(n).unwrap();
+            }
+        }
+        drop(tell);
+        done.store(true, Ordering::SeqCst);
+    });
+    crowd.collector().flush();
+    for rig in &crowd.rigs {
+        let mut next = 0;
+        for text in rig.script.texts() {
+            match text.split_once(' ') {
+                None => {
+                    assert_eq!(text, next.to_string());
+                    next += 1;
+                }
+                Some((answered, _)) => assert!(answered.parse::<usize>().unwrap() < next),
+            }
+        }
+        assert_eq!(next, COUNT);
+    }
+}

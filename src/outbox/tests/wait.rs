@@ -1,0 +1,101 @@
+//! Senders that wait until what they sent has left.
+
+use super::*;
+
+#[test]
+fn a_sender_that_waits_is_not_bounded_and_leaves_when_all_is_written() {
+    let script = Script::new(&[1, 7, 0, 100], ALL);
+    let rig = rig_with(
+        &Drain::without_helper(),
+        script,
+        bounds(Overflow::Disconnect, 10),
+    );
+    for text in [text(50), text(60)] {
+        rig.outbox.send_blocking(text.into(), true).unwrap();
+        assert_eq!(rig.outbox.buffered_amount(), 0);
+    }
+    assert_eq!(rig.script.texts(), [text(50), text(60)]);
+    assert!(!rig.is_watched(), "it needs no helper");
+}
+
+#[test]
+fn a_sender_that_waits_bypasses_the_bound_behind_what_others_sent() {
+    let script = Script::new(&[1, 0, 0], ALL);
+    let rig = rig_with(
+        &Drain::without_helper(),
+        script,
+        bounds(Overflow::Disconnect, 60),
+    );
+    rig.send(&text(50)).unwrap();
+    rig.outbox.send_blocking(text(60).into(), true).unwrap();
+    assert_eq!(rig.script.texts(), [text(50), text(60)]);
+}
+
+#[test]
+fn others_stay_bounded_while_a_sender_waits() {
+    let rig = rig(Overflow::DropNewest, 60, &[1]);
+    rig.outbox.lock().queue.attended = true;
+    rig.send(&text(50)).unwrap();
+    assert_eq!(rig.send(&text(50)), Err(SendErrorKind::Full));
+}
+
+#[test]
+fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
+    const SHORT: Duration = Duration::from_millis(50);
+    let bounds = Bounds {
+        age: SHORT,
+        ..bounds(Overflow::DropOldest, 1000)
+    };
+    let rig = rig_with(&Drain::without_helper(), Script::new(&[3], 0), bounds);
+    let before = Instant::now();
+    rig.outbox.send_blocking("taken".into(), true).unwrap();
+    assert!(before.elapsed() >= SHORT, "never early");
+    assert_eq!(rig.script.shutdowns(), [How::Reset]);
+    let next = rig.outbox.send_blocking("next".into(), true);
+    assert_eq!(next.unwrap_err().kind(), SendErrorKind::Closed);
+    assert_eq!(rig.outbox.failure(), Some(Failure::SlowConsumer));
+}
+
+/// A handler waits where it is not collected: so what it collected is not dropped.
+#[test]
+fn what_a_handler_collected_is_not_bounded() {
+    for overflow in EVERY_POLICY {
+        let drain = Drain::without_helper();
+        let (script, collector) = (Script::new(&[], 0), Collector::new(drain.clone()));
+        let outbox = Outbox::new(
+            script.clone(),
+            drain,
+            Arc::default(),
+            None,
+            bounds(overflow, 10),
+            CLOSE_TIMEOUT,
+            None,
+        );
+        for n in 0..9 {
+            let sent = outbox.send_collected(format!("answer {n}").into(), true, &collector);
+            sent.unwrap();
+        }
+        collector.flush();
+        script.now_takes(ALL);
+        outbox
+            .wait_drained(Patience::new(Instant::now(), AGE), Failure::SlowConsumer)
+            .unwrap();
+        assert_eq!(script.texts().len(), 9, "{overflow:?}");
+    }
+}
+
+#[test]
+fn a_close_by_the_thread_that_ends_the_connection_does_not_wake_the_helper() {
+    let rig = rig(Overflow::Disconnect, 1000, &[ALL, ALL]);
+    rig.collecting(|| rig.send("collected")).unwrap();
+    let closed = rig.outbox.close_blocking(
+        None,
+        "",
+        Patience::new(Instant::now(), AGE),
+        Failure::CloseTimeout,
+    );
+    assert!(closed.is_ok() && !rig.is_watched());
+    assert_eq!(rig.script.texts(), ["collected"]);
+    assert_eq!(rig.script.frames().last().unwrap().0, 8);
+    assert_eq!(rig.outbox.ready_state(), ReadyState::Closing);
+}

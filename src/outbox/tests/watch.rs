@@ -1,0 +1,229 @@
+//! The drain helper's turns, and the deadlines it sees to.
+
+use super::*;
+
+#[test]
+fn b03_past_the_deadline_a_partial_frame_ends_in_a_reset() {
+    let before = Instant::now();
+    let rig = rig(Overflow::Disconnect, 100, &[3]);
+    rig.send(&text(50)).unwrap();
+    rig.send(&text(40)).unwrap();
+    rig.send("too much").unwrap_err();
+    // The frame's age would end it, but the closing handshake's deadline comes first.
+    let (first, last) = (before + CLOSE_TIMEOUT, Instant::now() + CLOSE_TIMEOUT);
+    let deadline = rig.service_at(first - Duration::from_millis(1)).flatten();
+    assert_eq!(rig.script.shutdowns(), [], "never early");
+    assert!(deadline.is_some_and(|at| at >= first && at <= last));
+    rig.service_at(last);
+    assert_eq!(rig.script.shutdowns(), [How::Reset]);
+    assert_eq!(rig.script.written(), 3, "no frame amid another");
+    assert_eq!(rig.dropped(), 3);
+    rig.outbox.finish();
+    assert_eq!(rig.outbox.failure(), Some(Failure::SlowConsumer));
+}
+
+/// Its thread may wait for the application and see the reset much later: the helper must not turn
+/// in circles meanwhile.
+#[test]
+fn b05_after_the_reset_nothing_is_due() {
+    for later in [Duration::ZERO, CLOSE_TIMEOUT, 10 * CLOSE_TIMEOUT] {
+        let rig = rig(Overflow::Disconnect, 100, &[3]);
+        rig.send(&text(50)).unwrap();
+        rig.send(&text(60)).unwrap_err();
+        rig.service_at(Instant::now() + AGE);
+        assert_eq!(rig.script.shutdowns(), [How::Reset]);
+        let now = Instant::now() + AGE + later;
+        assert_eq!(rig.service_at(now), None);
+        assert_eq!(rig.script.shutdowns(), [How::Reset]);
+    }
+}
+
+#[test]
+fn b02_a_pong_in_front_hides_no_older_message() {
+    // The pong goes first, as far as it goes: a peer that pings and takes a byte at a time keeps one there.
+    let rig = rig(Overflow::Disconnect, 1000, &[]);
+    rig.send("old").unwrap();
+    let sent = Instant::now();
+    rig.outbox.pong(b"new");
+    lock(&rig.script.budgets).push_back(1);
+    rig.service();
+    let due = rig.service_at(Instant::now()).flatten().unwrap();
+    assert!(due <= sent + AGE);
+    rig.service_at(sent + AGE);
+    assert_eq!(rig.outbox.failure(), Some(Failure::SlowConsumer));
+}
+
+#[test]
+fn an_unanswered_close_ends_the_stream_at_its_deadline() {
+    let before = Instant::now();
+    let rig = rig(Overflow::DropOldest, 1000, &[ALL]);
+    rig.outbox.close(Some(CloseCode::NORMAL), "").unwrap();
+    assert!(rig.is_watched(), "the helper sees to the deadline");
+    rig.service_at(before + CLOSE_TIMEOUT - Duration::from_millis(1));
+    assert_eq!(rig.script.shutdowns(), [], "never early");
+    assert_eq!(rig.service_at(Instant::now() + CLOSE_TIMEOUT), None);
+    assert_eq!(rig.script.shutdowns(), [How::Both]);
+    rig.outbox.finish();
+    assert_eq!(rig.outbox.failure(), Some(Failure::CloseTimeout));
+}
+
+#[test]
+fn b02_a_trickle_does_not_move_the_deadline() {
+    let before = Instant::now();
+    let rig = rig(Overflow::Disconnect, 1000, &[1]);
+    rig.send(&text(500)).unwrap();
+    let deadline = rig.service_at(before).unwrap().unwrap();
+    assert!(deadline >= before + AGE);
+    for _ in 0..100 {
+        lock(&rig.script.budgets).push_back(1);
+        assert_eq!(rig.service_at(before), Some(Some(deadline)));
+    }
+    rig.service_at(deadline);
+    assert_eq!(rig.script.shutdowns(), [How::Reset]);
+    assert_eq!(rig.script.written(), 101);
+}
+
+#[test]
+fn b02_dropping_policies_let_a_slow_peer_stay() {
+    for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
+        let rig = rig(overflow, 1000, &[1]);
+        rig.send(&text(50)).unwrap();
+        rig.send(&text(50)).unwrap();
+        assert_eq!(rig.service_at(Instant::now() + 10 * AGE), Some(None));
+        assert_eq!(rig.script.shutdowns(), []);
+        rig.let_all_through();
+        assert_eq!(rig.script.texts().len(), 2);
+    }
+}
+
+/// The heartbeat's own deadline sees to a ping that is not answered.
+#[test]
+fn b02_dropping_policies_do_not_count_the_age_of_a_ping() {
+    let rig = rig(Overflow::DropOldest, 10, &[]);
+    rig.send(&text(8)).unwrap();
+    rig.outbox.ping().unwrap();
+    rig.send(&text(8)).unwrap();
+    assert_eq!(rig.dropped(), 1);
+    assert_eq!(rig.service_at(Instant::now() + 10 * AGE), Some(None));
+    assert_eq!(rig.script.shutdowns(), []);
+}
+
+/// What waits, a pong, and the peer's answer to a Close.
+#[test]
+fn b20_behind_a_standstill_the_peer_has_its_whole_time_again() {
+    let rig = rig(Overflow::Disconnect, 1000, &[3]);
+    rig.send("begun").unwrap();
+    rig.outbox.pong(b"p");
+    let later = Instant::now() + 3 * AGE;
+    rig.outbox.resumed(later);
+    assert_eq!(rig.service_at(later), Some(Some(later + AGE)));
+    rig.outbox.close(None, "").unwrap();
+    rig.outbox.resumed(later);
+    assert_eq!(rig.service_at(later), Some(Some(later + CLOSE_TIMEOUT)));
+    rig.service_at(later + CLOSE_TIMEOUT);
+    assert_eq!(rig.script.shutdowns(), [How::Reset]);
+}
+
+/// The drain helper had not begun to wait for the deadline, so that it meant to sleep on.
+#[test]
+fn b20_a_standstill_shows_by_a_deadline_that_nobody_waited_for() {
+    let rig = rig(Overflow::Disconnect, 1000, &[]);
+    rig.outbox.close(None, "").unwrap();
+    let news = [rig.outbox.clone()];
+    let overdue = rig.outbox.deadline().unwrap();
+    let late = |by| drain::slept_too_long(None, &news, overdue + by);
+    assert!(!late(Duration::from_millis(1)));
+    assert!(late(Duration::from_secs(1)));
+}
+
+#[test]
+fn a_close_behind_what_the_helper_drains_leaves_it_to_the_helper_to_let_go() {
+    let rig = rig(Overflow::Disconnect, 1000, &[3]);
+    rig.send("kept").unwrap();
+    assert!(rig.is_watched());
+    let closed = rig.outbox.close_blocking(
+        None,
+        "",
+        Patience::new(Instant::now(), Duration::ZERO),
+        Failure::CloseTimeout,
+    );
+    assert!(matches!(closed, Err(Error::SlowConsumer)));
+    assert!(
+        rig.is_watched(),
+        "finish wakes the helper, which holds the stream"
+    );
+    assert_eq!(rig.script.shutdowns(), [How::Reset]);
+}
+
+/// A handler's thread may outlive the shutdown, and send.
+#[test]
+fn once_the_helper_has_ended_what_the_socket_refuses_is_counted_and_nothing_stays() {
+    let drain = ended_drain();
+    let weak = Arc::downgrade(&drain);
+    let rig = rig_with(
+        &drain,
+        Script::new(&[3], 0),
+        bounds(Overflow::DropOldest, 1000),
+    );
+    rig.send("refused in part").unwrap();
+    assert_eq!(
+        (rig.script.shutdowns(), rig.dropped()),
+        (vec![How::Reset], 1)
+    );
+    assert_eq!(rig.send("more"), Err(SendErrorKind::Closed));
+    let well = rig_with(
+        &drain,
+        Script::new(&[], ALL),
+        bounds(Overflow::DropOldest, 1000),
+    );
+    well.collecting(|| well.send("taken")).unwrap();
+    well.collector.flush();
+    assert_eq!(well.script.texts(), ["taken"]);
+    drop((drain, rig, well));
+    assert!(weak.upgrade().is_none(), "its descriptor is closed");
+}
+
+#[test]
+fn what_still_waits_when_the_helper_ends_is_counted_and_its_stream_ended() {
+    let (drain, helper) = Drain::start().unwrap();
+    let rig = rig_with(
+        &drain,
+        Script::new(&[3], 0),
+        bounds(Overflow::DropOldest, 1000),
+    );
+    rig.send("refused in part").unwrap();
+    drain.stop();
+    helper.join().unwrap();
+    assert_eq!(
+        (rig.script.shutdowns(), rig.dropped()),
+        (vec![How::Reset], 1)
+    );
+}
+
+#[test]
+fn the_helper_sleeps_no_longer_than_to_the_first_deadline() {
+    let (drain, helper) = Drain::start().unwrap();
+    let aged = |age| {
+        let bounds = Bounds {
+            age,
+            ..bounds(Overflow::Disconnect, 1000)
+        };
+        let rig = rig_with(&drain, Script::new(&[3], 0), bounds);
+        rig.send("begun").unwrap();
+        rig
+    };
+    let rigs = [
+        aged(100 * AGE),
+        aged(Duration::from_millis(50)),
+        aged(100 * AGE),
+    ];
+    let start = Instant::now();
+    while rigs[1].script.shutdowns().is_empty() {
+        assert!(start.elapsed() < 6 * AGE, "nobody gives it up");
+        std::thread::yield_now();
+    }
+    assert_eq!(rigs[1].script.shutdowns(), [How::Reset]);
+    assert_eq!(rigs[0].script.shutdowns(), []);
+    drain.stop();
+    helper.join().unwrap();
+}
