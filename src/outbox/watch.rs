@@ -28,6 +28,7 @@ impl Outbox {
         }
     }
 
+    #[cold]
     fn watch_troubled(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         state.note_trouble();
         let Some((link, queue)) = state.parts() else {
