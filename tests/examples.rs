@@ -5,7 +5,7 @@ mod support;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -262,27 +262,42 @@ fn says_what_was_lost(nonblocking: bool) {
     assert!(log.contains(" lines of the log were lost"), "{log}");
 }
 
-/// A full disk, a pipe that nobody reads any more: the address goes to the log.
+/// A full disk, a pipe whose reader has gone: the address goes to the log.
 #[test]
 fn where_standard_output_takes_nothing_a_server_serves_all_the_same() {
     for name in ["echo", "broadcast", "per_connection", "dashboard"] {
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", "exec \"$0\" \"$@\" >/dev/full"])
-            .arg(support::example::command(name).get_program())
-            .arg("127.0.0.1:0");
-        let mut process = Process::start(&mut command);
-        wait_until("it has said where it listens, or given up", || {
-            let said = process.stderr().concat();
-            said.contains("listening on ") || said.contains("panicked")
-        });
-        let said = process.stderr().concat();
-        let addr = said.split_once("listening on ws://").expect(&said).1;
-        let mut client = Client::connect(addr.split_once('/').unwrap().0.parse().unwrap());
-        client.send_close(1000, "");
-        while client.read_message().opcode != 8 {}
-        assert!(process.terminate().success(), "{:?}", process.stderr());
+        serves_without_stdout(name, "/dev/full", Stdio::null());
     }
+}
+
+/// It does not wait for that, and hears the signal that ends it.
+#[test]
+fn where_nobody_reads_standard_output_a_server_serves_all_the_same() {
+    let (full, _unread) = UnixStream::pair().unwrap();
+    full.set_nonblocking(true).unwrap();
+    while (&full).write(&[b'x'; 1024]).is_ok() {}
+    full.set_nonblocking(false).unwrap();
+    serves_without_stdout("broadcast", "&0", OwnedFd::from(full).into());
+}
+
+fn serves_without_stdout(name: &str, stdout: &str, stdin: Stdio) {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("exec \"$0\" \"$@\" >{stdout}")])
+        .arg(support::example::command(name).get_program())
+        .arg("127.0.0.1:0")
+        .stdin(stdin);
+    let mut process = Process::start(&mut command);
+    wait_until("it has said where it listens, or given up", || {
+        let said = process.stderr().concat();
+        said.contains("listening on ") || said.contains("panicked")
+    });
+    let said = process.stderr().concat();
+    let addr = said.split_once("listening on ws://").expect(&said).1;
+    let mut client = Client::connect(addr.split_once('/').unwrap().0.parse().unwrap());
+    client.send_close(1000, "");
+    while client.read_message().opcode != 8 {}
+    assert!(process.terminate().success(), "{:?}", process.stderr());
 }
 
 /// What goes wrong at the start goes to standard error; where nobody can be told, the exit status says it.

@@ -5,11 +5,17 @@ mod stderr;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use env_logger::{Builder, Env, Target};
 use wshub::ServerHandle;
 
 use stderr::Stderr;
+
+/// For whoever reads standard output.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Turns the log on (RUST_LOG=info shows who came and who was refused), runs the example on the
 /// address of the command line, and says in plain words what went wrong.
@@ -54,10 +60,18 @@ pub fn announce_as(scheme: &str, addr: SocketAddr, handle: ServerHandle) -> io::
     Ok(())
 }
 
-/// A line on standard output. Where that takes nothing (println would panic), in the log: a server does not end for it.
+/// A line on standard output. Where that takes nothing (println would panic), or nobody reads it (println would wait for
+/// ever), in the log: a server serves all the same.
 pub fn say(line: &str) {
-    if let Err(error) = writeln!(io::stdout(), "{line}") {
-        log::warn!("standard output: {error}; {line}");
+    let (tell, told) = channel();
+    let text = format!("{line}\n");
+    // Without a thread nothing is told.
+    let _ =
+        thread::Builder::new().spawn(move || tell.send(io::stdout().write_all(text.as_bytes())));
+    match told.recv_timeout(PATIENCE) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log::warn!("standard output: {error}; {line}"),
+        Err(_) => log::warn!("standard output: nobody reads it; {line}"),
     }
 }
 
