@@ -52,8 +52,7 @@ impl Deflater {
         let mut out = Vec::new();
         loop {
             if out.len() == out.capacity() {
-                // With the tail, which goes again, it has to be shorter than the message.
-                let most = (message.len() + TAIL.len()).saturating_sub(out.len());
+                let most = most_room(message.len()).saturating_sub(out.len());
                 match most.min(out.len() + message.len() / 4 + 64) {
                     0 => return None,
                     more => out.reserve_exact(more),
@@ -79,4 +78,11 @@ impl Deflater {
         out.truncate(body);
         Some(out)
     }
+}
+
+/// As deflateBound in zlib.h, and the flush: a message that does not become shorter is compressed to its end all the
+/// same. One given up halfway would leave its traces: a reset does not empty zlib-rs's buffer (0.6.8), which one such
+/// message after the other fills, until it panics.
+fn most_room(len: usize) -> usize {
+    len + len.div_ceil(8) + len.div_ceil(64) + 32
 }

@@ -6,6 +6,7 @@ use crate::protocol::deflate::Deflater;
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
+use flate2::{Compress, Compression, FlushCompress};
 
 const MAX: usize = 10_000;
 
@@ -30,10 +31,16 @@ fn deflated(message: &[u8]) -> Vec<u8> {
 }
 
 /// Letters that shrink to about a half.
-fn letters(len: usize, mut seed: u32) -> Vec<u8> {
+fn letters(len: usize, seed: u32) -> Vec<u8> {
+    let places = noise(len, 16, seed).into_iter();
+    places.map(|place| b'a' + place).collect()
+}
+
+/// Bytes of so many kinds; 256: nothing that shrinks.
+fn noise(len: usize, kinds: u32, mut seed: u32) -> Vec<u8> {
     let next = |_| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        b'a' + (seed >> 24) as u8 % 16
+        (((seed >> 16) * kinds) >> 16) as u8
     };
     (0..len).map(next).collect()
 }
@@ -403,4 +410,47 @@ fn f08_fragments_of_compressed_messages_count() {
         bytes.extend(frame(0x00, b""));
     }
     assert_eq!(found(&bytes, 5), ["TooManyFragments { limit: 8 }"]);
+}
+
+/// Messages that shrink, that do not, and that would be as long as they are.
+#[test]
+fn a_message_is_compressed_to_less_or_not_at_all() {
+    let (mut deflater, mut as_long) = (Deflater::new(15, 6), 0);
+    let mut whole = Compress::new_with_window_bits(Compression::new(6), false, 15);
+    for kinds in [2, 16, 100, 190, 256] {
+        for len in 0..400 {
+            let message = noise(len, kinds, len as u32);
+            let mut out = Vec::with_capacity(2 * len + 100);
+            whole.reset();
+            whole
+                .compress_vec(&message, &mut out, FlushCompress::Sync)
+                .unwrap();
+            let least = out.len() - 4;
+            as_long += u32::from(least == len);
+            deflater.start_over();
+            match deflater.deflate(&message) {
+                Some(body) => {
+                    assert!(body.len() < len);
+                    assert_eq!(fresh(&[&body]).unwrap(), message);
+                }
+                // Where its room ended exactly behind the flush, the flush is there twice.
+                None => assert!(least + 5 >= len, "{least} would do for {len}"),
+            }
+        }
+    }
+    assert!(as_long > 0);
+}
+
+/// Pictures, say: each is sent as it is, and leaves nothing behind in the compressor.
+#[test]
+fn messages_that_do_not_shrink_may_come_one_after_another() {
+    for (bits, level) in [(15, 6), (9, 1), (12, 9)] {
+        let mut deflater = Deflater::new(bits, level);
+        for round in 0..200 {
+            let message = noise(4_000 + round, 256, round as u32);
+            assert_eq!(deflater.deflate(&message), None, "{round}");
+        }
+        let text = letters(5_000, 7);
+        assert_eq!(fresh(&[&deflater.deflate(&text).unwrap()]).unwrap(), text);
+    }
 }
