@@ -2,6 +2,9 @@
 //!
 //! Not the channel's own blocking receive: before that sleeps it yields its turn a few times, and so takes the messages
 //! of a publisher one by one as they come, where they leave in one write when it takes them together.
+//!
+//! Waking it is what a short echo through the application thread costs beside one on the connection's own thread: half
+//! as much again, nearly all of it the system's, for two switches of threads. With more events waiting it is not asleep.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
