@@ -585,6 +585,7 @@ T4: the end of a TLS stream without close_notify
 X1: bombs, and data that is none
     x01_x03_violations_of_a_server_that_compresses
     x01_a_bomb_costs_no_more_than_the_limit
+    x01_a_message_may_take_a_quarter_more_than_the_limit_and_a_little
     x01_a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not
     x01_cve_2018_1000518_a_bomb_gets_1009
     x01_cve_2026_85024_nothing_counts_behind_a_bomb
@@ -600,6 +601,7 @@ X3: parameters out of range, reserved bits, boundaries
     x03_a_client_fails_on_what_it_did_not_offer
     x03_a_server_that_compresses_otherwise_than_offered_is_refused
     x03_cve_2026_2229_bad_parameters_decline_the_offer
+    x03_a_message_that_is_cut_behind_a_final_block_is_malformed
     x03_cve_2026_87022_a_message_ends_where_a_block_ends
     x03_cve_2026_87022_messages_stay_apart
     x03_reserved_bits_get_1002_where_they_mean_nothing
@@ -612,8 +614,10 @@ X4: memory of a connection
 CVE-2026-1526 CVE-2018-1000518 CVE-2026-39804 CVE-2026-54464 CVE-2026-54490 CVE-2026-102467 CVE-2026-15709 2b.19: bombs (NATS CVE-2026-27571, too), and limits on the compressed size
     x01_cve_2018_1000518_a_bomb_gets_1009
     x01_a_bomb_costs_no_more_than_the_limit
+    x01_a_message_may_take_a_quarter_more_than_the_limit_and_a_little
     x01_a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not
 CVE-2026-87022: Tomcat: messages smuggled through permessage-deflate
+    x03_a_message_that_is_cut_behind_a_final_block_is_malformed
     x03_cve_2026_87022_a_message_ends_where_a_block_ends
     x03_cve_2026_87022_messages_stay_apart
 GO-2026-6278 CVE-2025-10148 2b.37: gorilla, curl, Java #1132: predictable masks

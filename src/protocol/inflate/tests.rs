@@ -454,3 +454,43 @@ fn messages_that_do_not_shrink_may_come_one_after_another() {
         assert_eq!(fresh(&[&deflater.deflate(&text).unwrap()]).unwrap(), text);
     }
 }
+
+/// As `deflated`, in final blocks (RFC 7692 7.2.3.4).
+fn final_blocks(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(2 * message.len() + 100);
+    let mut compress = Compress::new(Compression::new(6), false);
+    let status = compress.compress_vec(message, &mut out, FlushCompress::Finish);
+    assert_eq!(status.unwrap(), Status::StreamEnd);
+    out
+}
+
+/// The room for a message may end with the bytes that it comes from.
+#[test]
+fn a_message_in_a_final_block_may_have_any_length() {
+    for len in 1..3 * FIRST {
+        let message = vec![b'x'; len];
+        let compressed = final_blocks(&message);
+        let seen = fresh(&compressed.chunks(1).collect::<Vec<_>>());
+        assert!(seen == Ok(message), "{len}");
+    }
+}
+
+#[test]
+fn x03_a_message_that_is_cut_behind_a_final_block_is_malformed() {
+    let (first, second) = (final_blocks(b"whole"), deflated(&letters(500, 3)));
+    for end in 1..second.len() {
+        let seen = fresh(&[&first, &second[..end]]);
+        assert_eq!(seen, Err(Violation::InvalidDeflate), "cut at {end}");
+    }
+}
+
+/// Data that do not shrink grow a little.
+#[test]
+fn x01_a_message_may_take_a_quarter_more_than_the_limit_and_a_little() {
+    let mut inflater = Inflater::new(None, MAX);
+    let most = MAX + MAX / 4 + FIRST;
+    assert_eq!(inflater.room(), most);
+    inflater.begin();
+    inflater.push(&HELLO).unwrap();
+    assert_eq!(inflater.room(), most - HELLO.len());
+}
