@@ -52,7 +52,8 @@ fn pages_that_talk_delay_no_reading() {
     let mut last = Reading::parse(watching.read_message().text()).seq;
     for _ in 0..20 {
         let seq = Reading::parse(watching.read_message().text()).seq;
-        assert!(seq - last < 10, "a second between number {last} and {seq}");
+        // Where talk comes first, none comes at all; a busy machine may miss some turns.
+        assert!(seq - last < 50, "5 s between number {last} and {seq}");
         last = seq;
     }
     drop(example);
