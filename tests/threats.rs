@@ -608,6 +608,7 @@ X3: parameters out of range, reserved bits, boundaries
     x03_the_bit_on_other_frames_than_a_messages_first_is_1002
 X4: memory of a connection
     x04_connections_that_wait_hold_no_codec
+    x04_memory_is_given_back_between_messages_and_never_within_one
     x04_memory_goes_with_silence_and_after_a_long_message
     x04_nothing_is_compressed_by_default
     x04_spare_compressors_are_few

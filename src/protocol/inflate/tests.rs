@@ -263,6 +263,20 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// What comes next in the buffer; `None`: nothing before there is more.
+fn next(receiver: &mut Receiver, buffer: &mut Vec<u8>) -> Result<Option<String>, Violation> {
+    let found = match receiver.receive(buffer)? {
+        Received::NeedMore { keep } => {
+            buffer.truncate(keep.end);
+            buffer.drain(..keep.start);
+            return Ok(None);
+        }
+        received => format!("{received:?}"),
+    };
+    buffer.drain(..receiver.take_discard());
+    Ok(Some(found))
+}
+
 /// What a receiver finds in a stream that comes in these pieces, up to a violation.
 fn found(bytes: &[u8], piece: usize) -> Vec<String> {
     let mut receiver = receiver(Some(Inflater::new(None, MAX)));
@@ -270,13 +284,9 @@ fn found(bytes: &[u8], piece: usize) -> Vec<String> {
     for piece in bytes.chunks(piece) {
         buffer.extend_from_slice(piece);
         loop {
-            match receiver.receive(&mut buffer) {
-                Ok(Received::NeedMore { keep }) => {
-                    buffer.truncate(keep.end);
-                    buffer.drain(..keep.start);
-                    break;
-                }
-                Ok(received) => found.push(format!("{received:?}")),
+            match next(&mut receiver, &mut buffer) {
+                Ok(None) => break,
+                Ok(Some(one)) => found.push(one),
                 Err(violation) => {
                     found.push(format!("{violation:?}"));
                     assert_eq!(
@@ -286,11 +296,30 @@ fn found(bytes: &[u8], piece: usize) -> Vec<String> {
                     return found;
                 }
             }
-            buffer.drain(..receiver.take_discard());
         }
     }
     assert!(!receiver.is_assembling());
     found
+}
+
+#[test]
+fn x04_memory_is_given_back_between_messages_and_never_within_one() {
+    let mut receiver = receiver(Some(Inflater::new(None, MAX)));
+    let mut take = |frame: Vec<u8>| {
+        let mut buffer = frame;
+        let found = next(&mut receiver, &mut buffer).unwrap();
+        while next(&mut receiver, &mut buffer).unwrap().is_some() {}
+        let oversized = receiver.is_oversized();
+        receiver.trim();
+        assert!(!receiver.is_oversized());
+        (found, oversized)
+    };
+    assert_eq!(take(frame(0x41, &HELLO[..5])), (None, false));
+    assert_eq!(
+        take(frame(0x80, &HELLO[5..])),
+        (Some("Text(\"Hello\")".to_owned()), true)
+    );
+    assert_eq!(take(frame(0x8A, b"")), (Some("Pong([])".to_owned()), false));
 }
 
 #[track_caller]
