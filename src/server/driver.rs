@@ -164,7 +164,10 @@ impl Driver {
                     Ok(0) => return Err(self.lost()),
                     Ok(_) => return Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::TimedOut => self.trim(),
-                    Err(_) => return Err(self.lost()),
+                    Err(error) => {
+                        self.note_lost(&error);
+                        return Err(self.lost());
+                    }
                 },
                 // Refused only after a Close was sent: then its own deadline runs.
                 Due::Ping => drop(self.connection.outbox().ping()),
@@ -196,13 +199,23 @@ impl Driver {
             });
             match read {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return,
-                Ok(0) | Err(_) => {
+                Err(error) => {
+                    self.note_lost(&error);
+                    self.lost = true;
+                    return;
+                }
+                Ok(0) => {
                     self.lost = true;
                     return;
                 }
                 Ok(_) => {}
             }
         }
+    }
+
+    /// The application sees a Close with 1006, whatever it was.
+    fn note_lost(&self, error: &io::Error) {
+        log::debug!("connection {}: reading: {error}", self.connection.id());
     }
 
     fn trim(&mut self) {
