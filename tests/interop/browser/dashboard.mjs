@@ -32,7 +32,7 @@ async function main() {
 
   console.log('--- readings');
   await status('^live$');
-  await until(() => readings.length >= 30);
+  await until(() => readings.length >= 30, null, RECOVERY);
   const rate = parseFloat(await text('rate'));
   check(rate > 5 && rate < 15, `the page says ${await text('rate')}`);
   check(/^\d+\.\d (%|°C)$/.test(await text('value')), `the current value: ${await text('name')} ${await text('value')}`);

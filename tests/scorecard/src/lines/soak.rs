@@ -88,11 +88,11 @@ pub fn soak(time: Duration) -> Vec<Row> {
             HEAP_BOUND,
             "KiB",
         ),
-        // The allocator's free room between what is allocated: it grows ever more slowly.
+        // The allocator's free room between what is allocated; a quarter of an hour of churn adds a tenth.
         Row::at_most(
             "resident at the end above that at the start",
             (late / early - 1.0) * 100.0,
-            25.0,
+            50.0,
             "%",
         ),
         Row::exactly("exit status", status.code().unwrap_or(-1), 0),
