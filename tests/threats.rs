@@ -357,6 +357,7 @@ B20: a clock that jumps, a process that stood still
     b20_a_standstill_is_worth_one_round_and_being_a_little_late_is_worth_none
     b20_a_standstill_shows_by_a_deadline_that_nobody_waited_for
     b20_after_a_standstill_the_peer_gets_one_more_round
+    b20_behind_a_standstill_a_close_has_its_whole_time_again
     b20_behind_a_standstill_the_peer_has_its_whole_time_again
     b20_what_waited_for_too_long_is_offered_before_anything_is_dropped_for_it
     b20_who_answered_meanwhile_is_not_dropped

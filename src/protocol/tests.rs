@@ -726,6 +726,16 @@ fn after_a_violation_everything_is_ignored() {
 }
 
 #[test]
+fn b20_behind_a_standstill_a_close_has_its_whole_time_again() {
+    let mut sender = Sender::new(Duration::from_secs(5));
+    sender.resumed(Duration::from_secs(6));
+    assert_eq!(sender.close_deadline(), None, "there was none");
+    sender.close(None, "", None, Duration::from_secs(7), &mut Vec::new());
+    sender.resumed(Duration::from_secs(20));
+    assert_eq!(sender.close_deadline(), Some(Duration::from_secs(25)));
+}
+
+#[test]
 fn f14_what_we_send_as_a_close() {
     let sent = |code: Option<CloseCode>, reason: &str| {
         let mut out = Vec::new();

@@ -409,6 +409,16 @@ fn f11_inflated_text_is_checked_as_it_comes() {
     assert_found(&[(0xC1, &cut)], &["InvalidUtf8"]);
 }
 
+/// The peer may send any message plain: what one before it inflated to has no part in that.
+#[test]
+fn plain_messages_beside_compressed_ones_have_their_own_text_and_limit() {
+    let text: [(u8, &[u8]); 3] = [(0xC1, &HELLO), (0x01, b"a"), (0x00, b"\xFF")];
+    let unfinished: Vec<u8> = text.map(|(first, payload)| frame(first, payload)).concat();
+    assert_eq!(found(&unfinished, 1), ["Text(\"Hello\")", "InvalidUtf8"]);
+    let long = frame(0x82, &[0; MAX + 1]);
+    assert_eq!(found(&long, 4_096), ["MessageTooBig { limit: 10000 }"]);
+}
+
 #[test]
 fn x01_malformed_data_and_too_much_of_it() {
     assert_found(&[(0xC1, &[0xFF, 0xFF])], &["InvalidDeflate"]);
