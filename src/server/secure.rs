@@ -80,7 +80,10 @@ pub(crate) fn dismiss(below: &dyn Transport, refusal: &Refusal) {
     below.shutdown(How::Both);
 }
 
+/// Kept out of its callers: a TLS session is made on the stack, and the pages that takes would stay
+/// with each connection, those without TLS too.
 #[cfg(feature = "tls")]
+#[inline(never)]
 fn handshake(
     tls: &Tls,
     below: &Arc<dyn Transport>,
