@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use support::{Client, PATIENCE, frame, upgrade};
 use wshub::testing::{Duplex, duplex};
-use wshub::{Connection, Event, How, Server, Transport, Waker};
+use wshub::{Connection, Event, How, Server, ServerHandle, Transport, Waker};
 
 /// A stream in memory that counts the writes of its server.
 struct Counting {
@@ -49,10 +49,10 @@ impl Transport for Counting {
 }
 
 /// Attaches a client; returns it with the count of the server's writes to it.
-fn attach(server: &Server) -> (Client<Duplex>, Arc<AtomicUsize>) {
+fn attach(handle: &ServerHandle) -> (Client<Duplex>, Arc<AtomicUsize>) {
     let (stream, peer) = duplex();
     let writes = Arc::default();
-    server.attach(Counting {
+    handle.attach(Counting {
         stream,
         writes: Arc::clone(&writes),
     });
@@ -119,7 +119,7 @@ fn a_busy_handler_does_not_hold_its_frames_back() {
 #[test]
 fn a_busy_handler_does_not_hold_its_broadcasts_back() {
     let server = without_listener();
-    let mut clients: Vec<_> = (0..10).map(|_| attach(&server).0).collect();
+    let mut clients: Vec<_> = (0..10).map(|_| attach(&server.handle()).0).collect();
     let mut events = server.events();
     (0..10).for_each(|_| drop(open(&mut events)));
     let two = frame(true, 1, b"go").repeat(2);
@@ -140,7 +140,7 @@ fn a_busy_handler_does_not_hold_its_broadcasts_back() {
 fn many_queued_messages_are_answered_in_few_writes() {
     const MESSAGES: usize = 1000;
     let server = without_listener();
-    let (mut client, writes) = attach(&server);
+    let (mut client, writes) = attach(&server.handle());
     let sent: Vec<u8> = (0..MESSAGES)
         .flat_map(|n| frame(true, 1, n.to_string().as_bytes()))
         .collect();
@@ -177,13 +177,7 @@ fn a_handler_of_its_own_thread_answers_many_messages_in_few_writes() {
         Ok(())
     })
     .unwrap();
-    let (stream, peer) = duplex();
-    let writes = Arc::<AtomicUsize>::default();
-    handle.attach(Counting {
-        stream,
-        writes: writes.clone(),
-    });
-    let mut client = Client::open(peer, &upgrade("localhost", "/", ""));
+    let (mut client, writes) = attach(&handle);
     let sent: Vec<u8> = (0..MESSAGES)
         .flat_map(|n| frame(true, 1, n.to_string().as_bytes()))
         .collect();
@@ -214,13 +208,7 @@ fn a_burst_that_ends_a_silence_is_one_batch_and_the_end_behind_it_is_seen() {
         Ok(())
     })
     .unwrap();
-    let (stream, peer) = duplex();
-    let writes = Arc::<AtomicUsize>::default();
-    handle.attach(Counting {
-        stream,
-        writes: writes.clone(),
-    });
-    let mut client = Client::open(peer, &upgrade("localhost", "/", ""));
+    let (mut client, writes) = attach(&handle);
     let before = writes.load(SeqCst);
     let text = "0123456789".repeat(5);
     let sent = frame(true, 1, text.as_bytes()).repeat(MESSAGES);
@@ -239,7 +227,7 @@ fn a_burst_that_ends_a_silence_is_one_batch_and_the_end_behind_it_is_seen() {
 #[test]
 fn with_no_event_waiting_a_send_leaves_at_once() {
     let server = without_listener();
-    let (mut client, writes) = attach(&server);
+    let (mut client, writes) = attach(&server.handle());
     let mut events = server.events();
     let connection = open(&mut events);
     for n in 0..100 {
@@ -261,7 +249,7 @@ fn with_no_event_waiting_a_send_leaves_at_once() {
 fn order_is_kept_across_all_ways_of_sending() {
     const ROUNDS: usize = 50;
     let server = without_listener();
-    let (mut client, _) = attach(&server);
+    let (mut client, _) = attach(&server.handle());
     let reader = thread::spawn(move || {
         let many = frame(true, 1, b"go").repeat(ROUNDS);
         client.stream.write_all(&many).unwrap();
@@ -306,7 +294,7 @@ fn order_is_kept_across_all_ways_of_sending() {
 fn what_was_collected_leaves_with_the_iterator_a_close_or_a_shutdown() {
     for way in 0..3 {
         let server = without_listener();
-        let (mut client, _) = attach(&server);
+        let (mut client, _) = attach(&server.handle());
         let two = frame(true, 1, b"go").repeat(2);
         client.stream.write_all(&two).unwrap();
         wait_for_messages(&server, 2);

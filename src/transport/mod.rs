@@ -72,7 +72,8 @@ pub(crate) use tls::{BUFFERS as TLS_BUFFERS, HandshakeError, TlsTransport};
 /// ```
 pub trait Transport: Send + Sync + 'static {
     /// Blocks until bytes came (their count), the peer sent its last (0), or `deadline` passed.
-    /// [`shutdown`](Transport::shutdown) wakes it, unless it is [`How::Write`].
+    /// [`shutdown`](Transport::shutdown) wakes it, unless it is [`How::Write`]. With a deadline that has
+    /// passed it takes what is there: behind a read that filled its room the server asks so for the rest.
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize>;
 
     /// Writes what fits without blocking; [`io::ErrorKind::WouldBlock`] when nothing does, 0 when the

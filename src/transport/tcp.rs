@@ -45,9 +45,8 @@ impl TcpTransport {
 
     /// Sets SO_RCVTIMEO, unless the one that is set serves, so that a busy connection makes no
     /// system call for its deadlines, though they change with every read. The kernel's timer costs a
-    /// short echo 2.5 to 5 %, of the 11 % that it takes more than one without deadlines; poll(2) before
-    /// each read would cost more. For a first look any
-    /// shorter one serves that is not too short: when it has run out, `again` sets the rest.
+    /// short echo 2.5 to 5 %; poll(2) before each read would be one more system call. For a first look
+    /// any shorter one serves that is not too short: when it has run out, `again` sets the rest.
     fn arm(&self, wanted: Option<Duration>, again: bool) -> io::Result<()> {
         const LATE: Duration = Duration::from_millis(20);
         const SHORT: Duration = Duration::from_millis(500);

@@ -88,7 +88,7 @@ pub fn soak(time: Duration) -> Vec<Row> {
             HEAP_BOUND,
             "KiB",
         ),
-        // The allocator's free room between what is allocated; a quarter of an hour of churn adds a tenth.
+        // The allocator's free room between what is allocated; half an hour of churn added 30 %.
         Row::at_most(
             "resident at the end above that at the start",
             (late / early - 1.0) * 100.0,
