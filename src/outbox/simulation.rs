@@ -3,7 +3,7 @@
 //!
 //! What is real here: every value that decides anything. What is played: the stream, the clock, the helper's thread
 //! (its turns are taken by hand, sometimes late) and the reader's loop. Threads, locks and wake-ups are not tested
-//! here but in `tests/simulation.rs`, where a seed gives the schedule of the peers and the system that of the threads.
+//! here but in `tests/process/simulation.rs`, where a seed gives the schedule of the peers and the system that of the threads.
 
 use std::cell::Cell;
 use std::collections::VecDeque;

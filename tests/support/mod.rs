@@ -10,6 +10,8 @@ pub mod hostile;
 pub mod refusal;
 pub mod scripted;
 pub mod sealed;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod ugly;
 
 use std::io::{self, Read, Write};

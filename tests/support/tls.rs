@@ -1,5 +1,4 @@
 //! Certificates made for a test, and clients that speak TLS with rustls.
-#![allow(dead_code)] // Each test binary uses its part.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned};
 use wshub::{Tls, TlsBuilder};
 
-use super::support::{Client, dial, upgrade};
+use super::{Client, dial, upgrade};
 
 /// A certificate with its key, PEM.
 pub struct Certified {

@@ -1,0 +1,319 @@
+//! Frames collect while more events wait, and never for long.
+
+use std::io::{self, IoSlice, Write};
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{self, Client, PATIENCE, frame, upgrade};
+use wshub::testing::{Duplex, duplex};
+use wshub::{Connection, Event, How, Server, ServerHandle, Transport, Waker};
+
+/// A stream in memory that counts the writes of its server.
+struct Counting {
+    stream: Duplex,
+    writes: Arc<AtomicUsize>,
+}
+
+impl Transport for Counting {
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        Transport::read(&self.stream, buffer, deadline)
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.writes.fetch_add(1, SeqCst);
+        self.stream.try_write(buffers)
+    }
+
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        self.stream.wait_writable(deadline)
+    }
+
+    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
+        self.stream.poll_writable(waker)
+    }
+
+    fn shutdown(&self, how: How) {
+        self.stream.shutdown(how);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+/// Attaches a client; returns it with the count of the server's writes to it.
+fn attach(handle: &ServerHandle) -> (Client<Duplex>, Arc<AtomicUsize>) {
+    let (stream, peer) = duplex();
+    let writes = Arc::default();
+    handle.attach(Counting {
+        stream,
+        writes: Arc::clone(&writes),
+    });
+    (Client::open(peer, &upgrade("localhost", "/", "")), writes)
+}
+
+fn without_listener() -> Server {
+    Server::builder().without_listener().unwrap()
+}
+
+/// Waits until the server has read so many messages.
+fn wait_for_messages(server: &Server, count: u64) {
+    support::wait_until("the server has read them", || {
+        server.stats().messages_in >= count
+    });
+}
+
+fn open(events: &mut wshub::Events<'_>) -> Connection {
+    match events.recv_timeout(PATIENCE) {
+        Ok(Event::Open(connection)) => connection,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The handler does not come back before its peer has what it sent, though more events wait.
+#[test]
+fn a_busy_handler_does_not_hold_its_frames_back() {
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let addr = server.local_addr().unwrap();
+    let (got, confirmed) = mpsc::channel();
+    let client = thread::spawn(move || {
+        let mut client = Client::connect(addr);
+        let three = frame(true, 1, b"question").repeat(3);
+        client.stream.write_all(&three).unwrap();
+        for n in 0..3 {
+            assert_eq!(client.read().text(), format!("answer {n}"));
+            got.send(()).unwrap();
+        }
+        client
+    });
+    let mut events = server.events();
+    let connection = open(&mut events);
+    wait_for_messages(&server, 3);
+    for n in 0..3 {
+        assert!(matches!(
+            events.recv_timeout(PATIENCE),
+            Ok(Event::Message(..))
+        ));
+        let since = Instant::now();
+        connection.send(format!("answer {n}")).unwrap();
+        confirmed
+            .recv_timeout(PATIENCE)
+            .expect("the helper flushes");
+        assert!(
+            since.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            since.elapsed()
+        );
+    }
+    drop(client.join().unwrap());
+}
+
+/// The same for broadcasts, and for a handler that sleeps instead of waiting.
+#[test]
+fn a_busy_handler_does_not_hold_its_broadcasts_back() {
+    let server = without_listener();
+    let mut clients: Vec<_> = (0..10).map(|_| attach(&server.handle()).0).collect();
+    let mut events = server.events();
+    (0..10).for_each(|_| drop(open(&mut events)));
+    let two = frame(true, 1, b"go").repeat(2);
+    clients[0].stream.write_all(&two).unwrap();
+    wait_for_messages(&server, 2);
+    assert!(matches!(
+        events.recv_timeout(PATIENCE),
+        Ok(Event::Message(..))
+    ));
+    assert_eq!(server.broadcast("tick").sent, 10);
+    // The handler waits right here until every peer has the frame.
+    for client in &mut clients {
+        assert_eq!(client.read().text(), "tick");
+    }
+}
+
+#[test]
+fn many_queued_messages_are_answered_in_few_writes() {
+    const MESSAGES: usize = 1000;
+    let server = without_listener();
+    let (mut client, writes) = attach(&server.handle());
+    let sent: Vec<u8> = (0..MESSAGES)
+        .flat_map(|n| frame(true, 1, n.to_string().as_bytes()))
+        .collect();
+    client.stream.write_all(&sent).unwrap();
+    client.send_close(1000, "");
+    let reader = thread::spawn(move || {
+        for n in 0..MESSAGES {
+            assert_eq!(client.read().text(), n.to_string());
+        }
+        assert_eq!(client.read().close().0, 1000);
+    });
+    for event in server.events() {
+        match event {
+            Event::Message(connection, message) => connection.send(message).unwrap(),
+            Event::Close(..) => break,
+            _ => {}
+        }
+    }
+    reader.join().unwrap();
+    let writes = writes.load(SeqCst);
+    assert!(
+        writes < MESSAGES / 4,
+        "{writes} writes for {MESSAGES} answers"
+    );
+}
+
+#[test]
+fn a_handler_of_its_own_thread_answers_many_messages_in_few_writes() {
+    const MESSAGES: usize = 1000;
+    let handle = wshub::serve("127.0.0.1:0", |mut ws| {
+        while let Some(message) = ws.read()? {
+            ws.send(message)?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    let (mut client, writes) = attach(&handle);
+    let sent: Vec<u8> = (0..MESSAGES)
+        .flat_map(|n| frame(true, 1, n.to_string().as_bytes()))
+        .collect();
+    client.stream.write_all(&sent).unwrap();
+    for n in 0..MESSAGES {
+        assert_eq!(client.read().text(), n.to_string());
+    }
+    let writes = writes.load(SeqCst);
+    assert!(
+        writes < MESSAGES / 4,
+        "{writes} writes for {MESSAGES} answers"
+    );
+    drop(client);
+    handle.shutdown();
+    handle.wait();
+}
+
+/// The buffer of an idle connection is small; what is sent at once is taken at once all the same.
+#[test]
+fn a_burst_that_ends_a_silence_is_one_batch_and_the_end_behind_it_is_seen() {
+    const MESSAGES: usize = 100;
+    let (ended, end) = mpsc::channel();
+    let handle = wshub::serve("127.0.0.1:0", move |mut ws| {
+        while let Some(message) = ws.read()? {
+            ws.send(message)?;
+        }
+        ended.send(ws.close_event().cloned())?;
+        Ok(())
+    })
+    .unwrap();
+    let (mut client, writes) = attach(&handle);
+    let before = writes.load(SeqCst);
+    let text = "0123456789".repeat(5);
+    let sent = frame(true, 1, text.as_bytes()).repeat(MESSAGES);
+    client.stream.write_all(&sent).unwrap();
+    Transport::shutdown(&client.stream, How::Write);
+    for _ in 0..MESSAGES {
+        assert_eq!(client.read().text(), text);
+    }
+    assert_eq!(writes.load(SeqCst) - before, 1);
+    let close = end.recv_timeout(PATIENCE).unwrap().unwrap();
+    assert_eq!((close.code.into(), close.was_clean), (1006u16, false));
+    handle.shutdown();
+    handle.wait();
+}
+
+#[test]
+fn with_no_event_waiting_a_send_leaves_at_once() {
+    let server = without_listener();
+    let (mut client, writes) = attach(&server.handle());
+    let mut events = server.events();
+    let connection = open(&mut events);
+    for n in 0..100 {
+        let before = writes.load(SeqCst);
+        connection.send(format!("{n}")).unwrap();
+        assert_eq!(writes.load(SeqCst), before + 1);
+        assert_eq!(connection.buffered_amount(), 0);
+        assert_eq!(client.read().text(), format!("{n}"));
+        client.send_text("next");
+        assert!(matches!(
+            events.recv_timeout(PATIENCE),
+            Ok(Event::Message(..))
+        ));
+    }
+}
+
+/// What another thread sends goes behind what was collected before, and takes it along.
+#[test]
+fn order_is_kept_across_all_ways_of_sending() {
+    const ROUNDS: usize = 50;
+    let server = without_listener();
+    let (mut client, _) = attach(&server.handle());
+    let reader = thread::spawn(move || {
+        let many = frame(true, 1, b"go").repeat(ROUNDS);
+        client.stream.write_all(&many).unwrap();
+        let mut next = 0;
+        while next < ROUNDS * 5 {
+            let frame = client.read();
+            if frame.opcode == 9 {
+                continue;
+            }
+            let text = std::str::from_utf8(&frame.payload).unwrap();
+            assert_eq!(text.trim_end(), next.to_string());
+            next += 1;
+        }
+    });
+    let mut events = server.events();
+    let connection = open(&mut events);
+    let mut next = 0;
+    let mut number = || {
+        next += 1;
+        format!("{}", next - 1)
+    };
+    for _ in 0..ROUNDS {
+        assert!(matches!(
+            events.recv_timeout(PATIENCE),
+            Ok(Event::Message(..))
+        ));
+        connection.send(number()).unwrap();
+        assert_eq!(server.broadcast(number()).sent, 1);
+        let (other, text) = (connection.clone(), number());
+        thread::spawn(move || other.send(text).unwrap())
+            .join()
+            .unwrap();
+        // Too large to be collected.
+        connection.send(format!("{:20000}", number())).unwrap();
+        connection.ping().unwrap();
+        connection.send(number()).unwrap();
+    }
+    reader.join().unwrap();
+}
+
+#[test]
+fn what_was_collected_leaves_with_the_iterator_a_close_or_a_shutdown() {
+    for way in 0..3 {
+        let server = without_listener();
+        let (mut client, _) = attach(&server.handle());
+        let two = frame(true, 1, b"go").repeat(2);
+        client.stream.write_all(&two).unwrap();
+        wait_for_messages(&server, 2);
+        let mut events = server.events();
+        let connection = open(&mut events);
+        assert!(matches!(
+            events.recv_timeout(PATIENCE),
+            Ok(Event::Message(..))
+        ));
+        connection.send("collected").unwrap();
+        match way {
+            0 => {
+                drop(events);
+                assert_eq!(connection.buffered_amount(), 0);
+            }
+            1 => connection.close(1000, "").unwrap(),
+            _ => server.handle().shutdown(),
+        }
+        assert_eq!(client.read().text(), "collected");
+        if way > 0 {
+            assert_eq!(client.read().opcode, 8);
+        }
+    }
+}

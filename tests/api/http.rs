@@ -1,0 +1,243 @@
+//! Plain HTTP on the WebSocket's port: the `http` hook, and what a plain request gets without one.
+
+use std::io::{Read, Write};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use crate::support::app::App;
+use crate::support::{
+    self, Client, PATIENCE, dial, exchange, read_head, read_to_close, wait_until,
+};
+use wshub::{Limits, Request, Response, Server, ServerBuilder};
+
+/// More than the system takes for a client that does not read.
+const BIG: usize = 32 << 20;
+const PAGE: &str = "<!doctype html><title>hub</title>";
+
+fn site(request: &Request) -> Response {
+    match request.path() {
+        "/" => Response::html(PAGE),
+        "/big" => Response::ok().with_body(vec![b'x'; BIG]),
+        // Without a word on stderr, which a panic would say.
+        "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
+        "/query" => Response::text(request.query().unwrap_or("none")),
+        _ => Response::not_found(),
+    }
+}
+
+fn with_site() -> ServerBuilder {
+    Server::builder().http(site)
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
+
+fn assert_status(answer: &str, status: u16) {
+    let line = format!("HTTP/1.1 {status} ");
+    assert!(answer.starts_with(&line), "{status}, not {answer}");
+    assert!(answer.contains("\r\nConnection: close"), "{answer}");
+}
+
+fn assert_echoes(client: &mut Client) {
+    client.send_text("still here");
+    assert_eq!(client.read().text(), "still here");
+}
+
+#[test]
+fn a_page_and_a_websocket_on_one_port() {
+    let app = App::echo(with_site());
+    let answer = exchange(app.addr, get("/"));
+    assert_status(&answer, 200);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, PAGE);
+    for line in [
+        "Content-Type: text/html; charset=utf-8".to_owned(),
+        format!("Content-Length: {}", PAGE.len()),
+    ] {
+        assert!(head.contains(&format!("\r\n{line}")), "{head}");
+    }
+    assert!(exchange(app.addr, get("/query?a=b")).ends_with("a=b"));
+    assert_status(&exchange(app.addr, get("/nothing")), 404);
+    assert_echoes(&mut Client::connect(app.addr));
+    wait_until("every request is done", || {
+        app.handle.stats().handshakes == 0
+    });
+    let stats = app.handle.stats();
+    assert_eq!((stats.http_requests, stats.opened), (3, 1));
+    assert!(stats.refused.is_empty(), "{stats:?}");
+}
+
+#[test]
+fn head_gets_the_head_of_get() {
+    let app = App::echo(with_site());
+    let whole = exchange(app.addr, get("/"));
+    let head = exchange(app.addr, get("/").replace("GET", "HEAD"));
+    assert_eq!(Some(&*head), whole.strip_suffix(PAGE));
+    assert_eq!(app.handle.stats().http_requests, 2);
+}
+
+#[test]
+fn h12_http_1_0_is_served_with_and_without_host() {
+    let app = App::echo(with_site());
+    for request in [
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n",
+    ] {
+        let answer = exchange(app.addr, request);
+        assert_status(&answer, 200);
+        assert!(answer.ends_with(PAGE));
+    }
+    // An upgrade over 1.0 is not a page.
+    let upgrade = support::upgrade("localhost", "/", "").replace("HTTP/1.1", "HTTP/1.0");
+    assert_status(&exchange(app.addr, upgrade), 426);
+}
+
+#[test]
+fn without_a_hook_a_plain_request_gets_426() {
+    let app = App::echo(Server::builder());
+    for request in [get("/"), get("/").replace("GET", "HEAD")] {
+        let answer = exchange(app.addr, request);
+        assert_status(&answer, 426);
+        assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
+        assert!(
+            answer.contains("\r\nSec-WebSocket-Version: 13\r\n"),
+            "{answer}"
+        );
+    }
+    // H13: other methods are refused as such, hook or not.
+    let post = exchange(app.addr, get("/").replace("GET", "POST"));
+    assert_status(&post, 405);
+    let stats = app.handle.stats();
+    assert_eq!((stats.http_requests, stats.refused["upgrade"]), (0, 2));
+}
+
+#[test]
+fn h13_other_methods_get_405() {
+    let app = App::echo(with_site());
+    for method in ["POST", "PUT", "OPTIONS", "TRACE"] {
+        let answer = exchange(app.addr, get("/").replace("GET", method));
+        assert_status(&answer, 405);
+        assert!(answer.contains("\r\nAllow: GET, HEAD\r\n"), "{answer}");
+    }
+    assert_eq!(app.handle.stats().http_requests, 0);
+}
+
+#[test]
+fn h10_one_answer_per_connection() {
+    let app = App::echo(with_site());
+    let answer = exchange(app.addr, get("/") + &get("/") + &get("/"));
+    assert_eq!(answer.matches(PAGE).count(), 1);
+    // A body that comes with a GET is no second request either.
+    let body = get("/nothing");
+    let with_body = format!(
+        "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = exchange(app.addr, with_body);
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1);
+    assert_eq!(app.handle.stats().http_requests, 2);
+}
+
+#[test]
+fn h22_a_rebound_name_gets_403() {
+    let app = App::echo(with_site().hosts(["device.example.com"]));
+    let ask = |host: &str| exchange(app.addr, get("/").replace("localhost", host));
+    let answer = ask("attacker.tld:80");
+    assert_status(&answer, 403);
+    assert!(answer.contains(r#".hosts(["attacker.tld"])"#), "{answer}");
+    assert!(!answer.contains(PAGE));
+    assert_status(&ask("192.168.1.2"), 403);
+    for own in ["localhost:81", "127.0.0.1", "[::1]", "device.example.com"] {
+        assert_status(&ask(own), 200);
+    }
+    // The absolute form overrides what Host says.
+    let absolute = get("http://attacker.tld/");
+    assert_status(&exchange(app.addr, absolute), 403);
+    let stats = app.handle.stats();
+    assert_eq!((stats.refused["host"], stats.http_requests), (3, 4));
+}
+
+#[test]
+fn b12_a_panic_of_the_hook_gets_500_and_the_server_goes_on() {
+    let app = App::echo(with_site());
+    let mut healthy = Client::connect(app.addr);
+    for _ in 0..3 {
+        assert_status(&exchange(app.addr, get("/panic")), 500);
+        assert_status(&exchange(app.addr, get("/")), 200);
+    }
+    assert_echoes(&mut healthy);
+    let stats = app.handle.stats();
+    assert_eq!((stats.handler_failures, stats.http_requests), (3, 3));
+    assert_eq!(stats.refused["hook_panicked"], 3);
+}
+
+#[test]
+fn b02_a_slow_reader_of_a_big_answer_is_let_go_of_at_the_write_deadline() {
+    let write_timeout = Duration::from_millis(500);
+    let limits = Limits {
+        write_timeout,
+        ..Limits::default()
+    };
+    let app = App::echo(with_site().limits(limits));
+    let mut healthy = Client::connect(app.addr);
+    for bytes_at_once in [0, 16] {
+        let begun = Instant::now();
+        let mut slow = dial(app.addr);
+        slow.write_all(get("/big").as_bytes()).unwrap();
+        let mut head = read_head(&mut slow).unwrap();
+        assert_status(&head, 200);
+        let mut got = 0;
+        wait_until("the slow reader is let go of", || {
+            // Each wait is a sip more: progress does not move the deadline.
+            got += slow.read(&mut [0; 16][..bytes_at_once]).unwrap();
+            assert_echoes(&mut healthy);
+            head = exchange(app.addr, get("/"));
+            assert_status(&head, 200);
+            app.handle.stats().handshakes == 0
+        });
+        assert!(begun.elapsed() >= write_timeout);
+        got += read_to_close(&mut slow).len();
+        assert!(got < BIG, "cut off");
+    }
+    assert_eq!(app.handle.stats().refused["answer"], 2);
+}
+
+#[test]
+fn a_big_answer_reaches_who_reads_it() {
+    let app = App::echo(with_site());
+    let mut stream = dial(app.addr);
+    stream.write_all(get("/big").as_bytes()).unwrap();
+    read_head(&mut stream).unwrap();
+    let mut body = Vec::new();
+    stream.read_to_end(&mut body).unwrap();
+    assert_eq!(body.len(), BIG);
+}
+
+#[test]
+fn a_request_whose_hook_blocks_gives_way_to_newer_ones() {
+    let (asked, was_asked) = channel();
+    let (release, gate) = channel::<()>();
+    let (asked, gate) = (std::sync::Mutex::new(asked), std::sync::Mutex::new(gate));
+    let limits = Limits {
+        max_handshakes: 1,
+        ..Limits::default()
+    };
+    let builder = Server::builder().limits(limits).http(move |_| {
+        asked.lock().unwrap().send(()).unwrap();
+        // Not for ever, should the test fail meanwhile.
+        let _ = gate.lock().unwrap().recv_timeout(PATIENCE);
+        Response::html(PAGE)
+    });
+    let app = App::echo(builder);
+    let mut blocked = dial(app.addr);
+    blocked.write_all(get("/").as_bytes()).unwrap();
+    was_asked.recv_timeout(PATIENCE).unwrap();
+    let mut newer = Client::connect(app.addr);
+    drop(release);
+    let answer = String::from_utf8(read_to_close(&mut blocked)).unwrap();
+    assert_status(&answer, 503);
+    assert!(answer.contains("\r\nRetry-After: 1\r\n"), "{answer}");
+    assert_echoes(&mut newer);
+}

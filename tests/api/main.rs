@@ -1,0 +1,36 @@
+//! What wshub does, seen through its public face: one module per subject, one program for all of them.
+//!
+//! The tests run beside each other in one process. A test that counts what the whole process has, or changes it (threads,
+//! descriptors, memory, signals, the log), is a program of its own in `tests/process`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod advisories;
+mod backpressure;
+#[cfg(feature = "client")]
+mod client;
+mod coalescing;
+#[cfg(feature = "client")]
+mod connect;
+#[cfg(all(feature = "client", feature = "tls"))]
+mod connect_tls;
+#[cfg(feature = "deflate")]
+mod deflate;
+mod echo;
+mod frames;
+mod giving_way;
+mod groups;
+mod handshake;
+mod http;
+mod order;
+mod own_handler;
+mod panics;
+#[cfg(feature = "client")]
+mod reconnecting;
+mod restart;
+mod shutdown;
+mod split;
+#[cfg(feature = "tls")]
+mod tls;
+mod websocket;

@@ -1,0 +1,12 @@
+//! The examples as a user runs them: each one a process, its output in a pipe.
+//!
+//! `cargo test` builds the examples; `cargo test --test examples` does not, so run `cargo build --examples` before it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(feature = "client")]
+mod client;
+mod servers;
+#[cfg(feature = "tls")]
+mod wss;

@@ -1,0 +1,76 @@
+//! A server that runs out of descriptors waits without using the CPU, and serves again once there are
+//! some; a shutdown does not wait for that.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use support::child::{Child, in_child, serve_echo};
+use support::{Client, PATIENCE, cpu_time, dial, wait_until};
+use wshub::Limits;
+
+/// Descriptors that the server may open, and far more clients.
+const SETUP: &str = "ulimit -n 64";
+const CLIENTS: usize = 200;
+
+fn limits() -> Limits {
+    Limits {
+        // Silent clients stay.
+        handshake_timeout: 3 * PATIENCE,
+        max_handshakes: 2 * CLIENTS,
+        ..Limits::default()
+    }
+}
+
+fn assert_echoes(client: &mut Client) {
+    client.send_text("still here");
+    assert_eq!(client.read().text(), "still here");
+}
+
+#[test]
+fn b09_out_of_descriptors_and_back() {
+    if in_child() {
+        return serve_echo(limits());
+    }
+    let (mut server, addr) = Child::server("b09_out_of_descriptors_and_back", SETUP);
+    let mut healthy = Client::connect(addr);
+    for round in 1..=2 {
+        let begun = (Instant::now(), cpu_time(server.id()));
+        let refused = server.refused("accept");
+        let silent: Vec<TcpStream> = (0..CLIENTS).map(|_| dial(addr)).collect();
+        wait_until("accept fails, again and again", || {
+            assert_echoes(&mut healthy);
+            server.refused("accept") >= refused + 8
+        });
+        let took = begun.0.elapsed();
+        let used = cpu_time(server.id()) - begun.1;
+        // Between eight failures lie seven pauses, each twice as long as the one before.
+        assert!(took >= Duration::from_millis(10 * 127), "{took:?}");
+        assert!(
+            used < took / 2,
+            "round {round}: {used:?} of CPU in {took:?}"
+        );
+
+        drop(silent);
+        assert_echoes(&mut Client::connect(addr));
+    }
+    drop(healthy);
+    assert!(server.end().success());
+}
+
+#[test]
+fn b22_a_shutdown_does_not_wait_for_descriptors() {
+    if in_child() {
+        return serve_echo(limits());
+    }
+    let (mut server, addr) = Child::server("b22_a_shutdown_does_not_wait_for_descriptors", SETUP);
+    let mut silent: Vec<TcpStream> = (0..CLIENTS).map(|_| dial(addr)).collect();
+    // By now the pauses between two looks are long.
+    wait_until("accept fails", || server.refused("accept") >= 7);
+    assert!(server.end().success());
+    for client in &mut silent {
+        support::read_to_close(client);
+    }
+}

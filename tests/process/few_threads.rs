@@ -1,0 +1,83 @@
+//! A server that gets no more threads: those it has are served, others are told, and there is room
+//! again once somebody left.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use support::child::{Child, in_child, serve_echo};
+use support::{Client, dial, read_head, upgrade, wait_until};
+use wshub::Limits;
+
+/// Address space for a handful of threads that reserve a lot of it each.
+const SETUP: &str = "ulimit -v 2000000";
+const STACK: usize = 256 << 20;
+
+#[test]
+fn b08_out_of_threads_and_back() {
+    if in_child() {
+        return serve_echo(Limits {
+            stack_size: STACK,
+            ..Limits::default()
+        });
+    }
+    let (mut server, addr) = Child::server("b08_out_of_threads_and_back", SETUP);
+    let request = upgrade("localhost", "/", "");
+    let connect = || {
+        let mut stream = dial(addr);
+        stream.write_all(request.as_bytes()).unwrap();
+        let answer = read_head(&mut stream).unwrap();
+        (
+            answer.starts_with("HTTP/1.1 101 "),
+            Client { stream, answer },
+        )
+    };
+    for _ in 0..3 {
+        let mut served = Vec::new();
+        let refused = loop {
+            match connect() {
+                (true, client) => served.push(client),
+                (false, client) => break client.answer,
+            }
+            assert!(served.len() < 20, "threads come without end");
+        };
+        assert!(served.len() > 1, "{refused}");
+        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+        for line in ["Retry-After: 1", "Connection: close"] {
+            assert!(refused.contains(&format!("\r\n{line}\r\n")), "{refused}");
+        }
+        for client in &mut served {
+            client.send_text("still here");
+            assert_eq!(client.read().text(), "still here");
+        }
+        drop(served);
+        wait_until("somebody may come in again", || connect().0);
+    }
+    assert!(server.refused("full") >= 3);
+    assert!(server.end().success());
+}
+
+/// `thread::spawn` panics where the system has no thread to give; `Builder::spawn` says so.
+#[test]
+fn b08_no_thread_is_started_in_the_way_that_panics() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = fs::read_to_string(&path).unwrap();
+            let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let mut lines = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            let found = lines.any(|line| line.contains("thread::spawn("));
+            assert!(!found || path.ends_with("tests.rs"), "{}", path.display());
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What the log says: at the start how much memory and what port it is, and of peers nothing that
+//! could fool a reader or give a secret away.
+//!
+//! A test binary of its own: a process has one logger.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use support::app::App;
+use support::{Client, exchange, upgrade, wait_until};
+use wshub::{Limits, Server};
+
+struct Lines(Mutex<Vec<(Level, String)>>);
+
+static LINES: Lines = Lines(Mutex::new(Vec::new()));
+/// One test at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+impl Log for Lines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        lines().push((record.level(), record.args().to_string()));
+    }
+
+    fn flush(&self) {}
+}
+
+fn lines() -> MutexGuard<'static, Vec<(Level, String)>> {
+    LINES.0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn begin() -> MutexGuard<'static, ()> {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = log::set_logger(&LINES);
+    log::set_max_level(LevelFilter::Info);
+    lines().clear();
+    turn
+}
+
+fn count(level: Level, part: &str) -> usize {
+    let lines = lines();
+    let found = lines
+        .iter()
+        .filter(|(at, line)| *at == level && line.contains(part));
+    found.count()
+}
+
+#[test]
+fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
+    let _turn = begin();
+    let limits = Limits {
+        max_connections: 10,
+        max_message: 3 << 20,
+        stack_size: 1 << 20,
+        inbound_total: 16 << 20,
+        ..Limits::default()
+    };
+    let _server = Server::builder()
+        .limits(limits)
+        .bind("127.0.0.1:0")
+        .unwrap();
+    // 10 x (twice 3 MiB of a message + 6 MiB outbound + 1 MiB of stack) + 16 MiB inbound.
+    let line = "at most 10 connections; peers can make the server hold at most 146 MiB";
+    assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
+}
+
+#[test]
+fn b18_a_port_that_browsers_refuse_is_warned_of() {
+    let _turn = begin();
+    // The list of WHATWG Fetch, above the ports of the system.
+    let bad = [
+        1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668,
+        6669, 6679, 6697, 10080,
+    ];
+    let mut warned = 0;
+    for port in bad {
+        // An address that nobody else uses; where something listens on all of them, the port is left out.
+        let Ok(_server) = Server::bind(("127.77.0.1", port)) else {
+            continue;
+        };
+        warned += 1;
+        let warning = format!("browsers refuse to connect to port {port}:");
+        assert_eq!(count(Level::Warn, &warning), 1, "{port}: {:?}", lines());
+    }
+    assert!(warned > bad.len() / 2, "{warned}");
+    drop(Server::bind("127.0.0.1:0").unwrap());
+    assert_eq!(count(Level::Warn, "browsers refuse"), warned);
+}
+
+#[test]
+fn f14_what_peers_say_stays_on_its_line_and_secrets_stay_out() {
+    let _turn = begin();
+    let app = App::echo(Server::builder().hosts(["named.example"]));
+    let headers = "Cookie: SECRET\r\nAuthorization: Bearer SECRET\r\n";
+    let mut client = Client::connect_with(app.addr, "/path?token=SECRET", headers);
+    client.send_close(1000, "bye\r\nroot logged in \u{1b}[31m\u{202e}");
+    assert_eq!(client.read().close().0, 1000);
+    app.expect(&["open"]);
+    app.next();
+    let secret = "Cookie: SECRET\r\n";
+    let old = upgrade("localhost", "/?token=SECRET", secret);
+    for request in [
+        upgrade(
+            "localhost",
+            "/",
+            &format!("{secret}Origin: http://\u{202e}a\u{85}\r\n"),
+        ),
+        upgrade(
+            "b.tld",
+            "/?token=SECRET",
+            &format!("{secret}Origin: http://b.tld\r\n"),
+        ),
+        upgrade("localhost", "/", &format!("{secret}X: a\u{1b}[31mb\r\n")),
+        old.replace("Version: 13", "Version: \u{202e}8"),
+        old.replace("GET", "POST"),
+    ] {
+        exchange(app.addr, request);
+    }
+    wait_until("the close is in the log", || {
+        count(Level::Info, "closed: 1000") == 1
+    });
+    let lines = lines();
+    assert!(lines.len() >= 8, "{lines:?}");
+    for (_, line) in &*lines {
+        assert!(!line.contains("SECRET"), "{line}");
+        let odd = |c: char| c.is_control() || c == '\u{202e}';
+        assert!(!line.contains(odd), "{line:?}");
+    }
+}
+
+#[test]
+fn h12_a_tls_client_on_a_plain_port_is_told_apart() {
+    let _turn = begin();
+    let app = App::echo(Server::builder());
+    exchange(app.addr, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    assert_eq!(count(Level::Info, "use ws:// in place of wss://"), 1);
+}
+
+#[test]
+fn b09_a_flood_of_refusals_is_a_few_lines() {
+    let _turn = begin();
+    let app = App::echo(Server::builder());
+    let request = upgrade("localhost", "/", "Origin: http://evil.example\r\n");
+    for _ in 0..50 {
+        exchange(app.addr, &request);
+    }
+    assert_eq!(app.handle.stats().refused["origin"], 50);
+    let told = count(Level::Info, "refused 127.0.0.1");
+    assert!((1..40).contains(&told), "{told} lines");
+}

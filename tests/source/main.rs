@@ -1,0 +1,5 @@
+//! What the project's own texts promise: the table of threats, the README's figures, and which file may name what.
+
+mod purity;
+mod readme;
+mod threats;

@@ -1,0 +1,129 @@
+//! What the README quotes is what wshub says: its messages, and the defaults of its limits.
+
+use std::time::Duration;
+
+use wshub::{Error, Limits, RecvError, Refusal, SendErrorKind, Violation};
+
+const README: &str = include_str!("../../README.md");
+
+/// The quoted text up to where it is cut short.
+fn assert_quoted(message: &str) {
+    let quoted = README.split('`').any(|code| {
+        let begin = code.split('…').next().unwrap_or(code).trim();
+        begin.len() >= 6 && message.starts_with(begin)
+    });
+    assert!(quoted, "the README does not explain: {message}");
+}
+
+#[test]
+fn the_messages_it_explains_are_those_of_the_code() {
+    let origin = "https://app.example.com".to_owned();
+    let host = "device.example.com".to_owned();
+    for refusal in [
+        Refusal::UpgradeRequired,
+        Refusal::TlsOnPlainPort,
+        Refusal::PlainOnTlsPort,
+        Refusal::Full,
+        Refusal::Timeout,
+        Refusal::Silence,
+        Refusal::Origin {
+            origin,
+            host: "127.0.0.1:9101".to_owned(),
+        },
+        Refusal::Host {
+            host,
+            loopback: false,
+        },
+    ] {
+        assert_quoted(&refusal.to_string());
+    }
+    let limits = Limits::default();
+    for violation in [
+        Violation::MessageTooBig {
+            limit: limits.max_message,
+        },
+        Violation::TooManyFragments {
+            limit: limits.max_fragments,
+        },
+    ] {
+        assert_quoted(&violation.to_string());
+    }
+    assert_quoted(&Error::SlowConsumer.to_string());
+    assert_quoted(&Error::PongTimeout.to_string());
+    assert_quoted(&SendErrorKind::Closed.to_string());
+    // The log says it of `events()`, the error of each call.
+    assert!(
+        RecvError::InUse
+            .to_string()
+            .contains("another Events of this server is alive")
+    );
+    // It quotes backticks itself.
+    assert!(README.contains(&Refusal::UpgradeMissing.to_string()[..48]));
+}
+
+#[test]
+fn the_table_of_limits_holds_the_defaults() {
+    let limits = Limits::default();
+    for (field, value) in [
+        ("max_connections", grouped(limits.max_connections)),
+        ("max_handshakes", grouped(limits.max_handshakes)),
+        ("max_per_address", none(limits.max_per_address)),
+        ("max_head", bytes(limits.max_head)),
+        ("max_line", bytes(limits.max_line)),
+        (
+            "max_target",
+            format!("{} bytes", grouped(limits.max_target)),
+        ),
+        ("max_headers", grouped(limits.max_headers)),
+        ("handshake_timeout", time(limits.handshake_timeout)),
+        ("max_message", bytes(limits.max_message)),
+        ("max_fragments", grouped(limits.max_fragments as usize)),
+        ("assembly_timeout", time(limits.assembly_timeout)),
+        (
+            "accept_non_minimal_lengths",
+            format!("`{}`", limits.accept_non_minimal_lengths),
+        ),
+        ("inbound_total", bytes(limits.inbound_total)),
+        (
+            "inbound_per_connection",
+            bytes(limits.inbound_per_connection),
+        ),
+        ("outbound_per_connection", "`None`: ".to_owned()),
+        ("write_timeout", time(limits.write_timeout)),
+        ("ping_interval", time(limits.ping_interval.unwrap())),
+        ("pong_timeout", time(limits.pong_timeout)),
+        ("close_timeout", time(limits.close_timeout)),
+        ("stack_size", bytes(limits.stack_size)),
+        ("idle_thread_timeout", time(limits.idle_thread_timeout)),
+    ] {
+        let row = format!("| `{field}` | {value}");
+        assert!(README.contains(&row), "the README lacks: {row}");
+    }
+    let rows = README
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .count();
+    assert!(rows >= 21, "{rows} rows");
+}
+
+fn none(value: Option<usize>) -> String {
+    value.map_or_else(|| "none".to_owned(), grouped)
+}
+
+fn time(value: Duration) -> String {
+    format!("{} s", value.as_secs())
+}
+
+fn bytes(value: usize) -> String {
+    match value >> 20 {
+        0 => format!("{} KiB", value >> 10),
+        mebibytes => format!("{mebibytes} MiB"),
+    }
+}
+
+fn grouped(value: usize) -> String {
+    match value / 1000 {
+        0 => value.to_string(),
+        thousands => format!("{thousands},{:03}", value % 1000),
+    }
+}
