@@ -53,9 +53,6 @@ mod message;
 mod outbox;
 mod patience;
 mod protocol;
-#[cfg(test)]
-#[path = "protocol/tests.rs"]
-mod protocol_tests;
 mod read_buffer;
 mod reading;
 #[cfg(test)]

@@ -20,8 +20,6 @@ mod overflow;
 mod queue;
 mod run;
 mod send;
-#[cfg(test)]
-mod simulation;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ mod control;
 mod overflow;
 mod queue;
 mod run;
+mod simulation;
 mod wait;
 mod watch;
 

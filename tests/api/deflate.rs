@@ -664,6 +664,7 @@ mod client {
     use std::net::TcpStream;
 
     use super::*;
+    use crate::support::PATIENCE;
     use wshub::{ClientRequest, WebSocket};
 
     fn request(addr: SocketAddr, compression: Option<Compression>) -> ClientRequest {
@@ -697,7 +698,7 @@ mod client {
             let app = App::echo(builder);
             for theirs in &kinds {
                 let stream = TcpStream::connect(app.addr).unwrap();
-                stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
                 let mut ws = WebSocket::client(stream, request(app.addr, theirs.clone())).unwrap();
                 let both = ours.is_some() && theirs.is_some();
                 assert_eq!(ws.extensions().starts_with("permessage-deflate"), both);

@@ -3,7 +3,7 @@
 //! The seed gives what each peer and the application do, and in which order they do it; when the server's own threads
 //! run is up to the system, so that a seed that fails once may need a few runs to fail again. What holds, holds for
 //! every interleaving. (One connection's logic in simulated time, where a seed repeats to the last byte, is
-//! `src/outbox/simulation.rs`.)
+//! `src/outbox/tests/simulation.rs`.)
 
 #[path = "../../src/seeded.rs"]
 mod seeded;

@@ -9,9 +9,6 @@ mod lock;
 mod message;
 mod protocol;
 #[cfg(test)]
-#[path = "protocol/tests.rs"]
-mod protocol_tests;
-#[cfg(test)]
 mod seeded;
 
 pub use handshake::*;

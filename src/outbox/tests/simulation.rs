@@ -12,12 +12,12 @@ use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::LazyLock;
 
-use super::queue::COLLECT;
-use super::watch::Pending;
-use super::*;
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::message::{Message, Prepared};
+use crate::outbox::queue::COLLECT;
+use crate::outbox::watch::Pending;
+use crate::outbox::*;
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
