@@ -80,6 +80,8 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub fn of(head: &'a [u8]) -> Self {
+        // RFC 9112 2.2: an empty line in front is ignored.
+        let head = head.strip_prefix(b"\r\n").unwrap_or(head);
         let mut lines = head
             .split(|&byte| byte == b'\n')
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line));

@@ -157,7 +157,7 @@ impl HeadScanner {
             b' ' => self.end_request_line_part(),
             0x21..=0x7e => self.take_visible(byte),
             // The content type of a TLS handshake record (RFC 8446 5.1); its next byte decides.
-            0x16 if column == 0 => {
+            0x16 if self.seen == 1 => {
                 self.maybe_tls = true;
                 Ok(())
             }
@@ -212,6 +212,12 @@ impl HeadScanner {
         self.after_cr = false;
         let end = self.seen.saturating_sub(2);
         match self.line {
+            // RFC 9112 2.2: one empty line in front of the request line is ignored.
+            0 if end == 0 => {
+                self.line_start = self.seen;
+                self.part_start = self.seen;
+                return Ok(false);
+            }
             0 => self.check_request_line(received.get(self.part_start..end).unwrap_or_default())?,
             _ if end == self.line_start => return Ok(true),
             _ => {}
@@ -338,7 +344,8 @@ struct Target<'a> {
 }
 
 impl Request {
-    /// Reads a whole head: the request line, the headers and the blank line, nothing after it.
+    /// Reads a whole head: the request line, the headers and the blank line, nothing after it. One empty line in front
+    /// is ignored (RFC 9112 2.2).
     ///
     /// A server does this for you; it is public so that a hook can be tested with a request of your own.
     ///

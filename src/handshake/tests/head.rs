@@ -187,7 +187,7 @@ fn h03_folded_lines() {
 
 #[test]
 fn h04_line_ends_and_control_characters() {
-    let refused: [&[u8]; 10] = [
+    let refused: [&[u8]; 9] = [
         b"GET / HTTP/1.1\nHost: a\n\n",
         b"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\n\n",
@@ -197,7 +197,6 @@ fn h04_line_ends_and_control_characters() {
         b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x07b\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x7fb\r\n\r\n",
         b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
     ];
     for bytes in refused {
         assert_eq!(status_of(bytes), Some(400), "{:?}", excerpt(bytes));
@@ -206,6 +205,50 @@ fn h04_line_ends_and_control_characters() {
         receive(b"GET / HTTP/1.1\r\nHost: a\r\nX:\ta\tb\xff \r\n\r\n").expect("obs-text passes");
     assert_eq!(request.header_bytes("x"), Some(&b"a\tb\xff"[..]));
     assert_eq!(request.header("x"), None);
+}
+
+/// RFC 9112 2.2: what some clients send behind the body of the request before.
+#[test]
+fn m08_one_empty_line_in_front_is_ignored() {
+    let request = receive(b"\r\nGET /a?b HTTP/1.1\r\nHost: h\r\n\r\n").expect("a head");
+    assert_eq!(
+        (request.method(), request.target(), request.host()),
+        ("GET", "/a?b", "h")
+    );
+    let answer = upgrade(
+        [b"\r\n", &upgrade_head(&[])[..]].concat(),
+        &Rules::default(),
+    );
+    assert!(answer.is_ok(), "{answer:?}");
+    for bytes in [
+        &b"\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n"[..],
+        b"\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"\rGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        b" \r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"\r\n GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"\r\n\x16\x03\x01",
+    ] {
+        assert_eq!(status_of(bytes), Some(400), "{:?}", excerpt(bytes));
+    }
+}
+
+#[test]
+fn m08_the_empty_line_in_front_counts() {
+    let bytes = b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let limits = |max_head| HeadLimits {
+        max_head,
+        ..HeadLimits::default()
+    };
+    let fits = scan(limits(bytes.len()), &[bytes]).expect("fits");
+    assert_eq!(fits, Some(bytes.len()));
+    let refusal = scan(limits(bytes.len() - 1), &[bytes]).unwrap_err();
+    assert_eq!(refusal.reason(), "head_too_large");
+    // The other limits are counted from the request line on.
+    let target = format!("\r\nGET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "t".repeat(7_999));
+    assert_eq!(
+        receive(target.as_bytes()).expect("fits").target().len(),
+        8_000
+    );
 }
 
 #[test]
