@@ -57,14 +57,15 @@ fn check_request(request: &Request, head: &[u8]) {
     };
     assert_eq!(request.method().as_bytes(), method);
     assert_eq!(request.target().as_bytes(), target);
-    assert!(matches!(version, b"HTTP/1.1" | b"HTTP/1.0"));
+    let minor = version.strip_prefix(b"HTTP/1.");
+    assert!(matches!(minor, Some([b'0'..=b'9'])));
     let parsed: Vec<_> = request
         .headers()
         .map(|(name, value)| (name.as_bytes(), value))
         .collect();
     assert_eq!(parsed, headers);
     let path = request.path();
-    assert!(path.starts_with('/') && !path.starts_with("//") && !path.contains(['?', '#']));
+    assert!(path.starts_with('/') && !path.contains(['?', '#']));
     let told = format!("{request:?}");
     assert!(!told.contains(['\r', '\n']), "{told}");
     // Whatever is asked of it has an answer.

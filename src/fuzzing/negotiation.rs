@@ -140,7 +140,7 @@ impl<'a> Reading<'a> {
                 "H9 length",
                 length.is_empty() || matches!(length[..], [n] if is_zero(n)),
             ),
-            ("H12 version", version == b"HTTP/1.1"),
+            ("H12 version", version != b"HTTP/1.0"),
             ("H13 method", method == b"GET"),
             ("H16 key", matches!(key[..], [key] if is_key(key))),
             (

@@ -48,7 +48,7 @@ pub enum Refusal {
     },
     /// The head breaks the grammar of HTTP; the text says where. 400.
     Malformed(&'static str),
-    /// The version is not HTTP/1.1 or HTTP/1.0. 505.
+    /// The version is not HTTP/1.1, a later 1.x, or HTTP/1.0. 505.
     HttpVersion,
     /// A TLS client spoke to a port without TLS. No answer: it could not read one.
     TlsOnPlainPort,

@@ -229,7 +229,8 @@ impl HeadScanner {
 
     fn check_request_line(&self, version: &[u8]) -> Result<(), Refusal> {
         match (self.spaces, version) {
-            (2, b"HTTP/1.1" | b"HTTP/1.0") => Ok(()),
+            // RFC 9110 2.5: a later minor version is taken for 1.1.
+            (2, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) => Ok(()),
             // RFC 9110 15.6.6; the preface of HTTP/2 (RFC 9113 3.4) is one of these.
             (2, [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9']) => {
                 Err(Refusal::HttpVersion)
@@ -248,7 +249,7 @@ const NOT_A_REQUEST_LINE: Refusal = Refusal::Malformed(
 
 /// The HTTP version a request was sent with.
 ///
-/// Any other version is refused with 505 before a [`Request`] exists (RFC 9110 15.6.6).
+/// Another major version is refused with 505 before a [`Request`] exists (RFC 9110 15.6.6).
 ///
 /// ```
 /// use wshub::{Request, Version};
@@ -261,7 +262,7 @@ const NOT_A_REQUEST_LINE: Refusal = Refusal::Malformed(
 pub enum Version {
     /// HTTP/1.0: plain requests only, a WebSocket cannot be opened over it (RFC 9110 7.8).
     Http10,
-    /// HTTP/1.1.
+    /// HTTP/1.1, or a later minor version, which is to be taken for it (RFC 9110 2.5).
     Http11,
 }
 
@@ -351,7 +352,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] that names what is wrong: a malformed head, a version that is not HTTP/1.1 or 1.0, a Host that is
+    /// A [`Refusal`] that names what is wrong: a malformed head, a version that is not HTTP/1.x, a Host that is
     /// missing or invalid, a target of a form that a server does not serve, or more than 65,535 bytes. Its `Display`
     /// says what to send instead.
     ///
@@ -365,27 +366,24 @@ impl Request {
     pub fn parse(head: &[u8]) -> Result<Self, Refusal> {
         check_is_one_head(head)?;
         let head: Box<[u8]> = head.into();
-        // Two lines of the head are no headers; the array is on the heap, for threads have small stacks.
-        let lines = head.iter().filter(|&&byte| byte == b'\n').count();
-        let mut slots = vec![httparse::EMPTY_HEADER; lines.saturating_sub(2)];
-        let mut parsed = httparse::Request::new(&mut slots);
-        parsed.parse(&head).map_err(malformed)?;
-
-        let method = parsed.method.unwrap_or_default();
-        let raw_target = parsed.path.unwrap_or_default();
-        let version = if parsed.version == Some(0) {
-            Version::Http10
-        } else {
-            Version::Http11
+        let (line, rest) = split_request_line(&head);
+        let (method, raw_target, version) = request_line(line).ok_or(NOT_A_REQUEST_LINE)?;
+        // The last line is no header; the array is on the heap, for threads have small stacks.
+        let lines = rest.iter().filter(|&&byte| byte == b'\n').count();
+        let mut slots = vec![httparse::EMPTY_HEADER; lines.saturating_sub(1)];
+        let parsed = httparse::parse_headers(rest, &mut slots).map_err(malformed)?;
+        let httparse::Status::Complete((_, parsed)) = parsed else {
+            return Err(UNFINISHED);
         };
+
         let target = split_target(raw_target).ok_or_else(|| bad_target(method))?;
-        check_single_headers(parsed.headers)?;
-        let host_header = host_header(parsed.headers, version)?;
+        check_single_headers(parsed)?;
+        let host_header = host_header(parsed, version)?;
         // RFC 9112 3.2.2: the authority of the target replaces what Host says.
         let host = target.authority.unwrap_or(host_header);
 
         let span = |part: &str| Span::of(&head, part.as_bytes()).unwrap_or_default();
-        let headers = parsed.headers.iter().map(|header| HeaderSpans {
+        let headers = parsed.iter().map(|header| HeaderSpans {
             name: span(header.name),
             value: Span::of(&head, header.value.trim_ascii()).unwrap_or_default(),
         });
@@ -427,9 +425,10 @@ impl Request {
         self.target.text(&self.head)
     }
 
-    /// The path, from its `/` to the query, percent-encoded as sent. It never starts with `//`.
+    /// The path, from its `/` to the query, percent-encoded as sent.
     ///
-    /// It may hold `..` and encoded slashes: do not use it as a file name as it is.
+    /// It may hold `..` and encoded slashes, and begin with `//`, which a browser reads as a host: do not use it as it
+    /// is as a file name, a link or a `Location`.
     #[must_use]
     pub fn path(&self) -> &str {
         match self.path.text(&self.head) {
@@ -618,14 +617,34 @@ impl fmt::Debug for Request {
     }
 }
 
-/// What the scanner refuses and httparse does not, for a head that did not come through a scanner.
+/// What the scanner refuses, for a head that did not come through one.
 fn check_is_one_head(head: &[u8]) -> Result<(), Refusal> {
     match HeadScanner::new(HeadLimits::WIDEST).scan(head)? {
         Some(length) if length == head.len() => Ok(()),
-        _ => Err(Refusal::Malformed(
-            "the head does not end with its blank line (RFC 9112 2.1)",
-        )),
+        _ => Err(UNFINISHED),
     }
+}
+
+const UNFINISHED: Refusal =
+    Refusal::Malformed("the head does not end with its blank line (RFC 9112 2.1)");
+
+/// The request line without its CRLF, and what follows it.
+fn split_request_line(head: &[u8]) -> (&[u8], &[u8]) {
+    let head = head.strip_prefix(b"\r\n").unwrap_or(head);
+    let end = head.iter().position(|&byte| byte == b'\r');
+    let (line, rest) = head.split_at(end.unwrap_or(head.len()));
+    (line, rest.strip_prefix(b"\r\n").unwrap_or(rest))
+}
+
+/// Method, target and version of a line that the scanner has checked.
+fn request_line(line: &[u8]) -> Option<(&str, &str, Version)> {
+    let mut parts = core::str::from_utf8(line).ok()?.split(' ');
+    let (method, target) = (parts.next()?, parts.next()?);
+    let version = match parts.next()? {
+        "HTTP/1.0" => Version::Http10,
+        _ => Version::Http11,
+    };
+    Some((method, target, version))
 }
 
 fn malformed(error: httparse::Error) -> Refusal {
@@ -634,7 +653,7 @@ fn malformed(error: httparse::Error) -> Refusal {
         httparse::Error::HeaderName => {
             "a header name is not a token before its colon (RFC 9112 5.1); write `Name: value`"
         }
-        _ => "the request line or a header cannot be read (RFC 9112 3)",
+        _ => "a header cannot be read (RFC 9112 5)",
     })
 }
 
@@ -663,8 +682,7 @@ fn split_target(target: &str) -> Option<Target<'_>> {
         Some((path, query)) => (path, Some(query)),
         None => (rest, None),
     };
-    // `//evil` reads as a host wherever it is used as a reference.
-    (!path.starts_with("//")).then_some(Target {
+    Some(Target {
         authority,
         path,
         query,

@@ -333,7 +333,8 @@ fn h12_versions_and_other_protocols() {
     assert_eq!(status_of("GET /\r\n\r\n"), Some(400));
     assert_eq!(status_of("GET / \r\n\r\n"), Some(400));
     assert_eq!(status_of("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Some(505));
-    assert_eq!(status_of("GET / HTTP/1.2\r\nHost: a\r\n\r\n"), Some(505));
+    assert_eq!(status_of("GET / HTTP/0.9\r\nHost: a\r\n\r\n"), Some(505));
+    assert_eq!(status_of("GET / HTTP/1.10\r\nHost: a\r\n\r\n"), Some(400));
     assert_eq!(status_of("GET / HTTP/11\r\nHost: a\r\n\r\n"), Some(400));
     assert_eq!(status_of("GET / http/1.1\r\nHost: a\r\n\r\n"), Some(400));
     assert_eq!(status_of("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), Some(400));
@@ -360,6 +361,23 @@ fn h12_versions_and_other_protocols() {
         (Version::Http10, "", "/page")
     );
     assert!(negotiate::plain(&old, &Rules::default()).is_ok());
+}
+
+/// RFC 9110 2.5: a minor version that is not known yet is taken for the latest that is.
+#[test]
+fn m08_a_later_minor_version_is_served_as_1_1() {
+    for minor in 1..=9 {
+        let line = format!("GET /chat HTTP/1.{minor}");
+        let request = receive(&head(&[&line, "Host: localhost"])).expect(&line);
+        assert_eq!(
+            (request.version(), request.path(), request.host()),
+            (Version::Http11, "/chat", "localhost")
+        );
+        assert!(negotiate::plain(&request, &Rules::default()).is_ok());
+        assert_eq!(upgrade_status(&[&line]), None, "{line}");
+        let no_host = receive(&head(&[&line])).unwrap_err();
+        assert_eq!(no_host.status(), Some(400), "{line}");
+    }
 }
 
 #[test]
@@ -433,8 +451,6 @@ fn h14_target_forms() {
     for target in [
         "*",
         "h:443",
-        "//evil",
-        "http://h//evil",
         "/a#b",
         "#",
         "a",
@@ -451,6 +467,28 @@ fn h14_target_forms() {
         "",
     ] {
         assert_eq!(get(target).unwrap_err().status(), Some(400), "{target}");
+    }
+}
+
+/// RFC 9110 4.1: an empty segment is a segment. Pages that join "host/" and "/path" ask for these.
+#[test]
+fn m08_a_path_may_begin_with_two_slashes() {
+    let get = |target: &str| receive(&head(&[&format!("GET {target} HTTP/1.1"), "Host: h"]));
+    for (target, host, path, query) in [
+        ("//path", "h", "//path", None),
+        ("//", "h", "//", None),
+        ("///a//b?c=//d", "h", "///a//b", Some("c=//d")),
+        ("//other:80/?", "h", "//other:80/", Some("")),
+        ("//u@other/", "h", "//u@other/", None),
+        ("http://other//path?q", "other", "//path", Some("q")),
+    ] {
+        let request = get(target).expect(target);
+        assert_eq!(
+            (request.host(), request.path(), request.query()),
+            (host, path, query),
+            "{target}"
+        );
+        assert_eq!(request.target(), target);
     }
 }
 
