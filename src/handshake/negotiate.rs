@@ -235,17 +235,22 @@ enum Body {
     Some,
 }
 
-/// RFC 9112 6.3: a length that is no number, or a length beside a coding, is an error and may be an attack.
+/// RFC 9112 6.3: a length that is no number, a length beside a coding, or a coding that does not say where the body
+/// ends, is an error and may be an attack.
 fn body(request: &Request) -> Result<Body, Refusal> {
     let coded = request.header_bytes("transfer-encoding").is_some();
     let mut lengths = request.values("content-length");
     match (coded, lengths.next(), lengths.next()) {
         (false, None, _) => Ok(Body::None),
-        (true, None, _) if request.version() == Version::Http11 => Ok(Body::Some),
         // RFC 9112 6.1: a coding in HTTP/1.0 is faulty framing.
-        (true, None, _) => Err(Refusal::Malformed(
+        (true, None, _) if request.version() == Version::Http10 => Err(Refusal::Malformed(
             "Transfer-Encoding in an HTTP/1.0 request (RFC 9112 6.1)",
         )),
+        (true, None, _) if !ends_chunked(request) => Err(Refusal::Malformed(
+            "the last coding of Transfer-Encoding is not chunked (RFC 9112 6.3); send \
+             `Transfer-Encoding: chunked`, or Content-Length",
+        )),
+        (true, None, _) => Ok(Body::Some),
         (true, Some(_), _) => Err(Refusal::Malformed(
             "both Transfer-Encoding and Content-Length (RFC 9112 6.3)",
         )),
@@ -254,6 +259,14 @@ fn body(request: &Request) -> Result<Body, Refusal> {
         )),
         (false, Some(length), None) => body_of_length(length),
     }
+}
+
+/// Whether the body is chunked, once and last (RFC 9112 6.1). No coding that is known has parameters.
+fn ends_chunked(request: &Request) -> bool {
+    let mut codings = request.elements("transfer-encoding");
+    codings.any(|coding| coding.eq_ignore_ascii_case(b"chunked"))
+        && codings.next().is_none()
+        && request.elements("transfer-encoding").all(is_token)
 }
 
 fn body_of_length(length: &[u8]) -> Result<Body, Refusal> {

@@ -141,6 +141,20 @@ fn h10_one_answer_per_connection() {
 }
 
 #[test]
+fn m08_a_body_whose_end_nobody_knows_gets_400() {
+    let app = App::echo(with_site());
+    let coded = |coding: &str| {
+        let line = format!("Host: localhost\r\nTransfer-Encoding: {coding}");
+        exchange(app.addr, get("/").replace("Host: localhost", &line))
+    };
+    for coding in ["identity", "xchunked", "", "chunked, gzip"] {
+        assert_status(&coded(coding), 400);
+    }
+    assert_status(&coded("chunked"), 200);
+    assert_eq!(app.handle.stats().http_requests, 1);
+}
+
+#[test]
 fn h22_a_rebound_name_gets_403() {
     let app = App::echo(with_site().hosts(["device.example.com"]));
     let ask = |host: &str| exchange(app.addr, get("/").replace("localhost", host));

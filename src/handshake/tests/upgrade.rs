@@ -116,6 +116,48 @@ fn h09_lengths_that_are_none() {
     assert_eq!(plain_status(&old, &Rules::default()), Some(400));
 }
 
+/// RFC 9112 6.3: where the last coding is not chunked nobody knows where the body ends.
+#[test]
+fn m08_codings_whose_last_is_not_chunked() {
+    let coded = |lines: &[&str]| {
+        let lines = [&["GET / HTTP/1.1", "Host: localhost"], lines].concat();
+        plain_status(&head(&lines), &Rules::default())
+    };
+    for refused in [
+        "identity",
+        "xchunked",
+        "chunked, gzip",
+        "gzip",
+        "",
+        ",",
+        "chunked, identity",
+        "chunked, chunked",
+        "chunked;q=1",
+        "chunked x",
+        "\"chunked\"",
+        "a;b=\",chunked",
+        "gzip chunked",
+        "x\u{e4}, chunked",
+    ] {
+        let line = format!("Transfer-Encoding: {refused}");
+        assert_eq!(coded(&[&line]), Some(400), "{refused}");
+        assert_eq!(upgrade_status(&[&line]), Some(400), "{refused}");
+    }
+    assert_eq!(
+        coded(&["Transfer-Encoding: chunked", "Transfer-Encoding: identity"]),
+        Some(400)
+    );
+    for served in [
+        &["Transfer-Encoding: chunked"][..],
+        &["transfer-encoding:\tCHUNKED "],
+        &["Transfer-Encoding: gzip, chunked"],
+        &["Transfer-Encoding: ,chunked,"],
+        &["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
+    ] {
+        assert_eq!(coded(served), None, "{served:?}");
+    }
+}
+
 #[test]
 fn h10_h11_bytes_after_the_head_are_not_looked_at() {
     for behind in [
