@@ -85,7 +85,7 @@ pub use handshake::{
 };
 #[cfg(feature = "client")]
 pub use handshake::{ClientRequest, InvalidAnswer, InvalidUrl, Proxy};
-pub use limits::Limits;
+pub use limits::{InvalidLimit, Limits};
 pub use message::{Message, Prepared};
 pub use outbox::Overflow;
 pub use protocol::close::CloseCode;

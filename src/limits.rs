@@ -1,5 +1,6 @@
 //! Every bound of the server by name, with the default and its reason.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::handshake::request::HeadLimits;
@@ -7,8 +8,14 @@ use crate::protocol::receive::ReceiveLimits;
 
 /// The bounds of a server: sizes in bytes, counts, and times.
 ///
-/// The defaults suit a small device and hold against hostile peers; change single fields with the
-/// struct update syntax.
+/// The defaults suit a tool on an ordinary machine and hold against hostile peers, who can make the
+/// server hold some 4 GiB with them; the log says at the start how much it is. For a small device set
+/// them lower, as the README shows. Change single fields with the struct update syntax.
+///
+/// Zero never means unlimited: it means none where that makes sense, and is refused elsewhere. What is
+/// too small or too large to work with is refused where a server is [bound](crate::Server::bind) or a
+/// client connects, by an [`InvalidLimit`] that names the field. A maximum (`usize::MAX`,
+/// `Duration::MAX`) means no bound; times end with a year.
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,7 +55,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
 
     /// Bytes of one received message, all its fragments together; a longer one ends the connection with
-    /// 1009. Default 1 MiB: much for a tool, bearable from every peer at once.
+    /// 1009. Default 1 MiB: much for a tool, bearable from every peer at once. Zero takes only empty
+    /// messages, for a server that only sends.
     pub max_message: usize,
     /// Frames of one received message, empty ones too; more end the connection with 1008. Default 1,024:
     /// a flood of empty ones costs CPU, which no bound in bytes sees.
@@ -61,7 +69,7 @@ pub struct Limits {
     pub accept_non_minimal_lengths: bool,
 
     /// Bytes of messages that wait for the application, all connections together. Default 16 MiB:
-    /// what a small device can spare. A connection that finds it full waits, and TCP slows its peer
+    /// little beside what the connections may hold themselves. A connection that finds it full waits, and TCP slows its peer
     /// down.
     pub inbound_total: usize,
     /// Bytes of messages of one connection that wait for the application. Default 128 KiB, about
@@ -84,15 +92,54 @@ pub struct Limits {
     /// ping's own 20 s a pulled cable shows within 40 s.
     pub pong_timeout: Duration,
     /// From our Close frame to the peer's, and the longest a graceful shutdown takes. Default 5 s: a
-    /// peer that is alive answers within a round trip, one that is not holds nobody up for longer.
+    /// peer that is alive answers within a round trip, one that is not holds nobody up for longer. Zero
+    /// waits for nobody.
     pub close_timeout: Duration,
 
-    /// Stack of a connection's thread. Default 256 KiB; pages that are not touched cost nothing.
+    /// Stack of a connection's thread, from 128 KiB to 1 GiB. Default 256 KiB; pages that are not
+    /// touched cost nothing.
     pub stack_size: usize,
     /// How long a thread whose connection ended waits for another one. Default 10 s: pages that are
-    /// reloaded and peers that reconnect find it.
+    /// reloaded and peers that reconnect find it. Zero keeps none.
     pub idle_thread_timeout: Duration,
 }
+
+/// A value of [`Limits`] with which nothing could work. Its text names the field, and what it takes.
+///
+/// ```
+/// use wshub::{InvalidLimit, Limits, Server};
+///
+/// let limits = Limits { max_connections: 0, ..Limits::default() };
+/// let error = Server::builder().limits(limits).bind("127.0.0.1:0").unwrap_err();
+/// let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<InvalidLimit>());
+/// assert_eq!(cause.map(InvalidLimit::field), Some("max_connections"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidLimit {
+    field: &'static str,
+    given: String,
+    takes: String,
+}
+
+impl InvalidLimit {
+    /// The name of the field.
+    pub fn field(&self) -> &'static str {
+        self.field
+    }
+}
+
+impl fmt::Display for InvalidLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InvalidLimit {
+            field,
+            given,
+            takes,
+        } = self;
+        write!(f, "Limits::{field} is {given}, and takes {takes}")
+    }
+}
+
+impl std::error::Error for InvalidLimit {}
 
 /// As good as for ever, and the clock can still be counted up by it.
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -125,7 +172,89 @@ impl Default for Limits {
     }
 }
 
+/// A shorter wait would end before the system lets anybody be heard, or never end to ask for more.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// What an opening handshake needs: its head with a short host and nothing else is 140 bytes in 5
+/// header lines, the longest of them the key's with 43.
+const LEAST_HEAD: usize = 256;
+const LEAST_LINE: usize = 64;
+const LEAST_HEADERS: usize = 5;
+/// wshub takes less than half of it, TLS and compression in a debug build included.
+const LEAST_STACK: usize = 128 << 10;
+const LARGEST_STACK: usize = 1 << 30;
+
+fn at_least<T: PartialOrd + fmt::Debug>(
+    field: &'static str,
+    given: T,
+    least: T,
+) -> Result<(), InvalidLimit> {
+    match given >= least {
+        true => Ok(()),
+        false => Err(InvalidLimit {
+            field,
+            given: format!("{given:?}"),
+            takes: format!("at least {least:?}"),
+        }),
+    }
+}
+
+fn at_most(field: &'static str, given: usize, most: usize) -> Result<(), InvalidLimit> {
+    match given <= most {
+        true => Ok(()),
+        false => Err(InvalidLimit {
+            field,
+            given: given.to_string(),
+            takes: format!("at most {most}"),
+        }),
+    }
+}
+
 impl Limits {
+    /// Refuses what nothing could work with. Each field stands here: who adds one decides what it takes.
+    pub(crate) fn check(&self) -> Result<(), InvalidLimit> {
+        let Limits {
+            max_connections,
+            max_handshakes,
+            max_per_address,
+            max_head,
+            max_line,
+            max_target,
+            max_headers,
+            handshake_timeout,
+            // None: a server that only sends.
+            max_message: _,
+            max_fragments,
+            assembly_timeout,
+            accept_non_minimal_lengths: _,
+            // One message may always wait.
+            inbound_total: _,
+            inbound_per_connection: _,
+            outbound_per_connection: _,
+            write_timeout,
+            ping_interval,
+            pong_timeout,
+            // None: nobody is waited for, and no thread kept.
+            close_timeout: _,
+            idle_thread_timeout: _,
+            stack_size,
+        } = self;
+        at_least("max_connections", *max_connections, 1)?;
+        at_least("max_handshakes", *max_handshakes, 1)?;
+        at_least("max_per_address", max_per_address.unwrap_or(1), 1)?;
+        at_least("max_head", *max_head, LEAST_HEAD)?;
+        at_least("max_line", *max_line, LEAST_LINE)?;
+        at_least("max_target", *max_target, 1)?;
+        at_least("max_headers", *max_headers, LEAST_HEADERS)?;
+        at_least("handshake_timeout", *handshake_timeout, SHORTEST)?;
+        at_least("max_fragments", *max_fragments, 1)?;
+        at_least("assembly_timeout", *assembly_timeout, SHORTEST)?;
+        at_least("write_timeout", *write_timeout, SHORTEST)?;
+        at_least("ping_interval", ping_interval.unwrap_or(SHORTEST), SHORTEST)?;
+        at_least("pong_timeout", *pong_timeout, SHORTEST)?;
+        at_least("stack_size", *stack_size, LEAST_STACK)?;
+        at_most("stack_size", *stack_size, LARGEST_STACK)
+    }
+
     pub(crate) fn head(&self) -> HeadLimits {
         HeadLimits {
             max_head: self.max_head,

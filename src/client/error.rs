@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use crate::handshake::refusal::excerpt;
 use crate::handshake::response::reason_phrase;
 use crate::handshake::{InvalidAnswer, InvalidUrl, Refusal};
+use crate::limits::InvalidLimit;
 
 /// Why a server gave no WebSocket; see [`connect`](crate::connect) and
 /// [`WebSocket::client`](crate::WebSocket::client).
@@ -16,6 +17,9 @@ use crate::handshake::{InvalidAnswer, InvalidUrl, Refusal};
 pub enum ClientError {
     /// The URL cannot open a WebSocket; the text says how to write it.
     Url(InvalidUrl),
+    /// A field of its [`Limits`](crate::Limits) has a value with which nothing could work; the text names
+    /// it, and what it takes.
+    Limits(InvalidLimit),
     /// The request cannot be sent: its headers are too long together. Remedy: fewer or shorter ones.
     Request(Refusal),
     /// The URL is `wss`, and wshub was built without TLS. Remedy: the feature `tls`.
@@ -108,7 +112,10 @@ impl ClientError {
     pub(crate) fn may_pass(&self) -> bool {
         !matches!(
             self,
-            ClientError::Url(_) | ClientError::Request(_) | ClientError::TlsFeature
+            ClientError::Url(_)
+                | ClientError::Limits(_)
+                | ClientError::Request(_)
+                | ClientError::TlsFeature
         )
     }
 }
@@ -117,6 +124,7 @@ impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ClientError::Url(error) => error.fmt(f),
+            ClientError::Limits(error) => error.fmt(f),
             ClientError::Request(refusal) => write!(f, "the request cannot be sent: {refusal}"),
             ClientError::TlsFeature => f.write_str(
                 "wss:// needs TLS, and wshub was built without it; turn its feature `tls` on, or \
@@ -215,6 +223,7 @@ impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ClientError::Url(error) => Some(error),
+            ClientError::Limits(error) => Some(error),
             ClientError::Request(refusal) => Some(refusal),
             #[cfg(feature = "tls")]
             ClientError::TlsSetup(error) => Some(error),
@@ -247,6 +256,12 @@ impl std::error::Error for ProxyError {
 impl From<InvalidUrl> for ClientError {
     fn from(error: InvalidUrl) -> Self {
         ClientError::Url(error)
+    }
+}
+
+impl From<InvalidLimit> for ClientError {
+    fn from(error: InvalidLimit) -> Self {
+        ClientError::Limits(error)
     }
 }
 

@@ -85,6 +85,7 @@ pub struct Client {
 
 impl Client {
     fn open(request: &ClientRequest) -> Result<Client, ClientError> {
+        request.limits().check()?;
         #[cfg(not(feature = "tls"))]
         if request.is_secure() {
             return Err(ClientError::TlsFeature);

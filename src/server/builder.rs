@@ -1,5 +1,6 @@
 //! What is chosen before a server starts: limits, rules, hooks.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -160,8 +161,8 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// When the address cannot be bound (the port is taken, the address is not this machine's), or
-    /// an origin, host or subprotocol that was set could never match
-    /// ([`io::ErrorKind::InvalidInput`]).
+    /// nothing could work with a limit that was set, or an origin, host or subprotocol could never
+    /// match ([`io::ErrorKind::InvalidInput`]); the text says which, and what it takes.
     pub fn bind(self, addr: impl ToSocketAddrs) -> io::Result<Server> {
         self.listen(TcpListener::bind(addr)?)
     }
@@ -218,11 +219,11 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if an origin, host or subprotocol that was set
-    /// could never match, or [`tls`](ServerBuilder::tls) was: here the stream has to speak it
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if nothing could work with a limit that was set,
+    /// an origin, host or subprotocol could never match, or [`tls`](ServerBuilder::tls) was: here the stream has to speak it
     /// (`Tls::accept`).
     pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
-        self.check_rules()?;
+        self.check()?;
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
             let text = "websocket() speaks no TLS over the stream it is given: leave .tls(…) out, \
@@ -289,7 +290,7 @@ impl ServerBuilder {
         handler: Option<Handler>,
         accepting: bool,
     ) -> io::Result<Arc<Hub>> {
-        self.check_rules()?;
+        self.check()?;
         self.bound_by_descriptors();
         self.limits.bound_times();
         self.settle_compression();
@@ -321,9 +322,11 @@ impl ServerBuilder {
         )
     }
 
-    fn check_rules(&self) -> io::Result<()> {
-        let valid = self.rules.check();
-        valid.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
+    fn check(&self) -> io::Result<()> {
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        (self.limits.check())
+            .map_err(|error| invalid(Box::<dyn Error + Send + Sync>::from(error)))?;
+        (self.rules.check()).map_err(|error| invalid(error.to_string().into()))
     }
 
     /// The most memory that peers can make the server hold.

@@ -23,8 +23,8 @@ pub enum HandshakeError {
     /// [`Refusal::status`] is one. The text says what to send, or what to set. Remedy here: drop the
     /// stream, and serve the next one.
     Refused(Refusal),
-    /// The stream failed; or ([`io::ErrorKind::InvalidInput`]) a host, origin or subprotocol that
-    /// was set could never match, and the text says how to write it.
+    /// The stream failed; or ([`io::ErrorKind::InvalidInput`]) nothing could work with a limit that
+    /// was set, or a host, origin or subprotocol could never match, and the text says how to write it.
     Io(io::Error),
 }
 

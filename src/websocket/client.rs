@@ -52,6 +52,7 @@ impl<S: Read + Write> WebSocket<S> {
         R: TryInto<ClientRequest, Error: Into<ClientError>>,
     {
         let request: ClientRequest = request.try_into().map_err(Into::into)?;
+        request.limits().check()?;
         let deadline = Instant::now() + request.limits().handshake_timeout;
         let opened = open(&mut stream, &request, deadline)?;
         Ok(opened.websocket(stream))

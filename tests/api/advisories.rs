@@ -426,7 +426,8 @@ fn cve_2020_35896_echo_to_a_peer_that_never_reads_is_bounded() {
     assert_serves(&app);
 }
 
-/// daphne: a limit of 0 meant none.
+/// daphne: a limit of 0 meant none. Here it means that nothing passes, or one at a time where something must; and where
+/// nothing could work, it is refused: `limits.rs` has all of them.
 #[test]
 fn cve_2026_44545_zero_is_no_way_to_say_unlimited() {
     let zero = |change: fn(&mut Limits)| {
@@ -434,35 +435,8 @@ fn cve_2026_44545_zero_is_no_way_to_say_unlimited() {
         change(&mut limits);
         App::echo(with_limits(limits))
     };
-    let request = upgrade("localhost", "/", "");
     let app = zero(|limits| limits.max_message = 0);
     assert_eq!(close_code(&app, frame(true, 1, b"x")), 1009);
-    let app = zero(|limits| limits.max_fragments = 0);
-    let two = [frame(false, 1, b"x"), frame(true, 0, b"x")].concat();
-    assert_eq!(close_code(&app, two), 1008);
-    let app = zero(|limits| limits.max_connections = 0);
-    assert_refused(app.addr, &request, 503, &["Retry-After: 1"]);
-    let app = zero(|limits| limits.max_handshakes = 0);
-    assert_refused(app.addr, &request, 503, &["Retry-After: 1"]);
-    let app = zero(|limits| limits.max_per_address = Some(0));
-    assert_refused(app.addr, &request, 429, &[]);
-    for change in [
-        (|limits| limits.max_head = 0) as fn(&mut Limits),
-        |limits| limits.max_line = 0,
-        |limits| limits.max_headers = 0,
-        |limits| limits.max_target = 0,
-    ] {
-        let app = zero(change);
-        let status = status_of(&refusal(app.addr, &request));
-        assert!(matches!(status, 414 | 431), "{status}");
-    }
-    // Times: none is left.
-    let app = zero(|limits| limits.handshake_timeout = Duration::ZERO);
-    read_to_close(&mut dial(app.addr));
-    assert_eq!(app.handle.stats().opened, 0);
-    let app = zero(|limits| limits.assembly_timeout = Duration::ZERO);
-    assert_eq!(close_code(&app, frame(false, 1, b"x")), 1008);
-    // Where one must pass at least, one does: of the application's credit, and of the outbox.
     let app = zero(|limits| {
         limits.inbound_total = 0;
         limits.inbound_per_connection = 0;

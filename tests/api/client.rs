@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use crate::support::hostile::{SWITCHING, accept_of, header};
 use crate::support::scripted::Scripted;
@@ -15,6 +16,9 @@ use wshub::{
     ClientError, ClientRequest, CloseEvent, Error, InvalidAnswer, InvalidHeader, InvalidUrl,
     Limits, Server, Violation, WebSocket, testing,
 };
+
+/// The shortest time that limits take.
+const SHORT: Duration = Duration::from_millis(1);
 
 /// A stream whose other end answers the opening handshake as it is told to, `{accept}` replaced by
 /// what belongs there, and then follows a script.
@@ -533,11 +537,13 @@ fn an_answer_that_does_not_come() {
 
     // A server that dribbles is left at the deadline, however patient the stream is.
     let limits = Limits {
-        handshake_timeout: std::time::Duration::ZERO,
+        handshake_timeout: SHORT,
         ..Limits::default()
     };
     let request = ClientRequest::new("ws://localhost/").unwrap();
-    let stream = Scripted::default().then_bytewise("HTTP/1.1 101 x\r\n");
+    let stream = Scripted::default()
+        .slowly(2 * SHORT)
+        .then_bytewise("HTTP/1.1 101 x\r\n");
     let outcome = WebSocket::client(stream, request.with_limits(limits));
     assert!(matches!(outcome, Err(ClientError::Timeout)), "{outcome:?}");
 }

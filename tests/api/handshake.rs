@@ -989,20 +989,3 @@ fn a_handshake_whose_hook_blocks_gives_way_too() {
     assert_eq!(status_of(&refusal_on(&mut blocked)), 503);
     assert_echoes(&mut newer);
 }
-
-#[test]
-fn b08_without_threads_clients_get_503_and_the_server_lives() {
-    // A stack that no address space holds: the system refuses every thread.
-    let app = App::echo(with_limits(Limits {
-        stack_size: 1 << 47,
-        ..Limits::default()
-    }));
-    for _ in 0..10 {
-        let head = read_head(&mut dial(app.addr)).unwrap();
-        assert_eq!(status_of(&head), 503);
-    }
-    wait_until("every handshake is forgotten", || {
-        app.handle.stats().handshakes == 0
-    });
-    assert_eq!(app.handle.stats().refused["full"], 10);
-}

@@ -23,6 +23,7 @@ mod giving_way;
 mod groups;
 mod handshake;
 mod http;
+mod limits;
 mod order;
 mod own_handler;
 mod panics;

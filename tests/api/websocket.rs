@@ -13,6 +13,9 @@ use wshub::{
     SendErrorKind, Server, ServerBuilder, Violation, WebSocket, testing,
 };
 
+/// The shortest time that limits take.
+const SHORT: Duration = Duration::from_millis(1);
+
 fn request() -> String {
     upgrade("localhost", "/chat?room=7", "")
 }
@@ -189,10 +192,12 @@ fn a_handshake_that_does_not_come_is_given_up() {
 
     // The handshake's own deadline, looked at between reads.
     let limits = Limits {
-        handshake_timeout: Duration::ZERO,
+        handshake_timeout: SHORT,
         ..Limits::default()
     };
-    let mut slow = Scripted::default().then_bytewise(request());
+    let mut slow = Scripted::default()
+        .slowly(2 * SHORT)
+        .then_bytewise(request());
     let outcome = Server::builder().limits(limits).websocket(&mut slow);
     assert!(matches!(
         outcome,
@@ -467,12 +472,14 @@ fn violations_are_told_and_returned() {
 #[test]
 fn f07_a_message_that_dribbles_is_given_up() {
     let limits = Limits {
-        assembly_timeout: Duration::ZERO,
+        assembly_timeout: SHORT,
         ..Limits::default()
     };
     let builder = Server::builder().limits(limits);
     let mut ws = open_with(&builder, |script| {
-        script.then_bytewise(frame(true, 1, b"slow"))
+        script
+            .slowly(2 * SHORT)
+            .then_bytewise(frame(true, 1, b"slow"))
     });
     assert!(matches!(ws.read(), Err(Error::AssemblyTimeout)));
     assert_eq!(ws.get_mut().take_written()[..4], [0x88, 58, 0x03, 0xf0]);

@@ -60,6 +60,25 @@ fn b08_out_of_threads_and_back() {
     assert!(server.end().success());
 }
 
+#[test]
+fn b08_without_threads_clients_get_503_and_the_server_lives() {
+    const TEST: &str = "b08_without_threads_clients_get_503_and_the_server_lives";
+    if in_child() {
+        // More than there is address space: the system refuses every thread.
+        return serve_echo(Limits {
+            stack_size: 1 << 30,
+            ..Limits::default()
+        });
+    }
+    let (mut server, addr) = Child::server(TEST, "ulimit -v 1000000");
+    for _ in 0..10 {
+        let head = read_head(&mut dial(addr)).unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    }
+    assert_eq!(server.refused("full"), 10);
+    assert!(server.end().success());
+}
+
 /// `thread::spawn` panics where the system has no thread to give; `Builder::spawn` says so.
 #[test]
 fn b08_no_thread_is_started_in_the_way_that_panics() {

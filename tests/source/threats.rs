@@ -3,7 +3,7 @@
 //! (`grep -rn "fn NAME" src tests`).
 //!
 //! Rows: H opening handshake, F frames and messages, B back pressure, threads and the system, T TLS, X
-//! compression, `2b.N` further triggers, and the advisories by their ids.
+//! compression, M what people met, `2b.N` further triggers, and the advisories by their ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -41,6 +41,12 @@ const NUMBERED: [(&str, u32); 6] = [
     ("X", 4),
     ("2b.", 38),
 ];
+
+/// Rows M, what people met, as far as they are in the table.
+const MET: &str = "
+M6
+M8
+";
 
 /// For each row, or rows that go together: what it is about, then its tests, or with a dash the reason
 /// why there is none for it, or for a part of it.
@@ -613,6 +619,19 @@ X4: memory of a connection
     x04_memory_goes_with_silence_and_after_a_long_message
     x04_nothing_is_compressed_by_default
     x04_spare_compressors_are_few
+M6: zero, one and the maximum in each field of the limits
+    m06_a_client_works_with_them_or_refuses_them_by_name
+    m06_a_server_works_with_the_extremes_of_each_limit_or_refuses_them_by_name
+    m06_a_stream_of_ones_own_works_with_them_or_refuses_them_by_name
+    m06_the_least_head_lets_a_client_in
+M8: requests that are odd and valid, and bodies whose end nobody knows
+    m08_a_body_whose_end_nobody_knows_gets_400
+    m08_a_later_minor_version_is_served_as_1_1
+    m08_a_path_may_begin_with_two_slashes
+    m08_codings_whose_last_is_not_chunked
+    m08_one_empty_line_in_front_is_ignored
+    m08_requests_that_are_odd_and_valid_are_served
+    m08_the_empty_line_in_front_counts
 CVE-2026-1526 CVE-2018-1000518 CVE-2026-39804 CVE-2026-54464 CVE-2026-54490 CVE-2026-102467 CVE-2026-15709 2b.19: bombs (NATS CVE-2026-27571, too), and limits on the compressed size
     x01_cve_2018_1000518_a_bomb_gets_1009
     x01_a_bomb_costs_no_more_than_the_limit
@@ -640,6 +659,7 @@ fn rows() -> BTreeSet<String> {
         .flat_map(|(letter, last)| (1..=*last).map(move |n| format!("{letter}{n}")));
     numbered
         .chain(ADVISORIES.split_whitespace().map(str::to_owned))
+        .chain(MET.split_whitespace().map(str::to_owned))
         .collect()
 }
 
@@ -749,7 +769,7 @@ fn rows_named_by(test: &str) -> Vec<String> {
 /// `h07` is row 7 of H.
 fn row_number(word: &str) -> Option<(String, u32)> {
     let (letter, number) = word.split_at_checked(1)?;
-    let is_row = "hfbtx".contains(letter) && number.len() == 2;
+    let is_row = "hfbmtx".contains(letter) && number.len() == 2;
     let number = number.parse().ok().filter(|_| is_row)?;
     Some((letter.to_uppercase(), number))
 }

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
 
 #[derive(Default)]
 pub struct Scripted {
     reads: VecDeque<Result<Vec<u8>, ErrorKind>>,
     writes: VecDeque<Result<usize, ErrorKind>>,
     pub written: Vec<u8>,
+    pause: Duration,
 }
 
 impl Scripted {
@@ -25,6 +27,12 @@ impl Scripted {
     pub fn then_bytewise(mut self, bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref().iter();
         self.reads.extend(bytes.map(|&byte| Ok(vec![byte])));
+        self
+    }
+
+    /// Every read takes so long.
+    pub fn slowly(mut self, pause: Duration) -> Self {
+        self.pause = pause;
         self
     }
 
@@ -49,6 +57,7 @@ impl Scripted {
 
 impl Read for Scripted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        std::thread::sleep(self.pause);
         let Some(bytes) = self.reads.pop_front() else {
             return Ok(0);
         };
