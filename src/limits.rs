@@ -39,12 +39,11 @@ pub struct Limits {
     /// peers share one.
     pub max_per_address: Option<usize>,
 
-    /// Bytes of a request head; a longer one gets 431. Default 16 KiB: browsers send up to 4 KiB of
-    /// cookies, and the target may take 8. Never more than 65,535.
+    /// Bytes of a request head, in however many lines; a longer one gets 431. Default 16 KiB: the
+    /// longest target, and 8 KiB of cookies. Browsers send the cookies of a host to all its ports, up
+    /// to 50 of 4 KiB each (RFC 6265 section 6.1): raise it where the host's pages set more. Never more
+    /// than 65,535.
     pub max_head: usize,
-    /// Bytes of one line of the head; a longer header gets 431. Default 8 KiB: a request line with the
-    /// longest target fits.
-    pub max_line: usize,
     /// Bytes of the request target, path and query; a longer one gets 414. Default 8,000: RFC 9112
     /// section 3 asks for at least that.
     pub max_target: usize,
@@ -151,7 +150,6 @@ impl Default for Limits {
             max_handshakes: 64,
             max_per_address: None,
             max_head: 16 << 10,
-            max_line: 8 << 10,
             max_target: 8_000,
             max_headers: 100,
             handshake_timeout: Duration::from_secs(10),
@@ -175,9 +173,8 @@ impl Default for Limits {
 /// A shorter wait would end before the system lets anybody be heard, or never end to ask for more.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// What an opening handshake needs: its head with a short host and nothing else is 140 bytes in 5
-/// header lines, the longest of them the key's with 43.
+/// header lines.
 const LEAST_HEAD: usize = 256;
-const LEAST_LINE: usize = 64;
 const LEAST_HEADERS: usize = 5;
 /// wshub takes less than half of it, TLS and compression in a debug build included.
 const LEAST_STACK: usize = 128 << 10;
@@ -217,7 +214,6 @@ impl Limits {
             max_handshakes,
             max_per_address,
             max_head,
-            max_line,
             max_target,
             max_headers,
             handshake_timeout,
@@ -242,7 +238,6 @@ impl Limits {
         at_least("max_handshakes", *max_handshakes, 1)?;
         at_least("max_per_address", max_per_address.unwrap_or(1), 1)?;
         at_least("max_head", *max_head, LEAST_HEAD)?;
-        at_least("max_line", *max_line, LEAST_LINE)?;
         at_least("max_target", *max_target, 1)?;
         at_least("max_headers", *max_headers, LEAST_HEADERS)?;
         at_least("handshake_timeout", *handshake_timeout, SHORTEST)?;
@@ -258,7 +253,6 @@ impl Limits {
     pub(crate) fn head(&self) -> HeadLimits {
         HeadLimits {
             max_head: self.max_head,
-            max_line: self.max_line,
             max_target: self.max_target,
             max_headers: self.max_headers,
         }

@@ -9,7 +9,6 @@ use crate::handshake::{Refusal, Request};
 pub fn head(data: &[u8]) {
     let narrow = HeadLimits {
         max_head: 200,
-        max_line: 60,
         max_target: 20,
         max_headers: 4,
     };

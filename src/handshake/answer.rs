@@ -27,11 +27,6 @@ pub enum InvalidAnswer {
         /// Bytes allowed.
         limit: usize,
     },
-    /// A line of it is longer than [`Limits::max_line`](crate::Limits::max_line).
-    LineTooLong {
-        /// Bytes allowed.
-        limit: usize,
-    },
     /// It has more header lines than [`Limits::max_headers`](crate::Limits::max_headers).
     TooManyHeaders {
         /// Lines allowed.
@@ -88,10 +83,6 @@ impl fmt::Display for InvalidAnswer {
                 f,
                 "the head of the answer is longer than {limit} bytes; raise max_head if that is \
                  meant"
-            ),
-            Self::LineTooLong { limit } => write!(
-                f,
-                "a line of the answer is longer than {limit} bytes; raise max_line if that is meant"
             ),
             Self::TooManyHeaders { limit } => write!(
                 f,
@@ -191,11 +182,6 @@ impl AnswerScanner {
                 ));
             }
             (false, b'\r') => self.after_cr = true,
-            (false, _) if self.seen - self.line_start > self.limits.max_line => {
-                return Err(InvalidAnswer::LineTooLong {
-                    limit: self.limits.max_line,
-                });
-            }
             (false, b'\t' | 0x20..=0x7e | 0x80..=0xff) => {}
             (false, _) => {
                 return Err(InvalidAnswer::Malformed(

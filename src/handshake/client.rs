@@ -244,8 +244,8 @@ impl ClientRequest {
     }
 
     /// The limits of the connection: the head of the answer ([`max_head`](Limits::max_head),
-    /// [`max_line`](Limits::max_line), [`max_headers`](Limits::max_headers)), messages, times and heartbeat. Those that
-    /// concern a whole server do not count here.
+    /// [`max_headers`](Limits::max_headers)), messages, times and heartbeat. Those that concern a whole server do not
+    /// count here.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;

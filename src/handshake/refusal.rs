@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::request::WIDEST_HEAD;
 use super::response::{Reject, Response, reason_phrase};
 
 /// Characters of a peer's text that are shown.
@@ -26,22 +27,17 @@ const EXCERPT_CHARS: usize = 64;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The head did not end within the limit. 431.
+    /// The head did not end within [`max_head`](crate::Limits::max_head). 431.
     HeadTooLarge {
         /// Bytes allowed.
         limit: usize,
     },
-    /// One header line is longer than the limit. 431.
-    LineTooLong {
-        /// Bytes allowed.
-        limit: usize,
-    },
-    /// There are more header lines than the limit. 431.
+    /// There are more header lines than [`max_headers`](crate::Limits::max_headers). 431.
     TooManyHeaders {
         /// Lines allowed.
         limit: usize,
     },
-    /// The request target, or the line it stands in, is longer than the limit. 414.
+    /// The request target is longer than [`max_target`](crate::Limits::max_target). 414.
     TargetTooLong {
         /// Bytes allowed.
         limit: usize,
@@ -140,9 +136,7 @@ impl Refusal {
             Self::TargetTooLong { .. } => 414,
             Self::UpgradeOverHttp10 | Self::UpgradeMissing | Self::UpgradeRequired => 426,
             Self::WebSocketVersion { .. } => 426,
-            Self::HeadTooLarge { .. } | Self::LineTooLong { .. } | Self::TooManyHeaders { .. } => {
-                431
-            }
+            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
             Self::HookPanicked | Self::SubprotocolNotOffered { .. } => 500,
             Self::TooManyFromAddress => 429,
             Self::Full | Self::Evicted | Self::ShuttingDown => 503,
@@ -161,9 +155,7 @@ impl Refusal {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::HeadTooLarge { .. } | Self::LineTooLong { .. } | Self::TooManyHeaders { .. } => {
-                "head_too_large"
-            }
+            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => "head_too_large",
             Self::TargetTooLong { .. } => "target_too_long",
             Self::Malformed(_) => "malformed",
             Self::HttpVersion => "http_version",
@@ -221,17 +213,19 @@ impl fmt::Display for Refusal {
         match self {
             Self::HeadTooLarge { limit } => write!(
                 f,
-                "the request head is longer than {limit} bytes; send fewer cookies"
+                "the request head is longer than {limit} bytes; send fewer cookies{}",
+                match *limit < WIDEST_HEAD {
+                    true => ", or raise max_head",
+                    false => "",
+                }
             ),
-            Self::LineTooLong { limit } => {
-                write!(f, "a header line is longer than {limit} bytes; shorten it")
-            }
-            Self::TooManyHeaders { limit } => {
-                write!(f, "there are more than {limit} header lines; send fewer")
-            }
+            Self::TooManyHeaders { limit } => write!(
+                f,
+                "there are more than {limit} header lines; send fewer, or raise max_headers"
+            ),
             Self::TargetTooLong { limit } => write!(
                 f,
-                "the request target is too long, the limit is {limit} bytes"
+                "the request target is longer than {limit} bytes; shorten it, or raise max_target"
             ),
             Self::Malformed(problem) => write!(f, "malformed request: {problem}"),
             Self::HttpVersion => f.write_str("only HTTP/1.1 and HTTP/1.0 are spoken here"),

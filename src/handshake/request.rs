@@ -24,26 +24,25 @@ const SINGLE_HEADERS: [(&str, &str); 4] = [
     ),
 ];
 
-/// How large the head of a request may be. A head is never larger than 65,535 bytes, whatever `max_head` says.
+/// Bytes of the longest head that is taken, whatever `max_head` says: its spans have 16 bits.
+pub(crate) const WIDEST_HEAD: usize = u16::MAX as usize;
+
+/// How large the head of a request may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HeadLimits {
-    /// Bytes of the whole head, its blank line included. 16 KiB: cookies take up to 4 KiB, the target up to 8.
+    /// Bytes of the whole head, its blank line included. 16 KiB: a target of 8,000, and cookies of as much.
     pub(crate) max_head: usize,
-    /// Bytes of one line, without its CRLF. 8 KiB: RFC 9112 3 wants request lines of 8,000 bytes to work.
-    pub(crate) max_line: usize,
-    /// Bytes of the request target. 8,000, for the same sentence of RFC 9112 3.
+    /// Bytes of the request target. 8,000: RFC 9112 3 wants request lines of that length to work.
     pub(crate) max_target: usize,
     /// Header lines. 100: what others count, several times what a browser sends.
     pub(crate) max_headers: usize,
 }
 
 impl HeadLimits {
-    /// The widest limits whose spans fit in 16 bits.
     const WIDEST: Self = Self {
-        max_head: u16::MAX as usize,
-        max_line: u16::MAX as usize,
-        max_target: u16::MAX as usize,
-        max_headers: u16::MAX as usize,
+        max_head: WIDEST_HEAD,
+        max_target: WIDEST_HEAD,
+        max_headers: WIDEST_HEAD,
     };
 }
 
@@ -51,7 +50,6 @@ impl Default for HeadLimits {
     fn default() -> Self {
         Self {
             max_head: 16 * 1024,
-            max_line: 8 * 1024,
             max_target: 8000,
             max_headers: 100,
         }
@@ -83,7 +81,7 @@ pub(crate) struct HeadScanner {
 impl HeadScanner {
     /// A scanner for one head.
     pub(crate) fn new(limits: HeadLimits) -> Self {
-        let max_head = limits.max_head.min(HeadLimits::WIDEST.max_head);
+        let max_head = limits.max_head.min(WIDEST_HEAD);
         Self {
             limits: HeadLimits { max_head, ..limits },
             seen: 0,
@@ -136,20 +134,16 @@ impl HeadScanner {
     }
 
     fn take_content(&mut self, byte: u8) -> Result<(), Refusal> {
-        let column = self.seen.saturating_sub(1).saturating_sub(self.line_start);
-        let limit = self.limits.max_line;
         match self.line {
-            0 if column >= limit => Err(Refusal::TargetTooLong { limit }),
-            0 => self.take_request_line_byte(byte, column),
-            _ if column >= limit => Err(Refusal::LineTooLong { limit }),
-            _ => self.take_header_byte(byte, column),
+            0 => self.take_request_line_byte(byte),
+            _ => self.take_header_byte(byte),
         }
     }
 
-    fn take_request_line_byte(&mut self, byte: u8, column: usize) -> Result<(), Refusal> {
+    fn take_request_line_byte(&mut self, byte: u8) -> Result<(), Refusal> {
         if self.maybe_tls {
-            return match (column, byte) {
-                (1, 0x03) => Err(Refusal::TlsOnPlainPort),
+            return match (self.seen, byte) {
+                (2, 0x03) => Err(Refusal::TlsOnPlainPort),
                 _ => Err(CONTROL_IN_REQUEST_LINE),
             };
         }
@@ -188,17 +182,16 @@ impl HeadScanner {
         Ok(())
     }
 
-    fn take_header_byte(&self, byte: u8, column: usize) -> Result<(), Refusal> {
+    fn take_header_byte(&self, byte: u8) -> Result<(), Refusal> {
+        let is_first = self.seen == self.line_start + 1;
         match byte {
             // RFC 9112 2.2 and 5.2: space before the first header, and folded lines.
-            b' ' | b'\t' if column == 0 => Err(Refusal::Malformed(
+            b' ' | b'\t' if is_first => Err(Refusal::Malformed(
                 "a header line starts with a space (RFC 9112 5.2); write each header on one line",
             )),
-            _ if column == 0 && self.line > self.limits.max_headers => {
-                Err(Refusal::TooManyHeaders {
-                    limit: self.limits.max_headers,
-                })
-            }
+            _ if is_first && self.line > self.limits.max_headers => Err(Refusal::TooManyHeaders {
+                limit: self.limits.max_headers,
+            }),
             b'\t' | 0x20..=0x7e | 0x80..=0xff => Ok(()),
             // RFC 9110 5.5: CTL and NUL are invalid in a value, and no part of a name either.
             _ => Err(Refusal::Malformed(

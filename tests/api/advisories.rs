@@ -26,7 +26,6 @@ fn with_limits(limits: Limits) -> ServerBuilder {
 fn long_lines() -> Limits {
     Limits {
         max_head: 65_535,
-        max_line: 65_535,
         ..Limits::default()
     }
 }

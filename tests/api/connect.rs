@@ -266,10 +266,10 @@ const HOSTILE: &[Case] = &[
         |error| {
             matches!(
                 error,
-                ClientError::Answer(InvalidAnswer::LineTooLong { .. })
+                ClientError::Answer(InvalidAnswer::HeadTooLarge { .. })
             )
         },
-        "max_line",
+        "max_head",
     ),
     (
         |stream| {

@@ -80,7 +80,7 @@ fn h01_a_dribbling_client_gets_408_and_disturbs_nobody() {
 #[test]
 fn h02_long_heads_get_431_and_414() {
     let app = App::echo(Server::builder());
-    let line = format!("X: {}\r\n", "a".repeat(9 << 10));
+    let line = format!("X: {}\r\n", "a".repeat(17 << 10));
     assert_refused(app.addr, upgrade("localhost", "/", &line), 431, &[]);
     let lines = "X: a\r\n".repeat(101);
     assert_refused(app.addr, upgrade("localhost", "/", &lines), 431, &[]);
@@ -89,6 +89,27 @@ fn h02_long_heads_get_431_and_414() {
     let target = format!("/{}", "a".repeat(8_000));
     assert_refused(app.addr, upgrade("localhost", &target, ""), 414, &[]);
     assert_eq!(app.handle.stats().refused["head_too_large"], 3);
+}
+
+/// RFC 6265 6.1: cookies of 4,096 bytes, and those of a host go to all its ports.
+#[test]
+fn m08_a_line_of_cookies_is_as_long_as_the_head_may_be() {
+    let cookies = |count: usize| {
+        let cookie = format!("c={}; ", "v".repeat(4_092));
+        let line = format!("Cookie: {}\r\n", cookie.repeat(count));
+        upgrade("localhost", "/", &line)
+    };
+    let limits = Limits {
+        max_head: 65_535,
+        ..Limits::default()
+    };
+    let raised = App::echo(Server::builder().limits(limits));
+    assert_eq!(status(raised.addr, cookies(15)), 101);
+    let app = App::echo(Server::builder());
+    assert_eq!(status(app.addr, cookies(3)), 101);
+    let answer = refusal(app.addr, cookies(5));
+    assert_eq!(status_of(&answer), 431);
+    assert!(answer.contains("raise max_head"), "{answer}");
 }
 
 /// A plain upgrade request with a line added behind Host.

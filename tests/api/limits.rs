@@ -69,7 +69,6 @@ fn extremes() -> Vec<(&'static str, Limits)> {
         max_handshakes,
         max_per_address,
         max_head,
-        max_line,
         max_target,
         max_headers,
         handshake_timeout,
@@ -244,7 +243,6 @@ fn m06_a_client_works_with_them_or_refuses_them_by_name() {
 fn m06_the_least_head_lets_a_client_in() {
     let least = Limits {
         max_head: 256,
-        max_line: 64,
         max_headers: 5,
         max_target: 1,
         ..Limits::default()

@@ -127,7 +127,7 @@ fn a_builder_gives_subprotocols_and_the_hook() {
 #[test]
 fn who_is_refused_gets_a_whole_answer_and_the_caller_the_reason() {
     let upgrade = |headers: &str| upgrade("localhost", "/", headers);
-    let long = format!("Cookie: {}\r\n", "x".repeat(9_000));
+    let long = format!("Cookie: {}\r\n", "x".repeat(17_000));
     for (sent, status, reason) in [
         (upgrade("Origin: https://evil.example\r\n"), 403, "origin"),
         (

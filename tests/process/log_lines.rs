@@ -143,6 +143,33 @@ fn h12_a_tls_client_on_a_plain_port_is_told_apart() {
 }
 
 #[test]
+fn m08_what_is_too_long_names_its_limit() {
+    let _turn = begin();
+    let app = App::echo(Server::builder());
+    let too_long = [
+        ("/", "X: a\r\n".repeat(101), "raise max_headers"),
+        (
+            "/",
+            format!("X: {}\r\n", "a".repeat(17 << 10)),
+            "raise max_head\n",
+        ),
+        (
+            &*format!("/{}", "a".repeat(8_000)),
+            String::new(),
+            "raise max_target",
+        ),
+    ];
+    for (path, headers, said) in too_long {
+        let answer = exchange(app.addr, upgrade("localhost", path, &headers));
+        assert!(answer.contains(said), "{answer}");
+        assert_eq!(
+            count(Level::Info, answer.trim_end().lines().last().unwrap()),
+            1
+        );
+    }
+}
+
+#[test]
 fn b09_a_flood_of_refusals_is_a_few_lines() {
     let _turn = begin();
     let app = App::echo(Server::builder());

@@ -48,6 +48,10 @@ fn the_messages_it_explains_are_those_of_the_code() {
     ] {
         assert_quoted(&violation.to_string());
     }
+    let too_large = Refusal::HeadTooLarge {
+        limit: limits.max_head,
+    };
+    assert_quoted(&too_large.to_string());
     assert_quoted(&Error::SlowConsumer.to_string());
     assert_quoted(&Error::PongTimeout.to_string());
     assert_quoted(&SendErrorKind::Closed.to_string());
@@ -69,7 +73,6 @@ fn the_table_of_limits_holds_the_defaults() {
         ("max_handshakes", grouped(limits.max_handshakes)),
         ("max_per_address", none(limits.max_per_address)),
         ("max_head", bytes(limits.max_head)),
-        ("max_line", bytes(limits.max_line)),
         (
             "max_target",
             format!("{} bytes", grouped(limits.max_target)),

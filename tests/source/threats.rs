@@ -58,7 +58,7 @@ H1: a request that comes slowly, or not at all
 H2: a head that is too long
     h02_a_head_limit_beyond_16_bits_is_cut_to_them
     h02_a_head_of_exactly_the_limit_passes
-    h02_limits_of_line_target_lines_and_head
+    h02_limits_of_target_lines_and_head
     h02_long_heads_get_431_and_414
     h02_refused_at_the_first_byte_too_many
     cve_2023_43669_header_dribble_is_never_scanned_twice

@@ -6,7 +6,6 @@ fn every_refusal() -> Vec<Refusal> {
     let sent = "x".to_owned();
     vec![
         Refusal::HeadTooLarge { limit: 1 },
-        Refusal::LineTooLong { limit: 1 },
         Refusal::TooManyHeaders { limit: 1 },
         Refusal::TargetTooLong { limit: 1 },
         Refusal::Malformed("bad"),
@@ -384,10 +383,6 @@ fn every_answer_that_opens_nothing_says_what_to_do() {
         (
             InvalidAnswer::HeadTooLarge { limit: 7 },
             "7 bytes; raise max_head",
-        ),
-        (
-            InvalidAnswer::LineTooLong { limit: 7 },
-            "7 bytes; raise max_line",
         ),
         (
             InvalidAnswer::TooManyHeaders { limit: 7 },
