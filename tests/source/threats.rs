@@ -626,12 +626,15 @@ M6: zero, one and the maximum in each field of the limits
     m06_the_least_head_lets_a_client_in
 M8: requests that are odd and valid, and bodies whose end nobody knows
     m08_a_body_whose_end_nobody_knows_gets_400
+    m08_a_line_of_cookies_is_as_long_as_the_head_may_be
     m08_a_later_minor_version_is_served_as_1_1
     m08_a_path_may_begin_with_two_slashes
     m08_codings_whose_last_is_not_chunked
     m08_one_empty_line_in_front_is_ignored
+    m08_one_line_may_fill_the_head
     m08_requests_that_are_odd_and_valid_are_served
     m08_the_empty_line_in_front_counts
+    m08_what_is_too_long_names_its_limit
 CVE-2026-1526 CVE-2018-1000518 CVE-2026-39804 CVE-2026-54464 CVE-2026-54490 CVE-2026-102467 CVE-2026-15709 2b.19: bombs (NATS CVE-2026-27571, too), and limits on the compressed size
     x01_cve_2018_1000518_a_bomb_gets_1009
     x01_a_bomb_costs_no_more_than_the_limit
