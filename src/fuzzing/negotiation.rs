@@ -118,7 +118,7 @@ impl<'a> Reading<'a> {
         self.list(name).iter().any(is)
     }
 
-    /// The row of THREATS 1.1 that speaks against a 101.
+    /// The row of `tests/threats.md` that speaks against a 101.
     fn against_upgrade(&self, rules: &Rules) -> Option<&'static str> {
         let [method, target, version] = self.0.first[..] else {
             return Some("not a request line");

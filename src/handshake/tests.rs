@@ -1,4 +1,4 @@
-//! The handshake: each row of the threats by its number, each sample by its letter.
+//! The handshake: each row of `tests/threats.md` by its number, each sample of `samples` by its letter.
 
 #[cfg(feature = "deflate")]
 mod deflate;

@@ -1,5 +1,5 @@
 //! Every rule of the protocol by bytes in and values out: each stream is delivered whole, in two parts split at every
-//! point, and byte by byte, and has to give the same events. Tests are named after the rows of the threat list.
+//! point, and byte by byte, and has to give the same events. Tests are named after the rows of `tests/threats.md`.
 
 mod closing;
 mod keepalive;

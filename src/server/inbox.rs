@@ -317,7 +317,7 @@ impl Inbox {
     }
 
     /// Waits until the application has made room. Without a deadline by design: nobody is dropped
-    /// because the application is slow (rule 8), and a shutdown ends the wait.
+    /// because the application is slow (row B5 of `tests/threats.md`), and a shutdown ends the wait.
     fn wait_for_credit(&self, connection: &Connection, cost: usize) -> Result<(), Discarding> {
         let account = connection.account();
         let mut gate = lock(&account.gate);

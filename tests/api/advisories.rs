@@ -1,6 +1,5 @@
-//! Public advisories about WebSocket and HTTP servers, each replayed by its own trigger against a
-//! running server. `tests/source/threats.rs` says which test stands for which advisory, and which ones cannot
-//! apply.
+//! Public advisories about WebSocket and HTTP servers, each replayed by its own trigger against a running server.
+//! `tests/threats.md` says which test stands for which advisory.
 
 use std::fs;
 use std::io::Write;
