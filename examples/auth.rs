@@ -18,9 +18,13 @@ const PAGE: &str = include_str!("auth.html");
 /// Who sends a token as a subprotocol offers this one, too, and gets it as the answer: never the token.
 const SUBPROTOCOL: &str = "hub.auth";
 const COOKIE: &str = "hub_token";
+const SHORTEST_TOKEN: usize = 16;
+const HOW_TO_SET_TOKENS: &str = "Set HUB_TOKENS to a name and a token of at least 16 letters and digits for each user, as in:\n\
+     export HUB_TOKENS=\"ada:$(openssl rand -hex 16) bob:$(openssl rand -hex 16)\"";
 
 fn main() -> ExitCode {
-    support::run(|addr| {
+    let about = format!("{HOW_TO_SET_TOKENS}\n");
+    support::run_with("[ADDRESS]", &about, |addr| {
         let users = Arc::new(Users::from_env()?);
         let at_the_door = users.clone();
         let server = Server::builder()
@@ -145,13 +149,12 @@ impl Users {
     /// From the environment: not from the program's text, nor from its arguments, which everybody on the machine can list.
     fn from_env() -> io::Result<Self> {
         let tokens = std::env::var("HUB_TOKENS").unwrap_or_default();
-        let users: Option<Vec<_>> = tokens.split_whitespace().map(user).collect();
-        users.filter(|users| !users.is_empty()).map(Users).ok_or_else(|| {
-            io::Error::other(
-                "HUB_TOKENS does not say who may come in; set it to a name and a token of at least 16 letters and \
-                 digits for each user, as in: export HUB_TOKENS=\"ada:$(openssl rand -hex 16) bob:$(openssl rand -hex 16)\"",
-            )
-        })
+        let users: Result<Vec<_>, String> = tokens.split_whitespace().map(user).collect();
+        let users = users.and_then(|users| match users.is_empty() {
+            true => Err("it does not say who may come in".to_owned()),
+            false => Ok(Users(users)),
+        });
+        users.map_err(|why| io::Error::other(format!("HUB_TOKENS: {why}. {HOW_TO_SET_TOKENS}")))
     }
 
     /// Whose token it is, and how it came; or, for the log, what was wrong.
@@ -165,9 +168,20 @@ impl Users {
     }
 }
 
-/// `ada:0badcafe…`; letters and digits are the same in a header, a cookie, a query and a subprotocol.
-fn user(text: &str) -> Option<(String, String)> {
-    let (name, token) = text.split_once(':')?;
-    let is_token = token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (!name.is_empty() && is_token).then(|| (name.to_owned(), token.to_owned()))
+/// `ada:0badcafe…`; letters and digits are the same in a header, a cookie, a query and a subprotocol. What is wrong is
+/// said without the token.
+fn user(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        None | Some(("", _)) => {
+            Err("there is something that is not a name, a colon and a token".to_owned())
+        }
+        Some((name, token)) if token.len() < SHORTEST_TOKEN => Err(format!(
+            "the token of {name} is too short, with {} characters of at least {SHORTEST_TOKEN}",
+            token.len()
+        )),
+        Some((name, token)) if !token.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Err(
+            format!("the token of {name} holds something else than letters and digits"),
+        ),
+        Some((name, token)) => Ok((name.to_owned(), token.to_owned())),
+    }
 }

@@ -29,12 +29,27 @@ const LONGEST_LINE: u64 = 16 << 20;
 /// After a signal: longer than the closing handshake may take.
 const LAST_RESORT: Duration = Duration::from_secs(7);
 
+const USAGE: &str = "usage: client [URL]\n\
+    Connects to URL, ws://127.0.0.1:9001/ by default, sends the lines of its input and prints what comes.";
+
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let url = std::env::args_os().nth(1);
-    let url = url.unwrap_or_else(|| "ws://127.0.0.1:9001/".into());
-    let url = url.to_string_lossy();
-    match wshub::connect(&*url) {
+    let given: Vec<_> = std::env::args_os().skip(1).collect();
+    let url = given.first().map(|url| url.to_string_lossy());
+    match url.as_deref() {
+        Some("-h" | "--help") => {
+            // Where nobody reads it nobody asked for it.
+            let _ = writeln!(io::stdout(), "{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Some(option) if option.starts_with('-') => {
+            return fail(&format!("there is no option {option}\n{USAGE}"));
+        }
+        _ if given.len() > 1 => return fail(&format!("too many arguments\n{USAGE}")),
+        _ => {}
+    }
+    let url = url.as_deref().unwrap_or("ws://127.0.0.1:9001/");
+    match wshub::connect(url) {
         Ok(client) => talk(client).unwrap_or_else(|error| fail(&error.to_string())),
         Err(error) => fail(&format!("cannot connect to {url}: {error}")),
     }

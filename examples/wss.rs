@@ -12,7 +12,9 @@ use std::process::ExitCode;
 use wshub::{Event, Server, Tls};
 
 fn main() -> ExitCode {
-    support::run(|addr| {
+    let about =
+        "CERTIFICATE and KEY are PEM files; without them it makes a certificate for localhost.\n";
+    support::run_with("[ADDRESS [CERTIFICATE KEY]]", about, |addr| {
         let tls = certificate()?;
         let server = Server::builder().tls(&tls).bind(addr)?;
         support::announce_as("wss", server.local_addr()?, server.handle())?;

@@ -19,24 +19,60 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Turns the log on (RUST_LOG=info shows who came and who was refused), runs the example on the
 /// address of the command line, and says in plain words what went wrong.
+#[allow(dead_code)] // Some examples take more than an address.
 pub fn run(example: impl FnOnce(&str) -> io::Result<()>) -> ExitCode {
-    let addr = std::env::args_os()
-        .nth(1)
-        .unwrap_or_else(|| "127.0.0.1:9001".into());
-    let addr = addr.to_string_lossy();
+    run_with("[ADDRESS]", "", example)
+}
+
+/// As [`run`], for an example that takes these arguments, and says this about them in `--help`.
+pub fn run_with(
+    arguments: &str,
+    about: &str,
+    example: impl FnOnce(&str) -> io::Result<()>,
+) -> ExitCode {
+    let given: Vec<_> = std::env::args_os().skip(1).collect();
+    let addr = given.first().map(|addr| addr.to_string_lossy());
+    match addr.as_deref() {
+        Some("-h" | "--help") => {
+            say(&usage(arguments, about));
+            return ExitCode::SUCCESS;
+        }
+        Some(option) if option.starts_with('-') => {
+            return fail(&format!(
+                "there is no option {option}\n{}",
+                usage(arguments, about)
+            ));
+        }
+        _ if given.len() > arguments.split(' ').count() => {
+            return fail(&format!("too many arguments\n{}", usage(arguments, about)));
+        }
+        _ => {}
+    }
     let served = start_log().and_then(|log| {
-        let served = example(&addr);
+        let served = example(addr.as_deref().unwrap_or("127.0.0.1:9001"));
         log.finish();
         served
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Where there is nobody to tell, the exit status says it.
-            let _ = writeln!(io::stderr(), "cannot serve on {addr}: {}", explain(&error));
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error.to_string()),
     }
+}
+
+fn usage(arguments: &str, about: &str) -> String {
+    format!(
+        "usage: {} {arguments}\n\
+         ADDRESS is where to listen: 127.0.0.1:9001 by default, 127.0.0.1:0 for any free port, 0.0.0.0:9001 for everybody\n\
+         in this machine's networks. {about}With RUST_LOG=info in the environment it says who comes and who is refused.\n\
+         Ctrl-C ends it.",
+        env!("CARGO_CRATE_NAME")
+    )
+}
+
+/// Where there is nobody to tell, the exit status says it.
+fn fail(text: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{text}");
+    ExitCode::FAILURE
 }
 
 fn start_log() -> io::Result<Stderr> {
@@ -72,17 +108,5 @@ pub fn say(line: &str) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => log::warn!("standard output: {error}; {line}"),
         Err(_) => log::warn!("standard output: nobody reads it; {line}"),
-    }
-}
-
-fn explain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "the port is taken by another program; stop that one, or give another address, 127.0.0.1:0 for any free port"
-                .to_owned()
-        }
-        io::ErrorKind::InvalidInput => format!("{error}; give an address and a port, as in 127.0.0.1:9001"),
-        io::ErrorKind::PermissionDenied => format!("{error}; ports below 1024 are for root, try 9001"),
-        _ => error.to_string(),
     }
 }

@@ -107,6 +107,27 @@ pub(crate) enum NoAnswer {
     Io(io::Error),
 }
 
+/// Methods, not `From`: a compiler that lists what a public error comes from would show this type.
+impl NoAnswer {
+    pub fn of_server(self) -> ClientError {
+        match self {
+            NoAnswer::Invalid(error) => ClientError::Answer(error),
+            NoAnswer::Timeout => ClientError::Timeout,
+            NoAnswer::Left => ClientError::ServerLeft,
+            NoAnswer::Io(error) => ClientError::Io(error),
+        }
+    }
+
+    pub fn of_proxy(self) -> ProxyError {
+        match self {
+            NoAnswer::Invalid(error) => ProxyError::Answer(error),
+            NoAnswer::Timeout => ProxyError::Timeout,
+            NoAnswer::Left => ProxyError::Left,
+            NoAnswer::Io(error) => ProxyError::Io(error),
+        }
+    }
+}
+
 impl ClientError {
     /// Whether the same request may open a WebSocket another time.
     pub(crate) fn may_pass(&self) -> bool {
@@ -274,28 +295,6 @@ impl From<InvalidAnswer> for ClientError {
 impl From<ProxyError> for ClientError {
     fn from(error: ProxyError) -> Self {
         ClientError::Proxy(error)
-    }
-}
-
-impl From<NoAnswer> for ClientError {
-    fn from(none: NoAnswer) -> Self {
-        match none {
-            NoAnswer::Invalid(error) => ClientError::Answer(error),
-            NoAnswer::Timeout => ClientError::Timeout,
-            NoAnswer::Left => ClientError::ServerLeft,
-            NoAnswer::Io(error) => ClientError::Io(error),
-        }
-    }
-}
-
-impl From<NoAnswer> for ProxyError {
-    fn from(none: NoAnswer) -> Self {
-        match none {
-            NoAnswer::Invalid(error) => ProxyError::Answer(error),
-            NoAnswer::Timeout => ProxyError::Timeout,
-            NoAnswer::Left => ProxyError::Left,
-            NoAnswer::Io(error) => ProxyError::Io(error),
-        }
     }
 }
 

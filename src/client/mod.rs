@@ -251,7 +251,8 @@ fn tunnel(
         transport: stream,
         deadline,
     };
-    let (answer, buffer) = exchange(&mut until, &head, request.limits().head(), deadline)?;
+    let (answer, buffer) = exchange(&mut until, &head, request.limits().head(), deadline)
+        .map_err(|none| none.of_proxy())?;
     if !matches!(answer.status, 200..300) {
         return Err(ProxyError::Status {
             status: answer.status,

@@ -12,6 +12,7 @@ use rustix::process::{Resource, getrlimit};
 use super::accept::AcceptLoop;
 use super::hooks::Hooks;
 use super::hub::{Hub, Setup};
+use super::listen;
 use super::session::{Handler, HandlerResult, Session};
 use super::{Server, ServerHandle};
 use crate::handshake::negotiate::Rules;
@@ -160,11 +161,11 @@ impl ServerBuilder {
     /// (`net.core.somaxconn`).
     ///
     /// # Errors
-    /// When the address cannot be bound (the port is taken, the address is not this machine's), or
-    /// nothing could work with a limit that was set, or an origin, host or subprotocol could never
+    /// When the address cannot be bound (the port is taken, the address is not this machine's): the text
+    /// names it and says what to do, the source is the system's error. Or when nothing could work with a limit that was set, or an origin, host or subprotocol could never
     /// match ([`io::ErrorKind::InvalidInput`]); the text says which, and what it takes.
-    pub fn bind(self, addr: impl ToSocketAddrs) -> io::Result<Server> {
-        self.listen(TcpListener::bind(addr)?)
+    pub fn bind(self, addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Server> {
+        self.listen(listen::bind(addr)?)
     }
 
     /// As [`bind`](ServerBuilder::bind), on a listener that is bound already: from systemd, or with
@@ -220,8 +221,8 @@ impl ServerBuilder {
     /// # Errors
     /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if nothing could work with a limit that was set,
-    /// an origin, host or subprotocol could never match, or [`tls`](ServerBuilder::tls) was: here the stream has to speak it
-    /// (`Tls::accept`).
+    /// an origin, host or subprotocol could never match, or `ServerBuilder::tls` was set: here the
+    /// stream has to speak it (`Tls::accept`).
     pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
         self.check()?;
         #[cfg(feature = "tls")]
@@ -242,11 +243,15 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// As [`bind`](ServerBuilder::bind).
-    pub fn serve<F>(self, addr: impl ToSocketAddrs, handler: F) -> io::Result<ServerHandle>
+    pub fn serve<F>(
+        self,
+        addr: impl ToSocketAddrs + fmt::Debug,
+        handler: F,
+    ) -> io::Result<ServerHandle>
     where
         F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
     {
-        let (hub, addr) = self.start(TcpListener::bind(addr)?, Some(Box::new(handler)))?;
+        let (hub, addr) = self.start(listen::bind(addr)?, Some(Box::new(handler)))?;
         Ok(ServerHandle {
             hub,
             local_addr: Some(addr),

@@ -62,11 +62,10 @@ impl Incoming<'_> {
             Incoming::Binary(bytes) => bytes.len(),
         }
     }
-}
 
-impl From<Incoming<'_>> for Message {
-    fn from(incoming: Incoming<'_>) -> Self {
-        match incoming {
+    /// A method, not `From`: a compiler that lists what a message is made of would show this type.
+    pub fn to_message(&self) -> Message {
+        match *self {
             Incoming::Text(text) => text.into(),
             Incoming::Binary(bytes) => bytes.into(),
         }

@@ -10,6 +10,7 @@ pub(crate) mod hooks;
 mod http;
 pub(crate) mod hub;
 pub(crate) mod inbox;
+mod listen;
 mod opening;
 pub(crate) mod pool;
 mod refusals;
@@ -74,8 +75,9 @@ impl Server {
     /// ([`local_addr`](Server::local_addr) tells it). For anything else see [`builder`](Server::builder).
     ///
     /// # Errors
-    /// When the address cannot be bound: the port is taken, or the address is not this machine's.
-    pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Server> {
+    /// When the address cannot be bound: the port is taken, or the address is not this machine's. The
+    /// text names the address and says what to do; the source is the system's error.
+    pub fn bind(addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Server> {
         Server::builder().bind(addr)
     }
 
@@ -294,7 +296,7 @@ impl fmt::Debug for ServerHandle {
 ///
 /// # Errors
 /// As [`Server::bind`].
-pub fn serve<F>(addr: impl ToSocketAddrs, handler: F) -> io::Result<ServerHandle>
+pub fn serve<F>(addr: impl ToSocketAddrs + fmt::Debug, handler: F) -> io::Result<ServerHandle>
 where
     F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
 {

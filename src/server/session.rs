@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
         while self.ended.is_none() {
             let mut got = None;
             let parsed = self.driver.parse(|incoming| {
-                got = Some(Message::from(incoming));
+                got = Some(incoming.to_message());
                 ControlFlow::Break(())
             });
             self.more = self.driver.has_more();

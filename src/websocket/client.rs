@@ -76,7 +76,8 @@ pub(crate) fn open(
     let key = new_key()?;
     let head = request.encode(&key);
     let sent = Request::parse(&head).map_err(ClientError::Request)?;
-    let (answer, buffer) = exchange(stream, &head, request.limits().head(), deadline)?;
+    let (answer, buffer) = exchange(stream, &head, request.limits().head(), deadline)
+        .map_err(|none| none.of_server())?;
     if answer.status != 101 {
         let location = answer.header("location");
         return Err(ClientError::Status {

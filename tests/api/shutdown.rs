@@ -758,6 +758,34 @@ fn b18_a_port_that_is_taken_is_reported() {
 }
 
 #[test]
+fn an_address_that_cannot_be_bound_is_named_with_what_to_do() {
+    let taken = Server::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (addr, remedy) in [
+        (&*taken, "another address, 127.0.0.1:0 for any free port"),
+        // Documentation's own (RFC 5737): no machine has it.
+        ("192.0.2.1:9001", "give one of its own"),
+        ("127.0.0.1", "give an address and a port"),
+        ("localhost:99999", "give an address and a port"),
+        ("no such name:9001", ""),
+        ("", "give an address and a port"),
+    ] {
+        let bound = Server::bind(addr).map(drop);
+        let served = wshub::serve(addr, |_| Ok(())).map(drop);
+        for error in [bound.unwrap_err(), served.unwrap_err()] {
+            let said = error.to_string();
+            let named = format!("cannot listen on {addr}: ");
+            assert!(said.starts_with(&named), "{said}");
+            assert!(said.contains(remedy), "{said}");
+            // What the system said is its source.
+            let source = error.get_ref().unwrap().source().unwrap();
+            let source = source.downcast_ref::<std::io::Error>().unwrap();
+            assert_eq!(source.kind(), error.kind());
+        }
+    }
+}
+
+#[test]
 fn wait_returns_when_somebody_shuts_a_served_server_down() {
     let handle = builder()
         .serve("127.0.0.1:0", |mut ws| {

@@ -198,18 +198,26 @@ fn auth_answers_with_its_subprotocol_and_a_cookie_that_no_script_reads() {
 
 #[test]
 fn auth_does_not_start_without_tokens_and_says_how_to_set_them() {
-    for tokens in [
-        "",
-        "ada",
-        "ada:short",
-        &format!("ada:{ADA} bob:"),
-        &format!(":{ADA}"),
+    for (tokens, why) in [
+        ("", "does not say who may come in"),
+        ("ada", "not a name, a colon and a token"),
+        (
+            "ada:short",
+            "the token of ada is too short, with 5 characters",
+        ),
+        (&format!("ada:{ADA} bob:"), "the token of bob is too short"),
+        (
+            &format!("ada:{ADA}+"),
+            "the token of ada holds something else",
+        ),
+        (&format!(":{ADA}"), "not a name, a colon and a token"),
     ] {
         let mut command = support::example::command("auth");
         let mut process = Process::start(command.arg("127.0.0.1:0").env("HUB_TOKENS", tokens));
         assert_eq!(process.wait().code(), Some(1), "{tokens}");
         assert!(process.stdout().is_empty());
         let said = process.stderr().join("\n");
+        assert!(said.contains(why), "{said}");
         assert!(said.contains("export HUB_TOKENS="), "{said}");
         assert!(!said.contains(ADA), "{said}");
     }
@@ -310,6 +318,51 @@ fn arguments_that_cannot_be_used_are_no_panic() {
             .arg(support::example::command("echo").get_program());
         let mut process = Process::start(&mut command);
         assert_eq!(process.wait().code(), Some(1), "{:?}", process.stderr());
+    }
+}
+
+/// What an example says and how it ends, where it does not serve.
+fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = support::example::command(name);
+    let mut process = Process::start(command.args(arguments).stdin(Stdio::null()));
+    let status = process.wait();
+    let (out, err) = (process.stdout().join("\n"), process.stderr().join("\n"));
+    (status.code(), out, err)
+}
+
+#[test]
+fn every_example_says_how_it_is_used() {
+    let mut names = vec!["auth", "broadcast", "dashboard", "echo", "per_connection"];
+    if cfg!(feature = "client") {
+        names.push("client");
+    }
+    if cfg!(feature = "tls") {
+        names.push("wss");
+    }
+    for name in names {
+        let usage = format!("usage: {name} [");
+        for help in ["--help", "-h"] {
+            let (status, out, err) = run(name, &[help]);
+            assert_eq!((status, &*err), (Some(0), ""), "{name} {help}");
+            assert!(out.starts_with(&usage), "{out}");
+        }
+        for wrong in [&["--port=9001"][..], &["127.0.0.1:0", "a", "b", "c"]] {
+            let (status, out, err) = run(name, wrong);
+            assert_eq!((status, &*out), (Some(1), ""), "{name} {wrong:?}");
+            assert!(err.contains(&usage), "{err}");
+        }
+    }
+}
+
+#[test]
+fn an_address_that_is_not_this_machines_gets_a_sentence() {
+    for name in ["broadcast", "dashboard", "echo", "per_connection"] {
+        let (status, _, err) = run(name, &["192.0.2.1:9001"]);
+        assert_eq!(status, Some(1));
+        assert!(
+            err.starts_with("cannot listen on 192.0.2.1:9001: this machine has no such address"),
+            "{err}"
+        );
     }
 }
 

@@ -67,8 +67,42 @@ fn the_messages_it_explains_are_those_of_the_code() {
 
 #[test]
 fn the_table_of_limits_holds_the_defaults() {
+    for (field, value) in defaults() {
+        let row = format!("| `{field}` | {value}");
+        assert!(README.contains(&row), "the README lacks: {row}");
+    }
+    let rows = README
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .count();
+    assert!(rows >= 21, "{rows} rows");
+}
+
+#[test]
+fn the_docs_of_limits_hold_the_defaults() {
+    let source = include_str!("../../src/limits.rs");
+    for (field, value) in defaults() {
+        let (before, _) = source.split_once(&format!("\n    pub {field}: ")).unwrap();
+        let doc = before
+            .lines()
+            .rev()
+            .take_while(|line| line.trim_start().starts_with("///"));
+        let lines: Vec<_> = doc
+            .map(|line| line.trim_start_matches([' ', '/']))
+            .collect();
+        let doc = lines.into_iter().rev().collect::<Vec<_>>().join(" ");
+        // A count of bytes stands without the word, and nothing is marked as code.
+        let value = value
+            .trim_end_matches(" bytes")
+            .trim_matches(['`', ':', ' ']);
+        let defaults = [format!("Default {value}"), format!("Default (`{value}`)")];
+        assert!(defaults.iter().any(|it| doc.contains(it)), "{field}: {doc}");
+    }
+}
+
+fn defaults() -> Vec<(&'static str, String)> {
     let limits = Limits::default();
-    for (field, value) in [
+    vec![
         ("max_connections", grouped(limits.max_connections)),
         ("max_handshakes", grouped(limits.max_handshakes)),
         ("max_per_address", none(limits.max_per_address)),
@@ -98,15 +132,7 @@ fn the_table_of_limits_holds_the_defaults() {
         ("close_timeout", time(limits.close_timeout)),
         ("stack_size", bytes(limits.stack_size)),
         ("idle_thread_timeout", time(limits.idle_thread_timeout)),
-    ] {
-        let row = format!("| `{field}` | {value}");
-        assert!(README.contains(&row), "the README lacks: {row}");
-    }
-    let rows = README
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .count();
-    assert!(rows >= 21, "{rows} rows");
+    ]
 }
 
 fn none(value: Option<usize>) -> String {

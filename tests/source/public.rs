@@ -1,0 +1,70 @@
+//! What a user's compiler shows of wshub: only what `src/lib.rs` gives away.
+//!
+//! A compiler that misses a conversion lists those that there are, and with them the types that they are from.
+
+use std::fs;
+use std::path::Path;
+
+/// Types of the language and of std.
+const KNOWN: &[&str] = &[
+    "Infallible",
+    "String",
+    "Vec",
+    "io::Error",
+    "str",
+    "u16",
+    "u8",
+];
+
+/// The names that `pub use` gives away.
+fn public_names() -> Vec<String> {
+    let source = include_str!("../../src/lib.rs");
+    let given = source.split("pub use ").skip(1);
+    let lists = given
+        .filter_map(|rest| rest.split_once(';'))
+        .map(|(list, _)| list);
+    lists
+        .flat_map(|list| list.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        .filter(|name| name.starts_with(char::is_uppercase))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// `impl From<A> for B`: A and B without references, lifetimes and parameters.
+fn conversion(line: &str) -> Option<(&str, &str)> {
+    let (_, rest) = line.strip_prefix("impl")?.split_once("From<")?;
+    let (from, rest) = rest.split_once("> for ")?;
+    let bare = |name: &'_ str| -> usize { name.find(['<', ';', ' ']).unwrap_or(name.len()) };
+    let from = from.trim_start_matches(['&', '[']);
+    Some((&from[..bare(from)], &rest[..bare(rest)]))
+}
+
+#[test]
+fn no_conversion_to_a_public_type_is_from_a_private_one() {
+    let public = public_names();
+    let is_known = |name: &str| {
+        let name = name.trim_end_matches(']');
+        KNOWN.contains(&name) || public.iter().any(|it| it == name)
+    };
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let (mut seen, mut private) = (0, Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = fs::read_to_string(&path).unwrap();
+            for (from, to) in source.lines().filter_map(conversion) {
+                // `transport/tls.rs` has a type of its own by a public name.
+                seen += usize::from(is_known(to));
+                if is_known(to) && !is_known(from) {
+                    private.push(format!("{}: {to} from {from}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} conversions were found");
+    assert!(private.is_empty(), "{private:#?}");
+}
