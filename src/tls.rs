@@ -20,6 +20,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, RootCertStore, SupportedProtocolVersion};
 
 use crate::handshake::Refusal;
+use crate::handshake::refusal::Refused;
 use crate::lock::lock;
 use crate::transport;
 
@@ -491,21 +492,27 @@ impl From<TlsError> for io::Error {
 }
 
 /// Why a server refuses a client; where the stream failed, or ended, that error.
-pub(crate) fn refusal(error: transport::HandshakeError) -> Result<Refusal, io::Error> {
-    match error {
-        transport::HandshakeError::PlainText => Ok(Refusal::PlainOnTlsPort),
-        transport::HandshakeError::Tls(error) => Ok(Refusal::TlsHandshake {
+pub(crate) fn refusal(error: transport::HandshakeError) -> Result<Refused, io::Error> {
+    let refusal = match error {
+        transport::HandshakeError::PlainText { asks_for_head } => {
+            return Ok(Refused {
+                refusal: Refusal::PlainOnTlsPort,
+                head_only: asks_for_head,
+            });
+        }
+        transport::HandshakeError::Tls(error) => Refusal::TlsHandshake {
             problem: explain(&error),
-        }),
-        transport::HandshakeError::Io(error) => match error.kind() {
-            io::ErrorKind::TimedOut => Ok(Refusal::Timeout),
-            // A message that is longer than any may be.
-            io::ErrorKind::InvalidData => Ok(Refusal::TlsHandshake {
-                problem: error.to_string(),
-            }),
-            _ => Err(error),
         },
-    }
+        transport::HandshakeError::Io(error) => match error.kind() {
+            io::ErrorKind::TimedOut => Refusal::Timeout,
+            // A message that is longer than any may be.
+            io::ErrorKind::InvalidData => Refusal::TlsHandshake {
+                problem: error.to_string(),
+            },
+            _ => return Err(error),
+        },
+    };
+    Ok(refusal.into())
 }
 
 /// Why a TLS handshake failed, and what to do, for the log.

@@ -228,7 +228,7 @@ pub enum TlsHandshakeError {
 impl TlsHandshakeError {
     fn new(error: HandshakeError, host: &str) -> Self {
         match error {
-            HandshakeError::PlainText => Self::PlainText,
+            HandshakeError::PlainText { .. } => Self::PlainText,
             HandshakeError::Tls(rustls::Error::InvalidCertificate(problem)) => {
                 Self::certificate(&problem, host)
             }

@@ -185,13 +185,13 @@ impl Refusal {
     }
 
     /// The answer as bytes, complete with `Connection: close`; empty where [`status`](Self::status) is `None`.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self, head_only: bool) -> Vec<u8> {
         self.to_response()
-            .map(|response| response.encode(false))
+            .map(|response| response.encode(head_only))
             .unwrap_or_default()
     }
 
-    /// The answer, for a caller that sends only its head (HEAD); `None` where nothing is to be sent.
+    /// The answer; `None` where nothing is to be sent.
     pub(crate) fn to_response(&self) -> Option<Response> {
         let status = self.status()?;
         if let Self::HookRejected(reject) = self {
@@ -322,6 +322,23 @@ fn write_rejection(f: &mut fmt::Formatter<'_>, reject: &Reject) -> fmt::Result {
 }
 
 impl core::error::Error for Refusal {}
+
+/// A refusal on its way to who asked.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    /// Whether it was asked with HEAD.
+    pub(crate) head_only: bool,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            head_only: false,
+        }
+    }
+}
 
 /// A peer's text as it may be shown: escaped, on one line, at most 64 characters of it.
 pub(crate) fn excerpt(text: &[u8]) -> String {

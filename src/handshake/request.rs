@@ -56,6 +56,13 @@ impl Default for HeadLimits {
     }
 }
 
+/// Whether a request, of which this much has come, asks for a head alone: the answer to HEAD has no body, be the
+/// request refused or not (RFC 9110 9.3.2).
+pub(crate) fn asks_for_head(received: &[u8]) -> bool {
+    let received = received.strip_prefix(b"\r\n").unwrap_or(received);
+    received.starts_with(b"HEAD ")
+}
+
 /// Finds the end of a head while it arrives, and refuses a bad one at its first bad byte.
 ///
 /// Every byte is looked at once, however many reads bring the head.

@@ -131,6 +131,11 @@ fn sample_rules() -> Rules {
     }
 }
 
+/// What is answered to a GET.
+fn answer(refusal: &Refusal) -> String {
+    text(refusal.encode(false))
+}
+
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).expect("UTF-8")
 }

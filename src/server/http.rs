@@ -18,18 +18,17 @@ pub(crate) fn answer(
     request: &Request,
     peer: Option<SocketAddr>,
 ) {
-    let response = match ask_hook(hub, id, request) {
+    let head_only = request.method() == "HEAD";
+    let bytes = match ask_hook(hub, id, request) {
         Ok(response) => {
             hub.counters.http_requests.fetch_add(1, Ordering::Relaxed);
-            Some(response)
+            response.encode(head_only)
         }
         Err(refusal) => {
             note_refusal(hub, &refusal, peer);
-            refusal.to_response()
+            refusal.encode(head_only)
         }
     };
-    let Some(response) = response else { return };
-    let bytes = response.encode(request.method() == "HEAD");
     // A peer that does not take its answer in time only harms itself.
     match transport::write_all(transport, &bytes, Instant::now() + hub.limits.write_timeout) {
         Ok(()) => transport::linger(transport, Instant::now() + LINGER),

@@ -258,7 +258,7 @@ impl Hub {
     fn refuse_at_once(&self, transport: &dyn Transport, refusal: &Refusal) {
         self.counters.refuse(refusal.reason());
         if !self.speaks_tls() {
-            let _ = transport.try_write(&[std::io::IoSlice::new(&refusal.encode())]);
+            let _ = transport.try_write(&[std::io::IoSlice::new(&refusal.encode(false))]);
         }
         transport.shutdown(How::Both);
     }

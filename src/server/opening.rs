@@ -14,6 +14,8 @@ use super::secure::{Secured, dismiss, secure};
 use super::upgrade::{self, NoRequest, Upgrade};
 use crate::connection::Connection;
 use crate::deflate::Agreed;
+use crate::handshake::refusal::Refused;
+use crate::handshake::request::asks_for_head;
 use crate::handshake::{Refusal, Request};
 use crate::outbox::Outbox;
 use crate::patience::Patience;
@@ -48,16 +50,16 @@ fn open_or_refuse(
     let mut patience = Patience::new(Instant::now(), hub.limits.handshake_timeout);
     let mut secured = match secure(hub, id, transport, &mut patience) {
         Ok(secured) => secured,
-        Err(refusal) => {
-            note_refusal(hub, &refusal, peer);
-            dismiss(&**transport, &refusal);
+        Err(refused) => {
+            note_refusal(hub, &refused.refusal, peer);
+            dismiss(&**transport, &refused);
             return None;
         }
     };
     let transport = secured.transport.clone();
-    let driver = open(hub, id, &mut secured, peer, &mut patience).unwrap_or_else(|refusal| {
-        note_refusal(hub, &refusal, peer);
-        answer_refusal(&*transport, &refusal);
+    let driver = open(hub, id, &mut secured, peer, &mut patience).unwrap_or_else(|refused| {
+        note_refusal(hub, &refused.refusal, peer);
+        answer_refusal(&*transport, &refused);
         None
     });
     match &driver {
@@ -86,7 +88,7 @@ fn open(
     secured: &mut Secured,
     peer: Option<SocketAddr>,
     patience: &mut Patience,
-) -> Result<Option<Box<Driver>>, Refusal> {
+) -> Result<Option<Box<Driver>>, Refused> {
     let (request, buffer) = read_request(hub, id, &*secured.transport, patience)?;
     let deadline = patience.deadline();
     let request = secured.identify(request).with_peer_addr(peer);
@@ -97,12 +99,12 @@ fn open(
     }
     let upgrade = upgrade::negotiate(&request, &hub.rules, &hub.hooks, &hub.counters)?;
     if Instant::now() > deadline {
-        return Err(Refusal::Timeout);
+        return Err(Refusal::Timeout.into());
     }
     hub.take_slot(peer)?;
     if write_answer(hub, id, &**transport, &upgrade.answer, deadline).is_err() {
         hub.abandon_slot(peer);
-        return Err(ended(hub, id));
+        return Err(ended(hub, id).into());
     }
     Ok(Some(driver(hub, id, transport, request, upgrade, buffer)))
 }
@@ -133,7 +135,7 @@ fn read_request(
     id: u64,
     transport: &dyn Transport,
     patience: &mut Patience,
-) -> Result<(Request, ReadBuffer), Refusal> {
+) -> Result<(Request, ReadBuffer), Refused> {
     let mut buffer = ReadBuffer::default();
     let fill = |buffer: &mut ReadBuffer| {
         loop {
@@ -148,21 +150,27 @@ fn read_request(
     };
     match upgrade::read_request(&hub.limits, &mut buffer, fill) {
         Ok(request) => Ok((request, buffer)),
-        Err(NoRequest::Refused(refusal)) => Err(refusal),
-        Err(NoRequest::Ended) => Err(match ended(hub, id) {
-            Refusal::PeerLeft if !buffer.is_empty() => upgrade::CUT_SHORT,
-            why => why,
+        Err(none) => Err(Refused {
+            refusal: why(hub, id, none, !buffer.is_empty()),
+            head_only: asks_for_head(buffer.filled()),
         }),
-        Err(NoRequest::Failed(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(ended(hub, id))
-        }
-        Err(NoRequest::Failed(error)) if error.kind() == io::ErrorKind::TimedOut => {
-            Err(match buffer.is_empty() {
-                true => Refusal::Silence,
-                false => Refusal::Timeout,
-            })
-        }
-        Err(_) => Err(Refusal::PeerLeft),
+    }
+}
+
+/// Why there is no request, of which a part has come or nothing.
+fn why(hub: &Hub, id: u64, none: NoRequest, has_begun: bool) -> Refusal {
+    match none {
+        NoRequest::Refused(refusal) => refusal,
+        NoRequest::Ended => match ended(hub, id) {
+            Refusal::PeerLeft if has_begun => upgrade::CUT_SHORT,
+            why => why,
+        },
+        NoRequest::Failed(error) => match error.kind() {
+            io::ErrorKind::UnexpectedEof => ended(hub, id),
+            io::ErrorKind::TimedOut if has_begun => Refusal::Timeout,
+            io::ErrorKind::TimedOut => Refusal::Silence,
+            _ => Refusal::PeerLeft,
+        },
     }
 }
 
@@ -224,12 +232,13 @@ pub(super) fn note_refusal(hub: &Hub, refusal: &Refusal, peer: Option<SocketAddr
 }
 
 /// A complete answer, then a lingering close, so that the peer reads it.
-pub(super) fn answer_refusal(transport: &dyn Transport, refusal: &Refusal) {
+pub(super) fn answer_refusal(transport: &dyn Transport, refused: &Refused) {
+    let Refused { refusal, head_only } = refused;
     if refusal.status().is_none() {
         return;
     }
     let deadline = Instant::now() + LINGER;
-    let answered = transport::write_all(transport, &refusal.encode(), deadline).is_ok();
+    let answered = transport::write_all(transport, &refusal.encode(*head_only), deadline).is_ok();
     // Who gave way to newer handshakes does so at once: its thread is one of theirs.
     if answered && !matches!(refusal, Refusal::Evicted) {
         transport::linger(transport, deadline);

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::hub::Hub;
 use super::opening;
+use crate::handshake::refusal::Refused;
 use crate::handshake::{Refusal, Request};
 use crate::patience::Patience;
 #[cfg(feature = "tls")]
@@ -49,7 +50,7 @@ pub(super) fn secure(
     _: u64,
     below: &Arc<dyn Transport>,
     _: &mut Patience,
-) -> Result<Secured, Refusal> {
+) -> Result<Secured, Refused> {
     Ok(Secured::as_it_came(below))
 }
 
@@ -60,19 +61,19 @@ pub(super) fn secure(
     id: u64,
     below: &Arc<dyn Transport>,
     patience: &mut Patience,
-) -> Result<Secured, Refusal> {
+) -> Result<Secured, Refused> {
     let Some(tls) = &hub.tls else {
         return Ok(Secured::as_it_came(below));
     };
     handshake(tls, below, patience)
-        .map_err(|error| refusal(error).unwrap_or_else(|_| opening::ended(hub, id)))
+        .map_err(|error| refusal(error).unwrap_or_else(|_| opening::ended(hub, id).into()))
 }
 
 /// Parts from a client that is refused before a request could be read. Only one without TLS can read
 /// an answer.
-pub(crate) fn dismiss(below: &dyn Transport, refusal: &Refusal) {
-    match refusal {
-        Refusal::PlainOnTlsPort => opening::answer_refusal(below, refusal),
+pub(crate) fn dismiss(below: &dyn Transport, refused: &Refused) {
+    match refused.refusal {
+        Refusal::PlainOnTlsPort => opening::answer_refusal(below, refused),
         // So that no reset overtakes the alert.
         Refusal::TlsHandshake { .. } => transport::linger(below, Instant::now() + LINGER),
         _ => {}

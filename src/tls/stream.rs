@@ -65,9 +65,9 @@ impl Tls {
                 transport,
                 timeout: None,
             }),
-            Err(Ok(refusal)) => {
-                dismiss(&*below, &refusal);
-                Err(refusal.into())
+            Err(Ok(refused)) => {
+                dismiss(&*below, &refused);
+                Err(refused.refusal.into())
             }
             Err(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(Refusal::PeerLeft.into())

@@ -17,6 +17,7 @@ use rustls::{ClientConfig, ClientConnection};
 use rustls::{Connection, ServerConfig, ServerConnection};
 
 use super::{How, Transport, Waker};
+use crate::handshake::request::asks_for_head;
 use crate::lock::lock;
 
 /// Plaintext that is encrypted before the stream below has taken what came before it: a flush of
@@ -97,7 +98,10 @@ impl Raw {
 #[derive(Debug)]
 pub(crate) enum HandshakeError {
     /// The peer speaks no TLS; its bytes begin like text.
-    PlainText,
+    PlainText {
+        /// Whether that is a request with HEAD, whose answer has no body.
+        asks_for_head: bool,
+    },
     Tls(rustls::Error),
     /// The stream below failed or ended, or the deadline passed.
     Io(io::Error),
@@ -166,12 +170,15 @@ impl TlsTransport {
                 session.raw = raw;
                 let came = !session.raw.rest().is_empty();
                 let first = came && !std::mem::replace(&mut session.heard, came);
-                first && is_plain_text(session.raw.rest())
+                let rest = session.raw.rest();
+                (first && is_plain_text(rest)).then(|| asks_for_head(rest))
             };
-            match filled? {
-                0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-                _ if plain => return Err(HandshakeError::PlainText),
-                _ => {}
+            match (filled?, plain) {
+                (0, _) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                (_, Some(asks_for_head)) => {
+                    return Err(HandshakeError::PlainText { asks_for_head });
+                }
+                (_, None) => {}
             }
         }
     }
@@ -184,9 +191,10 @@ impl TlsTransport {
     }
 }
 
-/// An HTTP method, or an answer, begins with a letter; a TLS record does not.
+/// An HTTP method, or an answer, begins with a letter, or with an empty line in front; a TLS record does not.
 fn is_plain_text(bytes: &[u8]) -> bool {
-    bytes.first().is_some_and(u8::is_ascii_alphabetic)
+    let first = bytes.first();
+    first.is_some_and(|&byte| byte == b'\r' || byte.is_ascii_alphabetic())
 }
 
 impl Session {
@@ -235,7 +243,9 @@ impl Session {
                 Ok(_) => {}
                 Err(HandshakeError::Tls(failure)) => self.failure = Some(failure),
                 Err(HandshakeError::Io(error)) => return Err(error),
-                Err(HandshakeError::PlainText) => return Err(io::ErrorKind::InvalidData.into()),
+                Err(HandshakeError::PlainText { .. }) => {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
             }
             // An alert or an answer that the stream does not take goes before what is written next;
             // whether the stream is gone, reading tells.
@@ -412,7 +422,7 @@ impl From<io::Error> for HandshakeError {
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HandshakeError::PlainText => f.write_str("plain text where TLS was expected"),
+            HandshakeError::PlainText { .. } => f.write_str("plain text where TLS was expected"),
             HandshakeError::Tls(error) => error.fmt(f),
             HandshakeError::Io(error) => error.fmt(f),
         }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::outgoing::Masking;
 use super::{Opening, WebSocket, must_wait};
 use crate::handshake::negotiate::{self, Rules};
+use crate::handshake::request::asks_for_head;
 use crate::handshake::{Refusal, Request};
 use crate::limits::Limits;
 use crate::protocol::Role;
@@ -70,7 +71,8 @@ pub(crate) fn accept<S: Read + Write>(
     let request = match read_request(&mut stream, limits, &mut buffer, deadline) {
         Ok(request) => request,
         Err(HandshakeError::Refused(refusal)) => {
-            return Err(refuse(stream, refusal, false, deadline));
+            let head_only = asks_for_head(buffer.filled());
+            return Err(refuse(stream, refusal, head_only, deadline));
         }
         Err(error) => return Err(error),
     };
@@ -142,9 +144,7 @@ fn refuse(
     head_only: bool,
     deadline: Instant,
 ) -> HandshakeError {
-    if let Some(response) = refusal.to_response() {
-        let _ = write_all(&mut stream, &response.encode(head_only), deadline);
-    }
+    let _ = write_all(&mut stream, &refusal.encode(head_only), deadline);
     refusal.into()
 }
 

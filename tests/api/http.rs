@@ -154,6 +154,50 @@ fn m08_a_body_whose_end_nobody_knows_gets_400() {
     assert_eq!(app.handle.stats().http_requests, 1);
 }
 
+/// RFC 9110 9.3.2: no answer to HEAD has a body, whatever is wrong with its request.
+#[test]
+fn m08_a_head_that_is_refused_gets_no_body() {
+    let app = App::echo(with_site().limits(Limits {
+        handshake_timeout: Duration::from_millis(500),
+        ..Limits::default()
+    }));
+    let head = |lines: &str| format!("HEAD / HTTP/1.1\r\n{lines}\r\n");
+    let long = "x".repeat(17 << 10);
+    for (request, status) in [
+        (head(""), 400),
+        (head("Host: a b\r\n"), 400),
+        (head("Host : localhost\r\n"), 400),
+        (
+            head("Host: localhost\r\nTransfer-Encoding: identity\r\n"),
+            400,
+        ),
+        ("\r\n".to_owned() + &head(""), 400),
+        (head("Host: attacker.tld\r\n"), 403),
+        // Not all of it comes.
+        ("HEAD / HTTP/1.1\r\nHost: local".to_owned(), 408),
+        (format!("HEAD /{long} HTTP/1.1\r\n\r\n"), 414),
+        (head(&format!("X: {long}\r\n")), 431),
+        (head(&"X: y\r\n".repeat(101)), 431),
+        ("HEAD / HTTP/2.0\r\n\r\n".to_owned(), 505),
+    ] {
+        let answer = exchange(app.addr, &request);
+        assert_status(&answer, status);
+        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+        assert_eq!(answer.matches("\r\n\r\n").count(), 1, "{answer}");
+    }
+    // One that ends in the middle.
+    let mut half = dial(app.addr);
+    half.write_all(b"HEAD / HTTP/1.1\r\nHost").unwrap();
+    half.shutdown(std::net::Shutdown::Write).unwrap();
+    let answer = String::from_utf8(read_to_close(&mut half)).unwrap();
+    assert_status(&answer, 400);
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    // Other methods have theirs.
+    let answer = exchange(app.addr, "HEADER / HTTP/1.1\r\n\r\n");
+    assert_status(&answer, 400);
+    assert!(!answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
 #[test]
 fn h22_a_rebound_name_gets_403() {
     let app = App::echo(with_site().hosts(["device.example.com"]));

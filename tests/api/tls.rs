@@ -152,6 +152,7 @@ fn plain_http_on_a_tls_port_is_told_so_in_clear() {
     let app = echo(&authority);
     for request in [
         "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         &upgrade("localhost", "/", ""),
     ] {
         let answer = support::exchange(app.addr, request);
@@ -159,7 +160,11 @@ fn plain_http_on_a_tls_port_is_told_so_in_clear() {
         assert!(answer.contains("use wss:// in place of ws://"), "{answer}");
         assert!(answer.contains("Connection: close"), "{answer}");
     }
-    assert_eq!(refused(&app, "plain"), 2);
+    // RFC 9110 9.3.2: without a body.
+    let answer = support::exchange(app.addr, "HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    assert_eq!(refused(&app, "plain"), 4);
 }
 
 // ---- certificates

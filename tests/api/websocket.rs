@@ -125,6 +125,27 @@ fn a_builder_gives_subprotocols_and_the_hook() {
 }
 
 #[test]
+fn m08_a_head_that_is_refused_gets_no_body() {
+    for sent in [
+        "HEAD / HTTP/1.1\r\n\r\n",
+        "HEAD / HTTP/1.1\r\nHost",
+        "HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ] {
+        let mut stream = Scripted::default().then(sent);
+        let refused = WebSocket::accept(&mut stream);
+        assert!(
+            matches!(refused, Err(HandshakeError::Refused(_))),
+            "{refused:?}"
+        );
+        let answer = String::from_utf8(stream.written).unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 4") && answer.ends_with("\r\n\r\n"),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
 fn who_is_refused_gets_a_whole_answer_and_the_caller_the_reason() {
     let upgrade = |headers: &str| upgrade("localhost", "/", headers);
     let long = format!("Cookie: {}\r\n", "x".repeat(17_000));

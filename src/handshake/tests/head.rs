@@ -125,7 +125,7 @@ fn m08_what_is_too_long_names_its_limit() {
     };
     let named = |bytes: &[u8], limits| {
         let refusal = scan(limits, &[bytes]).unwrap_err();
-        let answer = text(refusal.encode());
+        let answer = answer(&refusal);
         assert!(
             answer.ends_with(&format!("\r\n\r\n{refusal}\n")),
             "{answer}"
@@ -397,8 +397,8 @@ fn h12_versions_and_other_protocols() {
     let refusal = receive(hello).unwrap_err();
     assert!(matches!(refusal, Refusal::TlsOnPlainPort));
     assert_eq!(
-        (refusal.status(), refusal.reason(), refusal.encode()),
-        (None, "tls", Vec::new())
+        (refusal.status(), refusal.reason(), answer(&refusal)),
+        (None, "tls", String::new())
     );
     assert!(
         scan(HeadLimits::default(), &[b"\x16"])
@@ -440,7 +440,7 @@ fn h13_methods() {
     for line in ["POST / HTTP/1.1", "OPTIONS / HTTP/1.1", "get / HTTP/1.1"] {
         let refusal =
             negotiate::plain(&request(line).expect("a head"), &Rules::default()).unwrap_err();
-        let answer = text(refusal.encode());
+        let answer = answer(&refusal);
         assert_eq!(refusal.status(), Some(405), "{line}");
         assert!(answer.contains("\r\nAllow: GET, HEAD\r\n"), "{answer}");
     }

@@ -92,7 +92,7 @@ fn sample_d_a_browsers_plain_request_with_long_cookies() {
     assert_eq!(request.cookie("session").map(str::len), Some(1200));
     assert_eq!(request.cookie("z"), Some("2"));
     assert_eq!(upgrade_status(&[&cookie]), None);
-    let without_hook = text(Refusal::UpgradeRequired.encode());
+    let without_hook = answer(&Refusal::UpgradeRequired);
     assert!(
         without_hook.starts_with("HTTP/1.1 426 Upgrade Required\r\n"),
         "{without_hook}"

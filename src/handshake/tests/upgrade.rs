@@ -48,7 +48,7 @@ fn h08_a_key_without_upgrade_or_connection() {
         &["!Upgrade", "!Connection"],
     ] {
         let refusal = upgrade(upgrade_head(changes), &Rules::default()).unwrap_err();
-        let answer = text(refusal.encode());
+        let answer = answer(&refusal);
         assert_eq!(
             (refusal.status(), refusal.reason()),
             (Some(426), "upgrade"),
@@ -212,7 +212,7 @@ fn h17_versions() {
     for version in ["8", "13, 8", "013", "+13", "", "1 3", "14"] {
         let line = format!("Sec-WebSocket-Version: {version}");
         let refusal = upgrade(upgrade_head(&[&line]), &Rules::default()).unwrap_err();
-        let answer = text(refusal.encode());
+        let answer = answer(&refusal);
         assert_eq!(
             (refusal.status(), refusal.reason()),
             (Some(426), "version"),

@@ -44,7 +44,7 @@ fn every_refusal() -> Vec<Refusal> {
 #[test]
 fn every_refusal_is_a_complete_answer_that_closes() {
     for refusal in every_refusal() {
-        let answer = text(refusal.encode());
+        let answer = answer(&refusal);
         let (head, body) = answer.split_once("\r\n\r\n").expect("a blank line");
         let status = refusal.status().expect("a status");
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
@@ -76,12 +76,12 @@ fn every_refusal_is_a_complete_answer_that_closes() {
         assert!(!refusal.to_string().contains("  "), "{refusal}");
     }
     assert!(
-        text(Refusal::HookRejected(Reject::unauthorized()).encode())
+        answer(&Refusal::HookRejected(Reject::unauthorized()))
             .contains("\r\nWWW-Authenticate: Bearer\r\n")
     );
     assert_eq!(
-        (Refusal::PeerLeft.status(), Refusal::PeerLeft.encode()),
-        (None, Vec::new())
+        (Refusal::PeerLeft.status(), answer(&Refusal::PeerLeft)),
+        (None, String::new())
     );
 }
 
@@ -90,7 +90,7 @@ fn a_rejection_is_written_as_the_hook_says() {
     let reject = Reject::unauthorized()
         .with_header("www-authenticate", "Basic realm=\"a\"")
         .expect("a header");
-    let answer = text(Refusal::HookRejected(reject.with_body("no\n")).encode());
+    let answer = answer(&Refusal::HookRejected(reject.with_body("no\n")));
     assert_eq!(
         answer
             .to_ascii_lowercase()
@@ -148,7 +148,7 @@ fn peer_text_is_escaped_and_cut_short() {
     assert_eq!(excerpt("\u{202e}".as_bytes()), "\\u{202e}");
     let origin = format!("Origin: http://{}", "e".repeat(7000));
     let refusal = upgrade(upgrade_head(&[&origin]), &Rules::default()).unwrap_err();
-    assert!(refusal.encode().len() < 1024, "{refusal}");
+    assert!(answer(&refusal).len() < 1024, "{refusal}");
 }
 
 #[test]
