@@ -131,6 +131,7 @@ impl Collector {
             None => (self.run.push(frame.frame(), members), false),
         };
         let pushed = pushed?;
+        // fault: broadcast, and nobody watches
         self.begin(|_| {});
         if pushed.bytes >= COLLECT {
             self.flush();
@@ -146,6 +147,7 @@ impl Collector {
         state.since.get_or_insert_with(Instant::now);
         if !std::mem::replace(&mut state.watched, true) {
             drop(state);
+            // fault: collected, and nobody watches
             self.drain.watch_collector(self.clone());
         }
     }
@@ -166,6 +168,7 @@ impl Collector {
             state.outboxes = outboxes;
         }
         drop(state);
+        // fault: a flush leaves the run
         self.flush_run();
     }
 

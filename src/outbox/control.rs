@@ -81,9 +81,11 @@ impl Queue {
         let mut frame = Vec::new();
         let now = (self.clock)().saturating_duration_since(self.epoch);
         let begun = self.sender.close(code, reason, None, now, &mut frame);
+        // fault: a second Close
         if begun {
             // The deadline of the closing handshake is news to the drain helper; a sender that waits knows of none but
             // its own.
+            // fault: a Close's deadline is no news
             (self.watched, self.attended) = (false, false);
             self.put_control(link, frame);
         }

@@ -129,6 +129,7 @@ impl Drain {
         }
         tell(&mut news);
         drop(news);
+        // fault: the helper is not woken
         waker.wake();
         true
     }
@@ -160,6 +161,7 @@ struct Watched {
 impl Helper {
     fn run(mut self) {
         loop {
+            // fault: wake-ups are cleared behind the look
             let news = lock(&self.drain.news).take();
             if news.stopped {
                 let watched = self.watched.iter().map(|watched| &watched.outbox);
@@ -241,6 +243,7 @@ impl Helper {
         }
         for (index, writable) in polled {
             if let Some(watched) = self.watched.get_mut(index) {
+                // fault: woken, yet ended ones are kept
                 watched.ready = writable || (woken && watched.outbox.has_ended());
             }
         }

@@ -152,6 +152,7 @@ impl Outbox {
     /// What is done under the lock comes behind the broadcasts that were collected before.
     fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = lock(&self.state);
+        // fault: a send overtakes the run
         state.catch_up();
         state
     }

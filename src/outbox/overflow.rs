@@ -116,6 +116,7 @@ impl Queue {
     /// Drops every whole unsent message and queues Close 1013 behind a partly written one.
     fn slow_consumer(&mut self, link: &Link) {
         let dropped = self.kept.drop_whole_messages();
+        // fault: dropped by the policy and not counted
         link.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
         self.put_close(link, Some(CloseCode::TRY_AGAIN_LATER), "too slow");
         self.failure = Some(Failure::SlowConsumer);

@@ -109,6 +109,7 @@ impl Queue {
         if self.failure.is_some() {
             return Put::Refused(SendErrorKind::Closed);
         }
+        // fault: a frame overtakes what is kept
         if self.kept.is_empty() {
             if collect && frame.len() < COLLECT / 4 {
                 return self.collect(link, frame);
@@ -126,6 +127,7 @@ impl Queue {
     }
 
     fn collect(&mut self, link: &Link, frame: Outgoing<'_>) -> Put {
+        // fault: a newcomer's frame is nobody's to flush
         let first = !std::mem::replace(&mut self.listed, true);
         self.collected.extend_from_slice(frame.header);
         self.collected.extend_from_slice(frame.payload);
@@ -308,6 +310,7 @@ impl Queue {
         let first = self.kept.set_pong(frame, (self.clock)());
         if first {
             // Its deadline is news to the drain helper.
+            // fault: a pong's deadline is no news
             self.watched = false;
         }
         first
@@ -337,6 +340,7 @@ impl Queue {
         } else {
             How::Both
         };
+        // fault: given up without a word to the stream
         link.transport.shutdown(how);
     }
 
@@ -345,6 +349,7 @@ impl Queue {
         let collected = frame::frames(&self.collected);
         let unsent = collected.filter(|frame| !frame::is_control(frame)).count() as u64;
         let lost = self.kept.clear() + unsent;
+        // fault: unsent frames are not counted at the end
         link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
         self.count(link);
         self.collected = Vec::new();

@@ -70,6 +70,7 @@ impl Run {
     ) -> Option<Pushed> {
         let mut frames = lock(&self.frames);
         let members = members()?;
+        // fault: the run goes to its first members alone
         if !Arc::ptr_eq(&frames.members, &members) {
             frames.members = members;
         }
@@ -92,6 +93,7 @@ impl Run {
         let frames = lock(&self.frames);
         let end = frames.end();
         take(frames.between(place..end));
+        // fault: taken over, yet its place is behind
         end
     }
 
@@ -102,6 +104,7 @@ impl Run {
     /// Every connection has had what lies before `place`.
     pub fn forget_until(&self, place: u64) {
         let mut frames = lock(&self.frames);
+        // fault: what came amid the flush is forgotten
         let count = frames.between(frames.start..place).len();
         frames.start += count as u64;
         self.start.store(frames.start, Ordering::Release);
@@ -117,6 +120,7 @@ impl Run {
             }
         }
         if frames.bytes.is_empty() {
+            // fault: the run keeps a hold on its members
             frames.members = Arc::default();
         }
     }
@@ -150,6 +154,7 @@ impl Outbox {
         let mut state = self.lock();
         let pushed = push();
         if let Some(place) = &mut state.place {
+            // fault: a broadcast that passed over is had again
             *place = run.end();
         }
         (pushed, state.place.is_some())
@@ -162,9 +167,11 @@ impl Outbox {
         let Some((link, queue)) = state.parts() else {
             return;
         };
+        // fault: the run overtakes what is collected
         match place {
             Some(place) if place < frames.end() && queue.is_clear() => {
                 queue.write_frames(link, frames.between(place..frames.end()));
+                // fault: flushed, yet its place is behind
                 state.place = Some(frames.end());
             }
             _ => {

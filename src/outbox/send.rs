@@ -61,6 +61,7 @@ impl Outbox {
         state: MutexGuard<'_, State>,
         put: Result<Option<Arc<Collector>>, E>,
     ) -> Result<(), E> {
+        // fault: what a send leaves is watched by nobody
         self.watch(state);
         if let Some(collector) = put? {
             collector.add(self);

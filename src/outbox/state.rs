@@ -47,8 +47,10 @@ impl State {
         if let (Some(collector), true) = (collector, troubled != self.troubled) {
             self.troubled = troubled;
             collector.note_trouble(troubled);
+            // fault: what joins the run behind an end is nobody's
             collector.run.wait_for_push();
             // What joined the run before the collector knew.
+            // fault: who ends looks into the run no more
             self.catch_up();
         }
     }
@@ -60,6 +62,7 @@ impl State {
             self.queue.end(&link);
             self.context.forget();
             if std::mem::take(&mut self.queue.watched) {
+                // fault: an ended connection stays with the helper
                 link.drain.wake();
             }
         }

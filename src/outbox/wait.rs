@@ -117,6 +117,7 @@ impl Outbox {
         let drained = self.drain_until(last, patience, failure);
         let mut state = self.lock();
         state.queue.attended = false;
+        // fault: a sender that waited leaves the rest to nobody
         self.watch(state);
         drained
     }

@@ -42,6 +42,7 @@ impl Outbox {
             queue.watched = true;
             let drain = link.drain.clone();
             drop(state);
+            // fault: a kept frame is announced to nobody
             if !drain.watch(self.clone()) {
                 self.abort();
             }
@@ -60,6 +61,7 @@ impl Outbox {
         let wants_write = !queue.kept.is_empty() && !queue.cut;
         let deadline = queue.deadline();
         if !wants_write && deadline.is_none() {
+            // fault: let go of, yet taken for watched
             queue.watched = false;
             return None;
         }

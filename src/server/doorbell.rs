@@ -25,6 +25,7 @@ impl Doorbell {
     pub fn ring(&self) {
         if self.asleep.load(SeqCst) && self.asleep.swap(false, SeqCst) {
             // Who holds the door has said that it sleeps and does not yet.
+            // fault: whoever rings does not wait for the sleeper
             drop(lock(&self.door));
             self.rung.notify_one();
         }
@@ -39,6 +40,7 @@ impl Doorbell {
         let mut door = lock(&self.door);
         loop {
             // First this, then the look; who rings puts something there first, then asks for this.
+            // fault: the look comes before the flag
             self.asleep.store(true, SeqCst);
             let found = look();
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));

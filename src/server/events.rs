@@ -185,6 +185,7 @@ impl Desk {
         if let Some(event) = self.single.take() {
             return Some(event);
         }
+        // fault: who is left at the end is not closed
         let close = self.close.take().or_else(|| self.close_for_who_is_left())?;
         hub.give_slot_back(close.connection().peer_addr());
         Some(close)

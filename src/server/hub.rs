@@ -284,6 +284,7 @@ impl Hub {
         let late = self.is_closing();
         drop(registry);
         self.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+        // fault: a late handshake is not woken
         if late {
             // The shutdown has woken those that were there before.
             transport.shutdown(How::Read);
@@ -325,6 +326,7 @@ impl Hub {
     /// Takes one of the connections' slots.
     pub fn take_slot(&self, peer: Option<SocketAddr>) -> Result<(), Refusal> {
         let mut registry = self.registry();
+        // fault: a slot is taken behind the shutdown
         if self.is_closing() {
             return Err(Refusal::ShuttingDown);
         }
@@ -381,6 +383,7 @@ impl Hub {
         if ending {
             connection.outbox().abort();
         } else if closing {
+            // fault: a late connection is not closed
             let _ = connection.close(CloseCode::GOING_AWAY, "");
         }
     }
@@ -420,9 +423,11 @@ impl Hub {
         let stopped = registry.is_silent() && !registry.stopped;
         registry.stopped |= stopped;
         drop(registry);
+        // fault: events without an end
         if stopped {
             self.inbox.put(Item::Stopped);
         }
+        // fault: the last to leave tells nobody
         self.left.notify_all();
     }
 
@@ -519,6 +524,7 @@ impl Hub {
             let _ = connection.close(CloseCode::GOING_AWAY, "");
         }
         // One whose answer is being written needs no waking, and what it opens is read from.
+        // fault: a shutdown leaves handshakes asleep
         for transport in self.handshakes(|handshake| handshake.stage == Stage::Asking) {
             transport.shutdown(How::Read);
         }
@@ -536,6 +542,7 @@ impl Hub {
         let threads_left = self.join_threads();
         // The events end without who is left: what is open for the application is closed for it. A
         // second end, behind that which the last one to leave has put in or is about to, is not seen.
+        // fault: the end is left to who is slow
         if self.enter_phase(Phase::Ended) {
             self.inbox.put(Item::Stopped);
         }

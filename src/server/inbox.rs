@@ -187,6 +187,7 @@ impl Account {
 
     fn wake(&self) {
         if self.is_waiting() {
+            // fault: a reader is woken without the gate
             drop(lock(&self.gate));
             self.changed.notify_one();
         }
@@ -275,6 +276,7 @@ impl Inbox {
         if self.sender.try_send(item).is_err() {
             log::error!("an event found its reserved slot taken: this is a bug of wshub");
         }
+        // fault: nobody rings
         self.doorbell.ring();
     }
 
@@ -284,6 +286,7 @@ impl Inbox {
         match self.find_credit(connection, messages.cost()) {
             Ok(()) => self.put(Item::Messages(connection.clone(), messages)),
             Err(Discarding) => {
+                // fault: a gap behind what found no taker
                 connection.account().cut.store(true, SeqCst);
                 self.discarded.fetch_add(messages.left(), SeqCst);
             }
@@ -332,6 +335,7 @@ impl Inbox {
                 Err(Short::Common) => {
                     self.stand_in_line(connection);
                     // Room that was made before we stood in line would wake nobody.
+                    // fault: no second look in line
                     if self.take_credit(account, cost).is_ok() {
                         break Ok(());
                     }
@@ -391,7 +395,9 @@ impl Inbox {
         account.bytes.fetch_sub(cost, SeqCst);
         account.reads.fetch_sub(1, SeqCst);
         self.used.fetch_sub(cost, SeqCst);
+        // fault: credit comes back and does not wake its reader
         account.wake();
+        // fault: credit comes back and wakes nobody in line
         self.wake_next();
     }
 
@@ -408,6 +414,7 @@ impl Inbox {
     /// From now on messages find no taker; readers that wait are let go. `everyone` is asked behind that: who is not
     /// among them yet will find it so.
     pub fn discard(&self, everyone: impl FnOnce() -> Vec<Connection>) {
+        // fault: readers are looked for before the flag is set
         self.discarding.store(true, SeqCst);
         for connection in everyone() {
             connection.account().wake();

@@ -78,9 +78,11 @@ impl Pool {
         if state.idle > 0 {
             // Counted off here, under the lock: a thread that is woken but not running yet is not
             // idle any more, so that a burst of jobs never waits behind one thread.
+            // fault: a job counts no thread off
             state.idle -= 1;
             state.jobs.push_back(Box::new(job));
             drop(state);
+            // fault: a job wakes nobody
             self.work.notify_one();
             return Ok(());
         }
@@ -127,7 +129,9 @@ impl Pool {
     pub fn stop(&self, busy: impl Fn() -> usize) -> usize {
         let mut state = lock(&self.state);
         state.stopping = true;
+        // fault: a stop wakes nobody
         self.work.notify_all();
+        // fault: a stop waits for nobody
         while state.threads > busy() {
             state = self
                 .ended
@@ -180,6 +184,7 @@ impl Pool {
         let mut state = lock(&self.state);
         state.idle += 1;
         loop {
+            // fault: a thread leaves past a job
             if let Some(job) = state.jobs.pop_front() {
                 return Some(job);
             }
@@ -189,6 +194,7 @@ impl Pool {
                 state.idle -= 1;
                 state.threads -= 1;
                 state.leaving.push(id);
+                // fault: a thread leaves and tells nobody
                 self.ended.notify_all();
                 return None;
             }

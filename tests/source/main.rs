@@ -1,5 +1,8 @@
-//! What the project's own texts promise: the table of threats, the README's figures, and which file may name what.
+//! What the project's own texts promise: the table of threats, the README's figures, the public face, the anchors of the
+//! faults, and which file may name what.
 
+mod faults;
+mod files;
 mod public;
 mod purity;
 mod readme;
