@@ -26,6 +26,8 @@
 //!   connection: the touched pages of its thread's stack and a small read buffer; one that grew for
 //!   a long message is given back after a second of silence.
 #![forbid(unsafe_code)]
+// .clippy.toml: the log is written by `logging` alone.
+#![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 #[cfg(not(unix))]
 compile_error!("wshub runs on Unix: Linux (tested), macOS and the BSDs. Windows is not supported.");
@@ -49,6 +51,7 @@ mod handler;
 mod handshake;
 mod limits;
 mod lock;
+mod logging;
 mod message;
 mod outbox;
 mod patience;

@@ -22,6 +22,7 @@ use rustls::{AlertDescription, CertificateError, RootCertStore, SupportedProtoco
 use crate::handshake::Refusal;
 use crate::handshake::refusal::Refused;
 use crate::lock::lock;
+use crate::logging::log_line;
 use crate::transport;
 
 pub use stream::TlsStream;
@@ -289,7 +290,7 @@ pub(crate) fn certified_key(
     let chain = certificate.certificates()?;
     let private = key.key()?;
     if let Some(problem) = problem_with_time(&chain, provider) {
-        log::warn!("{}: {problem}", certificate.name());
+        log_line!(Warn, "{}: {problem}", certificate.name());
     }
     match CertifiedKey::from_der(chain, private, provider) {
         Ok(certified) => Ok(Arc::new(certified)),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::hub::Hub;
+use crate::logging::log_line;
 use crate::transport::{TcpTransport, clear_wake_ups};
 
 /// The pause after the system had no descriptor or memory for a connection, doubled up to the last.
@@ -30,7 +31,7 @@ impl AcceptLoop {
                     pause = FIRST_PAUSE;
                     match TcpTransport::new(stream) {
                         Ok(transport) => self.hub.serve(Arc::new(transport), Some(peer)),
-                        Err(error) => log::debug!("{peer} left before it was served: {error}"),
+                        Err(error) => log_line!(Debug, "{peer} left before it was served: {error}"),
                     }
                 }
                 Err(error) => match error.kind() {

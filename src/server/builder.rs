@@ -18,6 +18,7 @@ use super::{Server, ServerHandle};
 use crate::handshake::negotiate::Rules;
 use crate::handshake::{Accept, Reject, Request, Response};
 use crate::limits::Limits;
+use crate::logging::log_line;
 use crate::outbox::Overflow;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
@@ -299,7 +300,8 @@ impl ServerBuilder {
         self.bound_by_descriptors();
         self.limits.bound_times();
         self.settle_compression();
-        log::info!(
+        log_line!(
+            Info,
             "at most {} connections; peers can make the server hold at most {} MiB",
             self.limits.max_connections,
             self.memory_budget() >> 20,
@@ -365,7 +367,8 @@ impl ServerBuilder {
             .min(MOST_DESCRIPTORS);
         let possible = soft.saturating_sub(SPARE_DESCRIPTORS).max(1) as usize;
         if self.limits.max_connections > possible {
-            log::warn!(
+            log_line!(
+                Warn,
                 "max_connections is {possible}, not {}: the process may open {soft} descriptors (ulimit -n)",
                 self.limits.max_connections
             );
@@ -376,7 +379,8 @@ impl ServerBuilder {
 
 fn warn_of_bad_port(port: u16) {
     if BAD_PORTS.contains(&port) {
-        log::warn!(
+        log_line!(
+            Warn,
             "browsers refuse to connect to port {port}: choose another one, 8080 or 9001 for example"
         );
     }

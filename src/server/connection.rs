@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use log::Level;
+
 use super::driver::{Driver, End, Incoming};
 use super::hub::Hub;
 use super::inbox::{Batch, Item};
@@ -14,12 +16,12 @@ use super::session::{Handler, Session};
 use crate::connection::{Connection, ReadyState};
 use crate::error::{Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
+use crate::logging::{is_on, log_line};
 use crate::protocol::close::CloseCode;
 
 /// Runs an open connection to its end.
 pub(crate) fn run(hub: &Hub, mut driver: Box<Driver>) {
     let connection = driver.connection.clone();
-    log::info!("connection {} open: {}", connection.id(), Peer(&connection));
     let mut place = Place {
         hub,
         connection: &connection,
@@ -65,15 +67,23 @@ impl Drop for Place<'_> {
 fn deliver_to_application(place: &mut Place<'_>, driver: &mut Driver) {
     let hub = place.hub;
     hub.inbox.put(Item::Open(place.connection.clone()));
+    log_open(place.connection);
     let end = read_to_end(hub, driver);
     if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
         // The peer's messages before its Close, or before its fault, are still owed their answers.
         hub.inbox
             .wait_until_taken(place.connection, Instant::now() + hub.limits.close_timeout);
     }
-    let (error, close) = finish(driver, end);
-    place.end(error, close);
-    driver.linger();
+    part(place, driver, end);
+}
+
+fn log_open(connection: &Connection) {
+    log_line!(
+        Info,
+        "connection {} open: {}",
+        connection.id(),
+        Peer(connection)
+    );
 }
 
 fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
@@ -104,6 +114,7 @@ fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
 fn run_handler(place: &mut Place<'_>, handler: &Handler, driver: &mut Driver) {
     let hub = place.hub;
     hub.announce(&driver.connection);
+    log_open(&driver.connection);
     let mut ended = None;
     let session = Session::new(driver, hub, &mut ended);
     // The panic is reported, and what it may have left half done ends with the connection.
@@ -115,31 +126,39 @@ fn run_handler(place: &mut Place<'_>, handler: &Handler, driver: &mut Driver) {
         Ok(Err((failure, told_closed))) => (Some(failure), told_closed),
         Err(_) => (Some("the handler panicked".to_owned()), false),
     };
-    let id = driver.connection.id();
     // What a handler says of a connection that is gone, or going, is no failure of the handler.
     let gone = told_closed || ended.is_some() || driver.connection.outbox().failure().is_some();
-    match &failure {
-        Some(failure) if !gone => {
-            hub.counters
-                .handler_failures
-                .fetch_add(1, Ordering::Relaxed);
-            log::warn!("connection {id}: {}", shortened(failure).escape_debug());
+    if failure.is_some() && !gone {
+        hub.counters
+            .handler_failures
+            .fetch_add(1, Ordering::Relaxed);
+    }
+    match ended {
+        Some(close) => {
+            place.end(None, close);
+            log_failure(place.connection, failure.as_deref(), gone);
+            driver.linger();
         }
-        Some(failure) => log::debug!("connection {id}: {}", shortened(failure).escape_debug()),
+        None => {
+            let code = match failure {
+                Some(_) => CloseCode::INTERNAL_ERROR,
+                None => CloseCode::NORMAL,
+            };
+            let _ = driver.connection.outbox().close(Some(code), "");
+            log_failure(place.connection, failure.as_deref(), gone);
+            let end = driver.run_out();
+            part(place, driver, end);
+        }
+    }
+}
+
+fn log_failure(connection: &Connection, failure: Option<&str>, gone: bool) {
+    let id = connection.id();
+    match failure.map(|failure| shortened(failure).escape_debug()) {
+        Some(failure) if gone => log_line!(Debug, "connection {id}: {failure}"),
+        Some(failure) => log_line!(Warn, "connection {id}: {failure}"),
         None => {}
     }
-    if ended.is_none() {
-        let code = if failure.is_some() {
-            CloseCode::INTERNAL_ERROR
-        } else {
-            CloseCode::NORMAL
-        };
-        let _ = driver.connection.outbox().close(Some(code), "");
-        let end = driver.run_out();
-        ended = Some(finish(driver, end).1);
-    }
-    driver.linger();
-    place.end(None, ended.unwrap_or_else(CloseEvent::abnormal));
 }
 
 /// The handler hands on what a send told it: a Close is under way.
@@ -148,19 +167,42 @@ fn says_closed(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
     sending.is_some_and(|error| error.kind() == SendErrorKind::Closed)
 }
 
-/// Ends the connection and says so in the log.
-pub(super) fn finish(driver: &mut Driver, end: End) -> (Option<Error>, CloseEvent) {
+/// Ends the connection, for its peer and for whoever waits for it.
+fn part(place: &mut Place<'_>, driver: &mut Driver, end: End) {
     let (error, close) = driver.finish(end);
-    let id = driver.connection.id();
-    match &error {
-        Some(error) => log::info!("connection {id} given up: {error}"),
-        None => log::info!(
-            "connection {id} closed: {} {:?}",
-            close.code,
-            shortened(&close.reason)
-        ),
+    let line = end_line(place.connection, error.as_ref(), &close);
+    place.end(error, close);
+    log_end(driver, line);
+    driver.linger();
+}
+
+/// What the log says of an end: made before the end is handed on, written behind that.
+pub(super) fn end_line(
+    connection: &Connection,
+    error: Option<&Error>,
+    close: &CloseEvent,
+) -> Option<String> {
+    let id = connection.id();
+    is_on(Level::Info).then(|| match error {
+        Some(error) => format!("connection {id} given up: {error}"),
+        None => {
+            let reason = shortened(&close.reason);
+            format!("connection {id} closed: {} {reason:?}", close.code)
+        }
+    })
+}
+
+pub(super) fn log_end(driver: &Driver, line: Option<String>) {
+    if let Some(error) = &driver.read_error {
+        log_line!(
+            Debug,
+            "connection {}: reading: {error}",
+            driver.connection.id()
+        );
     }
-    (error, close)
+    if let Some(line) = line {
+        log_line!(Info, "{line}");
+    }
 }
 
 fn shortened(text: &str) -> &str {

@@ -35,6 +35,8 @@ pub(crate) struct Driver {
     owes_flush: bool,
     /// The stream ended behind what is in the buffer.
     lost: bool,
+    /// How reading failed. For the log: the application sees a Close with 1006, whatever it was.
+    pub read_error: Option<io::Error>,
     parting: Parting,
 }
 
@@ -106,6 +108,7 @@ impl Driver {
             max_lingering: limits.max_handshakes,
             owes_flush: false,
             lost: false,
+            read_error: None,
             parting: Parting::Cut,
         }
     }
@@ -164,7 +167,7 @@ impl Driver {
                     Ok(_) => return Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::TimedOut => self.trim(),
                     Err(error) => {
-                        self.note_lost(&error);
+                        self.read_error = Some(error);
                         return Err(self.lost());
                     }
                 },
@@ -199,7 +202,7 @@ impl Driver {
             match read {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return,
                 Err(error) => {
-                    self.note_lost(&error);
+                    self.read_error = Some(error);
                     self.lost = true;
                     return;
                 }
@@ -210,11 +213,6 @@ impl Driver {
                 Ok(_) => {}
             }
         }
-    }
-
-    /// The application sees a Close with 1006, whatever it was.
-    fn note_lost(&self, error: &io::Error) {
-        log::debug!("connection {}: reading: {error}", self.connection.id());
     }
 
     fn trim(&mut self) {

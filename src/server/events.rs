@@ -9,6 +9,7 @@ use super::inbox::{Item, Messages};
 use crate::connection::Connection;
 use crate::event::{CloseEvent, Event};
 use crate::lock::lock;
+use crate::logging::log_line;
 
 /// The events of a server, in order; made by [`Server::events`].
 ///
@@ -79,7 +80,10 @@ impl<'a> Events<'a> {
     pub(super) fn new(server: &'a Server) -> Self {
         let desk = lock(&server.desk).take();
         if desk.is_none() {
-            log::error!("events() while another Events of the server is alive: it yields nothing");
+            log_line!(
+                Error,
+                "events() while another Events of the server is alive: it yields nothing"
+            );
         }
         Events {
             server,

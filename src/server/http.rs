@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::hub::{Hub, Stage};
-use super::opening::note_refusal;
+use super::opening::log_refusal;
 use crate::handshake::negotiate;
 use crate::handshake::{Refusal, Request, Response};
 use crate::transport::{self, LINGER, Transport};
@@ -19,25 +19,33 @@ pub(crate) fn answer(
     peer: Option<SocketAddr>,
 ) {
     let head_only = request.method() == "HEAD";
-    let bytes = match ask_hook(hub, id, request) {
+    let asked = ask_hook(hub, id, request);
+    let bytes = match &asked {
         Ok(response) => {
             hub.counters.http_requests.fetch_add(1, Ordering::Relaxed);
             response.encode(head_only)
         }
         Err(refusal) => {
-            note_refusal(hub, &refusal, peer);
+            hub.counters.refuse(refusal.reason());
             refusal.encode(head_only)
         }
     };
     // A peer that does not take its answer in time only harms itself.
-    match transport::write_all(transport, &bytes, Instant::now() + hub.limits.write_timeout) {
+    let sent = transport::write_all(transport, &bytes, Instant::now() + hub.limits.write_timeout);
+    if let Err(refusal) = &asked {
+        log_refusal(hub, refusal, peer);
+    }
+    match sent {
         Ok(()) => transport::linger(transport, Instant::now() + LINGER),
-        Err(_) if hub.has_evicted(id) => note_refusal(hub, &Refusal::Evicted, peer),
-        Err(error) => note_not_taken(hub, &error, peer),
+        Err(error) => note_not_taken(hub, id, &error, peer),
     }
 }
 
-fn note_not_taken(hub: &Hub, error: &io::Error, peer: Option<SocketAddr>) {
+fn note_not_taken(hub: &Hub, id: u64, error: &io::Error, peer: Option<SocketAddr>) {
+    if hub.has_evicted(id) {
+        hub.counters.refuse(Refusal::Evicted.reason());
+        return log_refusal(hub, &Refusal::Evicted, peer);
+    }
     hub.counters.refuse("answer");
     hub.refusals.log("answer", || match peer {
         Some(peer) => format!("{peer} did not take its answer: {error}"),

@@ -18,6 +18,7 @@ use crate::handshake::Refusal;
 use crate::handshake::negotiate::Rules;
 use crate::limits::Limits;
 use crate::lock::lock;
+use crate::logging::log_line;
 use crate::message::Prepared;
 use crate::outbox::collect::Collector;
 use crate::outbox::drain::Drain;
@@ -246,11 +247,11 @@ impl Hub {
         let stream = transport.clone();
         let job = move || super::opening::serve(&serving.0, id, stream, peer);
         if let Err(refused) = self.pool.run(job) {
+            self.refuse_at_once(&*transport, &Refusal::Full);
+            self.end_handshake(id);
             self.refusals.log("thread", || {
                 format!("no thread for a connection: {refused}")
             });
-            self.refuse_at_once(&*transport, &Refusal::Full);
-            self.end_handshake(id);
         }
     }
 
@@ -518,7 +519,6 @@ impl Hub {
             return;
         }
         drop(registry);
-        log::info!("shutting down: 1001 to all connections");
         self.accept_waker.wake();
         for connection in self.everyone() {
             let _ = connection.close(CloseCode::GOING_AWAY, "");
@@ -529,6 +529,7 @@ impl Hub {
             transport.shutdown(How::Read);
         }
         self.someone_left();
+        log_line!(Info, "shutting down: 1001 to all connections");
     }
 
     /// Waits until everything has ended, at most `patience`; what has not ended then is cut off.
@@ -551,7 +552,8 @@ impl Hub {
             threads_left,
         };
         if report != ShutdownReport::default() {
-            log::warn!(
+            log_line!(
+                Warn,
                 "shut down with {} events not taken, {threads_left} threads left",
                 report.events_not_taken
             );

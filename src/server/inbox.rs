@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::event::CloseEvent;
 use crate::limits::Limits;
 use crate::lock::lock;
+use crate::logging::log_line;
 use crate::message::Message;
 
 /// Items with messages that one connection may have in the channel.
@@ -273,11 +274,15 @@ impl Inbox {
             Item::End(..) => _ = self.open.fetch_sub(1, SeqCst),
             Item::Messages(..) | Item::Stopped => {}
         }
-        if self.sender.try_send(item).is_err() {
-            log::error!("an event found its reserved slot taken: this is a bug of wshub");
-        }
+        let put = self.sender.try_send(item);
         // fault: nobody rings
         self.doorbell.ring();
+        if put.is_err() {
+            log_line!(
+                Error,
+                "an event found its reserved slot taken: this is a bug of wshub"
+            );
+        }
     }
 
     /// Puts messages in, waiting for credit. While the server goes down they find no taker: they are

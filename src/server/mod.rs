@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use crate::connection::Connection;
 use crate::handler::{Handler, RunError, dispatch};
+use crate::logging::log_line;
 use crate::message::{Message, Prepared};
 use crate::stats::Stats;
 use crate::transport::{Guarded, Transport};
@@ -124,7 +125,8 @@ impl Server {
             // The handler is not called again after a panic: nothing sees what it left half done.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| dispatch(handler, event))) {
                 let message = panic_message(&*panic);
-                log::error!("the handler panicked, shutting down: {message}");
+                self.handle.shutdown();
+                log_line!(Error, "the handler panicked, shutting down: {message}");
                 self.shutdown();
                 return Err(RunError::Panicked(message));
             }

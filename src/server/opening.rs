@@ -51,15 +51,19 @@ fn open_or_refuse(
     let mut secured = match secure(hub, id, transport, &mut patience) {
         Ok(secured) => secured,
         Err(refused) => {
-            note_refusal(hub, &refused.refusal, peer);
-            dismiss(&**transport, &refused);
+            hub.counters.refuse(refused.refusal.reason());
+            dismiss(&**transport, &refused, || {
+                log_refusal(hub, &refused.refusal, peer);
+            });
             return None;
         }
     };
     let transport = secured.transport.clone();
     let driver = open(hub, id, &mut secured, peer, &mut patience).unwrap_or_else(|refused| {
-        note_refusal(hub, &refused.refusal, peer);
-        answer_refusal(&*transport, &refused);
+        hub.counters.refuse(refused.refusal.reason());
+        answer_refusal(&*transport, &refused, || {
+            log_refusal(hub, &refused.refusal, peer);
+        });
         None
     });
     match &driver {
@@ -222,23 +226,21 @@ fn driver(
     ))
 }
 
-/// Counts a refusal and says in the log why, and what to set.
-pub(super) fn note_refusal(hub: &Hub, refusal: &Refusal, peer: Option<SocketAddr>) {
-    hub.counters.refuse(refusal.reason());
+/// Says in the log why somebody was refused, and what to set.
+pub(super) fn log_refusal(hub: &Hub, refusal: &Refusal, peer: Option<SocketAddr>) {
     hub.refusals.log(refusal.reason(), || match peer {
         Some(peer) => format!("refused {peer}: {refusal}"),
         None => format!("refused: {refusal}"),
     });
 }
 
-/// A complete answer, then a lingering close, so that the peer reads it.
-pub(super) fn answer_refusal(transport: &dyn Transport, refused: &Refused) {
+/// A complete answer, if there is one; `log`; then a lingering close, so that the peer reads it.
+pub(super) fn answer_refusal(transport: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
     let Refused { refusal, head_only } = refused;
-    if refusal.status().is_none() {
-        return;
-    }
     let deadline = Instant::now() + LINGER;
-    let answered = transport::write_all(transport, &refusal.encode(*head_only), deadline).is_ok();
+    let answered = refusal.status().is_some()
+        && transport::write_all(transport, &refusal.encode(*head_only), deadline).is_ok();
+    log();
     // Who gave way to newer handshakes does so at once: its thread is one of theirs.
     if answered && !matches!(refusal, Refusal::Evicted) {
         transport::linger(transport, deadline);

@@ -9,6 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::lock::lock;
+use crate::logging::log_line;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -172,7 +173,10 @@ impl Pool {
             // User code has its own guards further in: a panic that comes here is a bug of wshub,
             // and must not cost the pool a thread it counts on.
             if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                log::error!("a connection's thread panicked: this is a bug of wshub");
+                log_line!(
+                    Error,
+                    "a connection's thread panicked: this is a bug of wshub"
+                );
             }
             next = self.next_job(id);
         }

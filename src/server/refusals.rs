@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use log::Level;
+
 use crate::lock::lock;
+use crate::logging::{is_on, log_line};
 
 /// Lines per reason and second.
 const LINES: u32 = 3;
@@ -22,7 +25,7 @@ struct Window {
 impl Refusals {
     /// Logs what `text` says, unless this second has seen enough of `reason`.
     pub fn log(&self, reason: &'static str, text: impl FnOnce() -> String) {
-        if !log::log_enabled!(log::Level::Info) {
+        if !is_on(Level::Info) {
             return;
         }
         let Some(left_out) = self.turn(reason, Instant::now()) else {
@@ -30,8 +33,8 @@ impl Refusals {
         };
         let text = text();
         match left_out {
-            0 => log::info!("{text}"),
-            more => log::info!("{text} ({more} more like it were not logged)"),
+            0 => log_line!(Info, "{text}"),
+            more => log_line!(Info, "{text} ({more} more like it were not logged)"),
         }
     }
 

@@ -71,12 +71,15 @@ pub(super) fn secure(
 
 /// Parts from a client that is refused before a request could be read. Only one without TLS can read
 /// an answer.
-pub(crate) fn dismiss(below: &dyn Transport, refused: &Refused) {
+pub(crate) fn dismiss(below: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
     match refused.refusal {
-        Refusal::PlainOnTlsPort => opening::answer_refusal(below, refused),
-        // So that no reset overtakes the alert.
-        Refusal::TlsHandshake { .. } => transport::linger(below, Instant::now() + LINGER),
-        _ => {}
+        Refusal::PlainOnTlsPort => opening::answer_refusal(below, refused, log),
+        Refusal::TlsHandshake { .. } => {
+            log();
+            // So that no reset overtakes the alert.
+            transport::linger(below, Instant::now() + LINGER);
+        }
+        _ => log(),
     }
     below.shutdown(How::Both);
 }

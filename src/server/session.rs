@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::connection::finish;
+use super::connection::{end_line, log_end};
 use super::driver::Driver;
 use super::hub::Hub;
 use crate::connection::Connection;
@@ -94,8 +94,10 @@ impl<'a> Session<'a> {
                 self.driver.fill()
             });
             if let Err(end) = filled {
-                let (error, close) = finish(self.driver, end);
+                let (error, close) = self.driver.finish(end);
+                let line = end_line(&self.driver.connection, error.as_ref(), &close);
                 *self.ended = Some(close);
+                log_end(self.driver, line);
                 if let Some(error) = error {
                     return Err(error);
                 }

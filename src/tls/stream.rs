@@ -66,7 +66,7 @@ impl Tls {
                 timeout: None,
             }),
             Err(Ok(refused)) => {
-                dismiss(&*below, &refused);
+                dismiss(&*below, &refused, || {});
                 Err(refused.refusal.into())
             }
             Err(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {

@@ -35,6 +35,8 @@ mod handshake;
 mod limits;
 #[path = "../../../src/lock.rs"]
 mod lock;
+#[path = "../../../src/logging.rs"]
+mod logging;
 #[path = "../../../src/message.rs"]
 mod message;
 #[path = "../../../src/outbox/mod.rs"]

@@ -1,0 +1,41 @@
+//! The one way to the log. A logger is the application's code: what it does, a panic included, ends here.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+
+use log::{Level, Record};
+
+/// Whether somebody may want lines of this level. The logger is not asked.
+pub(crate) fn is_on(level: Level) -> bool {
+    level <= log::STATIC_MAX_LEVEL && level <= log::max_level()
+}
+
+/// Hands a line to the logger, which may block. So what a line tells of has happened before it, and
+/// whoever logs holds no lock.
+#[cold]
+#[inline(never)]
+#[track_caller]
+pub(crate) fn write(level: Level, module: &'static str, line: fmt::Arguments<'_>) {
+    let place = Location::caller();
+    let record = Record::builder()
+        .level(level)
+        .target(module)
+        .module_path_static(Some(module))
+        .file_static(Some(place.file()))
+        .line(Some(place.line()))
+        .args(line)
+        .build();
+    // Who panics loses this line. The panic itself shows on standard error, as any does.
+    #[allow(clippy::disallowed_methods)]
+    let _ = catch_unwind(AssertUnwindSafe(|| log::logger().log(&record)));
+}
+
+/// `log_line!(Info, "connection {id} open")`: what it names is not looked at while the level is off.
+macro_rules! log_line {
+    ($level:ident, $($line:tt)+) => {
+        if $crate::logging::is_on(log::Level::$level) {
+            $crate::logging::write(log::Level::$level, module_path!(), format_args!($($line)+));
+        }
+    };
+}
+pub(crate) use log_line;
