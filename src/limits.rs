@@ -1,7 +1,7 @@
 //! Every bound of the server by name, with the default and its reason.
 
+use core::time::Duration;
 use std::fmt;
-use std::time::Duration;
 
 use crate::handshake::request::HeadLimits;
 use crate::protocol::receive::ReceiveLimits;

@@ -3,7 +3,10 @@
 
 mod faults;
 mod files;
+mod imports;
 mod public;
 mod purity;
 mod readme;
+mod rooms;
 mod threats;
+mod tokens;
