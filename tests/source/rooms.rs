@@ -9,6 +9,7 @@ const ROOMS: &[&str] = &[
     "protocol",
     "copy",
     "lock",
+    "logging",
     "stats",
     "handshake",
     "limits",
