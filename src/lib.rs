@@ -34,6 +34,7 @@ compile_error!("wshub runs on Unix: Linux (tested), macOS and the BSDs. Windows 
 
 #[cfg(feature = "client")]
 mod client;
+mod clock;
 mod connection;
 mod copy;
 #[cfg(feature = "deflate")]

@@ -99,7 +99,7 @@ impl<'a> Lines<'a> {
 
 /// Every refusal is answered with one complete HTTP response, or with nothing.
 pub(super) fn check_answer(refusal: &Refusal) {
-    let answer = String::from_utf8(refusal.encode(false)).expect("an answer is text");
+    let answer = String::from_utf8(refusal.encode(false, None)).expect("an answer is text");
     let Some(status) = refusal.status() else {
         return assert!(answer.is_empty());
     };

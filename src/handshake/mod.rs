@@ -9,6 +9,7 @@ pub(crate) mod answer;
 pub(crate) mod authority;
 #[cfg(feature = "client")]
 pub(crate) mod client;
+pub(crate) mod date;
 #[cfg(feature = "deflate")]
 pub(crate) mod deflate;
 pub(crate) mod negotiate;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::date::Date;
 use super::request::WIDEST_HEAD;
 use super::response::{Reject, Response, reason_phrase};
 
@@ -185,9 +186,10 @@ impl Refusal {
     }
 
     /// The answer as bytes, complete with `Connection: close`; empty where [`status`](Self::status) is `None`.
-    pub(crate) fn encode(&self, head_only: bool) -> Vec<u8> {
+    /// As [`Response::encode`].
+    pub(crate) fn encode(&self, head_only: bool, date: Option<Date>) -> Vec<u8> {
         self.to_response()
-            .map(|response| response.encode(head_only))
+            .map(|response| response.encode(head_only, date))
             .unwrap_or_default()
     }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::date::Date;
 use super::is_token;
 use super::negotiate::Upgrade;
 use super::refusal::{Refusal, excerpt};
@@ -117,7 +118,8 @@ impl core::error::Error for InvalidStatus {}
 
 /// An answer to a plain HTTP request, what the `http` hook returns.
 ///
-/// Every answer closes its connection, and says how long its body is; HEAD gets the same headers and no body.
+/// Every answer closes its connection, and says how long its body is; HEAD gets the same headers and no body. `Date` is
+/// set unless you set one, or the system's clock is not.
 ///
 /// Source: RFC 9110 6 and 15, RFC 9112 4.
 ///
@@ -236,8 +238,9 @@ impl Response {
         &self.body
     }
 
-    /// The answer as bytes; with `head_only` without its body, as HEAD wants it (RFC 9110 9.3.2).
-    pub(crate) fn encode(&self, head_only: bool) -> Vec<u8> {
+    /// The answer as bytes; with `head_only` without its body, as HEAD wants it (RFC 9110 9.3.2). `date` is when it was
+    /// made, where that is known.
+    pub(crate) fn encode(&self, head_only: bool, date: Option<Date>) -> Vec<u8> {
         // RFC 9110 15.3.5, 15.3.6, 15.4.5: these have no content.
         let body = if matches!(self.status, 204 | 205 | 304) {
             &[]
@@ -255,6 +258,10 @@ impl Response {
                 "close"
             },
         );
+        // RFC 9110 6.6.1: a server that has a clock says when it answers.
+        if let Some(date) = date.filter(|_| self.headers.get("date").is_none()) {
+            push_header(&mut bytes, "Date", &date.to_string());
+        }
         for &(name, value) in required_headers(self.status) {
             if self.headers.get(name).is_none() {
                 push_header(&mut bytes, name, value);

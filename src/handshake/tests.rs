@@ -133,7 +133,7 @@ fn sample_rules() -> Rules {
 
 /// What is answered to a GET.
 fn answer(refusal: &Refusal) -> String {
-    text(refusal.encode(false))
+    text(refusal.encode(false, None))
 }
 
 fn text(bytes: Vec<u8>) -> String {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::hub::{Hub, Stage};
 use super::opening::log_refusal;
+use crate::clock;
 use crate::handshake::negotiate;
 use crate::handshake::{Refusal, Request, Response};
 use crate::transport::{self, LINGER, Transport};
@@ -23,11 +24,11 @@ pub(crate) fn answer(
     let bytes = match &asked {
         Ok(response) => {
             hub.counters.http_requests.fetch_add(1, Ordering::Relaxed);
-            response.encode(head_only)
+            response.encode(head_only, clock::date())
         }
         Err(refusal) => {
             hub.counters.refuse(refusal.reason());
-            refusal.encode(head_only)
+            refusal.encode(head_only, clock::date())
         }
     };
     // A peer that does not take its answer in time only harms itself.

@@ -12,6 +12,7 @@ use super::inbox::{Inbox, Item};
 use super::pool::Pool;
 use super::refusals::Refusals;
 use super::session::Handler;
+use crate::clock;
 use crate::connection::Connection;
 use crate::error::SendErrorKind;
 use crate::handshake::Refusal;
@@ -259,7 +260,8 @@ impl Hub {
     fn refuse_at_once(&self, transport: &dyn Transport, refusal: &Refusal) {
         self.counters.refuse(refusal.reason());
         if !self.speaks_tls() {
-            let _ = transport.try_write(&[std::io::IoSlice::new(&refusal.encode(false))]);
+            let _ = transport
+                .try_write(&[std::io::IoSlice::new(&refusal.encode(false, clock::date()))]);
         }
         transport.shutdown(How::Both);
     }

@@ -12,6 +12,7 @@ use super::http;
 use super::hub::{Hub, Stage};
 use super::secure::{Secured, dismiss, secure};
 use super::upgrade::{self, NoRequest, Upgrade};
+use crate::clock;
 use crate::connection::Connection;
 use crate::deflate::Agreed;
 use crate::handshake::refusal::Refused;
@@ -238,8 +239,8 @@ pub(super) fn log_refusal(hub: &Hub, refusal: &Refusal, peer: Option<SocketAddr>
 pub(super) fn answer_refusal(transport: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
     let Refused { refusal, head_only } = refused;
     let deadline = Instant::now() + LINGER;
-    let answered = refusal.status().is_some()
-        && transport::write_all(transport, &refusal.encode(*head_only), deadline).is_ok();
+    let answer = refusal.encode(*head_only, clock::date());
+    let answered = !answer.is_empty() && transport::write_all(transport, &answer, deadline).is_ok();
     log();
     // Who gave way to newer handshakes does so at once: its thread is one of theirs.
     if answered && !matches!(refusal, Refusal::Evicted) {

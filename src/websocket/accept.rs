@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::outgoing::Masking;
 use super::{Opening, WebSocket, must_wait};
+use crate::clock;
 use crate::handshake::negotiate::{self, Rules};
 use crate::handshake::request::asks_for_head;
 use crate::handshake::{Refusal, Request};
@@ -144,7 +145,11 @@ fn refuse(
     head_only: bool,
     deadline: Instant,
 ) -> HandshakeError {
-    let _ = write_all(&mut stream, &refusal.encode(head_only), deadline);
+    let _ = write_all(
+        &mut stream,
+        &refusal.encode(head_only, clock::date()),
+        deadline,
+    );
     refusal.into()
 }
 

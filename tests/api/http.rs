@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::support::app::App;
 use crate::support::{
@@ -68,11 +68,83 @@ fn a_page_and_a_websocket_on_one_port() {
     assert!(stats.refused.is_empty(), "{stats:?}");
 }
 
+/// An answer without its Date, and that.
+fn split_date(answer: &str) -> (String, String) {
+    let (before, rest) = answer.split_once("\r\nDate: ").expect("a Date");
+    let (date, behind) = rest.split_once("\r\n").unwrap();
+    (format!("{before}\r\n{behind}"), date.to_owned())
+}
+
+/// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn seconds(date: &str) -> u64 {
+    let words: Vec<_> = date.split([' ', ':']).collect();
+    let number = |at: usize| words[at].parse::<u64>().unwrap();
+    let (day, year) = (number(1), number(3));
+    let month = "JanFebMarAprMayJunJulAugSepOctNovDec"
+        .find(words[2])
+        .unwrap()
+        / 3;
+    let leap_days = |year: u64| year / 4 - year / 100 + year / 400;
+    let months = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    let is_leap = leap_days(year) > leap_days(year - 1);
+    let days = (year - 1970) * 365 + leap_days(year - 1) - leap_days(1969)
+        + months[month]
+        + u64::from(is_leap && month > 1)
+        + day
+        - 1;
+    assert_eq!(
+        &date[..3],
+        ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7) as usize]
+    );
+    assert!(date.len() == 29 && date.ends_with(" GMT"), "{date}");
+    ((days * 24 + number(4)) * 60 + number(5)) * 60 + number(6)
+}
+
+/// RFC 9110 6.6.1: pages and refusals, those that come before a request is read included.
+#[test]
+fn m08_every_plain_answer_has_its_date() {
+    assert_eq!(seconds("Sun, 06 Nov 1994 08:49:37 GMT"), 784_111_777);
+    let app = App::echo(with_site().http(|request| {
+        match request.path() {
+            "/own" => Response::ok()
+                .with_header("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
+                .unwrap(),
+            _ => site(request),
+        }
+    }));
+    let now = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    };
+    for (request, status) in [
+        (get("/"), 200),
+        (get("/nothing"), 404),
+        (get("/").replace("GET", "HEAD"), 200),
+        (get("/").replace("GET", "POST"), 405),
+        (get("/").replace("localhost", "attacker.tld"), 403),
+        (get("/panic"), 500),
+        (get("/").replace("Host", "Host "), 400),
+        (get("/").replace("1.1", "3.0"), 505),
+        (get(&"/".repeat(8_001)), 414),
+    ] {
+        let begun = now();
+        let answer = exchange(app.addr, request);
+        assert_status(&answer, status);
+        let (_, date) = split_date(&answer);
+        assert!((begun..=now()).contains(&seconds(&date)), "{answer}");
+    }
+    let (rest, date) = split_date(&exchange(app.addr, get("/own")));
+    assert_eq!(date, "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert!(!rest.contains("Date"), "{rest}");
+}
+
 #[test]
 fn head_gets_the_head_of_get() {
     let app = App::echo(with_site());
-    let whole = exchange(app.addr, get("/"));
-    let head = exchange(app.addr, get("/").replace("GET", "HEAD"));
+    let (whole, _) = split_date(&exchange(app.addr, get("/")));
+    let (head, _) = split_date(&exchange(app.addr, get("/").replace("GET", "HEAD")));
     assert_eq!(Some(&*head), whole.strip_suffix(PAGE));
     assert_eq!(app.handle.stats().http_requests, 2);
 }

@@ -142,6 +142,7 @@ fn m08_a_head_that_is_refused_gets_no_body() {
             answer.starts_with("HTTP/1.1 4") && answer.ends_with("\r\n\r\n"),
             "{answer}"
         );
+        assert!(answer.contains("\r\nDate: "), "{answer}");
     }
 }
 

@@ -12,6 +12,7 @@ const ROOMS: &[&str] = &[
     "logging",
     "stats",
     "handshake",
+    "clock",
     "limits",
     "deflate",
     "message",

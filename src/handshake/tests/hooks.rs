@@ -69,7 +69,7 @@ fn h20_set_cookie_adds_and_others_replace() {
         .and_then(|response| response.with_header("set-cookie", "b=2"))
         .and_then(|response| response.with_header("content-type", "image/svg+xml"))
         .expect("headers");
-    let answer = text(response.encode(false));
+    let answer = text(response.encode(false, None));
     assert!(
         answer.contains("Set-Cookie: a=1\r\nset-cookie: b=2\r\n"),
         "{answer}"

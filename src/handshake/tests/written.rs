@@ -1,5 +1,8 @@
 //! What is written, shown and kept.
 
+use core::time::Duration;
+
+use super::date::Date;
 use super::*;
 
 fn every_refusal() -> Vec<Refusal> {
@@ -105,19 +108,22 @@ fn a_rejection_is_written_as_the_hook_says() {
 #[test]
 fn responses_for_get_head_and_without_content() {
     let page = Response::html("<p>hi");
-    let whole = text(page.encode(false));
+    let whole = text(page.encode(false, None));
     assert_eq!(
         whole,
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html; charset=utf-8\r\n\
          X-Content-Type-Options: nosniff\r\nContent-Length: 5\r\n\r\n<p>hi"
     );
-    assert_eq!(text(page.encode(true)), whole.trim_end_matches("<p>hi"));
+    assert_eq!(
+        text(page.encode(true, None)),
+        whole.trim_end_matches("<p>hi")
+    );
     for (status, length) in [(204, None), (304, None), (205, Some("0"))] {
         let answer = text(
             Response::new(status)
                 .expect("a status")
                 .with_body("body")
-                .encode(false),
+                .encode(false, None),
         );
         assert!(answer.ends_with("\r\n\r\n"), "{answer}");
         let sent = answer
@@ -127,13 +133,35 @@ fn responses_for_get_head_and_without_content() {
         assert_eq!(sent, length, "{answer}");
     }
     assert!(
-        text(Response::new(299).expect("a status").encode(false)).starts_with("HTTP/1.1 299 \r\n")
+        text(Response::new(299).expect("a status").encode(false, None))
+            .starts_with("HTTP/1.1 299 \r\n")
     );
     let missing = Response::not_found();
     assert_eq!(
         (missing.status(), missing.header("content-type")),
         (404, Some("text/plain; charset=utf-8"))
     );
+}
+
+/// RFC 9110 6.6.1, 9.3.2: HEAD gets the Date of GET.
+#[test]
+fn m08_an_answer_says_when_it_was_made() {
+    let date = Date::new(Duration::from_secs(784_111_777));
+    let line = "\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    for head_only in [true, false] {
+        assert!(text(Response::ok().encode(head_only, date)).contains(line));
+        assert!(text(Response::ok().encode(head_only, None)).starts_with("HTTP/1.1 200 OK\r\nC"));
+        for refusal in every_refusal() {
+            let answer = text(refusal.encode(head_only, date));
+            assert_eq!(answer.matches(line).count(), 1, "{answer}");
+        }
+    }
+    let own = Response::ok()
+        .with_header("DATE", "of the hook")
+        .expect("a header");
+    let answer = text(own.encode(false, date)).to_ascii_lowercase();
+    assert!(answer.contains("\r\ndate: of the hook\r\n"), "{answer}");
+    assert_eq!(answer.matches("\r\ndate:").count(), 1, "{answer}");
 }
 
 #[test]
