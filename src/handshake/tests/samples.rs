@@ -1,4 +1,15 @@
-//! The samples of the source documents, each by its letter.
+//! Handshakes that RFC 6455 and introductions to WebSocket show, each by its letter.
+//!
+//! - A: the example of RFC 6455 1.3, whose Origin is not of its Host.
+//! - B: the same with another key; a scanned text shows that key with two letters misread, and it is one, too.
+//! - C: the absolute form of the target, `GET ws://host/`; often shown without key and version.
+//! - D: a browser's plain request with 1,200 bytes of cookies.
+//! - E: header names in any case; a space before the colon.
+//! - F: HTTP/1.0.
+//! - G: a server that adds headers of its own to the 101.
+//! - J: one port for HTTP and WebSocket.
+//!
+//! `tests/fuzz/corpus` has them, too: `sample_a` and so on.
 
 use super::*;
 
