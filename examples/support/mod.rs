@@ -83,7 +83,7 @@ fn start_log() -> io::Result<Stderr> {
     Ok(stderr)
 }
 
-/// Says where the server listens, and shuts it down gracefully on Ctrl-C or SIGTERM.
+/// Says where the server listens, and shuts it down on Ctrl-C or SIGTERM: gracefully, and at once when it is asked again.
 #[allow(dead_code)] // The example of TLS has another scheme.
 pub fn announce(addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
     announce_as("ws", addr, handle)
@@ -91,7 +91,15 @@ pub fn announce(addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
 
 /// As [`announce`], with the scheme of the URL.
 pub fn announce_as(scheme: &str, addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
-    ctrlc::set_handler(move || handle.shutdown()).map_err(io::Error::other)?;
+    let mut asked = false;
+    let stop = move || {
+        match asked {
+            false => handle.shutdown(),
+            true => handle.terminate(),
+        }
+        asked = true;
+    };
+    ctrlc::set_handler(stop).map_err(io::Error::other)?;
     say(&format!("listening on {scheme}://{addr}/"));
     Ok(())
 }

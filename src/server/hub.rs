@@ -67,8 +67,10 @@ enum Phase {
     Closing,
     /// Everything has ended, or is cut off: nothing begins any more.
     Ending,
-    /// Nobody is waited for any more: the events end.
+    /// The events end, whoever is left.
     Ended,
+    /// All were waited for: who is left is kept by the user's code.
+    Done,
 }
 
 #[derive(Default)]
@@ -137,7 +139,8 @@ impl Broadcast {
     }
 }
 
-/// What a shutdown left behind; all zero after a graceful one whose events were all taken.
+/// What a shutdown left behind, and what was lost in it; all zero after a graceful one whose events were
+/// all taken.
 ///
 /// ```
 /// use wshub::{Server, ShutdownReport};
@@ -153,8 +156,13 @@ impl Broadcast {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Events that the application has not taken: it may still iterate over those that wait.
+    /// Events that the application has not taken, every `Close` included:
+    /// [`Server::events`](crate::Server::events) still yields them.
     pub events_not_taken: usize,
+    /// Messages that came while the server shut down and found no room among the events: they are gone.
+    /// Those that were taken of the same connection have no gap. Remedy where each one counts: shut down
+    /// with [`ServerHandle::shutdown`](crate::ServerHandle::shutdown), and take events to the end.
+    pub messages_lost: usize,
     /// Threads that did not end in time, because a hook, handler or stream of yours does not return.
     /// What was open on them has its `Close` event all the same.
     pub threads_left: usize,
@@ -534,33 +542,46 @@ impl Hub {
         log_line!(Info, "shutting down: 1001 to all connections");
     }
 
-    /// Waits until everything has ended, at most `patience`; what has not ended then is cut off.
-    pub fn finish_shutdown(&self, patience: Duration) -> ShutdownReport {
+    /// Ends everything now: who is waited for is cut off, and the events end behind those that wait.
+    pub fn terminate(&self) {
         self.begin_shutdown();
         self.inbox.discard(|| self.everyone());
-        self.wait_until_empty(Instant::now() + patience);
+        self.cut_off();
+        self.end_events();
+        // Who waits for a shutdown that has begun need not wait for its deadline.
+        self.left.notify_all();
+    }
+
+    /// Waits until everything has ended, at most to `deadline`; what has not ended then is cut off, and
+    /// its threads are waited for, unless the user's code keeps them.
+    pub fn finish_shutdown(&self, deadline: Instant) -> ShutdownReport {
+        self.begin_shutdown();
+        self.inbox.discard(|| self.everyone());
+        self.wait_until(deadline, |registry| registry.is_empty() || self.is_ending());
         self.cut_off();
         // What closed cleanly may still wait for its peer to take the last bytes.
-        self.wait_until_empty(Instant::now() + LINGER + GRACE);
+        self.wait_until(Instant::now() + LINGER + GRACE, Registry::is_empty);
         let threads_left = self.join_threads();
-        // The events end without who is left: what is open for the application is closed for it. A
-        // second end, behind that which the last one to leave has put in or is about to, is not seen.
-        // fault: the end is left to who is slow
-        if self.enter_phase(Phase::Ended) {
-            self.inbox.put(Item::Stopped);
-        }
+        self.end_events();
+        self.enter_phase(Phase::Done);
         let report = ShutdownReport {
             events_not_taken: self.inbox.not_taken(),
+            messages_lost: self.inbox.lost(),
             threads_left,
         };
         if report != ShutdownReport::default() {
             log_line!(
                 Warn,
-                "shut down with {} events not taken, {threads_left} threads left",
-                report.events_not_taken
+                "shut down with {} events not taken, {} messages lost, {threads_left} threads left",
+                report.events_not_taken,
+                report.messages_lost
             );
         }
         report
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) >= Phase::Done as u8
     }
 
     /// Waits for the graceful shutdown that somebody starts, then ends as it does.
@@ -573,12 +594,12 @@ impl Hub {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         drop(registry);
-        let patience = self.limits.close_timeout + GRACE;
+        let deadline = Instant::now() + self.limits.close_timeout + GRACE;
         if self.handler.is_none() {
             // The application takes its events meanwhile, and the connections end as it does.
-            self.wait_until_empty(Instant::now() + patience);
+            self.wait_until(deadline, |registry| registry.is_empty() || self.is_ending());
         }
-        self.finish_shutdown(patience)
+        self.finish_shutdown(deadline)
     }
 
     /// From now on nothing begins; what has not ended is ended the hard way.
@@ -596,9 +617,18 @@ impl Hub {
         }
     }
 
-    fn wait_until_empty(&self, deadline: Instant) {
+    /// The events end without who is left: what is open for the application is closed for it. A second
+    /// end, behind that which the last one to leave has put in or is about to, is not seen.
+    fn end_events(&self) {
+        // fault: the end is left to who is slow
+        if self.enter_phase(Phase::Ended) {
+            self.inbox.put(Item::Stopped);
+        }
+    }
+
+    fn wait_until(&self, deadline: Instant, mut is_so: impl FnMut(&Registry) -> bool) {
         let mut registry = self.registry();
-        while !registry.is_empty() {
+        while !is_so(&registry) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;

@@ -426,13 +426,17 @@ impl Inbox {
         }
     }
 
-    /// Events that wait once the server has stopped, and messages that found no taker. Who is open now
-    /// will have its Close, though none was put in for it.
+    /// Events that wait once the server has stopped. Who is open now will have its Close, though none
+    /// was put in for it.
     pub fn not_taken(&self) -> usize {
         let taken = self.events_taken.load(Acquire);
         let put = self.events_put.load(SeqCst);
-        let waiting = put.wrapping_add(self.open.load(SeqCst)).wrapping_sub(taken);
-        waiting + self.discarded.load(SeqCst)
+        put.wrapping_add(self.open.load(SeqCst)).wrapping_sub(taken)
+    }
+
+    /// Messages that found no taker.
+    pub fn lost(&self) -> usize {
+        self.discarded.load(SeqCst)
     }
 }
 

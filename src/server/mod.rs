@@ -24,7 +24,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
 use crate::handler::{Handler, RunError, dispatch};
@@ -63,7 +63,9 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Dropping the server shuts it down: 1001 to all, at most one second of patience.
+/// Dropping the server shuts it down: 1001 to all, a second for their answers, then it cuts them off.
+/// Where a hook, a handler or a stream of yours does not return, it waits three seconds more and leaves
+/// that thread behind. After [`shutdown`](Server::shutdown) it waits for nothing.
 pub struct Server {
     handle: ServerHandle,
     hub: Arc<Hub>,
@@ -168,13 +170,19 @@ impl Server {
     }
 
     /// Shuts down and waits: no more accepts, 1001 to all, at most
-    /// [`close_timeout`](crate::Limits::close_timeout) for their answers, then every thread is
-    /// joined. May be called on the application thread, and again. Afterwards [`events`](Server::events) yields
-    /// what was not taken, every `Close` included, and ends.
+    /// [`close_timeout`](crate::Limits::close_timeout) for their answers, then they are cut off, and every
+    /// thread is joined. Where a hook, a handler or a stream of yours does not return, it waits three
+    /// seconds more, leaves that thread behind and counts it. May be called on the application thread,
+    /// and again.
+    ///
+    /// Afterwards [`events`](Server::events) yields the events that wait, every `Close` included, and
+    /// ends. Messages that find no room among them meanwhile are lost and counted, for nobody takes
+    /// events while this waits.
     ///
     /// To go on handling events while the connections close, use [`ServerHandle::shutdown`].
     pub fn shutdown(&self) -> ShutdownReport {
-        self.hub.finish_shutdown(self.hub.limits.close_timeout)
+        self.hub
+            .finish_shutdown(Instant::now() + self.hub.limits.close_timeout)
     }
 }
 
@@ -186,7 +194,9 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.hub.finish_shutdown(DROP_PATIENCE);
+        if !self.hub.is_done() {
+            self.hub.finish_shutdown(Instant::now() + DROP_PATIENCE);
+        }
     }
 }
 
@@ -259,14 +269,46 @@ impl ServerHandle {
     }
 
     /// Starts the graceful shutdown and returns at once: no more accepts, 1001 to all. From any
-    /// thread, a signal handler's thread too, and again. [`Server::events`] goes on until the last
-    /// `Close`, then ends; [`wait`](ServerHandle::wait) returns.
+    /// thread, and again. [`Server::events`] goes on until the last `Close`, then ends;
+    /// [`wait`](ServerHandle::wait) returns.
+    ///
+    /// For a thread that handles signals, as `ctrlc` and `signal-hook`'s iterator have, never inside a
+    /// signal handler (`sigaction`): that may have interrupted the very thread that holds a lock which
+    /// this takes.
     pub fn shutdown(&self) {
         self.hub.begin_shutdown();
     }
 
+    /// Ends the server at once and returns: no more accepts, and who is there is cut off, in the middle of
+    /// whatever it was. For who will not wait for [`shutdown`](ServerHandle::shutdown), whether that has
+    /// begun or not: a second Ctrl-C. As for that: from any thread, and never inside a signal handler.
+    ///
+    /// [`Server::events`] yields what waits, a `Close` with 1006 for each connection that was open, and
+    /// ends; [`wait`](ServerHandle::wait) returns. Messages on their way are lost.
+    ///
+    /// ```no_run
+    /// let server = wshub::Server::bind("127.0.0.1:9001")?;
+    /// let handle = server.handle();
+    /// let mut asked = false;
+    /// ctrlc::set_handler(move || {
+    ///     if asked { handle.terminate() } else { handle.shutdown() }
+    ///     asked = true;
+    /// })?;
+    /// for event in server.events() {
+    ///     println!("{event:?}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn terminate(&self) {
+        self.hub.terminate();
+    }
+
     /// Blocks until somebody starts the shutdown and it is done: the main thread's last call where
     /// [`serve`](ServerBuilder::serve) does the work. Not for handlers: they would wait for themselves.
+    ///
+    /// From the shutdown on it takes at most [`close_timeout`](crate::Limits::close_timeout) and two
+    /// seconds, then cuts off who is left; and three seconds more where a hook, a handler or a stream of
+    /// yours does not return.
     ///
     /// ```
     /// let handle = wshub::serve("127.0.0.1:0", |mut ws| {

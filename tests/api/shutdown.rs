@@ -224,11 +224,9 @@ fn b22_from_within_the_loop_with_much_still_waiting() {
     let report = report.unwrap();
     assert_eq!((open.len(), closed), (CLIENTS, CLIENTS));
     assert_eq!(report.threads_left, 0);
-    // What the loop still yielded, and messages that found no room.
-    assert!(
-        report.events_not_taken >= yielded,
-        "{report:?}, {yielded} yielded"
-    );
+    assert_eq!(report.events_not_taken, yielded);
+    // A reader that waited for room found none.
+    assert!(report.messages_lost > 0);
     for (stream, flood) in floods {
         // It may be cut off already.
         let _ = stream.shutdown(Shutdown::Both);
@@ -288,7 +286,7 @@ fn what_a_shutdown_leaves_of_a_connections_messages_has_no_gap() {
         panic!("{events:?}");
     };
     assert_eq!(first.as_text(), Some("taken"));
-    assert_eq!(report.events_not_taken, 3 + 2);
+    assert_eq!((report.events_not_taken, report.messages_lost), (3, 2));
 }
 
 #[test]
@@ -596,6 +594,132 @@ fn b22_a_hook_that_blocks_is_reported_and_holds_nothing_up() {
     drop(release);
     assert_eq!(server.shutdown(), ShutdownReport::default());
     assert!(drain(server.events()).is_empty());
+}
+
+/// A server with one handshake whose hook does not return until the sender is dropped.
+fn beside_a_hook_that_blocks(close_timeout: Duration) -> (Server, mpsc::Sender<()>) {
+    let (asked, hook_runs) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (asked, released) = (Mutex::new(asked), Mutex::new(released));
+    let limits = Limits {
+        close_timeout,
+        ..Limits::default()
+    };
+    let builder = Server::builder().limits(limits).accept(move |request| {
+        if request.path() == "/blocks" {
+            asked.lock().unwrap().send(()).unwrap();
+            let _ = released.lock().unwrap().recv();
+        }
+        Ok(Accept::new())
+    });
+    let server = builder.without_listener().unwrap();
+    let (blocked, mut theirs) = duplex();
+    server.attach(blocked);
+    theirs
+        .write_all(upgrade("localhost", "/blocks", "").as_bytes())
+        .unwrap();
+    hook_runs.recv_timeout(PATIENCE).unwrap();
+    (server, release)
+}
+
+#[test]
+fn b22_a_drop_beside_a_hook_that_blocks_takes_four_seconds_and_none_behind_a_shutdown() {
+    let (server, _release) = beside_a_hook_that_blocks(CLOSE_TIMEOUT);
+    let begun = Instant::now();
+    drop(server);
+    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+
+    let (server, _release) = beside_a_hook_that_blocks(CLOSE_TIMEOUT);
+    assert_eq!(server.shutdown().threads_left, 1);
+    let begun = Instant::now();
+    drop(server);
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+/// The time that `wait` has for the connections is one, whoever takes events meanwhile.
+#[test]
+fn b22_wait_beside_a_hook_that_blocks_takes_five_seconds_more_than_the_close_timeout() {
+    const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+    let (server, _release) = beside_a_hook_that_blocks(CLOSE_TIMEOUT);
+    server.handle().shutdown();
+    let begun = Instant::now();
+    assert_eq!(server.handle().wait().threads_left, 1);
+    let (took, told) = (begun.elapsed(), CLOSE_TIMEOUT + Duration::from_secs(5));
+    // A busy machine takes a little longer; the time for the connections twice would be five seconds more.
+    assert!(took < told + Duration::from_secs(4), "{took:?}");
+}
+
+/// The second signal. Nobody answers the first one's Close, and nobody would be given up for a minute.
+#[test]
+fn m05_terminate_ends_at_once_what_a_shutdown_waits_for() {
+    for shut_down_before in [true, false] {
+        let (server, _release) = beside_a_hook_that_blocks(Duration::from_secs(60));
+        let handle = server.handle();
+        let mut clients = Vec::new();
+        let mut events = server.events();
+        for _ in 0..3 {
+            let (ours, theirs) = duplex();
+            handle.attach(ours);
+            clients.push(Client::open(theirs, &upgrade("localhost", "/", "")));
+            open(&mut events);
+        }
+        // One event waits: it is still yielded.
+        clients[0].send_text("before");
+        wait_until("it came", || server.stats().messages_in == 1);
+        let begun = Instant::now();
+        if shut_down_before {
+            handle.shutdown();
+        }
+        handle.terminate();
+        handle.terminate();
+        let left = drain(events);
+        assert!(matches!(left[0], Event::Message(..)), "{left:?}");
+        assert_eq!(left.len(), 1 + clients.len(), "{left:?}");
+        for event in &left[1..] {
+            let Event::Close(_, close) = event else {
+                panic!("{event:?}");
+            };
+            assert_eq!(u16::from(close.code), 1006);
+        }
+        for client in &mut clients {
+            support::read_to_close(&mut client.stream);
+        }
+        let report = handle.wait();
+        assert_eq!((report.events_not_taken, report.threads_left), (0, 1));
+        drop(server);
+        assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+    }
+}
+
+/// Who waits already is let go by it.
+#[test]
+fn m05_terminate_ends_a_wait_that_has_begun() {
+    let limits = Limits {
+        close_timeout: Duration::from_secs(60),
+        ..Limits::default()
+    };
+    let builder = Server::builder().limits(limits);
+    let handle = builder.serve("127.0.0.1:0", |mut ws| {
+        while ws.read()?.is_some() {}
+        Ok(())
+    });
+    let handle = handle.unwrap();
+    let mut client = Client::connect(handle.local_addr().unwrap());
+    wait_until("it is open", || handle.stats().opened == 1);
+    let waiting = handle.clone();
+    let waiting = thread::spawn(move || waiting.wait());
+    handle.shutdown();
+    // The client never answers.
+    assert_eq!(client.read_message().close().0, 1001);
+    let begun = Instant::now();
+    handle.terminate();
+    assert_eq!(waiting.join().unwrap(), ShutdownReport::default());
+    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+    support::read_to_close(&mut client.stream);
 }
 
 /// Who has seen an Open sees its Close, also where the thread that would have told of it never comes back.

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::support::example::{Example, Process};
 use crate::support::{self, Client, exchange, upgrade, wait_until};
 
@@ -363,6 +365,53 @@ fn an_address_that_is_not_this_machines_gets_a_sentence() {
             err.starts_with("cannot listen on 192.0.2.1:9001: this machine has no such address"),
             "{err}"
         );
+    }
+}
+
+/// A client that never answers the first one's Close would hold it up for five seconds.
+#[test]
+fn m05_a_second_signal_means_now() {
+    for name in ["echo", "per_connection"] {
+        let mut example = Example::start(name, &[]);
+        let mut client = Client::connect(example.addr);
+        let begun = Instant::now();
+        example.process.signal(Signal::TERM);
+        assert_eq!(client.read_message().close().0, 1001);
+        example.process.signal(Signal::TERM);
+        assert!(example.process.wait().success());
+        assert!(
+            begun.elapsed() < Duration::from_secs(4),
+            "{name}: {:?}",
+            begun.elapsed()
+        );
+    }
+}
+
+/// There the system ignores a signal for which there is no handler. Skipped where no such process can be made.
+#[test]
+fn m05_the_first_process_of_a_container_hears_sigterm() {
+    let unshare = ["--user", "--map-root-user", "--pid", "--fork"];
+    let may = Command::new("unshare").args(unshare).arg("true").output();
+    if !may.is_ok_and(|tried| tried.status.success()) {
+        return println!("unshare makes no process here");
+    }
+    for name in ["echo", "per_connection"] {
+        let mut command = Command::new("unshare");
+        command
+            .args(unshare)
+            .arg(support::example::command(name).get_program())
+            .arg("127.0.0.1:0");
+        let mut example = Example::serving(&mut command);
+        let mut client = Client::connect(example.addr);
+        let outer = example.process.id();
+        let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children"));
+        let inner = children.unwrap().trim().parse().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{inner}/status")).unwrap();
+        assert!(status.contains("\t1\n"), "not the first process: {status}");
+        kill_process(Pid::from_raw(inner).unwrap(), Signal::TERM).unwrap();
+        assert_eq!(client.read_message().close().0, 1001);
+        client.send_close(1001, "");
+        assert!(example.process.wait().success());
     }
 }
 

@@ -350,11 +350,8 @@ impl World {
         let stats = self.server.stats();
         let late = (self.app.taken.len() - before) as u64;
         assert!(late <= report.events_not_taken as u64);
-        let missed = stats.messages_in - self.app.taken.len() as u64;
-        assert!(
-            missed + late <= report.events_not_taken as u64,
-            "{report:?} {stats:?}"
-        );
+        let lost = stats.messages_in - self.app.taken.len() as u64;
+        assert_eq!(lost, report.messages_lost as u64, "{report:?} {stats:?}");
         assert_eq!(held_now(&stats), [0; 6], "{stats:?}");
         let opened = stats.opened as usize;
         assert_eq!(self.app.order.closed(), (opened, opened));
