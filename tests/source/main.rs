@@ -4,6 +4,7 @@
 mod faults;
 mod files;
 mod imports;
+mod layout;
 mod public;
 mod purity;
 mod readme;

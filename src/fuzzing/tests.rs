@@ -1,0 +1,48 @@
+//! The corpus of the fuzzers, replayed.
+
+use super::*;
+use std::fs;
+use std::path::Path;
+
+/// Seeds, and whatever was ever found.
+fn replay(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+    let mut files: Vec<_> = fs::read_dir(folder.join(target))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(files.len() >= 10, "{target} has lost its seeds");
+    for file in files {
+        // Shown where a test fails.
+        println!("{}", file.display());
+        check(&fs::read(file).unwrap());
+    }
+}
+
+#[test]
+fn corpus_of_heads() {
+    replay("head", head);
+}
+
+#[test]
+fn corpus_of_negotiations() {
+    replay("negotiation", negotiation);
+}
+
+#[test]
+fn corpus_of_frames() {
+    replay("receiver", receiver);
+}
+
+#[test]
+fn corpus_of_sessions() {
+    replay("session", session);
+}
+
+#[test]
+fn pieces_make_up_the_whole() {
+    let data: Vec<u8> = (0..10_000).map(|n| (n % 251) as u8).collect();
+    assert_eq!(pieces(&data).concat(), data);
+    assert!(pieces(&data).len() > 2);
+}
