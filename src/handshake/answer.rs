@@ -5,6 +5,7 @@ use core::fmt;
 
 use super::refusal::excerpt;
 use super::request::HeadLimits;
+use super::split_line;
 use crate::deflate::{Agreed, Compression};
 
 /// How the head of every answer begins (RFC 9112 4).
@@ -208,6 +209,38 @@ impl AnswerScanner {
     }
 }
 
+/// The minor version and the status of `HTTP/1.1 101 text`. The text may be missing, and with it the space before it.
+fn status_line(line: &[u8]) -> Option<(u8, u16)> {
+    let [minor, b' ', rest @ ..] = line.strip_prefix(BEGINNING)? else {
+        return None;
+    };
+    let (status, text) = rest.split_at_checked(3)?;
+    let all_digits = minor.is_ascii_digit() && status.iter().all(u8::is_ascii_digit);
+    if !all_digits || !matches!(text, [] | [b' ', ..]) {
+        return None;
+    }
+    let status = core::str::from_utf8(status).ok()?.parse().ok()?;
+    Some((minor - b'0', status))
+}
+
+/// Header lines with a space in place of each fold, as a user agent reads them (RFC 9112 5.2).
+fn unfold(lines: &[u8]) -> Vec<u8> {
+    let mut unfolded: Vec<u8> = Vec::with_capacity(lines.len());
+    for line in lines.split_inclusive(|&byte| byte == b'\n') {
+        let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
+        let indent = line.iter().take_while(is_blank).count();
+        // There is no header that a first line goes on with (RFC 9112 2.2).
+        if indent == 0 || unfolded.is_empty() {
+            unfolded.extend_from_slice(line);
+            continue;
+        }
+        unfolded.truncate(unfolded.trim_ascii_end().len());
+        unfolded.push(b' ');
+        unfolded.extend_from_slice(line.get(indent..).unwrap_or_default());
+    }
+    unfolded
+}
+
 /// The head of an answer.
 #[derive(Clone)]
 pub(crate) struct Answer {
@@ -219,27 +252,25 @@ pub(crate) struct Answer {
 impl Answer {
     /// Reads a whole head, as [`AnswerScanner`] found it.
     pub(crate) fn parse(head: &[u8]) -> Result<Self, InvalidAnswer> {
-        let lines = head.iter().filter(|&&byte| byte == b'\n').count();
-        let mut slots = vec![httparse::EMPTY_HEADER; lines.saturating_sub(2)];
-        let mut parsed = httparse::Response::new(&mut slots);
-        let parsed_len = parsed.parse(head).map_err(|error| {
-            InvalidAnswer::Malformed(match error {
-                httparse::Error::HeaderName | httparse::Error::HeaderValue => {
-                    "a header is not `Name: value` (RFC 9112 5.1)"
-                }
-                _ => "the first line is not `HTTP/1.1 101 text` (RFC 9112 4)",
-            })
+        let (line, rest) = split_line(head);
+        let (minor_version, status) = status_line(line).ok_or(InvalidAnswer::Malformed(
+            "the first line is not `HTTP/1.1 101 text` (RFC 9112 4)",
+        ))?;
+        let rest = unfold(rest);
+        let lines = rest.iter().filter(|&&byte| byte == b'\n').count();
+        let mut slots = vec![httparse::EMPTY_HEADER; lines.saturating_sub(1)];
+        let parsed = httparse::parse_headers(&rest, &mut slots).map_err(|_| {
+            InvalidAnswer::Malformed("a header is not `Name: value` (RFC 9112 5.1)")
         })?;
-        if parsed_len != httparse::Status::Complete(head.len()) {
+        let httparse::Status::Complete((_, parsed)) = parsed else {
             return Err(InvalidAnswer::Malformed(
                 "the head does not end with its blank line (RFC 9112 2.1)",
             ));
-        }
+        };
         Ok(Self {
-            status: parsed.code.unwrap_or_default(),
-            minor_version: parsed.version.unwrap_or_default(),
+            status,
+            minor_version,
             headers: parsed
-                .headers
                 .iter()
                 .map(|header| (header.name.to_owned(), header.value.trim_ascii().to_vec()))
                 .collect(),

@@ -38,6 +38,13 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
 }
 
+/// The first line of a head without its CRLF, and what follows it.
+fn split_line(head: &[u8]) -> (&[u8], &[u8]) {
+    let end = head.iter().position(|&byte| byte == b'\r');
+    let (line, rest) = head.split_at(end.unwrap_or(head.len()));
+    (line, rest.strip_prefix(b"\r\n").unwrap_or(rest))
+}
+
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

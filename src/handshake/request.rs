@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use super::authority::Authority;
 use super::refusal::{Refusal, excerpt};
-use super::{is_token, is_token_byte};
+use super::{is_token, is_token_byte, split_line};
 
 /// Schemes that a target in absolute form may name (RFC 9112 3.2.2, RFC 6455 3).
 const TARGET_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
@@ -366,7 +366,7 @@ impl Request {
     pub fn parse(head: &[u8]) -> Result<Self, Refusal> {
         check_is_one_head(head)?;
         let head: Box<[u8]> = head.into();
-        let (line, rest) = split_request_line(&head);
+        let (line, rest) = split_line(head.strip_prefix(b"\r\n").unwrap_or(&head));
         let (method, raw_target, version) = request_line(line).ok_or(NOT_A_REQUEST_LINE)?;
         // The last line is no header; the array is on the heap, for threads have small stacks.
         let lines = rest.iter().filter(|&&byte| byte == b'\n').count();
@@ -627,14 +627,6 @@ fn check_is_one_head(head: &[u8]) -> Result<(), Refusal> {
 
 const UNFINISHED: Refusal =
     Refusal::Malformed("the head does not end with its blank line (RFC 9112 2.1)");
-
-/// The request line without its CRLF, and what follows it.
-fn split_request_line(head: &[u8]) -> (&[u8], &[u8]) {
-    let head = head.strip_prefix(b"\r\n").unwrap_or(head);
-    let end = head.iter().position(|&byte| byte == b'\r');
-    let (line, rest) = head.split_at(end.unwrap_or(head.len()));
-    (line, rest.strip_prefix(b"\r\n").unwrap_or(rest))
-}
 
 /// Method, target and version of a line that the scanner has checked.
 fn request_line(line: &[u8]) -> Option<(&str, &str, Version)> {

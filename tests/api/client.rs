@@ -238,6 +238,66 @@ fn a_request_that_is_too_long_is_not_sent() {
     assert_eq!(stream.written, b"");
 }
 
+/// RFC 9112 5.2: a user agent reads a folded line as one, with spaces in place of the fold.
+#[test]
+fn h03_a_client_reads_a_folded_line_as_one() {
+    let switching = |from: &str, to: &str| format!("{SWITCHING}\r\n").replace(from, to);
+    let protocol = "Sec-WebSocket-Protocol";
+    for answer in [
+        format!("{SWITCHING}X-A: a\r\n b\r\n\r\n"),
+        format!("{SWITCHING}X-A: a \t\r\n\t \tb\r\n c:\r\n \r\n d\r\n\r\n"),
+        format!("{SWITCHING}X-A:\r\n \r\n\r\n"),
+        switching("Upgrade: websocket", "Upgrade:\r\n websocket"),
+        switching("Upgrade: websocket", "Upgrade: websocket\r\n\t"),
+        switching(
+            "Connection: Upgrade",
+            "Connection: keep-alive,\r\n  Upgrade",
+        ),
+        switching(
+            "Connection: Upgrade",
+            "Connection: keep-alive\r\n , Upgrade",
+        ),
+        switching("Accept: ", "Accept:\r\n\t"),
+        format!("{SWITCHING}{protocol}:\r\n v1 \r\n \r\n\r\n"),
+    ] {
+        let request = ClientRequest::new("ws://localhost/").unwrap();
+        let request = request.with_subprotocol("v1").unwrap();
+        let ws = WebSocket::client(Answering::new(&answer), request);
+        let ws = ws.unwrap_or_else(|error| panic!("{answer:?}: {error}"));
+        assert_eq!(ws.protocol().is_some(), answer.contains(protocol));
+    }
+    let moved = "HTTP/1.1 307 x\r\nLocation: ws://a/?q= \t\r\n\t b\r\n\r\n";
+    match WebSocket::client(Answering::new(moved), "ws://localhost/") {
+        Err(ClientError::Status { location, .. }) => {
+            assert_eq!(location.as_deref(), Some("ws://a/?q= b"));
+        }
+        other => panic!("{other:?}"),
+    }
+    // A value that a fold cuts in two is another one.
+    let cut = switching("{accept}", "{accept}\r\n x");
+    match WebSocket::client(Answering::new(cut), "ws://localhost/") {
+        Err(ClientError::Answer(InvalidAnswer::Accept)) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+/// RFC 9110 2.5: a minor version that is not known yet is taken for the latest that is.
+#[test]
+fn m08_a_client_takes_a_later_minor_version_for_1_1() {
+    for minor in 1..=9 {
+        let answer = format!("{SWITCHING}\r\n");
+        let answer = answer.replace("HTTP/1.1", &format!("HTTP/1.{minor}"));
+        let opened = WebSocket::client(Answering::new(&answer), "ws://localhost/");
+        assert!(opened.is_ok(), "{answer:?}: {opened:?}");
+    }
+    // The text behind the status may be missing, and with it the space before it.
+    for text in ["", " ", " a b"] {
+        let answer = format!("{SWITCHING}\r\n").replace(" Switching Protocols", text);
+        let opened = WebSocket::client(Answering::new(&answer), "ws://localhost/");
+        assert!(opened.is_ok(), "{answer:?}: {opened:?}");
+    }
+}
+
 #[test]
 fn hostile_answers_are_refused() {
     let switching = |from: &str, to: &str| format!("{SWITCHING}\r\n").replace(from, to);
@@ -326,7 +386,11 @@ fn hostile_answers_are_refused() {
         ),
         malformed(switching("HTTP/1.1 101", "HTTP/1.0 101")),
         malformed(switching("HTTP/1.1 101", "HTTP/1.1 1O1")),
-        malformed(switching("HTTP/1.1 101", "HTTP/1.7 101")),
+        malformed(switching("HTTP/1.1 101", "HTTP/1.11 101")),
+        malformed(switching("HTTP/1.1 101", "HTTP/1.1 1011")),
+        malformed(switching("HTTP/1.1 101", "HTTP/1.1  101")),
+        malformed(switching("HTTP/1.1 101", "HTTP/1.1\t101")),
+        malformed(switching("\r\nUpgrade: ", "\r\nUpgrade\r\n : ")),
         malformed(switching("Upgrade: ", "Upgrade : ")),
         malformed(switching("\r\nUpgrade", "\r\n Upgrade")),
         malformed(switching("Upgrade: websocket\r\n", "Upgrade: websocket\n")),
