@@ -17,7 +17,10 @@ pub enum Event {
     Open(Connection),
     /// A whole message arrived.
     Message(Connection, Message),
-    /// The connection ended, cleanly or not; its handle sends nothing more.
+    /// The connection ended, cleanly or not; its handle sends nothing more. Before it comes, what the
+    /// application sends while it takes the peer's last messages goes out, for at most
+    /// [`close_timeout`](crate::Limits::close_timeout): also to a peer that ended its direction of the
+    /// stream right behind them, without a Close frame (1006).
     Close(Connection, CloseEvent),
     /// wshub had to give the connection up; `Close` with code 1006 follows.
     Error(Connection, Error),

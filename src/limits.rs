@@ -90,9 +90,10 @@ pub struct Limits {
     /// Silence after a ping that ends the connection; any byte counts as life. Default 20 s: with the
     /// ping's own 20 s a pulled cable shows within 40 s.
     pub pong_timeout: Duration,
-    /// From our Close frame to the peer's, and the longest a graceful shutdown takes. Default 5 s: a
-    /// peer that is alive answers within a round trip, one that is not holds nobody up for longer. Zero
-    /// waits for nobody.
+    /// From our Close frame to the peer's, how long the answers to what a peer sent last may take
+    /// once it has said or shown that nothing more comes, and the longest a graceful shutdown takes.
+    /// Default 5 s: a peer that is alive answers within a round trip, one that is not holds nobody up
+    /// for longer. Zero waits for nobody.
     pub close_timeout: Duration,
 
     /// Stack of a connection's thread, from 128 KiB to 1 GiB. Default 256 KiB; pages that are not

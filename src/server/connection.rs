@@ -70,7 +70,8 @@ fn deliver_to_application(place: &mut Place<'_>, driver: &mut Driver) {
     log_open(place.connection);
     let end = read_to_end(hub, driver);
     if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
-        // The peer's messages before its Close, or before its fault, are still owed their answers.
+        // The peer's messages before its Close, its fault or the end of its direction are still owed
+        // their answers.
         hub.inbox
             .wait_until_taken(place.connection, Instant::now() + hub.limits.close_timeout);
     }

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::event::CloseEvent;
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::outbox::Failure;
+use crate::outbox::{Failure, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
@@ -33,8 +33,8 @@ pub(crate) struct Driver {
     max_lingering: usize,
     /// A pong was collected and not offered to the socket.
     owes_flush: bool,
-    /// The stream ended behind what is in the buffer.
-    lost: bool,
+    /// What the stream gave behind what is in the buffer: its end, or its failure.
+    behind: Option<io::Result<usize>>,
     /// How reading failed. For the log: the application sees a Close with 1006, whatever it was.
     pub read_error: Option<io::Error>,
     parting: Parting,
@@ -78,7 +78,9 @@ impl Incoming<'_> {
 pub(crate) enum End {
     /// The peer's Close frame came.
     Closed(Option<CloseCode>, String),
-    /// The stream ended, or was cut off, without one.
+    /// The peer sent its last without one. It may still read.
+    HalfClosed,
+    /// The stream was cut off.
     Lost,
     /// We give the connection up.
     Failed(Error),
@@ -107,7 +109,7 @@ impl Driver {
             close_timeout: limits.close_timeout,
             max_lingering: limits.max_handshakes,
             owes_flush: false,
-            lost: false,
+            behind: None,
             read_error: None,
             parting: Parting::Cut,
         }
@@ -163,12 +165,17 @@ impl Driver {
         loop {
             match self.reading.due() {
                 Due::Wait(until) => match self.read(until) {
-                    Ok(0) => return Err(self.lost()),
+                    Ok(0) => return Err(self.ended(End::HalfClosed)),
                     Ok(_) => return Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::TimedOut => self.trim(),
                     Err(error) => {
+                        // TLS without close_notify: what came is whole, and its answer is sealed.
+                        let by_peer = match error.kind() {
+                            io::ErrorKind::UnexpectedEof => End::HalfClosed,
+                            _ => End::Lost,
+                        };
                         self.read_error = Some(error);
-                        return Err(self.lost());
+                        return Err(self.ended(by_peer));
                     }
                 },
                 // Refused only after a Close was sent: then its own deadline runs.
@@ -180,8 +187,8 @@ impl Driver {
     }
 
     fn read(&mut self, until: Option<Duration>) -> io::Result<usize> {
-        if self.lost {
-            return Ok(0);
+        if let Some(behind) = self.behind.take() {
+            return behind;
         }
         let deadline = self.reading.deadline(until);
         let read = self.reading.fill(deadline, |room| {
@@ -199,15 +206,10 @@ impl Driver {
             let read = self.reading.fill(None, |room| {
                 transport::read(&*self.transport, room, at_once)
             });
-            match read {
+            match &read {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return,
-                Err(error) => {
-                    self.read_error = Some(error);
-                    self.lost = true;
-                    return;
-                }
-                Ok(0) => {
-                    self.lost = true;
+                Ok(0) | Err(_) => {
+                    self.behind = Some(read);
                     return;
                 }
                 Ok(_) => {}
@@ -220,10 +222,12 @@ impl Driver {
         self.connection.outbox().trim();
     }
 
-    fn lost(&self) -> End {
+    /// How it ended, where nothing more can be read: as the peer ended it, or because we gave it up.
+    fn ended(&self, by_peer: End) -> End {
         match self.connection.outbox().failure() {
+            None => by_peer,
             Some(Failure::SlowConsumer) => End::Failed(Error::SlowConsumer),
-            _ => End::Lost,
+            Some(_) => End::Lost,
         }
     }
 
@@ -249,23 +253,17 @@ impl Driver {
                 self.parting = Parting::Linger;
                 // RFC 6455 section 5.5.1: the answer echoes the code; a second Close is never sent.
                 let closed = outbox.close_blocking(code, "", patience, Failure::CloseTimeout);
-                let was_clean = closed.is_ok();
-                match outbox.failure() {
-                    Some(Failure::SlowConsumer) => {
-                        (Some(Error::SlowConsumer), CloseEvent::abnormal())
-                    }
-                    _ => {
-                        let code = code.unwrap_or(CloseCode::NO_STATUS);
-                        (
-                            None,
-                            CloseEvent {
-                                code,
-                                reason,
-                                was_clean,
-                            },
-                        )
-                    }
-                }
+                let close = CloseEvent {
+                    code: code.unwrap_or(CloseCode::NO_STATUS),
+                    reason,
+                    was_clean: closed.is_ok(),
+                };
+                or_slow_consumer(outbox, close)
+            }
+            End::HalfClosed => {
+                // The answers to what it sent leave, as far as it reads them.
+                let _ = outbox.wait_drained(patience, Failure::CloseTimeout);
+                or_slow_consumer(outbox, CloseEvent::abnormal())
             }
             End::Failed(error) => {
                 self.parting = Parting::Reset;
@@ -309,5 +307,13 @@ impl Driver {
 
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+}
+
+/// The end as `close` says, unless the peer read so slowly meanwhile that it was given up.
+fn or_slow_consumer(outbox: &Outbox, close: CloseEvent) -> (Option<Error>, CloseEvent) {
+    match outbox.failure() {
+        Some(Failure::SlowConsumer) => (Some(Error::SlowConsumer), CloseEvent::abnormal()),
+        _ => (None, close),
     }
 }

@@ -89,8 +89,8 @@ pub struct WebSocket<S> {
     unflushed: bool,
     /// The stream took no more, for good: reading shows how the connection ended.
     write_failure: Option<io::Error>,
-    /// The peer's Close, while our answer has not left.
-    closing: Option<(Option<CloseCode>, String)>,
+    /// How the peer ended, while what it is owed has not left.
+    last: Option<Last>,
     ended: Option<CloseEvent>,
 }
 
@@ -136,6 +136,10 @@ impl<S: Read + Write> WebSocket<S> {
     /// closed the stream too, as RFC 6455 section 7.1.1 wants it; the stream's timeout ends that
     /// wait, at least when [`close_timeout`](Limits::close_timeout) has passed.
     ///
+    /// The peer may have ended its direction right behind its messages and still read: where the
+    /// stream refuses a part of what was sent to it, `read` returns the stream's error until that has
+    /// left, at most for `close_timeout`.
+    ///
     /// # Errors
     /// [`Error::Io`] where the stream's read failed or timed out: nothing is lost, call again.
     /// Otherwise the connection had to be given up: the peer broke the protocol or a limit
@@ -143,11 +147,11 @@ impl<S: Read + Write> WebSocket<S> {
     /// the stream took it ([`flush`](WebSocket::flush) tries again).
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
-            if self.closing.is_some() {
-                self.finish_closing()?;
+            if self.last.is_some() {
+                self.finish()?;
             } else if let Some(message) = self.parse()? {
                 return Ok(Some(message));
-            } else if self.closing.is_none() {
+            } else if self.last.is_none() {
                 self.fill()?;
             }
         }
@@ -255,7 +259,7 @@ impl<S: Read + Write> WebSocket<S> {
                 Ok(Received::Ping(payload)) => self.outgoing.pong(payload)?,
                 Ok(Received::Pong(_)) => {}
                 Ok(Received::Close(code, reason)) => {
-                    self.closing = Some((code, reason.to_owned()));
+                    self.last = Some(Last::Close(code, reason.to_owned()));
                     // RFC 6455 section 5.5.1: the answer echoes the code; no second Close is sent.
                     self.outgoing.close(code, "")?;
                     break None;
@@ -283,9 +287,11 @@ impl<S: Read + Write> WebSocket<S> {
             return Ok(());
         }
         match self.reading.fill(None, |room| self.stream.read(room)) {
-            Ok(0) => self.ended = Some(CloseEvent::abnormal()),
+            Ok(0) => self.half_close(),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // TLS without close_notify: what came is whole, and its answer is sealed.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.half_close(),
             Err(error) if is_gone(&error) => self.ended = Some(CloseEvent::abnormal()),
             Err(error) => {
                 self.reading.trim();
@@ -295,24 +301,33 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(())
     }
 
-    /// After the peer's Close: our answer leaves, and a client waits for the server to close the
-    /// stream (RFC 6455 section 7.1.1).
-    fn finish_closing(&mut self) -> Result<(), Error> {
-        let was_clean = match self.write_out() {
+    /// The peer sent its last without a Close frame. It may still read what it is owed.
+    fn half_close(&mut self) {
+        let by = Instant::now().checked_add(self.limits.close_timeout);
+        self.last = Some(Last::End { by });
+    }
+
+    /// What the peer is owed leaves, its answers or our Close, and after that a client waits for the
+    /// server to close the stream (RFC 6455 section 7.1.1).
+    fn finish(&mut self) -> Result<(), Error> {
+        let all_left = match self.write_out() {
             Ok(()) => self.write_failure.is_none(),
             Err(error) if must_wait(&error) && !self.is_close_overdue() => return Err(error.into()),
             Err(_) => false,
         };
-        if was_clean && self.role == Role::Client {
-            self.wait_for_end();
-        }
-        if let Some((code, reason)) = self.closing.take() {
-            self.ended = Some(CloseEvent {
-                code: code.unwrap_or(CloseCode::NO_STATUS),
-                reason,
-                was_clean,
-            });
-        }
+        self.ended = match self.last.take() {
+            Some(Last::Close(code, reason)) => {
+                if all_left && self.role == Role::Client {
+                    self.wait_for_end();
+                }
+                Some(CloseEvent {
+                    code: code.unwrap_or(CloseCode::NO_STATUS),
+                    reason,
+                    was_clean: all_left,
+                })
+            }
+            Some(Last::End { .. }) | None => Some(CloseEvent::abnormal()),
+        };
         Ok(())
     }
 
@@ -330,7 +345,10 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     fn is_close_overdue(&self) -> bool {
-        let deadline = self.outgoing.close_deadline();
+        let mut deadline = self.outgoing.close_deadline();
+        if let Some(Last::End { by }) = self.last {
+            deadline = deadline.or(by);
+        }
         deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
@@ -427,7 +445,7 @@ impl<S> WebSocket<S> {
             protocol: opening.protocol,
             unflushed: false,
             write_failure: None,
-            closing: None,
+            last: None,
             ended: None,
         }
     }
@@ -484,6 +502,14 @@ impl<S> fmt::Debug for WebSocket<S> {
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }
+}
+
+/// The last that came from the peer.
+enum Last {
+    /// Its Close.
+    Close(Option<CloseCode>, String),
+    /// The end of its direction of the stream, without a Close; until when what it is owed may leave.
+    End { by: Option<Instant> },
 }
 
 /// What came of an opening handshake.

@@ -32,6 +32,8 @@ struct State {
     closing: bool,
     /// Until when the peer has to finish the closing handshake.
     close_by: Option<Instant>,
+    /// Until when the writer may answer a peer that has sent its last without a Close.
+    answer_by: Option<Instant>,
     failure: Option<Failure>,
 }
 
@@ -99,6 +101,12 @@ impl Mailbox {
     }
 }
 
+impl State {
+    fn is_answer_overdue(&self) -> bool {
+        self.answer_by.is_some_and(|by| by <= Instant::now())
+    }
+}
+
 impl Shared {
     pub fn new(transport: Box<dyn Transport>, limits: &Limits, outgoing: Outgoing) -> Self {
         Shared {
@@ -111,6 +119,7 @@ impl Shared {
                 outgoing: Some(Box::new(outgoing)),
                 mailbox: Mailbox::default(),
                 sent: 0,
+                answer_by: None,
                 failure: None,
             }),
             changed: Condvar::new(),
@@ -125,8 +134,10 @@ impl Shared {
         lock(&self.state).sent
     }
 
-    pub fn is_closing(&self) -> bool {
-        lock(&self.state).closing
+    /// Nothing can be sent any more.
+    pub fn is_closed(&self) -> bool {
+        let state = lock(&self.state);
+        state.closing || state.failure.is_some() || state.is_answer_overdue()
     }
 
     pub fn is_close_overdue(&self) -> bool {
@@ -136,6 +147,11 @@ impl Shared {
 
     pub fn close_by(&self) -> Option<Instant> {
         lock(&self.state).close_by
+    }
+
+    /// The peer has sent its last: what is sent to it must begin within `close_timeout`.
+    pub fn end_soon(&self) {
+        lock(&self.state).answer_by = Instant::now().checked_add(self.close_timeout);
     }
 
     /// Nothing is sent any more; who waits is told.
@@ -237,6 +253,11 @@ impl Shared {
             }
             if state.closing {
                 return Err(SendFailure::Closed);
+            }
+            if state.is_answer_overdue() {
+                drop(state);
+                self.fail(Failure::Ended, Some(How::Both));
+                continue;
             }
             if let Some(outgoing) = state.outgoing.take() {
                 return Ok(outgoing);

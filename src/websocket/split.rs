@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::WebSocket;
 use super::shared::{Failure, Owed, SendFailure, Shared, Tried};
+use super::{Last, WebSocket};
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
 use crate::handshake::Request;
@@ -38,7 +38,7 @@ pub(super) fn split<S>(
         mut reading,
         outgoing,
         write_failure,
-        closing,
+        last,
         ended,
         ..
     } = ws;
@@ -58,7 +58,7 @@ pub(super) fn split<S>(
         extensions,
         reading,
         refused: None,
-        closing,
+        last,
         ended,
     };
     (reader, WebSocketWriter { shared })
@@ -78,8 +78,8 @@ pub struct WebSocketReader {
     reading: Reading,
     /// What is owed was refused by the stream.
     refused: Option<Refusing>,
-    /// The peer's Close came before the split.
-    closing: Option<(Option<CloseCode>, String)>,
+    /// How the peer ended, before the next read sees to it.
+    last: Option<Last>,
     ended: Option<CloseEvent>,
 }
 
@@ -104,7 +104,9 @@ impl WebSocketReader {
     /// handshake are answered meanwhile, and a silent peer is pinged, and given up after
     /// [`pong_timeout`](crate::Limits::pong_timeout). A writer that waits for a slow peer is not
     /// waited for, but at the end, for at most [`close_timeout`](crate::Limits::close_timeout).
-    /// Afterwards the stream is closed, by the server first (RFC 6455 section 7.1.1).
+    /// Afterwards the stream is closed, by the server first (RFC 6455 section 7.1.1). A client that ends
+    /// its direction of the stream without a Close frame may still read: this half ends with 1006, and
+    /// the writer may answer for [`close_timeout`](crate::Limits::close_timeout) more.
     ///
     /// # Errors
     /// [`Error`] when the connection had to be given up: the peer broke the protocol or a limit, did
@@ -127,9 +129,16 @@ impl WebSocketReader {
 
     fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
-            if let Some((code, reason)) = self.closing.take() {
-                self.finish(code, reason);
-                break;
+            match self.last.take() {
+                Some(Last::Close(code, reason)) => {
+                    self.finish(code, reason);
+                    break;
+                }
+                Some(Last::End { .. }) => {
+                    self.half_close()?;
+                    break;
+                }
+                None => {}
             }
             match self.reading.next() {
                 Ok(Received::Text(text)) => return Ok(Some(text.into())),
@@ -144,7 +153,7 @@ impl WebSocketReader {
                     let reason = reason.to_owned();
                     // RFC 6455 section 5.5.1: the answer echoes the code; no second Close is sent.
                     let tried = self.shared.owe(Owed::Close(code, ""));
-                    self.closing = Some((code, reason));
+                    self.last = Some(Last::Close(code, reason));
                     self.note(tried)?;
                 }
                 Err(violation) => return Err(self.give_up(Error::Protocol(violation))),
@@ -202,12 +211,14 @@ impl WebSocketReader {
         let transport = &*self.shared.transport;
         let read = |room: &mut [u8]| transport::read(transport, room, deadline);
         match self.reading.fill(deadline, read) {
-            Ok(0) => self.lose(),
+            Ok(0) => self.half_close(),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 self.reading.trim();
                 Ok(())
             }
+            // TLS without close_notify: what came is whole, and its answer is sealed.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.half_close(),
             Err(_) => self.lose(),
         }
     }
@@ -270,6 +281,17 @@ impl WebSocketReader {
             reason,
             was_clean,
         });
+    }
+
+    /// The peer sent its last without a Close frame. A client may still read: it gets what the writer
+    /// sends for a while. After a server's last there is nobody.
+    fn half_close(&mut self) -> Result<(), Error> {
+        if self.role == Role::Client || self.shared.failure().is_some() {
+            return self.lose();
+        }
+        self.shared.end_soon();
+        self.ended = Some(CloseEvent::abnormal());
+        Ok(())
     }
 
     /// The stream ended, or was cut off, without a Close frame.
@@ -383,14 +405,15 @@ impl WebSocketWriter {
     }
 
     /// How many messages the system has taken: those for which a `send` said `Ok`. Once the reader has
-    /// seen the end of the connection this is final.
+    /// seen the end of the connection this is final, but for answers to a client that ended its direction
+    /// alone.
     pub fn sent(&self) -> u64 {
         self.shared.sent()
     }
 
     /// True when nothing can be sent any more: the connection has ended or is closing.
     pub fn is_closed(&self) -> bool {
-        self.shared.is_closing() || self.shared.failure().is_some()
+        self.shared.is_closed()
     }
 }
 

@@ -21,6 +21,7 @@ mod echo;
 mod frames;
 mod giving_way;
 mod groups;
+mod half_close;
 mod handshake;
 mod http;
 mod limits;
