@@ -754,7 +754,7 @@ static SESSIONS: &[Scripted] = &[
         p.read_to_the_end()
     }),
     events("a head too long", |p| {
-        p.ask(request("/", &format!("X: {}\r\n", "x".repeat(9000))), 431)
+        p.ask(request("/", &format!("X: {}\r\n", "x".repeat(17_000))), 431)
     }),
     events("half a head, vanish", |p| p.raw("GET / HTTP/1.1\r\nHo")),
     events("half a head, silence", |p| {
