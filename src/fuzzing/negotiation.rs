@@ -3,10 +3,10 @@
 
 use super::head::{Lines, check_answer};
 use crate::deflate::Agreed;
-use crate::handshake::negotiate::{self, Rules};
 use crate::handshake::request::{HeadLimits, HeadScanner};
 use crate::handshake::response::switching_protocols;
-use crate::handshake::{Accept, Request};
+use crate::handshake::rules::{OwnLoopback, Rules};
+use crate::handshake::{Accept, Request, negotiate};
 
 /// Asks for an upgrade with the request in `data`, by several servers' rules.
 pub fn negotiation(data: &[u8]) {
@@ -16,10 +16,11 @@ pub fn negotiation(data: &[u8]) {
     let Ok(request) = Request::parse(head) else {
         return;
     };
-    for rules in servers() {
+    for server in SERVERS {
+        let rules = server.rules();
         rules.check().expect("valid rules");
-        let against = Reading::of(head).against_upgrade(&rules);
-        match negotiate::upgrade(&request, &rules) {
+        let against = Reading::of(head).against_upgrade(&server);
+        match negotiate::upgrade(&request, &rules, |_| Ok(false)) {
             Ok(upgrade) => {
                 assert_eq!(against, None, "101 by {rules:?}");
                 let offered = Reading::of(head).list("sec-websocket-protocol");
@@ -62,27 +63,62 @@ fn offers_compression(head: &[u8]) -> bool {
     offers.iter().any(|offer| offer.starts_with(name))
 }
 
-fn servers() -> [Rules; 3] {
-    let list = |entries: &[&str]| entries.iter().map(|&entry| entry.to_owned()).collect();
-    [
-        Rules {
-            loopback: true,
-            ..Rules::default()
-        },
-        Rules {
-            subprotocols: list(&["superchat", "chat"]),
-            origins: list(&["http://example.com"]),
-            hosts: list(&["server.example.com"]),
+/// What a server's builder was told.
+struct Settings {
+    /// Where it listens on loopback; if it does not, it listens on the network, and compresses.
+    loopback: Option<&'static str>,
+    origins: &'static [&'static str],
+    hosts: &'static [&'static str],
+    subprotocols: &'static [&'static str],
+}
+
+const SERVERS: [Settings; 4] = [
+    Settings {
+        loopback: Some("127.0.0.1:9001"),
+        origins: &[],
+        hosts: &[],
+        subprotocols: &[],
+    },
+    Settings {
+        loopback: None,
+        origins: &["http://example.com"],
+        hosts: &["server.example.com"],
+        subprotocols: &["superchat", "chat"],
+    },
+    Settings {
+        loopback: None,
+        origins: &["*"],
+        hosts: &["websocket.example.com", "server.example.com"],
+        subprotocols: &[],
+    },
+    Settings {
+        loopback: None,
+        origins: &["https://*.example.com"],
+        hosts: &["*.example.com"],
+        subprotocols: &[],
+    },
+];
+
+impl Settings {
+    fn rules(&self) -> Rules {
+        let mut rules = Rules {
+            loopback: self.loopback.is_some(),
+            own_loopback: self
+                .loopback
+                .map(|addr| OwnLoopback::of(addr.parse().expect("an address"), false)),
             #[cfg(feature = "deflate")]
-            compression: Some(crate::Compression::default()),
+            compression: self.loopback.is_none().then(crate::Compression::default),
             ..Rules::default()
-        },
-        Rules {
-            origins: list(&["*"]),
-            hosts: list(&["websocket.example.com", "server.example.com"]),
-            ..Rules::default()
-        },
-    ]
+        };
+        self.origins
+            .iter()
+            .for_each(|entry| rules.add_origin(entry));
+        self.hosts.iter().for_each(|entry| rules.add_host(entry));
+        for &name in self.subprotocols {
+            rules.add_subprotocol(name.to_owned());
+        }
+        rules
+    }
 }
 
 /// A request's lines, read once more.
@@ -119,7 +155,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The row of `tests/threats.md` that speaks against a 101.
-    fn against_upgrade(&self, rules: &Rules) -> Option<&'static str> {
+    fn against_upgrade(&self, server: &Settings) -> Option<&'static str> {
         let [method, target, version] = self.0.first[..] else {
             return Some("not a request line");
         };
@@ -156,11 +192,11 @@ impl<'a> Reading<'a> {
             (
                 "H21 origin",
                 origin.is_empty()
-                    || authority.is_some_and(|host| is_allowed(origin[0], host, rules)),
+                    || authority.is_some_and(|host| is_allowed(origin[0], host, server)),
             ),
             (
                 "H22 host",
-                origin.is_empty() || authority.is_some_and(|host| is_own(host, rules)),
+                origin.is_empty() || authority.is_some_and(|host| is_own(host, server)),
             ),
         ];
         checks.iter().find(|(_, holds)| !holds).map(|(row, _)| *row)
@@ -191,19 +227,23 @@ fn is_token(name: &[u8]) -> bool {
         .all(|byte| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(byte))
 }
 
-/// Host in small letters, and the port as written.
+/// Host in small letters and without its final dot, and the port as written.
 fn host_and_port(authority: &str) -> (String, Option<u16>) {
     let bracket = authority.rfind(']').map_or(0, |at| at + 1);
     let colon = authority[bracket..].find(':').map(|at| bracket + at);
     let host = &authority[..colon.unwrap_or(authority.len())];
+    let host = match host.len() {
+        1 => host,
+        _ => host.strip_suffix('.').unwrap_or(host),
+    };
     let port = colon.and_then(|at| authority[at + 1..].parse().ok());
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     let host = address.map_or(host.to_ascii_lowercase(), |address| address.to_string());
     (host, port)
 }
 
-fn is_allowed(origin: &[u8], host: &[u8], rules: &Rules) -> bool {
-    if rules.origins.iter().any(|entry| entry == "*") {
+fn is_allowed(origin: &[u8], host: &[u8], server: &Settings) -> bool {
+    if server.origins == ["*"] {
         return true;
     }
     let (Ok(origin), Ok(host)) = (std::str::from_utf8(origin), std::str::from_utf8(host)) else {
@@ -212,6 +252,7 @@ fn is_allowed(origin: &[u8], host: &[u8], rules: &Rules) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else {
         return false;
     };
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
     let scheme = scheme.to_ascii_lowercase();
     let default = match &scheme[..] {
         "http" | "ws" => 80,
@@ -225,35 +266,55 @@ fn is_allowed(origin: &[u8], host: &[u8], rules: &Rules) -> bool {
     let (name, port) = host_and_port(authority);
     let port = port.unwrap_or(default);
     let (own, own_port) = host_and_port(host);
-    let listed = rules.origins.iter().any(|entry| {
+    let own_port = own_port.unwrap_or(default);
+    let listed = server.origins.iter().any(|entry| {
         let (entry_scheme, entry) = entry.split_once("://").unwrap_or_default();
-        entry_scheme == scheme && (name.clone(), port) == (entry.to_owned(), default)
+        entry_scheme == scheme && port == default && is_entry(entry, &name)
     });
-    listed || (name == own && port == own_port.unwrap_or(default))
+    let aliases = ["localhost", "127.0.0.1", "::ffff:127.0.0.1"];
+    let is_alias = |name: &str| aliases.contains(&name) && server.loopback.is_some();
+    let aliased = port == 9001 && is_alias(&name) && is_alias(&own);
+    listed || (port == own_port && (name == own || aliased))
 }
 
-fn is_own(authority: &[u8], rules: &Rules) -> bool {
-    let Ok(authority) = std::str::from_utf8(authority) else {
-        return false;
-    };
-    let (host, _) = host_and_port(authority);
-    if rules.hosts.contains(&host) {
-        return true;
+/// A name, or with a star in front every name below it.
+fn is_entry(entry: &str, name: &str) -> bool {
+    match entry.strip_prefix('*') {
+        Some(end) => name.strip_suffix(end).is_some_and(is_labels),
+        None => entry == name,
     }
-    let bare = host.trim_matches(['[', ']']);
-    if let Ok(address) = bare.parse::<std::net::IpAddr>() {
-        return !rules.loopback || address.to_canonical().is_loopback();
-    }
-    if rules.loopback {
-        return host == "localhost";
-    }
+}
+
+fn is_labels(name: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
             && label
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
     };
-    let local = [".local", ".lan", ".home.arpa"];
-    host.split('.').all(label)
-        && (!host.contains('.') || local.iter().any(|end| host.ends_with(end)))
+    name.split('.').all(label)
+}
+
+fn is_own(authority: &[u8], server: &Settings) -> bool {
+    let Ok(authority) = std::str::from_utf8(authority) else {
+        return false;
+    };
+    let (host, _) = host_and_port(authority);
+    if server.hosts.iter().any(|entry| is_entry(entry, &host)) {
+        return true;
+    }
+    let bare = host.trim_matches(['[', ']']);
+    if let Ok(address) = bare.parse::<std::net::IpAddr>() {
+        return server.loopback.is_none() || address.to_canonical().is_loopback();
+    }
+    if !is_labels(&host) {
+        return false;
+    }
+    match server.loopback {
+        Some(_) => host == "localhost" || host.ends_with(".localhost"),
+        None => {
+            let local = [".localhost", ".local", ".lan", ".home.arpa"];
+            !host.contains('.') || local.iter().any(|end| host.ends_with(end))
+        }
+    }
 }

@@ -36,6 +36,16 @@ impl<'a> Authority<'a> {
     }
 }
 
+impl Authority<'_> {
+    /// This authority, its host [without the final dot](Host::without_final_dot): what rules compare.
+    pub(crate) fn without_final_dot(self) -> Self {
+        Self {
+            host: self.host.without_final_dot(),
+            ..self
+        }
+    }
+}
+
 impl<'a> Host<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         if let Some(inside) = text.strip_prefix('[') {
@@ -46,6 +56,31 @@ impl<'a> Host<'a> {
             return Some(Self::Address(address.into()));
         }
         is_registered_name(text.as_bytes()).then_some(Self::Name(text))
+    }
+}
+
+impl Host<'_> {
+    /// This host without the dot behind its name, which stands for the root of DNS and names no other host (RFC 1034
+    /// 3.1, RFC 3986 3.2.2).
+    pub(crate) fn without_final_dot(self) -> Self {
+        match self {
+            Self::Name(name) => name.strip_suffix('.').and_then(Self::parse).unwrap_or(self),
+            Self::Address(_) => self,
+        }
+    }
+
+    /// Whether this is a name of one or more whole labels in front of `base`.
+    pub(crate) fn is_below(self, base: &str) -> bool {
+        let Self::Name(name) = self else {
+            return false;
+        };
+        let start = name.len().checked_sub(base.len());
+        start
+            .and_then(|start| name.split_at_checked(start))
+            .is_some_and(|(front, end)| {
+                end.eq_ignore_ascii_case(base)
+                    && front.strip_suffix('.').is_some_and(has_plain_labels)
+            })
     }
 }
 
@@ -85,6 +120,16 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
 fn parse_port(digits: &str) -> Option<u16> {
     let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| digits.parse().ok()).flatten()
+}
+
+/// Labels of letters, digits, `-` and `_`, none of them empty: no percent-encoding, no dot at the end.
+pub(crate) fn has_plain_labels(name: &str) -> bool {
+    name.split('.').all(|label| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    })
 }
 
 /// unreserved, sub-delims and percent-encoded bytes (RFC 3986 3.2.2).

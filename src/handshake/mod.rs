@@ -13,12 +13,16 @@ pub(crate) mod date;
 #[cfg(feature = "deflate")]
 pub(crate) mod deflate;
 pub(crate) mod negotiate;
+mod origin;
+pub(crate) mod pattern;
 #[cfg(feature = "client")]
 mod proxy;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod rules;
 mod secret;
+pub(crate) mod subprotocol;
 #[cfg(test)]
 mod tests;
 

@@ -12,7 +12,8 @@ const EXCERPT_CHARS: usize = 64;
 /// Why a request was refused.
 ///
 /// Its `Display` is one plain English line that names the remedy, for the log and for the body of the answer. Text of
-/// the peer in it is escaped and cut to 64 characters. [`status`](Self::status) is the HTTP status of the answer,
+/// the peer in it is escaped and cut to 64 characters; only what a remedy names is whole, a host of 253 characters at
+/// most. [`status`](Self::status) is the HTTP status of the answer,
 /// [`reason`](Self::reason) a short key that does not change, for counting.
 ///
 /// Source: RFC 6455 4.2.2, RFC 9110 15, RFC 9112 2 to 6.
@@ -80,17 +81,37 @@ pub enum Refusal {
     SubprotocolSyntax,
     /// A page of this origin may not open a WebSocket here. 403.
     Origin {
-        /// The origin, escaped and cut short.
+        /// The origin, whole, as [`origins`](crate::ServerBuilder::origins) takes it.
         origin: String,
         /// The host it was sent to, escaped and cut short.
         host: String,
     },
+    /// The Origin is none that a list could hold: only an [`origin_rule`](crate::ServerBuilder::origin_rule) could let
+    /// it in. 403.
+    OriginSyntax {
+        /// What was sent, escaped and cut short.
+        origin: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The server does not answer to this name, as a guard against DNS rebinding. 403.
     Host {
-        /// The host without its port, escaped and cut short.
+        /// The host without its port, whole, as [`hosts`](crate::ServerBuilder::hosts) takes it.
         host: String,
         /// Whether the server listens on loopback, where only names of loopback pass.
         loopback: bool,
+    },
+    /// The server does not answer to this name, which is none that a list could hold. 403.
+    HostSyntax {
+        /// The host, escaped and cut short.
+        host: String,
+    },
+    /// Both [`Origin`](Self::Origin) and [`Host`](Self::Host). 403.
+    OriginAndHost {
+        /// The origin, whole, as [`origins`](crate::ServerBuilder::origins) takes it.
+        origin: String,
+        /// The host without its port, whole, as [`hosts`](crate::ServerBuilder::hosts) takes it.
+        host: String,
     },
     /// The head was not complete in time. 408.
     Timeout,
@@ -131,7 +152,8 @@ impl Refusal {
         Some(match self {
             Self::Malformed(_) | Self::BodyOnUpgrade | Self::Key | Self::SubprotocolSyntax => 400,
             Self::PlainOnTlsPort => 400,
-            Self::Origin { .. } | Self::Host { .. } => 403,
+            Self::Origin { .. } | Self::OriginSyntax { .. } | Self::OriginAndHost { .. } => 403,
+            Self::Host { .. } | Self::HostSyntax { .. } => 403,
             Self::Method { .. } => 405,
             Self::Timeout => 408,
             Self::TargetTooLong { .. } => 414,
@@ -170,8 +192,10 @@ impl Refusal {
             Self::WebSocketVersion { .. } => "version",
             Self::Key => "key",
             Self::SubprotocolSyntax => "subprotocol",
-            Self::Origin { .. } => "origin",
-            Self::Host { .. } => "host",
+            Self::Origin { .. } | Self::OriginSyntax { .. } | Self::OriginAndHost { .. } => {
+                "origin"
+            }
+            Self::Host { .. } | Self::HostSyntax { .. } => "host",
             Self::Timeout => "timeout",
             Self::Silence => "silence",
             Self::Full => "full",
@@ -275,6 +299,11 @@ impl fmt::Display for Refusal {
                 "a page of origin \"{origin}\" may not open a WebSocket on \"{host}\"; to \
                  allow it, add .origins([\"{origin}\"]) to the server's builder"
             ),
+            Self::OriginSyntax { origin, problem } => write!(
+                f,
+                "malformed origin \"{origin}\": {problem}; send scheme://host or scheme://host:port, or \
+                 no Origin at all"
+            ),
             Self::Host { host, loopback } => write!(
                 f,
                 "host \"{host}\" is not a name of this server{}; to allow it, add \
@@ -284,6 +313,17 @@ impl fmt::Display for Refusal {
                 } else {
                     ""
                 }
+            ),
+            Self::HostSyntax { host } => write!(
+                f,
+                "host \"{host}\" is no name that DNS could have; send the name or the address \
+                 of the server"
+            ),
+            Self::OriginAndHost { origin, host } => write!(
+                f,
+                "a page of origin \"{origin}\" may not open a WebSocket on \"{host}\", which is \
+                 not a name of this server; to allow both, add \
+                 .origins([\"{origin}\"]).hosts([\"{host}\"]) to the server's builder"
             ),
             Self::Silence => f.write_str("nothing was sent in time"),
             Self::Timeout => {

@@ -483,7 +483,8 @@ impl Request {
         self.host.text(&self.head)
     }
 
-    /// The Origin header: the site whose page opens the WebSocket. `None` for a client that is not a browser.
+    /// The Origin header: the site whose page opens the WebSocket. `None` for most clients that are not
+    /// a browser.
     ///
     /// Only a browser is bound to tell the truth here; other programs send what they like (RFC 6455 10.2).
     #[must_use]

@@ -12,10 +12,12 @@ mod written;
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::negotiate::{self, Rules, Upgrade, accept_key};
+use super::negotiate::{self, Upgrade, accept_key};
+use super::pattern::{HostPattern, OriginPattern};
 use super::refusal::excerpt;
 use super::request::{HeadLimits, HeadScanner};
 use super::response::switching_protocols;
+use super::rules::{OwnLoopback, Rules};
 use super::*;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -100,7 +102,12 @@ fn upgrade_head(changes: &[&str]) -> Vec<u8> {
 fn upgrade(bytes: impl AsRef<[u8]>, rules: &Rules) -> Result<Upgrade, Refusal> {
     let request = receive(bytes.as_ref())?;
     assert!(request.wants_upgrade(), "{request:?}");
-    negotiate::upgrade(&request, rules)
+    negotiate::upgrade(&request, rules, no_rule)
+}
+
+/// In the place of the `origin_rule` hook where none is set.
+fn no_rule(_: &str) -> Result<bool, Refusal> {
+    Ok(false)
 }
 
 fn upgrade_status(changes: &[&str]) -> Option<u16> {
@@ -120,14 +127,23 @@ fn list(entries: &[&str]) -> Vec<String> {
     entries.iter().map(|&entry| entry.to_owned()).collect()
 }
 
+fn hosts(entries: &[&str]) -> Vec<HostPattern> {
+    let pattern = |entry: &&str| HostPattern::parse(entry).expect("a host");
+    entries.iter().map(pattern).collect()
+}
+
+fn origins(entries: &[&str]) -> Vec<OriginPattern> {
+    let pattern = |entry: &&str| OriginPattern::parse(entry).expect("an origin");
+    entries.iter().map(pattern).collect()
+}
+
 /// Rules that let the samples of RFC 6455 pass: its Origin is not of its Host.
 fn sample_rules() -> Rules {
     Rules {
-        loopback: false,
-        hosts: list(&["server.example.com", "websocket.example.com"]),
-        origins: list(&["http://example.com"]),
+        hosts: hosts(&["server.example.com", "websocket.example.com"]),
+        origins: origins(&["http://example.com"]),
         subprotocols: list(&["chat"]),
-        compression: None,
+        ..Rules::default()
     }
 }
 

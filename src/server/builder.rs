@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread::Builder as ThreadBuilder;
 
+use rustix::net::sockopt::ipv6_v6only;
 use rustix::process::{Resource, getrlimit};
 
 use super::accept::AcceptLoop;
@@ -15,7 +16,7 @@ use super::hub::{Hub, Setup};
 use super::listen;
 use super::session::{Handler, HandlerResult, Session};
 use super::{Server, ServerHandle};
-use crate::handshake::negotiate::Rules;
+use crate::handshake::rules::{OwnLoopback, Rules};
 use crate::handshake::{Accept, Reject, Request, Response};
 use crate::limits::Limits;
 use crate::logging::log_line;
@@ -85,22 +86,77 @@ impl ServerBuilder {
         self
     }
 
-    /// Further origins whose pages may connect (RFC 6455 section 10.2), each as `https://app.example.com` or
-    /// with a port; `"*"` allows every page, which is only for servers without secrets and effects.
-    /// Default: only pages from the server's own host, and programs, which send no origin.
+    /// Further origins whose pages, and programs that send one, may connect (RFC 6455 section 10.2):
+    ///
+    /// | entry | stands for |
+    /// |---|---|
+    /// | `https://app.example.com`, `http://localhost:5173` | this scheme, host and port |
+    /// | `https://*.example.com`, with a port where it is not the scheme's | every name below `example.com`, however many labels, but not `example.com` itself |
+    /// | `null` | every page without an origin of its own: files, sandboxed frames |
+    /// | `file://` | programs that send it, and maybe a browser for every page that was opened as a file |
+    /// | `*` | every page; only for servers without secrets and effects |
+    ///
+    /// `.example.com` is another way to write `*.example.com`. Default: only pages from the server's
+    /// own host, and programs that send no origin. `localhost`, 127.0.0.1 and `[::1]` are one host, as
+    /// far as they lead to this server at the port it listens on. Where a list cannot say it, there
+    /// is [`origin_rule`](ServerBuilder::origin_rule).
+    ///
+    /// Anything else could never match: [`bind`](ServerBuilder::bind) returns an error that says
+    /// what is possible.
     pub fn origins<T: Into<String>>(mut self, origins: impl IntoIterator<Item = T>) -> Self {
-        self.rules
-            .origins
-            .extend(origins.into_iter().map(Into::into));
+        for entry in origins {
+            self.rules.add_origin(&entry.into());
+        }
+        self
+    }
+
+    /// Decides about the origins that neither the server's own host nor
+    /// [`origins`](ServerBuilder::origins) lets in: `true` lets this one in. It gets the origin as it
+    /// was sent, and the request. It is not asked about requests without an origin, or with one that
+    /// is not UTF-8, and what it lets in still has to name a host of this server
+    /// ([`hosts`](ServerBuilder::hosts)). Default: none of them.
+    ///
+    /// Runs on the connection's own thread, before the [`accept`](ServerBuilder::accept) hook; when
+    /// it takes longer than the rest of [`handshake_timeout`](Limits::handshake_timeout), or panics,
+    /// the client is refused.
+    ///
+    /// Compare whole hosts, not parts of the text: `https://example.com.evil.example` begins with
+    /// `https://example.com`, and `https://evil-example.com` ends with `example.com`.
+    ///
+    /// ```
+    /// use wshub::Server;
+    ///
+    /// // A development server of this machine, whatever its port.
+    /// let server = Server::builder()
+    ///     .origin_rule(|origin, _request| {
+    ///         let port = origin.strip_prefix("http://localhost:");
+    ///         port.is_some_and(|port| port.parse::<u16>().is_ok())
+    ///     })
+    ///     .bind("127.0.0.1:0")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn origin_rule(
+        mut self,
+        rule: impl Fn(&str, &Request) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.origin = Some(Box::new(rule));
         self
     }
 
     /// Further names of this server, for browsers that reach it under one that is neither an IP
-    /// address nor local by its form (`localhost`, one label, `*.local`, `*.lan`, `*.home.arpa`).
-    /// Other names are refused to browsers, because a hostile site can make its own name point here
-    /// (DNS rebinding). Bound to loopback, only loopback's names are this server's by default.
+    /// address nor local by its form (`localhost`, one label, `*.localhost`, `*.local`, `*.lan`,
+    /// `*.home.arpa`). Other names are refused to whoever sends an origin, and to plain requests,
+    /// because a hostile site can make its own name point here (DNS rebinding). Bound to loopback, only loopback's names are
+    /// this server's by default: `localhost`, `*.localhost`, 127.0.0.0/8 and `[::1]`.
+    ///
+    /// An entry is a name, `*.example.com` (or `.example.com`) for every name below `example.com` but
+    /// not that one itself, or an address; with a port, as in `device.example.com:8080`, only where
+    /// the port matters. Anything else could never match: [`bind`](ServerBuilder::bind) returns an
+    /// error that says what is possible.
     pub fn hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
-        self.rules.hosts.extend(hosts.into_iter().map(Into::into));
+        for entry in hosts {
+            self.rules.add_host(&entry.into());
+        }
         self
     }
 
@@ -111,9 +167,9 @@ impl ServerBuilder {
         mut self,
         subprotocols: impl IntoIterator<Item = T>,
     ) -> Self {
-        self.rules
-            .subprotocols
-            .extend(subprotocols.into_iter().map(Into::into));
+        for entry in subprotocols {
+            self.rules.add_subprotocol(entry.into());
+        }
         self
     }
 
@@ -269,7 +325,10 @@ impl ServerBuilder {
         // std listens with a backlog of 128; a second listen(2) only changes that.
         rustix::net::listen(&listener, BACKLOG)?;
         warn_of_bad_port(addr.port());
-        self.rules.loopback = addr.ip().is_loopback();
+        self.rules.loopback = addr.ip().to_canonical().is_loopback();
+        // Where it cannot be told, IPv4 is taken to lead elsewhere.
+        let v6_only = addr.is_ipv6() && ipv6_v6only(&listener).unwrap_or(true);
+        self.rules.own_loopback = Some(OwnLoopback::of(addr, v6_only));
         let (waker, sleep) = Waker::pair()?;
         let hub = self.hub(waker, handler, true)?;
         let accept = AcceptLoop {

@@ -7,15 +7,30 @@ use crate::handshake::{Accept, Refusal, Reject, Request, Response};
 use crate::stats::Counters;
 
 pub(crate) type AcceptHook = Box<dyn Fn(&Request) -> Result<Accept, Reject> + Send + Sync>;
+pub(crate) type OriginHook = Box<dyn Fn(&str, &Request) -> bool + Send + Sync>;
 pub(crate) type HttpHook = Box<dyn Fn(&Request) -> Response + Send + Sync>;
 
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub accept: Option<AcceptHook>,
     pub http: Option<HttpHook>,
+    pub origin: Option<OriginHook>,
 }
 
 impl Hooks {
+    /// Asks whether an origin that nothing else lets in may open a WebSocket.
+    pub fn origin(
+        &self,
+        origin: &str,
+        request: &Request,
+        counters: &Counters,
+    ) -> Result<bool, Refusal> {
+        match &self.origin {
+            None => Ok(false),
+            Some(hook) => contain(counters, || hook(origin, request)),
+        }
+    }
+
     /// Asks whether an upgrade that is otherwise in order may proceed.
     pub fn accept(&self, request: &Request, counters: &Counters) -> Result<Accept, Refusal> {
         match &self.accept {

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::connection::Connection;
 use crate::error::SendErrorKind;
 use crate::handshake::Refusal;
-use crate::handshake::negotiate::Rules;
+use crate::handshake::rules::Rules;
 use crate::limits::Limits;
 use crate::lock::lock;
 use crate::logging::log_line;

@@ -5,9 +5,10 @@ use std::io;
 
 use super::hooks::Hooks;
 use crate::deflate::Agreed;
-use crate::handshake::negotiate::{self, Rules};
+use crate::handshake::negotiate;
 use crate::handshake::request::HeadScanner;
 use crate::handshake::response::switching_protocols;
+use crate::handshake::rules::Rules;
 use crate::handshake::{Refusal, Request};
 use crate::limits::Limits;
 use crate::read_buffer::ReadBuffer;
@@ -63,14 +64,15 @@ pub(crate) struct Upgrade {
     pub extension: Option<Agreed>,
 }
 
-/// Asks the rules, then the `accept` hook.
+/// Asks the rules, the `origin_rule` hook among them, then the `accept` hook.
 pub(crate) fn negotiate(
     request: &Request,
     rules: &Rules,
     hooks: &Hooks,
     counters: &Counters,
 ) -> Result<Upgrade, Refusal> {
-    let mut upgrade = negotiate::upgrade(request, rules)?;
+    let ask = |origin: &str| hooks.origin(origin, request, counters);
+    let mut upgrade = negotiate::upgrade(request, rules, ask)?;
     let accept = hooks.accept(request, counters)?;
     accept.settle(request, &mut upgrade)?;
     Ok(Upgrade {

@@ -96,8 +96,8 @@ pub struct WebSocket<S> {
 
 impl<S: Read + Write> WebSocket<S> {
     /// Opens a WebSocket as the server, over a stream from which a client's opening handshake comes,
-    /// with the default [`Limits`] and rules: only pages of this host may connect, and programs. For
-    /// other ones, subprotocols and the `accept` hook:
+    /// with the default [`Limits`] and rules: only pages of this host may connect, and programs that
+    /// send no Origin. For other ones, subprotocols and the `accept` hook:
     /// [`ServerBuilder::websocket`](crate::ServerBuilder::websocket).
     ///
     /// Blocks as long as the stream does; see [`WebSocket`] for timeouts.

@@ -26,6 +26,7 @@ mod handshake;
 mod http;
 mod limits;
 mod order;
+mod origin;
 mod own_handler;
 mod panics;
 #[cfg(feature = "client")]

@@ -34,6 +34,10 @@ fn the_messages_it_explains_are_those_of_the_code() {
             host,
             loopback: false,
         },
+        Refusal::OriginSyntax {
+            origin: String::new(),
+            problem: "it is empty",
+        },
     ] {
         assert_quoted(&refusal.to_string());
     }

@@ -244,7 +244,7 @@ fn h19_long_offers_are_read_once() {
             compression: Some(widest()),
             ..Rules::default()
         };
-        assert!(negotiate::upgrade(&request, &rules).is_ok());
+        assert!(negotiate::upgrade(&request, &rules, no_rule).is_ok());
     }
 }
 

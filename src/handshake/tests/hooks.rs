@@ -85,7 +85,7 @@ fn h18_a_hook_chooses_among_the_offers() {
         subprotocols: list(&["v1"]),
         ..Rules::default()
     };
-    let mut upgrade = negotiate::upgrade(&request, &rules).expect("accepted");
+    let mut upgrade = negotiate::upgrade(&request, &rules, no_rule).expect("accepted");
     Accept::new()
         .settle(&request, &mut upgrade)
         .expect("no choice");

@@ -276,7 +276,7 @@ fn cve_2021_32640_subprotocol_lists_of_64_kib() {
     ] {
         let bytes = upgrade_head(&[&format!("Sec-WebSocket-Protocol: {value}")]);
         let request = Request::parse(&bytes).expect("within 65,535 bytes");
-        let _ = negotiate::upgrade(&request, &rules);
+        let _ = negotiate::upgrade(&request, &rules, no_rule);
         assert!(request.subprotocols().count() <= fill);
     }
 }
@@ -294,7 +294,7 @@ fn h19_extensions_are_declined_whatever_they_say() {
     ] {
         let bytes = upgrade_head(&[&format!("Sec-WebSocket-Extensions: {value}")]);
         let request = Request::parse(&bytes).expect("within 65,535 bytes");
-        assert!(negotiate::upgrade(&request, &Rules::default()).is_ok());
+        assert!(negotiate::upgrade(&request, &Rules::default(), no_rule).is_ok());
     }
 }
 
@@ -303,5 +303,5 @@ fn h19_extensions_are_declined_whatever_they_say() {
 fn ghsa_jc97_h3h9_7xh6_long_connection_lists() {
     let long = format!("Connection: {}Upgrade", "a, ".repeat(20_000));
     let request = Request::parse(&upgrade_head(&[&long])).expect("within 65,535 bytes");
-    assert!(negotiate::upgrade(&request, &Rules::default()).is_ok());
+    assert!(negotiate::upgrade(&request, &Rules::default(), no_rule).is_ok());
 }

@@ -30,9 +30,18 @@ fn every_refusal() -> Vec<Refusal> {
             origin: sent.clone(),
             host: sent.clone(),
         },
+        Refusal::OriginSyntax {
+            origin: sent.clone(),
+            problem: "bad",
+        },
         Refusal::Host {
             host: sent.clone(),
             loopback: true,
+        },
+        Refusal::HostSyntax { host: sent.clone() },
+        Refusal::OriginAndHost {
+            origin: sent.clone(),
+            host: sent.clone(),
         },
         Refusal::Timeout,
         Refusal::Full,
