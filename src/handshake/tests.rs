@@ -18,6 +18,7 @@ use super::refusal::excerpt;
 use super::request::{HeadLimits, HeadScanner};
 use super::response::switching_protocols;
 use super::rules::{OwnLoopback, Rules};
+use super::subprotocol::NoneSpoken;
 use super::*;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

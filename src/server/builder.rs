@@ -162,7 +162,8 @@ impl ServerBuilder {
 
     /// The subprotocols of this server, the preferred one first (RFC 6455 section 1.9). The first
     /// that a client offers is chosen; where it offers none of them, none is, and the connection
-    /// opens all the same. Default: none.
+    /// opens all the same. A browser gives a connection up for which it offered some and got none;
+    /// the log (info) then says which were offered. Default: none.
     pub fn subprotocols<T: Into<String>>(
         mut self,
         subprotocols: impl IntoIterator<Item = T>,

@@ -16,6 +16,7 @@ use super::session::{Handler, Session};
 use crate::connection::{Connection, ReadyState};
 use crate::error::{Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
+use crate::handshake::subprotocol::NoneSpoken;
 use crate::logging::{is_on, log_line};
 use crate::protocol::close::CloseCode;
 
@@ -67,7 +68,7 @@ impl Drop for Place<'_> {
 fn deliver_to_application(place: &mut Place<'_>, driver: &mut Driver) {
     let hub = place.hub;
     hub.inbox.put(Item::Open(place.connection.clone()));
-    log_open(place.connection);
+    log_open(place);
     let end = read_to_end(hub, driver);
     if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
         // The peer's messages before its Close, its fault or the end of its direction are still owed
@@ -78,13 +79,14 @@ fn deliver_to_application(place: &mut Place<'_>, driver: &mut Driver) {
     part(place, driver, end);
 }
 
-fn log_open(connection: &Connection) {
-    log_line!(
-        Info,
-        "connection {} open: {}",
-        connection.id(),
-        Peer(connection)
-    );
+fn log_open(place: &Place<'_>) {
+    let connection = place.connection;
+    let (id, request) = (connection.id(), connection.request());
+    log_line!(Info, "connection {id} open: {}", Peer(connection));
+    if connection.protocol().is_none() && request.subprotocols().next().is_some() {
+        let text = || format!("connection {id}: {}", NoneSpoken(request));
+        place.hub.refusals.log("none_spoken", text);
+    }
 }
 
 fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
@@ -115,7 +117,7 @@ fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
 fn run_handler(place: &mut Place<'_>, handler: &Handler, driver: &mut Driver) {
     let hub = place.hub;
     hub.announce(&driver.connection);
-    log_open(&driver.connection);
+    log_open(place);
     let mut ended = None;
     let session = Session::new(driver, hub, &mut ended);
     // The panic is reported, and what it may have left half done ends with the connection.

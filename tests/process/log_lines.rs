@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use support::app::App;
 use support::{Client, exchange, upgrade, wait_until};
-use wshub::{Limits, Server};
+use wshub::{Accept, Limits, Server};
 
 struct Lines(Mutex<Vec<(Level, String)>>);
 
@@ -131,6 +131,46 @@ fn f14_what_peers_say_stays_on_its_line_and_secrets_stay_out() {
         assert!(!line.contains("SECRET"), "{line}");
         let odd = |c: char| c.is_control() || c == '\u{202e}';
         assert!(!line.contains(odd), "{line:?}");
+    }
+}
+
+/// A browser gives up a connection for which it offered subprotocols and got none, and its page is told nothing.
+#[test]
+fn h18_offers_of_which_none_was_chosen_are_told() {
+    let _turn = begin();
+    let app =
+        App::echo(Server::builder().subprotocols(["chat.v2"]).accept(
+            |request| match request.path() {
+                "/hook" => Ok(Accept::new().with_subprotocol("chat.v1")?),
+                _ => Ok(Accept::new()),
+            },
+        ));
+    let open = |path: &str, offers: &str| {
+        let offers = format!("Sec-WebSocket-Protocol: {offers}\r\n");
+        Client::connect_with(app.addr, path, &offers)
+    };
+    let (_chosen, _by_the_hook) = (open("/", "chat.v1, chat.v2"), open("/hook", "chat.v1"));
+    let _nothing_offered = open("/", ", ,");
+    let _none = open("/", "graphql-transport-ws, chat.v1");
+    let line = "connection 4: the client offered the subprotocols \"graphql-transport-ws\", \"chat.v1\", \
+        and none was chosen: a browser gives such a connection up; to speak one, add \
+        .subprotocols([\"graphql-transport-ws\"]) to the server's builder";
+    wait_until("it is in the log", || count(Level::Info, line) == 1);
+    let _secret = open("/", "hub.auth, token.SECRET");
+    let all = || count(Level::Info, "none was chosen");
+    wait_until("the second one is in the log", || all() > 1);
+    let _flood: Vec<_> = (0..20).map(|_| open("/", "chat.v1")).collect();
+    wait_until("all are open", || count(Level::Info, "open: ") == 25);
+    assert!(all() < 22);
+    assert_eq!(count(Level::Info, "SECRET"), 0, "{:?}", lines());
+    for id in 1..4 {
+        let of_one_with_nothing_to_tell = format!("connection {id}: the client");
+        assert_eq!(
+            count(Level::Info, &of_one_with_nothing_to_tell),
+            0,
+            "{:?}",
+            lines()
+        );
     }
 }
 

@@ -305,3 +305,41 @@ fn ghsa_jc97_h3h9_7xh6_long_connection_lists() {
     let request = Request::parse(&upgrade_head(&[&long])).expect("within 65,535 bytes");
     assert!(negotiate::upgrade(&request, &Rules::default(), no_rule).is_ok());
 }
+
+/// What the log says when none of the offers was chosen: credentials are sent as subprotocols, too.
+#[test]
+fn h18_offers_are_told_unless_they_may_be_credentials() {
+    let told = |offers: &str| {
+        let bytes = upgrade_head(&[&format!("Sec-WebSocket-Protocol: {offers}")]);
+        NoneSpoken(&receive(&bytes).expect("a head")).to_string()
+    };
+    for (offers, shown) in [
+        ("chat", "\"chat\", and"),
+        ("ocpp2.0.1, v12.stomp", "\"ocpp2.0.1\", \"v12.stomp\", and"),
+        (
+            "a, b, c, d, e, f, g, h, i, j",
+            "\"h\" (and 2 not shown), and",
+        ),
+        ("mqtt, 0123456789abcdef", "\"mqtt\" (and 1 not shown), and"),
+        ("chat, bearer, HIDDEN", "\"chat\" (and 2 not shown), and"),
+        (
+            "hub.auth, token.HIDDEN",
+            "(2, not shown: they may be credentials), and",
+        ),
+        (
+            "base64url.bearer.authorization.k8s.io.HIDDEN",
+            "(1, not shown",
+        ),
+        (
+            "Authorization, HIDDEN, chat",
+            "\"chat\" (and 2 not shown), and",
+        ),
+        ("eyJhbGciOiJIUzI1NiJ9.HIDDENHIDDENHIDDEN", "(1, not shown"),
+    ] {
+        let told = told(offers);
+        assert!(told.contains(shown), "{told}");
+        assert!(!told.contains("HIDDEN"), "{told}");
+    }
+    assert!(told("bearer, chat, v1").contains(".subprotocols([\"v1\"])"));
+    assert!(told("bearer, chat").contains("name it in .subprotocols on"));
+}
