@@ -158,7 +158,7 @@ pub(super) fn secure(
     };
     let deadline = Instant::now() + request.tls_timeout();
     let stream: Arc<dyn Transport> = Arc::new(stream);
-    match handshake(stream.clone(), config, request.host(), deadline) {
+    match handshake(stream.clone(), config, request.server_name(), deadline) {
         Ok(transport) => Ok(Box::new(transport)),
         Err(error) => {
             if matches!(error, HandshakeError::Tls(_)) {
@@ -167,7 +167,7 @@ pub(super) fn secure(
             }
             Err(ClientError::Tls(TlsHandshakeError::new(
                 error,
-                request.host(),
+                request.server_name(),
             )))
         }
     }

@@ -47,7 +47,7 @@ impl Authority<'_> {
 }
 
 impl<'a> Host<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         if let Some(inside) = text.strip_prefix('[') {
             let address: Ipv6Addr = inside.strip_suffix(']')?.parse().ok()?;
             return Some(Self::Address(address.into()));
@@ -105,7 +105,7 @@ impl fmt::Display for Host<'_> {
 }
 
 /// Cuts off what follows the host's colon; the colons of an IPv6 literal stand inside brackets.
-fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
+pub(crate) fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     let host_len = match text.starts_with('[') {
         true => text.find(']')?.checked_add(1)?,
         false => text.find(':').unwrap_or(text.len()),
@@ -117,7 +117,7 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// Digits only: `u16::from_str` alone would let a plus sign through.
-fn parse_port(digits: &str) -> Option<u16> {
+pub(crate) fn parse_port(digits: &str) -> Option<u16> {
     let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| digits.parse().ok()).flatten()
 }

@@ -3,11 +3,11 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::authority::Authority;
 use super::is_token;
 use super::proxy::Proxy;
 use super::refusal::excerpt;
 use super::response::{Headers, InvalidHeader};
+use super::url::{InvalidUrl, Url};
 #[cfg(feature = "tls")]
 use crate::client::ClientTls;
 use crate::deflate::Compression;
@@ -33,11 +33,7 @@ use crate::limits::{Limits, YEAR};
 /// ```
 #[derive(Clone)]
 pub struct ClientRequest {
-    secure: bool,
-    /// As in a URL: an IPv6 address stands in brackets.
-    host: String,
-    port: u16,
-    target: String,
+    url: Url,
     subprotocols: Vec<String>,
     headers: Headers,
     lookup_timeout: Duration,
@@ -51,81 +47,16 @@ pub struct ClientRequest {
     limits: Limits,
 }
 
-/// A URL that cannot open a WebSocket, with what to write instead.
-///
-/// ```
-/// use wshub::{ClientRequest, InvalidUrl};
-///
-/// let error = ClientRequest::new("https://example.com/").unwrap_err();
-/// assert_eq!(error, InvalidUrl::Scheme);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InvalidUrl {
-    /// It does not begin with `ws://` or `wss://`.
-    Scheme,
-    /// Between the scheme and the path there is no `host` or `host:port`.
-    Host,
-    /// It carries a user name or password: send them in an `Authorization` header.
-    Credentials,
-    /// It has a fragment, `#…`, which is never sent (RFC 6455 3): leave it out.
-    Fragment,
-    /// Its path or query holds a space, a control or a non-ASCII character: percent-encode it.
-    Characters,
-    /// Its path begins with two slashes, which servers read as a host: write one.
-    DoubleSlash,
-}
-
-impl fmt::Display for InvalidUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Scheme => "the URL does not begin with ws:// or wss://",
-            Self::Host => {
-                "the URL names no valid host; write ws://name/ or ws://name:port/, an IPv6 address \
-                 in brackets and a name that is not ASCII as xn--"
-            }
-            Self::Credentials => {
-                "the URL carries a user name; send it in an Authorization header instead"
-            }
-            Self::Fragment => "the URL has a fragment (#), which is never sent; leave it out",
-            Self::Characters => {
-                "the URL's path or query holds a space, a control or a non-ASCII character; \
-                 percent-encode it"
-            }
-            Self::DoubleSlash => "the URL's path begins with two slashes; write one",
-        })
-    }
-}
-
-impl core::error::Error for InvalidUrl {}
-
 impl ClientRequest {
-    /// Reads a `ws` or `wss` URL. Without a port it is 80 or 443, without a path `/`.
+    /// Reads a `ws` or `wss` URL. Without a port it is 80 or 443, without a path `/`. An IPv6 address stands in brackets;
+    /// one that is good on one link only has the interface behind it, as in `ws://[fe80::1%25eth0]:9001/` (RFC 6874).
     ///
     /// # Errors
     ///
     /// [`InvalidUrl`], which says what to write instead.
     pub fn new(url: &str) -> Result<Self, InvalidUrl> {
-        let (scheme, rest) = url.split_once("://").ok_or(InvalidUrl::Scheme)?;
-        let secure = match () {
-            () if scheme.eq_ignore_ascii_case("ws") => false,
-            () if scheme.eq_ignore_ascii_case("wss") => true,
-            () => return Err(InvalidUrl::Scheme),
-        };
-        if rest.contains('#') {
-            return Err(InvalidUrl::Fragment);
-        }
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, target) = rest.split_at_checked(end).ok_or(InvalidUrl::Host)?;
-        if authority.contains('@') {
-            return Err(InvalidUrl::Credentials);
-        }
-        let Authority { host, port } = Authority::parse(authority).ok_or(InvalidUrl::Host)?;
         Ok(Self {
-            secure,
-            host: host.to_string(),
-            port: port.unwrap_or(default_port(secure)),
-            target: target_of(target)?,
+            url: Url::parse(url)?,
             subprotocols: Vec::new(),
             headers: Headers::default(),
             lookup_timeout: Duration::from_secs(10),
@@ -253,24 +184,23 @@ impl ClientRequest {
         self
     }
 
-    /// The host to connect to, as `TcpStream::connect` takes it: an IPv6 address without brackets.
+    /// The host to connect to, as `TcpStream::connect` takes it: an IPv6 address without brackets, and with its zone if
+    /// the URL names one (`fe80::1%eth0`).
     #[must_use]
     pub fn host(&self) -> &str {
-        let bare = self.host.strip_prefix('[');
-        bare.and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(&self.host)
+        &self.url.address
     }
 
     /// The port to connect to: the URL's, or the scheme's.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.url.port
     }
 
     /// Whether the URL is `wss`: the stream has to be encrypted.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.secure
+        self.url.secure
     }
 
     /// The compression that is offered.
@@ -306,7 +236,14 @@ impl ClientRequest {
 
     /// The host with its port, as a proxy is asked for it (RFC 9110 9.3.6).
     pub(crate) fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        format!("{}:{}", self.url.host, self.url.port)
+    }
+
+    /// The host that a certificate is for. A zone says something on this machine alone (RFC 6874 4).
+    #[cfg(feature = "tls")]
+    pub(crate) fn server_name(&self) -> &str {
+        let host = self.url.host.as_str();
+        host.trim_start_matches('[').trim_end_matches(']')
     }
 
     /// The subprotocols that are offered.
@@ -319,7 +256,7 @@ impl ClientRequest {
         let mut head = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n",
-            self.target,
+            self.url.target,
             self.host_header(),
         )
         .into_bytes();
@@ -338,8 +275,8 @@ impl ClientRequest {
 
     /// RFC 6455 4.1: the host, and its port unless it is the default one.
     fn host_header(&self) -> String {
-        match self.port == default_port(self.secure) {
-            true => self.host.clone(),
+        match self.url.port == Url::default_port(self.url.secure) {
+            true => self.url.host.clone(),
             false => self.authority(),
         }
     }
@@ -348,9 +285,9 @@ impl ClientRequest {
 /// Prints where it leads; never a header's value or the query, which may be secret.
 impl fmt::Debug for ClientRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.target.split('?').next().unwrap_or_default();
+        let path = self.url.target.split('?').next().unwrap_or_default();
         f.debug_struct("ClientRequest")
-            .field("secure", &self.secure)
+            .field("secure", &self.url.secure)
             .field("host", &self.host_header())
             .field("path", &path)
             .field("subprotocols", &self.subprotocols)
@@ -382,23 +319,4 @@ impl TryFrom<&String> for ClientRequest {
     fn try_from(url: &String) -> Result<Self, InvalidUrl> {
         Self::new(url)
     }
-}
-
-/// RFC 6455 3.
-fn default_port(secure: bool) -> u16 {
-    if secure { 443 } else { 80 }
-}
-
-/// The request target of a URL's path and query: visible ASCII that begins with one slash.
-fn target_of(path_and_query: &str) -> Result<String, InvalidUrl> {
-    if !path_and_query.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(InvalidUrl::Characters);
-    }
-    if path_and_query.starts_with("//") {
-        return Err(InvalidUrl::DoubleSlash);
-    }
-    Ok(match path_and_query.starts_with('/') {
-        true => path_and_query.to_owned(),
-        false => format!("/{path_and_query}"),
-    })
 }

@@ -25,17 +25,21 @@ mod secret;
 pub(crate) mod subprotocol;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "client")]
+mod url;
 
 #[cfg(feature = "client")]
 pub use answer::InvalidAnswer;
 #[cfg(feature = "client")]
-pub use client::{ClientRequest, InvalidUrl};
+pub use client::ClientRequest;
 #[cfg(feature = "client")]
 pub use proxy::Proxy;
 pub use refusal::Refusal;
 pub use request::{Request, Version};
 pub use response::{Accept, InvalidHeader, InvalidStatus, Reject, Response};
 pub use secret::secret_matches;
+#[cfg(feature = "client")]
+pub use url::InvalidUrl;
 
 /// Whether `text` is a token, the alphabet of methods, header names and subprotocols (RFC 9110 5.6.2).
 pub(crate) fn is_token(text: &[u8]) -> bool {

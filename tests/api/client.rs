@@ -159,6 +159,36 @@ fn urls() {
         ("ws://h?q=1/2", "h", ("h", 80), "/?q=1/2"),
         ("ws://[::1]:8080/", "[::1]:8080", ("::1", 8080), "/"),
         ("ws://127.0.0.1/%20", "127.0.0.1", ("127.0.0.1", 80), "/%20"),
+        ("ws://h:/", "h", ("h", 80), "/"),
+        ("ws://h:0065535/", "h:65535", ("h", 65_535), "/"),
+        ("ws://h//a", "h", ("h", 80), "//a"),
+        // RFC 6874: the zone says something on this machine alone, and is not sent.
+        (
+            "ws://[fe80::1%25eth0]:9001/",
+            "[fe80::1]:9001",
+            ("fe80::1%eth0", 9001),
+            "/",
+        ),
+        (
+            "wss://[FE80::1%25br-lan.7_~]/?q",
+            "[fe80::1]",
+            ("fe80::1%br-lan.7_~", 443),
+            "/?q",
+        ),
+        (
+            "ws://[fe80::1%25eth0%3A1]",
+            "[fe80::1]",
+            ("fe80::1%eth0:1", 80),
+            "/",
+        ),
+        // As people type it (RFC 9844).
+        (
+            "ws://[fe80::1%eth0]/",
+            "[fe80::1]",
+            ("fe80::1%eth0", 80),
+            "/",
+        ),
+        ("ws://[fe80::1%3]/", "[fe80::1]", ("fe80::1%3", 80), "/"),
     ] {
         let request = ClientRequest::new(url).unwrap();
         assert_eq!((request.host(), request.port()), address, "{url}");
@@ -180,16 +210,45 @@ fn urls() {
         ("ws:///path", InvalidUrl::Host),
         ("ws://:80/", InvalidUrl::Host),
         ("ws://a b/", InvalidUrl::Host),
-        ("ws://h:70000/", InvalidUrl::Host),
         ("ws://[::1/", InvalidUrl::Host),
+        ("ws://[::1]x/", InvalidUrl::Host),
+        ("ws://[::1x]:80/", InvalidUrl::Host),
+        ("ws://[h]:80/", InvalidUrl::Host),
+        ("ws://::1/", InvalidUrl::Host),
+        ("ws://::1:9001/", InvalidUrl::Host),
+        ("ws://fe80::1%25eth0/", InvalidUrl::Host),
+        ("ws://[1.2.3.4%25eth0]/", InvalidUrl::Host),
+        ("ws://a b:70000/", InvalidUrl::Host),
+        ("ws://h%25eth0 /", InvalidUrl::Host),
         ("ws://grüße/", InvalidUrl::Host),
         ("ws://h\r\nX: y/", InvalidUrl::Host),
+        ("ws://[fe80::1%25]/", InvalidUrl::ZoneId),
+        ("ws://[fe80::1%]/", InvalidUrl::ZoneId),
+        ("ws://[fe80::1%25eth 0]/", InvalidUrl::ZoneId),
+        ("ws://[fe80::1%25eth0%]/", InvalidUrl::ZoneId),
+        ("ws://[fe80::1%25eth0%0g]/", InvalidUrl::ZoneId),
+        ("ws://[fe80::1%25eth%0A]/", InvalidUrl::ZoneId),
+        ("ws://[fe80::1%25eth%00]/", InvalidUrl::ZoneId),
+        ("ws://[fe80::1%25eth%ff]/", InvalidUrl::ZoneId),
+        ("ws://[fe80::1%25größe]:9001/", InvalidUrl::ZoneId),
+        ("ws://h:99999/", InvalidUrl::Port),
+        ("wss://[::1]:65536/", InvalidUrl::Port),
+        ("ws://[fe80::1%25eth0]:http/", InvalidUrl::Port),
+        ("ws://h:0/", InvalidUrl::Port),
+        ("ws://h:+80/", InvalidUrl::Port),
+        ("ws://h:-1", InvalidUrl::Port),
+        ("ws://h:80 /", InvalidUrl::Port),
+        ("ws://h:99999999999999999999/", InvalidUrl::Port),
         ("ws://user:secret@h/", InvalidUrl::Credentials),
+        ("ws://user@h:99999/", InvalidUrl::Credentials),
+        ("ws://@h/", InvalidUrl::Credentials),
         ("ws://h/#top", InvalidUrl::Fragment),
-        ("ws://h/a b", InvalidUrl::Characters),
-        ("ws://h/a\r\nX: y", InvalidUrl::Characters),
-        ("ws://h/grüße", InvalidUrl::Characters),
-        ("ws://h//a", InvalidUrl::DoubleSlash),
+        ("ws://h#", InvalidUrl::Fragment),
+        ("ws://h/a b", InvalidUrl::Path),
+        ("ws://h/a\r\nX: y", InvalidUrl::Path),
+        ("ws://h/grüße?a b", InvalidUrl::Path),
+        ("ws://h/?a b", InvalidUrl::Query),
+        ("ws://h?grüße", InvalidUrl::Query),
     ] {
         assert_eq!(ClientRequest::new(url).unwrap_err(), error, "{url:?}");
         let outcome = WebSocket::client(Scripted::default(), url);
@@ -219,6 +278,23 @@ fn h20_no_header_can_start_another_one() {
     ] {
         let error = request().with_header(name, "x").unwrap_err();
         assert!(matches!(error, InvalidHeader::Reserved { .. }), "{name:?}");
+    }
+}
+
+#[test]
+fn a_url_that_is_wrong_is_told_which_part_of_it() {
+    for (url, part) in [
+        ("http://h/", "ws:// or wss://"),
+        ("ws://a b/", "host"),
+        ("ws://[fe80::1%25]/", "zone id"),
+        ("ws://h:99999/", "port is not a number from 1 to 65535"),
+        ("ws://user:secret@h/", "user name"),
+        ("ws://h/a b", "path"),
+        ("ws://h/?a b", "query"),
+        ("ws://h/#a", "fragment"),
+    ] {
+        let said = ClientRequest::new(url).unwrap_err().to_string();
+        assert!(said.contains(part) && !said.contains("secret"), "{said}");
     }
 }
 

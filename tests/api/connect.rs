@@ -130,6 +130,28 @@ fn a_url_or_a_request_that_cannot_be_used() {
     assert!(matches!(refused(long), ClientError::Request(_)));
 }
 
+/// RFC 6874: the zone goes to the system, which knows the interface by it.
+#[test]
+fn an_address_of_a_link_is_dialled_through_its_zone() {
+    // The first interface is the loopback, where nobody has this address.
+    let request = request("ws://[fe80::5%251]:9/").with_connect_timeout(Duration::from_secs(1));
+    match refused(request) {
+        ClientError::Connect(failures) => match failures[..] {
+            [(SocketAddr::V6(addr), _)] => {
+                assert_eq!((addr.ip().to_string(), addr.port()), ("fe80::5".into(), 9));
+                assert_eq!(addr.scope_id(), 1);
+            }
+            _ => panic!("{failures:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+    let unknown = connect("ws://[fe80::5%25no-such-interface]:9/");
+    assert!(
+        matches!(unknown, Err(ClientError::Lookup { .. })),
+        "{unknown:?}"
+    );
+}
+
 #[cfg(not(feature = "tls"))]
 #[test]
 fn wss_without_tls_says_what_to_turn_on() {

@@ -164,6 +164,25 @@ fn through_a_proxy() {
     );
 }
 
+/// RFC 6874 4: the zone is for this machine, the certificate for the address.
+#[test]
+fn a_certificate_is_for_the_address_without_its_zone() {
+    let authority = Authority::new();
+    let own = authority.server("::1");
+    let tls = Tls::builder()
+        .pem(own.certificate, own.key)
+        .build()
+        .unwrap();
+    let Ok(server) = Server::builder().tls(&tls).serve("[::1]:0", |_| Ok(())) else {
+        return; // a system without IPv6
+    };
+    let url = format!("wss://[::1%251]:{}/", server.local_addr().unwrap().port());
+    let request = ClientRequest::new(&url).unwrap();
+    let mut client = connect(request.with_tls(&trusting(&authority.pem()))).unwrap();
+    assert_eq!(client.read().unwrap(), None);
+    server.shutdown();
+}
+
 #[test]
 fn a_client_certificate_is_shown() {
     let (authority, devices) = (Authority::new(), Authority::new());
