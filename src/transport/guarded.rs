@@ -1,4 +1,5 @@
-//! A stream of the user's own whose panics are errors: the threads that use it serve others, too.
+//! A stream of the user's own, whose panics are errors and whose counts are never more than was
+//! offered: the threads that use it serve others, too.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -47,11 +48,15 @@ impl<T: Transport> Guarded<T> {
 
 impl<T: Transport> Transport for Guarded<T> {
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        self.ask_io(|transport| transport.read(buffer, deadline))
+        let room = buffer.len();
+        let read = self.ask_io(|transport| transport.read(buffer, deadline))?;
+        Ok(read.min(room))
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.ask_io(|transport| transport.try_write(buffers))
+        let written = self.ask_io(|transport| transport.try_write(buffers))?;
+        let offered = buffers.iter().map(|buffer| buffer.len()).sum();
+        Ok(written.min(offered))
     }
 
     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {

@@ -219,7 +219,7 @@ pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
     while seen < MAX_BYTES {
         match read(transport, &mut buffer, Some(deadline)) {
             Ok(0) | Err(_) => return,
-            Ok(read) => seen += read,
+            Ok(read) => seen += read.min(buffer.len()),
         }
     }
 }

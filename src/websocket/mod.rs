@@ -337,7 +337,7 @@ impl<S: Read + Write> WebSocket<S> {
         while seen < MAX_AFTER_CLOSE && !self.is_close_overdue() {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return,
-                Ok(read) => seen += read,
+                Ok(read) => seen += read.min(buffer.len()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
             }

@@ -156,7 +156,7 @@ impl Outgoing {
             while let Some(rest) = self.bytes.get(self.written..).filter(|r| !r.is_empty()) {
                 match write(rest) {
                     Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(written) => self.written = (self.written + written).min(self.bytes.len()),
+                    Ok(written) => self.written += written.min(rest.len()),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
                         self.stuck = true;

@@ -36,4 +36,5 @@ mod shutdown;
 mod split;
 #[cfg(feature = "tls")]
 mod tls;
+mod users_streams;
 mod websocket;
