@@ -44,7 +44,9 @@ pub fn duplex() -> (Duplex, Duplex) {
     )
 }
 
-/// One end of a [`duplex`]. Dropping it ends both directions, as closing a socket does.
+/// One end of a [`duplex`]. Dropping it ends both directions, as closing a socket does. What was
+/// written before an end, be it a reset, can still be read, as what has arrived over TCP; then comes
+/// the end of the stream.
 ///
 /// Each direction holds 64 KiB. As [`Read`] and [`Write`] it blocks for as long as
 /// [`set_timeout`](Duplex::set_timeout) says; as [`Transport`] every wait has its own deadline.
@@ -194,9 +196,6 @@ impl Transport for Duplex {
         }
         if how != How::Write {
             self.incoming.change(|state| state.unread = true);
-        }
-        if how == How::Reset {
-            self.outgoing.change(|state| state.bytes.clear());
         }
     }
 

@@ -17,6 +17,7 @@ mod connect;
 mod connect_tls;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod duplex;
 mod echo;
 mod frames;
 mod giving_way;
