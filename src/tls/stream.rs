@@ -11,7 +11,7 @@ use super::{Tls, refusal};
 use crate::handshake::Refusal;
 use crate::limits::YEAR;
 use crate::server::dismiss;
-use crate::transport::{self, How, TlsTransport, Transport, Waker};
+use crate::transport::{self, Guarded, How, TlsTransport, Transport, Waker};
 use crate::websocket::HandshakeError;
 
 impl Tls {
@@ -55,7 +55,7 @@ impl Tls {
         stream: impl Transport,
         timeout: Duration,
     ) -> Result<TlsStream, HandshakeError> {
-        let below: Arc<dyn Transport> = Arc::new(stream);
+        let below: Arc<dyn Transport> = Arc::new(Guarded::new(stream));
         let deadline = Instant::now() + timeout.min(YEAR);
         let secured = TlsTransport::server(below.clone(), self.config())
             .map_err(transport::HandshakeError::Tls)

@@ -1,5 +1,5 @@
-//! A stream of the user's own, whose panics are errors and whose counts are never more than was
-//! offered: the threads that use it serve others, too.
+//! A stream of the user's own: its panics are errors, its counts never more than was offered, and a
+//! wait that it ends before its time is begun anew. The threads that use it serve others, too.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -49,8 +49,10 @@ impl<T: Transport> Guarded<T> {
 impl<T: Transport> Transport for Guarded<T> {
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
         let room = buffer.len();
-        let read = self.ask_io(|transport| transport.read(buffer, deadline))?;
-        Ok(read.min(room))
+        wait(deadline, || {
+            self.ask_io(|transport| transport.read(buffer, deadline))
+        })
+        .map(|read| read.min(room))
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -60,7 +62,9 @@ impl<T: Transport> Transport for Guarded<T> {
     }
 
     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.ask_io(|transport| transport.wait_writable(deadline))
+        wait(Some(deadline), || {
+            self.ask_io(|transport| transport.wait_writable(deadline))
+        })
     }
 
     fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
@@ -80,3 +84,27 @@ impl<T: Transport> Transport for Guarded<T> {
         self.ask(T::peer_addr).flatten()
     }
 }
+
+/// Has a stream wait until there is something, or the deadline has passed: it may have a timeout of
+/// its own, which std calls WouldBlock on Unix. Without a deadline its caller has other things to see
+/// to between.
+fn wait<R>(deadline: Option<Instant>, mut wait: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        let waited = wait();
+        let timed_out = waited.as_ref().is_err_and(|error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+            )
+        });
+        if !timed_out {
+            return waited;
+        }
+        if deadline.is_none_or(|deadline| deadline <= Instant::now()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

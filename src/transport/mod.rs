@@ -23,7 +23,8 @@ pub(crate) use tls::{BUFFERS as TLS_BUFFERS, HandshakeError, TlsTransport};
 /// reference.
 ///
 /// One thread reads; any thread writes, but never two at the same time. Deadlines are absolute: a
-/// wait that would pass one returns [`io::ErrorKind::TimedOut`]. Implement it to run a connection
+/// wait that would pass one returns [`io::ErrorKind::TimedOut`]; one that does so early is asked
+/// again. Implement it to run a connection
 /// over a stream of your own with [`Server::attach`](crate::Server::attach), or to
 /// [split](crate::WebSocket::split) a [`WebSocket`](crate::WebSocket). `TcpStream` is one, and so is
 /// [`testing::Duplex`](crate::testing::Duplex). One that panics costs a server that one connection.

@@ -27,7 +27,7 @@ use crate::protocol::receive::Received;
 use crate::read_buffer::ReadBuffer;
 use crate::reading::Reading;
 use crate::server::Server;
-use crate::transport::Transport;
+use crate::transport::{Guarded, Transport};
 
 pub use accept::HandshakeError;
 pub(crate) use accept::accept;
@@ -418,7 +418,7 @@ impl<S: Transport> WebSocket<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn split(self) -> (WebSocketReader, WebSocketWriter) {
-        split::split(self, |stream| Box::new(stream))
+        split::split(self, |stream| Box::new(Guarded::new(stream)))
     }
 }
 

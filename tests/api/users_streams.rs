@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::support::{Client, PATIENCE, upgrade};
+use crate::support::{Client, PATIENCE, upgrade, wait_until};
 use wshub::testing::{Duplex, duplex};
-use wshub::{Connection, Event, Events, How, Message, Server, Transport, Waker, WebSocket};
+use wshub::{
+    Connection, Event, Events, How, Message, SendErrorKind, Server, Transport, Waker, WebSocket,
+};
 
 type ReadBy = dyn Fn(&Duplex, &mut [u8], Option<Instant>) -> io::Result<usize> + Send + Sync;
 type WriteBy = dyn Fn(&Duplex, &[IoSlice<'_>]) -> io::Result<usize> + Send + Sync;
@@ -243,4 +245,71 @@ fn m02_halves_over_a_stream_that_claims_too_much_end_as_they_should() {
         assert_eq!(reader.read().unwrap(), None);
         client.join().unwrap();
     }
+}
+
+/// As one with a timeout of its own does, here after two milliseconds: it says so in either way.
+#[test]
+fn m02_a_stream_that_times_out_early_is_looked_at_again() {
+    for kind in [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock] {
+        let server = Server::builder().without_listener().unwrap();
+        let mut events = server.events();
+        let (stream, mut peer) = duplex();
+        let early = Arc::new(AtomicUsize::new(0));
+        let count = early.clone();
+        let stream = Played::new(stream).reading(move |stream, buffer, deadline| {
+            let own = Instant::now() + Duration::from_millis(2);
+            let is_early = deadline.is_none_or(|deadline| own < deadline);
+            let until = if is_early { Some(own) } else { deadline };
+            Transport::read(stream, buffer, until).map_err(|error| match error.kind() {
+                io::ErrorKind::TimedOut if is_early => {
+                    count.fetch_add(1, SeqCst);
+                    kind.into()
+                }
+                _ => error,
+            })
+        });
+        let times_out_again = || {
+            let before = early.load(SeqCst);
+            wait_until("it times out", || early.load(SeqCst) > before + 2);
+        };
+        server.attach(stream);
+        let request = upgrade("localhost", "/", "");
+        let (head, rest) = request.split_at(20);
+        peer.write_all(head.as_bytes()).unwrap();
+        times_out_again();
+        let mut client = Client::open(peer, rest);
+        opened(&mut events);
+        times_out_again();
+        client.send_text("hello");
+        match events.recv_timeout(PATIENCE) {
+            Ok(Event::Message(_, message)) => assert_eq!(message, Message::from("hello")),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The half that finds out has no chance to tell the other, unless the panic is an error.
+#[test]
+fn m02_a_stream_that_panics_under_one_half_ends_both() {
+    let (ours, theirs) = duplex();
+    let client = std::thread::spawn(move || {
+        let mut client = Client::open(theirs, &upgrade("localhost", "/", ""));
+        assert!(client.try_read().is_err(), "it is told by the end");
+    });
+    let armed = Arc::new(AtomicBool::new(false));
+    let panics = armed.clone();
+    let stream = Played::new(ours).writing(move |stream, buffers| {
+        if panics.load(SeqCst) {
+            // Without a word on stderr, which a panic would say.
+            std::panic::resume_unwind(Box::new("on purpose"));
+        }
+        stream.try_write(buffers)
+    });
+    let (mut reader, mut writer) = WebSocket::accept(stream).unwrap().split();
+    armed.store(true, SeqCst);
+    let error = writer.send("boom").unwrap_err();
+    assert_eq!(error.kind(), SendErrorKind::Io(io::ErrorKind::Other));
+    assert!(writer.send("more").is_err());
+    assert!(matches!(reader.read(), Ok(None)));
+    client.join().unwrap();
 }

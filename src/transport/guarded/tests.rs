@@ -1,0 +1,76 @@
+//! What a stream of the user's own may say of a wait.
+
+use super::*;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Gives up a few times before there is something.
+struct Hasty {
+    kind: io::ErrorKind,
+    times: AtomicUsize,
+}
+
+impl Hasty {
+    fn guarded(kind: io::ErrorKind) -> Guarded<Self> {
+        Guarded::new(Hasty {
+            kind,
+            times: AtomicUsize::new(3),
+        })
+    }
+
+    fn look(&self) -> io::Result<()> {
+        let left = |times: usize| times.checked_sub(1);
+        match self.times.fetch_update(Relaxed, Relaxed, left) {
+            Ok(_) => Err(self.kind.into()),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Transport for Hasty {
+    fn read(&self, buffer: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
+        self.look().map(|()| buffer.len())
+    }
+
+    fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        unreachable!("nobody writes")
+    }
+
+    fn wait_writable(&self, _: Instant) -> io::Result<()> {
+        self.look()
+    }
+
+    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn shutdown(&self, _: How) {}
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+const TIMEOUTS: [io::ErrorKind; 2] = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock];
+
+#[test]
+fn m02_a_wait_that_is_ended_before_its_time_is_begun_anew() {
+    let (past, later) = (Instant::now(), Instant::now() + Duration::from_secs(60));
+    for kind in TIMEOUTS {
+        let read = |deadline| Hasty::guarded(kind).read(&mut [0; 7], Some(deadline));
+        assert_eq!(read(later).unwrap(), 7);
+        assert_eq!(read(past).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let wait = |deadline| Hasty::guarded(kind).wait_writable(deadline);
+        wait(later).unwrap();
+        assert_eq!(wait(past).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+}
+
+/// Whoever reads without a deadline sees to other things, and asks again.
+#[test]
+fn m02_without_a_deadline_the_end_of_a_wait_is_told_as_a_timeout() {
+    for kind in TIMEOUTS {
+        let error = Hasty::guarded(kind).read(&mut [0; 7], None).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}
