@@ -1,9 +1,7 @@
 //! Public advisories about WebSocket and HTTP servers, each replayed by its own trigger against a running server.
 //! `tests/threats.md` says which test stands for which advisory.
 
-use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -346,7 +344,7 @@ fn cve_2016_10518_answers_carry_what_was_sent_and_nothing_else() {
     client.send_text("close");
     assert_eq!(client.read().close(), (4000, "50"));
     client.send_close(4000, "");
-    let source = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let source = include_str!("../../src/lib.rs");
     assert!(source.contains("#![forbid(unsafe_code)]"));
 }
 
@@ -843,48 +841,4 @@ fn websocketd_a_path_is_not_shown_as_a_page() {
             "{answer}"
         );
     }
-}
-
-// ---- What wshub is made of ----
-
-/// crossbeam-channel 0.5.12 to 0.5.14 free twice on drop; RUSTSEC-2020-0052 and -2022-0019 are older.
-#[test]
-fn rustsec_2025_0024_crossbeam_channel_is_one_that_was_mended() {
-    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    let (_, rest) = lock
-        .split_once("name = \"crossbeam-channel\"\nversion = \"")
-        .unwrap();
-    let (version, _) = rest.split_once('"').unwrap();
-    let version: Vec<u32> = version
-        .split('.')
-        .map(|part| part.parse().unwrap())
-        .collect();
-    assert!(version >= vec![0, 5, 15], "{version:?}");
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    assert!(
-        manifest.contains("crossbeam-channel = \"0.5.15\""),
-        "nobody builds with less"
-    );
-}
-
-/// Packages with an advisory of their own that have no place here: `safe-agent-rs` is malicious
-/// (RUSTSEC-2026-0101), the others are named in the advisories above.
-#[test]
-fn rustsec_2026_0101_nothing_with_an_advisory_is_built_in() {
-    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    for name in [
-        "safe-agent-rs",
-        "tungstenite",
-        "websocket",
-        "ws",
-        "tiny_http",
-        "hyper",
-        "h2",
-    ] {
-        assert!(!lock.contains(&format!("name = \"{name}\"\n")), "{name}");
-    }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -4,9 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::fs;
 use std::io::Write;
-use std::path::Path;
 
 use support::child::{Child, in_child, serve_echo};
 use support::{Client, dial, read_head, upgrade, wait_until};
@@ -77,26 +75,4 @@ fn b08_without_threads_clients_get_503_and_the_server_lives() {
     }
     assert_eq!(server.refused("full"), 10);
     assert!(server.end().success());
-}
-
-/// `thread::spawn` panics where the system has no thread to give; `Builder::spawn` says so.
-#[test]
-fn b08_no_thread_is_started_in_the_way_that_panics() {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let source = fs::read_to_string(&path).unwrap();
-            let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
-            let mut lines = code
-                .lines()
-                .filter(|line| !line.trim_start().starts_with("//"));
-            let found = lines.any(|line| line.contains("thread::spawn("));
-            assert!(!found || path.ends_with("tests.rs"), "{}", path.display());
-        }
-    }
 }

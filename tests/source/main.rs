@@ -1,6 +1,7 @@
 //! What the project's own texts promise: the table of threats, the README's figures, the public face, the anchors of the
-//! faults, and which file may name what.
+//! faults, the dependencies, and which file may name what.
 
+mod dependencies;
 mod faults;
 mod files;
 mod imports;
@@ -9,5 +10,6 @@ mod public;
 mod purity;
 mod readme;
 mod rooms;
+mod threads;
 mod threats;
 mod tokens;

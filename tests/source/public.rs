@@ -2,8 +2,7 @@
 //!
 //! A compiler that misses a conversion lists those that there are, and with them the types that they are from.
 
-use std::fs;
-use std::path::Path;
+use crate::files::sources;
 
 /// Types of the language and of std.
 const KNOWN: &[&str] = &[
@@ -46,22 +45,13 @@ fn no_conversion_to_a_public_type_is_from_a_private_one() {
         let name = name.trim_end_matches(']');
         KNOWN.contains(&name) || public.iter().any(|it| it == name)
     };
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let (mut seen, mut private) = (0, Vec::new());
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let source = fs::read_to_string(&path).unwrap();
-            for (from, to) in source.lines().filter_map(conversion) {
-                // `transport/tls.rs` has a type of its own by a public name.
-                seen += usize::from(is_known(to));
-                if is_known(to) && !is_known(from) {
-                    private.push(format!("{}: {to} from {from}", path.display()));
-                }
+    for (path, source) in sources() {
+        for (from, to) in source.lines().filter_map(conversion) {
+            // `transport/tls.rs` has a type of its own by a public name.
+            seen += usize::from(is_known(to));
+            if is_known(to) && !is_known(from) {
+                private.push(format!("{path}: {to} from {from}"));
             }
         }
     }

@@ -1,0 +1,14 @@
+//! How the library starts threads.
+
+use crate::imports::Tree;
+
+/// `thread::spawn` panics where the system has no thread to give; `Builder::spawn` says so.
+#[test]
+fn b08_no_thread_is_started_in_the_way_that_panics() {
+    let tree = Tree::of_the_library();
+    for file in tree.files() {
+        let mut calls = file.tokens.windows(3);
+        let found = calls.any(|it| it == ["thread", "::", "spawn"]);
+        assert!(!found, "src/{} calls thread::spawn", file.path);
+    }
+}
