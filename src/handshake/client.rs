@@ -188,7 +188,7 @@ impl ClientRequest {
     /// the URL names one (`fe80::1%eth0`).
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.url.address
+        &self.url.host
     }
 
     /// The port to connect to: the URL's, or the scheme's.
@@ -236,13 +236,13 @@ impl ClientRequest {
 
     /// The host with its port, as a proxy is asked for it (RFC 9110 9.3.6).
     pub(crate) fn authority(&self) -> String {
-        format!("{}:{}", self.url.host, self.url.port)
+        format!("{}:{}", self.url.uri_host, self.url.port)
     }
 
     /// The host that a certificate is for. A zone says something on this machine alone (RFC 6874 4).
     #[cfg(feature = "tls")]
     pub(crate) fn server_name(&self) -> &str {
-        let host = self.url.host.as_str();
+        let host = self.url.uri_host.as_str();
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
@@ -276,7 +276,7 @@ impl ClientRequest {
     /// RFC 6455 4.1: the host, and its port unless it is the default one.
     fn host_header(&self) -> String {
         match self.url.port == Url::default_port(self.url.secure) {
-            true => self.url.host.clone(),
+            true => self.url.uri_host.clone(),
             false => self.authority(),
         }
     }

@@ -8,10 +8,10 @@ use super::authority::{Host, parse_port, split_port};
 #[derive(Clone)]
 pub(crate) struct Url {
     pub(crate) secure: bool,
-    /// As servers are told it: an IPv6 address in brackets, without its zone.
-    pub(crate) host: String,
     /// As the system connects to it: an IPv6 address without brackets, with its zone.
-    pub(crate) address: String,
+    pub(crate) host: String,
+    /// As servers are told it (RFC 9110 7.2): an IPv6 address in brackets, without its zone.
+    pub(crate) uri_host: String,
     pub(crate) port: u16,
     /// The path and the query.
     pub(crate) target: String,
@@ -97,11 +97,11 @@ impl Url {
             return Err(InvalidUrl::Credentials);
         }
         let (host, port) = split_authority(authority).ok_or(InvalidUrl::Host)?;
-        let (host, address) = split_zone(host)?;
+        let (host, uri_host) = split_zone(host)?;
         Ok(Self {
             secure,
             host,
-            address,
+            uri_host,
             port: port_of(port, secure)?,
             target: target_of(target)?,
         })
@@ -118,22 +118,22 @@ fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
     split_port(authority).filter(|(_, port)| port.is_none_or(|port| !port.contains(':')))
 }
 
-/// The host as servers are told it, and as the system connects to it.
+/// The host as the system connects to it, and as servers are told it.
 fn split_zone(host: &str) -> Result<(String, String), InvalidUrl> {
-    let (host, zone) = match host.split_once('%') {
+    let (uri_host, zone) = match host.split_once('%') {
         Some((address, zone)) if host.starts_with('[') => {
             let zone = zone.strip_suffix(']').ok_or(InvalidUrl::Host)?;
             (format!("{address}]"), Some(zone))
         }
         _ => (host.to_owned(), None),
     };
-    let host = Host::parse(&host).ok_or(InvalidUrl::Host)?.to_string();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let address = match zone {
+    let uri_host = Host::parse(&uri_host).ok_or(InvalidUrl::Host)?.to_string();
+    let bare = uri_host.trim_start_matches('[').trim_end_matches(']');
+    let host = match zone {
         Some(zone) => format!("{bare}%{}", decode_zone(zone).ok_or(InvalidUrl::ZoneId)?),
         None => bare.to_owned(),
     };
-    Ok((host, address))
+    Ok((host, uri_host))
 }
 
 /// The name or number of an interface. RFC 6874 writes the `%` in front of it as `%25`, people type it as it is.
