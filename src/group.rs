@@ -105,7 +105,9 @@ impl Group {
     fn send(&mut self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         self.forget_ended();
         let others = self.members.iter().filter(|&it| Some(it) != except);
-        Broadcast::of(others.map(|member| member.send_prepared(message)))
+        Broadcast::to(others.map(Connection::outbox), |outbox| {
+            outbox.send_prepared(message)
+        })
     }
 
     /// Where a connection is, or belongs.

@@ -159,9 +159,8 @@ impl Collector {
             state.since = None;
             std::mem::take(&mut state.outboxes)
         };
-        for outbox in outboxes.drain(..) {
-            outbox.flush();
-        }
+        Outbox::for_each(&outboxes, Outbox::flush);
+        outboxes.clear();
         // The list's memory goes back, so that a busy sender allocates none.
         let mut state = lock(&self.state);
         if state.outboxes.is_empty() {
@@ -177,9 +176,7 @@ impl Collector {
             return;
         }
         let frames = self.run.frames();
-        for outbox in frames.members.iter() {
-            outbox.flush_run(&frames);
-        }
+        Outbox::for_each(frames.members.iter(), |outbox| outbox.flush_run(&frames));
         let end = frames.end();
         drop(frames);
         self.run.forget_until(end);

@@ -152,6 +152,11 @@ pub(super) fn slept_too_long(wake_at: Option<Instant>, news: &[Arc<Outbox>], now
     deadlines.chain(wake_at).any(|at| stood_still(at, now))
 }
 
+/// An Outbox's turn; `None` when there is nothing to wait for any more.
+fn serve(outbox: &Arc<Outbox>, now: Instant) -> Option<Pending> {
+    outbox.contain(|| outbox.service(now)).flatten()
+}
+
 struct Watched {
     outbox: Arc<Outbox>,
     pending: Pending,
@@ -165,14 +170,14 @@ impl Helper {
             let news = lock(&self.drain.news).take();
             if news.stopped {
                 let watched = self.watched.iter().map(|watched| &watched.outbox);
-                watched.chain(&news.outboxes).for_each(|it| it.abort());
+                Outbox::for_each(watched.chain(&news.outboxes), |it| it.abort());
                 return;
             }
             self.collectors.extend(news.collectors);
             let now = Instant::now();
             if slept_too_long(self.wake_at, &news.outboxes, now) {
                 let watched = self.watched.iter().map(|watched| &watched.outbox);
-                watched.chain(&news.outboxes).for_each(|it| it.resumed(now));
+                Outbox::for_each(watched.chain(&news.outboxes), |it| it.resumed(now));
             }
             self.serve_watched(now);
             self.serve_new(news.outboxes, now);
@@ -189,7 +194,7 @@ impl Helper {
                 return true;
             }
             watched.ready = false;
-            match watched.outbox.service(now) {
+            match serve(&watched.outbox, now) {
                 Some(pending) => {
                     watched.pending = pending;
                     true
@@ -203,7 +208,7 @@ impl Helper {
         for outbox in outboxes {
             self.watched
                 .retain(|watched| !Arc::ptr_eq(&watched.outbox, &outbox));
-            if let Some(pending) = outbox.service(now) {
+            if let Some(pending) = serve(&outbox, now) {
                 self.watched.push(Watched {
                     outbox,
                     pending,

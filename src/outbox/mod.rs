@@ -6,11 +6,13 @@
 //! socket refused. Bounds apply to `kept` alone. Collected broadcasts wait elsewhere, once for all
 //! connections (see [`run`]).
 //!
-//! What one does with an Outbox: [`send`] and [`wait`] take messages, [`control`] the other frames.
+//! What one does with an Outbox: [`send`] and [`wait`] take messages, [`control`] the other frames;
+//! [`contained`], what one does with many.
 //! What is in it: [`state`], what its lock guards; [`queue`], the frames on their way; [`kept`], those
 //! that the socket refused; [`overflow`], how many. Who else sees to it: [`watch`], the drain helper.
 
 pub(crate) mod collect;
+mod contained;
 mod control;
 pub(crate) mod drain;
 mod frame;

@@ -1,6 +1,7 @@
 //! The Outbox over a scripted stream, with the drain helper's turns taken by hand.
 
 mod collect;
+mod contained;
 mod control;
 mod overflow;
 mod queue;
@@ -32,6 +33,8 @@ struct Script {
     /// What a call takes once the script has run out.
     rest: Mutex<usize>,
     broken: Mutex<bool>,
+    /// A write panics, as for a fault of wshub.
+    mined: Mutex<bool>,
     wire: Mutex<Vec<u8>>,
     calls: Mutex<usize>,
     shutdowns: Mutex<Vec<How>>,
@@ -43,6 +46,7 @@ impl Script {
             budgets: Mutex::new(budgets.iter().copied().collect()),
             rest: Mutex::new(rest),
             broken: Mutex::new(false),
+            mined: Mutex::new(false),
             wire: Mutex::default(),
             calls: Mutex::default(),
             shutdowns: Mutex::default(),
@@ -102,6 +106,10 @@ impl Transport for Script {
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         *lock(&self.calls) += 1;
+        if *lock(&self.mined) {
+            // Without a word on stderr, which a panic would say.
+            std::panic::resume_unwind(Box::new("on purpose"));
+        }
         if *lock(&self.broken) {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
@@ -201,6 +209,12 @@ impl Rig {
             assert_eq!(error.into_message().as_text(), Some(text), "given back");
             kind
         })
+    }
+
+    /// Makes it one of those that a common collector flushes.
+    fn adopt(&mut self, collector: &Arc<Collector>) {
+        lock(&self.outbox.state).link.as_mut().unwrap().collector = Some(collector.clone());
+        self.collector = collector.clone();
     }
 
     fn collecting<T>(&self, work: impl FnOnce() -> T) -> T {

@@ -1,8 +1,9 @@
 //! The accept loop: hands each connection to its own thread and survives every error of accept.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ impl AcceptLoop {
                 Ok((stream, peer)) => {
                     pause = FIRST_PAUSE;
                     match TcpTransport::new(stream) {
-                        Ok(transport) => self.hub.serve(Arc::new(transport), Some(peer)),
+                        Ok(transport) => self.serve(transport, peer),
                         Err(error) => log_line!(Debug, "{peer} left before it was served: {error}"),
                     }
                 }
@@ -52,6 +53,17 @@ impl AcceptLoop {
         // The port is free before the last connection has left.
         drop(self.listener);
         self.hub.accept_ended();
+    }
+
+    /// A panic in there is a bug of wshub: it costs this connection, and others are accepted.
+    fn serve(&self, transport: TcpTransport, peer: SocketAddr) {
+        let serve = || self.hub.serve(Arc::new(transport), Some(peer));
+        if catch_unwind(AssertUnwindSafe(serve)).is_err() {
+            log_line!(
+                Error,
+                "{peer} was not served for a panic: this is a bug of wshub"
+            );
+        }
     }
 
     /// Sleeps until there is a connection or a shutdown; through a pause only a shutdown wakes it.

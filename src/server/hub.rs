@@ -125,16 +125,17 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
-    /// What became of each send.
-    pub(crate) fn of(sends: impl Iterator<Item = Result<(), SendErrorKind>>) -> Self {
+    /// Sends to each of them.
+    pub(crate) fn to<'a>(
+        outboxes: impl Iterator<Item = &'a Arc<Outbox>>,
+        send: impl Fn(&'a Arc<Outbox>) -> Result<(), SendErrorKind>,
+    ) -> Self {
         let mut done = Broadcast::default();
-        for sent in sends {
-            match sent {
-                Ok(()) => done.sent += 1,
-                Err(SendErrorKind::Closed) => {}
-                Err(_) => done.dropped += 1,
-            }
-        }
+        Outbox::for_each(outboxes, |outbox| match send(outbox) {
+            Ok(()) => done.sent += 1,
+            Err(SendErrorKind::Closed) => {}
+            Err(_) => done.dropped += 1,
+        });
         done
     }
 }
@@ -476,6 +477,11 @@ impl Hub {
             .collect()
     }
 
+    fn for_everyone(&self, work: impl Fn(&Arc<Outbox>)) {
+        let everyone = self.everyone();
+        Outbox::for_each(everyone.iter().map(Connection::outbox), work);
+    }
+
     /// Sends one encoded message to everyone but `except`.
     pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         let except = except.map(Connection::outbox);
@@ -490,7 +496,7 @@ impl Hub {
                 let others = members
                     .iter()
                     .filter(|&member| !except.is_some_and(|except| Arc::ptr_eq(member, except)));
-                Broadcast::of(others.map(|member| member.send_uncounted(message)))
+                Broadcast::to(others, |member| member.send_uncounted(message))
             }
         };
         self.counters
@@ -530,9 +536,7 @@ impl Hub {
         }
         drop(registry);
         self.accept_waker.wake();
-        for connection in self.everyone() {
-            let _ = connection.close(CloseCode::GOING_AWAY, "");
-        }
+        self.for_everyone(|outbox| _ = outbox.close(Some(CloseCode::GOING_AWAY), ""));
         // One whose answer is being written needs no waking, and what it opens is read from.
         // fault: a shutdown leaves handshakes asleep
         for transport in self.handshakes(|handshake| handshake.stage == Stage::Asking) {
@@ -612,9 +616,7 @@ impl Hub {
         for transport in self.handshakes(|_| true) {
             transport.shutdown(How::Reset);
         }
-        for connection in self.everyone() {
-            connection.outbox().abort();
-        }
+        self.for_everyone(|outbox| outbox.abort());
     }
 
     /// The events end without who is left: what is open for the application is closed for it. A second

@@ -15,8 +15,7 @@ impl Crowd {
         let rigs: Vec<Rig> = (0..count)
             .map(|_| {
                 let mut rig = rig_with(&drain, script(), bounds(Overflow::Disconnect, 1000));
-                lock(&rig.outbox.state).link.as_mut().unwrap().collector = Some(collector.clone());
-                rig.collector = collector.clone();
+                rig.adopt(&collector);
                 rig.outbox.join_run();
                 rig
             })

@@ -1,0 +1,101 @@
+//! A panic over one connection, in every thread that serves several.
+
+use super::*;
+use crate::server::Broadcast;
+
+/// Three connections, of which the second panics when it is written to.
+struct Row {
+    rigs: Vec<Rig>,
+    outboxes: Vec<Arc<Outbox>>,
+}
+
+impl Row {
+    fn new() -> Row {
+        let drain = Drain::without_helper();
+        let rig = || {
+            rig_with(
+                &drain,
+                Script::new(&[], ALL),
+                bounds(Overflow::Disconnect, 100),
+            )
+        };
+        let mut rigs: Vec<Rig> = std::iter::repeat_with(rig).take(3).collect();
+        let collector = rigs[0].collector.clone();
+        for rig in &mut rigs {
+            rig.adopt(&collector);
+            rig.outbox.join_run();
+        }
+        *lock(&rigs[1].script.mined) = true;
+        let outboxes = rigs.iter().map(|rig| rig.outbox.clone()).collect();
+        Row { rigs, outboxes }
+    }
+
+    fn assert_one_paid(&self, text: &str) {
+        for (number, rig) in self.rigs.iter().enumerate() {
+            let pays = number == 1;
+            let got = if pays { vec![] } else { vec![text.to_owned()] };
+            assert_eq!(rig.script.texts(), got, "of {number}");
+            assert_eq!(rig.outbox.failure().is_some(), pays, "of {number}");
+            assert_eq!(rig.script.shutdowns().is_empty(), !pays, "of {number}");
+        }
+    }
+}
+
+#[test]
+fn b12_a_panic_amid_a_broadcast_costs_one_connection() {
+    let row = Row::new();
+    let message = Prepared::new("to all");
+    let done = Broadcast::to(row.outboxes.iter(), |it| it.send_uncounted(&message));
+    assert_eq!((done.sent, done.dropped), (2, 0));
+    row.assert_one_paid("to all");
+}
+
+#[test]
+fn b12_a_panic_amid_a_flush_costs_one_connection() {
+    let row = Row::new();
+    for rig in &row.rigs {
+        rig.collecting(|| rig.send("to each")).unwrap();
+    }
+    row.rigs[0].collector.flush();
+    row.assert_one_paid("to each");
+}
+
+#[test]
+fn b12_a_panic_amid_a_run_costs_one_connection() {
+    let row = Row::new();
+    let message = Prepared::new("to all");
+    row.rigs[0].collecting(|| {
+        let members = || row.outboxes.clone().into();
+        let collector = &row.rigs[0].collector;
+        assert_eq!(collector.broadcast(&message, members, None), Some(3));
+    });
+    row.rigs[0].collector.flush();
+    row.assert_one_paid("to all");
+}
+
+#[test]
+fn b12_a_panic_in_a_turn_of_the_helper_costs_one_connection() {
+    let (drain, helper) = Drain::start().unwrap();
+    let rigs = [(); 3].map(|()| {
+        let rig = rig_with(
+            &drain,
+            Script::new(&[3], 0),
+            bounds(Overflow::Disconnect, 100),
+        );
+        rig.send("begun").unwrap();
+        rig
+    });
+    *lock(&rigs[1].script.mined) = true;
+    rigs.iter().for_each(|rig| rig.script.now_takes(ALL));
+    let start = Instant::now();
+    while rigs.iter().any(|rig| rig.outbox.is_stalled()) {
+        assert!(start.elapsed() < AGE, "the helper is gone");
+        drain.wake();
+        std::thread::yield_now();
+    }
+    assert_eq!(rigs[0].script.texts(), ["begun"]);
+    assert_eq!(rigs[1].script.shutdowns(), [How::Reset]);
+    assert_eq!(rigs[2].script.texts(), ["begun"]);
+    drain.stop();
+    helper.join().unwrap();
+}
