@@ -160,6 +160,11 @@ impl Connection {
     /// comes when the peer has answered, or after [`close_timeout`](crate::Limits::close_timeout).
     /// A reason of more than 123 bytes is cut at a character.
     ///
+    /// Until then the peer's messages still come: those that were on their way, and what it sends
+    /// before it answers, as RFC 6455 section 5.5.1 lets it. Who wants none of them looks at
+    /// [`ready_state`](Connection::ready_state), or ends the connection at once:
+    /// [`terminate`](Connection::terminate).
+    ///
     /// ```
     /// # fn kick(connection: &wshub::Connection) {
     /// let _ = connection.close(4001, "logged in elsewhere"); // Err: it is closing already
@@ -175,6 +180,39 @@ impl Connection {
             return Err(CloseError::ReservedCode(code));
         }
         self.0.outbox.close(Some(code), reason)
+    }
+
+    /// Ends the connection at once, for abuse: whatever waits to be sent is dropped, over TCP the peer
+    /// sees a reset, and no closing handshake is made. Its next event is `Close`, with 1006: messages
+    /// that were read and not taken yet are dropped, too. To part in order: [`close`](Connection::close).
+    ///
+    /// Does nothing to a connection that has ended; of that, too, only `Close` still comes.
+    ///
+    /// ```
+    /// use wshub::testing::{self, Client};
+    /// use wshub::{CloseCode, Event, Server};
+    ///
+    /// let server = Server::builder().without_listener()?;
+    /// let (ours, theirs) = testing::duplex();
+    /// server.attach(ours);
+    /// let mut client = Client::open(theirs, "/")?;
+    /// (0..100).for_each(|_| client.send_text("spam").unwrap());
+    /// for event in server.events() {
+    ///     match event {
+    ///         Event::Message(connection, _) => connection.terminate(), // the first is the last
+    ///         Event::Close(_, close) => {
+    ///             assert_eq!(close.code, CloseCode::ABNORMAL);
+    ///             break;
+    ///         }
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn terminate(&self) {
+        // First, so that a reader that is let go finds the stream ended.
+        self.0.outbox.terminate();
+        self.0.account.dismiss();
     }
 
     /// A number that no other connection of this process has while a handle of this one lives.

@@ -21,13 +21,17 @@ impl Outbox {
         // What was collected leaves first, and may end the connection.
         queue.flush(link);
         let mut frame = Vec::new();
-        let sent = queue.sender.frame(Opcode::Ping, &[], None, &mut frame);
+        let ping = queue.sender.frame(Opcode::Ping, &[], None, &mut frame);
+        let goes = ping.is_ok() && !queue.cut;
         // One ping that waits asks as much as many.
-        if sent.is_ok() && !queue.kept.holds_ping() {
+        if goes && !queue.kept.holds_ping() {
             queue.put_control(link, frame);
         }
         self.watch(state);
-        sent.map_err(|_| SendErrorKind::Closed)
+        match goes {
+            true => Ok(()),
+            false => Err(SendErrorKind::Closed),
+        }
     }
 
     /// Answers a ping. At most one answer waits: the latest ping wins (RFC 6455 section 5.5.3).
@@ -66,7 +70,7 @@ impl Outbox {
         let Some((link, queue)) = state.parts() else {
             return Err(CloseError::Closed);
         };
-        if !queue.put_close(link, code, reason) {
+        if queue.cut || !queue.put_close(link, code, reason) {
             return Err(CloseError::Closed);
         }
         self.set_ready(ReadyState::Closing);

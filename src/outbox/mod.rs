@@ -138,9 +138,19 @@ impl Outbox {
 
     /// Ends the stream whatever waits, because the server can wait no longer.
     pub fn abort(&self) {
+        self.give_up(Failure::CloseTimeout);
+    }
+
+    /// As [`abort`](Outbox::abort), because the application wants it so.
+    pub fn terminate(&self) {
+        self.set_ready(ReadyState::Closed);
+        self.give_up(Failure::Terminated);
+    }
+
+    fn give_up(&self, failure: Failure) {
         let mut state = self.lock();
         if let Some((link, queue)) = state.parts() {
-            queue.give_up(link, Failure::CloseTimeout);
+            queue.give_up(link, failure);
         }
         state.note_trouble();
     }

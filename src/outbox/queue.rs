@@ -48,6 +48,8 @@ pub(crate) enum Failure {
     SlowConsumer,
     CloseTimeout,
     Lost,
+    /// The application wants it so.
+    Terminated,
 }
 
 /// A frame on its way: encoded header and payload, or a whole frame and nothing.
@@ -335,10 +337,10 @@ impl Queue {
         self.cut = true;
         let lost = self.kept.clear();
         link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
-        let how = if failure == Failure::SlowConsumer || lost > 0 {
-            How::Reset
-        } else {
-            How::Both
+        let how = match failure {
+            Failure::SlowConsumer | Failure::Terminated => How::Reset,
+            _ if lost > 0 => How::Reset,
+            _ => How::Both,
         };
         // fault: given up without a word to the stream
         link.transport.shutdown(how);

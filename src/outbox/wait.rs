@@ -138,7 +138,7 @@ impl Outbox {
             if let Err(error) = transport::wait_writable(&*transport, patience.deadline()) {
                 let timed_out = error.kind() == io::ErrorKind::TimedOut;
                 if !timed_out || !patience.renew() {
-                    return Err(self.give_up(error, failure));
+                    return Err(self.give_up_waiting(error, failure));
                 }
             }
         }
@@ -158,7 +158,7 @@ impl Outbox {
     }
 
     /// The wait failed with `error`: gives the connection up, for `failure` if that was the deadline.
-    fn give_up(&self, error: io::Error, failure: Failure) -> Error {
+    fn give_up_waiting(&self, error: io::Error, failure: Failure) -> Error {
         let mut state = self.lock();
         let Some((link, queue)) = state.parts() else {
             return Error::Closed;

@@ -18,6 +18,7 @@ use crate::error::{Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
 use crate::handshake::subprotocol::NoneSpoken;
 use crate::logging::{is_on, log_line};
+use crate::outbox::Failure;
 use crate::protocol::close::CloseCode;
 
 /// Runs an open connection to its end.
@@ -188,6 +189,9 @@ pub(super) fn end_line(
     let id = connection.id();
     is_on(Level::Info).then(|| match error {
         Some(error) => format!("connection {id} given up: {error}"),
+        None if connection.outbox().failure() == Some(Failure::Terminated) => {
+            format!("connection {id} terminated")
+        }
         None => {
             let reason = shortened(&close.reason);
             format!("connection {id} closed: {} {reason:?}", close.code)

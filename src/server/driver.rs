@@ -131,6 +131,9 @@ impl Driver {
         &mut self,
         mut take: impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, End> {
+        if self.connection.outbox().has_ended() {
+            return Err(End::Lost);
+        }
         loop {
             let received = self.reading.next();
             let flow = match received
@@ -249,6 +252,8 @@ impl Driver {
         let outbox = self.connection.outbox();
         let patience = Patience::new(Instant::now(), self.close_timeout);
         let outcome = match end {
+            // Whatever came meanwhile: the application has ended it.
+            _ if outbox.failure() == Some(Failure::Terminated) => (None, CloseEvent::abnormal()),
             End::Closed(code, reason) => {
                 self.parting = Parting::Linger;
                 // RFC 6455 section 5.5.1: the answer echoes the code; a second Close is never sent.

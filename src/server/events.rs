@@ -128,7 +128,7 @@ impl<'a> Events<'a> {
         let hub = &self.server.hub;
         loop {
             if let Some(event) = self.desk.next(hub) {
-                hub.inbox.taken();
+                hub.inbox.taken(1);
                 self.collect_while_more_waits();
                 return Ok(event);
             }
@@ -180,14 +180,20 @@ impl Desk {
 
     fn next(&mut self, hub: &Hub) -> Option<Event> {
         if let Some(batch) = &mut self.batch {
-            if let Some(message) = batch.messages.next() {
+            if batch.connection.account().is_dismissed() {
+                hub.inbox.taken(batch.messages.left());
+            } else if let Some(message) = batch.messages.next() {
                 return Some(Event::Message(batch.connection.clone(), message));
             }
             hub.inbox.give_back(&batch.connection, batch.cost);
             self.batch = None;
         }
-        if let Some(event) = self.single.take() {
-            return Some(event);
+        match self.single.take() {
+            Some(Event::Error(connection, _)) if connection.account().is_dismissed() => {
+                hub.inbox.taken(1);
+            }
+            Some(event) => return Some(event),
+            None => {}
         }
         // fault: who is left at the end is not closed
         let close = self.close.take().or_else(|| self.close_for_who_is_left())?;

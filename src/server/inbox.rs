@@ -175,6 +175,8 @@ pub(crate) struct Account {
     bytes: AtomicUsize,
     /// Messages found no taker, so those behind them are not taken either: what is taken has no gap.
     cut: AtomicBool,
+    /// The application wants nothing more of the connection but its end.
+    dismissed: AtomicBool,
     waiting: AtomicBool,
     gate: Mutex<()>,
     changed: Condvar,
@@ -184,6 +186,17 @@ impl Account {
     /// True while the connection's reader waits for the application.
     pub fn is_waiting(&self) -> bool {
         self.waiting.load(SeqCst)
+    }
+
+    /// From now on the application takes no message; a reader that waits is let go.
+    pub fn dismiss(&self) {
+        // fault: a reader is woken before its connection is dismissed
+        self.dismissed.store(true, SeqCst);
+        self.wake();
+    }
+
+    pub fn is_dismissed(&self) -> bool {
+        self.dismissed.load(SeqCst)
     }
 
     fn wake(&self) {
@@ -221,8 +234,13 @@ enum Short {
     Common,
 }
 
-/// The server shuts down and takes no more messages.
-struct Discarding;
+/// Why messages find no taker.
+enum NoTaker {
+    /// The server shuts down.
+    Shutdown,
+    /// The application has dismissed the connection.
+    Dismissed,
+}
 
 impl Inbox {
     pub fn new(limits: &Limits) -> Self {
@@ -286,11 +304,12 @@ impl Inbox {
     }
 
     /// Puts messages in, waiting for credit. While the server goes down they find no taker: they are
-    /// counted, and the peer has been told.
+    /// counted, and the peer has been told. Those of a connection that was dismissed are dropped.
     pub fn put_messages(&self, connection: &Connection, messages: Messages) {
         match self.find_credit(connection, messages.cost()) {
             Ok(()) => self.put(Item::Messages(connection.clone(), messages)),
-            Err(Discarding) => {
+            Err(NoTaker::Dismissed) => {}
+            Err(NoTaker::Shutdown) => {
                 // fault: a gap behind what found no taker
                 connection.account().cut.store(true, SeqCst);
                 self.discarded.fetch_add(messages.left(), SeqCst);
@@ -298,10 +317,13 @@ impl Inbox {
         }
     }
 
-    fn find_credit(&self, connection: &Connection, cost: usize) -> Result<(), Discarding> {
+    fn find_credit(&self, connection: &Connection, cost: usize) -> Result<(), NoTaker> {
         let account = connection.account();
+        if account.is_dismissed() {
+            return Err(NoTaker::Dismissed);
+        }
         if account.cut.load(SeqCst) {
-            return Err(Discarding);
+            return Err(NoTaker::Shutdown);
         }
         match self.take_credit(account, cost) {
             Ok(()) => Ok(()),
@@ -325,14 +347,18 @@ impl Inbox {
     }
 
     /// Waits until the application has made room. Without a deadline by design: nobody is dropped
-    /// because the application is slow (row B5 of `tests/threats.md`), and a shutdown ends the wait.
-    fn wait_for_credit(&self, connection: &Connection, cost: usize) -> Result<(), Discarding> {
+    /// because the application is slow (row B5 of `tests/threats.md`). A shutdown ends the wait, and so does the
+    /// application that wants no more of them.
+    fn wait_for_credit(&self, connection: &Connection, cost: usize) -> Result<(), NoTaker> {
         let account = connection.account();
         let mut gate = lock(&account.gate);
         account.waiting.store(true, SeqCst);
         let outcome = loop {
+            if account.is_dismissed() {
+                break Err(NoTaker::Dismissed);
+            }
             if self.discarding.load(SeqCst) {
-                break Err(Discarding);
+                break Err(NoTaker::Shutdown);
             }
             match self.take_credit(account, cost) {
                 Ok(()) => break Ok(()),
@@ -373,7 +399,10 @@ impl Inbox {
         let account = connection.account();
         let mut gate = lock(&account.gate);
         account.waiting.store(true, SeqCst);
-        while account.reads.load(SeqCst) > 0 && !self.discarding.load(SeqCst) {
+        while account.reads.load(SeqCst) > 0
+            && !account.is_dismissed()
+            && !self.discarding.load(SeqCst)
+        {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -387,11 +416,11 @@ impl Inbox {
         account.waiting.store(false, SeqCst);
     }
 
-    /// The application has taken an event. Called by the one [`Events`](super::Events) in charge:
-    /// a counter with one writer needs no locked instruction.
-    pub fn taken(&self) {
+    /// The application has taken so many events, or wants them no more. Called by the one
+    /// [`Events`](super::Events) in charge: a counter with one writer needs no locked instruction.
+    pub fn taken(&self, count: usize) {
         self.events_taken
-            .store(self.events_taken.load(Relaxed).wrapping_add(1), Release);
+            .store(self.events_taken.load(Relaxed).wrapping_add(count), Release);
     }
 
     /// The application has seen the messages of an item: gives their credit back.

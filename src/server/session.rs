@@ -140,12 +140,19 @@ impl<'a> Session<'a> {
     }
 
     /// Starts the closing handshake, as [`Connection::close`] does; read on until `None` to see it
-    /// through, or return.
+    /// through, or return. Until the peer has answered, [`read`](Session::read) still gives its
+    /// messages.
     ///
     /// # Errors
     /// As [`Connection::close`].
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
         self.driver.connection.close(code, reason)
+    }
+
+    /// Ends the connection at once, as [`Connection::terminate`] does: the next
+    /// [`read`](Session::read) returns `None`, with 1006.
+    pub fn terminate(&mut self) {
+        self.driver.connection.terminate();
     }
 
     /// The handle of this connection, to send from other threads and to look at the request.

@@ -217,7 +217,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Starts the closing handshake (RFC 6455 section 7.1.2); then [`read`](WebSocket::read) until
-    /// `None` to see it through. A reason of more than 123 bytes is cut at a character.
+    /// `None` to see it through: until the peer has answered it still gives its messages. A reason of
+    /// more than 123 bytes is cut at a character.
     ///
     /// # Errors
     /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] if the

@@ -2,6 +2,7 @@
 //! reader owes waits in a mailbox that whoever has it empties before letting go.
 
 use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub write_timeout: Duration,
     pub close_timeout: Duration,
     state: Mutex<State>,
+    /// The writer has ended it: what was read before is for nobody.
+    terminated: AtomicBool,
     /// The write side was given back, or nothing can be sent any more.
     changed: Condvar,
 }
@@ -44,7 +47,7 @@ pub(super) enum Failure {
     SlowConsumer,
     /// The stream took no more.
     Stream(io::ErrorKind),
-    /// The reader saw the end.
+    /// The reader saw the end, or the writer made it.
     Ended,
 }
 
@@ -122,8 +125,19 @@ impl Shared {
                 answer_by: None,
                 failure: None,
             }),
+            terminated: AtomicBool::new(false),
             changed: Condvar::new(),
         }
+    }
+
+    /// Ends the stream at once, and the reader with it.
+    pub fn terminate(&self) {
+        self.terminated.store(true, Ordering::SeqCst);
+        self.fail(Failure::Ended, Some(How::Reset));
+    }
+
+    pub fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::SeqCst)
     }
 
     pub fn failure(&self) -> Option<Failure> {

@@ -129,6 +129,10 @@ impl WebSocketReader {
 
     fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
+            if self.shared.is_terminated() {
+                self.end_with(How::Reset);
+                break;
+            }
             match self.last.take() {
                 Some(Last::Close(code, reason)) => {
                     self.finish(code, reason);
@@ -382,8 +386,8 @@ impl WebSocketWriter {
     /// Starts the closing handshake (RFC 6455 section 7.1.2): sends the Close frame, waiting as
     /// [`send`](WebSocketWriter::send) does. The reader sees it through, until its `read` returns
     /// `None`: when the peer has answered, at least after
-    /// [`close_timeout`](crate::Limits::close_timeout). A reason of more than 123 bytes is cut at a
-    /// character.
+    /// [`close_timeout`](crate::Limits::close_timeout). Until then the reader still gives the peer's
+    /// messages. A reason of more than 123 bytes is cut at a character.
     ///
     /// # Errors
     /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] if the
@@ -402,6 +406,13 @@ impl WebSocketWriter {
             SendErrorKind::Io(kind) => CloseError::Io(kind),
             SendErrorKind::Closed | SendErrorKind::Full => CloseError::Closed,
         })
+    }
+
+    /// Ends the connection at once, for abuse: nothing more is sent or read, over TCP the peer sees a
+    /// reset, and no closing handshake is made. The reader's [`read`](WebSocketReader::read) returns
+    /// `None`, with 1006. To part in order: [`close`](WebSocketWriter::close). Never blocks.
+    pub fn terminate(&mut self) {
+        self.shared.terminate();
     }
 
     /// How many messages the system has taken: those for which a `send` said `Ok`. Once the reader has

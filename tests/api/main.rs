@@ -10,6 +10,7 @@ mod advisories;
 mod backpressure;
 #[cfg(feature = "client")]
 mod client;
+mod closing;
 mod coalescing;
 #[cfg(feature = "client")]
 mod connect;

@@ -51,7 +51,7 @@ fn take(inbox: &Inbox, item: Item) -> (Connection, usize) {
     };
     let cost = messages.cost();
     let message = messages.next().expect("a message");
-    inbox.taken();
+    inbox.taken(1);
     inbox.give_back(&connection, cost);
     (connection, usize::from(message.as_bytes()[0]))
 }
@@ -100,6 +100,28 @@ pub fn discard_lets_every_reader_go() {
         assert!(own.iter().copied().eq(0..own.len()), "a gap: {own:?}");
     }
     assert_eq!(clock::passed(), Duration::ZERO);
+}
+
+/// The application that wants no more of a connection lets its reader go, wherever that waits.
+pub fn a_dismissal_lets_the_reader_go() {
+    let inbox = inbox(10, 8);
+    let connection = connection();
+    let reader = thread::spawn({
+        let (inbox, connection) = (inbox.clone(), connection.clone());
+        move || {
+            for number in 0..3 {
+                inbox.put_messages(&connection, message(number, 5));
+            }
+            inbox.wait_until_taken(&connection, Instant::now() + Duration::from_secs(5));
+        }
+    });
+    connection.account().dismiss();
+    reader.join().unwrap();
+    while let Some(item) = inbox.take() {
+        take(&inbox, item);
+    }
+    assert_eq!((inbox.used(), inbox.not_taken(), inbox.lost()), (0, 0, 0));
+    assert_eq!(clock::passed(), Duration::ZERO, "a wake-up was lost");
 }
 
 /// Who waits until the application is done is woken when it is, not at the deadline.

@@ -44,6 +44,7 @@ const MODELS: &[Model] = &models![
     run::broadcasts_behind_a_stalled_peer Any,
     credit::readers_wait_and_are_woken Calm,
     credit::discard_lets_every_reader_go Calm,
+    credit::a_dismissal_lets_the_reader_go Calm,
     credit::waiting_until_taken_ends Calm,
     pool::no_job_waits_behind_another Calm,
     pool::idle_threads_leave_as_jobs_come Any,
