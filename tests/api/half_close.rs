@@ -1,7 +1,7 @@
 //! A client that ends its sending direction right behind its messages, without a Close: it gets its answers in every
 //! form, then the end of the stream; the application gets the messages, then 1006.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -49,18 +49,18 @@ struct Abrupt(tls::Stream);
 
 #[cfg(feature = "tls")]
 impl Read for Abrupt {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
 #[cfg(feature = "tls")]
 impl Write for Abrupt {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.write(bytes)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> std::io::Result<()> {
         self.0.flush()
     }
 }

@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::app::App;
 use crate::support::{self, Client, dial, exchange, upgrade};
 use wshub::{Event, HandshakeError, InvalidLimit, Limits, Server};
 
@@ -199,6 +198,7 @@ fn m06_a_stream_of_ones_own_works_with_them_or_refuses_them_by_name() {
 #[cfg(feature = "client")]
 #[test]
 fn m06_a_client_works_with_them_or_refuses_them_by_name() {
+    use crate::support::app::App;
     use wshub::{ClientError, ClientEvent, ClientRequest, DisconnectCause, Reconnecting, connect};
 
     let server = App::echo(Server::builder());
