@@ -25,6 +25,11 @@ pub enum Error {
     /// or one frame for longer than `write_timeout`. Remedy: send less, or choose another
     /// [`Overflow`](crate::Overflow).
     SlowConsumer,
+    /// Too little address space is left for what the peer sends (`ulimit -v`): an allocation that found
+    /// none would end the process. Remedy: raise that, or lower
+    /// [`Limits::max_message`](crate::Limits::max_message) or
+    /// [`Limits::max_connections`](crate::Limits::max_connections).
+    OutOfMemory,
     /// The connection has ended, or a close is under way: nothing more can be sent.
     Closed,
     /// Reading or writing failed otherwise than by the peer's going away.
@@ -37,7 +42,7 @@ impl Error {
         match self {
             Error::Protocol(violation) => Some(violation.close_code()),
             Error::AssemblyTimeout => Some(CloseCode::POLICY_VIOLATION),
-            Error::SlowConsumer => Some(CloseCode::TRY_AGAIN_LATER),
+            Error::SlowConsumer | Error::OutOfMemory => Some(CloseCode::TRY_AGAIN_LATER),
             Error::PongTimeout | Error::Closed | Error::Io(_) => None,
         }
     }
@@ -55,6 +60,9 @@ impl fmt::Display for Error {
             }
             Error::SlowConsumer => {
                 f.write_str("the peer reads too slowly: what waits for it is too much or too old")
+            }
+            Error::OutOfMemory => {
+                f.write_str("too little address space is left for the message (ulimit -v)")
             }
             Error::Closed => f.write_str("the connection is closed or closing"),
             Error::Io(error) => error.fmt(f),

@@ -32,6 +32,7 @@
 #[cfg(not(unix))]
 compile_error!("wshub runs on Unix: Linux (tested), macOS and the BSDs. Windows is not supported.");
 
+mod address_space;
 #[cfg(feature = "client")]
 mod client;
 mod clock;

@@ -9,7 +9,7 @@ use crate::protocol::receive::ReceiveLimits;
 /// The bounds of a server: sizes in bytes, counts, and times.
 ///
 /// The defaults suit a tool on an ordinary machine and hold against hostile peers, who can make the
-/// server hold some 4 GiB with them; the log says at the start how much it is. For a small device set
+/// server hold some 5 GiB with them; the log says at the start how much it is. For a small device set
 /// them lower, as the README shows. Change single fields with the struct update syntax.
 ///
 /// Zero never means unlimited: it means none where that makes sense, and is refused elsewhere. What is
@@ -28,7 +28,9 @@ use crate::protocol::receive::ReceiveLimits;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections that are open at once; one more gets 503. Default 1,000, and never more than the
-    /// process may open descriptors, less 32 for everything else (soft limits of 1,024 are common).
+    /// process carries: descriptors (`ulimit -n`, soft limits of 1,024 are common) less 32 for everything
+    /// else, threads (`ulimit -u`) less 32, and stacks in what is left of the address space
+    /// (`ulimit -v`). The log says at warn what lowered it.
     ///
     /// A connection counts until the application has taken its `Close` event.
     pub max_connections: usize,
@@ -288,8 +290,8 @@ impl Limits {
 
     /// The most memory that peers can make the server hold.
     pub(crate) fn memory_budget(&self) -> usize {
-        // A read buffer holds up to twice what has arrived of a message.
-        let one = (self.max_message.saturating_mul(2))
+        // A read buffer holds up to twice what has arrived of a message, and behind it waits its copy.
+        let one = (self.max_message.saturating_mul(3))
             .saturating_add(self.outbound())
             .saturating_add(self.stack_size);
         self.max_connections

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::thread::Builder as ThreadBuilder;
 
 use rustix::net::sockopt::ipv6_v6only;
-use rustix::process::{Resource, getrlimit};
 
 use super::accept::AcceptLoop;
+use super::capacity;
 use super::hooks::Hooks;
 use super::hub::{Hub, Setup};
 use super::listen;
@@ -28,10 +28,6 @@ use crate::transport::TLS_BUFFERS;
 use crate::transport::Waker;
 use crate::websocket::{self, HandshakeError, WebSocket};
 
-/// Descriptors that are left for everything but connections.
-const SPARE_DESCRIPTORS: u64 = 32;
-/// More than any system opens: room for events is laid out by the number of connections.
-const MOST_DESCRIPTORS: u64 = 1 << 20;
 /// Connections that the system holds for us until we accept them: a reconnect storm fits.
 const BACKLOG: i32 = 1024;
 /// Ports that browsers refuse to open a WebSocket to (WHATWG Fetch, "bad port"), above 1023.
@@ -357,7 +353,8 @@ impl ServerBuilder {
         accepting: bool,
     ) -> io::Result<Arc<Hub>> {
         self.check()?;
-        self.bound_by_descriptors();
+        let buffers = self.buffers();
+        capacity::bound(&mut self.limits, buffers);
         self.limits.bound_times();
         self.settle_compression();
         log_line!(
@@ -366,6 +363,7 @@ impl ServerBuilder {
             self.limits.max_connections,
             self.memory_budget() >> 20,
         );
+        capacity::warn_of(self.memory_budget());
         let ServerBuilder {
             limits,
             overflow,
@@ -398,6 +396,12 @@ impl ServerBuilder {
 
     /// The most memory that peers can make the server hold.
     fn memory_budget(&self) -> usize {
+        let all = (self.limits.max_connections).saturating_mul(self.buffers());
+        self.limits.memory_budget().saturating_add(all)
+    }
+
+    /// What a connection takes beside its thread and its messages.
+    fn buffers(&self) -> usize {
         let mut each = 0;
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
@@ -406,8 +410,7 @@ impl ServerBuilder {
         if let Some(compression) = &self.rules.compression {
             each += compression.memory_per_connection();
         }
-        let all = self.limits.max_connections.saturating_mul(each);
-        self.limits.memory_budget().saturating_add(all)
+        each
     }
 
     /// What is dropped for a slow peer must not be what later messages refer to.
@@ -417,22 +420,6 @@ impl ServerBuilder {
             (self.overflow, &mut self.rules.compression)
         {
             compression.server_context_takeover = false;
-        }
-    }
-
-    fn bound_by_descriptors(&mut self) {
-        let soft = getrlimit(Resource::Nofile)
-            .current
-            .unwrap_or(u64::MAX)
-            .min(MOST_DESCRIPTORS);
-        let possible = soft.saturating_sub(SPARE_DESCRIPTORS).max(1) as usize;
-        if self.limits.max_connections > possible {
-            log_line!(
-                Warn,
-                "max_connections is {possible}, not {}: the process may open {soft} descriptors (ulimit -n)",
-                self.limits.max_connections
-            );
-            self.limits.max_connections = possible;
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::address_space;
 use crate::connection::Connection;
 use crate::deflate::Agreed;
 use crate::error::Error;
@@ -139,8 +140,14 @@ impl Driver {
             let flow = match received
                 .map_err(|violation| End::Failed(Error::Protocol(violation)))?
             {
-                Received::Text(text) => take(Incoming::Text(text)),
-                Received::Binary(bytes) => take(Incoming::Binary(bytes)),
+                Received::Text(text) => {
+                    find_room(text.len())?;
+                    take(Incoming::Text(text))
+                }
+                Received::Binary(bytes) => {
+                    find_room(bytes.len())?;
+                    take(Incoming::Binary(bytes))
+                }
                 Received::NeedMore { .. } => return Ok(ControlFlow::Continue(())),
                 Received::Ping(payload) => {
                     self.connection.outbox().pong(payload);
@@ -165,6 +172,7 @@ impl Driver {
 
     /// Blocks until bytes come; pings a silent peer.
     pub fn fill(&mut self) -> Result<(), End> {
+        find_room(self.reading.buffered())?;
         loop {
             match self.reading.due() {
                 Due::Wait(until) => match self.read(until) {
@@ -320,5 +328,14 @@ fn or_slow_consumer(outbox: &Outbox, close: CloseEvent) -> (Option<Error>, Close
     match outbox.failure() {
         Some(Failure::SlowConsumer) => (Some(Error::SlowConsumer), CloseEvent::abnormal()),
         _ => (None, close),
+    }
+}
+
+/// What the peer sends takes memory when it is read, where its buffer grows to twice of what is there,
+/// and when the message is copied from there.
+fn find_room(bytes: usize) -> Result<(), End> {
+    match address_space::has_room(bytes.saturating_mul(2)) {
+        true => Ok(()),
+        false => Err(End::Failed(Error::OutOfMemory)),
     }
 }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod builder;
+mod capacity;
 mod connection;
 mod doorbell;
 mod driver;
@@ -11,6 +12,7 @@ mod http;
 pub(crate) mod hub;
 pub(crate) mod inbox;
 mod listen;
+mod memory_group;
 mod opening;
 pub(crate) mod pool;
 mod refusals;

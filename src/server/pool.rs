@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::address_space;
 use crate::lock::lock;
 use crate::logging::log_line;
 
@@ -104,7 +105,13 @@ impl Pool {
         let builder = Builder::new()
             .name(format!("wshub-{id}"))
             .stack_size(self.stack_size);
-        let spawned = builder.spawn(move || pool.work(id, job));
+        let spawned = match address_space::has_room_for_thread(self.stack_size) {
+            true => builder.spawn(move || pool.work(id, job)),
+            false => Err(io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                "too little address space is left for its stack (ulimit -v)",
+            )),
+        };
         let mut state = lock(&self.state);
         match spawned {
             Ok(thread) => {

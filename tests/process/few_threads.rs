@@ -5,9 +5,10 @@
 mod support;
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use support::child::{Child, in_child, serve_echo};
-use support::{Client, dial, read_head, upgrade, wait_until};
+use support::{Client, dial, frame, read_head, upgrade, wait_until};
 use wshub::Limits;
 
 /// Address space for a handful of threads that reserve a lot of it each.
@@ -74,5 +75,97 @@ fn b08_without_threads_clients_get_503_and_the_server_lives() {
         assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     }
     assert_eq!(server.refused("full"), 10);
+    assert!(server.end().success());
+}
+
+/// Connects as many clients at once; those that got a 101 are echoed to, all others got a 503.
+fn storm(addr: SocketAddr, clients: usize) -> Vec<Client> {
+    let request = upgrade("localhost", "/", "");
+    let streams: Vec<_> = (0..clients)
+        .map(|_| {
+            let mut stream = dial(addr);
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let mut served = Vec::new();
+    for mut stream in streams {
+        let answer = read_head(&mut stream).unwrap();
+        match answer.starts_with("HTTP/1.1 101 ") {
+            true => served.push(Client { stream, answer }),
+            false => assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}"),
+        }
+    }
+    for client in &mut served {
+        client.send_text("still here");
+        assert_eq!(client.read().text(), "still here");
+    }
+    served
+}
+
+/// An allocation that finds no address space would end the process, and everybody with it.
+#[test]
+fn m04_little_address_space_ends_in_refusals() {
+    if in_child() {
+        return serve_echo(Limits::default());
+    }
+    // How little is left behind the heaps that glibc makes for threads differs from one to the next.
+    for kib in [60_000, 95_000, 130_000, 165_000, 195_312, 230_000] {
+        let setup = format!("ulimit -v {kib}");
+        let (server, addr) = Child::server("m04_little_address_space_ends_in_refusals", &setup);
+        let served = storm(addr, 300).len();
+        assert!((20..300).contains(&served), "{served} with {kib} KiB");
+        assert!(server.end().success());
+    }
+}
+
+/// Each message may be a megabyte, and they never end.
+#[test]
+fn m04_long_messages_give_way_to_little_address_space() {
+    if in_child() {
+        return serve_echo(Limits::default());
+    }
+    let test = "m04_long_messages_give_way_to_little_address_space";
+    let (server, addr) = Child::server(test, "ulimit -v 195312");
+    let mut clients = storm(addr, 150);
+    let mut unfinished = frame(true, 2, &vec![0; 1 << 20]);
+    unfinished.pop();
+    for client in &mut clients {
+        // It may be closed in the middle of it.
+        let _ = client.stream.write_all(&unfinished);
+    }
+    let mut closed = 0;
+    wait_until("somebody gives way", || {
+        clients.retain_mut(|client| {
+            client.stream.set_nonblocking(true).unwrap();
+            let close = client.try_read().ok();
+            if let Some(close) = &close {
+                assert_eq!(close.close().0, 1013);
+                closed += 1;
+            }
+            close.is_none()
+        });
+        closed > 0
+    });
+    drop(clients);
+    wait_until("there is room again", || !storm(addr, 1).is_empty());
+    assert!(server.end().success());
+}
+
+/// The limit counts what a user has; root has none. So it takes root to become somebody who has nothing yet.
+#[test]
+fn m04_few_threads_for_the_user_lower_the_connections() {
+    if in_child() {
+        return serve_echo(Limits::default());
+    }
+    if !rustix::process::geteuid().is_root() {
+        return println!("skipped: only root can become another user");
+    }
+    let setup =
+        "exec prlimit --nproc=100 setpriv --reuid 54321 --regid 54321 --clear-groups \"$0\" \"$@\"";
+    let (server, addr) = Child::server("m04_few_threads_for_the_user_lower_the_connections", setup);
+    let served = storm(addr, 150).len();
+    // Less 32 for everything else, and the threads that the test has.
+    assert!((50..=68).contains(&served), "{served}");
     assert!(server.end().success());
 }

@@ -9,6 +9,7 @@ const ROOMS: &[&str] = &[
     "protocol",
     "copy",
     "lock",
+    "address_space",
     "logging",
     "stats",
     "handshake",

@@ -15,6 +15,8 @@
 //! Each model runs for its share of the time (20 seconds in all); with a seed it runs once, the failing schedule again.
 #![allow(dead_code, unused_imports)] // the whole crate, of which models use a part
 
+#[path = "../../../src/address_space.rs"]
+mod address_space;
 #[path = "../../../src/clock.rs"]
 mod clock;
 #[path = "../../../src/connection.rs"]

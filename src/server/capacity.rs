@@ -1,0 +1,100 @@
+//! How many connections the limits of this process carry: descriptors, address space, threads.
+
+use rustix::process::{Resource, getrlimit, getuid};
+
+use super::memory_group;
+use crate::address_space::{self, BESIDE_STACK};
+use crate::limits::Limits;
+use crate::logging::log_line;
+
+/// Descriptors that are left for everything but connections.
+const SPARE_DESCRIPTORS: u64 = 32;
+/// More than any system opens: room for events is laid out by the number of connections.
+const MOST_DESCRIPTORS: u64 = 1 << 20;
+/// Threads that are left for wshub's own two, the application's, and handshakes.
+const SPARE_THREADS: u64 = 32;
+
+/// Lowers `max_connections` to what the process carries, and says so. `buffers`: what a connection takes
+/// from its first byte on, beside its thread.
+pub(crate) fn bound(limits: &mut Limits, buffers: usize) {
+    let wanted = limits.max_connections;
+    let each = limits.stack_size + BESIDE_STACK + buffers;
+    let carried = [descriptors(), address_space(each), threads()];
+    for (carried, why) in carried.into_iter().flatten() {
+        // Where none is carried, one that is refused says so better than a server that does not start.
+        let carried = carried.max(1);
+        if wanted > carried {
+            log_line!(Warn, "max_connections is {carried}, not {wanted}: {why}");
+            limits.max_connections = limits.max_connections.min(carried);
+        }
+    }
+}
+
+/// Says so where peers can make the server hold more than the process may have.
+pub(crate) fn warn_of(budget: usize) {
+    let space = address_space::left().map(|left| (left, "of address space are left (ulimit -v)"));
+    let group = memory_group::allowed().map(|most| (most, "are allowed by the memory cgroup"));
+    for (most, what) in [space, group].into_iter().flatten() {
+        if budget > most {
+            log_line!(
+                Warn,
+                "peers can make the server hold at most {} MiB, and {} MiB {what}: lower max_message, outbound_per_connection or max_connections",
+                budget >> 20,
+                most >> 20,
+            );
+        }
+    }
+}
+
+/// A number of connections, and what carries no more.
+type Carried = Option<(usize, String)>;
+
+fn descriptors() -> Carried {
+    let soft = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let soft = soft.min(MOST_DESCRIPTORS);
+    let carried = soft.saturating_sub(SPARE_DESCRIPTORS) as usize;
+    Some((
+        carried,
+        format!("the process may open {soft} descriptors (ulimit -n)"),
+    ))
+}
+
+fn address_space(each: usize) -> Carried {
+    let (carrying, left) = address_space::left_for_connections()?;
+    let heaps = match address_space::most_heaps() {
+        0 => "",
+        _ => {
+            " glibc makes heaps for threads of most of it, unless MALLOC_ARENA_MAX=1 is in the environment;"
+        }
+    };
+    Some((
+        carrying / each,
+        format!(
+            "the process has {} MiB of address space left (ulimit -v);{heaps} {} MiB are for connections, and each takes {} KiB",
+            left >> 20,
+            carrying >> 20,
+            each >> 10,
+        ),
+    ))
+}
+
+/// The limit counts all threads of a user, and root is free of it.
+#[cfg(target_os = "linux")]
+fn threads() -> Carried {
+    let soft = getrlimit(Resource::Nproc).current?;
+    if getuid().is_root() {
+        return None;
+    }
+    let own = std::fs::read_dir("/proc/self/task").ok()?.count() as u64;
+    let carried = soft.saturating_sub(own + SPARE_THREADS);
+    Some((
+        usize::try_from(carried).ok()?,
+        format!("the user may have {soft} threads (ulimit -u)"),
+    ))
+}
+
+/// Elsewhere it counts processes.
+#[cfg(not(target_os = "linux"))]
+fn threads() -> Carried {
+    None
+}
