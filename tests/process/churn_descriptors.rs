@@ -24,6 +24,13 @@ fn limits() -> Limits {
     }
 }
 
+/// How many descriptors a process has open.
+fn descriptors(process: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/fd"))
+        .unwrap()
+        .count()
+}
+
 fn assert_echoes(client: &mut Client) {
     client.send_text("still here");
     assert_eq!(client.read().text(), "still here");
@@ -36,6 +43,7 @@ fn b09_out_of_descriptors_and_back() {
     }
     let (mut server, addr) = Child::server("b09_out_of_descriptors_and_back", SETUP);
     let mut healthy = Client::connect(addr);
+    let at_rest = descriptors(server.id());
     for round in 1..=2 {
         let begun = (Instant::now(), cpu_time(server.id()));
         let refused = server.refused("accept");
@@ -55,6 +63,10 @@ fn b09_out_of_descriptors_and_back() {
 
         drop(silent);
         assert_echoes(&mut Client::connect(addr));
+        // One that comes back later would let a client in and begin the next round's pauses anew.
+        wait_until("all descriptors are back", || {
+            descriptors(server.id()) == at_rest
+        });
     }
     drop(healthy);
     assert!(server.end().success());
