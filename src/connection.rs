@@ -210,9 +210,10 @@ impl Connection {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn terminate(&self) {
-        // First, so that a reader that is let go finds the stream ended.
-        self.0.outbox.terminate();
         self.0.account.dismiss();
+        self.0.outbox.terminate();
+        // Last: a reader that is let go finds the stream ended.
+        self.0.account.wake();
     }
 
     /// A number that no other connection of this process has while a handle of this one lives.

@@ -57,6 +57,7 @@ mod logging;
 mod message;
 mod outbox;
 mod patience;
+mod poller;
 mod protocol;
 mod read_buffer;
 mod reading;
@@ -93,6 +94,7 @@ pub use handshake::{ClientRequest, InvalidAnswer, InvalidUrl, Proxy};
 pub use limits::{InvalidLimit, Limits};
 pub use message::{Message, Prepared};
 pub use outbox::Overflow;
+pub use poller::Source;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
 pub use server::{

@@ -46,6 +46,41 @@ impl ReadBuffer {
         self.start = (self.start + bytes.start).min(self.end);
     }
 
+    /// Room for one whole read, to be lent to one buffer after the other.
+    pub fn scratch() -> Self {
+        ReadBuffer {
+            bytes: vec![0; READ],
+            ..ReadBuffer::default()
+        }
+    }
+
+    /// All of its room, for bytes that nobody wants.
+    pub fn room(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// Takes the room of `scratch` for a read, if it holds nothing; true if so.
+    pub fn borrow(&mut self, scratch: &mut ReadBuffer) -> bool {
+        let borrows = self.is_empty() && self.bytes.len() <= READ;
+        if borrows {
+            *self = std::mem::take(scratch);
+        }
+        borrows
+    }
+
+    /// Gives the room back, and keeps what is left in as much as it takes.
+    pub fn give_back(&mut self, scratch: &mut ReadBuffer) {
+        let bytes = self.filled().to_vec();
+        let end = bytes.len();
+        let rest = ReadBuffer {
+            bytes,
+            end,
+            ..ReadBuffer::default()
+        };
+        *scratch = std::mem::replace(self, rest);
+        (scratch.start, scratch.end) = (0, 0);
+    }
+
     /// True if memory beyond what an idle connection keeps is held for nothing.
     pub fn is_oversized(&self) -> bool {
         self.is_empty() && self.bytes.len() > IDLE

@@ -122,6 +122,44 @@ impl Reading {
         self.keepalive.due(now)
     }
 
+    /// As [`due`](Reading::due), where nothing came since the last read: that time counts against the peer, unless the
+    /// process stood still meanwhile.
+    pub fn due_in_silence(&mut self, stood_still: bool) -> Due {
+        self.settle();
+        let now = self.epoch.elapsed();
+        if stood_still {
+            self.keepalive.resumed(now);
+        }
+        self.read_at = now;
+        self.keepalive.due(now)
+    }
+
+    /// When a time that [`due`](Reading::due) told is.
+    pub fn instant(&self, at: Duration) -> Option<Instant> {
+        self.epoch.checked_add(at)
+    }
+
+    pub fn is_assembling(&self) -> bool {
+        self.receiver.is_assembling()
+    }
+
+    /// For so long the peer was not read from.
+    pub fn stood_still(&mut self, by: Duration) {
+        self.settle();
+        self.keepalive.stood_still(by);
+    }
+
+    /// Lends it the room of `scratch`, if it holds nothing; true if so.
+    pub fn lend(&mut self, scratch: &mut ReadBuffer) -> bool {
+        self.settle();
+        self.buffer.borrow(scratch)
+    }
+
+    pub fn take_back(&mut self, scratch: &mut ReadBuffer) {
+        self.settle();
+        self.buffer.give_back(scratch);
+    }
+
     /// Until when a read may block, where [`due`](Reading::due) said to wait `until` then.
     pub fn deadline(&self, mut until: Option<Duration>) -> Option<Instant> {
         if self.buffer.is_oversized() || self.receiver.is_oversized() {

@@ -1,5 +1,5 @@
 //! Coalescing: a sender that has more to do collects its frames, so that they leave in one write per
-//! connection. The drain helper flushes for a sender that is busy for longer than [`LATEST`].
+//! connection. Whoever leads flushes for a sender that is busy for longer than [`LATEST`].
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::Outbox;
-use super::drain::Drain;
+use super::calls::Calls;
 use super::queue::COLLECT;
 use super::run::Run;
 use super::state::Link;
@@ -17,7 +17,7 @@ use crate::message::Prepared;
 /// How long a frame is collected at most, whatever its sender does meanwhile.
 pub(crate) const LATEST: Duration = Duration::from_millis(2);
 
-/// Looks after which the drain helper forgets a collector that collects nothing.
+/// Looks after which whoever leads forgets a collector that collects nothing.
 pub(super) const IDLE_LOOKS: u32 = 16;
 
 thread_local! {
@@ -28,7 +28,7 @@ thread_local! {
 /// The Outboxes that hold frames of one sender.
 pub(crate) struct Collector {
     id: u64,
-    drain: Arc<Drain>,
+    calls: Arc<Calls>,
     state: Mutex<State>,
     /// What it broadcasts.
     pub(super) run: Run,
@@ -44,19 +44,19 @@ struct State {
     outboxes: Vec<Arc<Outbox>>,
     /// Since when the first of them holds a frame.
     since: Option<Instant>,
-    /// The drain helper looks here every [`LATEST`].
+    /// Whoever leads looks here every [`LATEST`].
     watched: bool,
     /// Its looks since a frame was collected.
     looks: u32,
 }
 
 impl Collector {
-    pub fn new(drain: Arc<Drain>) -> Arc<Self> {
+    pub fn new(calls: Arc<Calls>) -> Arc<Self> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
         Arc::new(Collector {
             id,
-            drain,
+            calls,
             state: Mutex::default(),
             run: Run::default(),
             troubled: AtomicUsize::new(0),
@@ -148,7 +148,7 @@ impl Collector {
         if !std::mem::replace(&mut state.watched, true) {
             drop(state);
             // fault: collected, and nobody watches
-            self.drain.watch_collector(self.clone());
+            self.calls.call_for_collector(self.clone());
         }
     }
 
@@ -189,8 +189,8 @@ impl Collector {
         state.outboxes.clear();
     }
 
-    /// The drain helper's look: flushes what is overdue, and says when to look again. `None`:
-    /// nothing has been collected for a while, the helper may forget this collector. Not at once: to
+    /// A look of whoever leads: flushes what is overdue, and says when to look again. `None`:
+    /// nothing has been collected for a while, the collector may be forgotten. Not at once: to
     /// be told again costs the sender more than all these looks.
     pub fn service(&self, now: Instant) -> Option<Instant> {
         let mut state = lock(&self.state);

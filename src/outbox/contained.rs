@@ -32,14 +32,8 @@ impl Outbox {
         }
     }
 
-    /// Does `work` over this connection; `None` if it panicked.
-    pub(super) fn contain<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        let done = catch_unwind(AssertUnwindSafe(work));
-        done.map_err(|_| self.break_off()).ok()
-    }
-
     /// Ends the stream, whose thread then reports it.
-    fn break_off(&self) {
+    pub fn break_off(&self) {
         let _ = catch_unwind(AssertUnwindSafe(|| {
             self.abort();
             log_line!(

@@ -1,5 +1,5 @@
 //! The outgoing half of a connection: writes at once without blocking, keeps what the socket
-//! refuses within bounds, and is drained by one helper thread ([`drain`]) for all connections.
+//! refuses within bounds, and is drained by whoever leads ([`calls`]) for all connections.
 //!
 //! Frames wait in one of two places, never in both: `collected` holds frames of a sender that has
 //! more to do (see [`collect`]) and that have not been offered to the socket; `kept` holds what the
@@ -9,12 +9,12 @@
 //! What one does with an Outbox: [`send`] and [`wait`] take messages, [`control`] the other frames;
 //! [`contained`], what one does with many.
 //! What is in it: [`state`], what its lock guards; [`queue`], the frames on their way; [`kept`], those
-//! that the socket refused; [`overflow`], how many. Who else sees to it: [`watch`], the drain helper.
+//! that the socket refused; [`overflow`], how many. Who else handles it: [`watch`], whoever leads.
 
+pub(crate) mod calls;
 pub(crate) mod collect;
 mod contained;
 mod control;
-pub(crate) mod drain;
 mod frame;
 mod kept;
 mod outbound;
@@ -28,18 +28,19 @@ mod tests;
 mod wait;
 mod watch;
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::connection::ReadyState;
 use crate::deflate::{Context, Packing};
 use crate::lock::lock;
+use crate::poller::Token;
 use crate::stats::Counters;
 use crate::transport::Transport;
 
+use calls::Calls;
 use collect::Collector;
-use drain::Drain;
 pub(crate) use overflow::Bounds;
 pub use overflow::Overflow;
 pub(crate) use queue::Failure;
@@ -55,6 +56,8 @@ const IDLE: usize = 1 << 10;
 pub(crate) struct Outbox {
     state: Mutex<State>,
     ready: AtomicU8,
+    /// One more than the number of its token with the poller; 0: it has none.
+    token: AtomicU32,
     write_timeout: Duration,
     /// How messages are compressed; those that refer to no other, before the lock is taken.
     packing: Option<Packing>,
@@ -63,7 +66,7 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub fn new(
         transport: Arc<dyn Transport>,
-        drain: Arc<Drain>,
+        calls: Arc<Calls>,
         counters: Arc<Counters>,
         collector: Option<Arc<Collector>>,
         bounds: Bounds,
@@ -72,7 +75,7 @@ impl Outbox {
     ) -> Arc<Self> {
         let link = Link {
             transport,
-            drain,
+            calls,
             counters,
             collector,
         };
@@ -80,6 +83,7 @@ impl Outbox {
             packing,
             write_timeout: bounds.age,
             ready: AtomicU8::new(ReadyState::Open as u8),
+            token: AtomicU32::new(0),
             state: Mutex::new(State {
                 link: Some(link),
                 queue: Queue::new(bounds, close_timeout, Instant::now),
@@ -90,16 +94,27 @@ impl Outbox {
         })
     }
 
+    /// Where whoever leads has it, if anywhere.
+    pub fn token(&self) -> Option<Token> {
+        let number = self.token.load(Ordering::SeqCst).checked_sub(1)?;
+        Some(Token::from_number(number))
+    }
+
+    pub fn set_token(&self, token: Option<Token>) {
+        let number = token.map_or(0, |token| token.number() + 1);
+        self.token.store(number, Ordering::SeqCst);
+    }
+
     pub fn ready_state(&self) -> ReadyState {
         ReadyState::from_u8(self.ready.load(Ordering::Acquire))
     }
 
-    fn set_ready(&self, ready: ReadyState) {
-        self.ready.fetch_max(ready as u8, Ordering::AcqRel);
-    }
-
     pub fn has_ended(&self) -> bool {
         self.ready_state() == ReadyState::Closed
+    }
+
+    fn set_ready(&self, ready: ReadyState) {
+        self.ready.fetch_max(ready as u8, Ordering::AcqRel);
     }
 
     /// Bytes that the socket has not taken yet.
@@ -156,9 +171,14 @@ impl Outbox {
     }
 
     /// The connection has ended: lets everything go.
-    pub fn finish(&self) {
+    pub fn finish(self: &Arc<Self>) {
         self.set_ready(ReadyState::Closed);
-        self.lock().end();
+        let calls = self.lock().end();
+        // fault: an ended connection is led on
+        if let Some(calls) = calls {
+            // When nobody leads any more, nobody has it.
+            let _ = calls.call(self.clone());
+        }
     }
 
     /// What is done under the lock comes behind the broadcasts that were collected before.

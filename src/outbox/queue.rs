@@ -21,9 +21,9 @@ pub(super) struct Queue {
     pub failure: Option<Failure>,
     /// The stream was ended from here: nothing is written and no deadline runs any more.
     pub cut: bool,
-    /// The drain helper has it on its list, and knows its nearest deadline.
+    /// Whoever leads has it, and knows its nearest deadline.
     pub watched: bool,
-    /// A sender that waits drains by itself: the helper is left alone, as long as no Close has its deadline.
+    /// A sender that waits drains by itself: nobody is called, as long as no Close has its deadline.
     pub attended: bool,
     /// A collector has heard of what is collected, and flushes it. Not of what came from its run, or
     /// of pongs: others see to those.
@@ -311,7 +311,7 @@ impl Queue {
     pub fn keep_pong(&mut self, frame: Vec<u8>) -> bool {
         let first = self.kept.set_pong(frame, (self.clock)());
         if first {
-            // Its deadline is news to the drain helper.
+            // Its deadline is news to whoever leads.
             // fault: a pong's deadline is no news
             self.watched = false;
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::calls::Calls;
 use super::collect::Collector;
-use super::drain::Drain;
 use super::queue::Queue;
 use crate::deflate::Context;
 use crate::stats::Counters;
@@ -13,7 +13,7 @@ use crate::transport::Transport;
 /// that outlives it holds no descriptor.
 pub(super) struct Link {
     pub transport: Arc<dyn Transport>,
-    pub drain: Arc<Drain>,
+    pub calls: Arc<Calls>,
     pub counters: Arc<Counters>,
     pub collector: Option<Arc<Collector>>,
 }
@@ -55,16 +55,13 @@ impl State {
         }
     }
 
-    /// The connection has ended: lets everything go, and counts what never left.
-    pub fn end(&mut self) {
+    /// The connection has ended: lets everything go, and counts what never left. Gives what is to be told, where whoever
+    /// leads watches it.
+    pub fn end(&mut self) -> Option<Arc<Calls>> {
         self.set_troubled(true);
-        if let Some(link) = self.link.take() {
-            self.queue.end(&link);
-            self.context.forget();
-            if std::mem::take(&mut self.queue.watched) {
-                // fault: an ended connection stays with the helper
-                link.drain.wake();
-            }
-        }
+        let link = self.link.take()?;
+        self.queue.end(&link);
+        self.context.forget();
+        std::mem::take(&mut self.queue.watched).then_some(link.calls)
     }
 }

@@ -1,4 +1,4 @@
-//! The Outbox over a scripted stream, with the drain helper's turns taken by hand.
+//! The Outbox over a scripted stream, with the turns of whoever leads taken by hand.
 
 mod collect;
 mod contained;
@@ -12,7 +12,6 @@ mod watch;
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::os::fd::BorrowedFd;
 
 use super::collect::{IDLE_LOOKS, LATEST};
 use super::queue::COLLECT;
@@ -137,9 +136,7 @@ impl Transport for Script {
         Err(io::ErrorKind::TimedOut.into())
     }
 
-    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
-        None
-    }
+    fn wake_when_writable(&self, _: &Waker) {}
 
     fn shutdown(&self, how: How) {
         lock(&self.shutdowns).push(how);
@@ -157,14 +154,6 @@ struct Rig {
     collector: Arc<Collector>,
 }
 
-/// A drain helper that has ended.
-fn ended_drain() -> Arc<Drain> {
-    let (drain, thread) = Drain::start().unwrap();
-    drain.stop();
-    thread.join().unwrap();
-    drain
-}
-
 fn bounds(overflow: Overflow, bytes: usize) -> Bounds {
     Bounds {
         bytes,
@@ -173,11 +162,11 @@ fn bounds(overflow: Overflow, bytes: usize) -> Bounds {
     }
 }
 
-fn rig_with(drain: &Arc<Drain>, script: Arc<Script>, bounds: Bounds) -> Rig {
-    let (counters, collector) = (Arc::default(), Collector::new(drain.clone()));
+fn rig_with(calls: &Arc<Calls>, script: Arc<Script>, bounds: Bounds) -> Rig {
+    let (counters, collector) = (Arc::default(), Collector::new(calls.clone()));
     let outbox = Outbox::new(
         script.clone(),
-        drain.clone(),
+        calls.clone(),
         Arc::clone(&counters),
         Some(collector.clone()),
         bounds,
@@ -195,7 +184,7 @@ fn rig_with(drain: &Arc<Drain>, script: Arc<Script>, bounds: Bounds) -> Rig {
 /// An Outbox whose stream takes `budgets`, then nothing.
 fn rig(overflow: Overflow, bytes: usize, budgets: &[usize]) -> Rig {
     rig_with(
-        &Drain::without_helper(),
+        &Calls::new(None),
         Script::new(budgets, 0),
         bounds(overflow, bytes),
     )
@@ -224,7 +213,7 @@ impl Rig {
         done
     }
 
-    /// The drain helper's turns until the stream takes nothing more.
+    /// What whoever leads does, until the stream takes nothing more.
     fn service(&self) {
         self.service_at(Instant::now());
     }

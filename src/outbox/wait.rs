@@ -176,6 +176,17 @@ impl Outbox {
     }
 }
 
+impl Outbox {
+    /// What became of all that was sent; `None` while some of it waits.
+    pub fn settled(&self) -> Option<Result<(), Error>> {
+        let mut state = self.lock();
+        let Some((_, queue)) = state.parts() else {
+            return Some(Err(Error::Closed));
+        };
+        queue.outcome(queue.kept.last())
+    }
+}
+
 enum Drained {
     /// The frame that is waited for has left, or never will.
     Done(Result<(), Error>),

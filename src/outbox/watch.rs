@@ -1,4 +1,4 @@
-//! An Outbox and the drain helper: when the helper is told of it, and what it does in its turn.
+//! An Outbox and whoever leads: when it calls, and what is done then.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
@@ -10,16 +10,16 @@ use super::state::{Link, State};
 use crate::connection::ReadyState;
 use crate::transport::Transport;
 
-/// What the drain helper has to wait for.
+/// What there is to wait for.
 pub(crate) struct Pending {
-    pub transport: Arc<dyn Transport>,
+    /// The stream has no room.
     pub wants_write: bool,
     pub deadline: Option<Instant>,
 }
 
 impl Outbox {
-    /// Puts the Outbox on the drain helper's list if something waits or a deadline runs. When the
-    /// server has ended, and the helper with it, the stream ends here.
+    /// Calls whoever leads if something waits or a deadline runs. When the server has ended, and nobody leads, the stream
+    /// ends here.
     #[inline]
     pub(super) fn watch(self: &Arc<Self>, state: MutexGuard<'_, State>) {
         // Nearly always: nothing waits, no deadline runs, and nobody has been told otherwise.
@@ -40,24 +40,23 @@ impl Outbox {
         let waits = !queue.kept.is_empty() || queue.sender.close_sent();
         if waits && !queue.watched && !queue.attended {
             queue.watched = true;
-            let drain = link.drain.clone();
+            let calls = link.calls.clone();
             drop(state);
             // fault: a kept frame is announced to nobody
-            if !drain.watch(self.clone()) {
+            if !calls.call(self.clone()) {
                 self.abort();
             }
         }
     }
 
-    /// The drain helper's turn: write what the socket takes, and see to deadlines. `None` when there
-    /// is nothing to wait for any more.
+    /// Writes what the socket takes, and gives up past a deadline. `None` when there is nothing to wait for any more.
     pub fn service(&self, now: Instant) -> Option<Pending> {
         let mut state = self.lock();
         let (link, queue) = state.parts()?;
         queue.drain(link);
         queue.check_deadlines(link, now);
         state.note_trouble();
-        let (link, queue) = state.parts()?;
+        let (_, queue) = state.parts()?;
         let wants_write = !queue.kept.is_empty() && !queue.cut;
         let deadline = queue.deadline();
         if !wants_write && deadline.is_none() {
@@ -66,10 +65,15 @@ impl Outbox {
             return None;
         }
         Some(Pending {
-            transport: link.transport.clone(),
             wants_write,
             deadline,
         })
+    }
+
+    /// The stream, as long as the connection has not ended.
+    pub fn transport(&self) -> Option<Arc<dyn Transport>> {
+        let state = self.lock();
+        state.link.as_ref().map(|link| link.transport.clone())
     }
 
     /// When the connection will be given up, unless its peer reads or answers.

@@ -2,32 +2,34 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use super::hub::Hub;
 use crate::logging::log_line;
-use crate::transport::{TcpTransport, clear_wake_ups};
+use crate::poller::{Poller, Token};
+use crate::transport::TcpTransport;
 
 /// The pause after the system had no descriptor or memory for a connection, doubled up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct AcceptLoop {
-    pub listener: TcpListener,
-    pub sleep: UnixStream,
+    /// Holds the listener, and watches it.
+    pub poller: Poller<TcpListener>,
+    pub listener: Token,
     pub hub: Arc<Hub>,
 }
 
 impl AcceptLoop {
-    pub fn run(self) {
+    pub fn run(mut self) {
         let mut pause = FIRST_PAUSE;
         while !self.hub.is_closing() {
-            match self.listener.accept() {
+            let Some(listener) = self.poller.get(self.listener) else {
+                break;
+            };
+            match listener.accept() {
                 Ok((stream, peer)) => {
                     pause = FIRST_PAUSE;
                     match TcpTransport::new(stream) {
@@ -51,7 +53,7 @@ impl AcceptLoop {
             }
         }
         // The port is free before the last connection has left.
-        drop(self.listener);
+        drop(self.poller);
         self.hub.accept_ended();
     }
 
@@ -67,23 +69,16 @@ impl AcceptLoop {
     }
 
     /// Sleeps until there is a connection or a shutdown; through a pause only a shutdown wakes it.
-    fn wait(&self, pause: Option<Duration>) {
+    fn wait(&mut self, pause: Option<Duration>) {
         let deadline = pause.map(|pause| Instant::now() + pause);
         while !self.hub.is_closing() {
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return;
             }
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            let mut fds = vec![PollFd::new(&self.sleep, PollFlags::IN)];
-            if deadline.is_none() {
-                fds.push(PollFd::new(&self.listener, PollFlags::IN));
-            }
-            // An interrupted poll is a look too early, nothing worse.
-            let _ = poll(&mut fds, timeout.as_ref());
-            let connection = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
-            clear_wake_ups(&self.sleep);
-            if connection {
+            let mut ready = Vec::new();
+            self.poller
+                .wait(deadline, &mut ready, || !self.hub.is_closing());
+            if pause.is_none() && !ready.is_empty() {
                 return;
             }
         }

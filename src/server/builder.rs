@@ -21,11 +21,11 @@ use crate::handshake::{Accept, Reject, Request, Response};
 use crate::limits::Limits;
 use crate::logging::log_line;
 use crate::outbox::Overflow;
+use crate::poller::{Bell, Poller};
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 #[cfg(feature = "tls")]
 use crate::transport::TLS_BUFFERS;
-use crate::transport::Waker;
 use crate::websocket::{self, HandshakeError, WebSocket};
 
 /// Connections that the system holds for us until we accept them: a reconnect storm fits.
@@ -249,8 +249,7 @@ impl ServerBuilder {
     /// When the system gives no thread, or as [`bind`](ServerBuilder::bind) for what was set.
     pub fn without_listener(mut self) -> io::Result<Server> {
         self.rules.loopback = true;
-        let (waker, _) = Waker::pair()?;
-        Ok(Server::new(self.hub(waker, None, false)?, None))
+        Ok(Server::new(self.hub(None, None)?, None))
     }
 
     /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept`
@@ -326,11 +325,13 @@ impl ServerBuilder {
         // Where it cannot be told, IPv4 is taken to lead elsewhere.
         let v6_only = addr.is_ipv6() && ipv6_v6only(&listener).unwrap_or(true);
         self.rules.own_loopback = Some(OwnLoopback::of(addr, v6_only));
-        let (waker, sleep) = Waker::pair()?;
-        let hub = self.hub(waker, handler, true)?;
+        let mut poller = Poller::new()?;
+        let watched = poller.insert(listener, |listener| Some(listener.into()));
+        let listener = watched.map_err(|(_, error)| error)?;
+        let hub = self.hub(Some(poller.bell().clone()), handler)?;
         let accept = AcceptLoop {
             listener,
-            sleep,
+            poller,
             hub: hub.clone(),
         };
         let thread = ThreadBuilder::new()
@@ -339,7 +340,7 @@ impl ServerBuilder {
         match thread.spawn(move || accept.run()) {
             Ok(thread) => hub.own_thread(thread),
             Err(error) => {
-                hub.drain.stop();
+                hub.lead.stop();
                 return Err(error);
             }
         }
@@ -348,9 +349,8 @@ impl ServerBuilder {
 
     fn hub(
         mut self,
-        waker: Waker,
+        accept_bell: Option<Arc<Bell>>,
         handler: Option<Handler>,
-        accepting: bool,
     ) -> io::Result<Arc<Hub>> {
         self.check()?;
         let buffers = self.buffers();
@@ -382,8 +382,7 @@ impl ServerBuilder {
                 #[cfg(feature = "tls")]
                 tls,
             },
-            waker,
-            accepting,
+            accept_bell,
         )
     }
 

@@ -4,14 +4,16 @@
 use std::error::Error as StdError;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use log::Level;
 
 use super::driver::{Driver, End, Incoming};
-use super::hub::Hub;
-use super::inbox::{Batch, Item};
+use super::hub::{Hub, Serving};
+use super::inbox::{Batch, Item, Messages};
+use super::leader::parked::Parked;
 use super::session::{Handler, Session};
 use crate::connection::{Connection, ReadyState};
 use crate::error::{Error, SendError, SendErrorKind};
@@ -21,104 +23,145 @@ use crate::logging::{is_on, log_line};
 use crate::outbox::Failure;
 use crate::protocol::close::CloseCode;
 
-/// Runs an open connection to its end.
-pub(crate) fn run(hub: &Hub, mut driver: Box<Driver>) {
+/// Serves an open connection: to its end, or until whoever leads has it.
+pub(crate) fn run(serving: Serving, driver: Box<Driver>) {
+    let hub = serving.0.clone();
     let connection = driver.connection.clone();
-    let mut place = Place {
-        hub,
-        connection: &connection,
+    let place = Place {
+        connection: connection.clone(),
         ended: false,
+        serving,
     };
     match &hub.handler {
-        None => deliver_to_application(&mut place, &mut driver),
-        Some(handler) => run_handler(&mut place, handler, &mut driver),
+        Some(handler) => run_handler(place, handler, driver),
+        None if driver.transport().source().is_some() => {
+            let parked = Parked::new(driver, place);
+            hub.lead.mailbox().put(|mail| mail.arrived.push(parked));
+            log_open(&hub, &connection);
+        }
+        None => deliver(place, driver),
     }
 }
 
 /// A connection's place among the others. It is given up however the thread leaves, by a panic of a
 /// user's transport or logger too: no slot is lost, and every Open gets its Close.
-struct Place<'a> {
-    hub: &'a Hub,
-    connection: &'a Connection,
+pub(crate) struct Place {
+    connection: Connection,
     ended: bool,
+    serving: Serving,
 }
 
-impl Place<'_> {
-    /// Reports the end to whoever waits for it.
+impl Place {
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.serving.0
+    }
+
+    /// Ends the connection, for its peer and for whoever waits for it.
+    pub fn finish(&mut self, driver: &mut Driver, end: End) {
+        let told = driver.close(&end);
+        self.conclude(driver, end, told);
+    }
+
+    /// As [`finish`](Place::finish), behind the closing handshake. `told`: everything has left.
+    pub fn conclude(&mut self, driver: &mut Driver, end: End, told: bool) {
+        let (error, close) = driver.conclude(end, told);
+        let line = end_line(&self.connection, error.as_ref(), &close);
+        self.end(error, close);
+        log_end(driver, line);
+    }
+
     fn end(&mut self, error: Option<Error>, close: CloseEvent) {
         self.ended = true;
-        if self.hub.handler.is_some() {
-            self.hub.give_slot_back(self.connection.peer_addr());
+        let hub = self.hub();
+        if hub.handler.is_some() {
+            hub.give_slot_back(self.connection.peer_addr());
         } else {
             let end = Item::End(self.connection.clone(), Box::new((error, close)));
-            self.hub.inbox.put(end);
+            hub.inbox.put(end);
         }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         if !self.ended {
             self.connection.outbox().finish();
             self.end(None, CloseEvent::abnormal());
         }
-        self.hub.leave(self.connection);
+        self.hub().leave(&self.connection);
     }
 }
 
-fn deliver_to_application(place: &mut Place<'_>, driver: &mut Driver) {
-    let hub = place.hub;
+/// Delivers to the application what a thread of the connection's own reads.
+pub(crate) fn deliver(place: Place, mut driver: Box<Driver>) {
+    let hub = place.hub().clone();
     hub.inbox.put(Item::Open(place.connection.clone()));
-    log_open(place);
-    let end = read_to_end(hub, driver);
-    if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
-        // The peer's messages before its Close, its fault or the end of its direction are still owed
-        // their answers.
-        hub.inbox
-            .wait_until_taken(place.connection, Instant::now() + hub.limits.close_timeout);
-    }
+    log_open(&hub, &place.connection);
+    let end = read_to_end(&hub, &mut driver);
     part(place, driver, end);
 }
 
-fn log_open(place: &Place<'_>) {
-    let connection = place.connection;
+fn log_open(hub: &Hub, connection: &Connection) {
     let (id, request) = (connection.id(), connection.request());
     log_line!(Info, "connection {id} open: {}", Peer(connection));
     if connection.protocol().is_none() && request.subprotocols().next().is_some() {
         let text = || format!("connection {id}: {}", NoneSpoken(request));
-        place.hub.refusals.log("none_spoken", text);
+        hub.refusals.log("none_spoken", text);
     }
 }
 
 fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
     loop {
-        let mut batch = Batch::default();
-        let mut left = driver.buffered();
-        let parsed = driver.parse(|incoming| {
-            // Headers are not counted off: room for a little too much.
-            left = left.saturating_sub(incoming.len());
-            match incoming {
-                Incoming::Text(text) => batch.push_text(text, left),
-                Incoming::Binary(bytes) => batch.push_binary(bytes, left),
-            }
-            ControlFlow::Continue(())
-        });
-        driver.flush_pongs();
-        let bytes = batch.payload_bytes() as u64;
-        if let Some(messages) = batch.finish() {
-            driver.counters().received(messages.left() as u64, bytes);
+        let (messages, parsed) = take_messages(driver);
+        if let Some(messages) = messages {
             hub.inbox.put_messages(&driver.connection, messages);
         }
-        if let Err(end) = parsed.map(drop).and_then(|()| driver.fill()) {
+        if let Err(end) = parsed.and_then(|()| driver.fill()) {
             return end;
         }
     }
 }
 
-fn run_handler(place: &mut Place<'_>, handler: &Handler, driver: &mut Driver) {
-    let hub = place.hub;
+/// Does what the end of a connection asks for, on a thread that may wait.
+pub(crate) fn part(mut place: Place, mut driver: Box<Driver>, end: End) {
+    let hub = place.hub().clone();
+    if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
+        // The peer's messages before its Close, its fault or the end of its direction are still owed
+        // their answers.
+        hub.inbox
+            .wait_until_taken(&place.connection, Instant::now() + hub.limits.close_timeout);
+    }
+    place.finish(&mut driver, end);
+    driver.linger();
+}
+
+/// The messages in the buffer; pongs leave.
+pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<(), End>) {
+    let mut batch = Batch::default();
+    let mut left = driver.buffered();
+    let parsed = driver.parse(|incoming| {
+        // Headers are not counted off: room for a little too much.
+        left = left.saturating_sub(incoming.len());
+        match incoming {
+            Incoming::Text(text) => batch.push_text(text, left),
+            Incoming::Binary(bytes) => batch.push_binary(bytes, left),
+        }
+        ControlFlow::Continue(())
+    });
+    driver.flush_pongs();
+    let bytes = batch.payload_bytes() as u64;
+    let messages = batch.finish();
+    if let Some(messages) = &messages {
+        driver.counters().received(messages.left() as u64, bytes);
+    }
+    (messages, parsed.map(drop))
+}
+
+fn run_handler(mut place: Place, handler: &Handler, mut driver: Box<Driver>) {
+    let hub = &place.hub().clone();
+    let driver = &mut *driver;
     hub.announce(&driver.connection);
-    log_open(place);
+    log_open(hub, &place.connection);
     let mut ended = None;
     let session = Session::new(driver, hub, &mut ended);
     // The panic is reported, and what it may have left half done ends with the connection.
@@ -140,7 +183,7 @@ fn run_handler(place: &mut Place<'_>, handler: &Handler, driver: &mut Driver) {
     match ended {
         Some(close) => {
             place.end(None, close);
-            log_failure(place.connection, failure.as_deref(), gone);
+            log_failure(&place.connection, failure.as_deref(), gone);
             driver.linger();
         }
         None => {
@@ -149,9 +192,10 @@ fn run_handler(place: &mut Place<'_>, handler: &Handler, driver: &mut Driver) {
                 None => CloseCode::NORMAL,
             };
             let _ = driver.connection.outbox().close(Some(code), "");
-            log_failure(place.connection, failure.as_deref(), gone);
+            log_failure(&place.connection, failure.as_deref(), gone);
             let end = driver.run_out();
-            part(place, driver, end);
+            place.finish(driver, end);
+            driver.linger();
         }
     }
 }
@@ -169,15 +213,6 @@ fn log_failure(connection: &Connection, failure: Option<&str>, gone: bool) {
 fn says_closed(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
     let sending = error.downcast_ref::<SendError>();
     sending.is_some_and(|error| error.kind() == SendErrorKind::Closed)
-}
-
-/// Ends the connection, for its peer and for whoever waits for it.
-fn part(place: &mut Place<'_>, driver: &mut Driver, end: End) {
-    let (error, close) = driver.finish(end);
-    let line = end_line(place.connection, error.as_ref(), &close);
-    place.end(error, close);
-    log_end(driver, line);
-    driver.linger();
 }
 
 /// What the log says of an end: made before the end is handed on, written behind that.

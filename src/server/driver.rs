@@ -4,7 +4,7 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::address_space;
@@ -39,6 +39,7 @@ pub(crate) struct Driver {
     /// How reading failed. For the log: the application sees a Close with 1006, whatever it was.
     pub read_error: Option<io::Error>,
     parting: Parting,
+    lingering: Option<Lingering>,
 }
 
 /// How the stream ends.
@@ -50,6 +51,23 @@ enum Parting {
     Cut,
     /// What waits in the socket is for nobody.
     Reset,
+}
+
+/// A place among the connections that linger.
+struct Lingering(Arc<Counters>);
+
+impl Lingering {
+    fn begin(counters: &Arc<Counters>, max: usize) -> Option<Self> {
+        let place = |count| (count < max).then_some(count + 1);
+        let begun = counters.lingering.fetch_update(Relaxed, Relaxed, place);
+        begun.is_ok().then(|| Lingering(counters.clone()))
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        self.0.lingering.fetch_sub(1, Relaxed);
+    }
 }
 
 /// A message in the read buffer.
@@ -87,6 +105,15 @@ pub(crate) enum End {
     Failed(Error),
 }
 
+/// What is said at the end.
+enum Farewell {
+    Close(Option<CloseCode>, String),
+    /// What was sent before, to a peer that may still read.
+    Answers,
+    /// There is nobody to tell, or it was said.
+    Nothing,
+}
+
 impl Driver {
     pub fn new(
         connection: Connection,
@@ -113,6 +140,7 @@ impl Driver {
             behind: None,
             read_error: None,
             parting: Parting::Cut,
+            lingering: None,
         }
     }
 
@@ -179,15 +207,7 @@ impl Driver {
                     Ok(0) => return Err(self.ended(End::HalfClosed)),
                     Ok(_) => return Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::TimedOut => self.trim(),
-                    Err(error) => {
-                        // TLS without close_notify: what came is whole, and its answer is sealed.
-                        let by_peer = match error.kind() {
-                            io::ErrorKind::UnexpectedEof => End::HalfClosed,
-                            _ => End::Lost,
-                        };
-                        self.read_error = Some(error);
-                        return Err(self.ended(by_peer));
-                    }
+                    Err(error) => return Err(self.failed(error)),
                 },
                 // Refused only after a Close was sent: then its own deadline runs.
                 Due::Ping => drop(self.connection.outbox().ping()),
@@ -195,6 +215,64 @@ impl Driver {
                 Due::AssemblyTimedOut => return Err(End::Failed(Error::AssemblyTimeout)),
             }
         }
+    }
+
+    /// Lends it the room of `scratch` for a read, if its own buffer holds nothing; true if so.
+    pub fn lend(&mut self, scratch: &mut ReadBuffer) -> bool {
+        self.reading.lend(scratch)
+    }
+
+    pub fn take_back(&mut self, scratch: &mut ReadBuffer) {
+        self.reading.take_back(scratch);
+    }
+
+    /// Takes what is there; true if there may be more.
+    pub fn read_at_once(&mut self) -> Result<bool, End> {
+        let (transport, mut room_was) = (&*self.transport, 0);
+        let read = self.reading.fill(None, |room| {
+            room_was = room.len();
+            transport.try_read(room)
+        });
+        match read {
+            Ok(0) => Err(self.ended(End::HalfClosed)),
+            Ok(read) => {
+                let source = self.transport.source();
+                let all = source.is_some_and(|source| source.short_read_is_last());
+                Ok(read >= room_was || !all)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Pings a peer that was silent until now, and gives up one that does not answer; until when nothing else is due.
+    pub fn see_to_time(&mut self, stood_still: bool) -> Result<Option<Instant>, End> {
+        loop {
+            match self.reading.due_in_silence(stood_still) {
+                Due::Wait(until) => {
+                    self.trim();
+                    return Ok(until.and_then(|until| self.reading.instant(until)));
+                }
+                // Refused only after a Close was sent: then its own deadline runs.
+                Due::Ping => drop(self.connection.outbox().ping()),
+                Due::PongTimedOut => return Err(End::Failed(Error::PongTimeout)),
+                Due::AssemblyTimedOut => return Err(End::Failed(Error::AssemblyTimeout)),
+            }
+        }
+    }
+
+    pub fn is_assembling(&self) -> bool {
+        self.reading.is_assembling()
+    }
+
+    /// For so long the peer was not read from.
+    pub fn stood_still(&mut self, by: Duration) {
+        self.reading.stood_still(by);
+    }
+
+    pub fn transport(&self) -> &dyn Transport {
+        &*self.transport
     }
 
     fn read(&mut self, until: Option<Duration>) -> io::Result<usize> {
@@ -233,6 +311,17 @@ impl Driver {
         self.connection.outbox().trim();
     }
 
+    /// How it ended, where reading failed.
+    fn failed(&mut self, error: io::Error) -> End {
+        // TLS without close_notify: what came is whole, and its answer is sealed.
+        let by_peer = match error.kind() {
+            io::ErrorKind::UnexpectedEof => End::HalfClosed,
+            _ => End::Lost,
+        };
+        self.read_error = Some(error);
+        self.ended(by_peer)
+    }
+
     /// How it ended, where nothing more can be read: as the peer ended it, or because we gave it up.
     fn ended(&self, by_peer: End) -> End {
         match self.connection.outbox().failure() {
@@ -255,42 +344,78 @@ impl Driver {
         }
     }
 
-    /// Does what the closing handshake still asks for (RFC 6455 section 7), and lets the Outbox go.
-    pub fn finish(&mut self, end: End) -> (Option<Error>, CloseEvent) {
-        let outbox = self.connection.outbox();
+    /// Does what the closing handshake still asks for (RFC 6455 section 7), and waits until it has left; true if it has.
+    pub fn close(&self, end: &End) -> bool {
         let patience = Patience::new(Instant::now(), self.close_timeout);
+        let outbox = self.connection.outbox();
+        let told = match self.last_word(end) {
+            Farewell::Close(code, reason) => {
+                outbox.close_blocking(code, &reason, patience, Failure::CloseTimeout)
+            }
+            Farewell::Answers => outbox.wait_drained(patience, Failure::CloseTimeout),
+            Farewell::Nothing => return false,
+        };
+        told.is_ok()
+    }
+
+    /// As [`close`](Driver::close), without waiting: true if there is something to leave, which
+    /// [`is_told`](Driver::is_told) follows.
+    pub fn begin_close(&self, end: &End) -> bool {
+        let outbox = self.connection.outbox();
+        match self.last_word(end) {
+            // Where a Close was sent before, that one has to leave.
+            Farewell::Close(code, reason) => drop(outbox.close(code, &reason)),
+            Farewell::Answers => outbox.flush(),
+            Farewell::Nothing => return false,
+        }
+        true
+    }
+
+    /// Whether everything has left; `None` while it waits for the peer.
+    pub fn is_told(&self) -> Option<bool> {
+        let settled = self.connection.outbox().settled()?;
+        Some(settled.is_ok())
+    }
+
+    /// What the end still asks for.
+    fn last_word(&self, end: &End) -> Farewell {
+        match end {
+            // RFC 6455 section 5.5.1: the answer echoes the code; a second Close is never sent.
+            End::Closed(code, _) => Farewell::Close(*code, String::new()),
+            End::HalfClosed => Farewell::Answers,
+            End::Failed(error) => match error.close_code() {
+                Some(code) if self.connection.outbox().failure().is_none() => {
+                    Farewell::Close(Some(code), error.to_string())
+                }
+                _ => Farewell::Nothing,
+            },
+            End::Lost => Farewell::Nothing,
+        }
+    }
+
+    /// Behind the closing handshake: lets the Outbox go, and ends the stream. `told`: everything has left.
+    pub fn conclude(&mut self, end: End, told: bool) -> (Option<Error>, CloseEvent) {
+        let outbox = self.connection.outbox();
+        self.parting = match &end {
+            End::Closed(..) => Parting::Linger,
+            End::Failed(_) if told => Parting::Linger,
+            End::Failed(_) => Parting::Reset,
+            End::HalfClosed | End::Lost => Parting::Cut,
+        };
         let outcome = match end {
             // Whatever came meanwhile: the application has ended it.
             _ if outbox.failure() == Some(Failure::Terminated) => (None, CloseEvent::abnormal()),
             End::Closed(code, reason) => {
-                self.parting = Parting::Linger;
-                // RFC 6455 section 5.5.1: the answer echoes the code; a second Close is never sent.
-                let closed = outbox.close_blocking(code, "", patience, Failure::CloseTimeout);
                 let close = CloseEvent {
                     code: code.unwrap_or(CloseCode::NO_STATUS),
                     reason,
-                    was_clean: closed.is_ok(),
+                    was_clean: told,
                 };
                 or_slow_consumer(outbox, close)
             }
-            End::HalfClosed => {
-                // The answers to what it sent leave, as far as it reads them.
-                let _ = outbox.wait_drained(patience, Failure::CloseTimeout);
-                or_slow_consumer(outbox, CloseEvent::abnormal())
-            }
-            End::Failed(error) => {
-                self.parting = Parting::Reset;
-                let unspoken = outbox.failure().is_none();
-                if let Some(code) = error.close_code().filter(|_| unspoken) {
-                    let reason = error.to_string();
-                    let closed =
-                        outbox.close_blocking(Some(code), &reason, patience, Failure::CloseTimeout);
-                    if closed.is_ok() {
-                        self.parting = Parting::Linger;
-                    }
-                }
-                (Some(error), CloseEvent::abnormal())
-            }
+            // The answers to what it sent have left, as far as it read them.
+            End::HalfClosed => or_slow_consumer(outbox, CloseEvent::abnormal()),
+            End::Failed(error) => (Some(error), CloseEvent::abnormal()),
             End::Lost => (None, CloseEvent::abnormal()),
         };
         outbox.finish();
@@ -303,18 +428,38 @@ impl Driver {
         outcome
     }
 
-    /// After [`finish`](Driver::finish): reads away what the peer still sends, so that our last
+    /// After [`conclude`](Driver::conclude): reads away what the peer still sends, so that our last
     /// bytes reach it; unless so many threads do so that new connections would miss them.
     pub fn linger(&mut self) {
-        let lingering = &self.counters.lingering;
-        if matches!(self.parting, Parting::Linger)
-            && lingering.fetch_add(1, Ordering::Relaxed) < self.max_lingering
-        {
+        if self.begin_linger() {
             transport::linger(&*self.transport, Instant::now() + LINGER);
         }
-        if matches!(self.parting, Parting::Linger) {
-            lingering.fetch_sub(1, Ordering::Relaxed);
+        self.end();
+    }
+
+    /// After [`conclude`](Driver::conclude), where no thread waits: true if what comes is to be
+    /// [read away](Driver::read_away).
+    pub fn begin_linger(&mut self) -> bool {
+        self.lingering = match self.parting {
+            Parting::Linger => Lingering::begin(&self.counters, self.max_lingering),
+            Parting::Cut | Parting::Reset => None,
+        };
+        self.lingering.is_some()
+    }
+
+    /// Bytes that were there and were read away; `None` at the end of the stream.
+    pub fn read_away(&mut self, room: &mut [u8]) -> Option<usize> {
+        match self.transport.try_read(room) {
+            Ok(0) => None,
+            Ok(read) => Some(read),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
+            Err(_) => None,
         }
+    }
+
+    /// Lets the stream go.
+    pub fn end(&mut self) {
+        self.lingering = None;
         self.transport.shutdown(How::Both);
     }
 

@@ -1,11 +1,12 @@
 //! Events as the application thread takes them, and the coalescing of what it sends meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Server;
 use super::hub::Hub;
 use super::inbox::{Item, Messages};
+use super::leader::Leader;
 use crate::connection::Connection;
 use crate::event::{CloseEvent, Event};
 use crate::lock::lock;
@@ -24,6 +25,8 @@ pub struct Events<'a> {
     desk: Desk,
     /// False for a second one beside a live one: it yields nothing.
     in_charge: bool,
+    /// Others are ready to be read from.
+    more_ready: bool,
 }
 
 /// Why there is no event.
@@ -57,6 +60,8 @@ pub(super) struct Desk {
     /// An `Open`, or the `Error` that goes before a `Close`.
     single: Option<Event>,
     close: Option<Event>,
+    /// What this thread has read beside that, in order.
+    read: VecDeque<Item>,
     /// Connections whose `Open` was yielded, and whose `Close` has not come.
     open: HashMap<u64, Connection>,
     ended: bool,
@@ -89,6 +94,7 @@ impl<'a> Events<'a> {
             server,
             in_charge: desk.is_some(),
             desk: desk.unwrap_or_default(),
+            more_ready: false,
         }
     }
 
@@ -136,30 +142,92 @@ impl<'a> Events<'a> {
                 self.stop_collecting();
                 return Err(RecvError::Ended);
             }
-            let item = self.receive(patience)?;
-            self.desk.open(hub, item);
+            let item = self.receive(patience);
+            hub.lead.leave();
+            self.desk.open(hub, item?);
         }
     }
 
-    /// Takes an item off the channel; before it sleeps, everything that was collected leaves.
-    fn receive(&self, patience: Patience) -> Result<Item, RecvError> {
-        let inbox = &self.server.hub.inbox;
-        if let Some(item) = inbox.take() {
-            return Ok(item);
+    /// Takes an item that was read before, off the channel, or by leading; before it sleeps, everything that was
+    /// collected leaves.
+    fn receive(&mut self, patience: Patience) -> Result<Item, RecvError> {
+        let hub = &self.server.hub;
+        loop {
+            if let Some(item) = self.desk.read.pop_front().or_else(|| hub.inbox.take()) {
+                return Ok(item);
+            }
+            let item = match hub.lead.come() {
+                Some(mut leader) => {
+                    let item = self.lead(&mut leader, patience);
+                    self.more_ready = leader.has_ready();
+                    hub.lead.give_back(leader);
+                    item
+                }
+                None => self.wait_for_the_lead(patience),
+            };
+            match (item, patience) {
+                (Some(item), _) => return Ok(item),
+                (None, Patience::Forever) => {}
+                (None, Patience::Until(deadline)) if deadline > Instant::now() => {}
+                (None, _) => return Err(RecvError::Empty),
+            }
         }
+    }
+
+    /// Leads, until a connection gave something or another thread put something in.
+    fn lead(&mut self, leader: &mut Leader, patience: Patience) -> Option<Item> {
+        let hub = &*self.server.hub;
+        let mut looked = false;
+        loop {
+            if let Some(item) = self.desk.read.pop_front().or_else(|| hub.inbox.take()) {
+                return Some(item);
+            }
+            let read = &mut self.desk.read;
+            let mut put = |item| read.extend(hub.inbox.count_in(item));
+            if leader.turn(&mut put) {
+                continue;
+            }
+            let until = match patience {
+                Patience::None if looked => return None,
+                Patience::None => Some(Instant::now()),
+                Patience::Until(deadline) if looked && deadline <= Instant::now() => return None,
+                Patience::Until(deadline) => Some(deadline),
+                Patience::Forever => None,
+            };
+            match leader.has_ready() {
+                true => _ = leader.see_to_collectors(),
+                false => self.stop_collecting(),
+            }
+            let read = &mut self.desk.read;
+            let mut put = |item| read.extend(hub.inbox.count_in(item));
+            leader.look(until, &mut put, || hub.inbox.set_leading(true));
+            hub.inbox.set_leading(false);
+            looked = true;
+        }
+    }
+
+    /// The stand-in leads: sleeps until it has put something in, or has given up the lead.
+    fn wait_for_the_lead(&self, patience: Patience) -> Option<Item> {
+        let hub = &self.server.hub;
         self.stop_collecting();
-        let item = match patience {
-            Patience::None => None,
-            Patience::Until(deadline) => inbox.wait(Some(deadline)),
-            Patience::Forever => inbox.wait(None),
+        let deadline = match patience {
+            Patience::None => return hub.inbox.take(),
+            Patience::Until(deadline) => Some(deadline),
+            Patience::Forever => None,
         };
-        item.ok_or(RecvError::Empty)
+        hub.lead.want(true);
+        let item = hub.inbox.wait(deadline, || hub.lead.is_free());
+        hub.lead.want(false);
+        item
     }
 
     /// The last event of a batch is answered together with those before it.
     fn collect_while_more_waits(&self) {
         let hub = &self.server.hub;
-        let more = self.desk.has_more() || !hub.inbox.is_empty() || !hub.collector.is_empty();
+        let more = self.desk.has_more()
+            || self.more_ready
+            || !hub.inbox.is_empty()
+            || !hub.collector.is_empty();
         hub.collector.set_active_here(more);
     }
 
@@ -175,7 +243,9 @@ impl<'a> Events<'a> {
 impl Desk {
     fn has_more(&self) -> bool {
         let batch = self.batch.as_ref();
-        self.close.is_some() || batch.is_some_and(|batch| batch.messages.left() > 0)
+        self.close.is_some()
+            || !self.read.is_empty()
+            || batch.is_some_and(|batch| batch.messages.left() > 0)
     }
 
     fn next(&mut self, hub: &Hub) -> Option<Event> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::hooks::Hooks;
 use super::inbox::{Inbox, Item};
+use super::leader::lead::Lead;
 use super::pool::Pool;
 use super::refusals::Refusals;
 use super::session::Handler;
@@ -22,13 +23,13 @@ use crate::lock::lock;
 use crate::logging::log_line;
 use crate::message::Prepared;
 use crate::outbox::collect::Collector;
-use crate::outbox::drain::Drain;
 use crate::outbox::{Bounds, Outbox, Overflow};
+use crate::poller::Bell;
 use crate::protocol::close::CloseCode;
 use crate::stats::{Counters, Stats};
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
-use crate::transport::{How, LINGER, Transport, Waker};
+use crate::transport::{How, LINGER, Transport};
 
 /// How much longer than its own deadlines a shutdown waits for connections to end.
 /// A busy machine may not run one of their threads once in half a second.
@@ -45,13 +46,14 @@ pub(crate) struct Hub {
     pub tls: Option<Tls>,
     pub counters: Arc<Counters>,
     pub refusals: Refusals,
-    pub drain: Arc<Drain>,
     /// What the application thread sends while more events wait.
     pub collector: Arc<Collector>,
     pub inbox: Inbox,
+    /// Connections that hold no thread, and who leads them.
+    pub lead: Lead,
     pub pool: Arc<Pool>,
     /// Wakes the accept loop.
-    pub accept_waker: Waker,
+    accept_bell: Option<Arc<Bell>>,
     phase: AtomicU8,
     next_id: AtomicU64,
     registry: Mutex<Registry>,
@@ -181,16 +183,18 @@ pub(crate) struct Setup {
 }
 
 impl Hub {
-    pub fn start(setup: Setup, accept_waker: Waker, accepting: bool) -> std::io::Result<Arc<Self>> {
-        let (drain, thread) = Drain::start()?;
+    pub fn start(setup: Setup, accept_bell: Option<Arc<Bell>>) -> std::io::Result<Arc<Self>> {
         let limits = setup.limits;
         // Beside connections: handshakes, those that were evicted and are leaving, and connections
         // that have ended and linger.
         let max_threads = limits
             .max_connections
             .saturating_add(limits.max_handshakes.saturating_mul(3));
-        Ok(Arc::new(Hub {
-            inbox: Inbox::new(&limits),
+        let lead = Lead::new()?;
+        let hub = Arc::new(Hub {
+            inbox: Inbox::new(&limits, lead.mailbox().clone()),
+            collector: Collector::new(lead.calls().clone()),
+            lead,
             pool: Pool::new(max_threads, limits.stack_size, limits.idle_thread_timeout),
             limits,
             overflow: setup.overflow,
@@ -201,18 +205,31 @@ impl Hub {
             tls: setup.tls,
             counters: Arc::default(),
             refusals: Refusals::default(),
-            collector: Collector::new(drain.clone()),
-            drain,
-            accept_waker,
             phase: AtomicU8::new(Phase::Running as u8),
             next_id: AtomicU64::new(1),
             registry: Mutex::new(Registry {
-                accepting,
+                accepting: accept_bell.is_some(),
                 ..Registry::default()
             }),
+            accept_bell,
             left: Condvar::new(),
-            threads: Mutex::new(vec![thread]),
-        }))
+            threads: Mutex::default(),
+        });
+        hub.start_stand_in()?;
+        Ok(hub)
+    }
+
+    fn start_stand_in(self: &Arc<Self>) -> std::io::Result<()> {
+        let hub = self.clone();
+        let builder = std::thread::Builder::new()
+            .name("wshub-stand-in".into())
+            .stack_size(128 << 10);
+        let thread = builder.spawn(move || hub.lead.stand_in(&hub));
+        match thread {
+            Ok(thread) => self.own_thread(thread),
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Whether every connection begins with a TLS handshake, before which nothing can be said.
@@ -255,7 +272,7 @@ impl Hub {
             return self.refuse_at_once(&*transport, &Refusal::ShuttingDown);
         };
         let stream = transport.clone();
-        let job = move || super::opening::serve(&serving.0, id, stream, peer);
+        let job = move || super::opening::serve(serving, id, stream, peer);
         if let Err(refused) = self.pool.run(job) {
             self.refuse_at_once(&*transport, &Refusal::Full);
             self.end_handshake(id);
@@ -535,7 +552,9 @@ impl Hub {
             return;
         }
         drop(registry);
-        self.accept_waker.wake();
+        if let Some(bell) = &self.accept_bell {
+            bell.ring();
+        }
         self.for_everyone(|outbox| _ = outbox.close(Some(CloseCode::GOING_AWAY), ""));
         // One whose answer is being written needs no waking, and what it opens is read from.
         // fault: a shutdown leaves handshakes asleep
@@ -646,11 +665,12 @@ impl Hub {
     /// Returns how many threads are left to their streams.
     fn join_threads(&self) -> usize {
         let left = self.pool.stop(|| self.registry().serving);
-        self.drain.stop();
+        self.lead.stop();
         for thread in std::mem::take(&mut *lock(&self.threads)) {
-            // The accept loop and the drain helper run no user code and wait for nothing but us.
+            // The accept loop and the stand-in run no user code and wait for nothing but us.
             let _ = thread.join();
         }
+        self.lead.clear();
         left
     }
 
@@ -682,8 +702,8 @@ impl Registry {
     }
 }
 
-/// A stream that has a thread: dropped behind all that may run the user's code on it.
-struct Serving(Arc<Hub>);
+/// A stream that is served: dropped behind all that may run the user's code on it.
+pub(crate) struct Serving(pub Arc<Hub>);
 
 impl Drop for Serving {
     fn drop(&mut self) {

@@ -1,21 +1,21 @@
 //! The way of events from the connections' threads to the application thread: one bounded channel,
 //! and credit that keeps readers from filling memory when the application is slow.
 //!
-//! A connection has at most [`SLOTS`] items in the channel (Open, two reads' worth of messages, the
-//! end), and counts against `max_connections` until its end was taken. So the channel has room for
-//! every item by construction, and putting one in never waits: what waits is a reader for credit.
+//! The channel has no bound of its own, which would take its memory at the start: credit bounds what is in it. A
+//! connection that holds no thread is read from only while it has credit; one with a thread waits for it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{
     AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
     Ordering::SeqCst,
 };
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::doorbell::Doorbell;
+use super::leader::Mail;
 use crate::connection::Connection;
 use crate::copy;
 use crate::error::Error;
@@ -24,14 +24,10 @@ use crate::limits::Limits;
 use crate::lock::lock;
 use crate::logging::log_line;
 use crate::message::Message;
+use crate::poller::Mailbox;
 
-/// Items with messages that one connection may have in the channel.
-const READS: usize = 2;
-/// Items of one connection in the channel: Open, messages, the end.
-const SLOTS: usize = READS + 2;
-/// The last one to leave says that the server has stopped, and so does the shutdown that does not
-/// wait any longer.
-const STOPS: usize = 2;
+/// What an item costs beside its messages' bytes.
+const ITEM: usize = 64;
 
 pub(crate) enum Item {
     Open(Connection),
@@ -59,7 +55,7 @@ impl Messages {
 
     /// Bytes they cost while they wait.
     pub fn cost(&self) -> usize {
-        match self {
+        ITEM + match self {
             Messages::One(message) => message.as_ref().map_or(0, Message::len),
             Messages::Many(batch) => {
                 batch.text.len() + batch.binary.len() + size_of_val(&*batch.ends)
@@ -171,13 +167,14 @@ impl Batch {
 /// What one connection has in the channel.
 #[derive(Default)]
 pub(crate) struct Account {
-    reads: AtomicUsize,
-    bytes: AtomicUsize,
+    used: AtomicUsize,
     /// Messages found no taker, so those behind them are not taken either: what is taken has no gap.
     cut: AtomicBool,
     /// The application wants nothing more of the connection but its end.
     dismissed: AtomicBool,
     waiting: AtomicBool,
+    /// The connection holds no thread: it does not wait at the gate, but is led.
+    parked: AtomicBool,
     gate: Mutex<()>,
     changed: Condvar,
 }
@@ -188,18 +185,23 @@ impl Account {
         self.waiting.load(SeqCst)
     }
 
-    /// From now on the application takes no message; a reader that waits is let go.
+    /// From now on the connection holds no thread, or has one again.
+    pub fn set_parked(&self, parked: bool) {
+        self.parked.store(parked, SeqCst);
+    }
+
+    /// From now on the application takes no message.
     pub fn dismiss(&self) {
         // fault: a reader is woken before its connection is dismissed
         self.dismissed.store(true, SeqCst);
-        self.wake();
     }
 
     pub fn is_dismissed(&self) -> bool {
         self.dismissed.load(SeqCst)
     }
 
-    fn wake(&self) {
+    /// Has a reader that waits at the gate look again.
+    pub fn wake(&self) {
         if self.is_waiting() {
             // fault: a reader is woken without the gate
             drop(lock(&self.gate));
@@ -212,6 +214,10 @@ pub(crate) struct Inbox {
     sender: Sender<Item>,
     receiver: Receiver<Item>,
     doorbell: Doorbell,
+    /// Where connections without a thread are told that they have credit again.
+    mailbox: Arc<Mailbox<Mail>>,
+    /// The application leads, and sleeps where the mailbox wakes it.
+    leads: AtomicBool,
     total: usize,
     per_connection: usize,
     /// Bytes of messages in the channel.
@@ -243,17 +249,14 @@ enum NoTaker {
 }
 
 impl Inbox {
-    pub fn new(limits: &Limits) -> Self {
-        let (sender, receiver) = bounded(
-            limits
-                .max_connections
-                .saturating_mul(SLOTS)
-                .saturating_add(STOPS),
-        );
+    pub fn new(limits: &Limits, mailbox: Arc<Mailbox<Mail>>) -> Self {
+        let (sender, receiver) = unbounded();
         Inbox {
             sender,
             receiver,
             doorbell: Doorbell::default(),
+            mailbox,
+            leads: AtomicBool::new(false),
             total: limits.inbound_total,
             per_connection: limits.inbound_per_connection,
             used: AtomicUsize::new(0),
@@ -275,32 +278,128 @@ impl Inbox {
         self.receiver.try_recv().ok()
     }
 
-    /// Takes an item; sleeps until there is one, at most until the deadline.
-    pub fn wait(&self, deadline: Option<Instant>) -> Option<Item> {
-        self.doorbell.wait(deadline, || self.take())
+    /// Takes an item; sleeps until there is one, at most until the deadline or until `free` says that nobody leads.
+    pub fn wait(&self, deadline: Option<Instant>, free: impl Fn() -> bool) -> Option<Item> {
+        let look = || match self.take() {
+            Some(item) => Some(Some(item)),
+            None => free().then_some(None),
+        };
+        self.doorbell.wait(deadline, look).flatten()
+    }
+
+    /// The application leads, and is about to sleep, or sleeps no longer; true if there is nothing to take.
+    pub fn set_leading(&self, leads: bool) -> bool {
+        self.leads.store(leads, SeqCst);
+        self.is_empty()
+    }
+
+    /// Wakes the application, wherever it sleeps. To be called behind what it is to find.
+    pub fn ring(&self) {
+        match self.leads.load(SeqCst) {
+            true => self.mailbox.wake(),
+            // fault: nobody rings
+            false => self.doorbell.ring(),
+        }
+    }
+
+    /// For a connection without a thread: whether it may be read from. If not, it is resumed when it may.
+    pub fn has_credit(&self, connection: &Connection) -> bool {
+        let account = connection.account();
+        let may_read =
+            || account.is_dismissed() || self.discarding.load(SeqCst) || self.room(account).is_ok();
+        if may_read() {
+            return true;
+        }
+        account.waiting.store(true, SeqCst);
+        if matches!(self.room(account), Err(Short::Common)) {
+            self.stand_in_line(connection);
+        }
+        // Room that was made before it said that it waits would resume nobody.
+        let found = may_read();
+        if found {
+            account.waiting.store(false, SeqCst);
+        }
+        found
+    }
+
+    /// For a connection without a thread: true if the application is done with its messages. If not, it is resumed
+    /// then.
+    pub fn is_taken(&self, connection: &Connection) -> bool {
+        let account = connection.account();
+        let taken = || {
+            account.used.load(SeqCst) == 0 || account.is_dismissed() || self.discarding.load(SeqCst)
+        };
+        if taken() {
+            return true;
+        }
+        account.waiting.store(true, SeqCst);
+        taken()
+    }
+
+    fn room(&self, account: &Account) -> Result<(), Short> {
+        let full = |used: usize, bound: usize| used > 0 && used >= bound;
+        if full(account.used.load(SeqCst), self.per_connection) {
+            return Err(Short::Own);
+        }
+        match full(self.used(), self.total) {
+            true => Err(Short::Common),
+            false => Ok(()),
+        }
+    }
+
+    /// Puts in what a connection without a thread gave.
+    pub fn put_read(&self, item: Item) {
+        if let Some(item) = self.count_in(item) {
+            self.send(item);
+        }
+    }
+
+    /// Counts what a connection without a thread gave as put in; `None` if it finds no taker.
+    pub fn count_in(&self, item: Item) -> Option<Item> {
+        if let Item::Messages(connection, messages) = &item {
+            let account = connection.account();
+            if account.is_dismissed() {
+                return None;
+            }
+            let full = self.discarding.load(SeqCst) && self.room(account).is_err();
+            if full || account.cut.load(SeqCst) {
+                account.cut.store(true, SeqCst);
+                self.discarded.fetch_add(messages.left(), SeqCst);
+                return None;
+            }
+            let cost = messages.cost();
+            self.used.fetch_add(cost, SeqCst);
+            account.used.fetch_add(cost, SeqCst);
+        }
+        self.count(&item);
+        Some(item)
+    }
+
+    fn count(&self, item: &Item) {
+        self.events_put.fetch_add(events_of(item), SeqCst);
+        match item {
+            Item::Open(_) => _ = self.open.fetch_add(1, SeqCst),
+            Item::End(..) => _ = self.open.fetch_sub(1, SeqCst),
+            Item::Messages(..) | Item::Stopped => {}
+        }
+    }
+
+    fn send(&self, item: Item) {
+        let sent = self.sender.send(item);
+        self.ring();
+        if sent.is_err() {
+            log_line!(Error, "an event found no channel: this is a bug of wshub");
+        }
     }
 
     pub fn used(&self) -> usize {
         self.used.load(SeqCst)
     }
 
-    /// Puts an item in that has its slot.
+    /// Puts an item in that needs no credit, or has it.
     pub fn put(&self, item: Item) {
-        self.events_put.fetch_add(events_of(&item), SeqCst);
-        match item {
-            Item::Open(_) => _ = self.open.fetch_add(1, SeqCst),
-            Item::End(..) => _ = self.open.fetch_sub(1, SeqCst),
-            Item::Messages(..) | Item::Stopped => {}
-        }
-        let put = self.sender.try_send(item);
-        // fault: nobody rings
-        self.doorbell.ring();
-        if put.is_err() {
-            log_line!(
-                Error,
-                "an event found its reserved slot taken: this is a bug of wshub"
-            );
-        }
+        self.count(&item);
+        self.send(item);
     }
 
     /// Puts messages in, waiting for credit. While the server goes down they find no taker: they are
@@ -332,17 +431,15 @@ impl Inbox {
     }
 
     fn take_credit(&self, account: &Account, cost: usize) -> Result<(), Short> {
-        let reads = account.reads.load(SeqCst);
-        if reads >= READS || (reads > 0 && account.bytes.load(SeqCst) + cost > self.per_connection)
-        {
+        let own = account.used.load(SeqCst);
+        if own > 0 && own + cost > self.per_connection {
             return Err(Short::Own);
         }
         let fits = |used: usize| (used == 0 || used + cost <= self.total).then_some(used + cost);
         self.used
             .fetch_update(SeqCst, SeqCst, fits)
             .map_err(|_| Short::Common)?;
-        account.reads.fetch_add(1, SeqCst);
-        account.bytes.fetch_add(cost, SeqCst);
+        account.used.fetch_add(cost, SeqCst);
         Ok(())
     }
 
@@ -399,7 +496,7 @@ impl Inbox {
         let account = connection.account();
         let mut gate = lock(&account.gate);
         account.waiting.store(true, SeqCst);
-        while account.reads.load(SeqCst) > 0
+        while account.used.load(SeqCst) > 0
             && !account.is_dismissed()
             && !self.discarding.load(SeqCst)
         {
@@ -426,13 +523,24 @@ impl Inbox {
     /// The application has seen the messages of an item: gives their credit back.
     pub fn give_back(&self, connection: &Connection, cost: usize) {
         let account = connection.account();
-        account.bytes.fetch_sub(cost, SeqCst);
-        account.reads.fetch_sub(1, SeqCst);
+        account.used.fetch_sub(cost, SeqCst);
         self.used.fetch_sub(cost, SeqCst);
         // fault: credit comes back and does not wake its reader
-        account.wake();
+        self.resume(connection);
         // fault: credit comes back and wakes nobody in line
         self.wake_next();
+    }
+
+    /// A reader that waits for the application is to look again.
+    fn resume(&self, connection: &Connection) {
+        let account = connection.account();
+        if !account.parked.load(SeqCst) {
+            account.wake();
+        } else if let Some(token) = connection.outbox().token() {
+            if account.waiting.swap(false, SeqCst) {
+                self.mailbox.put(|mail| mail.resumed.push(token));
+            }
+        }
     }
 
     fn wake_next(&self) {
@@ -440,7 +548,7 @@ impl Inbox {
         if used == 0 || used < self.total {
             let next = lock(&self.short).pop_front();
             if let Some(next) = next {
-                next.account().wake();
+                self.resume(&next);
             }
         }
     }
@@ -451,7 +559,7 @@ impl Inbox {
         // fault: readers are looked for before the flag is set
         self.discarding.store(true, SeqCst);
         for connection in everyone() {
-            connection.account().wake();
+            self.resume(&connection);
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod hooks;
 mod http;
 pub(crate) mod hub;
 pub(crate) mod inbox;
+pub(crate) mod leader;
 mod listen;
 mod memory_group;
 mod opening;

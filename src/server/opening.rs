@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::connection;
 use super::driver::Driver;
 use super::http;
-use super::hub::{Hub, Stage};
+use super::hub::{Hub, Serving, Stage};
 use super::secure::{Secured, dismiss, secure};
 use super::upgrade::{self, NoRequest, Upgrade};
 use crate::clock;
@@ -26,15 +26,15 @@ use crate::transport::{self, How, LINGER, Transport};
 
 /// Serves a stream from its first byte to its end.
 pub(crate) fn serve(
-    hub: &Arc<Hub>,
+    serving: Serving,
     id: u64,
     transport: Arc<dyn Transport>,
     peer: Option<SocketAddr>,
 ) {
-    let driver = open_or_refuse(hub, id, &transport, peer);
+    let driver = open_or_refuse(&serving.0, id, &transport, peer);
     drop(transport);
     if let Some(driver) = driver {
-        connection::run(hub, driver);
+        connection::run(serving, driver);
     }
 }
 
@@ -202,7 +202,7 @@ fn driver(
     let collector = hub.handler.is_none().then(|| hub.collector.clone());
     let outbox = Outbox::new(
         transport.clone(),
-        hub.drain.clone(),
+        hub.lead.calls().clone(),
         hub.counters.clone(),
         collector,
         hub.bounds(),

@@ -60,7 +60,7 @@ impl<'a> Session<'a> {
             ended,
             write_timeout: hub.limits.write_timeout,
             more: false,
-            collector: Collector::new(hub.drain.clone()),
+            collector: Collector::new(hub.lead.calls().clone()),
             owes_flush: false,
             messages: 0,
             bytes: 0,
@@ -94,7 +94,8 @@ impl<'a> Session<'a> {
                 self.driver.fill()
             });
             if let Err(end) = filled {
-                let (error, close) = self.driver.finish(end);
+                let told = self.driver.close(&end);
+                let (error, close) = self.driver.conclude(end, told);
                 let line = end_line(&self.driver.connection, error.as_ref(), &close);
                 *self.ended = Some(close);
                 log_end(self.driver, line);

@@ -5,7 +5,6 @@ mod client;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -15,7 +14,7 @@ use crate::handshake::Request;
 use crate::limits::Limits;
 use crate::lock::lock;
 use crate::message::Message;
-use crate::outbox::drain::Drain;
+use crate::outbox::calls::Calls;
 use crate::outbox::{Bounds, Outbox, Overflow};
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
@@ -51,7 +50,7 @@ pub fn connection(request: Request) -> (Connection, Sent) {
     let limits = Limits::default();
     let outbox = Outbox::new(
         transport.clone(),
-        Drain::unattended(),
+        Calls::new(None),
         Arc::new(Counters::default()),
         None,
         Bounds::new(&limits, Overflow::default()),
@@ -158,9 +157,7 @@ impl Transport for Recorder {
         Ok(())
     }
 
-    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
-        None
-    }
+    fn wake_when_writable(&self, _: &Waker) {}
 
     fn shutdown(&self, _: How) {}
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use super::{Tls, refusal};
 use crate::handshake::Refusal;
 use crate::limits::YEAR;
 use crate::server::dismiss;
-use crate::transport::{self, Guarded, How, TlsTransport, Transport, Waker};
+use crate::transport::{self, Guarded, How, Source, TlsTransport, Transport, Waker};
 use crate::websocket::HandshakeError;
 
 impl Tls {
@@ -146,8 +145,16 @@ impl Transport for TlsStream {
         self.transport.wait_writable(deadline)
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-        self.transport.poll_writable(waker)
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.transport.wake_when_writable(waker);
+    }
+
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.transport.try_read(buffer)
+    }
+
+    fn source(&self) -> Option<Source<'_>> {
+        self.transport.source()
     }
 
     fn shutdown(&self, how: How) {

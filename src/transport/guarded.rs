@@ -3,12 +3,11 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Instant;
 
-use super::{How, Transport, Waker};
+use super::{How, Source, Transport, Waker};
 
 pub(crate) struct Guarded<T> {
     transport: T,
@@ -55,6 +54,10 @@ impl<T: Transport> Transport for Guarded<T> {
         .map(|read| read.min(room))
     }
 
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.ask_io(|transport| transport.try_read(buffer))
+    }
+
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.ask_io(|transport| transport.try_write(buffers))?;
         let offered = buffers.iter().map(|buffer| buffer.len()).sum();
@@ -67,13 +70,16 @@ impl<T: Transport> Transport for Guarded<T> {
         })
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-        self.ask(|transport| transport.poll_writable(waker))
-            .unwrap_or_else(|| {
-                // There is something to find out: writing fails.
-                waker.wake();
-                None
-            })
+    fn wake_when_writable(&self, waker: &Waker) {
+        let asked = self.ask(|transport| transport.wake_when_writable(waker));
+        if asked.is_none() {
+            // There is something to find out: writing fails.
+            waker.wake();
+        }
+    }
+
+    fn source(&self) -> Option<Source<'_>> {
+        self.ask(T::source).flatten()
     }
 
     fn shutdown(&self, how: How) {

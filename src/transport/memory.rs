@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -180,14 +179,13 @@ impl Transport for Duplex {
             .map(drop)
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
+    fn wake_when_writable(&self, waker: &Waker) {
         let mut state = lock(&self.outgoing.state);
         if Pipe::is_writable(&state) {
             waker.wake();
         } else {
             state.waker = Some(waker.clone());
         }
-        None
     }
 
     fn shutdown(&self, how: How) {

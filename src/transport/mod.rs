@@ -8,11 +8,9 @@ mod tls;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
-use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use crate::poller::{Source, Waker};
 pub(crate) use guarded::Guarded;
 pub use memory::{Duplex, duplex};
 pub(crate) use tcp::TcpTransport;
@@ -32,10 +30,9 @@ pub(crate) use tls::{BUFFERS as TLS_BUFFERS, HandshakeError, TlsTransport};
 /// ```
 /// use std::io::{self, IoSlice};
 /// use std::net::{SocketAddr, TcpStream};
-/// use std::os::fd::BorrowedFd;
 /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// use std::time::Instant;
-/// use wshub::{How, Transport, Waker};
+/// use wshub::{How, Source, Transport, Waker};
 ///
 /// /// TCP that counts the bytes which peers sent.
 /// struct Counted {
@@ -58,8 +55,12 @@ pub(crate) use tls::{BUFFERS as TLS_BUFFERS, HandshakeError, TlsTransport};
 ///         self.stream.wait_writable(deadline)
 ///     }
 ///
-///     fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-///         self.stream.poll_writable(waker)
+///     fn wake_when_writable(&self, waker: &Waker) {
+///         self.stream.wake_when_writable(waker);
+///     }
+///
+///     fn source(&self) -> Option<Source<'_>> {
+///         self.stream.source()
 ///     }
 ///
 ///     fn shutdown(&self, how: How) {
@@ -77,6 +78,18 @@ pub trait Transport: Send + Sync + 'static {
     /// passed it takes what is there: behind a read that filled its room the server asks so for the rest.
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize>;
 
+    /// Takes what is there without blocking; [`io::ErrorKind::WouldBlock`] when nothing is,
+    /// [`io::ErrorKind::Interrupted`] to be asked again. As it stands here it is a [`read`](Transport::read) whose
+    /// deadline has passed.
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.read(buffer, Some(Instant::now())) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            done => done,
+        }
+    }
+
     /// Writes what fits without blocking; [`io::ErrorKind::WouldBlock`] when nothing does, 0 when the
     /// stream takes nothing more, ever.
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
@@ -84,11 +97,16 @@ pub trait Transport: Send + Sync + 'static {
     /// Blocks until [`try_write`](Transport::try_write) would do something, be it to fail.
     fn wait_writable(&self, deadline: Instant) -> io::Result<()>;
 
-    /// How wshub's drain helper learns that writing is possible again after
-    /// [`try_write`](Transport::try_write) refused: by polling the descriptor that is returned, or,
-    /// where there is none, by `waker`, which the transport keeps and wakes once as soon as there is
-    /// room (at once if there is already) or the transport is shut down.
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>>;
+    /// Asked for where there is no [`source`](Transport::source), after [`try_write`](Transport::try_write) has refused:
+    /// the stream keeps the waker, and wakes it once as soon as there is room (at once if there is already) or it is
+    /// shut down.
+    fn wake_when_writable(&self, waker: &Waker);
+
+    /// What the system watches for this stream. With a source an open connection of a server that gives events holds no
+    /// thread: it is read from when the source is readable. Without one, the default, it keeps a thread of its own.
+    fn source(&self) -> Option<Source<'_>> {
+        None
+    }
 
     /// Ends one or both directions; never blocks. Errors do not matter: the stream is dead then.
     fn shutdown(&self, how: How);
@@ -108,32 +126,6 @@ pub enum How {
     Both,
     /// Both at once, what was written and not yet sent is thrown away (TCP: RST).
     Reset,
-}
-
-/// Wakes a thread that sleeps in poll(2). Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Waker(Arc<UnixStream>);
-
-impl Waker {
-    /// The waker and the end that the sleeper polls for reading.
-    pub(crate) fn pair() -> io::Result<(Waker, UnixStream)> {
-        let (wake, sleep) = UnixStream::pair()?;
-        wake.set_nonblocking(true)?;
-        sleep.set_nonblocking(true)?;
-        Ok((Waker(Arc::new(wake)), sleep))
-    }
-
-    /// Wakes the sleeper; never blocks.
-    pub fn wake(&self) {
-        // A full socket buffer means that the sleeper has a wake-up waiting already.
-        let _ = rustix::net::send(&*self.0, &[1], tcp::NEVER_BLOCK);
-    }
-}
-
-/// Takes all wake-ups that have come.
-pub(crate) fn clear_wake_ups(sleep: &UnixStream) {
-    let mut bytes = [0; 64];
-    while matches!(io::Read::read(&mut &*sleep, &mut bytes), Ok(n) if n == bytes.len()) {}
 }
 
 /// Writes all of `bytes`, waiting for the peer where it must.

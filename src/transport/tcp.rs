@@ -2,7 +2,6 @@
 
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg, sockopt};
 
-use super::{How, Transport, Waker};
+use super::{How, Source, Transport, Waker};
 
 /// Writes at once or not at all, and without a signal when the peer is gone (the process may be a
 /// C program that leaves SIGPIPE deadly).
@@ -76,10 +75,11 @@ impl TcpTransport {
 
     /// Behind the deadline: takes what is there.
     fn read_at_once(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match recv(&self.stream, buffer, RecvFlags::DONTWAIT) {
-            Ok((read, _)) => Ok(read),
-            Err(Errno::AGAIN) => Err(io::ErrorKind::TimedOut.into()),
-            Err(error) => Err(error.into()),
+        match self.try_read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(io::ErrorKind::TimedOut.into())
+            }
+            done => done,
         }
     }
 }
@@ -102,6 +102,10 @@ impl Transport for TcpTransport {
         }
     }
 
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.try_read(buffer)
+    }
+
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         self.stream.try_write(buffers)
     }
@@ -110,8 +114,12 @@ impl Transport for TcpTransport {
         self.stream.wait_writable(deadline)
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-        self.stream.poll_writable(waker)
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.stream.wake_when_writable(waker);
+    }
+
+    fn source(&self) -> Option<Source<'_>> {
+        Some(Source::from(&self.stream))
     }
 
     fn shutdown(&self, how: How) {
@@ -138,6 +146,10 @@ impl Transport for TcpStream {
         }
     }
 
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(recv(self, buffer, RecvFlags::DONTWAIT)?.0)
+    }
+
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         Ok(match buffers {
             [one] => send(self, one, NEVER_BLOCK)?,
@@ -154,8 +166,11 @@ impl Transport for TcpStream {
         wait_for(self, PollFlags::OUT, Some(deadline))
     }
 
-    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
-        Some(self.as_fd())
+    /// Never asked for: the system says when there is room.
+    fn wake_when_writable(&self, _: &Waker) {}
+
+    fn source(&self) -> Option<Source<'_>> {
+        Some(Source::from(self))
     }
 
     fn shutdown(&self, how: How) {

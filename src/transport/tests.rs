@@ -21,9 +21,7 @@ impl Transport for Stubborn {
         }
     }
 
-    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
-        None
-    }
+    fn wake_when_writable(&self, _: &Waker) {}
 
     fn shutdown(&self, _: How) {}
 

@@ -5,7 +5,6 @@ use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -16,7 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use rustls::{Connection, ServerConfig, ServerConnection};
 
-use super::{How, Transport, Waker};
+use super::{How, Source, Transport, Waker};
 use crate::handshake::request::asks_for_head;
 use crate::lock::lock;
 
@@ -78,14 +77,14 @@ impl Raw {
     /// Reads, when everything was taken. A read that fills its room makes the next one's larger. The
     /// room stays, however short the reads that follow (the end of a long message is one), until
     /// nothing comes by the deadline, which is soon where the reader holds memory for nothing, too.
-    fn fill(&mut self, below: &dyn Transport, deadline: Option<Instant>) -> io::Result<usize> {
+    fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         let full = self.end == self.bytes.len();
         self.clear();
         if full {
             let room = (2 * self.bytes.len()).clamp(*READ.start(), *READ.end());
             self.bytes.resize(room, 0);
         }
-        let read = super::read(below, &mut self.bytes, deadline);
+        let read = read(&mut self.bytes);
         match read {
             Ok(read) => self.end = read.min(self.bytes.len()),
             Err(_) => *self = Raw::default(),
@@ -164,7 +163,7 @@ impl TlsTransport {
                 super::wait_writable(&*self.below, deadline)?;
                 continue;
             }
-            let filled = raw.fill(&*self.below, Some(deadline));
+            let filled = raw.fill(|room| super::read(&*self.below, room, Some(deadline)));
             let plain = {
                 let mut session = lock(&self.session);
                 session.raw = raw;
@@ -322,6 +321,31 @@ impl Session {
     }
 }
 
+impl TlsTransport {
+    /// Plaintext that is there; `None` when there was none, and one `read` from below has brought more.
+    fn read_some(
+        &self,
+        buffer: &mut [u8],
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<Option<usize>> {
+        let mut raw = {
+            let mut session = lock(&self.session);
+            if let Some(read) = session.decrypt(buffer, &*self.below)? {
+                return Ok(Some(read));
+            }
+            std::mem::take(&mut session.raw)
+        };
+        let filled = raw.fill(read);
+        lock(&self.session).raw = raw;
+        match filled? {
+            0 if self.read_ended.load(Ordering::Acquire) => Ok(Some(0)),
+            // RFC 8446 section 6.1: without close_notify the end may be an attacker's.
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(None),
+        }
+    }
+}
+
 /// `buffers` without the first `count` bytes.
 fn skip<'a>(buffers: &'a [IoSlice<'a>], mut count: usize) -> Vec<IoSlice<'a>> {
     let rest = buffers.iter().map(|buffer| {
@@ -335,24 +359,22 @@ fn skip<'a>(buffers: &'a [IoSlice<'a>], mut count: usize) -> Vec<IoSlice<'a>> {
 impl Transport for TlsTransport {
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
         loop {
-            let mut raw = {
-                let mut session = lock(&self.session);
-                if let Some(read) = session.decrypt(buffer, &*self.below)? {
-                    return Ok(read);
-                }
-                std::mem::take(&mut session.raw)
-            };
-            let filled = raw.fill(&*self.below, deadline);
-            let mut session = lock(&self.session);
-            session.raw = raw;
-            match filled {
-                Ok(0) if self.read_ended.load(Ordering::Acquire) => return Ok(0),
-                // RFC 8446 section 6.1: without close_notify the end may be an attacker's.
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-                Err(error) => return Err(error),
+            let read = |room: &mut [u8]| super::read(&*self.below, room, deadline);
+            if let Some(read) = self.read_some(buffer, read)? {
+                return Ok(read);
             }
         }
+    }
+
+    /// Records without data are read past, but not for ever: others wait for their turn.
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        const READS: usize = 4;
+        for _ in 0..READS {
+            if let Some(read) = self.read_some(buffer, |room| self.below.try_read(room))? {
+                return Ok(read);
+            }
+        }
+        Err(io::ErrorKind::Interrupted.into())
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -363,8 +385,12 @@ impl Transport for TlsTransport {
         self.below.wait_writable(deadline)
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-        self.below.poll_writable(waker)
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.below.wake_when_writable(waker);
+    }
+
+    fn source(&self) -> Option<Source<'_>> {
+        self.below.source().map(Source::buffered)
     }
 
     fn shutdown(&self, how: How) {

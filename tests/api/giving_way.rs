@@ -3,7 +3,6 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -65,8 +64,8 @@ impl Transport for Told {
         Transport::read(&self.stream, &mut [0], Some(deadline)).map(drop)
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-        self.stream.poll_writable(waker)
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.stream.wake_when_writable(waker);
     }
 
     fn shutdown(&self, how: How) {

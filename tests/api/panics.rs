@@ -2,7 +2,6 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::time::Instant;
@@ -24,7 +23,7 @@ struct Mines(Arc<AtomicU8>);
 const READ: u8 = 1;
 const TRY_WRITE: u8 = 2;
 const WAIT_WRITABLE: u8 = 4;
-const POLL_WRITABLE: u8 = 8;
+const WAKE_WHEN_WRITABLE: u8 = 8;
 const SHUTDOWN: u8 = 16;
 const PEER_ADDR: u8 = 32;
 
@@ -67,9 +66,9 @@ impl Transport for Mined {
         self.stream.wait_writable(deadline)
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-        self.mines.step(POLL_WRITABLE);
-        self.stream.poll_writable(waker)
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.mines.step(WAKE_WHEN_WRITABLE);
+        self.stream.wake_when_writable(waker);
     }
 
     fn shutdown(&self, how: How) {
@@ -192,7 +191,7 @@ fn b12_a_stream_that_panics_when_it_is_to_be_watched_costs_its_own_connection() 
     let (mined, mines, peer) = mined();
     let client = attach(&server, mined, peer);
     let connection = opened(&mut events);
-    mines.arm(POLL_WRITABLE | SHUTDOWN);
+    mines.arm(WAKE_WHEN_WRITABLE | SHUTDOWN);
     connection.send(vec![0; 500_000]).unwrap();
     wait_until("the helper gives it up", || {
         connection.send("more").is_err()

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
-use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
@@ -72,8 +71,8 @@ impl Transport for Gated {
         self.inner.wait_writable(deadline)
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-        self.inner.poll_writable(waker)
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.inner.wake_when_writable(waker);
     }
 
     fn shutdown(&self, how: How) {
@@ -127,8 +126,8 @@ impl Transport for Stubborn {
         self.inner.wait_writable(deadline)
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-        self.inner.poll_writable(waker)
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.inner.wake_when_writable(waker);
     }
 
     fn shutdown(&self, how: How) {

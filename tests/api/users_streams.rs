@@ -2,7 +2,6 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -62,8 +61,8 @@ impl Transport for Played {
         self.stream.wait_writable(deadline)
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-        self.stream.poll_writable(waker)
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.stream.wake_when_writable(waker);
     }
 
     fn shutdown(&self, how: How) {

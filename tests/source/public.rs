@@ -6,8 +6,11 @@ use crate::files::sources;
 
 /// Types of the language and of std.
 const KNOWN: &[&str] = &[
+    "BorrowedFd",
     "Infallible",
     "String",
+    "TcpListener",
+    "TcpStream",
     "Vec",
     "io::Error",
     "str",
@@ -35,6 +38,10 @@ fn conversion(line: &str) -> Option<(&str, &str)> {
     let (from, rest) = rest.split_once("> for ")?;
     let bare = |name: &'_ str| -> usize { name.find(['<', ';', ' ']).unwrap_or(name.len()) };
     let from = from.trim_start_matches(['&', '[']);
+    let from = match from.strip_prefix('\'') {
+        Some(borrowed) => borrowed.split_once(' ')?.1,
+        None => from,
+    };
     Some((&from[..bare(from)], &rest[..bare(rest)]))
 }
 

@@ -18,6 +18,7 @@ const ROOMS: &[&str] = &[
     "deflate",
     "message",
     "error",
+    "poller",
     "transport",
     "patience",
     "read_buffer",

@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -171,14 +170,11 @@ impl Transport for Faulty {
         }
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
+    fn wake_when_writable(&self, waker: &Waker) {
         match self.turn().0 {
-            Some(Fault::Error(ErrorKind::WouldBlock | ErrorKind::Interrupted)) => {
-                waker.wake();
-                None
-            }
-            Some(_) => None,
-            None => self.inner.poll_writable(waker),
+            Some(Fault::Error(ErrorKind::WouldBlock | ErrorKind::Interrupted)) => waker.wake(),
+            Some(_) => {}
+            None => self.inner.wake_when_writable(waker),
         }
     }
 

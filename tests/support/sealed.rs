@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -129,8 +128,8 @@ impl Transport for Sealed {
         self.stream.wait_writable(deadline)
     }
 
-    fn poll_writable(&self, waker: &Waker) -> Option<BorrowedFd<'_>> {
-        self.stream.poll_writable(waker)
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.stream.wake_when_writable(waker);
     }
 
     fn shutdown(&self, how: How) {

@@ -40,16 +40,16 @@ fn collected_frames_leave_at_64_kib() {
 }
 
 #[test]
-fn the_helper_flushes_what_is_collected_for_2_ms() {
-    let drain = Drain::without_helper();
+fn what_is_collected_is_flushed_after_2_ms() {
+    let calls = Calls::new(None);
     let script = Script::new(&[ALL, ALL], 0);
-    let rig = rig_with(&drain, script, bounds(Overflow::Disconnect, 10));
+    let rig = rig_with(&calls, script, bounds(Overflow::Disconnect, 10));
     let before = Instant::now();
     rig.collecting(|| {
         rig.send("a").unwrap();
         rig.send("b").unwrap();
     });
-    assert_eq!(drain.take_news().1.len(), 1);
+    assert_eq!(calls.take().collectors.len(), 1);
     let due = rig.collector.service(before).unwrap();
     assert!(due >= before + LATEST && due <= Instant::now() + LATEST);
     assert_eq!(rig.script.calls(), 0, "never early");
@@ -63,7 +63,11 @@ fn the_helper_flushes_what_is_collected_for_2_ms() {
     }
     assert_eq!(looks, IDLE_LOOKS - 1, "and forgets it");
     rig.collecting(|| rig.send("c").unwrap());
-    assert_eq!(drain.take_news().1.len(), 1, "until it hears of it again");
+    assert_eq!(
+        calls.take().collectors.len(),
+        1,
+        "until it hears of it again"
+    );
     let due = rig.collector.service(before).unwrap();
     rig.collector.service(due);
     assert_eq!(rig.script.texts(), ["a", "b", "c"]);

@@ -11,10 +11,10 @@ struct Row {
 
 impl Row {
     fn new() -> Row {
-        let drain = Drain::without_helper();
+        let calls = Calls::new(None);
         let rig = || {
             rig_with(
-                &drain,
+                &calls,
                 Script::new(&[], ALL),
                 bounds(Overflow::Disconnect, 100),
             )
@@ -71,31 +71,4 @@ fn b12_a_panic_amid_a_run_costs_one_connection() {
     });
     row.rigs[0].collector.flush();
     row.assert_one_paid("to all");
-}
-
-#[test]
-fn b12_a_panic_in_a_turn_of_the_helper_costs_one_connection() {
-    let (drain, helper) = Drain::start().unwrap();
-    let rigs = [(); 3].map(|()| {
-        let rig = rig_with(
-            &drain,
-            Script::new(&[3], 0),
-            bounds(Overflow::Disconnect, 100),
-        );
-        rig.send("begun").unwrap();
-        rig
-    });
-    *lock(&rigs[1].script.mined) = true;
-    rigs.iter().for_each(|rig| rig.script.now_takes(ALL));
-    let start = Instant::now();
-    while rigs.iter().any(|rig| rig.outbox.is_stalled()) {
-        assert!(start.elapsed() < AGE, "the helper is gone");
-        drain.wake();
-        std::thread::yield_now();
-    }
-    assert_eq!(rigs[0].script.texts(), ["begun"]);
-    assert_eq!(rigs[1].script.shutdowns(), [How::Reset]);
-    assert_eq!(rigs[2].script.texts(), ["begun"]);
-    drain.stop();
-    helper.join().unwrap();
 }

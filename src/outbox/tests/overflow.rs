@@ -131,7 +131,7 @@ fn control_frames_are_exempt_from_the_bound() {
     }
 }
 
-/// Under `Disconnect` the helper's deadline sees to it.
+/// Under `Disconnect` the deadline decides.
 #[test]
 fn what_waits_for_too_long_is_dropped_by_the_policy() {
     const SHORT: Duration = Duration::from_millis(1);
@@ -143,7 +143,7 @@ fn what_waits_for_too_long_is_dropped_by_the_policy() {
             age: SHORT,
             ..bounds(overflow, 1000)
         };
-        let rig = rig_with(&Drain::without_helper(), Script::new(&[3], 0), bounds);
+        let rig = rig_with(&Calls::new(None), Script::new(&[3], 0), bounds);
         rig.send("begun").unwrap();
         rig.send("waits").unwrap();
         std::thread::sleep(2 * SHORT);
@@ -163,7 +163,7 @@ fn b20_what_waited_for_too_long_is_offered_before_anything_is_dropped_for_it() {
             age: SHORT,
             ..bounds(overflow, 1000)
         };
-        let rig = rig_with(&Drain::without_helper(), Script::new(&[3], 0), bounds);
+        let rig = rig_with(&Calls::new(None), Script::new(&[3], 0), bounds);
         rig.send("begun").unwrap();
         rig.send("waits").unwrap();
         std::thread::sleep(2 * SHORT);

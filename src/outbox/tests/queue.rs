@@ -10,7 +10,7 @@ fn b17_a_message_leaves_at_once_in_one_write() {
         assert_eq!(rig.script.calls(), 1);
         assert_eq!(rig.script.texts(), [text(len)]);
         assert_eq!(rig.outbox.buffered_amount(), 0);
-        assert!(!rig.is_watched(), "the helper has nothing to do");
+        assert!(!rig.is_watched(), "nobody is called");
         assert_eq!(rig.counters.snapshot().messages_out, 1);
         assert_eq!(rig.counters.snapshot().bytes_out, len as u64);
     }
@@ -56,10 +56,10 @@ fn more_frames_than_one_write_holds_leave_in_order() {
 /// its first three writes: whole frames, messages in order, pongs in order, the Close last.
 #[test]
 fn order_is_kept_for_every_split() {
-    let drain = Drain::without_helper();
+    let calls = Calls::new(None);
     let run = |budgets: &[usize], rest: usize| {
         let script = Script::new(budgets, rest);
-        let rig = rig_with(&drain, script, bounds(Overflow::Disconnect, 1000));
+        let rig = rig_with(&calls, script, bounds(Overflow::Disconnect, 1000));
         rig.collecting(|| {
             rig.send("a").unwrap();
             rig.send("b").unwrap();
@@ -143,7 +143,7 @@ fn a_finished_outbox_holds_nothing() {
     assert_eq!(Arc::strong_count(&rig.script), 1, "no descriptor");
     assert_eq!(rig.outbox.buffered_amount(), 0);
     assert_eq!(rig.dropped(), 2);
-    assert!(rig.outbox.has_ended());
+    assert_eq!(rig.outbox.ready_state(), ReadyState::Closed);
     assert_eq!(rig.send("m"), Err(SendErrorKind::Closed));
     assert_eq!(rig.outbox.ping(), Err(SendErrorKind::Closed));
     assert_eq!(rig.outbox.close(None, ""), Err(CloseError::Closed));

@@ -10,11 +10,11 @@ struct Crowd {
 
 impl Crowd {
     fn new(count: usize, script: impl Fn() -> Arc<Script>) -> Crowd {
-        let drain = Drain::without_helper();
-        let collector = Collector::new(drain.clone());
+        let calls = Calls::new(None);
+        let collector = Collector::new(calls.clone());
         let rigs: Vec<Rig> = (0..count)
             .map(|_| {
-                let mut rig = rig_with(&drain, script(), bounds(Overflow::Disconnect, 1000));
+                let mut rig = rig_with(&calls, script(), bounds(Overflow::Disconnect, 1000));
                 rig.adopt(&collector);
                 rig.outbox.join_run();
                 rig
@@ -240,7 +240,7 @@ fn a_long_run_leaves_by_itself() {
     assert_eq!(crowd.rigs[1].script.calls(), 1);
 }
 
-/// The sender broadcasts, the helper flushes, another thread sends to one connection: every stream
+/// The sender broadcasts, whoever leads flushes, another thread sends to one connection: every stream
 /// has the broadcasts in order, and each answer behind the broadcast it answers.
 #[test]
 fn a_run_keeps_its_order_with_threads() {

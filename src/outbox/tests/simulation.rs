@@ -1,7 +1,7 @@
-//! One connection's logic in simulated time: the Outbox, the drain helper's turns, the Receiver and the heartbeat,
+//! One connection's logic in simulated time: the Outbox, the turns of whoever leads, the Receiver and the heartbeat,
 //! driven by one thread from a seed. The same seed is the same run, to the last byte.
 //!
-//! What is real here: every value that decides anything. What is played: the stream, the clock, the helper's thread
+//! What is real here: every value that decides anything. What is played: the stream, the clock, whoever leads
 //! (its turns are taken by hand, sometimes late) and the reader's loop. Threads, locks and wake-ups are not tested
 //! here but in `tests/process/simulation.rs`, where a seed gives the schedule of the peers and the system that of the threads.
 
@@ -9,7 +9,6 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::LazyLock;
 
 use crate::error::SendErrorKind;
@@ -111,9 +110,7 @@ impl Transport for Wire {
         }
     }
 
-    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
-        None
-    }
+    fn wake_when_writable(&self, _: &Waker) {}
 
     fn shutdown(&self, how: How) {
         lock(&self.0).shut.get_or_insert(how);
@@ -214,7 +211,7 @@ struct World {
     random: Random,
     overflow: Overflow,
     wire: Arc<Wire>,
-    drain: Arc<Drain>,
+    calls: Arc<Calls>,
     collector: Arc<Collector>,
     counters: Arc<Counters>,
     outbox: Arc<Outbox>,
@@ -244,8 +241,8 @@ impl World {
             Overflow::DropNewest,
             Overflow::DropOldest,
         ]);
-        let (wire, drain) = (Arc::new(Wire::default()), Drain::without_helper());
-        let collector = Collector::new(drain.clone());
+        let (wire, calls) = (Arc::new(Wire::default()), Calls::new(None));
+        let collector = Collector::new(calls.clone());
         let counters = Arc::<Counters>::default();
         let limits = Limits {
             outbound_per_connection: Some(BYTES),
@@ -255,7 +252,7 @@ impl World {
         let bounds = Bounds::new(&limits, overflow);
         let outbox = Outbox::new(
             wire.clone(),
-            drain.clone(),
+            calls.clone(),
             counters.clone(),
             Some(collector.clone()),
             bounds,
@@ -277,7 +274,7 @@ impl World {
             random,
             overflow,
             wire,
-            drain,
+            calls,
             collector,
             counters,
             outbox,
@@ -554,7 +551,8 @@ impl World {
     }
 
     fn helper_is_told(&mut self) {
-        let (outboxes, collectors) = self.drain.take_news();
+        let called = self.calls.take();
+        let (outboxes, collectors) = (called.outboxes, called.collectors);
         self.collector_watched |= !collectors.is_empty();
         if !outboxes.is_empty() {
             self.service();
@@ -623,7 +621,7 @@ impl World {
         assert!(queue.kept.message_bytes() <= BYTES || queue.kept.messages() <= most);
         assert!(queue.collected.len() < COLLECT);
         // Nothing that waits is forgotten: the helper has it, or has word of it.
-        let told = self.drain.has_news();
+        let told = !self.calls.is_empty();
         let helper = self.helper.as_ref();
         if !queue.kept.is_empty() && !queue.cut {
             assert!(told || helper.is_some_and(|pending| pending.wants_write));
@@ -680,7 +678,7 @@ impl World {
         assert!(self.outbox.close(None, "").is_err());
         self.collector.flush();
         self.helper = None;
-        drop(self.drain.take_news());
+        drop(self.calls.take());
         assert_eq!(Arc::strong_count(&self.wire), 1, "the stream is let go");
     }
 }

@@ -5,27 +5,19 @@ use super::*;
 #[test]
 fn a_sender_that_waits_is_not_bounded_and_leaves_when_all_is_written() {
     let script = Script::new(&[1, 7, 0, 100], ALL);
-    let rig = rig_with(
-        &Drain::without_helper(),
-        script,
-        bounds(Overflow::Disconnect, 10),
-    );
+    let rig = rig_with(&Calls::new(None), script, bounds(Overflow::Disconnect, 10));
     for text in [text(50), text(60)] {
         rig.outbox.send_blocking(text.into(), true).unwrap();
         assert_eq!(rig.outbox.buffered_amount(), 0);
     }
     assert_eq!(rig.script.texts(), [text(50), text(60)]);
-    assert!(!rig.is_watched(), "it needs no helper");
+    assert!(!rig.is_watched(), "nobody is called");
 }
 
 #[test]
 fn a_sender_that_waits_bypasses_the_bound_behind_what_others_sent() {
     let script = Script::new(&[1, 0, 0], ALL);
-    let rig = rig_with(
-        &Drain::without_helper(),
-        script,
-        bounds(Overflow::Disconnect, 60),
-    );
+    let rig = rig_with(&Calls::new(None), script, bounds(Overflow::Disconnect, 60));
     rig.send(&text(50)).unwrap();
     rig.outbox.send_blocking(text(60).into(), true).unwrap();
     assert_eq!(rig.script.texts(), [text(50), text(60)]);
@@ -46,7 +38,7 @@ fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
         age: SHORT,
         ..bounds(Overflow::DropOldest, 1000)
     };
-    let rig = rig_with(&Drain::without_helper(), Script::new(&[3], 0), bounds);
+    let rig = rig_with(&Calls::new(None), Script::new(&[3], 0), bounds);
     let before = Instant::now();
     rig.outbox.send_blocking("taken".into(), true).unwrap();
     assert!(before.elapsed() >= SHORT, "never early");
@@ -60,11 +52,11 @@ fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
 #[test]
 fn what_a_handler_collected_is_not_bounded() {
     for overflow in EVERY_POLICY {
-        let drain = Drain::without_helper();
-        let (script, collector) = (Script::new(&[], 0), Collector::new(drain.clone()));
+        let calls = Calls::new(None);
+        let (script, collector) = (Script::new(&[], 0), Collector::new(calls.clone()));
         let outbox = Outbox::new(
             script.clone(),
-            drain,
+            calls,
             Arc::default(),
             None,
             bounds(overflow, 10),
@@ -85,7 +77,7 @@ fn what_a_handler_collected_is_not_bounded() {
 }
 
 #[test]
-fn a_close_by_the_thread_that_ends_the_connection_does_not_wake_the_helper() {
+fn a_close_by_the_thread_that_ends_the_connection_calls_nobody() {
     let rig = rig(Overflow::Disconnect, 1000, &[ALL, ALL]);
     rig.collecting(|| rig.send("collected")).unwrap();
     let closed = rig.outbox.close_blocking(

@@ -1,4 +1,4 @@
-//! The drain helper's turns, and the deadlines it sees to.
+//! What whoever leads does with an Outbox, and the deadlines that run there.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn b03_past_the_deadline_a_partial_frame_ends_in_a_reset() {
     assert_eq!(rig.outbox.failure(), Some(Failure::SlowConsumer));
 }
 
-/// Its thread may wait for the application and see the reset much later: the helper must not turn
+/// Its thread may wait for the application and see the reset much later: whoever leads must not turn
 /// in circles meanwhile.
 #[test]
 fn b05_after_the_reset_nothing_is_due() {
@@ -58,7 +58,7 @@ fn an_unanswered_close_ends_the_stream_at_its_deadline() {
     let before = Instant::now();
     let rig = rig(Overflow::DropOldest, 1000, &[ALL]);
     rig.outbox.close(Some(CloseCode::NORMAL), "").unwrap();
-    assert!(rig.is_watched(), "the helper sees to the deadline");
+    assert!(rig.is_watched(), "somebody keeps the deadline");
     rig.service_at(before + CLOSE_TIMEOUT - Duration::from_millis(1));
     assert_eq!(rig.script.shutdowns(), [], "never early");
     assert_eq!(rig.service_at(Instant::now() + CLOSE_TIMEOUT), None);
@@ -124,20 +124,8 @@ fn b20_behind_a_standstill_the_peer_has_its_whole_time_again() {
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
 }
 
-/// The drain helper had not begun to wait for the deadline, so that it meant to sleep on.
 #[test]
-fn b20_a_standstill_shows_by_a_deadline_that_nobody_waited_for() {
-    let rig = rig(Overflow::Disconnect, 1000, &[]);
-    rig.outbox.close(None, "").unwrap();
-    let news = [rig.outbox.clone()];
-    let overdue = rig.outbox.deadline().unwrap();
-    let late = |by| drain::slept_too_long(None, &news, overdue + by);
-    assert!(!late(Duration::from_millis(1)));
-    assert!(late(Duration::from_secs(1)));
-}
-
-#[test]
-fn a_close_behind_what_the_helper_drains_leaves_it_to_the_helper_to_let_go() {
+fn a_close_behind_what_was_called_for_leaves_it_to_whoever_leads_to_let_go() {
     let rig = rig(Overflow::Disconnect, 1000, &[3]);
     rig.send("kept").unwrap();
     assert!(rig.is_watched());
@@ -150,18 +138,19 @@ fn a_close_behind_what_the_helper_drains_leaves_it_to_the_helper_to_let_go() {
     assert!(matches!(closed, Err(Error::SlowConsumer)));
     assert!(
         rig.is_watched(),
-        "finish wakes the helper, which holds the stream"
+        "finish calls whoever leads, who holds the stream"
     );
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
 }
 
 /// A handler's thread may outlive the shutdown, and send.
 #[test]
-fn once_the_helper_has_ended_what_the_socket_refuses_is_counted_and_nothing_stays() {
-    let drain = ended_drain();
-    let weak = Arc::downgrade(&drain);
+fn once_nobody_leads_what_the_socket_refuses_is_counted_and_nothing_stays() {
+    let calls = Calls::new(None);
+    calls.stop();
+    let weak = Arc::downgrade(&calls);
     let rig = rig_with(
-        &drain,
+        &calls,
         Script::new(&[3], 0),
         bounds(Overflow::DropOldest, 1000),
     );
@@ -172,58 +161,13 @@ fn once_the_helper_has_ended_what_the_socket_refuses_is_counted_and_nothing_stay
     );
     assert_eq!(rig.send("more"), Err(SendErrorKind::Closed));
     let well = rig_with(
-        &drain,
+        &calls,
         Script::new(&[], ALL),
         bounds(Overflow::DropOldest, 1000),
     );
     well.collecting(|| well.send("taken")).unwrap();
     well.collector.flush();
     assert_eq!(well.script.texts(), ["taken"]);
-    drop((drain, rig, well));
-    assert!(weak.upgrade().is_none(), "its descriptor is closed");
-}
-
-#[test]
-fn what_still_waits_when_the_helper_ends_is_counted_and_its_stream_ended() {
-    let (drain, helper) = Drain::start().unwrap();
-    let rig = rig_with(
-        &drain,
-        Script::new(&[3], 0),
-        bounds(Overflow::DropOldest, 1000),
-    );
-    rig.send("refused in part").unwrap();
-    drain.stop();
-    helper.join().unwrap();
-    assert_eq!(
-        (rig.script.shutdowns(), rig.dropped()),
-        (vec![How::Reset], 1)
-    );
-}
-
-#[test]
-fn the_helper_sleeps_no_longer_than_to_the_first_deadline() {
-    let (drain, helper) = Drain::start().unwrap();
-    let aged = |age| {
-        let bounds = Bounds {
-            age,
-            ..bounds(Overflow::Disconnect, 1000)
-        };
-        let rig = rig_with(&drain, Script::new(&[3], 0), bounds);
-        rig.send("begun").unwrap();
-        rig
-    };
-    let rigs = [
-        aged(100 * AGE),
-        aged(Duration::from_millis(50)),
-        aged(100 * AGE),
-    ];
-    let start = Instant::now();
-    while rigs[1].script.shutdowns().is_empty() {
-        assert!(start.elapsed() < 6 * AGE, "nobody gives it up");
-        std::thread::yield_now();
-    }
-    assert_eq!(rigs[1].script.shutdowns(), [How::Reset]);
-    assert_eq!(rigs[0].script.shutdowns(), []);
-    drain.stop();
-    helper.join().unwrap();
+    drop((calls, rig, well));
+    assert!(weak.upgrade().is_none(), "nobody holds it");
 }

@@ -40,9 +40,7 @@ impl Transport for Hasty {
         self.look()
     }
 
-    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
-        None
-    }
+    fn wake_when_writable(&self, _: &Waker) {}
 
     fn shutdown(&self, _: How) {}
 

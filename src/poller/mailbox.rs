@@ -1,0 +1,53 @@
+//! What other threads leave for whoever holds the poller.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+use super::Bell;
+use crate::lock::lock;
+
+pub(crate) struct Mailbox<M> {
+    /// `None`: nobody takes anything out.
+    bell: Option<Arc<Bell>>,
+    mail: Mutex<M>,
+    full: AtomicBool,
+}
+
+impl<M: Default> Mailbox<M> {
+    pub fn new(bell: Option<Arc<Bell>>) -> Self {
+        Mailbox {
+            bell,
+            mail: Mutex::default(),
+            full: AtomicBool::new(false),
+        }
+    }
+
+    /// Puts something in, and wakes whoever sleeps in the poller.
+    pub fn put<R>(&self, put: impl FnOnce(&mut M) -> R) -> R {
+        let mut mail = lock(&self.mail);
+        let done = put(&mut mail);
+        self.full.store(true, SeqCst);
+        drop(mail);
+        // fault: whoever leads is not woken
+        self.wake();
+        done
+    }
+
+    pub fn wake(&self) {
+        if let Some(bell) = &self.bell {
+            bell.ring();
+        }
+    }
+
+    /// True if something was put in since the last look.
+    pub fn is_full(&self) -> bool {
+        self.full.load(SeqCst)
+    }
+
+    /// Looks at all that was put in.
+    pub fn open<R>(&self, look: impl FnOnce(&mut M) -> R) -> R {
+        let mut mail = lock(&self.mail);
+        self.full.store(false, SeqCst);
+        look(&mut mail)
+    }
+}

@@ -1,0 +1,197 @@
+//! Who is ready, who is due, and a wake-up: sockets watched by the system (epoll, kqueue, Windows), their instants, and
+//! one value beside each.
+//!
+//! It knows descriptors, tokens and instants, not what is behind them. One thread at a time holds the poller; any
+//! thread may wake it by its [`Bell`]. Edge-triggered: a socket costs no system call but its own reads, and is reported
+//! again only when something new comes. Whoever does not take all that is there has to remember that.
+
+mod bell;
+mod deadlines;
+mod mailbox;
+mod source;
+mod waker;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::{Events, Interest, Poll};
+
+pub(crate) use bell::Bell;
+use deadlines::Deadlines;
+pub(crate) use mailbox::Mailbox;
+use source::Registered;
+pub use source::Source;
+pub use waker::Waker;
+
+/// Sockets that one wait reports at most; what is left comes with the next.
+const EVENTS: usize = 256;
+/// The bell's token; no entry has it.
+const BELL: mio::Token = mio::Token(usize::MAX);
+
+/// Where a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Token(u32);
+
+impl Token {
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    pub fn from_number(number: u32) -> Self {
+        Token(number)
+    }
+}
+
+/// What came up at a socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready {
+    pub token: Token,
+    /// A read finds something: bytes, the end, a failure.
+    pub readable: bool,
+    pub writable: bool,
+    /// The peer's end, or a failure, is behind what is there: nothing more is reported.
+    pub ended: bool,
+}
+
+pub(crate) struct Poller<T> {
+    poll: Poll,
+    events: Events,
+    bell: Arc<Bell>,
+    entries: Vec<Option<Entry<T>>>,
+    /// Numbers that are free again.
+    free: Vec<u32>,
+    deadlines: Deadlines,
+}
+
+struct Entry<T> {
+    value: T,
+    /// `None`: it has deadlines alone.
+    registered: Option<Registered>,
+}
+
+impl<T> Poller<T> {
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let bell = Arc::new(Bell::new(mio::Waker::new(poll.registry(), BELL)?));
+        Ok(Poller {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            bell,
+            entries: Vec::new(),
+            free: Vec::new(),
+            deadlines: Deadlines::default(),
+        })
+    }
+
+    pub fn bell(&self) -> &Arc<Bell> {
+        &self.bell
+    }
+
+    /// A waker for streams without a source: it ends the poller's sleep.
+    pub fn waker(&self) -> Waker {
+        Waker::new(self.bell.clone())
+    }
+
+    /// Keeps `value`, and watches the source that `source` finds in it, from its present state on. Gives the value back
+    /// where the system watches no more.
+    pub fn insert(
+        &mut self,
+        value: T,
+        source: impl FnOnce(&T) -> Option<Source<'_>>,
+    ) -> Result<Token, (T, io::Error)> {
+        let number = self.free.pop().unwrap_or(self.entries.len() as u32);
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        let registered = source(&value).map(|source| {
+            source.register(self.poll.registry(), mio::Token(number as usize), interests)
+        });
+        let registered = match registered.transpose() {
+            Ok(registered) => registered,
+            Err(error) => {
+                if (number as usize) < self.entries.len() {
+                    self.free.push(number);
+                }
+                return Err((value, error));
+            }
+        };
+        let entry = Some(Entry { value, registered });
+        match self.entries.get_mut(number as usize) {
+            Some(place) => *place = entry,
+            None => self.entries.push(entry),
+        }
+        Ok(Token(number))
+    }
+
+    pub fn get(&mut self, token: Token) -> Option<&mut T> {
+        let entry = self.entries.get_mut(token.0 as usize)?.as_mut()?;
+        Some(&mut entry.value)
+    }
+
+    /// Watches no longer, and gives the value back.
+    pub fn remove(&mut self, token: Token) -> Option<T> {
+        let entry = self.entries.get_mut(token.0 as usize)?.take()?;
+        self.free.push(token.0);
+        self.deadlines.forget(token);
+        if let Some(registered) = entry.registered {
+            registered.deregister(self.poll.registry());
+        }
+        Some(entry.value)
+    }
+
+    /// Every value, with its token.
+    pub fn all(&mut self) -> impl Iterator<Item = (Token, &mut T)> {
+        let entries = self.entries.iter_mut().zip(0..);
+        entries.filter_map(|(entry, number)| Some((Token(number), &mut entry.as_mut()?.value)))
+    }
+
+    /// Has [`next_due`](Poller::next_due) give `token` at this instant, or earlier.
+    pub fn set_deadline(&mut self, token: Token, at: Instant) {
+        self.deadlines.set(token, at);
+    }
+
+    /// When somebody will be due, at the earliest.
+    pub fn first_deadline(&self) -> Option<Instant> {
+        self.deadlines.first()
+    }
+
+    /// One whose deadline has passed; it has none then.
+    pub fn next_due(&mut self, now: Instant) -> Option<Token> {
+        self.deadlines.next_due(now)
+    }
+
+    /// Sleeps until a socket is ready, a deadline or `until` has come, or the bell is rung; not at all where `idle` says,
+    /// with the bell attentive, that there is something to do. Appends who is ready.
+    pub fn wait(
+        &mut self,
+        until: Option<Instant>,
+        ready: &mut Vec<Ready>,
+        idle: impl FnOnce() -> bool,
+    ) {
+        let wake_at = [until, self.first_deadline()].into_iter().flatten().min();
+        let left = wake_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let polled = self.bell.attend(idle, |idle| {
+            let timeout = match idle {
+                true => left,
+                false => Some(std::time::Duration::ZERO),
+            };
+            self.poll.poll(&mut self.events, timeout)
+        });
+        // An interrupted or failed wait is a look too early, nothing worse.
+        if polled.is_err() {
+            return;
+        }
+        let sockets = self.events.iter().filter(|event| event.token() != BELL);
+        ready.extend(sockets.map(|event| {
+            let ended = event.is_read_closed() || event.is_error();
+            Ready {
+                token: Token(event.token().0 as u32),
+                readable: event.is_readable() || ended,
+                writable: event.is_writable() || event.is_write_closed(),
+                ended,
+            }
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

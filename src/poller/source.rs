@@ -1,0 +1,86 @@
+//! What the poller can watch.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+
+/// What the system watches for a [`Transport`](crate::Transport): it is readable when a read finds something, bytes or
+/// the end, and writable when a write finds room.
+///
+/// ```
+/// use std::net::TcpStream;
+/// use wshub::Source;
+///
+/// fn watched(stream: &TcpStream) -> Source<'_> {
+///     Source::from(stream)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    fd: BorrowedFd<'a>,
+    /// A read that does not fill its room has taken all that was there.
+    short_read_is_last: bool,
+}
+
+impl<'a> From<&'a TcpStream> for Source<'a> {
+    fn from(stream: &'a TcpStream) -> Self {
+        Source {
+            fd: stream.as_fd(),
+            short_read_is_last: true,
+        }
+    }
+}
+
+impl<'a> From<&'a TcpListener> for Source<'a> {
+    fn from(listener: &'a TcpListener) -> Self {
+        Source::from(listener.as_fd())
+    }
+}
+
+/// Unix alone.
+impl<'a> From<BorrowedFd<'a>> for Source<'a> {
+    fn from(fd: BorrowedFd<'a>) -> Self {
+        Source {
+            fd,
+            short_read_is_last: false,
+        }
+    }
+}
+
+impl Source<'_> {
+    /// The same, under a stream that holds bytes back, as TLS does.
+    pub(crate) fn buffered(self) -> Self {
+        Source {
+            short_read_is_last: false,
+            ..self
+        }
+    }
+
+    pub(crate) fn short_read_is_last(&self) -> bool {
+        self.short_read_is_last
+    }
+
+    pub(super) fn register(
+        self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<Registered> {
+        let fd = self.fd.as_raw_fd();
+        registry.register(&mut SourceFd(&fd), token, interests)?;
+        Ok(Registered(fd))
+    }
+}
+
+/// A source that is watched. The value beside it keeps its descriptor open.
+pub(super) struct Registered(RawFd);
+
+impl Registered {
+    pub fn deregister(self, registry: &Registry) {
+        // It fails only where the user's stream has closed its descriptor: then nothing is watched.
+        let _ = registry.deregister(&mut SourceFd(&self.0));
+    }
+}

@@ -1,0 +1,99 @@
+use super::*;
+use std::fs::File;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (ours, listener.accept().unwrap().0)
+}
+
+fn insert(poller: &mut Poller<TcpStream>, stream: TcpStream) -> Token {
+    let inserted = poller.insert(stream, |stream| Some(stream.into()));
+    inserted.map_err(|(_, error)| error).unwrap()
+}
+
+/// Waits until `what` is among what is ready.
+fn wait_for(poller: &mut Poller<TcpStream>, what: impl Fn(&Ready) -> bool) {
+    let mut ready = Vec::new();
+    while !ready.iter().any(&what) {
+        ready.clear();
+        poller.wait(None, &mut ready, || true);
+    }
+}
+
+#[test]
+fn a_socket_is_reported_when_it_comes_and_when_something_comes() {
+    let mut poller = Poller::new().unwrap();
+    let (ours, mut theirs) = pair();
+    let token = insert(&mut poller, ours);
+    wait_for(&mut poller, |it| it.token == token && it.writable);
+    theirs.write_all(b"x").unwrap();
+    wait_for(&mut poller, |it| it.readable && !it.ended);
+    drop(theirs);
+    wait_for(&mut poller, |it| it.readable && it.ended);
+    assert!(poller.remove(token).is_some());
+    assert!(poller.get(token).is_none());
+}
+
+#[test]
+fn whoever_rings_ends_the_sleep_and_one_who_looks_does_not_sleep() {
+    let mut poller = Poller::<TcpStream>::new().unwrap();
+    let bell = poller.bell().clone();
+    let mut ready = Vec::new();
+    poller.wait(None, &mut ready, || false);
+    let rung = Arc::new(AtomicBool::new(false));
+    let ringing = rung.clone();
+    let ringer = std::thread::spawn(move || {
+        ringing.store(true, SeqCst);
+        bell.ring();
+    });
+    poller.wait(None, &mut ready, || !rung.load(SeqCst));
+    ringer.join().unwrap();
+    assert!(ready.is_empty());
+}
+
+#[test]
+fn one_is_due_once_at_the_earliest_time_that_was_set() {
+    let mut poller = Poller::new().unwrap();
+    let (ours, _theirs) = pair();
+    let token = insert(&mut poller, ours);
+    let now = Instant::now();
+    poller.set_deadline(token, now + Duration::from_secs(60));
+    poller.set_deadline(token, now);
+    poller.set_deadline(token, now + Duration::from_secs(30));
+    assert_eq!(poller.first_deadline(), Some(now));
+    assert_eq!(poller.next_due(now), Some(token));
+    assert_eq!(poller.next_due(now + Duration::from_secs(90)), None);
+    poller.set_deadline(token, now);
+    poller.remove(token);
+    assert_eq!(poller.next_due(now), None, "nobody is there");
+}
+
+#[test]
+fn a_deadline_ends_the_sleep() {
+    let mut poller = Poller::new().unwrap();
+    let (ours, _theirs) = pair();
+    let token = insert(&mut poller, ours);
+    wait_for(&mut poller, |it| it.writable);
+    let at = Instant::now() + Duration::from_millis(5);
+    poller.set_deadline(token, at);
+    while poller.next_due(Instant::now()).is_none() {
+        poller.wait(None, &mut Vec::new(), || true);
+    }
+    assert!(Instant::now() >= at);
+}
+
+#[test]
+fn what_cannot_be_watched_comes_back() {
+    let mut poller = Poller::new().unwrap();
+    let file = File::open("/dev/null").unwrap();
+    let refused = poller.insert(file, |file| Some(file.as_fd().into()));
+    let refused = refused.map_err(|(_, error)| error.kind());
+    assert_eq!(refused, Err(io::ErrorKind::PermissionDenied));
+    assert_eq!(poller.all().count(), 0);
+}

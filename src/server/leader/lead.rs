@@ -1,0 +1,171 @@
+//! Who leads: the application thread while it waits for events; the stand-in, when it has been away for a while.
+//!
+//! Whoever leads holds the [`Leader`]. The application never waits for the stand-in's work: it asks for the lead, and
+//! sleeps until an event or the lead is there.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::super::doorbell::Doorbell;
+use super::super::hub::Hub;
+use super::Leader;
+use super::Mail;
+use crate::lock::lock;
+use crate::outbox::Outbox;
+use crate::outbox::calls::Calls;
+use crate::poller::Mailbox;
+
+/// How long the application may be away before the stand-in leads, at least; at most twice that. Shorter would have the
+/// lead change hands over events that take a while each, which costs them 50 to 70 microseconds.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+pub(crate) struct Lead {
+    mailbox: Arc<Mailbox<Mail>>,
+    calls: Arc<Calls>,
+    /// `None`: somebody leads.
+    leader: Mutex<Option<Box<Leader>>>,
+    /// Even: the application waits for events. Odd: it is away. Each coming and going counts one.
+    application: AtomicU64,
+    /// The application waits for the lead, or the server stops.
+    wanted: AtomicBool,
+    stopping: AtomicBool,
+    /// The stand-in rests here while the application waits.
+    rest: Doorbell,
+    /// The stand-in passes its time here while it looks whether the application comes back.
+    nap: Doorbell,
+}
+
+impl Lead {
+    pub fn new() -> io::Result<Self> {
+        let leader = Leader::new()?;
+        Ok(Lead {
+            mailbox: leader.mailbox().clone(),
+            calls: leader.calls().clone(),
+            leader: Mutex::new(Some(Box::new(leader))),
+            application: AtomicU64::new(1),
+            wanted: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            rest: Doorbell::default(),
+            nap: Doorbell::default(),
+        })
+    }
+
+    pub fn mailbox(&self) -> &Arc<Mailbox<Mail>> {
+        &self.mailbox
+    }
+
+    pub fn calls(&self) -> &Arc<Calls> {
+        &self.calls
+    }
+
+    /// The application waits for events. It leads, where nobody else does.
+    pub fn come(&self) -> Option<Box<Leader>> {
+        let count = self.application.load(Relaxed);
+        if is_away(count) {
+            self.application.store(count.wrapping_add(1), SeqCst);
+        }
+        lock(&self.leader).take()
+    }
+
+    /// The application is away from now on.
+    pub fn leave(&self) {
+        let count = self.application.load(Relaxed);
+        if !is_away(count) {
+            self.application.store(count.wrapping_add(1), SeqCst);
+            self.rest.ring();
+        }
+    }
+
+    pub fn give_back(&self, leader: Box<Leader>) {
+        *lock(&self.leader) = Some(leader);
+    }
+
+    pub fn is_free(&self) -> bool {
+        lock(&self.leader).is_some()
+    }
+
+    /// Asks the stand-in for the lead, or asks no longer.
+    pub fn want(&self, wanted: bool) {
+        self.wanted.store(wanted, SeqCst);
+        if wanted {
+            self.mailbox.wake();
+        }
+    }
+
+    /// Ends the stand-in.
+    pub fn stop(&self) {
+        self.stopping.store(true, SeqCst);
+        self.want(true);
+        self.nap.ring();
+        self.rest.ring();
+    }
+
+    /// Ends whatever is left to be led.
+    pub fn clear(&self) {
+        let called = self.calls.stop();
+        Outbox::for_each(&called.outboxes, |outbox| outbox.abort());
+        let leader = lock(&self.leader).take();
+        if let Some(mut leader) = leader {
+            leader.stop();
+        }
+    }
+
+    /// The stand-in's life.
+    pub fn stand_in(&self, hub: &Hub) {
+        let mut seen = None;
+        while !self.is_stopping() {
+            self.nap();
+            let count = self.application.load(SeqCst);
+            let unchanged = seen.replace(count) == Some(count);
+            match (unchanged, is_away(count)) {
+                (false, _) => {}
+                (true, true) => self.lead(hub),
+                (true, false) => self.rest(),
+            }
+        }
+    }
+
+    fn nap(&self) {
+        let end = Instant::now() + PATIENCE;
+        let stopping = || self.is_stopping().then_some(());
+        let _ = self.nap.wait(Some(end), stopping);
+    }
+
+    /// Sleeps until the application is away: it says so first and rings then.
+    fn rest(&self) {
+        let away = || is_away(self.application.load(SeqCst));
+        let _ = self
+            .rest
+            .wait(None, || (away() || self.is_stopping()).then_some(()));
+    }
+
+    /// Leads until the application wants to.
+    fn lead(&self, hub: &Hub) {
+        let Some(mut leader) = lock(&self.leader).take() else {
+            return;
+        };
+        let mut put = |item| hub.inbox.put_read(item);
+        while !self.is_wanted() {
+            if !leader.turn(&mut put) {
+                let until = leader.see_to_collectors();
+                leader.look(until, &mut put, || !self.is_wanted());
+            }
+        }
+        self.give_back(leader);
+        hub.inbox.ring();
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(SeqCst) || self.is_stopping()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(SeqCst)
+    }
+}
+
+fn is_away(count: u64) -> bool {
+    count % 2 == 1
+}

@@ -1,0 +1,398 @@
+//! Connections that hold no thread, led by one thread at a time: it asks who is ready, gives each ready one a turn,
+//! writes where a socket takes bytes again, and keeps deadlines.
+//!
+//! [`Leader`] is the value that whoever leads holds; [`lead`] is who that is: the application thread while it waits for
+//! events, else the stand-in. [`parked`] is a connection without a thread, [`stalled`] the Outbox of one that has its
+//! own and whose peer does not read.
+
+pub(crate) mod lead;
+pub(crate) mod parked;
+mod stalled;
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::inbox::Item;
+use crate::logging::log_line;
+use crate::outbox::Outbox;
+use crate::outbox::calls::Calls;
+use crate::outbox::collect::Collector;
+use crate::patience::stood_still;
+use crate::poller::{Mailbox, Poller, Ready, Token, Waker};
+use crate::read_buffer::ReadBuffer;
+use parked::Parked;
+use stalled::Stalled;
+
+/// Turns between two looks at who else is ready, so that those who always are do not keep the others waiting.
+const ROUND: usize = 32;
+/// Deadlines that are judged between two turns of those who are ready.
+const DUE_AT_ONCE: usize = 64;
+
+/// What other threads leave for whoever leads.
+#[derive(Default)]
+pub(crate) struct Mail {
+    /// Connections behind their opening handshake.
+    pub arrived: Vec<Parked>,
+    /// Those that waited for the application, and need not any more.
+    pub resumed: Vec<Token>,
+}
+
+pub(crate) struct Leader {
+    mailbox: Arc<Mailbox<Mail>>,
+    calls: Arc<Calls>,
+    poller: Poller<Led>,
+    /// Who was reported ready and was not read to the end, in turn.
+    ready: VecDeque<Token>,
+    /// Turns left before the next look at who is ready.
+    round: usize,
+    /// What the last look found.
+    found: Vec<Ready>,
+    /// Where each read goes: an idle connection has no buffer.
+    scratch: ReadBuffer,
+    collectors: Vec<Arc<Collector>>,
+    /// Wakes for streams that the system cannot watch, and those of them that have no room.
+    waker: Waker,
+    unwatched: Vec<Token>,
+}
+
+enum Led {
+    Parked(Box<Parked>),
+    Stalled(Stalled),
+}
+
+/// What there is left to do for a connection.
+pub(crate) enum Next {
+    /// Nothing until something comes, or this deadline; `None`: no earlier one than before.
+    Wait(Option<Instant>),
+    /// Another turn: more may be there.
+    Again(Option<Instant>),
+    Gone,
+}
+
+impl Next {
+    /// What both leave to do.
+    fn and(self, other: Next) -> Next {
+        let earlier = |one: Option<Instant>, other| [one, other].into_iter().flatten().min();
+        match (self, other) {
+            (Next::Gone, _) | (_, Next::Gone) => Next::Gone,
+            (Next::Wait(one), Next::Wait(other)) => Next::Wait(earlier(one, other)),
+            (Next::Again(one) | Next::Wait(one), Next::Again(other) | Next::Wait(other)) => {
+                Next::Again(earlier(one, other))
+            }
+        }
+    }
+}
+
+impl Leader {
+    pub fn new() -> std::io::Result<Self> {
+        let poller = Poller::new()?;
+        let bell = Some(poller.bell().clone());
+        Ok(Leader {
+            mailbox: Arc::new(Mailbox::new(bell.clone())),
+            calls: Calls::new(bell),
+            waker: poller.waker(),
+            poller,
+            ready: VecDeque::new(),
+            round: 0,
+            found: Vec::new(),
+            scratch: ReadBuffer::scratch(),
+            collectors: Vec::new(),
+            unwatched: Vec::new(),
+        })
+    }
+
+    pub fn mailbox(&self) -> &Arc<Mailbox<Mail>> {
+        &self.mailbox
+    }
+
+    pub fn calls(&self) -> &Arc<Calls> {
+        &self.calls
+    }
+
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The next ready connection's turn: one read, whose messages go to `put`. False when nobody is ready, or when it is
+    /// time to [look](Leader::look) who else is.
+    pub fn turn(&mut self, put: &mut impl FnMut(Item)) -> bool {
+        let Some(round) = self.round.checked_sub(1) else {
+            return false;
+        };
+        let Some(token) = self.ready.pop_front() else {
+            return false;
+        };
+        self.round = round;
+        self.with_parked(token, |parked, scratch| parked.turn(scratch, put));
+        true
+    }
+
+    /// Looks who is ready and who is due. Where nobody is ready it sleeps until somebody is, at most until `until`; `idle`
+    /// is asked, with the bell attentive, whether there is nothing else to do.
+    pub fn look(
+        &mut self,
+        until: Option<Instant>,
+        put: &mut impl FnMut(Item),
+        idle: impl FnOnce() -> bool,
+    ) {
+        let first = self.poller.first_deadline();
+        let idle = || {
+            self.ready.is_empty()
+                && !self.mailbox.is_full()
+                && self.calls.is_empty()
+                && !self.waker.is_woken()
+                && idle()
+        };
+        self.poller.wait(until, &mut self.found, idle);
+        let now = Instant::now();
+        self.round = ROUND;
+        self.take_mail(put);
+        self.take_calls(now);
+        self.note_ready(now);
+        if let Some(first) = first.filter(|&first| first <= now) {
+            self.see_to_deadlines(now, first, put);
+        }
+    }
+
+    fn note_ready(&mut self, now: Instant) {
+        for index in 0..self.found.len() {
+            let Some(&ready) = self.found.get(index) else {
+                break;
+            };
+            match self.poller.get(ready.token) {
+                Some(Led::Parked(parked)) => {
+                    if ready.ended {
+                        parked.note_end_of_stream();
+                    }
+                    let calls = parked.has_called();
+                    if ready.readable {
+                        self.ready.push_back(ready.token);
+                    }
+                    if ready.writable && calls {
+                        self.write(ready.token, now);
+                    }
+                }
+                Some(Led::Stalled(_)) if ready.writable => self.write(ready.token, now),
+                Some(Led::Stalled(_)) | None => {}
+            }
+        }
+        self.found.clear();
+        if self.waker.take_woken() {
+            for token in self.unwatched.clone() {
+                self.write(token, now);
+            }
+        }
+    }
+
+    fn take_mail(&mut self, put: &mut impl FnMut(Item)) {
+        if !self.mailbox.is_full() {
+            return;
+        }
+        let mail = self.mailbox.open(std::mem::take);
+        self.ready.extend(mail.resumed);
+        for parked in mail.arrived {
+            self.admit(parked, put);
+        }
+    }
+
+    fn admit(&mut self, parked: Parked, put: &mut impl FnMut(Item)) {
+        let connection = parked.connection().clone();
+        let inserted = self
+            .poller
+            .insert(Led::Parked(Box::new(parked)), Led::source);
+        match inserted {
+            Ok(token) => {
+                connection.outbox().set_token(Some(token));
+                put(Item::Open(connection));
+                // What came behind the opening handshake.
+                self.with_parked(token, |parked, _| parked.take_messages(put));
+            }
+            Err((led, error)) => {
+                log_line!(
+                    Warn,
+                    "connection {}: it gets a thread, for it cannot be watched: {error}",
+                    connection.id()
+                );
+                if let Led::Parked(parked) = led {
+                    parked.unpark();
+                }
+            }
+        }
+    }
+
+    /// Hears those who called since the last look.
+    fn take_calls(&mut self, now: Instant) {
+        if self.calls.is_empty() {
+            return;
+        }
+        let called = self.calls.take();
+        let deadlines = called
+            .outboxes
+            .iter()
+            .filter_map(|outbox| outbox.deadline());
+        if deadlines.into_iter().any(|at| stood_still(at, now)) {
+            self.note_standstill(now);
+            called
+                .outboxes
+                .iter()
+                .for_each(|outbox| outbox.resumed(now));
+        }
+        self.collectors.extend(called.collectors);
+        for outbox in called.outboxes {
+            match outbox.token() {
+                Some(token) => self.write(token, now),
+                None => self.admit_stalled(outbox, now),
+            }
+        }
+    }
+
+    fn admit_stalled(&mut self, outbox: Arc<Outbox>, now: Instant) {
+        let Some(stalled) = Stalled::new(outbox.clone(), &self.waker) else {
+            return;
+        };
+        let unwatched = stalled.is_unwatched();
+        match self.poller.insert(Led::Stalled(stalled), Led::source) {
+            Ok(token) => {
+                outbox.set_token(Some(token));
+                if unwatched {
+                    self.unwatched.push(token);
+                }
+                self.write(token, now);
+            }
+            Err((_, error)) => {
+                log_line!(Warn, "a connection ends, for it cannot be watched: {error}");
+                outbox.abort();
+            }
+        }
+    }
+
+    /// Writes what the socket takes of what waits in an Outbox.
+    fn write(&mut self, token: Token, now: Instant) {
+        self.with(token, |led, _| match led {
+            Led::Parked(parked) => parked.write(now),
+            Led::Stalled(stalled) => stalled.write(now),
+        });
+    }
+
+    fn see_to_deadlines(&mut self, now: Instant, first: Instant, put: &mut impl FnMut(Item)) {
+        let stood_still = stood_still(first, now);
+        if stood_still {
+            self.note_standstill(now);
+        }
+        for _ in 0..DUE_AT_ONCE {
+            let Some(token) = self.poller.next_due(now) else {
+                return;
+            };
+            self.with(token, |led, scratch| match led {
+                Led::Parked(parked) => parked.is_due(scratch, now, stood_still, put),
+                Led::Stalled(stalled) => stalled.write(now),
+            });
+        }
+    }
+
+    /// The process stood still until now: nobody who waited was slow.
+    fn note_standstill(&mut self, now: Instant) {
+        let calling = self.poller.all().filter_map(|(_, led)| led.calling());
+        Outbox::for_each(calling, |outbox| outbox.resumed(now));
+    }
+
+    /// Flushes what was collected for long enough; when to look again.
+    pub fn see_to_collectors(&mut self) -> Option<Instant> {
+        if self.collectors.is_empty() {
+            return None;
+        }
+        let (now, mut next) = (Instant::now(), None);
+        self.collectors
+            .retain(|collector| match collector.service(now) {
+                Some(at) => {
+                    next = Some(next.map_or(at, |next: Instant| next.min(at)));
+                    true
+                }
+                None => false,
+            });
+        next
+    }
+
+    fn with_parked(
+        &mut self,
+        token: Token,
+        act: impl FnOnce(&mut Parked, &mut ReadBuffer) -> Next,
+    ) {
+        self.with(token, |led, scratch| match led {
+            Led::Parked(parked) => act(parked, scratch),
+            Led::Stalled(_) => Next::Wait(None),
+        });
+    }
+
+    /// Has a connection do something, and does what that leaves to do. A panic costs this connection alone.
+    fn with(&mut self, token: Token, act: impl FnOnce(&mut Led, &mut ReadBuffer) -> Next) {
+        let Some(led) = self.poller.get(token) else {
+            return;
+        };
+        let scratch = &mut self.scratch;
+        match catch_unwind(AssertUnwindSafe(|| act(led, scratch))) {
+            Ok(Next::Wait(None)) => {}
+            Ok(Next::Wait(Some(at))) => self.poller.set_deadline(token, at),
+            Ok(Next::Again(at)) => {
+                if let Some(at) = at {
+                    self.poller.set_deadline(token, at);
+                }
+                self.ready.push_back(token);
+            }
+            Ok(Next::Gone) => self.remove(token),
+            Err(_) => {
+                self.scratch = ReadBuffer::scratch();
+                if let Some(led) = self.poller.get(token) {
+                    led.outbox().break_off();
+                }
+                self.remove(token);
+            }
+        }
+    }
+
+    fn remove(&mut self, token: Token) {
+        if let Some(led) = self.poller.remove(token) {
+            led.outbox().set_token(None);
+            self.unwatched.retain(|it| *it != token);
+        }
+    }
+
+    /// Nobody leads any more: ends those for whom something waits.
+    pub fn stop(&mut self) {
+        let called = self.calls.stop();
+        let stalled = self.poller.all().filter_map(|(_, led)| match led {
+            Led::Stalled(stalled) => Some(stalled.outbox()),
+            Led::Parked(_) => None,
+        });
+        Outbox::for_each(stalled.chain(&called.outboxes), |outbox| outbox.abort());
+    }
+}
+
+impl Led {
+    fn source(&self) -> Option<crate::poller::Source<'_>> {
+        match self {
+            Led::Parked(parked) => parked.source(),
+            Led::Stalled(stalled) => stalled.source(),
+        }
+    }
+
+    fn outbox(&self) -> &Arc<Outbox> {
+        match self {
+            Led::Parked(parked) => parked.connection().outbox(),
+            Led::Stalled(stalled) => stalled.outbox(),
+        }
+    }
+
+    /// The Outbox, if something waits in it.
+    fn calling(&self) -> Option<&Arc<Outbox>> {
+        match self {
+            Led::Parked(parked) if !parked.has_called() => None,
+            led => Some(led.outbox()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

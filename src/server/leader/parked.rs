@@ -1,0 +1,253 @@
+//! One connection that holds no thread: what its turn is, what its deadlines ask for, how it ends. What a thread would
+//! wait for are states here.
+
+use std::time::{Duration, Instant};
+
+use super::super::connection::{Place, deliver, take_messages};
+use super::super::driver::{Driver, End};
+use super::super::inbox::Item;
+use super::Next;
+use crate::connection::{Connection, ReadyState};
+use crate::logging::log_line;
+use crate::poller::Source;
+use crate::read_buffer::ReadBuffer;
+use crate::transport::LINGER;
+
+/// So much is read away of a peer that goes on sending behind the end.
+const MOST_READ_AWAY: usize = 64 << 10;
+/// When one that waits for the application is looked at again, if nothing else happens before.
+const NEXT_LOOK: Duration = Duration::from_secs(1);
+
+pub(crate) struct Parked {
+    driver: Box<Driver>,
+    place: Place,
+    /// Since when it has waited for the application to make room: it is not read from, and its clocks stand still.
+    starved: Option<Instant>,
+    /// The peer's end is behind what is there: no further edge comes, so it is read until it is found.
+    ends: bool,
+    /// Something waits in its Outbox, or a deadline runs there.
+    called: bool,
+    stage: Stage,
+}
+
+enum Stage {
+    Open,
+    /// The application still has messages to take, and their answers to send; at most until then.
+    Ending(End, Instant),
+    /// What was sent, a Close behind it, waits for the peer to take it; at most until then.
+    Closing(End, Instant),
+    /// What the peer still sends is read away, so that a reset does not overtake our last bytes; so many bytes were, and
+    /// until then.
+    Lingering(usize, Instant),
+}
+
+impl Parked {
+    pub fn new(driver: Box<Driver>, place: Place) -> Self {
+        driver.connection.account().set_parked(true);
+        Parked {
+            driver,
+            place,
+            starved: None,
+            ends: false,
+            called: false,
+            stage: Stage::Open,
+        }
+    }
+
+    pub fn connection(&self) -> &Connection {
+        &self.driver.connection
+    }
+
+    pub fn source(&self) -> Option<Source<'_>> {
+        self.driver.transport().source()
+    }
+
+    pub fn note_end_of_stream(&mut self) {
+        self.ends = true;
+    }
+
+    /// True while something waits in its Outbox.
+    pub fn has_called(&self) -> bool {
+        self.called
+    }
+
+    /// Goes on on a thread of its own.
+    pub fn unpark(self) {
+        let Parked { driver, place, .. } = self;
+        let hub = place.hub().clone();
+        driver.connection.account().set_parked(false);
+        if let Err(refused) = hub.pool.run(move || deliver(place, driver)) {
+            log_line!(Warn, "a connection ends, for there is no thread: {refused}");
+        }
+    }
+
+    /// One read, and the messages that it gave.
+    pub fn turn(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(Item)) -> Next {
+        match std::mem::replace(&mut self.stage, Stage::Open) {
+            Stage::Open => self.read(scratch, put),
+            Stage::Ending(end, until) => self.end(end, Some(until)),
+            Stage::Closing(end, until) => self.close(end, until),
+            Stage::Lingering(seen, until) => self.linger(scratch, seen, until),
+        }
+    }
+
+    fn read(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(Item)) -> Next {
+        if !self.place.hub().inbox.has_credit(self.connection()) {
+            self.starved.get_or_insert_with(Instant::now);
+            return Next::Wait(None);
+        }
+        if let Some(since) = self.starved.take() {
+            self.driver.stood_still(since.elapsed());
+        }
+        let lent = self.driver.lend(scratch);
+        let read = self.driver.read_at_once();
+        let parsed = read.and_then(|more| self.parse(put).map(|()| more));
+        if lent {
+            self.driver.take_back(scratch);
+        }
+        let more = match parsed {
+            Ok(more) => more || self.ends,
+            Err(end) => return self.end(end, None),
+        };
+        let timed = match self.driver.is_assembling() {
+            true => self.see_to_time(false),
+            false => Next::Wait(None),
+        };
+        match timed {
+            Next::Wait(at) if more => Next::Again(at),
+            timed => timed,
+        }
+    }
+
+    fn parse(&mut self, put: &mut impl FnMut(Item)) -> Result<(), End> {
+        let (messages, parsed) = take_messages(&mut self.driver);
+        if let Some(messages) = messages {
+            put(Item::Messages(self.connection().clone(), messages));
+        }
+        parsed
+    }
+
+    /// The messages that came behind the opening handshake, and the first deadline.
+    pub fn take_messages(&mut self, put: &mut impl FnMut(Item)) -> Next {
+        match self.parse(put) {
+            Ok(()) => self.see_to_time(false),
+            Err(end) => self.end(end, None),
+        }
+    }
+
+    /// Writes what the socket takes of what waits in the Outbox, which has called.
+    pub fn write(&mut self, now: Instant) -> Next {
+        let pending = self.connection().outbox().service(now);
+        self.called = pending.is_some();
+        let at = pending.and_then(|pending| pending.deadline);
+        match self.stage {
+            Stage::Closing(..) => Next::Again(at),
+            _ => Next::Wait(at),
+        }
+    }
+
+    /// A deadline has passed. What came in time may wait in the socket.
+    pub fn is_due(
+        &mut self,
+        scratch: &mut ReadBuffer,
+        now: Instant,
+        stood_still: bool,
+        put: &mut impl FnMut(Item),
+    ) -> Next {
+        if stood_still {
+            self.wait_anew(now);
+        }
+        let written = match self.called {
+            true => self.write(now),
+            false => Next::Wait(None),
+        };
+        let read = self.turn(scratch, put);
+        let timed = match (&read, &self.stage) {
+            (Next::Gone, _) => return Next::Gone,
+            (_, Stage::Open) if self.starved.is_none() => self.see_to_time(stood_still),
+            // Nobody is given up while the application is slow.
+            (_, Stage::Open) => Next::Wait(Some(now + NEXT_LOOK)),
+            _ => Next::Wait(None),
+        };
+        written.and(read).and(timed)
+    }
+
+    /// The process stood still: the application and the peer have their time once more.
+    fn wait_anew(&mut self, now: Instant) {
+        let again = now + self.place.hub().limits.close_timeout;
+        if let Stage::Ending(_, until) | Stage::Closing(_, until) = &mut self.stage {
+            *until = again;
+        }
+    }
+
+    /// What the time asks for while nothing comes: pings a silent peer, gives up one that does not answer.
+    fn see_to_time(&mut self, stood_still: bool) -> Next {
+        match self.driver.see_to_time(stood_still) {
+            Ok(at) => Next::Wait(at),
+            Err(end) => self.end(end, None),
+        }
+    }
+
+    /// Begins what the end of the connection asks for. `until`: how long it waits for the application, if it did before.
+    fn end(&mut self, end: End, until: Option<Instant>) -> Next {
+        let (now, hub) = (Instant::now(), self.place.hub());
+        let owed = !matches!(end, End::Lost)
+            && self.connection().ready_state() == ReadyState::Open
+            && until.is_none_or(|until| until > now)
+            && !hub.inbox.is_taken(self.connection());
+        if owed {
+            // The peer's messages before its Close, its fault or the end of its direction are still owed their answers.
+            let until = until.unwrap_or_else(|| now + hub.limits.close_timeout);
+            self.stage = Stage::Ending(end, until);
+            return Next::Wait(Some(until));
+        }
+        let until = now + hub.limits.close_timeout;
+        match self.driver.begin_close(&end) {
+            true => self.close(end, until),
+            false => self.conclude(end, false),
+        }
+    }
+
+    /// Waits until everything has left, or never will.
+    fn close(&mut self, end: End, until: Instant) -> Next {
+        if let Some(told) = self.driver.is_told() {
+            return self.conclude(end, told);
+        }
+        if until <= Instant::now() {
+            self.connection().outbox().abort();
+            return self.conclude(end, false);
+        }
+        self.stage = Stage::Closing(end, until);
+        Next::Wait(Some(until))
+    }
+
+    /// Ends the connection; the peer may still read our last bytes.
+    fn conclude(&mut self, end: End, told: bool) -> Next {
+        self.place.conclude(&mut self.driver, end, told);
+        if !self.driver.begin_linger() {
+            return self.gone();
+        }
+        let until = Instant::now() + LINGER;
+        self.stage = Stage::Lingering(0, until);
+        Next::Again(Some(until))
+    }
+
+    /// Reads away what the peer still sends.
+    fn linger(&mut self, scratch: &mut ReadBuffer, seen: usize, until: Instant) -> Next {
+        match self.driver.read_away(scratch.room()) {
+            Some(read) if seen + read < MOST_READ_AWAY && Instant::now() < until => {
+                self.stage = Stage::Lingering(seen + read, until);
+                match read {
+                    0 => Next::Wait(Some(until)),
+                    _ => Next::Again(None),
+                }
+            }
+            _ => self.gone(),
+        }
+    }
+
+    fn gone(&mut self) -> Next {
+        self.driver.end();
+        Next::Gone
+    }
+}

@@ -1,0 +1,53 @@
+//! The Outbox of a connection that has a thread of its own, while its peer does not read.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Next;
+use crate::outbox::Outbox;
+use crate::poller::{Source, Waker};
+use crate::transport::Transport;
+
+pub(super) struct Stalled {
+    outbox: Arc<Outbox>,
+    /// Keeps what is watched open.
+    transport: Arc<dyn Transport>,
+    /// Where the system cannot say when there is room, the stream does.
+    waker: Option<Waker>,
+}
+
+impl Stalled {
+    /// `None`: the connection has ended.
+    pub fn new(outbox: Arc<Outbox>, waker: &Waker) -> Option<Self> {
+        let transport = outbox.transport()?;
+        let waker = transport.source().is_none().then(|| waker.clone());
+        Some(Stalled {
+            outbox,
+            transport,
+            waker,
+        })
+    }
+
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    pub fn source(&self) -> Option<Source<'_>> {
+        self.transport.source()
+    }
+
+    pub fn is_unwatched(&self) -> bool {
+        self.waker.is_some()
+    }
+
+    /// Writes what the stream takes.
+    pub fn write(&mut self, now: Instant) -> Next {
+        let Some(pending) = self.outbox.service(now) else {
+            return Next::Gone;
+        };
+        if let (true, Some(waker)) = (pending.wants_write, &self.waker) {
+            self.transport.wake_when_writable(waker);
+        }
+        Next::Wait(pending.deadline)
+    }
+}

@@ -1,0 +1,112 @@
+//! The leader's part for connections that have a thread: it is called, writes when there is room, and keeps deadlines.
+
+use super::*;
+use crate::error::SendErrorKind;
+use crate::limits::Limits;
+use crate::outbox::{Bounds, Failure, Overflow};
+use crate::stats::Counters;
+use crate::testing::{Duplex, duplex};
+use crate::transport::Transport;
+use std::io::Read;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+struct Rig {
+    outbox: Arc<Outbox>,
+    counters: Arc<Counters>,
+    peer: Duplex,
+}
+
+/// An Outbox that calls `leader`, over a stream that takes 64 KiB, and a message of which it takes a part.
+fn stalled(leader: &Leader, write_timeout: Duration) -> Rig {
+    let (ours, peer) = duplex();
+    let limits = Limits {
+        write_timeout,
+        ..Limits::default()
+    };
+    let counters = Arc::new(Counters::default());
+    let outbox = Outbox::new(
+        Arc::new(ours) as Arc<dyn Transport>,
+        leader.calls().clone(),
+        counters.clone(),
+        None,
+        Bounds::new(&limits, Overflow::Disconnect),
+        Duration::from_secs(60),
+        None,
+    );
+    outbox.send(vec![7; 100 << 10].into()).unwrap();
+    assert!(outbox.is_stalled());
+    Rig {
+        outbox,
+        counters,
+        peer,
+    }
+}
+
+/// Looks until `done`.
+fn lead_until(leader: &mut Leader, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < end, "it never comes");
+        leader.look(Some(end), &mut |_| panic!("nobody is led"), || true);
+    }
+}
+
+#[test]
+fn what_a_stream_refused_leaves_when_it_has_room() {
+    let mut leader = Leader::new().unwrap();
+    let mut rig = stalled(&leader, Duration::from_secs(60));
+    let reader = std::thread::spawn(move || {
+        let mut bytes = vec![0; (100 << 10) + 10];
+        rig.peer.read_exact(&mut bytes).map(|()| rig.peer)
+    });
+    lead_until(&mut leader, || !rig.outbox.is_stalled());
+    drop(reader.join().unwrap().unwrap());
+}
+
+#[test]
+fn the_first_deadline_is_kept_whoever_else_has_a_later_one() {
+    let mut leader = Leader::new().unwrap();
+    let rigs = [60_000, 20, 60_000].map(|ms| stalled(&leader, Duration::from_millis(ms)));
+    lead_until(&mut leader, || {
+        rigs[1].outbox.failure() == Some(Failure::SlowConsumer)
+    });
+    assert_eq!(rigs[0].outbox.failure(), None);
+    assert_eq!(rigs[1].counters.dropped.load(Relaxed), 1);
+}
+
+#[test]
+fn b20_a_standstill_shows_by_a_deadline_that_nobody_waited_for() {
+    let mut leader = Leader::new().unwrap();
+    let rig = stalled(&leader, Duration::from_secs(10));
+    let deadline = rig.outbox.deadline().unwrap();
+    leader.take_calls(deadline + Duration::from_secs(5));
+    assert_eq!(rig.outbox.failure(), None, "it has one more round");
+    assert!(rig.outbox.deadline().unwrap() >= deadline + Duration::from_secs(15));
+}
+
+#[test]
+fn what_still_waits_when_nobody_leads_any_more_is_counted_and_its_stream_ended() {
+    let mut leader = Leader::new().unwrap();
+    let heard = stalled(&leader, Duration::from_secs(60));
+    leader.take_calls(Instant::now());
+    let unheard = stalled(&leader, Duration::from_secs(60));
+    leader.stop();
+    for rig in [&heard, &unheard] {
+        assert_eq!(rig.counters.dropped.load(Relaxed), 1);
+        let error = rig.outbox.send("more".into()).unwrap_err();
+        assert_eq!(error.kind(), SendErrorKind::Closed);
+    }
+}
+
+#[test]
+fn one_that_ends_is_led_no_longer() {
+    let mut leader = Leader::new().unwrap();
+    let rig = stalled(&leader, Duration::from_secs(60));
+    leader.take_calls(Instant::now());
+    assert!(rig.outbox.token().is_some());
+    rig.outbox.finish();
+    leader.take_calls(Instant::now());
+    assert!(rig.outbox.token().is_none());
+    assert_eq!(leader.poller.all().count(), 0);
+}
