@@ -321,7 +321,7 @@ impl ServerHandle {
     ///     Ok(())
     /// })?;
     /// let stop = handle.clone();
-    /// std::thread::spawn(move || stop.shutdown()); // as a signal handler's thread would
+    /// std::thread::spawn(move || stop.shutdown()); // as a thread that handles signals would
     /// assert_eq!(handle.wait().threads_left, 0);
     /// # Ok::<(), std::io::Error>(())
     /// ```
