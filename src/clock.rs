@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::handshake::date::Date;
+use crate::http::date::Date;
 
 /// The beginning of 2025. A clock that is behind it was never set, as on a device without a battery.
 const SET: Duration = Duration::from_secs(1_735_689_600);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::error::{CloseError, SendError, SendErrorKind};
-use crate::handshake::Request;
+use crate::http::Request;
 use crate::message::{Message, Prepared};
 use crate::outbox::Outbox;
 use crate::protocol::close::CloseCode;

@@ -51,6 +51,7 @@ pub mod fuzzing;
 mod group;
 mod handler;
 mod handshake;
+mod http;
 mod limits;
 mod lock;
 mod logging;
@@ -85,12 +86,10 @@ pub use error::{CloseError, Error, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};
 pub use group::Group;
 pub use handler::{Handler, Listeners, RunError};
-pub use handshake::{
-    Accept, InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version,
-    secret_matches,
-};
+pub use handshake::{Accept, secret_matches};
 #[cfg(feature = "client")]
 pub use handshake::{ClientRequest, InvalidAnswer, InvalidUrl, Proxy};
+pub use http::{InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version};
 pub use limits::{InvalidLimit, Limits};
 pub use message::{Message, Prepared};
 pub use outbox::Overflow;

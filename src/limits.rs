@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::fmt;
 
-use crate::handshake::request::HeadLimits;
+use crate::http::head::HeadLimits;
 use crate::protocol::receive::ReceiveLimits;
 
 /// The bounds of a server: sizes in bytes, counts, and times.

@@ -19,8 +19,8 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, RootCertStore, SupportedProtocolVersion};
 
-use crate::handshake::Refusal;
-use crate::handshake::refusal::Refused;
+use crate::http::Refusal;
+use crate::http::refusal::Refused;
 use crate::lock::lock;
 use crate::logging::log_line;
 use crate::transport;

@@ -5,9 +5,10 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::handshake::refusal::excerpt;
-use crate::handshake::response::reason_phrase;
-use crate::handshake::{InvalidAnswer, InvalidUrl, Refusal};
+use crate::handshake::{InvalidAnswer, InvalidUrl};
+use crate::http::Refusal;
+use crate::http::refusal::excerpt;
+use crate::http::response::reason_phrase;
 use crate::limits::InvalidLimit;
 
 /// Why a server gave no WebSocket; see [`connect`](crate::connect) and

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::error::NoAnswer;
 use crate::handshake::InvalidAnswer;
 use crate::handshake::answer::{Answer, AnswerScanner};
-use crate::handshake::request::HeadLimits;
+use crate::http::head::HeadLimits;
 use crate::read_buffer::ReadBuffer;
 use crate::transport::{self, Transport};
 use crate::websocket::{fill, must_wait, write_all};

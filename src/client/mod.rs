@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
-use crate::handshake::{ClientRequest, Proxy, Request};
+use crate::handshake::{ClientRequest, Proxy};
+use crate::http::Request;
 use crate::message::Message;
 use crate::protocol::close::CloseCode;
 use crate::transport::{TcpTransport, Transport};

@@ -13,7 +13,7 @@ use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::ClientError;
 use crate::handshake::ClientRequest;
-use crate::handshake::refusal::excerpt;
+use crate::http::refusal::excerpt;
 use crate::tls::{Pem, TlsError, certified_key, roots};
 use crate::transport::{self, HandshakeError, LINGER, TcpTransport, TlsTransport, Transport};
 

@@ -2,8 +2,8 @@
 //! its lines says.
 
 use super::pieces;
-use crate::handshake::request::{HeadLimits, HeadScanner};
-use crate::handshake::{Refusal, Request};
+use crate::http::head::{HeadLimits, HeadScanner};
+use crate::http::{Refusal, Request};
 
 /// Scans and parses `data` as a request.
 pub fn head(data: &[u8]) {

@@ -3,10 +3,11 @@
 
 use super::head::{Lines, check_answer};
 use crate::deflate::Agreed;
-use crate::handshake::request::{HeadLimits, HeadScanner};
-use crate::handshake::response::switching_protocols;
+use crate::handshake::accept::switching_protocols;
 use crate::handshake::rules::{OwnLoopback, Rules};
-use crate::handshake::{Accept, Request, negotiate};
+use crate::handshake::{Accept, negotiate};
+use crate::http::Request;
+use crate::http::head::{HeadLimits, HeadScanner};
 
 /// Asks for an upgrade with the request in `data`, by several servers' rules.
 pub fn negotiation(data: &[u8]) {
@@ -260,7 +261,7 @@ fn is_allowed(origin: &[u8], host: &[u8], server: &Settings) -> bool {
         _ => return false,
     };
     // What is not an authority at all is nobody's origin.
-    if crate::handshake::authority::Authority::parse(authority).is_none() {
+    if crate::http::authority::Authority::parse(authority).is_none() {
         return false;
     }
     let (name, port) = host_and_port(authority);

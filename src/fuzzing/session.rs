@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::pieces;
 use super::receiver::{End, Seen, receive};
+use crate::handshake::negotiate;
 use crate::handshake::pattern::OriginPattern;
-use crate::handshake::request::{HeadLimits, HeadScanner};
 use crate::handshake::rules::Rules;
-use crate::handshake::{Request, negotiate};
+use crate::http::Request;
+use crate::http::head::{HeadLimits, HeadScanner};
 use crate::testing::{Duplex, duplex};
 use crate::{CloseEvent, Event, Events, How, Limits, Message, Server, Transport};
 

@@ -3,10 +3,10 @@
 
 use core::fmt;
 
-use super::refusal::excerpt;
-use super::request::HeadLimits;
-use super::split_line;
 use crate::deflate::{Agreed, Compression};
+use crate::http::head::HeadLimits;
+use crate::http::head::split_line;
+use crate::http::refusal::excerpt;
 
 /// How the head of every answer begins (RFC 9112 4).
 const BEGINNING: &[u8] = b"HTTP/1.";

@@ -3,14 +3,14 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::is_token;
 use super::proxy::Proxy;
-use super::refusal::excerpt;
-use super::response::{Headers, InvalidHeader};
 use super::url::{InvalidUrl, Url};
 #[cfg(feature = "tls")]
 use crate::client::ClientTls;
 use crate::deflate::Compression;
+use crate::http::refusal::excerpt;
+use crate::http::response::{Headers, InvalidHeader};
+use crate::http::token::is_token;
 use crate::limits::{Limits, YEAR};
 
 /// What a client asks for: a URL, subprotocols, headers; the way there; and the limits of the connection that comes of

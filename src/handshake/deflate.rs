@@ -2,8 +2,8 @@
 //! (RFC 6455 9.1, RFC 7692 5 and 7.1).
 
 use super::answer::InvalidExtension;
-use super::is_token;
 use crate::deflate::Compression;
+use crate::http::token::is_token;
 use crate::protocol::deflate::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 
 const NAME: &[u8] = b"permessage-deflate";

@@ -4,12 +4,12 @@ use base64::Engine;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::is_token;
-use super::refusal::{Refusal, excerpt};
-use super::request::{Request, Version};
 use super::rules::{Rules, check_host, check_site};
 use super::subprotocol;
 use crate::deflate::Agreed;
+use crate::http::refusal::{Refusal, excerpt};
+use crate::http::request::{Request, Version};
+use crate::http::token::is_token;
 
 /// What is appended to the key before it is hashed (RFC 6455 1.3).
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

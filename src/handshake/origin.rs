@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::authority::{Authority, Host};
+use crate::http::authority::{Authority, Host};
 
 /// The longest scheme that is taken for one: reversed domain names of apps are the longest in use.
 const MAX_SCHEME: usize = 128;

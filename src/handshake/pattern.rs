@@ -2,8 +2,8 @@
 
 use core::net::IpAddr;
 
-use super::authority::{Authority, Host, has_plain_labels};
 use super::origin::Origin;
+use crate::http::authority::{Authority, Host, has_plain_labels};
 
 /// The longest name that DNS has, in letters (RFC 1035 2.3.4).
 const MAX_NAME: usize = 253;

@@ -5,7 +5,7 @@ use core::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::response::InvalidHeader;
+use crate::http::response::InvalidHeader;
 
 const AUTHORIZATION: &str = "Proxy-Authorization";
 

@@ -4,13 +4,13 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::authority::{Authority, Host, has_plain_labels};
-use super::is_token;
 use super::origin::Origin;
 use super::pattern::{HostPattern, OriginPattern};
-use super::refusal::{Refusal, excerpt};
-use super::request::Request;
 use crate::deflate::Compression;
+use crate::http::authority::{Authority, Host, has_plain_labels};
+use crate::http::refusal::{Refusal, excerpt};
+use crate::http::request::Request;
+use crate::http::token::is_token;
 
 /// Names that no public DNS server can point at a private address: local by their definition (RFC 6761 6.3, RFC 6762
 /// 3, RFC 8375).

@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use super::is_token;
-use super::refusal::Refusal;
-use super::request::Request;
+use crate::http::refusal::Refusal;
+use crate::http::request::Request;
+use crate::http::token::is_token;
 
 /// Offers that the log shows of one client.
 const MOST_SHOWN: usize = 8;

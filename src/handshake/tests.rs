@@ -12,14 +12,15 @@ mod written;
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::accept::switching_protocols;
 use super::negotiate::{self, Upgrade, accept_key};
 use super::pattern::{HostPattern, OriginPattern};
-use super::refusal::excerpt;
-use super::request::{HeadLimits, HeadScanner};
-use super::response::switching_protocols;
 use super::rules::{OwnLoopback, Rules};
 use super::subprotocol::NoneSpoken;
 use super::*;
+use crate::http::head::{HeadLimits, HeadScanner};
+use crate::http::refusal::excerpt;
+use crate::http::*;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 

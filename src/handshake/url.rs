@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::authority::{Host, parse_port, split_port};
+use crate::http::authority::{Host, parse_port, split_port};
 
 /// A URL that a WebSocket can be opened with.
 #[derive(Clone)]

@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
-use crate::handshake::{Accept, Refusal, Reject, Request, Response};
+use crate::handshake::Accept;
+use crate::http::{Refusal, Reject, Request, Response};
 use crate::stats::Counters;
 
 pub(crate) type AcceptHook = Box<dyn Fn(&Request) -> Result<Accept, Reject> + Send + Sync>;

@@ -9,7 +9,7 @@ use super::hub::{Hub, Stage};
 use super::opening::log_refusal;
 use crate::clock;
 use crate::handshake::negotiate;
-use crate::handshake::{Refusal, Request, Response};
+use crate::http::{Refusal, Request, Response};
 use crate::transport::{self, LINGER, Transport};
 
 pub(crate) fn answer(

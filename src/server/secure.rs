@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use super::hub::Hub;
 use super::opening;
-use crate::handshake::refusal::Refused;
-use crate::handshake::{Refusal, Request};
+use crate::http::refusal::Refused;
+use crate::http::{Refusal, Request};
 use crate::patience::Patience;
 #[cfg(feature = "tls")]
 use crate::tls::{Tls, refusal};

@@ -5,11 +5,11 @@ use std::io;
 
 use super::hooks::Hooks;
 use crate::deflate::Agreed;
+use crate::handshake::accept::switching_protocols;
 use crate::handshake::negotiate;
-use crate::handshake::request::HeadScanner;
-use crate::handshake::response::switching_protocols;
 use crate::handshake::rules::Rules;
-use crate::handshake::{Refusal, Request};
+use crate::http::head::HeadScanner;
+use crate::http::{Refusal, Request};
 use crate::limits::Limits;
 use crate::read_buffer::ReadBuffer;
 use crate::stats::Counters;

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 
 use crate::handshake::answer::{Answer, AnswerScanner};
 use crate::handshake::negotiate;
-use crate::handshake::request::HeadLimits;
+use crate::http::head::HeadLimits;
 use crate::message::Message;
 use crate::protocol::Role;
 use crate::protocol::close::{self, CloseCode};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::connection::Connection;
-use crate::handshake::Request;
+use crate::http::Request;
 use crate::limits::Limits;
 use crate::lock::lock;
 use crate::message::Message;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Tls, refusal};
-use crate::handshake::Refusal;
+use crate::http::Refusal;
 use crate::limits::YEAR;
 use crate::server::dismiss;
 use crate::transport::{self, Guarded, How, Source, TlsTransport, Transport, Waker};

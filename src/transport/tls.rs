@@ -16,7 +16,7 @@ use rustls::{ClientConfig, ClientConnection};
 use rustls::{Connection, ServerConfig, ServerConnection};
 
 use super::{How, Source, Transport, Waker};
-use crate::handshake::request::asks_for_head;
+use crate::http::head::asks_for_head;
 use crate::lock::lock;
 
 /// Plaintext that is encrypted before the stream below has taken what came before it: a flush of

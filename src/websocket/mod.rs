@@ -16,7 +16,7 @@ use std::time::Instant;
 use crate::deflate::Agreed;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
-use crate::handshake::Request;
+use crate::http::Request;
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::protocol::Role;

@@ -9,7 +9,7 @@ use super::shared::{Failure, Owed, SendFailure, Shared, Tried};
 use super::{Last, WebSocket};
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
-use crate::handshake::Request;
+use crate::http::Request;
 use crate::message::Message;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;

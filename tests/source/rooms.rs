@@ -12,6 +12,7 @@ const ROOMS: &[&str] = &[
     "address_space",
     "logging",
     "stats",
+    "http",
     "handshake",
     "clock",
     "limits",

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use super::date::Date;
 use super::*;
+use crate::http::date::Date;
 
 fn every_refusal() -> Vec<Refusal> {
     let sent = "x".to_owned();
@@ -274,7 +274,7 @@ fn requests_say_what_was_sent() {
 
 #[test]
 fn every_status_of_a_refusal_has_its_name_and_one_without_has_none() {
-    use crate::handshake::response::reason_phrase;
+    use crate::http::response::reason_phrase;
     let names = [
         (101, "Switching Protocols"),
         (200, "OK"),
@@ -346,7 +346,7 @@ fn an_error_in_a_hook_is_500_and_its_text_is_for_the_log() {
 
 #[test]
 fn an_invalid_header_says_which_and_what_to_do() {
-    use crate::handshake::InvalidHeader;
+    use crate::http::InvalidHeader;
     let name = || "x y".to_owned();
     let errors = [
         (

@@ -35,6 +35,8 @@ mod group;
 mod handler;
 #[path = "../../../src/handshake/mod.rs"]
 mod handshake;
+#[path = "../../../src/http/mod.rs"]
+mod http;
 #[path = "../../../src/limits.rs"]
 mod limits;
 #[path = "../../../src/lock.rs"]
@@ -71,12 +73,10 @@ pub use error::{CloseError, Error, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};
 pub use group::Group;
 pub use handler::{Handler, Listeners, RunError};
-pub use handshake::{
-    Accept, InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version,
-    secret_matches,
-};
+pub use handshake::{Accept, secret_matches};
 #[cfg(feature = "client")]
 pub use handshake::{ClientRequest, InvalidAnswer, InvalidUrl};
+pub use http::{InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version};
 pub use limits::Limits;
 pub use message::{Message, Prepared};
 pub use outbox::Overflow;

@@ -4,6 +4,7 @@
 mod copy;
 mod deflate;
 mod handshake;
+mod http;
 mod limits;
 mod lock;
 mod message;
@@ -12,6 +13,7 @@ mod protocol;
 mod seeded;
 
 pub use handshake::*;
+pub use http::*;
 pub use limits::Limits;
 pub use message::*;
 pub use protocol::close::CloseCode;

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
-use crate::handshake::Request;
+use crate::http::Request;
 use crate::limits::Limits;
 use crate::server::inbox::{Batch, Inbox, Item, Messages};
 use crate::testing;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::date::Date;
-use super::request::WIDEST_HEAD;
+use super::head::WIDEST_HEAD;
 use super::response::{Reject, Response, reason_phrase};
 
 /// Characters of a peer's text that are shown.

@@ -1,12 +1,10 @@
-//! What is answered: plain responses, the 101, and what the `accept` hook says.
+//! What is answered: plain responses, and the refusals of hooks.
 
 use core::fmt;
 
 use super::date::Date;
-use super::is_token;
-use super::negotiate::Upgrade;
-use super::refusal::{Refusal, excerpt};
-use super::request::Request;
+use super::refusal::excerpt;
+use super::token::is_token;
 
 /// Headers that say where a message ends or what the connection becomes: the server writes them itself.
 const FRAMING_HEADERS: [&str; 8] = [
@@ -316,100 +314,6 @@ impl fmt::Debug for Response {
     }
 }
 
-/// What the `accept` hook returns to open the WebSocket, with a subprotocol and headers of its own if it wants.
-///
-/// By default there are no extra headers, and the subprotocol is the server's choice among its own list.
-///
-/// Source: RFC 6455 4.2.2.
-///
-/// ```
-/// use wshub::{Accept, Reject, Request};
-///
-/// fn accept(request: &Request) -> Result<Accept, Reject> {
-///     match request.cookie("session") {
-///         Some(_) => Ok(Accept::new().with_header("X-Server", "north")?),
-///         None => Err(Reject::unauthorized()),
-///     }
-/// }
-///
-/// let request = Request::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
-/// assert_eq!(accept(&request).unwrap_err().status(), 401);
-/// # Ok::<(), wshub::Refusal>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Accept {
-    subprotocol: Option<String>,
-    headers: Headers,
-}
-
-impl Accept {
-    /// Accepts, and leaves the rest to the server.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Chooses the subprotocol, in place of the server's choice. It must be one of
-    /// [`Request::subprotocols`]: a client has to fail on another (RFC 6455 4.1), so the server answers 500 then.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidHeader::Subprotocol`] if the name is not a token.
-    ///
-    /// ```
-    /// use wshub::Accept;
-    ///
-    /// assert!(Accept::new().with_subprotocol("chat.v2").is_ok());
-    /// assert!(Accept::new().with_subprotocol("two words").is_err());
-    /// ```
-    pub fn with_subprotocol(mut self, name: &str) -> Result<Self, InvalidHeader> {
-        if !is_token(name.as_bytes()) {
-            return Err(InvalidHeader::Subprotocol {
-                name: excerpt(name.as_bytes()),
-            });
-        }
-        self.subprotocol = Some(name.to_owned());
-        Ok(self)
-    }
-
-    /// Adds a header to the 101, `Set-Cookie` for one. A header of the same name is replaced, except `Set-Cookie`.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidHeader`], as for [`Response::with_header`].
-    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
-        self.headers.set(name, value)?;
-        Ok(self)
-    }
-
-    /// The subprotocol that was chosen, if one was.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
-    }
-
-    /// The extra headers, for [`switching_protocols`].
-    pub(crate) fn headers(&self) -> &Headers {
-        &self.headers
-    }
-
-    /// Puts the hook's choice of a subprotocol, if it made one, in the place of the server's.
-    ///
-    /// RFC 6455 4.2.2: only what the client offered may be chosen; else the hook has a bug, for the log and a 500.
-    pub(crate) fn settle(&self, request: &Request, upgrade: &mut Upgrade) -> Result<(), Refusal> {
-        let Some(chosen) = &self.subprotocol else {
-            return Ok(());
-        };
-        if !request.subprotocols().any(|offered| offered == chosen) {
-            return Err(Refusal::SubprotocolNotOffered {
-                chosen: excerpt(chosen.as_bytes()),
-            });
-        }
-        upgrade.subprotocol = Some(chosen.clone());
-        Ok(())
-    }
-}
-
 /// What the `accept` hook returns to refuse: a status from 300 to 599, headers and a text.
 ///
 /// A browser shows none of it to the page, which sees only that the connection failed (close code 1006); other
@@ -604,30 +508,6 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// The 101 that opens the WebSocket (RFC 6455 4.2.2).
-pub(crate) fn switching_protocols(
-    accept_key: &[u8; 28],
-    subprotocol: Option<&str>,
-    extension: Option<&str>,
-    extra: &Headers,
-) -> Vec<u8> {
-    let mut bytes = status_line(101);
-    push_header(&mut bytes, "Upgrade", "websocket");
-    push_header(&mut bytes, "Connection", "Upgrade");
-    bytes.extend_from_slice(b"Sec-WebSocket-Accept: ");
-    bytes.extend_from_slice(accept_key);
-    bytes.extend_from_slice(b"\r\n");
-    if let Some(subprotocol) = subprotocol {
-        push_header(&mut bytes, "Sec-WebSocket-Protocol", subprotocol);
-    }
-    if let Some(extension) = extension {
-        push_header(&mut bytes, "Sec-WebSocket-Extensions", extension);
-    }
-    extra.encode(&mut bytes);
-    bytes.extend_from_slice(b"\r\n");
-    bytes
-}
-
 /// The reason phrase of a status; empty for one without a common name (RFC 9112 4 allows that).
 pub(crate) fn reason_phrase(status: u16) -> &'static str {
     match status {
@@ -677,11 +557,11 @@ fn required_headers(status: u16) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-fn status_line(status: u16) -> Vec<u8> {
+pub(crate) fn status_line(status: u16) -> Vec<u8> {
     format!("HTTP/1.1 {status} {}\r\n", reason_phrase(status)).into_bytes()
 }
 
-fn push_header(bytes: &mut Vec<u8>, name: &str, value: &str) {
+pub(crate) fn push_header(bytes: &mut Vec<u8>, name: &str, value: &str) {
     for part in [name, ": ", value, "\r\n"] {
         bytes.extend_from_slice(part.as_bytes());
     }

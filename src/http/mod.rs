@@ -1,0 +1,17 @@
+//! HTTP (RFC 9110, RFC 9112), sans-I/O: bytes in, bytes out.
+//!
+//! A server feeds what it read to [`head::HeadScanner`] until that gives the length of the head, and parses the head
+//! once with [`Request::parse`]. What it answers is a [`Response`], or a [`Refusal`], which is a response with its
+//! reason.
+
+pub(crate) mod authority;
+pub(crate) mod date;
+pub(crate) mod head;
+pub(crate) mod refusal;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod token;
+
+pub use refusal::Refusal;
+pub use request::{Request, Version};
+pub use response::{InvalidHeader, InvalidStatus, Reject, Response};
