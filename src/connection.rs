@@ -119,7 +119,8 @@ impl Connection {
 
     /// Sends a message. Never blocks: what the socket does not take is kept, up to
     /// [`outbound_per_connection`](crate::Limits::outbound_per_connection) bytes and
-    /// [`write_timeout`](crate::Limits::write_timeout), then [`Overflow`](crate::Overflow) decides.
+    /// [`write_timeout`](crate::Limits::write_timeout), and longer while the peer reads faster than
+    /// [`min_rate`](crate::Limits::min_rate); then [`Overflow`](crate::Overflow) decides.
     ///
     /// # Errors
     /// The message is given back with the reason ([`SendError::kind`]): the connection is closed or

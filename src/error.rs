@@ -15,14 +15,16 @@ pub enum Error {
     /// [`Violation::close_code`]. Remedy: mend the peer, or raise the limit, which the
     /// violation's own page names.
     Protocol(Violation),
-    /// A message took longer than `assembly_timeout` from its first byte to its last.
+    /// A message took longer than `assembly_timeout`, and came more slowly than
+    /// [`min_rate`](crate::Limits::min_rate).
     /// Remedy: smaller messages, or a longer [`Limits::assembly_timeout`](crate::Limits::assembly_timeout).
     AssemblyTimeout,
     /// Nothing came from the peer for `ping_interval` and, after a ping, for `pong_timeout`: it is
     /// gone or its network is. Remedy: none; the peer may connect again.
     PongTimeout,
     /// The peer did not read what was sent to it: more than `outbound_per_connection` bytes waited,
-    /// or one frame for longer than `write_timeout`. Remedy: send less, or choose another
+    /// or one frame for longer than `write_timeout` while it read more slowly than
+    /// [`min_rate`](crate::Limits::min_rate). Remedy: send less, or choose another
     /// [`Overflow`](crate::Overflow).
     SlowConsumer,
     /// Too little address space is left for what the peer sends (`ulimit -v`): an allocation that found

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::fmt;
 
 use crate::http::head::HeadLimits;
+use crate::protocol::pace::Pace;
 use crate::protocol::receive::ReceiveLimits;
 
 /// The bounds of a server: sizes in bytes, counts, and times.
@@ -52,7 +53,9 @@ pub struct Limits {
     /// Header lines of a request; more get 431. Default 100: several times what a browser sends.
     pub max_headers: usize,
     /// From accept to the last byte of the answer to the handshake; 408. Default 10 s: slow Wi-Fi needs
-    /// two or three retransmissions.
+    /// two or three retransmissions. Absolute, however much there is to send: a head of 16 KiB needs
+    /// 1.6 KiB/s, and so do TLS certificates of 16 KiB. An [`accept`](crate::ServerBuilder::accept)
+    /// hook's time counts.
     pub handshake_timeout: Duration,
 
     /// Bytes of one received message, all its fragments together; a longer one ends the connection with
@@ -62,8 +65,10 @@ pub struct Limits {
     /// Frames of one received message, empty ones too; more end the connection with 1008. Default 1,024:
     /// a flood of empty ones costs CPU, which no bound in bytes sees.
     pub max_fragments: u32,
-    /// From the first byte of a message to its last; a slower one ends the connection with 1008. Default
-    /// 30 s: 1 MiB over a slow mobile link, and nobody dribbles for ever.
+    /// How long a message may take to arrive, and longer while it comes faster than
+    /// [`min_rate`](Limits::min_rate): at most this and `max_message / min_rate` seconds. A slower one
+    /// ends the connection with 1008. Default 30 s: a mobile link that is lost for a while, and nobody
+    /// dribbles for ever.
     pub assembly_timeout: Duration,
     /// Take frame lengths that are not in their shortest form. Default false, 1002: RFC 6455 section 5.2
     /// demands the minimal form.
@@ -82,20 +87,34 @@ pub struct Limits {
     /// one message for every 64 bytes of it waits: short messages cost more than their bytes. One
     /// message may always wait alone; with `DropOldest` the newest, also behind a partly written one.
     pub outbound_per_connection: Option<usize>,
-    /// How long a frame may wait for a slow peer, and how long a blocking write may take. Default 10 s:
-    /// longer than a network that recovers needs.
+    /// How long a frame may wait for a slow peer, and how long a blocking write or the answer to a
+    /// plain request may take; longer while the peer reads faster than
+    /// [`min_rate`](Limits::min_rate), however much there is to read. Default 10 s: longer than a
+    /// network that recovers needs.
     pub write_timeout: Duration,
+    /// Bytes per second below which a peer is too slow: what it takes, or sends, gives it as much more
+    /// time as it needs at this rate, up to the whole [`write_timeout`](Limits::write_timeout),
+    /// [`assembly_timeout`](Limits::assembly_timeout) or [`close_timeout`](Limits::close_timeout)
+    /// again. So 20 MB reach a peer that reads 1 MB/s, and one that trickles is given up soon after the
+    /// timeout. Default 4 KiB: half of what is left of a mobile link that its carrier has throttled
+    /// (64 kbit/s). 0: any byte gives the whole time again.
+    pub min_rate: usize,
 
     /// Silence after which a ping goes out. Default 20 s: proxies cut silent connections after 60 s.
     /// `None` sends none: then a peer that vanished without a word is never noticed.
     pub ping_interval: Option<Duration>,
-    /// Silence after a ping that ends the connection; any byte counts as life. Default 20 s: with the
-    /// ping's own 20 s a pulled cable shows within 40 s.
+    /// Silence after a ping that ends the connection; any byte counts as life, and so does one that the
+    /// peer takes of what waits for it. Default 20 s: with the ping's own 20 s a pulled cable shows
+    /// within 40 s. Absolute for what the system holds already, which goes before the ping: over a real
+    /// link that is a second or two of it; over loopback it may be 4 MiB, which a program that says
+    /// nothing has to read within these 40 s, at 100 KiB/s.
     pub pong_timeout: Duration,
-    /// From our Close frame to the peer's, how long the answers to what a peer sent last may take
-    /// once it has said or shown that nothing more comes, and the longest a graceful shutdown takes.
-    /// Default 5 s: a peer that is alive answers within a round trip, one that is not holds nobody up
-    /// for longer. Zero waits for nobody.
+    /// From our Close frame to the peer's; what is sent before it goes first, and gives the peer more
+    /// time while it reads faster than [`min_rate`](Limits::min_rate). How long the answers to what a
+    /// peer sent last may take once it has said or shown that nothing more comes. And the longest a
+    /// graceful shutdown takes, which is absolute: of a page or a message under way what a peer does
+    /// not read meanwhile is lost. Default 5 s: a peer that is alive answers within a round trip, one
+    /// that is not holds nobody up for longer. Zero waits for nobody.
     pub close_timeout: Duration,
 
     /// Stack of a connection's thread, from 128 KiB to 1 GiB. Default 256 KiB; pages that are not
@@ -164,6 +183,7 @@ impl Default for Limits {
             inbound_per_connection: 128 << 10,
             outbound_per_connection: None,
             write_timeout: Duration::from_secs(10),
+            min_rate: 4 << 10,
             ping_interval: Some(Duration::from_secs(20)),
             pong_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
@@ -230,6 +250,8 @@ impl Limits {
             inbound_per_connection: _,
             outbound_per_connection: _,
             write_timeout,
+            // None: any progress will do.
+            min_rate: _,
             ping_interval,
             pong_timeout,
             // None: nobody is waited for, and no thread kept.
@@ -267,6 +289,28 @@ impl Limits {
             max_fragments: self.max_fragments,
             accept_non_minimal_lengths: self.accept_non_minimal_lengths,
         }
+    }
+
+    fn pace(&self, patience: Duration) -> Pace {
+        Pace {
+            patience,
+            min_rate: self.min_rate,
+        }
+    }
+
+    /// How fast what is sent has to be read.
+    pub(crate) fn writing(&self) -> Pace {
+        self.pace(self.write_timeout)
+    }
+
+    /// How fast what is received has to come.
+    pub(crate) fn assembly(&self) -> Pace {
+        self.pace(self.assembly_timeout)
+    }
+
+    /// How fast what goes before a Close has to be read.
+    pub(crate) fn closing(&self) -> Pace {
+        self.pace(self.close_timeout)
     }
 
     pub(crate) fn outbound(&self) -> usize {

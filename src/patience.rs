@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::protocol::pace::Pace;
+
 /// Who looks at a deadline so long after it was not waiting: the process stood still.
 const STANDSTILL: Duration = Duration::from_millis(500);
 
@@ -11,18 +13,43 @@ pub(crate) fn stood_still(deadline: Instant, now: Instant) -> bool {
     now.saturating_duration_since(deadline) > STANDSTILL
 }
 
-/// How long a peer is waited for: a deadline, and once that time again behind a standstill. Once,
-/// whoever says for how long a wait took.
+/// How long a peer is waited for: a deadline, which progress renews where it is a matter of pace, and
+/// once that time again behind a standstill. Once, whoever says for how long a wait took.
 pub(crate) struct Patience {
     deadline: Instant,
+    /// The time that a standstill is worth.
     round: Option<Duration>,
+    pace: Option<Pace>,
+    /// The time was up, and one more try was made.
+    tried: bool,
 }
 
 impl Patience {
+    /// Absolute: nothing that the peer does gives it more time.
     pub fn new(now: Instant, round: Duration) -> Self {
         Patience {
             deadline: now + round,
             round: Some(round),
+            pace: None,
+            tried: false,
+        }
+    }
+
+    /// For what may have any length.
+    pub fn paced(now: Instant, pace: Pace) -> Self {
+        Patience {
+            pace: Some(pace),
+            ..Patience::new(now, pace.patience)
+        }
+    }
+
+    /// Absolute, also across a standstill.
+    pub fn until(deadline: Instant) -> Self {
+        Patience {
+            deadline,
+            round: None,
+            pace: None,
+            tried: false,
         }
     }
 
@@ -30,17 +57,37 @@ impl Patience {
         self.deadline
     }
 
+    /// The peer has taken so much, or sent it.
+    pub fn progressed(&mut self, bytes: usize) {
+        if let (Some(pace), 1..) = (self.pace, bytes) {
+            self.renew();
+            self.tried = false;
+            self.deadline = renewed(self.deadline, pace, bytes, Instant::now());
+        }
+    }
+
+    /// A wait ended at the deadline: true if there is another one now, or the last try is still to be
+    /// made. What happened may show only then: a socket takes bytes long before poll(2) says that
+    /// there is room, which waits for a third of its buffer to be free.
+    pub fn allows_another_try(&mut self) -> bool {
+        self.renew() || !std::mem::replace(&mut self.tried, true)
+    }
+
     /// True if the process stood still across the deadline, and there is another one now.
     pub fn renew(&mut self) -> bool {
         let now = Instant::now();
         let round = self.round.filter(|_| stood_still(self.deadline, now));
         let Some(round) = round else { return false };
-        *self = Patience {
-            deadline: now + round,
-            round: None,
-        };
+        self.deadline = now + round;
+        self.round = None;
         true
     }
+}
+
+/// What progress makes of a deadline.
+pub(crate) fn renewed(deadline: Instant, pace: Pace, bytes: usize, now: Instant) -> Instant {
+    let room = (now + pace.patience).saturating_duration_since(deadline);
+    deadline + pace.worth(bytes).min(room)
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl Reading {
             keepalive: Keepalive::new(
                 ping_interval,
                 limits.pong_timeout,
-                limits.assembly_timeout,
+                limits.assembly(),
                 Duration::ZERO,
             ),
             epoch: Instant::now(),
@@ -96,8 +96,8 @@ impl Reading {
                     return;
                 }
                 let completed = std::mem::take(&mut self.completed);
-                let assembling = self.receiver.is_assembling();
-                self.keepalive.received(self.read_at, assembling, completed);
+                let under_way = self.receiver.under_way();
+                self.keepalive.received(self.read_at, under_way, completed);
             }
         }
     }
@@ -158,6 +158,12 @@ impl Reading {
     pub fn take_back(&mut self, scratch: &mut ReadBuffer) {
         self.settle();
         self.buffer.give_back(scratch);
+    }
+
+    /// No sign of life came: true if the peer took bytes since the last, at the time that is given.
+    pub fn is_taking(&mut self, at: Option<Instant>) -> bool {
+        let at = at.map(|at| at.saturating_duration_since(self.epoch));
+        at.is_some_and(|at| self.keepalive.taken(at))
     }
 
     /// Until when a read may block, where [`due`](Reading::due) said to wait `until` then.

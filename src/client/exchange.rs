@@ -7,6 +7,7 @@ use super::error::NoAnswer;
 use crate::handshake::InvalidAnswer;
 use crate::handshake::answer::{Answer, AnswerScanner};
 use crate::http::head::HeadLimits;
+use crate::patience::Patience;
 use crate::read_buffer::ReadBuffer;
 use crate::transport::{self, Transport};
 use crate::websocket::{fill, must_wait, write_all};
@@ -98,7 +99,8 @@ impl Read for Until<'_> {
 
 impl Write for Until<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        transport::write_all(self.transport, bytes, self.deadline)?;
+        let patience = Patience::until(self.deadline);
+        transport::write_all(self.transport, bytes, patience)?;
         Ok(bytes.len())
     }
 

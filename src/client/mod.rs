@@ -129,7 +129,8 @@ impl Client {
     }
 
     /// Sends a message and waits until the system has taken it, at most
-    /// [`write_timeout`](crate::Limits::write_timeout).
+    /// [`write_timeout`](crate::Limits::write_timeout), and longer while the server reads faster than
+    /// [`min_rate`](crate::Limits::min_rate).
     ///
     /// # Errors
     /// As [`WebSocketWriter::send`].

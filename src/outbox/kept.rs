@@ -5,6 +5,8 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use super::frame::Frame;
+use crate::patience::renewed;
+use crate::protocol::pace::Pace;
 
 /// Frames that leave in one write.
 const SLICES: usize = 64;
@@ -32,6 +34,11 @@ pub(super) struct Kept {
     message_bytes: usize,
     /// Since when a pong has waited, be it an earlier one.
     pong_since: Option<Instant>,
+    /// Bytes that have left from here.
+    left: u64,
+    left_at: Option<Instant>,
+    /// Until when what left gives the rest time, however long that has waited.
+    renewed: Option<Instant>,
 }
 
 impl Kept {
@@ -60,6 +67,16 @@ impl Kept {
     /// True if frame number `last` and all before it are written, or dropped.
     pub fn has_left(&self, last: u64) -> bool {
         self.frames.front().is_none_or(|first| first.number > last)
+    }
+
+    /// Bytes of kept frames that have left in all.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// When the latest of them left.
+    pub fn left_at(&self) -> Option<Instant> {
+        self.left_at
     }
 
     /// Appends a frame of which `begun` bytes are written; more than none only for the first.
@@ -128,7 +145,18 @@ impl Kept {
     }
 
     /// `written` bytes of what [`with_slices`](Kept::with_slices) showed are gone.
-    pub fn advance(&mut self, mut written: usize) {
+    pub fn advance(&mut self, written: usize, now: Instant, pace: Pace) {
+        let deadline = self.deadline(pace.patience, true);
+        self.renewed = deadline.map(|deadline| renewed(deadline, pace, written, now));
+        self.left += written as u64;
+        self.left_at = Some(now);
+        self.pass(written);
+        if self.is_empty() {
+            self.renewed = None;
+        }
+    }
+
+    fn pass(&mut self, mut written: usize) {
         while written > 0 {
             if self.begun == 0 && self.pong.is_some() {
                 written = self.advance_pong(written);
@@ -203,6 +231,8 @@ impl Kept {
         let messages = self.messages as u64;
         *self = Kept {
             pushed: self.pushed,
+            left: self.left,
+            left_at: self.left_at,
             ..Kept::default()
         };
         messages
@@ -217,6 +247,7 @@ impl Kept {
             .is_some_and(|first| now.saturating_duration_since(first.since) > age)
     }
 
+    /// Until when the oldest may wait, or until when it may as others have left: whichever is later.
     pub fn deadline(&self, age: Duration, messages_too: bool) -> Option<Instant> {
         // A pong that is partly written stands in front of an older frame.
         let front = self
@@ -225,8 +256,8 @@ impl Kept {
             .take(2)
             .filter(|waiting| messages_too || waiting.frame.is_pong());
         let front = front.map(|waiting| waiting.since);
-        let oldest = front.chain(self.pong_since).min();
-        oldest.and_then(|since| since.checked_add(age))
+        let oldest = front.chain(self.pong_since).min()?;
+        self.renewed.max(oldest.checked_add(age))
     }
 
     /// What waits has waited since `now`.

@@ -36,6 +36,7 @@ use crate::connection::ReadyState;
 use crate::deflate::{Context, Packing};
 use crate::lock::lock;
 use crate::poller::Token;
+use crate::protocol::pace::Pace;
 use crate::stats::Counters;
 use crate::transport::Transport;
 
@@ -58,7 +59,7 @@ pub(crate) struct Outbox {
     ready: AtomicU8,
     /// One more than the number of its token with the poller; 0: it has none.
     token: AtomicU32,
-    write_timeout: Duration,
+    pace: Pace,
     /// How messages are compressed; those that refer to no other, before the lock is taken.
     packing: Option<Packing>,
 }
@@ -81,7 +82,7 @@ impl Outbox {
         };
         Arc::new(Outbox {
             packing,
-            write_timeout: bounds.age,
+            pace: bounds.pace,
             ready: AtomicU8::new(ReadyState::Open as u8),
             token: AtomicU32::new(0),
             state: Mutex::new(State {
@@ -126,6 +127,16 @@ impl Outbox {
     /// True while the peer does not take what is sent.
     pub fn is_stalled(&self) -> bool {
         !self.lock().queue.kept.is_empty()
+    }
+
+    /// Bytes that have left in all of what had to wait.
+    pub fn left(&self) -> u64 {
+        self.lock().queue.kept.left()
+    }
+
+    /// When the peer has last made room for what waits.
+    pub fn left_at(&self) -> Option<Instant> {
+        self.lock().queue.kept.left_at()
     }
 
     /// Why the Outbox gave the connection up, if it did.

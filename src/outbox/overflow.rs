@@ -2,7 +2,6 @@
 //! when that is not enough.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::kept::Kept;
 use super::queue::{Failure, Put, Queue};
@@ -10,11 +9,13 @@ use super::state::Link;
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::protocol::close::CloseCode;
+use crate::protocol::pace::Pace;
 
 /// What happens when a peer does not read: more than
 /// [`outbound_per_connection`](Limits::outbound_per_connection) bytes wait for it, or a frame waits
 /// for longer than [`write_timeout`](Limits::write_timeout). Control frames are never dropped, and
-/// no policy cuts a frame that is partly written.
+/// no policy cuts a frame that is partly written. A peer that reads faster than
+/// [`min_rate`](Limits::min_rate) is given the time that a long message takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
     /// Give the connection up: what waits is dropped, Close 1013 is sent if the peer takes it in
@@ -32,7 +33,8 @@ pub enum Overflow {
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
     pub(super) bytes: usize,
-    pub(super) age: Duration,
+    /// How long a frame may wait, and how fast those before it have to leave.
+    pub(super) pace: Pace,
     pub(super) overflow: Overflow,
 }
 
@@ -40,7 +42,7 @@ impl Bounds {
     pub fn new(limits: &Limits, overflow: Overflow) -> Self {
         Bounds {
             bytes: limits.outbound(),
-            age: limits.write_timeout,
+            pace: limits.writing(),
             overflow,
         }
     }
@@ -88,7 +90,9 @@ impl Queue {
     /// which knows whether the process stood still.
     fn holds_old_messages(&self) -> bool {
         self.bounds.overflow != Overflow::Disconnect
-            && self.kept.is_older((self.clock)(), self.bounds.age)
+            && self
+                .kept
+                .is_older((self.clock)(), self.bounds.pace.patience)
     }
 
     /// Does what the policy says about a frame for which there is no room.

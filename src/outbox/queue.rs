@@ -227,10 +227,25 @@ impl Queue {
                 link.transport.try_write(slices)
             });
             let written = self.accepted(link, result);
-            self.kept.advance(written);
+            self.advance(written);
             if written < offered {
                 return;
             }
+        }
+    }
+
+    /// So much of what is kept has left, which gives the rest time: also the Close, unless that is because the peer
+    /// was too slow.
+    fn advance(&mut self, written: usize) {
+        if written == 0 {
+            return;
+        }
+        let now = (self.clock)();
+        self.kept.advance(written, now, self.bounds.pace);
+        if self.failure.is_none() {
+            let now = now.saturating_duration_since(self.epoch);
+            self.sender
+                .progressed(written, self.bounds.pace.min_rate, now);
         }
     }
 

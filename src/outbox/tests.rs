@@ -17,9 +17,11 @@ use super::collect::{IDLE_LOOKS, LATEST};
 use super::queue::COLLECT;
 use super::*;
 use crate::error::{CloseError, Error, SendErrorKind};
+use crate::limits::Limits;
 use crate::message::Prepared;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
+use crate::protocol::pace::Pace;
 use crate::transport::{How, Waker};
 
 const AGE: Duration = Duration::from_secs(10);
@@ -157,8 +159,16 @@ struct Rig {
 fn bounds(overflow: Overflow, bytes: usize) -> Bounds {
     Bounds {
         bytes,
-        age: AGE,
+        pace: within(AGE),
         overflow,
+    }
+}
+
+/// At a pace that nobody keeps up: the time is absolute.
+fn within(patience: Duration) -> Pace {
+    Pace {
+        patience,
+        min_rate: usize::MAX,
     }
 }
 

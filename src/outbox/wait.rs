@@ -55,7 +55,7 @@ impl Outbox {
             self.watch(state);
             return sent;
         }
-        let patience = Patience::new(Instant::now(), self.write_timeout);
+        let patience = Patience::paced(Instant::now(), self.pace);
         // A failure of the wait shows at the next call: this message was taken.
         let _ = self.wait_for_kept(state, patience, Failure::SlowConsumer);
         sent
@@ -123,23 +123,23 @@ impl Outbox {
     }
 
     /// Drains on this thread until the frame `last` has left. Frames that others send meanwhile are
-    /// not waited for.
+    /// not waited for. What leaves is progress, whoever writes it.
     fn drain_until(
         &self,
         last: u64,
         mut patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {
+        let mut seen = None;
         loop {
-            let transport = match self.drain(last) {
+            let (transport, left) = match self.drain(last) {
                 Drained::Done(outcome) => return outcome,
-                Drained::Waits(transport) => transport,
+                Drained::Waits { transport, left } => (transport, left),
             };
-            if let Err(error) = transport::wait_writable(&*transport, patience.deadline()) {
-                let timed_out = error.kind() == io::ErrorKind::TimedOut;
-                if !timed_out || !patience.renew() {
-                    return Err(self.give_up_waiting(error, failure));
-                }
+            let written = left - seen.replace(left).unwrap_or(left);
+            let written = usize::try_from(written).unwrap_or(usize::MAX);
+            if let Err(error) = transport::wait_for_room(&*transport, &mut patience, written) {
+                return Err(self.give_up_waiting(error, failure));
             }
         }
     }
@@ -153,7 +153,10 @@ impl Outbox {
         queue.drain(link);
         match queue.outcome(last) {
             Some(outcome) => Drained::Done(outcome),
-            None => Drained::Waits(link.transport.clone()),
+            None => Drained::Waits {
+                transport: link.transport.clone(),
+                left: queue.kept.left(),
+            },
         }
     }
 
@@ -190,8 +193,11 @@ impl Outbox {
 enum Drained {
     /// The frame that is waited for has left, or never will.
     Done(Result<(), Error>),
-    /// The socket takes nothing more for now.
-    Waits(Arc<dyn Transport>),
+    /// The socket takes nothing more for now. `left`: how much has left of what was ever kept.
+    Waits {
+        transport: Arc<dyn Transport>,
+        left: u64,
+    },
 }
 
 impl Queue {

@@ -111,7 +111,7 @@ impl Queue {
     /// since dropping policies are for peers that may stay slow.
     fn age_deadline(&self) -> Option<Instant> {
         self.kept.deadline(
-            self.bounds.age,
+            self.bounds.pace.patience,
             self.bounds.overflow == Overflow::Disconnect,
         )
     }

@@ -11,6 +11,7 @@ use super::close::{self, CloseCode};
 use super::frame::{EncodedHeader, FrameHeader, MAX_CONTROL, MAX_HEADER};
 use super::keepalive::{Due, Keepalive};
 use super::opcode::Opcode;
+use super::pace::Pace;
 use super::receive::{ReceiveLimits, Received, Receiver};
 use super::send::{AfterClose, Sender};
 use super::violation::Violation;

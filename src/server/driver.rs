@@ -19,6 +19,7 @@ use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::protocol::keepalive::Due;
+use crate::protocol::pace::Pace;
 use crate::protocol::receive::Received;
 use crate::read_buffer::ReadBuffer;
 use crate::reading::Reading;
@@ -30,7 +31,7 @@ pub(crate) struct Driver {
     transport: Arc<dyn Transport>,
     counters: Arc<Counters>,
     reading: Reading,
-    close_timeout: Duration,
+    closing: Pace,
     max_lingering: usize,
     /// A pong was collected and not offered to the socket.
     owes_flush: bool,
@@ -134,7 +135,7 @@ impl Driver {
                 buffer,
                 extension,
             ),
-            close_timeout: limits.close_timeout,
+            closing: limits.closing(),
             max_lingering: limits.max_handshakes,
             owes_flush: false,
             behind: None,
@@ -211,6 +212,7 @@ impl Driver {
                 },
                 // Refused only after a Close was sent: then its own deadline runs.
                 Due::Ping => drop(self.connection.outbox().ping()),
+                Due::PongTimedOut if self.is_taking() => {}
                 Due::PongTimedOut => return Err(End::Failed(Error::PongTimeout)),
                 Due::AssemblyTimedOut => return Err(End::Failed(Error::AssemblyTimeout)),
             }
@@ -256,6 +258,7 @@ impl Driver {
                 }
                 // Refused only after a Close was sent: then its own deadline runs.
                 Due::Ping => drop(self.connection.outbox().ping()),
+                Due::PongTimedOut if self.is_taking() => {}
                 Due::PongTimedOut => return Err(End::Failed(Error::PongTimeout)),
                 Due::AssemblyTimedOut => return Err(End::Failed(Error::AssemblyTimeout)),
             }
@@ -273,6 +276,12 @@ impl Driver {
 
     pub fn transport(&self) -> &dyn Transport {
         &*self.transport
+    }
+
+    /// A peer that says nothing, for it reads what is before the ping.
+    fn is_taking(&mut self) -> bool {
+        let left_at = self.connection.outbox().left_at();
+        self.reading.is_taking(left_at)
     }
 
     fn read(&mut self, until: Option<Duration>) -> io::Result<usize> {
@@ -346,7 +355,7 @@ impl Driver {
 
     /// Does what the closing handshake still asks for (RFC 6455 section 7), and waits until it has left; true if it has.
     pub fn close(&self, end: &End) -> bool {
-        let patience = Patience::new(Instant::now(), self.close_timeout);
+        let patience = Patience::paced(Instant::now(), self.closing);
         let outbox = self.connection.outbox();
         let told = match self.last_word(end) {
             Farewell::Close(code, reason) => {

@@ -10,6 +10,7 @@ use super::opening::log_refusal;
 use crate::clock;
 use crate::handshake::negotiate;
 use crate::http::{Refusal, Request, Response};
+use crate::patience::Patience;
 use crate::transport::{self, LINGER, Transport};
 
 pub(crate) fn answer(
@@ -31,8 +32,9 @@ pub(crate) fn answer(
             refusal.encode(head_only, clock::date())
         }
     };
-    // A peer that does not take its answer in time only harms itself.
-    let sent = transport::write_all(transport, &bytes, Instant::now() + hub.limits.write_timeout);
+    // A peer that takes its answer too slowly only harms itself.
+    let patience = Patience::paced(Instant::now(), hub.limits.writing());
+    let sent = transport::write_all(transport, &bytes, patience);
     if let Err(refusal) = &asked {
         log_refusal(hub, refusal, peer);
     }

@@ -128,7 +128,7 @@ fn write_answer(
         false => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
     };
     open()?;
-    transport::write_all_waiting(transport, answer, || {
+    transport::write_all_waiting(transport, answer, |_| {
         hub.enter(id, Stage::Answering);
         transport::wait_writable(transport, deadline)?;
         open()
@@ -240,7 +240,8 @@ pub(super) fn answer_refusal(transport: &dyn Transport, refused: &Refused, log: 
     let Refused { refusal, head_only } = refused;
     let deadline = Instant::now() + LINGER;
     let answer = refusal.encode(*head_only, clock::date());
-    let answered = !answer.is_empty() && transport::write_all(transport, &answer, deadline).is_ok();
+    let patience = Patience::until(deadline);
+    let answered = !answer.is_empty() && transport::write_all(transport, &answer, patience).is_ok();
     log();
     // Who gave way to newer handshakes does so at once: its thread is one of theirs.
     if answered && !matches!(refusal, Refusal::Evicted) {

@@ -17,6 +17,7 @@ use crate::outbox::Failure;
 use crate::outbox::collect::Collector;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
+use crate::protocol::pace::Pace;
 
 /// What a handler returns: `Ok` closes with 1000, any error with 1011 and a line in the log.
 pub type HandlerResult = Result<(), Box<dyn StdError + Send + Sync>>;
@@ -39,7 +40,7 @@ pub(crate) type Handler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send + Sync
 pub struct Session<'a> {
     driver: &'a mut Driver,
     ended: &'a mut Option<CloseEvent>,
-    write_timeout: std::time::Duration,
+    writing: Pace,
     /// More messages wait in the read buffer: answers are collected until it runs empty.
     more: bool,
     collector: Arc<Collector>,
@@ -58,7 +59,7 @@ impl<'a> Session<'a> {
         Session {
             driver,
             ended,
-            write_timeout: hub.limits.write_timeout,
+            writing: hub.limits.writing(),
             more: false,
             collector: Collector::new(hub.lead.calls().clone()),
             owes_flush: false,
@@ -108,8 +109,8 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a message and waits until the system has taken it, at most
-    /// [`write_timeout`](crate::Limits::write_timeout); a peer that reads too slowly for that is
-    /// given up. While more messages wait to be read, answers collect and leave in one write.
+    /// [`write_timeout`](crate::Limits::write_timeout), and longer while the peer reads faster than
+    /// [`min_rate`](crate::Limits::min_rate); one that reads too slowly is given up. While more messages wait to be read, answers collect and leave in one write.
     ///
     /// `Ok` says that the message was taken, not that it left: where the wait ended in vain the next
     /// call says so, [`read`](Session::read) with [`Error::SlowConsumer`].
@@ -171,7 +172,7 @@ impl<'a> Session<'a> {
         if std::mem::take(&mut self.owes_flush) {
             // A failure ends the stream, and the read that follows reports it.
             let _ = self.driver.connection.outbox().wait_drained(
-                Patience::new(Instant::now(), self.write_timeout),
+                Patience::paced(Instant::now(), self.writing),
                 Failure::SlowConsumer,
             );
             self.collector.flushed();

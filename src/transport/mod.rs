@@ -10,6 +10,8 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::patience::Patience;
+
 pub use crate::poller::{Source, Waker};
 pub(crate) use guarded::Guarded;
 pub use memory::{Duplex, duplex};
@@ -128,37 +130,58 @@ pub enum How {
     Reset,
 }
 
-/// Writes all of `bytes`, waiting for the peer where it must.
+/// Writes all of `bytes`, waiting for the peer where it must, as patiently as is said.
 pub(crate) fn write_all(
     transport: &dyn Transport,
     bytes: &[u8],
-    deadline: Instant,
+    mut patience: Patience,
 ) -> io::Result<()> {
-    write_all_waiting(transport, bytes, || wait_writable(transport, deadline))
+    write_all_waiting(transport, bytes, |written| {
+        wait_for_room(transport, &mut patience, written)
+    })
 }
 
-/// As [`write_all`]; `wait` waits for room.
+/// As [`write_all`]; `wait` waits for room, and hears how much was written since the last wait.
 pub(crate) fn write_all_waiting(
     transport: &dyn Transport,
     mut bytes: &[u8],
-    mut wait: impl FnMut() -> io::Result<()>,
+    mut wait: impl FnMut(usize) -> io::Result<()>,
 ) -> io::Result<()> {
+    let mut fresh = 0;
     while !bytes.is_empty() {
         match transport.try_write(&[IoSlice::new(bytes)]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Ok(written) => {
+                bytes = bytes.get(written..).unwrap_or_default();
+                fresh += written;
+            }
             Err(error)
                 if matches!(
                     error.kind(),
                     io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                 ) =>
             {
-                wait()?
+                wait(std::mem::take(&mut fresh))?;
             }
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Waits until there is room, or for the last try. `written`: since the last wait.
+pub(crate) fn wait_for_room(
+    transport: &dyn Transport,
+    patience: &mut Patience,
+    written: usize,
+) -> io::Result<()> {
+    patience.progressed(written);
+    match wait_writable(transport, patience.deadline()) {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut && patience.allows_another_try() => {
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 /// As [`Transport::read`]; a signal does not end it.

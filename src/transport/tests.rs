@@ -39,20 +39,20 @@ fn signals_end_nothing_and_no_deadline_is_passed() {
     let interrupted = Stubborn(|| Err(io::ErrorKind::Interrupted.into()));
     let error = read(&interrupted, &mut [0], Some(soon())).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    let error = write_all(&interrupted, b"x", soon()).unwrap_err();
+    let error = write_all(&interrupted, b"x", Patience::until(soon())).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 }
 
 #[test]
 fn a_stream_that_says_it_has_room_and_takes_nothing_ends_at_the_deadline() {
     let full = Stubborn(|| Err(io::ErrorKind::WouldBlock.into()));
-    let error = write_all(&full, b"x", soon()).unwrap_err();
+    let error = write_all(&full, b"x", Patience::until(soon())).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 }
 
 #[test]
 fn a_write_of_nothing_is_the_end() {
     let ended = Stubborn(|| Ok(0));
-    let error = write_all(&ended, b"x", soon()).unwrap_err();
+    let error = write_all(&ended, b"x", Patience::until(soon())).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::WriteZero);
 }

@@ -19,6 +19,7 @@ use crate::event::CloseEvent;
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::message::Message;
+use crate::patience::renewed;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::protocol::keepalive::Due;
@@ -369,7 +370,9 @@ impl<S: Read + Write> WebSocket<S> {
     fn write_out(&mut self) -> io::Result<()> {
         if !self.outgoing.is_empty() {
             self.unflushed = true;
+            let waited = self.outgoing.waiting();
             let written = self.outgoing.write(|bytes| self.stream.write(bytes));
+            self.note_progress(waited.saturating_sub(self.outgoing.waiting()));
             written.map_err(|error| self.note_failure(error))?;
         }
         while self.unflushed {
@@ -380,6 +383,13 @@ impl<S: Read + Write> WebSocket<S> {
             }
         }
         Ok(())
+    }
+
+    /// A peer that has sent its last has its time for what is long, too.
+    fn note_progress(&mut self, written: usize) {
+        if let Some(Last::End { by: Some(by) }) = &mut self.last {
+            *by = renewed(*by, self.limits.closing(), written, Instant::now());
+        }
     }
 
     /// An error after which nothing can be written any more ends the sending half.

@@ -57,6 +57,8 @@ pub(crate) struct Outgoing {
     masking: Masking,
     context: Context,
     epoch: Instant,
+    /// Bytes per second from which on the stream gives a Close behind them its time.
+    min_rate: usize,
     bytes: Vec<u8>,
     /// How many of `bytes` the stream has taken.
     written: usize,
@@ -74,6 +76,7 @@ impl Outgoing {
             masking,
             context: Context::new(packing),
             epoch: Instant::now(),
+            min_rate: limits.min_rate,
             bytes: Vec::new(),
             written: 0,
             stuck: false,
@@ -156,7 +159,14 @@ impl Outgoing {
             while let Some(rest) = self.bytes.get(self.written..).filter(|r| !r.is_empty()) {
                 match write(rest) {
                     Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(written) => self.written += written.min(rest.len()),
+                    Ok(written) => {
+                        let written = written.min(rest.len());
+                        self.written += written;
+                        if self.sender.close_sent() {
+                            let now = self.epoch.elapsed();
+                            self.sender.progressed(written, self.min_rate, now);
+                        }
+                    }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
                         self.stuck = true;

@@ -4,20 +4,22 @@
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::must_wait;
 use super::outgoing::{Outgoing, Refused};
 use crate::limits::Limits;
 use crate::lock::lock;
+use crate::patience::{Patience, renewed};
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
+use crate::protocol::pace::Pace;
 use crate::transport::{self, How, Transport};
 
 pub(super) struct Shared {
     pub transport: Box<dyn Transport>,
-    pub write_timeout: Duration,
-    pub close_timeout: Duration,
+    pub writing: Pace,
+    pub closing: Pace,
     state: Mutex<State>,
     /// The writer has ended it: what was read before is for nobody.
     terminated: AtomicBool,
@@ -37,6 +39,9 @@ struct State {
     close_by: Option<Instant>,
     /// Until when the writer may answer a peer that has sent its last without a Close.
     answer_by: Option<Instant>,
+    /// Bytes that the stream has taken of what had to wait, and when the latest.
+    taken: u64,
+    taken_at: Option<Instant>,
     failure: Option<Failure>,
 }
 
@@ -114,8 +119,8 @@ impl Shared {
     pub fn new(transport: Box<dyn Transport>, limits: &Limits, outgoing: Outgoing) -> Self {
         Shared {
             transport,
-            write_timeout: limits.write_timeout,
-            close_timeout: limits.close_timeout,
+            writing: limits.writing(),
+            closing: limits.closing(),
             state: Mutex::new(State {
                 closing: outgoing.close_sent(),
                 close_by: outgoing.close_deadline(),
@@ -123,6 +128,8 @@ impl Shared {
                 mailbox: Mailbox::default(),
                 sent: 0,
                 answer_by: None,
+                taken: 0,
+                taken_at: None,
                 failure: None,
             }),
             terminated: AtomicBool::new(false),
@@ -165,7 +172,12 @@ impl Shared {
 
     /// The peer has sent its last: what is sent to it must begin within `close_timeout`.
     pub fn end_soon(&self) {
-        lock(&self.state).answer_by = Instant::now().checked_add(self.close_timeout);
+        lock(&self.state).answer_by = Instant::now().checked_add(self.closing.patience);
+    }
+
+    /// When the peer has last made room for what waits.
+    pub fn taken_at(&self) -> Option<Instant> {
+        lock(&self.state).taken_at
     }
 
     /// Nothing is sent any more; who waits is told.
@@ -181,16 +193,16 @@ impl Shared {
     }
 
     /// The writer's way: has `add` put a frame behind what waits, and writes until all has left,
-    /// or `write_timeout` has passed, which ends the connection.
+    /// or the peer has been too slow, which ends the connection.
     pub fn send(
         &self,
         add: impl FnOnce(&mut Outgoing) -> Result<(), Refused>,
     ) -> Result<(), SendFailure> {
-        let deadline = Instant::now() + self.write_timeout;
-        let mut outgoing = self.take(deadline)?;
+        let mut patience = Patience::paced(Instant::now(), self.writing);
+        let mut outgoing = self.take(&mut patience)?;
         let added = add(&mut outgoing);
-        let written = self.write_all(&mut outgoing, deadline);
-        self.give_back(outgoing, written, Some(deadline))?;
+        let written = self.write_all(&mut outgoing, &mut patience);
+        self.give_back(outgoing, written, Some(&mut patience))?;
         Ok(added?)
     }
 
@@ -203,7 +215,7 @@ impl Shared {
         }
         if matches!(owed, Owed::Close(..)) {
             state.closing = true;
-            state.close_by = Instant::now().checked_add(self.close_timeout);
+            state.close_by = Instant::now().checked_add(self.closing.patience);
         }
         state.mailbox.put(owed);
         self.try_to_empty(state)
@@ -233,7 +245,9 @@ impl Shared {
     }
 
     /// Waits until nothing is to be sent any more; false where that does not happen in time.
-    pub fn drain(&self, deadline: Instant) -> bool {
+    pub fn drain(&self) -> bool {
+        let mut patience = Patience::paced(Instant::now(), self.closing);
+        let mut seen = None;
         loop {
             let mut state = lock(&self.state);
             if state.failure.is_some() {
@@ -247,19 +261,21 @@ impl Shared {
                 }
                 Some(mut outgoing) => {
                     drop(state);
-                    let written = self.write_all(&mut outgoing, deadline);
-                    if self.give_back(outgoing, written, Some(deadline)).is_err() {
+                    let written = self.write_all(&mut outgoing, &mut patience);
+                    let given = self.give_back(outgoing, written, Some(&mut patience));
+                    if given.is_err() {
                         return false;
                     }
                 }
-                None if !self.wait(state, deadline) => return false,
+                None if !self.wait(state, &mut patience, &mut seen) => return false,
                 None => {}
             }
         }
     }
 
     /// The write side, for the writer. The reader has it only for as long as a try takes.
-    fn take(&self, deadline: Instant) -> Result<Box<Outgoing>, SendFailure> {
+    fn take(&self, patience: &mut Patience) -> Result<Box<Outgoing>, SendFailure> {
+        let mut seen = None;
         loop {
             let mut state = lock(&self.state);
             if let Some(failure) = state.failure {
@@ -276,16 +292,27 @@ impl Shared {
             if let Some(outgoing) = state.outgoing.take() {
                 return Ok(outgoing);
             }
-            if !self.wait(state, deadline) {
+            if !self.wait(state, patience, &mut seen) {
                 return Err(SendFailure::Stuck);
             }
         }
     }
 
-    /// Waits for a change; false when the deadline has passed.
-    fn wait(&self, state: MutexGuard<'_, State>, deadline: Instant) -> bool {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+    /// Waits for a change; false when the time is up. What whoever writes gets rid of meanwhile is
+    /// progress; `seen` is how much that was at the last look.
+    fn wait(
+        &self,
+        state: MutexGuard<'_, State>,
+        patience: &mut Patience,
+        seen: &mut Option<u64>,
+    ) -> bool {
+        let taken = state.taken;
+        let news = taken - seen.replace(taken).unwrap_or(taken);
+        patience.progressed(usize::try_from(news).unwrap_or(usize::MAX));
+        let left = patience
+            .deadline()
+            .saturating_duration_since(Instant::now());
+        if left.is_zero() && !patience.allows_another_try() {
             return false;
         }
         let waited = self.changed.wait_timeout(state, left);
@@ -293,17 +320,37 @@ impl Shared {
         true
     }
 
-    fn write_all(&self, outgoing: &mut Outgoing, deadline: Instant) -> io::Result<()> {
+    fn write_all(&self, outgoing: &mut Outgoing, patience: &mut Patience) -> io::Result<()> {
+        let mut fresh = 0;
         outgoing.write(|bytes| {
             loop {
                 match self.try_write_once(bytes) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        transport::wait_writable(&*self.transport, deadline)?;
+                    Ok(written) => {
+                        fresh += written;
+                        return Ok(written);
                     }
-                    done => return done,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.note_taken(fresh);
+                        let written = std::mem::take(&mut fresh);
+                        transport::wait_for_room(&*self.transport, patience, written)?;
+                    }
+                    Err(error) => return Err(error),
                 }
             }
         })
+    }
+
+    /// So many bytes have left before the stream took nothing more: others that wait are told of it.
+    fn note_taken(&self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        state.taken += bytes as u64;
+        state.taken_at = Some(now);
+        let close_by = state.close_by;
+        state.close_by = close_by.map(|by| renewed(by, self.closing, bytes, now));
     }
 
     /// A signal is as good as a stream that takes nothing now: the deadline is looked at.
@@ -317,16 +364,16 @@ impl Shared {
     }
 
     /// Lets go of the write side, but only when the mailbox is empty: what is in there leaves before,
-    /// until `deadline`, or without one as far as the stream takes it at once.
+    /// as patiently as is said, or without patience as far as the stream takes it at once.
     fn give_back(
         &self,
         mut outgoing: Box<Outgoing>,
         mut written: io::Result<()>,
-        deadline: Option<Instant>,
+        mut patience: Option<&mut Patience>,
     ) -> Result<(), SendFailure> {
         loop {
             if let Err(error) = &written {
-                if deadline.is_some() || !must_wait(error) {
+                if patience.is_some() || !must_wait(error) {
                     return Err(self.give_up(error));
                 }
             }
@@ -356,8 +403,8 @@ impl Shared {
                 self.fail(Failure::Stream(error.kind()), None);
                 return Err(SendFailure::NoKey(error));
             }
-            written = match deadline {
-                Some(deadline) => self.write_all(&mut outgoing, deadline),
+            written = match &mut patience {
+                Some(patience) => self.write_all(&mut outgoing, patience),
                 None => outgoing.write(|bytes| self.try_write_once(bytes)),
             };
         }

@@ -103,7 +103,8 @@ impl WebSocketReader {
     /// a Close frame ([`close_event`](WebSocketReader::close_event) says how). Pings and the closing
     /// handshake are answered meanwhile, and a silent peer is pinged, and given up after
     /// [`pong_timeout`](crate::Limits::pong_timeout). A writer that waits for a slow peer is not
-    /// waited for, but at the end, for at most [`close_timeout`](crate::Limits::close_timeout).
+    /// waited for, but at the end, for at most [`close_timeout`](crate::Limits::close_timeout), and
+    /// longer while the peer takes what is sent.
     /// Afterwards the stream is closed, by the server first (RFC 6455 section 7.1.1). A client that ends
     /// its direction of the stream without a Close frame may still read: this half ends with 1006, and
     /// the writer may answer for [`close_timeout`](crate::Limits::close_timeout) more.
@@ -197,9 +198,15 @@ impl WebSocketReader {
                 let tried = self.shared.owe(Owed::Ping);
                 self.note(tried)
             }
+            Due::PongTimedOut if self.is_taking() => Ok(()),
             Due::PongTimedOut => Err(self.give_up(Error::PongTimeout)),
             Due::AssemblyTimedOut => Err(self.give_up(Error::AssemblyTimeout)),
         }
+    }
+
+    /// A peer that says nothing, for it reads what is before the ping.
+    fn is_taking(&mut self) -> bool {
+        self.reading.is_taking(self.shared.taken_at())
     }
 
     fn read_once(&mut self, until: Option<Duration>, end: Option<Instant>) -> Result<(), Error> {
@@ -233,7 +240,7 @@ impl WebSocketReader {
         let now = Instant::now();
         let closed = match self.shared.close_by() {
             Some(close_by) => Some(close_by),
-            None => now.checked_add(self.shared.close_timeout),
+            None => now.checked_add(self.shared.closing.patience),
         };
         let again = self
             .refused
@@ -259,7 +266,7 @@ impl WebSocketReader {
                 });
             }
             (Ok(Tried::Stuck), Some(refusing)) => {
-                if now.saturating_duration_since(refusing.since) > self.shared.write_timeout {
+                if now.saturating_duration_since(refusing.since) > self.shared.writing.patience {
                     return Err(self.give_up(Error::SlowConsumer));
                 }
                 refusing.pause = (refusing.pause * 2).min(LAST_PAUSE);
@@ -271,9 +278,9 @@ impl WebSocketReader {
     /// After the peer's Close: our answer leaves, then the stream is closed, by the server first.
     fn finish(&mut self, code: Option<CloseCode>, reason: String) {
         let shared = &self.shared;
-        let deadline = Instant::now() + shared.close_timeout;
-        let was_clean = shared.drain(deadline);
+        let was_clean = shared.drain();
         let transport = &*shared.transport;
+        let deadline = Instant::now() + shared.closing.patience;
         match (was_clean, self.role) {
             (false, _) => transport.shutdown(How::Reset),
             (true, Role::Server) => transport::linger(transport, Instant::now() + LINGER),
@@ -314,10 +321,7 @@ impl WebSocketReader {
             Some(code) if !matches!(error, Error::SlowConsumer) => {
                 let text = error.to_string();
                 let owed = self.shared.owe(Owed::Close(Some(code), &text));
-                owed.is_ok()
-                    && self
-                        .shared
-                        .drain(Instant::now() + self.shared.close_timeout)
+                owed.is_ok() && self.shared.drain()
             }
             _ => false,
         };
@@ -336,8 +340,8 @@ impl WebSocketReader {
 
 impl WebSocketWriter {
     /// Sends a message and waits until the system has taken it, at most
-    /// [`write_timeout`](crate::Limits::write_timeout); a peer that reads too slowly for that is
-    /// given up: the connection ends here and for the reader.
+    /// [`write_timeout`](crate::Limits::write_timeout), and longer while the peer reads faster than
+    /// [`min_rate`](crate::Limits::min_rate); one that reads too slowly is given up: the connection ends here and for the reader.
     ///
     /// # Errors
     /// The message is given back: [`SendErrorKind::Closed`] when the connection has ended or is

@@ -162,6 +162,7 @@ fn f07_a_byte_per_segment() {
 fn f07_a_dripping_message_ends_at_the_assembly_timeout() {
     let app = App::echo(with_limits(Limits {
         assembly_timeout: SHORT,
+        min_rate: 1 << 20,
         ..Limits::default()
     }));
     let mut bystander = Client::connect(app.addr);

@@ -320,7 +320,7 @@ fn b02_a_slow_reader_of_a_big_answer_is_let_go_of_at_the_write_deadline() {
         assert_status(&head, 200);
         let mut got = 0;
         wait_until("the slow reader is let go of", || {
-            // Each wait is a sip more: progress does not move the deadline.
+            // Each wait is a sip more, and far less than the floor.
             got += slow.read(&mut [0; 16][..bytes_at_once]).unwrap();
             assert_echoes(&mut healthy);
             head = exchange(app.addr, get("/"));

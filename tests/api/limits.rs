@@ -79,6 +79,7 @@ fn extremes() -> Vec<(&'static str, Limits)> {
         inbound_per_connection,
         outbound_per_connection,
         write_timeout,
+        min_rate,
         ping_interval,
         pong_timeout,
         close_timeout,

@@ -30,6 +30,7 @@ mod limits;
 mod order;
 mod origin;
 mod own_handler;
+mod pace;
 mod panics;
 #[cfg(feature = "client")]
 mod reconnecting;

@@ -14,6 +14,7 @@ use protocol::Role;
 use protocol::frame::EncodedHeader;
 use protocol::keepalive::{Due, Keepalive};
 use protocol::opcode::Opcode;
+use protocol::pace::Pace;
 use protocol::receive::{ReceiveLimits, Received, Receiver};
 use protocol::send::Sender;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -87,7 +88,10 @@ fn receive_all(stream: &[u8], frames_in_it: usize, read: usize) -> usize {
     let mut keepalive = Keepalive::new(
         Some(Duration::MAX),
         Duration::MAX,
-        Duration::MAX,
+        Pace {
+            patience: Duration::MAX,
+            min_rate: 0,
+        },
         Duration::ZERO,
     );
     let mut buf = vec![0; 256 * 1024];
@@ -110,7 +114,7 @@ fn receive_all(stream: &[u8], frames_in_it: usize, read: usize) -> usize {
                 }
                 start += receiver.take_discard();
             }
-            keepalive.received(Duration::ZERO, receiver.is_assembling(), true);
+            keepalive.received(Duration::ZERO, receiver.under_way(), true);
             assert!(matches!(keepalive.due(Duration::ZERO), Due::Wait(_)));
         }
     });

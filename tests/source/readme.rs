@@ -132,6 +132,7 @@ fn defaults() -> Vec<(&'static str, String)> {
         ),
         ("outbound_per_connection", "`None`: ".to_owned()),
         ("write_timeout", time(limits.write_timeout)),
+        ("min_rate", bytes(limits.min_rate)),
         ("ping_interval", time(limits.ping_interval.unwrap())),
         ("pong_timeout", time(limits.pong_timeout)),
         ("close_timeout", time(limits.close_timeout)),

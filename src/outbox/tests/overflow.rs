@@ -140,7 +140,7 @@ fn what_waits_for_too_long_is_dropped_by_the_policy() {
         (Overflow::DropOldest, Ok(()), "late"),
     ] {
         let bounds = Bounds {
-            age: SHORT,
+            pace: within(SHORT),
             ..bounds(overflow, 1000)
         };
         let rig = rig_with(&Calls::new(None), Script::new(&[3], 0), bounds);
@@ -160,7 +160,7 @@ fn b20_what_waited_for_too_long_is_offered_before_anything_is_dropped_for_it() {
     const SHORT: Duration = Duration::from_millis(1);
     for overflow in EVERY_POLICY {
         let bounds = Bounds {
-            age: SHORT,
+            pace: within(SHORT),
             ..bounds(overflow, 1000)
         };
         let rig = rig_with(&Calls::new(None), Script::new(&[3], 0), bounds);

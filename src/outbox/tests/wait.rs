@@ -35,7 +35,7 @@ fn others_stay_bounded_while_a_sender_waits() {
 fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
     const SHORT: Duration = Duration::from_millis(50);
     let bounds = Bounds {
-        age: SHORT,
+        pace: within(SHORT),
         ..bounds(Overflow::DropOldest, 1000)
     };
     let rig = rig_with(&Calls::new(None), Script::new(&[3], 0), bounds);

@@ -1,5 +1,8 @@
 //! What whoever leads does with an Outbox, and the deadlines that run there.
 
+use std::cell::Cell;
+use std::sync::LazyLock;
+
 use super::*;
 
 #[test]
@@ -81,6 +84,75 @@ fn b02_a_trickle_does_not_move_the_deadline() {
     rig.service_at(deadline);
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
     assert_eq!(rig.script.written(), 101);
+}
+
+thread_local! {
+    static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn simulated() -> Instant {
+    *START + PASSED.get()
+}
+
+/// What became of a message of `len` bytes, and of a Close behind it where one is asked for, whose peer takes `rate`
+/// bytes every second: the seconds that passed, and how the connection was given up.
+fn read_at(rate: usize, len: usize, close: bool) -> (u64, Option<Failure>) {
+    PASSED.set(Duration::ZERO);
+    let limits = Limits::default();
+    let bounds = Bounds::new(&limits, Overflow::Disconnect);
+    let rig = rig_with(&Calls::new(None), Script::new(&[1], 0), bounds);
+    rig.outbox.lock().queue = Queue::new(bounds, limits.close_timeout, simulated);
+    rig.send(&text(len)).unwrap();
+    if close {
+        rig.outbox.close(None, "").unwrap();
+    }
+    for second in 1.. {
+        PASSED.set(Duration::from_secs(second));
+        lock(&rig.script.budgets).push_back(rate);
+        rig.service_at(simulated());
+        let failure = rig.outbox.failure();
+        if failure.is_some() || rig.outbox.buffered_amount() == 0 {
+            return (second, failure);
+        }
+    }
+    unreachable!("a second is always followed by the next")
+}
+
+#[test]
+fn m09_a_steady_reader_gets_a_message_of_any_length_and_a_trickler_is_given_up() {
+    for (rate, len, close, outcome) in [
+        (100 << 10, 2 << 20, false, (21, None)),
+        (100 << 10, 2 << 20, true, (21, None)),
+        (5 << 10, 1 << 20, false, (205, None)),
+        // Four thirds of ten seconds, and of the five that a Close has.
+        (1 << 10, 1 << 20, false, (14, Some(Failure::SlowConsumer))),
+        (1 << 10, 1 << 20, true, (7, Some(Failure::CloseTimeout))),
+        (1, 1 << 20, false, (11, Some(Failure::SlowConsumer))),
+    ] {
+        let done = read_at(rate, len, close);
+        assert_eq!(done, outcome, "{rate} bytes per second, Close {close}");
+    }
+}
+
+/// A pong behind a long message has no deadline of its own while that leaves.
+#[test]
+fn m09_dropping_policies_count_no_age_of_a_pong_whose_peer_reads() {
+    PASSED.set(Duration::ZERO);
+    let limits = Limits::default();
+    let bounds = Bounds::new(&limits, Overflow::DropOldest);
+    let rig = rig_with(&Calls::new(None), Script::new(&[1], 0), bounds);
+    rig.outbox.lock().queue = Queue::new(bounds, limits.close_timeout, simulated);
+    rig.send(&text(2 << 20)).unwrap();
+    rig.outbox.pong(b"behind it");
+    for second in 1..=30 {
+        PASSED.set(Duration::from_secs(second));
+        lock(&rig.script.budgets).push_back(100 << 10);
+        rig.service_at(simulated());
+    }
+    assert_eq!(rig.outbox.failure(), None);
+    assert_eq!(rig.script.frames().len(), 2);
 }
 
 #[test]

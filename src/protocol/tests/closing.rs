@@ -232,3 +232,16 @@ fn a_close_code_compares_with_its_number_from_both_sides() {
     assert!(CloseCode::NORMAL != 1001);
     assert!(1001 != CloseCode::NORMAL);
 }
+
+#[test]
+fn m09_a_close_has_its_time_behind_what_goes_before_it() {
+    let mut sender = Sender::new(Duration::from_secs(5));
+    sender.progressed(1_000, 100, Duration::from_secs(0));
+    assert_eq!(sender.close_deadline(), None);
+    sender.close(None, "", None, Duration::from_secs(1), &mut Vec::new());
+    assert_eq!(sender.close_deadline(), Some(Duration::from_secs(6)));
+    sender.progressed(100, 100, Duration::from_secs(4));
+    assert_eq!(sender.close_deadline(), Some(Duration::from_secs(7)));
+    sender.progressed(1_000_000, 100, Duration::from_secs(6));
+    assert_eq!(sender.close_deadline(), Some(Duration::from_secs(11)));
+}

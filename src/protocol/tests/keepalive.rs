@@ -6,8 +6,14 @@ fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// A minute, or 100 bytes a second.
+const MINUTE: Pace = Pace {
+    patience: Duration::from_secs(60),
+    min_rate: 100,
+};
+
 fn keepalive() -> Keepalive {
-    Keepalive::new(Some(s(30)), s(10), s(60), s(0))
+    Keepalive::new(Some(s(30)), s(10), MINUTE, s(0))
 }
 
 #[test]
@@ -26,18 +32,18 @@ fn a_silent_peer_is_pinged_once_and_then_given_up() {
 fn any_byte_is_a_sign_of_life() {
     let mut keepalive = keepalive();
     assert_eq!(keepalive.due(s(30)), Due::Ping);
-    keepalive.received(s(39), false, true);
+    keepalive.received(s(39), None, true);
     assert_eq!(keepalive.due(s(41)), Due::Wait(Some(s(69))));
     assert_eq!(keepalive.due(s(69)), Due::Ping);
-    keepalive.received(s(70), true, false);
+    keepalive.received(s(70), Some(0), false);
     assert_eq!(keepalive.due(s(71)), Due::Wait(Some(s(100))));
 }
 
 #[test]
 fn without_an_interval_there_are_no_pings() {
-    let mut keepalive = Keepalive::new(None, s(10), s(60), s(0));
+    let mut keepalive = Keepalive::new(None, s(10), MINUTE, s(0));
     assert_eq!(keepalive.due(s(1_000_000)), Due::Wait(None));
-    keepalive.received(s(1_000_000), true, false);
+    keepalive.received(s(1_000_000), Some(0), false);
     assert_eq!(keepalive.due(s(1_000_000)), Due::Wait(Some(s(1_000_060))));
     assert_eq!(keepalive.due(s(1_000_060)), Due::AssemblyTimedOut);
 }
@@ -46,42 +52,50 @@ fn without_an_interval_there_are_no_pings() {
 fn f07_f10_a_dripping_message_gets_no_more_time() {
     let mut keepalive = keepalive();
     for second in 1..61 {
-        keepalive.received(s(second), true, false);
+        keepalive.received(s(second), Some(0), false);
         assert!(matches!(keepalive.due(s(second)), Due::Wait(Some(_))));
     }
-    keepalive.received(s(61), true, false);
+    keepalive.received(s(61), Some(0), false);
     assert_eq!(keepalive.due(s(61)), Due::AssemblyTimedOut);
 }
 
 #[test]
 fn the_next_message_has_its_own_time() {
-    let mut keepalive = Keepalive::new(None, s(10), s(60), s(0));
-    keepalive.received(s(1), true, false);
-    keepalive.received(s(50), true, true);
+    let mut keepalive = Keepalive::new(None, s(10), MINUTE, s(0));
+    keepalive.received(s(1), Some(0), false);
+    keepalive.received(s(50), Some(0), true);
     assert_eq!(keepalive.due(s(61)), Due::Wait(Some(s(110))));
-    keepalive.received(s(100), false, true);
+    keepalive.received(s(100), None, true);
     assert_eq!(keepalive.due(s(110)), Due::Wait(None));
-    keepalive.received(s(120), true, false);
+    keepalive.received(s(120), Some(0), false);
     assert_eq!(keepalive.due(s(179)), Due::Wait(Some(s(180))));
 }
 
 #[test]
 fn deadlines_stand_still_while_the_application_is_slow() {
     let mut keepalive = keepalive();
-    keepalive.received(s(5), true, false);
+    keepalive.received(s(5), Some(0), false);
     assert_eq!(keepalive.due(s(35)), Due::Ping);
     keepalive.stood_still(s(100));
     assert_eq!(keepalive.due(s(144)), Due::Wait(Some(s(145))));
-    keepalive.received(s(144), true, false);
+    keepalive.received(s(144), Some(0), false);
     assert_eq!(keepalive.due(s(164)), Due::Wait(Some(s(165))));
     assert_eq!(keepalive.due(s(165)), Due::AssemblyTimedOut);
 
-    let mut silent = Keepalive::new(Some(s(30)), s(10), s(60), s(0));
+    let mut silent = Keepalive::new(Some(s(30)), s(10), MINUTE, s(0));
     silent.stood_still(s(100));
     assert_eq!(silent.due(s(129)), Due::Wait(Some(s(130))));
 
-    let mut never = Keepalive::new(Some(Duration::MAX), s(1), Duration::MAX, s(5));
-    never.received(s(6), true, false);
+    let mut never = Keepalive::new(
+        Some(Duration::MAX),
+        s(1),
+        Pace {
+            patience: Duration::MAX,
+            min_rate: 100,
+        },
+        s(5),
+    );
+    never.received(s(6), Some(0), false);
     never.stood_still(s(1));
     assert_eq!(never.due(s(1_000)), Due::Wait(Some(Duration::MAX)));
 }
@@ -89,21 +103,21 @@ fn deadlines_stand_still_while_the_application_is_slow() {
 #[test]
 fn b20_after_a_standstill_the_peer_gets_one_more_round() {
     let mut waiting = keepalive();
-    waiting.received(s(1), true, false);
+    waiting.received(s(1), Some(0), false);
     assert_eq!(waiting.due(s(31)), Due::Ping);
     waiting.resumed(s(1_000));
     assert_eq!(waiting.due(s(1_000)), Due::Wait(Some(s(1_010))));
     assert_eq!(waiting.due(s(1_010)), Due::PongTimedOut);
-    waiting.received(s(1_005), true, false);
+    waiting.received(s(1_005), Some(0), false);
     assert_eq!(waiting.due(s(1_010)), Due::AssemblyTimedOut);
 
     // A deadline that is further away stays where it is; one that does not run stays so.
     let mut under_way = keepalive();
-    under_way.received(s(1), true, false);
+    under_way.received(s(1), Some(0), false);
     under_way.resumed(s(2));
     assert_eq!(under_way.due(s(2)), Due::Wait(Some(s(31))));
     assert_eq!(under_way.due(s(31)), Due::Ping);
-    under_way.received(s(32), true, false);
+    under_way.received(s(32), Some(0), false);
     assert_eq!(under_way.due(s(61)), Due::AssemblyTimedOut);
 }
 
@@ -133,7 +147,7 @@ fn a_caller_knows_a_completed_message_by_asking_after_each_event() {
 
 #[test]
 fn the_ping_interval_may_change_at_any_time() {
-    let mut keepalive = Keepalive::new(None, s(10), s(60), s(0));
+    let mut keepalive = Keepalive::new(None, s(10), MINUTE, s(0));
     assert_eq!(keepalive.due(s(1000)), Due::Wait(None));
     keepalive.set_ping_interval(Some(s(30)));
     assert_eq!(keepalive.due(s(20)), Due::Wait(Some(s(30))));
@@ -144,4 +158,64 @@ fn the_ping_interval_may_change_at_any_time() {
         Due::Wait(Some(s(40))),
         "the ping is out"
     );
+}
+
+#[test]
+fn m09_a_message_that_comes_steadily_may_be_of_any_length() {
+    let mut keepalive = keepalive();
+    let mut arrived = 0;
+    for second in 1..10_000 {
+        arrived += 100;
+        keepalive.received(s(second), Some(arrived), false);
+        assert!(matches!(keepalive.due(s(second)), Due::Wait(Some(_))));
+    }
+    // A pause costs what is left, and no more than the minute is ever left.
+    assert_eq!(keepalive.due(s(10_058)), Due::Ping);
+    keepalive.received(s(10_059), Some(arrived), false);
+    assert_eq!(keepalive.due(s(10_059)), Due::AssemblyTimedOut);
+}
+
+#[test]
+fn m09_a_message_below_the_floor_ends_soon_behind_its_time() {
+    // 25 bytes a second of the 100 that are asked for: four thirds of the minute.
+    let mut keepalive = keepalive();
+    keepalive.received(s(0), Some(0), false);
+    let ended = (1..1_000).find(|&second| {
+        keepalive.received(s(second), Some(25 * second as usize), false);
+        keepalive.due(s(second)) == Due::AssemblyTimedOut
+    });
+    assert_eq!(ended, Some(80));
+}
+
+#[test]
+fn progress_is_worth_its_time_at_the_floor_and_never_more_than_the_patience() {
+    let pace = |min_rate| Pace {
+        patience: s(10),
+        min_rate,
+    };
+    assert_eq!(pace(1_000).renew(s(3), 0, s(2)), s(3));
+    assert_eq!(pace(1_000).renew(s(3), 2_000, s(2)), s(5));
+    assert_eq!(pace(1_000).renew(s(3), usize::MAX, s(2)), s(12));
+    // What comes late does not make up for the time before it.
+    assert_eq!(pace(1_000).renew(s(3), 2_000, s(8)), s(5));
+    // More than the patience is left behind a standstill: that stays.
+    assert_eq!(pace(1_000).renew(s(30), 1, s(2)), s(30));
+    // Without a floor any byte will do; with one that nobody meets none does.
+    assert_eq!(pace(0).renew(s(3), 1, s(2)), s(12));
+    assert_eq!(pace(0).renew(s(3), 0, s(2)), s(3));
+    assert_eq!(pace(usize::MAX).renew(s(3), 1, s(2)), s(3));
+}
+
+#[test]
+fn m09_a_peer_that_takes_bytes_is_alive_though_it_says_nothing() {
+    let mut keepalive = keepalive();
+    assert_eq!(keepalive.due(s(30)), Due::Ping);
+    assert_eq!(keepalive.due(s(40)), Due::PongTimedOut);
+    assert!(keepalive.taken(s(25)));
+    assert_eq!(keepalive.due(s(40)), Due::Wait(Some(s(55))));
+    assert_eq!(keepalive.due(s(55)), Due::Ping);
+    // That is no news any more.
+    assert_eq!(keepalive.due(s(65)), Due::PongTimedOut);
+    assert!(!keepalive.taken(s(25)));
+    assert_eq!(keepalive.due(s(65)), Due::PongTimedOut);
 }

@@ -568,3 +568,19 @@ fn an_empty_buffer_needs_more() {
     );
     assert!(!receiver.is_assembling());
 }
+
+#[test]
+fn m09_the_receiver_tells_what_has_arrived_of_a_message_and_not_what_came_between() {
+    let stream = [
+        &frame(0x01, b"abc")[..],
+        &frame(0x89, b"a ping between"),
+        &frame(0x80, b"defgh")[..9],
+    ]
+    .concat();
+    let mut receiver = Receiver::new(Role::Server, LIMITS);
+    let mut buf = stream;
+    while !matches!(receiver.receive(&mut buf), Ok(Received::NeedMore { .. })) {
+        buf.drain(..receiver.take_discard());
+    }
+    assert_eq!(receiver.under_way(), Some(6));
+}

@@ -9,6 +9,7 @@ use super::super::inbox::Item;
 use super::Next;
 use crate::connection::{Connection, ReadyState};
 use crate::logging::log_line;
+use crate::patience::Patience;
 use crate::poller::Source;
 use crate::read_buffer::ReadBuffer;
 use crate::transport::LINGER;
@@ -34,11 +35,18 @@ enum Stage {
     Open,
     /// The application still has messages to take, and their answers to send; at most until then.
     Ending(End, Instant),
-    /// What was sent, a Close behind it, waits for the peer to take it; at most until then.
-    Closing(End, Instant),
+    /// What was sent, a Close behind it, waits for the peer to take it.
+    Closing(Box<Closing>),
     /// What the peer still sends is read away, so that a reset does not overtake our last bytes; so many bytes were, and
     /// until then.
     Lingering(usize, Instant),
+}
+
+struct Closing {
+    end: End,
+    patience: Patience,
+    /// How much had left of what had to wait.
+    left: u64,
 }
 
 impl Parked {
@@ -86,7 +94,7 @@ impl Parked {
         match std::mem::replace(&mut self.stage, Stage::Open) {
             Stage::Open => self.read(scratch, put),
             Stage::Ending(end, until) => self.end(end, Some(until)),
-            Stage::Closing(end, until) => self.close(end, until),
+            Stage::Closing(closing) => self.close(closing),
             Stage::Lingering(seen, until) => self.linger(scratch, seen, until),
         }
     }
@@ -174,9 +182,11 @@ impl Parked {
 
     /// The process stood still: the application and the peer have their time once more.
     fn wait_anew(&mut self, now: Instant) {
-        let again = now + self.place.hub().limits.close_timeout;
-        if let Stage::Ending(_, until) | Stage::Closing(_, until) = &mut self.stage {
-            *until = again;
+        let limits = &self.place.hub().limits;
+        match &mut self.stage {
+            Stage::Ending(_, until) => *until = now + limits.close_timeout,
+            Stage::Closing(closing) => closing.patience = Patience::paced(now, limits.closing()),
+            Stage::Open | Stage::Lingering(..) => {}
         }
     }
 
@@ -201,23 +211,34 @@ impl Parked {
             self.stage = Stage::Ending(end, until);
             return Next::Wait(Some(until));
         }
-        let until = now + hub.limits.close_timeout;
+        let patience = Patience::paced(now, hub.limits.closing());
+        let left = self.connection().outbox().left();
         match self.driver.begin_close(&end) {
-            true => self.close(end, until),
+            true => self.close(Box::new(Closing {
+                end,
+                patience,
+                left,
+            })),
             false => self.conclude(end, false),
         }
     }
 
     /// Waits until everything has left, or never will.
-    fn close(&mut self, end: End, until: Instant) -> Next {
+    fn close(&mut self, mut closing: Box<Closing>) -> Next {
         if let Some(told) = self.driver.is_told() {
-            return self.conclude(end, told);
+            return self.conclude(closing.end, told);
         }
+        let outbox = self.connection().outbox();
+        let left = outbox.left();
+        let written = usize::try_from(left - closing.left).unwrap_or(usize::MAX);
+        closing.patience.progressed(written);
+        closing.left = left;
+        let until = closing.patience.deadline();
         if until <= Instant::now() {
-            self.connection().outbox().abort();
-            return self.conclude(end, false);
+            outbox.abort();
+            return self.conclude(closing.end, false);
         }
-        self.stage = Stage::Closing(end, until);
+        self.stage = Stage::Closing(closing);
         Next::Wait(Some(until))
     }
 

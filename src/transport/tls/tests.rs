@@ -11,11 +11,16 @@ use super::*;
 use crate::limits::Limits;
 use crate::outbox::calls::Calls;
 use crate::outbox::{Bounds, Failure, Outbox, Overflow};
+use crate::patience::Patience;
 use crate::stats::Counters;
 use crate::tls::Tls;
 use crate::transport::{self, Duplex, duplex};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+fn write_all(stream: &dyn Transport, bytes: &[u8]) -> io::Result<()> {
+    transport::write_all(stream, bytes, Patience::until(soon()))
+}
 
 fn soon() -> Instant {
     Instant::now() + PATIENCE
@@ -204,11 +209,11 @@ fn both_directions_carry_what_was_written() {
     let bytes = pattern(300_000);
     let (client, sent) = (pair.client.clone(), bytes.clone());
     let echo = thread::spawn(move || {
-        transport::write_all(&*client, &sent, soon()).unwrap();
+        write_all(&*client, &sent).unwrap();
         read_exactly(&client, sent.len())
     });
     let got = read_exactly(&pair.server, bytes.len());
-    transport::write_all(&*pair.server, &got, soon()).unwrap();
+    write_all(&*pair.server, &got).unwrap();
     assert!(echo.join().unwrap() == bytes);
 }
 
@@ -218,14 +223,14 @@ fn a_message_of_many_records_is_taken_in_one_read_again_and_again() {
     let bytes = pattern(60_000);
     let mut got = vec![0; 64 << 10];
     for round in 0..10 {
-        transport::write_all(&*pair.client, &bytes, soon()).unwrap();
+        write_all(&*pair.client, &bytes).unwrap();
         // A read that is filled makes the next one larger: after a few there is room for all.
         let read = match round {
             0..3 => read_exactly(&pair.server, bytes.len()).len(),
             _ => pair.server.read(&mut got, Some(soon())).unwrap(),
         };
         assert_eq!(read, bytes.len());
-        transport::write_all(&*pair.client, b"a little", soon()).unwrap();
+        write_all(&*pair.client, b"a little").unwrap();
         assert_eq!(read_exactly(&pair.server, 8), b"a little");
     }
     assert!(got[..bytes.len()] == bytes);
@@ -353,7 +358,7 @@ fn a_read_waits_no_longer_than_its_deadline() {
     assert_eq!(timed_out.kind(), io::ErrorKind::TimedOut);
     assert!(Instant::now() >= deadline);
     // Nothing was lost by it.
-    transport::write_all(&*pair.client, b"late", soon()).unwrap();
+    write_all(&*pair.client, b"late").unwrap();
     assert_eq!(read_exactly(&pair.server, 4), b"late");
 }
 
@@ -361,7 +366,7 @@ fn a_read_waits_no_longer_than_its_deadline() {
 fn a_small_buffer_gets_a_long_record_in_parts() {
     let pair = pair();
     let bytes = pattern(16 << 10);
-    transport::write_all(&*pair.client, &bytes, soon()).unwrap();
+    write_all(&*pair.client, &bytes).unwrap();
     let mut got = Vec::new();
     while got.len() < bytes.len() {
         let mut part = [0; 100];
@@ -385,20 +390,20 @@ fn shutdown_wakes_a_reader_as_an_end_and_not_as_a_truncation() {
 #[test]
 fn after_our_last_bytes_the_peer_reads_a_clean_end_and_may_go_on() {
     let pair = pair();
-    transport::write_all(&*pair.server, b"bye", soon()).unwrap();
+    write_all(&*pair.server, b"bye").unwrap();
     pair.server.shutdown(How::Write);
     assert_eq!(read_exactly(&pair.client, 3), b"bye");
     assert_eq!(pair.client.read(&mut [0; 8], Some(soon())).unwrap(), 0);
     let ended = pair.server.try_write(&[IoSlice::new(b"more")]).unwrap_err();
     assert_eq!(ended.kind(), io::ErrorKind::BrokenPipe);
-    transport::write_all(&*pair.client, b"still here", soon()).unwrap();
+    write_all(&*pair.client, b"still here").unwrap();
     assert_eq!(read_exactly(&pair.server, 10), b"still here");
 }
 
 #[test]
 fn t04_an_end_without_close_notify_is_a_truncation() {
     let pair = pair();
-    transport::write_all(&*pair.client, b"half of it", soon()).unwrap();
+    write_all(&*pair.client, b"half of it").unwrap();
     pair.wire.shutdown(How::Write);
     assert_eq!(read_exactly(&pair.server, 10), b"half of it");
     let cut = pair.server.read(&mut [0; 8], Some(soon())).unwrap_err();
@@ -408,7 +413,7 @@ fn t04_an_end_without_close_notify_is_a_truncation() {
 #[test]
 fn what_came_before_a_broken_record_is_still_read_and_the_peer_is_told() {
     let pair = pair();
-    transport::write_all(&*pair.client, b"good", soon()).unwrap();
+    write_all(&*pair.client, b"good").unwrap();
     pair.wire
         .try_write(&[IoSlice::new(&[0x17, 3, 3, 0, 20, 1, 2, 3])])
         .unwrap();
@@ -432,7 +437,7 @@ fn a_reader_that_has_to_write_waits_for_nobody() {
             .refresh_traffic_keys()
             .unwrap();
         let bytes = [round; 10];
-        transport::write_all(&*pair.client, &bytes, soon()).unwrap();
+        write_all(&*pair.client, &bytes).unwrap();
         assert_eq!(read_exactly(&pair.server, 10), bytes);
     }
     pair.valve.set(usize::MAX);
@@ -451,7 +456,7 @@ fn t03_a_flood_of_key_updates_ends_the_connection() {
     }
     let flush = thread::spawn({
         let client = pair.client.clone();
-        move || transport::write_all(&*client, b"and then", soon())
+        move || write_all(&*client, b"and then")
     });
     let refused = pair.server.read(&mut [0; 8], Some(soon())).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::InvalidData, "{refused}");
@@ -505,7 +510,7 @@ fn an_idle_connection_gives_its_buffers_back() {
     let pair = pair();
     let bytes = pattern(200_000);
     let (client, sent) = (pair.client.clone(), bytes.clone());
-    let sender = thread::spawn(move || transport::write_all(&*client, &sent, soon()));
+    let sender = thread::spawn(move || write_all(&*client, &sent));
     read_exactly(&pair.server, bytes.len());
     sender.join().unwrap().unwrap();
     let past = Instant::now() + Duration::from_millis(1);
