@@ -4,12 +4,12 @@
 use std::fs::File;
 use std::num::NonZero;
 use std::os::unix::fs::FileExt;
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::lock::lock;
+use crate::lock::{ADDRESS_SPACE, Mutex, lock};
 
 /// What stays for all that takes little and does not ask: a refusal, a line of the log.
 const RESERVE: usize = 16 << 20;
@@ -57,7 +57,7 @@ pub(crate) fn has_room(bytes: usize) -> bool {
 
 /// Where heaps would leave less than is needed, takes that rest, so that the last heap finds no room.
 fn keep_from_heaps(left: usize, needed: usize) {
-    static KEPT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+    static KEPT: Mutex<Vec<Vec<u8>>, ADDRESS_SPACE> = Mutex::new(Vec::new());
     let (heaps, rest) = (left / HEAP, left % HEAP);
     let in_vain = needed + BESIDE_STACK > HEAP;
     if heaps == 0 || heaps > most_heaps() || rest >= needed || in_vain {

@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use log::{Level, Record};
 
+use crate::lock::none_is_held;
+
 /// Whether somebody may want lines of this level. The logger is not asked.
 pub(crate) fn is_on(level: Level) -> bool {
     level <= log::STATIC_MAX_LEVEL && level <= log::max_level()
@@ -16,6 +18,7 @@ pub(crate) fn is_on(level: Level) -> bool {
 #[inline(never)]
 #[track_caller]
 pub(crate) fn write(level: Level, module: &'static str, line: fmt::Arguments<'_>) {
+    none_is_held();
     let place = Location::caller();
     let record = Record::builder()
         .level(level)

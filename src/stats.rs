@@ -1,10 +1,9 @@
 //! What the server counts, and the snapshot that [`Server::stats`](crate::Server::stats) returns.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use crate::lock::lock;
+use crate::lock::{COUNTS, Mutex, lock};
 
 /// A snapshot of the server's counters. Totals count since the server was bound.
 ///
@@ -67,7 +66,7 @@ pub(crate) struct Counters {
     /// Threads that read away what peers send after the end.
     pub lingering: AtomicUsize,
     pub handler_failures: AtomicU64,
-    refused: Mutex<BTreeMap<&'static str, u64>>,
+    refused: Mutex<BTreeMap<&'static str, u64>, COUNTS>,
 }
 
 impl Counters {

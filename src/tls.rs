@@ -5,7 +5,7 @@ mod stream;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
@@ -21,7 +21,7 @@ use rustls::{AlertDescription, CertificateError, RootCertStore, SupportedProtoco
 
 use crate::http::Refusal;
 use crate::http::refusal::Refused;
-use crate::lock::lock;
+use crate::lock::{CERTIFICATE, Mutex, lock};
 use crate::logging::log_line;
 use crate::transport;
 
@@ -42,7 +42,7 @@ pub use stream::TlsStream;
 ///
 /// Clones are handles to one configuration: [`replace`](Tls::replace) on any of them is for all.
 #[derive(Clone)]
-pub struct Tls(Arc<Mutex<Arc<ServerConfig>>>);
+pub struct Tls(Arc<Mutex<Arc<ServerConfig>, CERTIFICATE>>);
 
 impl Tls {
     /// One certificate with its key: `certificate` is the server's own certificate followed by the

@@ -3,13 +3,13 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::Condvar;
 use std::thread;
 use std::time::Instant;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
-use crate::lock::lock;
+use crate::lock::{Mutex, RESOLVERS, lock};
 
 /// Lookups that run at once in this process, those included that nobody waits for any more; one more
 /// waits for its turn, up to its deadline.
@@ -76,7 +76,7 @@ fn timed_out() -> io::Error {
 }
 
 struct Lookups {
-    running: Mutex<usize>,
+    running: Mutex<usize, RESOLVERS>,
     ended: Condvar,
 }
 
@@ -98,8 +98,7 @@ impl Lookups {
             if left.is_zero() {
                 return None;
             }
-            let waited = self.ended.wait_timeout(running, left);
-            running = waited.unwrap_or_else(PoisonError::into_inner).0;
+            running = running.wait_timeout(&self.ended, left);
         }
         *running += 1;
         Some(Turn(self))

@@ -1,7 +1,7 @@
 //! A client that connects again: an iterator over what happens, connection after connection.
 
 use std::iter::FusedIterator;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
 use super::{Client, ClientError};
@@ -9,7 +9,7 @@ use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
 use crate::handshake::ClientRequest;
 use crate::limits::YEAR;
-use crate::lock::lock;
+use crate::lock::{LINK, Mutex, lock};
 use crate::message::Message;
 use crate::protocol::close::CloseCode;
 use crate::websocket::{WebSocketReader, WebSocketWriter};
@@ -293,7 +293,7 @@ impl ReconnectingWriter {
 /// What the iterator and the writers share.
 #[derive(Debug, Default)]
 struct Link {
-    state: Mutex<LinkState>,
+    state: Mutex<LinkState, LINK>,
     closed: Condvar,
 }
 
@@ -349,8 +349,7 @@ impl Link {
             if state.closed.is_some() || left.is_zero() {
                 return state.closed.is_some();
             }
-            let waited = self.closed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = state.wait_timeout(&self.closed, left);
         }
     }
 

@@ -3,14 +3,12 @@
 //! Allocated and freed for each message instead, they leave holes that others' small allocations keep from being used
 //! again: with glibc that came to more resident memory than one for each connection.
 
-use std::sync::Mutex;
-
-use crate::lock::lock;
+use crate::lock::{Mutex, SPARES, lock};
 
 /// How many are kept. More exist only while more threads are inside a message at the same time.
 pub(super) const MOST: usize = 4;
 
-pub(super) struct Spares<T>(Mutex<Vec<T>>);
+pub(super) struct Spares<T>(Mutex<Vec<T>, SPARES>);
 
 impl<T> Spares<T> {
     pub const fn new() -> Self {

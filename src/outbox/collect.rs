@@ -2,8 +2,8 @@
 //! connection. Whoever leads flushes for a sender that is busy for longer than [`LATEST`].
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::Outbox;
@@ -11,7 +11,7 @@ use super::calls::Calls;
 use super::queue::COLLECT;
 use super::run::Run;
 use super::state::Link;
-use crate::lock::lock;
+use crate::lock::{COLLECTOR, Mutex, lock};
 use crate::message::Prepared;
 
 /// How long a frame is collected at most, whatever its sender does meanwhile.
@@ -29,7 +29,7 @@ thread_local! {
 pub(crate) struct Collector {
     id: u64,
     calls: Arc<Calls>,
-    state: Mutex<State>,
+    state: Mutex<State, COLLECTOR>,
     /// What it broadcasts.
     pub(super) run: Run,
     /// Connections that cannot take every frame: their socket refuses, or they are closing. While

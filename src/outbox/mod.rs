@@ -28,13 +28,13 @@ mod tests;
 mod wait;
 mod watch;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::connection::ReadyState;
 use crate::deflate::{Context, Packing};
-use crate::lock::lock;
+use crate::lock::{Guard, Mutex, OUTBOX, lock};
 use crate::poller::Token;
 use crate::protocol::pace::Pace;
 use crate::stats::Counters;
@@ -55,7 +55,7 @@ const IDLE: usize = 1 << 10;
 // broadcast finds those of no connection in the cache.
 #[repr(C)]
 pub(crate) struct Outbox {
-    state: Mutex<State>,
+    state: Mutex<State, OUTBOX>,
     ready: AtomicU8,
     /// One more than the number of its token with the poller; 0: it has none.
     token: AtomicU32,
@@ -193,7 +193,7 @@ impl Outbox {
     }
 
     /// What is done under the lock comes behind the broadcasts that were collected before.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> Guard<'_, State> {
         let mut state = lock(&self.state);
         // fault: a send overtakes the run
         state.catch_up();

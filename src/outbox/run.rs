@@ -7,20 +7,20 @@
 //! the order of all that is sent to one connection is kept; the flush writes it where it lies.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use super::Outbox;
 use super::collect::Collector;
 use super::state::State;
-use crate::lock::lock;
+use crate::lock::{Mutex, RUN, lock};
 
 #[derive(Default)]
 pub(crate) struct Run {
     /// Where the run ends, and where it begins. Places count all bytes there ever were.
     end: AtomicU64,
     start: AtomicU64,
-    frames: Mutex<Frames>,
+    frames: Mutex<Frames, RUN>,
 }
 
 /// What the run consists of now; a clone holds it still.

@@ -1,7 +1,7 @@
 //! Messages on their way in: compressed where that was agreed, then written, collected or kept.
 //! Nothing here waits for the socket; [`wait`](super::wait) does.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use super::Outbox;
 use super::collect::{Collect, Collector};
@@ -11,6 +11,7 @@ use super::queue::{Outgoing, Put};
 use super::state::State;
 use crate::deflate::Packing;
 use crate::error::{SendError, SendErrorKind};
+use crate::lock::Guard;
 use crate::message::{Message, Prepared};
 use crate::protocol::frame::EncodedHeader;
 
@@ -58,7 +59,7 @@ impl Outbox {
     /// Lets go of the lock, and tells the collector and the drain helper what they have to know.
     pub(super) fn after_put<E>(
         self: &Arc<Self>,
-        state: MutexGuard<'_, State>,
+        state: Guard<'_, State>,
         put: Result<Option<Arc<Collector>>, E>,
     ) -> Result<(), E> {
         // fault: what a send leaves is watched by nobody

@@ -18,6 +18,7 @@ use super::queue::COLLECT;
 use super::*;
 use crate::error::{CloseError, Error, SendErrorKind};
 use crate::limits::Limits;
+use crate::lock::PLAYED;
 use crate::message::Prepared;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
@@ -30,15 +31,15 @@ const ALL: usize = usize::MAX;
 
 /// A stream that takes so many bytes per write, one number per call; 0: none (would block).
 struct Script {
-    budgets: Mutex<VecDeque<usize>>,
+    budgets: Mutex<VecDeque<usize>, PLAYED>,
     /// What a call takes once the script has run out.
-    rest: Mutex<usize>,
-    broken: Mutex<bool>,
+    rest: Mutex<usize, PLAYED>,
+    broken: Mutex<bool, PLAYED>,
     /// A write panics, as for a fault of wshub.
-    mined: Mutex<bool>,
-    wire: Mutex<Vec<u8>>,
-    calls: Mutex<usize>,
-    shutdowns: Mutex<Vec<How>>,
+    mined: Mutex<bool, PLAYED>,
+    wire: Mutex<Vec<u8>, PLAYED>,
+    calls: Mutex<usize, PLAYED>,
+    shutdowns: Mutex<Vec<How>, PLAYED>,
 }
 
 impl Script {

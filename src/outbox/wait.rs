@@ -2,7 +2,7 @@
 //! end. They drain by themselves, and the helper is left alone meanwhile.
 
 use std::io;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Outbox;
@@ -12,6 +12,7 @@ use super::queue::{Failure, Queue};
 use super::state::State;
 use crate::connection::ReadyState;
 use crate::error::{Error, SendError};
+use crate::lock::Guard;
 use crate::message::Message;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
@@ -47,7 +48,7 @@ impl Outbox {
 
     fn send_and_wait(
         self: &Arc<Self>,
-        mut state: MutexGuard<'_, State>,
+        mut state: Guard<'_, State>,
         message: Outbound,
     ) -> Result<(), SendError> {
         let sent = state.put(message, Collect::Never, true).map(drop);
@@ -107,7 +108,7 @@ impl Outbox {
     /// Waits until all that is kept now has left; the drain helper is left alone meanwhile.
     fn wait_for_kept(
         self: &Arc<Self>,
-        mut state: MutexGuard<'_, State>,
+        mut state: Guard<'_, State>,
         patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {

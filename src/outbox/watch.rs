@@ -1,6 +1,6 @@
 //! An Outbox and whoever leads: when it calls, and what is done then.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Outbox;
@@ -8,6 +8,7 @@ use super::overflow::Overflow;
 use super::queue::{Failure, Queue};
 use super::state::{Link, State};
 use crate::connection::ReadyState;
+use crate::lock::Guard;
 use crate::transport::Transport;
 
 /// What there is to wait for.
@@ -21,7 +22,7 @@ impl Outbox {
     /// Calls whoever leads if something waits or a deadline runs. When the server has ended, and nobody leads, the stream
     /// ends here.
     #[inline]
-    pub(super) fn watch(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+    pub(super) fn watch(self: &Arc<Self>, state: Guard<'_, State>) {
         // Nearly always: nothing waits, no deadline runs, and nobody has been told otherwise.
         if state.troubled || !state.queue.is_well() {
             self.watch_troubled(state);
@@ -29,7 +30,7 @@ impl Outbox {
     }
 
     #[cold]
-    fn watch_troubled(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    fn watch_troubled(self: &Arc<Self>, mut state: Guard<'_, State>) {
         state.note_trouble();
         let Some((link, queue)) = state.parts() else {
             return;

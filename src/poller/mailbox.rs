@@ -1,15 +1,15 @@
 //! What other threads leave for whoever holds the poller.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
 
 use super::Bell;
-use crate::lock::lock;
+use crate::lock::{MAIL, Mutex, lock};
 
 pub(crate) struct Mailbox<M> {
     /// `None`: nobody takes anything out.
     bell: Option<Arc<Bell>>,
-    mail: Mutex<M>,
+    mail: Mutex<M, MAIL>,
     full: AtomicBool,
 }
 

@@ -6,17 +6,17 @@
 //! Waking it is what a short echo through the application thread costs beside one on the connection's own thread: half
 //! as much again, nearly all of it the system's, for two switches of threads. With more events waiting it is not asleep.
 
+use std::sync::Condvar;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::lock::lock;
+use crate::lock::{DOOR, Mutex, lock};
 
 #[derive(Default)]
 pub(crate) struct Doorbell {
     /// The one who waits sleeps, or is about to: a call to nobody would be a system call.
     asleep: AtomicBool,
-    door: Mutex<()>,
+    door: Mutex<(), DOOR>,
     rung: Condvar,
 }
 
@@ -49,11 +49,8 @@ impl Doorbell {
                 return found;
             }
             door = match left {
-                None => self.rung.wait(door).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => {
-                    let woken = self.rung.wait_timeout(door, left);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
+                None => door.wait(&self.rung),
+                Some(left) => door.wait_timeout(&self.rung, left),
             };
         }
     }

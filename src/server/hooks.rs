@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::handshake::Accept;
 use crate::http::{Refusal, Reject, Request, Response};
+use crate::lock::none_is_held;
 use crate::stats::Counters;
 
 pub(crate) type AcceptHook = Box<dyn Fn(&Request) -> Result<Accept, Reject> + Send + Sync>;
@@ -51,6 +52,7 @@ impl Hooks {
 
 /// A panic in a hook costs its own request only.
 fn contain<T>(counters: &Counters, hook: impl FnOnce() -> T) -> Result<T, Refusal> {
+    none_is_held();
     catch_unwind(AssertUnwindSafe(hook)).map_err(|_| {
         counters.handler_failures.fetch_add(1, Ordering::Relaxed);
         Refusal::HookPanicked

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use crate::error::SendErrorKind;
 use crate::handshake::rules::Rules;
 use crate::http::Refusal;
 use crate::limits::Limits;
-use crate::lock::lock;
+use crate::lock::{Guard, Mutex, REGISTRY, THREADS, lock};
 use crate::logging::log_line;
 use crate::message::Prepared;
 use crate::outbox::collect::Collector;
@@ -56,10 +56,10 @@ pub(crate) struct Hub {
     accept_bell: Option<Arc<Bell>>,
     phase: AtomicU8,
     next_id: AtomicU64,
-    registry: Mutex<Registry>,
+    registry: Mutex<Registry, REGISTRY>,
     /// A stream or the accept loop is done with, or the shutdown begins.
     left: Condvar,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>, THREADS>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -611,10 +611,7 @@ impl Hub {
     pub fn wait_for_shutdown(&self) -> ShutdownReport {
         let mut registry = self.registry();
         while !self.is_closing() {
-            registry = self
-                .left
-                .wait(registry)
-                .unwrap_or_else(PoisonError::into_inner);
+            registry = registry.wait(&self.left);
         }
         drop(registry);
         let deadline = Instant::now() + self.limits.close_timeout + GRACE;
@@ -654,11 +651,7 @@ impl Hub {
             if left.is_zero() {
                 return;
             }
-            registry = self
-                .left
-                .wait_timeout(registry, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            registry = registry.wait_timeout(&self.left, left);
         }
     }
 
@@ -666,7 +659,8 @@ impl Hub {
     fn join_threads(&self) -> usize {
         let left = self.pool.stop(|| self.registry().serving);
         self.lead.stop();
-        for thread in std::mem::take(&mut *lock(&self.threads)) {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
             // The accept loop and the stand-in run no user code and wait for nothing but us.
             let _ = thread.join();
         }
@@ -674,7 +668,7 @@ impl Hub {
         left
     }
 
-    fn registry(&self) -> MutexGuard<'_, Registry> {
+    fn registry(&self) -> Guard<'_, Registry> {
         lock(&self.registry)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
     Ordering::SeqCst,
 };
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -21,7 +21,7 @@ use crate::copy;
 use crate::error::Error;
 use crate::event::CloseEvent;
 use crate::limits::Limits;
-use crate::lock::lock;
+use crate::lock::{GATE, LINE, Mutex, lock};
 use crate::logging::log_line;
 use crate::message::Message;
 use crate::poller::Mailbox;
@@ -175,7 +175,7 @@ pub(crate) struct Account {
     waiting: AtomicBool,
     /// The connection holds no thread: it does not wait at the gate, but is led.
     parked: AtomicBool,
-    gate: Mutex<()>,
+    gate: Mutex<(), GATE>,
     changed: Condvar,
 }
 
@@ -228,7 +228,7 @@ pub(crate) struct Inbox {
     /// Connections whose Open was put in and whose end was not.
     open: AtomicUsize,
     /// Connections whose reader waits for the common bytes.
-    short: Mutex<VecDeque<Connection>>,
+    short: Mutex<VecDeque<Connection>, LINE>,
     /// Nobody takes events any more.
     discarding: AtomicBool,
     discarded: AtomicUsize,
@@ -469,10 +469,7 @@ impl Inbox {
                     }
                 }
             }
-            gate = account
-                .changed
-                .wait(gate)
-                .unwrap_or_else(PoisonError::into_inner);
+            gate = gate.wait(&account.changed);
         };
         account.waiting.store(false, SeqCst);
         drop(gate);
@@ -504,11 +501,7 @@ impl Inbox {
             if left.is_zero() {
                 break;
             }
-            gate = account
-                .changed
-                .wait_timeout(gate, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            gate = gate.wait_timeout(&account.changed, left);
         }
         account.waiting.store(false, SeqCst);
     }

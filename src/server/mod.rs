@@ -26,11 +26,12 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
 use crate::handler::{Handler, RunError, dispatch};
+use crate::lock::{DESK, Mutex};
 use crate::logging::log_line;
 use crate::message::{Message, Prepared};
 use crate::stats::Stats;
@@ -73,7 +74,7 @@ pub struct Server {
     handle: ServerHandle,
     hub: Arc<Hub>,
     /// Events taken off the channel and not yielded; `None` while an [`Events`] is alive.
-    desk: Mutex<Option<events::Desk>>,
+    desk: Mutex<Option<events::Desk>, DESK>,
 }
 
 impl Server {

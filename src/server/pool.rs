@@ -4,12 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::address_space;
-use crate::lock::lock;
+use crate::lock::{Mutex, POOL, lock};
 use crate::logging::log_line;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -18,7 +18,7 @@ pub(crate) struct Pool {
     max_threads: usize,
     stack_size: usize,
     idle_timeout: Duration,
-    state: Mutex<State>,
+    state: Mutex<State, POOL>,
     /// A job was queued, or the pool stops.
     work: Condvar,
     /// There is a thread less.
@@ -141,10 +141,7 @@ impl Pool {
         self.work.notify_all();
         // fault: a stop waits for nobody
         while state.threads > busy() {
-            state = self
-                .ended
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = state.wait(&self.ended);
         }
         let left = state.threads;
         drop(state);
@@ -209,11 +206,7 @@ impl Pool {
                 self.ended.notify_all();
                 return None;
             }
-            state = self
-                .work
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = state.wait_timeout(&self.work, left);
         }
     }
 }

@@ -1,12 +1,11 @@
 //! Log lines about refusals: a few per reason and second, the rest counted.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use log::Level;
 
-use crate::lock::lock;
+use crate::lock::{Mutex, REFUSALS, lock};
 use crate::logging::{is_on, log_line};
 
 /// Lines per reason and second.
@@ -14,7 +13,7 @@ const LINES: u32 = 3;
 const WINDOW: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-pub(crate) struct Refusals(Mutex<HashMap<&'static str, Window>>);
+pub(crate) struct Refusals(Mutex<HashMap<&'static str, Window>, REFUSALS>);
 
 struct Window {
     since: Instant,

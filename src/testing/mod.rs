@@ -5,14 +5,14 @@ mod client;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::connection::Connection;
 use crate::http::Request;
 use crate::limits::Limits;
-use crate::lock::lock;
+use crate::lock::{Mutex, RECORDED, lock};
 use crate::message::Message;
 use crate::outbox::calls::Calls;
 use crate::outbox::{Bounds, Outbox, Overflow};
@@ -129,7 +129,7 @@ impl std::fmt::Debug for Sent {
 
 /// Takes everything that is written, and has nothing to read.
 #[derive(Default)]
-struct Recorder(Mutex<Recorded>);
+struct Recorder(Mutex<Recorded, RECORDED>);
 
 #[derive(Default)]
 struct Recorded {

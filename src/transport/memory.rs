@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
 use super::{How, Transport, Waker};
-use crate::lock::lock;
+use crate::lock::{Guard, Mutex, PIPE, lock};
 
 /// Bytes that one direction holds before its writer must wait.
 const CAPACITY: usize = 64 << 10;
@@ -79,7 +79,7 @@ impl Duplex {
 
 #[derive(Default)]
 struct Pipe {
-    state: Mutex<State>,
+    state: Mutex<State, PIPE>,
     changed: Condvar,
 }
 
@@ -136,23 +136,17 @@ impl Pipe {
         &self,
         deadline: Option<Instant>,
         done: impl Fn(&State) -> bool,
-    ) -> io::Result<std::sync::MutexGuard<'_, State>> {
+    ) -> io::Result<Guard<'_, State>> {
         let mut state = lock(&self.state);
         while !done(&state) {
             state = match deadline {
-                None => self
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => state.wait(&self.changed),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return Err(io::ErrorKind::TimedOut.into());
                     }
-                    self.changed
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                    state.wait_timeout(&self.changed, left)
                 }
             };
         }

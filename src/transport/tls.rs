@@ -5,8 +5,8 @@ use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 #[cfg(feature = "client")]
@@ -17,7 +17,7 @@ use rustls::{Connection, ServerConfig, ServerConnection};
 
 use super::{How, Source, Transport, Waker};
 use crate::http::head::asks_for_head;
-use crate::lock::lock;
+use crate::lock::{Mutex, TLS, lock};
 
 /// Plaintext that is encrypted before the stream below has taken what came before it: a flush of
 /// collected frames, or a message of 64 KiB with its header, in one write.
@@ -34,7 +34,7 @@ pub(crate) const BUFFERS: usize = AHEAD + *READ.end() + 3 * RECORD;
 
 pub(crate) struct TlsTransport {
     below: Arc<dyn Transport>,
-    session: Mutex<Session>,
+    session: Mutex<Session, TLS>,
     /// Reading was ended from here: an end of the stream is no truncation then.
     read_ended: AtomicBool,
 }

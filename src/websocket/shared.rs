@@ -2,14 +2,14 @@
 //! reader owes waits in a mailbox that whoever has it empties before letting go.
 
 use std::io::{self, IoSlice};
+use std::sync::Condvar;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::must_wait;
 use super::outgoing::{Outgoing, Refused};
 use crate::limits::Limits;
-use crate::lock::lock;
+use crate::lock::{Guard, HALVES, Mutex, lock};
 use crate::patience::{Patience, renewed};
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
@@ -20,7 +20,7 @@ pub(super) struct Shared {
     pub transport: Box<dyn Transport>,
     pub writing: Pace,
     pub closing: Pace,
-    state: Mutex<State>,
+    state: Mutex<State, HALVES>,
     /// The writer has ended it: what was read before is for nobody.
     terminated: AtomicBool,
     /// The write side was given back, or nothing can be sent any more.
@@ -226,7 +226,7 @@ impl Shared {
         self.try_to_empty(lock(&self.state))
     }
 
-    fn try_to_empty(&self, mut state: MutexGuard<'_, State>) -> io::Result<Tried> {
+    fn try_to_empty(&self, mut state: Guard<'_, State>) -> io::Result<Tried> {
         let idle = state.mailbox.is_empty();
         let Some(outgoing) = state
             .outgoing
@@ -302,7 +302,7 @@ impl Shared {
     /// progress; `seen` is how much that was at the last look.
     fn wait(
         &self,
-        state: MutexGuard<'_, State>,
+        state: Guard<'_, State>,
         patience: &mut Patience,
         seen: &mut Option<u64>,
     ) -> bool {
@@ -315,8 +315,7 @@ impl Shared {
         if left.is_zero() && !patience.allows_another_try() {
             return false;
         }
-        let waited = self.changed.wait_timeout(state, left);
-        drop(waited.unwrap_or_else(PoisonError::into_inner).0);
+        drop(state.wait_timeout(&self.changed, left));
         true
     }
 

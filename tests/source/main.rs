@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod imports;
 mod layout;
+mod locks;
 mod public;
 mod purity;
 mod readme;

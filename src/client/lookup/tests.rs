@@ -1,6 +1,7 @@
 //! Names that are found, that are not, and resolvers that hang.
 
 use super::*;
+use crate::lock::PLAYED;
 use std::time::Duration;
 
 /// Longer than anything here may take.
@@ -51,11 +52,14 @@ fn what_the_resolver_says_is_said() {
 #[test]
 fn resolvers_that_hang_are_left_behind_and_bounded() {
     static LOOKUPS: Lookups = Lookups::new();
-    static RELEASED: Mutex<bool> = Mutex::new(false);
+    static RELEASED: Mutex<bool, PLAYED> = Mutex::new(false);
     static RELEASE: Condvar = Condvar::new();
     fn hang(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let released = lock(&RELEASED);
-        drop(RELEASE.wait_while(released, |released| !*released));
+        let mut released = lock(&RELEASED);
+        while !*released {
+            released = released.wait(&RELEASE);
+        }
+        drop(released);
         found(host, port)
     }
 
@@ -75,9 +79,9 @@ fn resolvers_that_hang_are_left_behind_and_bounded() {
     *lock(&RELEASED) = true;
     RELEASE.notify_all();
     assert_eq!(waiting.join().unwrap().unwrap(), found("h", 7).unwrap());
-    let running = lock(&LOOKUPS.running);
-    let ended = LOOKUPS
-        .ended
-        .wait_timeout_while(running, PATIENCE, |running| *running > 0);
-    assert_eq!(*ended.unwrap().0, 0, "every turn is given back");
+    let (mut running, deadline) = (lock(&LOOKUPS.running), soon(PATIENCE));
+    while *running > 0 && Instant::now() < deadline {
+        running = running.wait_timeout(&LOOKUPS.ended, PATIENCE);
+    }
+    assert_eq!(*running, 0, "every turn is given back");
 }

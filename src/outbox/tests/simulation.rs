@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
+use crate::lock::PLAYED;
 use crate::message::{Message, Prepared};
 use crate::outbox::queue::COLLECT;
 use crate::outbox::watch::Pending;
@@ -56,7 +57,7 @@ fn now() -> Instant {
 
 /// The stream: the peer decides how much it takes.
 #[derive(Default)]
-struct Wire(Mutex<Line>);
+struct Wire(Mutex<Line, PLAYED>);
 
 #[derive(Default)]
 struct Line {
@@ -592,17 +593,14 @@ impl World {
 
     fn service(&mut self) {
         self.helper = self.outbox.service(now());
-        let line = lock(&self.wire.0);
+        let room = lock(&self.wire.0).room;
         let queue = &self.outbox.lock().queue;
         if let Some(pending) = &self.helper {
             assert!(
                 pending.deadline.is_none_or(|at| at > now()),
                 "the helper would spin"
             );
-            assert!(
-                !pending.wants_write || line.room == 0,
-                "room was left unused"
-            );
+            assert!(!pending.wants_write || room == 0, "room was left unused");
         }
         let more = self.renewed();
         let closing = self.closing_since.map(|since| since + CLOSE_TIMEOUT + more);

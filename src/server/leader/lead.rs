@@ -4,15 +4,15 @@
 //! sleeps until an event or the lead is there.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::super::doorbell::Doorbell;
 use super::super::hub::Hub;
 use super::Leader;
 use super::Mail;
-use crate::lock::lock;
+use crate::lock::{LEAD, Mutex, lock};
 use crate::outbox::Outbox;
 use crate::outbox::calls::Calls;
 use crate::poller::Mailbox;
@@ -25,7 +25,7 @@ pub(crate) struct Lead {
     mailbox: Arc<Mailbox<Mail>>,
     calls: Arc<Calls>,
     /// `None`: somebody leads.
-    leader: Mutex<Option<Box<Leader>>>,
+    leader: Mutex<Option<Box<Leader>>, LEAD>,
     /// Even: the application waits for events. Odd: it is away. Each coming and going counts one.
     application: AtomicU64,
     /// The application waits for the lead, or the server stops.

@@ -9,6 +9,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::*;
 use crate::limits::Limits;
+use crate::lock::PLAYED;
 use crate::outbox::calls::Calls;
 use crate::outbox::{Bounds, Failure, Outbox, Overflow};
 use crate::patience::Patience;
@@ -31,9 +32,9 @@ struct Valve {
     below: Duplex,
     left: AtomicUsize,
     /// What a write says while none are left.
-    shut: Mutex<io::Result<usize>>,
+    shut: Mutex<io::Result<usize>, PLAYED>,
     writes: AtomicUsize,
-    waker: Mutex<Option<Waker>>,
+    waker: Mutex<Option<Waker>, PLAYED>,
 }
 
 impl Valve {

@@ -39,7 +39,7 @@ mod handshake;
 mod http;
 #[path = "../../../src/limits.rs"]
 mod limits;
-#[path = "../../../src/lock.rs"]
+#[path = "../../../src/lock/mod.rs"]
 mod lock;
 #[path = "../../../src/logging.rs"]
 mod logging;

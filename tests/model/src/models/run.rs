@@ -4,12 +4,12 @@ use std::check::{choose, is_hurried};
 use std::clock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::line::{Line, assert_in_order};
 use super::outbox::{FRAME, outbox, reading_peer};
-use crate::lock::lock;
+use crate::lock::{Mutex, REGISTRY, lock};
 use crate::message::Prepared;
 use crate::outbox::collect::{Collector, LATEST};
 use crate::outbox::drain::Drain;
@@ -19,7 +19,7 @@ use crate::stats::Counters;
 /// What the hub has of it: who is reached by broadcasts, and how they are sent.
 struct Hall {
     collector: Arc<Collector>,
-    members: Mutex<Arc<[Arc<Outbox>]>>,
+    members: Mutex<Arc<[Arc<Outbox>]>, REGISTRY>,
     /// Broadcasts that have begun, and that are done.
     begun: AtomicU64,
     done: AtomicU64,

@@ -1,0 +1,143 @@
+//! wshub's locks: the order in which one thread may take them, and mutexes that hold to it.
+//!
+//! No lock is held where a user's code runs, nor across anything that waits. So a poisoned one still
+//! guards whole data, and is taken over. Debug builds check all of this with every lock that is taken
+//! ([`held`]).
+
+mod held;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Condvar, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use held::Held;
+
+macro_rules! in_this_order {
+    ($($(#[$what:meta])* $name:ident,)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Place { $($name),* }
+        $($(#[$what])* pub(crate) const $name: u8 = Place::$name as u8;)*
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+// A thread that holds one of them takes only those further down.
+in_this_order! {
+    /// Events that were taken off the channel and not yielded, while no `Events` is alive.
+    DESK,
+    /// Jobs and threads. How many are busy is asked under it.
+    POOL,
+    /// What waits for one connection's stream. A stream of wshub's own is written to under it.
+    OUTBOX,
+    /// Broadcasts that wait for all connections. Whom they go to is asked under it.
+    RUN,
+    /// Who is connected, slots, handshakes.
+    REGISTRY,
+    /// The server's own threads.
+    THREADS,
+    /// A reader that waits for credit.
+    GATE,
+    /// Readers that wait for the common credit.
+    LINE,
+    /// The application's sleep.
+    DOOR,
+    /// Outboxes that hold frames of one sender.
+    COLLECTOR,
+    /// What whoever leads has not heard of yet.
+    MAIL,
+    /// The leader, while nobody leads.
+    LEAD,
+    /// The client that connects again: its writer, and whether it was closed.
+    LINK,
+    /// The write side of a split WebSocket.
+    HALVES,
+    /// Lookups of names that run.
+    RESOLVERS,
+    /// How many lines of a kind were logged.
+    REFUSALS,
+    /// How many clients were refused, by reason.
+    COUNTS,
+    /// The certificate that new connections get.
+    CERTIFICATE,
+    /// One connection's TLS. A stream of wshub's own is written to under it.
+    TLS,
+    /// One direction of a stream in memory.
+    PIPE,
+    /// What was sent over a connection of a test.
+    RECORDED,
+    /// Compressors and decompressors that belong to no connection.
+    SPARES,
+    /// Address space that is kept from the allocator.
+    ADDRESS_SPACE,
+    /// What a test plays.
+    #[cfg_attr(not(test), allow(dead_code))]
+    PLAYED,
+}
+
+/// A mutex with its place in the order.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T, const PLACE: u8>(std::sync::Mutex<T>);
+
+impl<T, const PLACE: u8> Mutex<T, PLACE> {
+    pub const fn new(value: T) -> Self {
+        Mutex(std::sync::Mutex::new(value))
+    }
+}
+
+pub(crate) fn lock<T, const PLACE: u8>(mutex: &Mutex<T, PLACE>) -> Guard<'_, T> {
+    let held = Held::new(PLACE);
+    Guard {
+        guard: mutex.0.lock().unwrap_or_else(PoisonError::into_inner),
+        held,
+    }
+}
+
+/// A lock that is held.
+pub(crate) struct Guard<'a, T> {
+    guard: MutexGuard<'a, T>,
+    held: Held,
+}
+
+impl<T> Guard<'_, T> {
+    /// Lets go of the lock until there is a notice; for others than the one waited for, too.
+    pub fn wait(self, condvar: &Condvar) -> Self {
+        self.held.is_the_only_one();
+        let guard = condvar.wait(self.guard);
+        Guard {
+            guard: guard.unwrap_or_else(PoisonError::into_inner),
+            ..self
+        }
+    }
+
+    /// As [`wait`](Guard::wait), at most for `timeout`.
+    pub fn wait_timeout(self, condvar: &Condvar, timeout: Duration) -> Self {
+        self.held.is_the_only_one();
+        let waited = condvar.wait_timeout(self.guard, timeout);
+        Guard {
+            guard: waited.unwrap_or_else(PoisonError::into_inner).0,
+            ..self
+        }
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}
+
+/// A user's code runs next.
+pub(crate) fn none_is_held() {
+    held::none();
+}
+
+#[cfg(test)]
+mod tests;
