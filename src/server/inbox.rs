@@ -192,7 +192,6 @@ impl Account {
 
     /// From now on the application takes no message.
     pub fn dismiss(&self) {
-        // fault: a reader is woken before its connection is dismissed
         self.dismissed.store(true, SeqCst);
     }
 

@@ -7,7 +7,7 @@
 //! not seen, and every atomic counts as sequentially consistent, so a too weak `Ordering` is not found. wshub's few
 //! atomics below SeqCst are counters, and a state that only grows.
 //!
-//! How the code comes in: `Cargo.toml` puts three played crates in the place of std, rustix and crossbeam-channel (see
+//! How the code comes in: `Cargo.toml` puts played crates in the place of std, mio, rustix and crossbeam-channel (see
 //! `std/src/lib.rs`), so that src is compiled as it stands, line for line, without a word in it about the checker.
 //!
 //!     cargo run --manifest-path tests/model/Cargo.toml -- [--time SECONDS] [--seed SEED] [MODEL...]
@@ -15,56 +15,43 @@
 //! Each model runs for its share of the time (20 seconds in all); with a seed it runs once, the failing schedule again.
 #![allow(dead_code, unused_imports)] // the whole crate, of which models use a part
 
-#[path = "../../../src/address_space.rs"]
-mod address_space;
-#[path = "../../../src/clock.rs"]
-mod clock;
-#[path = "../../../src/connection.rs"]
-mod connection;
-#[path = "../../../src/copy.rs"]
-mod copy;
-#[path = "../../../src/no_deflate.rs"]
-mod deflate;
-#[path = "../../../src/error.rs"]
-mod error;
-#[path = "../../../src/event.rs"]
-mod event;
-#[path = "../../../src/group.rs"]
-mod group;
-#[path = "../../../src/handler.rs"]
-mod handler;
-#[path = "../../../src/handshake/mod.rs"]
-mod handshake;
-#[path = "../../../src/http/mod.rs"]
-mod http;
-#[path = "../../../src/limits.rs"]
-mod limits;
-#[path = "../../../src/lock/mod.rs"]
-mod lock;
-#[path = "../../../src/logging.rs"]
-mod logging;
-#[path = "../../../src/message.rs"]
-mod message;
-#[path = "../../../src/outbox/mod.rs"]
-mod outbox;
-#[path = "../../../src/patience.rs"]
-mod patience;
-#[path = "../../../src/protocol/mod.rs"]
-mod protocol;
-#[path = "../../../src/read_buffer.rs"]
-mod read_buffer;
-#[path = "../../../src/reading.rs"]
-mod reading;
-#[path = "../../../src/server/mod.rs"]
-mod server;
-#[path = "../../../src/stats.rs"]
-mod stats;
-#[path = "../../../src/testing/mod.rs"]
-mod testing;
-#[path = "../../../src/transport/mod.rs"]
-mod transport;
-#[path = "../../../src/websocket/mod.rs"]
-mod websocket;
+/// src, whose modules are found as if they were at the root.
+#[path = "../../../src"]
+mod wshub {
+    pub(crate) mod address_space;
+    pub(crate) mod clock;
+    pub(crate) mod connection;
+    pub(crate) mod copy;
+    #[path = "no_deflate.rs"]
+    pub(crate) mod deflate;
+    pub(crate) mod error;
+    pub(crate) mod event;
+    pub(crate) mod group;
+    pub(crate) mod handler;
+    pub(crate) mod handshake;
+    pub(crate) mod http;
+    pub(crate) mod limits;
+    pub(crate) mod lock;
+    pub(crate) mod logging;
+    pub(crate) mod message;
+    pub(crate) mod outbox;
+    pub(crate) mod patience;
+    pub(crate) mod poller;
+    pub(crate) mod protocol;
+    pub(crate) mod read_buffer;
+    pub(crate) mod reading;
+    pub(crate) mod server;
+    pub(crate) mod stats;
+    pub(crate) mod testing;
+    pub(crate) mod transport;
+    pub(crate) mod websocket;
+}
+
+use wshub::{
+    address_space, clock, connection, copy, deflate, error, event, group, handler, handshake, http,
+    limits, lock, logging, message, outbox, patience, poller, protocol, read_buffer, reading,
+    server, stats, testing, transport, websocket,
+};
 
 mod models;
 
@@ -87,7 +74,7 @@ pub use server::{
     ShutdownReport, serve,
 };
 pub use stats::Stats;
-pub use transport::{How, Transport, Waker};
+pub use transport::{How, Source, Transport, Waker};
 #[cfg(feature = "client")]
 pub use websocket::ClientError;
 pub use websocket::{HandshakeError, WebSocket, WebSocketReader, WebSocketWriter};

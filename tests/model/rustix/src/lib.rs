@@ -1,4 +1,4 @@
-//! rustix as wshub's models see it: the real one, but for poll and send, which go to the played kernel.
+//! rustix as wshub's models see it: the real one, but for poll, which goes to the played kernel.
 
 pub use real::*;
 
@@ -54,17 +54,5 @@ pub mod event {
             one.ready = polled.ready;
         }
         Ok(count)
-    }
-}
-
-pub mod net {
-    use std::kernel;
-    use std::os::fd::{AsFd, AsRawFd};
-
-    pub use real::net::*;
-
-    pub fn send<Fd: AsFd>(fd: Fd, bytes: &[u8], _: SendFlags) -> real::io::Result<usize> {
-        let sent = kernel::send(fd.as_fd().as_raw_fd(), bytes);
-        sent.map_err(|_| real::io::Errno::NOTCONN)
     }
 }

@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use crate::connection::Connection;
 use crate::http::Request;
 use crate::limits::Limits;
+use crate::poller::Mailbox;
 use crate::server::inbox::{Batch, Inbox, Item, Messages};
 use crate::testing;
 
 fn inbox(total: usize, per_connection: usize) -> Arc<Inbox> {
-    Arc::new(Inbox::new(&Limits {
+    let limits = Limits {
         max_connections: 4,
         inbound_total: total,
         inbound_per_connection: per_connection,
         ..Limits::default()
-    }))
+    };
+    Arc::new(Inbox::new(&limits, Arc::new(Mailbox::new(None))))
 }
 
 fn connection() -> Connection {
@@ -62,7 +64,7 @@ pub fn readers_wait_and_are_woken() {
     let inbox = inbox(10, 8);
     let readers = [5, 6, 1].map(|bytes| reader(&inbox, &connection(), COUNT, bytes));
     for _ in 0..3 * COUNT {
-        take(&inbox, inbox.wait(None).expect("an item"));
+        take(&inbox, inbox.wait(None, || false).expect("an item"));
     }
     for reader in readers {
         reader.join().unwrap();
@@ -115,7 +117,7 @@ pub fn a_dismissal_lets_the_reader_go() {
             inbox.wait_until_taken(&connection, Instant::now() + Duration::from_secs(5));
         }
     });
-    connection.account().dismiss();
+    connection.terminate();
     reader.join().unwrap();
     while let Some(item) = inbox.take() {
         take(&inbox, item);
@@ -138,7 +140,7 @@ pub fn waiting_until_taken_ends() {
         }
     });
     for _ in 0..3 {
-        take(&inbox, inbox.wait(None).expect("an item"));
+        take(&inbox, inbox.wait(None, || false).expect("an item"));
     }
     reader.join().unwrap();
     assert_eq!(clock::passed(), Duration::ZERO, "a wake-up was lost");

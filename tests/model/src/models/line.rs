@@ -1,22 +1,41 @@
 //! A connection's stream in a model, and what its peer saw.
 
+use std::check::choose;
 use std::io::{self, IoSlice};
 use std::kernel::Stream;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::transport::{How, Transport, Waker};
+use crate::transport::{How, Source, Transport, Waker};
 
 /// The server's end; the peer's is a clone.
 #[derive(Clone)]
-pub struct Line(pub Arc<Stream>);
+pub struct Line(pub Arc<Stream>, Watch);
+
+/// Who says that there is something to read, or room to write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    System,
+    Itself,
+}
 
 impl Line {
-    /// Takes `room` bytes until the peer reads.
+    /// Takes `room` bytes until the peer reads. With a source or without one, as the schedule says.
     pub fn new(room: usize) -> Self {
-        Line(Arc::new(Stream::new(room)))
+        match choose(2) {
+            0 => Line::without_source(room),
+            _ => Line::with_source(room),
+        }
+    }
+
+    pub fn with_source(room: usize) -> Self {
+        Line(Arc::new(Stream::new(room)), Watch::System)
+    }
+
+    pub fn without_source(room: usize) -> Self {
+        Line(Arc::new(Stream::new(room)), Watch::Itself)
     }
 
     /// What the peer saw so far, frame by frame.
@@ -60,8 +79,13 @@ impl Transport for Line {
         self.0.wait_writable(deadline)
     }
 
-    fn poll_writable(&self, _: &Waker) -> Option<BorrowedFd<'_>> {
-        Some(self.0.as_fd())
+    fn wake_when_writable(&self, waker: &Waker) {
+        let waker = waker.clone();
+        self.0.when_writable(move || waker.wake());
+    }
+
+    fn source(&self) -> Option<Source<'_>> {
+        (self.1 == Watch::System).then(|| self.0.as_fd().into())
     }
 
     fn shutdown(&self, how: How) {

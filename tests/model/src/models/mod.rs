@@ -1,6 +1,7 @@
 //! The models, and how they are run.
 
 mod credit;
+mod guide;
 mod line;
 mod outbox;
 mod pool;
@@ -33,8 +34,8 @@ const MODELS: &[Model] = &models![
     outbox::senders_close_and_a_hurried_clock Any,
     outbox::a_close_behind_a_stalled_peer_ends_in_time Calm,
     outbox::collected_frames_leave_though_nobody_flushes Calm,
-    outbox::flush_races_senders_and_the_helper Any,
-    outbox::overflow_races_the_helper Any,
+    outbox::flush_races_senders_and_who_leads Any,
+    outbox::overflow_races_who_leads Any,
     outbox::finish_races_everything Any,
     outbox::a_sender_that_waits Any,
     outbox::pongs_of_a_stalled_peer Any,

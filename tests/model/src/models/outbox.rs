@@ -1,4 +1,4 @@
-//! The Outbox with its drain helper: senders, flushes, closes and the end of a connection in every order.
+//! The Outbox and whoever leads: senders, flushes, closes and the end of a connection in every order.
 
 use std::check::{choose, is_hurried};
 use std::clock;
@@ -9,13 +9,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::guide::Guide;
 use super::line::{Line, Seen, assert_in_order};
 use crate::connection::ReadyState;
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::message::Message;
+use crate::outbox::calls::Calls;
 use crate::outbox::collect::{Collector, LATEST};
-use crate::outbox::drain::Drain;
 use crate::outbox::{Bounds, Failure, Outbox, Overflow};
 use crate::protocol::close::CloseCode;
 use crate::stats::Counters;
@@ -31,8 +32,7 @@ struct Rig<T = Line> {
     outbox: Arc<Outbox>,
     counters: Arc<Counters>,
     collector: Arc<Collector>,
-    drain: Arc<Drain>,
-    helper: JoinHandle<()>,
+    guide: Guide,
 }
 
 impl Rig {
@@ -45,26 +45,24 @@ impl Rig {
 impl<T> Rig<T> {
     /// An Outbox that writes to `stream`; `line` is its peer.
     fn over(stream: impl Transport, line: T, bytes: usize, overflow: Overflow) -> Self {
-        let (drain, helper) = Drain::start().expect("a helper");
+        let guide = Guide::start();
         let counters = Arc::<Counters>::default();
-        let collector = Collector::new(drain.clone());
-        let common = Some(collector.clone());
-        let outbox = outbox(stream, drain.clone(), &counters, common, bytes, overflow);
+        let collector = Collector::new(guide.calls.clone());
+        let (calls, common) = (guide.calls.clone(), Some(collector.clone()));
+        let outbox = outbox(stream, calls, &counters, common, bytes, overflow);
         Rig {
             line,
             outbox,
             counters,
             collector,
-            drain,
-            helper,
+            guide,
         }
     }
 
-    /// Ends the helper; that nothing of the Outbox holds its stream is the end of the model.
+    /// Ends who leads; that nothing of the Outbox holds its stream is the end of the model.
     fn end(self) -> (T, Arc<Counters>) {
         self.outbox.finish();
-        self.drain.stop();
-        self.helper.join().expect("the helper panicked");
+        self.guide.stop();
         (self.line, self.counters)
     }
 }
@@ -72,7 +70,7 @@ impl<T> Rig<T> {
 /// An Outbox that writes to `stream`.
 pub(super) fn outbox(
     stream: impl Transport,
-    drain: Arc<Drain>,
+    calls: Arc<Calls>,
     counters: &Arc<Counters>,
     collector: Option<Arc<Collector>>,
     bytes: usize,
@@ -87,7 +85,7 @@ pub(super) fn outbox(
     let (stream, counters) = (Arc::new(stream), counters.clone());
     Outbox::new(
         stream,
-        drain,
+        calls,
         counters,
         collector,
         bounds,
@@ -208,7 +206,7 @@ pub fn a_close_behind_a_stalled_peer_ends_in_time() {
     rig.end();
 }
 
-/// Frames that were collected leave within [`LATEST`], by the helper, while their sender is busy.
+/// Frames that were collected leave within [`LATEST`], by whoever leads, while their sender is busy.
 pub fn collected_frames_leave_though_nobody_flushes() {
     let rig = Rig::new(1 << 10, 1 << 20, Overflow::Disconnect);
     let (outbox, collector) = (rig.outbox.clone(), rig.collector.clone());
@@ -217,12 +215,12 @@ pub fn collected_frames_leave_though_nobody_flushes() {
         for number in 1..=2 {
             outbox.send(format!("a{number}").into()).unwrap();
         }
-        // Busy for ever; nobody flushes but the helper.
+        // Busy for ever; nobody flushes but who leads.
     });
     application.join().unwrap();
     rig.line.0.wait_written(|bytes| bytes.len() >= 2 * FRAME);
     assert!(clock::passed() <= LATEST * 2, "after {:?}", clock::passed());
-    // The next ones, too: the helper has forgotten the collector, or not.
+    // The next ones, too: who leads has forgotten the collector, or not.
     let (outbox, collector) = (rig.outbox.clone(), rig.collector.clone());
     let before = clock::passed();
     thread::spawn(move || {
@@ -235,7 +233,7 @@ pub fn collected_frames_leave_though_nobody_flushes() {
 }
 
 /// An application that collects and flushes, another sender, a peer in bites: all is sent, in order.
-pub fn flush_races_senders_and_the_helper() {
+pub fn flush_races_senders_and_who_leads() {
     let rig = Rig::new(choose(10) as usize, 1 << 20, Overflow::Disconnect);
     let (outbox, collector) = (rig.outbox.clone(), rig.collector.clone());
     let application = thread::spawn(move || {
@@ -278,7 +276,7 @@ pub fn flush_races_senders_and_the_helper() {
 }
 
 /// Every policy, over a bound of two frames, against a peer that reads or not: all that was taken is sent or counted.
-pub fn overflow_races_the_helper() {
+pub fn overflow_races_who_leads() {
     let policy = [
         Overflow::Disconnect,
         Overflow::DropNewest,
@@ -346,7 +344,7 @@ pub fn finish_races_everything() {
     if !is_hurried() {
         kernel::settle();
         let holders = Arc::strong_count(&rig.line.0);
-        assert_eq!(holders, 1, "the helper or a handle holds the stream");
+        assert_eq!(holders, 1, "who leads or a handle holds the stream");
     }
     let (line, counters) = rig.end();
     let texts = line.texts();
@@ -379,7 +377,7 @@ pub fn a_sender_that_waits() {
     }
     if reads && !is_hurried() {
         assert_eq!(taken, 4);
-        // What the other sender left is the helper's again.
+        // What the other sender left is the leader's again.
         assert!(rig.line.0.wait_written(|bytes| bytes.len() >= 4 * FRAME));
         assert_eq!(clock::passed(), Duration::ZERO, "a wake-up was lost");
     } else if !reads {
@@ -426,7 +424,7 @@ pub fn pongs_of_a_stalled_peer() {
     rig.end();
 }
 
-/// A stream without a descriptor, which wakes the helper by itself, is drained as the others are.
+/// A stream in memory, which wakes the leader by itself, is drained as the others are.
 pub fn a_stream_without_a_descriptor() {
     // Two of them fill what the stream holds.
     const LONG: usize = 40 << 10;

@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use super::guide::Guide;
 use super::line::{Line, assert_in_order};
 use super::outbox::{FRAME, outbox, reading_peer};
 use crate::lock::{Mutex, REGISTRY, lock};
 use crate::message::Prepared;
 use crate::outbox::collect::{Collector, LATEST};
-use crate::outbox::drain::Drain;
 use crate::outbox::{Outbox, Overflow};
 use crate::stats::Counters;
 
@@ -33,8 +33,7 @@ struct Seat {
 
 struct Rig {
     hall: Arc<Hall>,
-    drain: Arc<Drain>,
-    helper: JoinHandle<()>,
+    guide: Guide,
 }
 
 impl Hall {
@@ -92,17 +91,16 @@ impl Hall {
 
 impl Rig {
     fn new() -> Self {
-        let (drain, helper) = Drain::start().expect("a helper");
+        let guide = Guide::start();
         let hall = Hall {
-            collector: Collector::new(drain.clone()),
+            collector: Collector::new(guide.calls.clone()),
             members: Mutex::new(Arc::new([])),
             begun: AtomicU64::new(0),
             done: AtomicU64::new(0),
         };
         Rig {
             hall: Arc::new(hall),
-            drain,
-            helper,
+            guide,
         }
     }
 
@@ -110,8 +108,8 @@ impl Rig {
     fn seat(&self, room: usize, bytes: usize, overflow: Overflow) -> Seat {
         let (line, counters) = (Line::new(room), Arc::<Counters>::default());
         let collector = Some(self.hall.collector.clone());
-        let drain = self.drain.clone();
-        let outbox = outbox(line.clone(), drain, &counters, collector, bytes, overflow);
+        let calls = self.guide.calls.clone();
+        let outbox = outbox(line.clone(), calls, &counters, collector, bytes, overflow);
         Seat {
             line,
             outbox,
@@ -125,7 +123,7 @@ impl Rig {
         seat
     }
 
-    /// Ends every connection and the helper: nothing holds a stream or a member then, and no broadcast waits.
+    /// Ends every connection and who leads: nothing holds a stream or a member then, and no broadcast waits.
     fn end(self, seats: &[&Seat]) {
         for seat in seats {
             seat.outbox.finish();
@@ -133,8 +131,7 @@ impl Rig {
         }
         self.hall.collector.flush();
         assert!(self.hall.collector.is_empty());
-        self.drain.stop();
-        self.helper.join().expect("the helper panicked");
+        self.guide.stop();
         for seat in seats {
             assert_eq!(Arc::strong_count(&seat.outbox), 1, "the run has a hold");
             assert_eq!(Arc::strong_count(&seat.line.0), 1, "a hold on the stream");
@@ -167,7 +164,7 @@ impl Seat {
     }
 }
 
-/// Broadcasts, one of them not to all, while another thread sends to a member, its reader answers pings, and the helper
+/// Broadcasts, one of them not to all, while another thread sends to a member, its reader answers pings, and who leads
 /// flushes: each peer has what is for it once and in order, and an answer behind what it answers.
 pub fn broadcasts_come_once_and_in_order() {
     const COUNT: u64 = 3;

@@ -1,5 +1,5 @@
 //! std as wshub's models see it: the real one, but for what a schedule decides. Threads, locks, condition variables and
-//! atomics are shuttle's; the clock is virtual ([`clock`]); what poll(2) looks at is played ([`kernel`]).
+//! atomics are shuttle's; the clock is virtual ([`clock`]); what poll(2) and epoll(7) look at is played ([`kernel`]).
 //!
 //! A crate that depends on this one under the name `std` gets it wherever it says `std::`, so the code under test is
 //! compiled as it stands.
@@ -22,7 +22,7 @@ pub mod sync {
     pub mod atomic {
         //! Atomics that are scheduling points; every access is sequentially consistent, whatever was asked for.
         pub use ::std::sync::atomic::*;
-        pub use shuttle::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
+        pub use shuttle::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
     }
 }
 
@@ -47,18 +47,4 @@ pub mod collections {
     use ::std::hash::{BuildHasherDefault, DefaultHasher};
 
     pub type HashMap<K, V> = ::std::collections::HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
-}
-
-pub mod os {
-    pub use ::std::os::*;
-
-    pub mod unix {
-        pub use ::std::os::unix::*;
-
-        pub mod net {
-            pub use ::std::os::unix::net::*;
-
-            pub use crate::kernel::UnixStream;
-        }
-    }
 }
