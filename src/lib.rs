@@ -36,13 +36,9 @@ mod address_space;
 #[cfg(feature = "client")]
 mod client;
 mod clock;
+mod compression;
 mod connection;
 mod copy;
-#[cfg(feature = "deflate")]
-mod deflate;
-#[cfg(not(feature = "deflate"))]
-#[path = "no_deflate.rs"]
-mod deflate;
 mod error;
 mod event;
 #[cfg(any(test, fuzzing))]
@@ -79,9 +75,9 @@ pub use client::{
 };
 #[cfg(all(feature = "client", feature = "tls"))]
 pub use client::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
-pub use connection::{Connection, ReadyState};
 #[cfg(feature = "deflate")]
-pub use deflate::Compression;
+pub use compression::Compression;
+pub use connection::{Connection, ReadyState};
 pub use error::{CloseError, Error, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};
 pub use group::Group;

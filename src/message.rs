@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::compression::{Packing, Variants};
 use crate::copy;
-use crate::deflate::{Packing, Variants};
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
 
@@ -208,9 +208,11 @@ impl Prepared {
     pub(crate) fn frame_as(&self, packing: Option<Packing>) -> &[u8] {
         let packed = packing.filter(|_| self.0.compress).and_then(|packing| {
             let shared = &*self.0;
-            shared
-                .variants
-                .frame(packing, shared.opcode, self.payload())
+            let frame = |packed: &[u8]| {
+                let header = EncodedHeader::new(shared.opcode, true, packed.len(), None);
+                [header.compressed().as_slice(), packed].concat()
+            };
+            shared.variants.get(packing, self.payload(), frame)
         });
         packed.unwrap_or(self.frame())
     }

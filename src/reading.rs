@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::deflate::Agreed;
+use crate::compression::Agreed;
 use crate::limits::Limits;
 use crate::patience::stood_still;
 use crate::protocol::Role;
@@ -46,7 +46,8 @@ impl Reading {
         buffer: ReadBuffer,
         extension: Option<&Agreed>,
     ) -> Self {
-        let inflater = extension.map(|agreed| agreed.inflater(role, limits.max_message));
+        let inflater = extension
+            .map(|agreed| agreed.inflater(role.peer_compression(agreed), limits.max_message));
         Reading {
             receiver: Receiver::new(role, limits.receive()).with_inflater(inflater),
             buffer,

@@ -2,7 +2,7 @@
 //! from the first and as plainly as can be, finds nothing against it.
 
 use super::head::{Lines, check_answer};
-use crate::deflate::Agreed;
+use crate::compression::Agreed;
 use crate::handshake::accept::switching_protocols;
 use crate::handshake::rules::{OwnLoopback, Rules};
 use crate::handshake::{Accept, negotiate};

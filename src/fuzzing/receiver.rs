@@ -2,10 +2,10 @@
 //! arrives as it was.
 
 use super::pieces;
+#[cfg(feature = "deflate")]
+use crate::compression::inflater::Inflater;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
-#[cfg(feature = "deflate")]
-use crate::protocol::inflate::Inflater;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
 use crate::protocol::send::Sender;

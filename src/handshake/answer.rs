@@ -3,7 +3,9 @@
 
 use core::fmt;
 
-use crate::deflate::{Agreed, Compression};
+use crate::compression::config::Compression;
+use crate::compression::error::InvalidExtension;
+use crate::compression::negotiation::Agreed;
 use crate::http::head::HeadLimits;
 use crate::http::head::split_line;
 use crate::http::refusal::excerpt;
@@ -59,16 +61,6 @@ pub enum InvalidAnswer {
         /// The value of Sec-WebSocket-Extensions, escaped and cut short.
         chosen: String,
     },
-}
-
-/// Why a client cannot go on with the extensions that the server chose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InvalidExtension {
-    /// Another extension than the one that was offered, or more than one.
-    NotOffered,
-    /// Parameters that are unknown, doubled, out of range, or were not offered.
-    #[cfg(feature = "deflate")]
-    Parameters,
 }
 
 impl fmt::Display for InvalidAnswer {

@@ -7,7 +7,7 @@ use super::proxy::Proxy;
 use super::url::{InvalidUrl, Url};
 #[cfg(feature = "tls")]
 use crate::client::ClientTls;
-use crate::deflate::Compression;
+use crate::compression::config::Compression;
 use crate::http::refusal::excerpt;
 use crate::http::response::{Headers, InvalidHeader};
 use crate::http::token::is_token;

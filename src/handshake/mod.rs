@@ -7,8 +7,6 @@ pub(crate) mod accept;
 pub(crate) mod answer;
 #[cfg(feature = "client")]
 pub(crate) mod client;
-#[cfg(feature = "deflate")]
-pub(crate) mod deflate;
 pub(crate) mod negotiate;
 mod origin;
 pub(crate) mod pattern;

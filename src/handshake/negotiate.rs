@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::rules::{Rules, check_host, check_site};
 use super::subprotocol;
-use crate::deflate::Agreed;
+use crate::compression::negotiation::Agreed;
 use crate::http::refusal::{Refusal, excerpt};
 use crate::http::request::{Request, Version};
 use crate::http::token::is_token;

@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::origin::Origin;
 use super::pattern::{HostPattern, OriginPattern};
-use crate::deflate::Compression;
+use crate::compression::config::Compression;
 use crate::http::authority::{Authority, Host, has_plain_labels};
 use crate::http::refusal::{Refusal, excerpt};
 use crate::http::request::Request;

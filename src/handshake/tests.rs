@@ -1,7 +1,7 @@
 //! The handshake: each row of `tests/threats.md` by its number, each sample of `samples` by its letter.
 
 #[cfg(feature = "deflate")]
-mod deflate;
+mod compression;
 mod head;
 mod hooks;
 mod hostile;

@@ -1,6 +1,6 @@
 //! One encoded frame that waits, and what can be told from the bytes of one.
 
-use crate::deflate::Packing;
+use crate::compression::Packing;
 use crate::message::Prepared;
 use crate::protocol::Role;
 use crate::protocol::frame::{EncodedHeader, FrameHeader};

@@ -32,8 +32,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::compression::{Context, Packing};
 use crate::connection::ReadyState;
-use crate::deflate::{Context, Packing};
 use crate::lock::{Guard, Mutex, OUTBOX, lock};
 use crate::poller::Token;
 use crate::protocol::pace::Pace;

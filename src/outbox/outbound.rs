@@ -1,7 +1,7 @@
 //! A message on its way, and what it was compressed to.
 
 use super::frame::Frame;
-use crate::deflate::Packing;
+use crate::compression::Packing;
 use crate::error::{SendError, SendErrorKind};
 use crate::message::Message;
 use crate::protocol::frame::EncodedHeader;

@@ -9,7 +9,7 @@ use super::frame::Frame;
 use super::outbound::Outbound;
 use super::queue::{Outgoing, Put};
 use super::state::State;
-use crate::deflate::Packing;
+use crate::compression::Packing;
 use crate::error::{SendError, SendErrorKind};
 use crate::lock::Guard;
 use crate::message::{Message, Prepared};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::calls::Calls;
 use super::collect::Collector;
 use super::queue::Queue;
-use crate::deflate::Context;
+use crate::compression::Context;
 use crate::stats::Counters;
 use crate::transport::Transport;
 

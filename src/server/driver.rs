@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::address_space;
+use crate::compression::Agreed;
 use crate::connection::Connection;
-use crate::deflate::Agreed;
 use crate::error::Error;
 use crate::event::CloseEvent;
 use crate::limits::Limits;

@@ -13,8 +13,8 @@ use super::hub::{Hub, Serving, Stage};
 use super::secure::{Secured, dismiss, secure};
 use super::upgrade::{self, NoRequest, Upgrade};
 use crate::clock;
+use crate::compression::Agreed;
 use crate::connection::Connection;
-use crate::deflate::Agreed;
 use crate::http::head::asks_for_head;
 use crate::http::refusal::Refused;
 use crate::http::{Refusal, Request};
@@ -207,7 +207,7 @@ fn driver(
         collector,
         hub.bounds(),
         hub.limits.close_timeout,
-        extension.and_then(|agreed| agreed.packing(Role::Server)),
+        extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
     );
     let extensions = extension.map(Agreed::as_str).unwrap_or_default();
     let connection = Connection::new(

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::hooks::Hooks;
-use crate::deflate::Agreed;
+use crate::compression::Agreed;
 use crate::handshake::accept::switching_protocols;
 use crate::handshake::negotiate;
 use crate::handshake::rules::Rules;

@@ -13,7 +13,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use crate::deflate::Agreed;
+use crate::compression::Agreed;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
 use crate::http::Request;
@@ -443,7 +443,7 @@ impl<S> WebSocket<S> {
         opening: Opening,
     ) -> Self {
         let extension = opening.extension.as_ref();
-        let packing = extension.and_then(|agreed| agreed.packing(role));
+        let packing = extension.and_then(|agreed| agreed.packing(role.own_compression(agreed)));
         WebSocket {
             stream,
             role,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 #[cfg(feature = "client")]
 use super::keys::Keys;
-use crate::deflate::{Context, Packing};
+use crate::compression::{Context, Packing};
 use crate::limits::Limits;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;

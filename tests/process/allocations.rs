@@ -5,6 +5,9 @@
 #![allow(unsafe_code)]
 
 #[allow(dead_code)]
+#[path = "../support/no_compression.rs"]
+mod compression;
+#[allow(dead_code)]
 #[path = "../../src/protocol/mod.rs"]
 mod protocol;
 

@@ -20,10 +20,9 @@
 mod wshub {
     pub(crate) mod address_space;
     pub(crate) mod clock;
+    pub(crate) mod compression;
     pub(crate) mod connection;
     pub(crate) mod copy;
-    #[path = "no_deflate.rs"]
-    pub(crate) mod deflate;
     pub(crate) mod error;
     pub(crate) mod event;
     pub(crate) mod group;
@@ -48,8 +47,8 @@ mod wshub {
 }
 
 use wshub::{
-    address_space, clock, connection, copy, deflate, error, event, group, handler, handshake, http,
-    limits, lock, logging, message, outbox, patience, poller, protocol, read_buffer, reading,
+    address_space, clock, compression, connection, copy, error, event, group, handler, handshake,
+    http, limits, lock, logging, message, outbox, patience, poller, protocol, read_buffer, reading,
     server, stats, testing, transport, websocket,
 };
 

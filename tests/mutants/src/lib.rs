@@ -2,7 +2,7 @@
 #![allow(dead_code, unused_imports, unexpected_cfgs)] // what the rest of wshub uses of them
 
 mod copy;
-mod deflate;
+mod compression;
 mod handshake;
 mod http;
 mod limits;

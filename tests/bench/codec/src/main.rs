@@ -5,6 +5,8 @@
 
 // The protocol's source as it is, without the server around it: it is private to wshub.
 #[allow(dead_code)]
+#[path = "../../../../src/compression/mod.rs"]
+mod compression;
 #[path = "../../../../src/protocol/mod.rs"]
 mod protocol;
 

@@ -2,9 +2,9 @@
 
 use std::check::{choose, is_hurried};
 use std::clock;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::guide::Guide;

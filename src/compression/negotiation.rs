@@ -1,10 +1,10 @@
 //! The negotiation of permessage-deflate: offers and answers in Sec-WebSocket-Extensions, and what comes of them
 //! (RFC 6455 9.1, RFC 7692 5 and 7.1).
 
-use super::answer::InvalidExtension;
-use crate::deflate::Compression;
+use super::config::Compression;
+use super::deflater::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use super::error::InvalidExtension;
 use crate::http::token::is_token;
-use crate::protocol::deflate::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 
 const NAME: &[u8] = b"permessage-deflate";
 const SERVER_NO_CONTEXT_TAKEOVER: &[u8] = b"server_no_context_takeover";
@@ -36,6 +36,16 @@ impl Agreed {
     /// The element of Sec-WebSocket-Extensions that the server answers with.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// How the server compresses.
+    pub(crate) fn server(&self) -> Direction {
+        self.server
+    }
+
+    /// How the client compresses.
+    pub(crate) fn client(&self) -> Direction {
+        self.client
     }
 
     fn new(server: Direction, client: Direction, own: &Compression, answer: &Parameters) -> Self {
@@ -307,3 +317,6 @@ impl<'a> Scanner<'a> {
         is_token(&value).then_some(value)
     }
 }
+
+#[cfg(test)]
+mod tests;

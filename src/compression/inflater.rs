@@ -1,7 +1,7 @@
 //! From the payload of compressed messages to their content (RFC 7692 7.2.2), bounded in what comes out and what goes in.
 
-use super::deflate::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
-use super::violation::Violation;
+use super::deflater::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use super::error::NotInflated;
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// RFC 7692 7.2.2: what a sender leaves out at a message's end; then an empty final block. Only at the end of a block
@@ -82,7 +82,7 @@ impl Inflater {
     /// Inflates what has arrived of the message.
     ///
     /// RFC 7692 7.2.3.4: a sender may end blocks as final ones. What follows such a block is a new run of blocks.
-    pub fn push(&mut self, mut compressed: &[u8]) -> Result<(), Violation> {
+    pub fn push(&mut self, mut compressed: &[u8]) -> Result<(), NotInflated> {
         if compressed.is_empty() {
             return Ok(());
         }
@@ -97,15 +97,13 @@ impl Inflater {
             let stuck = taken == 0 && self.output.len() == len;
             compressed = compressed.get(taken..).unwrap_or_default();
             if self.output.len() > self.max_message {
-                return Err(Violation::MessageTooBig {
-                    limit: self.max_message,
-                });
+                return Err(NotInflated::TooLong);
             }
             let full = self.output.len() == self.output.capacity();
             match status {
                 Status::StreamEnd => self.end_run(),
                 _ if full => continue,
-                _ if stuck && !compressed.is_empty() => return Err(Violation::InvalidDeflate),
+                _ if stuck && !compressed.is_empty() => return Err(NotInflated::Malformed),
                 _ => {}
             }
             if compressed.is_empty() {
@@ -115,14 +113,14 @@ impl Inflater {
     }
 
     /// The message is complete: what was pushed has to be whole blocks.
-    pub fn finish(&mut self) -> Result<(), Violation> {
+    pub fn finish(&mut self) -> Result<(), NotInflated> {
         // No payload at all is how some compressors write an empty message behind another one.
         if self.taken > 0 && !self.ended {
             let len = self.output.len();
             self.make_room();
             let done = self.decode(&TAIL)?;
             if done != (Status::StreamEnd, TAIL.len()) || self.output.len() != len {
-                return Err(Violation::InvalidDeflate);
+                return Err(NotInflated::Malformed);
             }
         }
         if let Some(decoder) = self.decoder.take() {
@@ -158,14 +156,14 @@ impl Inflater {
     }
 
     /// The decoder at the start of a run of blocks, with the window in its back.
-    fn start_decoder(&mut self) -> Result<(), Violation> {
+    fn start_decoder(&mut self) -> Result<(), NotInflated> {
         let Decoder(decoder) = self.decoder.get_or_insert_with(self.take_decoder);
         decoder.reset(false);
         if self.window.is_empty() {
             return Ok(());
         }
         let set = decoder.set_dictionary(&self.window);
-        set.map(drop).map_err(|_| Violation::InvalidDeflate)
+        set.map(drop).map_err(|_| NotInflated::Malformed)
     }
 
     fn end_run(&mut self) {
@@ -176,14 +174,14 @@ impl Inflater {
     }
 
     /// One call of the decoder: how it went, and how many bytes it took.
-    fn decode(&mut self, compressed: &[u8]) -> Result<(Status, usize), Violation> {
+    fn decode(&mut self, compressed: &[u8]) -> Result<(Status, usize), NotInflated> {
         let Some(Decoder(decoder)) = &mut self.decoder else {
             return Ok((Status::Ok, compressed.len()));
         };
         let before = decoder.total_in();
         let status = decoder
             .decompress_vec(compressed, &mut self.output, FlushDecompress::None)
-            .map_err(|_| Violation::InvalidDeflate)?;
+            .map_err(|_| NotInflated::Malformed)?;
         let taken = usize::try_from(decoder.total_in() - before).unwrap_or_default();
         self.ended &= taken == 0;
         Ok((status, taken))

@@ -1,10 +1,6 @@
-//! In place of `deflate` without the feature of that name: nothing of this is ever made, and what asks for it costs
-//! nothing.
+//! Without the feature `deflate`: types of which no value is ever made.
 
-use crate::handshake::answer::InvalidExtension;
-use crate::protocol::Role;
-use crate::protocol::inflate::Inflater;
-use crate::protocol::opcode::Opcode;
+use super::error::{InvalidExtension, NotInflated};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Compression {}
@@ -43,14 +39,25 @@ impl Agreed {
         match *self {}
     }
 
-    pub(crate) fn inflater(&self, _: Role, _: usize) -> Inflater {
+    pub(crate) fn server(&self) -> Direction {
         match *self {}
     }
 
-    pub(crate) fn packing(&self, _: Role) -> Option<Packing> {
+    pub(crate) fn client(&self) -> Direction {
+        match *self {}
+    }
+
+    pub(crate) fn inflater(&self, _: Direction, _: usize) -> Inflater {
+        match *self {}
+    }
+
+    pub(crate) fn packing(&self, _: Direction) -> Option<Packing> {
         match *self {}
     }
 }
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Direction {}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Packing {}
@@ -84,7 +91,45 @@ impl Context {
 pub(crate) struct Variants(());
 
 impl Variants {
-    pub fn frame(&self, packing: Packing, _: Opcode, _: &[u8]) -> Option<&[u8]> {
+    pub fn get(
+        &self,
+        packing: Packing,
+        _: &[u8],
+        _: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> Option<&[u8]> {
         match packing {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum Inflater {}
+
+impl Inflater {
+    pub fn begin(&mut self) {
+        match *self {}
+    }
+
+    pub fn push(&mut self, _: &[u8]) -> Result<(), NotInflated> {
+        match *self {}
+    }
+
+    pub fn finish(&mut self) -> Result<(), NotInflated> {
+        match *self {}
+    }
+
+    pub fn output(&self) -> &[u8] {
+        match *self {}
+    }
+
+    pub fn room(&self) -> usize {
+        match *self {}
+    }
+
+    pub fn is_oversized(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn trim(&mut self) {
+        match *self {}
     }
 }

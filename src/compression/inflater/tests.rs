@@ -1,11 +1,12 @@
 //! What comes out of compressed messages, in frames and without: every form of data, every limit.
 
+use super::super::deflater::Deflater;
 use super::*;
 use crate::protocol::Role;
-use crate::protocol::deflate::Deflater;
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
+use crate::protocol::violation::Violation;
 use flate2::{Compress, Compression, FlushCompress};
 
 const MAX: usize = 10_000;
@@ -13,7 +14,7 @@ const MAX: usize = 10_000;
 /// "Hello", as in RFC 7692 7.2.3.1.
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 
-fn inflate(inflater: &mut Inflater, parts: &[&[u8]]) -> Result<Vec<u8>, Violation> {
+fn inflate(inflater: &mut Inflater, parts: &[&[u8]]) -> Result<Vec<u8>, NotInflated> {
     inflater.begin();
     for part in parts {
         inflater.push(part)?;
@@ -22,7 +23,7 @@ fn inflate(inflater: &mut Inflater, parts: &[&[u8]]) -> Result<Vec<u8>, Violatio
     Ok(inflater.output().to_vec())
 }
 
-fn fresh(parts: &[&[u8]]) -> Result<Vec<u8>, Violation> {
+fn fresh(parts: &[&[u8]]) -> Result<Vec<u8>, NotInflated> {
     inflate(&mut Inflater::new(None, MAX), parts)
 }
 
@@ -58,7 +59,7 @@ fn the_examples_of_rfc_7692() {
     let mut inflater = Inflater::new(None, MAX);
     assert!(inflate(&mut inflater, &[&HELLO]).is_ok());
     let again = inflate(&mut inflater, &[&[0xf2, 0x00, 0x11, 0x00, 0x00]]);
-    assert_eq!(again, Err(Violation::InvalidDeflate));
+    assert_eq!(again, Err(NotInflated::Malformed));
     // 7.2.3.3: a block that is not compressed.
     let stored = [
         0x00, 0x05, 0x00, 0xfa, 0xff, b'H', b'e', b'l', b'l', b'o', 0x00,
@@ -150,7 +151,7 @@ fn x01_a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
         let seen = fresh(&exact.chunks(part).collect::<Vec<_>>());
         assert_eq!(seen.map(|seen| seen.len()), Ok(MAX));
         let seen = fresh(&over.chunks(part).collect::<Vec<_>>());
-        assert_eq!(seen, Err(Violation::MessageTooBig { limit: MAX }));
+        assert_eq!(seen, Err(NotInflated::TooLong));
     }
 }
 
@@ -161,7 +162,7 @@ fn x01_a_bomb_costs_no_more_than_the_limit() {
     for part in [7, 1_000, bomb.len()] {
         let mut inflater = Inflater::new(Some(15), MAX);
         let seen = inflate(&mut inflater, &bomb.chunks(part).collect::<Vec<_>>());
-        assert_eq!(seen, Err(Violation::MessageTooBig { limit: MAX }));
+        assert_eq!(seen, Err(NotInflated::TooLong));
         assert!(inflater.output.capacity() <= MAX + 1);
     }
 }
@@ -201,7 +202,7 @@ fn x03_cve_2026_87022_a_message_ends_where_a_block_ends() {
         for takeover in [None, Some(15)] {
             let mut inflater = Inflater::new(takeover, MAX);
             let seen = inflate(&mut inflater, &[&whole[..end]]);
-            assert_eq!(seen, Err(Violation::InvalidDeflate), "cut at {end}");
+            assert_eq!(seen, Err(NotInflated::Malformed), "cut at {end}");
         }
     }
     // The tail that RFC 7692 7.2.1 wants removed, and anything else behind the last block.
@@ -212,12 +213,12 @@ fn x03_cve_2026_87022_a_message_ends_where_a_block_ends() {
         &[0x00, 0x10, 0x00],
     ] {
         let seen = fresh(&[&whole, tail]);
-        assert_eq!(seen, Err(Violation::InvalidDeflate), "{tail:02x?}");
+        assert_eq!(seen, Err(NotInflated::Malformed), "{tail:02x?}");
     }
     // The header of a block of 65,535 bytes to come, which the appended tail makes look like an empty one.
     assert_eq!(
         fresh(&[&[0x00, 0xff, 0xff, 0x00]]),
-        Err(Violation::InvalidDeflate)
+        Err(NotInflated::Malformed)
     );
 }
 
@@ -519,7 +520,7 @@ fn x03_a_message_that_is_cut_behind_a_final_block_is_malformed() {
     let (first, second) = (final_blocks(b"whole"), deflated(&letters(500, 3)));
     for end in 1..second.len() {
         let seen = fresh(&[&first, &second[..end]]);
-        assert_eq!(seen, Err(Violation::InvalidDeflate), "cut at {end}");
+        assert_eq!(seen, Err(NotInflated::Malformed), "cut at {end}");
     }
 }
 

@@ -3,7 +3,6 @@
 use super::super::spares::MOST;
 use super::*;
 use crate::message::Prepared;
-use crate::protocol::inflate::Inflater;
 
 fn packing(window_bits: u8) -> Packing {
     Packing {

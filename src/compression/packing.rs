@@ -6,18 +6,32 @@
 
 use std::sync::OnceLock;
 
+use super::deflater::{Deflater, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use super::inflater::{Decoder, Inflater};
+use super::negotiation::{Agreed, Direction};
 use super::spares::Spares;
-use crate::handshake::deflate::Direction;
-use crate::protocol::deflate::{Deflater, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
-use crate::protocol::frame::EncodedHeader;
-use crate::protocol::opcode::Opcode;
 
 static SPARES: Spares<Spare> = Spares::new();
+static DECODERS: Spares<Decoder> = Spares::new();
 
 struct Spare {
     window_bits: u8,
     level: u8,
     deflater: Deflater,
+}
+
+impl Agreed {
+    /// For what a peer sends that compresses so.
+    pub(crate) fn inflater(&self, peer: Direction, max_message: usize) -> Inflater {
+        let take = || DECODERS.take(|_| true).unwrap_or_default();
+        let window_bits = peer.context_takeover.then_some(peer.window_bits);
+        Inflater::new(window_bits, max_message).with_decoders(take, |it| DECODERS.give_back(it))
+    }
+
+    /// For what is sent by a side that compresses so.
+    pub(crate) fn packing(&self, own: Direction) -> Option<Packing> {
+        Packing::new(own, self.threshold, self.level)
+    }
 }
 
 /// How one side of a connection compresses what it sends.
@@ -110,8 +124,13 @@ pub(crate) struct Variants([OnceLock<Option<Box<[u8]>>>; FORMS]);
 const FORMS: usize = (MAX_WINDOW_BITS - MIN_WINDOW_BITS + 1) as usize;
 
 impl Variants {
-    /// The whole frame; `None` as for [`Packing::pack`].
-    pub fn frame(&self, packing: Packing, opcode: Opcode, payload: &[u8]) -> Option<&[u8]> {
+    /// What `finish` made of the compressed payload; `None` as for [`Packing::pack`].
+    pub fn get(
+        &self,
+        packing: Packing,
+        payload: &[u8],
+        finish: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> Option<&[u8]> {
         if !packing.packs_alone(payload.len()) {
             return None;
         }
@@ -120,9 +139,7 @@ impl Variants {
         variant
             .get_or_init(|| {
                 let packed = packing.pack_with_spare(payload)?;
-                let header = EncodedHeader::new(opcode, true, packed.len(), None).compressed();
-                let frame = [header.as_slice(), &packed].concat();
-                Some(frame.into_boxed_slice())
+                Some(finish(&packed).into_boxed_slice())
             })
             .as_deref()
     }

@@ -1,6 +1,6 @@
 //! What a user sets about compression.
 
-use crate::protocol::deflate::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use super::deflater::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 
 /// What the library allocates for a compressor, with the largest window, and for a decompressor.
 const DEFLATER: usize = 372 << 10;
