@@ -25,16 +25,16 @@ macro_rules! in_this_order {
 in_this_order! {
     /// Events that were taken off the channel and not yielded, while no `Events` is alive.
     DESK,
-    /// Jobs and threads. How many are busy is asked under it.
+    /// Jobs for threads.
     POOL,
+    /// Threads that have not left. How many are busy is asked under it.
+    CREW,
     /// What waits for one connection's stream. A stream of wshub's own is written to under it.
     OUTBOX,
     /// Broadcasts that wait for all connections. Whom they go to is asked under it.
     RUN,
     /// Who is connected, slots, handshakes.
     REGISTRY,
-    /// The server's own threads.
-    THREADS,
     /// A reader that waits for credit.
     GATE,
     /// Readers that wait for the common credit.

@@ -17,15 +17,34 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct AcceptLoop {
     /// Holds the listener, and watches it.
-    pub poller: Poller<TcpListener>,
-    pub listener: Token,
-    pub hub: Arc<Hub>,
+    poller: Poller<TcpListener>,
+    listener: Token,
+    /// Last, so that the port is free when the loop is said to have ended.
+    hub: Accepting,
+}
+
+/// The accept loop runs, until this is dropped.
+struct Accepting(Arc<Hub>);
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.0.accept_ended();
+    }
 }
 
 impl AcceptLoop {
+    pub fn new(poller: Poller<TcpListener>, listener: Token, hub: Arc<Hub>) -> Self {
+        AcceptLoop {
+            poller,
+            listener,
+            hub: Accepting(hub),
+        }
+    }
+
+    /// Runs until the server shuts down.
     pub fn run(mut self) {
         let mut pause = FIRST_PAUSE;
-        while !self.hub.is_closing() {
+        while !self.hub.0.is_closing() {
             let Some(listener) = self.poller.get(self.listener) else {
                 break;
             };
@@ -42,8 +61,9 @@ impl AcceptLoop {
                     // The peer's doing, and over with it.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
-                        self.hub.counters.refuse("accept");
+                        self.hub.0.counters.refuse("accept");
                         self.hub
+                            .0
                             .refusals
                             .log("accept", || format!("cannot accept connections: {error}"));
                         self.wait(Some(pause));
@@ -52,14 +72,11 @@ impl AcceptLoop {
                 },
             }
         }
-        // The port is free before the last connection has left.
-        drop(self.poller);
-        self.hub.accept_ended();
     }
 
     /// A panic in there is a bug of wshub: it costs this connection, and others are accepted.
     fn serve(&self, transport: TcpTransport, peer: SocketAddr) {
-        let serve = || self.hub.serve(Arc::new(transport), Some(peer));
+        let serve = || self.hub.0.serve(Arc::new(transport), Some(peer));
         if catch_unwind(AssertUnwindSafe(serve)).is_err() {
             log_line!(
                 Error,
@@ -71,13 +88,13 @@ impl AcceptLoop {
     /// Sleeps until there is a connection or a shutdown; through a pause only a shutdown wakes it.
     fn wait(&mut self, pause: Option<Duration>) {
         let deadline = pause.map(|pause| Instant::now() + pause);
-        while !self.hub.is_closing() {
+        while !self.hub.0.is_closing() {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return;
             }
             let mut ready = Vec::new();
             self.poller
-                .wait(deadline, &mut ready, || !self.hub.is_closing());
+                .wait(deadline, &mut ready, || !self.hub.0.is_closing());
             if pause.is_none() && !ready.is_empty() {
                 return;
             }

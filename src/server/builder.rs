@@ -5,7 +5,6 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::thread::Builder as ThreadBuilder;
 
 use rustix::net::sockopt::ipv6_v6only;
 
@@ -330,20 +329,13 @@ impl ServerBuilder {
         let watched = poller.insert(listener, |listener| Some(listener.into()));
         let listener = watched.map_err(|(_, error)| error)?;
         let hub = self.hub(Some(poller.bell().clone()), handler)?;
-        let accept = AcceptLoop {
-            listener,
-            poller,
-            hub: hub.clone(),
-        };
-        let thread = ThreadBuilder::new()
-            .name("wshub-accept".into())
-            .stack_size(128 << 10);
-        match thread.spawn(move || accept.run()) {
-            Ok(thread) => hub.own_thread(thread),
-            Err(error) => {
-                hub.lead.stop();
-                return Err(error);
-            }
+        let accept = AcceptLoop::new(poller, listener, hub.clone());
+        let started = hub
+            .threads
+            .start(|_| "wshub-accept".to_owned(), move || accept.run());
+        if let Err(refused) = started {
+            hub.lead.stop();
+            return Err(refused.into_io());
         }
         Ok((hub, addr))
     }

@@ -4,9 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::crew::{Crew, Refused, USUAL_STACK};
 use super::hooks::Hooks;
 use super::inbox::{Inbox, Item};
 use super::leader::lead::Lead;
@@ -19,7 +19,7 @@ use crate::error::SendErrorKind;
 use crate::handshake::rules::Rules;
 use crate::http::Refusal;
 use crate::limits::Limits;
-use crate::lock::{Guard, Mutex, REGISTRY, THREADS, lock};
+use crate::lock::{Guard, Mutex, REGISTRY, lock};
 use crate::logging::log_line;
 use crate::message::Prepared;
 use crate::outbox::collect::Collector;
@@ -59,7 +59,8 @@ pub(crate) struct Hub {
     registry: Mutex<Registry, REGISTRY>,
     /// A stream or the accept loop is done with, or the shutdown begins.
     left: Condvar,
-    threads: Mutex<Vec<JoinHandle<()>>, THREADS>,
+    /// Those that serve all connections: the accept loop and the stand-in.
+    pub threads: Arc<Crew>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,7 +167,8 @@ pub struct ShutdownReport {
     /// Those that were taken of the same connection have no gap. Remedy where each one counts: shut down
     /// with [`ServerHandle::shutdown`](crate::ServerHandle::shutdown), and take events to the end.
     pub messages_lost: usize,
-    /// Threads that did not end in time, because a hook, handler or stream of yours does not return.
+    /// Threads that did not end in time, because a hook, handler, logger or stream of yours does not
+    /// return, or the destructor of a thread-local that such code has left on its thread.
     /// What was open on them has its `Close` event all the same.
     pub threads_left: usize,
 }
@@ -213,7 +215,7 @@ impl Hub {
             }),
             accept_bell,
             left: Condvar::new(),
-            threads: Mutex::default(),
+            threads: Crew::new(usize::MAX, USUAL_STACK),
         });
         hub.start_stand_in()?;
         Ok(hub)
@@ -221,15 +223,11 @@ impl Hub {
 
     fn start_stand_in(self: &Arc<Self>) -> std::io::Result<()> {
         let hub = self.clone();
-        let builder = std::thread::Builder::new()
-            .name("wshub-stand-in".into())
-            .stack_size(128 << 10);
-        let thread = builder.spawn(move || hub.lead.stand_in(&hub));
-        match thread {
-            Ok(thread) => self.own_thread(thread),
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        let stand_in = move || hub.lead.stand_in(&hub);
+        let started = self
+            .threads
+            .start(|_| "wshub-stand-in".to_owned(), stand_in);
+        started.map_err(Refused::into_io)
     }
 
     /// Whether every connection begins with a TLS handshake, before which nothing can be said.
@@ -238,10 +236,6 @@ impl Hub {
         return self.tls.is_some();
         #[cfg(not(feature = "tls"))]
         false
-    }
-
-    pub fn own_thread(&self, thread: JoinHandle<()>) {
-        lock(&self.threads).push(thread);
     }
 
     pub fn bounds(&self) -> Bounds {
@@ -655,15 +649,12 @@ impl Hub {
         }
     }
 
-    /// Returns how many threads are left to their streams.
+    /// Returns how many threads are left to the user's code.
     fn join_threads(&self) -> usize {
-        let left = self.pool.stop(|| self.registry().serving);
+        let busy = || self.registry().serving;
+        let left = self.pool.stop(busy, Instant::now() + GRACE);
         self.lead.stop();
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        for thread in threads {
-            // The accept loop and the stand-in run no user code and wait for nothing but us.
-            let _ = thread.join();
-        }
+        let left = left + self.threads.wait(|| 0, Instant::now() + GRACE);
         self.lead.clear();
         left
     }

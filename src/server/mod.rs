@@ -4,6 +4,7 @@ mod accept;
 mod builder;
 mod capacity;
 mod connection;
+pub(crate) mod crew;
 mod doorbell;
 mod driver;
 mod events;

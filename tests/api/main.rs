@@ -37,6 +37,7 @@ mod reconnecting;
 mod restart;
 mod shutdown;
 mod split;
+mod thread_locals;
 #[cfg(feature = "tls")]
 mod tls;
 mod users_streams;

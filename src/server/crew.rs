@@ -1,0 +1,177 @@
+//! The threads of a server, counted until each has really left: nobody waits for one that leaves, but
+//! the shutdown, and that with a deadline.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar};
+use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
+
+use crate::address_space;
+use crate::lock::{CREW, Mutex, lock};
+
+/// As std gives its threads. A page of it that is not touched costs no memory.
+pub(crate) const USUAL_STACK: usize = 2 << 20;
+
+pub(crate) struct Crew {
+    max_threads: usize,
+    stack_size: usize,
+    roster: Mutex<Roster, CREW>,
+    /// There is a thread less.
+    left: Condvar,
+}
+
+#[derive(Default)]
+struct Roster {
+    /// Threads that have not signed off; with its handle once the one that started it has that.
+    aboard: HashMap<u64, Option<JoinHandle<()>>>,
+    /// Threads that have signed off and that the shutdown joins.
+    gone: Vec<JoinHandle<()>>,
+    next_id: u64,
+    /// The shutdown waits: nobody starts any more.
+    ending: bool,
+}
+
+/// Why no thread was started. What it was to do was dropped.
+pub(crate) enum Refused {
+    Full,
+    Stopping,
+    /// The system gave no thread.
+    Spawn(io::Error),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Full => f.write_str("every thread is busy"),
+            Refused::Stopping => f.write_str("the server is shutting down"),
+            Refused::Spawn(error) => write!(f, "the system gave no thread: {error}"),
+        }
+    }
+}
+
+impl Refused {
+    pub fn into_io(self) -> io::Error {
+        match self {
+            Refused::Spawn(error) => error,
+            refused => io::Error::other(refused.to_string()),
+        }
+    }
+}
+
+std::thread_local! {
+    /// The first thread-local of a thread of ours, so that its destructor is the last to run (std keeps
+    /// them as a stack): behind those of hooks and closures, which may take their time or never return.
+    static SIGN_OFF: RefCell<Option<SignOff>> = const { RefCell::new(None) };
+}
+
+struct SignOff {
+    crew: Arc<Crew>,
+    id: u64,
+}
+
+impl Drop for SignOff {
+    fn drop(&mut self) {
+        self.crew.sign_off(self.id);
+    }
+}
+
+impl Crew {
+    pub fn new(max_threads: usize, stack_size: usize) -> Arc<Self> {
+        Arc::new(Crew {
+            max_threads,
+            stack_size,
+            roster: Mutex::default(),
+            left: Condvar::new(),
+        })
+    }
+
+    /// Starts a thread; `name` is given its number.
+    pub fn start(
+        self: &Arc<Self>,
+        name: impl FnOnce(u64) -> String,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Refused> {
+        let sign_off = self.sign_on()?;
+        let id = sign_off.id;
+        let builder = Builder::new().name(name(id)).stack_size(self.stack_size);
+        // Without the lock: a thread takes its time to start, and others sign off meanwhile.
+        let started = match address_space::has_room_for_thread(self.stack_size) {
+            true => builder.spawn(move || {
+                SIGN_OFF.with(|slot| slot.replace(Some(sign_off)));
+                work();
+            }),
+            false => Err(io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                "too little address space is left for its stack (ulimit -v)",
+            )),
+        };
+        // One that does not start is dropped, and signs off so.
+        let handle = started.map_err(Refused::Spawn)?;
+        if let Some(place) = lock(&self.roster).aboard.get_mut(&id) {
+            *place = Some(handle);
+        }
+        Ok(())
+    }
+
+    fn sign_on(self: &Arc<Self>) -> Result<SignOff, Refused> {
+        let mut roster = lock(&self.roster);
+        if roster.ending {
+            return Err(Refused::Stopping);
+        }
+        if roster.aboard.len() >= self.max_threads {
+            return Err(Refused::Full);
+        }
+        roster.next_id += 1;
+        let id = roster.next_id;
+        roster.aboard.insert(id, None);
+        drop(roster);
+        Ok(SignOff {
+            crew: self.clone(),
+            id,
+        })
+    }
+
+    fn sign_off(&self, id: u64) {
+        let mut roster = lock(&self.roster);
+        let handle = roster.aboard.remove(&id).flatten();
+        // Otherwise the handle is dropped, and the thread is nobody's.
+        if roster.ending {
+            roster.gone.extend(handle);
+        }
+        drop(roster);
+        // fault: a thread leaves and tells nobody
+        self.left.notify_all();
+    }
+
+    pub fn threads(&self) -> usize {
+        lock(&self.roster).aboard.len()
+    }
+
+    /// Waits for all threads but the `busy` ones, at most until the deadline, and joins those that have
+    /// left; returns how many are there still.
+    pub fn wait(&self, busy: impl Fn() -> usize, deadline: Instant) -> usize {
+        let mut roster = lock(&self.roster);
+        roster.ending = true;
+        // fault: a stop waits for nobody
+        while roster.aboard.len() > busy() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            roster = roster.wait_timeout(&self.left, left);
+        }
+        let (there, gone) = (roster.aboard.len(), std::mem::take(&mut roster.gone));
+        drop(roster);
+        for thread in gone {
+            // It has nothing left to do that could take time.
+            let _ = thread.join();
+        }
+        there
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! Threads that leave: with destructors that take their time, refused by the system, or while all are waited for.
+
+use super::*;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+/// Longer than anything here may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(50);
+
+fn soon(time: Duration) -> Instant {
+    Instant::now() + time
+}
+
+fn name(id: u64) -> String {
+    format!("crew-{id}")
+}
+
+/// Tells when it is dropped, and waits for leave to go on.
+struct Slow {
+    dropping: Sender<()>,
+    released: Receiver<()>,
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        let _ = self.dropping.send(());
+        let _ = self.released.recv();
+    }
+}
+
+thread_local! {
+    static SLOW: RefCell<Option<Slow>> = const { RefCell::new(None) };
+}
+
+/// Starts a thread that leaves at once, but for its thread-local.
+fn start_slow(crew: &Arc<Crew>) -> (Receiver<()>, Sender<()>) {
+    let ((dropping, drops), (release, released)) = (channel(), channel());
+    let work = move || {
+        SLOW.set(Some(Slow { dropping, released }));
+    };
+    assert!(crew.start(name, work).is_ok());
+    (drops, release)
+}
+
+#[test]
+fn m03_a_thread_counts_until_its_thread_locals_are_gone() {
+    let crew = Crew::new(1, 128 << 10);
+    let (drops, release) = start_slow(&crew);
+    drops.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(crew.threads(), 1);
+    assert!(matches!(crew.start(name, || {}), Err(Refused::Full)));
+    drop(release);
+    let begun = Instant::now();
+    while crew.threads() > 0 {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    let (ran, runs) = channel();
+    assert!(crew.start(name, move || ran.send(()).unwrap()).is_ok());
+    runs.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(crew.wait(|| 0, soon(PATIENCE)), 0);
+}
+
+#[test]
+fn m03_who_waits_for_all_waits_no_longer_than_to_the_deadline() {
+    let crew = Crew::new(2, 128 << 10);
+    let (drops, release) = start_slow(&crew);
+    drops.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(crew.wait(|| 0, soon(SHORT)), 1);
+    assert!(matches!(crew.start(name, || {}), Err(Refused::Stopping)));
+    drop(release);
+    assert_eq!(crew.wait(|| 0, soon(PATIENCE)), 0);
+    assert_eq!(Arc::strong_count(&crew), 1, "a thread holds it");
+}
+
+#[test]
+fn a_thread_that_panics_leaves_as_any() {
+    let crew = Crew::new(1, 128 << 10);
+    // Without a word on stderr, which a panic would say.
+    let work = || std::panic::resume_unwind(Box::new("on purpose"));
+    assert!(crew.start(name, work).is_ok());
+    assert_eq!(crew.wait(|| 0, soon(PATIENCE)), 0);
+}
+
+#[test]
+fn a_thread_that_the_system_refuses_does_not_count() {
+    let crew = Crew::new(1, 1 << 47);
+    for _ in 0..2 {
+        assert!(matches!(crew.start(name, || {}), Err(Refused::Spawn(_))));
+    }
+    assert_eq!(crew.threads(), 0);
+}
