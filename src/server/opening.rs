@@ -12,7 +12,6 @@ use super::http;
 use super::hub::{Hub, Serving, Stage};
 use super::secure::{Secured, dismiss, secure};
 use super::upgrade::{self, NoRequest, Upgrade};
-use crate::clock;
 use crate::compression::Agreed;
 use crate::connection::Connection;
 use crate::http::head::asks_for_head;
@@ -22,7 +21,7 @@ use crate::outbox::Outbox;
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::read_buffer::ReadBuffer;
-use crate::transport::{self, How, LINGER, Transport};
+use crate::transport::{self, How, Transport, answer_refusal};
 
 /// Serves a stream from its first byte to its end.
 pub(crate) fn serve(
@@ -233,18 +232,4 @@ pub(super) fn log_refusal(hub: &Hub, refusal: &Refusal, peer: Option<SocketAddr>
         Some(peer) => format!("refused {peer}: {refusal}"),
         None => format!("refused: {refusal}"),
     });
-}
-
-/// A complete answer, if there is one; `log`; then a lingering close, so that the peer reads it.
-pub(super) fn answer_refusal(transport: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
-    let Refused { refusal, head_only } = refused;
-    let deadline = Instant::now() + LINGER;
-    let answer = refusal.encode(*head_only, clock::date());
-    let patience = Patience::until(deadline);
-    let answered = !answer.is_empty() && transport::write_all(transport, &answer, patience).is_ok();
-    log();
-    // Who gave way to newer handshakes does so at once: its thread is one of theirs.
-    if answered && !matches!(refusal, Refusal::Evicted) {
-        transport::linger(transport, deadline);
-    }
 }

@@ -73,7 +73,7 @@ pub(super) fn secure(
 /// an answer.
 pub(crate) fn dismiss(below: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
     match refused.refusal {
-        Refusal::PlainOnTlsPort => opening::answer_refusal(below, refused, log),
+        Refusal::PlainOnTlsPort => transport::answer_refusal(below, refused, log),
         Refusal::TlsHandshake { .. } => {
             log();
             // So that no reset overtakes the alert.

@@ -2,19 +2,21 @@
 
 mod guarded;
 mod memory;
+mod parting;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::patience::Patience;
 
 pub use crate::poller::{Source, Waker};
 pub(crate) use guarded::Guarded;
 pub use memory::{Duplex, duplex};
+pub(crate) use parting::{LINGER, answer_refusal, linger, read_away};
 pub(crate) use tcp::TcpTransport;
 #[cfg(feature = "tls")]
 pub(crate) use tls::{BUFFERS as TLS_BUFFERS, HandshakeError, TlsTransport};
@@ -214,29 +216,6 @@ fn check_deadline(deadline: Option<Instant>) -> io::Result<()> {
     match deadline.is_some_and(|deadline| deadline <= Instant::now()) {
         true => Err(io::ErrorKind::TimedOut.into()),
         false => Ok(()),
-    }
-}
-
-/// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
-pub(crate) const LINGER: Duration = Duration::from_secs(1);
-
-/// The lingering close of RFC 9112 section 9.6: says that nothing more comes, then reads away what
-/// the peer still sends, so that a reset does not overtake our last bytes.
-pub(crate) fn linger(transport: &dyn Transport, deadline: Instant) {
-    transport.shutdown(How::Write);
-    read_away(transport, deadline);
-}
-
-/// Reads until the peer's end of stream, or so much that it would not come any more.
-pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
-    const MAX_BYTES: usize = 64 << 10;
-    let mut buffer = vec![0; 1024];
-    let mut seen = 0;
-    while seen < MAX_BYTES {
-        match read(transport, &mut buffer, Some(deadline)) {
-            Ok(0) | Err(_) => return,
-            Ok(read) => seen += read.min(buffer.len()),
-        }
     }
 }
 

@@ -1,0 +1,46 @@
+//! The last bytes to a peer, and the end behind them.
+
+use std::time::{Duration, Instant};
+
+use super::{How, Transport, read, write_all};
+use crate::clock;
+use crate::http::Refusal;
+use crate::http::refusal::Refused;
+use crate::patience::Patience;
+
+/// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+
+/// The lingering close of RFC 9112 section 9.6: says that nothing more comes, then reads away what
+/// the peer still sends, so that a reset does not overtake our last bytes.
+pub(crate) fn linger(transport: &dyn Transport, deadline: Instant) {
+    transport.shutdown(How::Write);
+    read_away(transport, deadline);
+}
+
+/// Reads until the peer's end of stream, or so much that it would not come any more.
+pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
+    const MAX_BYTES: usize = 64 << 10;
+    let mut buffer = vec![0; 1024];
+    let mut seen = 0;
+    while seen < MAX_BYTES {
+        match read(transport, &mut buffer, Some(deadline)) {
+            Ok(0) | Err(_) => return,
+            Ok(read) => seen += read.min(buffer.len()),
+        }
+    }
+}
+
+/// A complete answer, if there is one; `log`; then a lingering close, so that the peer reads it.
+pub(crate) fn answer_refusal(transport: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
+    let Refused { refusal, head_only } = refused;
+    let deadline = Instant::now() + LINGER;
+    let answer = refusal.encode(*head_only, clock::date());
+    let patience = Patience::until(deadline);
+    let answered = !answer.is_empty() && write_all(transport, &answer, patience).is_ok();
+    log();
+    // Who gave way to newer handshakes does so at once: its thread is one of theirs.
+    if answered && !matches!(refusal, Refusal::Evicted) {
+        linger(transport, deadline);
+    }
+}
