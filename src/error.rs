@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use crate::http::Refusal;
 use crate::message::Message;
 use crate::protocol::close::CloseCode;
 use crate::protocol::violation::Violation;
@@ -214,3 +215,46 @@ impl fmt::Display for CloseError {
 }
 
 impl std::error::Error for CloseError {}
+
+/// Why a client got no WebSocket; see [`WebSocket::accept`](crate::WebSocket::accept).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The client was refused, and has been told by a complete HTTP answer wherever
+    /// [`Refusal::status`] is one. The text says what to send, or what to set. Remedy here: drop the
+    /// stream, and serve the next one.
+    Refused(Refusal),
+    /// The stream failed; or ([`io::ErrorKind::InvalidInput`]) nothing could work with a limit that
+    /// was set, or a host, origin or subprotocol could never match, and the text says how to write it.
+    Io(io::Error),
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandshakeError::Refused(refusal) => refusal.fmt(f),
+            HandshakeError::Io(error) => write!(f, "the opening handshake failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for HandshakeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            HandshakeError::Refused(refusal) => Some(refusal),
+            HandshakeError::Io(error) => Some(error),
+        }
+    }
+}
+
+impl From<Refusal> for HandshakeError {
+    fn from(refusal: Refusal) -> Self {
+        HandshakeError::Refused(refusal)
+    }
+}
+
+impl From<io::Error> for HandshakeError {
+    fn from(error: io::Error) -> Self {
+        HandshakeError::Io(error)
+    }
+}

@@ -78,7 +78,7 @@ pub use client::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
 #[cfg(feature = "deflate")]
 pub use compression::Compression;
 pub use connection::{Connection, ReadyState};
-pub use error::{CloseError, Error, SendError, SendErrorKind};
+pub use error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};
 pub use group::Group;
 pub use handler::{Handler, Listeners, RunError};
@@ -100,4 +100,4 @@ pub use stats::Stats;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsBuilder, TlsError, TlsStream, TlsVersion};
 pub use transport::{How, Transport, Waker};
-pub use websocket::{HandshakeError, WebSocket, WebSocketReader, WebSocketWriter};
+pub use websocket::{WebSocket, WebSocketReader, WebSocketWriter};

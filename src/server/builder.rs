@@ -15,6 +15,7 @@ use super::hub::{Hub, Setup};
 use super::listen;
 use super::session::{Handler, HandlerResult, Session};
 use super::{Server, ServerHandle};
+use crate::error::HandshakeError;
 use crate::handshake::Accept;
 use crate::handshake::rules::{OwnLoopback, Rules};
 use crate::http::{Reject, Request, Response};
@@ -26,7 +27,7 @@ use crate::poller::{Bell, Poller};
 use crate::tls::Tls;
 #[cfg(feature = "tls")]
 use crate::transport::TLS_BUFFERS;
-use crate::websocket::{self, HandshakeError, WebSocket};
+use crate::websocket::{self, WebSocket};
 
 /// Connections that the system holds for us until we accept them: a reconnect storm fits.
 const BACKLOG: i32 = 1024;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Tls, refusal};
+use crate::error::HandshakeError;
 use crate::http::Refusal;
 use crate::limits::YEAR;
 use crate::server::dismiss;
 use crate::transport::{self, Guarded, How, Source, TlsTransport, Transport, Waker};
-use crate::websocket::HandshakeError;
 
 impl Tls {
     /// TLS as the server over a stream of your own, for [`WebSocket::accept`](crate::WebSocket::accept)

@@ -1,12 +1,12 @@
 //! The server's role: the opening handshake over a stream of the user's own.
 
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use super::outgoing::Masking;
 use super::{Opening, WebSocket, must_wait};
 use crate::clock;
+use crate::error::HandshakeError;
 use crate::handshake::negotiate;
 use crate::handshake::rules::Rules;
 use crate::http::head::asks_for_head;
@@ -17,49 +17,6 @@ use crate::read_buffer::ReadBuffer;
 use crate::server::hooks::Hooks;
 use crate::server::upgrade::{self, NoRequest};
 use crate::stats::Counters;
-
-/// Why a client got no WebSocket; see [`WebSocket::accept`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum HandshakeError {
-    /// The client was refused, and has been told by a complete HTTP answer wherever
-    /// [`Refusal::status`] is one. The text says what to send, or what to set. Remedy here: drop the
-    /// stream, and serve the next one.
-    Refused(Refusal),
-    /// The stream failed; or ([`io::ErrorKind::InvalidInput`]) nothing could work with a limit that
-    /// was set, or a host, origin or subprotocol could never match, and the text says how to write it.
-    Io(io::Error),
-}
-
-impl fmt::Display for HandshakeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HandshakeError::Refused(refusal) => refusal.fmt(f),
-            HandshakeError::Io(error) => write!(f, "the opening handshake failed: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for HandshakeError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            HandshakeError::Refused(refusal) => Some(refusal),
-            HandshakeError::Io(error) => Some(error),
-        }
-    }
-}
-
-impl From<Refusal> for HandshakeError {
-    fn from(refusal: Refusal) -> Self {
-        HandshakeError::Refused(refusal)
-    }
-}
-
-impl From<io::Error> for HandshakeError {
-    fn from(error: io::Error) -> Self {
-        HandshakeError::Io(error)
-    }
-}
 
 /// Reads a request and answers it: with a 101, or with the refusal that is returned.
 pub(crate) fn accept<S: Read + Write>(

@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use crate::compression::Agreed;
-use crate::error::{CloseError, Error, SendError, SendErrorKind};
+use crate::error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
 use crate::event::CloseEvent;
 use crate::http::Request;
 use crate::limits::Limits;
@@ -30,7 +30,6 @@ use crate::reading::Reading;
 use crate::server::Server;
 use crate::transport::{Guarded, Transport};
 
-pub use accept::HandshakeError;
 pub(crate) use accept::accept;
 #[cfg(feature = "client")]
 pub(crate) use accept::{fill, write_all};

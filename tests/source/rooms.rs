@@ -41,7 +41,6 @@ const TODAY: &[(&str, &str)] = &[
     ("handshake", "limits"),
     ("handshake", "client"),
     ("tls", "server"),
-    ("tls", "websocket"),
     ("outbox", "connection"),
     ("connection", "server"),
     ("group", "server"),

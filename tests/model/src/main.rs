@@ -55,7 +55,7 @@ use wshub::{
 mod models;
 
 pub use connection::{Connection, ReadyState};
-pub use error::{CloseError, Error, SendError, SendErrorKind};
+pub use error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
 pub use event::{CloseEvent, Event};
 pub use group::Group;
 pub use handler::{Handler, Listeners, RunError};
@@ -76,7 +76,7 @@ pub use stats::Stats;
 pub use transport::{How, Source, Transport, Waker};
 #[cfg(feature = "client")]
 pub use websocket::ClientError;
-pub use websocket::{HandshakeError, WebSocket, WebSocketReader, WebSocketWriter};
+pub use websocket::{WebSocket, WebSocketReader, WebSocketWriter};
 
 fn main() -> std::process::ExitCode {
     models::run(std::env::args().skip(1))
