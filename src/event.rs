@@ -22,7 +22,9 @@ pub enum Event {
     /// [`close_timeout`](crate::Limits::close_timeout): also to a peer that ended its direction of the
     /// stream right behind them, without a Close frame (1006).
     Close(Connection, CloseEvent),
-    /// wshub had to give the connection up; `Close` with code 1006 follows.
+    /// wshub had to give the connection up. It comes when that is decided, behind the messages that were
+    /// read before. `Close` with code 1006 is the next event of this connection: while the peer is told,
+    /// for at most [`close_timeout`](crate::Limits::close_timeout), nothing more of it is taken.
     Error(Connection, Error),
 }
 

@@ -31,7 +31,8 @@ pub struct Stats {
     /// Requests and connections that were refused, by reason (`"origin"`, `"host"`, `"full"`, …); as `"answer"`, plain
     /// requests whose answer the peer did not take in whole.
     pub refused: BTreeMap<&'static str, u64>,
-    /// Messages received.
+    /// Messages received, also those that no event shows, because their connection was given up or
+    /// terminated before they were taken.
     pub messages_in: u64,
     /// Bytes of payload received in messages.
     pub bytes_in: u64,

@@ -46,6 +46,7 @@ pub(crate) use overflow::Bounds;
 pub use overflow::Overflow;
 pub(crate) use queue::Failure;
 use queue::Queue;
+pub(crate) use state::Alarm;
 use state::{Link, State};
 
 /// Buffer that stays with an idle connection.
@@ -79,6 +80,7 @@ impl Outbox {
             calls,
             counters,
             collector,
+            alarm: None,
         };
         Arc::new(Outbox {
             packing,
@@ -104,6 +106,14 @@ impl Outbox {
     pub fn set_token(&self, token: Option<Token>) {
         let number = token.map_or(0, |token| token.number() + 1);
         self.token.store(number, Ordering::SeqCst);
+    }
+
+    /// What is done as soon as the peer is too slow: whoever reads finds that only when the stream ends,
+    /// and that waits for our Close.
+    pub fn set_alarm(&self, alarm: Alarm) {
+        if let Some(link) = &mut self.lock().link {
+            link.alarm = Some(alarm);
+        }
     }
 
     pub fn ready_state(&self) -> ReadyState {
@@ -142,6 +152,11 @@ impl Outbox {
     /// Why the Outbox gave the connection up, if it did.
     pub fn failure(&self) -> Option<Failure> {
         self.lock().queue.failure
+    }
+
+    /// True if the stream was ended from here: nothing is written any more.
+    pub fn is_cut(&self) -> bool {
+        self.lock().queue.cut
     }
 
     /// Offers what was collected to the socket.

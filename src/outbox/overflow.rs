@@ -18,9 +18,10 @@ use crate::protocol::pace::Pace;
 /// [`min_rate`](Limits::min_rate) is given the time that a long message takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// Give the connection up: what waits is dropped, Close 1013 is sent if the peer takes it in
-    /// time, and the application sees `Error(SlowConsumer)`, then `Close` 1006. The default: a client
-    /// that connects again knows that it missed something.
+    /// Give the connection up: what waits is dropped, and the application sees `Error(SlowConsumer)` at
+    /// once. Close 1013 is sent if the peer takes it in time; `Close` 1006 follows when that is decided,
+    /// at most [`close_timeout`](Limits::close_timeout) later. The default: a client that connects again
+    /// knows that it missed something.
     #[default]
     Disconnect,
     /// Drop what is sent now: `send` returns it.

@@ -16,7 +16,11 @@ pub(super) struct Link {
     pub calls: Arc<Calls>,
     pub counters: Arc<Counters>,
     pub collector: Option<Arc<Collector>>,
+    pub alarm: Option<Alarm>,
 }
+
+/// What is done once where the peer turns out to be too slow: by whoever leads, who holds no lock.
+pub(crate) type Alarm = Box<dyn FnOnce() + Send>;
 
 #[repr(C)]
 pub(super) struct State {

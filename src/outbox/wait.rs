@@ -181,13 +181,11 @@ impl Outbox {
 }
 
 impl Outbox {
-    /// What became of all that was sent; `None` while some of it waits.
-    pub fn settled(&self) -> Option<Result<(), Error>> {
+    /// True if nothing of what was sent waits any more.
+    pub fn is_settled(&self) -> bool {
         let mut state = self.lock();
-        let Some((_, queue)) = state.parts() else {
-            return Some(Err(Error::Closed));
-        };
-        queue.outcome(queue.kept.last())
+        let queue = state.parts().map(|(_, queue)| queue);
+        queue.is_none_or(|queue| queue.outcome(queue.kept.last()).is_some())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Outbox;
 use super::overflow::Overflow;
 use super::queue::{Failure, Queue};
-use super::state::{Link, State};
+use super::state::{Alarm, Link, State};
 use crate::connection::ReadyState;
 use crate::lock::Guard;
 use crate::transport::Transport;
@@ -50,8 +50,16 @@ impl Outbox {
         }
     }
 
-    /// Writes what the socket takes, and gives up past a deadline. `None` when there is nothing to wait for any more.
+    /// A turn of whoever leads: writes what the socket takes, gives up past a deadline, and raises the alarm if the peer
+    /// is too slow. `None` when there is nothing to wait for any more.
     pub fn service(&self, now: Instant) -> Option<Pending> {
+        let pending = self.write_out(now);
+        // fault: too slow, and nobody hears of it
+        self.raise_alarm();
+        pending
+    }
+
+    fn write_out(&self, now: Instant) -> Option<Pending> {
         let mut state = self.lock();
         let (link, queue) = state.parts()?;
         queue.drain(link);
@@ -69,6 +77,20 @@ impl Outbox {
             wants_write,
             deadline,
         })
+    }
+
+    fn raise_alarm(&self) {
+        if self.failure() == Some(Failure::SlowConsumer) {
+            if let Some(alarm) = self.take_alarm() {
+                alarm();
+            }
+        }
+    }
+
+    /// What is to be done where the peer is too slow; `None` when it was done, or is about to be.
+    pub fn take_alarm(&self) -> Option<Alarm> {
+        let mut state = self.lock();
+        state.link.as_mut().and_then(|link| link.alarm.take())
     }
 
     /// The stream, as long as the connection has not ended.

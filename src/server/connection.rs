@@ -58,16 +58,40 @@ impl Place {
 
     /// Ends the connection, for its peer and for whoever waits for it.
     pub fn finish(&mut self, driver: &mut Driver, end: End) {
-        let told = driver.close(&end);
+        let (end, told) = match end {
+            End::Failed(_) => {
+                let begun = driver.begin_close(&end);
+                (self.report(end), begun && driver.wait_until_told())
+            }
+            end => {
+                let told = driver.close(&end);
+                (end, told)
+            }
+        };
         self.conclude(driver, end, told);
+    }
+
+    /// Tells the application why the connection is given up, ahead of its end: that waits for the peer.
+    pub fn report(&self, end: End) -> End {
+        let End::Failed(error) = end else { return end };
+        let hub = self.hub();
+        let told = self.connection.outbox().take_alarm().is_none();
+        if told || hub.handler.is_some() {
+            return End::Failed(error);
+        }
+        let line = end_line(&self.connection, Some(&error), &CloseEvent::abnormal());
+        hub.inbox.put(Item::Error(self.connection.id(), error));
+        log_end_line(line);
+        End::Reported
     }
 
     /// As [`finish`](Place::finish), behind the closing handshake. `told`: everything has left.
     pub fn conclude(&mut self, driver: &mut Driver, end: End, told: bool) {
+        let reported = matches!(end, End::Reported);
         let (error, close) = driver.conclude(end, told);
         let line = end_line(&self.connection, error.as_ref(), &close);
         self.end(error, close);
-        log_end(driver, line);
+        log_end(driver, line.filter(|_| !reported));
     }
 
     fn end(&mut self, error: Option<Error>, close: CloseEvent) {
@@ -182,6 +206,7 @@ fn run_handler(mut place: Place, handler: &Handler, mut driver: Box<Driver>) {
     }
     match ended {
         Some(close) => {
+            driver.part();
             place.end(None, close);
             log_failure(&place.connection, failure.as_deref(), gone);
             driver.linger();
@@ -242,6 +267,10 @@ pub(super) fn log_end(driver: &Driver, line: Option<String>) {
             driver.connection.id()
         );
     }
+    log_end_line(line);
+}
+
+fn log_end_line(line: Option<String>) {
     if let Some(line) = line {
         log_line!(Info, "{line}");
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::address_space;
 use crate::compression::Agreed;
-use crate::connection::Connection;
+use crate::connection::{Connection, ReadyState};
 use crate::error::Error;
 use crate::event::CloseEvent;
 use crate::limits::Limits;
@@ -40,6 +40,8 @@ pub(crate) struct Driver {
     /// How reading failed. For the log: the application sees a Close with 1006, whatever it was.
     pub read_error: Option<io::Error>,
     parting: Parting,
+    /// [`part`](Driver::part) comes.
+    owes_part: bool,
     lingering: Option<Lingering>,
 }
 
@@ -104,6 +106,8 @@ pub(crate) enum End {
     Lost,
     /// We give the connection up.
     Failed(Error),
+    /// As [`Failed`](End::Failed); the application knows why.
+    Reported,
 }
 
 /// What is said at the end.
@@ -141,6 +145,7 @@ impl Driver {
             behind: None,
             read_error: None,
             parting: Parting::Cut,
+            owes_part: false,
             lingering: None,
         }
     }
@@ -340,6 +345,12 @@ impl Driver {
         }
     }
 
+    /// True where the peer is too slow, and is still being told so.
+    pub fn is_given_up(&self) -> bool {
+        let outbox = self.connection.outbox();
+        outbox.ready_state() != ReadyState::Open && outbox.failure() == Some(Failure::SlowConsumer)
+    }
+
     /// Reads on until the connection ends, with nobody left to take messages.
     pub fn run_out(&mut self) -> End {
         loop {
@@ -357,14 +368,48 @@ impl Driver {
     pub fn close(&self, end: &End) -> bool {
         let patience = Patience::paced(Instant::now(), self.closing);
         let outbox = self.connection.outbox();
-        let told = match self.last_word(end) {
+        // Where it fails the stream is cut.
+        let _ = match self.last_word(end) {
             Farewell::Close(code, reason) => {
                 outbox.close_blocking(code, &reason, patience, Failure::CloseTimeout)
             }
             Farewell::Answers => outbox.wait_drained(patience, Failure::CloseTimeout),
             Farewell::Nothing => return false,
         };
-        told.is_ok()
+        !outbox.is_cut()
+    }
+
+    /// Behind [`begin_close`](Driver::begin_close): waits until everything has left; true if it has.
+    pub fn wait_until_told(&self) -> bool {
+        let patience = Patience::paced(Instant::now(), self.closing);
+        let outbox = self.connection.outbox();
+        let _ = outbox.wait_drained(patience, Failure::CloseTimeout);
+        !outbox.is_cut()
+    }
+
+    /// Closes, and ends the stream. Does not wait for a peer that is given up and reads nothing: that is left to
+    /// [`part`](Driver::part).
+    pub fn give_up_or_close(&mut self, end: End) -> (Option<Error>, CloseEvent) {
+        let given_up = matches!(end, End::Failed(_));
+        let waits = given_up && self.begin_close(&end) && self.is_told().is_none();
+        match end {
+            End::Failed(error) if waits => {
+                self.owes_part = true;
+                (Some(error), CloseEvent::abnormal())
+            }
+            end => {
+                let told = self.close(&end);
+                self.conclude(end, told)
+            }
+        }
+    }
+
+    /// Waits for a peer that is being told that it is given up, if it is, and ends the stream.
+    pub fn part(&mut self) {
+        if std::mem::take(&mut self.owes_part) {
+            let told = self.wait_until_told();
+            self.conclude(End::Reported, told);
+        }
     }
 
     /// As [`close`](Driver::close), without waiting: true if there is something to leave, which
@@ -382,8 +427,8 @@ impl Driver {
 
     /// Whether everything has left; `None` while it waits for the peer.
     pub fn is_told(&self) -> Option<bool> {
-        let settled = self.connection.outbox().settled()?;
-        Some(settled.is_ok())
+        let outbox = self.connection.outbox();
+        outbox.is_settled().then(|| !outbox.is_cut())
     }
 
     /// What the end still asks for.
@@ -396,9 +441,11 @@ impl Driver {
                 Some(code) if self.connection.outbox().failure().is_none() => {
                     Farewell::Close(Some(code), error.to_string())
                 }
+                // The Close that says so was queued when that was decided.
+                Some(_) if !self.connection.outbox().is_cut() => Farewell::Answers,
                 _ => Farewell::Nothing,
             },
-            End::Lost => Farewell::Nothing,
+            End::Reported | End::Lost => Farewell::Nothing,
         }
     }
 
@@ -407,8 +454,8 @@ impl Driver {
         let outbox = self.connection.outbox();
         self.parting = match &end {
             End::Closed(..) => Parting::Linger,
-            End::Failed(_) if told => Parting::Linger,
-            End::Failed(_) => Parting::Reset,
+            End::Failed(_) | End::Reported if told => Parting::Linger,
+            End::Failed(_) | End::Reported => Parting::Reset,
             End::HalfClosed | End::Lost => Parting::Cut,
         };
         let outcome = match end {
@@ -425,7 +472,7 @@ impl Driver {
             // The answers to what it sent have left, as far as it read them.
             End::HalfClosed => or_slow_consumer(outbox, CloseEvent::abnormal()),
             End::Failed(error) => (Some(error), CloseEvent::abnormal()),
-            End::Lost => (None, CloseEvent::abnormal()),
+            End::Reported | End::Lost => (None, CloseEvent::abnormal()),
         };
         outbox.finish();
         // The server closes first (RFC 6455 section 7.1.1), also where a handler is still at work.

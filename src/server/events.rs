@@ -258,12 +258,19 @@ impl Desk {
             hub.inbox.give_back(&batch.connection, batch.cost);
             self.batch = None;
         }
-        match self.single.take() {
-            Some(Event::Error(connection, _)) if connection.account().is_dismissed() => {
-                hub.inbox.taken(1);
+        if let Some(event) = self.single.take() {
+            match &event {
+                // Told before, or not wanted any more.
+                Event::Error(connection, _) if connection.account().is_dismissed() => {
+                    hub.inbox.taken(1);
+                }
+                // Behind it comes the Close and nothing else.
+                Event::Error(connection, _) => {
+                    connection.account().dismiss();
+                    return Some(event);
+                }
+                _ => return Some(event),
             }
-            Some(event) => return Some(event),
-            None => {}
         }
         // fault: who is left at the end is not closed
         let close = self.close.take().or_else(|| self.close_for_who_is_left())?;
@@ -296,6 +303,11 @@ impl Desk {
                     messages,
                 });
             }
+            Item::Error(id, error) => match self.open.get(&id) {
+                Some(connection) => self.single = Some(Event::Error(connection.clone(), error)),
+                // Its end came first.
+                None => hub.inbox.taken(1),
+            },
             Item::End(connection, end) => {
                 self.open.remove(&connection.id());
                 let (error, close) = *end;

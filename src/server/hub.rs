@@ -48,7 +48,7 @@ pub(crate) struct Hub {
     pub refusals: Refusals,
     /// What the application thread sends while more events wait.
     pub collector: Arc<Collector>,
-    pub inbox: Inbox,
+    pub inbox: Arc<Inbox>,
     /// Connections that hold no thread, and who leads them.
     pub lead: Lead,
     pub pool: Arc<Pool>,
@@ -194,7 +194,7 @@ impl Hub {
             .saturating_add(limits.max_handshakes.saturating_mul(3));
         let lead = Lead::new()?;
         let hub = Arc::new(Hub {
-            inbox: Inbox::new(&limits, lead.mailbox().clone()),
+            inbox: Arc::new(Inbox::new(&limits, lead.mailbox().clone())),
             collector: Collector::new(lead.calls().clone()),
             lead,
             pool: Pool::new(max_threads, limits.stack_size, limits.idle_thread_timeout),

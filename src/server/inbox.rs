@@ -32,6 +32,9 @@ const ITEM: usize = 64;
 pub(crate) enum Item {
     Open(Connection),
     Messages(Connection, Messages),
+    /// This connection is given up, and its end follows.
+    Error(u64, Error),
+    /// With the error, if nobody has told it yet.
     End(Connection, Box<(Option<Error>, CloseEvent)>),
     /// The server has stopped: the last item that is taken.
     Stopped,
@@ -379,7 +382,7 @@ impl Inbox {
         match item {
             Item::Open(_) => _ = self.open.fetch_add(1, SeqCst),
             Item::End(..) => _ = self.open.fetch_sub(1, SeqCst),
-            Item::Messages(..) | Item::Stopped => {}
+            Item::Messages(..) | Item::Error(..) | Item::Stopped => {}
         }
     }
 
@@ -571,7 +574,7 @@ impl Inbox {
 
 fn events_of(item: &Item) -> usize {
     match item {
-        Item::Open(_) => 1,
+        Item::Open(_) | Item::Error(..) => 1,
         Item::Messages(_, messages) => messages.left(),
         Item::End(_, end) => 1 + usize::from(end.0.is_some()),
         Item::Stopped => 0,

@@ -10,14 +10,16 @@ use super::connection;
 use super::driver::Driver;
 use super::http;
 use super::hub::{Hub, Serving, Stage};
+use super::inbox::Item;
 use super::secure::{Secured, dismiss, secure};
 use super::upgrade::{self, NoRequest, Upgrade};
 use crate::compression::Agreed;
 use crate::connection::Connection;
+use crate::error::Error;
 use crate::http::head::asks_for_head;
 use crate::http::refusal::Refused;
 use crate::http::{Refusal, Request};
-use crate::outbox::Outbox;
+use crate::outbox::{Alarm, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::read_buffer::ReadBuffer;
@@ -208,6 +210,7 @@ fn driver(
         hub.limits.close_timeout,
         extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
     );
+    outbox.set_alarm(alarm(hub, id, transport));
     let extensions = extension.map(Agreed::as_str).unwrap_or_default();
     let connection = Connection::new(
         id,
@@ -224,6 +227,16 @@ fn driver(
         buffer,
         extension,
     ))
+}
+
+/// Tells the application that the peer is too slow, or wakes the closure that waits in a read.
+fn alarm(hub: &Hub, id: u64, transport: &Arc<dyn Transport>) -> Alarm {
+    if hub.handler.is_some() {
+        let transport = transport.clone();
+        return Box::new(move || transport.shutdown(How::Read));
+    }
+    let inbox = hub.inbox.clone();
+    Box::new(move || inbox.put(Item::Error(id, Error::SlowConsumer)))
 }
 
 /// Says in the log why somebody was refused, and what to set.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::connection::{end_line, log_end};
-use super::driver::Driver;
+use super::driver::{Driver, End};
 use super::hub::Hub;
 use crate::connection::Connection;
 use crate::error::{CloseError, Error, SendError};
@@ -74,7 +74,9 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// [`Error`] when the connection had to be given up: the peer broke the protocol or a limit, did
-    /// not read, or vanished. The peer has been told already; return the error, or let it go.
+    /// not read, or vanished. It comes when that is decided, also where another thread's sends were too
+    /// much for the peer. The peer is told by now, or when the closure has returned, for at most
+    /// [`close_timeout`](crate::Limits::close_timeout); return the error, or let it go.
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
             let mut got = None;
@@ -92,11 +94,13 @@ impl<'a> Session<'a> {
             self.count();
             let filled = parsed.map(drop).and_then(|()| {
                 self.flush();
-                self.driver.fill()
+                match self.driver.is_given_up() {
+                    true => Err(End::Failed(Error::SlowConsumer)),
+                    false => self.driver.fill(),
+                }
             });
             if let Err(end) = filled {
-                let told = self.driver.close(&end);
-                let (error, close) = self.driver.conclude(end, told);
+                let (error, close) = self.driver.give_up_or_close(end);
                 let line = end_line(&self.driver.connection, error.as_ref(), &close);
                 *self.ended = Some(close);
                 log_end(self.driver, line);

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::{self, Client, PATIENCE, frame};
 use wshub::{
-    Connection, Error, Event, Events, Limits, Message, Overflow, RecvError, SendErrorKind, Server,
+    Connection, Error, Event, Events, Limits, Message, Overflow, Prepared, ReadyState, RecvError,
+    SendErrorKind, Server, ServerBuilder, ShutdownReport,
 };
 
 /// More than any socket buffer takes.
@@ -691,4 +692,336 @@ fn f15_a_pong_behind_dropped_messages_has_its_deadline() {
         "{ended:?}"
     );
     assert!(since.elapsed() >= Duration::from_millis(300), "never early");
+}
+
+/// What takes no deadline to come takes far less.
+const AT_ONCE: Duration = Duration::from_secs(8);
+
+/// Deadlines that would show.
+fn patient() -> ServerBuilder {
+    Server::builder().limits(Limits {
+        close_timeout: 3 * PATIENCE,
+        write_timeout: 3 * PATIENCE,
+        ..Limits::default()
+    })
+}
+
+/// The next event is this Error, and its Close waits for the peer.
+fn expect_slow_consumer(events: &mut Events<'_>, connection: &Connection) {
+    match events.recv_timeout(AT_ONCE) {
+        Ok(Event::Error(it, Error::SlowConsumer)) => assert_eq!(it, *connection),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn expect_1006(events: &mut Events<'_>) {
+    match events.recv_timeout(PATIENCE) {
+        Ok(Event::Close(_, close)) => {
+            assert_eq!((u16::from(close.code), close.was_clean), (1006, false))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Sends until too much waits for the peer.
+fn overflow(mut send: impl FnMut(&Message) -> bool) {
+    let message = Message::from(vec![0; 1 << 20]);
+    assert!((0..STALL >> 20).any(|_| !send(&message)), "nothing waits");
+}
+
+#[test]
+fn b01_the_error_comes_when_it_is_decided_and_close_when_the_peer_is_gone() {
+    let ways: [fn(&Server, &Connection); 4] = [
+        |_, connection| overflow(|message| connection.send(message.clone()).is_ok()),
+        |_, connection| {
+            overflow(|message| {
+                connection
+                    .send_prepared(&Prepared::new(message.clone()))
+                    .is_ok()
+            });
+        },
+        |server, _| overflow(|message| server.broadcast(message.clone()).dropped == 0),
+        |_, connection| {
+            let connection = connection.clone();
+            let other = thread::spawn(move || {
+                overflow(|message| connection.send(message.clone()).is_ok());
+            });
+            other.join().unwrap();
+        },
+    ];
+    let server = patient().bind("127.0.0.1:0").unwrap();
+    let mut events = server.events();
+    for way in ways {
+        let client = Client::connect(server.local_addr().unwrap());
+        let connection = opened(&mut events, &["/"]).remove(0);
+        way(&server, &connection);
+        expect_slow_consumer(&mut events, &connection);
+        assert_eq!(connection.ready_state(), ReadyState::Closing);
+        let quiet = events.recv_timeout(Duration::from_millis(50));
+        assert_eq!(
+            quiet.unwrap_err(),
+            RecvError::Empty,
+            "Close waits for the peer"
+        );
+        support::reset(client.stream);
+        expect_1006(&mut events);
+    }
+    drop(events);
+    assert_eq!(server.shutdown(), ShutdownReport::default());
+}
+
+/// What overflows when a batch of events is done, or a run of broadcasts.
+#[test]
+fn b01_the_error_comes_when_it_is_decided_about_what_was_collected() {
+    for broadcasts in [false, true] {
+        let server = patient().without_listener().unwrap();
+        let (ours, theirs) = wshub::testing::duplex();
+        server.attach(ours);
+        let mut client = Client::open(theirs, &support::upgrade("localhost", "/", ""));
+        let mut events = server.events();
+        let connection = opened(&mut events, &["/"]).remove(0);
+        let asks = frame(true, 1, b"more").repeat(2000);
+        client.stream.write_all(&asks).unwrap();
+        // Each is answered while more wait, until one is too much.
+        let failed = loop {
+            match events.recv_timeout(AT_ONCE).expect("an event") {
+                Event::Message(..) if broadcasts => _ = server.broadcast(vec![0; 2000]),
+                Event::Message(it, _) => _ = it.send(vec![0; 2000]),
+                Event::Error(it, error) => break (it, error),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(matches!(failed, (it, Error::SlowConsumer) if it == connection));
+        drop(client);
+        expect_1006(&mut events);
+    }
+}
+
+/// What was read before comes before; what comes behind is dropped, and Close is the next.
+#[test]
+fn b01_messages_that_were_read_come_before_the_error_and_none_behind() {
+    let server = patient().without_listener().unwrap();
+    let (ours, theirs) = wshub::testing::duplex();
+    server.attach(ours);
+    let mut client = Client::open(theirs, &support::upgrade("localhost", "/", ""));
+    let mut events = server.events();
+    let connection = opened(&mut events, &["/"]).remove(0);
+    (0..3).for_each(|n| client.send_text(&n.to_string()));
+    support::wait_until("all were read", || server.stats().messages_in == 3);
+    overflow(|message| connection.send(message.clone()).is_ok());
+    for n in 0..3 {
+        match events.recv_timeout(PATIENCE) {
+            Ok(Event::Message(_, message)) => assert_eq!(message, n.to_string().into()),
+            other => panic!("{other:?}"),
+        }
+    }
+    expect_slow_consumer(&mut events, &connection);
+    // More than the credit of one that nobody listens to.
+    for _ in 0..40 {
+        client
+            .stream
+            .write_all(&frame(true, 2, &[0; 60_000]))
+            .unwrap();
+    }
+    drop(client);
+    expect_1006(&mut events);
+    assert_eq!(server.stats().inbound_bytes, 0);
+    drop(events);
+    assert_eq!(server.shutdown(), ShutdownReport::default());
+}
+
+/// It sends before it reads, more than sockets hold: it is read from, gets to read, and is told.
+#[test]
+fn b01_a_peer_that_reads_at_last_is_told_1013() {
+    let server = patient().bind("127.0.0.1:0").unwrap();
+    let mut events = server.events();
+    let mut client = Client::connect(server.local_addr().unwrap());
+    let connection = opened(&mut events, &["/"]).remove(0);
+    let peer = thread::spawn(move || {
+        for _ in 0..STALL >> 20 {
+            client.send_binary(&vec![0; 1 << 20]);
+        }
+        let close = loop {
+            let frame = client.read();
+            if frame.opcode == 8 {
+                break frame;
+            }
+        };
+        assert_eq!(close.close(), (1013, "too slow"));
+        client.send_close(1013, "");
+        assert!(client.at_end());
+    });
+    let mut told = false;
+    loop {
+        match events.recv_timeout(PATIENCE).expect("an event") {
+            Event::Message(it, message) => {
+                assert!(!told);
+                let _ = it.send(message);
+            }
+            Event::Error(it, Error::SlowConsumer) => {
+                assert_eq!(it, connection);
+                told = true;
+            }
+            Event::Close(_, close) => {
+                assert!(told && u16::from(close.code) == 1006, "{close:?}");
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    peer.join().unwrap();
+}
+
+/// A closure hears of it in the `read` in which it waits, or in the next one; its peer is still told.
+#[test]
+fn b01_a_closure_hears_at_once_that_its_peer_is_too_slow() {
+    for floods in [false, true] {
+        let (open, opened) = mpsc::channel();
+        let (report, reported) = mpsc::channel();
+        let handle = patient()
+            .serve("127.0.0.1:0", move |mut ws| {
+                open.send(ws.connection().clone()).unwrap();
+                let error = loop {
+                    match ws.read() {
+                        Ok(Some(_)) => {}
+                        Ok(None) => panic!("{:?}", ws.close_event()),
+                        Err(error) => break error,
+                    }
+                };
+                report.send((error, ws.close_event().cloned())).unwrap();
+                assert!(ws.read()?.is_none());
+                Ok(())
+            })
+            .unwrap();
+        let mut client = Client::connect(handle.local_addr().unwrap());
+        let connection = opened.recv_timeout(PATIENCE).unwrap();
+        let mut writes = client.stream.try_clone().unwrap();
+        let (stop, stopped) = mpsc::channel::<()>();
+        let flood = thread::spawn(move || {
+            let messages = frame(true, 1, b"more").repeat(1000);
+            while floods && stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                if writes.write_all(&messages).is_err() {
+                    break;
+                }
+            }
+        });
+        overflow(|message| connection.send(message.clone()).is_ok());
+        let (error, close) = reported.recv_timeout(AT_ONCE).expect("told at once");
+        assert!(matches!(error, Error::SlowConsumer), "{error:?}");
+        assert_eq!(u16::from(close.unwrap().code), 1006);
+        drop(stop);
+        if !floods {
+            let close = loop {
+                let frame = client.read();
+                if frame.opcode == 8 {
+                    break frame;
+                }
+            };
+            assert_eq!(close.close(), (1013, "too slow"));
+            assert!(client.at_end());
+        }
+        support::read_to_close(&mut client.stream);
+        flood.join().unwrap();
+        handle.shutdown();
+        assert_eq!(handle.wait(), ShutdownReport::default());
+    }
+}
+
+/// Has more wait for the peer than sockets might still take.
+fn back_up(connection: &Connection) {
+    stall(connection, 256 << 10);
+    for _ in 0..5 {
+        connection.send(vec![0; 256 << 10]).unwrap();
+    }
+}
+
+/// The Close that says so waits for a peer that reads nothing; the application does not.
+#[test]
+fn b01_a_fault_of_a_peer_that_reads_nothing_is_told_at_once() {
+    let server = patient().bind("127.0.0.1:0").unwrap();
+    let mut events = server.events();
+    let mut client = Client::connect(server.local_addr().unwrap());
+    let connection = opened(&mut events, &["/"]).remove(0);
+    back_up(&connection);
+    client.stream.write_all(&[0xff; 2]).unwrap();
+    match events.recv_timeout(AT_ONCE) {
+        Ok(Event::Error(it, Error::Protocol(_))) => assert_eq!(it, connection),
+        other => panic!("{other:?}"),
+    }
+    support::reset(client.stream);
+    expect_1006(&mut events);
+
+    let (open, opened) = mpsc::channel();
+    let (report, reported) = mpsc::channel();
+    let handle = patient()
+        .serve("127.0.0.1:0", move |mut ws| {
+            open.send(ws.connection().clone()).unwrap();
+            report.send(ws.read().unwrap_err()).unwrap();
+            Ok(())
+        })
+        .unwrap();
+    let mut client = Client::connect(handle.local_addr().unwrap());
+    back_up(&opened.recv_timeout(PATIENCE).unwrap());
+    client.stream.write_all(&[0xff; 2]).unwrap();
+    let error = reported.recv_timeout(AT_ONCE).expect("told at once");
+    assert!(matches!(error, Error::Protocol(_)), "{error:?}");
+    // Who reads at last is told, too.
+    while client.read().opcode != 8 {}
+    assert!(client.at_end());
+}
+
+/// Whatever comes together with it: at most one Error, then one Close, and nothing behind.
+#[test]
+fn b01_one_error_and_one_close_whatever_comes_together() {
+    const ROUNDS: usize = 200;
+    let server = Server::builder().limits(Limits {
+        close_timeout: Duration::from_millis(20),
+        write_timeout: Duration::from_millis(20),
+        outbound_per_connection: Some(100_000),
+        ..Limits::default()
+    });
+    let server = server.without_listener().unwrap();
+    let mut events = server.events();
+    for round in 0..ROUNDS {
+        let (ours, theirs) = wshub::testing::duplex();
+        server.attach(ours);
+        let mut client = Client::open(theirs, &support::upgrade("localhost", "/", ""));
+        let connection = opened(&mut events, &["/"]).remove(0);
+        let sender = connection.clone();
+        let sending = thread::spawn(move || {
+            (0..round % 20).for_each(|_| thread::yield_now());
+            while sender.send(vec![0; 50_000]).is_ok() {}
+        });
+        let peer = thread::spawn(move || {
+            let _ = client.try_send(true, 1, b"one");
+            (0..round % 7).for_each(|_| thread::yield_now());
+            match round % 4 {
+                0 => _ = client.try_send(true, 8, &[3, 232]),
+                1 => _ = client.stream.write_all(&[0xff; 2]),
+                2 => drop(client),
+                _ => _ = client.stream.read(&mut [0; 10_000]),
+            }
+        });
+        let mut errors = 0;
+        loop {
+            match events.recv_timeout(PATIENCE).expect("an event") {
+                Event::Message(..) => assert_eq!(errors, 0),
+                Event::Error(it, _) => {
+                    assert_eq!(it, connection);
+                    errors += 1;
+                }
+                Event::Close(it, close) => {
+                    assert_eq!(it, connection);
+                    assert!(errors == 0 || u16::from(close.code) == 1006, "{close:?}");
+                    break;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(errors <= 1);
+        sending.join().unwrap();
+        peer.join().unwrap();
+    }
+    drop(events);
+    assert_eq!(server.shutdown(), ShutdownReport::default());
 }

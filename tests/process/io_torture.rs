@@ -17,8 +17,8 @@ use support::faulty::{Fault, Faulty, Plan, Timed, Trace};
 use support::{Client, Frame, PATIENCE, frame, read_head, upgrade};
 use wshub::testing::duplex;
 use wshub::{
-    Accept, Connection, Event, HandlerResult, How, Limits, Message, Overflow, Reject, Response,
-    SendErrorKind, Server, ServerBuilder, ServerHandle, Session, ShutdownReport, Stats,
+    Accept, Connection, Error, Event, HandlerResult, How, Limits, Message, Overflow, Reject,
+    Response, SendErrorKind, Server, ServerBuilder, ServerHandle, Session, ShutdownReport, Stats,
 };
 
 /// Runs wait more than they compute.
@@ -191,6 +191,8 @@ struct Tally {
     offered: Vec<Message>,
     sent: u64,
     refused: u64,
+    /// A peer was given up for reading too slowly: what came of it behind that is not taken.
+    slow: bool,
 }
 
 fn run(session: &'static Scripted, plan: Plan, baseline: bool) -> Outcome {
@@ -379,6 +381,7 @@ fn answer(server: &Server, event: Event, tally: &mut Tally) {
                 _ => tally.send(&connection, message),
             }
         }
+        (Event::Error(_, Error::SlowConsumer), _) => tally.slow = true,
         _ => {}
     }
 }
@@ -450,7 +453,12 @@ fn check_counters(tally: &Tally, stats: &Stats, traces: &[Arc<Trace>], told: &To
         whole + stats.dropped,
         "{stats:?} {told}"
     );
-    assert_eq!(stats.messages_in, tally.taken.len() as u64, "{told}");
+    let taken = tally.taken.len() as u64;
+    let all_taken = stats.messages_in == taken;
+    assert!(
+        all_taken || (tally.slow && taken < stats.messages_in),
+        "{taken} {stats:?} {told}"
+    );
 }
 
 /// Which run it was, for a message of failure.

@@ -213,7 +213,9 @@ impl Parked {
         }
         let patience = Patience::paced(now, hub.limits.closing());
         let left = self.connection().outbox().left();
-        match self.driver.begin_close(&end) {
+        let begun = self.driver.begin_close(&end);
+        let end = self.place.report(end);
+        match begun {
             true => self.close(Box::new(Closing {
                 end,
                 patience,

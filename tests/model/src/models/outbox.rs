@@ -5,7 +5,8 @@ use std::clock;
 use std::io::Read;
 use std::kernel;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -283,6 +284,14 @@ pub fn overflow_races_who_leads() {
         Overflow::DropOldest,
     ][choose(3) as usize];
     let rig = Rig::new(choose(6) as usize, 2 * FRAME, policy);
+    let (raised, waiter) = (Arc::new(AtomicBool::new(false)), thread::current());
+    rig.outbox.set_alarm(Box::new({
+        let raised = raised.clone();
+        move || {
+            assert!(!raised.swap(true, SeqCst));
+            waiter.unpark();
+        }
+    }));
     let threads = [sender(&rig.outbox, "a", 3), sender(&rig.outbox, "b", 2)];
     let peer = (choose(2) == 0).then(|| reading_peer(&rig.line, 3));
     let taken: u64 = threads
@@ -293,6 +302,12 @@ pub fn overflow_races_who_leads() {
         peer.join().unwrap();
     }
     let gave_up = rig.outbox.failure().is_some();
+    if rig.outbox.failure() == Some(Failure::SlowConsumer) {
+        // It is told now, whatever the peer does.
+        while !raised.load(SeqCst) {
+            thread::park();
+        }
+    }
     if gave_up {
         assert_eq!(
             rig.outbox.send("zz".into()).unwrap_err().kind(),
