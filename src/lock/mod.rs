@@ -14,9 +14,10 @@ use held::Held;
 
 macro_rules! in_this_order {
     ($($(#[$what:meta])* $name:ident,)*) => {
-        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        // Some are of features that may be off.
+        #[allow(dead_code, non_camel_case_types, clippy::upper_case_acronyms)]
         enum Place { $($name),* }
-        $($(#[$what])* pub(crate) const $name: u8 = Place::$name as u8;)*
+        $($(#[$what])* #[allow(dead_code)] pub(crate) const $name: u8 = Place::$name as u8;)*
         const NAMES: &[&str] = &[$(stringify!($name)),*];
     };
 }
@@ -70,7 +71,6 @@ in_this_order! {
     /// Address space that is kept from the allocator.
     ADDRESS_SPACE,
     /// What a test plays.
-    #[cfg_attr(not(test), allow(dead_code))]
     PLAYED,
 }
 
