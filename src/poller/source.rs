@@ -52,7 +52,6 @@ impl<'a> From<BorrowedFd<'a>> for Source<'a> {
 
 impl Source<'_> {
     /// The same, under a stream that holds bytes back, as TLS does.
-    #[cfg(feature = "tls")]
     pub(crate) fn buffered(self) -> Self {
         Source {
             short_read_is_last: false,

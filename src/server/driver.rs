@@ -242,15 +242,17 @@ impl Driver {
         });
         match read {
             Ok(0) => Err(self.ended(End::HalfClosed)),
-            Ok(read) => {
-                let source = self.transport.source();
-                let all = source.is_some_and(|source| source.short_read_is_last());
-                Ok(read >= room_was || !all)
-            }
+            Ok(read) => Ok(read >= room_was || self.may_hold_bytes_back()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
             Err(error) => Err(self.failed(error)),
         }
+    }
+
+    /// True if the stream may have bytes of which the system knows nothing.
+    pub fn may_hold_bytes_back(&self) -> bool {
+        let source = self.transport.source();
+        source.is_none_or(|source| !source.short_read_is_last())
     }
 
     /// Pings a peer that was silent until now, and gives up one that does not answer; until when nothing else is due.

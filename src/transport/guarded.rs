@@ -55,7 +55,14 @@ impl<T: Transport> Transport for Guarded<T> {
     }
 
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.ask_io(|transport| transport.try_read(buffer))
+        let room = buffer.len();
+        match self.ask_io(|transport| transport.try_read(buffer)) {
+            Ok(read) => Ok(read.min(room)),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            failed => failed,
+        }
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -78,8 +85,9 @@ impl<T: Transport> Transport for Guarded<T> {
         }
     }
 
+    /// It may read more from its descriptor than it is asked for.
     fn source(&self) -> Option<Source<'_>> {
-        self.ask(T::source).flatten()
+        self.ask(T::source).flatten().map(Source::buffered)
     }
 
     fn shutdown(&self, how: How) {

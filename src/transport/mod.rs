@@ -107,7 +107,8 @@ pub trait Transport: Send + Sync + 'static {
     fn wake_when_writable(&self, waker: &Waker);
 
     /// What the system watches for this stream. With a source an open connection of a server that gives events holds no
-    /// thread: it is read from when the source is readable. Without one, the default, it keeps a thread of its own.
+    /// thread: it is read from when the source is readable, until [`try_read`](Transport::try_read) finds nothing. Without
+    /// one, the default, it keeps a thread of its own.
     fn source(&self) -> Option<Source<'_>> {
         None
     }

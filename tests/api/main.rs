@@ -32,6 +32,7 @@ mod origin;
 mod own_handler;
 mod pace;
 mod panics;
+mod parked;
 #[cfg(feature = "client")]
 mod reconnecting;
 mod restart;

@@ -137,9 +137,13 @@ impl Parked {
 
     /// The messages that came behind the opening handshake, and the first deadline.
     pub fn take_messages(&mut self, put: &mut impl FnMut(Item)) -> Next {
-        match self.parse(put) {
-            Ok(()) => self.see_to_time(false),
-            Err(end) => self.end(end, None),
+        if let Err(end) = self.parse(put) {
+            return self.end(end, None);
+        }
+        match self.see_to_time(false) {
+            // What it read with the opening handshake and holds back makes nothing ready.
+            Next::Wait(at) if self.driver.may_hold_bytes_back() => Next::Again(at),
+            timed => timed,
         }
     }
 
