@@ -6,9 +6,12 @@ use crate::limits::Limits;
 use crate::outbox::{Bounds, Failure, Overflow};
 use crate::stats::Counters;
 use crate::testing::{Duplex, duplex};
+use crate::transport::How;
 use crate::transport::Transport;
-use std::io::Read;
-use std::sync::atomic::Ordering::Relaxed;
+use std::io::{self, IoSlice, Read};
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
 struct Rig {
@@ -20,6 +23,15 @@ struct Rig {
 /// An Outbox that calls `leader`, over a stream that takes 64 KiB, and a message of which it takes a part.
 fn stalled(leader: &Leader, write_timeout: Duration) -> Rig {
     let (ours, peer) = duplex();
+    stalled_over(ours, peer, leader, write_timeout)
+}
+
+fn stalled_over(
+    ours: impl Transport,
+    peer: Duplex,
+    leader: &Leader,
+    write_timeout: Duration,
+) -> Rig {
     let limits = Limits {
         write_timeout,
         ..Limits::default()
@@ -109,4 +121,70 @@ fn one_that_ends_is_led_no_longer() {
     leader.take_calls(Instant::now());
     assert!(rig.outbox.token().is_none());
     assert_eq!(leader.poller.all().count(), 0);
+}
+
+/// Panics in its writes from some time on; what wshub does not guard against, as it does against a user's.
+struct Mined {
+    stream: Duplex,
+    armed: Arc<AtomicBool>,
+}
+
+impl Transport for Mined {
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        Transport::read(&self.stream, buffer, deadline)
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.armed.load(SeqCst) {
+            // Without a word on stderr, which a panic would say.
+            std::panic::resume_unwind(Box::new("on purpose"));
+        }
+        self.stream.try_write(buffers)
+    }
+
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        self.stream.wait_writable(deadline)
+    }
+
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.stream.wake_when_writable(waker);
+    }
+
+    fn shutdown(&self, how: How) {
+        self.stream.shutdown(how);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+#[test]
+fn b13_a_panic_over_one_that_stalls_costs_that_one_only() {
+    let mut leader = Leader::new().unwrap();
+    let armed = Arc::new(AtomicBool::new(false));
+    let (stream, peer) = duplex();
+    let mined = Mined {
+        stream,
+        armed: armed.clone(),
+    };
+    let first = stalled(&leader, Duration::from_secs(60));
+    let broken = stalled_over(mined, peer, &leader, Duration::from_secs(60));
+    let last = stalled(&leader, Duration::from_secs(60));
+    armed.store(true, SeqCst);
+    let readers = [first.peer, last.peer].map(|mut peer| {
+        std::thread::spawn(move || {
+            let mut bytes = vec![0; (100 << 10) + 10];
+            peer.read_exact(&mut bytes).map(|()| peer)
+        })
+    });
+    lead_until(&mut leader, || {
+        !first.outbox.is_stalled() && !last.outbox.is_stalled()
+    });
+    assert_eq!(broken.outbox.failure(), Some(Failure::CloseTimeout));
+    assert_eq!(broken.counters.dropped.load(Relaxed), 1);
+    assert!(broken.outbox.token().is_none(), "it is led no longer");
+    for reader in readers {
+        drop(reader.join().unwrap().unwrap());
+    }
 }
