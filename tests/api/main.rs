@@ -26,6 +26,7 @@ mod groups;
 mod half_close;
 mod handshake;
 mod http;
+mod leading;
 mod limits;
 mod order;
 mod origin;
