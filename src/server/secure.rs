@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::hub::Hub;
+#[cfg(feature = "tls")]
 use super::opening;
 use crate::http::refusal::Refused;
 use crate::http::{Refusal, Request};
