@@ -99,5 +99,5 @@ pub use server::{
 pub use stats::Stats;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsBuilder, TlsError, TlsStream, TlsVersion};
-pub use transport::{How, Transport, Waker};
+pub use transport::{How, LingeringStream, Transport, Waker};
 pub use websocket::{WebSocket, WebSocketReader, WebSocketWriter};

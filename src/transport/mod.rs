@@ -1,6 +1,7 @@
 //! What a connection runs over: TCP, the in-memory duplex, or a stream of the user's own.
 
 mod guarded;
+mod lingering;
 mod memory;
 mod parting;
 mod tcp;
@@ -15,6 +16,7 @@ use crate::patience::Patience;
 
 pub use crate::poller::{Source, Waker};
 pub(crate) use guarded::Guarded;
+pub use lingering::LingeringStream;
 pub use memory::{Duplex, duplex};
 pub(crate) use parting::{LINGER, answer_refusal, linger, read_away};
 pub(crate) use tcp::TcpTransport;

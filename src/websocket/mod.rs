@@ -56,7 +56,11 @@ const MAX_AFTER_CLOSE: usize = 64 << 10;
 /// without a word, use timeouts and [`ping`](WebSocket::ping), or `split`, which has one.
 ///
 /// Dropping it drops the stream, without a closing handshake: the peer sees 1006. To part in
-/// order, [`close`](WebSocket::close), then [`read`](WebSocket::read) until `None`.
+/// order, [`close`](WebSocket::close), then [`read`](WebSocket::read) until `None`. Where the peer has
+/// broken the protocol, or still sends behind its Close, dropping a socket resets it, and the peer may
+/// never see our last bytes: [`LingeringStream`](crate::LingeringStream) around the socket waits for it,
+/// as a server does. A stream that only reads and writes cannot be ended in one direction, so that is
+/// not done here.
 ///
 /// ```
 /// use std::io::Write;

@@ -28,6 +28,7 @@ mod handshake;
 mod http;
 mod leading;
 mod limits;
+mod lingering;
 mod order;
 mod origin;
 mod own_handler;

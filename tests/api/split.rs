@@ -21,7 +21,7 @@ const SHORT: Duration = Duration::from_millis(200);
 const LONG: usize = 16 << 20;
 
 /// A stream with two ends, the server's and the client's.
-trait Pair: Transport + Read + Write + Sized {
+pub trait Pair: Transport + Read + Write + Sized {
     type Theirs: Read + Write + Send + 'static;
 
     fn pair() -> (Self, Self::Theirs);
