@@ -66,7 +66,7 @@ impl Accept {
     ///
     /// # Errors
     ///
-    /// [`InvalidHeader`], as for [`Response::with_header`].
+    /// [`InvalidHeader`], as for [`Response::with_header`](crate::Response::with_header).
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         self.headers.set(name, value)?;
         Ok(self)
