@@ -1,4 +1,4 @@
-//! What idle connections cost: little memory, and no work between heartbeats.
+//! What idle connections cost: little memory, no threads, and no work between heartbeats.
 //!
 //! A test binary of its own, because it measures the process.
 #![cfg(target_os = "linux")]
@@ -9,13 +9,14 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
-use support::{Client, PATIENCE};
-use wshub::{Event, Events, RecvError, Server};
+use support::{Client, PATIENCE, allow_descriptors, threads_and_descriptors};
+use wshub::{Event, Events, Limits, RecvError, Server};
 
-const CONNECTIONS: usize = 300;
-/// Resident bytes per connection, its client in this same process included. A debug build's stack
-/// frames are larger.
-const BOUND: usize = if cfg!(debug_assertions) { 48 } else { 24 } << 10;
+const CONNECTIONS: usize = 1_000;
+/// Resident bytes per connection, its client in this same process included.
+const BOUND: usize = 3 << 10;
+/// The accept loop, the stand-in, the application and the test's other threads; and those that did the last handshakes.
+const THREADS: usize = 9;
 /// A clock tick is 10 ms of CPU time.
 const TICKS: u64 = 2;
 
@@ -61,7 +62,13 @@ fn take_opens(events: &mut Events<'_>, count: usize) {
 
 #[test]
 fn idle_connections_cost_little() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    allow_descriptors(2 * CONNECTIONS + 200);
+    let limits = Limits {
+        max_connections: 2 * CONNECTIONS,
+        ..Limits::default()
+    };
+    let server = Server::builder().limits(limits);
+    let server = server.bind("127.0.0.1:0").unwrap();
     let addr = server.local_addr().unwrap();
     let mut events = server.events();
     // What the first ones cost is the server's, and the allocator's.
@@ -74,6 +81,8 @@ fn idle_connections_cost_little() {
     let each = (resident() - before) / CONNECTIONS;
     println!("{each} bytes per idle connection");
     assert!(each < BOUND, "{each} bytes per idle connection");
+    let (threads, _) = threads_and_descriptors();
+    assert!(threads <= THREADS, "{threads} threads");
 
     // Threads may still be on their way to sleep: one quiet window of several is enough.
     let windows = (0..5).map(|_| {

@@ -123,6 +123,12 @@ fn t03_key_updates_between_single_bytes_cost_no_memory_and_move_no_deadline() {
         }
         hostile.stream.conn.refresh_traffic_keys().unwrap();
         hostile.stream.write_all(&[*byte]).unwrap();
+        // Whoever reads them has others to read.
+        if n % (UPDATES / 10) == 0 {
+            healthy.send_text("meanwhile");
+            assert_eq!(healthy.read_message().text(), "meanwhile");
+            app.expect(&["text meanwhile"]);
+        }
     }
     let grown = resident().saturating_sub(before);
     assert!(grown < SLACK, "{grown} bytes");

@@ -19,6 +19,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 /// Longer than anything here may take: a test that meets it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -259,6 +261,15 @@ pub fn threads_and_descriptors() -> (usize, usize) {
     let count = |folder| std::fs::read_dir(folder).unwrap().count();
     // The listing of descriptors holds its own.
     (count("/proc/self/task"), count("/proc/self/fd") - 1)
+}
+
+/// Has this process open so many descriptors at once; many systems begin with fewer.
+pub fn allow_descriptors(count: usize) {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|soft| soft < count as u64) {
+        limit.current = Some(count as u64);
+        setrlimit(Resource::Nofile, limit).expect("the system allows it");
+    }
 }
 
 /// CPU time that a process has used, to 10 ms.
