@@ -56,6 +56,8 @@ in_this_order! {
     RESOLVERS,
     /// How many lines of a kind were logged.
     REFUSALS,
+    /// Lines for the log that wait.
+    SCRIBE,
     /// How many clients were refused, by reason.
     COUNTS,
     /// The certificate that new connections get.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::hub::Hub;
-use crate::logging::log_line;
+use crate::logging::{Line, line_for_later};
 use crate::poller::{Poller, Token};
 use crate::transport::TcpTransport;
 
@@ -53,7 +53,10 @@ impl AcceptLoop {
                     pause = FIRST_PAUSE;
                     match TcpTransport::new(stream) {
                         Ok(transport) => self.serve(transport, peer),
-                        Err(error) => log_line!(Debug, "{peer} left before it was served: {error}"),
+                        Err(error) => self.log(line_for_later!(
+                            Debug,
+                            "{peer} left before it was served: {error}"
+                        )),
                     }
                 }
                 Err(error) => match error.kind() {
@@ -62,10 +65,8 @@ impl AcceptLoop {
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
                         self.hub.0.counters.refuse("accept");
-                        self.hub
-                            .0
-                            .refusals
-                            .log("accept", || format!("cannot accept connections: {error}"));
+                        let text = || format!("cannot accept connections: {error}");
+                        self.log(self.hub.0.refusals.line("accept", text));
                         self.wait(Some(pause));
                         pause = (pause * 2).min(LAST_PAUSE);
                     }
@@ -78,11 +79,15 @@ impl AcceptLoop {
     fn serve(&self, transport: TcpTransport, peer: SocketAddr) {
         let serve = || self.hub.0.serve(Arc::new(transport), Some(peer));
         if catch_unwind(AssertUnwindSafe(serve)).is_err() {
-            log_line!(
+            self.log(line_for_later!(
                 Error,
                 "{peer} was not served for a panic: this is a bug of wshub"
-            );
+            ));
         }
+    }
+
+    fn log(&self, line: Option<Line>) {
+        self.hub.0.scribe.write(line);
     }
 
     /// Sleeps until there is a connection or a shutdown; through a pause only a shutdown wakes it.

@@ -336,6 +336,7 @@ impl ServerBuilder {
             .start(|_| "wshub-accept".to_owned(), move || accept.run());
         if let Err(refused) = started {
             hub.lead.stop();
+            hub.scribe.stop();
             return Err(refused.into_io());
         }
         Ok((hub, addr))

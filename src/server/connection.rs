@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use log::Level;
-
 use super::driver::{Driver, End, Incoming};
 use super::hub::{Hub, Serving};
 use super::inbox::{Batch, Item, Messages};
@@ -19,7 +17,7 @@ use crate::connection::{Connection, ReadyState};
 use crate::error::{Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
 use crate::handshake::subprotocol::NoneSpoken;
-use crate::logging::{is_on, log_line};
+use crate::logging::{Line, line_for_later, log_line};
 use crate::outbox::Failure;
 use crate::protocol::close::CloseCode;
 
@@ -81,7 +79,7 @@ impl Place {
         }
         let line = end_line(&self.connection, Some(&error), &CloseEvent::abnormal());
         hub.inbox.put(Item::Error(self.connection.id(), error));
-        log_end_line(line);
+        hub.scribe.write(line);
         End::Reported
     }
 
@@ -89,9 +87,12 @@ impl Place {
     pub fn conclude(&mut self, driver: &mut Driver, end: End, told: bool) {
         let reported = matches!(end, End::Reported);
         let (error, close) = driver.conclude(end, told);
+        let reading = read_line(driver);
         let line = end_line(&self.connection, error.as_ref(), &close);
         self.end(error, close);
-        log_end(driver, line.filter(|_| !reported));
+        let scribe = &self.hub().scribe;
+        scribe.write(reading);
+        scribe.write(line.filter(|_| !reported));
     }
 
     fn end(&mut self, error: Option<Error>, close: CloseEvent) {
@@ -245,35 +246,24 @@ pub(super) fn end_line(
     connection: &Connection,
     error: Option<&Error>,
     close: &CloseEvent,
-) -> Option<String> {
+) -> Option<Line> {
     let id = connection.id();
-    is_on(Level::Info).then(|| match error {
-        Some(error) => format!("connection {id} given up: {error}"),
+    match error {
+        Some(error) => line_for_later!(Info, "connection {id} given up: {error}"),
         None if connection.outbox().failure() == Some(Failure::Terminated) => {
-            format!("connection {id} terminated")
+            line_for_later!(Info, "connection {id} terminated")
         }
         None => {
             let reason = shortened(&close.reason);
-            format!("connection {id} closed: {} {reason:?}", close.code)
+            line_for_later!(Info, "connection {id} closed: {} {reason:?}", close.code)
         }
-    })
+    }
 }
 
-pub(super) fn log_end(driver: &Driver, line: Option<String>) {
-    if let Some(error) = &driver.read_error {
-        log_line!(
-            Debug,
-            "connection {}: reading: {error}",
-            driver.connection.id()
-        );
-    }
-    log_end_line(line);
-}
-
-fn log_end_line(line: Option<String>) {
-    if let Some(line) = line {
-        log_line!(Info, "{line}");
-    }
+/// What it says of a read that failed.
+pub(super) fn read_line(driver: &Driver) -> Option<Line> {
+    let (id, error) = (driver.connection.id(), driver.read_error.as_ref()?);
+    line_for_later!(Debug, "connection {id}: reading: {error}")
 }
 
 fn shortened(text: &str) -> &str {

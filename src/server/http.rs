@@ -11,7 +11,7 @@ use crate::clock;
 use crate::handshake::negotiate;
 use crate::http::{Refusal, Request, Response};
 use crate::patience::Patience;
-use crate::transport::{self, LINGER, Transport};
+use crate::transport::{self, How, LINGER, Transport};
 
 pub(crate) fn answer(
     hub: &Hub,
@@ -35,11 +35,12 @@ pub(crate) fn answer(
     // A peer that takes its answer too slowly only harms itself.
     let patience = Patience::paced(Instant::now(), hub.limits.writing());
     let sent = transport::write_all(transport, &bytes, patience);
+    transport.shutdown(if sent.is_ok() { How::Write } else { How::Both });
     if let Err(refusal) = &asked {
         log_refusal(hub, refusal, peer);
     }
     match sent {
-        Ok(()) => transport::linger(transport, Instant::now() + LINGER),
+        Ok(()) => transport::read_away(transport, Instant::now() + LINGER),
         Err(error) => note_not_taken(hub, id, &error, peer),
     }
 }

@@ -12,6 +12,7 @@ use super::inbox::{Inbox, Item};
 use super::leader::lead::Lead;
 use super::pool::Pool;
 use super::refusals::Refusals;
+use super::scribe::Scribe;
 use super::session::Handler;
 use crate::clock;
 use crate::connection::Connection;
@@ -46,6 +47,8 @@ pub(crate) struct Hub {
     pub tls: Option<Tls>,
     pub counters: Arc<Counters>,
     pub refusals: Refusals,
+    /// Writes the lines of threads that serve many.
+    pub scribe: Arc<Scribe>,
     /// What the application thread sends while more events wait.
     pub collector: Arc<Collector>,
     pub inbox: Arc<Inbox>,
@@ -59,7 +62,7 @@ pub(crate) struct Hub {
     registry: Mutex<Registry, REGISTRY>,
     /// A stream or the accept loop is done with, or the shutdown begins.
     left: Condvar,
-    /// Those that serve all connections: the accept loop and the stand-in.
+    /// Those that serve all connections: the accept loop, the stand-in, the scribe.
     pub threads: Arc<Crew>,
 }
 
@@ -192,7 +195,9 @@ impl Hub {
         let max_threads = limits
             .max_connections
             .saturating_add(limits.max_handshakes.saturating_mul(3));
-        let lead = Lead::new()?;
+        let threads = Crew::new(usize::MAX, USUAL_STACK);
+        let scribe = Scribe::new(threads.clone());
+        let lead = Lead::new(scribe.clone())?;
         let hub = Arc::new(Hub {
             inbox: Arc::new(Inbox::new(&limits, lead.mailbox().clone())),
             collector: Collector::new(lead.calls().clone()),
@@ -207,6 +212,7 @@ impl Hub {
             tls: setup.tls,
             counters: Arc::default(),
             refusals: Refusals::default(),
+            scribe,
             phase: AtomicU8::new(Phase::Running as u8),
             next_id: AtomicU64::new(1),
             registry: Mutex::new(Registry {
@@ -215,7 +221,7 @@ impl Hub {
             }),
             accept_bell,
             left: Condvar::new(),
-            threads: Crew::new(usize::MAX, USUAL_STACK),
+            threads,
         });
         hub.start_stand_in()?;
         Ok(hub)
@@ -270,9 +276,8 @@ impl Hub {
         if let Err(refused) = self.pool.run(job) {
             self.refuse_at_once(&*transport, &Refusal::Full);
             self.end_handshake(id);
-            self.refusals.log("thread", || {
-                format!("no thread for a connection: {refused}")
-            });
+            let text = || format!("no thread for a connection: {refused}");
+            self.scribe.write(self.refusals.line("thread", text));
         }
     }
 
@@ -654,6 +659,7 @@ impl Hub {
         let busy = || self.registry().serving;
         let left = self.pool.stop(busy, Instant::now() + GRACE);
         self.lead.stop();
+        self.scribe.stop();
         let left = left + self.threads.wait(|| 0, Instant::now() + GRACE);
         self.lead.clear();
         left

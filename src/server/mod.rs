@@ -18,6 +18,7 @@ mod memory_group;
 mod opening;
 pub(crate) mod pool;
 mod refusals;
+pub(crate) mod scribe;
 mod secure;
 mod session;
 pub(crate) mod upgrade;

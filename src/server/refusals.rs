@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use crate::lock::{Mutex, REFUSALS, lock};
-use crate::logging::{is_on, log_line};
+use crate::logging::{Line, is_on, line_for_later};
 
 /// Lines per reason and second.
 const LINES: u32 = 3;
@@ -24,16 +24,21 @@ struct Window {
 impl Refusals {
     /// Logs what `text` says, unless this second has seen enough of `reason`.
     pub fn log(&self, reason: &'static str, text: impl FnOnce() -> String) {
-        if !is_on(Level::Info) {
-            return;
+        if let Some(line) = self.line(reason, text) {
+            line.write();
         }
-        let Some(left_out) = self.turn(reason, Instant::now()) else {
-            return;
-        };
+    }
+
+    /// As [`log`](Refusals::log), for the caller to write.
+    pub fn line(&self, reason: &'static str, text: impl FnOnce() -> String) -> Option<Line> {
+        if !is_on(Level::Info) {
+            return None;
+        }
+        let left_out = self.turn(reason, Instant::now())?;
         let text = text();
         match left_out {
-            0 => log_line!(Info, "{text}"),
-            more => log_line!(Info, "{text} ({more} more like it were not logged)"),
+            0 => line_for_later!(Info, "{text}"),
+            more => line_for_later!(Info, "{text} ({more} more like it were not logged)"),
         }
     }
 

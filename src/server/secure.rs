@@ -76,11 +76,15 @@ pub(crate) fn dismiss(below: &dyn Transport, refused: &Refused, log: impl FnOnce
     match refused.refusal {
         Refusal::PlainOnTlsPort => transport::answer_refusal(below, refused, log),
         Refusal::TlsHandshake { .. } => {
+            below.shutdown(How::Write);
             log();
             // So that no reset overtakes the alert.
-            transport::linger(below, Instant::now() + LINGER);
+            transport::read_away(below, Instant::now() + LINGER);
         }
-        _ => log(),
+        _ => {
+            below.shutdown(How::Both);
+            log();
+        }
     }
     below.shutdown(How::Both);
 }

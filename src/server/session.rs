@@ -6,12 +6,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::connection::{end_line, log_end};
+use super::connection::{end_line, read_line};
 use super::driver::{Driver, End};
 use super::hub::Hub;
 use crate::connection::Connection;
 use crate::error::{CloseError, Error, SendError};
 use crate::event::CloseEvent;
+use crate::logging::Line;
 use crate::message::Message;
 use crate::outbox::Failure;
 use crate::outbox::collect::Collector;
@@ -101,9 +102,10 @@ impl<'a> Session<'a> {
             });
             if let Err(end) = filled {
                 let (error, close) = self.driver.give_up_or_close(end);
+                let reading = read_line(self.driver);
                 let line = end_line(&self.driver.connection, error.as_ref(), &close);
                 *self.ended = Some(close);
-                log_end(self.driver, line);
+                [reading, line].iter().flatten().for_each(Line::write);
                 if let Some(error) = error {
                     return Err(error);
                 }

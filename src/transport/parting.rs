@@ -31,16 +31,18 @@ pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
     }
 }
 
-/// A complete answer, if there is one; `log`; then a lingering close, so that the peer reads it.
+/// A complete answer, if there is one, and a lingering close, so that the peer reads it. `log` is called
+/// when the peer has all of it.
 pub(crate) fn answer_refusal(transport: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
     let Refused { refusal, head_only } = refused;
     let deadline = Instant::now() + LINGER;
     let answer = refusal.encode(*head_only, clock::date());
     let patience = Patience::until(deadline);
     let answered = !answer.is_empty() && write_all(transport, &answer, patience).is_ok();
+    transport.shutdown(if answered { How::Write } else { How::Both });
     log();
     // Who gave way to newer handshakes does so at once: its thread is one of theirs.
     if answered && !matches!(refusal, Refusal::Evicted) {
-        linger(transport, deadline);
+        read_away(transport, deadline);
     }
 }

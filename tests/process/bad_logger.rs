@@ -1,4 +1,5 @@
-//! A logger that panics costs its line; nobody is lost, deaf or left waiting for it.
+//! A logger that panics costs its line, and one that blocks the thread that has it; nobody is lost, deaf or left
+//! waiting.
 //!
 //! A test binary of its own: a process has one logger.
 
@@ -7,27 +8,32 @@ mod support;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use log::{LevelFilter, Log, Metadata, Record};
-use support::child::{Child, in_child, serve_echo};
+use support::child::{Child, echo_while_asked, in_child, serve_echo};
 use support::{Client, PATIENCE, dial, exchange, read_head, reset, upgrade, wait_until};
 use wshub::{
     Connection, Event, Events, Handler, Limits, Message, RecvError, RunError, Server, ServerHandle,
     ShutdownReport,
 };
 
-/// Panics at the lines from the first of this number on, so many of them.
+/// Panics at the lines from the first of this number on, so many of them; blocks at lines with a word.
 struct Mined {
     lines: AtomicUsize,
     first: AtomicUsize,
     count: AtomicUsize,
+    block: Mutex<Option<&'static str>>,
+    released: Condvar,
 }
 
 static LOGGER: Mined = Mined {
     lines: AtomicUsize::new(0),
     first: AtomicUsize::new(0),
     count: AtomicUsize::new(0),
+    block: Mutex::new(None),
+    released: Condvar::new(),
 };
 
 /// One test at a time.
@@ -39,8 +45,9 @@ impl Log for Mined {
         true
     }
 
-    fn log(&self, _: &Record<'_>) {
+    fn log(&self, record: &Record<'_>) {
         self.line();
+        self.block(&record.args().to_string());
     }
 
     fn flush(&self) {}
@@ -55,6 +62,24 @@ impl Mined {
             std::panic::resume_unwind(Box::new("on purpose"));
         }
     }
+
+    fn block(&self, line: &str) {
+        let blocks = |word: &mut Option<&str>| word.is_some_and(|word| line.contains(word));
+        let block = self.block.lock().unwrap();
+        drop(self.released.wait_while(block, blocks).unwrap());
+    }
+}
+
+/// From now on the logger blocks at lines with this word, until it is released.
+fn block(word: &'static str) -> MutexGuard<'static, ()> {
+    let turn = arm(usize::MAX, 0);
+    *LOGGER.block.lock().unwrap() = Some(word);
+    turn
+}
+
+fn release() {
+    *LOGGER.block.lock().unwrap() = None;
+    LOGGER.released.notify_all();
 }
 
 /// From now on the logger counts lines, and panics at these.
@@ -280,14 +305,8 @@ fn m01_a_logger_that_panics_in_the_accept_loop_without_threads() {
     assert!(server.end().success());
 }
 
-#[test]
-fn m01_a_logger_that_panics_in_the_accept_loop_without_descriptors() {
-    if in_child() {
-        let _turn = arm(0, usize::MAX);
-        return serve_echo(Limits::default());
-    }
-    let test = "m01_a_logger_that_panics_in_the_accept_loop_without_descriptors";
-    let (mut server, addr) = Child::server(test, "ulimit -n 40");
+/// Brings the server out of descriptors, and back.
+fn assert_accepts_again(server: &mut Child, addr: SocketAddr) {
     let many: Vec<_> = (0..60).map(|_| dial(addr)).collect();
     wait_until("accept fails, again and again", || {
         server.refused("accept") >= 3
@@ -296,5 +315,170 @@ fn m01_a_logger_that_panics_in_the_accept_loop_without_descriptors() {
     let mut client = Client::connect(addr);
     client.send_text("still here");
     assert_eq!(client.read().text(), "still here");
+}
+
+#[test]
+fn m01_a_logger_that_panics_in_the_accept_loop_without_descriptors() {
+    if in_child() {
+        let _turn = arm(0, usize::MAX);
+        return serve_echo(Limits::default());
+    }
+    let test = "m01_a_logger_that_panics_in_the_accept_loop_without_descriptors";
+    let (mut server, addr) = Child::server(test, "ulimit -n 40");
+    assert_accepts_again(&mut server, addr);
+    assert!(server.end().success());
+}
+
+/// No shutdown here may take longer, on however busy a machine.
+const BOUND: Duration = Duration::from_secs(20);
+
+fn brief() -> Limits {
+    Limits {
+        close_timeout: Duration::from_millis(300),
+        ..limits()
+    }
+}
+
+fn assert_echoes(events: &mut Events<'_>, client: &mut Client) {
+    client.send_text("hello");
+    loop {
+        match next(events) {
+            Event::Message(connection, message) => break connection.send(message).unwrap(),
+            Event::Open(_) => {}
+            event => panic!("{event:?}"),
+        }
+    }
+    assert_eq!(client.read().text(), "hello");
+}
+
+/// What a connection has to say holds up no other; nor does it hold up what the application sees of it.
+fn assert_goes_on_while_blocked_at(word: &'static str, away: bool, threads_left: usize) {
+    let _turn = block(word);
+    let server = Server::builder().limits(brief()).bind("127.0.0.1:0");
+    let server = server.unwrap();
+    let addr = server.local_addr().unwrap();
+    let mut other = Client::connect(addr);
+    assert_echoes(&mut server.events(), &mut other);
+    be_refused(addr);
+
+    let mut client = Client::connect(addr);
+    let mut events = server.events();
+    next_open(&mut events);
+    if away {
+        drop(events);
+        client.send_close(1000, "");
+        // Somebody leads in the application's place.
+        assert_eq!(client.read().close().0, 1000);
+        events = server.events();
+    } else {
+        client.send_close(1000, "");
+    }
+    assert!(matches!(next(&mut events), Event::Close(..)));
+    let mut offender = Client::connect(addr);
+    next_open(&mut events);
+    offender.send(true, 1, b"\xff");
+    assert!(matches!(next(&mut events), Event::Error(..)));
+    assert!(matches!(next(&mut events), Event::Close(..)));
+    assert_echoes(&mut events, &mut other);
+    assert_echoes(&mut events, &mut Client::connect(addr));
+    drop((events, other, offender, client));
+
+    let begun = Instant::now();
+    let report = server.shutdown();
+    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+    assert_eq!(report.threads_left, threads_left, "{word}");
+    release();
+    assert_eq!(server.shutdown().threads_left, 0);
+}
+
+#[test]
+fn m01_a_logger_that_blocks_at_an_open_holds_up_nothing_else() {
+    // One thread for each connection.
+    assert_goes_on_while_blocked_at(" open: ", false, 4);
+}
+
+#[test]
+fn m01_a_logger_that_blocks_at_an_end_holds_up_nothing_else() {
+    for away in [false, true] {
+        assert_goes_on_while_blocked_at(" closed: ", away, 1);
+    }
+}
+
+#[test]
+fn m01_a_logger_that_blocks_at_an_error_holds_up_nothing_else() {
+    assert_goes_on_while_blocked_at(" given up: ", false, 1);
+}
+
+#[test]
+fn m01_a_logger_that_blocks_at_a_refusal_holds_up_nothing_else() {
+    // One thread for each that is refused, or leaves at once.
+    assert_goes_on_while_blocked_at("refused ", false, 4);
+}
+
+#[test]
+fn m01_a_logger_that_blocks_leaves_no_slot_of_a_closure_taken() {
+    let _turn = block("connection ");
+    let limits = Limits {
+        max_connections: 1,
+        ..brief()
+    };
+    let handle = Server::builder()
+        .limits(limits)
+        .serve("127.0.0.1:0", |_| Err("failed".into()))
+        .unwrap();
+    // Blocked before the closure runs: the slot is this connection's.
+    let client = Client::connect(handle.local_addr().unwrap());
+    drop(client);
+    release();
+    wait_until("its slot is free", || handle.stats().connections == 0);
+    for _ in 0..3 {
+        *LOGGER.block.lock().unwrap() = Some(" closed: ");
+        let mut client = Client::connect(handle.local_addr().unwrap());
+        assert_eq!(client.read().close().0, 1011);
+        client.send_close(1011, "");
+        wait_until("its slot is free", || handle.stats().connections == 0);
+    }
+    let begun = Instant::now();
+    handle.shutdown();
+    assert_eq!(handle.wait().threads_left, 1);
+    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+    release();
+    assert_eq!(handle.wait(), ShutdownReport::default());
+}
+
+#[test]
+fn m01_a_logger_that_blocks_at_a_shutdown_does_not_keep_it_from_happening() {
+    let _turn = block("shutting down");
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let mut client = Client::connect(server.local_addr().unwrap());
+    let mut events = server.events();
+    next_open(&mut events);
+    let handle = server.handle();
+    let blocked = std::thread::spawn(move || handle.shutdown());
+    assert_eq!(client.read().close().0, 1001);
+    client.send_close(1001, "");
+    drop(client);
+    assert!(matches!(next(&mut events), Event::Close(..)));
+    let ended = events.recv_timeout(PATIENCE).unwrap_err();
+    assert_eq!(ended, RecvError::Ended);
+    assert_eq!(server.shutdown(), ShutdownReport::default());
+    release();
+    blocked.join().unwrap();
+}
+
+#[test]
+fn m01_a_logger_that_blocks_in_the_accept_loop_without_descriptors() {
+    if in_child() {
+        let _turn = block("cannot accept");
+        let handle = echo_while_asked(Limits::default());
+        handle.shutdown();
+        assert_eq!(handle.wait().threads_left, 1);
+        release();
+        assert_eq!(handle.wait(), ShutdownReport::default());
+        return;
+    }
+    let test = "m01_a_logger_that_blocks_in_the_accept_loop_without_descriptors";
+    let (mut server, addr) = Child::server(test, "ulimit -n 40");
+    assert_accepts_again(&mut server, addr);
     assert!(server.end().success());
 }

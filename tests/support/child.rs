@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::process::{Child as Process, ChildStdout, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use wshub::{Limits, Server};
+use wshub::{Limits, Server, ServerHandle};
 
 use super::wait_until;
 
@@ -30,9 +30,16 @@ pub fn asked() -> impl Iterator<Item = String> {
     stdin().lines().map_while(Result::ok)
 }
 
-/// In the child: an echo server that tells its address, and then how often it refused for the reason
-/// that is asked for, or how many connections are `stalled`.
+/// In the child: [`echo_while_asked`] up to its shutdown.
 pub fn serve_echo(limits: Limits) {
+    let handle = echo_while_asked(limits);
+    handle.shutdown();
+    assert_eq!(handle.wait().threads_left, 0);
+}
+
+/// In the child: an echo server that tells its address, and then how often it refused for the reason
+/// that is asked for, or how many connections are `stalled`; to the end of what is asked.
+pub fn echo_while_asked(limits: Limits) -> ServerHandle {
     let handle = Server::builder()
         .limits(limits)
         .serve("127.0.0.1:0", |mut ws| {
@@ -50,8 +57,7 @@ pub fn serve_echo(limits: Limits) {
             _ => stats.refused.get(&*reason).copied().unwrap_or_default(),
         });
     }
-    handle.shutdown();
-    assert_eq!(handle.wait().threads_left, 0);
+    handle
 }
 
 pub struct Child {

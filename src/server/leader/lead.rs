@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::super::doorbell::Doorbell;
 use super::super::hub::Hub;
+use super::super::scribe::Scribe;
 use super::Leader;
 use super::Mail;
 use crate::lock::{LEAD, Mutex, lock};
@@ -38,8 +39,8 @@ pub(crate) struct Lead {
 }
 
 impl Lead {
-    pub fn new() -> io::Result<Self> {
-        let leader = Leader::new()?;
+    pub fn new(scribe: Arc<Scribe>) -> io::Result<Self> {
+        let leader = Leader::new(scribe)?;
         Ok(Lead {
             mailbox: leader.mailbox().clone(),
             calls: leader.calls().clone(),

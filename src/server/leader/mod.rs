@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::inbox::Item;
-use crate::logging::log_line;
+use super::scribe::Scribe;
+use crate::logging::line_for_later;
 use crate::outbox::Outbox;
 use crate::outbox::calls::Calls;
 use crate::outbox::collect::Collector;
@@ -55,6 +56,7 @@ pub(crate) struct Leader {
     /// Wakes for streams that the system cannot watch, and those of them that have no room.
     waker: Waker,
     unwatched: Vec<Token>,
+    scribe: Arc<Scribe>,
 }
 
 enum Led {
@@ -86,7 +88,7 @@ impl Next {
 }
 
 impl Leader {
-    pub fn new() -> std::io::Result<Self> {
+    pub fn new(scribe: Arc<Scribe>) -> std::io::Result<Self> {
         let poller = Poller::new()?;
         let bell = Some(poller.bell().clone());
         Ok(Leader {
@@ -100,6 +102,7 @@ impl Leader {
             scratch: ReadBuffer::scratch(),
             collectors: Vec::new(),
             unwatched: Vec::new(),
+            scribe,
         })
     }
 
@@ -210,14 +213,14 @@ impl Leader {
                 self.with_parked(token, |parked, _| parked.take_messages(put));
             }
             Err((led, error)) => {
-                log_line!(
-                    Warn,
-                    "connection {}: it gets a thread, for it cannot be watched: {error}",
-                    connection.id()
-                );
                 if let Led::Parked(parked) = led {
                     parked.unpark();
                 }
+                self.scribe.write(line_for_later!(
+                    Warn,
+                    "connection {}: it gets a thread, for it cannot be watched: {error}",
+                    connection.id()
+                ));
             }
         }
     }
@@ -262,8 +265,11 @@ impl Leader {
                 self.write(token, now);
             }
             Err((_, error)) => {
-                log_line!(Warn, "a connection ends, for it cannot be watched: {error}");
                 outbox.abort();
+                self.scribe.write(line_for_later!(
+                    Warn,
+                    "a connection ends, for it cannot be watched: {error}"
+                ));
             }
         }
     }

@@ -8,7 +8,7 @@ use super::super::driver::{Driver, End};
 use super::super::inbox::Item;
 use super::Next;
 use crate::connection::{Connection, ReadyState};
-use crate::logging::log_line;
+use crate::logging::line_for_later;
 use crate::patience::Patience;
 use crate::poller::Source;
 use crate::read_buffer::ReadBuffer;
@@ -85,7 +85,10 @@ impl Parked {
         let hub = place.hub().clone();
         driver.connection.account().set_parked(false);
         if let Err(refused) = hub.pool.run(move || deliver(place, driver)) {
-            log_line!(Warn, "a connection ends, for there is no thread: {refused}");
+            hub.scribe.write(line_for_later!(
+                Warn,
+                "a connection ends, for there is no thread: {refused}"
+            ));
         }
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::outbox::{Bounds, Failure, Overflow};
+use crate::server::crew::Crew;
 use crate::stats::Counters;
 use crate::testing::{Duplex, duplex};
 use crate::transport::How;
@@ -64,9 +65,14 @@ fn lead_until(leader: &mut Leader, mut done: impl FnMut() -> bool) {
     }
 }
 
+fn leader() -> Leader {
+    let scribe = Scribe::new(Crew::new(1, 128 << 10));
+    Leader::new(scribe).unwrap()
+}
+
 #[test]
 fn what_a_stream_refused_leaves_when_it_has_room() {
-    let mut leader = Leader::new().unwrap();
+    let mut leader = leader();
     let mut rig = stalled(&leader, Duration::from_secs(60));
     let reader = std::thread::spawn(move || {
         let mut bytes = vec![0; (100 << 10) + 10];
@@ -78,7 +84,7 @@ fn what_a_stream_refused_leaves_when_it_has_room() {
 
 #[test]
 fn the_first_deadline_is_kept_whoever_else_has_a_later_one() {
-    let mut leader = Leader::new().unwrap();
+    let mut leader = leader();
     let rigs = [60_000, 20, 60_000].map(|ms| stalled(&leader, Duration::from_millis(ms)));
     lead_until(&mut leader, || {
         rigs[1].outbox.failure() == Some(Failure::SlowConsumer)
@@ -89,7 +95,7 @@ fn the_first_deadline_is_kept_whoever_else_has_a_later_one() {
 
 #[test]
 fn b20_a_standstill_shows_by_a_deadline_that_nobody_waited_for() {
-    let mut leader = Leader::new().unwrap();
+    let mut leader = leader();
     let rig = stalled(&leader, Duration::from_secs(10));
     let deadline = rig.outbox.deadline().unwrap();
     leader.take_calls(deadline + Duration::from_secs(5));
@@ -99,7 +105,7 @@ fn b20_a_standstill_shows_by_a_deadline_that_nobody_waited_for() {
 
 #[test]
 fn what_still_waits_when_nobody_leads_any_more_is_counted_and_its_stream_ended() {
-    let mut leader = Leader::new().unwrap();
+    let mut leader = leader();
     let heard = stalled(&leader, Duration::from_secs(60));
     leader.take_calls(Instant::now());
     let unheard = stalled(&leader, Duration::from_secs(60));
@@ -113,7 +119,7 @@ fn what_still_waits_when_nobody_leads_any_more_is_counted_and_its_stream_ended()
 
 #[test]
 fn one_that_ends_is_led_no_longer() {
-    let mut leader = Leader::new().unwrap();
+    let mut leader = leader();
     let rig = stalled(&leader, Duration::from_secs(60));
     leader.take_calls(Instant::now());
     assert!(rig.outbox.token().is_some());
@@ -161,7 +167,7 @@ impl Transport for Mined {
 
 #[test]
 fn b13_a_panic_over_one_that_stalls_costs_that_one_only() {
-    let mut leader = Leader::new().unwrap();
+    let mut leader = leader();
     let armed = Arc::new(AtomicBool::new(false));
     let (stream, peer) = duplex();
     let mined = Mined {

@@ -1,0 +1,59 @@
+//! Lines that wait for their thread, or find none.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// No logger is set: what is written is gone.
+fn line() -> Option<Line> {
+    Some(Line::new(log::Level::Info, "wshub", "a line".to_owned()))
+}
+
+fn late() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+#[test]
+fn what_waits_is_written_before_the_thread_ends() {
+    let crew = Crew::new(1, 128 << 10);
+    let scribe = Scribe::new(crew.clone());
+    for _ in 0..10 * MOST {
+        scribe.write(line());
+    }
+    scribe.stop();
+    assert_eq!(crew.wait(|| 0, late()), 0);
+    assert!(lock(&scribe.desk).lines.is_empty());
+}
+
+#[test]
+fn without_a_line_there_is_no_thread() {
+    let crew = Crew::new(1, 128 << 10);
+    let scribe = Scribe::new(crew.clone());
+    scribe.write(None);
+    assert_eq!(crew.threads(), 0);
+    scribe.stop();
+    assert_eq!(crew.wait(|| 0, late()), 0);
+}
+
+#[test]
+fn where_no_thread_is_to_be_had_the_line_is_written_at_once() {
+    let crew = Crew::new(0, 128 << 10);
+    let scribe = Scribe::new(crew);
+    for _ in 0..2 {
+        scribe.write(line());
+        assert!(lock(&scribe.desk).lines.is_empty());
+    }
+}
+
+#[test]
+fn m01_lines_that_wait_are_bounded_and_those_left_out_are_counted() {
+    let scribe = Scribe::new(Crew::new(1, 128 << 10));
+    // Its thread is busy.
+    lock(&scribe.desk).has_thread = true;
+    for _ in 0..MOST + 7 {
+        scribe.write(line());
+    }
+    assert_eq!(lock(&scribe.desk).lines.len(), MOST);
+    assert!(matches!(scribe.next(), Some((_, 7))));
+    assert!(matches!(scribe.next(), Some((_, 0))));
+}
