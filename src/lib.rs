@@ -63,7 +63,6 @@ mod seeded;
 mod server;
 mod stats;
 pub mod testing;
-#[cfg(feature = "tls")]
 mod tls;
 mod transport;
 mod websocket;

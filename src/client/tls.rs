@@ -8,14 +8,16 @@ use std::time::Instant;
 
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::SingleCertAndKey;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::ClientError;
 use crate::handshake::ClientRequest;
 use crate::http::refusal::excerpt;
-use crate::tls::{Pem, TlsError, certified_key, roots};
-use crate::transport::{self, HandshakeError, LINGER, TcpTransport, TlsTransport, Transport};
+use crate::tls::TlsError;
+use crate::tls::pem::{Pair, Pem, roots};
+use crate::tls::transport::{TlsFailure, TlsTransport};
+use crate::transport::{self, LINGER, TcpTransport, Transport};
 
 /// Whom a client trusts with `wss://`, and the certificate it shows: for
 /// [`ClientRequest::with_tls`]. Features `client` and `tls`. Cheap to clone.
@@ -54,7 +56,7 @@ impl fmt::Debug for ClientTls {
 #[must_use = "a builder does nothing until it is built"]
 pub struct ClientTlsBuilder {
     cas: Vec<Pem>,
-    certificate: Option<(Pem, Pem)>,
+    certificate: Option<Pair>,
 }
 
 impl ClientTlsBuilder {
@@ -77,16 +79,13 @@ impl ClientTlsBuilder {
     /// Shows this certificate to a server that asks for one (mTLS), the intermediate ones behind it,
     /// and proves it with this key. Default: none is shown.
     pub fn pem_files(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
-        self.certificate = Some((Pem::file(certificate), Pem::file(key)));
+        self.certificate = Some(Pair::files(certificate, key));
         self
     }
 
     /// As [`pem_files`](ClientTlsBuilder::pem_files), with what the files hold.
     pub fn pem(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
-        self.certificate = Some((
-            Pem::Bytes("the certificate given as bytes", certificate.into()),
-            Pem::Bytes("the key given as bytes", key.into()),
-        ));
+        self.certificate = Some(Pair::bytes(certificate, key));
         self
     }
 
@@ -106,9 +105,9 @@ impl ClientTlsBuilder {
             .with_root_certificates(roots);
         let mut config = match &self.certificate {
             None => builder.with_no_client_auth(),
-            Some((certificate, key)) => {
-                let own: CertifiedKey = (*certified_key(certificate, key, &provider)?).clone();
-                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
+            Some(pair) => {
+                let own = SingleCertAndKey::from(pair.certified_key(&provider)?);
+                builder.with_client_cert_resolver(Arc::new(own))
             }
         };
         // RFC 7301; what follows is HTTP/1.1.
@@ -161,7 +160,7 @@ pub(super) fn secure(
     match handshake(stream.clone(), config, request.server_name(), deadline) {
         Ok(transport) => Ok(Box::new(transport)),
         Err(error) => {
-            if matches!(error, HandshakeError::Tls(_)) {
+            if matches!(error, TlsFailure::Tls(_)) {
                 // So that the alert that tells the server why it is left arrives.
                 transport::linger(&*stream, deadline.min(Instant::now() + LINGER));
             }
@@ -178,11 +177,10 @@ fn handshake(
     config: Arc<ClientConfig>,
     host: &str,
     deadline: Instant,
-) -> Result<TlsTransport, HandshakeError> {
+) -> Result<TlsTransport, TlsFailure> {
     let name = ServerName::try_from(host.to_owned());
-    let name =
-        name.map_err(|error| HandshakeError::Tls(rustls::Error::General(error.to_string())))?;
-    let transport = TlsTransport::client(stream, config, name).map_err(HandshakeError::Tls)?;
+    let name = name.map_err(|error| TlsFailure::Tls(rustls::Error::General(error.to_string())))?;
+    let transport = TlsTransport::client(stream, config, name).map_err(TlsFailure::Tls)?;
     transport.handshake(deadline)?;
     Ok(transport)
 }
@@ -226,14 +224,14 @@ pub enum TlsHandshakeError {
 }
 
 impl TlsHandshakeError {
-    fn new(error: HandshakeError, host: &str) -> Self {
+    fn new(error: TlsFailure, host: &str) -> Self {
         match error {
-            HandshakeError::PlainText { .. } => Self::PlainText,
-            HandshakeError::Tls(rustls::Error::InvalidCertificate(problem)) => {
+            TlsFailure::PlainText { .. } => Self::PlainText,
+            TlsFailure::Tls(rustls::Error::InvalidCertificate(problem)) => {
                 Self::certificate(&problem, host)
             }
-            HandshakeError::Tls(error) => Self::Failed(error.to_string()),
-            HandshakeError::Io(error) => match error.kind() {
+            TlsFailure::Tls(error) => Self::Failed(error.to_string()),
+            TlsFailure::Io(error) => match error.kind() {
                 io::ErrorKind::TimedOut => Self::Timeout,
                 io::ErrorKind::UnexpectedEof => Self::Left,
                 // A message that is longer than any may be.

@@ -75,7 +75,6 @@ pub struct Request {
     version: Version,
     headers: Box<[HeaderSpans]>,
     peer_addr: Option<SocketAddr>,
-    #[cfg(feature = "tls")]
     client_certificates: Box<[Vec<u8>]>,
 }
 
@@ -174,7 +173,6 @@ impl Request {
             version,
             headers: headers.collect(),
             peer_addr: None,
-            #[cfg(feature = "tls")]
             client_certificates: Box::default(),
             head,
         })
@@ -318,13 +316,12 @@ impl Request {
         self.peer_addr
     }
 
-    /// The certificates that the client has shown and that were verified against the server's
-    /// [client CA](crate::TlsBuilder::client_ca_file): the client's own first, then the intermediate ones as it sent
+    /// The certificates that the client has shown and that were verified against the server's client CA
+    /// (`TlsBuilder::client_ca_file`, feature `tls`): the client's own first, then the intermediate ones as it sent
     /// them, each in DER (RFC 5280). Empty where none are asked for.
     ///
     /// That they are here says that the CA vouches for them and that the client holds the key. Whom the first one
     /// names, a parser for X.509 reads; to let known devices in only, compare its bytes, or a hash of them.
-    #[cfg(feature = "tls")]
     #[must_use]
     pub fn client_certificates(&self) -> &[Vec<u8>] {
         &self.client_certificates
@@ -334,7 +331,6 @@ impl Request {
     /// them.
     ///
     /// A server sets them; it is public for tests of hooks.
-    #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_client_certificates(mut self, certificates: impl Into<Box<[Vec<u8>]>>) -> Self {
         self.client_certificates = certificates.into();

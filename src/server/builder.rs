@@ -23,10 +23,7 @@ use crate::limits::Limits;
 use crate::logging::log_line;
 use crate::outbox::Overflow;
 use crate::poller::{Bell, Poller};
-#[cfg(feature = "tls")]
 use crate::tls::Tls;
-#[cfg(feature = "tls")]
-use crate::transport::TLS_BUFFERS;
 use crate::websocket::{self, WebSocket};
 
 /// Connections that the system holds for us until we accept them: a reconnect storm fits.
@@ -66,7 +63,6 @@ pub struct ServerBuilder {
     overflow: Overflow,
     rules: Rules,
     hooks: Hooks,
-    #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
 
@@ -279,7 +275,6 @@ impl ServerBuilder {
     /// stream has to speak it (`Tls::accept`).
     pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
         self.check()?;
-        #[cfg(feature = "tls")]
         if self.tls.is_some() {
             let text = "websocket() speaks no TLS over the stream it is given: leave .tls(…) out, \
                         and give it the stream that Tls::accept returns";
@@ -364,7 +359,6 @@ impl ServerBuilder {
             overflow,
             rules,
             hooks,
-            #[cfg(feature = "tls")]
             tls,
         } = self;
         Hub::start(
@@ -374,7 +368,6 @@ impl ServerBuilder {
                 rules,
                 hooks,
                 handler,
-                #[cfg(feature = "tls")]
                 tls,
             },
             accept_bell,
@@ -396,15 +389,9 @@ impl ServerBuilder {
 
     /// What a connection takes beside its thread and its messages.
     fn buffers(&self) -> usize {
-        let mut each = 0;
-        #[cfg(feature = "tls")]
-        if self.tls.is_some() {
-            each += TLS_BUFFERS;
-        }
-        if let Some(compression) = &self.rules.compression {
-            each += compression.memory_per_connection();
-        }
-        each
+        let tls = self.tls.as_ref().map_or(0, Tls::memory_per_connection);
+        let compression = self.rules.compression.as_ref();
+        tls + compression.map_or(0, |own| own.memory_per_connection())
     }
 
     /// What is dropped for a slow peer must not be what later messages refer to.

@@ -28,7 +28,6 @@ use crate::outbox::{Bounds, Outbox, Overflow};
 use crate::poller::Bell;
 use crate::protocol::close::CloseCode;
 use crate::stats::{Counters, Stats};
-#[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::transport::{How, LINGER, Transport};
 
@@ -43,7 +42,6 @@ pub(crate) struct Hub {
     pub hooks: Hooks,
     /// Runs each connection on its own thread; without it events go to the application thread.
     pub handler: Option<Handler>,
-    #[cfg(feature = "tls")]
     pub tls: Option<Tls>,
     pub counters: Arc<Counters>,
     pub refusals: Refusals,
@@ -183,7 +181,6 @@ pub(crate) struct Setup {
     pub rules: Rules,
     pub hooks: Hooks,
     pub handler: Option<Handler>,
-    #[cfg(feature = "tls")]
     pub tls: Option<Tls>,
 }
 
@@ -208,7 +205,6 @@ impl Hub {
             rules: setup.rules,
             hooks: setup.hooks,
             handler: setup.handler,
-            #[cfg(feature = "tls")]
             tls: setup.tls,
             counters: Arc::default(),
             refusals: Refusals::default(),
@@ -234,14 +230,6 @@ impl Hub {
             .threads
             .start(|_| "wshub-stand-in".to_owned(), stand_in);
         started.map_err(Refused::into_io)
-    }
-
-    /// Whether every connection begins with a TLS handshake, before which nothing can be said.
-    fn speaks_tls(&self) -> bool {
-        #[cfg(feature = "tls")]
-        return self.tls.is_some();
-        #[cfg(not(feature = "tls"))]
-        false
     }
 
     pub fn bounds(&self) -> Bounds {
@@ -284,7 +272,8 @@ impl Hub {
     /// Answers without waiting, from a thread that others depend on.
     fn refuse_at_once(&self, transport: &dyn Transport, refusal: &Refusal) {
         self.counters.refuse(refusal.reason());
-        if !self.speaks_tls() {
+        // Before a TLS handshake nothing can be said.
+        if self.tls.is_none() {
             let _ = transport
                 .try_write(&[std::io::IoSlice::new(&refusal.encode(false, clock::date()))]);
         }

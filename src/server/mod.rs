@@ -19,7 +19,6 @@ mod opening;
 pub(crate) mod pool;
 mod refusals;
 pub(crate) mod scribe;
-mod secure;
 mod session;
 pub(crate) mod upgrade;
 
@@ -42,8 +41,6 @@ use crate::transport::{Guarded, Transport};
 pub use builder::ServerBuilder;
 pub use events::{Events, RecvError};
 pub use hub::{Broadcast, ShutdownReport};
-#[cfg(feature = "tls")]
-pub(crate) use secure::dismiss;
 pub use session::{HandlerResult, Session};
 
 use hub::Hub;

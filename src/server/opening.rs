@@ -11,7 +11,6 @@ use super::driver::Driver;
 use super::http;
 use super::hub::{Hub, Serving, Stage};
 use super::inbox::Item;
-use super::secure::{Secured, dismiss, secure};
 use super::upgrade::{self, NoRequest, Upgrade};
 use crate::compression::Agreed;
 use crate::connection::Connection;
@@ -23,6 +22,7 @@ use crate::outbox::{Alarm, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::read_buffer::ReadBuffer;
+use crate::tls::{self, Secured};
 use crate::transport::{self, How, Transport, answer_refusal};
 
 /// Serves a stream from its first byte to its end.
@@ -50,11 +50,13 @@ fn open_or_refuse(
 ) -> Option<Box<Driver>> {
     let _place = Place { hub, id };
     let mut patience = Patience::new(Instant::now(), hub.limits.handshake_timeout);
-    let mut secured = match secure(hub, id, transport, &mut patience) {
+    let mut secured = match tls::secure(hub.tls.as_ref(), transport, &mut patience, || {
+        ended(hub, id)
+    }) {
         Ok(secured) => secured,
         Err(refused) => {
             hub.counters.refuse(refused.refusal.reason());
-            dismiss(&**transport, &refused, || {
+            tls::dismiss(&**transport, &refused, || {
                 log_refusal(hub, &refused.refusal, peer);
             });
             return None;
@@ -181,7 +183,7 @@ fn why(hub: &Hub, id: u64, none: NoRequest, has_begun: bool) -> Refusal {
 }
 
 /// Why a handshake's stream ended: reading is ended from here when it has to give way.
-pub(super) fn ended(hub: &Hub, id: u64) -> Refusal {
+fn ended(hub: &Hub, id: u64) -> Refusal {
     if hub.is_closing() {
         Refusal::ShuttingDown
     } else if hub.has_evicted(id) {

@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Tls, refusal};
+use super::handshake::refusal;
+use super::secured::dismiss;
+use super::server::Tls;
+use super::transport::TlsTransport;
 use crate::error::HandshakeError;
 use crate::http::Refusal;
 use crate::limits::YEAR;
-use crate::server::dismiss;
-use crate::transport::{self, Guarded, How, Source, TlsTransport, Transport, Waker};
+use crate::patience::Patience;
+use crate::transport::{self, Guarded, How, Source, Transport, Waker};
 
 impl Tls {
     /// TLS as the server over a stream of your own, for [`WebSocket::accept`](crate::WebSocket::accept)
@@ -55,11 +58,8 @@ impl Tls {
         timeout: Duration,
     ) -> Result<TlsStream, HandshakeError> {
         let below: Arc<dyn Transport> = Arc::new(Guarded::new(stream));
-        let deadline = Instant::now() + timeout.min(YEAR);
-        let secured = TlsTransport::server(below.clone(), self.config())
-            .map_err(transport::HandshakeError::Tls)
-            .and_then(|tls| tls.handshake(deadline).map(|()| tls));
-        match secured.map_err(refusal) {
+        let mut patience = Patience::until(Instant::now() + timeout.min(YEAR));
+        match self.handshake(&below, &mut patience).map_err(refusal) {
             Ok(transport) => Ok(TlsStream {
                 transport,
                 timeout: None,

@@ -5,8 +5,6 @@ mod lingering;
 mod memory;
 mod parting;
 mod tcp;
-#[cfg(feature = "tls")]
-mod tls;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -20,8 +18,6 @@ pub use lingering::LingeringStream;
 pub use memory::{Duplex, duplex};
 pub(crate) use parting::{LINGER, answer_refusal, linger, read_away};
 pub(crate) use tcp::TcpTransport;
-#[cfg(feature = "tls")]
-pub(crate) use tls::{BUFFERS as TLS_BUFFERS, HandshakeError, TlsTransport};
 
 /// A byte stream whose two directions are used by different threads at once, through a shared
 /// reference.

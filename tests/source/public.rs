@@ -55,7 +55,6 @@ fn no_conversion_to_a_public_type_is_from_a_private_one() {
     let (mut seen, mut private) = (0, Vec::new());
     for (path, source) in sources() {
         for (from, to) in source.lines().filter_map(conversion) {
-            // `transport/tls.rs` has a type of its own by a public name.
             seen += usize::from(is_known(to));
             if is_known(to) && !is_known(from) {
                 private.push(format!("{path}: {to} from {from}"));

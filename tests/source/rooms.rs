@@ -40,7 +40,6 @@ const ROOMS: &[&str] = &[
 const TODAY: &[(&str, &str)] = &[
     ("handshake", "limits"),
     ("handshake", "client"),
-    ("tls", "server"),
     ("outbox", "connection"),
     ("connection", "server"),
     ("group", "server"),

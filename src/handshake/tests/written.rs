@@ -263,13 +263,10 @@ fn requests_say_what_was_sent() {
         (Some("1"), None)
     );
     assert_eq!(request.peer_addr(), Some(peer));
-    #[cfg(feature = "tls")]
-    {
-        assert!(request.client_certificates().is_empty());
-        let request = request.with_client_certificates([b"DER".to_vec()]);
-        assert_eq!(request.client_certificates(), [b"DER"]);
-        assert_eq!(request.path(), "/a%20b");
-    }
+    assert!(request.client_certificates().is_empty());
+    let request = request.with_client_certificates([b"DER".to_vec()]);
+    assert_eq!(request.client_certificates(), [b"DER"]);
+    assert_eq!(request.path(), "/a%20b");
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod wshub {
     pub(crate) mod server;
     pub(crate) mod stats;
     pub(crate) mod testing;
+    pub(crate) mod tls;
     pub(crate) mod transport;
     pub(crate) mod websocket;
 }
@@ -49,7 +50,7 @@ mod wshub {
 use wshub::{
     address_space, clock, compression, connection, copy, error, event, group, handler, handshake,
     http, limits, lock, logging, message, outbox, patience, poller, protocol, read_buffer, reading,
-    server, stats, testing, transport, websocket,
+    server, stats, testing, tls, transport, websocket,
 };
 
 mod models;

@@ -15,9 +15,9 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use rustls::{Connection, ServerConfig, ServerConnection};
 
-use super::{How, Source, Transport, Waker};
 use crate::http::head::asks_for_head;
 use crate::lock::{Mutex, TLS, lock};
+use crate::transport::{self, How, Source, Transport, Waker};
 
 /// Plaintext that is encrypted before the stream below has taken what came before it: a flush of
 /// collected frames, or a message of 64 KiB with its header, in one write.
@@ -95,7 +95,7 @@ impl Raw {
 
 /// Why a TLS handshake failed.
 #[derive(Debug)]
-pub(crate) enum HandshakeError {
+pub(crate) enum TlsFailure {
     /// The peer speaks no TLS; its bytes begin like text.
     PlainText {
         /// Whether that is a request with HEAD, whose answer has no body.
@@ -146,7 +146,7 @@ impl TlsTransport {
 
     /// Blocks until the TLS handshake is done; on the thread that will read. Where the deadline has
     /// passed it may be called again.
-    pub fn handshake(&self, deadline: Instant) -> Result<(), HandshakeError> {
+    pub fn handshake(&self, deadline: Instant) -> Result<(), TlsFailure> {
         loop {
             let (mut raw, flushed) = {
                 let mut session = lock(&self.session);
@@ -160,10 +160,10 @@ impl TlsTransport {
             };
             if !flushed {
                 lock(&self.session).raw = raw;
-                super::wait_writable(&*self.below, deadline)?;
+                transport::wait_writable(&*self.below, deadline)?;
                 continue;
             }
-            let filled = raw.fill(|room| super::read(&*self.below, room, Some(deadline)));
+            let filled = raw.fill(|room| transport::read(&*self.below, room, Some(deadline)));
             let plain = {
                 let mut session = lock(&self.session);
                 session.raw = raw;
@@ -175,7 +175,7 @@ impl TlsTransport {
             match (filled?, plain) {
                 (0, _) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
                 (_, Some(asks_for_head)) => {
-                    return Err(HandshakeError::PlainText { asks_for_head });
+                    return Err(TlsFailure::PlainText { asks_for_head });
                 }
                 (_, None) => {}
             }
@@ -198,7 +198,7 @@ fn is_plain_text(bytes: &[u8]) -> bool {
 
 impl Session {
     /// Takes the handshake as far as the bytes that came allow.
-    fn advance(&mut self) -> Result<(), HandshakeError> {
+    fn advance(&mut self) -> Result<(), TlsFailure> {
         while self.connection.is_handshaking() && !self.raw.rest().is_empty() {
             self.feed()?;
         }
@@ -240,9 +240,9 @@ impl Session {
             }
             match self.feed() {
                 Ok(_) => {}
-                Err(HandshakeError::Tls(failure)) => self.failure = Some(failure),
-                Err(HandshakeError::Io(error)) => return Err(error),
-                Err(HandshakeError::PlainText { .. }) => {
+                Err(TlsFailure::Tls(failure)) => self.failure = Some(failure),
+                Err(TlsFailure::Io(error)) => return Err(error),
+                Err(TlsFailure::PlainText { .. }) => {
                     return Err(io::ErrorKind::InvalidData.into());
                 }
             }
@@ -252,7 +252,7 @@ impl Session {
         }
     }
 
-    fn feed(&mut self) -> Result<(), HandshakeError> {
+    fn feed(&mut self) -> Result<(), TlsFailure> {
         match self.connection.read_tls(&mut self.raw.rest())? {
             // After close_notify: what follows it is for nobody.
             0 => self.raw.clear(),
@@ -261,7 +261,7 @@ impl Session {
         self.connection
             .process_new_packets()
             .map(drop)
-            .map_err(HandshakeError::Tls)
+            .map_err(TlsFailure::Tls)
     }
 
     /// Offers ciphertext to the stream below; true when none waits any more.
@@ -359,7 +359,7 @@ fn skip<'a>(buffers: &'a [IoSlice<'a>], mut count: usize) -> Vec<IoSlice<'a>> {
 impl Transport for TlsTransport {
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
         loop {
-            let read = |room: &mut [u8]| super::read(&*self.below, room, deadline);
+            let read = |room: &mut [u8]| transport::read(&*self.below, room, deadline);
             if let Some(read) = self.read_some(buffer, read)? {
                 return Ok(read);
             }
@@ -439,18 +439,18 @@ impl Read for NothingYet {
     }
 }
 
-impl From<io::Error> for HandshakeError {
+impl From<io::Error> for TlsFailure {
     fn from(error: io::Error) -> Self {
-        HandshakeError::Io(error)
+        TlsFailure::Io(error)
     }
 }
 
-impl fmt::Display for HandshakeError {
+impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HandshakeError::PlainText { .. } => f.write_str("plain text where TLS was expected"),
-            HandshakeError::Tls(error) => error.fmt(f),
-            HandshakeError::Io(error) => error.fmt(f),
+            TlsFailure::PlainText { .. } => f.write_str("plain text where TLS was expected"),
+            TlsFailure::Tls(error) => error.fmt(f),
+            TlsFailure::Io(error) => error.fmt(f),
         }
     }
 }

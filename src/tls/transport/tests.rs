@@ -199,7 +199,7 @@ fn b20_a_handshake_that_goes_on_behind_its_deadline_takes_any_byte() {
         let deadline = Instant::now() + Duration::from_millis(50);
         let late = server.handshake(deadline).unwrap_err();
         let timed_out =
-            matches!(&late, HandshakeError::Io(error) if error.kind() == io::ErrorKind::TimedOut);
+            matches!(&late, TlsFailure::Io(error) if error.kind() == io::ErrorKind::TimedOut);
         assert!(timed_out, "{late}");
     }
 }

@@ -1,7 +1,11 @@
 //! What is wrong with certificates and keys, and how it is told.
 
-use super::*;
+use std::io;
+
 use rcgen::{CertificateParams, KeyPair, date_time_ymd, generate_simple_self_signed};
+
+use super::*;
+use crate::tls::Tls;
 
 fn provider() -> CryptoProvider {
     rustls::crypto::ring::default_provider()

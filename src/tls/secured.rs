@@ -1,0 +1,60 @@
+//! The step before the opening handshake: a stream that a request may be read from, encrypted or as it
+//! came, or a client to part from.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Tls;
+use crate::http::refusal::Refused;
+use crate::http::{Refusal, Request};
+use crate::patience::Patience;
+use crate::transport::{self, How, LINGER, Transport};
+
+/// A stream that a request may be read from, and who is known to be at its other end.
+pub(crate) struct Secured {
+    pub transport: Arc<dyn Transport>,
+    pub client_certificates: Box<[Vec<u8>]>,
+}
+
+impl Secured {
+    /// The request with what TLS says of its client.
+    pub fn identify(&mut self, request: Request) -> Request {
+        request.with_client_certificates(std::mem::take(&mut self.client_certificates))
+    }
+}
+
+/// The TLS handshake, if there is to be one. `lost`: why the client is refused where its stream failed
+/// or ended.
+pub(crate) fn secure(
+    tls: Option<&Tls>,
+    below: &Arc<dyn Transport>,
+    patience: &mut Patience,
+    lost: impl FnOnce() -> Refusal,
+) -> Result<Secured, Refused> {
+    match tls {
+        Some(tls) => tls.secure(below, patience, lost),
+        None => Ok(Secured {
+            transport: below.clone(),
+            client_certificates: Box::default(),
+        }),
+    }
+}
+
+/// Parts from a client that is refused before a request could be read. Only one without TLS can read
+/// an answer.
+pub(crate) fn dismiss(below: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
+    match refused.refusal {
+        Refusal::PlainOnTlsPort => transport::answer_refusal(below, refused, log),
+        Refusal::TlsHandshake { .. } => {
+            below.shutdown(How::Write);
+            log();
+            // So that no reset overtakes the alert.
+            transport::read_away(below, Instant::now() + LINGER);
+        }
+        _ => {
+            below.shutdown(How::Both);
+            log();
+        }
+    }
+    below.shutdown(How::Both);
+}
