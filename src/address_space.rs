@@ -14,10 +14,12 @@ use crate::lock::{ADDRESS_SPACE, Mutex, lock};
 /// What stays for all that takes little and does not ask: a refusal, a line of the log.
 const RESERVE: usize = 16 << 20;
 /// What is worth a system call before it is taken.
-const MUCH: usize = 64 << 10;
+const MUCH: usize = 16 << 10;
 /// What a thread takes beside its stack: guard pages, a stack for signals, and its allocations, which
 /// take a page each where glibc finds no room for a heap.
 pub(crate) const BESIDE_STACK: usize = 144 << 10;
+/// What a thread that serves a connection takes later, when its peer sends much: a read, and answers to it.
+pub(crate) const LATER: usize = 128 << 10;
 /// What a program's own threads may take before the first connection comes.
 const OWN_THREADS: usize = 24 << 20;
 /// glibc makes a heap of this size for each new thread, while there is room for it, up to so many for
@@ -40,9 +42,10 @@ pub(crate) fn left_for_connections() -> Option<(usize, usize)> {
     Some((now.saturating_sub(heaps * HEAP + RESERVE), left))
 }
 
-/// Whether a thread may start, so that the reserve stays.
-pub(crate) fn has_room_for_thread(stack: usize) -> bool {
-    let needed = RESERVE + BESIDE_STACK + stack;
+/// Whether a connection may begin, on a thread that takes so many bytes for its stack, beside others that will take
+/// more; so that the reserve stays.
+pub(crate) fn has_room_for_thread(stack: usize, others: usize) -> bool {
+    let needed = RESERVE + BESIDE_STACK + stack + others.saturating_mul(LATER);
     let Some(left) = left() else {
         return true;
     };

@@ -30,8 +30,8 @@ use crate::protocol::receive::ReceiveLimits;
 pub struct Limits {
     /// Connections that are open at once; one more gets 503. Default 1,000, and never more than the
     /// process carries: descriptors (`ulimit -n`, soft limits of 1,024 are common) less 32 for everything
-    /// else, threads (`ulimit -u`) less 32, and stacks in what is left of the address space
-    /// (`ulimit -v`). The log says at warn what lowered it.
+    /// else, what is left of the address space (`ulimit -v`), and where each holds a thread, threads
+    /// (`ulimit -u`) less 32. The log says at warn what lowered it.
     ///
     /// A connection counts until the application has taken its `Close` event.
     pub max_connections: usize,

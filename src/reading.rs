@@ -156,6 +156,12 @@ impl Reading {
         self.buffer.borrow(scratch)
     }
 
+    /// Drops what is in the buffer: nobody will look at it.
+    pub fn forget(&mut self) {
+        self.settle();
+        self.buffer.discard(self.buffer.len());
+    }
+
     pub fn take_back(&mut self, scratch: &mut ReadBuffer) {
         self.settle();
         self.buffer.give_back(scratch);

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::kept::Kept;
 use super::queue::{Failure, Put, Queue};
 use super::state::Link;
+use crate::address_space;
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::protocol::close::CloseCode;
@@ -13,7 +14,8 @@ use crate::protocol::pace::Pace;
 
 /// What happens when a peer does not read: more than
 /// [`outbound_per_connection`](Limits::outbound_per_connection) bytes wait for it, or a frame waits
-/// for longer than [`write_timeout`](Limits::write_timeout). Control frames are never dropped, and
+/// for longer than [`write_timeout`](Limits::write_timeout), or little address space is left
+/// (`ulimit -v`). Control frames are never dropped, and
 /// no policy cuts a frame that is partly written. A peer that reads faster than
 /// [`min_rate`](Limits::min_rate) is given the time that a long message takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +52,12 @@ impl Bounds {
 
     /// Whether a message of `len` bytes may wait behind what is kept. Where none waits any one may.
     fn admit(&self, kept: &Kept, len: usize) -> bool {
-        let beside =
-            || kept.message_bytes() + len <= self.bytes && kept.messages() < self.messages();
+        let beside = || {
+            let bytes = kept.message_bytes() + len;
+            bytes <= self.bytes
+                && kept.messages() < self.messages()
+                && address_space::has_room(bytes)
+        };
         kept.messages() == 0 || beside()
     }
 

@@ -344,7 +344,7 @@ impl ServerBuilder {
     ) -> io::Result<Arc<Hub>> {
         self.check()?;
         let buffers = self.buffers();
-        capacity::bound(&mut self.limits, buffers);
+        capacity::bound(&mut self.limits, handler.is_some(), buffers);
         self.limits.bound_times();
         self.settle_compression();
         log_line!(

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, getrlimit, getuid};
 
 use super::memory_group;
-use crate::address_space::{self, BESIDE_STACK};
+use crate::address_space::{self, BESIDE_STACK, LATER};
 use crate::limits::Limits;
 use crate::logging::log_line;
 
@@ -14,12 +14,30 @@ const MOST_DESCRIPTORS: u64 = 1 << 20;
 /// Threads that are left for wshub's own two, the application's, and handshakes.
 const SPARE_THREADS: u64 = 32;
 
-/// Lowers `max_connections` to what the process carries, and says so. `buffers`: what a connection takes
-/// from its first byte on, beside its thread.
-pub(crate) fn bound(limits: &mut Limits, buffers: usize) {
+/// What a connection without a thread takes: its allocations, most of them a page each where glibc finds no
+/// room for a heap.
+const WITHOUT_THREAD: usize = 32 << 10;
+
+/// Lowers `max_connections` to what the process carries, and says so. `on_threads`: each holds a thread, else
+/// handshakes alone do. `buffers`: what a connection takes beside that.
+pub(crate) fn bound(limits: &mut Limits, on_threads: bool, buffers: usize) {
     let wanted = limits.max_connections;
-    let each = limits.stack_size + BESIDE_STACK + buffers;
-    let carried = [descriptors(), address_space(each), threads()];
+    let thread = limits.stack_size + BESIDE_STACK;
+    let carried = match on_threads {
+        true => [
+            descriptors(),
+            address_space(0, thread + LATER + buffers),
+            threads(),
+        ],
+        false => {
+            let handshakes = limits.max_handshakes.saturating_mul(thread);
+            [
+                descriptors(),
+                address_space(handshakes, WITHOUT_THREAD + buffers),
+                None,
+            ]
+        }
+    };
     for (carried, why) in carried.into_iter().flatten() {
         // Where none is carried, one that is refused says so better than a server that does not start.
         let carried = carried.max(1);
@@ -59,8 +77,10 @@ fn descriptors() -> Carried {
     ))
 }
 
-fn address_space(each: usize) -> Carried {
+fn address_space(beside: usize, each: usize) -> Carried {
     let (carrying, left) = address_space::left_for_connections()?;
+    // Fewer handshakes at once are slower, not fewer connections in the end.
+    let carrying = carrying - beside.min(carrying / 2);
     let heaps = match address_space::most_heaps() {
         0 => "",
         _ => {

@@ -164,6 +164,9 @@ pub(crate) fn part(mut place: Place, mut driver: Box<Driver>, end: End) {
 pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<(), End>) {
     let mut batch = Batch::default();
     let mut left = driver.buffered();
+    if let Err(end) = driver.find_room() {
+        return (None, Err(end));
+    }
     let parsed = driver.parse(|incoming| {
         // Headers are not counted off: room for a little too much.
         left = left.saturating_sub(incoming.len());

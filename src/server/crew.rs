@@ -9,7 +9,6 @@ use std::sync::{Arc, Condvar};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
-use crate::address_space;
 use crate::lock::{CREW, Mutex, lock};
 
 /// As std gives its threads. A page of it that is not touched costs no memory.
@@ -38,6 +37,8 @@ struct Roster {
 pub(crate) enum Refused {
     Full,
     Stopping,
+    /// Too little address space is left.
+    NoRoom,
     /// The system gave no thread.
     Spawn(io::Error),
 }
@@ -47,6 +48,7 @@ impl fmt::Display for Refused {
         match self {
             Refused::Full => f.write_str("every thread is busy"),
             Refused::Stopping => f.write_str("the server is shutting down"),
+            Refused::NoRoom => f.write_str("too little address space is left (ulimit -v)"),
             Refused::Spawn(error) => write!(f, "the system gave no thread: {error}"),
         }
     }
@@ -98,16 +100,10 @@ impl Crew {
         let id = sign_off.id;
         let builder = Builder::new().name(name(id)).stack_size(self.stack_size);
         // Without the lock: a thread takes its time to start, and others sign off meanwhile.
-        let started = match address_space::has_room_for_thread(self.stack_size) {
-            true => builder.spawn(move || {
-                SIGN_OFF.with(|slot| slot.replace(Some(sign_off)));
-                work();
-            }),
-            false => Err(io::Error::new(
-                io::ErrorKind::OutOfMemory,
-                "too little address space is left for its stack (ulimit -v)",
-            )),
-        };
+        let started = builder.spawn(move || {
+            SIGN_OFF.with(|slot| slot.replace(Some(sign_off)));
+            work();
+        });
         // One that does not start is dropped, and signs off so.
         let handle = started.map_err(Refused::Spawn)?;
         if let Some(place) = lock(&self.roster).aboard.get_mut(&id) {

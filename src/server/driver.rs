@@ -160,6 +160,11 @@ impl Driver {
         self.reading.buffered()
     }
 
+    /// Sees to room for copies of all messages in the buffer.
+    pub fn find_room(&mut self) -> Result<(), End> {
+        find_room(self.reading.buffered())
+    }
+
     /// Hands the messages in the buffer to `take` until it breaks; `Continue` when the buffer holds
     /// no further one. Control frames are seen to on the way.
     pub fn parse(
@@ -229,12 +234,19 @@ impl Driver {
         self.reading.lend(scratch)
     }
 
-    pub fn take_back(&mut self, scratch: &mut ReadBuffer) {
+    /// What is left in lent room moves to a buffer of its own.
+    pub fn take_back(&mut self, scratch: &mut ReadBuffer) -> Result<(), End> {
+        let room = find_room(self.reading.buffered());
+        if room.is_err() {
+            self.reading.forget();
+        }
         self.reading.take_back(scratch);
+        room
     }
 
     /// Takes what is there; true if there may be more.
     pub fn read_at_once(&mut self) -> Result<bool, End> {
+        find_room(self.reading.buffered())?;
         let (transport, mut room_was) = (&*self.transport, 0);
         let read = self.reading.fill(None, |room| {
             room_was = room.len();
@@ -534,8 +546,8 @@ fn or_slow_consumer(outbox: &Outbox, close: CloseEvent) -> (Option<Error>, Close
     }
 }
 
-/// What the peer sends takes memory when it is read, where its buffer grows to twice of what is there,
-/// and when the message is copied from there.
+/// What the peer sends takes memory where it stays in its buffer, which grows to twice of what is there, and where the
+/// messages are copied from there.
 fn find_room(bytes: usize) -> Result<(), End> {
     match address_space::has_room(bytes.saturating_mul(2)) {
         true => Ok(()),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
 use super::crew::{Crew, Refused};
+use crate::address_space;
 use crate::lock::{Mutex, POOL, lock};
 use crate::logging::log_line;
 
@@ -13,6 +14,7 @@ type Job = Box<dyn FnOnce() + Send>;
 
 pub(crate) struct Pool {
     crew: Arc<Crew>,
+    stack_size: usize,
     idle_timeout: Duration,
     state: Mutex<State, POOL>,
     /// A job was queued, or the pool stops.
@@ -32,6 +34,7 @@ impl Pool {
     pub fn new(max_threads: usize, stack_size: usize, idle_timeout: Duration) -> Arc<Self> {
         Arc::new(Pool {
             crew: Crew::new(max_threads, stack_size),
+            stack_size,
             idle_timeout,
             state: Mutex::default(),
             work: Condvar::new(),
@@ -40,6 +43,11 @@ impl Pool {
 
     /// Runs `job` at once: on an idle thread, else on a new one.
     pub fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) -> Result<(), Refused> {
+        // On an idle thread a job takes memory, too, and leaves a connection behind.
+        let others = self.threads();
+        if !address_space::has_room_for_thread(0, others) {
+            return Err(Refused::NoRoom);
+        }
         let mut state = lock(&self.state);
         if state.stopping {
             return Err(Refused::Stopping);
@@ -56,6 +64,9 @@ impl Pool {
             return Ok(());
         }
         drop(state);
+        if !address_space::has_room_for_thread(self.stack_size, others) {
+            return Err(Refused::NoRoom);
+        }
         let pool = self.clone();
         let work = move || pool.work(Box::new(job));
         self.crew.start(|id| format!("wshub-{id}"), work)

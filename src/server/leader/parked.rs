@@ -113,10 +113,11 @@ impl Parked {
         let lent = self.driver.lend(scratch);
         let read = self.driver.read_at_once();
         let parsed = read.and_then(|more| self.parse(put).map(|()| more));
-        if lent {
-            self.driver.take_back(scratch);
-        }
-        let more = match parsed {
+        let kept = match lent {
+            true => self.driver.take_back(scratch),
+            false => Ok(()),
+        };
+        let more = match parsed.and_then(|more| kept.map(|()| more)) {
             Ok(more) => more || self.ends,
             Err(end) => return self.end(end, None),
         };

@@ -123,7 +123,7 @@ pub fn stop_joins_everyone() {
                 match pool.run(move || _ = ran.fetch_add(1, SeqCst)) {
                     Ok(()) => taken += 1,
                     Err(Refused::Full | Refused::Stopping) => {}
-                    Err(Refused::Spawn(error)) => panic!("{error}"),
+                    Err(refused) => panic!("{refused}"),
                 }
             }
             taken
