@@ -159,7 +159,7 @@ impl Client {
 
     /// Starts the closing handshake (RFC 6455 section 7.1.2); then [`read`](Client::read) until
     /// `None`, which takes at most [`close_timeout`](crate::Limits::close_timeout) if no messages
-    /// come.
+    /// come. Until the server has answered `read` still gives its messages.
     ///
     /// # Errors
     /// As [`WebSocketWriter::close`].

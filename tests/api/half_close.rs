@@ -103,6 +103,40 @@ fn m11_who_half_closes_behind_messages_gets_the_answers_of_the_application() {
     }
 }
 
+/// An application that is away now and then, and answers with broadcasts.
+#[test]
+fn m11_who_half_closes_behind_messages_gets_what_is_broadcast() {
+    const SESSIONS: usize = 150;
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let addr = server.local_addr().unwrap();
+    let clients = thread::spawn(move || {
+        for _ in 0..SESSIONS {
+            ask_and_half_close(Client::connect(addr));
+        }
+    });
+    let (mut closed, mut seen) = (0, 0);
+    for event in server.events() {
+        match event {
+            Event::Message(_, message) => {
+                seen += 1;
+                thread::sleep(Duration::from_millis(2 * u64::from(seen % 7 == 0)));
+                assert_eq!(server.broadcast(message).sent, 1);
+            }
+            Event::Close(_, close) => {
+                assert_eq!(u16::from(close.code), 1006);
+                closed += 1;
+            }
+            Event::Open(_) => {}
+            other => panic!("{other:?}"),
+        }
+        if closed == SESSIONS {
+            break;
+        }
+    }
+    assert_eq!(seen, SESSIONS * MESSAGES);
+    clients.join().unwrap();
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn m11_who_half_closes_over_tls_gets_answers_with_close_notify_and_without() {
