@@ -35,9 +35,14 @@ pub struct Limits {
     ///
     /// A connection counts until the application has taken its `Close` event.
     pub max_connections: usize,
-    /// Opening handshakes and plain HTTP requests under way at once; one more evicts the oldest.
-    /// Default 64: enough for a reconnect storm, too few to hurt. The evicted get 503.
+    /// Requests that are read at once; one more evicts the oldest, which gets 503. And handshakes for
+    /// which the [`accept`](crate::ServerBuilder::accept) hook runs at once: four times as many wait
+    /// in line for it, and one more gets 503. Default 64: enough for a reconnect storm, too few to hurt.
     pub max_handshakes: usize,
+    /// Plain HTTP requests under way at once, from the [`http`](crate::ServerBuilder::http) hook to the
+    /// last byte of its answer; one more gets 503. Default 64: ten browsers, which load six files at
+    /// once. Each has a thread and its answer, and none is cut for a newer one.
+    pub max_http_requests: usize,
     /// Connections from one peer address; one more gets 429. Default none: behind a proxy or NAT all
     /// peers share one.
     pub max_per_address: Option<usize>,
@@ -170,6 +175,7 @@ impl Default for Limits {
         Limits {
             max_connections: 1_000,
             max_handshakes: 64,
+            max_http_requests: 64,
             max_per_address: None,
             max_head: 16 << 10,
             max_target: 8_000,
@@ -235,6 +241,7 @@ impl Limits {
         let Limits {
             max_connections,
             max_handshakes,
+            max_http_requests,
             max_per_address,
             max_head,
             max_target,
@@ -261,6 +268,7 @@ impl Limits {
         } = self;
         at_least("max_connections", *max_connections, 1)?;
         at_least("max_handshakes", *max_handshakes, 1)?;
+        at_least("max_http_requests", *max_http_requests, 1)?;
         at_least("max_per_address", max_per_address.unwrap_or(1), 1)?;
         at_least("max_head", *max_head, LEAST_HEAD)?;
         at_least("max_target", *max_target, 1)?;

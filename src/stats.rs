@@ -24,6 +24,10 @@ pub struct Stats {
     pub connections: usize,
     /// Opening handshakes and plain requests under way now.
     pub handshakes: usize,
+    /// Plain requests among them: whose `http` hook runs, or whose answer is not read yet.
+    pub answering: usize,
+    /// Handshakes among them that wait for the `accept` hook, which runs for `max_handshakes` others.
+    pub waiting_for_accept: usize,
     /// Threads of the pool now, idle ones included.
     pub threads: usize,
     /// Connections opened in all.
@@ -56,7 +60,6 @@ pub struct Stats {
 
 #[derive(Default)]
 pub(crate) struct Counters {
-    pub handshakes: AtomicUsize,
     pub opened: AtomicU64,
     pub messages_in: AtomicU64,
     pub bytes_in: AtomicU64,
@@ -88,7 +91,6 @@ impl Counters {
     /// What is counted here; the hub adds what it knows itself.
     pub fn snapshot(&self) -> Stats {
         Stats {
-            handshakes: self.handshakes.load(Relaxed),
             opened: self.opened.load(Relaxed),
             refused: lock(&self.refused).clone(),
             messages_in: self.messages_in.load(Relaxed),

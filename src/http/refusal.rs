@@ -119,8 +119,12 @@ pub enum Refusal {
     Silence,
     /// Every place is taken. 503 with `Retry-After: 1`.
     Full,
-    /// This unfinished handshake gave its place to a newer one. 503 with `Retry-After: 1`.
+    /// This unfinished request gave its place to a newer one. 503 with `Retry-After: 1`.
     Evicted,
+    /// Too many handshakes wait for the `accept` hook, or this one did for too long. 503 with `Retry-After: 1`.
+    HandshakesFull,
+    /// As many plain requests are under way as `max_http_requests` allows. 503 with `Retry-After: 1`.
+    HttpRequestsFull,
     /// The peer's address has as many connections as `max_per_address` allows.
     TooManyFromAddress,
     /// The server is shutting down. 503.
@@ -163,6 +167,7 @@ impl Refusal {
             Self::HookPanicked | Self::SubprotocolNotOffered { .. } => 500,
             Self::TooManyFromAddress => 429,
             Self::Full | Self::Evicted | Self::ShuttingDown => 503,
+            Self::HandshakesFull | Self::HttpRequestsFull => 503,
             Self::HttpVersion => 505,
             Self::HookRejected(reject) => reject.status(),
             Self::TlsOnPlainPort | Self::TlsHandshake { .. } => return None,
@@ -200,6 +205,8 @@ impl Refusal {
             Self::Silence => "silence",
             Self::Full => "full",
             Self::Evicted => "evicted",
+            Self::HandshakesFull => "handshakes_full",
+            Self::HttpRequestsFull => "http_requests_full",
             Self::TooManyFromAddress => "address",
             Self::ShuttingDown => "shutting_down",
             Self::PeerLeft => "peer_left",
@@ -224,11 +231,9 @@ impl Refusal {
             return Some(reject.clone().into());
         }
         let response = Response::text_with_status(status, format!("{self}\n"));
-        Some(match self {
+        Some(match status {
             // RFC 9110 10.2.3.
-            Self::Full | Self::Evicted | Self::ShuttingDown => {
-                response.with_trusted_header("Retry-After", "1")
-            }
+            503 => response.with_trusted_header("Retry-After", "1"),
             _ => response,
         })
     }
@@ -330,7 +335,15 @@ impl fmt::Display for Refusal {
                 f.write_str("the request was not complete in time; send its head at once")
             }
             Self::Evicted => f.write_str(
-                "this handshake gave way to newer ones; be quicker, or raise max_handshakes",
+                "this request gave way to newer ones; be quicker, or raise max_handshakes",
+            ),
+            Self::HandshakesFull => f.write_str(
+                "too many handshakes wait for the accept hook; try again later, make the hook \
+                 quicker, or raise max_handshakes",
+            ),
+            Self::HttpRequestsFull => f.write_str(
+                "too many plain requests are under way; try again later, or raise \
+                 max_http_requests",
             ),
             Self::Full => f.write_str("the server is full; try again later"),
             Self::TooManyFromAddress => f.write_str(

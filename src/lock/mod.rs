@@ -34,8 +34,10 @@ in_this_order! {
     OUTBOX,
     /// Broadcasts that wait for all connections. Whom they go to is asked under it.
     RUN,
-    /// Who is connected, slots, handshakes.
+    /// Who is connected, slots.
     REGISTRY,
+    /// Handshakes and plain requests that are under way.
+    SEATS,
     /// A reader that waits for credit.
     GATE,
     /// Readers that wait for the common credit.

@@ -178,7 +178,8 @@ impl ServerBuilder {
 
     /// Asked for every opening handshake that is otherwise in order: accept it, with a subprotocol
     /// and headers of your choice, or reject it with a status and a text. Runs on the connection's
-    /// own thread; when it takes longer than the rest of
+    /// own thread, for [`max_handshakes`](Limits::max_handshakes) clients at once; others wait in
+    /// line. When it takes longer than the rest of
     /// [`handshake_timeout`](Limits::handshake_timeout), or panics, the client is refused.
     pub fn accept(
         mut self,
@@ -189,8 +190,10 @@ impl ServerBuilder {
     }
 
     /// Answers plain GET and HEAD requests on the same port: a page, its script. Runs on the
-    /// connection's own thread; a panic costs that request only (500). Default: 426, which tells a
-    /// browser that only WebSocket is spoken here.
+    /// connection's own thread, for [`max_http_requests`](Limits::max_http_requests) clients at once;
+    /// one more gets 503. A client has its page whole as long as it reads faster than
+    /// [`min_rate`](Limits::min_rate). A panic costs that request only (500). Default: 426, which tells
+    /// a browser that only WebSocket is spoken here.
     pub fn http(mut self, hook: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         self.hooks.http = Some(Box::new(hook));
         self

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::hub::{Hub, Stage};
+use super::admission::{Seat, Stage};
+use super::hub::Hub;
 use super::opening::log_refusal;
 use crate::clock;
 use crate::handshake::negotiate;
@@ -15,13 +16,13 @@ use crate::transport::{self, How, LINGER, Transport};
 
 pub(crate) fn answer(
     hub: &Hub,
-    id: u64,
+    seat: &Seat,
     transport: &dyn Transport,
     request: &Request,
     peer: Option<SocketAddr>,
 ) {
     let head_only = request.method() == "HEAD";
-    let asked = ask_hook(hub, id, request);
+    let asked = ask_hook(hub, seat, request);
     let bytes = match &asked {
         Ok(response) => {
             hub.counters.http_requests.fetch_add(1, Ordering::Relaxed);
@@ -32,24 +33,43 @@ pub(crate) fn answer(
             refusal.encode(head_only, clock::date())
         }
     };
-    // A peer that takes its answer too slowly only harms itself.
-    let patience = Patience::paced(Instant::now(), hub.limits.writing());
-    let sent = transport::write_all(transport, &bytes, patience);
+    let sent = write(hub, seat, transport, &bytes);
     transport.shutdown(if sent.is_ok() { How::Write } else { How::Both });
     if let Err(refusal) = &asked {
         log_refusal(hub, refusal, peer);
     }
     match sent {
         Ok(()) => transport::read_away(transport, Instant::now() + LINGER),
-        Err(error) => note_not_taken(hub, id, &error, peer),
+        Err(error) if asked.is_ok() => note_not_taken(hub, &error, peer),
+        // It is counted as what it is.
+        Err(_) => {}
     }
 }
 
-fn note_not_taken(hub: &Hub, id: u64, error: &io::Error, peer: Option<SocketAddr>) {
-    if hub.has_evicted(id) {
-        hub.counters.refuse(Refusal::Evicted.reason());
-        return log_refusal(hub, &Refusal::Evicted, peer);
-    }
+/// Writes a complete answer, of any length. While it waits for the peer it is a plain request's, which is not cut as long as
+/// the peer reads fast enough; where there are too many of those the peer has a moment. Then it only parts.
+pub(super) fn write(
+    hub: &Hub,
+    seat: &Seat,
+    transport: &dyn Transport,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let mut patience = None;
+    let written = transport::write_all_waiting(transport, bytes, |written| {
+        let patience = patience.get_or_insert_with(|| match seat.serve_plain() {
+            Ok(()) => Patience::paced(Instant::now(), hub.limits.writing()),
+            Err(_) => {
+                seat.enter(Stage::Parting);
+                Patience::new(Instant::now(), LINGER)
+            }
+        });
+        transport::wait_for_room(transport, patience, written)
+    });
+    seat.enter(Stage::Parting);
+    written
+}
+
+fn note_not_taken(hub: &Hub, error: &io::Error, peer: Option<SocketAddr>) {
     hub.counters.refuse("answer");
     hub.refusals.log("answer", || match peer {
         Some(peer) => format!("{peer} did not take its answer: {error}"),
@@ -57,12 +77,8 @@ fn note_not_taken(hub: &Hub, id: u64, error: &io::Error, peer: Option<SocketAddr
     });
 }
 
-fn ask_hook(hub: &Hub, id: u64, request: &Request) -> Result<Response, Refusal> {
+fn ask_hook(hub: &Hub, seat: &Seat, request: &Request) -> Result<Response, Refusal> {
     negotiate::plain(request, &hub.rules)?;
-    let response = hub.hooks.http(request, &hub.counters)?;
-    if hub.enter(id, Stage::Answering) {
-        Ok(response)
-    } else {
-        Err(Refusal::Evicted)
-    }
+    seat.serve_plain()?;
+    hub.hooks.http(request, &hub.counters)
 }

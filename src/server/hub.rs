@@ -1,15 +1,17 @@
 //! What all threads of a server share: who is connected, broadcast, slots, shutdown.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
+use super::admission::{Admission, Stage};
 use super::crew::{Crew, Refused, USUAL_STACK};
 use super::hooks::Hooks;
 use super::inbox::{Inbox, Item};
 use super::leader::lead::Lead;
+use super::opening;
 use super::pool::Pool;
 use super::refusals::Refusals;
 use super::scribe::Scribe;
@@ -53,6 +55,7 @@ pub(crate) struct Hub {
     /// Connections that hold no thread, and who leads them.
     pub lead: Lead,
     pub pool: Arc<Pool>,
+    admission: Arc<Admission>,
     /// Wakes the accept loop.
     accept_bell: Option<Arc<Bell>>,
     phase: AtomicU8,
@@ -88,7 +91,6 @@ struct Registry {
     /// Slots whose connection has not joined yet.
     opening: usize,
     per_address: HashMap<IpAddr, usize>,
-    handshakes: VecDeque<Handshake>,
     /// Streams that have a thread, from before their first byte to when nothing of them is left.
     serving: usize,
     accepting: bool,
@@ -99,24 +101,6 @@ struct Registry {
 struct Member {
     connection: Connection,
     announced: bool,
-}
-
-struct Handshake {
-    id: u64,
-    transport: Arc<dyn Transport>,
-    stage: Stage,
-}
-
-/// How far a handshake is, and with that how it gives way to a newer one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Its request is read, or a hook is asked: its thread is woken, and answers 503.
-    Asking,
-    /// Its answer waits for the peer to take it: it is cut off.
-    Answering,
-    /// Its 101 leaves now, without waiting, or has left: it gives way no more, so that who reads 101
-    /// has a connection.
-    Opening,
 }
 
 /// What a broadcast did.
@@ -187,11 +171,9 @@ pub(crate) struct Setup {
 impl Hub {
     pub fn start(setup: Setup, accept_bell: Option<Arc<Bell>>) -> std::io::Result<Arc<Self>> {
         let limits = setup.limits;
-        // Beside connections: handshakes, those that were evicted and are leaving, and connections
-        // that have ended and linger.
         let max_threads = limits
             .max_connections
-            .saturating_add(limits.max_handshakes.saturating_mul(3));
+            .saturating_add(Admission::max_threads(&limits));
         let threads = Crew::new(usize::MAX, USUAL_STACK);
         let scribe = Scribe::new(threads.clone());
         let lead = Lead::new(scribe.clone())?;
@@ -200,6 +182,7 @@ impl Hub {
             collector: Collector::new(lead.calls().clone()),
             lead,
             pool: Pool::new(max_threads, limits.stack_size, limits.idle_thread_timeout),
+            admission: Admission::new(&limits),
             limits,
             overflow: setup.overflow,
             rules: setup.rules,
@@ -255,15 +238,15 @@ impl Hub {
 
     /// Serves a new stream on a thread of its own, as a handshake first.
     pub fn serve(self: &Arc<Self>, transport: Arc<dyn Transport>, peer: Option<SocketAddr>) {
-        let id = self.next_id();
-        let Some(serving) = self.begin_handshake(id, &transport) else {
+        let Some(serving) = self.begin_serving() else {
             return self.refuse_at_once(&*transport, &Refusal::ShuttingDown);
         };
+        let seat = self.admission.admit(self.next_id(), &transport);
+        self.wake_if_late(&*transport);
         let stream = transport.clone();
-        let job = move || super::opening::serve(serving, id, stream, peer);
+        let job = move || opening::serve(serving, seat, stream, peer);
         if let Err(refused) = self.pool.run(job) {
             self.refuse_at_once(&*transport, &Refusal::Full);
-            self.end_handshake(id);
             let text = || format!("no thread for a connection: {refused}");
             self.scribe.write(self.refusals.line("thread", text));
         }
@@ -280,64 +263,25 @@ impl Hub {
         transport.shutdown(How::Both);
     }
 
-    /// Takes a place among the handshakes under way; the oldest gives way when there are too many.
     /// `None`: it comes too late for that.
-    fn begin_handshake(
-        self: &Arc<Self>,
-        id: u64,
-        transport: &Arc<dyn Transport>,
-    ) -> Option<Serving> {
+    fn begin_serving(self: &Arc<Self>) -> Option<Serving> {
         let mut registry = self.registry();
         if self.is_ending() {
             return None;
         }
         registry.serving += 1;
-        registry.handshakes.push_back(Handshake {
-            id,
-            transport: transport.clone(),
-            stage: Stage::Asking,
-        });
-        let evicted = registry.evict(self.limits.max_handshakes);
-        let late = self.is_closing();
-        drop(registry);
-        self.counters.handshakes.fetch_add(1, Ordering::Relaxed);
-        // fault: a late handshake is not woken
-        if late {
-            // The shutdown has woken those that were there before.
-            transport.shutdown(How::Read);
-        }
-        if let Some(evicted) = evicted {
-            evicted.transport.shutdown(match evicted.stage {
-                Stage::Asking => How::Read,
-                _ => How::Both,
-            });
-        }
         Some(Serving(self.clone()))
     }
 
-    /// The handshake has come further; false if it had to give way.
-    pub fn enter(&self, id: u64, stage: Stage) -> bool {
-        let mut registry = self.registry();
-        let handshake = registry
-            .handshakes
-            .iter_mut()
-            .find(|handshake| handshake.id == id);
-        handshake.map(|handshake| handshake.stage = stage).is_some()
-    }
-
-    pub fn has_evicted(&self, id: u64) -> bool {
-        !self
-            .registry()
-            .handshakes
-            .iter()
-            .any(|handshake| handshake.id == id)
-    }
-
-    pub fn end_handshake(&self, id: u64) {
-        let mut registry = self.registry();
-        registry.handshakes.retain(|handshake| handshake.id != id);
-        drop(registry);
-        self.counters.handshakes.fetch_sub(1, Ordering::Relaxed);
+    /// The shutdown has woken, or cut off, the streams that had their seats before.
+    fn wake_if_late(&self, transport: &dyn Transport) {
+        // fault: a late handshake is not woken
+        if self.is_closing() {
+            transport.shutdown(match self.is_ending() {
+                true => How::Reset,
+                false => How::Read,
+            });
+        }
     }
 
     /// Takes one of the connections' slots.
@@ -464,16 +408,6 @@ impl Hub {
         snapshot
     }
 
-    fn handshakes(&self, which: impl Fn(&Handshake) -> bool) -> Vec<Arc<dyn Transport>> {
-        let registry = self.registry();
-        registry
-            .handshakes
-            .iter()
-            .filter(|&handshake| which(handshake))
-            .map(|handshake| handshake.transport.clone())
-            .collect()
-    }
-
     fn everyone(&self) -> Vec<Connection> {
         self.registry()
             .connections
@@ -520,6 +454,9 @@ impl Hub {
         let mut stats = self.counters.snapshot();
         let everyone = self.everyone();
         stats.connections = self.registry().slots;
+        stats.handshakes = self.admission.held();
+        stats.answering = self.admission.count(Stage::Plain);
+        stats.waiting_for_accept = self.admission.count(Stage::Waiting);
         stats.threads = self.pool.threads();
         stats.stalled = everyone
             .iter()
@@ -544,9 +481,11 @@ impl Hub {
             bell.ring();
         }
         self.for_everyone(|outbox| _ = outbox.close(Some(CloseCode::GOING_AWAY), ""));
-        // One whose answer is being written needs no waking, and what it opens is read from.
+        self.admission.close();
+        // One that is decided about or answered needs no waking, and what it opens is read from.
+        let is_read = |stage| matches!(stage, Stage::Reading | Stage::Parting);
         // fault: a shutdown leaves handshakes asleep
-        for transport in self.handshakes(|handshake| handshake.stage == Stage::Asking) {
+        for transport in self.admission.transports(is_read) {
             transport.shutdown(How::Read);
         }
         self.someone_left();
@@ -617,7 +556,7 @@ impl Hub {
         self.enter_phase(Phase::Ending);
         drop(registry);
         // Handshakes first: one that has opened meanwhile is a connection, or will find itself cut off.
-        for transport in self.handshakes(|_| true) {
+        for transport in self.admission.transports(|_| true) {
             transport.shutdown(How::Reset);
         }
         self.for_everyone(|outbox| outbox.abort());
@@ -660,18 +599,6 @@ impl Hub {
 }
 
 impl Registry {
-    /// Takes the oldest handshake out if there are more than `max`; those that open are done soon,
-    /// and count no more.
-    fn evict(&mut self, max: usize) -> Option<Handshake> {
-        let places = self.handshakes.iter().enumerate();
-        let mut unfinished = places.filter(|(_, it)| it.stage != Stage::Opening);
-        let (oldest, _) = unfinished.next()?;
-        match 1 + unfinished.count() > max {
-            true => self.handshakes.remove(oldest),
-            false => None,
-        }
-    }
-
     /// No further event will come, once the server is closing: no slot is given any more.
     fn is_silent(&self) -> bool {
         self.connections.is_empty() && self.opening == 0

@@ -1,6 +1,7 @@
 //! The server: bind, hooks, events, broadcast, shutdown.
 
 mod accept;
+mod admission;
 mod builder;
 mod capacity;
 mod connection;

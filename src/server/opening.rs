@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::admission::{Seat, Stage};
 use super::connection;
 use super::driver::Driver;
 use super::http;
-use super::hub::{Hub, Serving, Stage};
+use super::hub::{Hub, Serving};
 use super::inbox::Item;
 use super::upgrade::{self, NoRequest, Upgrade};
 use crate::compression::Agreed;
@@ -28,11 +29,11 @@ use crate::transport::{self, How, Transport, answer_refusal};
 /// Serves a stream from its first byte to its end.
 pub(crate) fn serve(
     serving: Serving,
-    id: u64,
+    seat: Seat,
     transport: Arc<dyn Transport>,
     peer: Option<SocketAddr>,
 ) {
-    let driver = open_or_refuse(&serving.0, id, &transport, peer);
+    let driver = open_or_refuse(&serving.0, seat, &transport, peer);
     drop(transport);
     if let Some(driver) = driver {
         connection::run(serving, driver);
@@ -44,14 +45,13 @@ pub(crate) fn serve(
 #[inline(never)]
 fn open_or_refuse(
     hub: &Hub,
-    id: u64,
+    seat: Seat,
     transport: &Arc<dyn Transport>,
     peer: Option<SocketAddr>,
 ) -> Option<Box<Driver>> {
-    let _place = Place { hub, id };
     let mut patience = Patience::new(Instant::now(), hub.limits.handshake_timeout);
     let mut secured = match tls::secure(hub.tls.as_ref(), transport, &mut patience, || {
-        ended(hub, id)
+        ended(hub, &seat)
     }) {
         Ok(secured) => secured,
         Err(refused) => {
@@ -63,9 +63,10 @@ fn open_or_refuse(
         }
     };
     let transport = secured.transport.clone();
-    let driver = open(hub, id, &mut secured, peer, &mut patience).unwrap_or_else(|refused| {
+    let driver = open(hub, &seat, &mut secured, peer, &mut patience).unwrap_or_else(|refused| {
         hub.counters.refuse(refused.refusal.reason());
-        answer_refusal(&*transport, &refused, || {
+        let write = |answer: &[u8]| http::write(hub, &seat, &*transport, answer);
+        answer_refusal(&*transport, &refused, write, || {
             log_refusal(hub, &refused.refusal, peer);
         });
         None
@@ -77,62 +78,57 @@ fn open_or_refuse(
     driver
 }
 
-/// A place among the handshakes under way, given up however the handshake ends.
-struct Place<'a> {
-    hub: &'a Hub,
-    id: u64,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.hub.end_handshake(self.id);
-    }
-}
-
 /// `None`: it was a plain request, and it has been answered.
 fn open(
     hub: &Hub,
-    id: u64,
+    seat: &Seat,
     secured: &mut Secured,
     peer: Option<SocketAddr>,
     patience: &mut Patience,
 ) -> Result<Option<Box<Driver>>, Refused> {
-    let (request, buffer) = read_request(hub, id, &*secured.transport, patience)?;
+    let (request, buffer) = read_request(hub, seat, &*secured.transport, patience)?;
     let deadline = patience.deadline();
     let request = secured.identify(request).with_peer_addr(peer);
     let transport = &secured.transport;
     if !request.wants_upgrade() {
-        http::answer(hub, id, &**transport, &request, peer);
+        http::answer(hub, seat, &**transport, &request, peer);
         return Ok(None);
     }
+    seat.wait_for_turn(deadline)?;
     let upgrade = upgrade::negotiate(&request, &hub.rules, &hub.hooks, &hub.counters)?;
     if Instant::now() > deadline {
         return Err(Refusal::Timeout.into());
     }
     hub.take_slot(peer)?;
-    if write_answer(hub, id, &**transport, &upgrade.answer, deadline).is_err() {
+    if write_upgrade(seat, &**transport, &upgrade.answer, deadline).is_err() {
         hub.abandon_slot(peer);
-        return Err(ended(hub, id).into());
+        return Err(ended(hub, seat).into());
     }
-    Ok(Some(driver(hub, id, transport, request, upgrade, buffer)))
+    Ok(Some(driver(
+        hub,
+        seat.id(),
+        transport,
+        request,
+        upgrade,
+        buffer,
+    )))
 }
 
 /// Writes the 101. While it waits for the peer the handshake may have to give way, and not once the
 /// peer has all of it.
-fn write_answer(
-    hub: &Hub,
-    id: u64,
+fn write_upgrade(
+    seat: &Seat,
     transport: &dyn Transport,
     answer: &[u8],
     deadline: Instant,
 ) -> io::Result<()> {
-    let open = || match hub.enter(id, Stage::Opening) {
+    let open = || match seat.enter(Stage::Opening) {
         true => Ok(()),
         false => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
     };
     open()?;
     transport::write_all_waiting(transport, answer, |_| {
-        hub.enter(id, Stage::Answering);
+        seat.enter(Stage::Answering);
         transport::wait_writable(transport, deadline)?;
         open()
     })
@@ -140,7 +136,7 @@ fn write_answer(
 
 fn read_request(
     hub: &Hub,
-    id: u64,
+    seat: &Seat,
     transport: &dyn Transport,
     patience: &mut Patience,
 ) -> Result<(Request, ReadBuffer), Refused> {
@@ -159,22 +155,22 @@ fn read_request(
     match upgrade::read_request(&hub.limits, &mut buffer, fill) {
         Ok(request) => Ok((request, buffer)),
         Err(none) => Err(Refused {
-            refusal: why(hub, id, none, !buffer.is_empty()),
+            refusal: why(hub, seat, none, !buffer.is_empty()),
             head_only: asks_for_head(buffer.filled()),
         }),
     }
 }
 
 /// Why there is no request, of which a part has come or nothing.
-fn why(hub: &Hub, id: u64, none: NoRequest, has_begun: bool) -> Refusal {
+fn why(hub: &Hub, seat: &Seat, none: NoRequest, has_begun: bool) -> Refusal {
     match none {
         NoRequest::Refused(refusal) => refusal,
-        NoRequest::Ended => match ended(hub, id) {
+        NoRequest::Ended => match ended(hub, seat) {
             Refusal::PeerLeft if has_begun => upgrade::CUT_SHORT,
             why => why,
         },
         NoRequest::Failed(error) => match error.kind() {
-            io::ErrorKind::UnexpectedEof => ended(hub, id),
+            io::ErrorKind::UnexpectedEof => ended(hub, seat),
             io::ErrorKind::TimedOut if has_begun => Refusal::Timeout,
             io::ErrorKind::TimedOut => Refusal::Silence,
             _ => Refusal::PeerLeft,
@@ -183,10 +179,10 @@ fn why(hub: &Hub, id: u64, none: NoRequest, has_begun: bool) -> Refusal {
 }
 
 /// Why a handshake's stream ended: reading is ended from here when it has to give way.
-fn ended(hub: &Hub, id: u64) -> Refusal {
+fn ended(hub: &Hub, seat: &Seat) -> Refusal {
     if hub.is_closing() {
         Refusal::ShuttingDown
-    } else if hub.has_evicted(id) {
+    } else if seat.has_given_way() {
         Refusal::Evicted
     } else {
         Refusal::PeerLeft

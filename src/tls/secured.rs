@@ -44,7 +44,11 @@ pub(crate) fn secure(
 /// an answer.
 pub(crate) fn dismiss(below: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
     match refused.refusal {
-        Refusal::PlainOnTlsPort => transport::answer_refusal(below, refused, log),
+        Refusal::PlainOnTlsPort => {
+            let patience = Patience::new(Instant::now(), LINGER);
+            let write = |answer: &[u8]| transport::write_all(below, answer, patience);
+            transport::answer_refusal(below, refused, write, log);
+        }
         Refusal::TlsHandshake { .. } => {
             below.shutdown(How::Write);
             log();

@@ -1,12 +1,12 @@
 //! The last bytes to a peer, and the end behind them.
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use super::{How, Transport, read, write_all};
+use super::{How, Transport, read};
 use crate::clock;
 use crate::http::Refusal;
 use crate::http::refusal::Refused;
-use crate::patience::Patience;
 
 /// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
@@ -31,18 +31,21 @@ pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
     }
 }
 
-/// A complete answer, if there is one, and a lingering close, so that the peer reads it. `log` is called
-/// when the peer has all of it.
-pub(crate) fn answer_refusal(transport: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
+/// A complete answer, if there is one, by `write`, and a lingering close, so that the peer reads it. `log`
+/// is called when the peer has all of it.
+pub(crate) fn answer_refusal(
+    transport: &dyn Transport,
+    refused: &Refused,
+    write: impl FnOnce(&[u8]) -> io::Result<()>,
+    log: impl FnOnce(),
+) {
     let Refused { refusal, head_only } = refused;
-    let deadline = Instant::now() + LINGER;
     let answer = refusal.encode(*head_only, clock::date());
-    let patience = Patience::until(deadline);
-    let answered = !answer.is_empty() && write_all(transport, &answer, patience).is_ok();
+    let answered = !answer.is_empty() && write(&answer).is_ok();
     transport.shutdown(if answered { How::Write } else { How::Both });
     log();
     // Who gave way to newer handshakes does so at once: its thread is one of theirs.
     if answered && !matches!(refusal, Refusal::Evicted) {
-        read_away(transport, deadline);
+        read_away(transport, Instant::now() + LINGER);
     }
 }

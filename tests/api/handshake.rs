@@ -3,8 +3,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Mutex;
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -981,32 +981,4 @@ fn the_oldest_handshake_gives_way_to_newer_ones() {
     patient.write_all(rest.as_bytes()).unwrap();
     assert_eq!(status_of(&read_head(&mut patient).unwrap()), 101);
     newer.iter_mut().for_each(assert_echoes);
-}
-
-#[test]
-fn a_handshake_whose_hook_blocks_gives_way_too() {
-    let (asked, was_asked) = channel();
-    let (release, gate): (mpsc::Sender<()>, _) = channel();
-    let (asked, gate) = (Mutex::new(asked), Mutex::new(gate));
-    let limits = Limits {
-        max_handshakes: 1,
-        ..Limits::default()
-    };
-    let app = App::echo(with_limits(limits).accept(move |request| {
-        if request.path() == "/blocks" {
-            asked.lock().unwrap().send(()).unwrap();
-            // Not for ever, should the test fail meanwhile.
-            let _ = gate.lock().unwrap().recv_timeout(PATIENCE);
-        }
-        Ok(Accept::new())
-    }));
-    let mut blocked = dial(app.addr);
-    blocked
-        .write_all(upgrade("localhost", "/blocks", "").as_bytes())
-        .unwrap();
-    was_asked.recv_timeout(PATIENCE).unwrap();
-    let mut newer = Client::connect(app.addr);
-    drop(release);
-    assert_eq!(status_of(&refusal_on(&mut blocked)), 503);
-    assert_echoes(&mut newer);
 }

@@ -1,13 +1,10 @@
 //! Plain HTTP on the WebSocket's port: the `http` hook, and what a plain request gets without one.
 
 use std::io::{Read, Write};
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::support::app::App;
-use crate::support::{
-    self, Client, PATIENCE, dial, exchange, read_head, read_to_close, wait_until,
-};
+use crate::support::{self, Client, dial, exchange, read_head, read_to_close, wait_until};
 use wshub::{Limits, Request, Response, Server, ServerBuilder};
 
 /// More than the system takes for a client that does not read.
@@ -343,31 +340,4 @@ fn a_big_answer_reaches_who_reads_it() {
     let mut body = Vec::new();
     stream.read_to_end(&mut body).unwrap();
     assert_eq!(body.len(), BIG);
-}
-
-#[test]
-fn a_request_whose_hook_blocks_gives_way_to_newer_ones() {
-    let (asked, was_asked) = channel();
-    let (release, gate) = channel::<()>();
-    let (asked, gate) = (std::sync::Mutex::new(asked), std::sync::Mutex::new(gate));
-    let limits = Limits {
-        max_handshakes: 1,
-        ..Limits::default()
-    };
-    let builder = Server::builder().limits(limits).http(move |_| {
-        asked.lock().unwrap().send(()).unwrap();
-        // Not for ever, should the test fail meanwhile.
-        let _ = gate.lock().unwrap().recv_timeout(PATIENCE);
-        Response::html(PAGE)
-    });
-    let app = App::echo(builder);
-    let mut blocked = dial(app.addr);
-    blocked.write_all(get("/").as_bytes()).unwrap();
-    was_asked.recv_timeout(PATIENCE).unwrap();
-    let mut newer = Client::connect(app.addr);
-    drop(release);
-    let answer = String::from_utf8(read_to_close(&mut blocked)).unwrap();
-    assert_status(&answer, 503);
-    assert!(answer.contains("\r\nRetry-After: 1\r\n"), "{answer}");
-    assert_echoes(&mut newer);
 }

@@ -66,6 +66,7 @@ fn extremes() -> Vec<(&'static str, Limits)> {
     extremes_of!(
         max_connections,
         max_handshakes,
+        max_http_requests,
         max_per_address,
         max_head,
         max_target,

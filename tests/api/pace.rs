@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 use wshub::testing::{Duplex, duplex};
-use wshub::{Limits, Message, Response, Server, ServerBuilder, ServerHandle, WebSocket};
+use wshub::{Limits, Message, Reject, Response, Server, ServerBuilder, ServerHandle, WebSocket};
 
 use crate::support::app::App;
 use crate::support::{
@@ -153,6 +153,25 @@ fn m09_a_page_that_is_read_in_a_trickle_is_cut() {
         assert!(sip(&mut reader, LEN).len() < LEN);
         assert_took_longer(begun);
         assert_eq!(app.handle.stats().refused["answer"], 1);
+    });
+}
+
+/// The body of a refusal is the hook's, and as long as it likes.
+#[test]
+fn m09_a_refusal_of_a_hook_is_read_to_its_end_slowly() {
+    over_both(|attach| {
+        let text = "x".repeat(LEN);
+        let reject = Reject::forbidden().with_body(text.clone());
+        let builder = Server::builder().limits(limits(STEADY));
+        let app = App::echo(builder.accept(move |_| Err(reject.clone())));
+        let mut reader = attach(&app.handle);
+        reader
+            .write_all(upgrade("localhost", "/", "").as_bytes())
+            .unwrap();
+        read_head(&mut reader).unwrap();
+        let begun = Instant::now();
+        assert!(sip(&mut reader, LEN) == text.as_bytes());
+        assert_took_longer(begun);
     });
 }
 

@@ -784,9 +784,8 @@ fn b22_a_stream_that_keeps_its_thread_when_it_is_dropped_is_reported() {
     assert_eq!(server.shutdown(), ShutdownReport::default());
 }
 
-/// A handshake that gave way to a newer one keeps its thread, too, while a hook is asked.
 #[test]
-fn b22_a_hook_that_blocks_is_reported_also_where_its_handshake_gave_way() {
+fn b22_a_hook_that_blocks_is_reported_also_where_a_newer_handshake_was_refused() {
     let (asked, hook_runs) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let (asked, released) = (Mutex::new(asked), Mutex::new(released));

@@ -110,6 +110,7 @@ fn defaults() -> Vec<(&'static str, String)> {
     vec![
         ("max_connections", grouped(limits.max_connections)),
         ("max_handshakes", grouped(limits.max_handshakes)),
+        ("max_http_requests", grouped(limits.max_http_requests)),
         ("max_per_address", none(limits.max_per_address)),
         ("max_head", bytes(limits.max_head)),
         (

@@ -46,6 +46,8 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::Timeout,
         Refusal::Full,
         Refusal::Evicted,
+        Refusal::HandshakesFull,
+        Refusal::HttpRequestsFull,
         Refusal::ShuttingDown,
         Refusal::HookPanicked,
         Refusal::SubprotocolNotOffered { chosen: sent },
@@ -372,6 +374,18 @@ fn refusals_for_want_of_room_or_time_have_status_key_and_words() {
         (Refusal::Silence, None, "silence", "nothing was sent"),
         (Refusal::Full, Some(503), "full", "full"),
         (Refusal::Evicted, Some(503), "evicted", "max_handshakes"),
+        (
+            Refusal::HandshakesFull,
+            Some(503),
+            "handshakes_full",
+            "max_handshakes",
+        ),
+        (
+            Refusal::HttpRequestsFull,
+            Some(503),
+            "http_requests_full",
+            "max_http_requests",
+        ),
         (
             Refusal::TooManyFromAddress,
             Some(429),

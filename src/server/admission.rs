@@ -1,0 +1,277 @@
+//! Who may come in: handshakes, of which the oldest give way to newer ones while their requests are read, and then wait in
+//! line for the `accept` hook; and plain requests, which do not give way and are turned away when there are too many.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar};
+use std::time::Instant;
+
+use crate::http::Refusal;
+use crate::limits::Limits;
+use crate::lock::{Mutex, SEATS, lock};
+use crate::transport::{How, Transport};
+
+/// So many times as many as the `accept` hook runs for may wait for it: where it takes a quarter of a second, there is
+/// always one of them until those come again that were told to do so in a second.
+const LINE: usize = 4;
+
+pub(crate) struct Admission {
+    max_handshakes: usize,
+    max_http_requests: usize,
+    seats: Mutex<Seats, SEATS>,
+    /// Seats that are held, also by those that gave way and are leaving.
+    held: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Seats {
+    /// The oldest first.
+    seated: VecDeque<Seated>,
+    /// Nobody waits in line any more.
+    closed: bool,
+}
+
+struct Seated {
+    id: u64,
+    transport: Arc<dyn Transport>,
+    stage: Stage,
+    /// Rings when it is its turn, or nobody's any more.
+    turn: Option<Arc<Condvar>>,
+}
+
+/// How far a stream is that is no connection yet, and with that whether it gives way to a newer one, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its TLS handshake or its request is read: its thread is woken, and answers 503.
+    Reading,
+    /// It waits for the `accept` hook.
+    Waiting,
+    /// The `accept` hook runs: its work would be lost.
+    Deciding,
+    /// Its 101 waits for the peer to take it: it is cut off.
+    Answering,
+    /// Its 101 leaves now, without waiting, or has left: who reads 101 has a connection.
+    Opening,
+    /// A plain request, whose hook runs or whose answer is read: a page is not cut.
+    Plain,
+    /// It has its answer, and what it still sends is read away: that ends.
+    Parting,
+}
+
+impl Stage {
+    fn gives_way(self) -> Option<How> {
+        match self {
+            Stage::Reading | Stage::Parting => Some(How::Read),
+            Stage::Answering => Some(How::Both),
+            Stage::Waiting | Stage::Deciding | Stage::Opening | Stage::Plain => None,
+        }
+    }
+}
+
+impl Admission {
+    pub fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Admission {
+            max_handshakes: limits.max_handshakes,
+            max_http_requests: limits.max_http_requests,
+            seats: Mutex::default(),
+            held: AtomicUsize::new(0),
+        })
+    }
+
+    /// The most threads that those take who are no connections: their requests are read; they gave way and are leaving; they
+    /// have ended and linger; the hook runs for them; they wait for it; and plain requests.
+    pub fn max_threads(limits: &Limits) -> usize {
+        limits
+            .max_handshakes
+            .saturating_mul(4 + LINE)
+            .saturating_add(limits.max_http_requests)
+    }
+
+    /// A seat for a handshake that begins; older ones give way to it.
+    pub fn admit(self: &Arc<Self>, id: u64, transport: &Arc<dyn Transport>) -> Seat {
+        let mut seats = lock(&self.seats);
+        let gone = seats.make_room(self.max_handshakes);
+        seats.seated.push_back(Seated {
+            id,
+            transport: transport.clone(),
+            stage: Stage::Reading,
+            turn: None,
+        });
+        drop(seats);
+        self.held.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat {
+            admission: self.clone(),
+            id,
+        };
+        for seated in gone {
+            if let Some(how) = seated.stage.gives_way() {
+                seated.transport.shutdown(how);
+            }
+        }
+        seat
+    }
+
+    /// The server shuts down: the `accept` hook is asked for nobody any more.
+    pub fn close(&self) {
+        let mut seats = lock(&self.seats);
+        seats.closed = true;
+        for seated in &seats.seated {
+            if let Some(turn) = &seated.turn {
+                turn.notify_all();
+            }
+        }
+    }
+
+    /// Seats that are held.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// How many are so far.
+    pub fn count(&self, stage: Stage) -> usize {
+        lock(&self.seats).count(|it| it == stage)
+    }
+
+    /// The streams that are so far.
+    pub fn transports(&self, which: impl Fn(Stage) -> bool) -> Vec<Arc<dyn Transport>> {
+        let seats = lock(&self.seats);
+        let those = seats.seated.iter().filter(|seated| which(seated.stage));
+        those.map(|seated| seated.transport.clone()).collect()
+    }
+}
+
+impl Seats {
+    fn count(&self, which: impl Fn(Stage) -> bool) -> usize {
+        let those = self.seated.iter().filter(|seated| which(seated.stage));
+        those.count()
+    }
+
+    fn own(&mut self, id: u64) -> Option<&mut Seated> {
+        self.seated.iter_mut().find(|seated| seated.id == id)
+    }
+
+    /// Takes out so many that give way that there is room for one more: first who only parts, then the oldest.
+    fn make_room(&mut self, max: usize) -> Vec<Seated> {
+        let mut gone = Vec::new();
+        while self.count(|stage| stage.gives_way().is_some()) >= max {
+            let mut seated = self.seated.iter();
+            let parting = seated.position(|it| it.stage == Stage::Parting);
+            let mut seated = self.seated.iter();
+            let oldest = || seated.position(|it| it.stage.gives_way().is_some());
+            let Some(index) = parting.or_else(oldest) else {
+                break;
+            };
+            gone.extend(self.seated.remove(index));
+        }
+        gone
+    }
+
+    /// Gives the hook's free places to those that have waited longest.
+    fn pass_on(&mut self, max: usize) {
+        while self.count(|stage| stage == Stage::Deciding) < max {
+            let mut seated = self.seated.iter_mut();
+            let Some(next) = seated.find(|it| it.stage == Stage::Waiting) else {
+                return;
+            };
+            next.stage = Stage::Deciding;
+            if let Some(turn) = next.turn.take() {
+                turn.notify_one();
+            }
+        }
+    }
+}
+
+/// A place among the handshakes, or among the plain requests. It is given up however its stream ends.
+pub(crate) struct Seat {
+    admission: Arc<Admission>,
+    id: u64,
+}
+
+impl Seat {
+    /// The number that the connection will have.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// It has come further; false if it had to give way.
+    pub fn enter(&self, stage: Stage) -> bool {
+        let mut seats = lock(&self.admission.seats);
+        let Some(own) = seats.own(self.id) else {
+            return false;
+        };
+        own.stage = stage;
+        own.turn = None;
+        seats.pass_on(self.admission.max_handshakes);
+        true
+    }
+
+    /// Waits in line until the `accept` hook may be asked, at most until `deadline`.
+    pub fn wait_for_turn(&self, deadline: Instant) -> Result<(), Refusal> {
+        let waited = self.wait(deadline);
+        if waited.is_err() {
+            self.enter(Stage::Parting);
+        }
+        waited
+    }
+
+    fn wait(&self, deadline: Instant) -> Result<(), Refusal> {
+        let max = self.admission.max_handshakes;
+        let mut seats = lock(&self.admission.seats);
+        let line = seats.count(|stage| stage == Stage::Waiting);
+        let own = seats.own(self.id).ok_or(Refusal::Evicted)?;
+        own.stage = Stage::Waiting;
+        seats.pass_on(max);
+        loop {
+            let closed = seats.closed;
+            let waiting = seats.own(self.id);
+            let Some(own) = waiting.filter(|own| own.stage == Stage::Waiting) else {
+                return Ok(());
+            };
+            if closed {
+                return Err(Refusal::ShuttingDown);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if line >= max.saturating_mul(LINE) || left.is_zero() {
+                return Err(Refusal::HandshakesFull);
+            }
+            let turn = own.turn.get_or_insert_default().clone();
+            seats = seats.wait_timeout(&turn, left);
+        }
+    }
+
+    /// It is a plain request, and one of those that may be under way.
+    pub fn serve_plain(&self) -> Result<(), Refusal> {
+        let mut seats = lock(&self.admission.seats);
+        let own = seats.own(self.id).ok_or(Refusal::Evicted)?;
+        // One that is among them counts as such.
+        let before = std::mem::replace(&mut own.stage, Stage::Plain);
+        if seats.count(|stage| stage == Stage::Plain) <= self.admission.max_http_requests {
+            seats.pass_on(self.admission.max_handshakes);
+            return Ok(());
+        }
+        if let Some(own) = seats.own(self.id) {
+            own.stage = before;
+        }
+        Err(Refusal::HttpRequestsFull)
+    }
+
+    pub fn has_given_way(&self) -> bool {
+        lock(&self.admission.seats).own(self.id).is_none()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = lock(&self.admission.seats);
+        let index = seats.seated.iter().position(|it| it.id == self.id);
+        let own = index.and_then(|index| seats.seated.remove(index));
+        seats.pass_on(self.admission.max_handshakes);
+        drop(seats);
+        // Its stream may be the user's.
+        drop(own);
+        self.admission.held.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::lock::PLAYED;
+use crate::transport::Waker;
+
+/// Remembers how it was ended.
+#[derive(Default)]
+struct Noted(Mutex<Vec<How>, PLAYED>);
+
+impl Noted {
+    fn ends(&self) -> Vec<How> {
+        lock(&self.0).clone()
+    }
+}
+
+impl Transport for Noted {
+    fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn wait_writable(&self, _: Instant) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wake_when_writable(&self, _: &Waker) {}
+
+    fn shutdown(&self, how: How) {
+        lock(&self.0).push(how);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+/// Two handshakes and two plain requests at once.
+struct Rig {
+    admission: Arc<Admission>,
+    next_id: u64,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let limits = Limits {
+            max_handshakes: 2,
+            max_http_requests: 2,
+            ..Limits::default()
+        };
+        Rig {
+            admission: Admission::new(&limits),
+            next_id: 0,
+        }
+    }
+
+    fn seat(&mut self, stage: Stage) -> (Seat, Arc<Noted>) {
+        self.next_id += 1;
+        let noted = Arc::new(Noted::default());
+        let transport: Arc<dyn Transport> = noted.clone();
+        let seat = self.admission.admit(self.next_id, &transport);
+        assert!(seat.enter(stage));
+        (seat, noted)
+    }
+
+    /// One for which the hook runs.
+    fn deciding(&mut self) -> Seat {
+        let (seat, _) = self.seat(Stage::Reading);
+        seat.wait_for_turn(Instant::now()).expect("there is room");
+        seat
+    }
+}
+
+fn later() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+#[test]
+fn the_oldest_that_gives_way_does_so_as_its_stage_says() {
+    for (stage, end) in [
+        (Stage::Reading, How::Read),
+        (Stage::Answering, How::Both),
+        (Stage::Parting, How::Read),
+    ] {
+        let mut rig = Rig::new();
+        let (_kept, kept) = rig.seat(Stage::Deciding);
+        let (first, first_end) = rig.seat(stage);
+        let (_second, second) = rig.seat(Stage::Reading);
+        let (_newer, newer) = rig.seat(Stage::Reading);
+        assert!(first.has_given_way() && !first.enter(Stage::Deciding));
+        assert_eq!(first_end.ends(), [end]);
+        for other in [kept, second, newer] {
+            assert!(other.ends().is_empty());
+        }
+    }
+}
+
+#[test]
+fn who_only_parts_gives_way_before_who_is_served_yet() {
+    let mut rig = Rig::new();
+    let (reading, _) = rig.seat(Stage::Reading);
+    let (parting, _) = rig.seat(Stage::Parting);
+    let _newer = rig.seat(Stage::Reading);
+    assert!(parting.has_given_way() && !reading.has_given_way());
+}
+
+#[test]
+fn m10_while_the_hook_runs_for_all_it_may_others_wait_and_the_newest_is_refused() {
+    let mut rig = Rig::new();
+    let deciding = [rig.deciding(), rig.deciding()];
+    thread::scope(|scope| {
+        for count in 1..=2 * LINE {
+            let (seat, _) = rig.seat(Stage::Reading);
+            scope.spawn(move || seat.wait_for_turn(later()).unwrap());
+            while rig.admission.count(Stage::Waiting) < count {
+                thread::yield_now();
+            }
+        }
+        let (newest, _) = rig.seat(Stage::Reading);
+        let refused = newest.wait_for_turn(later());
+        assert!(matches!(refused, Err(Refusal::HandshakesFull)));
+        // It has its answer, and is the first to go.
+        let _two = [rig.seat(Stage::Reading), rig.seat(Stage::Reading)];
+        assert!(newest.has_given_way());
+        drop(deciding);
+    });
+    assert_eq!(rig.admission.count(Stage::Waiting), 0);
+}
+
+#[test]
+fn m10_the_hook_is_asked_for_those_first_that_came_first() {
+    let mut rig = Rig::new();
+    let deciding = [rig.deciding(), rig.deciding()];
+    let (first, _) = rig.seat(Stage::Waiting);
+    let (second, _) = rig.seat(Stage::Waiting);
+    let waiting = || rig.admission.count(Stage::Waiting);
+    assert_eq!(waiting(), 2);
+    // Whatever comes behind the hook gives its place to the next.
+    deciding[1].enter(Stage::Opening);
+    assert_eq!(waiting(), 1);
+    first.wait_for_turn(Instant::now()).unwrap();
+    let full = second.wait_for_turn(Instant::now());
+    assert!(matches!(full, Err(Refusal::HandshakesFull)), "it is late");
+}
+
+#[test]
+fn at_a_shutdown_nobody_waits_in_line_any_more() {
+    let mut rig = Rig::new();
+    let _deciding = [rig.deciding(), rig.deciding()];
+    thread::scope(|scope| {
+        let (seat, _) = rig.seat(Stage::Reading);
+        let waiting = scope.spawn(move || seat.wait_for_turn(later()));
+        while rig.admission.count(Stage::Waiting) == 0 {
+            thread::yield_now();
+        }
+        rig.admission.close();
+        assert!(matches!(
+            waiting.join().unwrap(),
+            Err(Refusal::ShuttingDown)
+        ));
+    });
+    let (late, _) = rig.seat(Stage::Reading);
+    assert!(matches!(
+        late.wait_for_turn(later()),
+        Err(Refusal::ShuttingDown)
+    ));
+}
+
+#[test]
+fn m10_plain_requests_have_places_of_their_own_and_never_give_way() {
+    let mut rig = Rig::new();
+    let (first, first_end) = rig.seat(Stage::Reading);
+    let (second, second_end) = rig.seat(Stage::Reading);
+    for seat in [&first, &second] {
+        seat.serve_plain().unwrap();
+        // Asked again it has its place.
+        seat.serve_plain().unwrap();
+    }
+    let (third, _) = rig.seat(Stage::Reading);
+    assert!(matches!(
+        third.serve_plain(),
+        Err(Refusal::HttpRequestsFull)
+    ));
+    assert_eq!(rig.admission.count(Stage::Plain), 2);
+    let _newer = [rig.seat(Stage::Reading), rig.seat(Stage::Reading)];
+    assert!(third.has_given_way());
+    assert!(matches!(third.serve_plain(), Err(Refusal::Evicted)));
+    assert!(first_end.ends().is_empty() && second_end.ends().is_empty());
+    second.enter(Stage::Parting);
+    assert_eq!(rig.admission.count(Stage::Plain), 1);
+}
+
+#[test]
+fn a_seat_is_held_until_it_is_dropped() {
+    let mut rig = Rig::new();
+    let seats: Vec<_> = (0..5).map(|_| rig.seat(Stage::Reading)).collect();
+    assert_eq!(rig.admission.held(), 5, "three of them are leaving");
+    assert_eq!(rig.admission.transports(|_| true).len(), 2);
+    drop(seats);
+    assert_eq!(rig.admission.held(), 0);
+    assert!(rig.admission.transports(|_| true).is_empty());
+}
