@@ -69,11 +69,9 @@ mod websocket;
 
 #[cfg(feature = "client")]
 pub use client::{
-    Client, ClientError, ClientEvent, DisconnectCause, ProxyError, Reconnecting,
+    Client, ClientError, ClientEvent, ClientRequest, DisconnectCause, ProxyError, Reconnecting,
     ReconnectingWriter, connect,
 };
-#[cfg(all(feature = "client", feature = "tls"))]
-pub use client::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
 #[cfg(feature = "deflate")]
 pub use compression::Compression;
 pub use connection::{Connection, ReadyState};
@@ -83,7 +81,7 @@ pub use group::Group;
 pub use handler::{Handler, Listeners, RunError};
 pub use handshake::{Accept, secret_matches};
 #[cfg(feature = "client")]
-pub use handshake::{ClientRequest, InvalidAnswer, InvalidUrl, Proxy};
+pub use handshake::{InvalidAnswer, InvalidUrl, Proxy};
 pub use http::{InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version};
 pub use limits::{InvalidLimit, Limits};
 pub use message::{Message, Prepared};
@@ -96,6 +94,8 @@ pub use server::{
     ShutdownReport, serve,
 };
 pub use stats::Stats;
+#[cfg(all(feature = "client", feature = "tls"))]
+pub use tls::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsBuilder, TlsError, TlsStream, TlsVersion};
 pub use transport::{How, LingeringStream, Transport, Waker};

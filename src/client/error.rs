@@ -10,6 +10,7 @@ use crate::http::Refusal;
 use crate::http::refusal::excerpt;
 use crate::http::response::reason_phrase;
 use crate::limits::InvalidLimit;
+use crate::tls::{TlsError, TlsHandshakeError};
 
 /// Why a server gave no WebSocket; see [`connect`](crate::connect) and
 /// [`WebSocket::client`](crate::WebSocket::client).
@@ -26,11 +27,9 @@ pub enum ClientError {
     /// The URL is `wss`, and wshub was built without TLS. Remedy: the feature `tls`.
     TlsFeature,
     /// This machine is not set up for TLS: it has no authorities to trust. Feature `tls`.
-    #[cfg(feature = "tls")]
-    TlsSetup(crate::TlsError),
+    TlsSetup(TlsError),
     /// The TLS handshake failed. Feature `tls`.
-    #[cfg(feature = "tls")]
-    Tls(super::TlsHandshakeError),
+    Tls(TlsHandshakeError),
     /// No address was found for the host of the URL, or of the proxy. After
     /// [`TimedOut`](io::ErrorKind::TimedOut) the resolver has not answered in
     /// [time](crate::ClientRequest::with_lookup_timeout). Remedy: check the name, and this machine's
@@ -152,9 +151,7 @@ impl fmt::Display for ClientError {
                 "wss:// needs TLS, and wshub was built without it; turn its feature `tls` on, or \
                  use ws://",
             ),
-            #[cfg(feature = "tls")]
             ClientError::TlsSetup(error) => error.fmt(f),
-            #[cfg(feature = "tls")]
             ClientError::Tls(error) => error.fmt(f),
             ClientError::Lookup { host, error } => {
                 let host = excerpt(host.as_bytes());
@@ -247,9 +244,7 @@ impl std::error::Error for ClientError {
             ClientError::Url(error) => Some(error),
             ClientError::Limits(error) => Some(error),
             ClientError::Request(refusal) => Some(refusal),
-            #[cfg(feature = "tls")]
             ClientError::TlsSetup(error) => Some(error),
-            #[cfg(feature = "tls")]
             ClientError::Tls(error) => Some(error),
             ClientError::Random(error)
             | ClientError::Io(error)

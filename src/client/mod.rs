@@ -4,28 +4,27 @@ mod dial;
 mod error;
 mod exchange;
 mod lookup;
+mod opening;
 mod reconnect;
-#[cfg(feature = "tls")]
-mod tls;
+mod request;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
-use crate::handshake::{ClientRequest, Proxy};
+use crate::handshake::{InvalidAnswer, Proxy};
 use crate::http::Request;
 use crate::message::Message;
 use crate::protocol::close::CloseCode;
+use crate::tls::{self, ClientTls};
 use crate::transport::{TcpTransport, Transport};
-use crate::websocket::{self, WebSocketReader, WebSocketWriter};
+use crate::websocket::{WebSocketReader, WebSocketWriter};
 
 pub use error::{ClientError, ProxyError};
-use exchange::Until;
-pub(crate) use exchange::{body, exchange};
+use exchange::{Until, body, exchange};
 pub use reconnect::{ClientEvent, DisconnectCause, Reconnecting, ReconnectingWriter};
-#[cfg(feature = "tls")]
-pub use tls::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
+pub use request::ClientRequest;
 
 /// Opens a WebSocket as a client. `request` is a URL, or a [`ClientRequest`] with headers,
 /// subprotocols, a [`Proxy`], deadlines and limits.
@@ -86,20 +85,23 @@ pub struct Client {
 
 impl Client {
     fn open(request: &ClientRequest) -> Result<Client, ClientError> {
-        request.limits().check()?;
-        #[cfg(not(feature = "tls"))]
-        if request.is_secure() {
-            return Err(ClientError::TlsFeature);
-        }
+        request.limits.check()?;
+        let tls = match request.is_secure() {
+            true => Some(request.tls.as_ref().ok_or(ClientError::TlsFeature)?),
+            false => None,
+        };
         let stream = stream(request)?;
         let peer_addr = stream.peer_addr();
-        let transport = secure(stream, request)?;
-        let deadline = Instant::now() + request.limits().handshake_timeout;
+        let transport: Box<dyn Transport> = match tls {
+            Some(tls) => secure(stream, tls, request)?,
+            None => Box::new(stream),
+        };
+        let deadline = Instant::now() + request.limits.handshake_timeout;
         let mut until = Until {
             transport: &*transport,
             deadline,
         };
-        let opened = websocket::open(&mut until, request, deadline)?;
+        let opened = opening::open(&mut until, request, deadline)?;
         let (reader, writer) = opened.split(transport);
         Ok(Client {
             reader,
@@ -206,36 +208,32 @@ impl Client {
     }
 }
 
-#[cfg(feature = "tls")]
+/// The TLS handshake over a stream that leads to the server.
 fn secure(
     stream: TcpTransport,
+    tls: &ClientTls,
     request: &ClientRequest,
 ) -> Result<Box<dyn Transport>, ClientError> {
-    match request.is_secure() {
-        true => tls::secure(stream, request),
-        false => Ok(Box::new(stream)),
-    }
-}
-
-#[cfg(not(feature = "tls"))]
-fn secure(stream: TcpTransport, _: &ClientRequest) -> Result<Box<dyn Transport>, ClientError> {
-    Ok(Box::new(stream))
+    let config = tls.config().map_err(ClientError::TlsSetup)?;
+    let deadline = Instant::now() + request.tls_timeout;
+    let host = request.opening.server_name();
+    tls::connect(stream, config, host, deadline).map_err(ClientError::Tls)
 }
 
 /// A stream that leads to the server.
 fn stream(request: &ClientRequest) -> Result<TcpTransport, ClientError> {
-    let (host, port) = match request.proxy() {
+    let (host, port) = match &request.proxy {
         Some(proxy) => (proxy.host(), proxy.port()),
         None => (request.host(), request.port()),
     };
-    let found = lookup::addresses(host, port, Instant::now() + request.lookup_timeout());
+    let found = lookup::addresses(host, port, Instant::now() + request.lookup_timeout);
     let addresses = found.map_err(|error| ClientError::Lookup {
         host: host.to_owned(),
         error,
     })?;
-    let deadline = Instant::now() + request.connect_timeout();
+    let deadline = Instant::now() + request.connect_timeout;
     let stream = dial::dial(&addresses, deadline).map_err(ClientError::Connect)?;
-    if let Some(proxy) = request.proxy() {
+    if let Some(proxy) = &request.proxy {
         tunnel(&stream, proxy, request, deadline)?;
     }
     Ok(stream)
@@ -248,12 +246,12 @@ fn tunnel(
     request: &ClientRequest,
     deadline: Instant,
 ) -> Result<(), ProxyError> {
-    let head = proxy.encode(&request.authority());
+    let head = proxy.encode(&request.opening.authority());
     let mut until = Until {
         transport: stream,
         deadline,
     };
-    let (answer, buffer) = exchange(&mut until, &head, request.limits().head(), deadline)
+    let (answer, buffer) = exchange(&mut until, &head, request.limits.head(), deadline)
         .map_err(|none| none.of_proxy())?;
     if !matches!(answer.status, 200..300) {
         return Err(ProxyError::Status {
@@ -264,10 +262,8 @@ fn tunnel(
     match buffer.is_empty() {
         true => Ok(()),
         // The server speaks when it was asked, and it was not.
-        false => Err(ProxyError::Answer(
-            crate::handshake::InvalidAnswer::Malformed(
-                "bytes follow before anything was sent through the tunnel",
-            ),
-        )),
+        false => Err(ProxyError::Answer(InvalidAnswer::Malformed(
+            "bytes follow before anything was sent through the tunnel",
+        ))),
     }
 }

@@ -4,10 +4,9 @@ use std::iter::FusedIterator;
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
-use super::{Client, ClientError};
+use super::{Client, ClientError, ClientRequest};
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
-use crate::handshake::ClientRequest;
 use crate::limits::YEAR;
 use crate::lock::{LINK, Mutex, lock};
 use crate::message::Message;

@@ -1,17 +1,17 @@
 //! The opening handshake (RFC 6455 4), sans-I/O: bytes in, bytes out.
 //!
 //! A server asks `negotiate` whether it may answer a request with a 101, the `accept` hook too, and writes what
-//! `accept` hands it. A client writes what `client` hands it and has `answer` scan, parse and check what comes back.
+//! `accept` hands it. A client writes what `request` hands it and has `answer` scan, parse and check what comes back.
 
 pub(crate) mod accept;
 pub(crate) mod answer;
-#[cfg(feature = "client")]
-pub(crate) mod client;
 pub(crate) mod negotiate;
 mod origin;
 pub(crate) mod pattern;
 #[cfg(feature = "client")]
 mod proxy;
+#[cfg(feature = "client")]
+pub(crate) mod request;
 pub(crate) mod rules;
 mod secret;
 pub(crate) mod subprotocol;
@@ -23,8 +23,6 @@ mod url;
 pub use accept::Accept;
 #[cfg(feature = "client")]
 pub use answer::InvalidAnswer;
-#[cfg(feature = "client")]
-pub use client::ClientRequest;
 #[cfg(feature = "client")]
 pub use proxy::Proxy;
 pub use secret::secret_matches;

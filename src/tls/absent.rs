@@ -8,6 +8,9 @@ use crate::http::refusal::Refused;
 use crate::patience::Patience;
 use crate::transport::Transport;
 
+#[cfg(feature = "client")]
+pub(crate) use client::{ClientTls, TlsError, TlsHandshakeError, connect};
+
 #[derive(Clone)]
 pub(crate) enum Tls {}
 
@@ -24,4 +27,58 @@ impl Tls {
     pub fn memory_per_connection(&self) -> usize {
         match *self {}
     }
+}
+
+#[cfg(feature = "client")]
+mod client {
+    use std::convert::Infallible;
+    use std::error::Error;
+    use std::fmt;
+    use std::time::Instant;
+
+    use crate::transport::{TcpTransport, Transport};
+
+    #[derive(Clone)]
+    pub(crate) enum ClientTls {}
+
+    impl ClientTls {
+        pub const DEFAULT: Option<ClientTls> = None;
+
+        pub fn config(&self) -> Result<Config, TlsError> {
+            match *self {}
+        }
+    }
+
+    pub(crate) struct Config(Infallible);
+
+    pub(crate) fn connect(
+        _: TcpTransport,
+        config: Config,
+        _: &str,
+        _: Instant,
+    ) -> Result<Box<dyn Transport>, TlsHandshakeError> {
+        match config.0 {}
+    }
+
+    #[derive(Debug)]
+    pub enum TlsError {}
+
+    impl fmt::Display for TlsError {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match *self {}
+        }
+    }
+
+    impl Error for TlsError {}
+
+    #[derive(Debug)]
+    pub enum TlsHandshakeError {}
+
+    impl fmt::Display for TlsHandshakeError {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match *self {}
+        }
+    }
+
+    impl Error for TlsHandshakeError {}
 }

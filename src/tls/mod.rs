@@ -3,22 +3,30 @@
 
 #[cfg(not(feature = "tls"))]
 mod absent;
+#[cfg(all(feature = "client", feature = "tls"))]
+mod client;
 #[cfg(feature = "tls")]
 mod error;
 #[cfg(feature = "tls")]
 mod handshake;
 #[cfg(feature = "tls")]
-pub(crate) mod pem;
+mod pem;
 mod secured;
 #[cfg(feature = "tls")]
 mod server;
 #[cfg(feature = "tls")]
 mod stream;
 #[cfg(feature = "tls")]
-pub(crate) mod transport;
+mod transport;
 
 #[cfg(not(feature = "tls"))]
 pub(crate) use absent::Tls;
+#[cfg(all(feature = "client", not(feature = "tls")))]
+pub(crate) use absent::{ClientTls, TlsError, TlsHandshakeError, connect};
+#[cfg(all(feature = "client", feature = "tls"))]
+pub(crate) use client::connect;
+#[cfg(all(feature = "client", feature = "tls"))]
+pub use client::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
 #[cfg(feature = "tls")]
 pub use error::TlsError;
 pub(crate) use secured::{Secured, dismiss, secure};

@@ -2,8 +2,6 @@
 
 mod accept;
 #[cfg(feature = "client")]
-mod client;
-#[cfg(feature = "client")]
 mod keys;
 mod outgoing;
 mod shared;
@@ -34,8 +32,10 @@ pub(crate) use accept::accept;
 #[cfg(feature = "client")]
 pub(crate) use accept::{fill, write_all};
 #[cfg(feature = "client")]
-pub(crate) use client::open;
+use keys::Keys;
 use outgoing::{Masking, Outgoing, Refused};
+#[cfg(feature = "client")]
+pub(crate) use split::split;
 pub use split::{WebSocketReader, WebSocketWriter};
 
 /// What a client reads away at most while it waits for the server to close the stream.
@@ -437,7 +437,7 @@ impl<S: Transport> WebSocket<S> {
 }
 
 impl<S> WebSocket<S> {
-    pub(crate) fn new(
+    fn new(
         stream: S,
         role: Role,
         masking: Masking,
@@ -462,6 +462,25 @@ impl<S> WebSocket<S> {
             last: None,
             ended: None,
         }
+    }
+
+    /// In the role of the client.
+    #[cfg(feature = "client")]
+    pub(crate) fn as_client(
+        stream: S,
+        limits: Limits,
+        buffer: ReadBuffer,
+        opening: Opening,
+    ) -> Self {
+        let keys = Box::new(Keys::new(keys::from_system));
+        WebSocket::new(
+            stream,
+            Role::Client,
+            Masking::Keys(keys),
+            limits,
+            buffer,
+            opening,
+        )
     }
 
     /// The request that opened the connection: the client's, or in the role of the client our own.
@@ -528,9 +547,9 @@ enum Last {
 
 /// What came of an opening handshake.
 pub(crate) struct Opening {
-    request: Request,
-    protocol: Option<String>,
-    extension: Option<Agreed>,
+    pub request: Request,
+    pub protocol: Option<String>,
+    pub extension: Option<Agreed>,
 }
 
 /// The stream can do nothing now, and may later.

@@ -24,7 +24,7 @@ use crate::transport::{self, How, LINGER, Transport};
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) fn split<S>(
+pub(crate) fn split<S>(
     ws: WebSocket<S>,
     boxed: impl FnOnce(S) -> Box<dyn Transport>,
 ) -> (WebSocketReader, WebSocketWriter) {

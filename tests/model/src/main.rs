@@ -61,8 +61,6 @@ pub use event::{CloseEvent, Event};
 pub use group::Group;
 pub use handler::{Handler, Listeners, RunError};
 pub use handshake::{Accept, secret_matches};
-#[cfg(feature = "client")]
-pub use handshake::{ClientRequest, InvalidAnswer, InvalidUrl};
 pub use http::{InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version};
 pub use limits::Limits;
 pub use message::{Message, Prepared};
@@ -75,8 +73,6 @@ pub use server::{
 };
 pub use stats::Stats;
 pub use transport::{How, Source, Transport, Waker};
-#[cfg(feature = "client")]
-pub use websocket::ClientError;
 pub use websocket::{WebSocket, WebSocketReader, WebSocketWriter};
 
 fn main() -> std::process::ExitCode {

@@ -5,7 +5,6 @@ mod copy;
 mod compression;
 mod handshake;
 mod http;
-mod limits;
 mod lock;
 mod message;
 mod protocol;
@@ -14,14 +13,6 @@ mod seeded;
 
 pub use handshake::*;
 pub use http::*;
-pub use limits::Limits;
 pub use message::*;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
-
-/// What `ClientRequest` carries for others.
-#[cfg(feature = "tls")]
-mod client {
-    #[derive(Clone)]
-    pub struct ClientTls;
-}

@@ -1,4 +1,4 @@
-//! The client's role: the opening handshake over a stream that leads to a server (RFC 6455 4.1).
+//! The client's opening handshake over a stream that leads to a server (RFC 6455 4.1).
 
 use std::io::{Read, Write};
 use std::time::Instant;
@@ -6,18 +6,15 @@ use std::time::Instant;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Opening;
-use super::WebSocket;
-use super::keys::{self, Keys};
-use super::outgoing::Masking;
-use super::split::{self, WebSocketReader, WebSocketWriter};
-use crate::client::{ClientError, body, exchange};
-use crate::handshake::{ClientRequest, InvalidAnswer, negotiate};
+use super::error::ClientError;
+use super::exchange::{body, exchange};
+use super::request::ClientRequest;
+use crate::handshake::{InvalidAnswer, negotiate};
 use crate::http::Request;
 use crate::limits::Limits;
-use crate::protocol::Role;
 use crate::read_buffer::ReadBuffer;
 use crate::transport::Transport;
+use crate::websocket::{Opening, WebSocket, WebSocketReader, WebSocketWriter, split};
 
 impl<S: Read + Write> WebSocket<S> {
     /// Opens a WebSocket as a client, over a stream that leads to the server: a connected
@@ -53,8 +50,8 @@ impl<S: Read + Write> WebSocket<S> {
         R: TryInto<ClientRequest, Error: Into<ClientError>>,
     {
         let request: ClientRequest = request.try_into().map_err(Into::into)?;
-        request.limits().check()?;
-        let deadline = Instant::now() + request.limits().handshake_timeout;
+        request.limits.check()?;
+        let deadline = Instant::now() + request.limits.handshake_timeout;
         let opened = open(&mut stream, &request, deadline)?;
         Ok(opened.websocket(stream))
     }
@@ -75,9 +72,9 @@ pub(crate) fn open(
     deadline: Instant,
 ) -> Result<Opened, ClientError> {
     let key = new_key()?;
-    let head = request.encode(&key);
+    let head = request.opening.encode(&key);
     let sent = Request::parse(&head).map_err(ClientError::Request)?;
-    let (answer, buffer) = exchange(stream, &head, request.limits().head(), deadline)
+    let (answer, buffer) = exchange(stream, &head, request.limits.head(), deadline)
         .map_err(|none| none.of_server())?;
     if answer.status != 101 {
         let location = answer.header("location");
@@ -88,10 +85,11 @@ pub(crate) fn open(
         });
     }
     let accept_key = negotiate::accept_key(key.as_bytes()).ok_or(InvalidAnswer::Accept)?;
-    let (protocol, extension) =
-        answer.check(&accept_key, request.subprotocols(), request.compression())?;
+    let asked = &request.opening;
+    let compression = asked.compression.as_ref();
+    let (protocol, extension) = answer.check(&accept_key, asked.subprotocols(), compression)?;
     Ok(Opened {
-        limits: request.limits().clone(),
+        limits: request.limits.clone(),
         buffer,
         opening: Opening {
             request: sent,
@@ -103,25 +101,18 @@ pub(crate) fn open(
 
 impl Opened {
     fn websocket<S>(self, stream: S) -> WebSocket<S> {
-        WebSocket::new(
-            stream,
-            Role::Client,
-            Masking::Keys(Box::new(Keys::new(keys::from_system))),
-            self.limits,
-            self.buffer,
-            self.opening,
-        )
+        WebSocket::as_client(stream, self.limits, self.buffer, self.opening)
     }
 
     pub fn split(self, transport: Box<dyn Transport>) -> (WebSocketReader, WebSocketWriter) {
-        split::split(self.websocket(transport), |transport| transport)
+        split(self.websocket(transport), |transport| transport)
     }
 }
 
 /// A fresh Sec-WebSocket-Key: 16 random bytes in base64.
 fn new_key() -> Result<String, ClientError> {
     let mut nonce = [0; 16];
-    keys::from_system(&mut nonce).map_err(ClientError::Random)?;
+    getrandom::fill(&mut nonce).map_err(|error| ClientError::Random(error.into()))?;
     let mut key = [0; 24];
     let encoded = STANDARD.encode_slice(nonce, &mut key);
     debug_assert_eq!(encoded, Ok(key.len()));

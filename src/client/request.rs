@@ -1,17 +1,13 @@
-//! The request with which a client opens a WebSocket: from a URL to the bytes of its head (RFC 6455 3 and 4.1).
+//! What a client asks for, the way to where it asks, and the limits of the connection that comes of it.
 
-use core::fmt;
-use core::time::Duration;
+use std::fmt;
+use std::time::Duration;
 
-use super::proxy::Proxy;
-use super::url::{InvalidUrl, Url};
-#[cfg(feature = "tls")]
-use crate::client::ClientTls;
-use crate::compression::config::Compression;
-use crate::http::refusal::excerpt;
-use crate::http::response::{Headers, InvalidHeader};
-use crate::http::token::is_token;
+use crate::handshake::request::OpeningRequest;
+use crate::handshake::{InvalidUrl, Proxy};
+use crate::http::InvalidHeader;
 use crate::limits::{Limits, YEAR};
+use crate::tls::ClientTls;
 
 /// What a client asks for: a URL, subprotocols, headers; the way there; and the limits of the connection that comes of
 /// it. For [`connect`](crate::connect) and [`Reconnecting`](crate::Reconnecting), or, over a stream of your own, for
@@ -33,18 +29,14 @@ use crate::limits::{Limits, YEAR};
 /// ```
 #[derive(Clone)]
 pub struct ClientRequest {
-    url: Url,
-    subprotocols: Vec<String>,
-    headers: Headers,
-    lookup_timeout: Duration,
-    connect_timeout: Duration,
-    proxy: Option<Proxy>,
-    #[cfg(feature = "tls")]
-    tls_timeout: Duration,
-    #[cfg(feature = "tls")]
-    tls: Option<ClientTls>,
-    compression: Option<Compression>,
-    limits: Limits,
+    pub(crate) opening: OpeningRequest,
+    pub(crate) lookup_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) tls_timeout: Duration,
+    /// `None`: this wshub was built without TLS.
+    pub(crate) tls: Option<ClientTls>,
+    pub(crate) limits: Limits,
 }
 
 impl ClientRequest {
@@ -56,17 +48,12 @@ impl ClientRequest {
     /// [`InvalidUrl`], which says what to write instead.
     pub fn new(url: &str) -> Result<Self, InvalidUrl> {
         Ok(Self {
-            url: Url::parse(url)?,
-            subprotocols: Vec::new(),
-            headers: Headers::default(),
+            opening: OpeningRequest::new(url)?,
             lookup_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             proxy: None,
-            #[cfg(feature = "tls")]
             tls_timeout: Duration::from_secs(10),
-            #[cfg(feature = "tls")]
-            tls: None,
-            compression: None,
+            tls: ClientTls::DEFAULT,
             limits: Limits::default(),
         })
     }
@@ -78,15 +65,7 @@ impl ClientRequest {
     ///
     /// [`InvalidHeader::Subprotocol`] if the name is not a token.
     pub fn with_subprotocol(mut self, name: &str) -> Result<Self, InvalidHeader> {
-        if !is_token(name.as_bytes()) {
-            return Err(InvalidHeader::Subprotocol {
-                name: excerpt(name.as_bytes()),
-            });
-        }
-        // RFC 6455 4.1: all of them are different.
-        if !self.subprotocols.iter().any(|known| known == name) {
-            self.subprotocols.push(name.to_owned());
-        }
+        self.opening.offer_subprotocol(name)?;
         Ok(self)
     }
 
@@ -106,12 +85,7 @@ impl ClientRequest {
     /// # Ok::<(), wshub::InvalidUrl>(())
     /// ```
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
-        if name.eq_ignore_ascii_case("host") {
-            return Err(InvalidHeader::Reserved {
-                name: excerpt(name.as_bytes()),
-            });
-        }
-        self.headers.set(name, value)?;
+        self.opening.set_header(name, value)?;
         Ok(self)
     }
 
@@ -169,8 +143,8 @@ impl ClientRequest {
     /// Offers to compress messages (RFC 7692); the server may decline. Default: no offer.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn with_compression(mut self, compression: Compression) -> Self {
-        self.compression = Some(compression);
+    pub fn with_compression(mut self, compression: crate::Compression) -> Self {
+        self.opening.compression = Some(compression);
         self
     }
 
@@ -188,112 +162,28 @@ impl ClientRequest {
     /// the URL names one (`fe80::1%eth0`).
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.url.host
+        self.opening.host()
     }
 
     /// The port to connect to: the URL's, or the scheme's.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.url.port
+        self.opening.port()
     }
 
     /// Whether the URL is `wss`: the stream has to be encrypted.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.url.secure
-    }
-
-    /// The compression that is offered.
-    pub(crate) fn compression(&self) -> Option<&Compression> {
-        self.compression.as_ref()
-    }
-
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    pub(crate) fn lookup_timeout(&self) -> Duration {
-        self.lookup_timeout
-    }
-
-    pub(crate) fn connect_timeout(&self) -> Duration {
-        self.connect_timeout
-    }
-
-    #[cfg(feature = "tls")]
-    pub(crate) fn tls_timeout(&self) -> Duration {
-        self.tls_timeout
-    }
-
-    #[cfg(feature = "tls")]
-    pub(crate) fn tls(&self) -> Option<&ClientTls> {
-        self.tls.as_ref()
-    }
-
-    pub(crate) fn proxy(&self) -> Option<&Proxy> {
-        self.proxy.as_ref()
-    }
-
-    /// The host with its port, as a proxy is asked for it (RFC 9110 9.3.6).
-    pub(crate) fn authority(&self) -> String {
-        format!("{}:{}", self.url.uri_host, self.url.port)
-    }
-
-    /// The host that a certificate is for. A zone says something on this machine alone (RFC 6874 4).
-    #[cfg(feature = "tls")]
-    pub(crate) fn server_name(&self) -> &str {
-        let host = self.url.uri_host.as_str();
-        host.trim_start_matches('[').trim_end_matches(']')
-    }
-
-    /// The subprotocols that are offered.
-    pub(crate) fn subprotocols(&self) -> &[String] {
-        &self.subprotocols
-    }
-
-    /// The head of the request, with this Sec-WebSocket-Key.
-    pub(crate) fn encode(&self, key: &str) -> Vec<u8> {
-        let mut head = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n",
-            self.url.target,
-            self.host_header(),
-        )
-        .into_bytes();
-        if !self.subprotocols.is_empty() {
-            let offered = self.subprotocols.join(", ");
-            head.extend_from_slice(format!("Sec-WebSocket-Protocol: {offered}\r\n").as_bytes());
-        }
-        if let Some(compression) = &self.compression {
-            let offered = compression.offer();
-            head.extend_from_slice(format!("Sec-WebSocket-Extensions: {offered}\r\n").as_bytes());
-        }
-        self.headers.encode(&mut head);
-        head.extend_from_slice(b"\r\n");
-        head
-    }
-
-    /// RFC 6455 4.1: the host, and its port unless it is the default one.
-    fn host_header(&self) -> String {
-        match self.url.port == Url::default_port(self.url.secure) {
-            true => self.url.uri_host.clone(),
-            false => self.authority(),
-        }
+        self.opening.is_secure()
     }
 }
 
 /// Prints where it leads; never a header's value or the query, which may be secret.
 impl fmt::Debug for ClientRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.url.target.split('?').next().unwrap_or_default();
-        f.debug_struct("ClientRequest")
-            .field("secure", &self.url.secure)
-            .field("host", &self.host_header())
-            .field("path", &path)
-            .field("subprotocols", &self.subprotocols)
-            .field("headers", &self.headers)
-            .field("proxy", &self.proxy)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("ClientRequest");
+        self.opening.show(&mut shown);
+        shown.field("proxy", &self.proxy).finish_non_exhaustive()
     }
 }
 

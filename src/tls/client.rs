@@ -11,16 +11,14 @@ use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
-use super::ClientError;
-use crate::handshake::ClientRequest;
+use super::error::TlsError;
+use super::pem::{Pair, Pem, roots};
+use super::transport::{TlsFailure, TlsTransport};
 use crate::http::refusal::excerpt;
-use crate::tls::TlsError;
-use crate::tls::pem::{Pair, Pem, roots};
-use crate::tls::transport::{TlsFailure, TlsTransport};
 use crate::transport::{self, LINGER, TcpTransport, Transport};
 
 /// Whom a client trusts with `wss://`, and the certificate it shows: for
-/// [`ClientRequest::with_tls`]. Features `client` and `tls`. Cheap to clone.
+/// [`ClientRequest::with_tls`](crate::ClientRequest::with_tls). Features `client` and `tls`. Cheap to clone.
 ///
 /// Without one a client trusts the authorities of the system, read anew for each connection, and
 /// shows nothing. TLS 1.2 and 1.3 are spoken. There is no way to trust everybody: for a server of
@@ -35,12 +33,23 @@ use crate::transport::{self, LINGER, TcpTransport, Transport};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct ClientTls(Arc<ClientConfig>);
+pub struct ClientTls(Option<Arc<ClientConfig>>);
 
 impl ClientTls {
+    /// Of a request that says nothing else: the system's authorities, read for each connection.
+    pub(crate) const DEFAULT: Option<ClientTls> = Some(ClientTls(None));
+
     /// Authorities of your own, a client certificate.
     pub fn builder() -> ClientTlsBuilder {
         ClientTlsBuilder::default()
+    }
+
+    /// What one connection needs.
+    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        match &self.0 {
+            Some(config) => Ok(config.clone()),
+            None => ClientTls::builder().config(),
+        }
     }
 }
 
@@ -94,6 +103,10 @@ impl ClientTlsBuilder {
     /// # Errors
     /// [`TlsError`], which names the file; [`TlsError::NoRoots`] where the system has no authorities.
     pub fn build(self) -> Result<ClientTls, TlsError> {
+        Ok(ClientTls(Some(self.config()?)))
+    }
+
+    fn config(self) -> Result<Arc<ClientConfig>, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = match self.cas.is_empty() {
             true => system_roots()?,
@@ -114,7 +127,7 @@ impl ClientTlsBuilder {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // Each connection verifies anew: a certificate that has expired since is noticed.
         config.resumption = Resumption::disabled();
-        Ok(ClientTls(Arc::new(config)))
+        Ok(Arc::new(config))
     }
 }
 
@@ -144,30 +157,22 @@ fn system_roots() -> Result<RootCertStore, TlsError> {
     }
 }
 
-/// The TLS handshake over a stream that leads to the server.
-pub(super) fn secure(
+/// The TLS handshake over a stream that leads to this host.
+pub(crate) fn connect(
     stream: TcpTransport,
-    request: &ClientRequest,
-) -> Result<Box<dyn Transport>, ClientError> {
-    let ClientTls(config) = match request.tls() {
-        Some(tls) => tls.clone(),
-        None => ClientTls::builder()
-            .build()
-            .map_err(ClientError::TlsSetup)?,
-    };
-    let deadline = Instant::now() + request.tls_timeout();
+    config: Arc<ClientConfig>,
+    host: &str,
+    deadline: Instant,
+) -> Result<Box<dyn Transport>, TlsHandshakeError> {
     let stream: Arc<dyn Transport> = Arc::new(stream);
-    match handshake(stream.clone(), config, request.server_name(), deadline) {
+    match handshake(stream.clone(), config, host, deadline) {
         Ok(transport) => Ok(Box::new(transport)),
-        Err(error) => {
-            if matches!(error, TlsFailure::Tls(_)) {
+        Err(failure) => {
+            if matches!(failure, TlsFailure::Tls(_)) {
                 // So that the alert that tells the server why it is left arrives.
                 transport::linger(&*stream, deadline.min(Instant::now() + LINGER));
             }
-            Err(ClientError::Tls(TlsHandshakeError::new(
-                error,
-                request.server_name(),
-            )))
+            Err(TlsHandshakeError::new(failure, host))
         }
     }
 }
@@ -215,7 +220,7 @@ pub enum TlsHandshakeError {
     /// The handshake failed otherwise, or the server ended it: it may want a client certificate
     /// ([`ClientTlsBuilder::pem_files`]).
     Failed(String),
-    /// The server did not answer within the [TLS timeout](ClientRequest::with_tls_timeout).
+    /// The server did not answer within the [TLS timeout](crate::ClientRequest::with_tls_timeout).
     Timeout,
     /// The server closed the stream before the handshake was complete.
     Left,
