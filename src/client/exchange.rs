@@ -24,7 +24,7 @@ pub(crate) fn exchange(
     limits: HeadLimits,
     deadline: Instant,
 ) -> Result<(Answer, ReadBuffer), NoAnswer> {
-    write_all(stream, request, deadline)?;
+    write_all(stream, request, Patience::until(deadline))?;
     let mut buffer = ReadBuffer::default();
     let mut answer = read_answer(stream, &mut buffer, limits, deadline)?;
     for _ in 0..MAX_INTERIM {

@@ -256,7 +256,8 @@ pub struct ReconnectingWriter {
 
 impl ReconnectingWriter {
     /// Sends a message, if there is a connection, and waits until the system has taken it, at most
-    /// [`write_timeout`](crate::Limits::write_timeout). Never waits for a connection.
+    /// [`write_timeout`](crate::Limits::write_timeout), and longer while the server reads faster than
+    /// [`min_rate`](crate::Limits::min_rate). Never waits for a connection.
     ///
     /// # Errors
     /// The message is given back: [`SendErrorKind::Closed`] while there is no connection, and as

@@ -12,6 +12,7 @@ use crate::handshake::rules::Rules;
 use crate::http::head::asks_for_head;
 use crate::http::{Refusal, Request};
 use crate::limits::Limits;
+use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::read_buffer::ReadBuffer;
 use crate::server::hooks::Hooks;
@@ -31,7 +32,7 @@ pub(crate) fn accept<S: Read + Write>(
         Ok(request) => request,
         Err(HandshakeError::Refused(refusal)) => {
             let head_only = asks_for_head(buffer.filled());
-            return Err(refuse(stream, refusal, head_only, deadline));
+            return Err(refuse(stream, refusal, head_only, limits));
         }
         Err(error) => return Err(error),
     };
@@ -39,10 +40,10 @@ pub(crate) fn accept<S: Read + Write>(
         Ok(upgrade) => upgrade,
         Err(refusal) => {
             let head_only = request.method() == "HEAD";
-            return Err(refuse(stream, refusal, head_only, deadline));
+            return Err(refuse(stream, refusal, head_only, limits));
         }
     };
-    write_all(&mut stream, &upgrade.answer, deadline)?;
+    write_all(&mut stream, &upgrade.answer, Patience::until(deadline))?;
     Ok(WebSocket::new(
         stream,
         Role::Server,
@@ -101,13 +102,12 @@ fn refuse(
     mut stream: impl Write,
     refusal: Refusal,
     head_only: bool,
-    deadline: Instant,
+    limits: &Limits,
 ) -> HandshakeError {
-    let _ = write_all(
-        &mut stream,
-        &refusal.encode(head_only, clock::date()),
-        deadline,
-    );
+    let answer = refusal.encode(head_only, clock::date());
+    // The hook chose how long it is.
+    let patience = Patience::paced(Instant::now(), limits.writing());
+    let _ = write_all(&mut stream, &answer, patience);
     refusal.into()
 }
 
@@ -128,20 +128,23 @@ pub(crate) fn fill(
     }
 }
 
-/// Writes all of the handshake's bytes, unless its time passes.
+/// Writes all of the handshake's bytes, as patiently as is said. That is looked at between writes.
 pub(crate) fn write_all(
     stream: &mut impl Write,
     mut bytes: &[u8],
-    deadline: Instant,
+    mut patience: Patience,
 ) -> io::Result<()> {
     while !bytes.is_empty() {
         match stream.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Ok(written) => {
+                bytes = bytes.get(written..).unwrap_or_default();
+                patience.progressed(written);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        if Instant::now() > deadline && !bytes.is_empty() {
+        if Instant::now() > patience.deadline() && !bytes.is_empty() {
             return Err(io::ErrorKind::TimedOut.into());
         }
     }

@@ -176,6 +176,28 @@ fn m09_a_refusal_of_a_hook_is_read_to_its_end_slowly() {
 }
 
 #[test]
+fn m09_a_refusal_over_a_stream_of_ones_own_is_read_to_its_end_slowly() {
+    let text = "x".repeat(LEN);
+    let reject = Reject::forbidden().with_body(text.clone());
+    let limits = Limits {
+        handshake_timeout: SHORT,
+        ..limits(STEADY)
+    };
+    let builder = Server::builder().limits(limits);
+    let builder = builder.accept(move |_| Err(reject.clone()));
+    let (ours, mut theirs) = duplex();
+    theirs.set_timeout(Some(PATIENCE));
+    let opening = upgrade("localhost", "/", "");
+    theirs.write_all(opening.as_bytes()).unwrap();
+    let serving = thread::spawn(move || builder.websocket(ours).is_err());
+    read_head(&mut theirs).unwrap();
+    let begun = Instant::now();
+    assert!(sip(&mut theirs, LEN) == text.as_bytes());
+    assert_took_longer(begun);
+    assert!(serving.join().unwrap());
+}
+
+#[test]
 fn m09_a_message_of_the_application_is_read_to_its_end_slowly() {
     over_both(|attach| {
         let app = answers_at_length(limits(STEADY));
