@@ -44,7 +44,6 @@ impl Patience {
     }
 
     /// Absolute, also across a standstill.
-    #[cfg(any(feature = "client", test))]
     pub fn until(deadline: Instant) -> Self {
         Patience {
             deadline,

@@ -365,6 +365,7 @@ impl Hub {
         registry.connections.remove(&connection.id());
         registry.snapshot = None;
         drop(registry);
+        self.inbox.leave_line(connection);
         connection.outbox().leave_run(&self.collector);
         self.someone_left();
     }

@@ -176,6 +176,8 @@ pub(crate) struct Account {
     /// The application wants nothing more of the connection but its end.
     dismissed: AtomicBool,
     waiting: AtomicBool,
+    /// It stands in line for common bytes, or was called out of it and has not looked.
+    in_line: AtomicBool,
     /// The connection holds no thread: it does not wait at the gate, but is led.
     parked: AtomicBool,
     gate: Mutex<(), GATE>,
@@ -309,19 +311,24 @@ impl Inbox {
         let account = connection.account();
         let may_read =
             || account.is_dismissed() || self.discarding.load(SeqCst) || self.room(account).is_ok();
-        if may_read() {
-            return true;
+        if !may_read() {
+            account.waiting.store(true, SeqCst);
+            if matches!(self.room(account), Err(Short::Common)) {
+                // fault: who is led does not stand in line
+                self.stand_in_line(connection);
+            }
+            // Room that was made before it said that it waits would resume nobody.
+            // fault: no second look for who is led
+            if !may_read() {
+                return false;
+            }
         }
-        account.waiting.store(true, SeqCst);
-        if matches!(self.room(account), Err(Short::Common)) {
-            self.stand_in_line(connection);
-        }
-        // Room that was made before it said that it waits would resume nobody.
-        let found = may_read();
-        if found {
+        if account.is_waiting() {
             account.waiting.store(false, SeqCst);
         }
-        found
+        // fault: who is led keeps what it was woken for
+        self.leave_line(connection);
+        true
     }
 
     /// For a connection without a thread: true if the application is done with its messages. If not, it is resumed
@@ -335,6 +342,7 @@ impl Inbox {
             return true;
         }
         account.waiting.store(true, SeqCst);
+        // fault: no second look for who is taken
         taken()
     }
 
@@ -475,17 +483,26 @@ impl Inbox {
         };
         account.waiting.store(false, SeqCst);
         drop(gate);
-        // Our place in line must not swallow the wake-up of another; and there may be room for
-        // the next, too.
-        lock(&self.short).retain(|waiting| waiting != connection);
-        self.wake_next();
+        self.leave_line(connection);
         outcome
     }
 
     fn stand_in_line(&self, connection: &Connection) {
         let mut short = lock(&self.short);
+        connection.account().in_line.store(true, SeqCst);
         if !short.contains(connection) {
             short.push_back(connection.clone());
+        }
+    }
+
+    /// The connection waits for no common bytes any more, or has ended. Its place in line must not swallow the wake-up of
+    /// another; and where it was woken, there may be room for the next, too.
+    pub fn leave_line(&self, connection: &Connection) {
+        let account = connection.account();
+        if account.in_line.load(SeqCst) {
+            account.in_line.store(false, SeqCst);
+            lock(&self.short).retain(|waiting| waiting != connection);
+            self.wake_next();
         }
     }
 
@@ -533,6 +550,7 @@ impl Inbox {
             account.wake();
         } else if let Some(token) = connection.outbox().token() {
             if account.waiting.swap(false, SeqCst) {
+                // fault: credit comes back and nobody is resumed
                 self.mailbox.put(|mail| mail.resumed.push(token));
             }
         }

@@ -1,6 +1,9 @@
 //! The reader's credit: who waits for the application is woken, whatever the order.
 
+use std::check::choose;
 use std::clock;
+use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -8,18 +11,23 @@ use std::time::{Duration, Instant};
 use crate::connection::Connection;
 use crate::http::Request;
 use crate::limits::Limits;
-use crate::poller::Mailbox;
+use crate::poller::{Mailbox, Poller, Token};
 use crate::server::inbox::{Batch, Inbox, Item, Messages};
+use crate::server::leader::Mail;
 use crate::testing;
 
 fn inbox(total: usize, per_connection: usize) -> Arc<Inbox> {
+    inbox_with(total, per_connection, Arc::new(Mailbox::new(None)))
+}
+
+fn inbox_with(total: usize, per_connection: usize, mailbox: Arc<Mailbox<Mail>>) -> Arc<Inbox> {
     let limits = Limits {
         max_connections: 4,
         inbound_total: total,
         inbound_per_connection: per_connection,
         ..Limits::default()
     };
-    Arc::new(Inbox::new(&limits, Arc::new(Mailbox::new(None))))
+    Arc::new(Inbox::new(&limits, mailbox))
 }
 
 fn connection() -> Connection {
@@ -144,4 +152,105 @@ pub fn waiting_until_taken_ends() {
     }
     reader.join().unwrap();
     assert_eq!(clock::passed(), Duration::ZERO, "a wake-up was lost");
+}
+
+/// A connection without a thread: what it does in its turns.
+struct Led {
+    connection: Connection,
+    role: Role,
+    done: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Role {
+    /// It gives so many messages of so many bytes, then waits until they are taken.
+    Talks(usize, usize),
+    /// It has nothing to say once it may.
+    Listens,
+    /// It ends once it waits for credit.
+    Ends,
+}
+
+impl Led {
+    fn new(role: Role) -> Self {
+        Led {
+            connection: connection(),
+            role,
+            done: false,
+        }
+    }
+
+    /// True if it has more to do at once.
+    fn turn(&mut self, inbox: &Inbox) -> bool {
+        match self.role {
+            Role::Talks(0, _) => self.done = inbox.is_taken(&self.connection),
+            Role::Talks(left, bytes) => {
+                if inbox.has_credit(&self.connection) {
+                    let item = Item::Messages(self.connection.clone(), message(left, bytes));
+                    inbox.put_read(item);
+                    self.role = Role::Talks(left - 1, bytes);
+                    return true;
+                }
+            }
+            Role::Listens => self.done = inbox.has_credit(&self.connection),
+            Role::Ends => {
+                if !inbox.has_credit(&self.connection) {
+                    self.connection.outbox().set_token(None);
+                    inbox.leave_line(&self.connection);
+                }
+                self.done = true;
+            }
+        }
+        false
+    }
+}
+
+/// Leads them until they are done; they are ready once.
+fn lead(mut poller: Poller<()>, mailbox: Arc<Mailbox<Mail>>, inbox: Arc<Inbox>, mut led: Vec<Led>) {
+    let mut ready: VecDeque<usize> = (0..led.len()).collect();
+    for (led, number) in led.iter().zip(0..) {
+        led.connection.account().set_parked(true);
+        let token = Some(Token::from_number(number));
+        led.connection.outbox().set_token(token);
+    }
+    while led.iter().any(|led| !led.done) {
+        while let Some(at) = ready.pop_front() {
+            if led[at].turn(&inbox) {
+                ready.push_back(at);
+            }
+        }
+        let done = led.iter().all(|led| led.done);
+        poller.wait(None, &mut Vec::new(), || !mailbox.is_full() && !done);
+        let resumed = mailbox.open(|mail| mem::take(&mut mail.resumed));
+        ready.extend(resumed.iter().map(|token| token.number() as usize));
+    }
+}
+
+/// Connections without a thread wait for credit, and until all is taken, and are resumed: whoever has nothing to say or
+/// ends meanwhile keeps it from nobody.
+pub fn who_is_led_is_resumed() {
+    const COUNT: usize = 3;
+    let roles = [
+        Role::Talks(COUNT, 50),
+        Role::Listens,
+        Role::Talks(COUNT, 60),
+        Role::Ends,
+        Role::Talks(COUNT, 10),
+    ];
+    let mut led: Vec<Led> = roles.into_iter().map(Led::new).collect();
+    led.rotate_left(choose(5) as usize);
+    let poller = Poller::new().expect("a poller");
+    let mailbox = Arc::new(Mailbox::new(Some(poller.bell().clone())));
+    let inbox = inbox_with(300, 150, mailbox.clone());
+    let leader = thread::spawn({
+        let inbox = inbox.clone();
+        move || lead(poller, mailbox, inbox, led)
+    });
+    for _ in 0..3 * COUNT {
+        take(&inbox, inbox.wait(None, || false).expect("an item"));
+    }
+    leader.join().unwrap();
+    assert_eq!(inbox.used(), 0);
+    assert_eq!(inbox.not_taken(), 0);
+    assert_eq!(clock::passed(), Duration::ZERO);
 }

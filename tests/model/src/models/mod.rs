@@ -2,8 +2,10 @@
 
 mod credit;
 mod guide;
+mod lead;
 mod line;
 mod outbox;
+mod peer;
 mod pool;
 mod run;
 mod server;
@@ -47,9 +49,15 @@ const MODELS: &[Model] = &models![
     credit::discard_lets_every_reader_go Calm,
     credit::a_dismissal_lets_the_reader_go Calm,
     credit::waiting_until_taken_ends Calm,
+    credit::who_is_led_is_resumed Calm,
     pool::no_job_waits_behind_another Calm,
     pool::idle_threads_leave_as_jobs_come Any,
     pool::stop_joins_everyone Any,
+    lead::the_lead_changes_hands Any,
+    lead::an_arrival_reaches_whoever_waits Any,
+    lead::arrivals_race_the_shutdown Any,
+    lead::a_starved_connection_is_terminated Any,
+    lead::answers_go_before_the_close Any,
     server::messages_answers_and_a_shutdown Any,
     server::a_silent_stream_races_the_shutdown Calm,
     server::the_application_never_waits_for_a_peer Calm,

@@ -28,6 +28,12 @@ pub enum Time {
 ::std::thread_local! {
     static SEED: Cell<u64> = const { Cell::new(0) };
     static HURRIED: Cell<bool> = const { Cell::new(false) };
+    static RACES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a model is about begins here: where the schedule changes its mind only so often, it does so from here on.
+pub fn race() {
+    RACES.set(true);
 }
 
 /// True where a deadline may pass at any moment.
@@ -109,6 +115,7 @@ impl Scheduler for Seeded {
         self.next += 1;
         SEED.set(seed);
         HURRIED.set(self.clock == Time::Any && seed % 2 == 1);
+        RACES.set(false);
         self.random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         self.mode = match self.random.below(3) {
             0 => Mode::Walk { stay: 0 },
@@ -164,7 +171,10 @@ impl Seeded {
                 changes,
                 step,
             } => {
-                *step += 1;
+                *step = match RACES.take() {
+                    true => 1,
+                    false => *step + 1,
+                };
                 let most = others.iter().map(|id| usize::from(*id)).max().unwrap_or(0);
                 while priorities.len() <= most {
                     priorities.push(1 << 32 | random.below(1 << 32));
