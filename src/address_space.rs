@@ -29,7 +29,11 @@ const HEAPS_PER_PROCESSOR: usize = 8;
 
 /// Bytes that are left. `None`: there is no limit, or the system does not tell.
 pub(crate) fn left() -> Option<usize> {
-    let limit = getrlimit(Resource::As).current?;
+    let limit = match getrlimit(Resource::As).current {
+        // Of 32 bits, some systems keep the half for themselves.
+        limit if cfg!(target_pointer_width = "32") => limit.unwrap_or(u64::MAX).min(2 << 30),
+        limit => limit?,
+    };
     Some(usize::try_from(limit).ok()?.saturating_sub(used()?))
 }
 

@@ -21,10 +21,10 @@
 //!   `Connection::send_uncompressed`.
 //! - Ending: [`ServerHandle::shutdown`], [`ServerHandle::terminate`], [`Server::shutdown`], [`ShutdownReport`]; counting:
 //!   [`Stats`].
-//! - Threads: one per open connection or handshake, of [`Limits::stack_size`], kept a while for the
-//!   next one; one that accepts; one that drains what slow peers have not taken. Memory of an idle
-//!   connection: the touched pages of its thread's stack and a small read buffer; one that grew for
-//!   a long message is given back after a second of silence.
+//! - Threads: one for each opening handshake, for each connection of [`serve`] and for each stream that
+//!   cannot be watched, of [`Limits::stack_size`], kept a while for the next one; one that accepts; one
+//!   that stands in for the application while it is away from its events; and where there is a logger,
+//!   one that logs for these two and how connections end. These have stacks of 2 MiB.
 #![forbid(unsafe_code)]
 // .clippy.toml: the log is written by `logging` alone.
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]

@@ -122,8 +122,12 @@ pub struct Limits {
     /// that is not holds nobody up for longer. Zero waits for nobody.
     pub close_timeout: Duration,
 
-    /// Stack of a connection's thread, from 128 KiB to 1 GiB. Default 256 KiB; pages that are not
-    /// touched cost nothing.
+    /// Stack of a thread that runs a hook or a closure of yours, and with it the opening handshake and
+    /// what a stream without a [`source`](crate::Transport::source) gives; from 128 KiB to 1 GiB. Default
+    /// 2 MiB, as std gives its threads: what overflows a stack ends the process. So much address space
+    /// is reserved; memory are only the pages of it that were touched, and 4 KiB of page tables. Set
+    /// less where address space is little (`ulimit -v`, 32 bits) and your code needs less: wshub itself
+    /// takes up to 64 KiB.
     pub stack_size: usize,
     /// How long a thread whose connection ended waits for another one. Default 10 s: pages that are
     /// reloaded and peers that reconnect find it. Zero keeps none.
@@ -193,7 +197,7 @@ impl Default for Limits {
             ping_interval: Some(Duration::from_secs(20)),
             pong_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
-            stack_size: 256 << 10,
+            stack_size: 2 << 20,
             idle_thread_timeout: Duration::from_secs(10),
         }
     }
@@ -343,9 +347,10 @@ impl Limits {
     /// The most memory that peers can make the server hold.
     pub(crate) fn memory_budget(&self) -> usize {
         // A read buffer holds up to twice what has arrived of a message, and behind it waits its copy.
+        // Of a stack, the rest is touched by hooks and closures alone.
         let one = (self.max_message.saturating_mul(3))
             .saturating_add(self.outbound())
-            .saturating_add(self.stack_size);
+            .saturating_add(LEAST_STACK);
         self.max_connections
             .saturating_mul(one)
             .saturating_add(self.inbound_total)

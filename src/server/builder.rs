@@ -109,8 +109,8 @@ impl ServerBuilder {
     /// is not UTF-8, and what it lets in still has to name a host of this server
     /// ([`hosts`](ServerBuilder::hosts)). Default: none of them.
     ///
-    /// Runs on the connection's own thread, before the [`accept`](ServerBuilder::accept) hook; when
-    /// it takes longer than the rest of [`handshake_timeout`](Limits::handshake_timeout), or panics,
+    /// Runs on the connection's own thread, with a stack of [`stack_size`](Limits::stack_size), before
+    /// the [`accept`](ServerBuilder::accept) hook; when it takes longer than the rest of [`handshake_timeout`](Limits::handshake_timeout), or panics,
     /// the client is refused.
     ///
     /// Compare whole hosts, not parts of the text: `https://example.com.evil.example` begins with
@@ -178,8 +178,9 @@ impl ServerBuilder {
 
     /// Asked for every opening handshake that is otherwise in order: accept it, with a subprotocol
     /// and headers of your choice, or reject it with a status and a text. Runs on the connection's
-    /// own thread, for [`max_handshakes`](Limits::max_handshakes) clients at once; others wait in
-    /// line. When it takes longer than the rest of
+    /// own thread, with a stack of [`stack_size`](Limits::stack_size), for
+    /// [`max_handshakes`](Limits::max_handshakes) clients at once; others wait in line. When it takes
+    /// longer than the rest of
     /// [`handshake_timeout`](Limits::handshake_timeout), or panics, the client is refused.
     pub fn accept(
         mut self,
@@ -190,10 +191,10 @@ impl ServerBuilder {
     }
 
     /// Answers plain GET and HEAD requests on the same port: a page, its script. Runs on the
-    /// connection's own thread, for [`max_http_requests`](Limits::max_http_requests) clients at once;
-    /// one more gets 503. A client has its page whole as long as it reads faster than
-    /// [`min_rate`](Limits::min_rate). A panic costs that request only (500). Default: 426, which tells
-    /// a browser that only WebSocket is spoken here.
+    /// connection's own thread, with a stack of [`stack_size`](Limits::stack_size), for
+    /// [`max_http_requests`](Limits::max_http_requests) clients at once; one more gets 503. A client
+    /// has its page whole as long as it reads faster than [`min_rate`](Limits::min_rate). A panic costs
+    /// that request only (500). Default: 426, which tells a browser that only WebSocket is spoken here.
     pub fn http(mut self, hook: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         self.hooks.http = Some(Box::new(hook));
         self
@@ -288,8 +289,8 @@ impl ServerBuilder {
         websocket::accept(stream, &limits, &self.rules, &self.hooks)
     }
 
-    /// Listens on `addr` and runs `handler` for each connection on the connection's own thread,
-    /// while this call returns at once. The fastest way to echo, and the plainest to write a
+    /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a
+    /// stack of [`stack_size`](Limits::stack_size), while this call returns at once. The fastest way to echo, and the plainest to write a
     /// protocol with. An error or a panic of the handler closes its connection with 1011, is counted
     /// and logged.
     ///

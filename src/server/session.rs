@@ -25,7 +25,8 @@ pub type HandlerResult = Result<(), Box<dyn StdError + Send + Sync>>;
 
 pub(crate) type Handler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send + Sync>;
 
-/// One connection, given to the closure of [`serve`](crate::serve) on the connection's own thread.
+/// One connection, given to the closure of [`serve`](crate::serve) on the connection's own thread, whose
+/// stack is [`Limits::stack_size`](crate::Limits::stack_size).
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {

@@ -28,6 +28,8 @@ pub(crate) use tcp::TcpTransport;
 /// over a stream of your own with [`Server::attach`](crate::Server::attach), or to
 /// [split](crate::WebSocket::split) a [`WebSocket`](crate::WebSocket). `TcpStream` is one, and so is
 /// [`testing::Duplex`](crate::testing::Duplex). One that panics costs a server that one connection.
+/// A server calls it on threads with a stack of [`Limits::stack_size`](crate::Limits::stack_size) or of 2 MiB, and
+/// on the threads that send and take events.
 ///
 /// ```
 /// use std::io::{self, IoSlice};

@@ -121,9 +121,18 @@ fn m04_little_address_space_ends_in_refusals() {
     }
 }
 
+/// What one sets where address space is little and hooks need less than usual.
+fn small_stacks() -> Limits {
+    Limits {
+        stack_size: 256 << 10,
+        ..Limits::default()
+    }
+}
+
 /// As [`serve_echo`], with an application thread: connections hold no thread.
 fn echo_events() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = Server::builder().limits(small_stacks());
+    let server = server.bind("127.0.0.1:0").unwrap();
     let handle = server.handle();
     tell(server.local_addr().unwrap());
     let end = thread::Builder::new().spawn(move || {
@@ -171,7 +180,7 @@ fn m04_connections_without_threads_leave_a_reserve_too() {
 #[test]
 fn m04_long_messages_give_way_to_little_address_space() {
     if in_child() {
-        return serve_echo(Limits::default());
+        return serve_echo(small_stacks());
     }
     let test = "m04_long_messages_give_way_to_little_address_space";
     let (server, addr) = Child::server(test, "export MALLOC_ARENA_MAX=1; ulimit -v 60000");

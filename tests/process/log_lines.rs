@@ -65,8 +65,8 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
         .limits(limits)
         .bind("127.0.0.1:0")
         .unwrap();
-    // 10 x (three times 3 MiB of a message + 6 MiB outbound + 1 MiB of stack) + 16 MiB inbound.
-    let line = "at most 10 connections; peers can make the server hold at most 176 MiB";
+    // 10 x (three times 3 MiB of a message + 6 MiB outbound + 128 KiB of stack) + 16 MiB inbound.
+    let line = "at most 10 connections; peers can make the server hold at most 167 MiB";
     assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
     // The README says what the defaults come to, twice.
     let _server = Server::bind("127.0.0.1:0").unwrap();
