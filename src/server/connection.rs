@@ -34,7 +34,7 @@ pub(crate) fn run(serving: Serving, driver: Box<Driver>) {
         Some(handler) => run_handler(place, handler, driver),
         None if driver.transport().source().is_some() => {
             let parked = Parked::new(driver, place);
-            hub.lead.mailbox().put(|mail| mail.arrived.push(parked));
+            hub.lead.arrive(parked);
             log_open(&hub, &connection);
         }
         None => deliver(place, driver),

@@ -329,7 +329,7 @@ impl Iterator for Events<'_> {
 
 impl Drop for Events<'_> {
     fn drop(&mut self) {
-        if self.in_charge {
+        if self.in_charge && !self.server.hub.is_of_another_process() {
             self.stop_collecting();
             *lock(&self.server.desk) = Some(std::mem::take(&mut self.desk));
         }

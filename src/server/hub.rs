@@ -38,6 +38,8 @@ use crate::transport::{How, LINGER, Transport};
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Hub {
+    /// The process that the server was started in.
+    process: u32,
     pub limits: Limits,
     pub overflow: Overflow,
     pub rules: Rules,
@@ -178,6 +180,7 @@ impl Hub {
         let scribe = Scribe::new(threads.clone());
         let lead = Lead::new(scribe.clone())?;
         let hub = Arc::new(Hub {
+            process: std::process::id(),
             inbox: Arc::new(Inbox::new(&limits, lead.mailbox().clone())),
             collector: Collector::new(lead.calls().clone()),
             lead,
@@ -473,6 +476,9 @@ impl Hub {
 
     /// Starts the graceful shutdown: no more accepts, 1001 to all. Returns at once.
     pub fn begin_shutdown(&self) {
+        if self.is_of_another_process() {
+            return;
+        }
         let registry = self.registry();
         if !self.enter_phase(Phase::Closing) {
             return;
@@ -506,6 +512,9 @@ impl Hub {
     /// Waits until everything has ended, at most to `deadline`; what has not ended then is cut off, and
     /// its threads are waited for, unless the user's code keeps them.
     pub fn finish_shutdown(&self, deadline: Instant) -> ShutdownReport {
+        if self.is_of_another_process() {
+            return ShutdownReport::default();
+        }
         self.begin_shutdown();
         self.inbox.discard(|| self.everyone());
         self.wait_until(deadline, |registry| registry.is_empty() || self.is_ending());
@@ -529,6 +538,12 @@ impl Hub {
             );
         }
         report
+    }
+
+    /// True in a process that was forked off behind the start: it has the sockets and none of the threads. The clients
+    /// are those of the process that goes on.
+    pub fn is_of_another_process(&self) -> bool {
+        self.process != std::process::id()
     }
 
     pub fn is_done(&self) -> bool {

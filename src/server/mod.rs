@@ -70,6 +70,10 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 /// Dropping the server shuts it down: 1001 to all, a second for their answers, then it cuts them off.
 /// Where a hook, a handler or a stream of yours does not return, it waits three seconds more and leaves
 /// that thread behind. After [`shutdown`](Server::shutdown) it waits for nothing.
+///
+/// A process that forks behind the start has the sockets in its child, and no thread that serves them: there
+/// a shutdown and the drop of the server do nothing, and the clients stay with the parent. Send nothing from
+/// the child, and best exec another program there.
 pub struct Server {
     handle: ServerHandle,
     hub: Arc<Hub>,

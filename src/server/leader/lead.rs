@@ -13,6 +13,7 @@ use super::super::hub::Hub;
 use super::super::scribe::Scribe;
 use super::Leader;
 use super::Mail;
+use super::parked::Parked;
 use crate::lock::{LEAD, Mutex, lock};
 use crate::outbox::Outbox;
 use crate::outbox::calls::Calls;
@@ -79,6 +80,18 @@ impl Lead {
         }
     }
 
+    /// Hands over a connection behind its opening handshake. When nobody leads any more it ends here.
+    pub fn arrive(&self, parked: Parked) {
+        let late = self.mailbox.put(|mail| {
+            if mail.stopped {
+                return Some(parked);
+            }
+            mail.arrived.push(parked);
+            None
+        });
+        drop(late);
+    }
+
     pub fn give_back(&self, leader: Box<Leader>) {
         *lock(&self.leader) = Some(leader);
     }
@@ -105,6 +118,11 @@ impl Lead {
 
     /// Ends whatever is left to be led.
     pub fn clear(&self) {
+        let arrived = self.mailbox.open(|mail| {
+            mail.stopped = true;
+            std::mem::take(&mut mail.arrived)
+        });
+        drop(arrived);
         let called = self.calls.stop();
         Outbox::for_each(&called.outboxes, |outbox| outbox.abort());
         let leader = lock(&self.leader).take();

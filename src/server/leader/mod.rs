@@ -38,6 +38,8 @@ pub(crate) struct Mail {
     pub arrived: Vec<Parked>,
     /// Those that waited for the application, and need not any more.
     pub resumed: Vec<Token>,
+    /// Nobody leads any more: whatever arrives ends.
+    stopped: bool,
 }
 
 pub(crate) struct Leader {
@@ -193,9 +195,12 @@ impl Leader {
         if !self.mailbox.is_full() {
             return;
         }
-        let mail = self.mailbox.open(std::mem::take);
-        self.ready.extend(mail.resumed);
-        for parked in mail.arrived {
+        let ready = &mut self.ready;
+        let arrived = self.mailbox.open(|mail| {
+            ready.extend(mail.resumed.drain(..));
+            std::mem::take(&mut mail.arrived)
+        });
+        for parked in arrived {
             self.admit(parked, put);
         }
     }
