@@ -27,6 +27,7 @@ pub(crate) fn run(serving: Serving, driver: Box<Driver>) {
     let connection = driver.connection.clone();
     let place = Place {
         connection: connection.clone(),
+        opened: false,
         ended: false,
         serving,
     };
@@ -45,6 +46,8 @@ pub(crate) fn run(serving: Serving, driver: Box<Driver>) {
 /// user's transport or logger too: no slot is lost, and every Open gets its Close.
 pub(crate) struct Place {
     connection: Connection,
+    /// The application has its Open, or will have.
+    opened: bool,
     ended: bool,
     serving: Serving,
 }
@@ -52,6 +55,12 @@ pub(crate) struct Place {
 impl Place {
     pub fn hub(&self) -> &Arc<Hub> {
         &self.serving.0
+    }
+
+    /// What tells the application that the connection is open.
+    pub fn open(&mut self) -> Item {
+        self.opened = true;
+        Item::Open(self.connection.clone())
     }
 
     /// Ends the connection, for its peer and for whoever waits for it.
@@ -98,7 +107,7 @@ impl Place {
     fn end(&mut self, error: Option<Error>, close: CloseEvent) {
         self.ended = true;
         let hub = self.hub();
-        if hub.handler.is_some() {
+        if !self.opened {
             hub.give_slot_back(self.connection.peer_addr());
         } else {
             let end = Item::End(self.connection.clone(), Box::new((error, close)));
@@ -118,9 +127,9 @@ impl Drop for Place {
 }
 
 /// Delivers to the application what a thread of the connection's own reads.
-pub(crate) fn deliver(place: Place, mut driver: Box<Driver>) {
+pub(crate) fn deliver(mut place: Place, mut driver: Box<Driver>) {
     let hub = place.hub().clone();
-    hub.inbox.put(Item::Open(place.connection.clone()));
+    hub.inbox.put(place.open());
     log_open(&hub, &place.connection);
     let end = read_to_end(&hub, &mut driver);
     part(place, driver, end);

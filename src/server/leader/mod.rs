@@ -213,9 +213,11 @@ impl Leader {
         match inserted {
             Ok(token) => {
                 connection.outbox().set_token(Some(token));
-                put(Item::Open(connection));
-                // What came behind the opening handshake.
-                self.with_parked(token, |parked, _| parked.take_messages(put));
+                self.with_parked(token, |parked, _| {
+                    put(parked.open());
+                    // What came behind the opening handshake.
+                    parked.take_messages(put)
+                });
             }
             Err((led, error)) => {
                 if let Led::Parked(parked) = led {

@@ -79,6 +79,11 @@ impl Parked {
         self.called
     }
 
+    /// What tells the application that it is open.
+    pub fn open(&mut self) -> Item {
+        self.place.open()
+    }
+
     /// Goes on on a thread of its own.
     pub fn unpark(self) {
         let Parked { driver, place, .. } = self;
