@@ -70,11 +70,11 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
     assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
     // The README says what the defaults come to, twice.
     let _server = Server::bind("127.0.0.1:0").unwrap();
-    let line = "at most 1000 connections; peers can make the server hold at most 5266 MiB";
+    let line = "at most 1000 connections; peers can make the server hold at most 5141 MiB";
     assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
     let readme = include_str!("../../README.md");
     assert!(readme.contains(line));
-    assert_eq!(readme.matches("5266 MiB").count(), 2);
+    assert_eq!(readme.matches("5141 MiB").count(), 2);
 }
 
 #[test]
