@@ -10,7 +10,7 @@ use crate::http::response::InvalidHeader;
 const AUTHORIZATION: &str = "Proxy-Authorization";
 
 /// An HTTP proxy that a client connects through, with the method CONNECT: it sees where the connection leads, and with
-/// `wss` nothing of what is in it. For [`ClientRequest::with_proxy`](super::ClientRequest::with_proxy).
+/// `wss` nothing of what is in it. For [`ClientRequest::with_proxy`](crate::ClientRequest::with_proxy).
 ///
 /// The way to the proxy itself is not encrypted: who is on it can read the credentials. No environment variable
 /// (`HTTPS_PROXY` and the like) is ever read; a program that wants them reads them itself.

@@ -541,9 +541,10 @@ impl World {
 
     // ---- time, and the helper ----
 
-    /// How much more time what goes before a frame can have given it, at most.
+    /// How much more time what goes before a frame can have given it, at most: what may wait by the bound, a message that
+    /// is partly written, the newest, and once as much for what is collected.
     fn renewed(&self) -> Duration {
-        let most = (BYTES + 2 * MAX_MESSAGE) as f64;
+        let most = (2 * (BYTES + 2 * MAX_MESSAGE)) as f64;
         Duration::from_secs_f64(most / self.min_rate as f64)
     }
 

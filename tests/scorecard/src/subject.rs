@@ -131,10 +131,10 @@ impl Subject {
         self.0.process.signal(signal);
     }
 
-    /// Waits until there is a thread for each of so many connections.
-    pub fn wait_for_threads(&self, connections: usize) {
+    /// Waits until so many connections have their descriptors.
+    pub fn wait_for_connections(&self, connections: usize) {
         wait_until("all are connected", || {
-            self.now().threads >= connections as u64
+            self.descriptors() >= connections as u64
         });
     }
 

@@ -5,8 +5,9 @@
 
 // The protocol's source as it is, without the server around it: it is private to wshub.
 #[allow(dead_code)]
-#[path = "../../../../src/compression/mod.rs"]
+#[path = "../../../support/no_compression.rs"]
 mod compression;
+#[allow(dead_code)]
 #[path = "../../../../src/protocol/mod.rs"]
 mod protocol;
 

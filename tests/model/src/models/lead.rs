@@ -429,7 +429,9 @@ pub fn a_stream_outlives_the_shutdown() {
     assert_eq!(events, report.events_not_taken);
     drop(server);
     Held::let_go(&gate);
-    late.map(|late| late.join().unwrap());
+    if let Some(late) = late {
+        late.join().unwrap();
+    }
     line.0.wait_shut();
     line.0.end();
     kernel::pass(Duration::from_secs(60));

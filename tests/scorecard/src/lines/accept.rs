@@ -1,6 +1,7 @@
 //! A server that gets no descriptors, no memory or no threads for new connections, and a full one.
 
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -101,6 +102,7 @@ pub fn out_of_threads() -> Vec<Row> {
     let mut subject = Subject::start(&mut faults.preload(Subject::command("echo")));
     let mut open = Client::connect(subject.addr());
     faults.set("pthread_create", libc::EAGAIN, 1_000);
+    let slow = hold_idle_threads(subject.addr());
     let request = upgrade("localhost", "/", "");
     let refused = (0..100)
         .filter(|_| {
@@ -112,7 +114,7 @@ pub fn out_of_threads() -> Vec<Row> {
     assert_eq!(open.read_message().text(), "still here");
     faults.end();
     let back = served_after(&subject);
-    drop(open);
+    drop((open, slow));
     assert!(subject.terminate().success());
     vec![
         Row::exactly(
@@ -122,6 +124,22 @@ pub fn out_of_threads() -> Vec<Row> {
         ),
         Row::ms("served again after that", back, BACK_WITHIN),
     ]
+}
+
+/// Handshakes that stay half done, until there is no thread for one more.
+fn hold_idle_threads(addr: SocketAddr) -> Vec<TcpStream> {
+    let mut slow = Vec::new();
+    loop {
+        let mut stream = dial(addr);
+        stream.write_all(b"GET / HT").unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        if matches!(stream.read(&mut [0; 64]), Ok(1..)) {
+            return slow;
+        }
+        slow.push(stream);
+    }
 }
 
 pub fn full() -> Vec<Row> {

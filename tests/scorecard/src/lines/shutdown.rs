@@ -31,7 +31,7 @@ pub fn sigterm() -> Vec<Row> {
         going_away(reader.unwrap())
     });
     let stalled: Vec<Client> = (0..STALLED).map(|_| never_reads(addr)).collect();
-    subject.wait_for_threads(READERS + STALLED);
+    subject.wait_for_connections(READERS + STALLED);
 
     let since = Instant::now();
     subject.process().signal(Signal::TERM);
