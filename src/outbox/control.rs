@@ -87,7 +87,7 @@ impl Queue {
         let begun = self.sender.close(code, reason, None, now, &mut frame);
         // fault: a second Close
         if begun {
-            // The deadline of the closing handshake is news to the drain helper; a sender that waits knows of none but
+            // The deadline of the closing handshake is news to whoever leads; a sender that waits knows of none but
             // its own.
             // fault: a Close's deadline is no news
             (self.watched, self.attended) = (false, false);

@@ -93,7 +93,7 @@ impl Queue {
         !self.bounds.admit(&self.kept, len) || self.holds_old_messages()
     }
 
-    /// A message has waited for too long. Under `Disconnect` that is for the drain helper to judge,
+    /// A message has waited for too long. Under `Disconnect` that is for whoever leads to judge,
     /// which knows whether the process stood still.
     fn holds_old_messages(&self) -> bool {
         self.bounds.overflow != Overflow::Disconnect

@@ -56,7 +56,7 @@ impl Outbox {
         self.after_put(state, put)
     }
 
-    /// Lets go of the lock, and tells the collector and the drain helper what they have to know.
+    /// Lets go of the lock, and tells the collector and whoever leads what they have to know.
     pub(super) fn after_put<E>(
         self: &Arc<Self>,
         state: Guard<'_, State>,

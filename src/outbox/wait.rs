@@ -1,5 +1,5 @@
 //! Senders that wait until what they sent has left: handlers, and a connection's own thread at its
-//! end. They drain by themselves, and the helper is left alone meanwhile.
+//! end. They drain by themselves, and nobody is called meanwhile.
 
 use std::io;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl Outbox {
     }
 
     /// Starts or answers the closing handshake and waits until that has left. For the connection's
-    /// own thread, which lets go of the Outbox next: the drain helper is not told of the Close,
+    /// own thread, which lets go of the Outbox next: nobody is called for the Close,
     /// which would cost two wake-ups for nothing.
     pub fn close_blocking(
         self: &Arc<Self>,
@@ -105,7 +105,7 @@ impl Outbox {
         self.drain_until(last, patience, failure)
     }
 
-    /// Waits until all that is kept now has left; the drain helper is left alone meanwhile.
+    /// Waits until all that is kept now has left; nobody is called meanwhile.
     fn wait_for_kept(
         self: &Arc<Self>,
         mut state: Guard<'_, State>,
