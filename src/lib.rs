@@ -56,8 +56,6 @@ mod outbox;
 mod patience;
 mod poller;
 mod protocol;
-mod read_buffer;
-mod reading;
 #[cfg(test)]
 mod seeded;
 mod server;

@@ -4,11 +4,11 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use super::error::NoAnswer;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::InvalidAnswer;
 use crate::handshake::answer::{Answer, AnswerScanner};
 use crate::http::head::HeadLimits;
 use crate::patience::Patience;
-use crate::read_buffer::ReadBuffer;
 use crate::transport::{self, Transport};
 use crate::websocket::{fill, must_wait, write_all};
 

@@ -9,10 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::error::ClientError;
 use super::exchange::{body, exchange};
 use super::request::ClientRequest;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::{InvalidAnswer, negotiate};
 use crate::http::Request;
 use crate::limits::Limits;
-use crate::read_buffer::ReadBuffer;
 use crate::transport::Transport;
 use crate::websocket::{Opening, WebSocket, WebSocketReader, WebSocketWriter, split};
 

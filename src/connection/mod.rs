@@ -1,5 +1,8 @@
 //! The handle of one connection: identity, sending, closing. Cheap to clone, for any thread.
 
+pub(crate) mod conversation;
+pub(crate) mod read_buffer;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::address_space;
 use crate::compression::Agreed;
+use crate::connection::conversation::Conversation;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::connection::{Connection, ReadyState};
 use crate::error::Error;
 use crate::event::CloseEvent;
@@ -21,8 +23,6 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::keepalive::Due;
 use crate::protocol::pace::Pace;
 use crate::protocol::receive::Received;
-use crate::read_buffer::ReadBuffer;
-use crate::reading::Reading;
 use crate::stats::Counters;
 use crate::transport::{self, How, LINGER, Transport};
 
@@ -30,7 +30,7 @@ pub(crate) struct Driver {
     pub connection: Connection,
     transport: Arc<dyn Transport>,
     counters: Arc<Counters>,
-    reading: Reading,
+    conversation: Conversation,
     closing: Pace,
     max_lingering: usize,
     /// A pong was collected and not offered to the socket.
@@ -132,7 +132,7 @@ impl Driver {
             connection,
             transport,
             counters,
-            reading: Reading::new(
+            conversation: Conversation::new(
                 Role::Server,
                 limits,
                 limits.ping_interval,
@@ -152,17 +152,17 @@ impl Driver {
 
     /// True while bytes of further frames are in the buffer.
     pub fn has_more(&mut self) -> bool {
-        self.reading.has_more()
+        self.conversation.has_more()
     }
 
     /// How many bytes of frames are in the buffer.
     pub fn buffered(&mut self) -> usize {
-        self.reading.buffered()
+        self.conversation.buffered()
     }
 
     /// Sees to room for copies of all messages in the buffer.
     pub fn find_room(&mut self) -> Result<(), End> {
-        find_room(self.reading.buffered())
+        find_room(self.conversation.buffered())
     }
 
     /// Hands the messages in the buffer to `take` until it breaks; `Continue` when the buffer holds
@@ -175,7 +175,7 @@ impl Driver {
             return Err(End::Lost);
         }
         loop {
-            let received = self.reading.next();
+            let received = self.conversation.next();
             let flow = match received
                 .map_err(|violation| End::Failed(Error::Protocol(violation)))?
             {
@@ -211,9 +211,9 @@ impl Driver {
 
     /// Blocks until bytes come; pings a silent peer.
     pub fn fill(&mut self) -> Result<(), End> {
-        find_room(self.reading.buffered())?;
+        find_room(self.conversation.buffered())?;
         loop {
-            match self.reading.due() {
+            match self.conversation.due() {
                 Due::Wait(until) => match self.read(until) {
                     Ok(0) => return Err(self.ended(End::HalfClosed)),
                     Ok(_) => return Ok(()),
@@ -231,24 +231,24 @@ impl Driver {
 
     /// Lends it the room of `scratch` for a read, if its own buffer holds nothing; true if so.
     pub fn lend(&mut self, scratch: &mut ReadBuffer) -> bool {
-        self.reading.lend(scratch)
+        self.conversation.lend(scratch)
     }
 
     /// What is left in lent room moves to a buffer of its own.
     pub fn take_back(&mut self, scratch: &mut ReadBuffer) -> Result<(), End> {
-        let room = find_room(self.reading.buffered());
+        let room = find_room(self.conversation.buffered());
         if room.is_err() {
-            self.reading.forget();
+            self.conversation.forget();
         }
-        self.reading.take_back(scratch);
+        self.conversation.take_back(scratch);
         room
     }
 
     /// Takes what is there; true if there may be more.
     pub fn read_at_once(&mut self) -> Result<bool, End> {
-        find_room(self.reading.buffered())?;
+        find_room(self.conversation.buffered())?;
         let (transport, mut room_was) = (&*self.transport, 0);
-        let read = self.reading.fill(None, |room| {
+        let read = self.conversation.fill(None, |room| {
             room_was = room.len();
             transport.try_read(room)
         });
@@ -270,10 +270,10 @@ impl Driver {
     /// Pings a peer that was silent until now, and gives up one that does not answer; until when nothing else is due.
     pub fn see_to_time(&mut self, stood_still: bool) -> Result<Option<Instant>, End> {
         loop {
-            match self.reading.due_in_silence(stood_still) {
+            match self.conversation.due_in_silence(stood_still) {
                 Due::Wait(until) => {
                     self.trim();
-                    return Ok(until.and_then(|until| self.reading.instant(until)));
+                    return Ok(until.and_then(|until| self.conversation.instant(until)));
                 }
                 // Refused only after a Close was sent: then its own deadline runs.
                 Due::Ping => drop(self.connection.outbox().ping()),
@@ -285,12 +285,12 @@ impl Driver {
     }
 
     pub fn is_assembling(&self) -> bool {
-        self.reading.is_assembling()
+        self.conversation.is_assembling()
     }
 
     /// For so long the peer was not read from.
     pub fn stood_still(&mut self, by: Duration) {
-        self.reading.stood_still(by);
+        self.conversation.stood_still(by);
     }
 
     pub fn transport(&self) -> &dyn Transport {
@@ -300,15 +300,15 @@ impl Driver {
     /// A peer that says nothing, for it reads what is before the ping.
     fn is_taking(&mut self) -> bool {
         let left_at = self.connection.outbox().left_at();
-        self.reading.is_taking(left_at)
+        self.conversation.is_taking(left_at)
     }
 
     fn read(&mut self, until: Option<Duration>) -> io::Result<usize> {
         if let Some(behind) = self.behind.take() {
             return behind;
         }
-        let deadline = self.reading.deadline(until);
-        let read = self.reading.fill(deadline, |room| {
+        let deadline = self.conversation.deadline(until);
+        let read = self.conversation.fill(deadline, |room| {
             transport::read(&*self.transport, room, deadline)
         })?;
         self.read_along();
@@ -318,9 +318,9 @@ impl Driver {
     /// Where a read filled its room, what came with it is read too, as far as it is there: what a
     /// peer sent at once is taken at once, though the buffer of an idle connection is small.
     fn read_along(&mut self) {
-        while self.reading.is_filled_up() {
+        while self.conversation.is_filled_up() {
             let at_once = Some(Instant::now());
-            let read = self.reading.fill(None, |room| {
+            let read = self.conversation.fill(None, |room| {
                 transport::read(&*self.transport, room, at_once)
             });
             match &read {
@@ -335,7 +335,7 @@ impl Driver {
     }
 
     fn trim(&mut self) {
-        self.reading.trim();
+        self.conversation.trim();
         self.connection.outbox().trim();
     }
 

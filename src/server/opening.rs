@@ -15,6 +15,7 @@ use super::inbox::Item;
 use super::upgrade::{self, NoRequest, Upgrade};
 use crate::compression::Agreed;
 use crate::connection::Connection;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::error::Error;
 use crate::http::head::asks_for_head;
 use crate::http::refusal::Refused;
@@ -22,7 +23,6 @@ use crate::http::{Refusal, Request};
 use crate::outbox::{Alarm, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
-use crate::read_buffer::ReadBuffer;
 use crate::tls::{self, Secured};
 use crate::transport::{self, How, Transport, answer_refusal};
 

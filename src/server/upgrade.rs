@@ -5,13 +5,13 @@ use std::io;
 
 use super::hooks::Hooks;
 use crate::compression::Agreed;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::accept::switching_protocols;
 use crate::handshake::negotiate;
 use crate::handshake::rules::Rules;
 use crate::http::head::HeadScanner;
 use crate::http::{Refusal, Request};
 use crate::limits::Limits;
-use crate::read_buffer::ReadBuffer;
 use crate::stats::Counters;
 
 /// RFC 9112 8: who sends a part of a request and ends its stream may still read an answer.

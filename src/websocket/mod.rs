@@ -12,6 +12,8 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use crate::compression::Agreed;
+use crate::connection::conversation::Conversation;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
 use crate::event::CloseEvent;
 use crate::http::Request;
@@ -23,8 +25,6 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::keepalive::Due;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::Received;
-use crate::read_buffer::ReadBuffer;
-use crate::reading::Reading;
 use crate::server::Server;
 use crate::transport::{Guarded, Transport};
 
@@ -87,7 +87,7 @@ pub struct WebSocket<S> {
     request: Request,
     protocol: Option<String>,
     extensions: String,
-    reading: Reading,
+    conversation: Conversation,
     outgoing: Outgoing,
     /// What was written has to be flushed yet.
     unflushed: bool,
@@ -257,7 +257,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// The next message of those that are in the read buffer; control frames are seen to on the way.
     fn parse(&mut self) -> Result<Option<Message>, Error> {
         let message = loop {
-            match self.reading.next() {
+            match self.conversation.next() {
                 Ok(Received::Text(text)) => break Some(text.into()),
                 Ok(Received::Binary(bytes)) => break Some(bytes.into()),
                 Ok(Received::NeedMore { .. }) => break None,
@@ -284,14 +284,14 @@ impl<S: Read + Write> WebSocket<S> {
             self.ended = Some(CloseEvent::abnormal());
             return Err(error.into());
         }
-        if self.reading.due() == Due::AssemblyTimedOut {
+        if self.conversation.due() == Due::AssemblyTimedOut {
             return Err(self.give_up(Error::AssemblyTimeout));
         }
         if self.is_close_overdue() {
             self.ended = Some(CloseEvent::abnormal());
             return Ok(());
         }
-        match self.reading.fill(None, |room| self.stream.read(room)) {
+        match self.conversation.fill(None, |room| self.stream.read(room)) {
             Ok(0) => self.half_close(),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -299,7 +299,7 @@ impl<S: Read + Write> WebSocket<S> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.half_close(),
             Err(error) if is_gone(&error) => self.ended = Some(CloseEvent::abnormal()),
             Err(error) => {
-                self.reading.trim();
+                self.conversation.trim();
                 return Err(error.into());
             }
         }
@@ -451,7 +451,7 @@ impl<S> WebSocket<S> {
             stream,
             role,
             // Without deadlines nobody would wait for the answer to a ping.
-            reading: Reading::new(role, &limits, None, buffer, extension),
+            conversation: Conversation::new(role, &limits, None, buffer, extension),
             outgoing: Outgoing::new(masking, &limits, packing),
             limits,
             extensions: extension.map(Agreed::as_str).unwrap_or_default().to_owned(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::{Failure, Owed, SendFailure, Shared, Tried};
 use super::{Last, WebSocket};
+use crate::connection::conversation::Conversation;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
 use crate::http::Request;
@@ -16,7 +17,6 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::keepalive::Due;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::Received;
-use crate::reading::Reading;
 use crate::transport::{self, How, LINGER, Transport};
 
 /// The pauses between tries to write what the reader owes and the stream refuses, doubled up to the
@@ -35,14 +35,14 @@ pub(crate) fn split<S>(
         request,
         protocol,
         extensions,
-        mut reading,
+        mut conversation,
         outgoing,
         write_failure,
         last,
         ended,
         ..
     } = ws;
-    reading.start_heartbeat(limits.ping_interval);
+    conversation.start_heartbeat(limits.ping_interval);
     let shared = Arc::new(Shared::new(boxed(stream), &limits, outgoing));
     if let Some(error) = write_failure {
         shared.fail(Failure::Stream(error.kind()), None);
@@ -56,7 +56,7 @@ pub(crate) fn split<S>(
         request,
         protocol,
         extensions,
-        reading,
+        conversation,
         refused: None,
         last,
         ended,
@@ -75,7 +75,7 @@ pub struct WebSocketReader {
     request: Request,
     protocol: Option<String>,
     extensions: String,
-    reading: Reading,
+    conversation: Conversation,
     /// What is owed was refused by the stream.
     refused: Option<Refusing>,
     /// How the peer ended, before the next read sees to it.
@@ -145,7 +145,7 @@ impl WebSocketReader {
                 }
                 None => {}
             }
-            match self.reading.next() {
+            match self.conversation.next() {
                 Ok(Received::Text(text)) => return Ok(Some(text.into())),
                 Ok(Received::Binary(bytes)) => return Ok(Some(bytes.into())),
                 Ok(Received::NeedMore { .. }) => self.fill(end)?,
@@ -192,7 +192,7 @@ impl WebSocketReader {
         if end.is_some_and(|end| end <= Instant::now()) {
             return Err(io::Error::from(io::ErrorKind::TimedOut).into());
         }
-        match self.reading.due() {
+        match self.conversation.due() {
             Due::Wait(until) => self.read_once(until, end),
             Due::Ping => {
                 let tried = self.shared.owe(Owed::Ping);
@@ -206,7 +206,7 @@ impl WebSocketReader {
 
     /// A peer that says nothing, for it reads what is before the ping.
     fn is_taking(&mut self) -> bool {
-        self.reading.is_taking(self.shared.taken_at())
+        self.conversation.is_taking(self.shared.taken_at())
     }
 
     fn read_once(&mut self, until: Option<Duration>, end: Option<Instant>) -> Result<(), Error> {
@@ -217,15 +217,15 @@ impl WebSocketReader {
         if self.shared.is_close_overdue() {
             return self.lose();
         }
-        let deadline = [self.wake_at(self.reading.deadline(until)), end];
+        let deadline = [self.wake_at(self.conversation.deadline(until)), end];
         let deadline = deadline.into_iter().flatten().min();
         let transport = &*self.shared.transport;
         let read = |room: &mut [u8]| transport::read(transport, room, deadline);
-        match self.reading.fill(deadline, read) {
+        match self.conversation.fill(deadline, read) {
             Ok(0) => self.half_close(),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                self.reading.trim();
+                self.conversation.trim();
                 Ok(())
             }
             // TLS without close_notify: what came is whole, and its answer is sealed.

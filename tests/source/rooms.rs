@@ -22,8 +22,6 @@ const ROOMS: &[&str] = &[
     "poller",
     "patience",
     "transport",
-    "read_buffer",
-    "reading",
     "tls",
     "outbox",
     "connection",

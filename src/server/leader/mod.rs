@@ -16,13 +16,13 @@ use std::time::Instant;
 
 use super::inbox::Item;
 use super::scribe::Scribe;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::logging::line_for_later;
 use crate::outbox::Outbox;
 use crate::outbox::calls::Calls;
 use crate::outbox::collect::Collector;
 use crate::patience::stood_still;
 use crate::poller::{Mailbox, Poller, Ready, Token, Waker};
-use crate::read_buffer::ReadBuffer;
 use parked::Parked;
 use stalled::Stalled;
 

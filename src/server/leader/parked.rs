@@ -7,11 +7,11 @@ use super::super::connection::{Place, deliver, take_messages};
 use super::super::driver::{Driver, End};
 use super::super::inbox::Item;
 use super::Next;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::connection::{Connection, ReadyState};
 use crate::logging::line_for_later;
 use crate::patience::Patience;
 use crate::poller::Source;
-use crate::read_buffer::ReadBuffer;
 use crate::transport::LINGER;
 
 /// So much is read away of a peer that goes on sending behind the end.

@@ -37,8 +37,6 @@ mod wshub {
     pub(crate) mod patience;
     pub(crate) mod poller;
     pub(crate) mod protocol;
-    pub(crate) mod read_buffer;
-    pub(crate) mod reading;
     pub(crate) mod server;
     pub(crate) mod stats;
     pub(crate) mod testing;
@@ -49,8 +47,8 @@ mod wshub {
 
 use wshub::{
     address_space, clock, compression, connection, copy, error, event, group, handler, handshake,
-    http, limits, lock, logging, message, outbox, patience, poller, protocol, read_buffer, reading,
-    server, stats, testing, tls, transport, websocket,
+    http, limits, lock, logging, message, outbox, patience, poller, protocol, server, stats,
+    testing, tls, transport, websocket,
 };
 
 mod models;

@@ -5,18 +5,18 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::compression::Agreed;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::limits::Limits;
 use crate::patience::stood_still;
 use crate::protocol::Role;
 use crate::protocol::keepalive::{Due, Keepalive};
 use crate::protocol::receive::{Received, Receiver};
 use crate::protocol::violation::Violation;
-use crate::read_buffer::ReadBuffer;
 
 /// Silence after which a buffer that grew is given back.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
 
-pub(crate) struct Reading {
+pub(crate) struct Conversation {
     receiver: Receiver,
     buffer: ReadBuffer,
     keepalive: Keepalive,
@@ -37,7 +37,7 @@ enum Left {
     Keep(Range<usize>),
 }
 
-impl Reading {
+impl Conversation {
     /// `buffer`: what came behind the opening handshake. Without a `ping_interval` no ping is ever due.
     pub fn new(
         role: Role,
@@ -48,7 +48,7 @@ impl Reading {
     ) -> Self {
         let inflater = extension
             .map(|agreed| agreed.inflater(role.peer_compression(agreed), limits.max_message));
-        Reading {
+        Conversation {
             receiver: Receiver::new(role, limits.receive()).with_inflater(inflater),
             buffer,
             keepalive: Keepalive::new(
@@ -70,7 +70,7 @@ impl Reading {
         self.keepalive.set_ping_interval(ping_interval);
     }
 
-    /// What comes next in the buffer; `NeedMore` until [`fill`](Reading::fill) brought more.
+    /// What comes next in the buffer; `NeedMore` until [`fill`](Conversation::fill) brought more.
     #[inline]
     pub fn next(&mut self) -> Result<Received<'_>, Violation> {
         self.settle();
@@ -123,7 +123,7 @@ impl Reading {
         self.keepalive.due(now)
     }
 
-    /// As [`due`](Reading::due), where nothing came since the last read: that time counts against the peer, unless the
+    /// As [`due`](Conversation::due), where nothing came since the last read: that time counts against the peer, unless the
     /// process stood still meanwhile.
     pub fn due_in_silence(&mut self, stood_still: bool) -> Due {
         self.settle();
@@ -135,7 +135,7 @@ impl Reading {
         self.keepalive.due(now)
     }
 
-    /// When a time that [`due`](Reading::due) told is.
+    /// When a time that [`due`](Conversation::due) told is.
     pub fn instant(&self, at: Duration) -> Option<Instant> {
         self.epoch.checked_add(at)
     }
@@ -173,7 +173,7 @@ impl Reading {
         at.is_some_and(|at| self.keepalive.taken(at))
     }
 
-    /// Until when a read may block, where [`due`](Reading::due) said to wait `until` then.
+    /// Until when a read may block, where [`due`](Conversation::due) said to wait `until` then.
     pub fn deadline(&self, mut until: Option<Duration>) -> Option<Instant> {
         if self.buffer.is_oversized() || self.receiver.is_oversized() {
             let trim_at = self.read_at + TRIM_AFTER;
