@@ -74,17 +74,25 @@ def times(median, least, greatest):
 
 
 def idle_goals(results, scenario):
-    found, most = [], 48 if scenario.tls else 12
+    found = []
     for server in (name for name in scenario.servers if name.startswith("wshub")):
+        most = IDLE_KIB[server][scenario.tls]
         for figure, when in (("rss_per_connection", ""), ("rss_per_connection_used", ", after an echo each")):
             value = results.median(scenario, server, figure)
             if value is not None:
                 kib = value / 1024
-                found.append(Goal(f"{scenario.title}: {server}{when}", f"{kib:.1f} KiB each", f"{most} KiB", kib <= most))
+                found.append(Goal(f"{scenario.title}: {server}{when}", f"{kib:.2f} KiB each", f"{most} KiB", kib <= most))
         cpu = results.median(scenario, server, "idle_cpu_s")
         if cpu is not None:
             found.append(Goal(f"{scenario.title}: {server}, CPU meanwhile", f"{cpu:.2f} s", "0 s", cpu == 0))
+        threads = results.median(scenario, server, "threads")
+        if threads is not None and server == "wshub":
+            found.append(Goal(f"{scenario.title}: {server}, threads", f"{threads:.0f}", "9", threads <= 9))
     return found
+
+
+# Plain and over TLS. Without a thread: 1 KiB and the request head, which has 160 bytes here.
+IDLE_KIB = {"wshub": (1.16, 10), "wshub-own": (12, 48)}
 
 
 def stalled_goals(results, scenario):
@@ -153,8 +161,8 @@ def scenario_table(results, scenario):
         return any(results.median(scenario, server, figure) is not None for server in scenario.servers)
 
     columns = [figure for figure in COLUMNS if has(figure) and figure != scenario.figure]
-    limit = scenario.limit if scenario.limit in scenario.servers else ""
-    head = ["server", scenario.unit, "least to most", *([f"/ {limit}"] if limit else [])]
+    limits = [limit for limit in scenario.limits if limit in scenario.servers]
+    head = ["server", scenario.unit, "least to most", *(f"/ {limit}" for limit in limits)]
     rows = []
     for server in scenario.servers:
         name = f"{server} ({ABOUT[server]})" if scenario.kind == "echo" or server != "wshub" else server
@@ -164,10 +172,10 @@ def scenario_table(results, scenario):
             rows.append([name, f"failed: {escaped(error)}"] + [""] * (len(head) - 2 + len(columns)))
             continue
         spread = [v for v in results.values(scenario, server, scenario.figure) if v is not None]
-        ratio = results.ratio(scenario, server, limit) if limit else None
+        ratios = [results.ratio(scenario, server, limit) for limit in limits]
         row = [name + (" (failed in some rounds)" if error else ""), number(value, scenario.scale)]
         row.append(f"{number(min(spread), scenario.scale)} to {number(max(spread), scenario.scale)}")
-        row += [number(ratio[0]) if ratio else "-"] if limit else []
+        row += [number(ratio[0]) if ratio else "-" for ratio in ratios]
         row += [number(results.median(scenario, server, f), COLUMNS[f][1]) for f in columns]
         rows.append(row)
     return table([*head, *(COLUMNS[f][0] for f in columns)], rows)
@@ -245,7 +253,7 @@ def short_table(results):
         row = [f"**{server}**" if server in OWN and server.startswith("wshub") else server]
         for scenario in columns:
             value = results.median(scenario, server) if server in scenario.servers else None
-            limit = scenario.limit if scenario.figure == "cpu_us" else None
+            limit = scenario.limits[0] if scenario.figure == "cpu_us" and scenario.limits else None
             ratio = results.ratio(scenario, server, limit) if limit and value is not None else None
             row.append(number(value, scenario.scale) + (f" ({ratio[0]:.2f})" if ratio else ""))
         rows.append(row)
@@ -262,7 +270,7 @@ def publish(readme, results, facts, pictures):
     pinned = "pinned to one core" if not facts["pinned"].startswith("NOT") else "not pinned"
     parts = [
         f"The server's CPU time per message or delivery, {pinned}; in parentheses the ratio to what sockets and threads\n"
-        "allow: raw bytes over a blocking thread per connection (`limit-thread`), for broadcasts from one thread to all\n"
+        "allow: raw bytes on one thread over epoll (`limit-epoll`), for broadcasts from one thread to all\n"
         f"(`limit-fan`). {facts['date']}, {facts['machine']}.",
         short_table(results),
     ]

@@ -5,10 +5,15 @@ from dataclasses import dataclass, field
 
 # A server answers echoes, broadcasts, or both: name -> kind -> command in target/bench/release.
 SERVERS = {
-    "limit-epoll": {"echo": ["limits", "epoll"]},
+    "limit-epoll": {"echo": ["limits", "epoll"], "busy": ["limits", "epoll", "200"]},
     "limit-thread": {"echo": ["limits", "thread"]},
     "limit-fan": {"broadcast": ["limits", "fan"]},
-    "wshub": {"echo": ["wshub-echo"], "broadcast": ["wshub-broadcast"], "deflate": ["wshub-deflate"]},
+    "wshub": {
+        "echo": ["wshub-echo"],
+        "busy": ["wshub-busy", "200"],
+        "broadcast": ["wshub-broadcast"],
+        "deflate": ["wshub-deflate"],
+    },
     "wshub-own": {"echo": ["wshub-echo-own"], "deflate": ["wshub-deflate-own"]},
     "tungstenite": {"echo": ["tungstenite-echo"], "broadcast": ["tungstenite-broadcast"]},
     "tokio-tungstenite": {"echo": ["tokio-tungstenite-echo"], "broadcast": ["tokio-tungstenite-broadcast"]},
@@ -32,11 +37,13 @@ ABOUT = {
     "npm-ws": "Node.js",
 }
 FAMILIES = [
-    "echo", "queued-echo", "one-echo", "tls", "broadcast", "queued-broadcast", "burst", "handshakes", "idle",
-    "stalled", "mixed", "deflate", "growth", "build",
+    "echo", "queued-echo", "one-echo", "long-echo", "beside-idle", "busy", "tls", "broadcast", "queued-broadcast", "burst",
+    "handshakes", "idle", "stalled", "mixed", "deflate", "growth", "build",
 ]  # fmt: skip
 # Those whose echo speaks TLS, when given a certificate and its key: rustls with ring.
 TLS = ["wshub", "wshub-own", "tokio-tungstenite"]
+# Those that hold no thread per connection: with more than a thousand connections the others are not asked.
+MANY = ["limit-epoll", "wshub", "fastwebsockets"]
 MISSING = object()
 
 
@@ -52,7 +59,8 @@ class Scenario:
     """About how long one run takes."""
     rounds: int
     connections: int
-    limit: str = "limit-thread"
+    limits: tuple = ("limit-epoll", "limit-thread")
+    """What the figures are shown as ratios to: the first is that of one thread for all, as in wshub's event form."""
     figure: str = "cpu_us"
     """The figure that counts, and the unit it is shown in."""
     unit: str = "µs of CPU per echo"
@@ -105,6 +113,8 @@ def complete(options):
         "echo": [(16, 20)] if small else [(64, 20)],
         "broadcast": [(20, 64)] if small else [(100, 64), (300, 150), (1000, 64)],
         "burst": [64 << 10, 1 << 20],
+        "idle": [50] if small else [1000, 10_000, 19_000],
+        "beside": [50] if small else [1000, 10_000],
         "mixed": [50] if small else [1000],
         "growth": [10, 50] if small else [10, 100, 1000, 5000],
     }
@@ -113,7 +123,7 @@ def complete(options):
             setattr(options, name, value)
     if small:
         options.rounds, options.seconds = 1, 0.1
-        options.handshakes, options.idle, options.stalled = 100, 50, 2
+        options.handshakes, options.stalled = 100, 2
 
 
 def bytes_text(n):
@@ -160,19 +170,49 @@ def echo(options, family, connections, bytes_, depth, goals, **more):
 
 
 def echoes(options):
-    goals = [("wshub-own", "limit-thread", 1.06), ("wshub-own", "tungstenite", 0.85), ("wshub", "limit-thread", 1.5)]
+    goals = [("wshub", "limit-epoll", 1.08), ("wshub-own", "limit-thread", 1.05), ("wshub-own", "tungstenite", 0.85)]
     return [echo(options, "echo", n, b, 1, goals) for n, b in options.echo]
 
 
 def queued_echoes(options):
     own = [("wshub-own", peer, 1 / 6) for peer in ("tungstenite", "tokio-tungstenite", "fastwebsockets")]
-    app = [("wshub", "limit-thread", 1.65), ("wshub", "tungstenite", 1 / 4)]
-    goals = [("wshub-own", "limit-thread", 1.15), *own, *app]
+    app = [("wshub", "limit-epoll", 1.18), ("wshub", "tungstenite", 1 / 4)]
+    goals = [("wshub-own", "limit-thread", 1.10), *own, *app]
     return [echo(options, "queued-echo", n, b, options.under_way, goals) for n, b in options.echo]
 
 
 def one_echo(options):
-    return [echo(options, "one-echo", 1, b, 1, []) for b in sorted({b for _, b in options.echo})]
+    goals = [("wshub", "limit-epoll", 0.90)]
+    return [echo(options, "one-echo", 1, b, 1, goals) for b in sorted({b for _, b in options.echo})]
+
+
+def long_echo(options):
+    goals = [("wshub", "limit-epoll", 1.15)]
+    return [echo(options, "long-echo", options.echo[0][0], 16 << 10, 1, goals)]
+
+
+def beside_idle(options):
+    n, bytes_ = options.echo[0]
+    found = []
+    for idle in options.beside:
+        for depth, most in ((1, 1.08), (options.under_way, 1.18)):
+            goals = [("wshub", "limit-epoll", most)]
+            scenario = echo(options, "beside-idle", n, bytes_, depth, goals, servers=MANY)
+            scenario.title += f", beside {idle:,} idle"
+            scenario.load += ["--idle", idle]
+            scenario.seconds += idle * 0.0003
+            scenario.connections += idle
+            found.append(scenario)
+    return found
+
+
+def busy(options):
+    """Every message keeps the application for 200 µs: what comes meanwhile waits for it."""
+    goals = [("wshub", "limit-epoll", 1.05)]
+    scenario = echo(options, "busy", 16, options.echo[0][1], 1, goals, servers=serving("busy"))
+    scenario.title += ", the application busy for 200 µs each"
+    scenario.kind = "busy"
+    return [scenario]
 
 
 def tls(options):
@@ -186,9 +226,9 @@ def tls(options):
         echo(options, "tls", connections, bytes_, depth, queued if depth > 1 else goals, tls=True)
         for connections, bytes_, depth in shapes
     ]
-    every = [*echoes, *idle(options, family="tls-idle", tls=True)]
+    every = [*echoes, idle_of(options, options.idle[0], family="tls-idle", tls=True)]
     for scenario in every:
-        scenario.title, scenario.servers, scenario.limit = f"TLS: {scenario.title}", TLS, "tokio-tungstenite"
+        scenario.title, scenario.servers, scenario.limits = f"TLS: {scenario.title}", TLS, ("tokio-tungstenite",)
     return every
 
 
@@ -202,7 +242,7 @@ def broadcast(options, family, subscribers, bytes_, window, goals, **more):
         seconds=options.seconds + warmup(options) + 0.3 + subscribers * 0.0003,
         connections=subscribers,
         size=bytes_,
-        limit="limit-fan",
+        limits=("limit-fan",),
         unit="µs of CPU per delivery",
         goals=goals,
         **{"servers": serving("broadcast"), "rounds": options.rounds, **more},
@@ -216,7 +256,7 @@ def broadcasts(options):
 
 def queued_broadcasts(options):
     peers = [("wshub", peer, 1 / 10) for peer in ("tungstenite", "tokio-tungstenite", "fastwebsockets")]
-    goals = [("wshub", "limit-fan", 1.03), *peers]
+    goals = [("wshub", "limit-fan", 1.00), *peers]
     return [broadcast(options, "queued-broadcast", n, b, options.under_way, goals) for n, b in options.broadcast]
 
 
@@ -233,9 +273,10 @@ def bursts(options):
             rounds=options.rounds,
             connections=1,
             size=bytes_,
-            goals=[("wshub-own", "tungstenite", 0.6 if bytes_ <= 64 << 10 else 0.9)],
+            goals=[("wshub", "limit-epoll", epoll), ("wshub-own", "tungstenite", tungstenite)],
         )
         for bytes_ in options.burst
+        for epoll, tungstenite in [(1.15, 0.6) if bytes_ <= 64 << 10 else (0.65, 0.9)]
     ]
 
 
@@ -251,31 +292,32 @@ def handshakes(options):
             rounds=options.rounds,
             connections=64,
             unit="µs of CPU each",
-            goals=[("wshub-own", "tungstenite", 0.65), ("wshub", "tungstenite", 0.65)],
+            goals=[("wshub", "limit-epoll", 1.40), ("wshub-own", "tungstenite", 0.65)],
         )
     ]
 
 
-def idle(options, family="idle", **more):
+def idle(options):
+    return [idle_of(options, n, family="idle") for n in options.idle]
+
+
+def idle_of(options, n, **more):
     settle = 0.1 if options.quick else 1.2
-    return [
-        Scenario(
-            family=family,
-            title=f"Idle, {options.idle:,} connections",
-            kind="echo",
-            load=["idle", "--connections", options.idle, "--settle", settle],
-            servers=serving("echo"),
-            seconds=settle * 2.5 + options.idle * 0.0003 + 0.3,
-            # Memory is not noisy.
-            rounds=1,
-            connections=options.idle,
-            limit="",
-            figure="rss_per_connection",
-            unit="KiB RSS",
-            scale=1 / 1024,
-            **more,
-        )
-    ]
+    return Scenario(
+        title=f"Idle, {n:,} connections",
+        kind="echo",
+        load=["idle", "--connections", n, "--settle", settle],
+        servers=serving("echo") if n <= 1000 else MANY,
+        seconds=settle * 2.5 + n * 0.0005 + 0.3,
+        # Memory is not noisy.
+        rounds=1,
+        connections=n,
+        limits=(),
+        figure="rss_per_connection",
+        unit="KiB RSS",
+        scale=1 / 1024,
+        **more,
+    )
 
 
 def stalled(options):
@@ -292,7 +334,7 @@ def stalled(options):
             seconds=seconds + 3,
             rounds=1,
             connections=subscribers + options.stalled,
-            limit="",
+            limits=(),
             figure="kept",
             unit="of the rate kept",
         )
@@ -331,7 +373,7 @@ def deflate(options):
             seconds=options.seconds + warmup(options) + 0.2,
             rounds=options.rounds,
             connections=16,
-            limit="",
+            limits=(),
             size=bytes_,
             goals=[],
         )
@@ -355,6 +397,9 @@ PLANS = {
     "echo": echoes,
     "queued-echo": queued_echoes,
     "one-echo": one_echo,
+    "long-echo": long_echo,
+    "beside-idle": beside_idle,
+    "busy": busy,
     "tls": tls,
     "broadcast": broadcasts,
     "queued-broadcast": queued_broadcasts,

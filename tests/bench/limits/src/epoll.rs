@@ -1,14 +1,15 @@
-//! All connections on one thread.
+//! All connections on one thread, which may work a while for each read.
 
 use crate::{READ, upgrade};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 const LISTENER: u64 = u64::MAX;
 
-pub fn serve(listener: TcpListener) -> Result<()> {
+pub fn serve(listener: TcpListener, work: Duration) -> Result<()> {
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     epoll::add(
         &epoll,
@@ -36,7 +37,7 @@ pub fn serve(listener: TcpListener) -> Result<()> {
             let slot = &mut streams[token as usize];
             if slot
                 .as_ref()
-                .is_some_and(|stream| echo(stream, &mut buf).is_err())
+                .is_some_and(|stream| echo(stream, &mut buf, work).is_err())
             {
                 *slot = None;
             }
@@ -44,11 +45,15 @@ pub fn serve(listener: TcpListener) -> Result<()> {
     }
 }
 
-/// Sends back what one read gives.
-fn echo(mut stream: &TcpStream, buf: &mut [u8]) -> Result<()> {
+/// Sends back what one read gives, when it has worked for so long.
+fn echo(mut stream: &TcpStream, buf: &mut [u8], work: Duration) -> Result<()> {
     let n = stream.read(buf)?;
     if n == 0 {
         return Err(ErrorKind::UnexpectedEof.into());
+    }
+    if work > Duration::ZERO {
+        let begin = Instant::now();
+        while begin.elapsed() < work {}
     }
     let mut rest = &buf[..n];
     while !rest.is_empty() {

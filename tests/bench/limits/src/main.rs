@@ -1,4 +1,5 @@
-//! `limits thread|epoll|fan`: bytes in, bytes out behind a fake upgrade; what sockets and threads allow at all.
+//! `limits thread|epoll|fan [MICROSECONDS]`: bytes in, bytes out behind a fake upgrade; what sockets and threads allow at
+//! all. With epoll each read may cost some microseconds of work.
 //!
 //! The answer to the upgrade is that of RFC 6455's sample nonce, which the load generator sends. It also sends its frames
 //! unmasked here, so that their bytes are a valid answer.
@@ -9,6 +10,7 @@ mod thread;
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 const ANSWER: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -17,16 +19,22 @@ const ANSWER: &[u8] =
 const READ: usize = 16 << 10;
 
 fn main() -> Result<()> {
-    let mode = std::env::args().nth(1).unwrap_or_default();
-    let serve = match mode.as_str() {
-        "thread" => thread::serve,
-        "epoll" => epoll::serve,
-        "fan" => fan::serve,
-        _ => return Err(Error::other("usage: limits thread|epoll|fan")),
-    };
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("listening on ws://{}/", listener.local_addr()?);
-    serve(listener)
+    match args[..] {
+        ["thread"] => thread::serve(listener),
+        ["fan"] => fan::serve(listener),
+        ["epoll"] => epoll::serve(listener, Duration::ZERO),
+        ["epoll", work] => {
+            let work = work.parse().map_err(Error::other)?;
+            epoll::serve(listener, Duration::from_micros(work))
+        }
+        _ => Err(Error::other(
+            "usage: limits thread|epoll|fan [MICROSECONDS]",
+        )),
+    }
 }
 
 /// Reads the request up to its empty line and answers it.

@@ -1,4 +1,5 @@
-//! Echo: some connections, some messages under way on each; the next goes out when an answer has come.
+//! Echo: some connections, some messages under way on each; the next goes out when an answer has come. Others may be open
+//! beside them that say nothing.
 
 use crate::args::{Args, Result};
 use crate::connection::Connection;
@@ -80,16 +81,17 @@ impl Client {
 pub fn run(args: &Args) -> Result<Report> {
     let target = Target::new(args, 20)?.over_tls(args)?;
     let (count, depth) = (args.count("connections", 64)?, args.count("depth", 1)?);
+    let idle = args.get("idle", 0)?;
     let seconds = args.seconds("seconds", 1.0)?;
     let warmup = args.seconds("warmup", 0.25)?;
 
     let mut poller = Poller::new()?;
     let (mut buf, mut out, mut ready) = (vec![0; 256 << 10], Vec::new(), Vec::new());
-    let mut clients: Vec<Client> = Connection::open_all(&target, &poller, count)?
+    let mut clients: Vec<Client> = Connection::open_all(&target, &poller, count + idle)?
         .into_iter()
         .map(|connection| Client::new(connection, depth))
         .collect();
-    for client in &mut clients {
+    for client in clients.iter_mut().take(count) {
         client.fill(&poller, &target, &mut out)?;
     }
     let (mut latencies, mut messages, mut warm) = (Histogram::new(), 0, false);

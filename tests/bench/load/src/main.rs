@@ -9,8 +9,8 @@ use load::{broadcast, burst, deflate, echo, handshakes, idle, mixed, stalled};
 
 const USAGE: &str = "load COMMAND --port PORT [--option value]...
 
-  echo        --connections 64 --depth 1 --seconds 1 --warmup 0.25
-              --depth messages under way on each connection
+  echo        --connections 64 --depth 1 --idle 0 --seconds 1 --warmup 0.25
+              --depth messages under way on each connection, --idle connections beside them that say nothing
   broadcast   --subscribers 100 --window 1 --seconds 1 --warmup 0.25
               --window messages under way to all of them, the publisher included
   burst       --total 256M
