@@ -1,4 +1,4 @@
-//! Echoes over TLS: `wss://`. Without certificate files it makes a certificate of its own for
+//! Echoes over TLS: `wss://`. Without certificate files it has openssl make a certificate for
 //! localhost, which no client trusts unless told to.
 //!
 //! `cargo run --release --features tls --example wss -- 127.0.0.1:9443 fullchain.pem privkey.pem`
@@ -7,13 +7,12 @@ mod support;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use wshub::{Event, Server, Tls};
 
 fn main() -> ExitCode {
-    let about =
-        "CERTIFICATE and KEY are PEM files; without them it makes a certificate for localhost.\n";
+    let about = "CERTIFICATE and KEY are PEM files; without them openssl makes a certificate for localhost.\n";
     support::run_with("[ADDRESS [CERTIFICATE KEY]]", about, |addr| {
         let tls = certificate()?;
         let server = Server::builder().tls(&tls).bind(addr)?;
@@ -29,29 +28,52 @@ fn main() -> ExitCode {
     })
 }
 
-/// From the files of the command line, else made here and now.
+/// From the files of the command line, else made by openssl.
 fn certificate() -> io::Result<Tls> {
     let files: Vec<OsString> = std::env::args_os().skip(2).collect();
     match &files[..] {
-        [] => {}
-        [certificate, key] => {
-            return Tls::from_pem_files(certificate, key).map_err(io::Error::other);
+        [] => {
+            let own = made_by_openssl()?;
+            Ok(Tls::from_pem(own.clone(), own)?)
         }
-        _ => {
-            return Err(io::Error::other(
-                "give two files: the certificate and its key",
-            ));
-        }
+        [certificate, key] => Tls::from_pem_files(certificate, key).map_err(io::Error::other),
+        _ => Err(io::Error::other(
+            "give two files: the certificate and its key",
+        )),
     }
-    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    let own = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
+}
+
+/// A key and a certificate for it, PEM.
+fn made_by_openssl() -> io::Result<Vec<u8>> {
+    let made = Command::new("openssl")
+        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90".split(' '))
+        .args(["-subj", "/CN=localhost"])
+        .args([
+            "-addext",
+            "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1",
+        ])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-keyout", "-", "-out", "-"])
+        .output()
+        .map_err(|error| {
+            io::Error::other(format!(
+                "openssl: {error}: install it, or give a certificate and its key"
+            ))
+        })?;
+    if !made.status.success() {
+        let said = String::from_utf8_lossy(&made.stderr);
+        return Err(io::Error::other(format!(
+            "openssl made no certificate: {said}"
+        )));
+    }
+    let certificate = String::from_utf8_lossy(&made.stdout);
+    let begin = certificate
+        .find("-----BEGIN CERTIFICATE")
+        .unwrap_or_default();
     writeln!(
         io::stderr(),
         "no certificate given: this one is for localhost, and clients have to be told to trust it\n{}",
-        own.cert.pem()
+        &certificate[begin..]
     )?;
-    Ok(Tls::from_pem(
-        own.cert.pem(),
-        own.signing_key.serialize_pem(),
-    )?)
+    Ok(made.stdout)
 }

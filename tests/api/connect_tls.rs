@@ -9,8 +9,7 @@ use crate::support::PATIENCE;
 use crate::support::app::App;
 use crate::support::child::{Child, in_child, tell};
 use crate::support::hostile::{self, Peer, header, proxy};
-use crate::support::tls::Authority;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+use crate::support::tls::{Authority, Certified};
 use wshub::{
     ClientError, ClientRequest, ClientTls, Error, Proxy, Reconnecting, Server, Tls, TlsError,
     TlsHandshakeError, connect,
@@ -168,7 +167,7 @@ fn through_a_proxy() {
 #[test]
 fn a_certificate_is_for_the_address_without_its_zone() {
     let authority = Authority::new();
-    let own = authority.server("::1");
+    let own = authority.issued("loopback");
     let tls = Tls::builder()
         .pem(own.certificate, own.key)
         .build()
@@ -185,14 +184,14 @@ fn a_certificate_is_for_the_address_without_its_zone() {
 
 #[test]
 fn a_client_certificate_is_shown() {
-    let (authority, devices) = (Authority::new(), Authority::new());
+    let (authority, devices) = (Authority::new(), Authority::devices());
     let tls = authority
         .builder()
         .client_ca(devices.pem())
         .build()
         .unwrap();
     let app = App::echo(Server::builder().tls(&tls));
-    let own = devices.client("device 7");
+    let own = devices.issued("device-17");
     let known = ClientTls::builder()
         .ca(authority.pem())
         .pem(own.certificate, own.key);
@@ -208,12 +207,9 @@ fn a_client_certificate_is_shown() {
 }
 
 /// A certificate for `localhost` that signed itself.
-fn own(change: impl FnOnce(&mut CertificateParams)) -> (Tls, String) {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    change(&mut params);
-    let certificate = params.self_signed(&key).unwrap().pem();
-    let tls = Tls::from_pem(certificate.clone(), key.serialize_pem()).unwrap();
+fn alone(name: &str) -> (Tls, String) {
+    let Certified { certificate, key } = Certified::alone(name);
+    let tls = Tls::from_pem(certificate.clone(), key).unwrap();
     (tls, certificate)
 }
 
@@ -221,18 +217,11 @@ fn own(change: impl FnOnce(&mut CertificateParams)) -> (Tls, String) {
 fn certificates_that_are_not_to_be_trusted_say_what_to_do() {
     let authority = Authority::new();
     let ca = authority.pem();
-    let other = authority.server("example.com");
+    let other = authority.issued("one.example");
     let other = Tls::from_pem(other.certificate, other.key).unwrap();
-    let (expired, expired_ca) = own(|params| {
-        params.not_before = date_time_ymd(2001, 1, 1);
-        params.not_after = date_time_ymd(2002, 1, 1);
-    });
-    let (early, early_ca) = own(|params| {
-        params.not_before = date_time_ymd(4000, 1, 1);
-        params.not_after = date_time_ymd(4001, 1, 1);
-    });
-    let (authoritative, authoritative_ca) =
-        own(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    let (expired, expired_ca) = alone("expired");
+    let (early, early_ca) = alone("early");
+    let (authoritative, authoritative_ca) = alone("authority");
     type Expected = fn(&TlsHandshakeError) -> bool;
     let table: [(Tls, &str, Expected, &str); 6] = [
         (
@@ -240,7 +229,7 @@ fn certificates_that_are_not_to_be_trusted_say_what_to_do() {
             &ca,
             |error| {
                 matches!(error, TlsHandshakeError::WrongHost { host, names }
-                    if host == "localhost" && names.concat().contains("example.com"))
+                    if host == "localhost" && names.concat().contains("one.example"))
             },
             "not for \"localhost\" but for: ",
         ),
@@ -257,13 +246,13 @@ fn certificates_that_are_not_to_be_trusted_say_what_to_do() {
             "clock",
         ),
         (
-            own(|_| {}).0,
+            alone("localhost").0,
             &ca,
             |error| matches!(error, TlsHandshakeError::UnknownIssuer),
             "ca_file",
         ),
         (
-            Authority::new().tls(),
+            Authority::others().tls(),
             &ca,
             |error| matches!(error, TlsHandshakeError::UnknownIssuer),
             "intermediate",
@@ -285,7 +274,7 @@ fn certificates_that_are_not_to_be_trusted_say_what_to_do() {
 
 #[test]
 fn a_server_that_signed_itself_is_trusted_where_its_certificate_is_given() {
-    let (tls, certificate) = own(|_| {});
+    let (tls, certificate) = alone("localhost");
     let app = App::echo(Server::builder().tls(&tls));
     connect(request(app.addr, &trusting(&certificate))).unwrap();
     // It is for `localhost`, not for the address.
@@ -412,7 +401,7 @@ fn without_more_the_authorities_of_the_system_are_trusted() {
         told
     };
     assert_eq!(told(&authority.pem()), "open");
-    assert_eq!(told(&Authority::new().pem()), "Tls(UnknownIssuer)");
+    assert_eq!(told(&Authority::others().pem()), "Tls(UnknownIssuer)");
     let none = told("");
     assert!(
         none.starts_with("none: ") && none.contains("ca-certificates"),
@@ -432,7 +421,10 @@ fn what_a_client_is_given_is_checked() {
     );
     let said = error(ClientTls::builder().ca_file("/nonexistent/ca.pem"));
     assert!(said.starts_with("/nonexistent/ca.pem: "), "{said}");
-    let (one, two) = (authority.client("one"), authority.client("two"));
+    let (one, two) = (
+        authority.issued("client-one"),
+        authority.issued("client-two"),
+    );
     let mixed = ClientTls::builder()
         .ca(authority.pem())
         .pem(one.certificate, two.key);

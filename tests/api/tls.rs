@@ -173,8 +173,8 @@ fn plain_http_on_a_tls_port_is_told_so_in_clear() {
 fn a_client_gets_the_certificate_for_the_name_it_asks_for() {
     let authority = Authority::new();
     let (first, second) = (
-        authority.server("one.example"),
-        authority.server("two.example"),
+        authority.issued("one.example"),
+        authority.issued("two.example"),
     );
     let tls = Tls::builder()
         .pem(first.certificate.as_str(), first.key.as_str())
@@ -201,7 +201,7 @@ fn shown<S: Read + Write>(stream: &Stream<S>) -> Vec<u8> {
 #[test]
 fn new_certificates_are_for_new_connections_and_drop_no_old_one() {
     let authority = Authority::new();
-    let (old, new) = (authority.server("localhost"), authority.server("localhost"));
+    let (old, new) = (authority.issued("localhost"), authority.issued("renewed"));
     let tls = Tls::from_pem(old.certificate.as_str(), old.key.as_str()).unwrap();
     let app = App::echo(Server::builder().tls(&tls));
     let config = authority.client_config(None);
@@ -289,8 +289,8 @@ fn http_1_1_is_the_protocol_that_alpn_settles_on() {
 
 #[test]
 fn a_verified_client_certificate_is_seen_by_the_accept_hook() {
-    let (authority, devices) = (Authority::new(), Authority::new());
-    let (known, unknown) = (devices.client("device-17"), devices.client("device-18"));
+    let (authority, devices) = (Authority::new(), Authority::devices());
+    let (known, unknown) = (devices.issued("device-17"), devices.issued("device-18"));
     let tls = authority
         .builder()
         .client_ca(devices.pem())
@@ -321,7 +321,8 @@ fn a_verified_client_certificate_is_seen_by_the_accept_hook() {
 
 #[test]
 fn without_a_certificate_of_the_client_ca_nobody_gets_in() {
-    let (authority, devices, others) = (Authority::new(), Authority::new(), Authority::new());
+    let (authority, devices, others) =
+        (Authority::new(), Authority::devices(), Authority::others());
     let tls = authority
         .builder()
         .client_ca(devices.pem())
@@ -332,9 +333,9 @@ fn without_a_certificate_of_the_client_ca_nobody_gets_in() {
             .tls(&tls)
             .http(|_| Response::text("secret")),
     );
-    let stranger = others.client("device-17");
+    let stranger = others.issued("device-17");
     // A server's certificate is none for clients, though the same CA signed it.
-    let server = devices.server("device-17");
+    let server = devices.issued("server");
     let cases = [
         (None, "CertificateRequired"),
         (Some(&stranger), "UnknownCA"),
@@ -807,7 +808,7 @@ fn who_is_refused_over_a_stream_of_ones_own_is_told_why() {
     assert!(matches!(refusal(accepting), Refusal::PlainOnTlsPort));
 
     let (addr, accepting) = accept_one(authority.tls(), PATIENCE);
-    let stranger = Authority::new().client_config(None);
+    let stranger = Authority::others().client_config(None);
     assert!(secure(addr, stranger, "localhost").is_err());
     let told = refusal(accepting).to_string();
     assert!(told.contains("give the client your CA"), "{told}");

@@ -1,8 +1,10 @@
 //! The `wss` example as a user runs it: with a certificate of its own, with files, with wrong ones.
 
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::support::example::{Example, Process, command};
 use crate::support::tls::{Authority, Certified, connect, secure, trusting};
@@ -41,12 +43,31 @@ impl Drop for Folder {
 }
 
 fn serving(files: &[String]) -> Example {
+    serving_with(files, |command| command)
+}
+
+fn serving_with(files: &[String], change: impl Fn(&mut Command) -> &mut Command) -> Example {
     let mut command = command("wss");
     command
         .arg("127.0.0.1:0")
         .args(files)
         .env("RUST_LOG", "info");
-    Example::serving(command.stdin(Stdio::null()))
+    Example::serving(change(&mut command).stdin(Stdio::null()))
+}
+
+/// Without files, where openssl makes what is always the same here: tests/interop has the real one make some.
+fn serving_its_own(folder: &Folder) -> Example {
+    let own = Certified::alone("localhost");
+    let script = format!(
+        "#!/bin/sh\ncat <<'END'\n{}{}END\n",
+        own.key, own.certificate
+    );
+    let openssl = folder.file("openssl", &script);
+    fs::set_permissions(openssl, Permissions::from_mode(0o700)).unwrap();
+    let mut path = OsString::from(&folder.0);
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    serving_with(&[], |command| command.env("PATH", &path))
 }
 
 /// What it says when it does not start.
@@ -69,25 +90,36 @@ fn printed(example: &Example) -> String {
 
 #[test]
 fn with_a_certificate_of_its_own_it_serves_who_trusts_that() {
-    let example = serving(&[]);
+    let folder = Folder::new("wss-own");
+    let example = serving_its_own(&folder);
     assert!(example.process.stdout()[0].starts_with("listening on wss://127.0.0.1:"));
     let own = CertificateDer::from_pem_slice(printed(&example).as_bytes()).unwrap();
-    for name in ["localhost", "127.0.0.1"] {
-        let stream = secure(example.addr, trusting(own.clone()), name).unwrap();
-        let mut client = Client::open(stream, &upgrade("localhost", "/", ""));
-        client.send_text("hello");
-        assert_eq!(client.read_message().text(), "hello");
-        client.send_close(1000, "");
-        assert_eq!(client.read_message().close().0, 1000);
-    }
+    let stream = secure(example.addr, trusting(own), "localhost").unwrap();
+    let mut client = Client::open(stream, &upgrade("localhost", "/", ""));
+    client.send_text("hello");
+    assert_eq!(client.read_message().text(), "hello");
+    client.send_close(1000, "");
+    assert_eq!(client.read_message().close().0, 1000);
     let (status, log) = example.terminate();
     assert!(status.success(), "{status}: {log}");
 }
 
 #[test]
+fn without_openssl_it_says_what_to_do() {
+    let mut command = command("wss");
+    let mut process = Process::start(command.arg("127.0.0.1:0").env("PATH", "/nonexistent"));
+    assert_eq!(process.wait().code(), Some(1));
+    let said = process.stderr().join("\n");
+    assert!(
+        said.contains("install it, or give a certificate and its key"),
+        "{said}"
+    );
+}
+
+#[test]
 fn with_files_it_shows_that_certificate_and_ends_gracefully() {
     let (authority, folder) = (Authority::new(), Folder::new("wss-files"));
-    let example = serving(&folder.pair(&authority.server("localhost")));
+    let example = serving(&folder.pair(&authority.issued("localhost")));
     let mut client = connect(example.addr, &authority);
     client.send_text("hello");
     assert_eq!(client.read_message().text(), "hello");
@@ -109,7 +141,7 @@ fn with_files_it_shows_that_certificate_and_ends_gracefully() {
 #[test]
 fn files_that_cannot_be_used_are_named_with_what_to_do() {
     let (authority, folder) = (Authority::new(), Folder::new("wss-wrong"));
-    let (own, other) = (authority.server("localhost"), authority.server("localhost"));
+    let (own, other) = (authority.issued("localhost"), authority.issued("renewed"));
     let [certificate, key] = folder.pair(&own);
     let other = folder.file("other.pem", &other.key);
     let missing = folder.0.join("none.pem").to_str().unwrap().to_owned();
@@ -140,7 +172,8 @@ fn files_that_cannot_be_used_are_named_with_what_to_do() {
 
 #[test]
 fn who_comes_without_tls_is_told_so_and_so_is_the_log() {
-    let example = serving(&[]);
+    let folder = Folder::new("wss-plain");
+    let example = serving_its_own(&folder);
     for request in [
         "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
         upgrade("localhost", "/", ""),
@@ -151,7 +184,7 @@ fn who_comes_without_tls_is_told_so_and_so_is_the_log() {
     }
     example.logs("a client without TLS came to a port with TLS");
     // Whoever does not trust the certificate: the log says what to do.
-    let stranger = Authority::new().client_config(None);
+    let stranger = Authority::others().client_config(None);
     assert!(secure(example.addr, stranger, "localhost").is_err());
     example.logs("the client does not trust this server's certificate");
 }
@@ -159,7 +192,8 @@ fn who_comes_without_tls_is_told_so_and_so_is_the_log() {
 #[cfg(feature = "client")]
 #[test]
 fn the_client_example_trusts_what_ssl_cert_file_names() {
-    let (example, folder) = (serving(&[]), Folder::new("wss-client"));
+    let folder = Folder::new("wss-client");
+    let example = serving_its_own(&folder);
     let own = folder.file("own.pem", &printed(&example));
     let url = format!("wss://localhost:{}/", example.addr.port());
     let client = |file: &str| {
@@ -173,7 +207,7 @@ fn the_client_example_trusts_what_ssl_cert_file_names() {
     assert!(trusting.wait().success(), "{:?}", trusting.stderr());
     assert_eq!(trusting.stdout(), ["hello"]);
 
-    let other = Authority::new();
+    let other = Authority::others();
     let mut strange = client(&folder.file("other.pem", &other.pem()));
     assert_eq!(strange.wait().code(), Some(1));
     let said = strange.stderr().join("\n");

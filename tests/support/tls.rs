@@ -1,13 +1,10 @@
-//! Certificates made for a test, and clients that speak TLS with rustls.
+//! The certificates of tests/certificates, and clients that speak TLS with rustls.
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair,
-};
 use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -23,10 +20,21 @@ pub struct Certified {
 }
 
 impl Certified {
+    /// Of tests/certificates, by its path there without an ending.
+    fn read(path: &str) -> Certified {
+        Certified {
+            certificate: file(&format!("{path}.pem")),
+            key: file(&format!("{path}.key")),
+        }
+    }
+
+    /// One for localhost that signed itself: `localhost`, `expired`, `early`, or `authority`, which may sign others.
+    pub fn alone(name: &str) -> Certified {
+        Certified::read(&format!("alone/{name}"))
+    }
+
     pub fn der(&self) -> Vec<u8> {
-        CertificateDer::from_pem_slice(self.certificate.as_bytes())
-            .unwrap()
-            .to_vec()
+        certificate_in(&self.certificate).to_vec()
     }
 
     fn private_key(&self) -> PrivateKeyDer<'static> {
@@ -34,40 +42,36 @@ impl Certified {
     }
 }
 
-/// A certificate authority of the test.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+fn file(name: &str) -> String {
+    let path = format!("{}/tests/certificates/{name}", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A certificate authority: a folder of tests/certificates.
+pub struct Authority(&'static str);
 
 impl Authority {
     pub fn new() -> Authority {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        // No two have the same name.
-        let name = format!("CA {:?}", key.public_key_raw());
-        params.distinguished_name.push(DnType::CommonName, name);
-        Authority(CertifiedIssuer::self_signed(params, key).unwrap())
+        Authority("authority")
+    }
+
+    /// Another, which signs clients.
+    pub fn devices() -> Authority {
+        Authority("devices")
+    }
+
+    /// One that nobody in a test trusts.
+    pub fn others() -> Authority {
+        Authority("others")
     }
 
     pub fn pem(&self) -> String {
-        self.0.pem()
+        file(&format!("{}/ca.pem", self.0))
     }
 
-    pub fn server(&self, name: &str) -> Certified {
-        self.issue(name, ExtendedKeyUsagePurpose::ServerAuth)
-    }
-
-    pub fn client(&self, name: &str) -> Certified {
-        self.issue(name, ExtendedKeyUsagePurpose::ClientAuth)
-    }
-
-    fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> Certified {
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.extended_key_usages.push(usage);
-        let key = KeyPair::generate().unwrap();
-        Certified {
-            certificate: params.signed_by(&key, &*self.0).unwrap().pem(),
-            key: key.serialize_pem(),
-        }
+    /// What it has signed, by the name of the file.
+    pub fn issued(&self, name: &str) -> Certified {
+        Certified::read(&format!("{}/{name}", self.0))
     }
 
     /// For a server that is called localhost.
@@ -76,7 +80,7 @@ impl Authority {
     }
 
     pub fn builder(&self) -> TlsBuilder {
-        let own = self.server("localhost");
+        let own = self.issued("localhost");
         Tls::builder().pem(own.certificate, own.key)
     }
 
@@ -90,7 +94,7 @@ impl Authority {
         versions: &[&'static rustls::SupportedProtocolVersion],
         certificate: Option<&Certified>,
     ) -> ClientConfig {
-        let builder = builder_trusting(self.0.der().clone(), versions);
+        let builder = builder_trusting(certificate_in(&self.pem()), versions);
         match certificate {
             None => builder.with_no_client_auth(),
             Some(one) => builder
@@ -110,6 +114,10 @@ fn builder_trusting(
         .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
+}
+
+fn certificate_in(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
 /// A client that trusts this certificate.

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd, generate_simple_self_signed};
-
 use super::*;
 use crate::tls::Tls;
 
@@ -11,10 +9,20 @@ fn provider() -> CryptoProvider {
     rustls::crypto::ring::default_provider()
 }
 
-fn own() -> (String, String) {
-    let own = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    (own.cert.pem(), own.signing_key.serialize_pem())
+/// Of tests/certificates.
+macro_rules! certificates {
+    ($file:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/certificates/",
+            $file
+        ))
+    };
 }
+
+const CERTIFICATE: &str = certificates!("alone/localhost.pem");
+const KEY: &str = certificates!("alone/localhost.key");
+const OTHER_KEY: &str = certificates!("others/localhost.key");
 
 fn error(certificate: &str, key: &str) -> String {
     Tls::from_pem(certificate, key).unwrap_err().to_string()
@@ -22,35 +30,34 @@ fn error(certificate: &str, key: &str) -> String {
 
 #[test]
 fn an_error_names_its_source_and_the_remedy() {
-    let ((certificate, key), (_, other_key)) = (own(), own());
-    assert!(Tls::from_pem(certificate.as_str(), key.as_str()).is_ok());
+    assert!(Tls::from_pem(CERTIFICATE, KEY).is_ok());
     let encrypted =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     for (certificate, key, said) in [
         (
             "",
-            &key[..],
+            KEY,
             "the certificate given as bytes: no certificate in it",
         ),
         (
-            &key,
-            &key,
+            KEY,
+            KEY,
             "the certificate given as bytes: no certificate in it",
         ),
         (
-            &certificate,
-            &certificate,
+            CERTIFICATE,
+            CERTIFICATE,
             "the key given as bytes: no private key in it",
         ),
         (
-            &certificate,
+            CERTIFICATE,
             encrypted,
             "behind a passphrase; decrypt it: openssl pkey",
         ),
-        (&certificate, &other_key, "is not that of the certificate"),
+        (CERTIFICATE, OTHER_KEY, "is not that of the certificate"),
         (
-            &certificate,
-            &key[..60],
+            CERTIFICATE,
+            &KEY[..60],
             "the key given as bytes: missing section end marker",
         ),
     ] {
@@ -80,8 +87,7 @@ fn a_file_that_cannot_be_read_is_named() {
 
 #[test]
 fn neither_tls_nor_its_builder_prints_keys() {
-    let (certificate, key) = own();
-    let builder = Tls::builder().pem(certificate, key);
+    let builder = Tls::builder().pem(CERTIFICATE, KEY);
     assert_eq!(
         format!("{builder:?}"),
         "TlsBuilder { certificates: 1, client_cas: 0, min_version: V1_2, .. }"
@@ -91,15 +97,13 @@ fn neither_tls_nor_its_builder_prints_keys() {
 
 #[test]
 fn a_certificate_outside_its_time_is_noticed() {
-    let key = KeyPair::generate().unwrap();
-    let said = |from, until| {
-        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        params.not_before = date_time_ymd(from, 1, 1);
-        params.not_after = date_time_ymd(until, 1, 1);
-        let certificate = params.self_signed(&key).unwrap();
-        problem_with_time(&[certificate.der().clone()], &provider())
+    let said = |certificate: &str| {
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+        problem_with_time(&[certificate], &provider())
     };
-    assert_eq!(said(2001, 4001), None);
-    assert!(said(2001, 2002).unwrap().contains("has expired"));
-    assert!(said(4001, 4002).unwrap().contains("not valid yet"));
+    assert_eq!(said(CERTIFICATE), None);
+    let expired = said(certificates!("alone/expired.pem"));
+    assert!(expired.unwrap().contains("has expired"));
+    let early = said(certificates!("alone/early.pem"));
+    assert!(early.unwrap().contains("not valid yet"));
 }

@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::*;
@@ -106,12 +107,21 @@ struct Pair {
     wire: Arc<Duplex>,
 }
 
+const CERTIFICATE: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/certificates/alone/localhost.pem"
+));
+const KEY: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/certificates/alone/localhost.key"
+));
+
 /// What a server and a client that trusts it begin with.
 fn ends() -> (Tls, ClientConnection) {
-    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let tls = Tls::from_pem(own.cert.pem(), own.signing_key.serialize_pem()).unwrap();
+    let tls = Tls::from_pem(CERTIFICATE, KEY).unwrap();
+    let own = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap();
     let mut roots = RootCertStore::empty();
-    roots.add(own.cert.der().clone()).unwrap();
+    roots.add(own).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

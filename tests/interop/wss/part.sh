@@ -29,6 +29,7 @@ wss_certificates() {
 
 wss_parts() {
   part "wss: openssl s_client" wss_over app wss_openssl
+  part "wss: the example with a certificate that openssl makes" wss_example
   part "wss: clients, application thread" wss_over app wss_clients
   part "wss: clients, connection threads" wss_over own wss_clients
   part "wss: Chromium" wss_browser
@@ -49,6 +50,20 @@ wss_over() {
 
 wss_openssl() {
   checked "$dir/wss/openssl.log" "${wss_checks[@]}" -- python3 "$dir/wss/openssl.py" "$wss_url" "$dir/wss/authority.pem"
+}
+
+# Run without files: a client that trusts what it prints, and nothing else, gets in.
+wss_example() {
+  local out="$dir/wss/example" pid port status=0
+  "$target/release/examples/wss" 127.0.0.1:0 >"$out.log" 2>"$out.pem" &
+  pid=$!
+  limited 20 sh -c "until grep -q wss:// '$out.log'; do sleep 0.1; done" || status=1
+  port=$(sed -n 's/.*:\([0-9]*\).*/\1/p' "$out.log")
+  limited 20 openssl s_client -connect "localhost:$port" -verify_return_error -verify_hostname localhost \
+    -CAfile "$out.pem" <<<'' >"$out.said" 2>&1 || status=1
+  kill -TERM "$pid" && wait "$pid" || status=1
+  [ "$status" -eq 0 ] || cat "$out".*
+  return "$status"
 }
 
 # The programs of the part `clients`, told whom to trust.
