@@ -41,6 +41,9 @@ pub trait Handler {
 
     /// The connection ended, cleanly or not.
     fn on_close(&mut self, connection: &Connection, close: &CloseEvent) {}
+
+    /// Another thread called [`ServerHandle::wake`](crate::ServerHandle::wake).
+    fn on_wake(&mut self) {}
 }
 
 /// Hands one event to a handler.
@@ -80,6 +83,7 @@ impl std::error::Error for RunError {}
 type OnConnection<'a, S> = Box<dyn FnMut(&mut S, &Connection) + 'a>;
 type OnMessage<'a, S> = Box<dyn FnMut(&mut S, &Connection, &Message) + 'a>;
 type OnError<'a, S> = Box<dyn FnMut(&mut S, &Connection, &Error) + 'a>;
+type OnWake<'a, S> = Box<dyn FnMut(&mut S) + 'a>;
 type OnClose<'a, S> = Box<dyn FnMut(&mut S, &Connection, &CloseEvent) + 'a>;
 
 /// Closures for events, as a browser's `addEventListener` has them: several per event, called in the
@@ -107,6 +111,7 @@ pub struct Listeners<'a, S> {
     message: Vec<OnMessage<'a, S>>,
     error: Vec<OnError<'a, S>>,
     close: Vec<OnClose<'a, S>>,
+    wake: Vec<OnWake<'a, S>>,
 }
 
 impl<'a, S> Listeners<'a, S> {
@@ -118,6 +123,7 @@ impl<'a, S> Listeners<'a, S> {
             message: Vec::new(),
             error: Vec::new(),
             close: Vec::new(),
+            wake: Vec::new(),
         }
     }
 
@@ -146,6 +152,13 @@ impl<'a, S> Listeners<'a, S> {
     #[must_use]
     pub fn on_close(mut self, listener: impl FnMut(&mut S, &Connection, &CloseEvent) + 'a) -> Self {
         self.close.push(Box::new(listener));
+        self
+    }
+
+    /// Adds a listener for [`ServerHandle::wake`](crate::ServerHandle::wake).
+    #[must_use]
+    pub fn on_wake(mut self, listener: impl FnMut(&mut S) + 'a) -> Self {
+        self.wake.push(Box::new(listener));
         self
     }
 
@@ -182,6 +195,12 @@ impl<S> Handler for Listeners<'_, S> {
     fn on_close(&mut self, connection: &Connection, close: &CloseEvent) {
         for listener in &mut self.close {
             listener(&mut self.state, connection, close);
+        }
+    }
+
+    fn on_wake(&mut self) {
+        for listener in &mut self.wake {
+            listener(&mut self.state);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::logging::log_line;
 /// The events of a server, in order; made by [`Server::events`].
 ///
 /// As an iterator it blocks until the next event and ends when the server has shut down and every
-/// `Close` was taken. Nothing a peer does ends it.
+/// `Close` was taken. Nothing a peer does ends it, and nothing wakes it but an event.
 ///
 /// While more events wait, what this thread sends is collected per connection and leaves in one
 /// write: when no more events wait, at 64 KiB, when the iterator is dropped, and in any case within
@@ -39,6 +39,9 @@ pub enum RecvError {
     Ended,
     /// Another [`Events`] of this server is alive. Remedy: keep one, and take events from it.
     InUse,
+    /// Another thread called [`ServerHandle::wake`](crate::ServerHandle::wake): look at what it has for
+    /// you, then take the next event.
+    Woken,
 }
 
 impl std::fmt::Display for RecvError {
@@ -47,6 +50,7 @@ impl std::fmt::Display for RecvError {
             RecvError::Empty => "no event came in time",
             RecvError::Ended => "the server has shut down: no more events will come",
             RecvError::InUse => "another Events of this server is alive: take events from that one",
+            RecvError::Woken => "another thread woke this one: look at what it has, and go on",
         })
     }
 }
@@ -101,7 +105,7 @@ impl<'a> Events<'a> {
     /// The next event; blocks until it comes.
     ///
     /// # Errors
-    /// [`RecvError::Ended`] when none will come.
+    /// [`RecvError::Ended`] when none will come; [`RecvError::Woken`] where a thread of yours wakes this one.
     pub fn recv(&mut self) -> Result<Event, RecvError> {
         self.take(Patience::Forever)
     }
@@ -144,7 +148,14 @@ impl<'a> Events<'a> {
             }
             let item = self.receive(patience);
             hub.lead.leave();
-            self.desk.open(hub, item?);
+            match item? {
+                Item::Woken => {
+                    hub.inbox.note_woken();
+                    self.collect_while_more_waits();
+                    return Err(RecvError::Woken);
+                }
+                item => self.desk.open(hub, item),
+            }
         }
     }
 
@@ -314,6 +325,8 @@ impl Desk {
                 self.single = error.map(|error| Event::Error(connection.clone(), error));
                 self.close = Some(Event::Close(connection, close));
             }
+            // Taken before it comes here.
+            Item::Woken => {}
             Item::Stopped => self.ended = true,
         }
     }
@@ -323,7 +336,12 @@ impl Iterator for Events<'_> {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        self.take(Patience::Forever).ok()
+        loop {
+            match self.take(Patience::Forever) {
+                Err(RecvError::Woken) => {}
+                taken => return taken.ok(),
+            }
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) enum Item {
     Error(u64, Error),
     /// With the error, if nobody has told it yet.
     End(Connection, Box<(Option<Error>, CloseEvent)>),
+    /// Another thread has the application look at something of its own.
+    Woken,
     /// The server has stopped: the last item that is taken.
     Stopped,
 }
@@ -222,6 +224,8 @@ pub(crate) struct Inbox {
     mailbox: Arc<Mailbox<Mail>>,
     /// The application leads, and sleeps where the mailbox wakes it.
     leads: AtomicBool,
+    /// A `Woken` is in the channel.
+    woken: AtomicBool,
     total: usize,
     per_connection: usize,
     /// Bytes of messages in the channel.
@@ -261,6 +265,7 @@ impl Inbox {
             doorbell: Doorbell::default(),
             mailbox,
             leads: AtomicBool::new(false),
+            woken: AtomicBool::new(false),
             total: limits.inbound_total,
             per_connection: limits.inbound_per_connection,
             used: AtomicUsize::new(0),
@@ -390,7 +395,7 @@ impl Inbox {
         match item {
             Item::Open(_) => _ = self.open.fetch_add(1, SeqCst),
             Item::End(..) => _ = self.open.fetch_sub(1, SeqCst),
-            Item::Messages(..) | Item::Error(..) | Item::Stopped => {}
+            Item::Messages(..) | Item::Error(..) | Item::Woken | Item::Stopped => {}
         }
     }
 
@@ -410,6 +415,18 @@ impl Inbox {
     pub fn put(&self, item: Item) {
         self.count(&item);
         self.send(item);
+    }
+
+    /// Has the application woken behind what is in the channel now. Calls that come before it was are one.
+    pub fn wake(&self) {
+        if !self.woken.swap(true, SeqCst) {
+            self.put(Item::Woken);
+        }
+    }
+
+    /// The application was woken, and looks behind this.
+    pub fn note_woken(&self) {
+        self.woken.store(false, SeqCst);
     }
 
     /// Puts messages in, waiting for credit. While the server goes down they find no taker: they are
@@ -595,7 +612,7 @@ fn events_of(item: &Item) -> usize {
         Item::Open(_) | Item::Error(..) => 1,
         Item::Messages(_, messages) => messages.left(),
         Item::End(_, end) => 1 + usize::from(end.0.is_some()),
-        Item::Stopped => 0,
+        Item::Woken | Item::Stopped => 0,
     }
 }
 

@@ -128,12 +128,17 @@ impl Server {
         let mut events = self.events();
         loop {
             let event = match events.recv() {
-                Ok(event) => event,
+                Ok(event) => Some(event),
+                Err(RecvError::Woken) => None,
                 Err(RecvError::InUse) => return Err(RunError::InUse),
                 Err(_) => return Ok(()),
             };
+            let call = || match event {
+                Some(event) => dispatch(handler, event),
+                None => handler.on_wake(),
+            };
             // The handler is not called again after a panic: nothing sees what it left half done.
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| dispatch(handler, event))) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
                 let message = panic_message(&*panic);
                 self.handle.shutdown();
                 log_line!(Error, "the handler panicked, shutting down: {message}");
@@ -255,6 +260,37 @@ impl ServerHandle {
     /// What the server has counted so far.
     pub fn stats(&self) -> Stats {
         self.hub.stats()
+    }
+
+    /// Wakes the application thread, for a thread that has something for it: [`Events::recv`] and its kin
+    /// return [`RecvError::Woken`] there, [`Server::run`] calls [`Handler::on_wake`]. That comes behind the
+    /// events that wait now, and calls before it has come are one: put what you have where it finds it,
+    /// a channel of yours for example, then call this. Never blocks.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use wshub::{RecvError, Server};
+    ///
+    /// let server = Server::builder().without_listener()?;
+    /// let handle = server.handle();
+    /// let (readings, incoming) = mpsc::channel();
+    /// std::thread::spawn(move || {
+    ///     readings.send(21.5).unwrap();
+    ///     handle.wake();
+    /// });
+    /// let mut events = server.events();
+    /// loop {
+    ///     match events.recv() {
+    ///         Ok(event) => println!("{event:?}"),
+    ///         Err(RecvError::Woken) => break, // the reading is there
+    ///         Err(error) => return Err(error.into()),
+    ///     }
+    /// }
+    /// assert_eq!(incoming.try_iter().collect::<Vec<_>>(), [21.5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wake(&self) {
+        self.hub.inbox.wake();
     }
 
     /// Serves a stream of your own as if it had been accepted: opening handshake, limits and slots

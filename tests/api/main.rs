@@ -45,4 +45,5 @@ mod thread_locals;
 #[cfg(feature = "tls")]
 mod tls;
 mod users_streams;
+mod waking;
 mod websocket;

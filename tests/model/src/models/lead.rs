@@ -110,6 +110,7 @@ impl Application {
             }
             Err(RecvError::Ended) => self.ended = true,
             Err(RecvError::InUse) => panic!("there is no other"),
+            Err(RecvError::Woken) => panic!("nobody wakes it"),
         }
         taken.ok()
     }
