@@ -80,7 +80,7 @@ pub use handler::{Handler, Listeners, RunError};
 pub use handshake::{Accept, secret_matches};
 #[cfg(feature = "client")]
 pub use handshake::{InvalidAnswer, InvalidUrl, Proxy};
-pub use http::{InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version};
+pub use http::{InvalidHeader, InvalidStatus, Peer, Refusal, Reject, Request, Response, Version};
 pub use limits::{InvalidLimit, Limits};
 pub use message::{Message, Prepared};
 pub use outbox::Overflow;

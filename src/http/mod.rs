@@ -7,11 +7,13 @@
 pub(crate) mod authority;
 pub(crate) mod date;
 pub(crate) mod head;
+mod peer;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod token;
 
+pub use peer::Peer;
 pub use refusal::Refusal;
 pub use request::{Request, Version};
 pub use response::{InvalidHeader, InvalidStatus, Reject, Response};

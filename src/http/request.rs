@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use super::authority::Authority;
 use super::head::{HeadLimits, HeadScanner, NOT_A_REQUEST_LINE, split_line};
+use super::peer::Peer;
 use super::refusal::{Refusal, excerpt};
 use super::token::is_token;
 
@@ -74,7 +75,7 @@ pub struct Request {
     host: Span,
     version: Version,
     headers: Box<[HeaderSpans]>,
-    peer_addr: Option<SocketAddr>,
+    peer: Peer,
     client_certificates: Box<[Vec<u8>]>,
 }
 
@@ -172,19 +173,25 @@ impl Request {
             host: span(host),
             version,
             headers: headers.collect(),
-            peer_addr: None,
+            peer: Peer::Unknown,
             client_certificates: Box::default(),
             head,
         })
     }
 
-    /// The same request with the address of its peer, as [`peer_addr`](Self::peer_addr) gives it.
+    /// The same request with where it comes from, as [`peer`](Self::peer) gives it.
     ///
     /// A server sets it; it is public for tests of hooks.
     #[must_use]
-    pub fn with_peer_addr(mut self, peer_addr: Option<SocketAddr>) -> Self {
-        self.peer_addr = peer_addr;
+    pub fn with_peer(mut self, peer: Peer) -> Self {
+        self.peer = peer;
         self
+    }
+
+    /// As [`with_peer`](Self::with_peer), for a peer with an address, or one of which nothing is known.
+    #[must_use]
+    pub fn with_peer_addr(self, peer_addr: Option<SocketAddr>) -> Self {
+        self.with_peer(peer_addr.map_or(Peer::Unknown, Peer::Address))
     }
 
     /// The method, case as sent: `"GET"`, or `"HEAD"` for a plain request.
@@ -310,10 +317,16 @@ impl Request {
             .filter_map(|element| core::str::from_utf8(element).ok())
     }
 
+    /// Where the request comes from, as its transport tells. Behind a proxy that is the proxy.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
     /// The address of the peer; `None` where the transport has none, as in memory. Behind a proxy it is the proxy's.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.peer_addr
+        self.peer.addr()
     }
 
     /// The certificates that the client has shown and that were verified against the server's client CA
@@ -387,7 +400,7 @@ impl fmt::Debug for Request {
             .field("path", &format_args!("{}", excerpt(self.path().as_bytes())))
             .field("version", &self.version)
             .field("headers", &format_args!("{}", names.join(" ")))
-            .field("peer_addr", &self.peer_addr)
+            .field("peer", &self.peer)
             .finish_non_exhaustive()
     }
 }

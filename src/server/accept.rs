@@ -77,7 +77,7 @@ impl AcceptLoop {
 
     /// A panic in there is a bug of wshub: it costs this connection, and others are accepted.
     fn serve(&self, transport: TcpTransport, peer: SocketAddr) {
-        let serve = || self.hub.0.serve(Arc::new(transport), Some(peer));
+        let serve = || self.hub.0.serve(Arc::new(transport), peer.into());
         if catch_unwind(AssertUnwindSafe(serve)).is_err() {
             self.log(line_for_later!(
                 Error,

@@ -108,7 +108,7 @@ impl Place {
         self.ended = true;
         let hub = self.hub();
         if !self.opened {
-            hub.give_slot_back(self.connection.peer_addr());
+            hub.give_slot_back(self.connection.request().peer());
         } else {
             let end = Item::End(self.connection.clone(), Box::new((error, close)));
             hub.inbox.put(end);
@@ -137,7 +137,7 @@ pub(crate) fn deliver(mut place: Place, mut driver: Box<Driver>) {
 
 fn log_open(hub: &Hub, connection: &Connection) {
     let (id, request) = (connection.id(), connection.request());
-    log_line!(Info, "connection {id} open: {}", Peer(connection));
+    log_line!(Info, "connection {id} open: {}", Introduction(connection));
     if connection.protocol().is_none() && request.subprotocols().next().is_some() {
         let text = || format!("connection {id}: {}", NoneSpoken(request));
         hub.refusals.log("none_spoken", text);
@@ -285,14 +285,13 @@ fn shortened(text: &str) -> &str {
 }
 
 /// Who is there, for the log: address and path, never query, cookies or credentials.
-struct Peer<'a>(&'a Connection);
+struct Introduction<'a>(&'a Connection);
 
-impl std::fmt::Display for Peer<'_> {
+impl std::fmt::Display for Introduction<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(address) = self.0.peer_addr() {
-            write!(f, "{address} ")?;
-        }
-        write!(f, "{}", shortened(self.0.request().path()).escape_debug())?;
+        let request = self.0.request();
+        let path = shortened(request.path()).escape_debug();
+        write!(f, "{} {path}", request.peer())?;
         self.0
             .protocol()
             .map_or(Ok(()), |protocol| write!(f, ", subprotocol {protocol}"))

@@ -285,7 +285,7 @@ impl Desk {
         }
         // fault: who is left at the end is not closed
         let close = self.close.take().or_else(|| self.close_for_who_is_left())?;
-        hub.give_slot_back(close.connection().peer_addr());
+        hub.give_slot_back(close.connection().request().peer());
         Some(close)
     }
 

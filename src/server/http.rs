@@ -1,7 +1,6 @@
 //! Plain HTTP on the WebSocket's port: one answer, then the connection closes.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use super::hub::Hub;
 use super::opening::log_refusal;
 use crate::clock;
 use crate::handshake::negotiate;
-use crate::http::{Refusal, Request, Response};
+use crate::http::{Peer, Refusal, Request, Response};
 use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
 
@@ -19,7 +18,7 @@ pub(crate) fn answer(
     seat: &Seat,
     transport: &dyn Transport,
     request: &Request,
-    peer: Option<SocketAddr>,
+    peer: Peer,
 ) {
     let head_only = request.method() == "HEAD";
     let asked = ask_hook(hub, seat, request);
@@ -69,12 +68,10 @@ pub(super) fn write(
     written
 }
 
-fn note_not_taken(hub: &Hub, error: &io::Error, peer: Option<SocketAddr>) {
+fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
     hub.counters.refuse("answer");
-    hub.refusals.log("answer", || match peer {
-        Some(peer) => format!("{peer} did not take its answer: {error}"),
-        None => format!("an answer was not taken: {error}"),
-    });
+    let text = || format!("{peer} did not take its answer: {error}");
+    hub.refusals.log("answer", text);
 }
 
 fn ask_hook(hub: &Hub, seat: &Seat, request: &Request) -> Result<Response, Refusal> {

@@ -1,7 +1,7 @@
 //! What all threads of a server share: who is connected, broadcast, slots, shutdown.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::clock;
 use crate::connection::Connection;
 use crate::error::SendErrorKind;
 use crate::handshake::rules::Rules;
-use crate::http::Refusal;
+use crate::http::{Peer, Refusal};
 use crate::limits::Limits;
 use crate::lock::{Guard, Mutex, REGISTRY, lock};
 use crate::logging::log_line;
@@ -240,7 +240,7 @@ impl Hub {
     }
 
     /// Serves a new stream on a thread of its own, as a handshake first.
-    pub fn serve(self: &Arc<Self>, transport: Arc<dyn Transport>, peer: Option<SocketAddr>) {
+    pub fn serve(self: &Arc<Self>, transport: Arc<dyn Transport>, peer: Peer) {
         let Some(serving) = self.begin_serving() else {
             return self.refuse_at_once(&*transport, &Refusal::ShuttingDown);
         };
@@ -288,7 +288,7 @@ impl Hub {
     }
 
     /// Takes one of the connections' slots.
-    pub fn take_slot(&self, peer: Option<SocketAddr>) -> Result<(), Refusal> {
+    pub fn take_slot(&self, peer: Peer) -> Result<(), Refusal> {
         let mut registry = self.registry();
         // fault: a slot is taken behind the shutdown
         if self.is_closing() {
@@ -297,12 +297,12 @@ impl Hub {
         if registry.slots >= self.limits.max_connections {
             return Err(Refusal::Full);
         }
-        if let (Some(max), Some(peer)) = (self.limits.max_per_address, peer) {
-            let count = registry.per_address.get(&peer.ip()).copied().unwrap_or(0);
+        if let (Some(max), Some(address)) = (self.limits.max_per_address, peer.ip()) {
+            let count = registry.per_address.get(&address).copied().unwrap_or(0);
             if count >= max {
                 return Err(Refusal::TooManyFromAddress);
             }
-            registry.per_address.insert(peer.ip(), count + 1);
+            registry.per_address.insert(address, count + 1);
         }
         registry.slots += 1;
         registry.opening += 1;
@@ -310,21 +310,21 @@ impl Hub {
     }
 
     /// Gives a slot back whose connection never joined.
-    pub fn abandon_slot(&self, peer: Option<SocketAddr>) {
+    pub fn abandon_slot(&self, peer: Peer) {
         self.registry().opening -= 1;
         self.give_slot_back(peer);
         self.someone_left();
     }
 
     /// Gives a slot back: the connection has ended and its Close was taken.
-    pub fn give_slot_back(&self, peer: Option<SocketAddr>) {
+    pub fn give_slot_back(&self, peer: Peer) {
         let mut registry = self.registry();
         registry.slots -= 1;
-        if let (Some(_), Some(peer)) = (self.limits.max_per_address, peer) {
-            if let Some(count) = registry.per_address.get_mut(&peer.ip()) {
+        if let (Some(_), Some(address)) = (self.limits.max_per_address, peer.ip()) {
+            if let Some(count) = registry.per_address.get_mut(&address) {
                 *count -= 1;
                 if *count == 0 {
-                    registry.per_address.remove(&peer.ip());
+                    registry.per_address.remove(&address);
                 }
             }
         }

@@ -308,7 +308,7 @@ impl ServerHandle {
     /// ```
     pub fn attach(&self, transport: impl Transport) {
         let transport = Guarded::new(transport);
-        let peer = transport.peer_addr();
+        let peer = transport.peer();
         self.hub.serve(Arc::new(transport), peer);
     }
 

@@ -2,7 +2,6 @@
 //! complete refusal.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,7 +18,7 @@ use crate::connection::read_buffer::ReadBuffer;
 use crate::error::Error;
 use crate::http::head::asks_for_head;
 use crate::http::refusal::Refused;
-use crate::http::{Refusal, Request};
+use crate::http::{Peer, Refusal, Request};
 use crate::outbox::{Alarm, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
@@ -27,12 +26,7 @@ use crate::tls::{self, Secured};
 use crate::transport::{self, How, Transport, answer_refusal};
 
 /// Serves a stream from its first byte to its end.
-pub(crate) fn serve(
-    serving: Serving,
-    seat: Seat,
-    transport: Arc<dyn Transport>,
-    peer: Option<SocketAddr>,
-) {
+pub(crate) fn serve(serving: Serving, seat: Seat, transport: Arc<dyn Transport>, peer: Peer) {
     let driver = open_or_refuse(&serving.0, seat, &transport, peer);
     drop(transport);
     if let Some(driver) = driver {
@@ -47,7 +41,7 @@ fn open_or_refuse(
     hub: &Hub,
     seat: Seat,
     transport: &Arc<dyn Transport>,
-    peer: Option<SocketAddr>,
+    peer: Peer,
 ) -> Option<Box<Driver>> {
     let mut patience = Patience::new(Instant::now(), hub.limits.handshake_timeout);
     let mut secured = match tls::secure(hub.tls.as_ref(), transport, &mut patience, || {
@@ -83,12 +77,12 @@ fn open(
     hub: &Hub,
     seat: &Seat,
     secured: &mut Secured,
-    peer: Option<SocketAddr>,
+    peer: Peer,
     patience: &mut Patience,
 ) -> Result<Option<Box<Driver>>, Refused> {
     let (request, buffer) = read_request(hub, seat, &*secured.transport, patience)?;
     let deadline = patience.deadline();
-    let request = secured.identify(request).with_peer_addr(peer);
+    let request = secured.identify(request).with_peer(peer);
     let transport = &secured.transport;
     if !request.wants_upgrade() {
         http::answer(hub, seat, &**transport, &request, peer);
@@ -238,9 +232,7 @@ fn alarm(hub: &Hub, id: u64, transport: &Arc<dyn Transport>) -> Alarm {
 }
 
 /// Says in the log why somebody was refused, and what to set.
-pub(super) fn log_refusal(hub: &Hub, refusal: &Refusal, peer: Option<SocketAddr>) {
-    hub.refusals.log(refusal.reason(), || match peer {
-        Some(peer) => format!("refused {peer}: {refusal}"),
-        None => format!("refused: {refusal}"),
-    });
+pub(super) fn log_refusal(hub: &Hub, refusal: &Refusal, peer: Peer) {
+    let text = || format!("refused {peer}: {refusal}");
+    hub.refusals.log(refusal.reason(), text);
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Instant;
 
 use super::{How, Source, Transport, Waker};
+use crate::http::Peer;
 
 pub(crate) struct Guarded<T> {
     transport: T,
@@ -96,6 +97,10 @@ impl<T: Transport> Transport for Guarded<T> {
 
     fn peer_addr(&self) -> Option<SocketAddr> {
         self.ask(T::peer_addr).flatten()
+    }
+
+    fn peer(&self) -> Peer {
+        self.ask(T::peer).unwrap_or_default()
     }
 }
 

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::time::Instant;
 
 use super::{How, LINGER, Source, Transport, Waker, linger};
+use crate::http::Peer;
 
 /// A stream for a [`WebSocket`](crate::WebSocket) that is not split, whose last bytes reach the peer.
 ///
@@ -103,6 +104,10 @@ impl<S: Transport> Transport for LingeringStream<S> {
 
     fn peer_addr(&self) -> Option<SocketAddr> {
         Transport::peer_addr(&self.0)
+    }
+
+    fn peer(&self) -> Peer {
+        self.0.peer()
     }
 }
 

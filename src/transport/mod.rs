@@ -10,6 +10,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::http::Peer;
 use crate::patience::Patience;
 
 pub use crate::poller::{Source, Waker};
@@ -118,6 +119,12 @@ pub trait Transport: Send + Sync + 'static {
 
     /// The peer's address, where there is such a thing.
     fn peer_addr(&self) -> Option<SocketAddr>;
+
+    /// Where the peer is. As it stands here, what [`peer_addr`](Transport::peer_addr) tells; a stream over a Unix socket
+    /// says [`Peer::Unix`].
+    fn peer(&self) -> Peer {
+        self.peer_addr().map_or(Peer::Unknown, Peer::Address)
+    }
 }
 
 /// Which directions [`Transport::shutdown`] ends.

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::support::{Client, PATIENCE, upgrade, wait_until};
 use wshub::testing::{Duplex, duplex};
 use wshub::{
-    Connection, Event, Events, How, Message, SendErrorKind, Server, Transport, Waker, WebSocket,
+    Connection, Event, Events, How, Message, Peer, SendErrorKind, Server, Transport, Waker,
+    WebSocket,
 };
 
 type ReadBy = dyn Fn(&Duplex, &mut [u8], Option<Instant>) -> io::Result<usize> + Send + Sync;
@@ -72,6 +73,10 @@ impl Transport for Played {
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
+
+    fn peer(&self) -> Peer {
+        Peer::Unix
+    }
 }
 
 impl Read for Played {
@@ -110,6 +115,20 @@ fn closed(events: &mut Events<'_>, connection: &Connection) -> u16 {
             _ => {}
         }
     }
+}
+
+#[test]
+fn a_stream_tells_where_its_peer_is() {
+    let server = Server::builder().without_listener().unwrap();
+    let mut events = server.events();
+    let (ours, theirs) = duplex();
+    let _client = attach(&server, Played::new(ours), theirs);
+    let connection = opened(&mut events);
+    assert_eq!(connection.request().peer(), Peer::Unix);
+    assert_eq!(connection.peer_addr(), None);
+    let (ours, theirs) = duplex();
+    let _client = attach(&server, ours, theirs);
+    assert_eq!(opened(&mut events).request().peer(), Peer::Unknown);
 }
 
 /// The counts that a stream may claim behind `true`: more than it was offered.
