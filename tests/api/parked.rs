@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -331,6 +332,36 @@ fn m02_a_watched_stream_that_finds_nothing_is_read_when_there_is_something() {
             expect_text(&mut events, &connection, text);
         }
     }
+}
+
+/// Reads that begin wait for `released`, and tell `entered`.
+fn hangs(entered: Sender<()>, released: Receiver<()>) -> Box<TryRead> {
+    let released = Mutex::new(released);
+    Box::new(move |_, _| {
+        let _ = entered.send(());
+        let _ = released.lock().unwrap().recv();
+        Ok(0)
+    })
+}
+
+/// The application is away: whoever stands in for it hangs in the stream.
+#[test]
+fn m03_a_shutdown_does_not_wait_for_a_watched_stream_whose_read_never_returns() {
+    let limits = Limits {
+        close_timeout: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let server = Server::builder().limits(limits).without_listener().unwrap();
+    let ((enter, entered), (release, released)) = (channel(), channel());
+    let mut client = attach(&server, hangs(enter, released));
+    client.send_text("boom");
+    entered.recv_timeout(PATIENCE).unwrap();
+    let report = server.shutdown();
+    assert!(report.threads_left > 0);
+    let mut events = server.events();
+    let _ = opened(&mut events);
+    take_closes(&mut events, 1, 1006);
+    drop(release);
 }
 
 type Watched = fn(&TcpStream) -> Option<Source<'_>>;
