@@ -10,9 +10,10 @@ mod support;
 
 use std::io;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use wshub::{Accept, Event, Message, Reject, Request, Response, Server, secret_matches};
+use wshub::{
+    Accept, Connection, Event, Message, Reject, Request, Response, Server, secret_matches,
+};
 
 const PAGE: &str = include_str!("auth.html");
 /// Who sends a token as a subprotocol offers this one, too, and gets it as the answer: never the token.
@@ -25,10 +26,9 @@ const HOW_TO_SET_TOKENS: &str = "Set HUB_TOKENS to a name and a token of at leas
 fn main() -> ExitCode {
     let about = format!("{HOW_TO_SET_TOKENS}\n");
     support::run_with("[ADDRESS]", &about, |addr| {
-        let users = Arc::new(Users::from_env()?);
-        let at_the_door = users.clone();
+        let users = Users::from_env()?;
         let server = Server::builder()
-            .accept(move |request| accept(request, &at_the_door))
+            .accept(move |request| accept(request, &users))
             .http(|request| match request.path() {
                 "/" => Response::html(PAGE),
                 _ => Response::not_found(),
@@ -39,42 +39,57 @@ fn main() -> ExitCode {
             "open http://localhost:{}/",
             server.local_addr()?.port()
         ));
-        chat(&server, &users);
+        chat(&server);
         Ok(())
     })
 }
 
 /// Everybody hears everybody, by name, until the server has shut down.
-fn chat(server: &Server, users: &Users) {
+fn chat(server: &Server) {
     for event in server.events() {
-        // A connection keeps its request, so who it is can be asked at any time; the hook has let it in.
-        let Ok((name, _)) = users.check(event.connection().request()) else {
-            continue;
-        };
         match event {
-            Event::Open(connection) => drop(connection.send(format!("hello {name}"))),
-            Event::Message(_, Message::Text(text)) => {
-                server.broadcast(format!("{name}: {text}"));
+            Event::Open(connection) => {
+                let _ = connection.send(format!("hello {}", name(&connection)));
             }
-            Event::Close(_, close) => log::info!("{name} left: {}", close.code),
+            Event::Message(connection, Message::Text(text)) => {
+                server.broadcast(format!("{}: {text}", name(&connection)));
+            }
+            Event::Close(connection, close) => {
+                log::info!("{} left: {}", name(&connection), close.code);
+            }
             _ => {}
         }
     }
 }
 
+/// Who was let in; the hook has kept it with the connection.
+struct User {
+    name: String,
+}
+
+fn name(connection: &Connection) -> &str {
+    connection.data().map_or("nobody", |user: &User| &user.name)
+}
+
 fn accept(request: &Request, users: &Users) -> Result<Accept, Reject> {
-    match users.check(request) {
+    let (name, credentials) = users
+        .check(request)
+        .map_err(|cause| Reject::unauthorized().with_cause(cause))?;
+    let user = User {
+        name: name.to_owned(),
+    };
+    let accept = Accept::new().with_data(user);
+    match credentials {
         // The page logs in once: from now on the browser sends the cookie, and no script can read it. That is a way to
         // log in without the token in a URL, where histories and logs of proxies keep it, and without a POST, which the
         // http hook does not take. Behind TLS, add `Secure`.
-        Ok((_, Credentials::Subprotocol(token))) => {
+        Credentials::Subprotocol(token) => {
             let cookie = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/");
-            Ok(Accept::new()
+            Ok(accept
                 .with_subprotocol(SUBPROTOCOL)?
                 .with_header("Set-Cookie", &cookie)?)
         }
-        Ok(_) => Ok(Accept::new()),
-        Err(cause) => Err(Reject::unauthorized().with_cause(cause)),
+        _ => Ok(accept),
     }
 }
 

@@ -12,6 +12,8 @@
 //! - A client, with the feature `client`: `connect`, `Client`, `ClientRequest`, `Proxy`, `ClientError`; one that
 //!   connects again: `Reconnecting`, `ClientEvent`. With the feature `tls`, too: `ClientTls`.
 //! - What happens: [`Event`], [`Message`], [`CloseEvent`], [`CloseCode`], [`Error`], [`Violation`].
+//! - Who is there: [`Server::connections`]; what the `accept` hook keeps with a connection: [`Accept::with_data`],
+//!   [`Connection::data`].
 //! - Sending: [`Connection`], [`Server::broadcast`], [`Group`], [`Prepared`]; what a slow peer
 //!   misses: [`Overflow`], [`SendError`].
 //! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`],

@@ -10,6 +10,7 @@ use super::error::ClientError;
 use super::exchange::{body, exchange};
 use super::request::ClientRequest;
 use crate::connection::read_buffer::ReadBuffer;
+use crate::handshake::data::Data;
 use crate::handshake::{InvalidAnswer, negotiate};
 use crate::http::Request;
 use crate::limits::Limits;
@@ -95,6 +96,7 @@ pub(crate) fn open(
             request: sent,
             protocol,
             extension,
+            data: Data::default(),
         },
     })
 }

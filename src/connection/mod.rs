@@ -3,12 +3,17 @@
 pub(crate) mod conversation;
 pub(crate) mod read_buffer;
 
+use std::any::Any;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::error::{CloseError, SendError, SendErrorKind};
+use crate::handshake::data::Data;
 use crate::http::Request;
+use crate::lock::none_is_held;
 use crate::message::{Message, Prepared};
 use crate::outbox::Outbox;
 use crate::protocol::close::CloseCode;
@@ -37,8 +42,18 @@ struct Inner {
     request: Request,
     protocol: Option<String>,
     extensions: String,
+    data: Data,
     outbox: Arc<Outbox>,
     account: Account,
+}
+
+/// The data is the application's, and so is its destructor: what it panics with ends here.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        none_is_held();
+        let data = std::mem::take(&mut self.data);
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(data)));
+    }
 }
 
 /// Where a connection is in its life (WHATWG `readyState`, with its numbers). For display: by the
@@ -71,6 +86,7 @@ impl Connection {
         request: Request,
         protocol: Option<String>,
         extensions: String,
+        data: Data,
         outbox: Arc<Outbox>,
     ) -> Self {
         Connection(Arc::new(Inner {
@@ -78,6 +94,7 @@ impl Connection {
             request,
             protocol,
             extensions,
+            data,
             outbox,
             account: Account::default(),
         }))
@@ -91,6 +108,12 @@ impl Connection {
     /// The request that opened the connection: path, query, headers, cookies.
     pub fn request(&self) -> &Request {
         &self.0.request
+    }
+
+    /// What the accept hook has kept with the connection
+    /// ([`Accept::with_data`](crate::Accept::with_data)); `None` if it kept nothing, or a value of another type.
+    pub fn data<T: Any>(&self) -> Option<&T> {
+        self.0.data.get()
     }
 
     /// The peer's address; behind a proxy that is the proxy's. `None` over a transport without one.
@@ -242,6 +265,31 @@ impl PartialEq for Connection {
 }
 
 impl Eq for Connection {}
+
+/// A connection keys a map; two handles of the same one are the same key. What is hashed, its id, never changes: where
+/// Clippy's `mutable_key_type` warns of such a map, allow it.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use wshub::{Connection, Event, Server};
+///
+/// let server = Server::bind("127.0.0.1:0")?;
+/// # server.handle().shutdown();
+/// let mut scores: HashMap<Connection, u32> = HashMap::new();
+/// for event in server.events() {
+///     match event {
+///         Event::Message(connection, _) => *scores.entry(connection).or_default() += 1,
+///         Event::Close(connection, _) => drop(scores.remove(&connection)),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+impl Hash for Connection {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,14 +1,17 @@
 //! What the `accept` hook answers, and the 101 that opens a WebSocket (RFC 6455 4.2.2).
 
+use core::any::Any;
+
+use super::data::Data;
 use super::negotiate::Upgrade;
 use crate::http::refusal::excerpt;
 use crate::http::response::{Headers, push_header, status_line};
 use crate::http::token::is_token;
 use crate::http::{InvalidHeader, Refusal, Request};
 
-/// What the `accept` hook returns to open the WebSocket, with a subprotocol and headers of its own if it wants.
+/// What the `accept` hook returns to open the WebSocket, with a subprotocol, headers and data of its own if it wants.
 ///
-/// By default there are no extra headers, and the subprotocol is the server's choice among its own list.
+/// By default there are no extra headers and no data, and the subprotocol is the server's choice among its own list.
 ///
 /// Source: RFC 6455 4.2.2.
 ///
@@ -26,10 +29,11 @@ use crate::http::{InvalidHeader, Refusal, Request};
 /// assert_eq!(accept(&request).unwrap_err().status(), 401);
 /// # Ok::<(), wshub::Refusal>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Accept {
     subprotocol: Option<String>,
     headers: Headers,
+    data: Data,
 }
 
 impl Accept {
@@ -72,6 +76,49 @@ impl Accept {
         Ok(self)
     }
 
+    /// Keeps a value with the connection: who the client is, what it may do. The application reads it with
+    /// [`Connection::data`](crate::Connection::data), and need not ask again. One value; another one replaces it, so
+    /// what belongs together goes into one struct. Default: none.
+    ///
+    /// It lives as long as the connection's handles. It cannot be changed there but through what it holds, an
+    /// `AtomicU64` or a `Mutex`. Its destructor runs on whichever thread lets the last handle go, so it must not wait.
+    ///
+    /// ```
+    /// use wshub::testing::{self, Client};
+    /// use wshub::{Accept, Event, Reject, Server};
+    ///
+    /// struct User {
+    ///     name: String,
+    /// }
+    ///
+    /// let server = Server::builder()
+    ///     .accept(|request| match request.cookie("session") {
+    ///         // Looked up once, here.
+    ///         Some("s3cret") => Ok(Accept::new().with_data(User { name: "ann".to_owned() })),
+    ///         _ => Err(Reject::unauthorized()),
+    ///     })
+    ///     .without_listener()?;
+    /// let (ours, theirs) = testing::duplex();
+    /// server.attach(ours);
+    /// let _ann = Client::open_with(theirs, "/", &[("Cookie", "session=s3cret")])?;
+    /// if let Ok(Event::Open(connection)) = server.events().recv() {
+    ///     assert_eq!(connection.data::<User>().unwrap().name, "ann");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_data<T: Any + Send + Sync>(mut self, data: T) -> Self {
+        self.data = Data::new(data);
+        self
+    }
+
+    /// The value of [`with_data`](Self::with_data), for a test of the hook; `None` if there is none, or one of another
+    /// type.
+    #[must_use]
+    pub fn data<T: Any>(&self) -> Option<&T> {
+        self.data.get()
+    }
+
     /// The subprotocol that was chosen, if one was.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
@@ -81,6 +128,11 @@ impl Accept {
     /// The extra headers, for [`switching_protocols`].
     pub(crate) fn headers(&self) -> &Headers {
         &self.headers
+    }
+
+    /// What the connection keeps.
+    pub(crate) fn into_data(self) -> Data {
+        self.data
     }
 
     /// Puts the hook's choice of a subprotocol, if it made one, in the place of the server's.

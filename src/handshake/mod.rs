@@ -5,6 +5,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod answer;
+pub(crate) mod data;
 pub(crate) mod negotiate;
 mod origin;
 pub(crate) mod pattern;

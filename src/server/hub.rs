@@ -17,7 +17,7 @@ use super::refusals::Refusals;
 use super::scribe::Scribe;
 use super::session::Handler;
 use crate::clock;
-use crate::connection::Connection;
+use crate::connection::{Connection, ReadyState};
 use crate::error::SendErrorKind;
 use crate::handshake::rules::Rules;
 use crate::http::{Peer, Refusal};
@@ -418,6 +418,18 @@ impl Hub {
             .values()
             .map(|member| member.connection.clone())
             .collect()
+    }
+
+    /// Those that broadcasts reach, the oldest first.
+    pub fn connections(&self) -> Vec<Connection> {
+        let registry = self.registry();
+        let members = registry.connections.values();
+        let announced = members.filter(|member| member.announced);
+        let mut open: Vec<_> = announced.map(|member| member.connection.clone()).collect();
+        drop(registry);
+        open.retain(|connection| connection.ready_state() != ReadyState::Closed);
+        open.sort_unstable_by_key(Connection::id);
+        open
     }
 
     fn for_everyone(&self, work: impl Fn(&Arc<Outbox>)) {

@@ -172,6 +172,11 @@ impl Server {
         self.handle.broadcast_except(except, message)
     }
 
+    /// Who is open, the oldest first; see [`ServerHandle::connections`].
+    pub fn connections(&self) -> Vec<Connection> {
+        self.handle.connections()
+    }
+
     /// What the server has counted so far.
     pub fn stats(&self) -> Stats {
         self.handle.stats()
@@ -255,6 +260,29 @@ impl ServerHandle {
     /// As [`broadcast`](ServerHandle::broadcast), to everyone but one: often the sender.
     pub fn broadcast_except(&self, except: &Connection, message: impl Into<Message>) -> Broadcast {
         self.hub.broadcast(&Prepared::new(message), Some(except))
+    }
+
+    /// Who is open, the oldest first: those that a [`broadcast`](ServerHandle::broadcast) of now goes to.
+    /// Never blocks; a copy of the list, so that nothing is held up while you go through it, and whoever ends meanwhile
+    /// is still in it.
+    ///
+    /// ```
+    /// use wshub::Server;
+    ///
+    /// /// To those of one room, who keep its name; see `Accept::with_data`.
+    /// fn tell(server: &Server, room: &str, text: &str) {
+    ///     for connection in server.connections() {
+    ///         if connection.data::<String>().is_some_and(|own| own == room) {
+    ///             let _ = connection.send(text);
+    ///         }
+    ///     }
+    /// }
+    /// # let server = Server::builder().without_listener()?;
+    /// # tell(&server, "kitchen", "dinner is ready");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn connections(&self) -> Vec<Connection> {
+        self.hub.connections()
     }
 
     /// What the server has counted so far.

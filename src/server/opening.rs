@@ -209,6 +209,7 @@ fn driver(
         request,
         upgrade.subprotocol,
         extensions.to_owned(),
+        upgrade.data,
         outbox,
     );
     Box::new(Driver::new(

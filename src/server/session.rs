@@ -1,5 +1,6 @@
 //! A connection on its own thread: the user's closure reads and sends in plain blocking style.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -167,6 +168,11 @@ impl<'a> Session<'a> {
     /// The handle of this connection, to send from other threads and to look at the request.
     pub fn connection(&self) -> &Connection {
         &self.driver.connection
+    }
+
+    /// What the accept hook has kept with the connection; see [`Connection::data`].
+    pub fn data<T: Any>(&self) -> Option<&T> {
+        self.driver.connection.data()
     }
 
     /// How the connection ended, once [`read`](Session::read) has returned `None` or an error.

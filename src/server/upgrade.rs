@@ -7,6 +7,7 @@ use super::hooks::Hooks;
 use crate::compression::Agreed;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::accept::switching_protocols;
+use crate::handshake::data::Data;
 use crate::handshake::negotiate;
 use crate::handshake::rules::Rules;
 use crate::http::head::HeadScanner;
@@ -62,6 +63,7 @@ pub(crate) struct Upgrade {
     pub answer: Vec<u8>,
     pub subprotocol: Option<String>,
     pub extension: Option<Agreed>,
+    pub data: Data,
 }
 
 /// Asks the rules, the `origin_rule` hook among them, then the `accept` hook.
@@ -84,5 +86,6 @@ pub(crate) fn negotiate(
         ),
         subprotocol: upgrade.subprotocol,
         extension: upgrade.extension,
+        data: accept.into_data(),
     })
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::connection::Connection;
+use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::lock::{Mutex, RECORDED, lock};
@@ -63,6 +64,7 @@ pub fn connection(request: Request) -> (Connection, Sent) {
             request,
             None,
             String::new(),
+            Data::default(),
             outbox,
         ),
         Sent { transport },

@@ -54,6 +54,7 @@ pub(crate) fn accept<S: Read + Write>(
             request,
             protocol: upgrade.subprotocol,
             extension: upgrade.extension,
+            data: upgrade.data,
         },
     ))
 }

@@ -7,6 +7,7 @@ mod outgoing;
 mod shared;
 mod split;
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::time::Instant;
@@ -16,6 +17,7 @@ use crate::connection::conversation::Conversation;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
 use crate::event::CloseEvent;
+use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::message::Message;
@@ -87,6 +89,7 @@ pub struct WebSocket<S> {
     request: Request,
     protocol: Option<String>,
     extensions: String,
+    data: Data,
     conversation: Conversation,
     outgoing: Outgoing,
     /// What was written has to be flushed yet.
@@ -457,6 +460,7 @@ impl<S> WebSocket<S> {
             extensions: extension.map(Agreed::as_str).unwrap_or_default().to_owned(),
             request: opening.request,
             protocol: opening.protocol,
+            data: opening.data,
             unflushed: false,
             write_failure: None,
             last: None,
@@ -486,6 +490,12 @@ impl<S> WebSocket<S> {
     /// The request that opened the connection: the client's, or in the role of the client our own.
     pub fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// What the accept hook has kept with the connection
+    /// ([`Accept::with_data`](crate::Accept::with_data)); `None` if it kept nothing, or a value of another type.
+    pub fn data<T: Any>(&self) -> Option<&T> {
+        self.data.get()
     }
 
     /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
@@ -550,6 +560,8 @@ pub(crate) struct Opening {
     pub request: Request,
     pub protocol: Option<String>,
     pub extension: Option<Agreed>,
+    /// What the `accept` hook has kept; nothing in the role of the client.
+    pub data: Data,
 }
 
 /// The stream can do nothing now, and may later.

@@ -1,5 +1,6 @@
 //! The two halves of a WebSocket, for two threads.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use super::{Last, WebSocket};
 use crate::connection::conversation::Conversation;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::event::CloseEvent;
+use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::message::Message;
 use crate::protocol::Role;
@@ -35,6 +37,7 @@ pub(crate) fn split<S>(
         request,
         protocol,
         extensions,
+        data,
         mut conversation,
         outgoing,
         write_failure,
@@ -56,6 +59,7 @@ pub(crate) fn split<S>(
         request,
         protocol,
         extensions,
+        data,
         conversation,
         refused: None,
         last,
@@ -75,6 +79,7 @@ pub struct WebSocketReader {
     request: Request,
     protocol: Option<String>,
     extensions: String,
+    data: Data,
     conversation: Conversation,
     /// What is owed was refused by the stream.
     refused: Option<Refusing>,
@@ -175,6 +180,11 @@ impl WebSocketReader {
     /// The request that opened the connection: the client's, or in the role of the client our own.
     pub fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// What the accept hook has kept with the connection; see [`WebSocket::data`].
+    pub fn data<T: Any>(&self) -> Option<&T> {
+        self.data.get()
     }
 
     /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.

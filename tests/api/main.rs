@@ -17,6 +17,7 @@ mod coalescing;
 mod connect;
 #[cfg(all(feature = "client", feature = "tls"))]
 mod connect_tls;
+mod data;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod duplex;
