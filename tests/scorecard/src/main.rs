@@ -25,6 +25,9 @@ const SLOW: &[&str] = &[
     "stalled-100",
     "handshake-storm",
     "pings",
+    "beside-idle",
+    "idle-19000",
+    "killed-15000",
 ];
 
 #[derive(Default)]
@@ -134,7 +137,7 @@ fn shown(rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-/// 5,000 clients here and as many connections in the children.
+/// 19,000 clients here and as many connections in the children.
 fn allow_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = 20_000.min(limit.maximum.unwrap_or(20_000));

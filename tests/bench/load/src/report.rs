@@ -11,6 +11,11 @@ impl Report {
         self.0.push((key.to_string(), value));
     }
 
+    pub fn get(&self, key: &str) -> Option<f64> {
+        let found = self.0.iter().find(|(it, _)| it == key);
+        found.map(|(_, value)| *value)
+    }
+
     /// Quantiles, where there is anything to take them from.
     pub fn quantiles(&mut self, latencies: &Histogram) {
         if latencies.count() > 0 {

@@ -1,5 +1,5 @@
-//! `subject ADDR echo|broadcast [LIMIT=VALUE]...`: a server whose limits and counters can be told, where an example's will
-//! not do.
+//! `subject ADDR echo|broadcast|away [LIMIT=VALUE]...`: a server whose limits and counters can be told, where an example's
+//! will not do. `away`: an echo whose application is away for five seconds first.
 //!
 //! Prints `listening on ws://ADDR/`, then `close CODE` for each connection that ended; each line of its input is answered
 //! with `stats CONNECTIONS HANDSHAKES STALLED`. The end of its input shuts it down.
@@ -14,7 +14,7 @@ use wshub::{Event, Limits, Server, ServerHandle};
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [addr, mode, limits @ ..] = args.as_slice() else {
-        return Err("usage: subject ADDR echo|broadcast [LIMIT=VALUE]...".into());
+        return Err("usage: subject ADDR echo|broadcast|away [LIMIT=VALUE]...".into());
     };
     let server = Server::builder()
         .limits(limits_of(limits)?)
@@ -25,7 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     thread::Builder::new().spawn(move || answer(&handle))?;
     for event in server.events() {
         match event {
-            Event::Message(connection, message) if mode == "echo" => {
+            Event::Message(connection, message) if mode != "broadcast" => {
+                if mode == "away" {
+                    thread::sleep(AWAY);
+                }
                 // Who left meanwhile has its Close under way.
                 let _ = connection.send(message);
             }
@@ -36,6 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     Ok(())
 }
+
+const AWAY: Duration = Duration::from_secs(5);
 
 fn limits_of(words: &[String]) -> Result<Limits, Box<dyn Error>> {
     let mut limits = Limits::default();

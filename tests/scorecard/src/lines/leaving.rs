@@ -13,7 +13,7 @@ use crate::subject::{Subject, beside};
 const KILLED: usize = 500;
 const FEW: usize = 20;
 
-fn clients(command: &mut Command, subject: &Subject, count: usize) -> Process {
+pub fn clients(command: &mut Command, subject: &Subject, count: usize) -> Process {
     command
         .args([subject.addr().to_string(), count.to_string()])
         .stdin(Stdio::null());
@@ -23,7 +23,7 @@ fn clients(command: &mut Command, subject: &Subject, count: usize) -> Process {
 }
 
 /// From `since` until the server has told of all their ends.
-fn closes(what: &str, subject: &Subject, count: usize, since: Instant, bound: f64) -> Row {
+pub fn closes(what: &str, subject: &Subject, count: usize, since: Instant, bound: f64) -> Row {
     let patience = Duration::from_secs_f64(bound * 2.0 + 5.0);
     match subject.wait_for_closes(count, patience) {
         Some(at) => Row::seconds(what, at - since, bound),

@@ -1,7 +1,9 @@
 //! What is measured: each function gives one or more lines of the table.
 
 mod accept;
+mod away;
 mod churn;
+mod crowds;
 mod fan;
 mod floods;
 mod handshakes;
@@ -45,6 +47,10 @@ pub const LINES: &[(&str, Line)] = &[
     ("pings", floods::pings),
     ("ugly", churn::ugly),
     ("5000", churn::five_thousand),
+    ("away", away::away),
+    ("beside-idle", crowds::beside_idle),
+    ("idle-19000", crowds::idle_19_000),
+    ("killed-15000", crowds::killed_15_000),
 ];
 
 /// Runs `work` on as many threads, which get their number, and collects what they return.
