@@ -1,9 +1,8 @@
 //! What the application is told: open, message, close, error.
 
-use crate::connection::Connection;
+use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
 use crate::message::Message;
-use crate::protocol::close::CloseCode;
 
 /// Something that happened to a connection, in the words of a browser's WebSocket.
 ///
@@ -36,48 +35,6 @@ impl Event {
             | Event::Message(connection, _)
             | Event::Close(connection, _)
             | Event::Error(connection, _) => connection,
-        }
-    }
-}
-
-/// How a connection ended (WHATWG `CloseEvent`, RFC 6455 section 7.1).
-///
-/// ```
-/// use wshub::testing::{self, Client};
-/// use wshub::{CloseCode, Event, Server};
-///
-/// let server = Server::builder().without_listener()?;
-/// let (ours, theirs) = testing::duplex();
-/// server.attach(ours);
-/// let mut client = Client::open(theirs, "/")?;
-/// client.close(1000, "done")?;
-/// for event in server.events() {
-///     if let Event::Close(connection, close) = event {
-///         println!("{} left: {} {:?}", connection.id(), close.code, close.reason);
-///         assert_eq!(close.code, CloseCode::NORMAL);
-///         assert!(close.was_clean);
-///         break;
-///     }
-/// }
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CloseEvent {
-    /// The code of the peer's Close frame; 1005 when it carried none, 1006 when no Close frame came
-    /// or wshub gave the connection up.
-    pub code: CloseCode,
-    /// The peer's reason, often empty. It is the peer's text: escape it where you show it.
-    pub reason: String,
-    /// True when the closing handshake was completed: both sides sent a Close frame.
-    pub was_clean: bool,
-}
-
-impl CloseEvent {
-    pub(crate) fn abnormal() -> Self {
-        CloseEvent {
-            code: CloseCode::ABNORMAL,
-            reason: String::new(),
-            was_clean: false,
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::connection::Connection;
+use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
-use crate::event::{CloseEvent, Event};
+use crate::event::Event;
 use crate::message::Message;
 
 /// What is called for each event by [`Server::run`](crate::Server::run), on the thread that calls

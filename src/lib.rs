@@ -74,9 +74,9 @@ pub use client::{
 };
 #[cfg(feature = "deflate")]
 pub use compression::Compression;
-pub use connection::{Connection, ReadyState};
+pub use connection::{CloseEvent, Connection, ReadyState};
 pub use error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
-pub use event::{CloseEvent, Event};
+pub use event::Event;
 pub use group::Group;
 pub use handler::{Handler, Listeners, RunError};
 pub use handshake::{Accept, secret_matches};

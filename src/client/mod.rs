@@ -11,8 +11,8 @@ mod request;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::connection::CloseEvent;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
-use crate::event::CloseEvent;
 use crate::handshake::{InvalidAnswer, Proxy};
 use crate::http::Request;
 use crate::message::Message;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
 use super::{Client, ClientError, ClientRequest};
+use crate::connection::CloseEvent;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
-use crate::event::CloseEvent;
 use crate::limits::YEAR;
 use crate::lock::{LINK, Mutex, lock};
 use crate::message::Message;

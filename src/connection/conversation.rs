@@ -1,25 +1,77 @@
-//! The reading half of a connection as a value: buffer, receiver, deadlines. Whoever drives it reads.
+//! A conversation with one peer, without I/O: its bytes become messages, its pings are answered, its Close ends it, and
+//! the deadlines of the reading side run.
+//!
+//! Whoever drives it reads into [`room`](Conversation::room), says what that gave ([`filled`](Conversation::filled)),
+//! takes messages until there is none ([`next`](Conversation::next)), and waits as long as it is told to
+//! ([`before_read`](Conversation::before_read)). Each of them may say that the conversation has ended: [`End`] knows
+//! what follows from that. What the peer is owed meanwhile goes to [`Answers`].
 
-use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::end::End;
+use super::read_buffer::ReadBuffer;
 use crate::compression::Agreed;
-use crate::connection::read_buffer::ReadBuffer;
+use crate::error::Error;
 use crate::limits::Limits;
+use crate::message::Message;
 use crate::patience::stood_still;
 use crate::protocol::Role;
 use crate::protocol::keepalive::{Due, Keepalive};
 use crate::protocol::receive::{Received, Receiver};
-use crate::protocol::violation::Violation;
 
 /// Silence after which a buffer that grew is given back.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
+
+/// The sending side, as the conversation needs it. Nothing here waits for the peer.
+pub(crate) trait Answers {
+    /// Answers a ping (RFC 6455 section 5.5.2). Where the peer takes nothing now, the latest ping's answer may replace
+    /// those that wait.
+    fn pong(&mut self, payload: &[u8]) -> Result<(), End>;
+
+    /// Asks a silent peer whether it is there.
+    fn ping(&mut self) -> Result<(), End>;
+
+    /// When the peer last took bytes that had to wait for it: a sign of life of a peer that says nothing, for it still
+    /// reads what is before the ping.
+    fn taken_at(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Until when the peer has to finish the closing handshake, where nobody else keeps that deadline.
+    fn close_by(&self) -> Option<Instant> {
+        None
+    }
+}
+
+/// A message in the read buffer.
+pub(crate) enum Incoming<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+}
+
+impl Incoming<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Incoming::Text(text) => text.len(),
+            Incoming::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// A method, not `From`: a compiler that lists what a message is made of would show this type.
+    pub fn to_message(&self) -> Message {
+        match *self {
+            Incoming::Text(text) => text.into(),
+            Incoming::Binary(bytes) => bytes.into(),
+        }
+    }
+}
 
 pub(crate) struct Conversation {
     receiver: Receiver,
     buffer: ReadBuffer,
     keepalive: Keepalive,
+    /// When it began: the protocol core counts time from there.
     epoch: Instant,
     /// When the last read returned: time spent elsewhere counts against nobody.
     read_at: Duration,
@@ -27,7 +79,7 @@ pub(crate) struct Conversation {
     fresh: bool,
     /// Whatever was being assembled has been completed since the last read.
     completed: bool,
-    /// What the last call of `next` leaves to do, once its borrow of the buffer has ended.
+    /// What the last message leaves to do in the buffer, once nobody borrows from it.
     left: Left,
 }
 
@@ -45,6 +97,7 @@ impl Conversation {
         ping_interval: Option<Duration>,
         buffer: ReadBuffer,
         extension: Option<&Agreed>,
+        now: Instant,
     ) -> Self {
         let inflater = extension
             .map(|agreed| agreed.inflater(role.peer_compression(agreed), limits.max_message));
@@ -57,7 +110,7 @@ impl Conversation {
                 limits.assembly(),
                 Duration::ZERO,
             ),
-            epoch: Instant::now(),
+            epoch: now,
             read_at: Duration::ZERO,
             fresh: true,
             completed: false,
@@ -70,16 +123,34 @@ impl Conversation {
         self.keepalive.set_ping_interval(ping_interval);
     }
 
-    /// What comes next in the buffer; `NeedMore` until [`fill`](Conversation::fill) brought more.
+    /// Gives the next message in the buffer to `take`; `None` when there is no whole one. Control frames before it are
+    /// answered on the way.
     #[inline]
-    pub fn next(&mut self) -> Result<Received<'_>, Violation> {
-        self.settle();
-        let received = self.receiver.receive(self.buffer.filled())?;
-        self.left = match &received {
-            Received::NeedMore { keep } => Left::Keep(keep.clone()),
-            _ => Left::Discard,
-        };
-        Ok(received)
+    pub fn next<T>(
+        &mut self,
+        answers: &mut impl Answers,
+        take: impl FnOnce(Incoming<'_>) -> T,
+    ) -> Result<Option<T>, End> {
+        loop {
+            self.settle();
+            let received = self
+                .receiver
+                .receive(self.buffer.filled())
+                .map_err(|violation| End::Failed(Error::Protocol(violation)))?;
+            self.left = Left::Discard;
+            match received {
+                Received::Text(text) => return Ok(Some(take(Incoming::Text(text)))),
+                Received::Binary(bytes) => return Ok(Some(take(Incoming::Binary(bytes)))),
+                Received::NeedMore { keep } => {
+                    self.left = Left::Keep(keep);
+                    return Ok(None);
+                }
+                Received::Ping(payload) => answers.pong(payload)?,
+                // A sign of life, as every byte.
+                Received::Pong(_) => {}
+                Received::Close(code, reason) => return Err(End::Closed(code, reason.to_owned())),
+            }
+        }
     }
 
     #[inline]
@@ -103,45 +174,85 @@ impl Conversation {
         }
     }
 
-    /// True while bytes of further frames are in the buffer.
-    pub fn has_more(&mut self) -> bool {
-        self.buffered() > 0
+    /// Room for one read.
+    pub fn room(&mut self) -> &mut [u8] {
+        self.settle();
+        self.buffer.spare()
     }
 
-    /// How many bytes of further frames are in the buffer.
-    pub fn buffered(&mut self) -> usize {
-        self.settle();
-        self.buffer.len()
-    }
-
-    /// What the time asks for before the next read.
-    pub fn due(&mut self) -> Due {
-        self.settle();
-        let now = self.epoch.elapsed();
-        self.keepalive.stood_still(now.saturating_sub(self.read_at));
-        self.read_at = now;
-        self.keepalive.due(now)
-    }
-
-    /// As [`due`](Conversation::due), where nothing came since the last read: that time counts against the peer, unless the
-    /// process stood still meanwhile.
-    pub fn due_in_silence(&mut self, stood_still: bool) -> Due {
-        self.settle();
-        let now = self.epoch.elapsed();
-        if stood_still {
-            self.keepalive.resumed(now);
+    /// What a read into that room gave at `now`, where it was to end by `deadline`.
+    pub fn filled<E>(&mut self, read: &Result<usize, E>, deadline: Option<Instant>, now: Instant) {
+        let read = *read.as_ref().unwrap_or(&0);
+        self.buffer.add(read);
+        self.read_at = self.since_epoch(now);
+        self.fresh |= read > 0;
+        if deadline.is_some_and(|deadline| stood_still(deadline, now)) {
+            // What the peer sent meanwhile may wait in the socket.
+            self.keepalive.resumed(self.read_at);
         }
-        self.read_at = now;
-        self.keepalive.due(now)
     }
 
-    /// When a time that [`due`](Conversation::due) told is.
-    pub fn instant(&self, at: Duration) -> Option<Instant> {
-        self.epoch.checked_add(at)
+    /// True if the last read filled its room: what the peer sent with it may be there.
+    pub fn is_filled_up(&self) -> bool {
+        self.buffer.is_filled_up()
     }
 
-    pub fn is_assembling(&self) -> bool {
-        self.receiver.is_assembling()
+    /// Does what the time asks for before a read that waits, and tells until when that may. The time since the last read
+    /// counts against nobody.
+    pub fn before_read(
+        &mut self,
+        now: Instant,
+        answers: &mut impl Answers,
+    ) -> Result<Option<Instant>, End> {
+        self.settle();
+        let at = self.since_epoch(now);
+        self.keepalive.stood_still(at.saturating_sub(self.read_at));
+        self.read_at = at;
+        let due = self.due(answers)?;
+        let close_by = answers.close_by();
+        if close_by.is_some_and(|by| by <= now) {
+            return Err(End::Lost);
+        }
+        let trim_at = self.is_oversized().then(|| self.read_at + TRIM_AFTER);
+        let until = [due, trim_at].into_iter().flatten().min();
+        let until = until.and_then(|until| self.epoch.checked_add(until));
+        Ok([until, close_by].into_iter().flatten().min())
+    }
+
+    /// Does what the time asks for where nothing came until `now`, which counts against the peer; when to look again.
+    pub fn in_silence(
+        &mut self,
+        now: Instant,
+        answers: &mut impl Answers,
+    ) -> Result<Option<Instant>, End> {
+        self.settle();
+        self.read_at = self.since_epoch(now);
+        let until = self.due(answers)?;
+        self.trim();
+        Ok(until.and_then(|until| self.epoch.checked_add(until)))
+    }
+
+    /// Pings a silent peer, gives up one that does not answer or does not get on with its message; until when nothing
+    /// else is due.
+    fn due(&mut self, answers: &mut impl Answers) -> Result<Option<Duration>, End> {
+        loop {
+            match self.keepalive.due(self.read_at) {
+                Due::Wait(until) => return Ok(until),
+                Due::Ping => answers.ping()?,
+                Due::PongTimedOut if self.takes(answers.taken_at()) => {}
+                Due::PongTimedOut => return Err(End::Failed(Error::PongTimeout)),
+                Due::AssemblyTimedOut => return Err(End::Failed(Error::AssemblyTimeout)),
+            }
+        }
+    }
+
+    /// True if the peer took bytes since the last sign of life.
+    fn takes(&mut self, taken_at: Option<Instant>) -> bool {
+        taken_at.is_some_and(|at| self.keepalive.taken(self.since_epoch(at)))
+    }
+
+    fn since_epoch(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.epoch)
     }
 
     /// For so long the peer was not read from.
@@ -150,10 +261,33 @@ impl Conversation {
         self.keepalive.stood_still(by);
     }
 
+    /// The process stood still until `now`: the peer gets one more round.
+    pub fn resumed(&mut self, now: Instant) {
+        self.settle();
+        self.keepalive.resumed(self.since_epoch(now));
+    }
+
+    /// A message, or a frame, has begun and is not complete.
+    pub fn is_assembling(&self) -> bool {
+        self.receiver.is_assembling()
+    }
+
+    /// How many bytes of further frames are in the buffer.
+    pub fn buffered(&mut self) -> usize {
+        self.settle();
+        self.buffer.len()
+    }
+
     /// Lends it the room of `scratch`, if it holds nothing; true if so.
     pub fn lend(&mut self, scratch: &mut ReadBuffer) -> bool {
         self.settle();
         self.buffer.borrow(scratch)
+    }
+
+    /// Gives lent room back; what is in it moves to a buffer of its own.
+    pub fn take_back(&mut self, scratch: &mut ReadBuffer) {
+        self.settle();
+        self.buffer.give_back(scratch);
     }
 
     /// Drops what is in the buffer: nobody will look at it.
@@ -162,52 +296,17 @@ impl Conversation {
         self.buffer.discard(self.buffer.len());
     }
 
-    pub fn take_back(&mut self, scratch: &mut ReadBuffer) {
-        self.settle();
-        self.buffer.give_back(scratch);
+    /// Memory is held that an idle connection does not need.
+    fn is_oversized(&self) -> bool {
+        self.buffer.is_oversized() || self.receiver.is_oversized()
     }
 
-    /// No sign of life came: true if the peer took bytes since the last, at the time that is given.
-    pub fn is_taking(&mut self, at: Option<Instant>) -> bool {
-        let at = at.map(|at| at.saturating_duration_since(self.epoch));
-        at.is_some_and(|at| self.keepalive.taken(at))
-    }
-
-    /// Until when a read may block, where [`due`](Conversation::due) said to wait `until` then.
-    pub fn deadline(&self, mut until: Option<Duration>) -> Option<Instant> {
-        if self.buffer.is_oversized() || self.receiver.is_oversized() {
-            let trim_at = self.read_at + TRIM_AFTER;
-            until = Some(until.map_or(trim_at, |until| until.min(trim_at)));
-        }
-        until.and_then(|until| self.epoch.checked_add(until))
-    }
-
-    /// One read into the buffer, which has this deadline.
-    pub fn fill(
-        &mut self,
-        deadline: Option<Instant>,
-        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        self.settle();
-        let read = self.buffer.fill(read);
-        let now = Instant::now();
-        self.read_at = now.saturating_duration_since(self.epoch);
-        self.fresh |= read.as_ref().is_ok_and(|&read| read > 0);
-        if deadline.is_some_and(|deadline| stood_still(deadline, now)) {
-            // What the peer sent meanwhile may wait in the socket.
-            self.keepalive.resumed(self.read_at);
-        }
-        read
-    }
-
-    /// True if the last read filled its room: what the peer sent with it may be there.
-    pub fn is_filled_up(&self) -> bool {
-        self.buffer.is_filled_up()
-    }
-
-    /// Gives back what grew, if nothing is in the buffer.
+    /// Gives that memory back, if nothing is in the buffer.
     pub fn trim(&mut self) {
         self.buffer.trim();
         self.receiver.trim();
     }
 }
+
+#[cfg(test)]
+mod tests;

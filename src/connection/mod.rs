@@ -1,6 +1,7 @@
 //! The handle of one connection: identity, sending, closing. Cheap to clone, for any thread.
 
 pub(crate) mod conversation;
+pub(crate) mod end;
 pub(crate) mod read_buffer;
 
 use std::any::Any;
@@ -18,6 +19,8 @@ use crate::message::{Message, Prepared};
 use crate::outbox::Outbox;
 use crate::protocol::close::CloseCode;
 use crate::server::inbox::Account;
+
+pub use end::CloseEvent;
 
 /// One WebSocket connection. Clones are handles of the same connection; any thread may use them.
 ///

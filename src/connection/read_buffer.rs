@@ -1,6 +1,5 @@
 //! A connection's read buffer: grows with what arrived, shrinks when idle.
 
-use std::io;
 use std::ops::Range;
 
 /// What stays with an idle connection.
@@ -86,23 +85,41 @@ impl ReadBuffer {
         self.is_empty() && self.bytes.len() > IDLE
     }
 
-    /// One read behind the filled bytes. At most twice what arrived is ever allocated: the peer's
-    /// claims count for nothing. A read that fills its room makes the next one's larger, so that a
-    /// stream of small messages is taken in large reads.
-    pub fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+    /// One read behind the filled bytes.
+    pub fn fill<E>(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        let read = read(self.spare())?;
+        self.add(read);
+        Ok(read)
+    }
+
+    /// Room for one read behind the filled bytes. At most twice what arrived is ever allocated: the
+    /// peer's claims count for nothing.
+    pub fn spare(&mut self) -> &mut [u8] {
         self.filled_up = false;
         self.give_back_what_nobody_needs();
         self.make_room();
-        let room = self.bytes.get_mut(self.end..).unwrap_or_default();
-        let len = room.len().min(READ);
-        let read = read(room.get_mut(..len).unwrap_or_default())?;
+        let len = self.spare_len();
+        let room = self.bytes.get_mut(self.end..self.end + len);
+        room.unwrap_or_default()
+    }
+
+    fn spare_len(&self) -> usize {
+        (self.bytes.len() - self.end).min(READ)
+    }
+
+    /// So many bytes were read into the [`spare`](ReadBuffer::spare) room. A read that fills it makes the
+    /// next one's larger, so that a stream of small messages is taken in large reads.
+    pub fn add(&mut self, read: usize) {
+        let len = self.spare_len();
         self.end += read.min(len);
         self.filled_up = read == len && self.bytes.len() < READ;
         if self.filled_up {
             let grown = 2 * self.bytes.len();
             self.bytes.resize(grown.clamp(GROWN, READ), 0);
         }
-        Ok(read)
     }
 
     /// True if the last read filled its room and another could take more with it.

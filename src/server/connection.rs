@@ -2,20 +2,20 @@
 //! what it reads, or into the user's handler.
 
 use std::error::Error as StdError;
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::driver::{Driver, End, Incoming};
+use super::driver::Driver;
 use super::hub::{Hub, Serving};
 use super::inbox::{Batch, Item, Messages};
 use super::leader::parked::Parked;
 use super::session::{Handler, Session};
-use crate::connection::{Connection, ReadyState};
+use crate::connection::conversation::Incoming;
+use crate::connection::end::End;
+use crate::connection::{CloseEvent, Connection, ReadyState};
 use crate::error::{Error, SendError, SendErrorKind};
-use crate::event::CloseEvent;
 use crate::handshake::subprotocol::NoneSpoken;
 use crate::logging::{Line, line_for_later, log_line};
 use crate::outbox::Failure;
@@ -176,14 +176,13 @@ pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<()
     if let Err(end) = driver.find_room() {
         return (None, Err(end));
     }
-    let parsed = driver.parse(|incoming| {
+    let parsed = driver.each(|incoming| {
         // Headers are not counted off: room for a little too much.
         left = left.saturating_sub(incoming.len());
         match incoming {
             Incoming::Text(text) => batch.push_text(text, left),
             Incoming::Binary(bytes) => batch.push_binary(bytes, left),
         }
-        ControlFlow::Continue(())
     });
     driver.flush_pongs();
     let bytes = batch.payload_bytes() as u64;
@@ -191,7 +190,7 @@ pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<()
     if let Some(messages) = &messages {
         driver.counters().received(messages.left() as u64, bytes);
     }
-    (messages, parsed.map(drop))
+    (messages, parsed)
 }
 
 fn run_handler(mut place: Place, handler: &Handler, mut driver: Box<Driver>) {

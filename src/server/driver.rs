@@ -1,28 +1,23 @@
-//! A connection as a value that a thread drives: its reading half, what it answers by itself, the
-//! closing handshake; nothing of it lives in the thread's stack.
+//! A server's connection as a value that a thread drives: a conversation over its stream, whose answers go to the
+//! Outbox, and what its end asks for. Nothing of it lives in the thread's stack.
 
 use std::io;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::address_space;
 use crate::compression::Agreed;
-use crate::connection::conversation::Conversation;
+use crate::connection::conversation::{Answers, Conversation, Incoming};
+use crate::connection::end::{End, Farewell, Parting};
 use crate::connection::read_buffer::ReadBuffer;
-use crate::connection::{Connection, ReadyState};
+use crate::connection::{CloseEvent, Connection, ReadyState};
 use crate::error::Error;
-use crate::event::CloseEvent;
 use crate::limits::Limits;
-use crate::message::Message;
 use crate::outbox::{Failure, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
-use crate::protocol::close::CloseCode;
-use crate::protocol::keepalive::Due;
 use crate::protocol::pace::Pace;
-use crate::protocol::receive::Received;
 use crate::stats::Counters;
 use crate::transport::{self, How, LINGER, Transport};
 
@@ -45,17 +40,6 @@ pub(crate) struct Driver {
     lingering: Option<Lingering>,
 }
 
-/// How the stream ends.
-#[derive(Clone, Copy)]
-enum Parting {
-    /// The peer may still read our last bytes.
-    Linger,
-    /// There is nobody, or nothing to say.
-    Cut,
-    /// What waits in the socket is for nobody.
-    Reset,
-}
-
 /// A place among the connections that linger.
 struct Lingering(Arc<Counters>);
 
@@ -73,50 +57,29 @@ impl Drop for Lingering {
     }
 }
 
-/// A message in the read buffer.
-pub(crate) enum Incoming<'a> {
-    Text(&'a str),
-    Binary(&'a [u8]),
+/// Answers go to the Outbox: pongs are collected there, so that many leave in one write. Whoever leads keeps the deadline
+/// of a Close.
+struct ToOutbox<'a> {
+    outbox: &'a Arc<Outbox>,
+    owes_flush: &'a mut bool,
 }
 
-impl Incoming<'_> {
-    pub fn len(&self) -> usize {
-        match self {
-            Incoming::Text(text) => text.len(),
-            Incoming::Binary(bytes) => bytes.len(),
-        }
+impl Answers for ToOutbox<'_> {
+    fn pong(&mut self, payload: &[u8]) -> Result<(), End> {
+        self.outbox.pong(payload);
+        *self.owes_flush = true;
+        Ok(())
     }
 
-    /// A method, not `From`: a compiler that lists what a message is made of would show this type.
-    pub fn to_message(&self) -> Message {
-        match *self {
-            Incoming::Text(text) => text.into(),
-            Incoming::Binary(bytes) => bytes.into(),
-        }
+    fn ping(&mut self) -> Result<(), End> {
+        // Refused only after a Close was sent: then its own deadline runs.
+        let _ = self.outbox.ping();
+        Ok(())
     }
-}
 
-/// Why no more messages come.
-pub(crate) enum End {
-    /// The peer's Close frame came.
-    Closed(Option<CloseCode>, String),
-    /// The peer sent its last without one. It may still read.
-    HalfClosed,
-    /// The stream was cut off.
-    Lost,
-    /// We give the connection up.
-    Failed(Error),
-    /// As [`Failed`](End::Failed); the application knows why.
-    Reported,
-}
-
-/// What is said at the end.
-enum Farewell {
-    Close(Option<CloseCode>, String),
-    /// What was sent before, to a peer that may still read.
-    Answers,
-    /// There is nobody to tell, or it was said.
-    Nothing,
+    fn taken_at(&self) -> Option<Instant> {
+        self.outbox.left_at()
+    }
 }
 
 impl Driver {
@@ -138,6 +101,7 @@ impl Driver {
                 limits.ping_interval,
                 buffer,
                 extension,
+                Instant::now(),
             ),
             closing: limits.closing(),
             max_lingering: limits.max_handshakes,
@@ -152,7 +116,7 @@ impl Driver {
 
     /// True while bytes of further frames are in the buffer.
     pub fn has_more(&mut self) -> bool {
-        self.conversation.has_more()
+        self.conversation.buffered() > 0
     }
 
     /// How many bytes of frames are in the buffer.
@@ -165,41 +129,30 @@ impl Driver {
         find_room(self.conversation.buffered())
     }
 
-    /// Hands the messages in the buffer to `take` until it breaks; `Continue` when the buffer holds
-    /// no further one. Control frames are seen to on the way.
-    pub fn parse(
-        &mut self,
-        mut take: impl FnMut(Incoming<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, End> {
+    /// Gives the next message in the buffer to `take`; `None` when the buffer holds no further one.
+    pub fn next<T>(&mut self, take: impl FnOnce(Incoming<'_>) -> T) -> Result<Option<T>, End> {
         if self.connection.outbox().has_ended() {
             return Err(End::Lost);
         }
-        loop {
-            let received = self.conversation.next();
-            let flow = match received
-                .map_err(|violation| End::Failed(Error::Protocol(violation)))?
-            {
-                Received::Text(text) => {
-                    find_room(text.len())?;
-                    take(Incoming::Text(text))
-                }
-                Received::Binary(bytes) => {
-                    find_room(bytes.len())?;
-                    take(Incoming::Binary(bytes))
-                }
-                Received::NeedMore { .. } => return Ok(ControlFlow::Continue(())),
-                Received::Ping(payload) => {
-                    self.connection.outbox().pong(payload);
-                    self.owes_flush = true;
-                    ControlFlow::Continue(())
-                }
-                Received::Pong(_) => ControlFlow::Continue(()),
-                Received::Close(code, reason) => return Err(End::Closed(code, reason.to_owned())),
-            };
-            if flow.is_break() {
-                return Ok(flow);
-            }
-        }
+        let (conversation, mut answers) = self.talk();
+        let next = conversation.next(&mut answers, |incoming| {
+            find_room(incoming.len()).map(|()| take(incoming))
+        });
+        next?.transpose()
+    }
+
+    /// As [`next`](Driver::next), for all messages in the buffer.
+    pub fn each(&mut self, mut take: impl FnMut(Incoming<'_>)) -> Result<(), End> {
+        while self.next(&mut take)?.is_some() {}
+        Ok(())
+    }
+
+    fn talk(&mut self) -> (&mut Conversation, ToOutbox<'_>) {
+        let answers = ToOutbox {
+            outbox: self.connection.outbox(),
+            owes_flush: &mut self.owes_flush,
+        };
+        (&mut self.conversation, answers)
     }
 
     /// Offers pongs to the socket; they were collected so that many leave in one write.
@@ -213,18 +166,13 @@ impl Driver {
     pub fn fill(&mut self) -> Result<(), End> {
         find_room(self.conversation.buffered())?;
         loop {
-            match self.conversation.due() {
-                Due::Wait(until) => match self.read(until) {
-                    Ok(0) => return Err(self.ended(End::HalfClosed)),
-                    Ok(_) => return Ok(()),
-                    Err(error) if error.kind() == io::ErrorKind::TimedOut => self.trim(),
-                    Err(error) => return Err(self.failed(error)),
-                },
-                // Refused only after a Close was sent: then its own deadline runs.
-                Due::Ping => drop(self.connection.outbox().ping()),
-                Due::PongTimedOut if self.is_taking() => {}
-                Due::PongTimedOut => return Err(End::Failed(Error::PongTimeout)),
-                Due::AssemblyTimedOut => return Err(End::Failed(Error::AssemblyTimeout)),
+            let (conversation, mut answers) = self.talk();
+            let deadline = conversation.before_read(Instant::now(), &mut answers)?;
+            match self.read(deadline) {
+                Ok(0) => return Err(self.ended(End::HalfClosed)),
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => self.trim(),
+                Err(error) => return Err(self.failed(error)),
             }
         }
     }
@@ -247,11 +195,10 @@ impl Driver {
     /// Takes what is there; true if there may be more.
     pub fn read_at_once(&mut self) -> Result<bool, End> {
         find_room(self.conversation.buffered())?;
-        let (transport, mut room_was) = (&*self.transport, 0);
-        let read = self.conversation.fill(None, |room| {
-            room_was = room.len();
-            transport.try_read(room)
-        });
+        let room = self.conversation.room();
+        let room_was = room.len();
+        let read = self.transport.try_read(room);
+        self.conversation.filled(&read, None, Instant::now());
         match read {
             Ok(0) => Err(self.ended(End::HalfClosed)),
             Ok(read) => Ok(read >= room_was || self.may_hold_bytes_back()),
@@ -268,20 +215,11 @@ impl Driver {
     }
 
     /// Pings a peer that was silent until now, and gives up one that does not answer; until when nothing else is due.
-    pub fn see_to_time(&mut self, stood_still: bool) -> Result<Option<Instant>, End> {
-        loop {
-            match self.conversation.due_in_silence(stood_still) {
-                Due::Wait(until) => {
-                    self.trim();
-                    return Ok(until.and_then(|until| self.conversation.instant(until)));
-                }
-                // Refused only after a Close was sent: then its own deadline runs.
-                Due::Ping => drop(self.connection.outbox().ping()),
-                Due::PongTimedOut if self.is_taking() => {}
-                Due::PongTimedOut => return Err(End::Failed(Error::PongTimeout)),
-                Due::AssemblyTimedOut => return Err(End::Failed(Error::AssemblyTimeout)),
-            }
-        }
+    pub fn see_to_time(&mut self) -> Result<Option<Instant>, End> {
+        let (conversation, mut answers) = self.talk();
+        let until = conversation.in_silence(Instant::now(), &mut answers)?;
+        self.connection.outbox().trim();
+        Ok(until)
     }
 
     pub fn is_assembling(&self) -> bool {
@@ -293,24 +231,20 @@ impl Driver {
         self.conversation.stood_still(by);
     }
 
+    /// The process stood still until `now`: the peer gets one more round.
+    pub fn resumed(&mut self, now: Instant) {
+        self.conversation.resumed(now);
+    }
+
     pub fn transport(&self) -> &dyn Transport {
         &*self.transport
     }
 
-    /// A peer that says nothing, for it reads what is before the ping.
-    fn is_taking(&mut self) -> bool {
-        let left_at = self.connection.outbox().left_at();
-        self.conversation.is_taking(left_at)
-    }
-
-    fn read(&mut self, until: Option<Duration>) -> io::Result<usize> {
+    fn read(&mut self, deadline: Option<Instant>) -> io::Result<usize> {
         if let Some(behind) = self.behind.take() {
             return behind;
         }
-        let deadline = self.conversation.deadline(until);
-        let read = self.conversation.fill(deadline, |room| {
-            transport::read(&*self.transport, room, deadline)
-        })?;
+        let read = self.read_once(deadline)?;
         self.read_along();
         Ok(read)
     }
@@ -319,10 +253,7 @@ impl Driver {
     /// peer sent at once is taken at once, though the buffer of an idle connection is small.
     fn read_along(&mut self) {
         while self.conversation.is_filled_up() {
-            let at_once = Some(Instant::now());
-            let read = self.conversation.fill(None, |room| {
-                transport::read(&*self.transport, room, at_once)
-            });
+            let read = self.read_once(Some(Instant::now()));
             match &read {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return,
                 Ok(0) | Err(_) => {
@@ -334,6 +265,12 @@ impl Driver {
         }
     }
 
+    fn read_once(&mut self, deadline: Option<Instant>) -> io::Result<usize> {
+        let read = transport::read(&*self.transport, self.conversation.room(), deadline);
+        self.conversation.filled(&read, deadline, Instant::now());
+        read
+    }
+
     fn trim(&mut self) {
         self.conversation.trim();
         self.connection.outbox().trim();
@@ -341,13 +278,9 @@ impl Driver {
 
     /// How it ended, where reading failed.
     fn failed(&mut self, error: io::Error) -> End {
-        // TLS without close_notify: what came is whole, and its answer is sealed.
-        let by_peer = match error.kind() {
-            io::ErrorKind::UnexpectedEof => End::HalfClosed,
-            _ => End::Lost,
-        };
+        let end = self.ended(End::of_read(&error));
         self.read_error = Some(error);
-        self.ended(by_peer)
+        end
     }
 
     /// How it ended, where nothing more can be read: as the peer ended it, or because we gave it up.
@@ -368,7 +301,7 @@ impl Driver {
     /// Reads on until the connection ends, with nobody left to take messages.
     pub fn run_out(&mut self) -> End {
         loop {
-            if let Err(end) = self.parse(|_| ControlFlow::Continue(())) {
+            if let Err(end) = self.each(|_| ()) {
                 return end;
             }
             self.flush_pongs();
@@ -383,7 +316,7 @@ impl Driver {
         let patience = Patience::paced(Instant::now(), self.closing);
         let outbox = self.connection.outbox();
         // Where it fails the stream is cut.
-        let _ = match self.last_word(end) {
+        let _ = match end.farewell() {
             Farewell::Close(code, reason) => {
                 outbox.close_blocking(code, &reason, patience, Failure::CloseTimeout)
             }
@@ -430,7 +363,7 @@ impl Driver {
     /// [`is_told`](Driver::is_told) follows.
     pub fn begin_close(&self, end: &End) -> bool {
         let outbox = self.connection.outbox();
-        match self.last_word(end) {
+        match end.farewell() {
             // Where a Close was sent before, that one has to leave.
             Farewell::Close(code, reason) => drop(outbox.close(code, &reason)),
             Farewell::Answers => outbox.flush(),
@@ -445,56 +378,23 @@ impl Driver {
         outbox.is_settled().then(|| !outbox.is_cut())
     }
 
-    /// What the end still asks for.
-    fn last_word(&self, end: &End) -> Farewell {
-        match end {
-            // RFC 6455 section 5.5.1: the answer echoes the code; a second Close is never sent.
-            End::Closed(code, _) => Farewell::Close(*code, String::new()),
-            End::HalfClosed => Farewell::Answers,
-            End::Failed(error) => match error.close_code() {
-                Some(code) if self.connection.outbox().failure().is_none() => {
-                    Farewell::Close(Some(code), error.to_string())
-                }
-                // The Close that says so was queued when that was decided.
-                Some(_) if !self.connection.outbox().is_cut() => Farewell::Answers,
-                _ => Farewell::Nothing,
-            },
-            End::Reported | End::Lost => Farewell::Nothing,
-        }
-    }
-
     /// Behind the closing handshake: lets the Outbox go, and ends the stream. `told`: everything has left.
     pub fn conclude(&mut self, end: End, told: bool) -> (Option<Error>, CloseEvent) {
+        self.parting = end.parting(told);
         let outbox = self.connection.outbox();
-        self.parting = match &end {
-            End::Closed(..) => Parting::Linger,
-            End::Failed(_) | End::Reported if told => Parting::Linger,
-            End::Failed(_) | End::Reported => Parting::Reset,
-            End::HalfClosed | End::Lost => Parting::Cut,
-        };
-        let outcome = match end {
+        let end = match (outbox.failure(), end) {
             // Whatever came meanwhile: the application has ended it.
-            _ if outbox.failure() == Some(Failure::Terminated) => (None, CloseEvent::abnormal()),
-            End::Closed(code, reason) => {
-                let close = CloseEvent {
-                    code: code.unwrap_or(CloseCode::NO_STATUS),
-                    reason,
-                    was_clean: told,
-                };
-                or_slow_consumer(outbox, close)
+            (Some(Failure::Terminated), _) => End::Lost,
+            // The peer read so slowly meanwhile that it was given up.
+            (Some(Failure::SlowConsumer), End::Closed(..) | End::HalfClosed) => {
+                End::Failed(Error::SlowConsumer)
             }
-            // The answers to what it sent have left, as far as it read them.
-            End::HalfClosed => or_slow_consumer(outbox, CloseEvent::abnormal()),
-            End::Failed(error) => (Some(error), CloseEvent::abnormal()),
-            End::Reported | End::Lost => (None, CloseEvent::abnormal()),
+            (_, end) => end,
         };
+        let outcome = end.outcome(told);
         outbox.finish();
         // The server closes first (RFC 6455 section 7.1.1), also where a handler is still at work.
-        self.transport.shutdown(match self.parting {
-            Parting::Linger => How::Write,
-            Parting::Cut => How::Both,
-            Parting::Reset => How::Reset,
-        });
+        self.transport.shutdown(self.parting.how());
         outcome
     }
 
@@ -535,14 +435,6 @@ impl Driver {
 
     pub fn counters(&self) -> &Counters {
         &self.counters
-    }
-}
-
-/// The end as `close` says, unless the peer read so slowly meanwhile that it was given up.
-fn or_slow_consumer(outbox: &Outbox, close: CloseEvent) -> (Option<Error>, CloseEvent) {
-    match outbox.failure() {
-        Some(Failure::SlowConsumer) => (Some(Error::SlowConsumer), CloseEvent::abnormal()),
-        _ => (None, close),
     }
 }
 

@@ -7,8 +7,8 @@ use super::Server;
 use super::hub::Hub;
 use super::inbox::{Item, Messages};
 use super::leader::Leader;
-use crate::connection::Connection;
-use crate::event::{CloseEvent, Event};
+use crate::connection::{CloseEvent, Connection};
+use crate::event::Event;
 use crate::lock::lock;
 use crate::logging::log_line;
 

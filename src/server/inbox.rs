@@ -16,10 +16,9 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::doorbell::Doorbell;
 use super::leader::Mail;
-use crate::connection::Connection;
+use crate::connection::{CloseEvent, Connection};
 use crate::copy;
 use crate::error::Error;
-use crate::event::CloseEvent;
 use crate::limits::Limits;
 use crate::lock::{GATE, LINE, Mutex, lock};
 use crate::logging::log_line;

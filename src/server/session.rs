@@ -3,16 +3,15 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::connection::{end_line, read_line};
-use super::driver::{Driver, End};
+use super::driver::Driver;
 use super::hub::Hub;
-use crate::connection::Connection;
+use crate::connection::end::End;
+use crate::connection::{CloseEvent, Connection};
 use crate::error::{CloseError, Error, SendError};
-use crate::event::CloseEvent;
 use crate::logging::Line;
 use crate::message::Message;
 use crate::outbox::Failure;
@@ -82,20 +81,16 @@ impl<'a> Session<'a> {
     /// [`close_timeout`](crate::Limits::close_timeout); return the error, or let it go.
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
-            let mut got = None;
-            let parsed = self.driver.parse(|incoming| {
-                got = Some(incoming.to_message());
-                ControlFlow::Break(())
-            });
+            let next = self.driver.next(|incoming| incoming.to_message());
             self.more = self.driver.has_more();
-            if let Some(message) = got {
+            if let Ok(Some(message)) = next {
                 self.driver.flush_pongs();
                 self.messages += 1;
                 self.bytes += message.len() as u64;
                 return Ok(Some(message));
             }
             self.count();
-            let filled = parsed.map(drop).and_then(|()| {
+            let filled = next.and_then(|_| {
                 self.flush();
                 match self.driver.is_given_up() {
                     true => Err(End::Failed(Error::SlowConsumer)),

@@ -13,10 +13,11 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use crate::compression::Agreed;
-use crate::connection::conversation::Conversation;
+use crate::connection::CloseEvent;
+use crate::connection::conversation::{Answers, Conversation};
+use crate::connection::end::{End, Farewell};
 use crate::connection::read_buffer::ReadBuffer;
 use crate::error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
-use crate::event::CloseEvent;
 use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::limits::Limits;
@@ -24,9 +25,7 @@ use crate::message::Message;
 use crate::patience::renewed;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
-use crate::protocol::keepalive::Due;
 use crate::protocol::opcode::Opcode;
-use crate::protocol::receive::Received;
 use crate::server::Server;
 use crate::transport::{Guarded, Transport};
 
@@ -97,7 +96,9 @@ pub struct WebSocket<S> {
     /// The stream took no more, for good: reading shows how the connection ended.
     write_failure: Option<io::Error>,
     /// How the peer ended, while what it is owed has not left.
-    last: Option<Last>,
+    ending: Option<End>,
+    /// Until when that may leave to a peer that has ended its direction without a Close.
+    answer_by: Option<Instant>,
     ended: Option<CloseEvent>,
 }
 
@@ -154,12 +155,20 @@ impl<S: Read + Write> WebSocket<S> {
     /// the stream took it ([`flush`](WebSocket::flush) tries again).
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
-            if self.last.is_some() {
-                self.finish()?;
-            } else if let Some(message) = self.parse()? {
-                return Ok(Some(message));
-            } else if self.last.is_none() {
-                self.fill()?;
+            if let Some(end) = self.ending.take() {
+                self.finish(end)?;
+                continue;
+            }
+            let next = self
+                .conversation
+                .next(&mut self.outgoing, |incoming| incoming.to_message());
+            // What is owed does not wait for the application. A stream that takes nothing now is asked
+            // again, and one that failed says so when it is read.
+            let _ = self.write_out();
+            match next {
+                Ok(Some(message)) => return Ok(Some(message)),
+                Ok(None) => self.fill()?,
+                Err(end) => self.end(end)?,
             }
         }
         Ok(None)
@@ -257,86 +266,70 @@ impl<S: Read + Write> WebSocket<S> {
         self.write_out()
     }
 
-    /// The next message of those that are in the read buffer; control frames are seen to on the way.
-    fn parse(&mut self) -> Result<Option<Message>, Error> {
-        let message = loop {
-            match self.conversation.next() {
-                Ok(Received::Text(text)) => break Some(text.into()),
-                Ok(Received::Binary(bytes)) => break Some(bytes.into()),
-                Ok(Received::NeedMore { .. }) => break None,
-                Ok(Received::Ping(payload)) => self.outgoing.pong(payload)?,
-                Ok(Received::Pong(_)) => {}
-                Ok(Received::Close(code, reason)) => {
-                    self.last = Some(Last::Close(code, reason.to_owned()));
-                    // RFC 6455 section 5.5.1: the answer echoes the code; no second Close is sent.
-                    self.outgoing.close(code, "")?;
-                    break None;
-                }
-                Err(violation) => return Err(self.give_up(Error::Protocol(violation))),
-            }
-        };
-        // What is owed does not wait for the application. A stream that takes nothing now is asked
-        // again, and one that failed says so when it is read.
-        let _ = self.write_out();
-        Ok(message)
-    }
-
     fn fill(&mut self) -> Result<(), Error> {
         // Where the peer is gone, reading shows whether it said so before.
         if let Some(error) = self.write_failure.take_if(|error| !is_gone(error)) {
-            self.ended = Some(CloseEvent::abnormal());
-            return Err(error.into());
+            return self.end(End::Failed(error.into()));
         }
-        if self.conversation.due() == Due::AssemblyTimedOut {
-            return Err(self.give_up(Error::AssemblyTimeout));
+        let due = self
+            .conversation
+            .before_read(Instant::now(), &mut self.outgoing);
+        if let Err(end) = due {
+            return self.end(end);
         }
-        if self.is_close_overdue() {
-            self.ended = Some(CloseEvent::abnormal());
-            return Ok(());
-        }
-        match self.conversation.fill(None, |room| self.stream.read(room)) {
-            Ok(0) => self.half_close(),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // TLS without close_notify: what came is whole, and its answer is sealed.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.half_close(),
-            Err(error) if is_gone(&error) => self.ended = Some(CloseEvent::abnormal()),
+        let read = self.stream.read(self.conversation.room());
+        self.conversation.filled(&read, None, Instant::now());
+        match read {
+            Ok(0) => self.end(End::HalfClosed),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) if is_gone(&error) => self.end(End::of_read(&error)),
             Err(error) => {
                 self.conversation.trim();
-                return Err(error.into());
+                Err(error.into())
             }
         }
-        Ok(())
     }
 
-    /// The peer sent its last without a Close frame. It may still read what it is owed.
-    fn half_close(&mut self) {
-        let by = Instant::now().checked_add(self.limits.close_timeout);
-        self.last = Some(Last::End { by });
+    /// Says what the end asks for. A peer that may still read is waited for, one that is given up is not.
+    fn end(&mut self, end: End) -> Result<(), Error> {
+        if let Farewell::Close(code, reason) = end.farewell() {
+            // The caller gets the end itself, whether or not the peer can be told.
+            let told = self.outgoing.close(code, &reason);
+            let _ = told.and_then(|_| self.write_out());
+        }
+        match end {
+            End::Closed(..) => self.ending = Some(end),
+            End::HalfClosed => {
+                self.answer_by = Instant::now().checked_add(self.limits.close_timeout);
+                self.ending = Some(end);
+            }
+            end => return self.conclude(end, false),
+        }
+        Ok(())
     }
 
     /// What the peer is owed leaves, its answers or our Close, and after that a client waits for the
     /// server to close the stream (RFC 6455 section 7.1.1).
-    fn finish(&mut self) -> Result<(), Error> {
-        let all_left = match self.write_out() {
+    fn finish(&mut self, end: End) -> Result<(), Error> {
+        let told = match self.write_out() {
             Ok(()) => self.write_failure.is_none(),
-            Err(error) if must_wait(&error) && !self.is_close_overdue() => return Err(error.into()),
+            Err(error) if must_wait(&error) && !self.is_close_overdue() => {
+                self.ending = Some(end);
+                return Err(error.into());
+            }
             Err(_) => false,
         };
-        self.ended = match self.last.take() {
-            Some(Last::Close(code, reason)) => {
-                if all_left && self.role == Role::Client {
-                    self.wait_for_end();
-                }
-                Some(CloseEvent {
-                    code: code.unwrap_or(CloseCode::NO_STATUS),
-                    reason,
-                    was_clean: all_left,
-                })
-            }
-            Some(Last::End { .. }) | None => Some(CloseEvent::abnormal()),
-        };
-        Ok(())
+        if told && self.role == Role::Client && matches!(end, End::Closed(..)) {
+            self.wait_for_end();
+        }
+        self.conclude(end, told)
+    }
+
+    fn conclude(&mut self, end: End, told: bool) -> Result<(), Error> {
+        let (error, close) = end.outcome(told);
+        self.ended = Some(close);
+        error.map_or(Ok(()), Err)
     }
 
     fn wait_for_end(&mut self) {
@@ -353,23 +346,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     fn is_close_overdue(&self) -> bool {
-        let mut deadline = self.outgoing.close_deadline();
-        if let Some(Last::End { by }) = self.last {
-            deadline = deadline.or(by);
-        }
+        let deadline = self.outgoing.close_by().or(self.answer_by);
         deadline.is_some_and(|deadline| deadline <= Instant::now())
-    }
-
-    /// Ends the connection for a fault of the peer, and tells it.
-    fn give_up(&mut self, error: Error) -> Error {
-        if let Some(code) = error.close_code() {
-            let text = error.to_string();
-            let told = self.outgoing.close(Some(code), &text);
-            // The caller gets the fault itself, whether or not the peer can be told.
-            let _ = told.and_then(|_| self.write_out());
-        }
-        self.ended = Some(CloseEvent::abnormal());
-        error
     }
 
     /// Writes all that waits, and flushes the stream.
@@ -393,9 +371,8 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// A peer that has sent its last has its time for what is long, too.
     fn note_progress(&mut self, written: usize) {
-        if let Some(Last::End { by: Some(by) }) = &mut self.last {
-            *by = renewed(*by, self.limits.closing(), written, Instant::now());
-        }
+        let by = self.answer_by;
+        self.answer_by = by.map(|by| renewed(by, self.limits.closing(), written, Instant::now()));
     }
 
     /// An error after which nothing can be written any more ends the sending half.
@@ -454,7 +431,7 @@ impl<S> WebSocket<S> {
             stream,
             role,
             // Without deadlines nobody would wait for the answer to a ping.
-            conversation: Conversation::new(role, &limits, None, buffer, extension),
+            conversation: Conversation::new(role, &limits, None, buffer, extension, Instant::now()),
             outgoing: Outgoing::new(masking, &limits, packing),
             limits,
             extensions: extension.map(Agreed::as_str).unwrap_or_default().to_owned(),
@@ -463,7 +440,8 @@ impl<S> WebSocket<S> {
             data: opening.data,
             unflushed: false,
             write_failure: None,
-            last: None,
+            ending: None,
+            answer_by: None,
             ended: None,
         }
     }
@@ -545,14 +523,6 @@ impl<S> fmt::Debug for WebSocket<S> {
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }
-}
-
-/// The last that came from the peer.
-enum Last {
-    /// Its Close.
-    Close(Option<CloseCode>, String),
-    /// The end of its direction of the stream, without a Close; until when what it is owed may leave.
-    End { by: Option<Instant> },
 }
 
 /// What came of an opening handshake.

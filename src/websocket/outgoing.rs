@@ -6,6 +6,9 @@ use std::time::Instant;
 #[cfg(feature = "client")]
 use super::keys::Keys;
 use crate::compression::{Context, Packing};
+use crate::connection::conversation::Answers;
+use crate::connection::end::End;
+use crate::error::Error;
 use crate::limits::Limits;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
@@ -138,12 +141,6 @@ impl Outgoing {
         self.sender.close_sent()
     }
 
-    /// When to give up on a peer that does not finish the closing handshake.
-    pub fn close_deadline(&self) -> Option<Instant> {
-        let deadline = self.sender.close_deadline()?;
-        self.epoch.checked_add(deadline)
-    }
-
     /// Bytes of frames that the stream has not taken.
     pub fn waiting(&self) -> usize {
         self.bytes.len() - self.written
@@ -190,5 +187,23 @@ impl Outgoing {
         self.bytes = Vec::new();
         self.written = 0;
         self.pong = None;
+    }
+}
+
+impl Answers for Outgoing {
+    fn pong(&mut self, payload: &[u8]) -> Result<(), End> {
+        Outgoing::pong(self, payload).map_err(|error| End::Failed(Error::Io(error)))
+    }
+
+    fn ping(&mut self) -> Result<(), End> {
+        match self.frame(Opcode::Ping, &[], false) {
+            Ok(()) | Err(Refused::AfterClose) => Ok(()),
+            Err(Refused::NoKey(error)) => Err(End::Failed(Error::Io(error))),
+        }
+    }
+
+    fn close_by(&self) -> Option<Instant> {
+        let deadline = self.sender.close_deadline()?;
+        self.epoch.checked_add(deadline)
     }
 }

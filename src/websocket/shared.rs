@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::must_wait;
 use super::outgoing::{Outgoing, Refused};
+use crate::connection::conversation::Answers;
 use crate::limits::Limits;
 use crate::lock::{Guard, HALVES, Mutex, lock};
 use crate::patience::{Patience, renewed};
@@ -123,7 +124,7 @@ impl Shared {
             closing: limits.closing(),
             state: Mutex::new(State {
                 closing: outgoing.close_sent(),
-                close_by: outgoing.close_deadline(),
+                close_by: outgoing.close_by(),
                 outgoing: Some(Box::new(outgoing)),
                 mailbox: Mailbox::default(),
                 sent: 0,
@@ -159,11 +160,6 @@ impl Shared {
     pub fn is_closed(&self) -> bool {
         let state = lock(&self.state);
         state.closing || state.failure.is_some() || state.is_answer_overdue()
-    }
-
-    pub fn is_close_overdue(&self) -> bool {
-        let deadline = lock(&self.state).close_by;
-        deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
     pub fn close_by(&self) -> Option<Instant> {
@@ -384,7 +380,7 @@ impl Shared {
             let stuck = written.is_err();
             if mailbox.is_empty() && (stuck || outgoing.is_empty()) {
                 state.closing |= outgoing.close_sent();
-                state.close_by = state.close_by.or(outgoing.close_deadline());
+                state.close_by = state.close_by.or(outgoing.close_by());
                 if !stuck {
                     state.sent = outgoing.messages();
                 }

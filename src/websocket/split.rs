@@ -6,19 +6,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::WebSocket;
 use super::shared::{Failure, Owed, SendFailure, Shared, Tried};
-use super::{Last, WebSocket};
-use crate::connection::conversation::Conversation;
+use crate::connection::CloseEvent;
+use crate::connection::conversation::{Answers, Conversation};
+use crate::connection::end::{End, Farewell, Parting};
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
-use crate::event::CloseEvent;
 use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::message::Message;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
-use crate::protocol::keepalive::Due;
 use crate::protocol::opcode::Opcode;
-use crate::protocol::receive::Received;
 use crate::transport::{self, How, LINGER, Transport};
 
 /// The pauses between tries to write what the reader owes and the stream refuses, doubled up to the
@@ -41,7 +40,7 @@ pub(crate) fn split<S>(
         mut conversation,
         outgoing,
         write_failure,
-        last,
+        ending,
         ended,
         ..
     } = ws;
@@ -62,7 +61,7 @@ pub(crate) fn split<S>(
         data,
         conversation,
         refused: None,
-        last,
+        ending,
         ended,
     };
     (reader, WebSocketWriter { shared })
@@ -83,8 +82,8 @@ pub struct WebSocketReader {
     conversation: Conversation,
     /// What is owed was refused by the stream.
     refused: Option<Refusing>,
-    /// How the peer ended, before the next read sees to it.
-    last: Option<Last>,
+    /// How the peer ended, and the next read does what that asks for.
+    ending: Option<End>,
     ended: Option<CloseEvent>,
 }
 
@@ -133,43 +132,41 @@ impl WebSocketReader {
         self.read_until(Instant::now().checked_add(timeout.max(SHORTEST)))
     }
 
-    fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Error> {
+    fn read_until(&mut self, until: Option<Instant>) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
-            if self.shared.is_terminated() {
-                self.end_with(How::Reset);
-                break;
-            }
-            match self.last.take() {
-                Some(Last::Close(code, reason)) => {
-                    self.finish(code, reason);
-                    break;
+            let read = match self.next() {
+                Ok(Some(message)) => return Ok(Some(message)),
+                Ok(None) if until.is_some_and(|until| until <= Instant::now()) => {
+                    return Err(io::Error::from(io::ErrorKind::TimedOut).into());
                 }
-                Some(Last::End { .. }) => {
-                    self.half_close()?;
-                    break;
-                }
-                None => {}
-            }
-            match self.conversation.next() {
-                Ok(Received::Text(text)) => return Ok(Some(text.into())),
-                Ok(Received::Binary(bytes)) => return Ok(Some(bytes.into())),
-                Ok(Received::NeedMore { .. }) => self.fill(end)?,
-                Ok(Received::Ping(payload)) => {
-                    let tried = self.shared.owe(Owed::Pong(payload));
-                    self.note(tried)?;
-                }
-                Ok(Received::Pong(_)) => {}
-                Ok(Received::Close(code, reason)) => {
-                    let reason = reason.to_owned();
-                    // RFC 6455 section 5.5.1: the answer echoes the code; no second Close is sent.
-                    let tried = self.shared.owe(Owed::Close(code, ""));
-                    self.last = Some(Last::Close(code, reason));
-                    self.note(tried)?;
-                }
-                Err(violation) => return Err(self.give_up(Error::Protocol(violation))),
+                Ok(None) => self.fill(until),
+                Err(end) => Err(end),
+            };
+            if let Err(end) = read {
+                self.finish(end)?;
             }
         }
         Ok(None)
+    }
+
+    /// The next message in the buffer.
+    fn next(&mut self) -> Result<Option<Message>, End> {
+        if self.shared.is_terminated() {
+            return Err(End::Lost);
+        }
+        if let Some(end) = self.ending.take() {
+            return Err(end);
+        }
+        let (conversation, mut answers) = self.talk();
+        conversation.next(&mut answers, |incoming| incoming.to_message())
+    }
+
+    fn talk(&mut self) -> (&mut Conversation, ToShared<'_>) {
+        let answers = ToShared {
+            shared: &self.shared,
+            refused: &mut self.refused,
+        };
+        (&mut self.conversation, answers)
     }
 
     /// How the connection ended, once [`read`](WebSocketReader::read) has returned `None` or an error.
@@ -197,154 +194,139 @@ impl WebSocketReader {
         &self.extensions
     }
 
-    /// One read, or what the time asks for in its place; nothing after `end`.
-    fn fill(&mut self, end: Option<Instant>) -> Result<(), Error> {
-        if end.is_some_and(|end| end <= Instant::now()) {
-            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
-        }
-        match self.conversation.due() {
-            Due::Wait(until) => self.read_once(until, end),
-            Due::Ping => {
-                let tried = self.shared.owe(Owed::Ping);
-                self.note(tried)
-            }
-            Due::PongTimedOut if self.is_taking() => Ok(()),
-            Due::PongTimedOut => Err(self.give_up(Error::PongTimeout)),
-            Due::AssemblyTimedOut => Err(self.give_up(Error::AssemblyTimeout)),
-        }
-    }
-
-    /// A peer that says nothing, for it reads what is before the ping.
-    fn is_taking(&mut self) -> bool {
-        self.conversation.is_taking(self.shared.taken_at())
-    }
-
-    fn read_once(&mut self, until: Option<Duration>, end: Option<Instant>) -> Result<(), Error> {
-        if self.refused.is_some() {
-            let tried = self.shared.retry();
-            self.note(tried)?;
-        }
-        if self.shared.is_close_overdue() {
-            return self.lose();
-        }
-        let deadline = [self.wake_at(self.conversation.deadline(until)), end];
-        let deadline = deadline.into_iter().flatten().min();
-        let transport = &*self.shared.transport;
-        let read = |room: &mut [u8]| transport::read(transport, room, deadline);
-        match self.conversation.fill(deadline, read) {
-            Ok(0) => self.half_close(),
+    /// One read, until a deadline or `until` at most. Nothing else wakes it, so that it wakes once per `close_timeout`: a
+    /// Close that the writer sends meanwhile is seen in time.
+    fn fill(&mut self, until: Option<Instant>) -> Result<(), End> {
+        let now = Instant::now();
+        let (conversation, mut answers) = self.talk();
+        answers.retry()?;
+        let due = conversation.before_read(now, &mut answers)?;
+        let again = answers.retry_at(now);
+        let look = now.checked_add(self.shared.closing.patience);
+        let deadline = [due, again, look, until].into_iter().flatten().min();
+        let room = self.conversation.room();
+        let read = transport::read(&*self.shared.transport, room, deadline);
+        self.conversation.filled(&read, deadline, Instant::now());
+        match read {
+            Ok(0) => Err(End::HalfClosed),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 self.conversation.trim();
                 Ok(())
             }
-            // TLS without close_notify: what came is whole, and its answer is sealed.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.half_close(),
-            Err(_) => self.lose(),
+            Err(error) => Err(End::of_read(&error)),
         }
     }
 
-    /// Until when to read, at most `deadline`. Nothing but its own deadline wakes a read, so that it
-    /// wakes once per `close_timeout`: a Close that the writer sends meanwhile is seen in time.
-    fn wake_at(&self, deadline: Option<Instant>) -> Option<Instant> {
-        let now = Instant::now();
-        let closed = match self.shared.close_by() {
-            Some(close_by) => Some(close_by),
-            None => now.checked_add(self.shared.closing.patience),
+    /// Does what the end asks for: what is to be said leaves, then the stream is closed.
+    fn finish(&mut self, end: End) -> Result<(), Error> {
+        let end = match (end, self.shared.failure()) {
+            (End::HalfClosed | End::Lost, Some(Failure::SlowConsumer)) => {
+                End::Failed(Error::SlowConsumer)
+            }
+            // A client may still read: it gets what the writer sends for a while. After a server's last there is nobody.
+            (End::HalfClosed, None) if self.role == Role::Server => {
+                self.shared.end_soon();
+                self.ended = Some(CloseEvent::abnormal());
+                return Ok(());
+            }
+            (end, _) => end,
         };
-        let again = self
-            .refused
-            .as_ref()
-            .and_then(|refusing| now.checked_add(refusing.pause));
-        [deadline, closed, again].into_iter().flatten().min()
+        let told = match end.farewell() {
+            Farewell::Close(code, reason) => {
+                let owed = self.shared.owe(Owed::Close(code, &reason));
+                owed.is_ok() && self.shared.drain()
+            }
+            Farewell::Answers | Farewell::Nothing => false,
+        };
+        let transport = &*self.shared.transport;
+        let parting = end.parting(told);
+        match (parting, self.role) {
+            (Parting::Cut | Parting::Reset, _) => {}
+            // The server closes the stream first (RFC 6455 section 7.1.1).
+            (Parting::Linger, Role::Client) if matches!(end, End::Closed(..)) => {
+                let deadline = Instant::now() + self.shared.closing.patience;
+                transport::read_away(transport, deadline);
+            }
+            (Parting::Linger, _) => transport::linger(transport, Instant::now() + LINGER),
+        }
+        let how = match parting {
+            Parting::Reset => How::Reset,
+            Parting::Linger | Parting::Cut => How::Both,
+        };
+        self.shared.fail(Failure::Ended, Some(how));
+        let (error, close) = end.outcome(told);
+        self.ended = Some(close);
+        error.map_or(Ok(()), Err)
+    }
+}
+
+/// Answers go to the write side that both halves share.
+struct ToShared<'a> {
+    shared: &'a Shared,
+    refused: &'a mut Option<Refusing>,
+}
+
+impl Answers for ToShared<'_> {
+    fn pong(&mut self, payload: &[u8]) -> Result<(), End> {
+        let tried = self.shared.owe(Owed::Pong(payload));
+        self.note(tried)
+    }
+
+    fn ping(&mut self) -> Result<(), End> {
+        let tried = self.shared.owe(Owed::Ping);
+        self.note(tried)
+    }
+
+    fn taken_at(&self) -> Option<Instant> {
+        self.shared.taken_at()
+    }
+
+    fn close_by(&self) -> Option<Instant> {
+        self.shared.close_by()
+    }
+}
+
+impl ToShared<'_> {
+    /// Offers again what the stream refused.
+    fn retry(&mut self) -> Result<(), End> {
+        match self.refused {
+            Some(_) => {
+                let tried = self.shared.retry();
+                self.note(tried)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn retry_at(&self, now: Instant) -> Option<Instant> {
+        let refusing = self.refused.as_ref()?;
+        now.checked_add(refusing.pause)
     }
 
     /// Remembers since when the stream refuses what is owed, and gives a peer up that takes nothing
     /// for too long.
-    fn note(&mut self, tried: io::Result<Tried>) -> Result<(), Error> {
+    fn note(&mut self, tried: io::Result<Tried>) -> Result<(), End> {
         let now = Instant::now();
-        match (tried, &mut self.refused) {
-            (Err(error), _) => {
-                self.end_with(How::Reset);
-                return Err(error.into());
+        match (
+            tried.map_err(|error| End::Failed(error.into()))?,
+            &mut self.refused,
+        ) {
+            (Tried::Done, refused) => **refused = None,
+            (Tried::Stuck, Some(refusing)) => {
+                if now.saturating_duration_since(refusing.since) > self.shared.writing.patience {
+                    return Err(End::Failed(Error::SlowConsumer));
+                }
+                refusing.pause = (refusing.pause * 2).min(LAST_PAUSE);
             }
-            (Ok(Tried::Done), refused) => *refused = None,
-            (Ok(Tried::Stuck), refused @ None) => {
-                *refused = Some(Refusing {
+            (Tried::Stuck, refused) => {
+                **refused = Some(Refusing {
                     since: now,
                     pause: FIRST_PAUSE,
                 });
             }
-            (Ok(Tried::Stuck), Some(refusing)) => {
-                if now.saturating_duration_since(refusing.since) > self.shared.writing.patience {
-                    return Err(self.give_up(Error::SlowConsumer));
-                }
-                refusing.pause = (refusing.pause * 2).min(LAST_PAUSE);
-            }
         }
         Ok(())
-    }
-
-    /// After the peer's Close: our answer leaves, then the stream is closed, by the server first.
-    fn finish(&mut self, code: Option<CloseCode>, reason: String) {
-        let shared = &self.shared;
-        let was_clean = shared.drain();
-        let transport = &*shared.transport;
-        let deadline = Instant::now() + shared.closing.patience;
-        match (was_clean, self.role) {
-            (false, _) => transport.shutdown(How::Reset),
-            (true, Role::Server) => transport::linger(transport, Instant::now() + LINGER),
-            (true, Role::Client) => transport::read_away(transport, deadline),
-        }
-        self.end_with(How::Both);
-        self.ended = Some(CloseEvent {
-            code: code.unwrap_or(CloseCode::NO_STATUS),
-            reason,
-            was_clean,
-        });
-    }
-
-    /// The peer sent its last without a Close frame. A client may still read: it gets what the writer
-    /// sends for a while. After a server's last there is nobody.
-    fn half_close(&mut self) -> Result<(), Error> {
-        if self.role == Role::Client || self.shared.failure().is_some() {
-            return self.lose();
-        }
-        self.shared.end_soon();
-        self.ended = Some(CloseEvent::abnormal());
-        Ok(())
-    }
-
-    /// The stream ended, or was cut off, without a Close frame.
-    fn lose(&mut self) -> Result<(), Error> {
-        let failure = self.shared.failure();
-        self.end_with(How::Both);
-        match failure {
-            Some(Failure::SlowConsumer) => Err(Error::SlowConsumer),
-            _ => Ok(()),
-        }
-    }
-
-    /// Ends the connection for a fault of the peer, and tells it.
-    fn give_up(&mut self, error: Error) -> Error {
-        let told = match error.close_code() {
-            Some(code) if !matches!(error, Error::SlowConsumer) => {
-                let text = error.to_string();
-                let owed = self.shared.owe(Owed::Close(Some(code), &text));
-                owed.is_ok() && self.shared.drain()
-            }
-            _ => false,
-        };
-        if told {
-            transport::linger(&*self.shared.transport, Instant::now() + LINGER);
-        }
-        self.end_with(if told { How::Both } else { How::Reset });
-        error
-    }
-
-    fn end_with(&mut self, how: How) {
-        self.ended.get_or_insert(CloseEvent::abnormal());
-        self.shared.fail(Failure::Ended, Some(how));
     }
 }
 

@@ -4,9 +4,10 @@
 use std::time::{Duration, Instant};
 
 use super::super::connection::{Place, deliver, take_messages};
-use super::super::driver::{Driver, End};
+use super::super::driver::Driver;
 use super::super::inbox::Item;
 use super::Next;
+use crate::connection::end::End;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::connection::{Connection, ReadyState};
 use crate::logging::line_for_later;
@@ -127,7 +128,7 @@ impl Parked {
             Err(end) => return self.end(end, None),
         };
         let timed = match self.driver.is_assembling() {
-            true => self.see_to_time(false),
+            true => self.see_to_time(),
             false => Next::Wait(None),
         };
         match timed {
@@ -149,7 +150,7 @@ impl Parked {
         if let Err(end) = self.parse(put) {
             return self.end(end, None);
         }
-        match self.see_to_time(false) {
+        match self.see_to_time() {
             // What it read with the opening handshake and holds back makes nothing ready.
             Next::Wait(at) if self.driver.may_hold_bytes_back() => Next::Again(at),
             timed => timed,
@@ -185,7 +186,7 @@ impl Parked {
         let read = self.turn(scratch, put);
         let timed = match (&read, &self.stage) {
             (Next::Gone, _) => return Next::Gone,
-            (_, Stage::Open) if self.starved.is_none() => self.see_to_time(stood_still),
+            (_, Stage::Open) if self.starved.is_none() => self.see_to_time(),
             // Nobody is given up while the application is slow.
             (_, Stage::Open) => Next::Wait(Some(now + NEXT_LOOK)),
             _ => Next::Wait(None),
@@ -199,13 +200,14 @@ impl Parked {
         match &mut self.stage {
             Stage::Ending(_, until) => *until = now + limits.close_timeout,
             Stage::Closing(closing) => closing.patience = Patience::paced(now, limits.closing()),
-            Stage::Open | Stage::Lingering(..) => {}
+            Stage::Open => self.driver.resumed(now),
+            Stage::Lingering(..) => {}
         }
     }
 
     /// What the time asks for while nothing comes: pings a silent peer, gives up one that does not answer.
-    fn see_to_time(&mut self, stood_still: bool) -> Next {
-        match self.driver.see_to_time(stood_still) {
+    fn see_to_time(&mut self) -> Next {
+        match self.driver.see_to_time() {
             Ok(at) => Next::Wait(at),
             Err(end) => self.end(end, None),
         }

@@ -53,9 +53,9 @@ use wshub::{
 
 mod models;
 
-pub use connection::{Connection, ReadyState};
+pub use connection::{CloseEvent, Connection, ReadyState};
 pub use error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
-pub use event::{CloseEvent, Event};
+pub use event::Event;
 pub use group::Group;
 pub use handler::{Handler, Listeners, RunError};
 pub use handshake::{Accept, secret_matches};

@@ -1,0 +1,153 @@
+//! How a conversation ends, and what follows from that: what the peer is told, what the application is told, and how
+//! the stream parts.
+
+use std::io;
+
+use crate::error::Error;
+use crate::protocol::close::CloseCode;
+use crate::transport::How;
+
+/// Why no more messages come.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The peer's Close frame came.
+    Closed(Option<CloseCode>, String),
+    /// The peer ended its direction of the stream without a Close frame. It may still read.
+    HalfClosed,
+    /// The stream was cut off.
+    Lost,
+    /// This side gives the connection up.
+    Failed(Error),
+    /// As [`Failed`](End::Failed), and the application has been told why.
+    Reported,
+}
+
+/// What still has to leave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// A Close frame, if none was sent before, behind all that waits.
+    Close(Option<CloseCode>, String),
+    /// What was sent before, to a peer that may still read.
+    Answers,
+    /// Nobody is there to be told.
+    Nothing,
+}
+
+/// How the stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// In one direction first: the peer may still read our last bytes.
+    Linger,
+    /// At once; what the stream has taken still goes out.
+    Cut,
+    /// At once: what waits in the socket is for nobody.
+    Reset,
+}
+
+impl End {
+    /// How it ended where reading failed for good.
+    pub fn of_read(error: &io::Error) -> End {
+        match error.kind() {
+            // TLS without close_notify: what came is whole, and its answer is sealed.
+            io::ErrorKind::UnexpectedEof => End::HalfClosed,
+            _ => End::Lost,
+        }
+    }
+
+    /// What is still to be said (RFC 6455 section 7).
+    pub fn farewell(&self) -> Farewell {
+        match self {
+            // RFC 6455 section 5.5.1: the answer echoes the code.
+            End::Closed(code, _) => Farewell::Close(*code, String::new()),
+            // A peer that is too slow was told when that was decided, if there was a way to tell it.
+            End::HalfClosed | End::Failed(Error::SlowConsumer) => Farewell::Answers,
+            End::Failed(error) => match error.close_code() {
+                Some(code) => Farewell::Close(Some(code), error.to_string()),
+                None => Farewell::Nothing,
+            },
+            End::Reported | End::Lost => Farewell::Nothing,
+        }
+    }
+
+    /// How the stream parts. `told`: the farewell has left.
+    pub fn parting(&self, told: bool) -> Parting {
+        match self {
+            End::Closed(..) | End::Failed(_) | End::Reported if told => Parting::Linger,
+            End::Failed(_) | End::Reported => Parting::Reset,
+            // Where an answer did not leave, whoever sends has cut the stream already.
+            End::Closed(..) | End::HalfClosed | End::Lost => Parting::Cut,
+        }
+    }
+
+    /// What the application is told. `told`: the farewell has left.
+    pub fn outcome(self, told: bool) -> (Option<Error>, CloseEvent) {
+        match self {
+            End::Closed(code, reason) => {
+                let close = CloseEvent {
+                    code: code.unwrap_or(CloseCode::NO_STATUS),
+                    reason,
+                    was_clean: told,
+                };
+                (None, close)
+            }
+            End::Failed(error) => (Some(error), CloseEvent::abnormal()),
+            End::HalfClosed | End::Lost | End::Reported => (None, CloseEvent::abnormal()),
+        }
+    }
+}
+
+impl Parting {
+    /// Which directions of the stream end now.
+    pub fn how(self) -> How {
+        match self {
+            Parting::Linger => How::Write,
+            Parting::Cut => How::Both,
+            Parting::Reset => How::Reset,
+        }
+    }
+}
+
+/// How a connection ended (WHATWG `CloseEvent`, RFC 6455 section 7.1).
+///
+/// ```
+/// use wshub::testing::{self, Client};
+/// use wshub::{CloseCode, Event, Server};
+///
+/// let server = Server::builder().without_listener()?;
+/// let (ours, theirs) = testing::duplex();
+/// server.attach(ours);
+/// let mut client = Client::open(theirs, "/")?;
+/// client.close(1000, "done")?;
+/// for event in server.events() {
+///     if let Event::Close(connection, close) = event {
+///         println!("{} left: {} {:?}", connection.id(), close.code, close.reason);
+///         assert_eq!(close.code, CloseCode::NORMAL);
+///         assert!(close.was_clean);
+///         break;
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseEvent {
+    /// The code of the peer's Close frame; 1005 when it carried none, 1006 when no Close frame came
+    /// or wshub gave the connection up.
+    pub code: CloseCode,
+    /// The peer's reason, often empty. It is the peer's text: escape it where you show it.
+    pub reason: String,
+    /// True when the closing handshake was completed: both sides sent a Close frame.
+    pub was_clean: bool,
+}
+
+impl CloseEvent {
+    pub(crate) fn abnormal() -> Self {
+        CloseEvent {
+            code: CloseCode::ABNORMAL,
+            reason: String::new(),
+            was_clean: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
