@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::fmt;
 
+use crate::http::body::BodyLimits;
 use crate::http::head::HeadLimits;
 use crate::protocol::pace::Pace;
 use crate::protocol::receive::ReceiveLimits;
@@ -62,6 +63,14 @@ pub struct Limits {
     /// 1.6 KiB/s, and so do TLS certificates of 16 KiB. An [`accept`](crate::ServerBuilder::accept)
     /// hook's time counts.
     pub handshake_timeout: Duration,
+    /// Bytes of the body of a plain request, which the [`http`](crate::ServerBuilder::http) hook gets whole; a longer
+    /// one gets 413. Default 1 MiB, as a message: a form, a setting, a small picture. Each request of
+    /// [`max_http_requests`](Limits::max_http_requests) may hold one. Zero takes only empty bodies.
+    pub max_body: usize,
+    /// How long the body of a plain request may take to arrive, and longer while it comes faster than
+    /// [`min_rate`](Limits::min_rate): at most this and `max_body / min_rate` seconds. A slower one gets 408.
+    /// Default 30 s, as a message: a mobile link that is lost for a while.
+    pub body_timeout: Duration,
 
     /// Bytes of one received message, all its fragments together; a longer one ends the connection with
     /// 1009. Default 1 MiB: much for a tool, bearable from every peer at once. Zero takes only empty
@@ -99,8 +108,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Bytes per second below which a peer is too slow: what it takes, or sends, gives it as much more
     /// time as it needs at this rate, up to the whole [`write_timeout`](Limits::write_timeout),
-    /// [`assembly_timeout`](Limits::assembly_timeout) or [`close_timeout`](Limits::close_timeout)
-    /// again. So 20 MB reach a peer that reads 1 MB/s, and one that trickles is given up soon after the
+    /// [`body_timeout`](Limits::body_timeout), [`assembly_timeout`](Limits::assembly_timeout) or
+    /// [`close_timeout`](Limits::close_timeout) again. So 20 MB reach a peer that reads 1 MB/s, and one that trickles is given up soon after the
     /// timeout. Default 4 KiB: half of what is left of a mobile link that its carrier has throttled
     /// (64 kbit/s). 0: any byte gives the whole time again.
     pub min_rate: usize,
@@ -185,6 +194,8 @@ impl Default for Limits {
             max_target: 8_000,
             max_headers: 100,
             handshake_timeout: Duration::from_secs(10),
+            max_body: 1 << 20,
+            body_timeout: Duration::from_secs(30),
             max_message: 1 << 20,
             max_fragments: 1_024,
             assembly_timeout: Duration::from_secs(30),
@@ -251,6 +262,9 @@ impl Limits {
             max_target,
             max_headers,
             handshake_timeout,
+            // None: a server that is asked, and told nothing.
+            max_body: _,
+            body_timeout,
             // None: a server that only sends.
             max_message: _,
             max_fragments,
@@ -278,6 +292,7 @@ impl Limits {
         at_least("max_target", *max_target, 1)?;
         at_least("max_headers", *max_headers, LEAST_HEADERS)?;
         at_least("handshake_timeout", *handshake_timeout, SHORTEST)?;
+        at_least("body_timeout", *body_timeout, SHORTEST)?;
         at_least("max_fragments", *max_fragments, 1)?;
         at_least("assembly_timeout", *assembly_timeout, SHORTEST)?;
         at_least("write_timeout", *write_timeout, SHORTEST)?;
@@ -292,6 +307,13 @@ impl Limits {
             max_head: self.max_head,
             max_target: self.max_target,
             max_headers: self.max_headers,
+        }
+    }
+
+    pub(crate) fn body(&self) -> BodyLimits {
+        BodyLimits {
+            max_body: self.max_body,
+            head: self.head(),
         }
     }
 
@@ -315,6 +337,11 @@ impl Limits {
         self.pace(self.write_timeout)
     }
 
+    /// How fast the body of a plain request has to come.
+    pub(crate) fn upload(&self) -> Pace {
+        self.pace(self.body_timeout)
+    }
+
     /// How fast what is received has to come.
     pub(crate) fn assembly(&self) -> Pace {
         self.pace(self.assembly_timeout)
@@ -333,6 +360,7 @@ impl Limits {
     pub(crate) fn bound_times(&mut self) {
         let times = [
             &mut self.handshake_timeout,
+            &mut self.body_timeout,
             &mut self.assembly_timeout,
             &mut self.write_timeout,
             &mut self.pong_timeout,
@@ -344,7 +372,13 @@ impl Limits {
         }
     }
 
-    /// The most memory that peers can make the server hold.
+    /// The most memory that the bodies of plain requests take: each holds up to twice what has arrived of it.
+    pub(crate) fn bodies_budget(&self) -> usize {
+        let one = self.max_body.saturating_mul(2);
+        self.max_http_requests.saturating_mul(one)
+    }
+
+    /// The most memory that peers can make the server hold, the bodies of plain requests not counted.
     pub(crate) fn memory_budget(&self) -> usize {
         // A read buffer holds up to twice what has arrived of a message, and behind it waits its copy.
         // Of a stack, the rest is touched by hooks and closures alone.

@@ -3,11 +3,13 @@
 //! Built for tests, and for the fuzzers of `tests/fuzz` (`--cfg fuzzing`), which look for bytes that break it. What
 //! they find goes to `tests/fuzz/corpus`, and `cargo test` replays that folder.
 
+mod body;
 mod head;
 mod negotiation;
 mod receiver;
 mod session;
 
+pub use body::body;
 pub use head::head;
 pub use negotiation::negotiation;
 pub use receiver::{End, Seen, receive, receiver};

@@ -21,6 +21,11 @@ fn replay(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
+fn corpus_of_bodies() {
+    replay("body", body);
+}
+
+#[test]
 fn corpus_of_heads() {
     replay("head", head);
 }

@@ -7,9 +7,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::rules::{Rules, check_host, check_site};
 use super::subprotocol;
 use crate::compression::negotiation::Agreed;
+use crate::http::body::Framing;
 use crate::http::refusal::{Refusal, excerpt};
 use crate::http::request::{Request, Version};
-use crate::http::token::is_token;
 
 /// What is appended to the key before it is hashed (RFC 6455 1.3).
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -36,11 +36,43 @@ pub(crate) struct Upgrade {
     pub(crate) extension: Option<Agreed>,
 }
 
-/// Whether a plain request may go to the `http` hook: its method, its framing and its host.
-pub(crate) fn plain(request: &Request, rules: &Rules) -> Result<(), Refusal> {
-    check_method(request, &["GET", "HEAD"])?;
-    body(request)?;
-    check_host(request, rules)
+/// Whether a plain request may go to the `http` hook, by its framing, its host and, where it changes something, its
+/// origin; and where its body ends. `ask` is asked about an origin that nothing else lets in.
+///
+/// A page can have a browser send a form anywhere, and nothing but its Origin tells it from the server's own page.
+pub(crate) fn plain(
+    request: &Request,
+    rules: &Rules,
+    ask: impl FnOnce(&str) -> Result<bool, Refusal>,
+) -> Result<Framing, Refusal> {
+    let framing = Framing::of(request)?;
+    check_host(request, rules)?;
+    if !is_safe(request.method()) {
+        check_site(request, rules, ask).map_err(|refusal| cross_site(request, refusal))?;
+    }
+    Ok(framing)
+}
+
+/// Why a plain request that is in order is not served where nothing answers those.
+pub(crate) fn unserved(request: &Request) -> Refusal {
+    check_method(request, &["GET", "HEAD"])
+        .map_or_else(|refused| refused, |()| Refusal::UpgradeRequired)
+}
+
+/// RFC 9110 9.2.1: methods that only ask.
+fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
+}
+
+fn cross_site(request: &Request, refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Origin { origin, host } => Refusal::CrossSite {
+            method: excerpt(request.method().as_bytes()),
+            origin,
+            host,
+        },
+        other => other,
+    }
 }
 
 /// Whether a request may open a WebSocket, and how the server answers it (RFC 6455 4.2.2). `ask` is asked about an
@@ -52,8 +84,10 @@ pub(crate) fn upgrade(
 ) -> Result<Upgrade, Refusal> {
     check_method(request, &["GET"])?;
     check_upgrade(request)?;
-    if body(request)? == Body::Some {
-        return Err(Refusal::BodyOnUpgrade);
+    match Framing::of(request) {
+        Ok(Framing::Empty) => {}
+        Ok(_) | Err(Refusal::TransferCoding) => return Err(Refusal::BodyOnUpgrade),
+        Err(refusal) => return Err(refusal),
     }
     check_version(request)?;
     let accept_key = request
@@ -111,59 +145,6 @@ fn check_upgrade(request: &Request) -> Result<(), Refusal> {
     match request.lists("upgrade", "websocket") && request.lists("connection", "upgrade") {
         true => Ok(()),
         false => Err(Refusal::UpgradeMissing),
-    }
-}
-
-/// Whether a request announces a body.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Body {
-    None,
-    Some,
-}
-
-/// RFC 9112 6.3: a length that is no number, a length beside a coding, or a coding that does not say where the body
-/// ends, is an error and may be an attack.
-fn body(request: &Request) -> Result<Body, Refusal> {
-    let coded = request.header_bytes("transfer-encoding").is_some();
-    let mut lengths = request.values("content-length");
-    match (coded, lengths.next(), lengths.next()) {
-        (false, None, _) => Ok(Body::None),
-        // RFC 9112 6.1: a coding in HTTP/1.0 is faulty framing.
-        (true, None, _) if request.version() == Version::Http10 => Err(Refusal::Malformed(
-            "Transfer-Encoding in an HTTP/1.0 request (RFC 9112 6.1)",
-        )),
-        (true, None, _) if !ends_chunked(request) => Err(Refusal::Malformed(
-            "the last coding of Transfer-Encoding is not chunked (RFC 9112 6.3); send \
-             `Transfer-Encoding: chunked`, or Content-Length",
-        )),
-        (true, None, _) => Ok(Body::Some),
-        (true, Some(_), _) => Err(Refusal::Malformed(
-            "both Transfer-Encoding and Content-Length (RFC 9112 6.3)",
-        )),
-        (false, Some(_), Some(_)) => Err(Refusal::Malformed(
-            "two Content-Length headers (RFC 9112 6.3)",
-        )),
-        (false, Some(length), None) => body_of_length(length),
-    }
-}
-
-/// Whether the body is chunked, once and last (RFC 9112 6.1). No coding that is known has parameters.
-fn ends_chunked(request: &Request) -> bool {
-    let mut codings = request.elements("transfer-encoding");
-    codings.any(|coding| coding.eq_ignore_ascii_case(b"chunked"))
-        && codings.next().is_none()
-        && request.elements("transfer-encoding").all(is_token)
-}
-
-fn body_of_length(length: &[u8]) -> Result<Body, Refusal> {
-    if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
-        return Err(Refusal::Malformed(
-            "Content-Length is not a number (RFC 9112 6.3)",
-        ));
-    }
-    match length.iter().all(|&digit| digit == b'0') {
-        true => Ok(Body::None),
-        false => Ok(Body::Some),
     }
 }
 

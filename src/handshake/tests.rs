@@ -18,6 +18,7 @@ use super::pattern::{HostPattern, OriginPattern};
 use super::rules::{OwnLoopback, Rules};
 use super::subprotocol::NoneSpoken;
 use super::*;
+use crate::http::body::Framing;
 use crate::http::head::{HeadLimits, HeadScanner};
 use crate::http::refusal::excerpt;
 use crate::http::*;
@@ -120,7 +121,7 @@ fn upgrade_status(changes: &[&str]) -> Option<u16> {
 
 fn plain_status(bytes: &[u8], rules: &Rules) -> Option<u16> {
     let request = receive(bytes).expect("a head");
-    negotiate::plain(&request, rules)
+    negotiate::plain(&request, rules, no_rule)
         .err()
         .and_then(|refusal| refusal.status())
 }

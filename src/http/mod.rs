@@ -5,6 +5,7 @@
 //! reason.
 
 pub(crate) mod authority;
+pub(crate) mod body;
 pub(crate) mod date;
 pub(crate) mod head;
 mod peer;

@@ -57,7 +57,8 @@ pub enum Refusal {
         /// Why, and what to do.
         problem: String,
     },
-    /// The method is not GET, or for a plain request GET or HEAD. 405 with `Allow`.
+    /// The method is not GET; or for a plain request without an [`http`](crate::ServerBuilder::http) hook, which may be
+    /// GET or HEAD, too. 405 with `Allow`.
     Method {
         /// The method, escaped and cut short.
         method: String,
@@ -70,6 +71,20 @@ pub enum Refusal {
     UpgradeRequired,
     /// A request for a WebSocket announces a body. 400.
     BodyOnUpgrade,
+    /// The body is longer than [`max_body`](crate::Limits::max_body). 413.
+    BodyTooLarge {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The body came more slowly than [`body_timeout`](crate::Limits::body_timeout) and
+    /// [`min_rate`](crate::Limits::min_rate) allow. 408.
+    BodyTooSlow,
+    /// A POST, PUT or PATCH over HTTP/1.0 does not say how long its body is. 411.
+    LengthRequired,
+    /// `Expect` asks for something else than `100-continue`. 417.
+    Expectation,
+    /// `Transfer-Encoding` names a coding other than `chunked`. 501.
+    TransferCoding,
     /// Sec-WebSocket-Version is not 13. 426 with `Sec-WebSocket-Version: 13`.
     WebSocketVersion {
         /// What was sent, escaped and cut short; `None` if nothing was.
@@ -111,6 +126,15 @@ pub enum Refusal {
         /// The origin, whole, as [`origins`](crate::ServerBuilder::origins) takes it.
         origin: String,
         /// The host without its port, whole, as [`hosts`](crate::ServerBuilder::hosts) takes it.
+        host: String,
+    },
+    /// A page of this origin may not send this method here. 403.
+    CrossSite {
+        /// The method, escaped and cut short.
+        method: String,
+        /// The origin, whole, as [`origins`](crate::ServerBuilder::origins) takes it.
+        origin: String,
+        /// The host it was sent to, escaped and cut short.
         host: String,
     },
     /// The head was not complete in time. 408.
@@ -157,9 +181,13 @@ impl Refusal {
             Self::Malformed(_) | Self::BodyOnUpgrade | Self::Key | Self::SubprotocolSyntax => 400,
             Self::PlainOnTlsPort => 400,
             Self::Origin { .. } | Self::OriginSyntax { .. } | Self::OriginAndHost { .. } => 403,
-            Self::Host { .. } | Self::HostSyntax { .. } => 403,
+            Self::Host { .. } | Self::HostSyntax { .. } | Self::CrossSite { .. } => 403,
             Self::Method { .. } => 405,
-            Self::Timeout => 408,
+            Self::Timeout | Self::BodyTooSlow => 408,
+            Self::LengthRequired => 411,
+            Self::BodyTooLarge { .. } => 413,
+            Self::Expectation => 417,
+            Self::TransferCoding => 501,
             Self::TargetTooLong { .. } => 414,
             Self::UpgradeOverHttp10 | Self::UpgradeMissing | Self::UpgradeRequired => 426,
             Self::WebSocketVersion { .. } => 426,
@@ -194,12 +222,18 @@ impl Refusal {
             Self::UpgradeOverHttp10 => "http10",
             Self::UpgradeMissing | Self::UpgradeRequired => "upgrade",
             Self::BodyOnUpgrade => "body",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::BodyTooSlow => "body_too_slow",
+            Self::LengthRequired => "length_required",
+            Self::Expectation => "expectation",
+            Self::TransferCoding => "transfer_coding",
             Self::WebSocketVersion { .. } => "version",
             Self::Key => "key",
             Self::SubprotocolSyntax => "subprotocol",
             Self::Origin { .. } | Self::OriginSyntax { .. } | Self::OriginAndHost { .. } => {
                 "origin"
             }
+            Self::CrossSite { .. } => "cross_site",
             Self::Host { .. } | Self::HostSyntax { .. } => "host",
             Self::Timeout => "timeout",
             Self::Silence => "silence",
@@ -283,6 +317,23 @@ impl fmt::Display for Refusal {
                 "a WebSocket request has no body; leave Content-Length and \
                  Transfer-Encoding out",
             ),
+            Self::BodyTooLarge { limit } => write!(
+                f,
+                "the body is longer than {limit} bytes; send less at once, or raise max_body"
+            ),
+            Self::BodyTooSlow => f.write_str(
+                "the body did not come in time; send it faster, or raise body_timeout or lower \
+                 min_rate",
+            ),
+            Self::LengthRequired => {
+                f.write_str("the request does not say how long its body is; send Content-Length")
+            }
+            Self::Expectation => f.write_str(
+                "only `Expect: 100-continue` is understood; leave other expectations out",
+            ),
+            Self::TransferCoding => f.write_str(
+                "only the transfer coding chunked is understood; send the body without another one",
+            ),
             Self::WebSocketVersion { sent: Some(sent) } => {
                 write!(
                     f,
@@ -329,6 +380,15 @@ impl fmt::Display for Refusal {
                 "a page of origin \"{origin}\" may not open a WebSocket on \"{host}\", which is \
                  not a name of this server; to allow both, add \
                  .origins([\"{origin}\"]).hosts([\"{host}\"]) to the server's builder"
+            ),
+            Self::CrossSite {
+                method,
+                origin,
+                host,
+            } => write!(
+                f,
+                "a page of origin \"{origin}\" may not send {method} to \"{host}\"; to allow it, \
+                 add .origins([\"{origin}\"]) to the server's builder"
             ),
             Self::Silence => f.write_str("nothing was sent in time"),
             Self::Timeout => {

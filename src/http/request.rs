@@ -1,4 +1,4 @@
-//! A request: what its head says.
+//! A request: what its head says, and its body.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -45,12 +45,13 @@ pub enum Version {
     Http11,
 }
 
-/// The request that opened a connection, or a plain request on the same port: what its head says.
+/// The request that opened a connection, or a plain request on the same port: its head, and its body if it has one.
 ///
 /// Hooks get one, and a connection keeps it. Names and values are as the peer sent them: nothing is percent-decoded,
-/// nothing is trusted. It holds one copy of the head and nothing else, so its size is that of the head.
+/// nothing is trusted. It holds one copy of the head, and the body of a plain request; its size is that of both.
 ///
-/// `Debug` prints method, host, path and header names; never a value, a cookie or the query, which may be secret.
+/// `Debug` prints method, host, path and header names; never a value, a cookie, the query or the body, which may be
+/// secret.
 ///
 /// Source: RFC 9112 3 to 5, RFC 6455 4.2.1.
 ///
@@ -77,6 +78,7 @@ pub struct Request {
     headers: Box<[HeaderSpans]>,
     peer: Peer,
     client_certificates: Box<[Vec<u8>]>,
+    body: Box<[u8]>,
 }
 
 /// A part of the head.
@@ -175,6 +177,7 @@ impl Request {
             headers: headers.collect(),
             peer: Peer::Unknown,
             client_certificates: Box::default(),
+            body: Box::default(),
             head,
         })
     }
@@ -194,7 +197,42 @@ impl Request {
         self.with_peer(peer_addr.map_or(Peer::Unknown, Peer::Address))
     }
 
-    /// The method, case as sent: `"GET"`, or `"HEAD"` for a plain request.
+    /// The body, whole, its framing taken off: what a `Content-Length` counted or the chunks held. Empty where there is
+    /// none, and always in the `accept` hook: a request for a WebSocket has no body.
+    ///
+    /// It is at most [`max_body`](crate::Limits::max_body) long. What it is says the `Content-Type` header; nothing is
+    /// decoded, and nothing in it is trusted.
+    ///
+    /// ```
+    /// use wshub::{Request, Response};
+    ///
+    /// fn echo(request: &Request) -> Response {
+    ///     match (request.method(), core::str::from_utf8(request.body())) {
+    ///         ("POST", Ok(text)) => Response::text(text),
+    ///         _ => Response::not_found(),
+    ///     }
+    /// }
+    ///
+    /// let head = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n";
+    /// let request = Request::parse(head)?.with_body("hello");
+    /// assert_eq!(echo(&request).body(), b"hello");
+    /// # Ok::<(), wshub::Refusal>(())
+    /// ```
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The same request with a body, as [`body`](Self::body) gives it.
+    ///
+    /// A server sets it; it is public for tests of hooks.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into().into_boxed_slice();
+        self
+    }
+
+    /// The method, case as sent: `"GET"` for a WebSocket, any for a plain request.
     #[must_use]
     pub fn method(&self) -> &str {
         self.method.text(&self.head)

@@ -190,8 +190,11 @@ impl ServerBuilder {
         self
     }
 
-    /// Answers plain GET and HEAD requests on the same port: a page, its script. Runs on the
-    /// connection's own thread, with a stack of [`stack_size`](Limits::stack_size), for
+    /// Answers plain requests on the same port, whatever their method: a page, its script, a form. It
+    /// gets a request with its whole [body](Request::body), of up to [`max_body`](Limits::max_body)
+    /// bytes; one with a method other than GET, HEAD, OPTIONS and TRACE and an origin only if a page
+    /// of that origin might open a WebSocket ([`origins`](ServerBuilder::origins)), for a page of any
+    /// site can have a browser send a form. Runs on the connection's own thread, with a stack of [`stack_size`](Limits::stack_size), for
     /// [`max_http_requests`](Limits::max_http_requests) clients at once; one more gets 503. A client
     /// has its page whole as long as it reads faster than [`min_rate`](Limits::min_rate). A panic costs
     /// that request only (500). Default: 426, which tells a browser that only WebSocket is spoken here.
@@ -388,7 +391,12 @@ impl ServerBuilder {
     /// The most memory that peers can make the server hold.
     fn memory_budget(&self) -> usize {
         let all = (self.limits.max_connections).saturating_mul(self.buffers());
-        self.limits.memory_budget().saturating_add(all)
+        let bodies = match self.hooks.answers_plain() {
+            true => self.limits.bodies_budget(),
+            false => 0,
+        };
+        let limits = self.limits.memory_budget();
+        limits.saturating_add(all).saturating_add(bodies)
     }
 
     /// What a connection takes beside its thread and its messages.

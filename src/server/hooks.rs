@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
-use crate::handshake::Accept;
+use crate::handshake::{Accept, negotiate};
 use crate::http::{Refusal, Reject, Request, Response};
 use crate::lock::none_is_held;
 use crate::stats::Counters;
@@ -41,10 +41,15 @@ impl Hooks {
         }
     }
 
+    /// Whether plain requests are answered at all.
+    pub fn answers_plain(&self) -> bool {
+        self.http.is_some()
+    }
+
     /// The answer to a plain request.
     pub fn http(&self, request: &Request, counters: &Counters) -> Result<Response, Refusal> {
         match &self.http {
-            None => Err(Refusal::UpgradeRequired),
+            None => Err(negotiate::unserved(request)),
             Some(hook) => contain(counters, || hook(request)),
         }
     }

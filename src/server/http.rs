@@ -7,7 +7,9 @@ use std::time::Instant;
 use super::admission::{Seat, Stage};
 use super::hub::Hub;
 use super::opening::log_refusal;
+use super::upload;
 use crate::clock;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::negotiate;
 use crate::http::{Peer, Refusal, Request, Response};
 use crate::patience::Patience;
@@ -17,11 +19,12 @@ pub(crate) fn answer(
     hub: &Hub,
     seat: &Seat,
     transport: &dyn Transport,
-    request: &Request,
+    request: Request,
+    buffer: ReadBuffer,
     peer: Peer,
 ) {
     let head_only = request.method() == "HEAD";
-    let asked = ask_hook(hub, seat, request);
+    let asked = ask_hook(hub, seat, transport, request, buffer);
     let bytes = match &asked {
         Ok(response) => {
             hub.counters.http_requests.fetch_add(1, Ordering::Relaxed);
@@ -74,8 +77,19 @@ fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
     hub.refusals.log("answer", text);
 }
 
-fn ask_hook(hub: &Hub, seat: &Seat, request: &Request) -> Result<Response, Refusal> {
-    negotiate::plain(request, &hub.rules)?;
+fn ask_hook(
+    hub: &Hub,
+    seat: &Seat,
+    transport: &dyn Transport,
+    request: Request,
+    mut buffer: ReadBuffer,
+) -> Result<Response, Refusal> {
+    let ask = |origin: &str| hub.hooks.origin(origin, &request, &hub.counters);
+    let framing = negotiate::plain(&request, &hub.rules, ask)?;
+    if !hub.hooks.answers_plain() {
+        return Err(negotiate::unserved(&request));
+    }
     seat.serve_plain()?;
-    hub.hooks.http(request, &hub.counters)
+    let body = upload::read(transport, &hub.limits, &request, framing, &mut buffer)?;
+    hub.hooks.http(&request.with_body(body), &hub.counters)
 }

@@ -22,6 +22,7 @@ mod refusals;
 pub(crate) mod scribe;
 mod session;
 pub(crate) mod upgrade;
+mod upload;
 
 use std::any::Any;
 use std::fmt;

@@ -85,7 +85,7 @@ fn open(
     let request = secured.identify(request).with_peer(peer);
     let transport = &secured.transport;
     if !request.wants_upgrade() {
-        http::answer(hub, seat, &**transport, &request, peer);
+        http::answer(hub, seat, &**transport, request, buffer, peer);
         return Ok(None);
     }
     seat.wait_for_turn(deadline)?;

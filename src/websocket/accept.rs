@@ -87,8 +87,8 @@ fn negotiate(
     deadline: Instant,
 ) -> Result<upgrade::Upgrade, Refusal> {
     if !request.wants_upgrade() {
-        negotiate::plain(request, rules)?;
-        return Err(Refusal::UpgradeRequired);
+        negotiate::plain(request, rules, |_| Ok(true))?;
+        return Err(negotiate::unserved(request));
     }
     // A stream has no statistics: a hook that panics shows in the refusal.
     let upgrade = upgrade::negotiate(request, rules, hooks, &Counters::default())?;

@@ -72,6 +72,8 @@ fn extremes() -> Vec<(&'static str, Limits)> {
         max_target,
         max_headers,
         handshake_timeout,
+        max_body,
+        body_timeout,
         max_message,
         max_fragments,
         assembly_timeout,

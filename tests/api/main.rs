@@ -9,6 +9,7 @@ mod support;
 mod admission;
 mod advisories;
 mod backpressure;
+mod bodies;
 #[cfg(feature = "client")]
 mod client;
 mod closing;

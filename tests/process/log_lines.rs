@@ -68,6 +68,22 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
     // 10 x (three times 3 MiB of a message + 6 MiB outbound + 128 KiB of stack) + 16 MiB inbound.
     let line = "at most 10 connections; peers can make the server hold at most 167 MiB";
     assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
+    // With pages there are bodies of requests: 8 x twice 1 MiB.
+    let limits = Limits {
+        max_connections: 1,
+        max_message: 0,
+        inbound_total: 0,
+        outbound_per_connection: Some(0),
+        max_http_requests: 8,
+        ..Limits::default()
+    };
+    let _server = Server::builder()
+        .http(|_| wshub::Response::ok())
+        .limits(limits)
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let line = "at most 1 connections; peers can make the server hold at most 16 MiB";
+    assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
     // The README says what the defaults come to, twice.
     let _server = Server::bind("127.0.0.1:0").unwrap();
     let line = "at most 1000 connections; peers can make the server hold at most 5141 MiB";

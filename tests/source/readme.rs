@@ -119,6 +119,8 @@ fn defaults() -> Vec<(&'static str, String)> {
         ),
         ("max_headers", grouped(limits.max_headers)),
         ("handshake_timeout", time(limits.handshake_timeout)),
+        ("max_body", bytes(limits.max_body)),
+        ("body_timeout", time(limits.body_timeout)),
         ("max_message", bytes(limits.max_message)),
         ("max_fragments", grouped(limits.max_fragments as usize)),
         ("assembly_timeout", time(limits.assembly_timeout)),

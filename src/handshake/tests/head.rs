@@ -414,7 +414,7 @@ fn h12_versions_and_other_protocols() {
         (old.version(), old.host(), old.path()),
         (Version::Http10, "", "/page")
     );
-    assert!(negotiate::plain(&old, &Rules::default()).is_ok());
+    assert!(negotiate::plain(&old, &Rules::default(), no_rule).is_ok());
 }
 
 /// RFC 9110 2.5: a minor version that is not known yet is taken for the latest that is.
@@ -427,7 +427,7 @@ fn m08_a_later_minor_version_is_served_as_1_1() {
             (request.version(), request.path(), request.host()),
             (Version::Http11, "/chat", "localhost")
         );
-        assert!(negotiate::plain(&request, &Rules::default()).is_ok());
+        assert!(negotiate::plain(&request, &Rules::default(), no_rule).is_ok());
         assert_eq!(upgrade_status(&[&line]), None, "{line}");
         let no_host = receive(&head(&[&line])).unwrap_err();
         assert_eq!(no_host.status(), Some(400), "{line}");
@@ -438,8 +438,11 @@ fn m08_a_later_minor_version_is_served_as_1_1() {
 fn h13_methods() {
     let request = |line: &str| receive(&head(&[line, "Host: localhost"]));
     for line in ["POST / HTTP/1.1", "OPTIONS / HTTP/1.1", "get / HTTP/1.1"] {
-        let refusal =
-            negotiate::plain(&request(line).expect("a head"), &Rules::default()).unwrap_err();
+        let request = request(line).expect("a head");
+        let framing = negotiate::plain(&request, &Rules::default(), no_rule);
+        assert_eq!(framing.expect("served"), Framing::Empty, "{line}");
+        // Where nothing answers it.
+        let refusal = negotiate::unserved(&request);
         let answer = answer(&refusal);
         assert_eq!(refusal.status(), Some(405), "{line}");
         assert!(answer.contains("\r\nAllow: GET, HEAD\r\n"), "{answer}");
@@ -447,13 +450,49 @@ fn h13_methods() {
     for line in ["CONNECT a:443 HTTP/1.1", "OPTIONS * HTTP/1.1"] {
         assert_eq!(request(line).unwrap_err().status(), Some(405), "{line}");
     }
-    assert!(
-        negotiate::plain(
-            &request("HEAD / HTTP/1.1").expect("a head"),
-            &Rules::default()
-        )
-        .is_ok()
-    );
+    for line in ["GET / HTTP/1.1", "HEAD / HTTP/1.1"] {
+        let refusal = negotiate::unserved(&request(line).expect("a head"));
+        assert_eq!(refusal.status(), Some(426), "{line}");
+    }
+}
+
+/// A page anywhere can have a browser send a form here: its Origin tells.
+#[test]
+fn h21_who_may_change_something_is_who_may_open_a_websocket() {
+    let rules = Rules {
+        origins: origins(&["https://app.example.com"]),
+        ..Rules::default()
+    };
+    let ask = |method: &str, origin: &str| {
+        let lines = [&format!("{method} / HTTP/1.1"), "Host: h.local", origin];
+        let request = receive(&head(&lines)).expect("a head");
+        negotiate::plain(&request, &rules, no_rule).err()
+    };
+    for method in ["POST", "PUT", "PATCH", "DELETE", "post", "GETS"] {
+        assert!(ask(method, "X: no origin").is_none(), "{method}");
+        assert!(ask(method, "Origin: http://h.local").is_none(), "{method}");
+        assert!(ask(method, "Origin: https://app.example.com").is_none());
+        let refusal = ask(method, "Origin: https://evil.example").expect("refused");
+        assert_eq!(
+            (refusal.status(), refusal.reason()),
+            (Some(403), "cross_site")
+        );
+        let text = refusal.to_string();
+        assert!(
+            text.contains(".origins([\"https://evil.example\"])"),
+            "{text}"
+        );
+        assert_eq!(
+            ask(method, "Origin: null").and_then(|it| it.status()),
+            Some(403)
+        );
+    }
+    for method in ["GET", "HEAD", "OPTIONS"] {
+        assert!(
+            ask(method, "Origin: https://evil.example").is_none(),
+            "{method}"
+        );
+    }
 }
 
 #[test]

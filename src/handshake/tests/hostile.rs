@@ -55,7 +55,7 @@ fn exercise(bytes: &[u8], rules: &Rules) {
     );
     let _ = format!("{request:?} {:?} {:?}", request.query(), request.origin());
     for refusal in [
-        negotiate::plain(&request, rules).err(),
+        negotiate::plain(&request, rules, no_rule).err(),
         negotiate::upgrade(&request, rules, no_rule).err(),
     ] {
         assert!(refusal.is_none_or(|refusal| answer(&refusal).starts_with("HTTP/1.1 4")));

@@ -398,7 +398,7 @@ fn h22_the_refusal_says_what_to_set() {
     };
     let request =
         receive(b"GET / HTTP/1.1\r\nHost: device.example.com:9001\r\n\r\n").expect("a head");
-    let refusal = negotiate::plain(&request, &rules).unwrap_err();
+    let refusal = negotiate::plain(&request, &rules, no_rule).unwrap_err();
     assert!(
         refusal
             .to_string()

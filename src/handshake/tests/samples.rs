@@ -96,7 +96,8 @@ fn sample_d_a_browsers_plain_request_with_long_cookies() {
             &Rules {
                 loopback: true,
                 ..Rules::default()
-            }
+            },
+            no_rule,
         )
         .is_ok()
     );

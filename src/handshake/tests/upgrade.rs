@@ -150,9 +150,7 @@ fn m08_codings_whose_last_is_not_chunked() {
     for served in [
         &["Transfer-Encoding: chunked"][..],
         &["transfer-encoding:\tCHUNKED "],
-        &["Transfer-Encoding: gzip, chunked"],
         &["Transfer-Encoding: ,chunked,"],
-        &["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
     ] {
         assert_eq!(coded(served), None, "{served:?}");
     }

@@ -20,6 +20,11 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::UpgradeMissing,
         Refusal::UpgradeRequired,
         Refusal::BodyOnUpgrade,
+        Refusal::BodyTooLarge { limit: 1 },
+        Refusal::BodyTooSlow,
+        Refusal::LengthRequired,
+        Refusal::Expectation,
+        Refusal::TransferCoding,
         Refusal::WebSocketVersion {
             sent: Some(sent.clone()),
         },
@@ -40,6 +45,11 @@ fn every_refusal() -> Vec<Refusal> {
         },
         Refusal::HostSyntax { host: sent.clone() },
         Refusal::OriginAndHost {
+            origin: sent.clone(),
+            host: sent.clone(),
+        },
+        Refusal::CrossSite {
+            method: sent.clone(),
             origin: sent.clone(),
             host: sent.clone(),
         },

@@ -1,0 +1,69 @@
+//! The body of a plain request on its way in, on the request's own thread.
+
+use std::io;
+use std::time::Instant;
+
+use crate::connection::read_buffer::ReadBuffer;
+use crate::http::body::{BodyDecoder, Framing};
+use crate::http::{Refusal, Request};
+use crate::limits::Limits;
+use crate::patience::Patience;
+use crate::transport::{self, Transport};
+
+/// What a client that waits for a word gets before it sends its body (RFC 9110 15.2.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+/// RFC 9112 8: what is cut short is no request.
+const CUT_SHORT: Refusal = Refusal::Malformed(
+    "the stream ended before the body did (RFC 9112 8); send as much as Content-Length or the \
+     chunks say",
+);
+
+/// Reads the whole body; `buffer` holds what came behind the head, and then what came behind the body.
+pub(crate) fn read(
+    transport: &dyn Transport,
+    limits: &Limits,
+    request: &Request,
+    framing: Framing,
+    buffer: &mut ReadBuffer,
+) -> Result<Vec<u8>, Refusal> {
+    let mut decoder = BodyDecoder::new(framing, limits.body())?;
+    let is_waited_for = framing.is_waited_for(request)?;
+    let mut patience = Patience::paced(Instant::now(), limits.upload());
+    if is_waited_for && buffer.is_empty() {
+        let wait = |written| transport::wait_for_room(transport, &mut patience, written);
+        transport::write_all_waiting(transport, CONTINUE, wait).map_err(|error| why(&error))?;
+    }
+    loop {
+        let taken = decoder.decode(buffer.filled())?;
+        buffer.discard(taken);
+        if decoder.is_complete() {
+            return Ok(decoder.into_body());
+        }
+        match fill(transport, buffer, &mut patience) {
+            Ok(0) => return Err(CUT_SHORT),
+            Ok(read) => patience.progressed(read),
+            Err(error) => return Err(why(&error)),
+        }
+    }
+}
+
+fn fill(
+    transport: &dyn Transport,
+    buffer: &mut ReadBuffer,
+    patience: &mut Patience,
+) -> io::Result<usize> {
+    loop {
+        let deadline = Some(patience.deadline());
+        match buffer.fill(|room| transport::read(transport, room, deadline)) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && patience.renew() => {}
+            done => return done,
+        }
+    }
+}
+
+fn why(error: &io::Error) -> Refusal {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Refusal::BodyTooSlow,
+        _ => Refusal::PeerLeft,
+    }
+}
