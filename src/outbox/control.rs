@@ -90,7 +90,7 @@ impl Queue {
             // The deadline of the closing handshake is news to whoever leads; a sender that waits knows of none but
             // its own.
             // fault: a Close's deadline is no news
-            (self.watched, self.attended) = (false, false);
+            (self.has_news, self.attended) = (true, false);
             self.put_control(link, frame);
         }
         begun

@@ -39,6 +39,8 @@ pub(super) struct Kept {
     left_at: Option<Instant>,
     /// Until when what left gives the rest time, however long that has waited.
     renewed: Option<Instant>,
+    /// Frames in front that a thread writes without the lock: nothing of them is dropped or replaced.
+    offered: usize,
 }
 
 impl Kept {
@@ -144,6 +146,63 @@ impl Kept {
         write(slices.get(..used).unwrap_or_default())
     }
 
+    /// Copies what leaves next, `most` bytes of it. Until it is [taken back](Kept::take_back) nothing of that is dropped or
+    /// replaced.
+    pub fn offer(&mut self, most: usize) -> Vec<u8> {
+        self.line_pong_up();
+        let mut bytes = Vec::new();
+        let mut skip = self.begun;
+        for waiting in &self.frames {
+            if bytes.len() == most {
+                break;
+            }
+            self.offered += 1;
+            for part in waiting.frame.parts() {
+                let rest = part.get(skip..).unwrap_or_default();
+                skip = skip.saturating_sub(part.len());
+                bytes.extend_from_slice(rest.get(..most - bytes.len()).unwrap_or(rest));
+            }
+        }
+        bytes
+    }
+
+    /// The write of what was offered is over, and what has left has [passed](Kept::pass).
+    pub fn take_back(&mut self) {
+        self.offered = 0;
+        self.take_pong_back();
+    }
+
+    /// Makes the pong a frame, in its place.
+    fn line_pong_up(&mut self) {
+        if let (Some(pong), Some(since)) = (self.pong.take(), self.pong_since.take()) {
+            let frame = Frame::bytes(pong);
+            self.count(&frame, true);
+            let number = 0;
+            self.frames.insert(
+                usize::from(self.begun > 0),
+                Waiting {
+                    frame,
+                    number,
+                    since,
+                },
+            );
+        }
+    }
+
+    /// Makes it a pong again, unless a part of it has left; a later one counts more.
+    fn take_pong_back(&mut self) {
+        let at = usize::from(self.begun > 0);
+        let Some(Waiting { number: 0, .. }) = self.frames.get(at) else {
+            return;
+        };
+        if let Some(waiting) = self.frames.remove(at) {
+            self.count(&waiting.frame, false);
+            self.pong_since = Some(waiting.since);
+            let [pong, _] = waiting.frame.parts();
+            self.pong.get_or_insert_with(|| pong.to_vec());
+        }
+    }
+
     /// `written` bytes of what [`with_slices`](Kept::with_slices) showed are gone.
     pub fn advance(&mut self, written: usize, now: Instant, pace: Pace) {
         let deadline = self.deadline(pace.patience, true);
@@ -156,9 +215,10 @@ impl Kept {
         }
     }
 
-    fn pass(&mut self, mut written: usize) {
+    pub fn pass(&mut self, mut written: usize) {
         while written > 0 {
-            if self.begun == 0 && self.pong.is_some() {
+            // A pong that came behind an offer was no part of it.
+            if self.offered == 0 && self.begun == 0 && self.pong.is_some() {
                 written = self.advance_pong(written);
                 continue;
             }
@@ -204,17 +264,36 @@ impl Kept {
         }
     }
 
+    /// Frames in front that are partly written, or being written.
+    fn untouchable(&self) -> usize {
+        self.offered.max(usize::from(self.begun > 0))
+    }
+
     /// Drops the oldest message that is not partly written; false when there is none.
     pub fn drop_oldest(&mut self) -> bool {
-        let begun = usize::from(self.begun > 0);
-        let mut candidates = self.frames.iter().enumerate().skip(begun);
-        let Some((index, _)) = candidates.find(|(_, waiting)| !waiting.frame.is_control()) else {
-            return false;
-        };
-        if let Some(dropped) = self.frames.remove(index) {
+        let oldest = self.whole_messages().next();
+        self.drop_message(oldest)
+    }
+
+    /// As [`drop_oldest`](Kept::drop_oldest), the newest.
+    pub fn drop_newest(&mut self) -> bool {
+        let newest = self.whole_messages().next_back();
+        self.drop_message(newest)
+    }
+
+    /// Where messages are of which nothing has left, nor is about to.
+    fn whole_messages(&self) -> impl DoubleEndedIterator<Item = usize> {
+        let frames = self.frames.iter().enumerate().skip(self.untouchable());
+        let messages = frames.filter(|(_, waiting)| !waiting.frame.is_control());
+        messages.map(|(index, _)| index)
+    }
+
+    fn drop_message(&mut self, index: Option<usize>) -> bool {
+        let dropped = index.and_then(|index| self.frames.remove(index));
+        if let Some(dropped) = &dropped {
             self.count(&dropped.frame, false);
         }
-        true
+        dropped.is_some()
     }
 
     /// Drops every message that is not partly written; returns how many.
@@ -226,22 +305,22 @@ impl Kept {
         dropped
     }
 
-    /// Drops everything; returns how many messages that were.
+    /// Drops everything but what is being written; returns how many messages that were.
     pub fn clear(&mut self) -> u64 {
-        let messages = self.messages as u64;
-        *self = Kept {
-            pushed: self.pushed,
-            left: self.left,
-            left_at: self.left_at,
-            ..Kept::default()
-        };
-        messages
+        let before = self.messages;
+        for dropped in self.frames.split_off(self.offered.min(self.frames.len())) {
+            self.count(&dropped.frame, false);
+        }
+        (self.pong, self.pong_since, self.renewed) = (None, None, None);
+        if self.frames.is_empty() {
+            (self.frames, self.begun) = (VecDeque::new(), 0);
+        }
+        (before - self.messages) as u64
     }
 
     /// True if a whole message has waited for longer than `age`.
     pub fn is_older(&self, now: Instant, age: Duration) -> bool {
-        let begun = usize::from(self.begun > 0);
-        let mut whole = self.frames.iter().skip(begun);
+        let mut whole = self.frames.iter().skip(self.untouchable());
         whole
             .find(|waiting| !waiting.frame.is_control())
             .is_some_and(|first| now.saturating_duration_since(first.since) > age)

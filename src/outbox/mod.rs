@@ -9,7 +9,8 @@
 //! What one does with an Outbox: [`send`] and [`wait`] take messages, [`control`] the other frames;
 //! [`contained`], what one does with many.
 //! What is in it: [`state`], what its lock guards; [`queue`], the frames on their way; [`kept`], those
-//! that the socket refused; [`overflow`], how many. Who else handles it: [`watch`], whoever leads.
+//! that the socket refused; [`overflow`], how many. Who else handles it: [`watch`], whoever leads; [`turn`], who writes
+//! to a stream of the user's own.
 
 pub(crate) mod calls;
 pub(crate) mod collect;
@@ -25,11 +26,12 @@ mod send;
 mod state;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod wait;
 mod watch;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
 use crate::compression::{Context, Packing};
@@ -48,6 +50,7 @@ pub(crate) use queue::Failure;
 use queue::Queue;
 pub(crate) use state::Alarm;
 use state::{Link, State};
+use turn::Turn;
 
 /// Buffer that stays with an idle connection.
 const IDLE: usize = 1 << 10;
@@ -60,6 +63,8 @@ pub(crate) struct Outbox {
     ready: AtomicU8,
     /// One more than the number of its token with the poller; 0: it has none.
     token: AtomicU32,
+    /// Whoever had the turn has given it back, where somebody waits for that.
+    turned: Condvar,
     pace: Pace,
     /// How messages are compressed; those that refer to no other, before the lock is taken.
     packing: Option<Packing>,
@@ -75,6 +80,8 @@ impl Outbox {
         close_timeout: Duration,
         packing: Option<Packing>,
     ) -> Arc<Self> {
+        let mut queue = Queue::new(bounds, close_timeout, Instant::now);
+        queue.turn = (!transport.never_calls_back()).then(Turn::default);
         let link = Link {
             transport,
             calls,
@@ -87,9 +94,10 @@ impl Outbox {
             pace: bounds.pace,
             ready: AtomicU8::new(ReadyState::Open as u8),
             token: AtomicU32::new(0),
+            turned: Condvar::new(),
             state: Mutex::new(State {
                 link: Some(link),
-                queue: Queue::new(bounds, close_timeout, Instant::now),
+                queue,
                 place: None,
                 troubled: false,
                 context: Context::new(packing.filter(Packing::keeps_context)),
@@ -130,13 +138,18 @@ impl Outbox {
 
     /// Bytes that the socket has not taken yet.
     pub fn buffered_amount(&self) -> usize {
-        let queue = &self.lock().queue;
-        queue.collected.len() + queue.kept.unsent()
+        let state = self.lock();
+        let queue = &state.queue;
+        match state.link.is_none() || queue.cut {
+            // A thread may be about to write something still.
+            true => 0,
+            false => queue.collected.len() + queue.kept.unsent(),
+        }
     }
 
     /// True while the peer does not take what is sent.
     pub fn is_stalled(&self) -> bool {
-        !self.lock().queue.kept.is_empty()
+        self.lock().queue.is_refused()
     }
 
     /// Bytes that have left in all of what had to wait.
@@ -194,16 +207,17 @@ impl Outbox {
             queue.give_up(link, failure);
         }
         state.note_trouble();
+        self.let_go(state);
     }
 
     /// The connection has ended: lets everything go.
     pub fn finish(self: &Arc<Self>) {
         self.set_ready(ReadyState::Closed);
-        let calls = self.lock().end();
+        let ended = self.lock().end();
         // fault: an ended connection is led on
-        if let Some(calls) = calls {
+        if let Some((link, true)) = &ended {
             // When nobody leads any more, nobody has it.
-            let _ = calls.call(self.clone());
+            let _ = link.calls.call(self.clone());
         }
     }
 

@@ -61,6 +61,12 @@ impl Bounds {
         kept.messages() == 0 || beside()
     }
 
+    /// Whether more waits than may. One message may always wait.
+    fn are_exceeded(&self, kept: &Kept) -> bool {
+        kept.messages() > 1
+            && (kept.message_bytes() > self.bytes || kept.messages() > self.messages())
+    }
+
     /// How many messages may wait: short ones cost more than their bytes.
     fn messages(&self) -> usize {
         (self.bytes / 64).max(16)
@@ -73,7 +79,7 @@ impl Queue {
         if self.failure.is_some() {
             return Put::Refused(SendErrorKind::Closed);
         }
-        if unbounded {
+        if unbounded || self.is_on_its_way() {
             return Put::Remainder { written: 0 };
         }
         if self.holds_old_messages() {
@@ -86,6 +92,25 @@ impl Queue {
         match self.overflows(len) {
             false => Put::Remainder { written: 0 },
             true => self.overflow(link, len),
+        }
+    }
+
+    /// Has the policy decide about what was kept before the stream refused a part of it.
+    pub fn hold_to_bounds(&mut self, link: &Link) {
+        // Without a common collector only a handler sends so much, and it waits for what it sent.
+        if !self.is_refused() || link.collector.is_none() {
+            return;
+        }
+        while self.failure.is_none() && self.bounds.are_exceeded(&self.kept) {
+            let dropped = match self.bounds.overflow {
+                Overflow::Disconnect => return self.slow_consumer(link),
+                Overflow::DropNewest => self.kept.drop_newest(),
+                Overflow::DropOldest => self.kept.drop_oldest(),
+            };
+            if !dropped {
+                return;
+            }
+            link.counters.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 

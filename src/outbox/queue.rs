@@ -8,6 +8,7 @@ use super::frame::{self, Frame};
 use super::kept::Kept;
 use super::overflow::Bounds;
 use super::state::Link;
+use super::turn::Turn;
 use crate::error::SendErrorKind;
 use crate::protocol::send::Sender;
 use crate::transport::How;
@@ -21,13 +22,19 @@ pub(super) struct Queue {
     pub failure: Option<Failure>,
     /// The stream was ended from here: nothing is written and no deadline runs any more.
     pub cut: bool,
-    /// Whoever leads has it, and knows its nearest deadline.
+    /// Whoever leads has it, or is called.
     pub watched: bool,
+    /// Whoever leads does not know its nearest deadline.
+    pub has_news: bool,
     /// A sender that waits drains by itself: nobody is called, as long as no Close has its deadline.
     pub attended: bool,
     /// A collector has heard of what is collected, and flushes it. Not of what came from its run, or
     /// of pongs: others see to those.
     listed: bool,
+    /// Who writes over a stream of the user's own. `None`: the stream is wshub's own, and written to under the lock.
+    pub turn: Option<Turn>,
+    /// The stream is to be ended so, without the lock.
+    pub parting: Option<How>,
     /// Whole frames, not yet offered to the socket.
     pub collected: Vec<u8>,
     pub sender: Sender,
@@ -91,8 +98,11 @@ impl Queue {
             failure: None,
             cut: false,
             watched: false,
+            has_news: false,
             attended: false,
             listed: false,
+            turn: None,
+            parting: None,
         }
     }
 
@@ -151,7 +161,7 @@ impl Queue {
                 IoSlice::new(frame.header),
                 IoSlice::new(frame.payload),
             ];
-            let result = link.transport.try_write(&slices);
+            let result = self.offer(link, &slices);
             self.count(link);
             self.accepted(link, result)
         };
@@ -167,15 +177,17 @@ impl Queue {
         // One slice costs the kernel less than two: small frames are joined on the stack.
         let mut joined = [0; 144];
         let result = if frame.payload.is_empty() {
-            link.transport.try_write(&[IoSlice::new(frame.header)])
+            self.offer(link, &[IoSlice::new(frame.header)])
         } else if let Some(small) = joined.get_mut(..frame.len()) {
             let (header, payload) = small.split_at_mut(frame.header.len());
             header.copy_from_slice(frame.header);
             payload.copy_from_slice(frame.payload);
-            link.transport.try_write(&[IoSlice::new(small)])
+            self.offer(link, &[IoSlice::new(small)])
         } else {
-            link.transport
-                .try_write(&[IoSlice::new(frame.header), IoSlice::new(frame.payload)])
+            self.offer(
+                link,
+                &[IoSlice::new(frame.header), IoSlice::new(frame.payload)],
+            )
         };
         self.accepted(link, result)
     }
@@ -185,7 +197,7 @@ impl Queue {
         if self.collected.is_empty() || self.cut {
             return;
         }
-        let result = link.transport.try_write(&[IoSlice::new(&self.collected)]);
+        let result = self.offer(link, &[IoSlice::new(&self.collected)]);
         self.count(link);
         let written = self.accepted(link, result);
         if written < self.collected.len() {
@@ -196,7 +208,7 @@ impl Queue {
 
     /// Offers whole frames to the socket and keeps what it refuses.
     pub fn write_frames(&mut self, link: &Link, frames: &[u8]) {
-        let result = link.transport.try_write(&[IoSlice::new(frames)]);
+        let result = self.offer(link, &[IoSlice::new(frames)]);
         let written = self.accepted(link, result);
         if written < frames.len() {
             self.keep_frames(link, frames, written);
@@ -218,9 +230,18 @@ impl Queue {
         }
     }
 
-    /// Offers what is kept to the socket.
+    /// Offers bytes to the stream. One of the user's own gets them by whoever has the turn, without the lock: here it takes
+    /// none.
+    fn offer(&self, link: &Link, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.turn {
+            None => link.transport.try_write(slices),
+            Some(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Offers what is kept to a stream of wshub's own.
     pub fn drain(&mut self, link: &Link) {
-        while !self.kept.is_empty() && !self.cut {
+        while self.turn.is_none() && !self.kept.is_empty() && !self.cut {
             let mut offered = 0;
             let result = self.kept.with_slices(|slices| {
                 offered = slices.iter().map(|slice| slice.len()).sum();
@@ -236,7 +257,7 @@ impl Queue {
 
     /// So much of what is kept has left, which gives the rest time: also the Close, unless that is because the peer
     /// was too slow.
-    fn advance(&mut self, written: usize) {
+    pub fn advance(&mut self, written: usize) {
         if written == 0 {
             return;
         }
@@ -250,7 +271,7 @@ impl Queue {
     }
 
     /// How much a write took. A stream that is gone takes nothing more: its reader is woken.
-    fn accepted(&mut self, link: &Link, result: io::Result<usize>) -> usize {
+    pub fn accepted(&mut self, link: &Link, result: io::Result<usize>) -> usize {
         match result {
             Ok(written) if written > 0 => written,
             Err(error)
@@ -328,7 +349,7 @@ impl Queue {
         if first {
             // Its deadline is news to whoever leads.
             // fault: a pong's deadline is no news
-            self.watched = false;
+            self.has_news = true;
         }
         first
     }
@@ -354,11 +375,18 @@ impl Queue {
         link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
         let how = match failure {
             Failure::SlowConsumer | Failure::Terminated => How::Reset,
-            _ if lost > 0 => How::Reset,
+            _ if lost > 0 || self.is_written_to() => How::Reset,
             _ => How::Both,
         };
         // fault: given up without a word to the stream
-        link.transport.shutdown(how);
+        self.end_stream(link, how);
+    }
+
+    fn end_stream(&mut self, link: &Link, how: How) {
+        match self.turn {
+            None => link.transport.shutdown(how),
+            Some(_) => self.parting = Some(how),
+        }
     }
 
     /// The connection has ended: counts what never left, and gives the memory back.

@@ -59,13 +59,13 @@ impl State {
         }
     }
 
-    /// The connection has ended: lets everything go, and counts what never left. Gives what is to be told, where whoever
-    /// leads watches it.
-    pub fn end(&mut self) -> Option<Arc<Calls>> {
+    /// The connection has ended: counts what never left, and gives what is to be let go without the lock, and whether
+    /// whoever leads has it.
+    pub fn end(&mut self) -> Option<(Link, bool)> {
         self.set_troubled(true);
         let link = self.link.take()?;
         self.queue.end(&link);
         self.context.forget();
-        std::mem::take(&mut self.queue.watched).then_some(link.calls)
+        Some((link, std::mem::take(&mut self.queue.watched)))
     }
 }

@@ -7,6 +7,7 @@ mod overflow;
 mod queue;
 mod run;
 mod simulation;
+mod turn;
 mod wait;
 mod watch;
 
@@ -18,7 +19,7 @@ use super::queue::COLLECT;
 use super::*;
 use crate::error::{CloseError, Error, SendErrorKind};
 use crate::limits::Limits;
-use crate::lock::PLAYED;
+use crate::lock::{PLAYED, none_is_held};
 use crate::message::Prepared;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
@@ -40,11 +41,23 @@ struct Script {
     wire: Mutex<Vec<u8>, PLAYED>,
     calls: Mutex<usize, PLAYED>,
     shutdowns: Mutex<Vec<How>, PLAYED>,
+    /// It stands for one of the user's own, and does this amid its next write.
+    users: bool,
+    during: Mutex<Option<Box<dyn FnOnce() + Send>>, PLAYED>,
 }
 
 impl Script {
     fn new(budgets: &[usize], rest: usize) -> Arc<Script> {
-        Arc::new(Script {
+        Arc::new(Script::of(false, budgets, rest))
+    }
+
+    /// One of the user's own.
+    fn of_users(budgets: &[usize], rest: usize) -> Arc<Script> {
+        Arc::new(Script::of(true, budgets, rest))
+    }
+
+    fn of(users: bool, budgets: &[usize], rest: usize) -> Script {
+        Script {
             budgets: Mutex::new(budgets.iter().copied().collect()),
             rest: Mutex::new(rest),
             broken: Mutex::new(false),
@@ -52,7 +65,16 @@ impl Script {
             wire: Mutex::default(),
             calls: Mutex::default(),
             shutdowns: Mutex::default(),
-        })
+            users,
+            during: Mutex::default(),
+        }
+    }
+
+    /// No code of the user's runs under a lock.
+    fn is_asked(&self) {
+        if self.users && !std::thread::panicking() {
+            none_is_held();
+        }
     }
 
     fn now_takes(&self, rest: usize) {
@@ -101,13 +123,24 @@ impl Script {
     }
 }
 
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.is_asked();
+    }
+}
+
 impl Transport for Script {
     fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
         Ok(0)
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.is_asked();
         *lock(&self.calls) += 1;
+        let during = lock(&self.during).take();
+        if let Some(during) = during {
+            during();
+        }
         if *lock(&self.mined) {
             // Without a word on stderr, which a panic would say.
             std::panic::resume_unwind(Box::new("on purpose"));
@@ -132,6 +165,7 @@ impl Transport for Script {
     }
 
     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        self.is_asked();
         if *lock(&self.rest) > 0 || !lock(&self.budgets).is_empty() {
             return Ok(());
         }
@@ -142,11 +176,16 @@ impl Transport for Script {
     fn wake_when_writable(&self, _: &Waker) {}
 
     fn shutdown(&self, how: How) {
+        self.is_asked();
         lock(&self.shutdowns).push(how);
     }
 
     fn peer_addr(&self) -> Option<std::net::SocketAddr> {
         None
+    }
+
+    fn never_calls_back(&self) -> bool {
+        !self.users
     }
 }
 

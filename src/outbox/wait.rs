@@ -95,9 +95,9 @@ impl Outbox {
         let Some((link, queue)) = state.parts() else {
             return Err(Error::Closed);
         };
-        let watched = queue.watched;
+        let has_news = queue.has_news;
         queue.put_close(link, code, reason);
-        (queue.watched, queue.attended) = (watched, true);
+        (queue.has_news, queue.attended) = (has_news, true);
         self.set_ready(ReadyState::Closing);
         let last = queue.kept.last();
         state.note_trouble();
@@ -133,7 +133,7 @@ impl Outbox {
     ) -> Result<(), Error> {
         let mut seen = None;
         loop {
-            let (transport, left) = match self.drain(last) {
+            let (transport, left) = match self.drain(last, patience.deadline()) {
                 Drained::Done(outcome) => return outcome,
                 Drained::Waits { transport, left } => (transport, left),
             };
@@ -145,13 +145,13 @@ impl Outbox {
         }
     }
 
-    /// Writes what the socket takes of what is kept.
-    fn drain(&self, last: u64) -> Drained {
-        let mut state = self.lock();
+    /// Writes what the socket takes of what is kept. Where another thread does that now, waits until it has, at most until
+    /// `deadline`.
+    fn drain(&self, last: u64, deadline: Instant) -> Drained {
+        let mut state = self.write_kept(self.wait_for_turn(deadline));
         let Some((link, queue)) = state.parts() else {
             return Drained::Done(Err(Error::Closed));
         };
-        queue.drain(link);
         match queue.outcome(last) {
             Some(outcome) => Drained::Done(outcome),
             None => Drained::Waits {
@@ -167,16 +167,13 @@ impl Outbox {
         let Some((link, queue)) = state.parts() else {
             return Error::Closed;
         };
-        match error.kind() {
-            io::ErrorKind::TimedOut => {
-                queue.give_up(link, failure);
-                Error::SlowConsumer
-            }
-            _ => {
-                queue.give_up(link, Failure::Lost);
-                Error::Io(error)
-            }
-        }
+        let (failure, told) = match error.kind() {
+            io::ErrorKind::TimedOut => (failure, Error::SlowConsumer),
+            _ => (Failure::Lost, Error::Io(error)),
+        };
+        queue.give_up(link, failure);
+        self.let_go(state);
+        told
     }
 }
 

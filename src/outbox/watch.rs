@@ -22,7 +22,7 @@ impl Outbox {
     /// Calls whoever leads if something waits or a deadline runs. When the server has ended, and nobody leads, the stream
     /// ends here.
     #[inline]
-    pub(super) fn watch(self: &Arc<Self>, state: Guard<'_, State>) {
+    pub(super) fn watch<'a>(self: &'a Arc<Self>, state: Guard<'a, State>) {
         // Nearly always: nothing waits, no deadline runs, and nobody has been told otherwise.
         if state.troubled || !state.queue.is_well() {
             self.watch_troubled(state);
@@ -30,7 +30,11 @@ impl Outbox {
     }
 
     #[cold]
-    fn watch_troubled(self: &Arc<Self>, mut state: Guard<'_, State>) {
+    fn watch_troubled<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {
+        // What the stream has refused is for whoever leads to write.
+        if !state.queue.is_refused() || state.queue.is_written_to() {
+            state = self.take_turn(state);
+        }
         state.note_trouble();
         let Some((link, queue)) = state.parts() else {
             return;
@@ -38,9 +42,8 @@ impl Outbox {
         if queue.failure == Some(Failure::SlowConsumer) {
             self.set_ready(ReadyState::Closing);
         }
-        let waits = !queue.kept.is_empty() || queue.sender.close_sent();
-        if waits && !queue.watched && !queue.attended {
-            queue.watched = true;
+        if !queue.attended && queue.is_news() {
+            (queue.watched, queue.has_news) = (true, false);
             let calls = link.calls.clone();
             drop(state);
             // fault: a kept frame is announced to nobody
@@ -52,31 +55,29 @@ impl Outbox {
 
     /// A turn of whoever leads: writes what the socket takes, gives up past a deadline, and raises the alarm if the peer
     /// is too slow. `None` when there is nothing to wait for any more.
-    pub fn service(&self, now: Instant) -> Option<Pending> {
+    pub fn service(self: &Arc<Self>, now: Instant) -> Option<Pending> {
         let pending = self.write_out(now);
         // fault: too slow, and nobody hears of it
         self.raise_alarm();
         pending
     }
 
-    fn write_out(&self, now: Instant) -> Option<Pending> {
-        let mut state = self.lock();
+    fn write_out(self: &Arc<Self>, now: Instant) -> Option<Pending> {
+        let mut state = self.write_kept(self.lock());
         let (link, queue) = state.parts()?;
-        queue.drain(link);
+        queue.take_missed();
         queue.check_deadlines(link, now);
+        // What came while this thread wrote: it is this thread's again, behind the others.
+        let calls = queue.is_left_over().then(|| link.calls.clone());
         state.note_trouble();
-        let (_, queue) = state.parts()?;
-        let wants_write = !queue.kept.is_empty() && !queue.cut;
-        let deadline = queue.deadline();
-        if !wants_write && deadline.is_none() {
-            // fault: let go of, yet taken for watched
-            queue.watched = false;
-            return None;
+        let pending = state.pending();
+        self.let_go(state);
+        // fault: what came amid a turn is left over
+        if let Some(calls) = calls {
+            // When nobody leads any more, nobody is told.
+            let _ = calls.call(self.clone());
         }
-        Some(Pending {
-            wants_write,
-            deadline,
-        })
+        pending
     }
 
     fn raise_alarm(&self) {
@@ -107,6 +108,36 @@ impl Outbox {
     /// The process stood still until now, and deadlines may have passed.
     pub fn resumed(&self, now: Instant) {
         self.lock().queue.resumed(now);
+    }
+}
+
+impl Queue {
+    /// Whether whoever leads has something to hear.
+    fn is_news(&mut self) -> bool {
+        let waits = match self.is_written_to() {
+            // Whoever writes calls then.
+            true => self.sender.close_sent(),
+            false => !self.kept.is_empty() || self.sender.close_sent(),
+        };
+        (waits && (self.has_news || !self.watched)) || self.take_missed()
+    }
+}
+
+impl State {
+    /// What there is to wait for; `None`: nothing, and whoever leads lets go of it.
+    fn pending(&mut self) -> Option<Pending> {
+        let (_, queue) = self.parts()?;
+        let wants_write = !queue.kept.is_empty() && !queue.cut && !queue.is_written_to();
+        let deadline = queue.deadline();
+        if !wants_write && deadline.is_none() {
+            // fault: let go of, yet taken for watched
+            queue.watched = false;
+            return None;
+        }
+        Some(Pending {
+            wants_write,
+            deadline,
+        })
     }
 }
 

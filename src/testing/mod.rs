@@ -166,4 +166,8 @@ impl Transport for Recorder {
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
+
+    fn never_calls_back(&self) -> bool {
+        true
+    }
 }

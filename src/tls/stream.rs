@@ -164,6 +164,10 @@ impl Transport for TlsStream {
     fn peer_addr(&self) -> Option<SocketAddr> {
         self.transport.peer_addr()
     }
+
+    fn never_calls_back(&self) -> bool {
+        self.transport.never_calls_back()
+    }
 }
 
 impl Drop for TlsStream {

@@ -16,7 +16,7 @@ use rustls::{ClientConfig, ClientConnection};
 use rustls::{Connection, ServerConfig, ServerConnection};
 
 use crate::http::head::asks_for_head;
-use crate::lock::{Mutex, TLS, lock};
+use crate::lock::{Guard, Mutex, TLS, lock};
 use crate::transport::{self, How, Source, Transport, Waker};
 
 /// Plaintext that is encrypted before the stream below has taken what came before it: a flush of
@@ -51,6 +51,22 @@ struct Session {
     write_ended: bool,
     /// Something came: what follows may begin with any byte.
     heard: bool,
+    /// Ciphertext for a stream of the user's own. `None`: the stream is wshub's own.
+    outbound: Option<Outbound>,
+}
+
+/// Ciphertext that is written without the lock, since that runs code of a user's.
+#[derive(Default)]
+struct Outbound {
+    bytes: Vec<u8>,
+    /// A thread writes what was here.
+    taken: bool,
+}
+
+impl Outbound {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && !self.taken
+    }
 }
 
 /// What was read from below and not given to rustls: `bytes[start..end]`.
@@ -130,6 +146,7 @@ impl TlsTransport {
 
     fn new(below: Arc<dyn Transport>, mut connection: Connection) -> Self {
         connection.set_buffer_limit(Some(AHEAD));
+        let outbound = (!below.never_calls_back()).then(Outbound::default);
         TlsTransport {
             below,
             session: Mutex::new(Session {
@@ -139,6 +156,7 @@ impl TlsTransport {
                 owed: 0,
                 write_ended: false,
                 heard: false,
+                outbound,
             }),
             read_ended: AtomicBool::new(false),
         }
@@ -148,21 +166,19 @@ impl TlsTransport {
     /// passed it may be called again.
     pub fn handshake(&self, deadline: Instant) -> Result<(), TlsFailure> {
         loop {
-            let (mut raw, flushed) = {
-                let mut session = lock(&self.session);
-                let advanced = session.advance();
-                let flushed = session.flush(&*self.below);
-                advanced?;
-                if !session.connection.is_handshaking() {
-                    return Ok(());
-                }
-                (std::mem::take(&mut session.raw), flushed?)
-            };
-            if !flushed {
-                lock(&self.session).raw = raw;
+            let mut session = lock(&self.session);
+            let advanced = session.advance();
+            let is_done = !session.connection.is_handshaking();
+            let flushed = self.flush(session);
+            advanced?;
+            if is_done {
+                return Ok(());
+            }
+            if !flushed? {
                 transport::wait_writable(&*self.below, deadline)?;
                 continue;
             }
+            let mut raw = std::mem::take(&mut lock(&self.session).raw);
             let filled = raw.fill(|room| transport::read(&*self.below, room, Some(deadline)));
             let plain = {
                 let mut session = lock(&self.session);
@@ -246,8 +262,8 @@ impl Session {
                     return Err(io::ErrorKind::InvalidData.into());
                 }
             }
-            // An alert or an answer that the stream does not take goes before what is written next;
-            // whether the stream is gone, reading tells.
+            // An alert or an answer that the stream does not take, or one of the user's own, goes before
+            // what is written next; whether the stream is gone, reading tells.
             let _ = self.flush(below);
         }
     }
@@ -264,8 +280,15 @@ impl Session {
             .map_err(TlsFailure::Tls)
     }
 
-    /// Offers ciphertext to the stream below; true when none waits any more.
+    /// Offers ciphertext to the stream below; true when none waits any more. One of the user's own gets it without the
+    /// lock, by [`send`](TlsTransport::send).
     fn flush(&mut self, below: &dyn Transport) -> io::Result<bool> {
+        if let Some(outbound) = &mut self.outbound {
+            while self.connection.wants_write() {
+                self.connection.write_tls(&mut outbound.bytes)?;
+            }
+            return Ok(outbound.is_empty());
+        }
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut Below(below)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -277,6 +300,31 @@ impl Session {
             }
         }
         Ok(true)
+    }
+
+    /// What a stream of the user's own is to take next. `None`: nothing waits, or another thread writes.
+    fn begin_to_send(&mut self) -> Option<Vec<u8>> {
+        let outbound = self.outbound.as_mut()?;
+        if outbound.taken || outbound.bytes.is_empty() {
+            return None;
+        }
+        outbound.taken = true;
+        Some(std::mem::take(&mut outbound.bytes))
+    }
+
+    /// `rest` was not taken: it leaves before what came meanwhile.
+    fn end_to_send(&mut self, mut rest: Vec<u8>) {
+        if let Some(outbound) = &mut self.outbound {
+            rest.append(&mut outbound.bytes);
+            *outbound = Outbound {
+                bytes: rest,
+                taken: false,
+            };
+        }
+    }
+
+    fn is_sent(&self) -> bool {
+        self.outbound.as_ref().is_none_or(Outbound::is_empty)
     }
 
     /// Encrypts what the stream below takes. A frame counts as written when its ciphertext has left:
@@ -322,6 +370,61 @@ impl Session {
 }
 
 impl TlsTransport {
+    /// As [`Session::flush`], over every kind of stream.
+    fn flush(&self, mut session: Guard<'_, Session>) -> io::Result<bool> {
+        let flushed = session.flush(&*self.below);
+        match session.outbound {
+            None => flushed,
+            Some(_) => {
+                drop(session);
+                self.send()
+            }
+        }
+    }
+
+    /// Has a stream of the user's own take what waits; true when nothing does any more. Where another thread does that, it
+    /// goes on until then.
+    fn send(&self) -> io::Result<bool> {
+        loop {
+            let next = lock(&self.session).begin_to_send();
+            let Some(mut bytes) = next else {
+                return Ok(lock(&self.session).is_sent());
+            };
+            let written = self.below.try_write(&[IoSlice::new(&bytes)]);
+            let count = written.as_ref().map_or(0, |&count| count.min(bytes.len()));
+            bytes.drain(..count);
+            let is_full = !bytes.is_empty();
+            lock(&self.session).end_to_send(bytes);
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) if !is_full => {}
+                Ok(_) => return Ok(false),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => return Ok(false),
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// As [`Session::write`], over a stream of the user's own.
+    fn write_without_lock(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        if !self.send()? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let written = lock(&self.session).write(buffers, &*self.below);
+        // With the last of the ciphertext what is owed has left, too.
+        let owed = match self.send()? {
+            true => std::mem::take(&mut lock(&self.session).owed),
+            false => 0,
+        };
+        match written {
+            Ok(written) => Ok(written + owed),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && owed > 0 => Ok(owed),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Plaintext that is there; `None` when there was none, and one `read` from below has brought more.
     fn read_some(
         &self,
@@ -330,10 +433,15 @@ impl TlsTransport {
     ) -> io::Result<Option<usize>> {
         let mut raw = {
             let mut session = lock(&self.session);
-            if let Some(read) = session.decrypt(buffer, &*self.below)? {
-                return Ok(Some(read));
+            match session.decrypt(buffer, &*self.below) {
+                Ok(Some(read)) => return Ok(Some(read)),
+                Ok(None) => std::mem::take(&mut session.raw),
+                Err(error) => {
+                    // The peer is told why.
+                    let _ = self.flush(session);
+                    return Err(error);
+                }
             }
-            std::mem::take(&mut session.raw)
         };
         let filled = raw.fill(read);
         lock(&self.session).raw = raw;
@@ -378,7 +486,12 @@ impl Transport for TlsTransport {
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        lock(&self.session).write(buffers, &*self.below)
+        let mut session = lock(&self.session);
+        if session.outbound.is_none() {
+            return session.write(buffers, &*self.below);
+        }
+        drop(session);
+        self.write_without_lock(buffers)
     }
 
     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
@@ -402,7 +515,7 @@ impl Transport for TlsTransport {
             if !std::mem::replace(&mut session.write_ended, true) {
                 session.connection.send_close_notify();
                 // A stream that is full, or gone, ends without it.
-                let _ = session.flush(&*self.below);
+                let _ = self.flush(session);
             }
         }
         self.below.shutdown(how);
@@ -410,6 +523,10 @@ impl Transport for TlsTransport {
 
     fn peer_addr(&self) -> Option<SocketAddr> {
         self.below.peer_addr()
+    }
+
+    fn never_calls_back(&self) -> bool {
+        self.below.never_calls_back()
     }
 }
 

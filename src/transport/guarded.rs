@@ -9,9 +9,11 @@ use std::time::Instant;
 
 use super::{How, Source, Transport, Waker};
 use crate::http::Peer;
+use crate::lock::none_is_held;
 
-pub(crate) struct Guarded<T> {
-    transport: T,
+pub(crate) struct Guarded<T: Transport> {
+    /// There until the end.
+    transport: Option<T>,
     /// It panicked: it is not asked again, and nothing is known of what it left half done.
     broken: AtomicBool,
 }
@@ -19,7 +21,7 @@ pub(crate) struct Guarded<T> {
 impl<T: Transport> Guarded<T> {
     pub fn new(transport: T) -> Self {
         Guarded {
-            transport,
+            transport: Some(transport),
             broken: AtomicBool::new(false),
         }
     }
@@ -29,8 +31,9 @@ impl<T: Transport> Guarded<T> {
         if self.broken.load(SeqCst) {
             return None;
         }
-        let answer = catch_unwind(AssertUnwindSafe(|| question(&self.transport)));
-        answer.map_err(|_| self.break_off()).ok()
+        let transport = self.transport()?;
+        let answer = catch_unwind(AssertUnwindSafe(|| question(transport)));
+        answer.map_err(|_| self.break_off(transport)).ok()
     }
 
     fn ask_io<'a, R>(&'a self, question: impl FnOnce(&'a T) -> io::Result<R>) -> io::Result<R> {
@@ -38,10 +41,19 @@ impl<T: Transport> Guarded<T> {
             .unwrap_or_else(|| Err(io::Error::other("the stream panicked")))
     }
 
+    /// Code of the user's runs next, and no lock is held meanwhile.
+    fn transport(&self) -> Option<&T> {
+        let transport = self.transport.as_ref()?;
+        if !transport.never_calls_back() {
+            none_is_held();
+        }
+        Some(transport)
+    }
+
     /// Wakes whoever waits in it.
-    fn break_off(&self) {
+    fn break_off(&self, transport: &T) {
         if !self.broken.swap(true, SeqCst) {
-            let _ = catch_unwind(AssertUnwindSafe(|| self.transport.shutdown(How::Reset)));
+            let _ = catch_unwind(AssertUnwindSafe(|| transport.shutdown(How::Reset)));
         }
     }
 }
@@ -101,6 +113,20 @@ impl<T: Transport> Transport for Guarded<T> {
 
     fn peer(&self) -> Peer {
         self.ask(T::peer).unwrap_or_default()
+    }
+
+    /// A stream of wshub's own may have come this way, too.
+    fn never_calls_back(&self) -> bool {
+        let transport = self.transport.as_ref();
+        transport.is_some_and(T::never_calls_back)
+    }
+}
+
+impl<T: Transport> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        let _ = self.transport();
+        let transport = self.transport.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(transport)));
     }
 }
 

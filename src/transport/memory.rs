@@ -194,6 +194,10 @@ impl Transport for Duplex {
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
+
+    fn never_calls_back(&self) -> bool {
+        true
+    }
 }
 
 impl Read for Duplex {

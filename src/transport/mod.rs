@@ -30,7 +30,9 @@ pub(crate) use tcp::TcpTransport;
 /// [split](crate::WebSocket::split) a [`WebSocket`](crate::WebSocket). `TcpStream` is one, and so is
 /// [`testing::Duplex`](crate::testing::Duplex). One that panics costs a server that one connection.
 /// A server calls it on threads with a stack of [`Limits::stack_size`](crate::Limits::stack_size) or of 2 MiB, and
-/// on the threads that send and take events.
+/// on the threads that send and take events. No lock of wshub's is held meanwhile: its methods, and its
+/// drop, may call the connection and the server. What they send leaves behind what is being written; a send that
+/// waits for that ends at its deadline.
 ///
 /// ```
 /// use std::io::{self, IoSlice};
@@ -124,6 +126,12 @@ pub trait Transport: Send + Sync + 'static {
     /// says [`Peer::Unix`].
     fn peer(&self) -> Peer {
         self.peer_addr().map_or(Peer::Unknown, Peer::Address)
+    }
+
+    /// True for wshub's own streams: their writes and shutdowns call nobody back, so that a lock may be held meanwhile.
+    #[doc(hidden)]
+    fn never_calls_back(&self) -> bool {
+        false
     }
 }
 

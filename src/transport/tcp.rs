@@ -129,6 +129,10 @@ impl Transport for TcpTransport {
     fn peer_addr(&self) -> Option<SocketAddr> {
         Transport::peer_addr(&self.stream)
     }
+
+    fn never_calls_back(&self) -> bool {
+        true
+    }
 }
 
 /// Leaves the socket's timeouts and its blocking mode as they are, and minds neither. Set
@@ -187,6 +191,10 @@ impl Transport for TcpStream {
 
     fn peer_addr(&self) -> Option<SocketAddr> {
         TcpStream::peer_addr(self).ok()
+    }
+
+    fn never_calls_back(&self) -> bool {
+        true
     }
 }
 

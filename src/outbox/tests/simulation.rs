@@ -34,6 +34,8 @@ const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(15);
 const BYTES: usize = 8 << 10;
 const MAX_MESSAGE: usize = 4 << 10;
+/// A pong with what the peer's pings hold.
+const PONG_BYTES: usize = 2 + 8;
 const STEPS: usize = 400;
 
 #[test]
@@ -56,8 +58,14 @@ fn now() -> Instant {
 }
 
 /// The stream: the peer decides how much it takes.
-#[derive(Default)]
-struct Wire(Mutex<Line, PLAYED>);
+struct Wire(Mutex<Line, PLAYED>, Whose);
+
+/// Whether it stands for one of the user's own.
+#[derive(Clone, Copy, PartialEq)]
+enum Whose {
+    Ours,
+    Users,
+}
 
 #[derive(Default)]
 struct Line {
@@ -68,6 +76,13 @@ struct Line {
     shut: Option<How>,
     /// Room that appears while somebody waits for it, and after how long; used up one by one.
     coming: Vec<(Duration, usize)>,
+}
+
+impl Wire {
+    fn room_and_written(&self) -> (usize, usize) {
+        let line = lock(&self.0);
+        (line.room, line.written.len())
+    }
 }
 
 impl Transport for Wire {
@@ -118,6 +133,10 @@ impl Transport for Wire {
 
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
+    }
+
+    fn never_calls_back(&self) -> bool {
+        self.1 == Whose::Ours
     }
 }
 
@@ -210,7 +229,6 @@ enum Last {
 struct World {
     random: Random,
     overflow: Overflow,
-    min_rate: usize,
     wire: Arc<Wire>,
     calls: Arc<Calls>,
     collector: Arc<Collector>,
@@ -227,8 +245,8 @@ struct World {
     /// Messages that were refused because the peer is slow.
     refused: u64,
     sent: u64,
-    /// When the Close went out, or was queued.
-    closing_since: Option<Duration>,
+    /// When the Close went out, or was queued, and how much had been written by then.
+    closing_since: Option<(Duration, usize)>,
     /// The reader has seen the end.
     ended: bool,
 }
@@ -244,7 +262,9 @@ impl World {
         ]);
         // One that nobody meets, or one that some do.
         let min_rate = random.pick(&[usize::MAX, 1_000]);
-        let (wire, calls) = (Arc::new(Wire::default()), Calls::new(None));
+        let whose = random.pick(&[Whose::Ours, Whose::Users]);
+        let wire = Arc::new(Wire(Mutex::default(), whose));
+        let calls = Calls::new(None);
         let collector = Collector::new(calls.clone());
         let counters = Arc::<Counters>::default();
         let limits = Limits {
@@ -263,7 +283,9 @@ impl World {
             CLOSE_TIMEOUT,
             None,
         );
-        outbox.lock().queue = Queue::new(bounds, CLOSE_TIMEOUT, now);
+        let mut queue = Queue::new(bounds, CLOSE_TIMEOUT, now);
+        queue.turn = outbox.lock().queue.turn;
+        outbox.lock().queue = queue;
         outbox.join_run();
         let assembly = limits.assembly();
         let limits = ReceiveLimits {
@@ -278,7 +300,6 @@ impl World {
         World {
             random,
             overflow,
-            min_rate,
             wire,
             calls,
             collector,
@@ -541,13 +562,6 @@ impl World {
 
     // ---- time, and the helper ----
 
-    /// How much more time what goes before a frame can have given it, at most: what may wait by the bound, a message that
-    /// is partly written, the newest, and once as much for what is collected.
-    fn renewed(&self) -> Duration {
-        let most = (2 * (BYTES + 2 * MAX_MESSAGE)) as f64;
-        Duration::from_secs_f64(most / self.min_rate as f64)
-    }
-
     /// To the next deadline or some way there, now and then beyond: threads wake late.
     fn time_passes(&mut self) {
         let Some(reader) = self.reader_is_due() else {
@@ -594,7 +608,7 @@ impl World {
 
     fn service(&mut self) {
         self.helper = self.outbox.service(now());
-        let room = lock(&self.wire.0).room;
+        let (room, written) = self.wire.room_and_written();
         let queue = &self.outbox.lock().queue;
         if let Some(pending) = &self.helper {
             assert!(
@@ -603,15 +617,20 @@ impl World {
             );
             assert!(!pending.wants_write || room == 0, "room was left unused");
         }
-        let more = self.renewed();
-        let closing = self.closing_since.map(|since| since + CLOSE_TIMEOUT + more);
+        // What leaves gives the rest time.
+        let worth = |bytes| self.outbox.pace.worth(bytes);
+        let closing = self
+            .closing_since
+            .map(|(since, before)| since + CLOSE_TIMEOUT + worth(written - before));
         assert!(
             queue.cut || closing.is_none_or(|until| until > NOW.get()),
             "a Close waits for its answer too long"
         );
         if self.overflow == Overflow::Disconnect {
+            // Messages within the bound go before a whole one, and each pong.
+            let before = BYTES + self.reader.pings as usize * PONG_BYTES;
             assert!(
-                !queue.kept.is_older(now(), AGE + more),
+                !queue.kept.is_older(now(), AGE + worth(before)),
                 "a message waits too long"
             );
         }
@@ -625,7 +644,8 @@ impl World {
             self.peer.read(&line.written);
         }
         if self.outbox.ready_state() == ReadyState::Closing {
-            self.closing_since.get_or_insert(NOW.get());
+            let (_, written) = self.wire.room_and_written();
+            self.closing_since.get_or_insert((NOW.get(), written));
         }
         let state = self.outbox.lock();
         let queue = &state.queue;

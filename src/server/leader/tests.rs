@@ -163,6 +163,10 @@ impl Transport for Mined {
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
+
+    fn never_calls_back(&self) -> bool {
+        true
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A pair of TLS transports over streams in memory, one of them through a valve.
 
+use std::cell::Cell;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::Duration;
@@ -36,6 +37,12 @@ struct Valve {
     shut: Mutex<io::Result<usize>, PLAYED>,
     writes: AtomicUsize,
     waker: Mutex<Option<Waker>, PLAYED>,
+    is_ours: bool,
+}
+
+thread_local! {
+    /// Valves stand for streams of wshub's own, or of the user's own.
+    static OURS: Cell<bool> = const { Cell::new(true) };
 }
 
 impl Valve {
@@ -96,6 +103,10 @@ impl Transport for Valve {
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
+
+    fn never_calls_back(&self) -> bool {
+        self.is_ours
+    }
 }
 
 struct Pair {
@@ -142,6 +153,7 @@ fn pair() -> Pair {
         shut: Mutex::new(Err(io::ErrorKind::WouldBlock.into())),
         writes: AtomicUsize::new(0),
         waker: Mutex::default(),
+        is_ours: OURS.get(),
     });
     let wire = Arc::new(theirs);
     let server = Arc::new(TlsTransport::server(valve.clone(), tls.config()).unwrap());
@@ -528,4 +540,30 @@ fn an_idle_connection_gives_its_buffers_back() {
     pair.server.read(&mut [0; 8], Some(past)).unwrap_err();
     let session = lock(&pair.server.session);
     assert_eq!(session.raw.bytes.capacity(), 0);
+}
+
+/// It is written to without the lock.
+#[test]
+fn m02_all_of_this_holds_over_a_stream_of_the_users_own() {
+    OURS.set(false);
+    let tests = [
+        both_directions_carry_what_was_written,
+        a_message_of_many_records_is_taken_in_one_read_again_and_again,
+        what_is_not_all_out_is_not_all_written,
+        a_single_byte_that_waits_was_not_taken_and_arrives_once,
+        through_a_narrow_valve_all_bytes_arrive_in_order,
+        a_stream_below_that_takes_nothing_more_is_the_end_and_a_signal_is_not,
+        ciphertext_that_waits_is_bounded,
+        a_flush_leaves_in_one_write_and_as_few_records_as_fit,
+        shutdown_wakes_a_reader_as_an_end_and_not_as_a_truncation,
+        after_our_last_bytes_the_peer_reads_a_clean_end_and_may_go_on,
+        what_came_before_a_broken_record_is_still_read_and_the_peer_is_told,
+        a_reader_that_has_to_write_waits_for_nobody,
+        t03_a_flood_of_key_updates_ends_the_connection,
+        frames_of_an_outbox_arrive_when_the_stream_opens_though_nothing_more_is_sent,
+        a_peer_that_reads_nothing_is_dropped_for_it_and_no_frame_is_cut,
+    ];
+    for test in tests {
+        test();
+    }
 }

@@ -12,7 +12,7 @@ use crate::transport::{How, Source, Transport, Waker};
 
 /// The server's end; the peer's is a clone.
 #[derive(Clone)]
-pub struct Line(pub Arc<Stream>, Watch);
+pub struct Line(pub Arc<Stream>, Watch, Whose);
 
 /// Who says that there is something to read, or room to write.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,15 @@ enum Watch {
     Itself,
 }
 
+/// Who made the stream: one of the user's own is not written to under a lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    Users,
+}
+
 impl Line {
-    /// Takes `room` bytes until the peer reads. With a source or without one, as the schedule says.
+    /// Takes `room` bytes until the peer reads. With a source or without one, and a user's own or not, as the schedule says.
     pub fn new(room: usize) -> Self {
         match choose(2) {
             0 => Line::without_source(room),
@@ -31,11 +38,19 @@ impl Line {
     }
 
     pub fn with_source(room: usize) -> Self {
-        Line(Arc::new(Stream::new(room)), Watch::System)
+        Line::watched_by(Watch::System, room)
     }
 
     pub fn without_source(room: usize) -> Self {
-        Line(Arc::new(Stream::new(room)), Watch::Itself)
+        Line::watched_by(Watch::Itself, room)
+    }
+
+    fn watched_by(watch: Watch, room: usize) -> Self {
+        let whose = match choose(2) {
+            0 => Whose::Ours,
+            _ => Whose::Users,
+        };
+        Line(Arc::new(Stream::new(room)), watch, whose)
     }
 
     /// What the peer saw so far, frame by frame.
@@ -100,6 +115,10 @@ impl Transport for Line {
 
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
+    }
+
+    fn never_calls_back(&self) -> bool {
+        self.2 == Whose::Ours
     }
 }
 
