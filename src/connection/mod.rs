@@ -1,6 +1,7 @@
 //! The handle of one connection: identity, sending, closing. Cheap to clone, for any thread.
 
 pub(crate) mod conversation;
+pub(crate) mod credit;
 pub(crate) mod end;
 pub(crate) mod read_buffer;
 
@@ -11,6 +12,8 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use credit::{Account, Budget};
+
 use crate::error::{CloseError, SendError, SendErrorKind};
 use crate::handshake::data::Data;
 use crate::http::Request;
@@ -18,7 +21,6 @@ use crate::lock::none_is_held;
 use crate::message::{Message, Prepared};
 use crate::outbox::Outbox;
 use crate::protocol::close::CloseCode;
-use crate::server::inbox::Account;
 
 pub use end::CloseEvent;
 
@@ -91,6 +93,7 @@ impl Connection {
         extensions: String,
         data: Data,
         outbox: Arc<Outbox>,
+        budget: Arc<Budget>,
     ) -> Self {
         Connection(Arc::new(Inner {
             id,
@@ -99,7 +102,7 @@ impl Connection {
             extensions,
             data,
             outbox,
-            account: Account::default(),
+            account: Account::new(budget),
         }))
     }
 

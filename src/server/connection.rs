@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::batch::{Batch, Messages};
 use super::driver::Driver;
 use super::hub::{Hub, Serving};
-use super::inbox::{Batch, Item, Messages};
+use super::inbox::Item;
 use super::leader::parked::Parked;
 use super::session::{Handler, Session};
 use crate::connection::conversation::Incoming;
@@ -162,8 +163,9 @@ pub(crate) fn part(mut place: Place, mut driver: Box<Driver>, end: End) {
     if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
         // The peer's messages before its Close, its fault or the end of its direction are still owed
         // their answers.
-        hub.inbox
-            .wait_until_taken(&place.connection, Instant::now() + hub.limits.close_timeout);
+        let deadline = Instant::now() + hub.limits.close_timeout;
+        let budget = hub.inbox.budget();
+        budget.wait_until_settled(&place.connection, deadline);
     }
     place.finish(&mut driver, end);
     driver.linger();

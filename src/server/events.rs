@@ -4,9 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Server;
+use super::batch::Messages;
 use super::hub::Hub;
-use super::inbox::{Item, Messages};
+use super::inbox::Item;
 use super::leader::Leader;
+use crate::connection::credit::Permit;
 use crate::connection::{CloseEvent, Connection};
 use crate::event::Event;
 use crate::lock::lock;
@@ -60,7 +62,7 @@ impl std::error::Error for RecvError {}
 /// What has been taken off the channel and not yielded yet; it outlives the iterator.
 #[derive(Default)]
 pub(super) struct Desk {
-    batch: Option<OpenBatch>,
+    batch: Option<(Permit, Messages)>,
     /// An `Open`, or the `Error` that goes before a `Close`.
     single: Option<Event>,
     close: Option<Event>,
@@ -69,12 +71,6 @@ pub(super) struct Desk {
     /// Connections whose `Open` was yielded, and whose `Close` has not come.
     open: HashMap<u64, Connection>,
     ended: bool,
-}
-
-struct OpenBatch {
-    connection: Connection,
-    messages: Messages,
-    cost: usize,
 }
 
 /// How long to wait for an event.
@@ -194,7 +190,10 @@ impl<'a> Events<'a> {
                 return Some(item);
             }
             let read = &mut self.desk.read;
-            let mut put = |item| read.extend(hub.inbox.count_in(item));
+            let mut put = |item| {
+                hub.inbox.count(&item);
+                read.push_back(item);
+            };
             if leader.turn(&mut put) {
                 continue;
             }
@@ -210,7 +209,10 @@ impl<'a> Events<'a> {
                 false => self.stop_collecting(),
             }
             let read = &mut self.desk.read;
-            let mut put = |item| read.extend(hub.inbox.count_in(item));
+            let mut put = |item| {
+                hub.inbox.count(&item);
+                read.push_back(item);
+            };
             leader.look(until, &mut put, || hub.inbox.set_leading(true));
             hub.inbox.set_leading(false);
             looked = true;
@@ -256,17 +258,17 @@ impl Desk {
         let batch = self.batch.as_ref();
         self.close.is_some()
             || !self.read.is_empty()
-            || batch.is_some_and(|batch| batch.messages.left() > 0)
+            || batch.is_some_and(|(_, messages)| messages.left() > 0)
     }
 
     fn next(&mut self, hub: &Hub) -> Option<Event> {
-        if let Some(batch) = &mut self.batch {
-            if batch.connection.account().is_dismissed() {
-                hub.inbox.taken(batch.messages.left());
-            } else if let Some(message) = batch.messages.next() {
-                return Some(Event::Message(batch.connection.clone(), message));
+        if let Some((permit, messages)) = &mut self.batch {
+            if permit.connection().account().is_dismissed() {
+                hub.inbox.taken(messages.left());
+            } else if let Some(message) = messages.next() {
+                return Some(Event::Message(permit.connection().clone(), message));
             }
-            hub.inbox.give_back(&batch.connection, batch.cost);
+            // The application is done with them: their permit is given back.
             self.batch = None;
         }
         if let Some(event) = self.single.take() {
@@ -307,13 +309,7 @@ impl Desk {
                 self.open.insert(connection.id(), connection.clone());
                 self.single = Some(Event::Open(connection));
             }
-            Item::Messages(connection, messages) => {
-                self.batch = Some(OpenBatch {
-                    cost: messages.cost(),
-                    connection,
-                    messages,
-                });
-            }
+            Item::Messages(permit, messages) => self.batch = Some((permit, messages)),
             Item::Error(id, error) => match self.open.get(&id) {
                 Some(connection) => self.single = Some(Event::Error(connection.clone(), error)),
                 // Its end came first.

@@ -17,6 +17,7 @@ use super::refusals::Refusals;
 use super::scribe::Scribe;
 use super::session::Handler;
 use crate::clock;
+use crate::connection::credit::Budget;
 use crate::connection::{Connection, ReadyState};
 use crate::error::SendErrorKind;
 use crate::handshake::rules::Rules;
@@ -179,9 +180,17 @@ impl Hub {
         let threads = Crew::new(usize::MAX, USUAL_STACK);
         let scribe = Scribe::new(threads.clone());
         let lead = Lead::new(scribe.clone())?;
+        // Weak: a handle that outlives its connection keeps nothing of the server's open.
+        let mailbox = Arc::downgrade(lead.mailbox());
+        let resume = move |token| {
+            if let Some(mailbox) = mailbox.upgrade() {
+                mailbox.put(|mail| mail.resumed.push(token));
+            }
+        };
+        let budget = Budget::new(&limits, resume);
         let hub = Arc::new(Hub {
             process: std::process::id(),
-            inbox: Arc::new(Inbox::new(&limits, lead.mailbox().clone())),
+            inbox: Arc::new(Inbox::new(budget, lead.bell().clone())),
             collector: Collector::new(lead.calls().clone()),
             lead,
             pool: Pool::new(max_threads, limits.stack_size, limits.idle_thread_timeout),
@@ -368,7 +377,7 @@ impl Hub {
         registry.connections.remove(&connection.id());
         registry.snapshot = None;
         drop(registry);
-        self.inbox.leave_line(connection);
+        self.inbox.budget().leave_line(connection);
         connection.outbox().leave_run(&self.collector);
         self.someone_left();
     }
@@ -482,7 +491,7 @@ impl Hub {
             .iter()
             .filter(|it| it.account().is_waiting())
             .count();
-        stats.inbound_bytes = self.inbox.used();
+        stats.inbound_bytes = self.inbox.budget().used();
         stats
     }
 
@@ -514,7 +523,7 @@ impl Hub {
     /// Ends everything now: who is waited for is cut off, and the events end behind those that wait.
     pub fn terminate(&self) {
         self.begin_shutdown();
-        self.inbox.discard(|| self.everyone());
+        self.inbox.budget().close(|| self.everyone());
         self.cut_off();
         self.end_events();
         // Who waits for a shutdown that has begun need not wait for its deadline.
@@ -528,7 +537,7 @@ impl Hub {
             return ShutdownReport::default();
         }
         self.begin_shutdown();
-        self.inbox.discard(|| self.everyone());
+        self.inbox.budget().close(|| self.everyone());
         self.wait_until(deadline, |registry| registry.is_empty() || self.is_ending());
         self.cut_off();
         // What closed cleanly may still wait for its peer to take the last bytes.

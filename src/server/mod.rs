@@ -2,6 +2,7 @@
 
 mod accept;
 mod admission;
+pub(crate) mod batch;
 mod builder;
 mod capacity;
 mod connection;

@@ -211,6 +211,7 @@ fn driver(
         extensions.to_owned(),
         upgrade.data,
         outbox,
+        hub.inbox.budget().clone(),
     );
     Box::new(Driver::new(
         connection,

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::connection::Connection;
+use crate::connection::credit::Budget;
 use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::limits::Limits;
@@ -46,6 +47,11 @@ pub use client::{Client, Frame};
 /// # Ok::<(), wshub::Refusal>(())
 /// ```
 pub fn connection(request: Request) -> (Connection, Sent) {
+    connection_within(Budget::new(&Limits::default(), drop), request)
+}
+
+/// As [`connection`]; what comes in counts into `budget`.
+pub(crate) fn connection_within(budget: Arc<Budget>, request: Request) -> (Connection, Sent) {
     static IDS: AtomicU64 = AtomicU64::new(1);
     let transport = Arc::new(Recorder::default());
     let limits = Limits::default();
@@ -66,6 +72,7 @@ pub fn connection(request: Request) -> (Connection, Sent) {
             String::new(),
             Data::default(),
             outbox,
+            budget,
         ),
         Sent { transport },
     )

@@ -37,7 +37,6 @@ const ROOMS: &[&str] = &[
 /// Arrows that point up today and are to go: a room, and one above it that it names. This list only shrinks.
 const TODAY: &[(&str, &str)] = &[
     ("outbox", "connection"),
-    ("connection", "server"),
     ("group", "server"),
     ("server", "websocket"),
 ];

@@ -17,13 +17,14 @@ use super::parked::Parked;
 use crate::lock::{LEAD, Mutex, lock};
 use crate::outbox::Outbox;
 use crate::outbox::calls::Calls;
-use crate::poller::Mailbox;
+use crate::poller::{Bell, Mailbox};
 
 /// How long the application may be away before the stand-in leads, at least; at most twice that. Shorter would have the
 /// lead change hands over events that take a while each, which costs them 50 to 70 microseconds.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 pub(crate) struct Lead {
+    bell: Arc<Bell>,
     mailbox: Arc<Mailbox<Mail>>,
     calls: Arc<Calls>,
     /// `None`: somebody leads.
@@ -43,6 +44,7 @@ impl Lead {
     pub fn new(scribe: Arc<Scribe>) -> io::Result<Self> {
         let leader = Leader::new(scribe)?;
         Ok(Lead {
+            bell: leader.bell().clone(),
             mailbox: leader.mailbox().clone(),
             calls: leader.calls().clone(),
             leader: Mutex::new(Some(Box::new(leader))),
@@ -56,6 +58,11 @@ impl Lead {
 
     pub fn mailbox(&self) -> &Arc<Mailbox<Mail>> {
         &self.mailbox
+    }
+
+    /// Wakes whoever leads.
+    pub fn bell(&self) -> &Arc<Bell> {
+        &self.bell
     }
 
     pub fn calls(&self) -> &Arc<Calls> {
@@ -165,7 +172,7 @@ impl Lead {
         let Some(mut leader) = lock(&self.leader).take() else {
             return;
         };
-        let mut put = |item| hub.inbox.put_read(item);
+        let mut put = |item| hub.inbox.put(item);
         while !self.is_wanted() {
             if !leader.turn(&mut put) {
                 let until = leader.see_to_collectors();

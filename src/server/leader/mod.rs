@@ -22,7 +22,7 @@ use crate::outbox::Outbox;
 use crate::outbox::calls::Calls;
 use crate::outbox::collect::Collector;
 use crate::patience::stood_still;
-use crate::poller::{Mailbox, Poller, Ready, Token, Waker};
+use crate::poller::{Bell, Mailbox, Poller, Ready, Token, Waker};
 use parked::Parked;
 use stalled::Stalled;
 
@@ -106,6 +106,10 @@ impl Leader {
             unwatched: Vec::new(),
             scribe,
         })
+    }
+
+    pub fn bell(&self) -> &Arc<Bell> {
+        self.poller.bell()
     }
 
     pub fn mailbox(&self) -> &Arc<Mailbox<Mail>> {

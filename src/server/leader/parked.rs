@@ -109,7 +109,7 @@ impl Parked {
     }
 
     fn read(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(Item)) -> Next {
-        if !self.place.hub().inbox.has_credit(self.connection()) {
+        if !self.place.hub().inbox.budget().may_read(self.connection()) {
             self.starved.get_or_insert_with(Instant::now);
             return Next::Wait(None);
         }
@@ -139,8 +139,10 @@ impl Parked {
 
     fn parse(&mut self, put: &mut impl FnMut(Item)) -> Result<(), End> {
         let (messages, parsed) = take_messages(&mut self.driver);
-        if let Some(messages) = messages {
-            put(Item::Messages(self.connection().clone(), messages));
+        let inbox = &self.place.hub().inbox;
+        let charged = messages.and_then(|messages| inbox.charge(self.connection(), messages));
+        if let Some(item) = charged {
+            put(item);
         }
         parsed
     }
@@ -219,7 +221,7 @@ impl Parked {
         let owed = !matches!(end, End::Lost)
             && self.connection().ready_state() == ReadyState::Open
             && until.is_none_or(|until| until > now)
-            && !hub.inbox.is_taken(self.connection());
+            && !hub.inbox.budget().is_settled(self.connection());
         if owed {
             // The peer's messages before its Close, its fault or the end of its direction are still owed their answers.
             let until = until.unwrap_or_else(|| now + hub.limits.close_timeout);

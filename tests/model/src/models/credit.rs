@@ -12,27 +12,37 @@ use crate::connection::Connection;
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::poller::{Mailbox, Poller, Token};
-use crate::server::inbox::{Batch, Inbox, Item, Messages};
+use crate::connection::credit::Budget;
+use crate::server::batch::{Batch, Messages};
+use crate::server::inbox::{Inbox, Item};
 use crate::server::leader::Mail;
 use crate::testing;
 
 fn inbox(total: usize, per_connection: usize) -> Arc<Inbox> {
-    inbox_with(total, per_connection, Arc::new(Mailbox::new(None)))
+    let poller = Poller::<()>::new().expect("a poller");
+    inbox_with(total, per_connection, &poller, Arc::new(Mailbox::new(None)))
 }
 
-fn inbox_with(total: usize, per_connection: usize, mailbox: Arc<Mailbox<Mail>>) -> Arc<Inbox> {
+fn inbox_with(
+    total: usize,
+    per_connection: usize,
+    poller: &Poller<()>,
+    mailbox: Arc<Mailbox<Mail>>,
+) -> Arc<Inbox> {
     let limits = Limits {
         max_connections: 4,
         inbound_total: total,
         inbound_per_connection: per_connection,
         ..Limits::default()
     };
-    Arc::new(Inbox::new(&limits, mailbox))
+    let resume = move |token| mailbox.put(|mail| mail.resumed.push(token));
+    let budget = Budget::new(&limits, resume);
+    Arc::new(Inbox::new(budget, poller.bell().clone()))
 }
 
-fn connection() -> Connection {
+fn connection(inbox: &Inbox) -> Connection {
     let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    testing::connection(request.expect("a request")).0
+    testing::connection_within(inbox.budget().clone(), request.expect("a request")).0
 }
 
 /// One that begins with its number.
@@ -56,28 +66,26 @@ fn reader(inbox: &Arc<Inbox>, of: &Connection, count: usize, bytes: usize) -> Jo
 
 /// The application takes an item: whose it was, and the number of its message.
 fn take(inbox: &Inbox, item: Item) -> (Connection, usize) {
-    let Item::Messages(connection, mut messages) = item else {
+    let Item::Messages(permit, mut messages) = item else {
         panic!("only messages are put in");
     };
-    let cost = messages.cost();
     let message = messages.next().expect("a message");
     inbox.taken(1);
-    inbox.give_back(&connection, cost);
-    (connection, usize::from(message.as_bytes()[0]))
+    (permit.connection().clone(), usize::from(message.as_bytes()[0]))
 }
 
 /// Readers beyond their own and the common bound wait, and are woken by the application alone: no message is lost.
 pub fn readers_wait_and_are_woken() {
     const COUNT: usize = 3;
     let inbox = inbox(10, 8);
-    let readers = [5, 6, 1].map(|bytes| reader(&inbox, &connection(), COUNT, bytes));
+    let readers = [5, 6, 1].map(|bytes| reader(&inbox, &connection(&inbox), COUNT, bytes));
     for _ in 0..3 * COUNT {
         take(&inbox, inbox.wait(None, || false).expect("an item"));
     }
     for reader in readers {
         reader.join().unwrap();
     }
-    assert_eq!(inbox.used(), 0);
+    assert_eq!(inbox.budget().used(), 0);
     assert_eq!(inbox.not_taken(), 0);
     assert_eq!(clock::passed(), Duration::ZERO);
 }
@@ -86,7 +94,7 @@ pub fn readers_wait_and_are_woken() {
 pub fn discard_lets_every_reader_go() {
     const COUNT: usize = 4;
     let inbox = inbox(10, 8);
-    let connections = [connection(), connection()];
+    let connections = [connection(&inbox), connection(&inbox)];
     let readers = [0, 1].map(|at: usize| reader(&inbox, &connections[at], COUNT, 5));
     let application = thread::spawn({
         let inbox = inbox.clone();
@@ -95,7 +103,7 @@ pub fn discard_lets_every_reader_go() {
             items.map(|item| take(&inbox, item)).collect::<Vec<_>>()
         }
     });
-    inbox.discard(|| connections.to_vec());
+    inbox.budget().close(|| connections.to_vec());
     for reader in readers {
         reader.join().unwrap();
     }
@@ -115,14 +123,15 @@ pub fn discard_lets_every_reader_go() {
 /// The application that wants no more of a connection lets its reader go, wherever that waits.
 pub fn a_dismissal_lets_the_reader_go() {
     let inbox = inbox(10, 8);
-    let connection = connection();
+    let connection = connection(&inbox);
     let reader = thread::spawn({
         let (inbox, connection) = (inbox.clone(), connection.clone());
         move || {
             for number in 0..3 {
                 inbox.put_messages(&connection, message(number, 5));
             }
-            inbox.wait_until_taken(&connection, Instant::now() + Duration::from_secs(5));
+            let deadline = Instant::now() + Duration::from_secs(5);
+            inbox.budget().wait_until_settled(&connection, deadline);
         }
     });
     connection.terminate();
@@ -130,21 +139,22 @@ pub fn a_dismissal_lets_the_reader_go() {
     while let Some(item) = inbox.take() {
         take(&inbox, item);
     }
-    assert_eq!((inbox.used(), inbox.not_taken(), inbox.lost()), (0, 0, 0));
+    assert_eq!((inbox.budget().used(), inbox.not_taken(), inbox.lost()), (0, 0, 0));
     assert_eq!(clock::passed(), Duration::ZERO, "a wake-up was lost");
 }
 
 /// Who waits until the application is done is woken when it is, not at the deadline.
 pub fn waiting_until_taken_ends() {
     let inbox = inbox(10, 8);
-    let connection = connection();
+    let connection = connection(&inbox);
     let reader = thread::spawn({
         let (inbox, connection) = (inbox.clone(), connection.clone());
         move || {
             for number in 0..3 {
                 inbox.put_messages(&connection, message(number, 3));
             }
-            inbox.wait_until_taken(&connection, Instant::now() + Duration::from_secs(5));
+            let deadline = Instant::now() + Duration::from_secs(5);
+            inbox.budget().wait_until_settled(&connection, deadline);
         }
     });
     for _ in 0..3 {
@@ -172,9 +182,9 @@ enum Role {
 }
 
 impl Led {
-    fn new(role: Role) -> Self {
+    fn new(inbox: &Inbox, role: Role) -> Self {
         Led {
-            connection: connection(),
+            connection: connection(inbox),
             role,
             done: false,
         }
@@ -182,21 +192,22 @@ impl Led {
 
     /// True if it has more to do at once.
     fn turn(&mut self, inbox: &Inbox) -> bool {
+        let budget = inbox.budget();
         match self.role {
-            Role::Talks(0, _) => self.done = inbox.is_taken(&self.connection),
+            Role::Talks(0, _) => self.done = budget.is_settled(&self.connection),
             Role::Talks(left, bytes) => {
-                if inbox.has_credit(&self.connection) {
-                    let item = Item::Messages(self.connection.clone(), message(left, bytes));
-                    inbox.put_read(item);
+                if budget.may_read(&self.connection) {
+                    let item = inbox.charge(&self.connection, message(left, bytes));
+                    inbox.put(item.expect("nobody shuts down"));
                     self.role = Role::Talks(left - 1, bytes);
                     return true;
                 }
             }
-            Role::Listens => self.done = inbox.has_credit(&self.connection),
+            Role::Listens => self.done = budget.may_read(&self.connection),
             Role::Ends => {
-                if !inbox.has_credit(&self.connection) {
+                if !budget.may_read(&self.connection) {
                     self.connection.outbox().set_token(None);
-                    inbox.leave_line(&self.connection);
+                    budget.leave_line(&self.connection);
                 }
                 self.done = true;
             }
@@ -237,11 +248,12 @@ pub fn who_is_led_is_resumed() {
         Role::Ends,
         Role::Talks(COUNT, 10),
     ];
-    let mut led: Vec<Led> = roles.into_iter().map(Led::new).collect();
-    led.rotate_left(choose(5) as usize);
     let poller = Poller::new().expect("a poller");
     let mailbox = Arc::new(Mailbox::new(Some(poller.bell().clone())));
-    let inbox = inbox_with(300, 150, mailbox.clone());
+    let inbox = inbox_with(300, 150, &poller, mailbox.clone());
+    let led = roles.into_iter().map(|role| Led::new(&inbox, role));
+    let mut led: Vec<Led> = led.collect();
+    led.rotate_left(choose(5) as usize);
     let leader = thread::spawn({
         let inbox = inbox.clone();
         move || lead(poller, mailbox, inbox, led)
@@ -250,7 +262,7 @@ pub fn who_is_led_is_resumed() {
         take(&inbox, inbox.wait(None, || false).expect("an item"));
     }
     leader.join().unwrap();
-    assert_eq!(inbox.used(), 0);
+    assert_eq!(inbox.budget().used(), 0);
     assert_eq!(inbox.not_taken(), 0);
     assert_eq!(clock::passed(), Duration::ZERO);
 }

@@ -1,0 +1,359 @@
+//! Credit: how many bytes of messages may wait for the application, of each connection and of all of them.
+//!
+//! A [`Permit`] counts for messages that wait, and gives their bytes back when the application is done with them. A
+//! connection that has a thread waits for credit; one without is read from only while it has some.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar};
+use std::time::Instant;
+
+use super::Connection;
+use crate::limits::Limits;
+use crate::lock::{GATE, LINE, Mutex, lock};
+use crate::poller::Token;
+
+/// What waits of one connection.
+pub(crate) struct Account {
+    budget: Arc<Budget>,
+    used: AtomicUsize,
+    /// Messages found no taker, so those behind them are not taken either: what is taken has no gap.
+    cut: AtomicBool,
+    /// The application wants nothing more of the connection but its end.
+    dismissed: AtomicBool,
+    waiting: AtomicBool,
+    /// It stands in line for common bytes, or was called out of it and has not looked.
+    in_line: AtomicBool,
+    /// The connection holds no thread: it does not wait at the gate, but is led.
+    parked: AtomicBool,
+    gate: Mutex<(), GATE>,
+    changed: Condvar,
+}
+
+impl Account {
+    pub fn new(budget: Arc<Budget>) -> Self {
+        Account {
+            budget,
+            used: AtomicUsize::new(0),
+            cut: AtomicBool::new(false),
+            dismissed: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+            in_line: AtomicBool::new(false),
+            parked: AtomicBool::new(false),
+            gate: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// True while the connection's reader waits for the application.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(SeqCst)
+    }
+
+    /// From now on the connection holds no thread, or has one again.
+    pub fn set_parked(&self, parked: bool) {
+        self.parked.store(parked, SeqCst);
+    }
+
+    /// From now on the application takes no message.
+    pub fn dismiss(&self) {
+        self.dismissed.store(true, SeqCst);
+    }
+
+    pub fn is_dismissed(&self) -> bool {
+        self.dismissed.load(SeqCst)
+    }
+
+    /// Has a reader that waits at the gate look again.
+    pub fn wake(&self) {
+        if self.is_waiting() {
+            // fault: a reader is woken without the gate
+            drop(lock(&self.gate));
+            self.changed.notify_one();
+        }
+    }
+
+    /// True if nothing waits, or nobody will take it.
+    fn is_settled(&self) -> bool {
+        self.used.load(SeqCst) == 0 || self.is_dismissed() || self.budget.is_closed()
+    }
+}
+
+/// What may wait of all connections of a server.
+pub(crate) struct Budget {
+    total: usize,
+    per_connection: usize,
+    used: AtomicUsize,
+    /// Connections whose reader waits for the common bytes.
+    line: Mutex<VecDeque<Connection>, LINE>,
+    /// Nobody takes messages any more.
+    closed: AtomicBool,
+    /// Has whoever leads look at a connection without a thread.
+    resume: Box<dyn Fn(Token) + Send + Sync>,
+}
+
+/// The credit that is missing.
+enum Short {
+    Own,
+    Common,
+}
+
+/// Why messages find no taker.
+#[derive(PartialEq, Eq)]
+pub(crate) enum NoTaker {
+    /// The server shuts down.
+    Shutdown,
+    /// The application has dismissed the connection.
+    Dismissed,
+}
+
+/// Bytes of one connection that wait for the application; dropped when it is done with them.
+pub(crate) struct Permit {
+    connection: Connection,
+    bytes: usize,
+}
+
+impl Permit {
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let account = self.connection.account();
+        account.used.fetch_sub(self.bytes, SeqCst);
+        account.budget.used.fetch_sub(self.bytes, SeqCst);
+        // fault: credit comes back and does not wake its reader
+        account.budget.resume(&self.connection);
+        // fault: credit comes back and wakes nobody in line
+        account.budget.wake_next();
+    }
+}
+
+impl Budget {
+    /// `resume` has whoever leads look at a connection without a thread.
+    pub fn new(limits: &Limits, resume: impl Fn(Token) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Budget {
+            total: limits.inbound_total,
+            per_connection: limits.inbound_per_connection,
+            used: AtomicUsize::new(0),
+            line: Mutex::default(),
+            closed: AtomicBool::new(false),
+            resume: Box::new(resume),
+        })
+    }
+
+    /// Bytes that wait for the application.
+    pub fn used(&self) -> usize {
+        self.used.load(SeqCst)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(SeqCst)
+    }
+
+    /// For a connection without a thread: whether it may be read from. If not, it is resumed when it may.
+    pub fn may_read(&self, connection: &Connection) -> bool {
+        let account = connection.account();
+        let may_read = || account.is_dismissed() || self.is_closed() || self.room(account).is_ok();
+        if !may_read() {
+            account.waiting.store(true, SeqCst);
+            if matches!(self.room(account), Err(Short::Common)) {
+                // fault: who is led does not stand in line
+                self.stand_in_line(connection);
+            }
+            // Room that was made before it said that it waits would resume nobody.
+            // fault: no second look for who is led
+            if !may_read() {
+                return false;
+            }
+        }
+        if account.is_waiting() {
+            account.waiting.store(false, SeqCst);
+        }
+        // fault: who is led keeps what it was woken for
+        self.leave_line(connection);
+        true
+    }
+
+    /// For a connection without a thread: true if the application is done with its messages. If not, it is resumed
+    /// then.
+    pub fn is_settled(&self, connection: &Connection) -> bool {
+        let account = connection.account();
+        if account.is_settled() {
+            return true;
+        }
+        account.waiting.store(true, SeqCst);
+        // fault: no second look for who is taken
+        account.is_settled()
+    }
+
+    fn room(&self, account: &Account) -> Result<(), Short> {
+        let full = |used: usize, bound: usize| used > 0 && used >= bound;
+        if full(account.used.load(SeqCst), self.per_connection) {
+            return Err(Short::Own);
+        }
+        match full(self.used(), self.total) {
+            true => Err(Short::Common),
+            false => Ok(()),
+        }
+    }
+
+    /// For what was read of a connection without a thread, which had credit before.
+    pub fn charge(&self, connection: &Connection, bytes: usize) -> Result<Permit, NoTaker> {
+        let account = connection.account();
+        if account.is_dismissed() {
+            return Err(NoTaker::Dismissed);
+        }
+        let full = self.is_closed() && self.room(account).is_err();
+        if full || account.cut.load(SeqCst) {
+            account.cut.store(true, SeqCst);
+            return Err(NoTaker::Shutdown);
+        }
+        self.used.fetch_add(bytes, SeqCst);
+        account.used.fetch_add(bytes, SeqCst);
+        Ok(Permit {
+            connection: connection.clone(),
+            bytes,
+        })
+    }
+
+    /// For what the thread of a connection has read: waits for credit. While the server goes down nobody takes it.
+    pub fn wait(&self, connection: &Connection, bytes: usize) -> Result<Permit, NoTaker> {
+        let account = connection.account();
+        if account.is_dismissed() {
+            return Err(NoTaker::Dismissed);
+        }
+        if account.cut.load(SeqCst) {
+            return Err(NoTaker::Shutdown);
+        }
+        if self.take(account, bytes).is_err() {
+            self.wait_at_gate(connection, bytes)?;
+        }
+        Ok(Permit {
+            connection: connection.clone(),
+            bytes,
+        })
+    }
+
+    fn take(&self, account: &Account, bytes: usize) -> Result<(), Short> {
+        let own = account.used.load(SeqCst);
+        if own > 0 && own + bytes > self.per_connection {
+            return Err(Short::Own);
+        }
+        let fits = |used: usize| (used == 0 || used + bytes <= self.total).then_some(used + bytes);
+        self.used
+            .fetch_update(SeqCst, SeqCst, fits)
+            .map_err(|_| Short::Common)?;
+        account.used.fetch_add(bytes, SeqCst);
+        Ok(())
+    }
+
+    /// Waits until the application has made room. Without a deadline by design: nobody is dropped
+    /// because the application is slow (row B5 of `tests/threats.md`). A shutdown ends the wait, and so does the
+    /// application that wants no more of them.
+    fn wait_at_gate(&self, connection: &Connection, bytes: usize) -> Result<(), NoTaker> {
+        let account = connection.account();
+        let mut gate = lock(&account.gate);
+        account.waiting.store(true, SeqCst);
+        let outcome = loop {
+            if account.is_dismissed() {
+                break Err(NoTaker::Dismissed);
+            }
+            if self.is_closed() {
+                // fault: a gap behind what found no taker
+                account.cut.store(true, SeqCst);
+                break Err(NoTaker::Shutdown);
+            }
+            match self.take(account, bytes) {
+                Ok(()) => break Ok(()),
+                Err(Short::Own) => {}
+                Err(Short::Common) => {
+                    self.stand_in_line(connection);
+                    // Room that was made before we stood in line would wake nobody.
+                    // fault: no second look in line
+                    if self.take(account, bytes).is_ok() {
+                        break Ok(());
+                    }
+                }
+            }
+            gate = gate.wait(&account.changed);
+        };
+        account.waiting.store(false, SeqCst);
+        drop(gate);
+        self.leave_line(connection);
+        outcome
+    }
+
+    fn stand_in_line(&self, connection: &Connection) {
+        let mut line = lock(&self.line);
+        connection.account().in_line.store(true, SeqCst);
+        if !line.contains(connection) {
+            line.push_back(connection.clone());
+        }
+    }
+
+    /// The connection waits for no common bytes any more, or has ended. Its place in line must not swallow the wake-up of
+    /// another; and where it was woken, there may be room for the next, too.
+    pub fn leave_line(&self, connection: &Connection) {
+        let account = connection.account();
+        if account.in_line.load(SeqCst) {
+            account.in_line.store(false, SeqCst);
+            lock(&self.line).retain(|waiting| waiting != connection);
+            self.wake_next();
+        }
+    }
+
+    /// Waits until the application is done with every message of a connection, so that what it
+    /// answers goes out before a Close.
+    pub fn wait_until_settled(&self, connection: &Connection, deadline: Instant) {
+        let account = connection.account();
+        let mut gate = lock(&account.gate);
+        account.waiting.store(true, SeqCst);
+        while !account.is_settled() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            gate = gate.wait_timeout(&account.changed, left);
+        }
+        account.waiting.store(false, SeqCst);
+    }
+
+    /// A reader that waits for the application is to look again.
+    fn resume(&self, connection: &Connection) {
+        let account = connection.account();
+        if !account.parked.load(SeqCst) {
+            account.wake();
+        } else if let Some(token) = connection.outbox().token() {
+            if account.waiting.swap(false, SeqCst) {
+                // fault: credit comes back and nobody is resumed
+                (self.resume)(token);
+            }
+        }
+    }
+
+    fn wake_next(&self) {
+        let used = self.used();
+        if used == 0 || used < self.total {
+            let next = lock(&self.line).pop_front();
+            if let Some(next) = next {
+                self.resume(&next);
+            }
+        }
+    }
+
+    /// From now on messages find no taker; readers that wait are let go. `everyone` is asked behind that: who is not
+    /// among them yet will find it so.
+    pub fn close(&self, everyone: impl FnOnce() -> Vec<Connection>) {
+        // fault: readers are looked for before the flag is set
+        self.closed.store(true, SeqCst);
+        for connection in everyone() {
+            self.resume(&connection);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! The messages of one read, as they wait for the application.
+
+use crate::copy;
+use crate::message::Message;
+
+/// What they cost beside their bytes.
+const OVERHEAD: usize = 64;
+
+/// What one read gave; an iterator over it.
+pub(crate) enum Messages {
+    One(Option<Message>),
+    // Boxed: every slot of the channel is as large as its largest item.
+    Many(Box<Batch>),
+}
+
+impl Messages {
+    /// How many are left.
+    pub fn left(&self) -> usize {
+        match self {
+            Messages::One(message) => usize::from(message.is_some()),
+            Messages::Many(batch) => batch.ends.len() - batch.taken,
+        }
+    }
+
+    /// Bytes they cost while they wait.
+    pub fn cost(&self) -> usize {
+        OVERHEAD
+            + match self {
+                Messages::One(message) => message.as_ref().map_or(0, Message::len),
+                Messages::Many(batch) => {
+                    batch.text.len() + batch.binary.len() + size_of_val(&*batch.ends)
+                }
+            }
+    }
+}
+
+impl Iterator for Messages {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        match self {
+            Messages::One(message) => message.take(),
+            Messages::Many(batch) => batch.next(),
+        }
+    }
+}
+
+/// Messages of one read in common buffers, so that a message costs no allocation before the
+/// application takes it.
+#[derive(Default)]
+pub(crate) struct Batch {
+    text: String,
+    binary: Vec<u8>,
+    /// Where each message ends in its buffer.
+    ends: Vec<End>,
+    /// How many the application has taken, and the bytes of them.
+    taken: usize,
+    text_taken: usize,
+    binary_taken: usize,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Text(usize),
+    Binary(usize),
+}
+
+impl Batch {
+    /// `more`: how many bytes of further frames follow. Room for them at once saves a batch of small
+    /// messages its growth, which cost more than the messages.
+    pub fn push_text(&mut self, text: &str, more: usize) {
+        if self.text.is_empty() {
+            self.text.reserve(text.len() + more);
+        }
+        copy::append_text(&mut self.text, text);
+        self.push_end(End::Text(self.text.len()));
+    }
+
+    /// As [`push_text`](Batch::push_text).
+    pub fn push_binary(&mut self, bytes: &[u8], more: usize) {
+        if self.binary.is_empty() {
+            self.binary.reserve(bytes.len() + more);
+        }
+        copy::append(&mut self.binary, bytes);
+        self.push_end(End::Binary(self.binary.len()));
+    }
+
+    fn push_end(&mut self, end: End) {
+        const FEW: usize = 16;
+        if self.ends.len() == 1 {
+            self.ends.reserve_exact(FEW);
+        }
+        self.ends.push(end);
+    }
+
+    pub fn payload_bytes(&self) -> usize {
+        self.text.len() + self.binary.len()
+    }
+
+    /// The messages, if there are any; one alone is not copied again.
+    pub fn finish(mut self) -> Option<Messages> {
+        self.give_room_back();
+        match self.ends[..] {
+            [] => None,
+            [End::Text(_)] => Some(Messages::One(Some(Message::Text(self.text)))),
+            [End::Binary(_)] => Some(Messages::One(Some(Message::Binary(self.binary)))),
+            _ => Some(Messages::Many(Box::new(self))),
+        }
+    }
+
+    /// What follows may have been the beginning of a long message: credit counts bytes, not room.
+    fn give_room_back(&mut self) {
+        if self.text.capacity() > 2 * self.text.len() {
+            self.text.shrink_to_fit();
+        }
+        if self.binary.capacity() > 2 * self.binary.len() {
+            self.binary.shrink_to_fit();
+        }
+    }
+
+    fn next(&mut self) -> Option<Message> {
+        let end = *self.ends.get(self.taken)?;
+        self.taken += 1;
+        Some(match end {
+            End::Text(end) => {
+                let start = std::mem::replace(&mut self.text_taken, end);
+                Message::from(self.text.get(start..end).unwrap_or_default())
+            }
+            End::Binary(end) => {
+                let start = std::mem::replace(&mut self.binary_taken, end);
+                Message::from(self.binary.get(start..end).unwrap_or_default())
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
