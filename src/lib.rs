@@ -41,6 +41,7 @@ mod clock;
 mod compression;
 mod connection;
 mod copy;
+mod descriptors;
 mod error;
 mod event;
 #[cfg(any(test, fuzzing))]

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::fmt;
 
+use crate::descriptors;
 use crate::http::body::BodyLimits;
 use crate::http::head::HeadLimits;
 use crate::protocol::pace::Pace;
@@ -10,9 +11,10 @@ use crate::protocol::receive::ReceiveLimits;
 
 /// The bounds of a server: sizes in bytes, counts, and times.
 ///
-/// The defaults suit a tool on an ordinary machine and hold against hostile peers, who can make the
-/// server hold some 5 GiB with them; the log says at the start how much it is. For a small device set
-/// them lower, as the README shows. Change single fields with the struct update syntax.
+/// The defaults suit a tool on an ordinary machine. A peer that does its worst makes the server hold some
+/// 5 MiB with them, an ordinary one a few KiB; the log says at the start how much it is for each and in
+/// all. For a small device, or where many might be hostile, set them lower, as the README shows. Change
+/// single fields with the struct update syntax.
 ///
 /// Zero never means unlimited: it means none where that makes sense, and is refused elsewhere. What is
 /// too small or too large to work with is refused where a server is [bound](crate::Server::bind) or a
@@ -29,10 +31,11 @@ use crate::protocol::receive::ReceiveLimits;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections that are open at once; one more gets 503. Default 1,000, and never more than the
-    /// process carries: descriptors (`ulimit -n`, soft limits of 1,024 are common) less 32 for everything
-    /// else, what is left of the address space (`ulimit -v`), and where each holds a thread, threads
-    /// (`ulimit -u`) less 32. The log says at warn what lowered it.
+    /// Connections that are open at once; one more gets 503. Default 10,000, or what descriptors there are
+    /// when the `Limits` are made, less 32 for everything else: `ulimit -n`, and soft limits of 1,024 are
+    /// common. An idle one takes some 2 KiB by events and 12 KiB with a thread. Never more than the process
+    /// carries: descriptors, what is left of the address space (`ulimit -v`), and where each holds a
+    /// thread, threads (`ulimit -u`) less 32. The log says at warn what lowered it.
     ///
     /// A connection counts until the application has taken its `Close` event.
     pub max_connections: usize,
@@ -180,13 +183,16 @@ impl fmt::Display for InvalidLimit {
 
 impl std::error::Error for InvalidLimit {}
 
+/// More take memory that a tool does not have to spare, where their peers are hostile.
+const USUAL_CONNECTIONS: usize = 10_000;
+
 /// As good as for ever, and the clock can still be counted up by it.
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            max_connections: 1_000,
+            max_connections: descriptors::connections().min(USUAL_CONNECTIONS),
             max_handshakes: 64,
             max_http_requests: 64,
             max_per_address: None,
@@ -378,15 +384,12 @@ impl Limits {
         self.max_http_requests.saturating_mul(one)
     }
 
-    /// The most memory that peers can make the server hold, the bodies of plain requests not counted.
-    pub(crate) fn memory_budget(&self) -> usize {
+    /// The most memory that one peer can make the server hold, beside what all have in common.
+    pub(crate) fn memory_per_connection(&self) -> usize {
         // A read buffer holds up to twice what has arrived of a message, and behind it waits its copy.
         // Of a stack, the rest is touched by hooks and closures alone.
-        let one = (self.max_message.saturating_mul(3))
+        (self.max_message.saturating_mul(3))
             .saturating_add(self.outbound())
-            .saturating_add(LEAST_STACK);
-        self.max_connections
-            .saturating_mul(one)
-            .saturating_add(self.inbound_total)
+            .saturating_add(LEAST_STACK)
     }
 }

@@ -354,13 +354,16 @@ impl ServerBuilder {
         capacity::bound(&mut self.limits, handler.is_some(), buffers);
         self.limits.bound_times();
         self.settle_compression();
+        let each = self.memory_per_connection();
+        let all = self.memory_budget(each);
         log_line!(
             Info,
-            "at most {} connections; peers can make the server hold at most {} MiB",
+            "at most {} connections; peers can make the server hold at most {} MiB, {} KiB for each connection",
             self.limits.max_connections,
-            self.memory_budget() >> 20,
+            all >> 20,
+            each >> 10,
         );
-        capacity::warn_of(self.memory_budget());
+        capacity::warn_of(all, each);
         let ServerBuilder {
             limits,
             overflow,
@@ -388,15 +391,20 @@ impl ServerBuilder {
         (self.rules.check()).map_err(|error| invalid(error.to_string().into()))
     }
 
-    /// The most memory that peers can make the server hold.
-    fn memory_budget(&self) -> usize {
-        let all = (self.limits.max_connections).saturating_mul(self.buffers());
+    /// The most memory that peers can make the server hold, so much with each connection.
+    fn memory_budget(&self, each: usize) -> usize {
+        let connections = self.limits.max_connections.saturating_mul(each);
         let bodies = match self.hooks.answers_plain() {
             true => self.limits.bodies_budget(),
             false => 0,
         };
-        let limits = self.limits.memory_budget();
-        limits.saturating_add(all).saturating_add(bodies)
+        let messages = self.limits.inbound_total;
+        connections.saturating_add(messages).saturating_add(bodies)
+    }
+
+    fn memory_per_connection(&self) -> usize {
+        let messages = self.limits.memory_per_connection();
+        messages.saturating_add(self.buffers())
     }
 
     /// What a connection takes beside its thread and its messages.

@@ -4,13 +4,10 @@ use rustix::process::{Resource, getrlimit, getuid};
 
 use super::memory_group;
 use crate::address_space::{self, BESIDE_STACK, LATER};
+use crate::descriptors;
 use crate::limits::Limits;
 use crate::logging::log_line;
 
-/// Descriptors that are left for everything but connections.
-const SPARE_DESCRIPTORS: u64 = 32;
-/// More than any system opens: room for events is laid out by the number of connections.
-const MOST_DESCRIPTORS: u64 = 1 << 20;
 /// Threads that are left for wshub's own two, the application's, and handshakes.
 const SPARE_THREADS: u64 = 32;
 
@@ -25,14 +22,14 @@ pub(crate) fn bound(limits: &mut Limits, on_threads: bool, buffers: usize) {
     let thread = limits.stack_size + BESIDE_STACK;
     let carried = match on_threads {
         true => [
-            descriptors(),
+            by_descriptors(),
             address_space(0, thread + LATER + buffers),
             threads(),
         ],
         false => {
             let handshakes = limits.max_handshakes.saturating_mul(thread);
             [
-                descriptors(),
+                by_descriptors(),
                 address_space(handshakes, WITHOUT_THREAD + buffers),
                 None,
             ]
@@ -48,17 +45,18 @@ pub(crate) fn bound(limits: &mut Limits, on_threads: bool, buffers: usize) {
     }
 }
 
-/// Says so where peers can make the server hold more than the process may have.
-pub(crate) fn warn_of(budget: usize) {
+/// Says so where peers can make the server hold more than the process may have. `each`: one of them.
+pub(crate) fn warn_of(all: usize, each: usize) {
     let space = address_space::left().map(|left| (left, "of address space are left (ulimit -v)"));
     let group = memory_group::allowed().map(|most| (most, "are allowed by the memory cgroup"));
     for (most, what) in [space, group].into_iter().flatten() {
-        if budget > most {
+        if all > most {
             log_line!(
                 Warn,
-                "peers can make the server hold at most {} MiB, and {} MiB {what}: lower max_message, outbound_per_connection or max_connections",
-                budget >> 20,
+                "peers can make the server hold at most {} MiB, and {} MiB {what}, which some {} of them fill: lower max_message, outbound_per_connection or max_connections",
+                all >> 20,
                 most >> 20,
+                most / each.max(1) + 1,
             );
         }
     }
@@ -67,12 +65,10 @@ pub(crate) fn warn_of(budget: usize) {
 /// A number of connections, and what carries no more.
 type Carried = Option<(usize, String)>;
 
-fn descriptors() -> Carried {
-    let soft = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let soft = soft.min(MOST_DESCRIPTORS);
-    let carried = soft.saturating_sub(SPARE_DESCRIPTORS) as usize;
+fn by_descriptors() -> Carried {
+    let soft = descriptors::allowed();
     Some((
-        carried,
+        descriptors::connections(),
         format!("the process may open {soft} descriptors (ulimit -n)"),
     ))
 }

@@ -7,7 +7,7 @@ mod support;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use support::child::{Child, in_child, serve_echo};
+use support::child::{Child, in_child, serve_echo, tell};
 use support::{Client, PATIENCE, cpu_time, dial, wait_until};
 use wshub::Limits;
 
@@ -84,5 +84,19 @@ fn b22_a_shutdown_does_not_wait_for_descriptors() {
     assert!(server.end().success());
     for client in &mut silent {
         support::read_to_close(client);
+    }
+}
+
+#[test]
+fn b09_the_default_of_connections_follows_the_descriptors() {
+    if in_child() {
+        return tell(Limits::default().max_connections);
+    }
+    for (descriptors, connections) in [(16, 1), (64, 32), (1024, 992)] {
+        let mut child = Child::start(
+            "b09_the_default_of_connections_follows_the_descriptors",
+            &format!("ulimit -n {descriptors}"),
+        );
+        assert_eq!(child.told(), connections.to_string());
     }
 }

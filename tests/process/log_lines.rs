@@ -66,7 +66,7 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
         .bind("127.0.0.1:0")
         .unwrap();
     // 10 x (three times 3 MiB of a message + 6 MiB outbound + 128 KiB of stack) + 16 MiB inbound.
-    let line = "at most 10 connections; peers can make the server hold at most 167 MiB";
+    let line = "at most 10 connections; peers can make the server hold at most 167 MiB, 15488 KiB for each connection";
     assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
     // With pages there are bodies of requests: 8 x twice 1 MiB.
     let limits = Limits {
@@ -82,15 +82,26 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
         .limits(limits)
         .bind("127.0.0.1:0")
         .unwrap();
-    let line = "at most 1 connections; peers can make the server hold at most 16 MiB";
+    let line = "at most 1 connections; peers can make the server hold at most 16 MiB, 128 KiB for each connection";
     assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
-    // The README says what the defaults come to, twice.
     let _server = Server::bind("127.0.0.1:0").unwrap();
-    let line = "at most 1000 connections; peers can make the server hold at most 5141 MiB";
-    assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
+    let line = told_of(Limits::default().max_connections);
+    assert_eq!(count(Level::Info, &line), 1, "{:?}", lines());
+    assert_eq!(count(Level::Warn, "max_connections is"), 0);
+    // The README says what the defaults come to where there are descriptors enough, twice.
     let readme = include_str!("../../README.md");
-    assert!(readme.contains(line));
-    assert_eq!(readme.matches("5141 MiB").count(), 2);
+    assert!(readme.contains(&told_of(10_000)));
+    assert_eq!(readme.matches("51266 MiB").count(), 2);
+}
+
+/// With the defaults otherwise: three times 1 MiB of a message, 2 MiB outbound, 128 KiB of stack; 16 MiB inbound.
+fn told_of(connections: usize) -> String {
+    let (each, messages) = ((5 << 20) + (128 << 10), 16 << 20);
+    let all = (connections * each + messages) >> 20;
+    format!(
+        "at most {connections} connections; peers can make the server hold at most {all} MiB, {} KiB for each connection",
+        each >> 10
+    )
 }
 
 #[test]

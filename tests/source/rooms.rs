@@ -12,6 +12,7 @@ const ROOMS: &[&str] = &[
     "compression",
     "protocol",
     "address_space",
+    "descriptors",
     "logging",
     "stats",
     "handshake",

@@ -23,6 +23,7 @@ mod wshub {
     pub(crate) mod compression;
     pub(crate) mod connection;
     pub(crate) mod copy;
+    pub(crate) mod descriptors;
     pub(crate) mod error;
     pub(crate) mod event;
     pub(crate) mod group;
@@ -46,7 +47,7 @@ mod wshub {
 }
 
 use wshub::{
-    address_space, clock, compression, connection, copy, error, event, group, handler, handshake,
+    address_space, clock, compression, connection, copy, descriptors, error, event, group, handler, handshake,
     http, limits, lock, logging, message, outbox, patience, poller, protocol, server, stats,
     testing, tls, transport, websocket,
 };

@@ -143,7 +143,7 @@ fn hold_idle_threads(addr: SocketAddr) -> Vec<TcpStream> {
 }
 
 pub fn full() -> Vec<Row> {
-    let subject = Subject::example("echo");
+    let subject = Subject::with("echo", &["connections=1000"]);
     let mut clients: Vec<Client> = (0..1_000)
         .map(|_| Client::connect(subject.addr()))
         .collect();
