@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::borrow::Cow;
 use std::io;
 use std::process::ExitCode;
 
@@ -94,14 +95,13 @@ fn accept(request: &Request, users: &Users) -> Result<Accept, Reject> {
 }
 
 /// A token, and the way it came.
-#[derive(Clone, Copy)]
 enum Credentials<'a> {
     /// For programs: a browser's page cannot set headers of a WebSocket.
     Bearer(&'a str),
     /// For pages: the only header that a page can fill in. It ends up in no history and hardly a log.
     Subprotocol(&'a str),
     /// The last resort: proxies write queries to their logs. (wshub never does.)
-    Query(&'a str),
+    Query(Cow<'a, str>),
     /// The browser sends it by itself, to every port of this host.
     Cookie(&'a str),
 }
@@ -112,20 +112,21 @@ impl<'a> Credentials<'a> {
         bearer(request)
             .map(Credentials::Bearer)
             .or_else(|| subprotocol(request).map(Credentials::Subprotocol))
-            .or_else(|| query(request).map(Credentials::Query))
+            .or_else(|| request.query("token").map(Credentials::Query))
             .or_else(|| request.cookie(COOKIE).map(Credentials::Cookie))
     }
 
-    fn token(self) -> &'a str {
-        let (Credentials::Bearer(token)
-        | Credentials::Subprotocol(token)
-        | Credentials::Query(token)
-        | Credentials::Cookie(token)) = self;
-        token
+    fn token(&self) -> &str {
+        match self {
+            Credentials::Bearer(token)
+            | Credentials::Subprotocol(token)
+            | Credentials::Cookie(token) => token,
+            Credentials::Query(token) => token,
+        }
     }
 
     /// For the log, which never holds what was sent.
-    fn refused(self) -> &'static str {
+    fn refused(&self) -> &'static str {
         match self {
             Credentials::Bearer(_) => "wrong token in Authorization",
             Credentials::Subprotocol(_) => "wrong token as subprotocol",
@@ -151,12 +152,6 @@ fn subprotocol(request: &Request) -> Option<&str> {
     offers.find_map(|offer| offer.strip_prefix("token."))
 }
 
-/// `?token=TOKEN`
-fn query(request: &Request) -> Option<&str> {
-    let mut pairs = request.query()?.split('&');
-    pairs.find_map(|pair| pair.strip_prefix("token="))
-}
-
 /// Names and their tokens.
 struct Users(Vec<(String, String)>);
 
@@ -176,10 +171,10 @@ impl Users {
     fn check<'a>(&self, request: &'a Request) -> Result<(&str, Credentials<'a>), &'static str> {
         let credentials = Credentials::of(request).ok_or("no token")?;
         let mut users = self.0.iter();
-        users
-            .find(|(_, token)| secret_matches(credentials.token(), token))
-            .map(|(name, _)| (name.as_str(), credentials))
-            .ok_or(credentials.refused())
+        match users.find(|(_, token)| secret_matches(credentials.token(), token)) {
+            Some((name, _)) => Ok((name, credentials)),
+            None => Err(credentials.refused()),
+        }
     }
 }
 

@@ -33,7 +33,8 @@ pub use end::CloseEvent;
 /// use wshub::Connection;
 ///
 /// fn greet(connection: &Connection) {
-///     let name = connection.request().query().unwrap_or("stranger");
+///     let name = connection.request().query("name");
+///     let name = name.as_deref().unwrap_or("stranger");
 ///     if let Err(error) = connection.send(format!("hello {name}")) {
 ///         eprintln!("{}: {error}", connection.id());
 ///     }

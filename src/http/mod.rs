@@ -9,6 +9,7 @@ pub(crate) mod body;
 pub(crate) mod date;
 pub(crate) mod head;
 mod peer;
+mod percent;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -2,10 +2,12 @@
 
 use core::fmt;
 use core::net::SocketAddr;
+use std::borrow::Cow;
 
 use super::authority::Authority;
 use super::head::{HeadLimits, HeadScanner, NOT_A_REQUEST_LINE, split_line};
 use super::peer::Peer;
+use super::percent;
 use super::refusal::{Refusal, excerpt};
 use super::token::is_token;
 
@@ -47,8 +49,9 @@ pub enum Version {
 
 /// The request that opened a connection, or a plain request on the same port: its head, and its body if it has one.
 ///
-/// Hooks get one, and a connection keeps it. Names and values are as the peer sent them: nothing is percent-decoded,
-/// nothing is trusted. It holds one copy of the head, and the body of a plain request; its size is that of both.
+/// Hooks get one, and a connection keeps it. Names and values are as the peer sent them, percent-decoded only where it
+/// says so, and nothing is trusted. It holds one copy of the head, and the body of a plain request; its size is that of
+/// both.
 ///
 /// `Debug` prints method, host, path and header names; never a value, a cookie, the query or the body, which may be
 /// secret.
@@ -58,10 +61,10 @@ pub enum Version {
 /// ```
 /// use wshub::Request;
 ///
-/// let head = b"GET /chat?room=7 HTTP/1.1\r\nHost: example.com\r\nCookie: id=abc\r\n\r\n";
+/// let head = b"GET /chat?room=tea+%26+cake HTTP/1.1\r\nHost: example.com\r\nCookie: id=abc\r\n\r\n";
 /// let request = Request::parse(head)?;
 /// assert_eq!(request.path(), "/chat");
-/// assert_eq!(request.query(), Some("room=7"));
+/// assert_eq!(request.query("room").as_deref(), Some("tea & cake"));
 /// assert_eq!(request.header("host"), Some("example.com"));
 /// assert_eq!(request.cookie("id"), Some("abc"));
 /// # Ok::<(), wshub::Refusal>(())
@@ -240,7 +243,7 @@ impl Request {
 
     /// The request target as sent: path and query, or a whole URL from a client that thinks it speaks to a proxy.
     ///
-    /// [`path`](Self::path) and [`query`](Self::query) are the parts of both.
+    /// [`path`](Self::path) and [`query_string`](Self::query_string) are the parts of both.
     #[must_use]
     pub fn target(&self) -> &str {
         self.target.text(&self.head)
@@ -259,10 +262,61 @@ impl Request {
         }
     }
 
+    /// The segments of the path, percent-decoded: one behind each of its slashes, so that `/` has an empty one, and so
+    /// does a path that ends with `/`.
+    ///
+    /// A segment may be `..` and may hold any character, a slash and a NUL among them: do not make a file name of it.
+    /// What is no UTF-8 once it is decoded shows as U+FFFD.
+    ///
+    /// ```
+    /// use wshub::Request;
+    ///
+    /// let request = Request::parse(b"GET /rooms/tea%20%26%20cake HTTP/1.1\r\nHost: a\r\n\r\n")?;
+    /// assert_eq!(request.path_segments().collect::<Vec<_>>(), ["rooms", "tea & cake"]);
+    /// assert_eq!(request.path(), "/rooms/tea%20%26%20cake");
+    /// # Ok::<(), wshub::Refusal>(())
+    /// ```
+    pub fn path_segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        percent::segments(self.path())
+    }
+
     /// What follows the `?`, percent-encoded as sent; `None` without a `?`.
     #[must_use]
-    pub fn query(&self) -> Option<&str> {
+    pub fn query_string(&self) -> Option<&str> {
         self.query.map(|query| query.text(&self.head))
+    }
+
+    /// The value of this name in the query, as a browser's `URLSearchParams` reads it: percent-decoded, a `+` is a
+    /// space. The first one where several are sent ([`query_all`](Self::query_all) has them all); empty where there is
+    /// no `=`. `None` if the name, which is exact, is not in the query.
+    ///
+    /// What is no UTF-8 once it is decoded shows as U+FFFD. A query is no place for secrets: proxies write it to their
+    /// logs.
+    ///
+    /// ```
+    /// use wshub::Request;
+    ///
+    /// let request = Request::parse(b"GET /?topic=a%2Fb&topic=c+d&all HTTP/1.1\r\nHost: a\r\n\r\n")?;
+    /// assert_eq!(request.query("topic").as_deref(), Some("a/b"));
+    /// assert_eq!(request.query("all").as_deref(), Some(""));
+    /// assert_eq!(request.query("none"), None);
+    /// assert_eq!(request.query_all("topic").collect::<Vec<_>>(), ["a/b", "c d"]);
+    /// # Ok::<(), wshub::Refusal>(())
+    /// ```
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.query_all(name).next()
+    }
+
+    /// Every value of this name in the query, in the order sent; see [`query`](Self::query).
+    pub fn query_all(&self, name: &str) -> impl Iterator<Item = Cow<'_, str>> {
+        self.query_pairs()
+            .filter_map(move |(sent, value)| (sent == name).then_some(value))
+    }
+
+    /// Every name of the query with its value, in the order sent; see [`query`](Self::query).
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        percent::pairs(self.query_string().unwrap_or_default())
     }
 
     /// The HTTP version.

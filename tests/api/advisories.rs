@@ -663,7 +663,10 @@ fn rustsec_2024_0009_no_line_break_leaves_in_a_header() {
     let app = App::echo(
         Server::builder()
             .accept(|request| {
-                let text = request.query().unwrap_or_default().replace('_', "\r\n");
+                let text = request
+                    .query_string()
+                    .unwrap_or_default()
+                    .replace('_', "\r\n");
                 match request.path() {
                     "/value" => Ok(Accept::new().with_header("X", &text)?),
                     "/name" => Ok(Accept::new().with_header(&text, "x")?),
@@ -672,7 +675,10 @@ fn rustsec_2024_0009_no_line_break_leaves_in_a_header() {
                 }
             })
             .http(|request| {
-                let text = request.query().unwrap_or_default().replace('_', "\r\n");
+                let text = request
+                    .query_string()
+                    .unwrap_or_default()
+                    .replace('_', "\r\n");
                 let response = Response::text("x").with_header("X", &text);
                 response.unwrap_or_else(|_| Response::not_found())
             }),

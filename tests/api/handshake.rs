@@ -441,7 +441,10 @@ fn h19_offers_of_extensions_are_declined() {
 #[test]
 fn h20_a_hook_cannot_break_a_header_in_two() {
     let app = App::echo(Server::builder().accept(|request| {
-        let name = request.query().unwrap_or_default().replace('_', "\r\n");
+        let name = request
+            .query_string()
+            .unwrap_or_default()
+            .replace('_', "\r\n");
         Ok(Accept::new().with_header("X-Name", &name)?)
     }));
     let answer = Client::connect_with(app.addr, "/?ada", "").answer;

@@ -17,7 +17,7 @@ fn site(request: &Request) -> Response {
         "/big" => Response::ok().with_body(vec![b'x'; BIG]),
         // Without a word on stderr, which a panic would say.
         "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
-        "/query" => Response::text(request.query().unwrap_or("none")),
+        "/query" => Response::text(request.query_string().unwrap_or("none")),
         _ => Response::not_found(),
     }
 }

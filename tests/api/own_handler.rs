@@ -1,6 +1,7 @@
 //! How a user tests a program of their own: its handler alone, and the whole server. No socket, no
 //! thread of the test, no sleep.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 
@@ -15,8 +16,8 @@ struct Chat {
     rooms: HashMap<String, Group>,
 }
 
-fn name(request: &Request) -> Option<&str> {
-    request.query()?.strip_prefix("name=")
+fn name(request: &Request) -> Option<Cow<'_, str>> {
+    request.query("name")
 }
 
 impl Handler for Chat {
@@ -24,7 +25,7 @@ impl Handler for Chat {
         let room = self.room(connection);
         room.broadcast(format!(
             "{} came",
-            name(connection.request()).unwrap_or("?")
+            name(connection.request()).unwrap_or("?".into())
         ));
         room.join(connection);
         let _ = connection.send("welcome");
@@ -36,7 +37,7 @@ impl Handler for Chat {
                 let _ = connection.close(CloseCode::NORMAL, "see you");
             }
             Message::Text(text) => {
-                let name = name(connection.request()).unwrap_or("?");
+                let name = name(connection.request()).unwrap_or("?".into());
                 let line = format!("{name}: {text}");
                 self.room(connection).broadcast(line);
             }
@@ -47,7 +48,7 @@ impl Handler for Chat {
     }
 
     fn on_close(&mut self, connection: &Connection, _: &CloseEvent) {
-        let name = name(connection.request()).unwrap_or("?").to_owned();
+        let name = name(connection.request()).unwrap_or("?".into());
         let room = self.room(connection);
         room.leave(connection);
         room.broadcast(format!("{name} left"));
@@ -70,20 +71,20 @@ fn request(target: &str) -> Request {
 fn the_handler_alone() {
     let mut chat = Chat::default();
     let (ann, to_ann) = testing::connection(request("/garden?name=ann"));
-    let (bob, to_bob) = testing::connection(request("/garden?name=bob"));
+    let (bob, to_bob) = testing::connection(request("/garden?name=bob+b."));
     let (eve, to_eve) = testing::connection(request("/cellar?name=eve"));
     for connection in [&ann, &bob, &eve] {
         chat.on_open(connection);
     }
     assert_eq!(
         to_ann.take_messages(),
-        ["welcome".into(), Message::from("bob came")]
+        ["welcome".into(), Message::from("bob b. came")]
     );
     assert_eq!(to_bob.take_messages(), ["welcome".into()]);
 
     chat.on_message(&bob, "hi".into());
-    assert_eq!(to_ann.take_messages(), ["bob: hi".into()]);
-    assert_eq!(to_bob.take_messages(), ["bob: hi".into()]);
+    assert_eq!(to_ann.take_messages(), ["bob b.: hi".into()]);
+    assert_eq!(to_bob.take_messages(), ["bob b.: hi".into()]);
     assert_eq!(to_eve.take_messages(), ["welcome".into()]);
 
     chat.on_message(&bob, b"\x00".into());
@@ -99,7 +100,7 @@ fn the_handler_alone() {
             was_clean: true,
         },
     );
-    assert_eq!(to_ann.take_messages(), ["bob left".into()]);
+    assert_eq!(to_ann.take_messages(), ["bob b. left".into()]);
     chat.on_message(&ann, "/leave".into());
     assert_eq!(to_ann.close(), Some((CloseCode::NORMAL, "see you".into())));
 }
@@ -146,12 +147,12 @@ fn the_whole_server() {
 
     let mut ann = join("/garden?name=ann").unwrap();
     run_until(&server, &mut chat, is_open);
-    let mut bob = join("/garden?name=bob").unwrap();
+    let mut bob = join("/garden?name=bob+b.").unwrap();
     run_until(&server, &mut chat, is_open);
     bob.send_fragments(1, &["h\u{fc}".as_bytes(), b"bsch"])
         .unwrap();
     run_until(&server, &mut chat, is_message);
-    for line in ["welcome", "bob came", "bob: hübsch"] {
+    for line in ["welcome", "bob b. came", "bob b.: hübsch"] {
         assert_eq!(ann.read_message().unwrap(), Some(line.into()));
     }
     bob.ping(b"?").unwrap();
@@ -165,7 +166,7 @@ fn the_whole_server() {
     assert_eq!(bob.read_message().unwrap(), None);
     drop(bob);
     run_until(&server, &mut chat, is_close);
-    assert_eq!(ann.read_message().unwrap(), Some("bob left".into()));
+    assert_eq!(ann.read_message().unwrap(), Some("bob b. left".into()));
     drop(ann);
     run_until(&server, &mut chat, is_close);
     assert_eq!(server.shutdown().threads_left, 0);

@@ -93,7 +93,7 @@ fn messages_come_in_order_however_they_are_cut() {
 fn the_request_is_there() {
     let ws = open(|script| script);
     assert_eq!(ws.request().path(), "/chat");
-    assert_eq!(ws.request().query(), Some("room=7"));
+    assert_eq!(ws.request().query_string(), Some("room=7"));
     assert_eq!(ws.protocol(), None);
 }
 

@@ -526,7 +526,7 @@ fn h14_target_forms() {
     ] {
         let request = get(target).expect(target);
         assert_eq!(
-            (request.host(), request.path(), request.query()),
+            (request.host(), request.path(), request.query_string()),
             ("other", "/p", Some("q=1")),
             "{target}"
         );
@@ -535,12 +535,18 @@ fn h14_target_forms() {
     }
     let bare = get("http://other:81").expect("no path");
     assert_eq!(
-        (bare.host(), bare.path(), bare.query()),
+        (bare.host(), bare.path(), bare.query_string()),
         ("other:81", "/", None)
     );
-    assert_eq!(get("http://other?q").expect("no path").query(), Some("q"));
-    assert_eq!(get("/?").expect("an empty query").query(), Some(""));
-    assert_eq!(get("/a?b?c").expect("two marks").query(), Some("b?c"));
+    assert_eq!(
+        get("http://other?q").expect("no path").query_string(),
+        Some("q")
+    );
+    assert_eq!(get("/?").expect("an empty query").query_string(), Some(""));
+    assert_eq!(
+        get("/a?b?c").expect("two marks").query_string(),
+        Some("b?c")
+    );
     for target in [
         "*",
         "h:443",
@@ -577,7 +583,7 @@ fn m08_a_path_may_begin_with_two_slashes() {
     ] {
         let request = get(target).expect(target);
         assert_eq!(
-            (request.host(), request.path(), request.query()),
+            (request.host(), request.path(), request.query_string()),
             (host, path, query),
             "{target}"
         );

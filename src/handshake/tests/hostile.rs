@@ -53,7 +53,11 @@ fn exercise(bytes: &[u8], rules: &Rules) {
         request.cookies().count() + request.subprotocols().count() + request.headers().count()
             < 20_000
     );
-    let _ = format!("{request:?} {:?} {:?}", request.query(), request.origin());
+    let _ = format!(
+        "{request:?} {:?} {:?}",
+        request.query_string(),
+        request.origin()
+    );
     for refusal in [
         negotiate::plain(&request, rules, no_rule).err(),
         negotiate::upgrade(&request, rules, no_rule).err(),

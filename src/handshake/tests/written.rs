@@ -247,7 +247,7 @@ fn requests_say_what_was_sent() {
         ("GET", Version::Http11)
     );
     assert_eq!(
-        (request.path(), request.query(), request.host()),
+        (request.path(), request.query_string(), request.host()),
         ("/a%20b", Some("x=1&y"), "h:9001")
     );
     assert_eq!(
