@@ -59,6 +59,7 @@ pub enum ClientError {
     /// The stream failed.
     Io(io::Error),
     /// The server answered with another status than 101. Redirects are not followed.
+    #[non_exhaustive]
     Status {
         /// The status: 401 asks for credentials, 403 may mean the Origin, 404 the path, 426 the
         /// version, 503 to try again later.
@@ -78,6 +79,7 @@ pub enum ClientError {
 #[non_exhaustive]
 pub enum ProxyError {
     /// It refused.
+    #[non_exhaustive]
     Status {
         /// The status: 407 asks for (other) [credentials](crate::Proxy::with_credentials), 403 means
         /// that it lets nobody to this host or port, 502 and 504 that it cannot reach them.

@@ -80,6 +80,7 @@ enum State {
 #[non_exhaustive]
 pub enum ClientEvent {
     /// A connection is open; messages can be sent.
+    #[non_exhaustive]
     Connected {
         /// The subprotocol that the server chose, if any.
         protocol: Option<String>,
@@ -87,6 +88,7 @@ pub enum ClientEvent {
     /// A message came.
     Message(Message),
     /// The connection ended, or none could be opened.
+    #[non_exhaustive]
     Disconnected {
         /// How.
         cause: DisconnectCause,

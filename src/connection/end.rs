@@ -129,6 +129,7 @@ impl Parting {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CloseEvent {
     /// The code of the peer's Close frame; 1005 when it carried none, 1006 when no Close frame came
     /// or wshub gave the connection up.
@@ -140,7 +141,25 @@ pub struct CloseEvent {
 }
 
 impl CloseEvent {
-    pub(crate) fn abnormal() -> Self {
+    /// The end that a closing handshake makes, with the peer's code and reason: for tests of a handler.
+    ///
+    /// ```
+    /// use wshub::CloseEvent;
+    ///
+    /// let mut close = CloseEvent::new(4000, "done");
+    /// assert!(close.was_clean);
+    /// close.was_clean = false; // its Close came, and ours did not leave
+    /// ```
+    pub fn new(code: impl Into<CloseCode>, reason: impl Into<String>) -> Self {
+        CloseEvent {
+            code: code.into(),
+            reason: reason.into(),
+            was_clean: true,
+        }
+    }
+
+    /// The end of a connection whose peer vanished, or that was given up: 1006, and not clean.
+    pub fn abnormal() -> Self {
         CloseEvent {
             code: CloseCode::ABNORMAL,
             reason: String::new(),

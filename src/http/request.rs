@@ -40,6 +40,7 @@ const SINGLE_HEADERS: [(&str, &str); 4] = [
 /// # Ok::<(), wshub::Refusal>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Version {
     /// HTTP/1.0: plain requests only, a WebSocket cannot be opened over it (RFC 9110 7.8).
     Http10,

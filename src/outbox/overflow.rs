@@ -19,6 +19,7 @@ use crate::protocol::pace::Pace;
 /// no policy cuts a frame that is partly written. A peer that reads faster than
 /// [`min_rate`](Limits::min_rate) is given the time that a long message takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Overflow {
     /// Give the connection up: what waits is dropped, and the application sees `Error(SlowConsumer)` at
     /// once. Close 1013 is sent if the peer takes it in time; `Close` 1006 follows when that is decided,

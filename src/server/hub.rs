@@ -108,6 +108,7 @@ struct Member {
 
 /// What a broadcast did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Broadcast {
     /// Connections that took the message.
     pub sent: usize,

@@ -135,8 +135,10 @@ pub trait Transport: Send + Sync + 'static {
     }
 }
 
-/// Which directions [`Transport::shutdown`] ends.
+/// Which directions [`Transport::shutdown`] ends. There may be more of them one day: what a stream of yours does not know it
+/// ends as [`Both`](How::Both).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum How {
     /// Nothing more is read; what comes is thrown away. Writing goes on.
     Read,

@@ -627,6 +627,7 @@ fn another_status_is_told_with_the_beginning_of_its_body() {
             status,
             location,
             body,
+            ..
         }) => (status, location, body),
         other => panic!("{answer:?}: {other:?}"),
     };
@@ -753,11 +754,7 @@ fn the_server_closes_the_stream_and_the_client_waits_for_it() {
     script.add_read_failure(ErrorKind::Interrupted);
     script.add_read("and more");
     assert_eq!(ws.read().unwrap(), None);
-    let clean = CloseEvent {
-        code: 1000.into(),
-        reason: "ok".into(),
-        was_clean: true,
-    };
+    let clean = CloseEvent::new(1000, "ok");
     assert_eq!(ws.close_event(), Some(&clean));
     assert_eq!(written(&mut ws), [(0x88, vec![0x03, 0xe8])]);
     let script = &mut ws.get_mut().script;

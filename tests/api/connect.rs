@@ -537,7 +537,7 @@ const HOSTILE_PROXIES: &[ProxyCase] = &[
                 "HTTP/1.1 407 x\r\nContent-Length: 2\r\n\r\nno",
             ))
         },
-        |error| matches!(error, ProxyError::Status { status: 407, body } if body == "no"),
+        |error| matches!(error, ProxyError::Status { status: 407, body, .. } if body == "no"),
         "with_credentials",
     ),
     (

@@ -92,14 +92,7 @@ fn the_handler_alone() {
         to_bob.close(),
         Some((CloseCode::UNSUPPORTED_DATA, "text only".into()))
     );
-    chat.on_close(
-        &bob,
-        &CloseEvent {
-            code: CloseCode::UNSUPPORTED_DATA,
-            reason: String::new(),
-            was_clean: true,
-        },
-    );
+    chat.on_close(&bob, &CloseEvent::new(CloseCode::UNSUPPORTED_DATA, ""));
     assert_eq!(to_ann.take_messages(), ["bob b. left".into()]);
     chat.on_message(&ann, "/leave".into());
     assert_eq!(to_ann.close(), Some((CloseCode::NORMAL, "see you".into())));

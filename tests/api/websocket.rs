@@ -49,11 +49,9 @@ fn is_io(outcome: Result<Option<Message>, Error>, kind: ErrorKind) {
 }
 
 fn event(code: u16, reason: &str, was_clean: bool) -> CloseEvent {
-    CloseEvent {
-        code: code.into(),
-        reason: reason.to_owned(),
-        was_clean,
-    }
+    let mut event = CloseEvent::new(code, reason);
+    event.was_clean = was_clean;
+    event
 }
 
 #[test]
