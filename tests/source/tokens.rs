@@ -2,13 +2,26 @@
 
 /// Identifiers, `::` and single other characters. Strings are `""`.
 pub fn tokens(source: &str) -> Vec<String> {
+    let is_string =
+        |token: &str| token.contains('"') || (token.starts_with('\'') && token.len() > 1);
+    let tokens = lexed(source).into_iter();
+    tokens
+        .map(|token| match is_string(&token) {
+            true => "\"\"".to_owned(),
+            false => token,
+        })
+        .collect()
+}
+
+/// As [`tokens`], with strings as they are.
+pub fn lexed(source: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut rest = source;
     while let Some(c) = rest.chars().next() {
         let len = if let Some(comment) = comment(rest) {
             comment
         } else if let Some(string) = string(rest) {
-            tokens.push("\"\"".to_owned());
+            tokens.push(rest[..string].to_owned());
             string
         } else if c == '_' || c.is_alphanumeric() {
             let word = rest.find(|c: char| c != '_' && !c.is_alphanumeric());
