@@ -17,7 +17,7 @@
 //! - Sending: [`Connection`], [`Server::broadcast`], [`Group`], [`Prepared`]; what a slow peer
 //!   misses: [`Overflow`], [`SendError`].
 //! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`],
-//!   [`secret_matches`]; plain requests: [`Response`].
+//!   [`secret_matches`]; plain requests: [`Response`], [`Status`], [`Cors`].
 //! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`; over a stream of your own: `TlsStream`.
 //! - Compression, with the feature `deflate`: `Compression`, `ServerBuilder::compression`,
 //!   `Connection::send_uncompressed`.
@@ -83,7 +83,9 @@ pub use handler::{Handler, Listeners, RunError};
 pub use handshake::{Accept, secret_matches};
 #[cfg(feature = "client")]
 pub use handshake::{InvalidAnswer, InvalidUrl, Proxy};
-pub use http::{InvalidHeader, InvalidStatus, Peer, Refusal, Reject, Request, Response, Version};
+pub use http::{
+    Cors, InvalidHeader, InvalidStatus, Peer, Refusal, Reject, Request, Response, Status, Version,
+};
 pub use limits::{InvalidLimit, Limits};
 pub use message::{Message, Prepared};
 pub use outbox::Overflow;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use crate::handshake::{InvalidAnswer, InvalidUrl};
 use crate::http::Refusal;
 use crate::http::refusal::excerpt;
-use crate::http::response::reason_phrase;
+use crate::http::status::reason_phrase;
 use crate::limits::InvalidLimit;
 use crate::tls::{TlsError, TlsHandshakeError};
 

@@ -8,6 +8,7 @@ use super::rules::{Rules, check_host, check_site};
 use super::subprotocol;
 use crate::compression::negotiation::Agreed;
 use crate::http::body::Framing;
+use crate::http::cors::Cors;
 use crate::http::refusal::{Refusal, excerpt};
 use crate::http::request::{Request, Version};
 
@@ -36,21 +37,40 @@ pub(crate) struct Upgrade {
     pub(crate) extension: Option<Agreed>,
 }
 
-/// Whether a plain request may go to the `http` hook, by its framing, its host and, where it changes something, its
-/// origin; and where its body ends. `ask` is asked about an origin that nothing else lets in.
+/// A plain request that may go to the `http` hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plain {
+    /// Where its body ends.
+    pub(crate) framing: Framing,
+    /// Whether the rules let its origin in, where one matters: it may read the answer.
+    pub(crate) is_let_in: bool,
+}
+
+/// Whether a plain request may go to the `http` hook, by its framing, its host and, where it changes something or asks
+/// what it may, its origin. `ask` is asked about an origin that nothing else lets in.
 ///
 /// A page can have a browser send a form anywhere, and nothing but its Origin tells it from the server's own page.
 pub(crate) fn plain(
     request: &Request,
     rules: &Rules,
     ask: impl FnOnce(&str) -> Result<bool, Refusal>,
-) -> Result<Framing, Refusal> {
+) -> Result<Plain, Refusal> {
     let framing = Framing::of(request)?;
     check_host(request, rules)?;
-    if !is_safe(request.method()) {
-        check_site(request, rules, ask).map_err(|refusal| cross_site(request, refusal))?;
+    let is_public = rules.cors.as_ref().is_some_and(Cors::is_public);
+    let asks = rules.cors.is_some() && Cors::is_preflight(request);
+    let needs = !is_safe(request.method()) || asks;
+    let site = match is_public || !(needs || rules.cors.is_some()) {
+        true => Ok(()),
+        false => check_site(request, rules, ask),
+    };
+    match site {
+        Err(refusal) if needs || refusal.status() != Some(403) => Err(cross_site(request, refusal)),
+        site => Ok(Plain {
+            framing,
+            is_let_in: site.is_ok(),
+        }),
     }
-    Ok(framing)
 }
 
 /// Why a plain request that is in order is not served where nothing answers those.
@@ -64,10 +84,16 @@ fn is_safe(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
+/// Names the method that its page wants to send.
 fn cross_site(request: &Request, refusal: Refusal) -> Refusal {
+    let asked = request.header_bytes("access-control-request-method");
+    let method = match request.method() {
+        "OPTIONS" => asked.unwrap_or(b"OPTIONS"),
+        method => method.as_bytes(),
+    };
     match refusal {
         Refusal::Origin { origin, host } => Refusal::CrossSite {
-            method: excerpt(request.method().as_bytes()),
+            method: excerpt(method),
             origin,
             host,
         },

@@ -8,6 +8,7 @@ use super::origin::Origin;
 use super::pattern::{HostPattern, OriginPattern};
 use crate::compression::config::Compression;
 use crate::http::authority::{Authority, Host, has_plain_labels};
+use crate::http::cors::Cors;
 use crate::http::refusal::{Refusal, excerpt};
 use crate::http::request::Request;
 use crate::http::token::is_token;
@@ -27,6 +28,8 @@ pub(crate) struct Rules {
     pub(crate) hosts: Vec<HostPattern>,
     /// Further origins whose pages may connect.
     pub(crate) origins: Vec<OriginPattern>,
+    /// Which pages of other sites may read plain answers, if any.
+    pub(crate) cors: Option<Cors>,
     /// The subprotocols of this server, the preferred one first.
     pub(crate) subprotocols: Vec<String>,
     /// What may be compressed, if anything.

@@ -6,6 +6,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod body;
+pub(crate) mod cors;
 pub(crate) mod date;
 pub(crate) mod head;
 mod peer;
@@ -13,9 +14,12 @@ mod percent;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod status;
 pub(crate) mod token;
 
+pub use cors::Cors;
 pub use peer::Peer;
 pub use refusal::Refusal;
 pub use request::{Request, Version};
-pub use response::{InvalidHeader, InvalidStatus, Reject, Response};
+pub use response::{InvalidHeader, Reject, Response};
+pub use status::{InvalidStatus, Status};

@@ -4,7 +4,8 @@ use core::fmt;
 
 use super::date::Date;
 use super::head::WIDEST_HEAD;
-use super::response::{Reject, Response, reason_phrase};
+use super::response::{Reject, Response};
+use super::status::reason_phrase;
 
 /// Characters of a peer's text that are shown.
 const EXCERPT_CHARS: usize = 64;

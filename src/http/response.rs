@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::date::Date;
 use super::refusal::excerpt;
+use super::status::{InvalidStatus, Status, reason_phrase};
 use super::token::is_token;
 
 /// Headers that say where a message ends or what the connection becomes: the server writes them itself.
@@ -84,36 +85,6 @@ impl fmt::Display for InvalidHeader {
 
 impl core::error::Error for InvalidHeader {}
 
-/// A status that cannot be answered here.
-///
-/// A [`Response`] takes 200 to 599, a [`Reject`] 300 to 599: 101 is what the server itself sends when a hook accepts,
-/// and a 2xx does not refuse anything.
-///
-/// ```
-/// use wshub::{Reject, Response};
-///
-/// assert!(Response::new(101).is_err());
-/// assert!(Reject::new(200).is_err());
-/// assert!(Reject::new(403).is_ok());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidStatus {
-    status: u16,
-    lowest: u16,
-}
-
-impl fmt::Display for InvalidStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "status {} is not possible here; use one from {} to 599",
-            self.status, self.lowest
-        )
-    }
-}
-
-impl core::error::Error for InvalidStatus {}
-
 /// An answer to a plain HTTP request, what the `http` hook returns.
 ///
 /// Every answer closes its connection, and says how long its body is; HEAD gets the same headers and no body. `Date` is
@@ -147,7 +118,8 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// [`InvalidStatus`] unless the status is from 200 to 599.
+    /// [`InvalidStatus`] unless the status is from 200 to 599. With a constant there is none to handle: see
+    /// [`with_status`](Self::with_status).
     ///
     /// ```
     /// let created = wshub::Response::new(201)?;
@@ -155,7 +127,7 @@ impl Response {
     /// # Ok::<(), wshub::InvalidStatus>(())
     /// ```
     pub fn new(status: u16) -> Result<Self, InvalidStatus> {
-        check_status(status, 200).map(|()| Self::empty(status))
+        Status::new(status).map(Self::from)
     }
 
     /// An empty 200.
@@ -178,10 +150,58 @@ impl Response {
         Self::text_with_status(200, text.into())
     }
 
+    /// A 200 with JSON that is encoded already: `application/json`, and `X-Content-Type-Options: nosniff`. Whether it
+    /// is JSON is not looked at.
+    ///
+    /// ```
+    /// let stats = wshub::Response::json(r#"{"users":3}"#);
+    /// assert_eq!(stats.header("content-type"), Some("application/json"));
+    /// ```
+    #[must_use]
+    pub fn json(json: impl Into<String>) -> Self {
+        Self::typed(200, "application/json", json.into())
+    }
+
+    /// A 400 with a text that says what is wrong with the request.
+    ///
+    /// ```
+    /// use wshub::{Request, Response};
+    ///
+    /// fn set(request: &Request) -> Response {
+    ///     match core::str::from_utf8(request.body()).map(str::parse::<u32>) {
+    ///         Ok(Ok(seconds)) => Response::text(format!("{seconds} s\n")),
+    ///         _ => Response::bad_request("send a whole number of seconds\n"),
+    ///     }
+    /// }
+    ///
+    /// let head = b"PUT /interval HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n";
+    /// let request = Request::parse(head)?.with_body("soon");
+    /// assert_eq!(set(&request).status(), 400);
+    /// # Ok::<(), wshub::Refusal>(())
+    /// ```
+    #[must_use]
+    pub fn bad_request(text: impl Into<String>) -> Self {
+        Self::text_with_status(400, text.into())
+    }
+
     /// A 404 that says so in a line of text.
     #[must_use]
     pub fn not_found() -> Self {
         Self::text_with_status(404, "there is nothing at this path\n".to_owned())
+    }
+
+    /// Sets the status; headers and body stay as they are.
+    ///
+    /// ```
+    /// use wshub::{Response, Status};
+    ///
+    /// let busy = Response::text("try again later\n").with_status(Status::SERVICE_UNAVAILABLE);
+    /// assert_eq!(busy.status(), 503);
+    /// ```
+    #[must_use]
+    pub fn with_status(mut self, status: Status) -> Self {
+        self.status = status.code();
+        self
     }
 
     /// Sets a header. A header of the same name is replaced, except that each `Set-Cookie` is one more.
@@ -277,6 +297,25 @@ impl Response {
         bytes
     }
 
+    /// Sets a header of which a part is the peer's; one that cannot be sent is left out.
+    pub(crate) fn try_set(&mut self, name: &str, value: &str) {
+        let _ = self.headers.set(name, value);
+    }
+
+    /// Says to caches that a header of the request was looked at (RFC 9110 12.5.5).
+    pub(crate) fn vary_with(&mut self, header: &'static str) {
+        let known = self.headers.get("vary").unwrap_or_default();
+        let mut names = known.split(',').map(str::trim);
+        if names.any(|name| name == "*" || name.eq_ignore_ascii_case(header)) {
+            return;
+        }
+        let all = match known {
+            "" => header.to_owned(),
+            known => format!("{known}, {header}"),
+        };
+        self.headers.replace("Vary", &all);
+    }
+
     /// An answer in plain text.
     pub(crate) fn text_with_status(status: u16, text: String) -> Self {
         Self::typed(status, "text/plain; charset=utf-8", text)
@@ -301,6 +340,13 @@ impl Response {
             headers: Headers::default(),
             body: Vec::new(),
         }
+    }
+}
+
+/// An empty answer.
+impl From<Status> for Response {
+    fn from(status: Status) -> Self {
+        Self::empty(status.code())
     }
 }
 
@@ -348,7 +394,10 @@ impl Reject {
     /// # Ok::<(), wshub::InvalidStatus>(())
     /// ```
     pub fn new(status: u16) -> Result<Self, InvalidStatus> {
-        check_status(status, 300).map(|()| Self::plain(status))
+        match status {
+            300..=599 => Ok(Self::plain(status)),
+            _ => Err(InvalidStatus::new(status, 300)),
+        }
     }
 
     /// 401. The answer carries `WWW-Authenticate: Bearer` unless you set another (RFC 9110 15.5.2 wants one).
@@ -508,45 +557,6 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// The reason phrase of a status; empty for one without a common name (RFC 9112 4 allows that).
-pub(crate) fn reason_phrase(status: u16) -> &'static str {
-    match status {
-        101 => "Switching Protocols",
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        410 => "Gone",
-        411 => "Length Required",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "",
-    }
-}
-
 /// Headers without which an answer of this status breaks a MUST.
 fn required_headers(status: u16) -> &'static [(&'static str, &'static str)] {
     match status {
@@ -567,13 +577,6 @@ pub(crate) fn status_line(status: u16) -> Vec<u8> {
 pub(crate) fn push_header(bytes: &mut Vec<u8>, name: &str, value: &str) {
     for part in [name, ": ", value, "\r\n"] {
         bytes.extend_from_slice(part.as_bytes());
-    }
-}
-
-fn check_status(status: u16, lowest: u16) -> Result<(), InvalidStatus> {
-    match (lowest..=599).contains(&status) {
-        true => Ok(()),
-        false => Err(InvalidStatus { status, lowest }),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{Server, ServerHandle};
 use crate::error::HandshakeError;
 use crate::handshake::Accept;
 use crate::handshake::rules::{OwnLoopback, Rules};
-use crate::http::{Reject, Request, Response};
+use crate::http::{Cors, Reject, Request, Response};
 use crate::limits::Limits;
 use crate::logging::log_line;
 use crate::outbox::Overflow;
@@ -200,6 +200,13 @@ impl ServerBuilder {
     /// that request only (500). Default: 426, which tells a browser that only WebSocket is spoken here.
     pub fn http(mut self, hook: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         self.hooks.http = Some(Box::new(hook));
+        self
+    }
+
+    /// Which pages of other sites may read what the [`http`](ServerBuilder::http) hook answers. Default:
+    /// none; see [`Cors`].
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.rules.cors = Some(cors);
         self
     }
 

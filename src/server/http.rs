@@ -11,7 +11,7 @@ use super::upload;
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::negotiate;
-use crate::http::{Peer, Refusal, Request, Response};
+use crate::http::{Cors, Peer, Refusal, Request, Response};
 use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
 
@@ -85,11 +85,23 @@ fn ask_hook(
     mut buffer: ReadBuffer,
 ) -> Result<Response, Refusal> {
     let ask = |origin: &str| hub.hooks.origin(origin, &request, &hub.counters);
-    let framing = negotiate::plain(&request, &hub.rules, ask)?;
+    let plain = negotiate::plain(&request, &hub.rules, ask)?;
     if !hub.hooks.answers_plain() {
         return Err(negotiate::unserved(&request));
     }
     seat.serve_plain()?;
-    let body = upload::read(transport, &hub.limits, &request, framing, &mut buffer)?;
-    hub.hooks.http(&request.with_body(body), &hub.counters)
+    let body = upload::read(transport, &hub.limits, &request, plain.framing, &mut buffer)?;
+    let request = request.with_body(body);
+    let Some(cors) = &hub.rules.cors else {
+        return hub.hooks.http(&request, &hub.counters);
+    };
+    if Cors::is_preflight(&request) {
+        return Ok(cors.preflight(&request));
+    }
+    let mut response = hub.hooks.http(&request, &hub.counters)?;
+    match plain.is_let_in {
+        true => cors.grant(&request, &mut response),
+        false => cors.withhold(&mut response),
+    }
+    Ok(response)
 }

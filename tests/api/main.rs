@@ -18,6 +18,7 @@ mod coalescing;
 mod connect;
 #[cfg(all(feature = "client", feature = "tls"))]
 mod connect_tls;
+mod cors;
 mod data;
 #[cfg(feature = "deflate")]
 mod deflate;

@@ -440,7 +440,7 @@ fn h13_methods() {
     for line in ["POST / HTTP/1.1", "OPTIONS / HTTP/1.1", "get / HTTP/1.1"] {
         let request = request(line).expect("a head");
         let framing = negotiate::plain(&request, &Rules::default(), no_rule);
-        assert_eq!(framing.expect("served"), Framing::Empty, "{line}");
+        assert_eq!(framing.expect("served").framing, Framing::Empty, "{line}");
         // Where nothing answers it.
         let refusal = negotiate::unserved(&request);
         let answer = answer(&refusal);

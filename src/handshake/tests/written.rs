@@ -283,7 +283,7 @@ fn requests_say_what_was_sent() {
 
 #[test]
 fn every_status_of_a_refusal_has_its_name_and_one_without_has_none() {
-    use crate::http::response::reason_phrase;
+    use crate::http::status::reason_phrase;
     let names = [
         (101, "Switching Protocols"),
         (200, "OK"),
@@ -304,7 +304,16 @@ fn every_status_of_a_refusal_has_its_name_and_one_without_has_none() {
         (408, "Request Timeout"),
         (409, "Conflict"),
         (410, "Gone"),
+        (206, "Partial Content"),
+        (406, "Not Acceptable"),
+        (411, "Length Required"),
+        (412, "Precondition Failed"),
+        (413, "Content Too Large"),
         (414, "URI Too Long"),
+        (415, "Unsupported Media Type"),
+        (416, "Range Not Satisfiable"),
+        (417, "Expectation Failed"),
+        (422, "Unprocessable Content"),
         (426, "Upgrade Required"),
         (429, "Too Many Requests"),
         (431, "Request Header Fields Too Large"),
