@@ -72,7 +72,6 @@ impl Outbox {
         state.note_trouble();
         let pending = state.pending();
         self.let_go(state);
-        // fault: what came amid a turn is left over
         if let Some(calls) = calls {
             // When nobody leads any more, nobody is told.
             let _ = calls.call(self.clone());

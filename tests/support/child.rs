@@ -38,7 +38,7 @@ pub fn serve_echo(limits: Limits) {
 }
 
 /// In the child: an echo server that tells its address, and then how often it refused for the reason
-/// that is asked for, or how many connections are `stalled`; to the end of what is asked.
+/// that is asked for, or how many `connections` there are or are `stalled`; to the end of what is asked.
 pub fn echo_while_asked(limits: Limits) -> ServerHandle {
     let handle = Server::builder()
         .limits(limits)
@@ -54,6 +54,7 @@ pub fn echo_while_asked(limits: Limits) -> ServerHandle {
         let stats = handle.stats();
         tell(match &*reason {
             "stalled" => stats.stalled as u64,
+            "connections" => stats.connections as u64,
             _ => stats.refused.get(&*reason).copied().unwrap_or_default(),
         });
     }
