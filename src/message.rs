@@ -7,6 +7,7 @@ use crate::compression::{Packing, Variants};
 use crate::copy;
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
+use crate::protocol::receive::MessageRef;
 
 /// A whole message (RFC 6455 section 5.6): text is valid UTF-8, binary is any bytes.
 ///
@@ -93,6 +94,16 @@ impl From<&str> for Message {
     }
 }
 
+impl MessageRef<'_> {
+    /// A copy. A method, not `From`: a compiler that lists what a message is made of would show this type.
+    pub(crate) fn to_message(self) -> Message {
+        match self {
+            MessageRef::Text(text) => text.into(),
+            MessageRef::Binary(bytes) => bytes.into(),
+        }
+    }
+}
+
 impl From<String> for Message {
     fn from(text: String) -> Self {
         Message::Text(text)
@@ -164,7 +175,7 @@ impl Prepared {
     }
 
     fn encode(message: Message, compress: bool) -> Self {
-        let header = EncodedHeader::new(message.opcode(), true, message.len(), None);
+        let header = EncodedHeader::new(message.opcode(), message.len(), None);
         let mut frame = Vec::with_capacity(header.as_slice().len() + message.len());
         frame.extend_from_slice(header.as_slice());
         frame.extend_from_slice(message.as_bytes());
@@ -209,7 +220,7 @@ impl Prepared {
         let packed = packing.filter(|_| self.0.compress).and_then(|packing| {
             let shared = &*self.0;
             let frame = |packed: &[u8]| {
-                let header = EncodedHeader::new(shared.opcode, true, packed.len(), None);
+                let header = EncodedHeader::new(shared.opcode, packed.len(), None);
                 [header.compressed().as_slice(), packed].concat()
             };
             shared.variants.get(packing, self.payload(), frame)

@@ -14,11 +14,10 @@ use super::read_buffer::ReadBuffer;
 use crate::compression::Agreed;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::message::Message;
 use crate::patience::stood_still;
 use crate::protocol::Role;
 use crate::protocol::keepalive::{Due, Keepalive};
-use crate::protocol::receive::{Received, Receiver};
+use crate::protocol::receive::{MessageRef, Received, Receiver};
 
 /// Silence after which a buffer that grew is given back.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
@@ -44,29 +43,6 @@ pub(crate) trait Answers {
     }
 }
 
-/// A message in the read buffer.
-pub(crate) enum Incoming<'a> {
-    Text(&'a str),
-    Binary(&'a [u8]),
-}
-
-impl Incoming<'_> {
-    pub fn len(&self) -> usize {
-        match self {
-            Incoming::Text(text) => text.len(),
-            Incoming::Binary(bytes) => bytes.len(),
-        }
-    }
-
-    /// A method, not `From`: a compiler that lists what a message is made of would show this type.
-    pub fn to_message(&self) -> Message {
-        match *self {
-            Incoming::Text(text) => text.into(),
-            Incoming::Binary(bytes) => bytes.into(),
-        }
-    }
-}
-
 pub(crate) struct Conversation {
     receiver: Receiver,
     buffer: ReadBuffer,
@@ -77,8 +53,6 @@ pub(crate) struct Conversation {
     read_at: Duration,
     /// Bytes came that were not looked at.
     fresh: bool,
-    /// Whatever was being assembled has been completed since the last read.
-    completed: bool,
     /// What the last message leaves to do in the buffer, once nobody borrows from it.
     left: Left,
 }
@@ -113,7 +87,6 @@ impl Conversation {
             epoch: now,
             read_at: Duration::ZERO,
             fresh: true,
-            completed: false,
             left: Left::Nothing,
         }
     }
@@ -129,7 +102,7 @@ impl Conversation {
     pub fn next<T>(
         &mut self,
         answers: &mut impl Answers,
-        take: impl FnOnce(Incoming<'_>) -> T,
+        take: impl FnOnce(MessageRef<'_>) -> T,
     ) -> Result<Option<T>, End> {
         loop {
             self.settle();
@@ -139,8 +112,7 @@ impl Conversation {
                 .map_err(|violation| End::Failed(Error::Protocol(violation)))?;
             self.left = Left::Discard;
             match received {
-                Received::Text(text) => return Ok(Some(take(Incoming::Text(text)))),
-                Received::Binary(bytes) => return Ok(Some(take(Incoming::Binary(bytes)))),
+                Received::Message(message) => return Ok(Some(take(message))),
                 Received::NeedMore { keep } => {
                     self.left = Left::Keep(keep);
                     return Ok(None);
@@ -157,19 +129,15 @@ impl Conversation {
     fn settle(&mut self) {
         match std::mem::replace(&mut self.left, Left::Nothing) {
             Left::Nothing => {}
-            Left::Discard => {
-                self.buffer.discard(self.receiver.take_discard());
-                self.completed |= !self.receiver.is_assembling();
-            }
+            Left::Discard => self.buffer.discard(self.receiver.take_discard()),
             Left::Keep(keep) => {
                 self.buffer.keep(keep);
                 // A look after a read that brought nothing is no sign of life.
                 if !std::mem::take(&mut self.fresh) {
                     return;
                 }
-                let completed = std::mem::take(&mut self.completed);
                 let under_way = self.receiver.under_way();
-                self.keepalive.received(self.read_at, under_way, completed);
+                self.keepalive.received(self.read_at, under_way);
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::compression::inflater::Inflater;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
-use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
+use crate::protocol::receive::{MessageRef, ReceiveLimits, Received, Receiver};
 use crate::protocol::send::Sender;
 use crate::protocol::violation::Violation;
 use core::time::Duration;
@@ -138,8 +138,8 @@ fn assert_ends(receiver: &mut Receiver) {
 
 fn copy(event: &Received<'_>) -> Seen {
     match event {
-        Received::Text(text) => Seen::Text((*text).to_owned()),
-        Received::Binary(bytes) => Seen::Binary(bytes.to_vec()),
+        Received::Message(MessageRef::Text(text)) => Seen::Text((*text).to_owned()),
+        Received::Message(MessageRef::Binary(bytes)) => Seen::Binary(bytes.to_vec()),
         Received::Ping(payload) => Seen::Ping(payload.to_vec()),
         Received::Pong(payload) => Seen::Pong(payload.to_vec()),
         Received::Close(code, reason) => Seen::Close(code.map(u16::from), (*reason).to_owned()),

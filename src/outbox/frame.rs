@@ -3,7 +3,7 @@
 use crate::compression::Packing;
 use crate::message::Prepared;
 use crate::protocol::Role;
-use crate::protocol::frame::{EncodedHeader, FrameHeader};
+use crate::protocol::frame::{Accepts, EncodedHeader, FrameHeader};
 use crate::protocol::opcode::Opcode;
 
 /// One encoded frame.
@@ -58,13 +58,17 @@ impl Frame {
     }
 }
 
+/// What a server sends, as a client parses it: unmasked.
+const OWN: Accepts = Accepts {
+    role: Role::Client,
+    non_minimal_lengths: true,
+    compression: true,
+};
+
 /// The whole frames that `bytes` of a server consist of.
 pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
-        // What a server sends, a client parses: unmasked.
-        let (header, len) = FrameHeader::parse(bytes, Role::Client, true, true)
-            .ok()
-            .flatten()?;
+        let (header, len) = FrameHeader::parse(bytes, OWN).ok().flatten()?;
         let (frame, rest) = bytes.split_at_checked(len + usize::try_from(header.len).ok()?)?;
         bytes = rest;
         Some(frame)

@@ -152,7 +152,7 @@ impl State {
             return None;
         }
         let packed = self.pack_in_context(prepared.payload())?;
-        let header = EncodedHeader::new(prepared.opcode(), true, packed.len(), None);
+        let header = EncodedHeader::new(prepared.opcode(), packed.len(), None);
         Some((header.compressed(), packed))
     }
 

@@ -8,11 +8,11 @@ mod receive;
 mod sent;
 
 use super::close::{self, CloseCode};
-use super::frame::{EncodedHeader, FrameHeader, MAX_CONTROL, MAX_HEADER};
+use super::frame::{Accepts, EncodedHeader, FrameHeader, MAX_CONTROL, MAX_HEADER};
 use super::keepalive::{Due, Keepalive};
 use super::opcode::Opcode;
 use super::pace::Pace;
-use super::receive::{ReceiveLimits, Received, Receiver};
+use super::receive::{MessageRef, ReceiveLimits, Received, Receiver, UnderWay};
 use super::send::{AfterClose, Sender};
 use super::violation::Violation;
 use super::{Role, mask, utf8};
@@ -90,8 +90,8 @@ impl Driver {
                     self.buf.drain(..keep.start);
                     return &self.events[before..];
                 }
-                Ok(Received::Text(s)) => text(s),
-                Ok(Received::Binary(b)) => binary(b),
+                Ok(Received::Message(MessageRef::Text(s))) => text(s),
+                Ok(Received::Message(MessageRef::Binary(b))) => binary(b),
                 Ok(Received::Ping(b)) => ping(b),
                 Ok(Received::Pong(b)) => pong(b),
                 Ok(Received::Close(code, reason)) => {
@@ -165,7 +165,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn frame_with(first: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
-    let mut out = EncodedHeader::new(Opcode::Text, true, payload.len(), key)
+    let mut out = EncodedHeader::new(Opcode::Text, payload.len(), key)
         .as_slice()
         .to_vec();
     out[0] = first;

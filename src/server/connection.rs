@@ -13,7 +13,6 @@ use super::hub::{Hub, Serving};
 use super::inbox::Item;
 use super::leader::parked::Parked;
 use super::session::{Handler, Session};
-use crate::connection::conversation::Incoming;
 use crate::connection::end::End;
 use crate::connection::{CloseEvent, Connection, ReadyState};
 use crate::error::{Error, SendError, SendErrorKind};
@@ -21,6 +20,7 @@ use crate::handshake::subprotocol::NoneSpoken;
 use crate::logging::{Line, line_for_later, log_line};
 use crate::outbox::Failure;
 use crate::protocol::close::CloseCode;
+use crate::protocol::receive::MessageRef;
 
 /// Serves an open connection: to its end, or until whoever leads has it.
 pub(crate) fn run(serving: Serving, driver: Box<Driver>) {
@@ -178,12 +178,12 @@ pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<()
     if let Err(end) = driver.find_room() {
         return (None, Err(end));
     }
-    let parsed = driver.each(|incoming| {
+    let parsed = driver.each(|message| {
         // Headers are not counted off: room for a little too much.
-        left = left.saturating_sub(incoming.len());
-        match incoming {
-            Incoming::Text(text) => batch.push_text(text, left),
-            Incoming::Binary(bytes) => batch.push_binary(bytes, left),
+        left = left.saturating_sub(message.len());
+        match message {
+            MessageRef::Text(text) => batch.push_text(text, left),
+            MessageRef::Binary(bytes) => batch.push_binary(bytes, left),
         }
     });
     driver.flush_pongs();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::address_space;
 use crate::compression::Agreed;
-use crate::connection::conversation::{Answers, Conversation, Incoming};
+use crate::connection::conversation::{Answers, Conversation};
 use crate::connection::end::{End, Farewell, Parting};
 use crate::connection::read_buffer::ReadBuffer;
 use crate::connection::{CloseEvent, Connection, ReadyState};
@@ -18,6 +18,7 @@ use crate::outbox::{Failure, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::protocol::pace::Pace;
+use crate::protocol::receive::MessageRef;
 use crate::stats::Counters;
 use crate::transport::{self, How, LINGER, Transport};
 
@@ -130,19 +131,19 @@ impl Driver {
     }
 
     /// Gives the next message in the buffer to `take`; `None` when the buffer holds no further one.
-    pub fn next<T>(&mut self, take: impl FnOnce(Incoming<'_>) -> T) -> Result<Option<T>, End> {
+    pub fn next<T>(&mut self, take: impl FnOnce(MessageRef<'_>) -> T) -> Result<Option<T>, End> {
         if self.connection.outbox().has_ended() {
             return Err(End::Lost);
         }
         let (conversation, mut answers) = self.talk();
-        let next = conversation.next(&mut answers, |incoming| {
-            find_room(incoming.len()).map(|()| take(incoming))
+        let next = conversation.next(&mut answers, |message| {
+            find_room(message.len()).map(|()| take(message))
         });
         next?.transpose()
     }
 
     /// As [`next`](Driver::next), for all messages in the buffer.
-    pub fn each(&mut self, mut take: impl FnMut(Incoming<'_>)) -> Result<(), End> {
+    pub fn each(&mut self, mut take: impl FnMut(MessageRef<'_>)) -> Result<(), End> {
         while self.next(&mut take)?.is_some() {}
         Ok(())
     }

@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
     /// [`close_timeout`](crate::Limits::close_timeout); return the error, or let it go.
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
-            let next = self.driver.next(|incoming| incoming.to_message());
+            let next = self.driver.next(|message| message.to_message());
             self.more = self.driver.has_more();
             if let Ok(Some(message)) = next {
                 self.driver.flush_pongs();

@@ -9,7 +9,7 @@ use crate::http::head::HeadLimits;
 use crate::message::Message;
 use crate::protocol::Role;
 use crate::protocol::close::{self, CloseCode};
-use crate::protocol::frame::{EncodedHeader, FrameHeader, MAX_HEADER};
+use crate::protocol::frame::{Accepts, EncodedHeader, FrameHeader, MAX_HEADER};
 use crate::protocol::mask;
 use crate::protocol::opcode::Opcode;
 
@@ -18,6 +18,12 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// Every frame is masked with this one, so that the same test sends the same bytes. Not for use
 /// outside of tests: masks have to be unpredictable (RFC 6455 10.3).
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+/// Nothing but what RFC 6455 allows a server.
+const ACCEPTS: Accepts = Accepts {
+    role: Role::Client,
+    non_minimal_lengths: false,
+    compression: false,
+};
 
 /// A WebSocket client for tests, over a [`duplex`](super::duplex) or any other stream. Every call
 /// blocks as long as the stream does.
@@ -137,7 +143,8 @@ impl<S: Read + Write> Client<S> {
     /// # Errors
     /// The stream's.
     pub fn send_frame(&mut self, fin: bool, opcode: u8, payload: &[u8]) -> io::Result<()> {
-        let header = EncodedHeader::new(Opcode::Continuation, fin, payload.len(), Some(MASK));
+        let last = EncodedHeader::new(Opcode::Continuation, payload.len(), Some(MASK));
+        let header = if fin { last } else { last.continued() };
         let mut frame = header.as_slice().to_vec();
         if let Some(first) = frame.first_mut() {
             *first |= opcode & 0x7f;
@@ -161,9 +168,7 @@ impl<S: Read + Write> Client<S> {
             self.stream.read_exact(std::slice::from_mut(byte))?;
             size += 1;
             let seen = bytes.get(..size).unwrap_or_default();
-            if let Some((header, _)) =
-                FrameHeader::parse(seen, Role::Client, false, false).map_err(invalid)?
-            {
+            if let Some((header, _)) = FrameHeader::parse(seen, ACCEPTS).map_err(invalid)? {
                 break header;
             }
         };

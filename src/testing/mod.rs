@@ -117,8 +117,7 @@ impl Sent {
             match received {
                 // The Outbox writes whole frames to a stream that takes everything.
                 Received::NeedMore { .. } => return,
-                Received::Text(text) => state.messages.push(text.into()),
-                Received::Binary(payload) => state.messages.push(payload.into()),
+                Received::Message(message) => state.messages.push(message.to_message()),
                 Received::Ping(_) => state.pings += 1,
                 Received::Pong(_) => {}
                 Received::Close(code, reason) => {

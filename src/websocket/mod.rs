@@ -161,7 +161,7 @@ impl<S: Read + Write> WebSocket<S> {
             }
             let next = self
                 .conversation
-                .next(&mut self.outgoing, |incoming| incoming.to_message());
+                .next(&mut self.outgoing, |message| message.to_message());
             // What is owed does not wait for the application. A stream that takes nothing now is asked
             // again, and one that failed says so when it is read.
             let _ = self.write_out();

@@ -158,7 +158,7 @@ impl WebSocketReader {
             return Err(end);
         }
         let (conversation, mut answers) = self.talk();
-        conversation.next(&mut answers, |incoming| incoming.to_message())
+        conversation.next(&mut answers, |message| message.to_message())
     }
 
     fn talk(&mut self) -> (&mut Conversation, ToShared<'_>) {

@@ -68,9 +68,9 @@ const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 const FRAMES: usize = 10_000;
 
 fn masked(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
-    let mut out = EncodedHeader::new(opcode, fin, payload.len(), Some(KEY))
-        .as_slice()
-        .to_vec();
+    let last = EncodedHeader::new(opcode, payload.len(), Some(KEY));
+    let header = if fin { last } else { last.continued() };
+    let mut out = header.as_slice().to_vec();
     out.extend(
         payload
             .iter()
@@ -117,7 +117,7 @@ fn receive_all(stream: &[u8], frames_in_it: usize, read: usize) -> usize {
                 }
                 start += receiver.take_discard();
             }
-            keepalive.received(Duration::ZERO, receiver.under_way(), true);
+            keepalive.received(Duration::ZERO, receiver.under_way());
             assert!(matches!(keepalive.due(Duration::ZERO), Due::Wait(_)));
         }
     });

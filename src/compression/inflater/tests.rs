@@ -258,7 +258,7 @@ fn receiver(inflater: Option<Inflater>) -> Receiver {
 }
 
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let header = EncodedHeader::new(Opcode::Continuation, false, payload.len(), None);
+    let header = EncodedHeader::new(Opcode::Continuation, payload.len(), None);
     let mut frame = [header.as_slice(), payload].concat();
     frame[0] = first;
     frame
@@ -272,6 +272,7 @@ fn next(receiver: &mut Receiver, buffer: &mut Vec<u8>) -> Result<Option<String>,
             buffer.drain(..keep.start);
             return Ok(None);
         }
+        Received::Message(message) => format!("{message:?}"),
         received => format!("{received:?}"),
     };
     buffer.drain(..receiver.take_discard());

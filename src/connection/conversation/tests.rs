@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use super::*;
+use crate::message::Message;
 use crate::protocol::close::CloseCode;
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
@@ -70,7 +71,7 @@ impl Rig {
         let now = self.at(seconds);
         let mut messages = Vec::new();
         loop {
-            let taken = |incoming: Incoming<'_>| incoming.to_message();
+            let taken = |message: MessageRef<'_>| message.to_message();
             while let Some(message) = self.conversation.next(&mut self.told, taken)? {
                 messages.push(message);
             }
@@ -97,7 +98,7 @@ impl Rig {
 fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     let key = Some([1, 2, 3, 4]);
-    EncodedHeader::new(opcode, true, payload.len(), key).append_frame_to(payload, &mut frame);
+    EncodedHeader::new(opcode, payload.len(), key).append_frame_to(payload, &mut frame);
     frame
 }
 

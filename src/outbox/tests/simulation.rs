@@ -24,7 +24,7 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::frame::EncodedHeader;
 use crate::protocol::keepalive::{Due, Keepalive};
 use crate::protocol::opcode::Opcode;
-use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
+use crate::protocol::receive::{MessageRef, ReceiveLimits, Received, Receiver};
 use crate::seeded::{Random, for_each_seed};
 use crate::transport::{How, Waker};
 
@@ -169,11 +169,13 @@ impl Peer {
                     self.buffer.drain(..keep.start);
                     return;
                 }
-                Received::Binary(bytes) => push_in_order(&mut self.got, number_of(bytes)),
+                Received::Message(MessageRef::Binary(bytes)) => {
+                    push_in_order(&mut self.got, number_of(bytes))
+                }
                 Received::Pong(bytes) => push_in_order(&mut self.pongs, number_of(bytes)),
                 Received::Ping(_) => {}
                 Received::Close(..) => self.closed = true,
-                Received::Text(text) => panic!("nobody sent {text:?}"),
+                Received::Message(MessageRef::Text(text)) => panic!("nobody sent {text:?}"),
             }
             let discard = self.receiver.take_discard();
             self.buffer.drain(..discard);
@@ -217,7 +219,6 @@ struct Reader {
     last: Option<Last>,
     /// When the last byte came.
     heard: Duration,
-    completed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -324,7 +325,6 @@ impl World {
                 pings: 0,
                 last: None,
                 heard: Duration::ZERO,
-                completed: false,
             },
             taken: Vec::new(),
             refused: 0,
@@ -462,7 +462,9 @@ impl World {
     fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
         let key = (self.random.number() as u32).to_ne_bytes();
         let flying = &mut self.reader.flying;
-        EncodedHeader::new(opcode, fin, payload.len(), Some(key)).append_to(flying);
+        let last = EncodedHeader::new(opcode, payload.len(), Some(key));
+        let header = if fin { last } else { last.continued() };
+        header.append_to(flying);
         let masked = payload.iter().zip(key.iter().cycle());
         flying.extend(masked.map(|(byte, key)| byte ^ key));
     }
@@ -491,23 +493,21 @@ impl World {
             keepalive,
             expected,
             last,
-            completed,
             ..
         } = &mut self.reader;
         match receiver.receive(buffer) {
             Ok(Received::NeedMore { keep }) => {
                 buffer.truncate(keep.end);
                 buffer.drain(..keep.start);
-                let completed = std::mem::take(completed);
-                keepalive.received(NOW.get(), receiver.under_way(), completed);
+                keepalive.received(NOW.get(), receiver.under_way());
                 return false;
             }
-            Ok(Received::Binary(bytes)) => {
+            Ok(Received::Message(MessageRef::Binary(bytes))) => {
                 assert_eq!(expected.pop_front().as_deref(), Some(bytes));
             }
             Ok(Received::Ping(payload)) => self.outbox.pong(payload),
             Ok(Received::Pong(_)) => {}
-            Ok(Received::Text(text)) => panic!("nobody sent {text:?}"),
+            Ok(Received::Message(MessageRef::Text(text))) => panic!("nobody sent {text:?}"),
             Ok(Received::Close(code, _)) => {
                 assert!(*last == Some(Last::Close) && expected.is_empty());
                 let _ = self.outbox.close(code, "");
@@ -521,7 +521,6 @@ impl World {
         }
         let discard = receiver.take_discard();
         buffer.drain(..discard);
-        *completed |= !receiver.is_assembling();
         true
     }
 

@@ -32,10 +32,10 @@ fn a_silent_peer_is_pinged_once_and_then_given_up() {
 fn any_byte_is_a_sign_of_life() {
     let mut keepalive = keepalive();
     assert_eq!(keepalive.due(s(30)), Due::Ping);
-    keepalive.received(s(39), None, true);
+    keepalive.received(s(39), UnderWay::Nothing);
     assert_eq!(keepalive.due(s(41)), Due::Wait(Some(s(69))));
     assert_eq!(keepalive.due(s(69)), Due::Ping);
-    keepalive.received(s(70), Some(0), false);
+    keepalive.received(s(70), UnderWay::Same(0));
     assert_eq!(keepalive.due(s(71)), Due::Wait(Some(s(100))));
 }
 
@@ -43,7 +43,7 @@ fn any_byte_is_a_sign_of_life() {
 fn without_an_interval_there_are_no_pings() {
     let mut keepalive = Keepalive::new(None, s(10), MINUTE, s(0));
     assert_eq!(keepalive.due(s(1_000_000)), Due::Wait(None));
-    keepalive.received(s(1_000_000), Some(0), false);
+    keepalive.received(s(1_000_000), UnderWay::Same(0));
     assert_eq!(keepalive.due(s(1_000_000)), Due::Wait(Some(s(1_000_060))));
     assert_eq!(keepalive.due(s(1_000_060)), Due::AssemblyTimedOut);
 }
@@ -52,33 +52,33 @@ fn without_an_interval_there_are_no_pings() {
 fn f07_f10_a_dripping_message_gets_no_more_time() {
     let mut keepalive = keepalive();
     for second in 1..61 {
-        keepalive.received(s(second), Some(0), false);
+        keepalive.received(s(second), UnderWay::Same(0));
         assert!(matches!(keepalive.due(s(second)), Due::Wait(Some(_))));
     }
-    keepalive.received(s(61), Some(0), false);
+    keepalive.received(s(61), UnderWay::Same(0));
     assert_eq!(keepalive.due(s(61)), Due::AssemblyTimedOut);
 }
 
 #[test]
 fn the_next_message_has_its_own_time() {
     let mut keepalive = Keepalive::new(None, s(10), MINUTE, s(0));
-    keepalive.received(s(1), Some(0), false);
-    keepalive.received(s(50), Some(0), true);
+    keepalive.received(s(1), UnderWay::Same(0));
+    keepalive.received(s(50), UnderWay::Later(0));
     assert_eq!(keepalive.due(s(61)), Due::Wait(Some(s(110))));
-    keepalive.received(s(100), None, true);
+    keepalive.received(s(100), UnderWay::Nothing);
     assert_eq!(keepalive.due(s(110)), Due::Wait(None));
-    keepalive.received(s(120), Some(0), false);
+    keepalive.received(s(120), UnderWay::Same(0));
     assert_eq!(keepalive.due(s(179)), Due::Wait(Some(s(180))));
 }
 
 #[test]
 fn deadlines_stand_still_while_the_application_is_slow() {
     let mut keepalive = keepalive();
-    keepalive.received(s(5), Some(0), false);
+    keepalive.received(s(5), UnderWay::Same(0));
     assert_eq!(keepalive.due(s(35)), Due::Ping);
     keepalive.stood_still(s(100));
     assert_eq!(keepalive.due(s(144)), Due::Wait(Some(s(145))));
-    keepalive.received(s(144), Some(0), false);
+    keepalive.received(s(144), UnderWay::Same(0));
     assert_eq!(keepalive.due(s(164)), Due::Wait(Some(s(165))));
     assert_eq!(keepalive.due(s(165)), Due::AssemblyTimedOut);
 
@@ -95,7 +95,7 @@ fn deadlines_stand_still_while_the_application_is_slow() {
         },
         s(5),
     );
-    never.received(s(6), Some(0), false);
+    never.received(s(6), UnderWay::Same(0));
     never.stood_still(s(1));
     assert_eq!(never.due(s(1_000)), Due::Wait(Some(Duration::MAX)));
 }
@@ -103,46 +103,47 @@ fn deadlines_stand_still_while_the_application_is_slow() {
 #[test]
 fn b20_after_a_standstill_the_peer_gets_one_more_round() {
     let mut waiting = keepalive();
-    waiting.received(s(1), Some(0), false);
+    waiting.received(s(1), UnderWay::Same(0));
     assert_eq!(waiting.due(s(31)), Due::Ping);
     waiting.resumed(s(1_000));
     assert_eq!(waiting.due(s(1_000)), Due::Wait(Some(s(1_010))));
     assert_eq!(waiting.due(s(1_010)), Due::PongTimedOut);
-    waiting.received(s(1_005), Some(0), false);
+    waiting.received(s(1_005), UnderWay::Same(0));
     assert_eq!(waiting.due(s(1_010)), Due::AssemblyTimedOut);
 
     // A deadline that is further away stays where it is; one that does not run stays so.
     let mut under_way = keepalive();
-    under_way.received(s(1), Some(0), false);
+    under_way.received(s(1), UnderWay::Same(0));
     under_way.resumed(s(2));
     assert_eq!(under_way.due(s(2)), Due::Wait(Some(s(31))));
     assert_eq!(under_way.due(s(31)), Due::Ping);
-    under_way.received(s(32), Some(0), false);
+    under_way.received(s(32), UnderWay::Same(0));
     assert_eq!(under_way.due(s(61)), Due::AssemblyTimedOut);
 }
 
 #[test]
-fn a_caller_knows_a_completed_message_by_asking_after_each_event() {
-    // Keepalive's `completed`: `is_assembling` was false after an event.
+fn what_begins_behind_a_completed_message_is_another() {
     let half = &frame(0x81, b"next")[..3];
-    let mut buf = [
-        &frame(0x01, b"a")[..],
-        &frame(0x89, b""),
-        &frame(0x80, b"b"),
-        half,
-    ]
-    .concat();
     let mut receiver = Receiver::new(Role::Server, LIMITS);
-    let mut seen = Vec::new();
-    loop {
-        let more = matches!(receiver.receive(&mut buf), Ok(Received::NeedMore { .. }));
-        seen.push(receiver.is_assembling());
-        buf.drain(..receiver.take_discard());
-        if more {
-            break;
-        }
+    let mut buf = Vec::new();
+    for (read, under_way) in [
+        (frame(0x01, b"ab"), UnderWay::Same(2)),
+        (frame(0x89, b"a ping between"), UnderWay::Same(2)),
+        ([&frame(0x80, b"c")[..], half].concat(), UnderWay::Later(0)),
+        (frame(0x81, b"next")[3..].to_vec(), UnderWay::Nothing),
+        (frame(0x01, b"d"), UnderWay::Same(1)),
+    ] {
+        buf.extend(read);
+        let keep = loop {
+            match receiver.receive(&mut buf) {
+                Ok(Received::NeedMore { keep }) => break keep,
+                _ => drop(buf.drain(..receiver.take_discard())),
+            }
+        };
+        buf.truncate(keep.end);
+        buf.drain(..keep.start);
+        assert_eq!(receiver.under_way(), under_way);
     }
-    assert_eq!(seen, [true, false, true]);
 }
 
 #[test]
@@ -166,12 +167,12 @@ fn m09_a_message_that_comes_steadily_may_be_of_any_length() {
     let mut arrived = 0;
     for second in 1..10_000 {
         arrived += 100;
-        keepalive.received(s(second), Some(arrived), false);
+        keepalive.received(s(second), UnderWay::Same(arrived));
         assert!(matches!(keepalive.due(s(second)), Due::Wait(Some(_))));
     }
     // A pause costs what is left, and no more than the minute is ever left.
     assert_eq!(keepalive.due(s(10_058)), Due::Ping);
-    keepalive.received(s(10_059), Some(arrived), false);
+    keepalive.received(s(10_059), UnderWay::Same(arrived));
     assert_eq!(keepalive.due(s(10_059)), Due::AssemblyTimedOut);
 }
 
@@ -179,9 +180,9 @@ fn m09_a_message_that_comes_steadily_may_be_of_any_length() {
 fn m09_a_message_below_the_floor_ends_soon_behind_its_time() {
     // 25 bytes a second of the 100 that are asked for: four thirds of the minute.
     let mut keepalive = keepalive();
-    keepalive.received(s(0), Some(0), false);
+    keepalive.received(s(0), UnderWay::Same(0));
     let ended = (1..1_000).find(|&second| {
-        keepalive.received(s(second), Some(25 * second as usize), false);
+        keepalive.received(s(second), UnderWay::Same(25 * second as usize));
         keepalive.due(s(second)) == Due::AssemblyTimedOut
     });
     assert_eq!(ended, Some(80));

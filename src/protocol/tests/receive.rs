@@ -527,14 +527,14 @@ fn a_whole_message_is_handed_out_where_it_lies() {
     let mut buf = [frame(0x82, b"first"), frame(0x82, b"second")].concat();
     let place = buf[6..].as_ptr();
     let mut receiver = Receiver::new(Role::Server, LIMITS);
-    let Ok(Received::Binary(found)) = receiver.receive(&mut buf) else {
+    let Ok(Received::Message(MessageRef::Binary(found))) = receiver.receive(&mut buf) else {
         panic!()
     };
     assert_eq!((found, found.as_ptr()), (&b"first"[..], place));
     assert_eq!((receiver.take_discard(), receiver.take_discard()), (11, 0));
     assert_eq!(
         receiver.receive(&mut buf[11..]),
-        Ok(Received::Binary(b"second"))
+        Ok(Received::Message(MessageRef::Binary(b"second")))
     );
 }
 
@@ -552,7 +552,7 @@ fn a_message_in_one_frame_stays_where_it_lies_as_it_arrives() {
             keep: 6..arrived - 10
         })
     );
-    let Ok(Received::Text(found)) = receiver.receive(&mut buf[16..]) else {
+    let Ok(Received::Message(MessageRef::Text(found))) = receiver.receive(&mut buf[16..]) else {
         panic!()
     };
     assert_eq!((found, found.as_ptr()), ("a long message", place));
@@ -582,5 +582,5 @@ fn m09_the_receiver_tells_what_has_arrived_of_a_message_and_not_what_came_betwee
     while !matches!(receiver.receive(&mut buf), Ok(Received::NeedMore { .. })) {
         buf.drain(..receiver.take_discard());
     }
-    assert_eq!(receiver.under_way(), Some(6));
+    assert_eq!(receiver.under_way(), UnderWay::Same(6));
 }

@@ -105,9 +105,15 @@ fn headers_round_trip_in_the_shortest_form() {
         (1 << 31, 10),
     ] {
         for (role, key) in [(Role::Client, None), (Role::Server, Some(KEY))] {
+            let accepts = Accepts {
+                role,
+                non_minimal_lengths: false,
+                compression: false,
+            };
             for opcode in opcodes {
                 for fin in [false, true] {
-                    let header = EncodedHeader::new(opcode, fin, len, key);
+                    let last = EncodedHeader::new(opcode, len, key);
+                    let header = if fin { last } else { last.continued() };
                     let size = short + if key.is_some() { 4 } else { 0 };
                     assert_eq!((header.as_slice().len(), header.mask()), (size, key));
                     let parsed = FrameHeader {
@@ -117,11 +123,11 @@ fn headers_round_trip_in_the_shortest_form() {
                         mask: key,
                         len: len as u64,
                     };
-                    let found = FrameHeader::parse(header.as_slice(), role, false, false);
+                    let found = FrameHeader::parse(header.as_slice(), accepts);
                     assert_eq!(found, Ok(Some((parsed, size))));
                     for cut in 0..size {
                         let part = &header.as_slice()[..cut];
-                        assert_eq!(FrameHeader::parse(part, role, false, false), Ok(None));
+                        assert_eq!(FrameHeader::parse(part, accepts), Ok(None));
                     }
                     let mut out = vec![9];
                     header.append_to(&mut out);

@@ -15,7 +15,7 @@ use core::time::Duration;
 use protocol::Role;
 use protocol::frame::EncodedHeader;
 use protocol::opcode::Opcode;
-use protocol::receive::{ReceiveLimits, Received, Receiver};
+use protocol::receive::{MessageRef, ReceiveLimits, Received, Receiver};
 use protocol::send::Sender;
 use std::hint::black_box;
 
@@ -55,7 +55,7 @@ fn masked(opcode: Opcode, payload: &[u8], frames: usize) -> Vec<u8> {
     let mut stream = Vec::with_capacity(frames * (payload.len() + 14));
     for i in 0..frames as u32 {
         let key = (i.wrapping_mul(0x9e37_79b9) | 1).to_ne_bytes();
-        let header = EncodedHeader::new(opcode, true, payload.len(), Some(key));
+        let header = EncodedHeader::new(opcode, payload.len(), Some(key));
         stream.extend(header.as_slice());
         stream.extend(payload.iter().enumerate().map(|(i, b)| b ^ key[i & 3]));
     }
@@ -82,8 +82,10 @@ fn parse(stream: &[u8], buf: &mut [u8]) -> usize {
                     buf.copy_within(start + keep.start..start + keep.end, 0);
                     break;
                 }
-                Ok(Received::Text(text)) => bytes += black_box(text).len(),
-                Ok(Received::Binary(binary)) => bytes += black_box(binary).len(),
+                Ok(Received::Message(MessageRef::Text(text))) => bytes += black_box(text).len(),
+                Ok(Received::Message(MessageRef::Binary(binary))) => {
+                    bytes += black_box(binary).len()
+                }
                 other => panic!("{other:?}"),
             }
             start += receiver.take_discard();
