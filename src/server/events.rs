@@ -131,13 +131,26 @@ impl<'a> Events<'a> {
         if !self.in_charge {
             return Err(RecvError::InUse);
         }
+        match self.at_hand() {
+            Some(event) => Ok(event),
+            None => self.wait(patience),
+        }
+    }
+
+    /// The next event of what was taken before.
+    fn at_hand(&mut self) -> Option<Event> {
+        let hub = &self.server.hub;
+        let event = self.desk.next(hub)?;
+        hub.inbox.taken(1);
+        self.collect_while_more_waits();
+        Some(event)
+    }
+
+    /// As [`take`](Events::take), where none is at hand. Apart, so that it does not weigh on those that are.
+    #[inline(never)]
+    fn wait(&mut self, patience: Patience) -> Result<Event, RecvError> {
         let hub = &self.server.hub;
         loop {
-            if let Some(event) = self.desk.next(hub) {
-                hub.inbox.taken(1);
-                self.collect_while_more_waits();
-                return Ok(event);
-            }
             if self.desk.ended {
                 self.stop_collecting();
                 return Err(RecvError::Ended);
@@ -151,6 +164,9 @@ impl<'a> Events<'a> {
                     return Err(RecvError::Woken);
                 }
                 item => self.desk.open(hub, item),
+            }
+            if let Some(event) = self.at_hand() {
+                return Ok(event);
             }
         }
     }
@@ -271,6 +287,11 @@ impl Desk {
             // The application is done with them: their permit is given back.
             self.batch = None;
         }
+        self.next_beside_messages(hub)
+    }
+
+    #[inline(never)]
+    fn next_beside_messages(&mut self, hub: &Hub) -> Option<Event> {
         if let Some(event) = self.single.take() {
             match &event {
                 // Told before, or not wanted any more.
