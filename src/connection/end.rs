@@ -96,6 +96,13 @@ impl End {
     }
 }
 
+/// Without a masking key nothing can be sent.
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        End::Failed(Error::Io(error))
+    }
+}
+
 impl Parting {
     /// Which directions of the stream end now.
     pub fn how(self) -> How {

@@ -34,7 +34,7 @@ pub(crate) use accept::accept;
 pub(crate) use accept::{fill, write_all};
 #[cfg(feature = "client")]
 use keys::Keys;
-use outgoing::{Masking, Outgoing, Refused};
+use outgoing::{Masking, Outgoing};
 #[cfg(feature = "client")]
 pub(crate) use split::split;
 pub use split::{WebSocketReader, WebSocketWriter};
@@ -221,10 +221,9 @@ impl<S: Read + Write> WebSocket<S> {
             return Err(SendErrorKind::Closed);
         }
         self.write_out().map_err(io_kind)?;
-        match self.outgoing.frame(opcode, payload, compress) {
-            Ok(()) => {}
-            Err(Refused::AfterClose) => return Err(SendErrorKind::Closed),
-            Err(Refused::NoKey(error)) => return Err(io_kind(error)),
+        let framed = self.outgoing.frame(opcode, payload, compress);
+        if !framed.map_err(io_kind)? {
+            return Err(SendErrorKind::Closed);
         }
         match self.write_out() {
             Err(error) if !must_wait(&error) => Err(io_kind(error)),

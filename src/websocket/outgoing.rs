@@ -8,11 +8,10 @@ use super::keys::Keys;
 use crate::compression::{Context, Packing};
 use crate::connection::conversation::Answers;
 use crate::connection::end::End;
-use crate::error::Error;
 use crate::limits::Limits;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
-use crate::protocol::send::{AfterClose, Sender};
+use crate::protocol::send::Sender;
 
 /// What stays allocated when everything has been written.
 const IDLE: usize = 64 << 10;
@@ -31,27 +30,6 @@ impl Masking {
             #[cfg(feature = "client")]
             Masking::Keys(keys) => keys.next().map(Some),
         }
-    }
-}
-
-/// Why a frame was not taken.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// The Close was sent before.
-    AfterClose,
-    /// The operating system gave no masking key.
-    NoKey(io::Error),
-}
-
-impl From<AfterClose> for Refused {
-    fn from(_: AfterClose) -> Self {
-        Refused::AfterClose
-    }
-}
-
-impl From<io::Error> for Refused {
-    fn from(error: io::Error) -> Self {
-        Refused::NoKey(error)
     }
 }
 
@@ -88,10 +66,13 @@ impl Outgoing {
         }
     }
 
-    /// Appends a message or a ping.
-    pub fn frame(&mut self, opcode: Opcode, payload: &[u8], compress: bool) -> Result<(), Refused> {
+    /// Appends a message or a ping; false, and nothing appended, after a Close (RFC 6455 5.5.1).
+    ///
+    /// # Errors
+    /// The operating system's, which gave no masking key.
+    pub fn frame(&mut self, opcode: Opcode, payload: &[u8], compress: bool) -> io::Result<bool> {
         if self.sender.close_sent() {
-            return Err(Refused::AfterClose);
+            return Ok(false);
         }
         let key = self.masking.next_key()?;
         let packed = match compress {
@@ -99,13 +80,15 @@ impl Outgoing {
             false => None,
         };
         let payload = packed.as_deref().unwrap_or(payload);
-        let mut header = self.sender.header(opcode, payload.len(), key)?;
+        let Ok(mut header) = self.sender.header(opcode, payload.len(), key) else {
+            return Ok(false);
+        };
         if packed.is_some() {
             header = header.compressed();
         }
         header.append_frame_to(payload, &mut self.bytes);
         self.messages += u64::from(!opcode.is_control());
-        Ok(())
+        Ok(true)
     }
 
     pub fn messages(&self) -> u64 {
@@ -118,11 +101,8 @@ impl Outgoing {
             self.pong = Some(payload.to_vec());
             return Ok(());
         }
-        match self.frame(Opcode::Pong, payload, false) {
-            // RFC 6455 5.5.2: no pong is owed after a Close.
-            Ok(()) | Err(Refused::AfterClose) => Ok(()),
-            Err(Refused::NoKey(error)) => Err(error),
-        }
+        // RFC 6455 5.5.2: no pong is owed after a Close.
+        self.frame(Opcode::Pong, payload, false).map(drop)
     }
 
     /// Starts or answers the closing handshake; nothing is sent after it. False if that was done
@@ -192,14 +172,12 @@ impl Outgoing {
 
 impl Answers for Outgoing {
     fn pong(&mut self, payload: &[u8]) -> Result<(), End> {
-        Outgoing::pong(self, payload).map_err(|error| End::Failed(Error::Io(error)))
+        Ok(Outgoing::pong(self, payload)?)
     }
 
     fn ping(&mut self) -> Result<(), End> {
-        match self.frame(Opcode::Ping, &[], false) {
-            Ok(()) | Err(Refused::AfterClose) => Ok(()),
-            Err(Refused::NoKey(error)) => Err(End::Failed(Error::Io(error))),
-        }
+        self.frame(Opcode::Ping, &[], false)?;
+        Ok(())
     }
 
     fn close_by(&self) -> Option<Instant> {

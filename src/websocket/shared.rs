@@ -1,14 +1,15 @@
 //! The write side that the two halves of a split WebSocket share: one has it at a time, and what the
-//! reader owes waits in a mailbox that whoever has it empties before letting go.
+//! reader owes waits beside it until whoever has it sends that, before letting go.
 
 use std::io::{self, IoSlice};
 use std::sync::Condvar;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::must_wait;
-use super::outgoing::{Outgoing, Refused};
+use super::outgoing::Outgoing;
+use super::{io_kind, is_gone, must_wait};
 use crate::connection::conversation::Answers;
+use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::lock::{Guard, HALVES, Mutex, lock};
 use crate::patience::{Patience, renewed};
@@ -21,17 +22,17 @@ pub(super) struct Shared {
     pub transport: Box<dyn Transport>,
     pub writing: Pace,
     pub closing: Pace,
-    state: Mutex<State, HALVES>,
+    side: Mutex<WriteSide, HALVES>,
     /// The writer has ended it: what was read before is for nobody.
     terminated: AtomicBool,
     /// The write side was given back, or nothing can be sent any more.
     changed: Condvar,
 }
 
-struct State {
+struct WriteSide {
     /// `None` while a half has it, and after a failure.
     outgoing: Option<Box<Outgoing>>,
-    mailbox: Mailbox,
+    owed: Owed,
     /// Messages of `outgoing` that the stream has taken.
     sent: u64,
     /// A Close was sent, or is owed: nothing else will be.
@@ -43,52 +44,28 @@ struct State {
     /// Bytes that the stream has taken of what had to wait, and when the latest.
     taken: u64,
     taken_at: Option<Instant>,
-    failure: Option<Failure>,
-}
-
-/// Why nothing can be sent any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// The peer does not read.
-    SlowConsumer,
-    /// The stream took no more.
-    Stream(io::ErrorKind),
-    /// The reader saw the end, or the writer made it.
-    Ended,
+    /// Why nothing can be sent any more; `Closed`: the reader saw the end, or the writer made it.
+    failure: Option<SendErrorKind>,
 }
 
 /// What the reader owes: one of a kind, the latest.
 #[derive(Default)]
-struct Mailbox {
-    pong: Option<Vec<u8>>,
-    ping: bool,
-    close: Option<(Option<CloseCode>, String)>,
-}
-
-pub(super) enum Owed<'a> {
-    Pong(&'a [u8]),
-    Ping,
-    Close(Option<CloseCode>, &'a str),
+pub(super) struct Owed {
+    pub pong: Option<Vec<u8>>,
+    pub ping: bool,
+    pub close: Option<(Option<CloseCode>, String)>,
 }
 
 /// What came of the reader's try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tried {
-    /// Everything has left, or will by the hand of the writer.
+    /// Everything has left, or will by the hand of the writer, or never will: reading shows how it ended.
     Done,
     /// The stream takes nothing now.
     Stuck,
 }
 
-impl Mailbox {
-    fn put(&mut self, owed: Owed<'_>) {
-        match owed {
-            Owed::Pong(payload) => self.pong = Some(payload.to_vec()),
-            Owed::Ping => self.ping = true,
-            Owed::Close(code, reason) => self.close = Some((code, reason.to_owned())),
-        }
-    }
-
+impl Owed {
     fn is_empty(&self) -> bool {
         self.pong.is_none() && !self.ping && self.close.is_none()
     }
@@ -98,10 +75,7 @@ impl Mailbox {
             outgoing.pong(&payload)?;
         }
         if self.ping {
-            match outgoing.frame(Opcode::Ping, &[], false) {
-                Err(Refused::NoKey(error)) => return Err(error),
-                Ok(()) | Err(Refused::AfterClose) => {}
-            }
+            outgoing.frame(Opcode::Ping, &[], false)?;
         }
         if let Some((code, reason)) = self.close {
             outgoing.close(code, &reason)?;
@@ -110,7 +84,7 @@ impl Mailbox {
     }
 }
 
-impl State {
+impl WriteSide {
     fn is_answer_overdue(&self) -> bool {
         self.answer_by.is_some_and(|by| by <= Instant::now())
     }
@@ -122,11 +96,11 @@ impl Shared {
             transport,
             writing: limits.writing(),
             closing: limits.closing(),
-            state: Mutex::new(State {
+            side: Mutex::new(WriteSide {
                 closing: outgoing.close_sent(),
                 close_by: outgoing.close_by(),
                 outgoing: Some(Box::new(outgoing)),
-                mailbox: Mailbox::default(),
+                owed: Owed::default(),
                 sent: 0,
                 answer_by: None,
                 taken: 0,
@@ -141,102 +115,102 @@ impl Shared {
     /// Ends the stream at once, and the reader with it.
     pub fn terminate(&self) {
         self.terminated.store(true, Ordering::SeqCst);
-        self.fail(Failure::Ended, Some(How::Reset));
+        self.fail(SendErrorKind::Closed, Some(How::Reset));
     }
 
     pub fn is_terminated(&self) -> bool {
         self.terminated.load(Ordering::SeqCst)
     }
 
-    pub fn failure(&self) -> Option<Failure> {
-        lock(&self.state).failure
+    pub fn failure(&self) -> Option<SendErrorKind> {
+        lock(&self.side).failure
     }
 
     pub fn sent(&self) -> u64 {
-        lock(&self.state).sent
+        lock(&self.side).sent
     }
 
     /// Nothing can be sent any more.
     pub fn is_closed(&self) -> bool {
-        let state = lock(&self.state);
-        state.closing || state.failure.is_some() || state.is_answer_overdue()
+        let side = lock(&self.side);
+        side.closing || side.failure.is_some() || side.is_answer_overdue()
     }
 
     pub fn close_by(&self) -> Option<Instant> {
-        lock(&self.state).close_by
+        lock(&self.side).close_by
     }
 
     /// The peer has sent its last: what is sent to it must begin within `close_timeout`.
     pub fn end_soon(&self) {
-        lock(&self.state).answer_by = Instant::now().checked_add(self.closing.patience);
+        lock(&self.side).answer_by = Instant::now().checked_add(self.closing.patience);
     }
 
     /// When the peer has last made room for what waits.
     pub fn taken_at(&self) -> Option<Instant> {
-        lock(&self.state).taken_at
+        lock(&self.side).taken_at
     }
 
-    /// Nothing is sent any more; who waits is told.
-    pub fn fail(&self, failure: Failure, how: Option<How>) {
-        let mut state = lock(&self.state);
-        state.failure.get_or_insert(failure);
-        state.outgoing = None;
-        drop(state);
+    /// Nothing is sent any more, for the reason that is given back: the first one. Whoever waits is woken.
+    pub fn fail(&self, failure: SendErrorKind, how: Option<How>) -> SendErrorKind {
+        let mut side = lock(&self.side);
+        let failure = *side.failure.get_or_insert(failure);
+        side.outgoing = None;
+        drop(side);
         self.changed.notify_all();
         if let Some(how) = how {
             self.transport.shutdown(how);
         }
+        failure
     }
 
-    /// The writer's way: has `add` put a frame behind what waits, and writes until all has left,
+    /// The writer's way: has `add` put a frame behind what waits, if no Close was sent, and writes until all has left,
     /// or the peer has been too slow, which ends the connection.
     pub fn send(
         &self,
-        add: impl FnOnce(&mut Outgoing) -> Result<(), Refused>,
-    ) -> Result<(), SendFailure> {
+        add: impl FnOnce(&mut Outgoing) -> io::Result<bool>,
+    ) -> Result<(), SendErrorKind> {
         let mut patience = Patience::paced(Instant::now(), self.writing);
         let mut outgoing = self.take(&mut patience)?;
         let added = add(&mut outgoing);
         let written = self.write_all(&mut outgoing, &mut patience);
         self.give_back(outgoing, written, Some(&mut patience))?;
-        Ok(added?)
+        match added.map_err(io_kind)? {
+            true => Ok(()),
+            false => Err(SendErrorKind::Closed),
+        }
     }
 
-    /// The reader's way: what it owes leaves now if that needs no waiting, else by the hand of who
+    /// The reader's way: what it owes leaves now if that needs no waiting, else by the hand of whoever
     /// has the write side, or with the next try.
-    pub fn owe(&self, owed: Owed<'_>) -> io::Result<Tried> {
-        let mut state = lock(&self.state);
-        if state.closing || state.failure.is_some() {
-            return Ok(Tried::Done);
+    pub fn owe(&self, owe: impl FnOnce(&mut Owed)) -> Tried {
+        let mut side = lock(&self.side);
+        if side.closing || side.failure.is_some() {
+            return Tried::Done;
         }
-        if matches!(owed, Owed::Close(..)) {
-            state.closing = true;
-            state.close_by = Instant::now().checked_add(self.closing.patience);
+        owe(&mut side.owed);
+        if side.owed.close.is_some() {
+            side.closing = true;
+            side.close_by = Instant::now().checked_add(self.closing.patience);
         }
-        state.mailbox.put(owed);
-        self.try_to_empty(state)
+        self.try_to_empty(side)
     }
 
     /// The reader's next try for what the stream refused.
-    pub fn retry(&self) -> io::Result<Tried> {
-        self.try_to_empty(lock(&self.state))
+    pub fn retry(&self) -> Tried {
+        self.try_to_empty(lock(&self.side))
     }
 
-    fn try_to_empty(&self, mut state: Guard<'_, State>) -> io::Result<Tried> {
-        let idle = state.mailbox.is_empty();
-        let Some(outgoing) = state
+    fn try_to_empty(&self, mut side: Guard<'_, WriteSide>) -> Tried {
+        let idle = side.owed.is_empty();
+        let outgoing = side
             .outgoing
-            .take_if(|outgoing| !(idle && outgoing.is_empty()))
-        else {
-            return Ok(Tried::Done);
-        };
-        drop(state);
-        match self.give_back(outgoing, Ok(()), None) {
-            Ok(()) => Ok(Tried::Done),
-            Err(SendFailure::Stuck) => Ok(Tried::Stuck),
-            Err(SendFailure::NoKey(error)) => Err(error),
-            // Reading shows how the connection ended.
-            Err(SendFailure::Failed(_) | SendFailure::Closed) => Ok(Tried::Done),
+            .take_if(|outgoing| !(idle && outgoing.is_empty()));
+        drop(side);
+        match outgoing {
+            Some(outgoing) => self
+                .give_back(outgoing, Ok(()), None)
+                .unwrap_or(Tried::Done),
+            None => Tried::Done,
         }
     }
 
@@ -245,51 +219,51 @@ impl Shared {
         let mut patience = Patience::paced(Instant::now(), self.closing);
         let mut seen = None;
         loop {
-            let mut state = lock(&self.state);
-            if state.failure.is_some() {
+            let mut side = lock(&self.side);
+            if side.failure.is_some() {
                 return false;
             }
-            let idle = state.mailbox.is_empty();
-            match state.outgoing.take() {
+            let idle = side.owed.is_empty();
+            match side.outgoing.take() {
                 Some(outgoing) if idle && outgoing.is_empty() => {
-                    state.outgoing = Some(outgoing);
+                    side.outgoing = Some(outgoing);
                     return true;
                 }
                 Some(mut outgoing) => {
-                    drop(state);
+                    drop(side);
                     let written = self.write_all(&mut outgoing, &mut patience);
                     let given = self.give_back(outgoing, written, Some(&mut patience));
                     if given.is_err() {
                         return false;
                     }
                 }
-                None if !self.wait(state, &mut patience, &mut seen) => return false,
+                None if !self.wait(side, &mut patience, &mut seen) => return false,
                 None => {}
             }
         }
     }
 
     /// The write side, for the writer. The reader has it only for as long as a try takes.
-    fn take(&self, patience: &mut Patience) -> Result<Box<Outgoing>, SendFailure> {
+    fn take(&self, patience: &mut Patience) -> Result<Box<Outgoing>, SendErrorKind> {
         let mut seen = None;
         loop {
-            let mut state = lock(&self.state);
-            if let Some(failure) = state.failure {
-                return Err(SendFailure::Failed(failure));
+            let mut side = lock(&self.side);
+            if let Some(failure) = side.failure {
+                return Err(failure);
             }
-            if state.closing {
-                return Err(SendFailure::Closed);
+            if side.closing {
+                return Err(SendErrorKind::Closed);
             }
-            if state.is_answer_overdue() {
-                drop(state);
-                self.fail(Failure::Ended, Some(How::Both));
+            if side.is_answer_overdue() {
+                drop(side);
+                self.fail(SendErrorKind::Closed, Some(How::Both));
                 continue;
             }
-            if let Some(outgoing) = state.outgoing.take() {
+            if let Some(outgoing) = side.outgoing.take() {
                 return Ok(outgoing);
             }
-            if !self.wait(state, patience, &mut seen) {
-                return Err(SendFailure::Stuck);
+            if !self.wait(side, patience, &mut seen) {
+                return Err(SendErrorKind::SlowConsumer);
             }
         }
     }
@@ -298,11 +272,11 @@ impl Shared {
     /// progress; `seen` is how much that was at the last look.
     fn wait(
         &self,
-        state: Guard<'_, State>,
+        side: Guard<'_, WriteSide>,
         patience: &mut Patience,
         seen: &mut Option<u64>,
     ) -> bool {
-        let taken = state.taken;
+        let taken = side.taken;
         let news = taken - seen.replace(taken).unwrap_or(taken);
         patience.progressed(usize::try_from(news).unwrap_or(usize::MAX));
         let left = patience
@@ -311,7 +285,7 @@ impl Shared {
         if left.is_zero() && !patience.allows_another_try() {
             return false;
         }
-        drop(state.wait_timeout(&self.changed, left));
+        drop(side.wait_timeout(&self.changed, left));
         true
     }
 
@@ -341,11 +315,11 @@ impl Shared {
             return;
         }
         let now = Instant::now();
-        let mut state = lock(&self.state);
-        state.taken += bytes as u64;
-        state.taken_at = Some(now);
-        let close_by = state.close_by;
-        state.close_by = close_by.map(|by| renewed(by, self.closing, bytes, now));
+        let mut side = lock(&self.side);
+        side.taken += bytes as u64;
+        side.taken_at = Some(now);
+        let close_by = side.close_by;
+        side.close_by = close_by.map(|by| renewed(by, self.closing, bytes, now));
     }
 
     /// A signal is as good as a stream that takes nothing now: the deadline is looked at.
@@ -358,45 +332,44 @@ impl Shared {
         }
     }
 
-    /// Lets go of the write side, but only when the mailbox is empty: what is in there leaves before,
-    /// as patiently as is said, or without patience as far as the stream takes it at once.
+    /// Lets go of the write side, but only when nothing is owed: that leaves before, as patiently as is
+    /// said, or without patience as far as the stream takes it at once.
     fn give_back(
         &self,
         mut outgoing: Box<Outgoing>,
         mut written: io::Result<()>,
         mut patience: Option<&mut Patience>,
-    ) -> Result<(), SendFailure> {
+    ) -> Result<Tried, SendErrorKind> {
         loop {
             if let Err(error) = &written {
                 if patience.is_some() || !must_wait(error) {
                     return Err(self.give_up(error));
                 }
             }
-            let mut state = lock(&self.state);
-            if let Some(failure) = state.failure {
-                return Err(SendFailure::Failed(failure));
+            let mut side = lock(&self.side);
+            if let Some(failure) = side.failure {
+                return Err(failure);
             }
-            let mailbox = std::mem::take(&mut state.mailbox);
+            let owed = std::mem::take(&mut side.owed);
             let stuck = written.is_err();
-            if mailbox.is_empty() && (stuck || outgoing.is_empty()) {
-                state.closing |= outgoing.close_sent();
-                state.close_by = state.close_by.or(outgoing.close_by());
+            if owed.is_empty() && (stuck || outgoing.is_empty()) {
+                side.closing |= outgoing.close_sent();
+                side.close_by = side.close_by.or(outgoing.close_by());
                 if !stuck {
-                    state.sent = outgoing.messages();
+                    side.sent = outgoing.messages();
                 }
-                state.outgoing = Some(outgoing);
-                drop(state);
+                side.outgoing = Some(outgoing);
+                drop(side);
                 self.changed.notify_all();
-                return match stuck {
-                    true => Err(SendFailure::Stuck),
-                    false => Ok(()),
-                };
+                return Ok(match stuck {
+                    true => Tried::Stuck,
+                    false => Tried::Done,
+                });
             }
-            drop(state);
-            if let Err(error) = mailbox.move_to(&mut outgoing) {
+            drop(side);
+            if let Err(error) = owed.move_to(&mut outgoing) {
                 // Without a key nothing can be sent: not this, and no Close either.
-                self.fail(Failure::Stream(error.kind()), None);
-                return Err(SendFailure::NoKey(error));
+                return Err(self.fail(io_kind(error), Some(How::Reset)));
             }
             written = match &mut patience {
                 Some(patience) => self.write_all(&mut outgoing, patience),
@@ -405,33 +378,21 @@ impl Shared {
         }
     }
 
-    fn give_up(&self, error: &io::Error) -> SendFailure {
-        let (failure, how) = match must_wait(error) {
+    /// Writing failed for good.
+    fn give_up(&self, error: &io::Error) -> SendErrorKind {
+        match must_wait(error) {
             // A frame is cut in two: nothing else can follow.
-            true => (Failure::SlowConsumer, Some(How::Reset)),
+            true => self.fail(SendErrorKind::SlowConsumer, Some(How::Reset)),
             // What the peer still sent can be read.
-            false => (Failure::Stream(error.kind()), None),
-        };
-        self.fail(failure, how);
-        SendFailure::Failed(lock(&self.state).failure.unwrap_or(failure))
+            false => self.fail(stream_failure(error.kind()), None),
+        }
     }
 }
 
-/// Why the writer's frame was not sent.
-#[derive(Debug)]
-pub(super) enum SendFailure {
-    Closed,
-    /// The stream took nothing now; only for a try.
-    Stuck,
-    NoKey(io::Error),
-    Failed(Failure),
-}
-
-impl From<Refused> for SendFailure {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::AfterClose => SendFailure::Closed,
-            Refused::NoKey(error) => SendFailure::NoKey(error),
-        }
+/// What a send says of a stream that has failed.
+pub(super) fn stream_failure(kind: io::ErrorKind) -> SendErrorKind {
+    match is_gone(&kind.into()) {
+        true => SendErrorKind::Closed,
+        false => SendErrorKind::Io(kind),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::WebSocket;
-use super::shared::{Failure, Owed, SendFailure, Shared, Tried};
+use super::shared::{Shared, Tried, stream_failure};
 use crate::connection::CloseEvent;
 use crate::connection::conversation::{Answers, Conversation};
 use crate::connection::end::{End, Farewell, Parting};
@@ -47,10 +47,10 @@ pub(crate) fn split<S>(
     conversation.start_heartbeat(limits.ping_interval);
     let shared = Arc::new(Shared::new(boxed(stream), &limits, outgoing));
     if let Some(error) = write_failure {
-        shared.fail(Failure::Stream(error.kind()), None);
+        shared.fail(stream_failure(error.kind()), None);
     }
     if ended.is_some() {
-        shared.fail(Failure::Ended, None);
+        shared.fail(SendErrorKind::Closed, None);
     }
     let reader = WebSocketReader {
         shared: shared.clone(),
@@ -221,7 +221,7 @@ impl WebSocketReader {
     /// Does what the end asks for: what is to be said leaves, then the stream is closed.
     fn finish(&mut self, end: End) -> Result<(), Error> {
         let end = match (end, self.shared.failure()) {
-            (End::HalfClosed | End::Lost, Some(Failure::SlowConsumer)) => {
+            (End::HalfClosed | End::Lost, Some(SendErrorKind::SlowConsumer)) => {
                 End::Failed(Error::SlowConsumer)
             }
             // A client may still read: it gets what the writer sends for a while. After a server's last there is nobody.
@@ -234,8 +234,8 @@ impl WebSocketReader {
         };
         let told = match end.farewell() {
             Farewell::Close(code, reason) => {
-                let owed = self.shared.owe(Owed::Close(code, &reason));
-                owed.is_ok() && self.shared.drain()
+                self.shared.owe(|owed| owed.close = Some((code, reason)));
+                self.shared.drain()
             }
             Farewell::Answers | Farewell::Nothing => false,
         };
@@ -254,7 +254,7 @@ impl WebSocketReader {
             Parting::Reset => How::Reset,
             Parting::Linger | Parting::Cut => How::Both,
         };
-        self.shared.fail(Failure::Ended, Some(how));
+        self.shared.fail(SendErrorKind::Closed, Some(how));
         let (error, close) = end.outcome(told);
         self.ended = Some(close);
         error.map_or(Ok(()), Err)
@@ -269,12 +269,12 @@ struct ToShared<'a> {
 
 impl Answers for ToShared<'_> {
     fn pong(&mut self, payload: &[u8]) -> Result<(), End> {
-        let tried = self.shared.owe(Owed::Pong(payload));
+        let tried = self.shared.owe(|owed| owed.pong = Some(payload.to_vec()));
         self.note(tried)
     }
 
     fn ping(&mut self) -> Result<(), End> {
-        let tried = self.shared.owe(Owed::Ping);
+        let tried = self.shared.owe(|owed| owed.ping = true);
         self.note(tried)
     }
 
@@ -306,12 +306,9 @@ impl ToShared<'_> {
 
     /// Remembers since when the stream refuses what is owed, and gives a peer up that takes nothing
     /// for too long.
-    fn note(&mut self, tried: io::Result<Tried>) -> Result<(), End> {
+    fn note(&mut self, tried: Tried) -> Result<(), End> {
         let now = Instant::now();
-        match (
-            tried.map_err(|error| End::Failed(error.into()))?,
-            &mut self.refused,
-        ) {
+        match (tried, &mut self.refused) {
             (Tried::Done, refused) => **refused = None,
             (Tried::Stuck, Some(refusing)) => {
                 if now.saturating_duration_since(refusing.since) > self.shared.writing.patience {
@@ -373,10 +370,8 @@ impl WebSocketWriter {
         payload: &[u8],
         compress: bool,
     ) -> Result<(), SendErrorKind> {
-        let sent = self
-            .shared
-            .send(|outgoing| outgoing.frame(opcode, payload, compress));
-        sent.map_err(send_error_kind)
+        self.shared
+            .send(|outgoing| outgoing.frame(opcode, payload, compress))
     }
 
     /// Starts the closing handshake (RFC 6455 section 7.1.2): sends the Close frame, waiting as
@@ -393,11 +388,10 @@ impl WebSocketWriter {
         if !code.is_allowed_on_wire() {
             return Err(CloseError::ReservedCode(code));
         }
-        let sent = self.shared.send(|outgoing| {
-            outgoing.close(Some(code), reason)?;
-            Ok(())
-        });
-        sent.map_err(|failure| match send_error_kind(failure) {
+        let sent = self
+            .shared
+            .send(|outgoing| outgoing.close(Some(code), reason));
+        sent.map_err(|kind| match kind {
             SendErrorKind::SlowConsumer => CloseError::Io(io::ErrorKind::TimedOut),
             SendErrorKind::Io(kind) => CloseError::Io(kind),
             SendErrorKind::Closed | SendErrorKind::Full => CloseError::Closed,
@@ -421,19 +415,6 @@ impl WebSocketWriter {
     /// True when nothing can be sent any more: the connection has ended or is closing.
     pub fn is_closed(&self) -> bool {
         self.shared.is_closed()
-    }
-}
-
-fn send_error_kind(failure: SendFailure) -> SendErrorKind {
-    match failure {
-        SendFailure::Closed | SendFailure::Failed(Failure::Ended) => SendErrorKind::Closed,
-        SendFailure::Failed(Failure::SlowConsumer) => SendErrorKind::SlowConsumer,
-        SendFailure::Stuck => SendErrorKind::SlowConsumer,
-        SendFailure::Failed(Failure::Stream(kind)) if super::is_gone(&kind.into()) => {
-            SendErrorKind::Closed
-        }
-        SendFailure::Failed(Failure::Stream(kind)) => SendErrorKind::Io(kind),
-        SendFailure::NoKey(error) => SendErrorKind::Io(error.kind()),
     }
 }
 
