@@ -1,7 +1,8 @@
 //! Rooms: a set of connections that the user owns and broadcasts to.
 
-use crate::connection::{Connection, ReadyState};
+use crate::connection::Connection;
 use crate::message::{Message, Prepared};
+use crate::outbox::ReadyState;
 use crate::server::Broadcast;
 
 /// Some of a server's connections, or of several servers': a room, a topic, the subscribers of a

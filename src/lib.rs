@@ -75,7 +75,7 @@ pub use client::{
 };
 #[cfg(feature = "deflate")]
 pub use compression::Compression;
-pub use connection::{CloseEvent, Connection, ReadyState};
+pub use connection::{CloseEvent, Connection};
 pub use error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
 pub use event::Event;
 pub use group::Group;
@@ -88,7 +88,7 @@ pub use http::{
 };
 pub use limits::{InvalidLimit, Limits};
 pub use message::{Message, Prepared};
-pub use outbox::Overflow;
+pub use outbox::{Overflow, ReadyState};
 pub use poller::Source;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;

@@ -19,7 +19,7 @@ use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::lock::none_is_held;
 use crate::message::{Message, Prepared};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, ReadyState};
 use crate::protocol::close::CloseCode;
 
 pub use end::CloseEvent;
@@ -59,30 +59,6 @@ impl Drop for Inner {
         none_is_held();
         let data = std::mem::take(&mut self.data);
         let _ = catch_unwind(AssertUnwindSafe(|| drop(data)));
-    }
-}
-
-/// Where a connection is in its life (WHATWG `readyState`, with its numbers). For display: by the
-/// time you look it may have changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-#[non_exhaustive]
-pub enum ReadyState {
-    /// The opening handshake is done; messages can be sent.
-    Open = 1,
-    /// A Close frame has been sent or queued; nothing more can be sent.
-    Closing = 2,
-    /// The connection has ended.
-    Closed = 3,
-}
-
-impl ReadyState {
-    pub(crate) fn from_u8(value: u8) -> Self {
-        match value {
-            1 => ReadyState::Open,
-            2 => ReadyState::Closing,
-            _ => ReadyState::Closed,
-        }
     }
 }
 

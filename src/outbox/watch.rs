@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::Outbox;
 use super::overflow::Overflow;
 use super::queue::{Failure, Queue};
+use super::ready_state::ReadyState;
 use super::state::{Alarm, Link, State};
-use crate::connection::ReadyState;
 use crate::lock::Guard;
 use crate::transport::Transport;
 

@@ -14,11 +14,11 @@ use super::inbox::Item;
 use super::leader::parked::Parked;
 use super::session::{Handler, Session};
 use crate::connection::end::End;
-use crate::connection::{CloseEvent, Connection, ReadyState};
+use crate::connection::{CloseEvent, Connection};
 use crate::error::{Error, SendError, SendErrorKind};
 use crate::handshake::subprotocol::NoneSpoken;
 use crate::logging::{Line, line_for_later, log_line};
-use crate::outbox::Failure;
+use crate::outbox::{Failure, ReadyState};
 use crate::protocol::close::CloseCode;
 use crate::protocol::receive::MessageRef;
 

@@ -47,14 +47,14 @@ mod wshub {
 }
 
 use wshub::{
-    address_space, clock, compression, connection, copy, descriptors, error, event, group, handler, handshake,
-    http, limits, lock, logging, message, outbox, patience, poller, protocol, server, stats,
-    testing, tls, transport, websocket,
+    address_space, clock, compression, connection, copy, descriptors, error, event, group, handler,
+    handshake, http, limits, lock, logging, message, outbox, patience, poller, protocol, server,
+    stats, testing, tls, transport, websocket,
 };
 
 mod models;
 
-pub use connection::{CloseEvent, Connection, ReadyState};
+pub use connection::{CloseEvent, Connection};
 pub use error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
 pub use event::Event;
 pub use group::Group;
@@ -63,7 +63,7 @@ pub use handshake::{Accept, secret_matches};
 pub use http::{InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version};
 pub use limits::Limits;
 pub use message::{Message, Prepared};
-pub use outbox::Overflow;
+pub use outbox::{Overflow, ReadyState};
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
 pub use server::{

@@ -9,10 +9,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
+use crate::connection::credit::Budget;
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::poller::{Mailbox, Poller, Token};
-use crate::connection::credit::Budget;
 use crate::server::batch::{Batch, Messages};
 use crate::server::inbox::{Inbox, Item};
 use crate::server::leader::Mail;
@@ -71,7 +71,10 @@ fn take(inbox: &Inbox, item: Item) -> (Connection, usize) {
     };
     let message = messages.next().expect("a message");
     inbox.taken(1);
-    (permit.connection().clone(), usize::from(message.as_bytes()[0]))
+    (
+        permit.connection().clone(),
+        usize::from(message.as_bytes()[0]),
+    )
 }
 
 /// Readers beyond their own and the common bound wait, and are woken by the application alone: no message is lost.
@@ -139,7 +142,10 @@ pub fn a_dismissal_lets_the_reader_go() {
     while let Some(item) = inbox.take() {
         take(&inbox, item);
     }
-    assert_eq!((inbox.budget().used(), inbox.not_taken(), inbox.lost()), (0, 0, 0));
+    assert_eq!(
+        (inbox.budget().used(), inbox.not_taken(), inbox.lost()),
+        (0, 0, 0)
+    );
     assert_eq!(clock::passed(), Duration::ZERO, "a wake-up was lost");
 }
 

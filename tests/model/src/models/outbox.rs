@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use super::guide::Guide;
 use super::line::{Line, Seen, assert_in_order};
-use crate::connection::ReadyState;
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::message::Message;
+use crate::outbox::ReadyState;
 use crate::outbox::calls::Calls;
 use crate::outbox::collect::{Collector, LATEST};
 use crate::outbox::{Bounds, Failure, Outbox, Overflow};

@@ -1,0 +1,25 @@
+//! Where a connection is in its life, as its Outbox tells it.
+
+/// Where a connection is in its life (WHATWG `readyState`, with its numbers). For display: by the
+/// time you look it may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum ReadyState {
+    /// The opening handshake is done; messages can be sent.
+    Open = 1,
+    /// A Close frame has been sent or queued; nothing more can be sent.
+    Closing = 2,
+    /// The connection has ended.
+    Closed = 3,
+}
+
+impl ReadyState {
+    pub(crate) fn from_u8(value: u8) -> Self {
+        match value {
+            1 => ReadyState::Open,
+            2 => ReadyState::Closing,
+            _ => ReadyState::Closed,
+        }
+    }
+}
