@@ -157,7 +157,14 @@ impl ReadBuffer {
         }
     }
 
-    /// Gives memory back, if nothing is in the buffer.
+    /// Gives all memory back, if nothing is in the buffer.
+    pub fn shed(&mut self) {
+        if self.is_empty() {
+            *self = ReadBuffer::default();
+        }
+    }
+
+    /// As [`shed`](ReadBuffer::shed), but for what an idle connection keeps.
     pub fn trim(&mut self) {
         if self.is_oversized() {
             *self = ReadBuffer::default();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use super::frame::Frame;
@@ -17,9 +18,34 @@ struct Waiting {
     since: Instant,
 }
 
+/// Most sockets refuse nothing: memory for it is taken with the first frame.
 #[derive(Default)]
-#[repr(C)]
-pub(super) struct Kept {
+pub(super) struct Kept(Option<Box<Backlog>>);
+
+static NOTHING: Backlog = Backlog::new();
+
+impl Kept {
+    /// As [`Backlog::clear`], without taking memory for that.
+    pub fn clear(&mut self) -> u64 {
+        self.0.as_mut().map_or(0, |backlog| backlog.clear())
+    }
+}
+
+impl Deref for Kept {
+    type Target = Backlog;
+
+    fn deref(&self) -> &Backlog {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Kept {
+    fn deref_mut(&mut self) -> &mut Backlog {
+        self.0.get_or_insert_with(|| Box::new(Backlog::new()))
+    }
+}
+
+pub(super) struct Backlog {
     frames: VecDeque<Waiting>,
     /// The answer to the latest ping, which goes before the next whole frame.
     pong: Option<Vec<u8>>,
@@ -43,7 +69,24 @@ pub(super) struct Kept {
     offered: usize,
 }
 
-impl Kept {
+impl Backlog {
+    const fn new() -> Self {
+        Backlog {
+            frames: VecDeque::new(),
+            pong: None,
+            pushed: 0,
+            begun: 0,
+            bytes: 0,
+            messages: 0,
+            message_bytes: 0,
+            pong_since: None,
+            left: 0,
+            left_at: None,
+            renewed: None,
+            offered: 0,
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty() && self.pong.is_none()
     }
@@ -61,7 +104,7 @@ impl Kept {
         self.message_bytes
     }
 
-    /// The number of the latest frame, for [`has_left`](Kept::has_left).
+    /// The number of the latest frame, for [`has_left`](Backlog::has_left).
     pub fn last(&self) -> u64 {
         self.pushed
     }
@@ -146,7 +189,7 @@ impl Kept {
         write(slices.get(..used).unwrap_or_default())
     }
 
-    /// Copies what leaves next, `most` bytes of it. Until it is [taken back](Kept::take_back) nothing of that is dropped or
+    /// Copies what leaves next, `most` bytes of it. Until it is [taken back](Backlog::take_back) nothing of that is dropped or
     /// replaced.
     pub fn offer(&mut self, most: usize) -> Vec<u8> {
         self.line_pong_up();
@@ -166,7 +209,7 @@ impl Kept {
         bytes
     }
 
-    /// The write of what was offered is over, and what has left has [passed](Kept::pass).
+    /// The write of what was offered is over, and what has left has [passed](Backlog::pass).
     pub fn take_back(&mut self) {
         self.offered = 0;
         self.take_pong_back();
@@ -203,7 +246,7 @@ impl Kept {
         }
     }
 
-    /// `written` bytes of what [`with_slices`](Kept::with_slices) showed are gone.
+    /// `written` bytes of what [`with_slices`](Backlog::with_slices) showed are gone.
     pub fn advance(&mut self, written: usize, now: Instant, pace: Pace) {
         let deadline = self.deadline(pace.patience, true);
         self.renewed = deadline.map(|deadline| renewed(deadline, pace, written, now));
@@ -275,7 +318,7 @@ impl Kept {
         self.drop_message(oldest)
     }
 
-    /// As [`drop_oldest`](Kept::drop_oldest), the newest.
+    /// As [`drop_oldest`](Backlog::drop_oldest), the newest.
     pub fn drop_newest(&mut self) -> bool {
         let newest = self.whole_messages().next_back();
         self.drop_message(newest)

@@ -56,7 +56,7 @@ use turn::Turn;
 /// Buffer that stays with an idle connection.
 const IDLE: usize = 1 << 10;
 
-// In this order in memory, as `State`, `Queue` and `Kept`: what a send looks at comes first, in few cache lines. A
+// In this order in memory, as `State` and `Queue`: what a send looks at comes first, in few cache lines. A
 // broadcast finds those of no connection in the cache.
 #[repr(C)]
 pub(crate) struct Outbox {

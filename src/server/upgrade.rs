@@ -51,8 +51,8 @@ pub(crate) fn read_request(
         if let Some(head) = scanner.scan(buffer.filled())? {
             let request = Request::parse(buffer.filled().get(..head).unwrap_or_default())?;
             buffer.discard(head);
-            // The connection that follows finds the head's memory free.
-            buffer.trim();
+            // The connection that follows finds the head's memory free, and may have no use for a buffer of its own.
+            buffer.shed();
             return Ok(request);
         }
     }
