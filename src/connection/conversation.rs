@@ -31,6 +31,9 @@ pub(crate) trait Answers {
     /// Asks a silent peer whether it is there.
     fn ping(&mut self) -> Result<(), End>;
 
+    /// The peer's pong has come.
+    fn ponged(&mut self, _payload: &[u8]) {}
+
     /// When the peer last took bytes that had to wait for it: a sign of life of a peer that says nothing, for it still
     /// reads what is before the ping.
     fn taken_at(&self) -> Option<Instant> {
@@ -119,7 +122,7 @@ impl Conversation {
                 }
                 Received::Ping(payload) => answers.pong(payload)?,
                 // A sign of life, as every byte.
-                Received::Pong(_) => {}
+                Received::Pong(payload) => answers.ponged(payload),
                 Received::Close(code, reason) => return Err(End::Closed(code, reason.to_owned())),
             }
         }

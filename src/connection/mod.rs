@@ -4,6 +4,7 @@ pub(crate) mod conversation;
 pub(crate) mod credit;
 pub(crate) mod end;
 pub(crate) mod read_buffer;
+mod round_trip;
 
 use std::any::Any;
 use std::fmt;
@@ -11,8 +12,10 @@ use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use credit::{Account, Budget};
+use round_trip::RoundTrip;
 
 use crate::error::{CloseError, SendError, SendErrorKind};
 use crate::handshake::data::Data;
@@ -49,6 +52,7 @@ struct Inner {
     protocol: Option<String>,
     extensions: String,
     data: Data,
+    round_trip: RoundTrip,
     outbox: Arc<Outbox>,
     account: Account,
 }
@@ -78,6 +82,7 @@ impl Connection {
             protocol,
             extensions,
             data,
+            round_trip: RoundTrip::new(Instant::now()),
             outbox,
             account: Account::new(budget),
         }))
@@ -157,13 +162,48 @@ impl Connection {
         self.0.outbox.send_prepared(message)
     }
 
-    /// Sends a ping now (RFC 6455 section 5.5.2); the heartbeat does so by itself after
+    /// Sends a ping now (RFC 6455 section 5.5.2), whose answer [`rtt`](Connection::rtt) measures; the heartbeat does so by itself after
     /// [`ping_interval`](crate::Limits::ping_interval) of silence. Never blocks.
     ///
     /// # Errors
     /// [`SendErrorKind::Closed`] if the connection is closed or closing.
     pub fn ping(&self) -> Result<(), SendErrorKind> {
-        self.0.outbox.ping()
+        let now = || self.0.round_trip.ask(Instant::now());
+        self.0.outbox.ping(now)
+    }
+
+    /// How long the peer took to answer the last ping that it has answered: the heartbeat's, which comes after
+    /// [`ping_interval`](crate::Limits::ping_interval) of silence, or one of [`ping`](Connection::ping). `None` before the
+    /// first answer. With what the ping waited for, behind messages that the peer had not read, and what the answer
+    /// waited for until it was read here: so it is as long as a message and its answer take now.
+    ///
+    /// ```
+    /// use wshub::testing::{self, Client};
+    /// use wshub::{Event, Server};
+    ///
+    /// let server = Server::builder().without_listener()?;
+    /// let (ours, theirs) = testing::duplex();
+    /// server.attach(ours);
+    /// let mut client = Client::open(theirs, "/")?;
+    /// let mut events = server.events();
+    /// if let Ok(Event::Open(connection)) = events.recv() {
+    ///     connection.ping().unwrap();
+    ///     assert_eq!(connection.rtt(), None);
+    ///     let ping = client.read_frame()?;
+    ///     client.send_frame(true, 10, &ping.payload)?; // a browser does so by itself
+    ///     client.send_text("behind it")?;
+    ///     events.recv().unwrap();
+    ///     println!("it takes {:?}", connection.rtt().unwrap());
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn rtt(&self) -> Option<Duration> {
+        self.0.round_trip.last()
+    }
+
+    /// A pong has come.
+    pub(crate) fn note_pong(&self, payload: &[u8]) {
+        self.0.round_trip.answered(payload, Instant::now());
     }
 
     /// Starts the closing handshake (RFC 6455 section 7.1.2) and returns at once; the `Close` event

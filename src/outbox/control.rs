@@ -12,19 +12,21 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
 
 impl Outbox {
-    /// Sends a ping (RFC 6455 section 5.5.2).
-    pub fn ping(self: &Arc<Self>) -> Result<(), SendErrorKind> {
+    /// Sends a ping (RFC 6455 section 5.5.2) with the payload that it is given, where it is sent.
+    pub fn ping(self: &Arc<Self>, payload: impl FnOnce() -> [u8; 8]) -> Result<(), SendErrorKind> {
         let mut state = self.lock();
         let Some((link, queue)) = state.parts() else {
             return Err(SendErrorKind::Closed);
         };
         // What was collected leaves first, and may end the connection.
         queue.flush(link);
-        let mut frame = Vec::new();
-        let ping = queue.sender.frame(Opcode::Ping, &[], None, &mut frame);
-        let goes = ping.is_ok() && !queue.cut;
         // One ping that waits asks as much as many.
-        if goes && !queue.kept.holds_ping() {
+        let payload = (!queue.kept.holds_ping()).then(payload);
+        let (waits, payload) = (payload.is_none(), payload.unwrap_or_default());
+        let mut frame = Vec::new();
+        let ping = queue.sender.frame(Opcode::Ping, &payload, None, &mut frame);
+        let goes = ping.is_ok() && !queue.cut;
+        if goes && !waits {
             queue.put_control(link, frame);
         }
         self.watch(state);

@@ -151,7 +151,7 @@ fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
         if let Some(messages) = messages {
             hub.inbox.put_messages(&driver.connection, messages);
         }
-        if let Err(end) = parsed.and_then(|()| driver.fill()) {
+        if let Err(end) = parsed.and_then(|()| driver.fill(None).map(drop)) {
             return end;
         }
     }

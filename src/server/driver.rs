@@ -14,7 +14,7 @@ use crate::connection::read_buffer::ReadBuffer;
 use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::outbox::{Failure, Outbox, ReadyState};
+use crate::outbox::{Failure, ReadyState};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::protocol::pace::Pace;
@@ -61,25 +61,29 @@ impl Drop for Lingering {
 /// Answers go to the Outbox: pongs are collected there, so that many leave in one write. Whoever leads keeps the deadline
 /// of a Close.
 struct ToOutbox<'a> {
-    outbox: &'a Arc<Outbox>,
+    connection: &'a Connection,
     owes_flush: &'a mut bool,
 }
 
 impl Answers for ToOutbox<'_> {
     fn pong(&mut self, payload: &[u8]) -> Result<(), End> {
-        self.outbox.pong(payload);
+        self.connection.outbox().pong(payload);
         *self.owes_flush = true;
         Ok(())
     }
 
     fn ping(&mut self) -> Result<(), End> {
         // Refused only after a Close was sent: then its own deadline runs.
-        let _ = self.outbox.ping();
+        let _ = self.connection.ping();
         Ok(())
     }
 
+    fn ponged(&mut self, payload: &[u8]) {
+        self.connection.note_pong(payload);
+    }
+
     fn taken_at(&self) -> Option<Instant> {
-        self.outbox.left_at()
+        self.connection.outbox().left_at()
     }
 }
 
@@ -150,7 +154,7 @@ impl Driver {
 
     fn talk(&mut self) -> (&mut Conversation, ToOutbox<'_>) {
         let answers = ToOutbox {
-            outbox: self.connection.outbox(),
+            connection: &self.connection,
             owes_flush: &mut self.owes_flush,
         };
         (&mut self.conversation, answers)
@@ -163,16 +167,21 @@ impl Driver {
         }
     }
 
-    /// Blocks until bytes come; pings a silent peer.
-    pub fn fill(&mut self) -> Result<(), End> {
+    /// Blocks until bytes come, or until `end`: true if they came. Pings a silent peer.
+    pub fn fill(&mut self, end: Option<Instant>) -> Result<bool, End> {
         find_room(self.conversation.buffered())?;
         loop {
             let (conversation, mut answers) = self.talk();
-            let deadline = conversation.before_read(Instant::now(), &mut answers)?;
-            match self.read(deadline) {
+            let due = conversation.before_read(Instant::now(), &mut answers)?;
+            match self.read([due, end].into_iter().flatten().min()) {
                 Ok(0) => return Err(self.ended(End::HalfClosed)),
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => self.trim(),
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    self.trim();
+                    if end.is_some_and(|end| end <= Instant::now()) {
+                        return Ok(false);
+                    }
+                }
                 Err(error) => return Err(self.failed(error)),
             }
         }
@@ -306,7 +315,7 @@ impl Driver {
                 return end;
             }
             self.flush_pongs();
-            if let Err(end) = self.fill() {
+            if let Err(end) = self.fill(None) {
                 return end;
             }
         }

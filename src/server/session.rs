@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connection::{end_line, read_line};
 use super::driver::Driver;
@@ -80,6 +81,41 @@ impl<'a> Session<'a> {
     /// much for the peer. The peer is told by now, or when the closure has returned, for at most
     /// [`close_timeout`](crate::Limits::close_timeout); return the error, or let it go.
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        self.read_until(None)
+    }
+
+    /// As [`read`](Session::read), for so long at most (and a little; at least a millisecond): for a closure that has
+    /// something to do meanwhile. Time between two calls counts neither for nor against the peer: the heartbeat goes on
+    /// only while one is under way.
+    ///
+    /// ```
+    /// use std::io::ErrorKind::TimedOut;
+    /// use std::time::Duration;
+    /// use wshub::Error;
+    ///
+    /// let handle = wshub::serve("127.0.0.1:0", |mut ws| {
+    ///     loop {
+    ///         match ws.read_timeout(Duration::from_secs(1)) {
+    ///             Ok(Some(message)) => ws.send(message)?,
+    ///             Ok(None) => return Ok(()),
+    ///             Err(Error::Io(error)) if error.kind() == TimedOut => ws.send("still there?")?,
+    ///             Err(error) => return Err(error.into()),
+    ///         }
+    ///     }
+    /// })?;
+    /// # handle.shutdown(); handle.wait();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Io`] with [`TimedOut`](io::ErrorKind::TimedOut) when nothing came: nothing is lost, call again.
+    /// Otherwise as [`read`](Session::read).
+    pub fn read_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
+        const SHORTEST: Duration = Duration::from_millis(1);
+        self.read_until(Instant::now().checked_add(timeout.max(SHORTEST)))
+    }
+
+    fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
             let next = self.driver.next(|message| message.to_message());
             self.more = self.driver.has_more();
@@ -94,21 +130,26 @@ impl<'a> Session<'a> {
                 self.flush();
                 match self.driver.is_given_up() {
                     true => Err(End::Failed(Error::SlowConsumer)),
-                    false => self.driver.fill(),
+                    false => self.driver.fill(end),
                 }
             });
-            if let Err(end) = filled {
-                let (error, close) = self.driver.give_up_or_close(end);
-                let reading = read_line(self.driver);
-                let line = end_line(&self.driver.connection, error.as_ref(), &close);
-                *self.ended = Some(close);
-                [reading, line].iter().flatten().for_each(Line::write);
-                if let Some(error) = error {
-                    return Err(error);
-                }
+            match filled {
+                Ok(true) => {}
+                Ok(false) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                Err(end) => self.end(end).map_or(Ok(()), Err)?,
             }
         }
         Ok(None)
+    }
+
+    /// The connection has ended; the reason, where it is given up.
+    fn end(&mut self, end: End) -> Option<Error> {
+        let (error, close) = self.driver.give_up_or_close(end);
+        let reading = read_line(self.driver);
+        let line = end_line(&self.driver.connection, error.as_ref(), &close);
+        *self.ended = Some(close);
+        [reading, line].iter().flatten().for_each(Line::write);
+        error
     }
 
     /// Sends a message and waits until the system has taken it, at most

@@ -16,7 +16,10 @@ fn b01_disconnect_drops_whole_frames_and_queues_close_1013_behind_the_partial() 
         "the one that was whole, and the one too much"
     );
     assert_eq!(rig.send("more"), Err(SendErrorKind::Closed));
-    assert_eq!(rig.outbox.ping(), Err(SendErrorKind::Closed));
+    assert_eq!(
+        rig.outbox.ping(Default::default),
+        Err(SendErrorKind::Closed)
+    );
     rig.let_all_through();
     let frames = rig.script.frames();
     assert_eq!(frames.len(), 2);
@@ -90,7 +93,7 @@ fn b01_drop_oldest_keeps_the_newest_message_and_one_that_is_begun_and_no_more() 
 fn an_empty_outbox_takes_any_one_legal_message() {
     for overflow in EVERY_POLICY {
         let rig = rig(overflow, 100, &[]);
-        rig.outbox.ping().unwrap();
+        rig.outbox.ping(Default::default).unwrap();
         rig.send(&text(100_000)).unwrap();
         let second = rig.send(&text(90_000));
         match overflow {
@@ -119,7 +122,7 @@ fn control_frames_are_exempt_from_the_bound() {
     for overflow in EVERY_POLICY {
         let rig = rig(overflow, 10, &[1]);
         rig.send(&text(8)).unwrap();
-        rig.outbox.ping().unwrap();
+        rig.outbox.ping(Default::default).unwrap();
         rig.outbox.pong(b"pong");
         rig.outbox
             .close(Some(CloseCode::GOING_AWAY), "bye")

@@ -68,7 +68,7 @@ fn order_is_kept_for_every_split() {
         rig.send("c").unwrap();
         rig.outbox.pong(b"2");
         rig.outbox.pong(b"3");
-        rig.outbox.ping().unwrap();
+        rig.outbox.ping(Default::default).unwrap();
         let prepared = Prepared::new("d");
         rig.collecting(|| rig.outbox.send_prepared(&prepared).unwrap());
         rig.outbox.pong(b"4");
@@ -124,7 +124,7 @@ fn b16_a_broken_stream_takes_nothing_and_wakes_its_reader() {
         let calls = rig.script.calls();
         assert_eq!(rig.send("m"), Err(SendErrorKind::Closed));
         rig.outbox.pong(b"p");
-        let _ = rig.outbox.ping();
+        let _ = rig.outbox.ping(Default::default);
         assert_eq!(rig.service_at(Instant::now() + 10 * AGE), None);
         assert_eq!(rig.script.shutdowns().len(), 1);
         assert_eq!(rig.script.calls(), calls, "it is not written to again");
@@ -145,7 +145,10 @@ fn a_finished_outbox_holds_nothing() {
     assert_eq!(rig.dropped(), 2);
     assert_eq!(rig.outbox.ready_state(), ReadyState::Closed);
     assert_eq!(rig.send("m"), Err(SendErrorKind::Closed));
-    assert_eq!(rig.outbox.ping(), Err(SendErrorKind::Closed));
+    assert_eq!(
+        rig.outbox.ping(Default::default),
+        Err(SendErrorKind::Closed)
+    );
     assert_eq!(rig.outbox.close(None, ""), Err(CloseError::Closed));
     rig.outbox.pong(b"p");
     rig.outbox.flush();

@@ -130,7 +130,7 @@ fn a_run_keeps_its_order_for_every_split() {
         broadcast("e");
         rig.send("f").unwrap();
         broadcast("g");
-        rig.outbox.ping().unwrap();
+        rig.outbox.ping(Default::default).unwrap();
         broadcast("h");
         rig.outbox.close(Some(CloseCode::NORMAL), "").unwrap();
         rig.collector.flush();

@@ -350,7 +350,7 @@ impl World {
         match self.random.below(1000) {
             0..250 => self.send(),
             250..300 => self.collect(),
-            300..320 => drop(self.outbox.ping()),
+            300..320 => drop(self.outbox.ping(Default::default)),
             320..323 => drop(self.outbox.close(Some(CloseCode::NORMAL), "enough")),
             323..500 => self.peer_makes_room(),
             500..680 => self.peer_sends(),
@@ -536,7 +536,7 @@ impl World {
                 }
                 Due::Ping => {
                     assert!(silent >= PING);
-                    let _ = self.outbox.ping();
+                    let _ = self.outbox.ping(Default::default);
                 }
                 Due::PongTimedOut if self.is_taking() => {}
                 Due::PongTimedOut => {
@@ -713,7 +713,10 @@ impl World {
         assert_eq!(self.outbox.buffered_amount(), 0);
         let error = self.outbox.send("late".into()).unwrap_err();
         assert_eq!(error.kind(), SendErrorKind::Closed);
-        assert_eq!(self.outbox.ping(), Err(SendErrorKind::Closed));
+        assert_eq!(
+            self.outbox.ping(Default::default),
+            Err(SendErrorKind::Closed)
+        );
         assert!(self.outbox.close(None, "").is_err());
         self.collector.flush();
         self.helper = None;

@@ -45,7 +45,7 @@ fn m02_what_is_sent_amid_a_write_leaves_behind_it() {
     rig.amid_a_write(|outbox| {
         outbox.send("b".into()).unwrap();
         outbox.pong(b"p");
-        outbox.ping().unwrap();
+        outbox.ping(Default::default).unwrap();
         outbox.send_prepared(&Prepared::new("c")).unwrap();
         outbox.close(None, "").unwrap();
     });
@@ -282,7 +282,7 @@ fn m02_the_order_holds_for_every_split_and_whoever_comes_between() {
         rig.collecting(|| rig.send("a")).unwrap();
         rig.outbox.pong(b"1");
         rig.send("b").unwrap();
-        rig.outbox.ping().unwrap();
+        rig.outbox.ping(Default::default).unwrap();
         rig.collecting(|| rig.send("d")).unwrap();
         rig.collector.flush();
         rig.outbox.close(Some(CloseCode::NORMAL), "").unwrap();

@@ -173,7 +173,7 @@ fn b02_dropping_policies_let_a_slow_peer_stay() {
 fn b02_dropping_policies_do_not_count_the_age_of_a_ping() {
     let rig = rig(Overflow::DropOldest, 10, &[]);
     rig.send(&text(8)).unwrap();
-    rig.outbox.ping().unwrap();
+    rig.outbox.ping(Default::default).unwrap();
     rig.send(&text(8)).unwrap();
     assert_eq!(rig.dropped(), 1);
     assert_eq!(rig.service_at(Instant::now() + 10 * AGE), Some(None));

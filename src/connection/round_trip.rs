@@ -1,0 +1,57 @@
+//! How long the peer takes to answer our pings: each carries the time when it was sent, and only the answer to the last
+//! one counts.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+pub(crate) struct RoundTrip {
+    /// What the times here count from, in nanoseconds.
+    epoch: Instant,
+    /// When the ping was sent whose answer is awaited; 0: none is. A peer that makes answers up has to know it.
+    asked: AtomicU64,
+    /// What the last answer took, and one more; 0: there was none.
+    took: AtomicU64,
+}
+
+impl RoundTrip {
+    pub fn new(now: Instant) -> Self {
+        RoundTrip {
+            epoch: now,
+            asked: AtomicU64::new(0),
+            took: AtomicU64::new(0),
+        }
+    }
+
+    /// The payload of a ping that is sent now.
+    pub fn ask(&self, now: Instant) -> [u8; 8] {
+        let at = self.since_epoch(now).max(1);
+        self.asked.store(at, Relaxed);
+        at.to_be_bytes()
+    }
+
+    /// A pong has come with this payload. One that nobody asked for, or that answers an earlier ping, says nothing.
+    pub fn answered(&self, payload: &[u8], now: Instant) {
+        let Ok(payload) = payload.try_into() else {
+            return;
+        };
+        let at = u64::from_be_bytes(payload);
+        let awaited = at != 0 && self.asked.compare_exchange(at, 0, Relaxed, Relaxed).is_ok();
+        if awaited {
+            let took = self.since_epoch(now).saturating_sub(at);
+            self.took.store(took.saturating_add(1), Relaxed);
+        }
+    }
+
+    pub fn last(&self) -> Option<Duration> {
+        let took = self.took.load(Relaxed).checked_sub(1)?;
+        Some(Duration::from_nanos(took))
+    }
+
+    fn since_epoch(&self, now: Instant) -> u64 {
+        let nanos = now.saturating_duration_since(self.epoch).as_nanos();
+        u64::try_from(nanos).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;
