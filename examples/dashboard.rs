@@ -13,10 +13,11 @@ use std::fs;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-use wshub::{Event, Limits, Overflow, RecvError, Response, Server};
+use wshub::{Event, Limits, Overflow, Response, Server, Step};
 
 const PAGE: &str = include_str!("dashboard.html");
-const PERIOD: Duration = Duration::from_millis(100);
+const PERIOD_MS: u64 = 100;
+const PERIOD: Duration = Duration::from_millis(PERIOD_MS);
 
 fn main() -> ExitCode {
     support::run(|addr| {
@@ -45,31 +46,28 @@ fn main() -> ExitCode {
 /// The device's loop, until the server has shut down. Reading number n is due n periods after the start, whatever
 /// happened before: the loop does not drift, and nothing that a page does delays a reading.
 fn measure(server: &Server) {
-    let (start, started_at) = (Instant::now(), SystemTime::now());
+    let started_at = SystemTime::now();
     let mut sensor = Sensor::new();
-    let mut events = server.events();
-    let mut next = 0;
-    loop {
-        let wait = (start + PERIOD * next).saturating_duration_since(Instant::now());
-        if wait.is_zero() {
+    for step in server.events().tick(PERIOD) {
+        match step {
             // After a halt of the whole machine many are due: only the latest is taken, and the numbers show a gap.
-            let number = (start.elapsed().as_nanos() / PERIOD.as_nanos()) as u32;
-            let time = started_at + PERIOD * number;
-            server.broadcast(sensor.read().to_json(number, time));
-            next = number + 1;
-            continue;
-        }
-        match events.recv_timeout(wait) {
-            Ok(Event::Open(connection)) => log::info!("{} watches", connection.id()),
-            Ok(Event::Close(connection, close)) => {
-                log::info!("{} left: {}", connection.id(), close.code)
+            Step::Tick(tick) => {
+                let time = started_at + Duration::from_millis(PERIOD_MS * tick.number);
+                server.broadcast(sensor.read().to_json(tick.number, time));
             }
-            Ok(Event::Error(connection, error)) => log::warn!("{}: {error}", connection.id()),
-            // A dashboard has nothing to say to the device; a device that obeys commands takes them here.
-            Ok(_) => {}
-            Err(RecvError::Empty) => {} // the next reading is due
-            Err(_) => return,
+            Step::Event(event) => note(event),
+            _ => {}
         }
+    }
+}
+
+fn note(event: Event) {
+    match event {
+        Event::Open(connection) => log::info!("{} watches", connection.id()),
+        Event::Close(connection, close) => log::info!("{} left: {}", connection.id(), close.code),
+        Event::Error(connection, error) => log::warn!("{}: {error}", connection.id()),
+        // A dashboard has nothing to say to the device; a device that obeys commands takes them here.
+        _ => {}
     }
 }
 
@@ -81,7 +79,7 @@ struct Reading {
 
 impl Reading {
     /// Every reading says all there is to know, so that a page understands the first one it gets.
-    fn to_json(&self, number: u32, time: SystemTime) -> String {
+    fn to_json(&self, number: u64, time: SystemTime) -> String {
         let Reading { name, unit, value } = self;
         let time = time
             .duration_since(SystemTime::UNIX_EPOCH)

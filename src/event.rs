@@ -38,3 +38,33 @@ impl Event {
         }
     }
 }
+
+/// One step of a loop that takes events and keeps a schedule; see [`Events::tick`](crate::Events::tick).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// Something happened to a connection.
+    Event(Event),
+    /// The next tick is due.
+    Tick(Tick),
+    /// Another thread called [`ServerHandle::wake`](crate::ServerHandle::wake).
+    Woken,
+}
+
+/// A tick of a fixed schedule: number n is due n intervals after the start, however late those before it were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tick {
+    /// Its number in the schedule, from 1; those that were missed are counted.
+    pub number: u64,
+    /// How many were due since the last one, and are not made up for, because the application was away for so long. So
+    /// `missed + 1` intervals have passed.
+    pub missed: u64,
+}
+
+impl Tick {
+    /// A tick for a test of a handler.
+    pub fn new(number: u64, missed: u64) -> Self {
+        Tick { number, missed }
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::{Event, Step, Tick};
 use crate::message::Message;
 
 /// What is called for each event by [`Server::run`](crate::Server::run), on the thread that calls
@@ -44,15 +44,55 @@ pub trait Handler {
 
     /// Another thread called [`ServerHandle::wake`](crate::ServerHandle::wake).
     fn on_wake(&mut self) {}
+
+    /// The next tick of [`Server::run_with_tick`](crate::Server::run_with_tick) is due.
+    fn on_tick(&mut self, tick: Tick) {}
 }
 
-/// Hands one event to a handler.
-pub(crate) fn dispatch<H: Handler + ?Sized>(handler: &mut H, event: Event) {
-    match event {
-        Event::Open(connection) => handler.on_open(&connection),
-        Event::Message(connection, message) => handler.on_message(&connection, message),
-        Event::Error(connection, error) => handler.on_error(&connection, &error),
-        Event::Close(connection, close) => handler.on_close(&connection, &close),
+impl Event {
+    /// Calls the handler's method for this event, for a program that has a loop of its own.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wshub::{Connection, Handler, Message, RecvError, Server};
+    ///
+    /// struct Echo;
+    /// impl Handler for Echo {
+    ///     fn on_message(&mut self, connection: &Connection, message: Message) {
+    ///         let _ = connection.send(message);
+    ///     }
+    /// }
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// # server.handle().shutdown();
+    /// let (mut events, mut echo) = (server.events(), Echo);
+    /// loop {
+    ///     match events.recv_timeout(Duration::from_millis(100)) {
+    ///         Ok(event) => event.dispatch(&mut echo),
+    ///         Err(RecvError::Ended) => break,
+    ///         Err(_) => {} // whatever else the loop has to do
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn dispatch<H: Handler + ?Sized>(self, handler: &mut H) {
+        match self {
+            Event::Open(connection) => handler.on_open(&connection),
+            Event::Message(connection, message) => handler.on_message(&connection, message),
+            Event::Error(connection, error) => handler.on_error(&connection, &error),
+            Event::Close(connection, close) => handler.on_close(&connection, &close),
+        }
+    }
+}
+
+impl Step {
+    /// Calls the handler's method for this step; see [`Event::dispatch`].
+    pub fn dispatch<H: Handler + ?Sized>(self, handler: &mut H) {
+        match self {
+            Step::Event(event) => event.dispatch(handler),
+            Step::Tick(tick) => handler.on_tick(tick),
+            Step::Woken => handler.on_wake(),
+        }
     }
 }
 
@@ -84,6 +124,7 @@ type OnConnection<'a, S> = Box<dyn FnMut(&mut S, &Connection) + 'a>;
 type OnMessage<'a, S> = Box<dyn FnMut(&mut S, &Connection, &Message) + 'a>;
 type OnError<'a, S> = Box<dyn FnMut(&mut S, &Connection, &Error) + 'a>;
 type OnWake<'a, S> = Box<dyn FnMut(&mut S) + 'a>;
+type OnTick<'a, S> = Box<dyn FnMut(&mut S, Tick) + 'a>;
 type OnClose<'a, S> = Box<dyn FnMut(&mut S, &Connection, &CloseEvent) + 'a>;
 
 /// Closures for events, as a browser's `addEventListener` has them: several per event, called in the
@@ -112,6 +153,7 @@ pub struct Listeners<'a, S> {
     error: Vec<OnError<'a, S>>,
     close: Vec<OnClose<'a, S>>,
     wake: Vec<OnWake<'a, S>>,
+    tick: Vec<OnTick<'a, S>>,
 }
 
 impl<'a, S> Listeners<'a, S> {
@@ -124,6 +166,7 @@ impl<'a, S> Listeners<'a, S> {
             error: Vec::new(),
             close: Vec::new(),
             wake: Vec::new(),
+            tick: Vec::new(),
         }
     }
 
@@ -159,6 +202,13 @@ impl<'a, S> Listeners<'a, S> {
     #[must_use]
     pub fn on_wake(mut self, listener: impl FnMut(&mut S) + 'a) -> Self {
         self.wake.push(Box::new(listener));
+        self
+    }
+
+    /// Adds a listener for ticks of [`Server::run_with_tick`](crate::Server::run_with_tick).
+    #[must_use]
+    pub fn on_tick(mut self, listener: impl FnMut(&mut S, Tick) + 'a) -> Self {
+        self.tick.push(Box::new(listener));
         self
     }
 
@@ -201,6 +251,12 @@ impl<S> Handler for Listeners<'_, S> {
     fn on_wake(&mut self) {
         for listener in &mut self.wake {
             listener(&mut self.state);
+        }
+    }
+
+    fn on_tick(&mut self, tick: Tick) {
+        for listener in &mut self.tick {
+            listener(&mut self.state, tick);
         }
     }
 }

@@ -5,7 +5,8 @@
 //!   ([`ServerBuilder`]). Your own tests, without sockets: [`testing`], [`Server::attach`].
 //! - Choosing a form. State that connections share, or a loop of your own: [`Server::events`], with
 //!   [`Events::try_recv`] and [`Events::recv_timeout`]. The same as callbacks: [`Server::run`] with a
-//!   [`Handler`] or [`Listeners`]. Connections that have nothing to do with each other: [`serve`] and its
+//!   [`Handler`] or [`Listeners`]. On a schedule beside them: [`Events::tick`], [`Ticks`], [`Step`], [`Tick`],
+//!   [`Server::run_with_tick`]. Connections that have nothing to do with each other: [`serve`] and its
 //!   [`Session`], without a hop to another thread.
 //! - Without a server, over a stream of your own: [`WebSocket`], its halves [`WebSocketReader`] and
 //!   [`WebSocketWriter`]; the client's role with the feature `client`. Streams: [`Transport`].
@@ -77,7 +78,7 @@ pub use client::{
 pub use compression::Compression;
 pub use connection::{CloseEvent, Connection};
 pub use error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
-pub use event::Event;
+pub use event::{Event, Step, Tick};
 pub use group::Group;
 pub use handler::{Handler, Listeners, RunError};
 pub use handshake::{Accept, secret_matches};
@@ -94,7 +95,7 @@ pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
 pub use server::{
     Broadcast, Events, HandlerResult, RecvError, Server, ServerBuilder, ServerHandle, Session,
-    ShutdownReport, serve,
+    ShutdownReport, Ticks, serve,
 };
 pub use stats::Stats;
 #[cfg(all(feature = "client", feature = "tls"))]

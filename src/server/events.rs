@@ -8,6 +8,7 @@ use super::batch::Messages;
 use super::hub::Hub;
 use super::inbox::Item;
 use super::leader::Leader;
+use super::ticks::Ticks;
 use crate::connection::credit::Permit;
 use crate::connection::{CloseEvent, Connection};
 use crate::event::Event;
@@ -116,7 +117,7 @@ impl<'a> Events<'a> {
 
     /// The next event; blocks for at most `timeout`. For a tool with a loop of its own: the time until
     /// its next task is due is the timeout. An event that waits comes even with a timeout of zero, so
-    /// such a loop does what is due before it takes the next event, as `examples/dashboard.rs` does.
+    /// such a loop does what is due before it takes the next event. A fixed schedule: [`tick`](Events::tick).
     ///
     /// # Errors
     /// [`RecvError::Empty`] when none came in time, [`RecvError::Ended`] when none will come.
@@ -125,6 +126,35 @@ impl<'a> Events<'a> {
             Some(deadline) => self.take(Patience::Until(deadline)),
             None => self.take(Patience::Forever),
         }
+    }
+
+    /// Ticks beside the events, on a fixed schedule: a loop of its own, at 50 Hz for one, without a second thread. The
+    /// first tick is due one `interval` from now, and number n n intervals from now, so nothing adds up. Where the
+    /// application was away for longer, it gets the latest tick, which tells how many it missed; they are not made up
+    /// for. At least 1 ms, the system's clock for such waits.
+    ///
+    /// A tick that is due goes before events that wait. Where ticks take so long that the next one is due at once, events
+    /// that wait have half an interval in between.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wshub::{Event, Server, Step};
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// for step in server.events().tick(Duration::from_millis(20)) {
+    ///     match step {
+    ///         Step::Tick(tick) => {
+    ///             server.broadcast(format!("step {}", tick.number));
+    /// #           if tick.number > 2 { server.handle().shutdown(); }
+    ///         }
+    ///         Step::Event(Event::Message(player, input)) => println!("{}: {input:?}", player.id()),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn tick(self, interval: Duration) -> Ticks<'a> {
+        Ticks::new(self, interval, Instant::now())
     }
 
     fn take(&mut self, patience: Patience) -> Result<Event, RecvError> {

@@ -22,6 +22,7 @@ pub(crate) mod pool;
 mod refusals;
 pub(crate) mod scribe;
 mod session;
+mod ticks;
 pub(crate) mod upgrade;
 mod upload;
 
@@ -34,7 +35,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
-use crate::handler::{Handler, RunError, dispatch};
+use crate::event::Step;
+use crate::handler::{Handler, RunError};
 use crate::lock::{DESK, Mutex};
 use crate::logging::log_line;
 use crate::message::{Message, Prepared};
@@ -45,6 +47,7 @@ pub use builder::ServerBuilder;
 pub use events::{Events, RecvError};
 pub use hub::{Broadcast, ShutdownReport};
 pub use session::{HandlerResult, Session};
+pub use ticks::Ticks;
 
 use hub::Hub;
 
@@ -128,17 +131,62 @@ impl Server {
     /// [`RunError::InUse`] while an [`Events`] of this server is alive.
     pub fn run<H: Handler + ?Sized>(&self, handler: &mut H) -> Result<(), RunError> {
         let mut events = self.events();
+        self.run_through(handler, || Step::of(events.recv()))
+    }
+
+    /// As [`run`](Server::run), and calls [`Handler::on_tick`] on a fixed schedule meanwhile: a game's world at 50 Hz, a
+    /// measurement. Tick number n comes n intervals after the start, so nothing adds up; where the handler was away for
+    /// longer, the ticks that it missed are told and not made up for. At least 1 ms, the system's clock for such waits;
+    /// see [`Events::tick`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wshub::{Connection, Handler, Message, Server, ServerHandle, Tick};
+    ///
+    /// struct World {
+    ///     server: ServerHandle,
+    ///     steps: u64,
+    /// }
+    ///
+    /// impl Handler for World {
+    ///     fn on_message(&mut self, _player: &Connection, _input: Message) {}
+    ///
+    ///     fn on_tick(&mut self, tick: Tick) {
+    ///         self.steps += 1 + tick.missed;
+    ///         self.server.broadcast(format!("step {}", self.steps));
+    /// #       if self.steps > 2 { self.server.shutdown(); }
+    ///     }
+    /// }
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let mut world = World { server: server.handle(), steps: 0 };
+    /// server.run_with_tick(Duration::from_millis(20), &mut world)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](Server::run).
+    pub fn run_with_tick<H: Handler + ?Sized>(
+        &self,
+        interval: Duration,
+        handler: &mut H,
+    ) -> Result<(), RunError> {
+        let mut ticks = self.events().tick(interval);
+        self.run_through(handler, || ticks.recv())
+    }
+
+    fn run_through<H: Handler + ?Sized>(
+        &self,
+        handler: &mut H,
+        mut next: impl FnMut() -> Result<Step, RecvError>,
+    ) -> Result<(), RunError> {
         loop {
-            let event = match events.recv() {
-                Ok(event) => Some(event),
-                Err(RecvError::Woken) => None,
+            let step = match next() {
+                Ok(step) => step,
                 Err(RecvError::InUse) => return Err(RunError::InUse),
                 Err(_) => return Ok(()),
             };
-            let call = || match event {
-                Some(event) => dispatch(handler, event),
-                None => handler.on_wake(),
-            };
+            let call = || step.dispatch(handler);
             // The handler is not called again after a panic: nothing sees what it left half done.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
                 let message = panic_message(&*panic);

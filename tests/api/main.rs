@@ -45,6 +45,7 @@ mod restart;
 mod shutdown;
 mod split;
 mod thread_locals;
+mod ticks;
 #[cfg(feature = "tls")]
 mod tls;
 mod users_streams;

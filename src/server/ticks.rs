@@ -1,0 +1,122 @@
+//! Ticks beside events: a fixed schedule that the application thread keeps while it takes events.
+
+use std::time::{Duration, Instant};
+
+use super::events::{Events, RecvError};
+use crate::event::{Event, Step, Tick};
+use crate::limits::YEAR;
+
+/// The shortest interval. Events are waited for with the system's clock of about a millisecond.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// The events of a server, with ticks between them; made by [`Events::tick`].
+///
+/// As an iterator it blocks until the next event or tick, and ends as [`Events`] does.
+pub struct Ticks<'a> {
+    events: Events<'a>,
+    schedule: Schedule,
+    /// When the application came back from the last tick.
+    back_at: Option<Instant>,
+}
+
+impl<'a> Ticks<'a> {
+    pub(super) fn new(events: Events<'a>, interval: Duration, now: Instant) -> Self {
+        Ticks {
+            events,
+            schedule: Schedule::new(now, interval),
+            back_at: Some(now),
+        }
+    }
+
+    /// The next event or tick; blocks until it comes.
+    ///
+    /// # Errors
+    /// As [`Events::recv`]; a wake is a [`Step`] here.
+    pub fn recv(&mut self) -> Result<Step, RecvError> {
+        loop {
+            let now = Instant::now();
+            let due = self.schedule.due();
+            let back_at = *self.back_at.get_or_insert(now);
+            // Events have half an interval between two ticks, so that ticks that take too long keep nobody waiting for
+            // good.
+            if due.max(back_at + self.schedule.interval / 2) <= now {
+                if let Some(tick) = self.tick(now) {
+                    return Ok(tick);
+                }
+            }
+            match self.events.recv_timeout(due.saturating_duration_since(now)) {
+                Err(RecvError::Empty) => {
+                    if let Some(tick) = self.tick(Instant::now()) {
+                        return Ok(tick);
+                    }
+                }
+                taken => return Step::of(taken),
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Instant) -> Option<Step> {
+        let tick = self.schedule.take(now)?;
+        self.back_at = None;
+        Some(Step::Tick(tick))
+    }
+}
+
+impl Iterator for Ticks<'_> {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        self.recv().ok()
+    }
+}
+
+impl Step {
+    /// What a look for the next event gave; not every error is one.
+    pub(super) fn of(taken: Result<Event, RecvError>) -> Result<Step, RecvError> {
+        match taken {
+            Ok(event) => Ok(Step::Event(event)),
+            Err(RecvError::Woken) => Ok(Step::Woken),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Tick number n is due n intervals after the start, however late those before it were.
+struct Schedule {
+    start: Instant,
+    interval: Duration,
+    /// The number of the last tick that was taken; 0: none was.
+    last: u64,
+}
+
+impl Schedule {
+    fn new(start: Instant, interval: Duration) -> Self {
+        Schedule {
+            start,
+            interval: interval.clamp(SHORTEST, YEAR),
+            last: 0,
+        }
+    }
+
+    /// When the next tick is due.
+    fn due(&self) -> Instant {
+        let nanos = self.nanos().saturating_mul(self.last.saturating_add(1));
+        self.start + Duration::from_nanos(nanos)
+    }
+
+    /// The latest tick that is due; those before it that nobody took are missed.
+    fn take(&mut self, now: Instant) -> Option<Tick> {
+        let passed = now.saturating_duration_since(self.start).as_nanos();
+        let number = u64::try_from(passed).unwrap_or(u64::MAX) / self.nanos();
+        let missed = number.checked_sub(self.last)?.checked_sub(1)?;
+        self.last = number;
+        Some(Tick::new(number, missed))
+    }
+
+    fn nanos(&self) -> u64 {
+        u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;
