@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// The status of a [`Response`]: 200 to 599.
+/// The status of a [`Response`](crate::Response): 200 to 599.
 ///
 /// The ones in common use are constants, so that they need no `Result`.
 ///
@@ -134,8 +134,8 @@ impl fmt::Display for Status {
 
 /// A status that cannot be answered here.
 ///
-/// A [`Response`] takes 200 to 599, a [`Reject`] 300 to 599: 101 is what the server itself sends when a hook accepts,
-/// and a 2xx does not refuse anything.
+/// A [`Response`](crate::Response) takes 200 to 599, a [`Reject`](crate::Reject) 300 to 599: 101 is what the server
+/// itself sends when a hook accepts, and a 2xx does not refuse anything.
 ///
 /// ```
 /// use wshub::{Reject, Response};
