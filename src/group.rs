@@ -2,8 +2,7 @@
 
 use crate::connection::Connection;
 use crate::message::{Message, Prepared};
-use crate::outbox::ReadyState;
-use crate::server::Broadcast;
+use crate::outbox::{Broadcast, ReadyState};
 
 /// Some of a server's connections, or of several servers': a room, a topic, the subscribers of a
 /// sensor. Plain data of yours; a connection that has ended falls out by itself.

@@ -89,13 +89,13 @@ pub use http::{
 };
 pub use limits::{InvalidLimit, Limits};
 pub use message::{Message, Prepared};
-pub use outbox::{Overflow, ReadyState};
+pub use outbox::{Broadcast, Overflow, ReadyState};
 pub use poller::Source;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
 pub use server::{
-    Broadcast, Events, HandlerResult, RecvError, Server, ServerBuilder, ServerHandle, Session,
-    ShutdownReport, Ticks, serve,
+    Events, HandlerResult, RecvError, Server, ServerBuilder, ServerHandle, Session, ShutdownReport,
+    Ticks, serve,
 };
 pub use stats::Stats;
 #[cfg(all(feature = "client", feature = "tls"))]

@@ -14,10 +14,6 @@ impl Compression {
         match *self {}
     }
 
-    pub(crate) fn packs(&self, _: usize) -> bool {
-        match *self {}
-    }
-
     #[allow(dead_code)] // for clients alone
     pub(crate) fn offer(&self) -> String {
         match *self {}
@@ -68,6 +64,10 @@ impl Packing {
     }
 
     pub fn keeps_context(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn packs(&self, _: usize) -> bool {
         match *self {}
     }
 }

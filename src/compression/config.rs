@@ -68,11 +68,6 @@ impl Default for Compression {
 }
 
 impl Compression {
-    /// Whether a message of this length may be compressed.
-    pub(crate) fn packs(&self, len: usize) -> bool {
-        len >= self.threshold
-    }
-
     /// The most memory that compression takes for one connection, while it is busy.
     pub(crate) fn memory_per_connection(&self) -> usize {
         let deflater = match self.server_context_takeover {

@@ -59,6 +59,11 @@ impl Packing {
         self.context_takeover
     }
 
+    /// Whether a message of this length is compressed.
+    pub fn packs(&self, len: usize) -> bool {
+        len >= self.threshold
+    }
+
     /// Compresses a message that refers to no other. `None`: it is too short, does not shrink, or is for a
     /// [`Context`] to compress.
     pub fn pack(&self, payload: &[u8]) -> Option<Vec<u8>> {
@@ -69,7 +74,7 @@ impl Packing {
     }
 
     fn packs_alone(&self, len: usize) -> bool {
-        len >= self.threshold && !self.context_takeover
+        self.packs(len) && !self.context_takeover
     }
 
     fn pack_with_spare(&self, payload: &[u8]) -> Option<Vec<u8>> {
@@ -108,7 +113,7 @@ impl Context {
     /// Compresses the message that is sent next, and has to be sent then. `None`: it is too short, or does not shrink.
     pub fn pack(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
         let packing = self.packing?;
-        if !packing.context_takeover || payload.len() < packing.threshold {
+        if !packing.context_takeover || !packing.packs(payload.len()) {
             return packing.pack(payload);
         }
         let new = || Box::new(Deflater::new(packing.window_bits, packing.level));

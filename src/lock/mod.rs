@@ -32,7 +32,7 @@ in_this_order! {
     CREW,
     /// What waits for one connection's stream. A stream of wshub's own is written to under it.
     OUTBOX,
-    /// Broadcasts that wait for all connections. Whom they go to is asked under it.
+    /// Whom broadcasts reach, and those that wait for all of them.
     RUN,
     /// Who is connected, slots.
     REGISTRY,

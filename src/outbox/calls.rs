@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Outbox;
-use super::collect::Collector;
+use super::broadcast::Collector;
 use crate::poller::{Bell, Mailbox};
 
 pub(crate) struct Calls(Mailbox<Called>);

@@ -2,9 +2,9 @@
 //! refuses within bounds, and is drained by whoever leads ([`calls`]) for all connections.
 //!
 //! Frames wait in one of two places, never in both: `collected` holds frames of a sender that has
-//! more to do (see [`collect`]) and that have not been offered to the socket; `kept` holds what the
+//! more to do (see [`broadcast`]) and that have not been offered to the socket; `kept` holds what the
 //! socket refused. Bounds apply to `kept` alone. Collected broadcasts wait elsewhere, once for all
-//! connections (see [`run`]).
+//! connections, [there](broadcast), too.
 //!
 //! What one does with an Outbox: [`send`] and [`wait`] take messages, [`control`] the other frames;
 //! [`contained`], what one does with many.
@@ -12,8 +12,8 @@
 //! that the socket refused; [`overflow`], how many. Who else handles it: [`watch`], whoever leads; [`turn`], who writes
 //! to a stream of the user's own.
 
+pub(crate) mod broadcast;
 pub(crate) mod calls;
-pub(crate) mod collect;
 mod contained;
 mod control;
 mod frame;
@@ -22,7 +22,6 @@ mod outbound;
 mod overflow;
 mod queue;
 mod ready_state;
-mod run;
 mod send;
 mod state;
 #[cfg(test)]
@@ -42,14 +41,14 @@ use crate::protocol::pace::Pace;
 use crate::stats::Counters;
 use crate::transport::Transport;
 
+pub use broadcast::Broadcast;
 use calls::Calls;
-use collect::Collector;
 pub(crate) use overflow::Bounds;
 pub use overflow::Overflow;
 pub(crate) use queue::Failure;
 use queue::Queue;
 pub use ready_state::ReadyState;
-pub(crate) use state::Alarm;
+pub(crate) use state::{Alarm, Delivery};
 use state::{Link, State};
 use turn::Turn;
 
@@ -76,7 +75,7 @@ impl Outbox {
         transport: Arc<dyn Transport>,
         calls: Arc<Calls>,
         counters: Arc<Counters>,
-        collector: Option<Arc<Collector>>,
+        delivery: Delivery,
         bounds: Bounds,
         close_timeout: Duration,
         packing: Option<Packing>,
@@ -87,7 +86,7 @@ impl Outbox {
             transport,
             calls,
             counters,
-            collector,
+            delivery,
             alarm: None,
         };
         Arc::new(Outbox {

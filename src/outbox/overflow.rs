@@ -99,7 +99,7 @@ impl Queue {
     /// Has the policy decide about what was kept before the stream refused a part of it.
     pub fn hold_to_bounds(&mut self, link: &Link) {
         // Without a common collector only a handler sends so much, and it waits for what it sent.
-        if !self.is_refused() || link.collector.is_none() {
+        if !self.is_refused() || link.delivery.collector().is_none() {
             return;
         }
         while self.failure.is_none() && self.bounds.are_exceeded(&self.kept) {

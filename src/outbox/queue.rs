@@ -328,7 +328,7 @@ impl Queue {
             return self.keep(Frame::bytes(frame.to_vec()), 0);
         }
         // Without a common collector only a handler collects, and it waits for what it collected.
-        let unbounded = link.collector.is_none();
+        let unbounded = link.delivery.collector().is_none();
         match self.admit(link, frame.len(), unbounded) {
             Put::Remainder { .. } => self.keep(Frame::bytes(frame.to_vec()), 0),
             // Counted by the policy.

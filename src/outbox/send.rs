@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use super::Outbox;
-use super::collect::{Collect, Collector};
+use super::broadcast::Collector;
 use super::frame::Frame;
 use super::outbound::Outbound;
 use super::queue::{Outgoing, Put};
-use super::state::State;
+use super::state::{Link, State};
 use crate::compression::Packing;
 use crate::error::{SendError, SendErrorKind};
 use crate::lock::Guard;
@@ -163,6 +163,28 @@ impl State {
         match ended || self.queue.sender.close_sent() {
             true => None,
             false => self.context.pack(payload),
+        }
+    }
+}
+
+/// Whether a frame may be collected.
+#[derive(Clone, Copy)]
+pub(super) enum Collect<'a> {
+    Never,
+    /// While this thread collects for the connection's server.
+    WhileActive,
+    For(&'a Arc<Collector>),
+}
+
+impl<'a> Collect<'a> {
+    pub fn collector(self, link: &'a Link) -> Option<&'a Arc<Collector>> {
+        match self {
+            Collect::Never => None,
+            Collect::WhileActive => {
+                let common = link.delivery.collector();
+                common.filter(|collector| collector.is_active_here())
+            }
+            Collect::For(collector) => Some(collector),
         }
     }
 }

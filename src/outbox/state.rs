@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::broadcast::Collector;
 use super::calls::Calls;
-use super::collect::Collector;
 use super::queue::Queue;
 use crate::compression::Context;
 use crate::stats::Counters;
@@ -15,8 +15,26 @@ pub(super) struct Link {
     pub transport: Arc<dyn Transport>,
     pub calls: Arc<Calls>,
     pub counters: Arc<Counters>,
-    pub collector: Option<Arc<Collector>>,
+    pub delivery: Delivery,
     pub alarm: Option<Alarm>,
+}
+
+/// Who has the messages of the connection.
+#[derive(Clone)]
+pub(crate) enum Delivery {
+    /// The events of its server: what is sent while more of them wait is collected with what goes to the other connections.
+    Events(Arc<Collector>),
+    /// A handler of its own, which waits for what it sends.
+    Handler,
+}
+
+impl Delivery {
+    pub fn collector(&self) -> Option<&Arc<Collector>> {
+        match self {
+            Delivery::Events(collector) => Some(collector),
+            Delivery::Handler => None,
+        }
+    }
 }
 
 /// What is done once where the peer turns out to be too slow: by whoever leads, who holds no lock.
@@ -25,9 +43,9 @@ pub(crate) type Alarm = Box<dyn FnOnce() + Send>;
 #[repr(C)]
 pub(super) struct State {
     pub link: Option<Link>,
-    /// Up to where it has had the collector's run; `None`: broadcasts do not reach it.
+    /// Up to where it has had the run of broadcasts; `None`: no run reaches it.
     pub place: Option<u64>,
-    /// The collector counts it among those that cannot take every frame.
+    /// It counts among the members that cannot take every frame.
     pub troubled: bool,
     pub queue: Queue,
     /// How messages are compressed that refer to earlier ones: in the order in which they leave.
@@ -40,23 +58,11 @@ impl State {
         self.link.as_ref().map(|link| (link, &mut self.queue))
     }
 
-    /// Tells the collector whether this connection can take every frame.
-    pub fn note_trouble(&mut self) {
-        self.set_troubled(!self.queue.is_well());
-    }
-
-    fn set_troubled(&mut self, troubled: bool) {
-        let link = self.link.as_ref();
-        let collector = link.and_then(|link| link.collector.as_ref());
-        if let (Some(collector), true) = (collector, troubled != self.troubled) {
-            self.troubled = troubled;
-            collector.note_trouble(troubled);
-            // fault: what joins the run behind an end is nobody's
-            collector.run.wait_for_push();
-            // What joined the run before the collector knew.
-            // fault: who ends looks into the run no more
-            self.catch_up();
-        }
+    /// The collector of its server, where it has part in that.
+    pub fn collector(&self) -> Option<&Arc<Collector>> {
+        self.link
+            .as_ref()
+            .and_then(|link| link.delivery.collector())
     }
 
     /// The connection has ended: counts what never left, and gives what is to be let go without the lock, and whether

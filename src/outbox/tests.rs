@@ -14,7 +14,8 @@ mod watch;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use super::collect::{IDLE_LOOKS, LATEST};
+use super::broadcast::Collector;
+use super::broadcast::collector::{IDLE_LOOKS, LATEST};
 use super::queue::COLLECT;
 use super::*;
 use crate::error::{CloseError, Error, SendErrorKind};
@@ -218,7 +219,7 @@ fn rig_with(calls: &Arc<Calls>, script: Arc<Script>, bounds: Bounds) -> Rig {
         script.clone(),
         calls.clone(),
         Arc::clone(&counters),
-        Some(collector.clone()),
+        Delivery::Events(collector.clone()),
         bounds,
         CLOSE_TIMEOUT,
         None,
@@ -252,7 +253,8 @@ impl Rig {
 
     /// Makes it one of those that a common collector flushes.
     fn adopt(&mut self, collector: &Arc<Collector>) {
-        lock(&self.outbox.state).link.as_mut().unwrap().collector = Some(collector.clone());
+        let delivery = Delivery::Events(collector.clone());
+        lock(&self.outbox.state).link.as_mut().unwrap().delivery = delivery;
         self.collector = collector.clone();
     }
 

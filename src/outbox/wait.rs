@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Outbox;
-use super::collect::{Collect, Collector};
+use super::broadcast::Collector;
 use super::outbound::Outbound;
 use super::queue::{Failure, Queue};
 use super::ready_state::ReadyState;
+use super::send::Collect;
 use super::state::State;
 use crate::error::{Error, SendError};
 use crate::lock::Guard;

@@ -19,16 +19,14 @@ use super::session::Handler;
 use crate::clock;
 use crate::connection::Connection;
 use crate::connection::credit::Budget;
-use crate::error::SendErrorKind;
 use crate::handshake::rules::Rules;
 use crate::http::{Peer, Refusal};
 use crate::limits::Limits;
 use crate::lock::{Guard, Mutex, REGISTRY, lock};
 use crate::logging::log_line;
 use crate::message::Prepared;
-use crate::outbox::ReadyState;
-use crate::outbox::collect::Collector;
-use crate::outbox::{Bounds, Outbox, Overflow};
+use crate::outbox::broadcast::Collector;
+use crate::outbox::{Bounds, Broadcast, Outbox, Overflow, ReadyState};
 use crate::poller::Bell;
 use crate::protocol::close::CloseCode;
 use crate::stats::{Counters, Stats};
@@ -88,8 +86,6 @@ enum Phase {
 struct Registry {
     /// Connections whose thread lives, and whether broadcasts reach them yet.
     connections: HashMap<u64, Member>,
-    /// Those that broadcasts reach, as the last broadcast saw them; `None` after a change.
-    snapshot: Option<Arc<[Arc<Outbox>]>>,
     /// Slots in use: connections that live, and ended ones whose Close was not taken.
     slots: usize,
     /// Slots whose connection has not joined yet.
@@ -105,32 +101,6 @@ struct Registry {
 struct Member {
     connection: Connection,
     announced: bool,
-}
-
-/// What a broadcast did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Broadcast {
-    /// Connections that took the message.
-    pub sent: usize,
-    /// Connections for which it was dropped: their peers read too slowly.
-    pub dropped: usize,
-}
-
-impl Broadcast {
-    /// Sends to each of them.
-    pub(crate) fn to<'a>(
-        outboxes: impl Iterator<Item = &'a Arc<Outbox>>,
-        send: impl Fn(&'a Arc<Outbox>) -> Result<(), SendErrorKind>,
-    ) -> Self {
-        let mut done = Broadcast::default();
-        Outbox::for_each(outboxes, |outbox| match send(outbox) {
-            Ok(()) => done.sent += 1,
-            Err(SendErrorKind::Closed) => {}
-            Err(_) => done.dropped += 1,
-        });
-        done
-    }
 }
 
 /// What a shutdown left behind, and what was lost in it; all zero after a graceful one whose events were
@@ -365,22 +335,18 @@ impl Hub {
 
     /// From now on broadcasts reach the connection.
     pub fn announce(&self, connection: &Connection) {
-        connection.outbox().join_run();
+        self.collector.join(connection.outbox());
         let mut registry = self.registry();
         if let Some(member) = registry.connections.get_mut(&connection.id()) {
             member.announced = true;
-            registry.snapshot = None;
         }
     }
 
     /// A connection's thread is done with it.
     pub fn leave(&self, connection: &Connection) {
-        let mut registry = self.registry();
-        registry.connections.remove(&connection.id());
-        registry.snapshot = None;
-        drop(registry);
+        self.registry().connections.remove(&connection.id());
         self.inbox.budget().leave_line(connection);
-        connection.outbox().leave_run(&self.collector);
+        self.collector.leave(connection.outbox());
         self.someone_left();
     }
 
@@ -405,22 +371,6 @@ impl Hub {
         }
         // fault: the last to leave tells nobody
         self.left.notify_all();
-    }
-
-    fn members(&self) -> Arc<[Arc<Outbox>]> {
-        let mut registry = self.registry();
-        if let Some(snapshot) = &registry.snapshot {
-            return snapshot.clone();
-        }
-        let announced = registry
-            .connections
-            .values()
-            .filter(|member| member.announced);
-        let snapshot: Arc<[Arc<Outbox>]> = announced
-            .map(|member| member.connection.outbox().clone())
-            .collect();
-        registry.snapshot = Some(snapshot.clone());
-        snapshot
     }
 
     fn everyone(&self) -> Vec<Connection> {
@@ -451,30 +401,10 @@ impl Hub {
     /// Sends one encoded message to everyone but `except`.
     pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         let except = except.map(Connection::outbox);
-        let joined = match self.packs(message) {
-            true => None,
-            false => self.collector.broadcast(message, || self.members(), except),
-        };
-        let done = match joined {
-            Some(sent) => Broadcast { sent, dropped: 0 },
-            None => {
-                let members = self.members();
-                let others = members
-                    .iter()
-                    .filter(|&member| !except.is_some_and(|except| Arc::ptr_eq(member, except)));
-                Broadcast::to(others, |member| member.send_uncounted(message))
-            }
-        };
+        let done = self.collector.broadcast(message, except);
         self.counters
             .sent(done.sent as u64, (done.sent * message.len()) as u64);
         done
-    }
-
-    /// Whether some connections get the message compressed.
-    fn packs(&self, message: &Prepared) -> bool {
-        let own = self.rules.compression.as_ref();
-        own.is_some_and(|own| message.may_be_compressed() && own.packs(message.len()))
-            && self.collector.packs()
     }
 
     pub fn stats(&self) -> Stats {

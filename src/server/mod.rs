@@ -40,12 +40,13 @@ use crate::handler::{Handler, RunError};
 use crate::lock::{DESK, Mutex};
 use crate::logging::log_line;
 use crate::message::{Message, Prepared};
+use crate::outbox::Broadcast;
 use crate::stats::Stats;
 use crate::transport::{Guarded, Transport};
 
 pub use builder::ServerBuilder;
 pub use events::{Events, RecvError};
-pub use hub::{Broadcast, ShutdownReport};
+pub use hub::ShutdownReport;
 pub use session::{HandlerResult, Session};
 pub use ticks::Ticks;
 

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::http::head::asks_for_head;
 use crate::http::refusal::Refused;
 use crate::http::{Peer, Refusal, Request};
-use crate::outbox::{Alarm, Outbox};
+use crate::outbox::{Alarm, Delivery, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::tls::{self, Secured};
@@ -192,12 +192,15 @@ fn driver(
     buffer: ReadBuffer,
 ) -> Box<Driver> {
     let extension = upgrade.extension.as_ref();
-    let collector = hub.handler.is_none().then(|| hub.collector.clone());
+    let delivery = match &hub.handler {
+        None => Delivery::Events(hub.collector.clone()),
+        Some(_) => Delivery::Handler,
+    };
     let outbox = Outbox::new(
         transport.clone(),
         hub.lead.calls().clone(),
         hub.counters.clone(),
-        collector,
+        delivery,
         hub.bounds(),
         hub.limits.close_timeout,
         extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),

@@ -16,7 +16,7 @@ use crate::error::{CloseError, Error, SendError};
 use crate::logging::Line;
 use crate::message::Message;
 use crate::outbox::Failure;
-use crate::outbox::collect::Collector;
+use crate::outbox::broadcast::Collector;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
 use crate::protocol::pace::Pace;

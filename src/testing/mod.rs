@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::lock::{Mutex, RECORDED, lock};
 use crate::message::Message;
 use crate::outbox::calls::Calls;
-use crate::outbox::{Bounds, Outbox, Overflow};
+use crate::outbox::{Bounds, Delivery, Outbox, Overflow};
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
@@ -59,7 +59,7 @@ pub(crate) fn connection_within(budget: Arc<Budget>, request: Request) -> (Conne
         transport.clone(),
         Calls::new(None),
         Arc::new(Counters::default()),
-        None,
+        Delivery::Handler,
         Bounds::new(&limits, Overflow::default()),
         limits.close_timeout,
         None,

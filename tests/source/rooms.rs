@@ -36,7 +36,7 @@ const ROOMS: &[&str] = &[
 ];
 
 /// Arrows that point up today and are to go: a room, and one above it that it names. This list only shrinks.
-const TODAY: &[(&str, &str)] = &[("group", "server"), ("server", "websocket")];
+const TODAY: &[(&str, &str)] = &[("server", "websocket")];
 
 fn room(path: &str) -> &str {
     let room = path.split('/').next().unwrap_or(path);

@@ -5,7 +5,6 @@ use super::*;
 /// Outboxes of one collector, all of which broadcasts reach.
 struct Crowd {
     rigs: Vec<Rig>,
-    members: Arc<[Arc<Outbox>]>,
 }
 
 impl Crowd {
@@ -16,12 +15,11 @@ impl Crowd {
             .map(|_| {
                 let mut rig = rig_with(&calls, script(), bounds(Overflow::Disconnect, 1000));
                 rig.adopt(&collector);
-                rig.outbox.join_run();
+                collector.join(&rig.outbox);
                 rig
             })
             .collect();
-        let members = rigs.iter().map(|rig| rig.outbox.clone()).collect();
-        Crowd { rigs, members }
+        Crowd { rigs }
     }
 
     fn collector(&self) -> &Arc<Collector> {
@@ -37,10 +35,7 @@ impl Crowd {
         let prepared = Prepared::new(text);
         self.rigs[0].collecting(|| {
             let except = except.map(|rig| &rig.outbox);
-            let members = || self.members.clone();
-            self.collector()
-                .broadcast(&prepared, members, except)
-                .unwrap()
+            self.collector().broadcast(&prepared, except).sent
         })
     }
 }
@@ -72,9 +67,9 @@ fn a_run_goes_to_those_it_was_sent_to() {
     let [first, second, late] = &crowd.rigs[..] else {
         panic!()
     };
-    late.outbox.leave_run(crowd.collector());
-    assert_eq!(crowd.broadcast("before it joined"), 3, "as many as members");
-    late.outbox.join_run();
+    crowd.collector().leave(&late.outbox);
+    assert_eq!(crowd.broadcast("before it joined"), 2, "as many as members");
+    crowd.collector().join(&late.outbox);
     assert_eq!(crowd.broadcast_except("not to the first", Some(first)), 2);
     crowd.broadcast("to all");
     crowd.collector().flush();
@@ -83,20 +78,17 @@ fn a_run_goes_to_those_it_was_sent_to() {
     assert_eq!(late.script.texts(), ["not to the first", "to all"]);
 }
 
-/// It joins the run while a broadcast to the others is under way, and takes that over as anyone does
-/// who locks it: what is sent to it next leaves with the rest all the same.
+/// It joins while a broadcast to the others waits: what is sent to it next leaves with the rest all the same.
 #[test]
 fn what_is_sent_behind_a_run_that_was_for_others_leaves_with_it() {
     let crowd = Crowd::new(2, || Script::new(&[], ALL));
     let late = &crowd.rigs[1];
-    let others = || [crowd.rigs[0].outbox.clone()].into();
-    late.collecting(|| {
-        let prepared = Prepared::new("to the others");
-        crowd.collector().broadcast(&prepared, others, None);
-        late.send("to it").unwrap();
-    });
+    crowd.collector().leave(&late.outbox);
+    assert_eq!(crowd.broadcast("to the others"), 1);
+    crowd.collector().join(&late.outbox);
+    late.collecting(|| late.send("to it").unwrap());
     crowd.collector().flush();
-    assert_eq!(late.script.texts().last().unwrap(), "to it");
+    assert_eq!(late.script.texts(), ["to it"]);
 }
 
 /// Broadcasts among everything else, over a stream that takes every possible number of bytes in its
@@ -110,16 +102,8 @@ fn a_run_keeps_its_order_for_every_split() {
         let mut broadcast = |text: &'static str| {
             sent.push(text);
             let prepared = Prepared::new(text);
-            let members = || crowd.members.clone();
-            rig.collecting(|| {
-                if crowd
-                    .collector()
-                    .broadcast(&prepared, members, None)
-                    .is_none()
-                {
-                    rig.outbox.send_uncounted(&prepared).unwrap();
-                }
-            });
+            let broadcast = || crowd.collector().broadcast(&prepared, None);
+            assert_eq!(rig.collecting(broadcast).sent, 1);
         };
         broadcast("a");
         rig.outbox.pong(b"1");
@@ -174,17 +158,23 @@ fn a_broadcast_that_joins_the_run_while_a_connection_closes_counts_as_dropped_th
 
 #[test]
 fn while_one_cannot_take_everything_broadcasts_go_to_each_by_itself() {
-    let crowd = Crowd::new(2, || Script::new(&[], ALL));
-    let prepared = Prepared::new("x");
-    let takes = || crowd.rigs[0].collecting(|| crowd.collector().takes_broadcasts(&prepared));
-    assert!(takes());
-    assert!(
-        !crowd.collector().takes_broadcasts(&prepared),
-        "with nothing waiting it is sent"
-    );
-    let [slow, closing] = &crowd.rigs[..] else {
+    let crowd = Crowd::new(3, || Script::new(&[], ALL));
+    let [slow, closing, other] = &crowd.rigs[..] else {
         panic!()
     };
+    crowd.collector().broadcast(&Prepared::new("x"), None);
+    assert_eq!(
+        other.script.texts(),
+        ["x"],
+        "with nothing waiting it is sent"
+    );
+    let takes = || {
+        crowd.broadcast("x");
+        let is_in_run = lock(&other.outbox.state).queue.collected.is_empty();
+        crowd.collector().flush();
+        is_in_run
+    };
+    assert!(takes());
     crowd.broadcast("of the run");
     slow.script.now_takes(3);
     crowd.collector().flush();
@@ -192,12 +182,12 @@ fn while_one_cannot_take_everything_broadcasts_go_to_each_by_itself() {
     assert!(slow.outbox.is_stalled() && !takes());
     slow.let_all_through();
     assert!(takes());
-    assert_eq!(slow.script.texts(), ["of the run"]);
+    assert_eq!(slow.script.texts()[..3], ["x", "x", "of the run"]);
     closing.outbox.close(None, "").unwrap();
     assert!(!takes());
     closing.outbox.finish();
     assert!(!takes());
-    closing.outbox.leave_run(crowd.collector());
+    crowd.collector().leave(&closing.outbox);
     assert!(takes());
 }
 
@@ -206,12 +196,32 @@ fn while_one_cannot_take_everything_broadcasts_go_to_each_by_itself() {
 fn a_connection_without_a_common_collector_troubles_none() {
     let crowd = Crowd::new(1, || Script::new(&[], ALL));
     let rig = rig(Overflow::Disconnect, 1000, &[ALL]);
-    lock(&rig.outbox.state).link.as_mut().unwrap().collector = None;
-    rig.outbox.join_run();
+    lock(&rig.outbox.state).link.as_mut().unwrap().delivery = Delivery::Handler;
+    crowd.collector().join(&rig.outbox);
     rig.outbox.close(None, "").unwrap();
     rig.outbox.finish();
-    rig.outbox.leave_run(crowd.collector());
+    crowd.collector().leave(&rig.outbox);
     assert_eq!(crowd.broadcast("taken"), 1);
+}
+
+/// One of another server: its place is in the run of that.
+#[test]
+fn a_broadcast_except_to_a_stranger_goes_to_all_and_leaves_the_stranger_alone() {
+    let (crowd, others) = (
+        Crowd::new(1, || Script::new(&[], ALL)),
+        Crowd::new(1, || Script::new(&[], ALL)),
+    );
+    let stranger = &others.rigs[0];
+    others.broadcast("1");
+    assert_eq!(
+        crowd.broadcast_except("longer than that", Some(stranger)),
+        1
+    );
+    others.broadcast("2");
+    others.collector().flush();
+    crowd.collector().flush();
+    assert_eq!(stranger.script.texts(), ["1", "2"]);
+    assert_eq!(crowd.rigs[0].script.texts(), ["longer than that"]);
 }
 
 #[test]

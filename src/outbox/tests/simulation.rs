@@ -15,6 +15,7 @@ use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::lock::PLAYED;
 use crate::message::{Message, Prepared};
+use crate::outbox::broadcast::Collector;
 use crate::outbox::queue::COLLECT;
 use crate::outbox::watch::Pending;
 use crate::outbox::*;
@@ -279,7 +280,7 @@ impl World {
             wire.clone(),
             calls.clone(),
             counters.clone(),
-            Some(collector.clone()),
+            Delivery::Events(collector.clone()),
             bounds,
             CLOSE_TIMEOUT,
             None,
@@ -287,7 +288,7 @@ impl World {
         let mut queue = Queue::new(bounds, CLOSE_TIMEOUT, now);
         queue.turn = outbox.lock().queue.turn;
         outbox.lock().queue = queue;
-        outbox.join_run();
+        collector.join(&outbox);
         let assembly = limits.assembly();
         let limits = ReceiveLimits {
             max_message: MAX_MESSAGE,
@@ -370,7 +371,11 @@ impl World {
         let message = Message::Binary(numbered(self.sent, len));
         let sent = match self.random.below(3) {
             0 => self.outbox.send_prepared(&Prepared::new(message)),
-            1 => self.broadcast(&Prepared::new(message)),
+            1 => match self.collector.broadcast(&Prepared::new(message), None) {
+                Broadcast { sent: 1, .. } => Ok(()),
+                Broadcast { dropped: 1, .. } => Err(SendErrorKind::Full),
+                _ => Err(SendErrorKind::Closed),
+            },
             _ => self.outbox.send(message.clone()).map_err(|error| {
                 let kind = error.kind();
                 assert!(error.into_message() == message, "the message comes back");
@@ -384,16 +389,6 @@ impl World {
             ),
             Err(_) => self.refused += 1,
         }
-    }
-
-    /// As the hub does it.
-    fn broadcast(&self, message: &Prepared) -> Result<(), SendErrorKind> {
-        let members = || [self.outbox.clone()].into();
-        match self.collector.broadcast(message, members, None) {
-            Some(sent) => assert_eq!(sent, 1),
-            None => return self.outbox.send_uncounted(message),
-        }
-        Ok(())
     }
 
     fn collect(&mut self) {

@@ -58,7 +58,7 @@ fn what_a_handler_collected_is_not_bounded() {
             script.clone(),
             calls,
             Arc::default(),
-            None,
+            Delivery::Handler,
             bounds(overflow, 10),
             CLOSE_TIMEOUT,
             None,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
-use crate::outbox::{Bounds, Failure, Overflow};
+use crate::outbox::{Bounds, Delivery, Failure, Overflow};
 use crate::server::crew::Crew;
 use crate::stats::Counters;
 use crate::testing::{Duplex, duplex};
@@ -42,7 +42,7 @@ fn stalled_over(
         Arc::new(ours) as Arc<dyn Transport>,
         leader.calls().clone(),
         counters.clone(),
-        None,
+        Delivery::Handler,
         Bounds::new(&limits, Overflow::Disconnect),
         Duration::from_secs(60),
         None,

@@ -13,7 +13,7 @@ use super::*;
 use crate::limits::Limits;
 use crate::lock::PLAYED;
 use crate::outbox::calls::Calls;
-use crate::outbox::{Bounds, Failure, Outbox, Overflow};
+use crate::outbox::{Bounds, Delivery, Failure, Outbox, Overflow};
 use crate::patience::Patience;
 use crate::stats::Counters;
 use crate::tls::Tls;
@@ -198,7 +198,7 @@ fn outbox(pair: &Pair, calls: &Arc<Calls>, overflow: Overflow) -> Arc<Outbox> {
         server,
         calls.clone(),
         counters,
-        None,
+        Delivery::Handler,
         bounds,
         PATIENCE,
         None,

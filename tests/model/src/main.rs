@@ -63,12 +63,12 @@ pub use handshake::{Accept, secret_matches};
 pub use http::{InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version};
 pub use limits::Limits;
 pub use message::{Message, Prepared};
-pub use outbox::{Overflow, ReadyState};
+pub use outbox::{Broadcast, Overflow, ReadyState};
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
 pub use server::{
-    Broadcast, Events, HandlerResult, RecvError, Server, ServerBuilder, ServerHandle, Session,
-    ShutdownReport, serve,
+    Events, HandlerResult, RecvError, Server, ServerBuilder, ServerHandle, Session, ShutdownReport,
+    serve,
 };
 pub use stats::Stats;
 pub use transport::{How, Source, Transport, Waker};

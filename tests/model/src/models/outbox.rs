@@ -15,10 +15,10 @@ use super::line::{Line, Seen, assert_in_order};
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::outbox::ReadyState;
+use crate::outbox::broadcast::Collector;
+use crate::outbox::broadcast::collector::LATEST;
 use crate::outbox::calls::Calls;
-use crate::outbox::collect::{Collector, LATEST};
-use crate::outbox::{Bounds, Failure, Outbox, Overflow};
+use crate::outbox::{Bounds, Delivery, Failure, Outbox, Overflow, ReadyState};
 use crate::protocol::close::CloseCode;
 use crate::stats::Counters;
 use crate::transport::{Transport, duplex};
@@ -49,8 +49,8 @@ impl<T> Rig<T> {
         let guide = Guide::start();
         let counters = Arc::<Counters>::default();
         let collector = Collector::new(guide.calls.clone());
-        let (calls, common) = (guide.calls.clone(), Some(collector.clone()));
-        let outbox = outbox(stream, calls, &counters, common, bytes, overflow);
+        let calls = guide.calls.clone();
+        let outbox = outbox(stream, calls, &counters, &collector, bytes, overflow);
         Rig {
             line,
             outbox,
@@ -73,7 +73,7 @@ pub(super) fn outbox(
     stream: impl Transport,
     calls: Arc<Calls>,
     counters: &Arc<Counters>,
-    collector: Option<Arc<Collector>>,
+    collector: &Arc<Collector>,
     bytes: usize,
     overflow: Overflow,
 ) -> Arc<Outbox> {
@@ -88,7 +88,7 @@ pub(super) fn outbox(
         stream,
         calls,
         counters,
-        collector,
+        Delivery::Events(collector.clone()),
         bounds,
         CLOSE_TIMEOUT,
         None,

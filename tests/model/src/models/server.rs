@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::line::{Line, Seen};
 use super::peer::{REQUEST, Seat, behind_head, client, masked, seen};
-use crate::outbox::collect::LATEST;
+use crate::outbox::broadcast::collector::LATEST;
 use crate::{Event, Limits, Message, RecvError, Server, ShutdownReport};
 
 const ROOM: usize = 1 << 10;

@@ -3,22 +3,20 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::Outbox;
-use super::calls::Calls;
-use super::queue::COLLECT;
 use super::run::Run;
-use super::state::Link;
 use crate::lock::{COLLECTOR, Mutex, lock};
-use crate::message::Prepared;
+use crate::outbox::Outbox;
+use crate::outbox::calls::Calls;
+use crate::outbox::queue::COLLECT;
 
 /// How long a frame is collected at most, whatever its sender does meanwhile.
 pub(crate) const LATEST: Duration = Duration::from_millis(2);
 
 /// Looks after which whoever leads forgets a collector that collects nothing.
-pub(super) const IDLE_LOOKS: u32 = 16;
+pub(crate) const IDLE_LOOKS: u32 = 16;
 
 thread_local! {
     /// The collector for which this thread collects now; 0: none.
@@ -30,13 +28,8 @@ pub(crate) struct Collector {
     id: u64,
     calls: Arc<Calls>,
     state: Mutex<State, COLLECTOR>,
-    /// What it broadcasts.
+    /// What is broadcast, and to whom.
     pub(super) run: Run,
-    /// Connections that cannot take every frame: their socket refuses, or they are closing. While
-    /// there are any, broadcasts go to each connection by itself, which says what becomes of them.
-    troubled: AtomicUsize,
-    /// Connections for which longer broadcasts are compressed.
-    packing: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -59,8 +52,6 @@ impl Collector {
             calls,
             state: Mutex::default(),
             run: Run::default(),
-            troubled: AtomicUsize::new(0),
-            packing: AtomicUsize::new(0),
         })
     }
 
@@ -82,61 +73,13 @@ impl Collector {
         self.begin(|state| state.outboxes.push(outbox.clone()));
     }
 
-    pub(super) fn note_trouble(&self, troubled: bool) {
-        if troubled {
-            self.troubled.fetch_add(1, Ordering::SeqCst);
-        } else {
-            self.troubled.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-
-    pub(super) fn note_packing(&self, packing: bool) {
-        if packing {
-            self.packing.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.packing.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    /// True if some connection takes longer broadcasts in another form than the others.
-    pub fn packs(&self) -> bool {
-        self.packing.load(Ordering::Relaxed) > 0
-    }
-
-    /// True if a broadcast may join the run.
-    pub(super) fn takes_broadcasts(&self, frame: &Prepared) -> bool {
-        self.is_active_here() && frame.frame().len() < COLLECT / 4 && self.is_untroubled()
-    }
-
-    fn is_untroubled(&self) -> bool {
-        self.troubled.load(Ordering::SeqCst) == 0
-    }
-
-    /// Adds a broadcast to the run; says how many of `members` it goes to. `None`: it has to go to each by itself.
-    ///
-    /// Who ends or closes says so first and leaves the members later, and looks into the run behind both: so nobody is
-    /// counted here who does not see it.
-    pub fn broadcast(
-        self: &Arc<Self>,
-        frame: &Prepared,
-        members: impl FnOnce() -> Arc<[Arc<Outbox>]>,
-        except: Option<&Arc<Outbox>>,
-    ) -> Option<usize> {
-        if !self.takes_broadcasts(frame) {
-            return None;
-        }
-        let members = || self.is_untroubled().then(members);
-        let (pushed, passed_over) = match except {
-            Some(except) => except.pass_over(&self.run, || self.run.push(frame.frame(), members)),
-            None => (self.run.push(frame.frame(), members), false),
-        };
-        let pushed = pushed?;
+    /// Something waits in the run, so many bytes by now.
+    pub(super) fn hold_run(self: &Arc<Self>, bytes: usize) {
         // fault: broadcast, and nobody watches
         self.begin(|_| {});
-        if pushed.bytes >= COLLECT {
+        if bytes >= COLLECT {
             self.flush();
         }
-        Some(pushed.members - usize::from(passed_over))
     }
 
     /// Something waits that was not there before.
@@ -176,7 +119,7 @@ impl Collector {
             return;
         }
         let frames = self.run.frames();
-        Outbox::for_each(frames.members.iter(), |outbox| outbox.flush_run(&frames));
+        Outbox::for_each(frames.reached.iter(), |outbox| outbox.flush_run(&frames));
         let end = frames.end();
         drop(frames);
         self.run.forget_until(end);
@@ -205,27 +148,5 @@ impl Collector {
         drop(state);
         self.flush();
         Some(now + LATEST)
-    }
-}
-
-/// Whether a frame may be collected.
-#[derive(Clone, Copy)]
-pub(super) enum Collect<'a> {
-    Never,
-    /// While this thread collects for the connection's server.
-    WhileActive,
-    For(&'a Arc<Collector>),
-}
-
-impl<'a> Collect<'a> {
-    pub fn collector(self, link: &'a Link) -> Option<&'a Arc<Collector>> {
-        match self {
-            Collect::Never => None,
-            Collect::WhileActive => {
-                let common = link.collector.as_ref();
-                common.filter(|collector| collector.is_active_here())
-            }
-            Collect::For(collector) => Some(collector),
-        }
     }
 }

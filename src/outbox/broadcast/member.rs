@@ -1,0 +1,107 @@
+//! An Outbox among those that broadcasts reach: its place in the run. Whoever locks it first takes over what lies behind
+//! that, so that the order of all that is sent to one connection is kept; the flush writes it where it lies.
+//!
+//! A member that closes or ends says first that it takes no more, then leaves the others, and looks into the run behind
+//! both: so nobody is counted as one whom a broadcast goes to who does not see it.
+
+use std::sync::Arc;
+
+use super::collector::Collector;
+use super::run::Frames;
+use crate::lock::lock;
+use crate::outbox::Outbox;
+use crate::outbox::state::State;
+
+impl Collector {
+    /// From now on broadcasts reach it.
+    pub fn join(&self, outbox: &Arc<Outbox>) {
+        let mut state = outbox.lock();
+        let place = self.run.join(outbox);
+        state.place = state.collector().is_some().then_some(place);
+    }
+
+    /// The connection is no longer among those that broadcasts reach.
+    pub fn leave(&self, outbox: &Arc<Outbox>) {
+        self.run.leave(outbox);
+        let mut state = outbox.lock();
+        state.place = None;
+        if std::mem::take(&mut state.troubled) {
+            self.run.note_trouble(false);
+        }
+    }
+}
+
+impl Outbox {
+    /// Lets what `push` appends to the run pass by; false if that does not reach it anyway.
+    pub(super) fn pass_over<T, E>(
+        &self,
+        collector: &Arc<Collector>,
+        push: impl FnOnce() -> Result<T, E>,
+    ) -> (Result<T, E>, bool) {
+        let mut state = self.lock();
+        let pushed = push();
+        let own = state.collector();
+        let reached = own.is_some_and(|own| Arc::ptr_eq(own, collector)) && pushed.is_ok();
+        if let (true, Some(place)) = (reached, &mut state.place) {
+            // fault: a broadcast that passed over is had again
+            *place = collector.run.end();
+        }
+        (pushed, reached && state.place.is_some())
+    }
+
+    /// Offers its part of the run to the socket, from where it lies.
+    pub(super) fn flush_run(self: &Arc<Self>, frames: &Frames) {
+        let mut state = lock(&self.state);
+        let place = state.place;
+        let Some((link, queue)) = state.parts() else {
+            return;
+        };
+        // fault: the run overtakes what is collected
+        match place {
+            Some(place) if place < frames.end() && queue.is_clear() => {
+                queue.write_frames(link, frames.between(place..frames.end()));
+                // fault: flushed, yet its place is behind
+                state.place = Some(frames.end());
+            }
+            _ => {
+                state.catch_up();
+                if let Some((link, queue)) = state.parts() {
+                    queue.flush(link);
+                }
+            }
+        }
+        self.watch(state);
+    }
+}
+
+impl State {
+    /// Tells the others whether this connection can take every frame.
+    pub fn note_trouble(&mut self) {
+        self.set_troubled(!self.queue.is_well());
+    }
+
+    pub fn set_troubled(&mut self, troubled: bool) {
+        let (Some(collector), true) = (self.collector(), troubled != self.troubled) else {
+            return;
+        };
+        collector.run.note_trouble(troubled);
+        self.troubled = troubled;
+        // What joined the run before that was known.
+        // fault: who ends looks into the run no more
+        self.catch_up();
+    }
+
+    /// Takes over what the run holds for it: whatever is done next comes after that.
+    pub fn catch_up(&mut self) {
+        let (Some(link), Some(place)) = (&self.link, &mut self.place) else {
+            return;
+        };
+        let Some(collector) = link.delivery.collector() else {
+            return;
+        };
+        if *place != collector.run.end() {
+            let take = |frames: &[u8]| self.queue.take_over(link, frames);
+            *place = collector.run.take_from(*place, take);
+        }
+    }
+}
