@@ -20,6 +20,7 @@ type Reached = Arc<[Arc<Outbox>]>;
 
 /// What a broadcast did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Broadcast {
     /// Connections that took the message.
     pub sent: usize,
