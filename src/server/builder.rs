@@ -10,7 +10,7 @@ use rustix::net::sockopt::ipv6_v6only;
 
 use super::accept::AcceptLoop;
 use super::capacity;
-use super::hooks::Hooks;
+use super::hooks::{Hooks, Mount};
 use super::hub::{Hub, Setup};
 use super::listen;
 use super::session::{Handler, HandlerResult, Session};
@@ -64,7 +64,10 @@ pub struct ServerBuilder {
     rules: Rules,
     hooks: Hooks,
     tls: Option<Tls>,
+    start_hooks: Vec<StartHook>,
 }
+
+type StartHook = Box<dyn FnOnce(ServerHandle) + Send>;
 
 impl ServerBuilder {
     /// Bounds and times; see [`Limits`] for the defaults.
@@ -210,6 +213,60 @@ impl ServerBuilder {
         self
     }
 
+    /// Calls `hook` with the server's handle as the server starts, on the thread that starts it: for hooks and threads
+    /// that send, count, [wake](ServerHandle::wake) or shut down. Requests may come before it is called.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use wshub::{Server, ServerHandle};
+    ///
+    /// let (handles, given) = mpsc::channel::<ServerHandle>();
+    /// let clock = std::thread::spawn(move || {
+    ///     let server = given.recv().unwrap();
+    ///     server.broadcast("it is late");
+    /// });
+    /// let server = Server::builder()
+    ///     .on_start(move |handle| handles.send(handle).unwrap())
+    ///     .bind("127.0.0.1:0")?;
+    /// clock.join().unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_start(mut self, hook: impl FnOnce(ServerHandle) + Send + 'static) -> Self {
+        self.start_hooks.push(Box::new(hook));
+        self
+    }
+
+    /// Hooks for what lies below `path`, in place of [`accept`](ServerBuilder::accept) and
+    /// [`http`](ServerBuilder::http): a part of a server that is written by itself. They run as those do. Requests belong
+    /// to it whose path begins with `path`, so end that with `/`; of several mounts that fit, the longest path counts.
+    ///
+    /// ```
+    /// use wshub::{Accept, Reject, Response, Server};
+    ///
+    /// let server = Server::builder()
+    ///     .http(|_| Response::html("<p>the page"))
+    ///     .mount(
+    ///         "/status/",
+    ///         |_| Err(Reject::not_found()), // no WebSocket
+    ///         |_| Response::text("well"),
+    ///     )
+    ///     .bind("127.0.0.1:0")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn mount(
+        mut self,
+        path: impl Into<String>,
+        accept: impl Fn(&Request) -> Result<Accept, Reject> + Send + Sync + 'static,
+        http: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.mounts.push(Mount {
+            path: path.into(),
+            accept: Box::new(accept),
+            http: Box::new(http),
+        });
+        self
+    }
+
     /// Speaks TLS on every connection, and nothing else: `wss://`, and `https://` for the
     /// [`http`](ServerBuilder::http) hook. The TLS handshake counts into
     /// [`handshake_timeout`](Limits::handshake_timeout); who comes without TLS is told so (400).
@@ -249,9 +306,12 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// As [`bind`](ServerBuilder::bind).
-    pub fn listen(self, listener: TcpListener) -> io::Result<Server> {
+    pub fn listen(mut self, listener: TcpListener) -> io::Result<Server> {
+        let start_hooks = std::mem::take(&mut self.start_hooks);
         let (hub, addr) = self.start(listener, None)?;
-        Ok(Server::new(hub, Some(addr)))
+        let server = Server::new(hub, Some(addr));
+        tell(start_hooks, &server.handle);
+        Ok(server)
     }
 
     /// A server that listens nowhere: connections come by [`Server::attach`]. For tests in memory.
@@ -260,7 +320,10 @@ impl ServerBuilder {
     /// When the system gives no thread, or as [`bind`](ServerBuilder::bind) for what was set.
     pub fn without_listener(mut self) -> io::Result<Server> {
         self.rules.loopback = true;
-        Ok(Server::new(self.hub(None, None)?, None))
+        let start_hooks = std::mem::take(&mut self.start_hooks);
+        let server = Server::new(self.hub(None, None)?, None);
+        tell(start_hooks, &server.handle);
+        Ok(server)
     }
 
     /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept`
@@ -307,18 +370,21 @@ impl ServerBuilder {
     /// # Errors
     /// As [`bind`](ServerBuilder::bind).
     pub fn serve<F>(
-        self,
+        mut self,
         addr: impl ToSocketAddrs + fmt::Debug,
         handler: F,
     ) -> io::Result<ServerHandle>
     where
         F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
     {
+        let start_hooks = std::mem::take(&mut self.start_hooks);
         let (hub, addr) = self.start(listen::bind(addr)?, Some(Box::new(handler)))?;
-        Ok(ServerHandle {
+        let handle = ServerHandle {
             hub,
             local_addr: Some(addr),
-        })
+        };
+        tell(start_hooks, &handle);
+        Ok(handle)
     }
 
     fn start(
@@ -377,6 +443,7 @@ impl ServerBuilder {
             rules,
             hooks,
             tls,
+            start_hooks: _,
         } = self;
         Hub::start(
             Setup {
@@ -429,6 +496,12 @@ impl ServerBuilder {
         {
             compression.server_context_takeover = false;
         }
+    }
+}
+
+fn tell(start_hooks: Vec<StartHook>, handle: &ServerHandle) {
+    for hook in start_hooks {
+        hook(handle.clone());
     }
 }
 

@@ -17,6 +17,14 @@ pub(crate) struct Hooks {
     pub accept: Option<AcceptHook>,
     pub http: Option<HttpHook>,
     pub origin: Option<OriginHook>,
+    pub mounts: Vec<Mount>,
+}
+
+/// Hooks for the part of a server that lies below a path.
+pub(crate) struct Mount {
+    pub path: String,
+    pub accept: AcceptHook,
+    pub http: HttpHook,
 }
 
 impl Hooks {
@@ -35,7 +43,8 @@ impl Hooks {
 
     /// Asks whether an upgrade that is otherwise in order may proceed.
     pub fn accept(&self, request: &Request, counters: &Counters) -> Result<Accept, Refusal> {
-        match &self.accept {
+        let mounted = self.mount(request).map(|mount| &mount.accept);
+        match mounted.or(self.accept.as_ref()) {
             None => Ok(Accept::new()),
             Some(hook) => contain(counters, || hook(request))?.map_err(Refusal::HookRejected),
         }
@@ -43,12 +52,22 @@ impl Hooks {
 
     /// Whether plain requests are answered at all.
     pub fn answers_plain(&self) -> bool {
-        self.http.is_some()
+        self.http.is_some() || !self.mounts.is_empty()
+    }
+
+    /// Of several whose paths fit, the longest.
+    fn mount(&self, request: &Request) -> Option<&Mount> {
+        let fitting = self
+            .mounts
+            .iter()
+            .filter(|it| request.path().starts_with(&*it.path));
+        fitting.max_by_key(|it| it.path.len())
     }
 
     /// The answer to a plain request.
     pub fn http(&self, request: &Request, counters: &Counters) -> Result<Response, Refusal> {
-        match &self.http {
+        let mounted = self.mount(request).map(|mount| &mount.http);
+        match mounted.or(self.http.as_ref()) {
             None => Err(negotiate::unserved(request)),
             Some(hook) => contain(counters, || hook(request)),
         }

@@ -33,6 +33,7 @@ mod http;
 mod leading;
 mod limits;
 mod lingering;
+mod mounts;
 mod order;
 mod origin;
 mod own_handler;
