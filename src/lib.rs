@@ -22,6 +22,7 @@
 //! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`; over a stream of your own: `TlsStream`.
 //! - Compression, with the feature `deflate`: `Compression`, `ServerBuilder::compression`,
 //!   `Connection::send_uncompressed`.
+//! - The clients of Socket.IO, with the feature `socketio`: `socketio::SocketIo`, `ServerBuilder::socketio`.
 //! - Ending: [`ServerHandle::shutdown`], [`ServerHandle::terminate`], [`Server::shutdown`], [`ShutdownReport`]; counting:
 //!   [`Stats`].
 //! - Threads: one for each opening handshake, for each connection of [`serve`] and for each stream that
@@ -63,6 +64,8 @@ mod protocol;
 #[cfg(test)]
 mod seeded;
 mod server;
+#[cfg(feature = "socketio")]
+pub mod socketio;
 mod stats;
 pub mod testing;
 mod tls;

@@ -4,11 +4,11 @@ use std::cell::Cell;
 
 use super::NAMES;
 
-const _: () = assert!(NAMES.len() <= u32::BITS as usize);
+const _: () = assert!(NAMES.len() <= u64::BITS as usize);
 
 std::thread_local! {
     /// A bit for each lock.
-    static HELD: Cell<u32> = const { Cell::new(0) };
+    static HELD: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A lock that this thread holds, or is about to take.
@@ -55,14 +55,14 @@ pub(super) fn none() {
     });
 }
 
-fn change(change: impl FnOnce(u32) -> u32) {
+fn change(change: impl FnOnce(u64) -> u64) {
     if cfg!(debug_assertions) {
         // A thread that ends may not know any more.
         let _ = HELD.try_with(|held| held.set(change(held.get())));
     }
 }
 
-fn names(held: u32) -> Vec<&'static str> {
+fn names(held: u64) -> Vec<&'static str> {
     let all = NAMES.iter().enumerate();
     all.filter(|(place, _)| held & (1 << place) != 0)
         .map(|(_, name)| *name)

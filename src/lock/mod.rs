@@ -26,6 +26,24 @@ macro_rules! in_this_order {
 in_this_order! {
     /// Events that were taken off the channel and not yielded, while no `Events` is alive.
     DESK,
+    /// A session of Socket.IO, its queue and its WebSockets.
+    SESSION,
+    /// The sockets and rooms of Socket.IO. Who leaves is told under it.
+    DIRECTORY,
+    /// Whether a socket of Socket.IO is in.
+    GATE_OF_SOCKET,
+    /// What the application keeps with a socket of Socket.IO.
+    DATA,
+    /// The sessions of Socket.IO.
+    SESSIONS,
+    /// What the sessions of Socket.IO have for the application.
+    TOLD,
+    /// The server that runs the application of Socket.IO.
+    SERVER,
+    /// Acknowledgements that are awaited.
+    ACKS,
+    /// The deadlines of Socket.IO.
+    TIMER,
     /// Jobs for threads.
     POOL,
     /// Threads that have not left. How many are busy is asked under it.

@@ -44,6 +44,8 @@ mod parked;
 mod reconnecting;
 mod restart;
 mod shutdown;
+#[cfg(feature = "socketio")]
+mod socketio;
 mod split;
 mod thread_locals;
 mod ticks;

@@ -1,7 +1,7 @@
 //! What the crate shows, in a list: `public.txt` beside this file. A change of a public name, signature, field, variant or
 //! trait shows there, so that none goes unseen into a release.
 //!
-//! The list is read from the text of `src`, from what `src/lib.rs` and `testing` give away. Attributes in it are those that
+//! The list is read from the text of `src`, from what `src/lib.rs`, `testing` and `socketio` give away. Attributes in it are those that
 //! users meet: features, derived traits, and what may grow.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,9 +29,17 @@ struct Entry {
     traits: BTreeSet<String>,
 }
 
+/// The files that give something away, and the module that users find it in.
+const GIVING: [(&str, &str); 4] = [
+    ("lib.rs", ""),
+    ("testing/mod.rs", "testing::"),
+    ("socketio/mod.rs", "socketio::"),
+    ("socketio/testing.rs", "socketio::testing::"),
+];
+
 fn given(files: &[(String, Vec<Item>)]) -> Given {
     let mut given = Given::new();
-    for (path, place) in [("lib.rs", ""), ("testing/mod.rs", "testing::")] {
+    for (path, place) in GIVING {
         let (_, items) = files.iter().find(|(other, _)| other == path).unwrap();
         for item in items.iter().filter(|item| item.is_public) {
             for name in item.names() {
@@ -50,6 +58,13 @@ fn given(files: &[(String, Vec<Item>)]) -> Given {
 fn place<'a>(given: &'a Given, path: &str, name: &str) -> Option<(String, &'a Gift)> {
     let is_of_testing = path.starts_with("testing/");
     let find = |place| given.get(&(place, name.to_owned()));
+    let of_socketio = match path {
+        "socketio/testing.rs" => Some("socketio::testing::"),
+        _ => path.starts_with("socketio/").then_some("socketio::"),
+    };
+    if let Some((place, gift)) = of_socketio.and_then(|place| Some((place, find(place)?))) {
+        return Some((format!("{place}{name}"), gift));
+    }
     let own = find("").filter(|_| !is_of_testing).map(|gift| ("", gift));
     let in_testing = find("testing::").filter(|gift| is_of_testing || gift.is_passed_on);
     let (place, gift) = own.or(in_testing.map(|gift| ("testing::", gift)))?;

@@ -8,7 +8,16 @@ use crate::imports::{Import, Tree};
 use crate::tokens::tokens;
 
 /// The folders and files that have to be pure, with all that they reach.
-const PURE: &[&str] = &["protocol/", "http/", "handshake/"];
+const PURE: &[&str] = &[
+    "protocol/",
+    "http/",
+    "handshake/",
+    "socketio/engine/",
+    "socketio/packet.rs",
+    "socketio/decoder.rs",
+    "socketio/rooms.rs",
+    "socketio/acks.rs",
+];
 
 /// Files in them that need not be, since they run code of the application.
 const HOOKS: &[&str] = &["handshake/hooks.rs"];

@@ -33,6 +33,7 @@ const ROOMS: &[&str] = &[
     "websocket",
     "client",
     "testing",
+    "socketio",
 ];
 
 /// Arrows that point up today and are to go: a room, and one above it that it names. This list only shrinks.

@@ -104,7 +104,7 @@ fn an_empty_outbox_takes_any_one_legal_message() {
         rig.let_all_through();
         let lens: Vec<usize> = rig.script.texts().iter().map(String::len).collect();
         match overflow {
-            Overflow::Disconnect => assert_eq!(lens, []),
+            Overflow::Disconnect => assert!(lens.is_empty()),
             Overflow::DropNewest => assert_eq!(lens, [100_000]),
             Overflow::DropOldest => assert_eq!(lens, [90_000]),
         }

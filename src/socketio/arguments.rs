@@ -1,0 +1,315 @@
+//! The arguments of an event, or of an acknowledgement: a list in JSON that is made of, and into, types of a user's.
+//!
+//! A tuple is the list of arguments, `()` none, and anything else one argument.
+
+use std::fmt;
+
+use serde::de::value::SeqDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::ser::{self, Impossible, Serialize, Serializer};
+use serde::{Deserialize, forward_to_deserialize_any};
+use serde_json::Value;
+
+use super::bytes::{self, Bytes};
+
+/// Arguments as text, with their attachments.
+#[derive(Debug, PartialEq)]
+pub(super) struct Written {
+    /// A list.
+    pub json: String,
+    pub attachments: Vec<Bytes>,
+}
+
+/// The arguments of an event of this name, which goes before them.
+pub(super) fn write_event(
+    event: &str,
+    arguments: &impl Serialize,
+) -> Result<Written, serde_json::Error> {
+    let (inner, attachments) = write_inner(arguments)?;
+    let name = serde_json::to_string(event)?;
+    let comma = if inner.is_empty() { "" } else { "," };
+    Ok(Written {
+        json: format!("[{name}{comma}{inner}]"),
+        attachments,
+    })
+}
+
+/// The arguments of an acknowledgement.
+pub(super) fn write_ack(arguments: &impl Serialize) -> Result<Written, serde_json::Error> {
+    let (inner, attachments) = write_inner(arguments)?;
+    Ok(Written {
+        json: format!("[{inner}]"),
+        attachments,
+    })
+}
+
+/// The list without its brackets.
+fn write_inner(arguments: &impl Serialize) -> Result<(String, Vec<Bytes>), serde_json::Error> {
+    let shape = match arguments.serialize(Shape::One) {
+        Ok(shape) | Err(shape) => shape,
+    };
+    let (written, attachments) = bytes::collect(|| serde_json::to_string(arguments));
+    let mut json = written?;
+    match shape {
+        Shape::None => json.clear(),
+        Shape::One => {}
+        Shape::List => {
+            json.pop();
+            json.remove(0);
+        }
+    }
+    Ok((json, attachments))
+}
+
+/// Arguments, read as a type of a user's.
+pub(super) fn read<T: DeserializeOwned>(
+    arguments: Vec<Value>,
+    attachments: &[Bytes],
+) -> Result<T, serde_json::Error> {
+    bytes::with(attachments, || T::deserialize(List(arguments)))
+}
+
+/// All arguments as they came, for a listener that takes any. Where binary data was, `values` has an object
+/// `{"_placeholder":true,"num":n}`, and `attachments` the bytes at place `n`.
+///
+/// ```
+/// # struct State;
+/// use wshub::socketio::{AnyArguments, SocketIo};
+///
+/// let mut io = SocketIo::new(State);
+/// io.on("/", "log", |_, socket, any: AnyArguments| {
+///     println!("{} said {:?}", socket.id(), any.values);
+/// });
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnyArguments {
+    /// The arguments.
+    pub values: Vec<Value>,
+    /// The binary data.
+    pub attachments: Vec<Bytes>,
+}
+
+impl<'de> Deserialize<'de> for AnyArguments {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(AnyArguments {
+            values: Vec::deserialize(deserializer)?,
+            attachments: bytes::at_hand(),
+        })
+    }
+}
+
+/// A list of arguments that is read: a tuple takes as many as it has places, one that is missing is null, and those
+/// that nobody asks for are left.
+struct List(Vec<Value>);
+
+impl List {
+    fn one(self) -> Value {
+        self.0.into_iter().next().unwrap_or_default()
+    }
+}
+
+impl<'de> Deserializer<'de> for List {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        self.one().deserialize_any(visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        mut self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.0.resize(len, Value::Null);
+        visitor.visit_seq(SeqDeserializer::new(self.0.into_iter()))
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.deserialize_tuple(len, visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_seq(SeqDeserializer::new(self.0.into_iter()))
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        self.one().deserialize_option(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.one().deserialize_newtype_struct(name, visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.one().deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit_struct map struct identifier ignored_any
+    }
+}
+
+impl IntoDeserializer<'_, serde_json::Error> for List {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// Asks a value how many arguments it is. It answers with its first call, and nothing is written.
+#[derive(Debug, PartialEq)]
+enum Shape {
+    None,
+    One,
+    List,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a shape")
+    }
+}
+
+impl std::error::Error for Shape {}
+
+impl ser::Error for Shape {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Shape::One
+    }
+}
+
+macro_rules! one_argument {
+    ($($method:ident($($arg:ty),*);)*) => {
+        $(fn $method(self, $(_: $arg),*) -> Result<Shape, Shape> {
+            Ok(Shape::One)
+        })*
+    };
+}
+
+impl Serializer for Shape {
+    type Ok = Shape;
+    type Error = Shape;
+    type SerializeSeq = Impossible<Shape, Shape>;
+    type SerializeTuple = Impossible<Shape, Shape>;
+    type SerializeTupleStruct = Impossible<Shape, Shape>;
+    type SerializeTupleVariant = Impossible<Shape, Shape>;
+    type SerializeMap = Impossible<Shape, Shape>;
+    type SerializeStruct = Impossible<Shape, Shape>;
+    type SerializeStructVariant = Impossible<Shape, Shape>;
+
+    one_argument! {
+        serialize_bool(bool);
+        serialize_i8(i8);
+        serialize_i16(i16);
+        serialize_i32(i32);
+        serialize_i64(i64);
+        serialize_i128(i128);
+        serialize_u8(u8);
+        serialize_u16(u16);
+        serialize_u32(u32);
+        serialize_u64(u64);
+        serialize_u128(u128);
+        serialize_f32(f32);
+        serialize_f64(f64);
+        serialize_char(char);
+        serialize_str(&str);
+        serialize_bytes(&[u8]);
+        serialize_none();
+        serialize_unit_struct(&'static str);
+        serialize_unit_variant(&'static str, u32, &'static str);
+    }
+
+    fn serialize_unit(self) -> Result<Shape, Shape> {
+        Ok(Shape::None)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<Shape, Shape> {
+        Ok(Shape::One)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: &T,
+    ) -> Result<Shape, Shape> {
+        Ok(Shape::One)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<Shape, Shape> {
+        Ok(Shape::One)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Shape> {
+        Err(Shape::List)
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, Shape> {
+        Err(Shape::List)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Shape> {
+        Err(Shape::One)
+    }
+}
+
+#[cfg(test)]
+mod tests;

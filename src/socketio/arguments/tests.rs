@@ -1,0 +1,106 @@
+use serde_json::json;
+
+use super::*;
+
+fn event(arguments: impl Serialize) -> String {
+    write_event("x", &arguments).unwrap().json
+}
+
+#[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+struct Point {
+    x: i32,
+    name: Option<String>,
+}
+
+#[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+struct Upload {
+    name: String,
+    pictures: Vec<Bytes>,
+}
+
+#[test]
+fn a_tuple_is_the_list_and_anything_else_one_argument() {
+    assert_eq!(event(()), r#"["x"]"#);
+    assert_eq!(event("a"), r#"["x","a"]"#);
+    assert_eq!(event(("a", 1)), r#"["x","a",1]"#);
+    assert_eq!(event((vec![1, 2],)), r#"["x",[1,2]]"#);
+    assert_eq!(event(vec![1, 2]), r#"["x",[1,2]]"#);
+    assert_eq!(event(json!([1, 2])), r#"["x",[1,2]]"#);
+    assert_eq!(event([1, 2]), r#"["x",1,2]"#);
+    assert_eq!(event(json!(null)), r#"["x"]"#);
+    assert_eq!(event(Some("a")), r#"["x","a"]"#);
+    assert_eq!(event(None::<i32>), r#"["x",null]"#);
+    assert_eq!(
+        event(Point { x: 1, name: None }),
+        r#"["x",{"x":1,"name":null}]"#
+    );
+    assert_eq!(write_event("a\"b", &()).unwrap().json, r#"["a\"b"]"#);
+    assert_eq!(write_ack(&()).unwrap().json, "[]");
+    assert_eq!(write_ack(&(1, "b")).unwrap().json, r#"[1,"b"]"#);
+}
+
+#[test]
+fn arguments_are_read_as_the_listener_wants_them() {
+    let list = || vec![json!("a"), json!(2)];
+    assert_eq!(
+        read::<(String, i32)>(list(), &[]).unwrap(),
+        ("a".to_owned(), 2)
+    );
+    assert_eq!(read::<String>(list(), &[]).unwrap(), "a", "the first");
+    assert_eq!(read::<Value>(list(), &[]).unwrap(), json!("a"));
+    assert_eq!(read::<Vec<Value>>(list(), &[]).unwrap(), list(), "all");
+    assert_eq!(
+        read::<(String, i32, Option<bool>)>(list(), &[]).unwrap().2,
+        None,
+        "one that is missing"
+    );
+    assert_eq!(
+        read::<(String,)>(list(), &[]).unwrap().0,
+        "a",
+        "one too many"
+    );
+    read::<()>(list(), &[]).unwrap();
+    let point = read::<Point>(vec![json!({"x": 7})], &[]).unwrap();
+    assert_eq!(point, Point { x: 7, name: None });
+    assert_eq!(read::<Option<i32>>(vec![], &[]).unwrap(), None);
+    assert!(read::<(i32, i32)>(list(), &[]).is_err());
+    assert!(read::<String>(vec![], &[]).is_err());
+}
+
+#[test]
+fn binary_data_goes_beside_and_comes_back_wherever_it_stands() {
+    let upload = Upload {
+        name: "n".to_owned(),
+        pictures: vec![vec![1].into(), vec![2, 3].into()],
+    };
+    let written = write_event("x", &(Bytes::from(vec![0]), upload)).unwrap();
+    assert_eq!(
+        written.json,
+        r#"["x",{"_placeholder":true,"num":0},{"name":"n","pictures":[{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}]}]"#
+    );
+    let Value::Array(list) = serde_json::from_str(&written.json).unwrap() else {
+        panic!("no list");
+    };
+    let arguments = list[1..].to_vec();
+    let (first, upload) = read::<(Bytes, Upload)>(arguments.clone(), &written.attachments).unwrap();
+    assert_eq!(*first, [0]);
+    assert_eq!(*upload.pictures[1], [2, 3]);
+    let any = read::<AnyArguments>(arguments.clone(), &written.attachments).unwrap();
+    assert_eq!((any.values.len(), any.attachments.len()), (2, 3));
+    assert!(
+        read::<(Bytes, Value)>(arguments, &[]).is_err(),
+        "no attachments"
+    );
+}
+
+#[test]
+fn what_failed_leaves_no_attachments_behind() {
+    let map = std::collections::BTreeMap::from([((1, 2), Bytes::from(vec![1]))]);
+    assert!(write_event("x", &map).is_err());
+    assert!(read::<i32>(vec![json!("a")], &[vec![1].into()]).is_err());
+    assert!(bytes::at_hand().is_empty());
+    assert_eq!(
+        serde_json::to_string(&Bytes::from(vec![1, 2])).unwrap(),
+        "[1,2]"
+    );
+}

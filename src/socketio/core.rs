@@ -1,0 +1,134 @@
+//! What the threads of Socket.IO share: sessions, sockets and rooms, what waits for the application, and the time.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::directory::Directory;
+use super::engine::session::EndReason;
+use super::limits::Limits;
+use super::link::Link;
+use super::timer::Timer;
+use crate::ServerHandle;
+use crate::lock::{DIRECTORY, Mutex, SERVER, SESSIONS, TOLD, lock};
+use crate::logging::log_line;
+
+/// Something for the application thread.
+pub(super) enum Item {
+    Text(Arc<Link>, String),
+    Binary(Arc<Link>, Vec<u8>),
+    Ended(Arc<Link>, EndReason),
+    /// A pong is due; asked for at this time.
+    PongDue(Arc<Link>, Duration),
+    /// The server ends a socket of this key, or its whole session.
+    Disconnect(Arc<Link>, u64, Whole),
+}
+
+/// Whether a disconnect means the whole session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whole {
+    Socket,
+    Session,
+}
+
+pub(super) struct Core {
+    pub limits: Limits,
+    pub directory: Mutex<Directory, DIRECTORY>,
+    pub timer: Arc<Timer>,
+    sessions: Mutex<HashMap<String, Arc<Link>>, SESSIONS>,
+    told: Mutex<VecDeque<Item>, TOLD>,
+    /// From the start until the application is gone: the server has its hooks, and they have this.
+    server: Mutex<Option<ServerHandle>, SERVER>,
+    started: Instant,
+    next_key: AtomicU64,
+}
+
+/// The system has no random bytes, without which nobody can be let in.
+#[derive(Debug)]
+pub(super) struct NoRandom;
+
+impl Core {
+    pub fn new(limits: Limits) -> Arc<Core> {
+        Arc::new(Core {
+            limits: limits.bounded(),
+            directory: Mutex::default(),
+            timer: Arc::default(),
+            sessions: Mutex::default(),
+            told: Mutex::default(),
+            server: Mutex::default(),
+            started: Instant::now(),
+            next_key: AtomicU64::new(1),
+        })
+    }
+
+    pub fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub fn key(&self) -> u64 {
+        self.next_key.fetch_add(1, Relaxed)
+    }
+
+    /// The server is there: clients may come.
+    pub fn start(self: &Arc<Self>, server: ServerHandle) {
+        *lock(&self.server) = Some(server);
+        if let Err(error) = self.timer.start(self) {
+            log_line!(Error, "no thread for the heartbeat of Socket.IO: {error}");
+        }
+    }
+
+    /// Nobody takes anything any more.
+    pub fn end(&self) {
+        let server = lock(&self.server).take();
+        drop(server);
+        self.timer.end();
+    }
+
+    /// Puts something before the application, and wakes it.
+    pub fn tell(&self, item: Item) {
+        lock(&self.told).push_back(item);
+        self.wake();
+    }
+
+    pub fn wake(&self) {
+        let server = lock(&self.server).clone();
+        if let Some(server) = server {
+            server.wake();
+        }
+    }
+
+    pub fn next_told(&self) -> Option<Item> {
+        lock(&self.told).pop_front()
+    }
+
+    pub fn has_room_for_a_session(&self) -> bool {
+        lock(&self.sessions).len() < self.limits.max_sessions
+    }
+
+    pub fn add(&self, link: &Arc<Link>) {
+        lock(&self.sessions).insert(link.sid.clone(), link.clone());
+    }
+
+    pub fn session(&self, sid: &str) -> Option<Arc<Link>> {
+        lock(&self.sessions).get(sid).cloned()
+    }
+
+    /// Nothing is left to be said or heard.
+    pub fn forget(&self, link: &Link) {
+        lock(&self.sessions).remove(&link.sid);
+    }
+}
+
+/// A name that nobody guesses: 15 random bytes as 20 characters.
+pub(super) fn random_id() -> Result<String, NoRandom> {
+    let mut bytes = [0; 15];
+    getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;
+    let mut text = [0; 20];
+    let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
+    debug_assert_eq!(written.ok(), Some(20));
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}

@@ -1,0 +1,171 @@
+//! Sending to many: a namespace, or rooms of it, from any thread.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::arguments::write_event;
+use super::core::{Core, Item, Whole};
+use super::directory::{Delivery, Member};
+use super::packet::{PacketKind, encode, is_reserved};
+use super::part::Part;
+use crate::lock::lock;
+use crate::logging::log_line;
+
+/// Sends to everybody in a namespace, or to rooms of it. Clones are cheap, and any thread may use them: what it sends
+/// leaves at once, whatever the application thread does. It may outlive the server; then nobody is there.
+///
+/// ```
+/// use wshub::socketio::SocketIo;
+///
+/// let io = SocketIo::new(());
+/// let news = io.of("/news");
+/// std::thread::spawn(move || {
+///     news.emit("headline", "it rains");
+///     news.to("sports").to("games").except("away").emit("score", (3, 1));
+/// });
+/// ```
+#[derive(Clone)]
+pub struct Emitter {
+    core: Arc<Core>,
+    namespace: Arc<str>,
+    rooms: Vec<String>,
+    except: Vec<String>,
+    delivery: Delivery,
+}
+
+impl Emitter {
+    pub(super) fn new(core: Arc<Core>, namespace: Arc<str>) -> Self {
+        Emitter {
+            core,
+            namespace,
+            rooms: Vec::new(),
+            except: Vec::new(),
+            delivery: Delivery::Reliable,
+        }
+    }
+
+    /// To this room only, or to this one as well where there is one already. Whoever is in several gets it once. The
+    /// room of a socket's [`id`](super::Socket::id) has that socket alone.
+    #[must_use]
+    pub fn to(&self, room: impl Into<String>) -> Self {
+        let mut emitter = self.clone();
+        emitter.rooms.push(room.into());
+        emitter
+    }
+
+    /// To nobody who is in this room.
+    #[must_use]
+    pub fn except(&self, room: impl Into<String>) -> Self {
+        let mut emitter = self.clone();
+        emitter.except.push(room.into());
+        emitter
+    }
+
+    /// To those only whom it reaches now: for what is worth nothing a moment later, the place of a mouse. A client that
+    /// is slow, or polls and has not come back yet, misses it.
+    #[must_use]
+    pub fn volatile(&self) -> Self {
+        Emitter {
+            delivery: Delivery::Volatile,
+            ..self.clone()
+        }
+    }
+
+    /// Sends an event, and says to how many sockets. A tuple or an array is the list of its arguments, `()` none, and
+    /// anything else one argument; [`Bytes`](super::Bytes) go as binary data. Never blocks.
+    ///
+    /// It goes to nobody, and a line in the log (error) says why, if the event's name is reserved (`connect`,
+    /// `disconnect` and their kin) or the arguments cannot be JSON, a map with keys that are no strings for example.
+    pub fn emit(&self, event: &str, arguments: impl Serialize) -> usize {
+        let Some(packet) = event_packet(&self.namespace, None, event, &arguments) else {
+            return 0;
+        };
+        let members = self.members();
+        for member in &members {
+            member.send(&packet, self.delivery, &self.core);
+        }
+        members.len()
+    }
+
+    /// The ids of the sockets that it would reach.
+    pub fn sockets(&self) -> Vec<String> {
+        let members = self.members();
+        members.iter().map(|member| member.id.clone()).collect()
+    }
+
+    /// Has those that it reaches join a room.
+    pub fn join_all(&self, room: &str) {
+        let members = self.members();
+        let mut directory = lock(&self.core.directory);
+        for member in members {
+            // Who is in too many stays out of this one.
+            let _ = directory.join(&member, room, self.core.limits.max_rooms);
+        }
+    }
+
+    /// Has those that it reaches leave a room.
+    pub fn leave_all(&self, room: &str) {
+        let members = self.members();
+        let mut directory = lock(&self.core.directory);
+        for member in members {
+            directory.leave(&member, room);
+        }
+    }
+
+    /// Disconnects those that it reaches from the namespace.
+    pub fn disconnect_all(&self) {
+        for member in self.members() {
+            disconnect(&self.core, &member, Whole::Socket);
+        }
+    }
+
+    fn members(&self) -> Vec<Arc<Member>> {
+        lock(&self.core.directory).select(&self.namespace, &self.rooms, &self.except)
+    }
+}
+
+impl fmt::Debug for Emitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitter")
+            .field("namespace", &self.namespace)
+            .field("rooms", &self.rooms)
+            .field("except", &self.except)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The server disconnects a socket, or its whole session; its handler hears of it behind what it does now.
+pub(super) fn disconnect(core: &Core, member: &Member, whole: Whole) {
+    core.tell(Item::Disconnect(member.link.clone(), member.key, whole));
+}
+
+/// An event, ready to be sent; `None` if that cannot be.
+pub(super) fn event_packet(
+    namespace: &str,
+    id: Option<u64>,
+    event: &str,
+    arguments: &impl Serialize,
+) -> Option<Vec<Part>> {
+    if is_reserved(event) {
+        log_line!(
+            Error,
+            "not sent: \"{event}\" means something else in Socket.IO; give the event another name"
+        );
+        return None;
+    }
+    let written = match write_event(event, arguments) {
+        Ok(written) => written,
+        Err(error) => {
+            log_line!(
+                Error,
+                "not sent: the arguments of \"{event}\" are no JSON: {error}"
+            );
+            return None;
+        }
+    };
+    let attachments = written.attachments.len();
+    let text = encode(PacketKind::Event, namespace, id, &written.json, attachments);
+    Some(Part::of_packet(&text, written.attachments))
+}

@@ -1,0 +1,41 @@
+//! Socket.IO: the clients of npm's `socket.io-client` 3 and 4, of python-socketio 5, and their kin, on plain threads and
+//! one application thread. Feature `socketio`.
+//!
+//! Start with [`SocketIo`]: listeners and a state of yours, which [`ServerBuilder::socketio`](crate::ServerBuilder::socketio)
+//! gives a place on a server. A listener gets the [`Socket`] that an event came from; [`Emitter`] sends to many, and
+//! from other threads. What clients can make the server hold is bounded by [`Limits`]. Tests of your own listeners need
+//! no network: [`testing`].
+
+mod acks;
+mod application;
+mod arguments;
+mod bytes;
+mod core;
+mod decoder;
+mod directory;
+mod emitter;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the part for long polling has no driver")
+)]
+mod engine;
+mod limits;
+mod link;
+mod mount;
+mod packet;
+mod part;
+mod reason;
+mod reply;
+mod rooms;
+mod socket;
+pub mod testing;
+mod timer;
+
+pub use application::SocketIo;
+pub use arguments::AnyArguments;
+pub use bytes::Bytes;
+pub use emitter::Emitter;
+pub use limits::Limits;
+pub use reason::DisconnectReason;
+pub use reply::{Refused, Reply};
+pub use socket::{AckError, Answer, Socket};

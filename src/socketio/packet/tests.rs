@@ -1,0 +1,156 @@
+use serde_json::json;
+
+use super::*;
+
+fn packet(kind: PacketKind, namespace: &str, id: Option<u64>, data: Option<Value>) -> Packet {
+    Packet {
+        kind,
+        namespace: namespace.to_owned(),
+        id,
+        data,
+        attachments: 0,
+    }
+}
+
+#[test]
+fn packets_of_the_protocols_document_are_read() {
+    use PacketKind::*;
+    for (text, expected) in [
+        ("0", packet(Connect, "/", None, None)),
+        ("0/admin", packet(Connect, "/admin", None, None)),
+        ("0/admin,", packet(Connect, "/admin", None, None)),
+        (
+            r#"0/admin,{"token":"abc"}"#,
+            packet(Connect, "/admin", None, Some(json!({"token": "abc"}))),
+        ),
+        ("1/admin,", packet(Disconnect, "/admin", None, None)),
+        ("1", packet(Disconnect, "/", None, None)),
+        (
+            r#"2["hello",1]"#,
+            packet(Event, "/", None, Some(json!(["hello", 1]))),
+        ),
+        (
+            r#"2/admin,456["project:delete",123]"#,
+            packet(
+                Event,
+                "/admin",
+                Some(456),
+                Some(json!(["project:delete", 123])),
+            ),
+        ),
+        ("2[7]", packet(Event, "/", None, Some(json!([7])))),
+        (
+            r#"20["a,b","/c"]"#,
+            packet(Event, "/", Some(0), Some(json!(["a,b", "/c"]))),
+        ),
+        (
+            "3/admin,456[]",
+            packet(Ack, "/admin", Some(456), Some(json!([]))),
+        ),
+        ("30[1]", packet(Ack, "/", Some(0), Some(json!([1])))),
+        (
+            r#"4{"message":"Not authorized"}"#,
+            packet(
+                ConnectError,
+                "/",
+                None,
+                Some(json!({"message": "Not authorized"})),
+            ),
+        ),
+        (
+            r#"51-["hello",{"_placeholder":true,"num":0}]"#,
+            Packet {
+                attachments: 1,
+                ..packet(
+                    Event,
+                    "/",
+                    None,
+                    Some(json!(["hello", {"_placeholder": true, "num": 0}])),
+                )
+            },
+        ),
+        (
+            r#"61-/admin,456[{"_placeholder":true,"num":0}]"#,
+            Packet {
+                attachments: 1,
+                ..packet(
+                    Ack,
+                    "/admin",
+                    Some(456),
+                    Some(json!([{"_placeholder": true, "num": 0}])),
+                )
+            },
+        ),
+    ] {
+        assert_eq!(Packet::decode(text, 10), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_packet_is_refused_with_its_reason() {
+    use PacketError::*;
+    for (text, error) in [
+        ("", UnknownType),
+        ("7", UnknownType),
+        ("abc", UnknownType),
+        ("é", UnknownType),
+        ("0[]", InvalidPayload),
+        ("0\"a\"", InvalidPayload),
+        ("1{}", InvalidPayload),
+        ("2", InvalidPayload),
+        ("2{}", InvalidPayload),
+        ("2[]", InvalidPayload),
+        ("2[null]", InvalidPayload),
+        ("2[{}]", InvalidPayload),
+        ("2abc[\"x\"]", InvalidJson),
+        ("2[\"x\"", InvalidJson),
+        ("2[\"x\"]x", InvalidJson),
+        ("2[\"disconnect\"]", ReservedEvent),
+        ("2[\"connect_error\",1]", ReservedEvent),
+        ("2[\"newListener\"]", ReservedEvent),
+        ("21234567890123456[\"x\"]", InvalidId),
+        ("3[]", InvalidId),
+        ("30", InvalidPayload),
+        ("30{}", InvalidPayload),
+        ("5[\"x\"]", IllegalAttachments),
+        ("5-[\"x\"]", IllegalAttachments),
+        ("50-[\"x\"]", IllegalAttachments),
+        ("5x-[\"x\"]", IllegalAttachments),
+        ("5+1-[\"x\"]", IllegalAttachments),
+        ("51.5-[\"x\"]", IllegalAttachments),
+        ("511-[\"x\"]", TooManyAttachments),
+        ("599999999999999999999999-[\"x\"]", TooManyAttachments),
+        ("61-[]", InvalidId),
+    ] {
+        assert_eq!(Packet::decode(text, 10), Err(error), "{text}");
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let deep = format!("2[\"x\",{}{}]", "[".repeat(10_000), "]".repeat(10_000));
+    assert_eq!(Packet::decode(&deep, 10), Err(PacketError::InvalidJson));
+}
+
+#[test]
+fn packets_are_written_as_the_protocols_document_has_them() {
+    use PacketKind::*;
+    for (written, text) in [
+        (
+            encode(Connect, "/", None, r#"{"sid":"x"}"#, 0),
+            r#"0{"sid":"x"}"#,
+        ),
+        (encode(Disconnect, "/admin", None, "", 0), "1/admin,"),
+        (encode(Event, "/", None, "[\"a\"]", 0), "2[\"a\"]"),
+        (
+            encode(Event, "/admin", Some(12), "[\"a\"]", 0),
+            "2/admin,12[\"a\"]",
+        ),
+        (encode(Event, "/", Some(0), "[\"a\"]", 2), "52-0[\"a\"]"),
+        (encode(Ack, "/admin", Some(7), "[1]", 0), "3/admin,7[1]"),
+        (encode(Ack, "/", Some(7), "[1]", 1), "61-7[1]"),
+        (encode(ConnectError, "/", None, "{}", 0), "4{}"),
+    ] {
+        assert_eq!(written, text);
+    }
+}

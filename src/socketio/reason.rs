@@ -1,0 +1,52 @@
+//! Why a client left.
+
+use std::fmt;
+
+use super::engine::session::EndReason;
+
+/// Why a client left, in Socket.IO's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// It closed its connection, or its network did: a page that was left, say.
+    TransportClose,
+    /// It broke the protocol of its transport, sent something too large, or did not take what was sent to it.
+    TransportError,
+    /// It did not answer a ping within [`Limits::ping_timeout`](super::Limits::ping_timeout): it is gone, or its network is.
+    PingTimeout,
+    /// It sent what is no packet of Socket.IO.
+    ParseError,
+    /// The server closed its connection: [`Socket::close`](super::Socket::close), or it sent what it may not send.
+    ForcedServerClose,
+    /// [`Socket::disconnect`](super::Socket::disconnect), or [`Emitter::disconnect_all`](super::Emitter::disconnect_all).
+    ServerNamespaceDisconnect,
+    /// It left the namespace, `socket.disconnect()` in JavaScript.
+    ClientNamespaceDisconnect,
+}
+
+impl DisconnectReason {
+    pub(super) fn of(reason: EndReason) -> Self {
+        match reason {
+            EndReason::TransportClose => DisconnectReason::TransportClose,
+            EndReason::TransportError => DisconnectReason::TransportError,
+            EndReason::PingTimeout => DisconnectReason::PingTimeout,
+            EndReason::ParseError => DisconnectReason::ParseError,
+            EndReason::ForcedClose => DisconnectReason::ForcedServerClose,
+        }
+    }
+}
+
+/// As npm's server says it.
+impl fmt::Display for DisconnectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DisconnectReason::TransportClose => "transport close",
+            DisconnectReason::TransportError => "transport error",
+            DisconnectReason::PingTimeout => "ping timeout",
+            DisconnectReason::ParseError => "parse error",
+            DisconnectReason::ForcedServerClose => "forced server close",
+            DisconnectReason::ServerNamespaceDisconnect => "server namespace disconnect",
+            DisconnectReason::ClientNamespaceDisconnect => "client namespace disconnect",
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! What listeners return: an answer, or a refusal.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::arguments::{Written, write_ack};
+
+/// Why a client may not join a namespace, or what is wrong with an event.
+///
+/// ```
+/// use serde_json::json;
+/// use wshub::socketio::Refused;
+///
+/// let refused = Refused::new("the room is full").with_data(json!({"free": "tomorrow"}));
+/// assert_eq!(refused.message(), "the room is full");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    message: String,
+    data: Option<Value>,
+}
+
+impl Refused {
+    /// With a text for the client.
+    pub fn new(message: impl Into<String>) -> Self {
+        Refused {
+            message: message.into(),
+            data: None,
+        }
+    }
+
+    /// With something for the client's program; in JavaScript `error.data`.
+    #[must_use]
+    pub fn with_data(mut self, data: Value) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    /// The text.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The text under this key, and the data beside it.
+    pub(super) fn to_json(&self, key: &str) -> String {
+        let mut fields = serde_json::Map::new();
+        fields.insert(key.to_owned(), Value::String(self.message.clone()));
+        if let Some(data) = &self.data {
+            fields.insert("data".to_owned(), data.clone());
+        }
+        Value::Object(fields).to_string()
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// What a listener returns: nothing, or an answer for a client that asked for one.
+///
+/// `()` answers without arguments; `Ok` with its value, as [`Emitter::emit`](super::Emitter::emit) sends arguments; and an `Err` with
+/// `{"error": message, "data": …}`.
+pub trait Reply {
+    #[doc(hidden)]
+    fn into_written(self) -> Result<ReplyText, Refused>;
+}
+
+/// An answer on its way.
+#[doc(hidden)]
+pub struct ReplyText(pub(super) Result<Written, serde_json::Error>);
+
+impl Reply for () {
+    fn into_written(self) -> Result<ReplyText, Refused> {
+        Ok(ReplyText(write_ack(&())))
+    }
+}
+
+impl<T: Serialize> Reply for Result<T, Refused> {
+    fn into_written(self) -> Result<ReplyText, Refused> {
+        self.map(|answer| ReplyText(write_ack(&answer)))
+    }
+}

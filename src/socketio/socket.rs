@@ -1,0 +1,292 @@
+//! The handle of one client in one namespace.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::acks::Acks;
+use super::arguments;
+use super::bytes::Bytes;
+use super::core::{Core, Whole};
+use super::directory::{Delivery, Member};
+use super::emitter::{Emitter, disconnect, event_packet};
+use crate::Request;
+use crate::lock::{ACKS, Mutex, lock};
+use crate::logging::log_line;
+
+/// What is done with an acknowledgement.
+pub(super) type OnAck<S> = Box<dyn FnOnce(&mut S, Result<Answer, AckError>) + Send>;
+
+/// What waits for acknowledgements, and for those that will not come.
+pub(super) struct Pending<S> {
+    pub acks: Acks<OnAck<S>>,
+    /// Not asked for; to be told when the application is not at work.
+    pub refused: Vec<(AckError, OnAck<S>)>,
+}
+
+impl<S> Default for Pending<S> {
+    fn default() -> Self {
+        Pending {
+            acks: Acks::default(),
+            refused: Vec::new(),
+        }
+    }
+}
+
+/// A client in a namespace. Clones are handles of the same one, and may be kept: one that has left sends nothing more.
+///
+/// `S` is the state of the application. For other threads there is [`Emitter`], by [`emitter`](Socket::emitter).
+pub struct Socket<S> {
+    pub(super) member: Arc<Member>,
+    pub(super) core: Arc<Core>,
+    pub(super) pending: Arc<Mutex<Pending<S>, ACKS>>,
+}
+
+/// What a client answered with.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub(super) arguments: Vec<Value>,
+    pub(super) attachments: Vec<Bytes>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AckError {
+    /// None came in time. One that comes later is ignored.
+    Timeout,
+    /// The client left before.
+    Disconnected,
+    /// It was not asked: as many answers as [`Limits::max_pending_acks`](super::Limits::max_pending_acks) are awaited
+    /// of this client. Remedy: shorter timeouts, or a larger limit.
+    TooMany,
+    /// It was not asked: the event cannot be sent, and the log says why.
+    NotSent,
+}
+
+impl fmt::Display for AckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AckError::Timeout => "no acknowledgement came in time",
+            AckError::Disconnected => "the client left before it answered",
+            AckError::TooMany => {
+                "too many acknowledgements are awaited of this client (max_pending_acks)"
+            }
+            AckError::NotSent => "the event cannot be sent",
+        })
+    }
+}
+
+impl std::error::Error for AckError {}
+
+impl Answer {
+    /// The answer as a type of yours, by the rules of [`SocketIo::on`](super::SocketIo::on).
+    ///
+    /// # Errors
+    /// When it is not of that type; the text says what is there instead.
+    pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        arguments::read(self.arguments.clone(), &self.attachments)
+    }
+}
+
+impl<S> Socket<S> {
+    /// Its name: 20 characters that no other socket has. Others may see it, and its room has the same name.
+    pub fn id(&self) -> &str {
+        &self.member.id
+    }
+
+    /// The namespace that it is in, `/` for the main one.
+    pub fn namespace(&self) -> &str {
+        &self.member.namespace
+    }
+
+    /// The request that opened its connection: headers, cookies, address. Its query has the session's id, a secret.
+    pub fn request(&self) -> &Request {
+        &self.member.link.request
+    }
+
+    /// Whether it is in still.
+    pub fn is_connected(&self) -> bool {
+        self.member.is_in()
+    }
+
+    /// Sends an event to this client; arguments as those of [`Emitter::emit`].
+    pub fn emit(&self, event: &str, arguments: impl Serialize) {
+        self.send(event, &arguments, Delivery::Reliable);
+    }
+
+    /// Sends an event if it reaches the client now; see [`Emitter::volatile`].
+    pub fn emit_volatile(&self, event: &str, arguments: impl Serialize) {
+        self.send(event, &arguments, Delivery::Volatile);
+    }
+
+    fn send(&self, event: &str, arguments: &impl Serialize, delivery: Delivery) {
+        if let Some(packet) = event_packet(self.namespace(), None, event, arguments) {
+            self.member.send(&packet, delivery, &self.core);
+        }
+    }
+
+    /// Sends an event and asks for an answer, which `then` gets on the application thread; or the reason why there is
+    /// none, `timeout` at the latest. It is called once in any case.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wshub::socketio::SocketIo;
+    ///
+    /// struct Game {
+    ///     ready: usize,
+    /// }
+    ///
+    /// let mut io = SocketIo::new(Game { ready: 0 });
+    /// io.on("/", "join", |_, socket, ()| {
+    ///     let patience = Duration::from_secs(5);
+    ///     socket.emit_with_ack("ready?", (), patience, |game, answer| {
+    ///         let is_ready = answer.is_ok_and(|answer| answer.get().unwrap_or(false));
+    ///         game.ready += usize::from(is_ready);
+    ///     });
+    /// });
+    /// ```
+    pub fn emit_with_ack(
+        &self,
+        event: &str,
+        arguments: impl Serialize,
+        timeout: Duration,
+        then: impl FnOnce(&mut S, Result<Answer, AckError>) + Send + 'static,
+    ) {
+        let deadline = self.core.now().saturating_add(timeout);
+        let most = self.core.limits.max_pending_acks;
+        let added = lock(&self.pending)
+            .acks
+            .add(self.member.key, deadline, Box::new(then), most);
+        let refused = match added {
+            Ok(id) => match event_packet(self.namespace(), Some(id), event, &arguments) {
+                Some(packet) if self.is_connected() => {
+                    self.member.send(&packet, Delivery::Reliable, &self.core);
+                    return self.core.timer.note_application(deadline);
+                }
+                packet => {
+                    let then = lock(&self.pending).acks.take(self.member.key, id);
+                    let why = match packet {
+                        Some(_) => AckError::Disconnected,
+                        None => AckError::NotSent,
+                    };
+                    then.map(|then| (why, then))
+                }
+            },
+            Err((_, then)) => Some((AckError::TooMany, then)),
+        };
+        if let Some((why, then)) = refused {
+            self.refuse(why, then);
+        }
+    }
+
+    /// Not now: the application is at work with its state.
+    fn refuse(&self, why: AckError, then: OnAck<S>) {
+        lock(&self.pending).refused.push((why, then));
+        self.core.timer.note_application(Duration::ZERO);
+    }
+
+    /// Joins a room. A socket in [`Limits::max_rooms`](super::Limits::max_rooms) already joins no other; the log
+    /// (warn) says so, and the answer is false. Nothing for one that has left.
+    pub fn join(&self, room: impl AsRef<str>) -> bool {
+        let most = self.core.limits.max_rooms;
+        let joined = lock(&self.core.directory).join(&self.member, room.as_ref(), most);
+        if joined.is_err() {
+            log_line!(
+                Warn,
+                "a socket is in {most} rooms and joins no other: raise socketio::Limits::max_rooms"
+            );
+        }
+        joined.is_ok()
+    }
+
+    /// Leaves a room.
+    pub fn leave(&self, room: impl AsRef<str>) {
+        lock(&self.core.directory).leave(&self.member, room.as_ref());
+    }
+
+    /// The rooms that it is in, its own among them; of one that has left, those that it was in.
+    pub fn rooms(&self) -> Vec<String> {
+        let left = self.member.left_rooms();
+        left.unwrap_or_else(|| lock(&self.core.directory).rooms_of(&self.member))
+    }
+
+    /// Everybody in this room but this socket.
+    #[must_use]
+    pub fn to(&self, room: impl Into<String>) -> Emitter {
+        self.broadcast().to(room)
+    }
+
+    /// Everybody in the namespace but this socket.
+    #[must_use]
+    pub fn broadcast(&self) -> Emitter {
+        self.all().except(self.id())
+    }
+
+    /// Everybody in the namespace, this socket too.
+    #[must_use]
+    pub fn all(&self) -> Emitter {
+        Emitter::new(self.core.clone(), self.member.namespace.clone())
+    }
+
+    /// This socket alone, for another thread.
+    #[must_use]
+    pub fn emitter(&self) -> Emitter {
+        self.all().to(self.id())
+    }
+
+    /// Keeps something with the socket, in place of what was kept before: who the user is, for example.
+    pub fn set_data<T: Any + Send + Sync>(&self, data: T) {
+        let before = lock(&self.member.data).replace(Arc::new(data));
+        drop(before);
+    }
+
+    /// What is kept with the socket, if it is of this type.
+    pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let data = lock(&self.member.data).clone();
+        data.and_then(|data| data.downcast::<T>().ok())
+    }
+
+    /// Disconnects the socket from its namespace; others of the same client stay. Its `on_disconnect` is called behind
+    /// the listener that runs now.
+    pub fn disconnect(&self) {
+        disconnect(&self.core, &self.member, Whole::Socket);
+    }
+
+    /// Disconnects the client from all namespaces, and closes its connection.
+    pub fn close(&self) {
+        disconnect(&self.core, &self.member, Whole::Session);
+    }
+}
+
+impl<S> Clone for Socket<S> {
+    fn clone(&self) -> Self {
+        Socket {
+            member: self.member.clone(),
+            core: self.core.clone(),
+            pending: self.pending.clone(),
+        }
+    }
+}
+
+impl<S> PartialEq for Socket<S> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.member, &other.member)
+    }
+}
+
+impl<S> Eq for Socket<S> {}
+
+impl<S> fmt::Debug for Socket<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("id", &self.id())
+            .field("namespace", &self.namespace())
+            .finish_non_exhaustive()
+    }
+}

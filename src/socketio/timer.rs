@@ -1,0 +1,154 @@
+//! The thread that keeps the deadlines of sessions. It sleeps until the first is due, and for good while there is none.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Weak};
+use std::time::Duration;
+use std::{io, thread};
+
+use super::core::{Core, Item};
+use super::link::Link;
+use crate::lock::{Guard, Mutex, TIMER, lock};
+
+/// How soon it looks again for a pong that may wait for the application.
+const AGAIN: Duration = Duration::from_secs(1);
+const STACK: usize = 256 << 10;
+
+#[derive(Default)]
+pub(super) struct Timer {
+    state: Mutex<State, TIMER>,
+    changed: Condvar,
+    /// The deadline of the application that is noted, in nanoseconds; 0: none.
+    application: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: BTreeMap<(Duration, u64), Weak<Link>>,
+    application: Option<Duration>,
+    has_ended: bool,
+}
+
+impl State {
+    fn first(&self) -> Option<Duration> {
+        let session = self.sessions.keys().next().map(|(deadline, _)| *deadline);
+        [session, self.application].into_iter().flatten().min()
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Timer {
+    /// Starts the thread. It ends with [`end`](Timer::end), or when `core` is gone.
+    pub fn start(self: &Arc<Self>, core: &Arc<Core>) -> io::Result<()> {
+        let (timer, core) = (self.clone(), Arc::downgrade(core));
+        lock(&self.state).has_ended = false;
+        let builder = thread::Builder::new().name("wshub-socketio".to_owned());
+        builder.stack_size(STACK).spawn(move || timer.run(&core))?;
+        Ok(())
+    }
+
+    pub fn end(&self) {
+        lock(&self.state).has_ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Looks at a session at this time, or before.
+    pub fn note(&self, link: &Arc<Link>, deadline: Duration) {
+        if link.noted.load(SeqCst) <= nanos(deadline) {
+            return;
+        }
+        let mut state = lock(&self.state);
+        let before = state.first();
+        link.noted.store(nanos(deadline), SeqCst);
+        state
+            .sessions
+            .insert((deadline, link.key), Arc::downgrade(link));
+        self.wake_if_earlier(before, state);
+    }
+
+    /// Wakes the application at this time, or before.
+    pub fn note_application(&self, deadline: Duration) {
+        let noted = self.application.load(SeqCst);
+        if noted != 0 && noted <= nanos(deadline) {
+            return;
+        }
+        let mut state = lock(&self.state);
+        let before = state.first();
+        self.application.store(nanos(deadline), SeqCst);
+        state.application = Some(deadline);
+        self.wake_if_earlier(before, state);
+    }
+
+    fn wake_if_earlier(&self, before: Option<Duration>, state: Guard<'_, State>) {
+        let first = state.first();
+        drop(state);
+        if before.is_none() || first < before {
+            self.changed.notify_one();
+        }
+    }
+
+    fn run(&self, core: &Weak<Core>) {
+        while let Some(core) = core.upgrade() {
+            let now = core.now();
+            for link in self.take_due(now) {
+                see_to(&link, &core, now);
+            }
+            if self.application_is_due(now) {
+                core.wake();
+            }
+            let started = core.now();
+            drop(core);
+            if !self.sleep(started) {
+                return;
+            }
+        }
+    }
+
+    fn take_due(&self, now: Duration) -> Vec<Arc<Link>> {
+        let mut state = lock(&self.state);
+        let later = state.sessions.split_off(&(now, u64::MAX));
+        let due = std::mem::replace(&mut state.sessions, later);
+        let due: Vec<_> = due
+            .into_values()
+            .filter_map(|link| link.upgrade())
+            .collect();
+        for link in &due {
+            link.noted.store(u64::MAX, SeqCst);
+        }
+        due
+    }
+
+    fn application_is_due(&self, now: Duration) -> bool {
+        let mut state = lock(&self.state);
+        let is_due = state.application.is_some_and(|deadline| deadline <= now);
+        if is_due {
+            state.application = None;
+            self.application.store(0, SeqCst);
+        }
+        is_due
+    }
+
+    /// Until the next deadline; false at the end.
+    fn sleep(&self, now: Duration) -> bool {
+        let state = lock(&self.state);
+        if state.has_ended {
+            return false;
+        }
+        match state.first() {
+            Some(deadline) if deadline <= now => {}
+            Some(deadline) => drop(state.wait_timeout(&self.changed, deadline - now)),
+            None => drop(state.wait(&self.changed)),
+        }
+        true
+    }
+}
+
+fn see_to(link: &Arc<Link>, core: &Core, now: Duration) {
+    if !link.see_to_time(core) {
+        core.tell(Item::PongDue(link.clone(), now));
+        core.timer.note(link, now + AGAIN);
+    }
+}

@@ -1,0 +1,669 @@
+//! Socket.IO: listeners over clients in memory, and the protocol over sockets.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wshub::socketio::testing::{self, MemoryClient};
+use wshub::socketio::{AckError, AnyArguments, Bytes, Limits, Refused, Socket, SocketIo};
+use wshub::{Handler, Message, Server, ServerHandle};
+
+use crate::support::{Client, PATIENCE, exchange, upgrade, wait_until};
+
+/// The names of events with their arguments.
+fn events(client: &mut MemoryClient) -> Vec<(String, Vec<Value>)> {
+    let events = client.take_events().into_iter();
+    events
+        .map(|event| (event.name().to_owned(), event.arguments().to_vec()))
+        .collect()
+}
+
+fn named(name: &str, arguments: Value) -> (String, Vec<Value>) {
+    (name.to_owned(), arguments.as_array().unwrap().clone())
+}
+
+fn join<S>(io: &mut SocketIo<S>, namespace: &str) -> MemoryClient {
+    testing::join(io, namespace, json!({})).unwrap()
+}
+
+#[test]
+fn events_reach_their_listeners_with_the_state() {
+    let mut io = SocketIo::new(Vec::new());
+    io.on(
+        "/",
+        "say",
+        |said: &mut Vec<String>, socket, (to, text): (String, String)| {
+            said.push(text.clone());
+            socket.emit("echo", (to, text));
+            Ok(said.len())
+        },
+    );
+    let mut ann = join(&mut io, "/");
+    assert_eq!(ann.id().len(), 20);
+    ann.emit(&mut io, "say", ("bob", "hi"));
+    assert_eq!(events(&mut ann), [named("echo", json!(["bob", "hi"]))]);
+    assert_eq!(ann.ask(&mut io, "say", ("eve", "ho")), Some(vec![json!(2)]));
+    assert_eq!(io.state(), &["hi", "ho"]);
+}
+
+#[test]
+fn an_unknown_event_is_answered_by_nobody() {
+    let mut io = SocketIo::new(());
+    let mut ann = join(&mut io, "/");
+    assert_eq!(ann.ask(&mut io, "nothing", ()), None);
+    assert!(!ann.is_disconnected());
+}
+
+#[test]
+fn wrong_arguments_are_answered_and_are_no_panic() {
+    let mut io = SocketIo::new(0);
+    io.on("/", "add", |total, _, number: i32| {
+        *total += number;
+        Ok(*total)
+    });
+    let mut ann = join(&mut io, "/");
+    let answer = ann.ask(&mut io, "add", "seven").unwrap();
+    let error = answer[0]["error"].as_str().unwrap();
+    assert!(error.contains("invalid type: string"), "{error}");
+    ann.emit(&mut io, "add", json!({"a": 1}));
+    assert_eq!(ann.ask(&mut io, "add", 3), Some(vec![json!(3)]));
+}
+
+#[test]
+fn a_listener_refuses_with_text_and_data() {
+    let mut io = SocketIo::new(());
+    io.on("/", "buy", |_, _, ()| {
+        Err::<(), _>(Refused::new("sold out").with_data(json!({"left": 0})))
+    });
+    let mut ann = join(&mut io, "/");
+    assert_eq!(
+        ann.ask(&mut io, "buy", ()),
+        Some(vec![json!({"error": "sold out", "data": {"left": 0}})])
+    );
+}
+
+#[test]
+fn of_several_listeners_all_are_called_and_the_first_answers() {
+    let mut io = SocketIo::new(Vec::new());
+    io.on_any("/", |calls: &mut Vec<String>, _, name, arguments| {
+        calls.push(format!("any {name} {}", arguments.len()));
+    });
+    for number in [1, 2] {
+        io.on("/", "x", move |calls, _, text: String| {
+            calls.push(format!("{number} {text}"));
+            Ok(number)
+        });
+    }
+    let mut ann = join(&mut io, "/");
+    assert_eq!(ann.ask(&mut io, "x", "t"), Some(vec![json!(1)]));
+    assert_eq!(io.state(), &["any x 1", "1 t", "2 t"]);
+}
+
+#[test]
+fn rooms_and_namespaces_are_apart() {
+    let mut io = SocketIo::new(());
+    for namespace in ["/", "/other"] {
+        io.on(namespace, "join", |_, socket, room: String| {
+            Ok(socket.join(room))
+        });
+        io.on(namespace, "say", |_, socket, room: String| {
+            Ok(socket.to(room).emit("said", socket.namespace()))
+        });
+    }
+    let [mut ann, mut bob, mut eve] = [(); 3].map(|()| join(&mut io, "/"));
+    let mut far = join(&mut io, "/other");
+    for client in [&mut ann, &mut bob, &mut far] {
+        assert_eq!(client.ask(&mut io, "join", "r"), Some(vec![json!(true)]));
+    }
+    assert_eq!(ann.ask(&mut io, "say", "r"), Some(vec![json!(1)]));
+    assert_eq!(events(&mut bob), [named("said", json!(["/"]))]);
+    for client in [&mut ann, &mut eve, &mut far] {
+        assert_eq!(events(client), []);
+    }
+    assert_eq!(io.to("r").sockets().len(), 2);
+    assert_eq!(io.of("other").emit("all", ()), 1);
+    assert_eq!(events(&mut far), [named("all", json!([]))]);
+    let bob_id = bob.id().to_owned();
+    assert_eq!(io.of("/").except(bob_id).emit("others", 1), 2);
+    assert_eq!(events(&mut bob), []);
+    assert_eq!(events(&mut eve), [named("others", json!([1]))]);
+}
+
+#[test]
+fn rooms_of_others_are_joined_and_left_for_them() {
+    let mut io = SocketIo::new(());
+    let (ann, bob) = (join(&mut io, "/"), join(&mut io, "/"));
+    io.of("/").join_all("r");
+    io.to(ann.id()).leave_all("r");
+    assert_eq!(io.to("r").sockets(), [bob.id()]);
+}
+
+#[test]
+fn who_is_in_too_many_rooms_joins_no_other() {
+    let limits = Limits {
+        max_rooms: 2,
+        ..Limits::default()
+    };
+    let mut io = SocketIo::with_limits((), limits);
+    io.on("/", "join", |_, socket, room: String| Ok(socket.join(room)));
+    let mut ann = join(&mut io, "/");
+    assert_eq!(ann.ask(&mut io, "join", "a"), Some(vec![json!(true)]));
+    assert_eq!(ann.ask(&mut io, "join", "b"), Some(vec![json!(false)]));
+}
+
+#[test]
+fn a_refused_client_hears_why_and_nothing_else() {
+    let mut io = SocketIo::new(0);
+    io.on_connect("/", |_, socket, auth| {
+        socket.join("members");
+        socket.emit("early", ());
+        match auth["token"].as_str() {
+            Some("t") => Ok(()),
+            _ => Err(Refused::new("who are you?").with_data(json!(7))),
+        }
+    });
+    io.on_connect("/", |asked, _, _| {
+        *asked += 1;
+        Ok(())
+    });
+    io.on_disconnect("/", |_, _, _| panic!("it was never in"));
+    let refused = testing::join(&mut io, "/", json!({"token": "x"})).unwrap_err();
+    assert_eq!(refused, json!({"message": "who are you?", "data": 7}));
+    assert_eq!((*io.state(), io.to("members").sockets().len()), (0, 0));
+    let mut ann = testing::join(&mut io, "/", json!({"token": "t"})).unwrap();
+    assert_eq!(events(&mut ann), [named("early", json!([]))]);
+    assert_eq!(*io.state(), 1);
+}
+
+#[test]
+fn an_unknown_namespace_is_refused() {
+    let mut io = SocketIo::new(());
+    let refused = testing::join(&mut io, "/none", json!({})).unwrap_err();
+    assert_eq!(refused, json!({"message": "Invalid namespace"}));
+}
+
+/// As ghosts in another server's rooms showed.
+#[test]
+fn who_leaves_is_in_no_room_and_its_listener_knows_which_it_was_in() {
+    for gone in [true, false] {
+        let mut io = SocketIo::new(Vec::new());
+        io.on_connect("/", |_, socket, _| {
+            socket.join("r");
+            socket.set_data("ann".to_owned());
+            Ok(())
+        });
+        io.on_disconnect("/", |seen: &mut Vec<String>, socket, reason| {
+            assert!(!socket.is_connected());
+            assert_eq!(socket.to("r").sockets().len(), 1);
+            let mut rooms = socket.rooms();
+            rooms.retain(|room| room != socket.id());
+            let name = socket.data::<String>().unwrap();
+            socket.emit("too late", ());
+            socket.to("r").emit("left", ());
+            seen.push(format!("{name} {rooms:?} {reason}"));
+        });
+        let (ann, mut bob) = (join(&mut io, "/"), join(&mut io, "/"));
+        match gone {
+            true => ann.vanish(&mut io),
+            false => ann.disconnect(&mut io),
+        }
+        let reason = if gone {
+            "transport close"
+        } else {
+            "client namespace disconnect"
+        };
+        assert_eq!(io.state(), &[format!("ann [\"r\"] {reason}")]);
+        assert_eq!(io.of("/").sockets(), [bob.id()]);
+        assert_eq!(events(&mut bob), [named("left", json!([]))]);
+    }
+}
+
+#[test]
+fn the_server_disconnects_one_socket_or_the_whole_client() {
+    let mut io = SocketIo::new(Vec::new());
+    io.on("/", "kick me", |left: &mut Vec<String>, socket, ()| {
+        socket.disconnect();
+        left.push("not yet".to_owned());
+    });
+    io.on("/", "close me", |_, socket, ()| socket.close());
+    io.on_disconnect("/", |left, _, reason| left.push(reason.to_string()));
+    let (mut ann, mut bob) = (join(&mut io, "/"), join(&mut io, "/"));
+    ann.emit(&mut io, "kick me", ());
+    assert!(ann.is_disconnected());
+    bob.emit(&mut io, "close me", ());
+    assert!(bob.is_disconnected());
+    let reason = "server namespace disconnect";
+    assert_eq!(io.state(), &["not yet", reason, reason]);
+    assert!(io.of("/").sockets().is_empty());
+}
+
+#[test]
+fn a_client_answers_with_the_state_in_hand() {
+    let mut io = SocketIo::new(Vec::new());
+    io.on("/", "ask me", |_, socket, ()| {
+        let then = |seen: &mut Vec<String>, answer: Result<wshub::socketio::Answer, AckError>| {
+            seen.push(format!("{:?}", answer.map(|it| it.get::<i32>().unwrap())));
+        };
+        socket.emit_with_ack("question", 1, PATIENCE, then);
+    });
+    let mut ann = join(&mut io, "/");
+    ann.emit(&mut io, "ask me", ());
+    let question = ann.take_events().remove(0);
+    assert!(question.wants_answer());
+    ann.answer(&mut io, &question, 42);
+    ann.answer(&mut io, &question, 43);
+    assert_eq!(io.state(), &["Ok(42)"], "once");
+    ann.emit(&mut io, "ask me", ());
+    ann.vanish(&mut io);
+    assert_eq!(io.state(), &["Ok(42)", "Err(Disconnected)"]);
+}
+
+#[test]
+fn who_gets_no_answer_hears_why() {
+    let limits = Limits {
+        max_pending_acks: 1,
+        ..Limits::default()
+    };
+    let mut io = SocketIo::with_limits(Vec::new(), limits);
+    io.on("/", "ask me", |_, socket, event: String| {
+        socket.emit_with_ack(
+            &event,
+            (),
+            Duration::ZERO,
+            |seen: &mut Vec<AckError>, answer| {
+                seen.push(answer.unwrap_err());
+            },
+        );
+        if event == "two" {
+            socket.emit_with_ack("x", (), PATIENCE, |seen, answer| {
+                seen.push(answer.unwrap_err());
+            });
+        }
+    });
+    let mut ann = join(&mut io, "/");
+    ann.emit(&mut io, "ask me", "question");
+    ann.emit(&mut io, "ask me", "disconnect");
+    ann.emit(&mut io, "ask me", "two");
+    assert_eq!(
+        io.state(),
+        &[
+            AckError::Timeout,
+            AckError::NotSent,
+            AckError::TooMany,
+            AckError::Timeout
+        ]
+    );
+}
+
+#[test]
+fn binary_data_comes_and_goes_as_it_is() {
+    let mut io = SocketIo::new(());
+    io.on("/", "upload", |_, socket, (name, data): (String, Bytes)| {
+        socket.emit("stored", (&name, &data));
+        Ok((data.len(), data))
+    });
+    io.on("/", "any", |_, _, any: AnyArguments| {
+        Ok((any.values.len(), any.attachments.len()))
+    });
+    let mut ann = join(&mut io, "/");
+    let data = Bytes::from(vec![1, 2, 3]);
+    let answer = ann.ask(&mut io, "upload", ("a", &data)).unwrap();
+    assert_eq!(answer, [json!(3), json!({"_placeholder": true, "num": 0})]);
+    let (name, stored) = ann.take_events()[0].get::<(String, Bytes)>().unwrap();
+    assert_eq!((&*name, stored), ("a", data.clone()));
+    let answer = ann.ask(&mut io, "any", (&data, 1, [&data])).unwrap();
+    assert_eq!(answer, [json!(3), json!(2)]);
+}
+
+#[test]
+fn a_reserved_name_and_what_is_no_json_are_not_sent() {
+    let mut io = SocketIo::new(());
+    let mut ann = join(&mut io, "/");
+    assert_eq!(io.emit("disconnect", ()), 0);
+    let no_json = std::collections::BTreeMap::from([((1, 2), 3)]);
+    assert_eq!(io.emit("x", &no_json), 0);
+    assert_eq!(events(&mut ann), []);
+}
+
+#[test]
+fn namespaces_of_one_client_are_bounded() {
+    let limits = Limits {
+        max_namespaces: 0,
+        ..Limits::default()
+    };
+    let mut io = SocketIo::with_limits((), limits);
+    let refused = testing::join(&mut io, "/", json!({})).unwrap_err();
+    assert_eq!(refused, json!({"message": "too many namespaces"}));
+}
+
+/// A server that runs on a thread of its own.
+struct Running {
+    addr: SocketAddr,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+    left: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(limits: Limits) -> Running {
+        let mut io = SocketIo::with_limits((), limits);
+        io.on("/", "echo", |_, socket: &Socket<()>, any: Vec<Value>| {
+            socket.emit("echo", &any);
+            Ok(any)
+        });
+        io.on("/", "ask me", |_, socket: &Socket<()>, ()| {
+            let asker = socket.clone();
+            socket.emit_with_ack(
+                "question",
+                (),
+                Duration::from_millis(20),
+                move |_, answer| {
+                    asker.emit("unanswered", answer.unwrap_err().to_string());
+                },
+            );
+        });
+        io.on("/", "wait", |_, _, millis: u64| {
+            thread::sleep(Duration::from_millis(millis));
+        });
+        let (sender, left) = mpsc::channel();
+        io.on_disconnect("/", move |_, _, reason| {
+            let _ = sender.send(reason.to_string());
+        });
+        let server = Server::builder()
+            .socketio(&io, "/socket.io/")
+            .bind("127.0.0.1:0")
+            .unwrap();
+        let (addr, handle) = (server.local_addr().unwrap(), server.handle());
+        let thread = Some(thread::spawn(move || server.run(&mut io).unwrap()));
+        Running {
+            addr,
+            handle,
+            thread,
+            left,
+        }
+    }
+
+    fn open(&self) -> Client {
+        Client::connect_with(self.addr, "/socket.io/?EIO=4&transport=websocket", "")
+    }
+
+    /// A client behind its handshake, in the main namespace.
+    fn join(&self) -> Client {
+        let mut client = self.open();
+        let open = text(&mut client);
+        assert!(open.starts_with("0{\"sid\":\""), "{open}");
+        client.send_text("40");
+        let welcome = text(&mut client);
+        assert!(welcome.starts_with("40{\"sid\":\""), "{welcome}");
+        client
+    }
+
+    fn left(&self) -> String {
+        self.left.recv_timeout(PATIENCE).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            if !thread::panicking() {
+                ended.unwrap();
+            }
+        }
+    }
+}
+
+fn text(client: &mut Client) -> String {
+    let frame = client.read_message();
+    assert_eq!(frame.opcode, 1, "{frame:?}");
+    String::from_utf8(frame.payload).unwrap()
+}
+
+/// The whole answer to a request, for a WebSocket or a plain one.
+fn answer(addr: SocketAddr, path: &str, websocket: bool) -> String {
+    let host = addr.to_string();
+    let plain = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let request = match websocket {
+        true => upgrade(&host, path, ""),
+        false => plain,
+    };
+    exchange(addr, request)
+}
+
+#[test]
+fn the_handshake_over_a_websocket() {
+    let server = Running::start(Limits::default());
+    let open = text(&mut server.open());
+    let open: Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
+    let sid = open["sid"].as_str().unwrap().to_owned();
+    assert_eq!(sid.len(), 20);
+    assert_eq!(
+        open,
+        json!({
+            "sid": sid,
+            "upgrades": [],
+            "pingInterval": 25_000,
+            "pingTimeout": 20_000,
+            "maxPayload": 1_000_000,
+        })
+    );
+    let mut client = server.join();
+    client.send_text("420[\"echo\",1]");
+    assert_eq!(text(&mut client), "42[\"echo\",[1]]");
+    assert_eq!(text(&mut client), "430[[1]]");
+}
+
+#[test]
+fn what_breaks_the_protocol_ends_the_session_with_its_reason() {
+    let server = Running::start(Limits::default());
+    for (wrong, reason) in [
+        ("4abc", "parse error"),
+        ("42{}", "parse error"),
+        ("42[]", "parse error"),
+        ("42[\"disconnect\"]", "parse error"),
+        ("451-[\"x\",{\"_placeholder\":true,\"num\":0}]", ""),
+        ("40", "forced server close"),
+        ("42/other,[\"x\"]", "forced server close"),
+        ("44{}", "forced server close"),
+        ("abc", "parse error"),
+        ("2", "transport error"),
+        ("1", "transport close"),
+        ("41", "client namespace disconnect"),
+    ] {
+        let mut client = server.join();
+        client.send_text(wrong);
+        if reason.is_empty() {
+            client.send_text("42[\"text in place of an attachment\"]");
+        }
+        let reason = if reason.is_empty() {
+            "parse error"
+        } else {
+            reason
+        };
+        assert_eq!(server.left(), reason, "{wrong}");
+    }
+}
+
+#[test]
+fn wrong_handshakes_are_refused_with_the_protocols_words() {
+    let server = Running::start(Limits::default());
+    for (query, websocket, told) in [
+        (
+            "EIO=3&transport=websocket",
+            true,
+            "Unsupported protocol version",
+        ),
+        ("EIO=4&transport=abc", true, "Transport unknown"),
+        (
+            "EIO=4&transport=websocket&sid=abc",
+            true,
+            "Session ID unknown",
+        ),
+        (
+            "EIO=4&transport=websocket",
+            false,
+            "{\"code\":3,\"message\":\"Bad request\"}",
+        ),
+    ] {
+        let path = format!("/socket.io/?{query}");
+        let answer = answer(server.addr, &path, websocket);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{query}: {answer}");
+        assert!(answer.contains(told), "{query}: {answer}");
+    }
+}
+
+#[test]
+fn a_client_without_a_pong_is_gone_and_one_with_pongs_stays() {
+    let server = Running::start(Limits {
+        ping_interval: Duration::from_millis(40),
+        ping_timeout: Duration::from_millis(400),
+        ..Limits::default()
+    });
+    let mut silent = server.join();
+    let mut lively = server.join();
+    assert_eq!(text(&mut silent), "2");
+    let stays = thread::spawn(move || {
+        for _ in 0..20 {
+            assert_eq!(text(&mut lively), "2");
+            lively.send_text("3");
+        }
+        lively
+    });
+    assert_eq!(server.left(), "ping timeout");
+    let lively = stays.join().unwrap();
+    assert!(server.left.try_recv().is_err());
+    drop(lively);
+    assert_eq!(server.left(), "transport close");
+}
+
+#[test]
+fn nobody_is_dropped_because_the_application_is_slow() {
+    let server = Running::start(Limits {
+        ping_interval: Duration::from_millis(50),
+        ping_timeout: Duration::from_millis(500),
+        ..Limits::default()
+    });
+    let mut client = server.join();
+    client.send_text("420[\"wait\",2000]");
+    let answer = loop {
+        match &*text(&mut client) {
+            "2" => client.send_text("3"),
+            other => break other.to_owned(),
+        }
+    };
+    assert_eq!(answer, "430[]");
+    client.send_text("421[\"echo\"]");
+    let mut rest = Vec::new();
+    while rest.len() < 2 {
+        match text(&mut client) {
+            ping if ping == "2" => client.send_text("3"),
+            other => rest.push(other),
+        }
+    }
+    assert_eq!(rest, ["42[\"echo\",[]]", "431[[]]"]);
+}
+
+#[test]
+fn who_joins_no_namespace_is_disconnected() {
+    let server = Running::start(Limits {
+        connect_timeout: Duration::from_millis(30),
+        ..Limits::default()
+    });
+    let mut client = server.open();
+    text(&mut client);
+    let frame = client.read_message();
+    assert_eq!(
+        (frame.opcode, frame.payload),
+        (8, 1000_u16.to_be_bytes().to_vec())
+    );
+}
+
+#[test]
+fn an_acknowledgement_that_does_not_come_is_told_in_time() {
+    let server = Running::start(Limits::default());
+    let mut client = server.join();
+    client.send_text("42[\"ask me\"]");
+    assert_eq!(text(&mut client), "420[\"question\"]");
+    assert_eq!(
+        text(&mut client),
+        "42[\"unanswered\",\"no acknowledgement came in time\"]"
+    );
+}
+
+#[test]
+fn sessions_are_bounded_and_their_places_are_given_back() {
+    let server = Running::start(Limits {
+        max_sessions: 1,
+        ..Limits::default()
+    });
+    let client = server.join();
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    let answer = answer(server.addr, path, true);
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    drop(client);
+    server.left();
+    server.join();
+}
+
+#[test]
+fn another_thread_emits_whatever_the_application_does() {
+    let mut io = SocketIo::new(());
+    io.on("/", "away", |_, _, ()| {
+        thread::sleep(Duration::from_secs(2))
+    });
+    let emitter = io.of("/");
+    let server = Server::builder()
+        .socketio(&io, "/socket.io/")
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let (addr, handle) = (server.local_addr().unwrap(), server.handle());
+    let thread = thread::spawn(move || server.run(&mut io).unwrap());
+    let mut client = Client::connect_with(addr, "/socket.io/?EIO=4&transport=websocket", "");
+    text(&mut client);
+    client.send_text("40");
+    text(&mut client);
+    client.send_text("42[\"away\"]");
+    let start = std::time::Instant::now();
+    assert_eq!(emitter.emit("news", "it rains"), 1);
+    assert_eq!(text(&mut client), "42[\"news\",\"it rains\"]");
+    assert!(start.elapsed() < Duration::from_millis(1_500));
+    handle.shutdown();
+    thread.join().unwrap();
+}
+
+#[test]
+fn plain_websockets_live_beside_it() {
+    struct Echo(Arc<Mutex<Vec<&'static str>>>);
+    impl Handler for Echo {
+        fn on_open(&mut self, _: &wshub::Connection) {
+            self.0.lock().unwrap().push("open");
+        }
+        fn on_message(&mut self, connection: &wshub::Connection, message: Message) {
+            let _ = connection.send(message);
+        }
+        fn on_close(&mut self, _: &wshub::Connection, _: &wshub::CloseEvent) {
+            self.0.lock().unwrap().push("close");
+        }
+    }
+    let seen = Arc::<Mutex<Vec<_>>>::default();
+    let mut io = SocketIo::new(());
+    io.websockets(Echo(seen.clone()));
+    let server = Server::builder()
+        .socketio(&io, "/socket.io/")
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let (addr, handle) = (server.local_addr().unwrap(), server.handle());
+    let thread = thread::spawn(move || server.run(&mut io).unwrap());
+    let mut plain = Client::connect_with(addr, "/plain", "");
+    plain.send_text("hello");
+    assert_eq!(text(&mut plain), "hello");
+    drop(plain);
+    wait_until("the close", || seen.lock().unwrap().len() == 2);
+    assert_eq!(*seen.lock().unwrap(), ["open", "close"]);
+    handle.shutdown();
+    thread.join().unwrap();
+}
