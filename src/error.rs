@@ -199,6 +199,16 @@ pub enum CloseError {
     Io(io::ErrorKind),
 }
 
+impl CloseError {
+    /// The code, if an endpoint may send it.
+    pub(crate) fn unless_reserved(code: CloseCode) -> Result<CloseCode, CloseError> {
+        match code.is_allowed_on_wire() {
+            true => Ok(code),
+            false => Err(CloseError::ReservedCode(code)),
+        }
+    }
+}
+
 impl fmt::Display for CloseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,13 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use super::error::ClientError;
 use super::exchange::{body, exchange};
 use super::request::ClientRequest;
+use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::data::Data;
 use crate::handshake::{InvalidAnswer, negotiate};
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::transport::Transport;
-use crate::websocket::{Opening, WebSocket, WebSocketReader, WebSocketWriter, split};
+use crate::websocket::{WebSocket, WebSocketReader, WebSocketWriter, split};
 
 impl<S: Read + Write> WebSocket<S> {
     /// Opens a WebSocket as a client, over a stream that leads to the server: a connected

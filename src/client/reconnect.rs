@@ -280,10 +280,7 @@ impl ReconnectingWriter {
     /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] after
     /// another close or when the [`Reconnecting`] is gone.
     pub fn close(&self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
-        let code = code.into();
-        if !code.is_allowed_on_wire() {
-            return Err(CloseError::ReservedCode(code));
-        }
+        let code = CloseError::unless_reserved(code.into())?;
         if let Some(mut writer) = self.link.close(code, reason)? {
             // Where the connection is ending already, the iterator tells how.
             let _ = writer.close(code, reason);

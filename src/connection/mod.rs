@@ -3,6 +3,7 @@
 pub(crate) mod conversation;
 pub(crate) mod credit;
 pub(crate) mod end;
+pub(crate) mod opening;
 pub(crate) mod read_buffer;
 mod round_trip;
 
@@ -17,8 +18,8 @@ use std::time::{Duration, Instant};
 use credit::{Account, Budget};
 use round_trip::RoundTrip;
 
+use crate::compression::Agreed;
 use crate::error::{CloseError, SendError, SendErrorKind};
-use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::lock::none_is_held;
 use crate::message::{Message, Prepared};
@@ -26,6 +27,7 @@ use crate::outbox::{Outbox, ReadyState};
 use crate::protocol::close::CloseCode;
 
 pub use end::CloseEvent;
+use opening::Opening;
 
 /// One WebSocket connection. Clones are handles of the same connection; any thread may use them.
 ///
@@ -48,10 +50,7 @@ pub struct Connection(Arc<Inner>);
 
 struct Inner {
     id: u64,
-    request: Request,
-    protocol: Option<String>,
-    extensions: String,
-    data: Data,
+    opening: Opening,
     round_trip: RoundTrip,
     outbox: Arc<Outbox>,
     account: Account,
@@ -61,27 +60,16 @@ struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         none_is_held();
-        let data = std::mem::take(&mut self.data);
+        let data = std::mem::take(&mut self.opening.data);
         let _ = catch_unwind(AssertUnwindSafe(|| drop(data)));
     }
 }
 
 impl Connection {
-    pub(crate) fn new(
-        id: u64,
-        request: Request,
-        protocol: Option<String>,
-        extensions: String,
-        data: Data,
-        outbox: Arc<Outbox>,
-        budget: Arc<Budget>,
-    ) -> Self {
+    pub(crate) fn new(id: u64, opening: Opening, outbox: Arc<Outbox>, budget: Arc<Budget>) -> Self {
         Connection(Arc::new(Inner {
             id,
-            request,
-            protocol,
-            extensions,
-            data,
+            opening,
             round_trip: RoundTrip::new(Instant::now()),
             outbox,
             account: Account::new(budget),
@@ -95,29 +83,29 @@ impl Connection {
 
     /// The request that opened the connection: path, query, headers, cookies.
     pub fn request(&self) -> &Request {
-        &self.0.request
+        &self.0.opening.request
     }
 
     /// What the accept hook has kept with the connection
     /// ([`Accept::with_data`](crate::Accept::with_data)); `None` if it kept nothing, or a value of another type.
     pub fn data<T: Any>(&self) -> Option<&T> {
-        self.0.data.get()
+        self.0.opening.data.get()
     }
 
     /// The peer's address; behind a proxy that is the proxy's. `None` over a transport without one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.0.request.peer_addr()
+        self.0.opening.request.peer_addr()
     }
 
     /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
-        self.0.protocol.as_deref()
+        self.0.opening.protocol.as_deref()
     }
 
     /// The extensions in use (RFC 6455 section 9), as in a browser: what was agreed on compression,
     /// `permessage-deflate; server_no_context_takeover; …`, or nothing.
     pub fn extensions(&self) -> &str {
-        &self.0.extensions
+        self.0.opening.extensions()
     }
 
     /// Where the connection is in its life.
@@ -225,10 +213,7 @@ impl Connection {
     /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] if the
     /// connection is closed or closing already.
     pub fn close(&self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
-        let code = code.into();
-        if !code.is_allowed_on_wire() {
-            return Err(CloseError::ReservedCode(code));
-        }
+        let code = CloseError::unless_reserved(code.into())?;
         self.0.outbox.close(Some(code), reason)
     }
 
@@ -270,6 +255,11 @@ impl Connection {
     /// A number that no other connection of this process has while a handle of this one lives.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
+    }
+
+    /// What was agreed on compression.
+    pub(crate) fn compression(&self) -> Option<&Agreed> {
+        self.0.opening.extension.as_ref()
     }
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {

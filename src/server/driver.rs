@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::address_space;
-use crate::compression::Agreed;
 use crate::connection::conversation::{Answers, Conversation};
 use crate::connection::end::{End, Farewell, Parting};
 use crate::connection::read_buffer::ReadBuffer;
@@ -94,20 +93,20 @@ impl Driver {
         counters: Arc<Counters>,
         limits: &Limits,
         buffer: ReadBuffer,
-        extension: Option<&Agreed>,
     ) -> Self {
+        let conversation = Conversation::new(
+            Role::Server,
+            limits,
+            limits.ping_interval,
+            buffer,
+            connection.compression(),
+            Instant::now(),
+        );
         Driver {
             connection,
             transport,
             counters,
-            conversation: Conversation::new(
-                Role::Server,
-                limits,
-                limits.ping_interval,
-                buffer,
-                extension,
-                Instant::now(),
-            ),
+            conversation,
             closing: limits.closing(),
             max_lingering: limits.max_handshakes,
             owes_flush: false,

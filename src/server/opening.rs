@@ -11,9 +11,9 @@ use super::driver::Driver;
 use super::http;
 use super::hub::{Hub, Serving};
 use super::inbox::Item;
-use super::upgrade::{self, NoRequest, Upgrade};
-use crate::compression::Agreed;
+use super::upgrade::{self, NoRequest};
 use crate::connection::Connection;
+use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::error::Error;
 use crate::http::head::asks_for_head;
@@ -102,8 +102,7 @@ fn open(
         hub,
         seat.id(),
         transport,
-        request,
-        upgrade,
+        upgrade.into_opening(request),
         buffer,
     )))
 }
@@ -187,11 +186,10 @@ fn driver(
     hub: &Hub,
     id: u64,
     transport: &Arc<dyn Transport>,
-    request: Request,
-    upgrade: Upgrade,
+    opening: Opening,
     buffer: ReadBuffer,
 ) -> Box<Driver> {
-    let extension = upgrade.extension.as_ref();
+    let extension = opening.extension.as_ref();
     let delivery = match &hub.handler {
         None => Delivery::Events(hub.collector.clone()),
         Some(_) => Delivery::Handler,
@@ -206,23 +204,13 @@ fn driver(
         extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
     );
     outbox.set_alarm(alarm(hub, id, transport));
-    let extensions = extension.map(Agreed::as_str).unwrap_or_default();
-    let connection = Connection::new(
-        id,
-        request,
-        upgrade.subprotocol,
-        extensions.to_owned(),
-        upgrade.data,
-        outbox,
-        hub.inbox.budget().clone(),
-    );
+    let connection = Connection::new(id, opening, outbox, hub.inbox.budget().clone());
     Box::new(Driver::new(
         connection,
         transport.clone(),
         hub.counters.clone(),
         &hub.limits,
         buffer,
-        extension,
     ))
 }
 

@@ -5,6 +5,7 @@ use std::io;
 
 use super::hooks::Hooks;
 use crate::compression::Agreed;
+use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::accept::switching_protocols;
 use crate::handshake::data::Data;
@@ -64,6 +65,18 @@ pub(crate) struct Upgrade {
     pub subprotocol: Option<String>,
     pub extension: Option<Agreed>,
     pub data: Data,
+}
+
+impl Upgrade {
+    /// What is kept of it, with the request that it answers.
+    pub fn into_opening(self, request: Request) -> Opening {
+        Opening {
+            request,
+            protocol: self.subprotocol,
+            extension: self.extension,
+            data: self.data,
+        }
+    }
 }
 
 /// Asks the rules, the `origin_rule` hook among them, then the `accept` hook.

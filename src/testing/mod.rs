@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use crate::connection::Connection;
 use crate::connection::credit::Budget;
+use crate::connection::opening::Opening;
 use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::limits::Limits;
@@ -53,6 +54,12 @@ pub fn connection(request: Request) -> (Connection, Sent) {
 /// As [`connection`]; what comes in counts into `budget`.
 pub(crate) fn connection_within(budget: Arc<Budget>, request: Request) -> (Connection, Sent) {
     static IDS: AtomicU64 = AtomicU64::new(1);
+    let opening = Opening {
+        request,
+        protocol: None,
+        extension: None,
+        data: Data::default(),
+    };
     let transport = Arc::new(Recorder::default());
     let limits = Limits::default();
     let outbox = Outbox::new(
@@ -65,15 +72,7 @@ pub(crate) fn connection_within(budget: Arc<Budget>, request: Request) -> (Conne
         None,
     );
     (
-        Connection::new(
-            IDS.fetch_add(1, Relaxed),
-            request,
-            None,
-            String::new(),
-            Data::default(),
-            outbox,
-            budget,
-        ),
+        Connection::new(IDS.fetch_add(1, Relaxed), opening, outbox, budget),
         Sent { transport },
     )
 }

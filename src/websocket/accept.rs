@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use super::outgoing::Masking;
-use super::{Opening, WebSocket, must_wait};
+use super::{WebSocket, must_wait};
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::error::HandshakeError;
@@ -50,12 +50,7 @@ pub(crate) fn accept<S: Read + Write>(
         Masking::Off,
         limits.clone(),
         buffer,
-        Opening {
-            request,
-            protocol: upgrade.subprotocol,
-            extension: upgrade.extension,
-            data: upgrade.data,
-        },
+        upgrade.into_opening(request),
     ))
 }
 

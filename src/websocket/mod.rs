@@ -12,13 +12,12 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use crate::compression::Agreed;
 use crate::connection::CloseEvent;
 use crate::connection::conversation::{Answers, Conversation};
 use crate::connection::end::{End, Farewell};
+use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
-use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::message::Message;
@@ -85,10 +84,7 @@ pub struct WebSocket<S> {
     stream: S,
     role: Role,
     limits: Limits,
-    request: Request,
-    protocol: Option<String>,
-    extensions: String,
-    data: Data,
+    opening: Opening,
     conversation: Conversation,
     outgoing: Outgoing,
     /// What was written has to be flushed yet.
@@ -239,10 +235,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] if the
     /// connection is closed or closing already, [`CloseError::Io`] if the stream failed.
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
-        let code = code.into();
-        if !code.is_allowed_on_wire() {
-            return Err(CloseError::ReservedCode(code));
-        }
+        let code = CloseError::unless_reserved(code.into())?;
         if self.ended.is_some() || self.write_failure.is_some() {
             return Err(CloseError::Closed);
         }
@@ -433,10 +426,7 @@ impl<S> WebSocket<S> {
             conversation: Conversation::new(role, &limits, None, buffer, extension, Instant::now()),
             outgoing: Outgoing::new(masking, &limits, packing),
             limits,
-            extensions: extension.map(Agreed::as_str).unwrap_or_default().to_owned(),
-            request: opening.request,
-            protocol: opening.protocol,
-            data: opening.data,
+            opening,
             unflushed: false,
             write_failure: None,
             ending: None,
@@ -466,23 +456,23 @@ impl<S> WebSocket<S> {
 
     /// The request that opened the connection: the client's, or in the role of the client our own.
     pub fn request(&self) -> &Request {
-        &self.request
+        &self.opening.request
     }
 
     /// What the accept hook has kept with the connection
     /// ([`Accept::with_data`](crate::Accept::with_data)); `None` if it kept nothing, or a value of another type.
     pub fn data<T: Any>(&self) -> Option<&T> {
-        self.data.get()
+        self.opening.data.get()
     }
 
     /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
-        self.protocol.as_deref()
+        self.opening.protocol.as_deref()
     }
 
     /// The extensions in use (RFC 6455 section 9): what was agreed on compression, or nothing.
     pub fn extensions(&self) -> &str {
-        &self.extensions
+        self.opening.extensions()
     }
 
     /// How the connection ended, once [`read`](WebSocket::read) has returned `None` or an error that
@@ -517,20 +507,11 @@ impl<S> fmt::Debug for WebSocket<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")
             .field("role", &self.role)
-            .field("request", &self.request)
-            .field("protocol", &self.protocol)
+            .field("request", &self.opening.request)
+            .field("protocol", &self.opening.protocol)
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }
-}
-
-/// What came of an opening handshake.
-pub(crate) struct Opening {
-    pub request: Request,
-    pub protocol: Option<String>,
-    pub extension: Option<Agreed>,
-    /// What the `accept` hook has kept; nothing in the role of the client.
-    pub data: Data,
 }
 
 /// The stream can do nothing now, and may later.

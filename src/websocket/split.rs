@@ -11,8 +11,8 @@ use super::shared::{Shared, Tried, stream_failure};
 use crate::connection::CloseEvent;
 use crate::connection::conversation::{Answers, Conversation};
 use crate::connection::end::{End, Farewell, Parting};
+use crate::connection::opening::Opening;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
-use crate::handshake::data::Data;
 use crate::http::Request;
 use crate::message::Message;
 use crate::protocol::Role;
@@ -33,10 +33,7 @@ pub(crate) fn split<S>(
         stream,
         role,
         limits,
-        request,
-        protocol,
-        extensions,
-        data,
+        opening,
         mut conversation,
         outgoing,
         write_failure,
@@ -55,10 +52,7 @@ pub(crate) fn split<S>(
     let reader = WebSocketReader {
         shared: shared.clone(),
         role,
-        request,
-        protocol,
-        extensions,
-        data,
+        opening,
         conversation,
         refused: None,
         ending,
@@ -75,10 +69,7 @@ pub(crate) fn split<S>(
 pub struct WebSocketReader {
     shared: Arc<Shared>,
     role: Role,
-    request: Request,
-    protocol: Option<String>,
-    extensions: String,
-    data: Data,
+    opening: Opening,
     conversation: Conversation,
     /// What is owed was refused by the stream.
     refused: Option<Refusing>,
@@ -176,22 +167,22 @@ impl WebSocketReader {
 
     /// The request that opened the connection: the client's, or in the role of the client our own.
     pub fn request(&self) -> &Request {
-        &self.request
+        &self.opening.request
     }
 
     /// What the accept hook has kept with the connection; see [`WebSocket::data`].
     pub fn data<T: Any>(&self) -> Option<&T> {
-        self.data.get()
+        self.opening.data.get()
     }
 
     /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
-        self.protocol.as_deref()
+        self.opening.protocol.as_deref()
     }
 
     /// The extensions in use (RFC 6455 section 9): what was agreed on compression, or nothing.
     pub fn extensions(&self) -> &str {
-        &self.extensions
+        self.opening.extensions()
     }
 
     /// One read, until a deadline or `until` at most. Nothing else wakes it, so that it wakes once per `close_timeout`: a
@@ -384,10 +375,7 @@ impl WebSocketWriter {
     /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] if the
     /// connection is closed or closing already, [`CloseError::Io`] if the stream failed.
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
-        let code = code.into();
-        if !code.is_allowed_on_wire() {
-            return Err(CloseError::ReservedCode(code));
-        }
+        let code = CloseError::unless_reserved(code.into())?;
         let sent = self
             .shared
             .send(|outgoing| outgoing.close(Some(code), reason));
@@ -422,8 +410,8 @@ impl fmt::Debug for WebSocketReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketReader")
             .field("role", &self.role)
-            .field("request", &self.request)
-            .field("protocol", &self.protocol)
+            .field("request", &self.opening.request)
+            .field("protocol", &self.opening.protocol)
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }

@@ -1,0 +1,25 @@
+//! What came of an opening handshake, kept with its connection.
+
+use crate::compression::Agreed;
+use crate::handshake::data::Data;
+use crate::http::Request;
+
+pub(crate) struct Opening {
+    /// The client's; in the role of the client our own.
+    pub request: Request,
+    /// The subprotocol that was chosen.
+    pub protocol: Option<String>,
+    /// What was agreed on compression.
+    pub extension: Option<Agreed>,
+    /// What the `accept` hook has kept; nothing in the role of the client.
+    pub data: Data,
+}
+
+impl Opening {
+    pub fn extensions(&self) -> &str {
+        self.extension
+            .as_ref()
+            .map(Agreed::as_str)
+            .unwrap_or_default()
+    }
+}
