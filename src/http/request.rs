@@ -72,15 +72,23 @@ pub enum Version {
 /// ```
 #[derive(Clone)]
 pub struct Request {
+    /// The head as it came, and behind it where its headers are: one allocation that an idle connection holds.
     head: Box<[u8]>,
+    /// Where the head ends.
+    end: u16,
     method: Span,
     target: Span,
     path: Span,
     query: Option<Span>,
     host: Span,
     version: Version,
-    headers: Box<[HeaderSpans]>,
     peer: Peer,
+    beside: Option<Box<Beside>>,
+}
+
+/// What few requests have.
+#[derive(Clone, Default)]
+struct Beside {
     client_certificates: Box<[Vec<u8>]>,
     body: Box<[u8]>,
 }
@@ -96,6 +104,29 @@ struct Span {
 struct HeaderSpans {
     name: Span,
     value: Span,
+}
+
+impl HeaderSpans {
+    const SIZE: usize = 8;
+
+    fn to_bytes(self) -> [u8; Self::SIZE] {
+        let [a, b] = self.name.start.to_ne_bytes();
+        let [c, d] = self.name.end.to_ne_bytes();
+        let [e, f] = self.value.start.to_ne_bytes();
+        let [g, h] = self.value.end.to_ne_bytes();
+        [a, b, c, d, e, f, g, h]
+    }
+
+    fn from_bytes([a, b, c, d, e, f, g, h]: [u8; Self::SIZE]) -> Self {
+        let span = |start, end| Span {
+            start: u16::from_ne_bytes(start),
+            end: u16::from_ne_bytes(end),
+        };
+        HeaderSpans {
+            name: span([a, b], [c, d]),
+            value: span([e, f], [g, h]),
+        }
+    }
 }
 
 impl Span {
@@ -149,8 +180,7 @@ impl Request {
     /// ```
     pub fn parse(head: &[u8]) -> Result<Self, Refusal> {
         check_is_one_head(head)?;
-        let head: Box<[u8]> = head.into();
-        let (line, rest) = split_line(head.strip_prefix(b"\r\n").unwrap_or(&head));
+        let (line, rest) = split_line(head.strip_prefix(b"\r\n").unwrap_or(head));
         let (method, raw_target, version) = request_line(line).ok_or(NOT_A_REQUEST_LINE)?;
         // The last line is no header; the array is on the heap, for threads have small stacks.
         let lines = rest.iter().filter(|&&byte| byte == b'\n').count();
@@ -166,23 +196,27 @@ impl Request {
         // RFC 9112 3.2.2: the authority of the target replaces what Host says.
         let host = target.authority.unwrap_or(host_header);
 
-        let span = |part: &str| Span::of(&head, part.as_bytes()).unwrap_or_default();
-        let headers = parsed.iter().map(|header| HeaderSpans {
-            name: span(header.name),
-            value: Span::of(&head, header.value.trim_ascii()).unwrap_or_default(),
-        });
+        let span = |part: &str| Span::of(head, part.as_bytes()).unwrap_or_default();
+        let mut kept = Vec::with_capacity(head.len() + HeaderSpans::SIZE * parsed.len());
+        kept.extend_from_slice(head);
+        for header in parsed.iter() {
+            let spans = HeaderSpans {
+                name: span(header.name),
+                value: Span::of(head, header.value.trim_ascii()).unwrap_or_default(),
+            };
+            kept.extend_from_slice(&spans.to_bytes());
+        }
         Ok(Self {
+            head: kept.into_boxed_slice(),
+            end: u16::try_from(head.len()).unwrap_or(u16::MAX),
             method: span(method),
             target: span(raw_target),
             path: span(target.path),
             query: target.query.map(span),
             host: span(host),
             version,
-            headers: headers.collect(),
             peer: Peer::Unknown,
-            client_certificates: Box::default(),
-            body: Box::default(),
-            head,
+            beside: None,
         })
     }
 
@@ -224,7 +258,7 @@ impl Request {
     /// ```
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.body
+        self.beside.as_ref().map_or(&[], |beside| &beside.body)
     }
 
     /// The same request with a body, as [`body`](Self::body) gives it.
@@ -232,7 +266,7 @@ impl Request {
     /// A server sets it; it is public for tests of hooks.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into().into_boxed_slice();
+        self.beside.get_or_insert_default().body = body.into().into_boxed_slice();
         self
     }
 
@@ -347,9 +381,13 @@ impl Request {
 
     /// Every header in the order sent, with its name as sent and its value as bytes.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.headers
-            .iter()
-            .map(|header| (header.name.text(&self.head), header.value.bytes(&self.head)))
+        let spans = self.head.get(usize::from(self.end)..).unwrap_or_default();
+        let spans = spans.chunks_exact(HeaderSpans::SIZE);
+        let spans = spans.filter_map(|spans| spans.try_into().ok());
+        spans.map(HeaderSpans::from_bytes).map(|header| {
+            let (name, value) = (header.name, header.value);
+            (name.text(&self.head), value.bytes(&self.head))
+        })
     }
 
     /// The host, and its port if written, that the client asked for: the target's if it names one, else the Host
@@ -430,7 +468,8 @@ impl Request {
     /// names, a parser for X.509 reads; to let known devices in only, compare its bytes, or a hash of them.
     #[must_use]
     pub fn client_certificates(&self) -> &[Vec<u8>] {
-        &self.client_certificates
+        let beside = self.beside.as_ref();
+        beside.map_or(&[], |beside| &beside.client_certificates)
     }
 
     /// The same request with certificates of its client, as [`client_certificates`](Self::client_certificates) gives
@@ -439,7 +478,7 @@ impl Request {
     /// A server sets them; it is public for tests of hooks.
     #[must_use]
     pub fn with_client_certificates(mut self, certificates: impl Into<Box<[Vec<u8>]>>) -> Self {
-        self.client_certificates = certificates.into();
+        self.beside.get_or_insert_default().client_certificates = certificates.into();
         self
     }
 

@@ -2,27 +2,43 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Token;
 
-#[derive(Default)]
 pub(super) struct Deadlines {
-    heap: BinaryHeap<Reverse<(Instant, Token)>>,
-    /// The entry of each token that counts; others in the heap are void.
-    at: Vec<Option<Instant>>,
+    /// Times are nanoseconds from here, which last for 584 years: an `Instant` takes twice as much.
+    epoch: Instant,
+    heap: BinaryHeap<Reverse<(u64, Token)>>,
+    /// The entry of each token that counts, or `NONE`; others in the heap are void.
+    at: Vec<u64>,
 }
 
+const NONE: u64 = u64::MAX;
+
 impl Deadlines {
+    pub fn new() -> Self {
+        Deadlines {
+            epoch: Instant::now(),
+            heap: BinaryHeap::new(),
+            at: Vec::new(),
+        }
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.epoch).as_nanos();
+        u64::try_from(since).unwrap_or(NONE).min(NONE - 1)
+    }
+
     /// An entry that comes up earlier serves: it is judged then.
     pub fn set(&mut self, token: Token, at: Instant) {
-        let index = token.number() as usize;
+        let (at, index) = (self.nanos(at), token.number() as usize);
         if self.at.len() <= index {
-            self.at.resize(index + 1, None);
+            self.at.resize(index + 1, NONE);
         }
         if let Some(entry) = self.at.get_mut(index) {
-            if entry.is_none_or(|earlier| at < earlier) {
-                *entry = Some(at);
+            if at < *entry {
+                *entry = at;
                 self.heap.push(Reverse((at, token)));
                 self.drop_void_entries();
             }
@@ -34,30 +50,32 @@ impl Deadlines {
         const FEW: usize = 64;
         if self.heap.len() > 2 * self.at.len() + FEW {
             let valid = &self.at;
-            self.heap.retain(|Reverse((at, token))| {
-                valid.get(token.number() as usize).copied().flatten() == Some(*at)
-            });
+            self.heap
+                .retain(|Reverse((at, token))| valid.get(token.number() as usize) == Some(at));
         }
     }
 
     pub fn forget(&mut self, token: Token) {
         if let Some(entry) = self.at.get_mut(token.number() as usize) {
-            *entry = None;
+            *entry = NONE;
         }
     }
 
     pub fn first(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((at, _))| *at)
+        let Reverse((at, _)) = self.heap.peek()?;
+        self.epoch.checked_add(Duration::from_nanos(*at))
     }
 
     pub fn next_due(&mut self, now: Instant) -> Option<Token> {
+        let now = self.nanos(now);
         while let Some(&Reverse((at, token))) = self.heap.peek() {
             if at > now {
                 return None;
             }
             self.heap.pop();
             let entry = self.at.get_mut(token.number() as usize);
-            if entry.is_some_and(|entry| entry.take_if(|it| *it == at).is_some()) {
+            if let Some(entry) = entry.filter(|entry| **entry == at) {
+                *entry = NONE;
                 return Some(token);
             }
         }

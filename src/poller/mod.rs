@@ -80,7 +80,7 @@ impl<T> Poller<T> {
             bell,
             entries: Vec::new(),
             free: Vec::new(),
-            deadlines: Deadlines::default(),
+            deadlines: Deadlines::new(),
         })
     }
 

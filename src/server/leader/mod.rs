@@ -63,7 +63,7 @@ pub(crate) struct Leader {
 
 enum Led {
     Parked(Box<Parked>),
-    Stalled(Stalled),
+    Stalled(Box<Stalled>),
 }
 
 /// What there is left to do for a connection.
@@ -267,7 +267,10 @@ impl Leader {
             return;
         };
         let unwatched = stalled.is_unwatched();
-        match self.poller.insert(Led::Stalled(stalled), Led::source) {
+        match self
+            .poller
+            .insert(Led::Stalled(Box::new(stalled)), Led::source)
+        {
             Ok(token) => {
                 outbox.set_token(Some(token));
                 if unwatched {
