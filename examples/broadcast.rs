@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         let server = Server::builder()
             .http(|request| match request.path() {
                 "/" => Response::html(PAGE),
+                // For whoever watches over it: `curl http://127.0.0.1:9001/stats`.
+                "/stats" => Response::text(format!("{:#?}\n", request.server().stats())),
                 _ => Response::not_found(),
             })
             .bind(addr)?;

@@ -17,6 +17,7 @@
 //!   [`Connection::data`].
 //! - Sending: [`Connection`], [`Server::broadcast`], [`Group`], [`Prepared`]; what a slow peer
 //!   misses: [`Overflow`], [`SendError`].
+//! - What hooks get, the server included: [`HookRequest`].
 //! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`],
 //!   [`secret_matches`]; plain requests: [`Response`], [`Status`], [`Cors`].
 //! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`; over a stream of your own: `TlsStream`.
@@ -97,8 +98,8 @@ pub use poller::Source;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
 pub use server::{
-    Events, HandlerResult, RecvError, Server, ServerBuilder, ServerHandle, Session, ShutdownReport,
-    Ticks, serve,
+    Events, HandlerResult, HookRequest, RecvError, Server, ServerBuilder, ServerHandle, Session,
+    ShutdownReport, Ticks, serve,
 };
 pub use stats::Stats;
 #[cfg(all(feature = "client", feature = "tls"))]

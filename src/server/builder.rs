@@ -10,7 +10,7 @@ use rustix::net::sockopt::ipv6_v6only;
 
 use super::accept::AcceptLoop;
 use super::capacity;
-use super::hooks::{Hooks, Mount};
+use super::hooks::{HookRequest, Hooks, Mount};
 use super::hub::{Hub, Setup};
 use super::listen;
 use super::session::{Handler, HandlerResult, Session};
@@ -18,7 +18,7 @@ use super::{Server, ServerHandle};
 use crate::error::HandshakeError;
 use crate::handshake::Accept;
 use crate::handshake::rules::{OwnLoopback, Rules};
-use crate::http::{Cors, Reject, Request, Response};
+use crate::http::{Cors, Reject, Response};
 use crate::limits::Limits;
 use crate::logging::log_line;
 use crate::outbox::Overflow;
@@ -133,7 +133,7 @@ impl ServerBuilder {
     /// ```
     pub fn origin_rule(
         mut self,
-        rule: impl Fn(&str, &Request) -> bool + Send + Sync + 'static,
+        rule: impl Fn(&str, &HookRequest<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.hooks.origin = Some(Box::new(rule));
         self
@@ -179,21 +179,23 @@ impl ServerBuilder {
         self
     }
 
-    /// Asked for every opening handshake that is otherwise in order: accept it, with a subprotocol
-    /// and headers of your choice, or reject it with a status and a text. Runs on the connection's
+    /// Asked for every opening handshake that is otherwise in order: accept it, with a subprotocol,
+    /// headers and [data](Accept::with_data) of your choice, or reject it with a status and a text. As every hook, it
+    /// reaches the server: [`HookRequest::server`]. Runs on the connection's
     /// own thread, with a stack of [`stack_size`](Limits::stack_size), for
     /// [`max_handshakes`](Limits::max_handshakes) clients at once; others wait in line. When it takes
     /// longer than the rest of
     /// [`handshake_timeout`](Limits::handshake_timeout), or panics, the client is refused.
     pub fn accept(
         mut self,
-        hook: impl Fn(&Request) -> Result<Accept, Reject> + Send + Sync + 'static,
+        hook: impl Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync + 'static,
     ) -> Self {
         self.hooks.accept = Some(Box::new(hook));
         self
     }
 
-    /// Answers plain requests on the same port, whatever their method: a page, its script, a form. It
+    /// Answers plain requests on the same port, whatever their method: a page, its script, a form, what
+    /// [`request.server()`](HookRequest::server) has counted. It
     /// gets a request with its whole [body](Request::body), of up to [`max_body`](Limits::max_body)
     /// bytes; one with a method other than GET, HEAD, OPTIONS and TRACE and an origin only if a page
     /// of that origin might open a WebSocket ([`origins`](ServerBuilder::origins)), for a page of any
@@ -201,7 +203,10 @@ impl ServerBuilder {
     /// [`max_http_requests`](Limits::max_http_requests) clients at once; one more gets 503. A client
     /// has its page whole as long as it reads faster than [`min_rate`](Limits::min_rate). A panic costs
     /// that request only (500). Default: 426, which tells a browser that only WebSocket is spoken here.
-    pub fn http(mut self, hook: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
+    pub fn http(
+        mut self,
+        hook: impl Fn(&HookRequest<'_>) -> Response + Send + Sync + 'static,
+    ) -> Self {
         self.hooks.http = Some(Box::new(hook));
         self
     }
@@ -256,8 +261,8 @@ impl ServerBuilder {
     pub fn mount(
         mut self,
         path: impl Into<String>,
-        accept: impl Fn(&Request) -> Result<Accept, Reject> + Send + Sync + 'static,
-        http: impl Fn(&Request) -> Response + Send + Sync + 'static,
+        accept: impl Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync + 'static,
+        http: impl Fn(&HookRequest<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
         self.hooks.mounts.push(Mount {
             path: path.into(),
@@ -306,12 +311,8 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// As [`bind`](ServerBuilder::bind).
-    pub fn listen(mut self, listener: TcpListener) -> io::Result<Server> {
-        let start_hooks = std::mem::take(&mut self.start_hooks);
-        let (hub, addr) = self.start(listener, None)?;
-        let server = Server::new(hub, Some(addr));
-        tell(start_hooks, &server.handle);
-        Ok(server)
+    pub fn listen(self, listener: TcpListener) -> io::Result<Server> {
+        Ok(Server::new(self.start(listener, None)?))
     }
 
     /// A server that listens nowhere: connections come by [`Server::attach`]. For tests in memory.
@@ -321,9 +322,9 @@ impl ServerBuilder {
     pub fn without_listener(mut self) -> io::Result<Server> {
         self.rules.loopback = true;
         let start_hooks = std::mem::take(&mut self.start_hooks);
-        let server = Server::new(self.hub(None, None)?, None);
-        tell(start_hooks, &server.handle);
-        Ok(server)
+        let hub = self.hub(Vec::new(), None, None)?;
+        tell(start_hooks, &hub);
+        Ok(Server::new(hub))
     }
 
     /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept`
@@ -370,28 +371,19 @@ impl ServerBuilder {
     /// # Errors
     /// As [`bind`](ServerBuilder::bind).
     pub fn serve<F>(
-        mut self,
+        self,
         addr: impl ToSocketAddrs + fmt::Debug,
         handler: F,
     ) -> io::Result<ServerHandle>
     where
         F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
     {
-        let start_hooks = std::mem::take(&mut self.start_hooks);
-        let (hub, addr) = self.start(listen::bind(addr)?, Some(Box::new(handler)))?;
-        let handle = ServerHandle {
-            hub,
-            local_addr: Some(addr),
-        };
-        tell(start_hooks, &handle);
-        Ok(handle)
+        let hub = self.start(listen::bind(addr)?, Some(Box::new(handler)))?;
+        Ok(ServerHandle::new(&hub))
     }
 
-    fn start(
-        mut self,
-        listener: TcpListener,
-        handler: Option<Handler>,
-    ) -> io::Result<(Arc<Hub>, SocketAddr)> {
+    fn start(mut self, listener: TcpListener, handler: Option<Handler>) -> io::Result<Arc<Hub>> {
+        let start_hooks = std::mem::take(&mut self.start_hooks);
         let addr = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         // std listens with a backlog of 128; a second listen(2) only changes that.
@@ -404,7 +396,7 @@ impl ServerBuilder {
         let mut poller = Poller::new()?;
         let watched = poller.insert(listener, |listener| Some(listener.into()));
         let listener = watched.map_err(|(_, error)| error)?;
-        let hub = self.hub(Some(poller.bell().clone()), handler)?;
+        let hub = self.hub(vec![addr], Some(poller.bell().clone()), handler)?;
         let accept = AcceptLoop::new(poller, listener, hub.clone());
         let started = hub
             .threads
@@ -414,11 +406,13 @@ impl ServerBuilder {
             hub.scribe.stop();
             return Err(refused.into_io());
         }
-        Ok((hub, addr))
+        tell(start_hooks, &hub);
+        Ok(hub)
     }
 
     fn hub(
         mut self,
+        local_addrs: Vec<SocketAddr>,
         accept_bell: Option<Arc<Bell>>,
         handler: Option<Handler>,
     ) -> io::Result<Arc<Hub>> {
@@ -447,6 +441,7 @@ impl ServerBuilder {
         } = self;
         Hub::start(
             Setup {
+                local_addrs,
                 limits,
                 overflow,
                 rules,
@@ -499,9 +494,9 @@ impl ServerBuilder {
     }
 }
 
-fn tell(start_hooks: Vec<StartHook>, handle: &ServerHandle) {
+fn tell(start_hooks: Vec<StartHook>, hub: &Arc<Hub>) {
     for hook in start_hooks {
-        hook(handle.clone());
+        hook(ServerHandle::new(hub));
     }
 }
 

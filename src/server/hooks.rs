@@ -1,16 +1,66 @@
 //! The user's hooks, and what becomes of their panics.
 
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
+use super::ServerHandle;
 use crate::handshake::{Accept, negotiate};
 use crate::http::{Refusal, Reject, Request, Response};
 use crate::lock::none_is_held;
 use crate::stats::Counters;
 
-pub(crate) type AcceptHook = Box<dyn Fn(&Request) -> Result<Accept, Reject> + Send + Sync>;
-pub(crate) type OriginHook = Box<dyn Fn(&str, &Request) -> bool + Send + Sync>;
-pub(crate) type HttpHook = Box<dyn Fn(&Request) -> Response + Send + Sync>;
+pub(crate) type AcceptHook = Box<dyn Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync>;
+pub(crate) type OriginHook = Box<dyn Fn(&str, &HookRequest<'_>) -> bool + Send + Sync>;
+pub(crate) type HttpHook = Box<dyn Fn(&HookRequest<'_>) -> Response + Send + Sync>;
+
+/// A request as the hooks of a [`ServerBuilder`](crate::ServerBuilder) get it: a [`Request`], and the server that it came
+/// to.
+///
+/// ```
+/// use wshub::{Response, Server};
+///
+/// let server = Server::builder()
+///     .http(|request| match request.path() {
+///         "/health" => Response::text(format!("{} connections", request.server().stats().connections)),
+///         "/alarm" => {
+///             request.server().broadcast("alarm");
+///             Response::text("told")
+///         }
+///         _ => Response::not_found(),
+///     })
+///     .bind("127.0.0.1:0")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct HookRequest<'a> {
+    request: &'a Request,
+    server: &'a ServerHandle,
+}
+
+impl<'a> HookRequest<'a> {
+    /// A request for a test of a hook.
+    pub fn new(request: &'a Request, server: &'a ServerHandle) -> Self {
+        HookRequest { request, server }
+    }
+
+    /// The server that the request came to, for the hook to look at and to broadcast by. It is there as long as the hook
+    /// runs, and wshub holds no lock meanwhile. Keep no clone of it in what the hook owns: the two would keep each other.
+    ///
+    /// Over a stream of your own ([`ServerBuilder::websocket`](crate::ServerBuilder::websocket)) there is no server: then
+    /// the handle has no connections, and its methods do nothing.
+    pub fn server(&self) -> &'a ServerHandle {
+        self.server
+    }
+}
+
+impl Deref for HookRequest<'_> {
+    type Target = Request;
+
+    fn deref(&self) -> &Request {
+        self.request
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct Hooks {
@@ -32,21 +82,21 @@ impl Hooks {
     pub fn origin(
         &self,
         origin: &str,
-        request: &Request,
+        request: HookRequest<'_>,
         counters: &Counters,
     ) -> Result<bool, Refusal> {
         match &self.origin {
             None => Ok(false),
-            Some(hook) => contain(counters, || hook(origin, request)),
+            Some(hook) => contain(counters, || hook(origin, &request)),
         }
     }
 
     /// Asks whether an upgrade that is otherwise in order may proceed.
-    pub fn accept(&self, request: &Request, counters: &Counters) -> Result<Accept, Refusal> {
-        let mounted = self.mount(request).map(|mount| &mount.accept);
+    pub fn accept(&self, request: HookRequest<'_>, counters: &Counters) -> Result<Accept, Refusal> {
+        let mounted = self.mount(&request).map(|mount| &mount.accept);
         match mounted.or(self.accept.as_ref()) {
             None => Ok(Accept::new()),
-            Some(hook) => contain(counters, || hook(request))?.map_err(Refusal::HookRejected),
+            Some(hook) => contain(counters, || hook(&request))?.map_err(Refusal::HookRejected),
         }
     }
 
@@ -65,11 +115,11 @@ impl Hooks {
     }
 
     /// The answer to a plain request.
-    pub fn http(&self, request: &Request, counters: &Counters) -> Result<Response, Refusal> {
-        let mounted = self.mount(request).map(|mount| &mount.http);
+    pub fn http(&self, request: HookRequest<'_>, counters: &Counters) -> Result<Response, Refusal> {
+        let mounted = self.mount(&request).map(|mount| &mount.http);
         match mounted.or(self.http.as_ref()) {
-            None => Err(negotiate::unserved(request)),
-            Some(hook) => contain(counters, || hook(request)),
+            None => Err(negotiate::unserved(&request)),
+            Some(hook) => contain(counters, || hook(&request)),
         }
     }
 }

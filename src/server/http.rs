@@ -1,10 +1,13 @@
 //! Plain HTTP on the WebSocket's port: one answer, then the connection closes.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::ServerHandle;
 use super::admission::{Seat, Stage};
+use super::hooks::HookRequest;
 use super::hub::Hub;
 use super::opening::log_refusal;
 use super::upload;
@@ -16,7 +19,7 @@ use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
 
 pub(crate) fn answer(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     seat: &Seat,
     transport: &dyn Transport,
     request: Request,
@@ -78,27 +81,30 @@ fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
 }
 
 fn ask_hook(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     seat: &Seat,
     transport: &dyn Transport,
     request: Request,
     mut buffer: ReadBuffer,
 ) -> Result<Response, Refusal> {
-    let ask = |origin: &str| hub.hooks.origin(origin, &request, &hub.counters);
+    let (server, hooks) = (ServerHandle::new(hub), &hub.hooks);
+    let ask =
+        |origin: &str| hooks.origin(origin, HookRequest::new(&request, &server), &hub.counters);
     let plain = negotiate::plain(&request, &hub.rules, ask)?;
-    if !hub.hooks.answers_plain() {
+    if !hooks.answers_plain() {
         return Err(negotiate::unserved(&request));
     }
     seat.serve_plain()?;
     let body = upload::read(transport, &hub.limits, &request, plain.framing, &mut buffer)?;
     let request = request.with_body(body);
+    let answer = || hooks.http(HookRequest::new(&request, &server), &hub.counters);
     let Some(cors) = &hub.rules.cors else {
-        return hub.hooks.http(&request, &hub.counters);
+        return answer();
     };
     if Cors::is_preflight(&request) {
         return Ok(cors.preflight(&request));
     }
-    let mut response = hub.hooks.http(&request, &hub.counters)?;
+    let mut response = answer()?;
     match plain.is_let_in {
         true => cors.grant(&request, &mut response),
         false => cors.withhold(&mut response),

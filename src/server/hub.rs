@@ -1,7 +1,7 @@
 //! What all threads of a server share: who is connected, broadcast, slots, shutdown.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
@@ -40,6 +40,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Hub {
     /// The process that the server was started in.
     process: u32,
+    /// Where it listens.
+    pub local_addrs: Vec<SocketAddr>,
     pub limits: Limits,
     pub overflow: Overflow,
     pub rules: Rules,
@@ -135,6 +137,7 @@ pub struct ShutdownReport {
 
 /// The parts of a hub that its builder chose.
 pub(crate) struct Setup {
+    pub local_addrs: Vec<SocketAddr>,
     pub limits: Limits,
     pub overflow: Overflow,
     pub rules: Rules,
@@ -162,6 +165,7 @@ impl Hub {
         let budget = Budget::new(&limits, resume);
         let hub = Arc::new(Hub {
             process: std::process::id(),
+            local_addrs: setup.local_addrs,
             inbox: Arc::new(Inbox::new(budget, lead.bell().clone())),
             collector: Collector::new(lead.calls().clone()),
             lead,

@@ -42,10 +42,11 @@ use crate::logging::log_line;
 use crate::message::{Message, Prepared};
 use crate::outbox::Broadcast;
 use crate::stats::Stats;
-use crate::transport::{Guarded, Transport};
+use crate::transport::{Guarded, How, Transport};
 
 pub use builder::ServerBuilder;
 pub use events::{Events, RecvError};
+pub use hooks::HookRequest;
 pub use hub::ShutdownReport;
 pub use session::{HandlerResult, Session};
 pub use ticks::Ticks;
@@ -103,13 +104,9 @@ impl Server {
         ServerBuilder::default()
     }
 
-    fn new(hub: Arc<Hub>, local_addr: Option<SocketAddr>) -> Server {
-        let handle = ServerHandle {
-            hub: hub.clone(),
-            local_addr,
-        };
+    fn new(hub: Arc<Hub>) -> Server {
         Server {
-            handle,
+            handle: ServerHandle::new(&hub),
             hub,
             desk: Mutex::new(Some(events::Desk::default())),
         }
@@ -272,7 +269,7 @@ impl Drop for Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("local_addr", &self.handle.local_addr)
+            .field("local_addr", &self.local_addr().ok())
             .finish_non_exhaustive()
     }
 }
@@ -281,17 +278,28 @@ impl fmt::Debug for Server {
 /// [`serve`](ServerBuilder::serve) runs on when all its handles are dropped.
 #[derive(Clone)]
 pub struct ServerHandle {
-    hub: Arc<Hub>,
-    local_addr: Option<SocketAddr>,
+    /// `None`: over a stream of a user's own there is no server for its hooks.
+    hub: Option<Arc<Hub>>,
 }
 
 impl ServerHandle {
+    pub(crate) fn new(hub: &Arc<Hub>) -> Self {
+        ServerHandle {
+            hub: Some(hub.clone()),
+        }
+    }
+
+    pub(crate) fn of_no_server() -> Self {
+        ServerHandle { hub: None }
+    }
+
     /// The address the server listens on.
     ///
     /// # Errors
     /// When the server was made without a listener.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.local_addr.ok_or_else(|| {
+        let mut addrs = self.hub.iter().flat_map(|hub| &hub.local_addrs);
+        addrs.next().copied().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::AddrNotAvailable,
                 "this server was made without a listener",
@@ -305,12 +313,12 @@ impl ServerHandle {
     /// Connections count as open from their `Open` event on, as the application takes it, or as
     /// their handler starts.
     pub fn broadcast(&self, message: impl Into<Message>) -> Broadcast {
-        self.hub.broadcast(&Prepared::new(message), None)
+        self.send(message.into(), None)
     }
 
     /// As [`broadcast`](ServerHandle::broadcast), to everyone but one: often the sender.
     pub fn broadcast_except(&self, except: &Connection, message: impl Into<Message>) -> Broadcast {
-        self.hub.broadcast(&Prepared::new(message), Some(except))
+        self.send(message.into(), Some(except))
     }
 
     /// Who is open, the oldest first: those that a [`broadcast`](ServerHandle::broadcast) of now goes to.
@@ -333,12 +341,20 @@ impl ServerHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn connections(&self) -> Vec<Connection> {
-        self.hub.connections()
+        let hub = self.hub.as_ref();
+        hub.map(|hub| hub.connections()).unwrap_or_default()
+    }
+
+    fn send(&self, message: Message, except: Option<&Connection>) -> Broadcast {
+        let hub = self.hub.as_ref();
+        let sent = hub.map(|hub| hub.broadcast(&Prepared::new(message), except));
+        sent.unwrap_or_default()
     }
 
     /// What the server has counted so far.
     pub fn stats(&self) -> Stats {
-        self.hub.stats()
+        let hub = self.hub.as_ref();
+        hub.map(|hub| hub.stats()).unwrap_or_default()
     }
 
     /// Wakes the application thread, for a thread that has something for it: [`Events::recv`] and its kin
@@ -369,7 +385,9 @@ impl ServerHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wake(&self) {
-        self.hub.inbox.wake();
+        if let Some(hub) = &self.hub {
+            hub.inbox.wake();
+        }
     }
 
     /// Serves a stream of your own as if it had been accepted: opening handshake, limits and slots
@@ -388,7 +406,10 @@ impl ServerHandle {
     pub fn attach(&self, transport: impl Transport) {
         let transport = Guarded::new(transport);
         let peer = transport.peer();
-        self.hub.serve(Arc::new(transport), peer);
+        match &self.hub {
+            Some(hub) => hub.serve(Arc::new(transport), peer),
+            None => transport.shutdown(How::Both),
+        }
     }
 
     /// Starts the graceful shutdown and returns at once: no more accepts, 1001 to all. From any
@@ -399,7 +420,9 @@ impl ServerHandle {
     /// signal handler (`sigaction`): that may have interrupted the very thread that holds a lock which
     /// this takes.
     pub fn shutdown(&self) {
-        self.hub.begin_shutdown();
+        if let Some(hub) = &self.hub {
+            hub.begin_shutdown();
+        }
     }
 
     /// Ends the server at once and returns: no more accepts, and who is there is cut off, in the middle of
@@ -423,7 +446,9 @@ impl ServerHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn terminate(&self) {
-        self.hub.terminate();
+        if let Some(hub) = &self.hub {
+            hub.terminate();
+        }
     }
 
     /// Blocks until somebody starts the shutdown and it is done: the main thread's last call where
@@ -446,14 +471,15 @@ impl ServerHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn wait(&self) -> ShutdownReport {
-        self.hub.wait_for_shutdown()
+        let hub = self.hub.as_ref();
+        hub.map(|hub| hub.wait_for_shutdown()).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerHandle")
-            .field("local_addr", &self.local_addr)
+            .field("local_addr", &self.local_addr().ok())
             .finish_non_exhaustive()
     }
 }

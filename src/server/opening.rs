@@ -5,9 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::ServerHandle;
 use super::admission::{Seat, Stage};
 use super::connection;
 use super::driver::Driver;
+use super::hooks::HookRequest;
 use super::http;
 use super::hub::{Hub, Serving};
 use super::inbox::Item;
@@ -38,7 +40,7 @@ pub(crate) fn serve(serving: Serving, seat: Seat, transport: Arc<dyn Transport>,
 /// does not.
 #[inline(never)]
 fn open_or_refuse(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     seat: Seat,
     transport: &Arc<dyn Transport>,
     peer: Peer,
@@ -74,7 +76,7 @@ fn open_or_refuse(
 
 /// `None`: it was a plain request, and it has been answered.
 fn open(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     seat: &Seat,
     secured: &mut Secured,
     peer: Peer,
@@ -89,7 +91,9 @@ fn open(
         return Ok(None);
     }
     seat.wait_for_turn(deadline)?;
-    let upgrade = upgrade::negotiate(&request, &hub.rules, &hub.hooks, &hub.counters)?;
+    let server = ServerHandle::new(hub);
+    let asked = HookRequest::new(&request, &server);
+    let upgrade = upgrade::negotiate(asked, &hub.rules, &hub.hooks, &hub.counters)?;
     if Instant::now() > deadline {
         return Err(Refusal::Timeout.into());
     }

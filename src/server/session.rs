@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ServerHandle;
 use super::connection::{end_line, read_line};
 use super::driver::Driver;
 use super::hub::Hub;
@@ -43,6 +44,7 @@ pub(crate) type Handler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send + Sync
 pub struct Session<'a> {
     driver: &'a mut Driver,
     ended: &'a mut Option<CloseEvent>,
+    server: ServerHandle,
     writing: Pace,
     /// More messages wait in the read buffer: answers are collected until it runs empty.
     more: bool,
@@ -56,12 +58,13 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     pub(super) fn new(
         driver: &'a mut Driver,
-        hub: &Hub,
+        hub: &Arc<Hub>,
         ended: &'a mut Option<CloseEvent>,
     ) -> Self {
         Session {
             driver,
             ended,
+            server: ServerHandle::new(hub),
             writing: hub.limits.writing(),
             more: false,
             collector: Collector::new(hub.lead.calls().clone()),
@@ -204,6 +207,22 @@ impl<'a> Session<'a> {
     /// The handle of this connection, to send from other threads and to look at the request.
     pub fn connection(&self) -> &Connection {
         &self.driver.connection
+    }
+
+    /// The server that the connection is one of: to broadcast, to look at who else is there.
+    ///
+    /// ```
+    /// let handle = wshub::serve("127.0.0.1:0", |mut ws| {
+    ///     while let Some(message) = ws.read()? {
+    ///         ws.server().broadcast_except(ws.connection(), message);
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # handle.shutdown(); handle.wait();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn server(&self) -> &ServerHandle {
+        &self.server
     }
 
     /// What the accept hook has kept with the connection; see [`Connection::data`].

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::hooks::Hooks;
+use super::hooks::{HookRequest, Hooks};
 use crate::compression::Agreed;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
@@ -81,15 +81,15 @@ impl Upgrade {
 
 /// Asks the rules, the `origin_rule` hook among them, then the `accept` hook.
 pub(crate) fn negotiate(
-    request: &Request,
+    request: HookRequest<'_>,
     rules: &Rules,
     hooks: &Hooks,
     counters: &Counters,
 ) -> Result<Upgrade, Refusal> {
     let ask = |origin: &str| hooks.origin(origin, request, counters);
-    let mut upgrade = negotiate::upgrade(request, rules, ask)?;
+    let mut upgrade = negotiate::upgrade(&request, rules, ask)?;
     let accept = hooks.accept(request, counters)?;
-    accept.settle(request, &mut upgrade)?;
+    accept.settle(&request, &mut upgrade)?;
     Ok(Upgrade {
         answer: switching_protocols(
             &upgrade.accept_key,

@@ -15,7 +15,8 @@ use crate::http::{Refusal, Request};
 use crate::limits::Limits;
 use crate::patience::Patience;
 use crate::protocol::Role;
-use crate::server::hooks::Hooks;
+use crate::server::ServerHandle;
+use crate::server::hooks::{HookRequest, Hooks};
 use crate::server::upgrade::{self, NoRequest};
 use crate::stats::Counters;
 
@@ -86,6 +87,8 @@ fn negotiate(
         return Err(negotiate::unserved(request));
     }
     // A stream has no statistics: a hook that panics shows in the refusal.
+    let server = ServerHandle::of_no_server();
+    let request = HookRequest::new(request, &server);
     let upgrade = upgrade::negotiate(request, rules, hooks, &Counters::default())?;
     match Instant::now() > deadline {
         true => Err(Refusal::Timeout),

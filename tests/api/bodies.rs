@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::support::app::App;
 use crate::support::{dial, exchange, read_head, read_to_close, wait_until};
-use wshub::{Limits, Request, Response, Server, ServerBuilder};
+use wshub::{HookRequest, Limits, Response, Server, ServerBuilder};
 
 /// Says what it was asked, and with what.
-fn told(request: &Request) -> Response {
+fn told(request: &HookRequest<'_>) -> Response {
     let body = String::from_utf8_lossy(request.body());
     Response::text(format!("{} {} [{body}]", request.method(), request.path()))
 }

@@ -78,7 +78,7 @@ fn a_preflight_is_answered_without_the_hook() {
 
 #[test]
 fn the_rule_of_an_origin_is_asked_for_plain_requests_too() {
-    let rule = |origin: &str, _: &wshub::Request| origin.ends_with(".test");
+    let rule = |origin: &str, _: &wshub::HookRequest<'_>| origin.ends_with(".test");
     let app = App::echo(server().cors(Cors::new()).origin_rule(rule));
     let answer = ask(&app, "GET", "Origin: http://a.test\r\n");
     assert_eq!(said(&answer, ALLOW), ("200", Some("http://a.test")));

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::support::app::App;
 use crate::support::{self, Client, dial, exchange, read_head, read_to_close, wait_until};
-use wshub::{Limits, Request, Response, Server, ServerBuilder};
+use wshub::{HookRequest, Limits, Response, Server, ServerBuilder};
 
 /// More than the system takes for a client that does not read.
 const BIG: usize = 32 << 20;
 const PAGE: &str = "<!doctype html><title>hub</title>";
 
-fn site(request: &Request) -> Response {
+fn site(request: &HookRequest<'_>) -> Response {
     match request.path() {
         "/" => Response::html(PAGE),
         "/big" => Response::ok().with_body(vec![b'x'; BIG]),

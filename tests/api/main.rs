@@ -29,6 +29,7 @@ mod giving_way;
 mod groups;
 mod half_close;
 mod handshake;
+mod hooks;
 mod http;
 mod leading;
 mod limits;
