@@ -52,8 +52,12 @@ in_this_order! {
     OUTBOX,
     /// Whom broadcasts reach, and those that wait for all of them.
     RUN,
-    /// Who is connected, slots.
+    /// Who is open.
     REGISTRY,
+    /// Slots of connections.
+    SLOTS,
+    /// Who has to end before a server has.
+    PRESENCE,
     /// Handshakes and plain requests that are under way.
     SEATS,
     /// A reader that waits for credit.

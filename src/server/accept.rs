@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::hub::Hub;
+use super::lifecycle::{Present, Who};
+use super::opening;
 use crate::logging::{Line, line_for_later};
 use crate::poller::{Poller, Token};
 use crate::transport::TcpTransport;
@@ -19,17 +21,9 @@ pub(crate) struct AcceptLoop {
     /// Holds the listener, and watches it.
     poller: Poller<TcpListener>,
     listener: Token,
+    hub: Arc<Hub>,
     /// Last, so that the port is free when the loop is said to have ended.
-    hub: Accepting,
-}
-
-/// The accept loop runs, until this is dropped.
-struct Accepting(Arc<Hub>);
-
-impl Drop for Accepting {
-    fn drop(&mut self) {
-        self.0.accept_ended();
-    }
+    _present: Option<Present>,
 }
 
 impl AcceptLoop {
@@ -37,14 +31,15 @@ impl AcceptLoop {
         AcceptLoop {
             poller,
             listener,
-            hub: Accepting(hub),
+            _present: hub.lifecycle.come(Who::AcceptLoop),
+            hub,
         }
     }
 
     /// Runs until the server shuts down.
     pub fn run(mut self) {
         let mut pause = FIRST_PAUSE;
-        while !self.hub.0.is_closing() {
+        while !self.hub.lifecycle.is_closing() {
             let Some(listener) = self.poller.get(self.listener) else {
                 break;
             };
@@ -64,9 +59,9 @@ impl AcceptLoop {
                     // The peer's doing, and over with it.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
-                        self.hub.0.counters.refuse("accept");
+                        self.hub.counters.refuse("accept");
                         let text = || format!("cannot accept connections: {error}");
-                        self.log(self.hub.0.refusals.line("accept", text));
+                        self.log(self.hub.refusals.line("accept", text));
                         self.wait(Some(pause));
                         pause = (pause * 2).min(LAST_PAUSE);
                     }
@@ -77,7 +72,7 @@ impl AcceptLoop {
 
     /// A panic in there is a bug of wshub: it costs this connection, and others are accepted.
     fn serve(&self, transport: TcpTransport, peer: SocketAddr) {
-        let serve = || self.hub.0.serve(Arc::new(transport), peer.into());
+        let serve = || opening::begin(&self.hub, Arc::new(transport), peer.into());
         if catch_unwind(AssertUnwindSafe(serve)).is_err() {
             self.log(line_for_later!(
                 Error,
@@ -87,19 +82,19 @@ impl AcceptLoop {
     }
 
     fn log(&self, line: Option<Line>) {
-        self.hub.0.scribe.write(line);
+        self.hub.workers.scribe().write(line);
     }
 
     /// Sleeps until there is a connection or a shutdown; through a pause only a shutdown wakes it.
     fn wait(&mut self, pause: Option<Duration>) {
         let deadline = pause.map(|pause| Instant::now() + pause);
-        while !self.hub.0.is_closing() {
+        while !self.hub.lifecycle.is_closing() {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return;
             }
             let mut ready = Vec::new();
             self.poller
-                .wait(deadline, &mut ready, || !self.hub.0.is_closing());
+                .wait(deadline, &mut ready, || !self.hub.lifecycle.is_closing());
             if pause.is_none() && !ready.is_empty() {
                 return;
             }

@@ -1,8 +1,10 @@
 //! Who may come in: handshakes, of which the oldest give way to newer ones while their requests are read, and then wait in
 //! line for the `accept` hook; and plain requests, which do not give way and are turned away when there are too many.
 
+pub(crate) mod slots;
+
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
@@ -18,6 +20,7 @@ const LINE: usize = 4;
 pub(crate) struct Admission {
     max_handshakes: usize,
     max_http_requests: usize,
+    next_id: AtomicU64,
     seats: Mutex<Seats, SEATS>,
     /// Seats that are held, also by those that gave way and are leaving.
     held: AtomicUsize,
@@ -73,6 +76,7 @@ impl Admission {
         Arc::new(Admission {
             max_handshakes: limits.max_handshakes,
             max_http_requests: limits.max_http_requests,
+            next_id: AtomicU64::new(1),
             seats: Mutex::default(),
             held: AtomicUsize::new(0),
         })
@@ -88,7 +92,8 @@ impl Admission {
     }
 
     /// A seat for a handshake that begins; older ones give way to it.
-    pub fn admit(self: &Arc<Self>, id: u64, transport: &Arc<dyn Transport>) -> Seat {
+    pub fn admit(self: &Arc<Self>, transport: &Arc<dyn Transport>) -> Seat {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let mut seats = lock(&self.seats);
         let gone = seats.make_room(self.max_handshakes);
         seats.seated.push_back(Seated {
@@ -127,9 +132,14 @@ impl Admission {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// How many are so far.
-    pub fn count(&self, stage: Stage) -> usize {
-        lock(&self.seats).count(|it| it == stage)
+    /// Plain requests under way.
+    pub fn answering(&self) -> usize {
+        lock(&self.seats).count(|stage| stage == Stage::Plain)
+    }
+
+    /// Handshakes that wait for the `accept` hook.
+    pub fn waiting(&self) -> usize {
+        lock(&self.seats).count(|stage| stage == Stage::Waiting)
     }
 
     /// The streams that are so far.

@@ -5,16 +5,17 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::net::sockopt::ipv6_v6only;
 
 use super::accept::AcceptLoop;
 use super::capacity;
 use super::hooks::{HookRequest, Hooks, Mount};
-use super::hub::{Hub, Setup};
+use super::hub::Hub;
 use super::listen;
 use super::session::{Handler, HandlerResult, Session};
-use super::{Server, ServerHandle};
+use super::{Server, ServerHandle, shutdown};
 use crate::error::HandshakeError;
 use crate::handshake::Accept;
 use crate::handshake::rules::{OwnLoopback, Rules};
@@ -59,12 +60,18 @@ const BAD_PORTS: [u16; 19] = [
 #[derive(Default)]
 #[must_use = "a builder does nothing until it is bound or given a stream"]
 pub struct ServerBuilder {
-    limits: Limits,
-    overflow: Overflow,
-    rules: Rules,
-    hooks: Hooks,
-    tls: Option<Tls>,
+    options: Options,
     start_hooks: Vec<StartHook>,
+}
+
+/// What is chosen for a server.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub limits: Limits,
+    pub overflow: Overflow,
+    pub rules: Rules,
+    pub hooks: Hooks,
+    pub tls: Option<Tls>,
 }
 
 type StartHook = Box<dyn FnOnce(ServerHandle) + Send>;
@@ -72,13 +79,13 @@ type StartHook = Box<dyn FnOnce(ServerHandle) + Send>;
 impl ServerBuilder {
     /// Bounds and times; see [`Limits`] for the defaults.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.options.limits = limits;
         self
     }
 
     /// What happens when a peer does not read. Default: [`Overflow::Disconnect`].
     pub fn overflow(mut self, overflow: Overflow) -> Self {
-        self.overflow = overflow;
+        self.options.overflow = overflow;
         self
     }
 
@@ -101,7 +108,7 @@ impl ServerBuilder {
     /// what is possible.
     pub fn origins<T: Into<String>>(mut self, origins: impl IntoIterator<Item = T>) -> Self {
         for entry in origins {
-            self.rules.add_origin(&entry.into());
+            self.options.rules.add_origin(&entry.into());
         }
         self
     }
@@ -135,7 +142,7 @@ impl ServerBuilder {
         mut self,
         rule: impl Fn(&str, &HookRequest<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.hooks.origin = Some(Box::new(rule));
+        self.options.hooks.origin = Some(Box::new(rule));
         self
     }
 
@@ -151,7 +158,7 @@ impl ServerBuilder {
     /// error that says what is possible.
     pub fn hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
         for entry in hosts {
-            self.rules.add_host(&entry.into());
+            self.options.rules.add_host(&entry.into());
         }
         self
     }
@@ -165,7 +172,7 @@ impl ServerBuilder {
         subprotocols: impl IntoIterator<Item = T>,
     ) -> Self {
         for entry in subprotocols {
-            self.rules.add_subprotocol(entry.into());
+            self.options.rules.add_subprotocol(entry.into());
         }
         self
     }
@@ -175,7 +182,7 @@ impl ServerBuilder {
     /// [`Compression`](crate::Compression).
     #[cfg(feature = "deflate")]
     pub fn compression(mut self, compression: crate::Compression) -> Self {
-        self.rules.compression = Some(compression);
+        self.options.rules.compression = Some(compression);
         self
     }
 
@@ -190,7 +197,7 @@ impl ServerBuilder {
         mut self,
         hook: impl Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync + 'static,
     ) -> Self {
-        self.hooks.accept = Some(Box::new(hook));
+        self.options.hooks.accept = Some(Box::new(hook));
         self
     }
 
@@ -207,14 +214,14 @@ impl ServerBuilder {
         mut self,
         hook: impl Fn(&HookRequest<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
-        self.hooks.http = Some(Box::new(hook));
+        self.options.hooks.http = Some(Box::new(hook));
         self
     }
 
     /// Which pages of other sites may read what the [`http`](ServerBuilder::http) hook answers. Default:
     /// none; see [`Cors`].
     pub fn cors(mut self, cors: Cors) -> Self {
-        self.rules.cors = Some(cors);
+        self.options.rules.cors = Some(cors);
         self
     }
 
@@ -264,7 +271,7 @@ impl ServerBuilder {
         accept: impl Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync + 'static,
         http: impl Fn(&HookRequest<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
-        self.hooks.mounts.push(Mount {
+        self.options.hooks.mounts.push(Mount {
             path: path.into(),
             accept: Box::new(accept),
             http: Box::new(http),
@@ -279,7 +286,7 @@ impl ServerBuilder {
     /// [`websocket`](ServerBuilder::websocket) there is [`Tls::accept`]. Feature `tls`.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: &Tls) -> Self {
-        self.tls = Some(tls.clone());
+        self.options.tls = Some(tls.clone());
         self
     }
 
@@ -320,7 +327,7 @@ impl ServerBuilder {
     /// # Errors
     /// When the system gives no thread, or as [`bind`](ServerBuilder::bind) for what was set.
     pub fn without_listener(mut self) -> io::Result<Server> {
-        self.rules.loopback = true;
+        self.options.rules.loopback = true;
         let start_hooks = std::mem::take(&mut self.start_hooks);
         let hub = self.hub(Vec::new(), None, None)?;
         tell(start_hooks, &hub);
@@ -353,14 +360,14 @@ impl ServerBuilder {
     /// stream has to speak it (`Tls::accept`).
     pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
         self.check()?;
-        if self.tls.is_some() {
+        if self.options.tls.is_some() {
             let text = "websocket() speaks no TLS over the stream it is given: leave .tls(…) out, \
                         and give it the stream that Tls::accept returns";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
         }
-        let mut limits = self.limits.clone();
+        let mut limits = self.options.limits.clone();
         limits.bound_times();
-        websocket::accept(stream, &limits, &self.rules, &self.hooks)
+        websocket::accept(stream, &limits, &self.options.rules, &self.options.hooks)
     }
 
     /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a
@@ -389,21 +396,18 @@ impl ServerBuilder {
         // std listens with a backlog of 128; a second listen(2) only changes that.
         rustix::net::listen(&listener, BACKLOG)?;
         warn_of_bad_port(addr.port());
-        self.rules.loopback = addr.ip().to_canonical().is_loopback();
+        self.options.rules.loopback = addr.ip().to_canonical().is_loopback();
         // Where it cannot be told, IPv4 is taken to lead elsewhere.
         let v6_only = addr.is_ipv6() && ipv6_v6only(&listener).unwrap_or(true);
-        self.rules.own_loopback = Some(OwnLoopback::of(addr, v6_only));
+        self.options.rules.own_loopback = Some(OwnLoopback::of(addr, v6_only));
         let mut poller = Poller::new()?;
         let watched = poller.insert(listener, |listener| Some(listener.into()));
         let listener = watched.map_err(|(_, error)| error)?;
         let hub = self.hub(vec![addr], Some(poller.bell().clone()), handler)?;
         let accept = AcceptLoop::new(poller, listener, hub.clone());
-        let started = hub
-            .threads
-            .start(|_| "wshub-accept".to_owned(), move || accept.run());
+        let started = hub.workers.start("wshub-accept", move || accept.run());
         if let Err(refused) = started {
-            hub.lead.stop();
-            hub.scribe.stop();
+            shutdown::finish(&hub, Instant::now());
             return Err(refused.into_io());
         }
         tell(start_hooks, &hub);
@@ -418,68 +422,53 @@ impl ServerBuilder {
     ) -> io::Result<Arc<Hub>> {
         self.check()?;
         let buffers = self.buffers();
-        capacity::bound(&mut self.limits, handler.is_some(), buffers);
-        self.limits.bound_times();
+        capacity::bound(&mut self.options.limits, handler.is_some(), buffers);
+        self.options.limits.bound_times();
         self.settle_compression();
         let each = self.memory_per_connection();
         let all = self.memory_budget(each);
         log_line!(
             Info,
             "at most {} connections; peers can make the server hold at most {} MiB, {} KiB for each connection",
-            self.limits.max_connections,
+            self.options.limits.max_connections,
             all >> 20,
             each >> 10,
         );
         capacity::warn_of(all, each);
-        let ServerBuilder {
-            limits,
-            overflow,
-            rules,
-            hooks,
-            tls,
-            start_hooks: _,
-        } = self;
-        Hub::start(
-            Setup {
-                local_addrs,
-                limits,
-                overflow,
-                rules,
-                hooks,
-                handler,
-                tls,
-            },
-            accept_bell,
-        )
+        Hub::start(self.options, local_addrs, handler, accept_bell)
     }
 
     fn check(&self) -> io::Result<()> {
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
-        (self.limits.check())
+        (self.options.limits.check())
             .map_err(|error| invalid(Box::<dyn Error + Send + Sync>::from(error)))?;
-        (self.rules.check()).map_err(|error| invalid(error.to_string().into()))
+        (self.options.rules.check()).map_err(|error| invalid(error.to_string().into()))
     }
 
     /// The most memory that peers can make the server hold, so much with each connection.
     fn memory_budget(&self, each: usize) -> usize {
-        let connections = self.limits.max_connections.saturating_mul(each);
-        let bodies = match self.hooks.answers_plain() {
-            true => self.limits.bodies_budget(),
+        let connections = self.options.limits.max_connections.saturating_mul(each);
+        let bodies = match self.options.hooks.answers_plain() {
+            true => self.options.limits.bodies_budget(),
             false => 0,
         };
-        let messages = self.limits.inbound_total;
+        let messages = self.options.limits.inbound_total;
         connections.saturating_add(messages).saturating_add(bodies)
     }
 
     fn memory_per_connection(&self) -> usize {
-        let messages = self.limits.memory_per_connection();
+        let messages = self.options.limits.memory_per_connection();
         messages.saturating_add(self.buffers())
     }
 
     /// What a connection takes beside its thread and its messages.
     fn buffers(&self) -> usize {
-        let tls = self.tls.as_ref().map_or(0, Tls::memory_per_connection);
-        let compression = self.rules.compression.as_ref();
+        let tls = self
+            .options
+            .tls
+            .as_ref()
+            .map_or(0, Tls::memory_per_connection);
+        let compression = self.options.rules.compression.as_ref();
         tls + compression.map_or(0, |own| own.memory_per_connection())
     }
 
@@ -487,7 +476,7 @@ impl ServerBuilder {
     fn settle_compression(&mut self) {
         #[cfg(feature = "deflate")]
         if let (Overflow::DropNewest | Overflow::DropOldest, Some(compression)) =
-            (self.overflow, &mut self.rules.compression)
+            (self.options.overflow, &mut self.options.rules.compression)
         {
             compression.server_context_takeover = false;
         }
@@ -512,9 +501,9 @@ fn warn_of_bad_port(port: u16) {
 impl fmt::Debug for ServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerBuilder")
-            .field("limits", &self.limits)
-            .field("overflow", &self.overflow)
-            .field("rules", &self.rules)
+            .field("limits", &self.options.limits)
+            .field("overflow", &self.options.overflow)
+            .field("rules", &self.options.rules)
             .finish_non_exhaustive()
     }
 }

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::admission::slots::Slot;
 use super::batch::{Batch, Messages};
 use super::driver::Driver;
-use super::hub::{Hub, Serving};
+use super::hub::Hub;
 use super::inbox::Item;
 use super::leader::parked::Parked;
+use super::lifecycle::Present;
+use super::members::Membership;
+use super::opening::Opened;
 use super::session::{Handler, Session};
 use crate::connection::end::End;
 use crate::connection::{CloseEvent, Connection};
@@ -23,45 +27,66 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::receive::MessageRef;
 
 /// Serves an open connection: to its end, or until whoever leads has it.
-pub(crate) fn run(serving: Serving, driver: Box<Driver>) {
-    let hub = serving.0.clone();
+pub(crate) fn run(hub: &Arc<Hub>, stream: Present, opened: Opened) {
+    let Opened {
+        driver,
+        slot,
+        present,
+    } = opened;
     let connection = driver.connection.clone();
     let place = Place {
+        hub: hub.clone(),
         connection: connection.clone(),
-        opened: false,
+        slot: Some(slot),
         ended: false,
-        serving,
+        _membership: hub.members.join(&connection),
+        _present: [present, stream],
     };
+    close_if_late(hub, &connection);
     match &hub.handler {
         Some(handler) => run_handler(place, handler, driver),
         None if driver.transport().source().is_some() => {
             let parked = Parked::new(driver, place);
             hub.lead.arrive(parked);
-            log_open(&hub, &connection);
+            log_open(hub, &connection);
         }
         None => deliver(place, driver),
+    }
+}
+
+/// The shutdown has closed, or cut off, those that were members before.
+fn close_if_late(hub: &Hub, connection: &Connection) {
+    if hub.lifecycle.is_ending() {
+        connection.outbox().abort();
+    } else if hub.lifecycle.is_closing() {
+        // fault: a late connection is not closed
+        let _ = connection.close(CloseCode::GOING_AWAY, "");
     }
 }
 
 /// A connection's place among the others. It is given up however the thread leaves, by a panic of a
 /// user's transport or logger too: no slot is lost, and every Open gets its Close.
 pub(crate) struct Place {
+    hub: Arc<Hub>,
     connection: Connection,
-    /// The application has its Open, or will have.
-    opened: bool,
+    /// Goes to the application with the Open, which gives it back behind the Close.
+    slot: Option<Slot>,
     ended: bool,
-    serving: Serving,
+    // Given up in this order, behind all that may run the user's code.
+    _membership: Membership,
+    /// The connection, and its stream.
+    _present: [Present; 2],
 }
 
 impl Place {
     pub fn hub(&self) -> &Arc<Hub> {
-        &self.serving.0
+        &self.hub
     }
 
-    /// What tells the application that the connection is open.
-    pub fn open(&mut self) -> Item {
-        self.opened = true;
-        Item::Open(self.connection.clone())
+    /// What tells the application that the connection is open; once.
+    pub fn open(&mut self) -> Option<Item> {
+        let slot = self.slot.take()?;
+        Some(Item::Open(self.connection.clone(), slot))
     }
 
     /// Ends the connection, for its peer and for whoever waits for it.
@@ -89,7 +114,7 @@ impl Place {
         }
         let line = end_line(&self.connection, Some(&error), &CloseEvent::abnormal());
         hub.inbox.put(Item::Error(self.connection.id(), error));
-        hub.scribe.write(line);
+        hub.workers.scribe().write(line);
         End::Reported
     }
 
@@ -100,19 +125,20 @@ impl Place {
         let reading = read_line(driver);
         let line = end_line(&self.connection, error.as_ref(), &close);
         self.end(error, close);
-        let scribe = &self.hub().scribe;
+        let scribe = &self.hub().workers.scribe();
         scribe.write(reading);
         scribe.write(line.filter(|_| !reported));
     }
 
     fn end(&mut self, error: Option<Error>, close: CloseEvent) {
         self.ended = true;
-        let hub = self.hub();
-        if !self.opened {
-            hub.give_slot_back(self.connection.request().peer());
-        } else {
-            let end = Item::End(self.connection.clone(), Box::new((error, close)));
-            hub.inbox.put(end);
+        match self.slot.take() {
+            // Nobody has its Open.
+            Some(slot) => drop(slot),
+            None => {
+                let end = Box::new((error, close));
+                self.hub.inbox.put(Item::End(self.connection.clone(), end));
+            }
         }
     }
 }
@@ -123,14 +149,16 @@ impl Drop for Place {
             self.connection.outbox().finish();
             self.end(None, CloseEvent::abnormal());
         }
-        self.hub().leave(&self.connection);
+        self.hub.inbox.budget().leave_line(&self.connection);
     }
 }
 
 /// Delivers to the application what a thread of the connection's own reads.
 pub(crate) fn deliver(mut place: Place, mut driver: Box<Driver>) {
     let hub = place.hub().clone();
-    hub.inbox.put(place.open());
+    if let Some(open) = place.open() {
+        hub.inbox.put(open);
+    }
     log_open(&hub, &place.connection);
     let end = read_to_end(&hub, &mut driver);
     part(place, driver, end);
@@ -163,7 +191,7 @@ pub(crate) fn part(mut place: Place, mut driver: Box<Driver>, end: End) {
     if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
         // The peer's messages before its Close, its fault or the end of its direction are still owed
         // their answers.
-        let deadline = Instant::now() + hub.limits.close_timeout;
+        let deadline = Instant::now() + hub.options.limits.close_timeout;
         let budget = hub.inbox.budget();
         budget.wait_until_settled(&place.connection, deadline);
     }
@@ -198,7 +226,7 @@ pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<()
 fn run_handler(mut place: Place, handler: &Handler, mut driver: Box<Driver>) {
     let hub = &place.hub().clone();
     let driver = &mut *driver;
-    hub.announce(&driver.connection);
+    hub.members.announce(&driver.connection);
     log_open(hub, &place.connection);
     let mut ended = None;
     let session = Session::new(driver, hub, &mut ended);

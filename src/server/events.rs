@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Server;
+use super::admission::slots::Slot;
 use super::batch::Messages;
 use super::hub::Hub;
 use super::inbox::Item;
@@ -70,7 +71,7 @@ pub(super) struct Desk {
     /// What this thread has read beside that, in order.
     read: VecDeque<Item>,
     /// Connections whose `Open` was yielded, and whose `Close` has not come.
-    open: HashMap<u64, Connection>,
+    open: HashMap<u64, (Connection, Slot)>,
     ended: bool,
 }
 
@@ -337,9 +338,7 @@ impl Desk {
             }
         }
         // fault: who is left at the end is not closed
-        let close = self.close.take().or_else(|| self.close_for_who_is_left())?;
-        hub.give_slot_back(close.connection().request().peer());
-        Some(close)
+        self.close.take().or_else(|| self.close_for_who_is_left())
     }
 
     /// Behind the end: a connection whose thread did not end with the server is closed for the application all the same.
@@ -348,21 +347,24 @@ impl Desk {
             return None;
         }
         let id = *self.open.keys().next()?;
-        let connection = self.open.remove(&id)?;
+        let (connection, _) = self.open.remove(&id)?;
         connection.outbox().finish();
         Some(Event::Close(connection, CloseEvent::abnormal()))
     }
 
     fn open(&mut self, hub: &Hub, item: Item) {
         match item {
-            Item::Open(connection) => {
-                hub.announce(&connection);
-                self.open.insert(connection.id(), connection.clone());
+            Item::Open(connection, slot) => {
+                hub.members.announce(&connection);
+                let opened = (connection.clone(), slot);
+                self.open.insert(connection.id(), opened);
                 self.single = Some(Event::Open(connection));
             }
             Item::Messages(permit, messages) => self.batch = Some((permit, messages)),
             Item::Error(id, error) => match self.open.get(&id) {
-                Some(connection) => self.single = Some(Event::Error(connection.clone(), error)),
+                Some((connection, _)) => {
+                    self.single = Some(Event::Error(connection.clone(), error));
+                }
                 // Its end came first.
                 None => hub.inbox.taken(1),
             },
@@ -394,7 +396,7 @@ impl Iterator for Events<'_> {
 
 impl Drop for Events<'_> {
     fn drop(&mut self) {
-        if self.in_charge && !self.server.hub.is_of_another_process() {
+        if self.in_charge && !self.server.hub.lifecycle.is_of_another_process() {
             self.stop_collecting();
             *lock(&self.server.desk) = Some(std::mem::take(&mut self.desk));
         }

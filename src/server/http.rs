@@ -62,7 +62,7 @@ pub(super) fn write(
     let mut patience = None;
     let written = transport::write_all_waiting(transport, bytes, |written| {
         let patience = patience.get_or_insert_with(|| match seat.serve_plain() {
-            Ok(()) => Patience::paced(Instant::now(), hub.limits.writing()),
+            Ok(()) => Patience::paced(Instant::now(), hub.options.limits.writing()),
             Err(_) => {
                 seat.enter(Stage::Parting);
                 Patience::new(Instant::now(), LINGER)
@@ -87,18 +87,20 @@ fn ask_hook(
     request: Request,
     mut buffer: ReadBuffer,
 ) -> Result<Response, Refusal> {
-    let (server, hooks) = (ServerHandle::new(hub), &hub.hooks);
+    let (server, options) = (ServerHandle::new(hub), &hub.options);
+    let hooks = &options.hooks;
     let ask =
         |origin: &str| hooks.origin(origin, HookRequest::new(&request, &server), &hub.counters);
-    let plain = negotiate::plain(&request, &hub.rules, ask)?;
+    let plain = negotiate::plain(&request, &options.rules, ask)?;
     if !hooks.answers_plain() {
         return Err(negotiate::unserved(&request));
     }
     seat.serve_plain()?;
-    let body = upload::read(transport, &hub.limits, &request, plain.framing, &mut buffer)?;
+    let limits = &options.limits;
+    let body = upload::read(transport, limits, &request, plain.framing, &mut buffer)?;
     let request = request.with_body(body);
     let answer = || hooks.http(HookRequest::new(&request, &server), &hub.counters);
-    let Some(cors) = &hub.rules.cors else {
+    let Some(cors) = &options.rules.cors else {
         return answer();
     };
     if Cors::is_preflight(&request) {

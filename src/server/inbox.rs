@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::admission::slots::Slot;
 use super::batch::Messages;
 use super::doorbell::Doorbell;
 use crate::connection::credit::{Budget, NoTaker, Permit};
@@ -21,7 +22,8 @@ use crate::logging::log_line;
 use crate::poller::Bell;
 
 pub(crate) enum Item {
-    Open(Connection),
+    /// With its slot, which is given back behind its Close.
+    Open(Connection, Slot),
     Messages(Permit, Messages),
     /// This connection is given up, and its end follows.
     Error(u64, Error),
@@ -37,7 +39,7 @@ impl Item {
     /// How many events it is.
     fn events(&self) -> usize {
         match self {
-            Item::Open(_) | Item::Error(..) => 1,
+            Item::Open(..) | Item::Error(..) => 1,
             Item::Messages(_, messages) => messages.left(),
             Item::End(_, end) => 1 + usize::from(end.0.is_some()),
             Item::Woken | Item::Stopped => 0,
@@ -139,7 +141,7 @@ impl Inbox {
     pub fn count(&self, item: &Item) {
         self.events_put.fetch_add(item.events(), SeqCst);
         match item {
-            Item::Open(_) => _ = self.open.fetch_add(1, SeqCst),
+            Item::Open(..) => _ = self.open.fetch_add(1, SeqCst),
             Item::End(..) => _ = self.open.fetch_sub(1, SeqCst),
             Item::Messages(..) | Item::Error(..) | Item::Woken | Item::Stopped => {}
         }

@@ -15,16 +15,20 @@ mod http;
 pub(crate) mod hub;
 pub(crate) mod inbox;
 pub(crate) mod leader;
+mod lifecycle;
 mod listen;
+mod members;
 mod memory_group;
 mod opening;
 pub(crate) mod pool;
 mod refusals;
 pub(crate) mod scribe;
 mod session;
+mod shutdown;
 mod ticks;
 pub(crate) mod upgrade;
 mod upload;
+mod workers;
 
 use std::any::Any;
 use std::fmt;
@@ -47,8 +51,8 @@ use crate::transport::{Guarded, How, Transport};
 pub use builder::ServerBuilder;
 pub use events::{Events, RecvError};
 pub use hooks::HookRequest;
-pub use hub::ShutdownReport;
 pub use session::{HandlerResult, Session};
+pub use shutdown::ShutdownReport;
 pub use ticks::Ticks;
 
 use hub::Hub;
@@ -247,8 +251,8 @@ impl Server {
     ///
     /// To go on handling events while the connections close, use [`ServerHandle::shutdown`].
     pub fn shutdown(&self) -> ShutdownReport {
-        self.hub
-            .finish_shutdown(Instant::now() + self.hub.limits.close_timeout)
+        let patience = self.hub.options.limits.close_timeout;
+        shutdown::finish(&self.hub, Instant::now() + patience)
     }
 }
 
@@ -260,8 +264,8 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if !self.hub.is_done() {
-            self.hub.finish_shutdown(Instant::now() + DROP_PATIENCE);
+        if !self.hub.lifecycle.is_done() {
+            shutdown::finish(&self.hub, Instant::now() + DROP_PATIENCE);
         }
     }
 }
@@ -342,12 +346,12 @@ impl ServerHandle {
     /// ```
     pub fn connections(&self) -> Vec<Connection> {
         let hub = self.hub.as_ref();
-        hub.map(|hub| hub.connections()).unwrap_or_default()
+        hub.map(|hub| hub.members.announced()).unwrap_or_default()
     }
 
     fn send(&self, message: Message, except: Option<&Connection>) -> Broadcast {
         let hub = self.hub.as_ref();
-        let sent = hub.map(|hub| hub.broadcast(&Prepared::new(message), except));
+        let sent = hub.map(|hub| hub.members.broadcast(&Prepared::new(message), except));
         sent.unwrap_or_default()
     }
 
@@ -407,7 +411,7 @@ impl ServerHandle {
         let transport = Guarded::new(transport);
         let peer = transport.peer();
         match &self.hub {
-            Some(hub) => hub.serve(Arc::new(transport), peer),
+            Some(hub) => opening::begin(hub, Arc::new(transport), peer),
             None => transport.shutdown(How::Both),
         }
     }
@@ -421,7 +425,7 @@ impl ServerHandle {
     /// this takes.
     pub fn shutdown(&self) {
         if let Some(hub) = &self.hub {
-            hub.begin_shutdown();
+            shutdown::begin(hub);
         }
     }
 
@@ -447,7 +451,7 @@ impl ServerHandle {
     /// ```
     pub fn terminate(&self) {
         if let Some(hub) = &self.hub {
-            hub.terminate();
+            shutdown::terminate(hub);
         }
     }
 
@@ -472,7 +476,7 @@ impl ServerHandle {
     /// ```
     pub fn wait(&self) -> ShutdownReport {
         let hub = self.hub.as_ref();
-        hub.map(|hub| hub.wait_for_shutdown()).unwrap_or_default()
+        hub.map(|hub| shutdown::wait(hub)).unwrap_or_default()
     }
 }
 

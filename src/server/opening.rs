@@ -1,19 +1,22 @@
 //! The opening handshake on the connection's own thread: from the first byte to the 101, or to a
 //! complete refusal.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::ServerHandle;
+use super::admission::slots::Slot;
 use super::admission::{Seat, Stage};
 use super::connection;
 use super::driver::Driver;
 use super::hooks::HookRequest;
 use super::http;
-use super::hub::{Hub, Serving};
+use super::hub::Hub;
 use super::inbox::Item;
+use super::lifecycle::{Present, Who};
 use super::upgrade::{self, NoRequest};
+use crate::clock;
 use crate::connection::Connection;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
@@ -21,19 +24,67 @@ use crate::error::Error;
 use crate::http::head::asks_for_head;
 use crate::http::refusal::Refused;
 use crate::http::{Peer, Refusal, Request};
-use crate::outbox::{Alarm, Delivery, Outbox};
+use crate::outbox::{Alarm, Bounds, Delivery, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::tls::{self, Secured};
 use crate::transport::{self, How, Transport, answer_refusal};
 
-/// Serves a stream from its first byte to its end.
-pub(crate) fn serve(serving: Serving, seat: Seat, transport: Arc<dyn Transport>, peer: Peer) {
-    let driver = open_or_refuse(&serving.0, seat, &transport, peer);
-    drop(transport);
-    if let Some(driver) = driver {
-        connection::run(serving, driver);
+/// Serves a new stream on a thread of its own, as a handshake first. Never blocks.
+pub(crate) fn begin(hub: &Arc<Hub>, transport: Arc<dyn Transport>, peer: Peer) {
+    let Some(stream) = hub.lifecycle.come(Who::Stream) else {
+        return refuse_at_once(hub, &*transport, &Refusal::ShuttingDown);
+    };
+    let seat = hub.admission.admit(&transport);
+    wake_if_late(hub, &*transport);
+    let (served, own) = (hub.clone(), transport.clone());
+    let job = move || serve(&served, stream, seat, own, peer);
+    if let Err(refused) = hub.workers.run(job) {
+        refuse_at_once(hub, &*transport, &Refusal::Full);
+        let text = || format!("no thread for a connection: {refused}");
+        hub.workers
+            .scribe()
+            .write(hub.refusals.line("thread", text));
     }
+}
+
+/// Answers without waiting, from a thread that others depend on.
+fn refuse_at_once(hub: &Hub, transport: &dyn Transport, refusal: &Refusal) {
+    hub.counters.refuse(refusal.reason());
+    // Before a TLS handshake nothing can be said.
+    if hub.options.tls.is_none() {
+        let answer = refusal.encode(false, clock::date());
+        let _ = transport.try_write(&[IoSlice::new(&answer)]);
+    }
+    transport.shutdown(How::Both);
+}
+
+/// The shutdown has woken, or cut off, the streams that had their seats before.
+fn wake_if_late(hub: &Hub, transport: &dyn Transport) {
+    // fault: a late handshake is not woken
+    if hub.lifecycle.is_closing() {
+        transport.shutdown(match hub.lifecycle.is_ending() {
+            true => How::Reset,
+            false => How::Read,
+        });
+    }
+}
+
+/// Serves a stream from its first byte to its end.
+fn serve(hub: &Arc<Hub>, stream: Present, seat: Seat, transport: Arc<dyn Transport>, peer: Peer) {
+    let opened = open_or_refuse(hub, seat, &transport, peer);
+    drop(transport);
+    if let Some(opened) = opened {
+        connection::run(hub, stream, opened);
+    }
+}
+
+/// A connection behind its 101.
+pub(crate) struct Opened {
+    pub driver: Box<Driver>,
+    pub slot: Slot,
+    /// It may give events.
+    pub present: Present,
 }
 
 /// Kept out of [`serve`], whose stack stays for the connection's whole life: so the handshake's
@@ -44,9 +95,9 @@ fn open_or_refuse(
     seat: Seat,
     transport: &Arc<dyn Transport>,
     peer: Peer,
-) -> Option<Box<Driver>> {
-    let mut patience = Patience::new(Instant::now(), hub.limits.handshake_timeout);
-    let mut secured = match tls::secure(hub.tls.as_ref(), transport, &mut patience, || {
+) -> Option<Opened> {
+    let mut patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
+    let mut secured = match tls::secure(hub.options.tls.as_ref(), transport, &mut patience, || {
         ended(hub, &seat)
     }) {
         Ok(secured) => secured,
@@ -59,7 +110,7 @@ fn open_or_refuse(
         }
     };
     let transport = secured.transport.clone();
-    let driver = open(hub, &seat, &mut secured, peer, &mut patience).unwrap_or_else(|refused| {
+    let opened = open(hub, &seat, &mut secured, peer, &mut patience).unwrap_or_else(|refused| {
         hub.counters.refuse(refused.refusal.reason());
         let write = |answer: &[u8]| http::write(hub, &seat, &*transport, answer);
         answer_refusal(&*transport, &refused, write, || {
@@ -67,11 +118,10 @@ fn open_or_refuse(
         });
         None
     });
-    match &driver {
-        Some(driver) => hub.join(&driver.connection),
-        None => transport.shutdown(How::Both),
+    if opened.is_none() {
+        transport.shutdown(How::Both);
     }
-    driver
+    opened
 }
 
 /// `None`: it was a plain request, and it has been answered.
@@ -81,7 +131,7 @@ fn open(
     secured: &mut Secured,
     peer: Peer,
     patience: &mut Patience,
-) -> Result<Option<Box<Driver>>, Refused> {
+) -> Result<Option<Opened>, Refused> {
     let (request, buffer) = read_request(hub, seat, &*secured.transport, patience)?;
     let deadline = patience.deadline();
     let request = secured.identify(request).with_peer(peer);
@@ -91,24 +141,24 @@ fn open(
         return Ok(None);
     }
     seat.wait_for_turn(deadline)?;
-    let server = ServerHandle::new(hub);
+    let (server, options) = (ServerHandle::new(hub), &hub.options);
     let asked = HookRequest::new(&request, &server);
-    let upgrade = upgrade::negotiate(asked, &hub.rules, &hub.hooks, &hub.counters)?;
+    let upgrade = upgrade::negotiate(asked, &options.rules, &options.hooks, &hub.counters)?;
     if Instant::now() > deadline {
         return Err(Refusal::Timeout.into());
     }
-    hub.take_slot(peer)?;
+    let present = hub.lifecycle.come(Who::Connection);
+    let present = present.ok_or(Refusal::ShuttingDown)?;
+    let slot = hub.slots.take(peer)?;
     if write_upgrade(seat, &**transport, &upgrade.answer, deadline).is_err() {
-        hub.abandon_slot(peer);
         return Err(ended(hub, seat).into());
     }
-    Ok(Some(driver(
-        hub,
-        seat.id(),
-        transport,
-        upgrade.into_opening(request),
-        buffer,
-    )))
+    let opening = upgrade.into_opening(request);
+    Ok(Some(Opened {
+        driver: driver(hub, seat.id(), transport, opening, buffer),
+        slot,
+        present,
+    }))
 }
 
 /// Writes the 101. While it waits for the peer the handshake may have to give way, and not once the
@@ -149,7 +199,7 @@ fn read_request(
             }
         }
     };
-    match upgrade::read_request(&hub.limits, &mut buffer, fill) {
+    match upgrade::read_request(&hub.options.limits, &mut buffer, fill) {
         Ok(request) => Ok((request, buffer)),
         Err(none) => Err(Refused {
             refusal: why(hub, seat, none, !buffer.is_empty()),
@@ -177,7 +227,7 @@ fn why(hub: &Hub, seat: &Seat, none: NoRequest, has_begun: bool) -> Refusal {
 
 /// Why a handshake's stream ended: reading is ended from here when it has to give way.
 fn ended(hub: &Hub, seat: &Seat) -> Refusal {
-    if hub.is_closing() {
+    if hub.lifecycle.is_closing() {
         Refusal::ShuttingDown
     } else if seat.has_given_way() {
         Refusal::Evicted
@@ -203,8 +253,8 @@ fn driver(
         hub.lead.calls().clone(),
         hub.counters.clone(),
         delivery,
-        hub.bounds(),
-        hub.limits.close_timeout,
+        Bounds::new(&hub.options.limits, hub.options.overflow),
+        hub.options.limits.close_timeout,
         extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
     );
     outbox.set_alarm(alarm(hub, id, transport));
@@ -213,7 +263,7 @@ fn driver(
         connection,
         transport.clone(),
         hub.counters.clone(),
-        &hub.limits,
+        &hub.options.limits,
         buffer,
     ))
 }

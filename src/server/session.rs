@@ -65,7 +65,7 @@ impl<'a> Session<'a> {
             driver,
             ended,
             server: ServerHandle::new(hub),
-            writing: hub.limits.writing(),
+            writing: hub.options.limits.writing(),
             more: false,
             collector: Collector::new(hub.lead.calls().clone()),
             owes_flush: false,

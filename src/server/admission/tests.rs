@@ -44,7 +44,6 @@ impl Transport for Noted {
 /// Two handshakes and two plain requests at once.
 struct Rig {
     admission: Arc<Admission>,
-    next_id: u64,
 }
 
 impl Rig {
@@ -56,15 +55,13 @@ impl Rig {
         };
         Rig {
             admission: Admission::new(&limits),
-            next_id: 0,
         }
     }
 
     fn seat(&mut self, stage: Stage) -> (Seat, Arc<Noted>) {
-        self.next_id += 1;
         let noted = Arc::new(Noted::default());
         let transport: Arc<dyn Transport> = noted.clone();
-        let seat = self.admission.admit(self.next_id, &transport);
+        let seat = self.admission.admit(&transport);
         assert!(seat.enter(stage));
         (seat, noted)
     }
@@ -118,7 +115,7 @@ fn m10_while_the_hook_runs_for_all_it_may_others_wait_and_the_newest_is_refused(
         for count in 1..=2 * LINE {
             let (seat, _) = rig.seat(Stage::Reading);
             scope.spawn(move || seat.wait_for_turn(later()).unwrap());
-            while rig.admission.count(Stage::Waiting) < count {
+            while rig.admission.waiting() < count {
                 thread::yield_now();
             }
         }
@@ -130,7 +127,7 @@ fn m10_while_the_hook_runs_for_all_it_may_others_wait_and_the_newest_is_refused(
         assert!(newest.has_given_way());
         drop(deciding);
     });
-    assert_eq!(rig.admission.count(Stage::Waiting), 0);
+    assert_eq!(rig.admission.waiting(), 0);
 }
 
 #[test]
@@ -139,7 +136,7 @@ fn m10_the_hook_is_asked_for_those_first_that_came_first() {
     let deciding = [rig.deciding(), rig.deciding()];
     let (first, _) = rig.seat(Stage::Waiting);
     let (second, _) = rig.seat(Stage::Waiting);
-    let waiting = || rig.admission.count(Stage::Waiting);
+    let waiting = || rig.admission.waiting();
     assert_eq!(waiting(), 2);
     // Whatever comes behind the hook gives its place to the next.
     deciding[1].enter(Stage::Opening);
@@ -156,7 +153,7 @@ fn at_a_shutdown_nobody_waits_in_line_any_more() {
     thread::scope(|scope| {
         let (seat, _) = rig.seat(Stage::Reading);
         let waiting = scope.spawn(move || seat.wait_for_turn(later()));
-        while rig.admission.count(Stage::Waiting) == 0 {
+        while rig.admission.waiting() == 0 {
             thread::yield_now();
         }
         rig.admission.close();
@@ -187,13 +184,13 @@ fn m10_plain_requests_have_places_of_their_own_and_never_give_way() {
         third.serve_plain(),
         Err(Refusal::HttpRequestsFull)
     ));
-    assert_eq!(rig.admission.count(Stage::Plain), 2);
+    assert_eq!(rig.admission.answering(), 2);
     let _newer = [rig.seat(Stage::Reading), rig.seat(Stage::Reading)];
     assert!(third.has_given_way());
     assert!(matches!(third.serve_plain(), Err(Refusal::Evicted)));
     assert!(first_end.ends().is_empty() && second_end.ends().is_empty());
     second.enter(Stage::Parting);
-    assert_eq!(rig.admission.count(Stage::Plain), 1);
+    assert_eq!(rig.admission.answering(), 1);
 }
 
 #[test]

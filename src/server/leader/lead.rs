@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqC
 use std::time::{Duration, Instant};
 
 use super::super::doorbell::Doorbell;
-use super::super::hub::Hub;
+use super::super::inbox::Inbox;
 use super::super::scribe::Scribe;
 use super::Leader;
 use super::Mail;
@@ -139,7 +139,7 @@ impl Lead {
     }
 
     /// The stand-in's life.
-    pub fn stand_in(&self, hub: &Hub) {
+    pub fn stand_in(&self, inbox: &Inbox) {
         let mut seen = None;
         while !self.is_stopping() {
             self.nap();
@@ -147,7 +147,7 @@ impl Lead {
             let unchanged = seen.replace(count) == Some(count);
             match (unchanged, is_away(count)) {
                 (false, _) => {}
-                (true, true) => self.lead(hub),
+                (true, true) => self.lead(inbox),
                 (true, false) => self.rest(),
             }
         }
@@ -168,11 +168,11 @@ impl Lead {
     }
 
     /// Leads until the application wants to.
-    fn lead(&self, hub: &Hub) {
+    fn lead(&self, inbox: &Inbox) {
         let Some(mut leader) = lock(&self.leader).take() else {
             return;
         };
-        let mut put = |item| hub.inbox.put(item);
+        let mut put = |item| inbox.put(item);
         while !self.is_wanted() {
             if !leader.turn(&mut put) {
                 let until = leader.see_to_collectors();
@@ -180,7 +180,7 @@ impl Lead {
             }
         }
         self.give_back(leader);
-        hub.inbox.ring();
+        inbox.ring();
     }
 
     fn is_wanted(&self) -> bool {

@@ -218,7 +218,7 @@ impl Leader {
             Ok(token) => {
                 connection.outbox().set_token(Some(token));
                 self.with_parked(token, |parked, _| {
-                    put(parked.open());
+                    parked.open().into_iter().for_each(&mut *put);
                     // What came behind the opening handshake.
                     parked.take_messages(put)
                 });

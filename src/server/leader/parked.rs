@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::connection::{Place, deliver, take_messages};
 use super::super::driver::Driver;
 use super::super::inbox::Item;
+use super::super::lifecycle::{Present, Who};
 use super::Next;
 use crate::connection::Connection;
 use crate::connection::end::End;
@@ -31,6 +32,8 @@ pub(crate) struct Parked {
     /// Something waits in its Outbox, or a deadline runs there.
     called: bool,
     stage: Stage,
+    /// Last: behind the stream's own.
+    _present: Option<Present>,
 }
 
 enum Stage {
@@ -55,6 +58,7 @@ impl Parked {
     pub fn new(driver: Box<Driver>, place: Place) -> Self {
         driver.connection.account().set_parked(true);
         Parked {
+            _present: place.hub().lifecycle.come(Who::Parked),
             driver,
             place,
             starved: None,
@@ -82,7 +86,7 @@ impl Parked {
     }
 
     /// What tells the application that it is open.
-    pub fn open(&mut self) -> Item {
+    pub fn open(&mut self) -> Option<Item> {
         self.place.open()
     }
 
@@ -91,8 +95,8 @@ impl Parked {
         let Parked { driver, place, .. } = self;
         let hub = place.hub().clone();
         driver.connection.account().set_parked(false);
-        if let Err(refused) = hub.pool.run(move || deliver(place, driver)) {
-            hub.scribe.write(line_for_later!(
+        if let Err(refused) = hub.workers.run(move || deliver(place, driver)) {
+            hub.workers.scribe().write(line_for_later!(
                 Warn,
                 "a connection ends, for there is no thread: {refused}"
             ));
@@ -199,7 +203,7 @@ impl Parked {
 
     /// The process stood still: the application and the peer have their time once more.
     fn wait_anew(&mut self, now: Instant) {
-        let limits = &self.place.hub().limits;
+        let limits = &self.place.hub().options.limits;
         match &mut self.stage {
             Stage::Ending(_, until) => *until = now + limits.close_timeout,
             Stage::Closing(closing) => closing.patience = Patience::paced(now, limits.closing()),
@@ -225,11 +229,11 @@ impl Parked {
             && !hub.inbox.budget().is_settled(self.connection());
         if owed {
             // The peer's messages before its Close, its fault or the end of its direction are still owed their answers.
-            let until = until.unwrap_or_else(|| now + hub.limits.close_timeout);
+            let until = until.unwrap_or_else(|| now + hub.options.limits.close_timeout);
             self.stage = Stage::Ending(end, until);
             return Next::Wait(Some(until));
         }
-        let patience = Patience::paced(now, hub.limits.closing());
+        let patience = Patience::paced(now, hub.options.limits.closing());
         let left = self.connection().outbox().left();
         let begun = self.driver.begin_close(&end);
         let end = self.place.report(end);

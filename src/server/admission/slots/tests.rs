@@ -1,0 +1,41 @@
+//! How many slots there are, whose they are, and that none is lost.
+
+use super::*;
+
+fn slots(max_per_address: Option<usize>) -> Arc<Slots> {
+    Slots::new(&Limits {
+        max_connections: 3,
+        max_per_address,
+        ..Limits::default()
+    })
+}
+
+fn peer(last: u8) -> Peer {
+    Peer::Address(([10, 0, 0, last], 4711).into())
+}
+
+#[test]
+fn no_more_are_taken_than_there_are_and_each_comes_back_by_drop() {
+    let slots = slots(None);
+    let mut taken: Vec<_> = (0..3).flat_map(|_| slots.take(Peer::Unknown)).collect();
+    assert!(matches!(slots.take(peer(1)), Err(Refusal::Full)));
+    taken.pop();
+    assert_eq!(slots.taken(), 2);
+    taken.push(slots.take(peer(1)).unwrap());
+    drop(taken);
+    assert_eq!(slots.taken(), 0);
+}
+
+#[test]
+fn each_address_has_its_own_count_and_who_has_none_is_not_counted_so() {
+    let slots = slots(Some(1));
+    let first = slots.take(peer(1)).unwrap();
+    let again = slots.take(peer(1));
+    assert!(matches!(again, Err(Refusal::TooManyFromAddress)));
+    let _others = [peer(2), Peer::Unix].map(|peer| slots.take(peer).unwrap());
+    drop(first);
+    drop(slots.take(peer(1)).unwrap());
+    assert_eq!(slots.taken(), 2);
+    let addresses = lock(&slots.taken).per_address.len();
+    assert_eq!(addresses, 1, "who has left is forgotten");
+}

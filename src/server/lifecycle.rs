@@ -1,0 +1,209 @@
+//! How far a server is with its end, and who is there that has to end before.
+
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use std::sync::{Arc, Condvar};
+use std::time::Instant;
+
+use super::inbox::{Inbox, Item};
+use crate::lock::{Guard, Mutex, PRESENCE, lock};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Running,
+    /// No connection opens any more, and those that are open close.
+    Closing,
+    /// Everything has ended, or is cut off: nothing begins any more.
+    Ending,
+    /// The events end, whoever is left.
+    Ended,
+    /// All were waited for: who is left is kept by the user's code.
+    Done,
+}
+
+pub(crate) struct Lifecycle {
+    /// The process that the server was started in.
+    process: u32,
+    phase: AtomicU8,
+    there: Mutex<There, PRESENCE>,
+    /// Somebody has left, or there is another phase.
+    changed: Condvar,
+    inbox: Arc<Inbox>,
+}
+
+#[derive(Default)]
+struct There {
+    /// How many there are of each who.
+    counts: [usize; 4],
+    /// The events have their end, because nobody is left who could tell of another.
+    silent: bool,
+}
+
+impl There {
+    fn is_empty(&self) -> bool {
+        self.counts == [0; 4]
+    }
+}
+
+/// Who is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    AcceptLoop,
+    /// A stream, from before its first byte to when nothing of it is left.
+    Stream,
+    /// A stream that may give events: from before its 101 to its end.
+    Connection,
+    /// A stream that holds no thread. It leaves behind the stream itself, so that no thread is taken for busy with that.
+    Parked,
+}
+
+impl Who {
+    /// The last phase in which one may come.
+    fn last_phase(self) -> Phase {
+        match self {
+            Who::AcceptLoop | Who::Connection => Phase::Running,
+            Who::Stream => Phase::Closing,
+            Who::Parked => Phase::Done,
+        }
+    }
+}
+
+/// Somebody is there, until this is dropped.
+pub(crate) struct Present {
+    lifecycle: Arc<Lifecycle>,
+    who: Who,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.lifecycle.there().counts[self.who as usize] -= 1;
+        self.lifecycle.look_round();
+    }
+}
+
+impl Lifecycle {
+    pub fn new(inbox: Arc<Inbox>) -> Arc<Self> {
+        Arc::new(Lifecycle {
+            process: std::process::id(),
+            phase: AtomicU8::new(Phase::Running as u8),
+            there: Mutex::default(),
+            changed: Condvar::new(),
+            inbox,
+        })
+    }
+
+    /// True in a process that was forked off behind the start: it has the sockets and none of the threads. The clients
+    /// are those of the process that goes on.
+    pub fn is_of_another_process(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.has_reached(Phase::Closing)
+    }
+
+    pub fn is_ending(&self) -> bool {
+        self.has_reached(Phase::Ending)
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.has_reached(Phase::Done)
+    }
+
+    fn has_reached(&self, phase: Phase) -> bool {
+        self.phase.load(SeqCst) >= phase as u8
+    }
+
+    /// False if it was that far already.
+    pub fn enter(&self, phase: Phase) -> bool {
+        // Under the lock: who comes later finds it so, and who waits hears of it.
+        let there = self.there();
+        let entered = self.phase.fetch_max(phase as u8, SeqCst) < phase as u8;
+        drop(there);
+        self.look_round();
+        entered
+    }
+
+    /// The events end without who is left: what is open for the application is closed for it. A second
+    /// end, behind that which the last one to leave has put in or is about to, is not seen.
+    pub fn end_events(&self) {
+        // fault: the end is left to who is slow
+        if self.enter(Phase::Ended) {
+            self.inbox.put(Item::Stopped);
+        }
+    }
+
+    /// `None`: it comes too late.
+    pub fn come(self: &Arc<Self>, who: Who) -> Option<Present> {
+        let mut there = self.there();
+        // fault: a slot is taken behind the shutdown
+        if self.phase.load(SeqCst) > who.last_phase() as u8 {
+            return None;
+        }
+        there.counts[who as usize] += 1;
+        Some(Present {
+            lifecycle: self.clone(),
+            who,
+        })
+    }
+
+    /// Streams that a thread serves.
+    pub fn on_threads(&self) -> usize {
+        let counts = self.there().counts;
+        counts[Who::Stream as usize].saturating_sub(counts[Who::Parked as usize])
+    }
+
+    /// Tells who waits, and ends the events where no further one can come. Nobody waits for it before the shutdown, and
+    /// a notice is a system call.
+    fn look_round(&self) {
+        let mut there = self.there();
+        if !self.is_closing() {
+            return;
+        }
+        let ends = there.counts[Who::Connection as usize] == 0 && !there.silent;
+        there.silent |= ends;
+        drop(there);
+        // fault: events without an end
+        if ends {
+            self.inbox.put(Item::Stopped);
+        }
+        // fault: the last to leave tells nobody
+        self.changed.notify_all();
+    }
+
+    /// Waits until somebody begins the shutdown.
+    pub fn wait_for_closing(&self) {
+        let mut there = self.there();
+        while !self.is_closing() {
+            there = there.wait(&self.changed);
+        }
+    }
+
+    /// Waits until nobody is there, or nobody is to be waited for any more; at most to `deadline`.
+    pub fn wait_until_cut(&self, deadline: Instant) {
+        self.wait_until(deadline, |there| there.is_empty() || self.is_ending());
+    }
+
+    /// Waits until nobody is there, at most to `deadline`.
+    pub fn wait_until_empty(&self, deadline: Instant) {
+        self.wait_until(deadline, There::is_empty);
+    }
+
+    fn wait_until(&self, deadline: Instant, is_so: impl Fn(&There) -> bool) {
+        let mut there = self.there();
+        while !is_so(&there) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            there = there.wait_timeout(&self.changed, left);
+        }
+    }
+
+    fn there(&self) -> Guard<'_, There> {
+        lock(&self.there)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Who is open: those that a shutdown closes, and those among them that the application knows of.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::connection::Connection;
+use crate::lock::{Mutex, REGISTRY, lock};
+use crate::message::Prepared;
+use crate::outbox::broadcast::Collector;
+use crate::outbox::{Broadcast, Outbox, ReadyState};
+use crate::stats::Counters;
+
+pub(crate) struct Members {
+    registry: Mutex<HashMap<u64, Member>, REGISTRY>,
+    /// Keeps whom broadcasts reach.
+    collector: Arc<Collector>,
+    counters: Arc<Counters>,
+}
+
+struct Member {
+    connection: Connection,
+    /// Broadcasts reach it.
+    announced: bool,
+}
+
+/// A connection is among the members, until this is dropped.
+pub(crate) struct Membership {
+    members: Arc<Members>,
+    connection: Connection,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let own = lock(&self.members.registry).remove(&self.connection.id());
+        drop(own);
+        self.members.collector.leave(self.connection.outbox());
+    }
+}
+
+impl Members {
+    pub fn new(collector: Arc<Collector>, counters: Arc<Counters>) -> Arc<Self> {
+        Arc::new(Members {
+            registry: Mutex::default(),
+            collector,
+            counters,
+        })
+    }
+
+    /// A connection opens.
+    pub fn join(self: &Arc<Self>, connection: &Connection) -> Membership {
+        let member = Member {
+            connection: connection.clone(),
+            announced: false,
+        };
+        lock(&self.registry).insert(connection.id(), member);
+        self.counters.opened.fetch_add(1, Relaxed);
+        Membership {
+            members: self.clone(),
+            connection: connection.clone(),
+        }
+    }
+
+    /// From now on broadcasts reach the connection.
+    pub fn announce(&self, connection: &Connection) {
+        self.collector.join(connection.outbox());
+        if let Some(member) = lock(&self.registry).get_mut(&connection.id()) {
+            member.announced = true;
+        }
+    }
+
+    pub fn everyone(&self) -> Vec<Connection> {
+        self.those(|_| true)
+    }
+
+    pub fn for_everyone(&self, work: impl Fn(&Arc<Outbox>)) {
+        let everyone = self.everyone();
+        Outbox::for_each(everyone.iter().map(Connection::outbox), work);
+    }
+
+    /// Those that broadcasts reach, the oldest first.
+    pub fn announced(&self) -> Vec<Connection> {
+        let mut open = self.those(|member| member.announced);
+        open.retain(|connection| connection.ready_state() != ReadyState::Closed);
+        open.sort_unstable_by_key(Connection::id);
+        open
+    }
+
+    fn those(&self, which: impl Fn(&Member) -> bool) -> Vec<Connection> {
+        let registry = lock(&self.registry);
+        let those = registry.values().filter(|member| which(member));
+        those.map(|member| member.connection.clone()).collect()
+    }
+
+    /// Sends one encoded message to everyone that is announced but `except`.
+    pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
+        let except = except.map(Connection::outbox);
+        let done = self.collector.broadcast(message, except);
+        self.counters
+            .sent(done.sent as u64, (done.sent * message.len()) as u64);
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests;

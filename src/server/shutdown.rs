@@ -1,0 +1,140 @@
+//! The end of a server, step by step: it begins, waits, cuts off who is left, and waits for the threads.
+
+use std::time::{Duration, Instant};
+
+use super::admission::Stage;
+use super::hub::Hub;
+use super::lifecycle::Phase;
+use crate::logging::log_line;
+use crate::protocol::close::CloseCode;
+use crate::transport::{How, LINGER};
+
+/// How much longer than its own deadlines a shutdown waits for connections to end.
+/// A busy machine may not run one of their threads once in half a second.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What a shutdown left behind, and what was lost in it; all zero after a graceful one whose events were
+/// all taken.
+///
+/// ```
+/// use wshub::{Server, ShutdownReport};
+///
+/// let server = Server::bind("127.0.0.1:0")?;
+/// let report = server.shutdown();
+/// assert_eq!(report, ShutdownReport::default());
+/// if report.threads_left > 0 {
+///     eprintln!("{} hooks or handlers do not return", report.threads_left);
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Events that the application has not taken, every `Close` included:
+    /// [`Server::events`](crate::Server::events) still yields them.
+    pub events_not_taken: usize,
+    /// Messages that came while the server shut down and found no room among the events: they are gone.
+    /// Those that were taken of the same connection have no gap. Remedy where each one counts: shut down
+    /// with [`ServerHandle::shutdown`](crate::ServerHandle::shutdown), and take events to the end.
+    pub messages_lost: usize,
+    /// Threads that did not end in time, because a hook, handler, logger or stream of yours does not
+    /// return, or the destructor of a thread-local that such code has left on its thread.
+    /// What was open on them has its `Close` event all the same.
+    pub threads_left: usize,
+}
+
+/// Starts the graceful shutdown: no more accepts, 1001 to all. Returns at once.
+pub(crate) fn begin(hub: &Hub) {
+    if hub.lifecycle.is_of_another_process() || !hub.lifecycle.enter(Phase::Closing) {
+        return;
+    }
+    if let Some(bell) = &hub.accept_bell {
+        bell.ring();
+    }
+    let close = Some(CloseCode::GOING_AWAY);
+    hub.members
+        .for_everyone(|outbox| _ = outbox.close(close, ""));
+    hub.admission.close();
+    // One that is decided about or answered needs no waking, and what it opens is read from.
+    let is_read = |stage| matches!(stage, Stage::Reading | Stage::Parting);
+    // fault: a shutdown leaves handshakes asleep
+    for transport in hub.admission.transports(is_read) {
+        transport.shutdown(How::Read);
+    }
+    log_line!(Info, "shutting down: 1001 to all connections");
+}
+
+/// Ends everything now: who is waited for is cut off, and the events end behind those that wait.
+pub(crate) fn terminate(hub: &Hub) {
+    begin(hub);
+    let_readers_go(hub);
+    cut_off(hub);
+    hub.lifecycle.end_events();
+}
+
+/// Waits for the graceful shutdown that somebody starts, then ends as it does.
+pub(crate) fn wait(hub: &Hub) -> ShutdownReport {
+    hub.lifecycle.wait_for_closing();
+    let deadline = Instant::now() + hub.options.limits.close_timeout + GRACE;
+    if hub.handler.is_none() {
+        // The application takes its events meanwhile, and the connections end as it does.
+        hub.lifecycle.wait_until_cut(deadline);
+    }
+    finish(hub, deadline)
+}
+
+/// Waits until everything has ended, at most to `deadline`; what has not ended then is cut off, and
+/// its threads are waited for, unless the user's code keeps them.
+pub(crate) fn finish(hub: &Hub, deadline: Instant) -> ShutdownReport {
+    if hub.lifecycle.is_of_another_process() {
+        return ShutdownReport::default();
+    }
+    begin(hub);
+    let_readers_go(hub);
+    hub.lifecycle.wait_until_cut(deadline);
+    cut_off(hub);
+    // What closed cleanly may still wait for its peer to take the last bytes.
+    let patience = Instant::now() + LINGER + GRACE;
+    hub.lifecycle.wait_until_empty(patience);
+    let threads_left = join_threads(hub);
+    hub.lifecycle.end_events();
+    hub.lifecycle.enter(Phase::Done);
+    let report = ShutdownReport {
+        events_not_taken: hub.inbox.not_taken(),
+        messages_lost: hub.inbox.lost(),
+        threads_left,
+    };
+    if report != ShutdownReport::default() {
+        log_line!(
+            Warn,
+            "shut down with {} events not taken, {} messages lost, {threads_left} threads left",
+            report.events_not_taken,
+            report.messages_lost
+        );
+    }
+    report
+}
+
+fn let_readers_go(hub: &Hub) {
+    hub.inbox.budget().close(|| hub.members.everyone());
+}
+
+/// From now on nothing begins; what has not ended is ended the hard way.
+fn cut_off(hub: &Hub) {
+    hub.lifecycle.enter(Phase::Ending);
+    // Handshakes first: one that has opened meanwhile is a connection, or will find itself cut off.
+    for transport in hub.admission.transports(|_| true) {
+        transport.shutdown(How::Reset);
+    }
+    hub.members.for_everyone(|outbox| outbox.abort());
+}
+
+/// Returns how many threads are left to the user's code.
+fn join_threads(hub: &Hub) -> usize {
+    let busy = || hub.lifecycle.on_threads();
+    let kept = hub.workers.stop_pool(busy, Instant::now() + GRACE);
+    hub.lead.stop();
+    let left = kept + hub.workers.stop_crew(Instant::now() + GRACE);
+    hub.lead.clear();
+    left
+}

@@ -1,0 +1,66 @@
+//! The threads of a server: those of the pool, which serve one stream each, and those that serve all of them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::crew::{Crew, Refused, USUAL_STACK};
+use super::pool::Pool;
+use super::scribe::Scribe;
+use crate::limits::Limits;
+
+pub(crate) struct Workers {
+    pool: Arc<Pool>,
+    /// The accept loop, the stand-in, the scribe.
+    crew: Arc<Crew>,
+    scribe: Arc<Scribe>,
+}
+
+impl Workers {
+    pub fn new(limits: &Limits, max_threads: usize) -> Self {
+        let crew = Crew::new(usize::MAX, USUAL_STACK);
+        Workers {
+            pool: Pool::new(max_threads, limits.stack_size, limits.idle_thread_timeout),
+            scribe: Scribe::new(crew.clone()),
+            crew,
+        }
+    }
+
+    /// Writes the lines of threads that serve many.
+    pub fn scribe(&self) -> &Arc<Scribe> {
+        &self.scribe
+    }
+
+    /// Threads of the pool.
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
+    /// Runs `job` at once, on a thread of the pool.
+    pub fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Refused> {
+        self.pool.run(job)
+    }
+
+    /// Starts a thread that serves all.
+    pub fn start(
+        &self,
+        name: &'static str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Refused> {
+        self.crew.start(|_| name.to_owned(), work)
+    }
+
+    /// Waits for the threads of the pool, but not for the `busy` ones, which the user's code keeps; returns how many are
+    /// left.
+    pub fn stop_pool(&self, busy: impl Fn() -> usize, deadline: Instant) -> usize {
+        self.pool.stop(busy, deadline)
+    }
+
+    /// Waits for the others, which were told that they end; returns how many are left.
+    pub fn stop_crew(&self, deadline: Instant) -> usize {
+        self.scribe.stop();
+        self.crew.wait(|| 0, deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests;

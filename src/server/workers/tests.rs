@@ -1,0 +1,23 @@
+//! A stop waits for threads that are about to leave, and leaves those behind that are busy.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use super::*;
+
+#[test]
+fn a_stop_leaves_behind_who_is_busy_and_starts_nobody_any_more() {
+    let workers = Workers::new(&Limits::default(), 2);
+    let (release, released) = channel::<()>();
+    let (ran, runs) = channel();
+    assert!(workers.run(move || _ = released.recv()).is_ok());
+    assert!(workers.run(move || ran.send(()).unwrap()).is_ok());
+    runs.recv().unwrap();
+    let later = Instant::now() + Duration::from_secs(60);
+    assert_eq!(workers.stop_pool(|| 1, later), 1);
+    drop(release);
+    assert_eq!(workers.stop_pool(|| 0, later), 0);
+    assert!(workers.run(|| {}).is_err());
+    assert_eq!(workers.stop_crew(later), 0);
+    assert!(workers.start("late", || {}).is_err());
+}
