@@ -51,28 +51,27 @@ impl Calls {
 
     /// Takes those who called.
     pub fn take(&self) -> Called {
-        self.0.open(|called| {
-            let stopped = called.stopped;
-            std::mem::replace(
-                called,
-                Called {
-                    stopped,
-                    ..Called::default()
-                },
-            )
-        })
+        self.0.open(Called::take)
     }
 
     /// From now on nobody is taken; gives those who called before.
     pub fn stop(&self) -> Called {
         self.0.open(|called| {
-            std::mem::replace(
-                called,
-                Called {
-                    stopped: true,
-                    ..Called::default()
-                },
-            )
+            called.stopped = true;
+            called.take()
         })
+    }
+}
+
+impl Called {
+    fn take(&mut self) -> Called {
+        let stopped = self.stopped;
+        std::mem::replace(
+            self,
+            Called {
+                stopped,
+                ..Called::default()
+            },
+        )
     }
 }

@@ -129,13 +129,18 @@ impl Backlog {
         if self.frames.is_empty() {
             self.begun = begun;
         }
-        self.count(&frame, true);
         self.pushed += 1;
-        self.frames.push_back(Waiting {
+        self.insert(self.frames.len(), frame, self.pushed, now);
+    }
+
+    fn insert(&mut self, at: usize, frame: Frame, number: u64, since: Instant) {
+        self.count(&frame, true);
+        let waiting = Waiting {
             frame,
-            number: self.pushed,
-            since: now,
-        });
+            number,
+            since,
+        };
+        self.frames.insert(at, waiting);
     }
 
     /// Replaces the pong that waits; true if none did.
@@ -218,17 +223,8 @@ impl Backlog {
     /// Makes the pong a frame, in its place.
     fn line_pong_up(&mut self) {
         if let (Some(pong), Some(since)) = (self.pong.take(), self.pong_since.take()) {
-            let frame = Frame::bytes(pong);
-            self.count(&frame, true);
-            let number = 0;
-            self.frames.insert(
-                usize::from(self.begun > 0),
-                Waiting {
-                    frame,
-                    number,
-                    since,
-                },
-            );
+            let at = usize::from(self.begun > 0);
+            self.insert(at, Frame::bytes(pong), 0, since);
         }
     }
 
@@ -280,19 +276,12 @@ impl Backlog {
 
     /// A pong that is partly written becomes the first frame: nothing may come between its bytes.
     fn advance_pong(&mut self, written: usize) -> usize {
-        let (Some(pong), Some(since)) = (self.pong.take(), self.pong_since.take()) else {
-            return written;
-        };
-        if written >= pong.len() {
-            return written - pong.len();
+        let len = self.pong.as_ref().map_or(0, Vec::len);
+        if written >= len {
+            (self.pong, self.pong_since) = (None, None);
+            return written - len;
         }
-        let frame = Frame::bytes(pong);
-        self.count(&frame, true);
-        self.frames.push_front(Waiting {
-            frame,
-            number: 0,
-            since,
-        });
+        self.line_pong_up();
         self.begun = written;
         0
     }

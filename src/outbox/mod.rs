@@ -6,16 +6,14 @@
 //! socket refused. Bounds apply to `kept` alone. Collected broadcasts wait elsewhere, once for all
 //! connections, [there](broadcast), too.
 //!
-//! What one does with an Outbox: [`send`] and [`wait`] take messages, [`control`] the other frames;
-//! [`contained`], what one does with many.
+//! What one does with an Outbox: [`send`], and [`wait`] until it has left; [`contained`], what one does with many.
 //! What is in it: [`state`], what its lock guards; [`queue`], the frames on their way; [`kept`], those
-//! that the socket refused; [`overflow`], how many. Who else handles it: [`watch`], whoever leads; [`turn`], who writes
-//! to a stream of the user's own.
+//! that the socket refused; [`overflow`], how many, and for how long. Who else handles it: [`watch`], whoever leads;
+//! [`turn`], who writes to a stream of the user's own.
 
 pub(crate) mod broadcast;
 pub(crate) mod calls;
 mod contained;
-mod control;
 mod frame;
 mod kept;
 mod outbound;
@@ -36,12 +34,12 @@ use std::time::{Duration, Instant};
 
 use crate::compression::{Context, Packing};
 use crate::lock::{Guard, Mutex, OUTBOX, lock};
-use crate::poller::Token;
 use crate::protocol::pace::Pace;
 use crate::stats::Counters;
 use crate::transport::Transport;
 
 pub use broadcast::Broadcast;
+use broadcast::Member;
 use calls::Calls;
 pub(crate) use overflow::Bounds;
 pub use overflow::Overflow;
@@ -61,7 +59,7 @@ const IDLE: usize = 1 << 10;
 pub(crate) struct Outbox {
     state: Mutex<State, OUTBOX>,
     ready: AtomicU8,
-    /// One more than the number of its token with the poller; 0: it has none.
+    /// One more than the number of its token with the poller ([`watch`]); 0: it has none.
     token: AtomicU32,
     /// Whoever had the turn has given it back, where somebody waits for that.
     turned: Condvar,
@@ -98,28 +96,16 @@ impl Outbox {
             state: Mutex::new(State {
                 link: Some(link),
                 queue,
-                place: None,
-                troubled: false,
+                member: Member::default(),
                 context: Context::new(packing.filter(Packing::keeps_context)),
             }),
         })
     }
 
-    /// Where whoever leads has it, if anywhere.
-    pub fn token(&self) -> Option<Token> {
-        let number = self.token.load(Ordering::SeqCst).checked_sub(1)?;
-        Some(Token::from_number(number))
-    }
-
-    pub fn set_token(&self, token: Option<Token>) {
-        let number = token.map_or(0, |token| token.number() + 1);
-        self.token.store(number, Ordering::SeqCst);
-    }
-
     /// What is done as soon as the peer is too slow: whoever reads finds that only when the stream ends,
     /// and that waits for our Close.
     pub fn set_alarm(&self, alarm: Alarm) {
-        if let Some(link) = &mut self.lock().link {
+        if let Some(link) = &mut self.enter().link {
             link.alarm = Some(alarm);
         }
     }
@@ -138,7 +124,7 @@ impl Outbox {
 
     /// Bytes that the socket has not taken yet.
     pub fn buffered_amount(&self) -> usize {
-        let state = self.lock();
+        let state = self.enter();
         let queue = &state.queue;
         match state.link.is_none() || queue.cut {
             // A thread may be about to write something still.
@@ -149,32 +135,32 @@ impl Outbox {
 
     /// True while the peer does not take what is sent.
     pub fn is_stalled(&self) -> bool {
-        self.lock().queue.is_refused()
+        self.enter().queue.is_refused()
     }
 
     /// Bytes that have left in all of what had to wait.
     pub fn left(&self) -> u64 {
-        self.lock().queue.kept.left()
+        self.enter().queue.kept.left()
     }
 
     /// When the peer has last made room for what waits.
     pub fn left_at(&self) -> Option<Instant> {
-        self.lock().queue.kept.left_at()
+        self.enter().queue.kept.left_at()
     }
 
     /// Why the Outbox gave the connection up, if it did.
     pub fn failure(&self) -> Option<Failure> {
-        self.lock().queue.failure
+        self.enter().queue.failure
     }
 
     /// True if the stream was ended from here: nothing is written any more.
     pub fn is_cut(&self) -> bool {
-        self.lock().queue.cut
+        self.enter().queue.cut
     }
 
     /// Offers what was collected to the socket.
     pub fn flush(self: &Arc<Self>) {
-        let mut state = self.lock();
+        let mut state = self.enter();
         let Some((link, queue)) = state.parts() else {
             return;
         };
@@ -184,7 +170,7 @@ impl Outbox {
 
     /// Gives buffers of an idle connection back.
     pub fn trim(&self) {
-        let queue = &mut self.lock().queue;
+        let queue = &mut self.enter().queue;
         if queue.collected.is_empty() && queue.collected.capacity() > IDLE {
             queue.collected = Vec::new();
         }
@@ -202,7 +188,7 @@ impl Outbox {
     }
 
     fn give_up(&self, failure: Failure) {
-        let mut state = self.lock();
+        let mut state = self.enter();
         if let Some((link, queue)) = state.parts() {
             queue.give_up(link, failure);
         }
@@ -213,7 +199,7 @@ impl Outbox {
     /// The connection has ended: lets everything go.
     pub fn finish(self: &Arc<Self>) {
         self.set_ready(ReadyState::Closed);
-        let ended = self.lock().end();
+        let ended = self.enter().end();
         // fault: an ended connection is led on
         if let Some((link, true)) = &ended {
             // When nobody leads any more, nobody has it.
@@ -221,8 +207,8 @@ impl Outbox {
         }
     }
 
-    /// What is done under the lock comes behind the broadcasts that were collected before.
-    fn lock(&self) -> Guard<'_, State> {
+    /// Takes the lock, and over what waits in the run: what is done next comes behind that.
+    fn enter(&self) -> Guard<'_, State> {
         let mut state = lock(&self.state);
         // fault: a send overtakes the run
         state.catch_up();

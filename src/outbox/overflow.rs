@@ -2,9 +2,10 @@
 //! when that is not enough.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::kept::Kept;
-use super::queue::{Failure, Put, Queue};
+use super::queue::{Failure, Fate, Queue};
 use super::state::Link;
 use crate::address_space;
 use crate::error::SendErrorKind;
@@ -76,22 +77,22 @@ impl Bounds {
 
 impl Queue {
     /// Decides whether a frame may wait behind what is kept, and makes room by the policy.
-    pub fn admit(&mut self, link: &Link, len: usize, unbounded: bool) -> Put {
+    pub fn admit(&mut self, link: &Link, len: usize, unbounded: bool) -> Fate {
         if self.failure.is_some() {
-            return Put::Refused(SendErrorKind::Closed);
+            return Fate::Refused(SendErrorKind::Closed);
         }
         if unbounded || self.is_on_its_way() {
-            return Put::Remainder { written: 0 };
+            return Fate::Remainder { written: 0 };
         }
         if self.holds_old_messages() {
             // After a standstill it may have room: whoever was first to look tries.
             self.drain(link);
         }
         if self.failure.is_some() {
-            return Put::Refused(SendErrorKind::Closed);
+            return Fate::Refused(SendErrorKind::Closed);
         }
         match self.overflows(len) {
-            false => Put::Remainder { written: 0 },
+            false => Fate::Remainder { written: 0 },
             true => self.overflow(link, len),
         }
     }
@@ -129,23 +130,23 @@ impl Queue {
     }
 
     /// Does what the policy says about a frame for which there is no room.
-    fn overflow(&mut self, link: &Link, len: usize) -> Put {
+    fn overflow(&mut self, link: &Link, len: usize) -> Fate {
         let drop_one = || _ = link.counters.dropped.fetch_add(1, Ordering::Relaxed);
         match self.bounds.overflow {
             Overflow::Disconnect => {
                 drop_one();
                 self.slow_consumer(link);
-                Put::Refused(SendErrorKind::SlowConsumer)
+                Fate::Refused(SendErrorKind::SlowConsumer)
             }
             Overflow::DropNewest => {
                 drop_one();
-                Put::Refused(SendErrorKind::Full)
+                Fate::Refused(SendErrorKind::Full)
             }
             Overflow::DropOldest => {
                 while self.overflows(len) && self.kept.drop_oldest() {
                     drop_one();
                 }
-                Put::Remainder { written: 0 }
+                Fate::Remainder { written: 0 }
             }
         }
     }
@@ -155,7 +156,42 @@ impl Queue {
         let dropped = self.kept.drop_whole_messages();
         // fault: dropped by the policy and not counted
         link.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
-        self.put_close(link, Some(CloseCode::TRY_AGAIN_LATER), "too slow");
+        self.begin_close(link, Some(CloseCode::TRY_AGAIN_LATER), "too slow");
         self.failure = Some(Failure::SlowConsumer);
+    }
+
+    pub fn check_deadlines(&mut self, link: &Link, now: Instant) {
+        if self.age_deadline().is_some_and(|at| at <= now) {
+            self.give_up(link, Failure::SlowConsumer);
+        } else if self.deadline().is_some_and(|at| at <= now) {
+            self.give_up(link, Failure::CloseTimeout);
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.cut {
+            return None;
+        }
+        let close = self
+            .sender
+            .close_deadline()
+            .and_then(|at| self.epoch.checked_add(at));
+        [close, self.age_deadline()].into_iter().flatten().min()
+    }
+
+    /// When a frame will have waited too long: under `Disconnect` any frame, else a pong alone,
+    /// since dropping policies are for peers that may stay slow.
+    fn age_deadline(&self) -> Option<Instant> {
+        self.kept.deadline(
+            self.bounds.pace.patience,
+            self.bounds.overflow == Overflow::Disconnect,
+        )
+    }
+
+    /// The process stood still: what passed meanwhile counts against nobody.
+    pub fn resumed(&mut self, now: Instant) {
+        self.kept.wait_anew(now);
+        self.sender
+            .resumed(now.saturating_duration_since(self.epoch));
     }
 }

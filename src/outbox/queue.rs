@@ -9,7 +9,9 @@ use super::kept::Kept;
 use super::overflow::Bounds;
 use super::state::Link;
 use super::turn::Turn;
-use crate::error::SendErrorKind;
+use super::watch::Watch;
+use crate::error::{Error, SendErrorKind};
+use crate::protocol::close::CloseCode;
 use crate::protocol::send::Sender;
 use crate::transport::How;
 
@@ -22,12 +24,7 @@ pub(super) struct Queue {
     pub failure: Option<Failure>,
     /// The stream was ended from here: nothing is written and no deadline runs any more.
     pub cut: bool,
-    /// Whoever leads has it, or is called.
-    pub watched: bool,
-    /// Whoever leads does not know its nearest deadline.
-    pub has_news: bool,
-    /// A sender that waits drains by itself: nobody is called, as long as no Close has its deadline.
-    pub attended: bool,
+    pub watch: Watch,
     /// A collector has heard of what is collected, and flushes it. Not of what came from its run, or
     /// of pongs: others see to those.
     listed: bool,
@@ -72,7 +69,7 @@ impl Outgoing<'_> {
 }
 
 /// What became of a frame.
-pub(super) enum Put {
+pub(super) enum Fate {
     Sent,
     /// A collector has to hear of it, unless it has heard of an earlier one.
     Collected {
@@ -97,9 +94,7 @@ impl Queue {
             kept: Kept::default(),
             failure: None,
             cut: false,
-            watched: false,
-            has_news: false,
-            attended: false,
+            watch: Watch::default(),
             listed: false,
             turn: None,
             parting: None,
@@ -117,9 +112,15 @@ impl Queue {
     }
 
     /// `unbounded`: for a sender that waits until its frame has left.
-    pub fn put(&mut self, link: &Link, frame: Outgoing<'_>, collect: bool, unbounded: bool) -> Put {
+    pub fn dispatch(
+        &mut self,
+        link: &Link,
+        frame: Outgoing<'_>,
+        collect: bool,
+        unbounded: bool,
+    ) -> Fate {
         if self.failure.is_some() {
-            return Put::Refused(SendErrorKind::Closed);
+            return Fate::Refused(SendErrorKind::Closed);
         }
         // fault: a frame overtakes what is kept
         if self.kept.is_empty() {
@@ -128,9 +129,9 @@ impl Queue {
             }
             let written = self.write_through(link, &frame);
             match written {
-                Some(written) if written == frame.len() => return Put::Sent,
+                Some(written) if written == frame.len() => return Fate::Sent,
                 Some(written) if self.kept.is_empty() && self.failure.is_none() => {
-                    return Put::Remainder { written };
+                    return Fate::Remainder { written };
                 }
                 _ => {}
             }
@@ -138,7 +139,7 @@ impl Queue {
         self.admit(link, frame.len(), unbounded)
     }
 
-    fn collect(&mut self, link: &Link, frame: Outgoing<'_>) -> Put {
+    fn collect(&mut self, link: &Link, frame: Outgoing<'_>) -> Fate {
         // fault: a newcomer's frame is nobody's to flush
         let first = !std::mem::replace(&mut self.listed, true);
         self.collected.extend_from_slice(frame.header);
@@ -146,7 +147,7 @@ impl Queue {
         if self.collected.len() >= COLLECT {
             self.flush(link);
         }
-        Put::Collected { first }
+        Fate::Collected { first }
     }
 
     /// Offers what was collected and this frame in one write. `None`: not even all that was
@@ -330,9 +331,9 @@ impl Queue {
         // Without a common collector only a handler collects, and it waits for what it collected.
         let unbounded = link.delivery.collector().is_none();
         match self.admit(link, frame.len(), unbounded) {
-            Put::Remainder { .. } => self.keep(Frame::bytes(frame.to_vec()), 0),
+            Fate::Remainder { .. } => self.keep(Frame::bytes(frame.to_vec()), 0),
             // Counted by the policy.
-            Put::Refused(SendErrorKind::Full | SendErrorKind::SlowConsumer) => {}
+            Fate::Refused(SendErrorKind::Full | SendErrorKind::SlowConsumer) => {}
             // It was taken for sending before: now it counts as dropped.
             _ => drop(link.counters.dropped.fetch_add(1, Ordering::Relaxed)),
         }
@@ -347,9 +348,8 @@ impl Queue {
     pub fn keep_pong(&mut self, frame: Vec<u8>) -> bool {
         let first = self.kept.set_pong(frame, (self.clock)());
         if first {
-            // Its deadline is news to whoever leads.
             // fault: a pong's deadline is no news
-            self.has_news = true;
+            self.watch.note_deadline();
         }
         first
     }
@@ -365,6 +365,49 @@ impl Queue {
         if messages > 0 {
             link.counters.sent(messages, bytes);
         }
+    }
+
+    /// Writes a Close or keeps it; false if one was sent before.
+    pub fn begin_close(&mut self, link: &Link, code: Option<CloseCode>, reason: &str) -> bool {
+        let mut frame = Vec::new();
+        let now = (self.clock)().saturating_duration_since(self.epoch);
+        let begun = self.sender.close(code, reason, None, now, &mut frame);
+        // fault: a second Close
+        if begun {
+            // fault: a Close's deadline is no news
+            self.watch.note_close();
+            self.send_control(link, frame);
+        }
+        begun
+    }
+
+    pub fn send_control(&mut self, link: &Link, frame: Vec<u8>) {
+        if self.failure.is_some() {
+            return;
+        }
+        let mut written = None;
+        if self.kept.is_empty() {
+            let whole = Outgoing {
+                header: &frame,
+                payload: &[],
+            };
+            written = self.write_through(link, &whole);
+            if written == Some(frame.len()) {
+                return;
+            }
+        }
+        self.keep(Frame::bytes(frame), written.unwrap_or(0));
+    }
+
+    /// What became of the frame `last` and all before it; `None` while they wait.
+    pub fn outcome(&self, last: u64) -> Option<Result<(), Error>> {
+        if self.cut {
+            return Some(Err(Error::Closed));
+        }
+        self.kept.has_left(last).then_some(match self.failure {
+            Some(Failure::SlowConsumer) => Err(Error::SlowConsumer),
+            _ => Ok(()),
+        })
     }
 
     /// Ends the stream; the connection's thread, woken by that, reports it.

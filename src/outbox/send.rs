@@ -1,4 +1,4 @@
-//! Messages on their way in: compressed where that was agreed, then written, collected or kept.
+//! What is sent: messages, compressed where that was agreed, and pings, pongs and Closes, to which no bound applies.
 //! Nothing here waits for the socket; [`wait`](super::wait) does.
 
 use std::sync::Arc;
@@ -7,24 +7,27 @@ use super::Outbox;
 use super::broadcast::Collector;
 use super::frame::Frame;
 use super::outbound::Outbound;
-use super::queue::{Outgoing, Put};
+use super::queue::{COLLECT, Fate, Outgoing};
+use super::ready_state::ReadyState;
 use super::state::{Link, State};
 use crate::compression::Packing;
-use crate::error::{SendError, SendErrorKind};
+use crate::error::{CloseError, SendError, SendErrorKind};
 use crate::lock::Guard;
 use crate::message::{Message, Prepared};
+use crate::protocol::close::CloseCode;
 use crate::protocol::frame::EncodedHeader;
+use crate::protocol::opcode::Opcode;
 
 impl Outbox {
     /// Sends or keeps a message; never blocks.
     pub fn send(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
-        self.put(self.pack(message, true))
+        self.send_at_once(self.pack(message, true))
     }
 
     /// As [`send`](Outbox::send), never compressed.
     #[cfg(feature = "deflate")]
     pub fn send_uncompressed(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
-        self.put(self.pack(message, false))
+        self.send_at_once(self.pack(message, false))
     }
 
     /// Compresses what may be compressed before the lock is taken.
@@ -32,16 +35,10 @@ impl Outbox {
         Outbound::new(message, compress, self.packing)
     }
 
-    fn put(self: &Arc<Self>, message: Outbound) -> Result<(), SendError> {
-        let mut state = self.lock();
-        let put = state.put(message, Collect::WhileActive, false);
-        self.after_put(state, put)
-    }
-
     /// Sends or keeps an encoded message; never blocks.
     pub fn send_prepared(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
         self.send_uncounted(prepared)?;
-        if let Some(link) = &self.lock().link {
+        if let Some(link) = &self.enter().link {
             link.counters.sent(1, prepared.len() as u64);
         }
         Ok(())
@@ -51,29 +48,96 @@ impl Outbox {
     pub fn send_uncounted(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
         // Compressed here, unless another connection has done so, and not under the lock.
         prepared.frame_as(self.packing);
-        let mut state = self.lock();
-        let put = state.put_prepared(prepared, self.packing);
-        self.after_put(state, put)
+        let mut state = self.enter();
+        let sent = state.send_shared(prepared, self.packing);
+        self.finish_send(state, sent)
     }
 
-    /// Lets go of the lock, and tells the collector and whoever leads what they have to know.
-    pub(super) fn after_put<E>(
+    fn send_at_once(self: &Arc<Self>, message: Outbound) -> Result<(), SendError> {
+        let mut state = self.enter();
+        let sent = state.send(message, Collect::WhileActive, false);
+        self.finish_send(state, sent)
+    }
+
+    /// Lets go of the lock behind a send, and tells the collector and whoever leads what they have to know.
+    pub(super) fn finish_send<E>(
         self: &Arc<Self>,
         state: Guard<'_, State>,
-        put: Result<Option<Arc<Collector>>, E>,
+        sent: Result<Option<Arc<Collector>>, E>,
     ) -> Result<(), E> {
         // fault: what a send leaves is watched by nobody
         self.watch(state);
-        if let Some(collector) = put? {
+        if let Some(collector) = sent? {
             collector.add(self);
         }
+        Ok(())
+    }
+
+    /// Sends a ping (RFC 6455 section 5.5.2) with the payload that it is given, where it is sent.
+    pub fn ping(self: &Arc<Self>, payload: impl FnOnce() -> [u8; 8]) -> Result<(), SendErrorKind> {
+        let mut state = self.enter();
+        let (link, queue) = state.parts().ok_or(SendErrorKind::Closed)?;
+        // What was collected leaves first, and may end the connection.
+        queue.flush(link);
+        // One ping that waits asks as much as many.
+        let payload = (!queue.kept.holds_ping()).then(payload);
+        let (waits, payload) = (payload.is_none(), payload.unwrap_or_default());
+        let mut frame = Vec::new();
+        let ping = queue.sender.frame(Opcode::Ping, &payload, None, &mut frame);
+        let goes = ping.is_ok() && !queue.cut;
+        if goes && !waits {
+            queue.send_control(link, frame);
+        }
+        self.watch(state);
+        goes.then_some(()).ok_or(SendErrorKind::Closed)
+    }
+
+    /// Answers a ping. At most one answer waits: the latest ping wins (RFC 6455 section 5.5.3).
+    pub fn pong(self: &Arc<Self>, payload: &[u8]) {
+        let mut state = self.enter();
+        let Some((link, queue)) = state.parts() else {
+            return;
+        };
+        if queue.cut {
+            return;
+        }
+        if !queue.kept.is_empty() {
+            let mut frame = Vec::new();
+            let sent = queue.sender.frame(Opcode::Pong, payload, None, &mut frame);
+            if sent.is_ok() && queue.keep_pong(frame) {
+                self.watch(state);
+            }
+        } else if queue
+            .sender
+            .frame(Opcode::Pong, payload, None, &mut queue.collected)
+            .is_ok()
+            && queue.collected.len() >= COLLECT
+        {
+            queue.flush(link);
+            self.watch(state);
+        }
+    }
+
+    /// Starts or answers the closing handshake (RFC 6455 section 7.1.2). After it nothing is sent.
+    pub fn close(
+        self: &Arc<Self>,
+        code: Option<CloseCode>,
+        reason: &str,
+    ) -> Result<(), CloseError> {
+        let mut state = self.enter();
+        let (link, queue) = state.parts().ok_or(CloseError::Closed)?;
+        if queue.cut || !queue.begin_close(link, code, reason) {
+            return Err(CloseError::Closed);
+        }
+        self.set_ready(ReadyState::Closing);
+        self.watch(state);
         Ok(())
     }
 }
 
 impl State {
     /// Writes, collects or keeps a message; gives the collector that has to hear of its first frame.
-    pub fn put(
+    pub fn send(
         &mut self,
         mut message: Outbound,
         collect: Collect<'_>,
@@ -94,66 +158,54 @@ impl State {
             header: header.as_slice(),
             payload: message.payload(),
         };
-        match queue.put(link, frame, collector.is_some(), unbounded) {
-            Put::Sent => {}
-            Put::Collected { first } => {
+        match queue.dispatch(link, frame, collector.is_some(), unbounded) {
+            Fate::Sent => {}
+            Fate::Collected { first } => {
                 queue.count_later(bytes);
                 return Ok(collector.filter(|_| first).cloned());
             }
-            Put::Remainder { written } => {
-                queue.keep(message.into_frame(&header), written);
-            }
-            Put::Refused(kind) => return Err(message.refused(kind)),
+            Fate::Remainder { written } => queue.keep(message.into_frame(&header), written),
+            Fate::Refused(kind) => return Err(message.refused(kind)),
         }
         link.counters.sent(1, bytes);
         Ok(None)
     }
 
-    /// As [`put`](State::put); the sender counts it.
-    fn put_prepared(
+    /// As [`send`](State::send), for a message that goes to others, too; whoever sends it counts it.
+    fn send_shared(
         &mut self,
-        prepared: &Prepared,
+        message: &Prepared,
         packing: Option<Packing>,
     ) -> Result<Option<Arc<Collector>>, SendErrorKind> {
-        let packed = self.pack_prepared(prepared);
+        let compress = message.may_be_compressed();
+        let packed = compress.then(|| self.pack_in_context(message.payload()));
+        let packed = packed.flatten().map(|packed| {
+            let header = EncodedHeader::new(message.opcode(), packed.len(), None);
+            (header.compressed(), packed)
+        });
         let (link, queue) = self.parts().ok_or(SendErrorKind::Closed)?;
         if queue.sender.close_sent() {
             return Err(SendErrorKind::Closed);
         }
         let collector = Collect::WhileActive.collector(link);
-        let frame = match &packed {
-            Some((header, payload)) => Outgoing {
-                header: header.as_slice(),
-                payload,
-            },
-            None => Outgoing {
-                header: prepared.frame_as(packing),
-                payload: &[],
-            },
+        let (header, payload) = match &packed {
+            Some((header, payload)) => (header.as_slice(), &payload[..]),
+            None => (message.frame_as(packing), &[][..]),
         };
-        match queue.put(link, frame, collector.is_some(), false) {
-            Put::Sent => Ok(None),
-            Put::Collected { first } => Ok(collector.filter(|_| first).cloned()),
-            Put::Remainder { written } => {
+        let frame = Outgoing { header, payload };
+        match queue.dispatch(link, frame, collector.is_some(), false) {
+            Fate::Sent => Ok(None),
+            Fate::Collected { first } => Ok(collector.filter(|_| first).cloned()),
+            Fate::Remainder { written } => {
                 let kept = match packed {
                     Some((header, payload)) => Frame::packed(&header, payload),
-                    None => Frame::Shared(prepared.clone(), packing),
+                    None => Frame::Shared(message.clone(), packing),
                 };
                 queue.keep(kept, written);
                 Ok(None)
             }
-            Put::Refused(kind) => Err(kind),
+            Fate::Refused(kind) => Err(kind),
         }
-    }
-
-    /// As [`pack_in_context`](State::pack_in_context), for an encoded message: its frame's other header, too.
-    fn pack_prepared(&mut self, prepared: &Prepared) -> Option<(EncodedHeader, Vec<u8>)> {
-        if !prepared.may_be_compressed() {
-            return None;
-        }
-        let packed = self.pack_in_context(prepared.payload())?;
-        let header = EncodedHeader::new(prepared.opcode(), packed.len(), None);
-        Some((header.compressed(), packed))
     }
 
     /// Compresses the next message where it may refer to earlier ones: one that would be sent or kept, for later ones

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::broadcast::Collector;
+use super::broadcast::{Collector, Member};
 use super::calls::Calls;
 use super::queue::Queue;
 use crate::compression::Context;
@@ -43,10 +43,7 @@ pub(crate) type Alarm = Box<dyn FnOnce() + Send>;
 #[repr(C)]
 pub(super) struct State {
     pub link: Option<Link>,
-    /// Up to where it has had the run of broadcasts; `None`: no run reaches it.
-    pub place: Option<u64>,
-    /// It counts among the members that cannot take every frame.
-    pub troubled: bool,
+    pub member: Member,
     pub queue: Queue,
     /// How messages are compressed that refer to earlier ones: in the order in which they leave.
     pub context: Context,
@@ -72,6 +69,6 @@ impl State {
         let link = self.link.take()?;
         self.queue.end(&link);
         self.context.forget();
-        Some((link, std::mem::take(&mut self.queue.watched)))
+        Some((link, self.queue.watch.release()))
     }
 }

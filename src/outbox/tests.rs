@@ -285,7 +285,7 @@ impl Rig {
     }
 
     fn is_watched(&self) -> bool {
-        self.outbox.lock().queue.watched
+        self.outbox.enter().queue.watch.is_led()
     }
 }
 

@@ -46,12 +46,12 @@ impl Taken<'_> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        let mut state = self.outbox.lock();
+        let mut state = self.outbox.enter();
         // Unless the write panicked.
         let written = std::mem::replace(&mut self.written, Ok(0));
         state.settle(&self.counters, self.bytes.len(), written);
         // fault: a turn is given back and nobody hears of it
-        if state.queue.attended {
+        if state.queue.watch.is_attended() {
             self.outbox.turned.notify_all();
         }
         let parting = state.queue.parting.take();
@@ -78,7 +78,7 @@ impl Outbox {
         while let Some(taken) = state.take_turn(self) {
             drop(state);
             taken.write();
-            state = self.lock();
+            state = self.enter();
             if state.queue.is_full() || state.queue.kept.has_left(last) {
                 break;
             }
@@ -88,7 +88,7 @@ impl Outbox {
 
     /// Waits until no other thread has the turn, at most until `deadline`.
     pub(super) fn wait_for_turn(&self, deadline: Instant) -> Guard<'_, State> {
-        let mut state = self.lock();
+        let mut state = self.enter();
         while state.queue.is_written_to() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

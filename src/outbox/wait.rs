@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::Outbox;
 use super::broadcast::Collector;
 use super::outbound::Outbound;
-use super::queue::{Failure, Queue};
+use super::queue::Failure;
 use super::ready_state::ReadyState;
 use super::send::Collect;
 use super::state::State;
@@ -27,7 +27,7 @@ impl Outbox {
         compress: bool,
     ) -> Result<(), SendError> {
         let message = self.pack(message, compress);
-        self.send_and_wait(self.lock(), message)
+        self.send_and_wait(self.enter(), message)
     }
 
     /// As [`send_blocking`](Outbox::send_blocking), from a thread that has more to do and flushes
@@ -39,12 +39,12 @@ impl Outbox {
         collector: &Arc<Collector>,
     ) -> Result<(), SendError> {
         let message = self.pack(message, compress);
-        let mut state = self.lock();
+        let mut state = self.enter();
         if !state.queue.kept.is_empty() {
             return self.send_and_wait(state, message);
         }
-        let put = state.put(message, Collect::For(collector), true);
-        self.after_put(state, put)
+        let sent = state.send(message, Collect::For(collector), true);
+        self.finish_send(state, sent)
     }
 
     fn send_and_wait(
@@ -52,7 +52,7 @@ impl Outbox {
         mut state: Guard<'_, State>,
         message: Outbound,
     ) -> Result<(), SendError> {
-        let sent = state.put(message, Collect::Never, true).map(drop);
+        let sent = state.send(message, Collect::Never, true).map(drop);
         if sent.is_err() || state.queue.kept.is_empty() {
             self.watch(state);
             return sent;
@@ -70,10 +70,8 @@ impl Outbox {
         patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {
-        let mut state = self.lock();
-        let Some((link, queue)) = state.parts() else {
-            return Err(Error::Closed);
-        };
+        let mut state = self.enter();
+        let (link, queue) = state.parts().ok_or(Error::Closed)?;
         queue.flush(link);
         if let Some(outcome) = queue.outcome(queue.kept.last()) {
             self.watch(state);
@@ -92,18 +90,22 @@ impl Outbox {
         patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {
-        let mut state = self.lock();
-        let Some((link, queue)) = state.parts() else {
-            return Err(Error::Closed);
-        };
-        let has_news = queue.has_news;
-        queue.put_close(link, code, reason);
-        (queue.has_news, queue.attended) = (has_news, true);
+        let mut state = self.enter();
+        let (link, queue) = state.parts().ok_or(Error::Closed)?;
+        queue.begin_close(link, code, reason);
+        queue.watch.attend();
         self.set_ready(ReadyState::Closing);
         let last = queue.kept.last();
         state.note_trouble();
         drop(state);
         self.drain_until(last, patience, failure)
+    }
+
+    /// True if nothing of what was sent waits any more.
+    pub fn is_settled(&self) -> bool {
+        let mut state = self.enter();
+        let queue = state.parts().map(|(_, queue)| queue);
+        queue.is_none_or(|queue| queue.outcome(queue.kept.last()).is_some())
     }
 
     /// Waits until all that is kept now has left; nobody is called meanwhile.
@@ -113,12 +115,12 @@ impl Outbox {
         patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {
-        state.queue.attended = true;
+        state.queue.watch.attend();
         let last = state.queue.kept.last();
         drop(state);
         let drained = self.drain_until(last, patience, failure);
-        let mut state = self.lock();
-        state.queue.attended = false;
+        let mut state = self.enter();
+        state.queue.watch.unattend();
         // fault: a sender that waited leaves the rest to nobody
         self.watch(state);
         drained
@@ -164,7 +166,7 @@ impl Outbox {
 
     /// The wait failed with `error`: gives the connection up, for `failure` if that was the deadline.
     fn give_up_waiting(&self, error: io::Error, failure: Failure) -> Error {
-        let mut state = self.lock();
+        let mut state = self.enter();
         let Some((link, queue)) = state.parts() else {
             return Error::Closed;
         };
@@ -178,15 +180,6 @@ impl Outbox {
     }
 }
 
-impl Outbox {
-    /// True if nothing of what was sent waits any more.
-    pub fn is_settled(&self) -> bool {
-        let mut state = self.lock();
-        let queue = state.parts().map(|(_, queue)| queue);
-        queue.is_none_or(|queue| queue.outcome(queue.kept.last()).is_some())
-    }
-}
-
 enum Drained {
     /// The frame that is waited for has left, or never will.
     Done(Result<(), Error>),
@@ -195,17 +188,4 @@ enum Drained {
         transport: Arc<dyn Transport>,
         left: u64,
     },
-}
-
-impl Queue {
-    /// What became of the frame `last` and all before it; `None` while they wait.
-    fn outcome(&self, last: u64) -> Option<Result<(), Error>> {
-        if self.cut {
-            return Some(Err(Error::Closed));
-        }
-        self.kept.has_left(last).then_some(match self.failure {
-            Some(Failure::SlowConsumer) => Err(Error::SlowConsumer),
-            _ => Ok(()),
-        })
-    }
 }

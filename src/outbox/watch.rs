@@ -1,15 +1,74 @@
 //! An Outbox and whoever leads: when it calls, and what is done then.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Outbox;
-use super::overflow::Overflow;
-use super::queue::{Failure, Queue};
+use super::queue::Failure;
 use super::ready_state::ReadyState;
-use super::state::{Alarm, Link, State};
+use super::state::{Alarm, State};
 use crate::lock::Guard;
+use crate::poller::Token;
 use crate::transport::Transport;
+
+/// Who sees to what waits in an Outbox.
+///
+/// While something is kept that nobody writes, or a deadline runs, whoever leads has the Outbox and knows the nearest
+/// deadline, or is called; or a sender that waits writes by itself.
+#[derive(Default)]
+pub(super) struct Watch {
+    /// Whoever leads has it, or is called.
+    is_led: bool,
+    /// Whoever leads does not know the nearest deadline.
+    has_news: bool,
+    /// A sender that waits writes by itself: nobody is called.
+    is_attended: bool,
+}
+
+impl Watch {
+    /// There is a deadline that may be the nearest.
+    pub fn note_deadline(&mut self) {
+        self.has_news = true;
+    }
+
+    /// There is that of a Close, and a sender that waits knows of none but its own.
+    pub fn note_close(&mut self) {
+        (self.has_news, self.is_attended) = (true, false);
+    }
+
+    pub fn attend(&mut self) {
+        self.is_attended = true;
+    }
+
+    pub fn unattend(&mut self) {
+        self.is_attended = false;
+    }
+
+    pub fn is_attended(&self) -> bool {
+        self.is_attended
+    }
+
+    #[cfg(test)]
+    pub fn is_led(&self) -> bool {
+        self.is_led
+    }
+
+    /// Whether whoever leads is to be called now; then it counts as called. `missed`: others came amid a write.
+    fn calls(&mut self, waits: bool, missed: bool) -> bool {
+        let is_news = waits && (self.has_news || !self.is_led);
+        let calls = !self.is_attended && (is_news || missed);
+        if calls {
+            (self.is_led, self.has_news) = (true, false);
+        }
+        calls
+    }
+
+    /// Whoever leads lets go of it; true if it had it.
+    pub fn release(&mut self) -> bool {
+        std::mem::take(&mut self.is_led)
+    }
+}
 
 /// What there is to wait for.
 pub(crate) struct Pending {
@@ -19,12 +78,23 @@ pub(crate) struct Pending {
 }
 
 impl Outbox {
+    /// Where whoever leads has it, if anywhere.
+    pub fn token(&self) -> Option<Token> {
+        let number = self.token.load(Ordering::SeqCst).checked_sub(1)?;
+        Some(Token::from_number(number))
+    }
+
+    pub fn set_token(&self, token: Option<Token>) {
+        let number = token.map_or(0, |token| token.number() + 1);
+        self.token.store(number, Ordering::SeqCst);
+    }
+
     /// Calls whoever leads if something waits or a deadline runs. When the server has ended, and nobody leads, the stream
     /// ends here.
     #[inline]
     pub(super) fn watch<'a>(self: &'a Arc<Self>, state: Guard<'a, State>) {
         // Nearly always: nothing waits, no deadline runs, and nobody has been told otherwise.
-        if state.troubled || !state.queue.is_well() {
+        if state.member.is_troubled() || !state.queue.is_well() {
             self.watch_troubled(state);
         }
     }
@@ -42,8 +112,10 @@ impl Outbox {
         if queue.failure == Some(Failure::SlowConsumer) {
             self.set_ready(ReadyState::Closing);
         }
-        if !queue.attended && queue.is_news() {
-            (queue.watched, queue.has_news) = (true, false);
+        // Whoever writes calls behind that, but for a Close.
+        let waits = !queue.kept.is_empty() && !queue.is_written_to() || queue.sender.close_sent();
+        let missed = !queue.watch.is_attended() && queue.take_missed();
+        if queue.watch.calls(waits, missed) {
             let calls = link.calls.clone();
             drop(state);
             // fault: a kept frame is announced to nobody
@@ -63,7 +135,7 @@ impl Outbox {
     }
 
     fn write_out(self: &Arc<Self>, now: Instant) -> Option<Pending> {
-        let mut state = self.write_kept(self.lock());
+        let mut state = self.write_kept(self.enter());
         let (link, queue) = state.parts()?;
         queue.take_missed();
         queue.check_deadlines(link, now);
@@ -89,36 +161,24 @@ impl Outbox {
 
     /// What is to be done where the peer is too slow; `None` when it was done, or is about to be.
     pub fn take_alarm(&self) -> Option<Alarm> {
-        let mut state = self.lock();
+        let mut state = self.enter();
         state.link.as_mut().and_then(|link| link.alarm.take())
     }
 
     /// The stream, as long as the connection has not ended.
     pub fn transport(&self) -> Option<Arc<dyn Transport>> {
-        let state = self.lock();
+        let state = self.enter();
         state.link.as_ref().map(|link| link.transport.clone())
     }
 
     /// When the connection will be given up, unless its peer reads or answers.
     pub fn deadline(&self) -> Option<Instant> {
-        self.lock().queue.deadline()
+        self.enter().queue.deadline()
     }
 
     /// The process stood still until now, and deadlines may have passed.
     pub fn resumed(&self, now: Instant) {
-        self.lock().queue.resumed(now);
-    }
-}
-
-impl Queue {
-    /// Whether whoever leads has something to hear.
-    fn is_news(&mut self) -> bool {
-        let waits = match self.is_written_to() {
-            // Whoever writes calls then.
-            true => self.sender.close_sent(),
-            false => !self.kept.is_empty() || self.sender.close_sent(),
-        };
-        (waits && (self.has_news || !self.watched)) || self.take_missed()
+        self.enter().queue.resumed(now);
     }
 }
 
@@ -130,49 +190,12 @@ impl State {
         let deadline = queue.deadline();
         if !wants_write && deadline.is_none() {
             // fault: let go of, yet taken for watched
-            queue.watched = false;
+            queue.watch.release();
             return None;
         }
         Some(Pending {
             wants_write,
             deadline,
         })
-    }
-}
-
-impl Queue {
-    fn check_deadlines(&mut self, link: &Link, now: Instant) {
-        if self.age_deadline().is_some_and(|at| at <= now) {
-            self.give_up(link, Failure::SlowConsumer);
-        } else if self.deadline().is_some_and(|at| at <= now) {
-            self.give_up(link, Failure::CloseTimeout);
-        }
-    }
-
-    pub fn deadline(&self) -> Option<Instant> {
-        if self.cut {
-            return None;
-        }
-        let close = self
-            .sender
-            .close_deadline()
-            .and_then(|at| self.epoch.checked_add(at));
-        [close, self.age_deadline()].into_iter().flatten().min()
-    }
-
-    /// When a frame will have waited too long: under `Disconnect` any frame, else a pong alone,
-    /// since dropping policies are for peers that may stay slow.
-    fn age_deadline(&self) -> Option<Instant> {
-        self.kept.deadline(
-            self.bounds.pace.patience,
-            self.bounds.overflow == Overflow::Disconnect,
-        )
-    }
-
-    /// The process stood still: what passed meanwhile counts against nobody.
-    fn resumed(&mut self, now: Instant) {
-        self.kept.wait_anew(now);
-        self.sender
-            .resumed(now.saturating_duration_since(self.epoch));
     }
 }

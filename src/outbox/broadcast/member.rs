@@ -12,20 +12,35 @@ use crate::lock::lock;
 use crate::outbox::Outbox;
 use crate::outbox::state::State;
 
+/// What an Outbox is to the broadcasts.
+#[derive(Default)]
+pub(crate) struct Member {
+    /// Up to where it has had the run; `None`: no run reaches it.
+    place: Option<u64>,
+    /// It counts among the members that cannot take every frame.
+    is_troubled: bool,
+}
+
+impl Member {
+    pub fn is_troubled(&self) -> bool {
+        self.is_troubled
+    }
+}
+
 impl Collector {
     /// From now on broadcasts reach it.
     pub fn join(&self, outbox: &Arc<Outbox>) {
-        let mut state = outbox.lock();
+        let mut state = outbox.enter();
         let place = self.run.join(outbox);
-        state.place = state.collector().is_some().then_some(place);
+        state.member.place = state.collector().is_some().then_some(place);
     }
 
     /// The connection is no longer among those that broadcasts reach.
     pub fn leave(&self, outbox: &Arc<Outbox>) {
         self.run.leave(outbox);
-        let mut state = outbox.lock();
-        state.place = None;
-        if std::mem::take(&mut state.troubled) {
+        let mut state = outbox.enter();
+        state.member.place = None;
+        if std::mem::take(&mut state.member.is_troubled) {
             self.run.note_trouble(false);
         }
     }
@@ -38,21 +53,21 @@ impl Outbox {
         collector: &Arc<Collector>,
         push: impl FnOnce() -> Result<T, E>,
     ) -> (Result<T, E>, bool) {
-        let mut state = self.lock();
+        let mut state = self.enter();
         let pushed = push();
         let own = state.collector();
         let reached = own.is_some_and(|own| Arc::ptr_eq(own, collector)) && pushed.is_ok();
-        if let (true, Some(place)) = (reached, &mut state.place) {
+        if let (true, Some(place)) = (reached, &mut state.member.place) {
             // fault: a broadcast that passed over is had again
             *place = collector.run.end();
         }
-        (pushed, reached && state.place.is_some())
+        (pushed, reached && state.member.place.is_some())
     }
 
     /// Offers its part of the run to the socket, from where it lies.
     pub(super) fn flush_run(self: &Arc<Self>, frames: &Frames) {
         let mut state = lock(&self.state);
-        let place = state.place;
+        let place = state.member.place;
         let Some((link, queue)) = state.parts() else {
             return;
         };
@@ -61,7 +76,7 @@ impl Outbox {
             Some(place) if place < frames.end() && queue.is_clear() => {
                 queue.write_frames(link, frames.between(place..frames.end()));
                 // fault: flushed, yet its place is behind
-                state.place = Some(frames.end());
+                state.member.place = Some(frames.end());
             }
             _ => {
                 state.catch_up();
@@ -81,11 +96,12 @@ impl State {
     }
 
     pub fn set_troubled(&mut self, troubled: bool) {
-        let (Some(collector), true) = (self.collector(), troubled != self.troubled) else {
+        let (Some(collector), true) = (self.collector(), troubled != self.member.is_troubled)
+        else {
             return;
         };
         collector.run.note_trouble(troubled);
-        self.troubled = troubled;
+        self.member.is_troubled = troubled;
         // What joined the run before that was known.
         // fault: who ends looks into the run no more
         self.catch_up();
@@ -93,7 +109,7 @@ impl State {
 
     /// Takes over what the run holds for it: whatever is done next comes after that.
     pub fn catch_up(&mut self) {
-        let (Some(link), Some(place)) = (&self.link, &mut self.place) else {
+        let (Some(link), Some(place)) = (&self.link, &mut self.member.place) else {
             return;
         };
         let Some(collector) = link.delivery.collector() else {

@@ -9,6 +9,7 @@ mod run;
 use std::sync::Arc;
 
 pub(crate) use collector::Collector;
+pub(super) use member::Member;
 
 use super::Outbox;
 use super::queue::COLLECT;

@@ -146,9 +146,9 @@ fn a_broadcast_that_joins_the_run_while_a_connection_closes_counts_as_dropped_th
     let [closing, other] = &crowd.rigs[..] else {
         panic!()
     };
-    let mut state = closing.outbox.lock();
+    let mut state = closing.outbox.enter();
     let (link, queue) = state.parts().unwrap();
-    assert!(queue.put_close(link, None, ""));
+    assert!(queue.begin_close(link, None, ""));
     assert_eq!(crowd.broadcast("late"), 2);
     closing.outbox.watch(state);
     crowd.collector().flush();

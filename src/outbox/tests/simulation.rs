@@ -286,8 +286,8 @@ impl World {
             None,
         );
         let mut queue = Queue::new(bounds, CLOSE_TIMEOUT, now);
-        queue.turn = outbox.lock().queue.turn;
-        outbox.lock().queue = queue;
+        queue.turn = outbox.enter().queue.turn;
+        outbox.enter().queue = queue;
         collector.join(&outbox);
         let assembly = limits.assembly();
         let limits = ReceiveLimits {
@@ -603,7 +603,7 @@ impl World {
     fn service(&mut self) {
         self.helper = self.outbox.service(now());
         let (room, written) = self.wire.room_and_written();
-        let queue = &self.outbox.lock().queue;
+        let queue = &self.outbox.enter().queue;
         if let Some(pending) = &self.helper {
             assert!(
                 pending.deadline.is_none_or(|at| at > now()),
@@ -641,7 +641,7 @@ impl World {
             let (_, written) = self.wire.room_and_written();
             self.closing_since.get_or_insert((NOW.get(), written));
         }
-        let state = self.outbox.lock();
+        let state = self.outbox.enter();
         let queue = &state.queue;
         let collected = frame::frames(&queue.collected).filter(|frame| !frame::is_control(frame));
         let waiting = (queue.kept.messages() + collected.count()) as u64;
@@ -688,7 +688,7 @@ impl World {
             .wait_drained(Patience::new(now(), CLOSE_TIMEOUT), Failure::CloseTimeout);
         assert!(NOW.get() - before <= CLOSE_TIMEOUT, "past its deadline");
         if drained.is_ok() && self.outbox.failure().is_none() {
-            assert_eq!(self.outbox.lock().queue.kept.messages(), 0);
+            assert_eq!(self.outbox.enter().queue.kept.messages(), 0);
         }
         self.outbox.finish();
         self.check_ended();

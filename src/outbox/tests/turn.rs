@@ -183,7 +183,7 @@ fn m02_bounds_hold_amid_a_write_and_behind_a_refusal() {
             }
         });
         rig.send(&text(8)).unwrap();
-        let kept = &rig.outbox.lock().queue.kept;
+        let kept = &rig.outbox.enter().queue.kept;
         assert!(kept.message_bytes() <= 20 || kept.messages() <= 2);
     }
 }
@@ -259,7 +259,7 @@ fn m02_a_sender_that_waits_waits_for_anothers_write() {
         rig.amid_a_write(move |writing| {
             let sending = std::thread::spawn(move || outbox.send_blocking("b".into(), true));
             waits.send(sending).unwrap();
-            while !writing.lock().queue.attended {
+            while !writing.enter().queue.watch.is_attended() {
                 std::thread::yield_now();
             }
         });

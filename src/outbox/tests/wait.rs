@@ -26,7 +26,7 @@ fn a_sender_that_waits_bypasses_the_bound_behind_what_others_sent() {
 #[test]
 fn others_stay_bounded_while_a_sender_waits() {
     let rig = rig(Overflow::DropNewest, 60, &[1]);
-    rig.outbox.lock().queue.attended = true;
+    rig.outbox.enter().queue.watch.attend();
     rig.send(&text(50)).unwrap();
     assert_eq!(rig.send(&text(50)), Err(SendErrorKind::Full));
 }

@@ -103,7 +103,7 @@ fn read_at(rate: usize, len: usize, close: bool) -> (u64, Option<Failure>) {
     let limits = Limits::default();
     let bounds = Bounds::new(&limits, Overflow::Disconnect);
     let rig = rig_with(&Calls::new(None), Script::new(&[1], 0), bounds);
-    rig.outbox.lock().queue = Queue::new(bounds, limits.close_timeout, simulated);
+    rig.outbox.enter().queue = Queue::new(bounds, limits.close_timeout, simulated);
     rig.send(&text(len)).unwrap();
     if close {
         rig.outbox.close(None, "").unwrap();
@@ -143,7 +143,7 @@ fn m09_dropping_policies_count_no_age_of_a_pong_whose_peer_reads() {
     let limits = Limits::default();
     let bounds = Bounds::new(&limits, Overflow::DropOldest);
     let rig = rig_with(&Calls::new(None), Script::new(&[1], 0), bounds);
-    rig.outbox.lock().queue = Queue::new(bounds, limits.close_timeout, simulated);
+    rig.outbox.enter().queue = Queue::new(bounds, limits.close_timeout, simulated);
     rig.send(&text(2 << 20)).unwrap();
     rig.outbox.pong(b"behind it");
     for second in 1..=30 {
