@@ -59,12 +59,12 @@ pub struct Reconnecting {
     longest: Duration,
     /// Tries in a row that brought no connection that lasted.
     failures: u32,
-    link: Arc<Link>,
-    state: State,
+    slot: Arc<WriterSlot>,
+    phase: Phase,
 }
 
 #[derive(Debug)]
-enum State {
+enum Phase {
     Waiting {
         until: Instant,
     },
@@ -128,8 +128,8 @@ impl Reconnecting {
             first: Duration::from_secs(1),
             longest: Duration::from_secs(30),
             failures: 0,
-            link: Arc::default(),
-            state: State::Waiting {
+            slot: Arc::default(),
+            phase: Phase::Waiting {
                 until: Instant::now(),
             },
         })
@@ -149,7 +149,7 @@ impl Reconnecting {
     #[must_use]
     pub fn writer(&self) -> ReconnectingWriter {
         ReconnectingWriter {
-            link: self.link.clone(),
+            slot: self.slot.clone(),
         }
     }
 
@@ -158,8 +158,8 @@ impl Reconnecting {
             Ok(client) => {
                 let (reader, writer) = client.split();
                 let protocol = reader.protocol().map(str::to_owned);
-                self.link.open(writer);
-                self.state = State::Open {
+                self.slot.open(writer);
+                self.phase = Phase::Open {
                     reader: Box::new(reader),
                     since: Instant::now(),
                 };
@@ -173,16 +173,16 @@ impl Reconnecting {
     }
 
     fn lost(&mut self, cause: DisconnectCause, may_pass: bool) -> ClientEvent {
-        let (sent, closed) = self.link.lost();
+        let (sent, closed) = self.slot.lost();
         let retry_in = match may_pass && !closed {
             true => Some(self.next_pause()),
             false => None,
         };
-        self.state = match retry_in {
-            Some(pause) => State::Waiting {
+        self.phase = match retry_in {
+            Some(pause) => Phase::Waiting {
                 until: Instant::now() + pause,
             },
-            None => State::Ended,
+            None => Phase::Ended,
         };
         ClientEvent::Disconnected {
             cause,
@@ -212,16 +212,16 @@ impl Iterator for Reconnecting {
     type Item = ClientEvent;
 
     fn next(&mut self) -> Option<ClientEvent> {
-        match &mut self.state {
-            State::Ended => None,
-            State::Waiting { until } => {
-                if self.link.wait_for_close(*until) {
-                    self.state = State::Ended;
+        match &mut self.phase {
+            Phase::Ended => None,
+            Phase::Waiting { until } => {
+                if self.slot.wait_for_close(*until) {
+                    self.phase = Phase::Ended;
                     return None;
                 }
                 Some(self.connect())
             }
-            State::Open { reader, since } => {
+            Phase::Open { reader, since } => {
                 let cause = match reader.read() {
                     Ok(Some(message)) => return Some(ClientEvent::Message(message)),
                     Ok(None) => DisconnectCause::Closed(
@@ -245,7 +245,7 @@ impl FusedIterator for Reconnecting {}
 
 impl Drop for Reconnecting {
     fn drop(&mut self) {
-        self.link.end();
+        self.slot.end();
     }
 }
 
@@ -253,7 +253,7 @@ impl Drop for Reconnecting {
 /// number of threads.
 #[derive(Clone, Debug)]
 pub struct ReconnectingWriter {
-    link: Arc<Link>,
+    slot: Arc<WriterSlot>,
 }
 
 impl ReconnectingWriter {
@@ -265,7 +265,7 @@ impl ReconnectingWriter {
     /// The message is given back: [`SendErrorKind::Closed`] while there is no connection, and as
     /// [`WebSocketWriter::send`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        match self.link.writer() {
+        match self.slot.writer() {
             Some(mut writer) => writer.send(message),
             None => Err(SendError::new(SendErrorKind::Closed, message.into())),
         }
@@ -281,7 +281,7 @@ impl ReconnectingWriter {
     /// another close or when the [`Reconnecting`] is gone.
     pub fn close(&self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
         let code = CloseError::unless_reserved(code.into())?;
-        if let Some(mut writer) = self.link.close(code, reason)? {
+        if let Some(mut writer) = self.slot.close(code, reason)? {
             // Where the connection is ending already, the iterator tells how.
             let _ = writer.close(code, reason);
         }
@@ -291,19 +291,19 @@ impl ReconnectingWriter {
 
 /// What the iterator and the writers share.
 #[derive(Debug, Default)]
-struct Link {
-    state: Mutex<LinkState, LINK>,
+struct WriterSlot {
+    state: Mutex<SlotState, LINK>,
     closed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct LinkState {
+struct SlotState {
     writer: Option<WebSocketWriter>,
     closed: Option<(CloseCode, String)>,
     ended: bool,
 }
 
-impl Link {
+impl WriterSlot {
     fn writer(&self) -> Option<WebSocketWriter> {
         lock(&self.state).writer.clone()
     }

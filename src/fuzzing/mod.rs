@@ -12,7 +12,7 @@ mod session;
 pub use body::body;
 pub use head::head;
 pub use negotiation::negotiation;
-pub use receiver::{End, Seen, receive, receiver};
+pub use receiver::{Seen, Stop, receive, receiver};
 pub use session::session;
 
 /// Cuts `data` into pieces in a way that only depends on its bytes, so that a finding repeats.

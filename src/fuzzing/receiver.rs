@@ -25,7 +25,7 @@ pub enum Seen {
 
 /// How a receiver ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum Stop {
     /// It waits for more bytes; inside a message or a frame, or not.
     More(bool),
     /// The peer's Close came.
@@ -74,7 +74,7 @@ fn inflating(role: Role, limits: ReceiveLimits, data: &[u8]) {
         let (pieces, other_end) = run(new(), &pieces(data));
         assert_eq!(whole, pieces);
         match (&end, &other_end) {
-            (End::Violated(_), End::Violated(_)) => {}
+            (Stop::Violated(_), Stop::Violated(_)) => {}
             ends => assert_eq!(ends.0, ends.1),
         }
         check_lengths(&whole, limits.max_message);
@@ -83,7 +83,7 @@ fn inflating(role: Role, limits: ReceiveLimits, data: &[u8]) {
 }
 
 /// What a receiver without narrow limits makes of `data`.
-pub fn receive(server: bool, data: &[u8]) -> (Vec<Seen>, End) {
+pub fn receive(server: bool, data: &[u8]) -> (Vec<Seen>, Stop) {
     let limits = ReceiveLimits {
         max_message: 1 << 20,
         max_fragments: u32::MAX,
@@ -94,7 +94,7 @@ pub fn receive(server: bool, data: &[u8]) -> (Vec<Seen>, End) {
 }
 
 /// Reads as a connection does: one buffer, to which each read adds.
-fn run(mut receiver: Receiver, reads: &[&[u8]]) -> (Vec<Seen>, End) {
+fn run(mut receiver: Receiver, reads: &[&[u8]]) -> (Vec<Seen>, Stop) {
     let (mut buffer, mut seen) = (Vec::new(), Vec::new());
     for read in reads {
         buffer.extend_from_slice(read);
@@ -109,21 +109,21 @@ fn run(mut receiver: Receiver, reads: &[&[u8]]) -> (Vec<Seen>, End) {
                 Ok(event) => copy(&event),
                 Err(violation) => {
                     assert_ends(&mut receiver);
-                    return (seen, End::Violated(violation));
+                    return (seen, Stop::Violated(violation));
                 }
             };
             let closed = matches!(event, Seen::Close(..));
             seen.push(event);
             if closed {
                 assert_ends(&mut receiver);
-                return (seen, End::Closed);
+                return (seen, Stop::Closed);
             }
             let discard = receiver.take_discard();
             assert!(discard <= buffer.len());
             buffer.drain(..discard);
         }
     }
-    (seen, End::More(receiver.is_assembling()))
+    (seen, Stop::More(receiver.is_assembling()))
 }
 
 /// After a Close and after a violation nothing more comes.
@@ -192,5 +192,5 @@ fn send_on(role: Role, seen: &[Seen]) {
     };
     let (again, end) = run(Receiver::new(role, limits), &[&wire]);
     assert_eq!(again, seen);
-    assert!(matches!(end, End::More(false) | End::Closed), "{end:?}");
+    assert!(matches!(end, Stop::More(false) | Stop::Closed), "{end:?}");
 }

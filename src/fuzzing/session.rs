@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::pieces;
-use super::receiver::{End, Seen, receive};
+use super::receiver::{Seen, Stop, receive};
 use crate::handshake::negotiate;
 use crate::handshake::pattern::OriginPattern;
 use crate::handshake::rules::Rules;
@@ -152,9 +152,9 @@ fn messages(seen: &[Seen]) -> Vec<Message> {
 fn check_events(frames: &[u8], told: &Told) {
     let (seen, end) = receive(true, frames);
     assert_eq!(told.messages, messages(&seen));
-    assert_eq!(told.error, matches!(end, End::Violated(_)));
+    assert_eq!(told.error, matches!(end, Stop::Violated(_)));
     match (end, seen.last()) {
-        (End::Closed, Some(Seen::Close(code, reason))) => {
+        (Stop::Closed, Some(Seen::Close(code, reason))) => {
             assert_eq!(told.close.code, code.unwrap_or(1005));
             assert_eq!(told.close.reason, *reason);
             assert!(told.close.was_clean);
@@ -178,12 +178,12 @@ fn check_answer(frames: &[u8], told: &Told, answer: &[u8]) {
     }
     match end {
         // The stream ended in the middle of things.
-        End::More(_) => {}
-        End::Closed => {
-            assert_eq!(sent_end, End::Closed);
+        Stop::More(_) => {}
+        Stop::Closed => {
+            assert_eq!(sent_end, Stop::Closed);
             assert_eq!(echoed, told.messages);
         }
-        End::Violated(violation) => {
+        Stop::Violated(violation) => {
             let code = Some(u16::from(violation.close_code()));
             assert!(matches!(sent.last(), Some(Seen::Close(sent, _)) if *sent == code));
             assert_eq!(echoed, told.messages);

@@ -14,7 +14,7 @@ use super::capacity;
 use super::hooks::{HookRequest, Hooks, Mount};
 use super::hub::Hub;
 use super::listen;
-use super::session::{Handler, HandlerResult, Session};
+use super::session::{HandlerResult, Session, SessionHandler};
 use super::{Server, ServerHandle, shutdown};
 use crate::error::HandshakeError;
 use crate::handshake::Accept;
@@ -389,7 +389,11 @@ impl ServerBuilder {
         Ok(ServerHandle::new(&hub))
     }
 
-    fn start(mut self, listener: TcpListener, handler: Option<Handler>) -> io::Result<Arc<Hub>> {
+    fn start(
+        mut self,
+        listener: TcpListener,
+        handler: Option<SessionHandler>,
+    ) -> io::Result<Arc<Hub>> {
         let start_hooks = std::mem::take(&mut self.start_hooks);
         let addr = listener.local_addr()?;
         listener.set_nonblocking(true)?;
@@ -418,7 +422,7 @@ impl ServerBuilder {
         mut self,
         local_addrs: Vec<SocketAddr>,
         accept_bell: Option<Arc<Bell>>,
-        handler: Option<Handler>,
+        handler: Option<SessionHandler>,
     ) -> io::Result<Arc<Hub>> {
         self.check()?;
         let buffers = self.buffers();

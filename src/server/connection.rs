@@ -16,7 +16,7 @@ use super::leader::parked::Parked;
 use super::lifecycle::Present;
 use super::members::Membership;
 use super::opening::Opened;
-use super::session::{Handler, Session};
+use super::session::{Session, SessionHandler};
 use crate::connection::end::End;
 use crate::connection::{CloseEvent, Connection};
 use crate::error::{Error, SendError, SendErrorKind};
@@ -202,10 +202,10 @@ pub(crate) fn part(mut place: Place, mut driver: Box<Driver>, end: End) {
 /// The messages in the buffer; pongs leave.
 pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<(), End>) {
     let mut batch = Batch::default();
-    let mut left = driver.buffered();
-    if let Err(end) = driver.find_room() {
-        return (None, Err(end));
-    }
+    let mut left = match driver.find_room() {
+        Ok(buffered) => buffered,
+        Err(end) => return (None, Err(end)),
+    };
     let parsed = driver.each(|message| {
         // Headers are not counted off: room for a little too much.
         left = left.saturating_sub(message.len());
@@ -223,7 +223,7 @@ pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<()
     (messages, parsed)
 }
 
-fn run_handler(mut place: Place, handler: &Handler, mut driver: Box<Driver>) {
+fn run_handler(mut place: Place, handler: &SessionHandler, mut driver: Box<Driver>) {
     let hub = &place.hub().clone();
     let driver = &mut *driver;
     hub.members.announce(&driver.connection);

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::address_space;
 use crate::connection::conversation::{Answers, Conversation};
@@ -13,7 +13,7 @@ use crate::connection::read_buffer::ReadBuffer;
 use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::outbox::{Failure, ReadyState};
+use crate::outbox::{Failure, Outbox, ReadyState};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::protocol::pace::Pace;
@@ -25,7 +25,7 @@ pub(crate) struct Driver {
     pub connection: Connection,
     transport: Arc<dyn Transport>,
     counters: Arc<Counters>,
-    conversation: Conversation,
+    pub conversation: Conversation,
     closing: Pace,
     max_lingering: usize,
     /// A pong was collected and not offered to the socket.
@@ -118,19 +118,10 @@ impl Driver {
         }
     }
 
-    /// True while bytes of further frames are in the buffer.
-    pub fn has_more(&mut self) -> bool {
-        self.conversation.buffered() > 0
-    }
-
-    /// How many bytes of frames are in the buffer.
-    pub fn buffered(&mut self) -> usize {
-        self.conversation.buffered()
-    }
-
-    /// Sees to room for copies of all messages in the buffer.
-    pub fn find_room(&mut self) -> Result<(), End> {
-        find_room(self.conversation.buffered())
+    /// Makes sure that there is room for copies of all messages in the buffer; how many bytes are there.
+    pub fn find_room(&mut self) -> Result<usize, End> {
+        let buffered = self.conversation.buffered();
+        find_room(buffered).map(|()| buffered)
     }
 
     /// Gives the next message in the buffer to `take`; `None` when the buffer holds no further one.
@@ -168,7 +159,7 @@ impl Driver {
 
     /// Blocks until bytes come, or until `end`: true if they came. Pings a silent peer.
     pub fn fill(&mut self, end: Option<Instant>) -> Result<bool, End> {
-        find_room(self.conversation.buffered())?;
+        self.find_room()?;
         loop {
             let (conversation, mut answers) = self.talk();
             let due = conversation.before_read(Instant::now(), &mut answers)?;
@@ -186,14 +177,9 @@ impl Driver {
         }
     }
 
-    /// Lends it the room of `scratch` for a read, if its own buffer holds nothing; true if so.
-    pub fn lend(&mut self, scratch: &mut ReadBuffer) -> bool {
-        self.conversation.lend(scratch)
-    }
-
     /// What is left in lent room moves to a buffer of its own.
     pub fn take_back(&mut self, scratch: &mut ReadBuffer) -> Result<(), End> {
-        let room = find_room(self.conversation.buffered());
+        let room = self.find_room().map(drop);
         if room.is_err() {
             self.conversation.forget();
         }
@@ -203,7 +189,7 @@ impl Driver {
 
     /// Takes what is there; true if there may be more.
     pub fn read_at_once(&mut self) -> Result<bool, End> {
-        find_room(self.conversation.buffered())?;
+        self.find_room()?;
         let room = self.conversation.room();
         let room_was = room.len();
         let read = self.transport.try_read(room);
@@ -229,20 +215,6 @@ impl Driver {
         let until = conversation.in_silence(Instant::now(), &mut answers)?;
         self.connection.outbox().trim();
         Ok(until)
-    }
-
-    pub fn is_assembling(&self) -> bool {
-        self.conversation.is_assembling()
-    }
-
-    /// For so long the peer was not read from.
-    pub fn stood_still(&mut self, by: Duration) {
-        self.conversation.stood_still(by);
-    }
-
-    /// The process stood still until `now`: the peer gets one more round.
-    pub fn resumed(&mut self, now: Instant) {
-        self.conversation.resumed(now);
     }
 
     pub fn transport(&self) -> &dyn Transport {
@@ -322,24 +294,28 @@ impl Driver {
 
     /// Does what the closing handshake still asks for (RFC 6455 section 7), and waits until it has left; true if it has.
     pub fn close(&self, end: &End) -> bool {
-        let patience = Patience::paced(Instant::now(), self.closing);
-        let outbox = self.connection.outbox();
-        // Where it fails the stream is cut.
-        let _ = match end.farewell() {
-            Farewell::Close(code, reason) => {
-                outbox.close_blocking(code, &reason, patience, Failure::CloseTimeout)
-            }
-            Farewell::Answers => outbox.wait_drained(patience, Failure::CloseTimeout),
-            Farewell::Nothing => return false,
-        };
-        !outbox.is_cut()
+        match end.farewell() {
+            Farewell::Close(code, reason) => self.wait_for_farewell(|outbox, patience, failure| {
+                outbox.close_blocking(code, &reason, patience, failure)
+            }),
+            Farewell::Answers => self.wait_until_told(),
+            Farewell::Nothing => false,
+        }
     }
 
     /// Behind [`begin_close`](Driver::begin_close): waits until everything has left; true if it has.
     pub fn wait_until_told(&self) -> bool {
+        self.wait_for_farewell(Outbox::wait_drained)
+    }
+
+    fn wait_for_farewell(
+        &self,
+        wait: impl FnOnce(&Arc<Outbox>, Patience, Failure) -> Result<(), Error>,
+    ) -> bool {
         let patience = Patience::paced(Instant::now(), self.closing);
         let outbox = self.connection.outbox();
-        let _ = outbox.wait_drained(patience, Failure::CloseTimeout);
+        // Where it fails the stream is cut.
+        let _ = wait(outbox, patience, Failure::CloseTimeout);
         !outbox.is_cut()
     }
 

@@ -11,7 +11,7 @@ use super::leader::lead::Lead;
 use super::lifecycle::Lifecycle;
 use super::members::Members;
 use super::refusals::Refusals;
-use super::session::Handler;
+use super::session::SessionHandler;
 use super::workers::Workers;
 use crate::connection::Connection;
 use crate::connection::credit::Budget;
@@ -24,7 +24,7 @@ pub(crate) struct Hub {
     /// Where it listens.
     pub local_addrs: Vec<SocketAddr>,
     /// Runs each connection on its own thread; without it events go to the application thread.
-    pub handler: Option<Handler>,
+    pub handler: Option<SessionHandler>,
     pub counters: Arc<Counters>,
     pub refusals: Refusals,
     /// Who may come in: handshakes and plain requests.
@@ -48,7 +48,7 @@ impl Hub {
     pub fn start(
         options: Options,
         local_addrs: Vec<SocketAddr>,
-        handler: Option<Handler>,
+        handler: Option<SessionHandler>,
         accept_bell: Option<Arc<Bell>>,
     ) -> std::io::Result<Arc<Self>> {
         let limits = &options.limits;

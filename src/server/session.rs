@@ -25,7 +25,7 @@ use crate::protocol::pace::Pace;
 /// What a handler returns: `Ok` closes with 1000, any error with 1011 and a line in the log.
 pub type HandlerResult = Result<(), Box<dyn StdError + Send + Sync>>;
 
-pub(crate) type Handler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send + Sync>;
+pub(crate) type SessionHandler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send + Sync>;
 
 /// One connection, given to the closure of [`serve`](crate::serve) on the connection's own thread, whose
 /// stack is [`Limits::stack_size`](crate::Limits::stack_size).
@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
     fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Error> {
         while self.ended.is_none() {
             let next = self.driver.next(|message| message.to_message());
-            self.more = self.driver.has_more();
+            self.more = self.driver.conversation.buffered() > 0;
             if let Ok(Some(message)) = next {
                 self.driver.flush_pongs();
                 self.messages += 1;

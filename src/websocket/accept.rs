@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use super::outgoing::Masking;
+use super::write_buffer::Masking;
 use super::{WebSocket, must_wait};
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;

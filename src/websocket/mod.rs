@@ -3,9 +3,9 @@
 mod accept;
 #[cfg(feature = "client")]
 mod keys;
-mod outgoing;
 mod shared;
 mod split;
+mod write_buffer;
 
 use std::any::Any;
 use std::fmt;
@@ -24,7 +24,6 @@ use crate::message::Message;
 use crate::patience::renewed;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
-use crate::protocol::opcode::Opcode;
 use crate::server::Server;
 use crate::transport::{Guarded, Transport};
 
@@ -33,10 +32,10 @@ pub(crate) use accept::accept;
 pub(crate) use accept::{fill, write_all};
 #[cfg(feature = "client")]
 use keys::Keys;
-use outgoing::{Masking, Outgoing};
 #[cfg(feature = "client")]
 pub(crate) use split::split;
 pub use split::{WebSocketReader, WebSocketWriter};
+use write_buffer::{Masking, WriteBuffer};
 
 /// What a client reads away at most while it waits for the server to close the stream.
 const MAX_AFTER_CLOSE: usize = 64 << 10;
@@ -86,7 +85,7 @@ pub struct WebSocket<S> {
     limits: Limits,
     opening: Opening,
     conversation: Conversation,
-    outgoing: Outgoing,
+    outgoing: WriteBuffer,
     /// What was written has to be flushed yet.
     unflushed: bool,
     /// The stream took no more, for good: reading shows how the connection ended.
@@ -194,8 +193,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     fn send_message(&mut self, message: Message, compress: bool) -> Result<(), SendError> {
-        self.send_frame(message.opcode(), message.as_bytes(), compress)
-            .map_err(|kind| SendError::new(kind, message))
+        let sent = self.send_frame(|outgoing| outgoing.message(&message, compress));
+        sent.map_err(|kind| SendError::new(kind, message))
     }
 
     /// Sends a ping (RFC 6455 section 5.5.2). The peer's pong is not shown, but it is a sign of life
@@ -204,21 +203,18 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As [`send`](WebSocket::send).
     pub fn ping(&mut self) -> Result<(), SendErrorKind> {
-        self.send_frame(Opcode::Ping, &[], false)
+        self.send_frame(WriteBuffer::ping)
     }
 
     fn send_frame(
         &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        compress: bool,
+        add: impl FnOnce(&mut WriteBuffer) -> io::Result<bool>,
     ) -> Result<(), SendErrorKind> {
         if self.ended.is_some() || self.outgoing.close_sent() || self.write_failure.is_some() {
             return Err(SendErrorKind::Closed);
         }
         self.write_out().map_err(io_kind)?;
-        let framed = self.outgoing.frame(opcode, payload, compress);
-        if !framed.map_err(io_kind)? {
+        if !add(&mut self.outgoing).map_err(io_kind)? {
             return Err(SendErrorKind::Closed);
         }
         match self.write_out() {
@@ -424,7 +420,7 @@ impl<S> WebSocket<S> {
             role,
             // Without deadlines nobody would wait for the answer to a ping.
             conversation: Conversation::new(role, &limits, None, buffer, extension, Instant::now()),
-            outgoing: Outgoing::new(masking, &limits, packing),
+            outgoing: WriteBuffer::new(masking, &limits, packing),
             limits,
             opening,
             unflushed: false,

@@ -6,7 +6,7 @@ use std::sync::Condvar;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::outgoing::Outgoing;
+use super::write_buffer::WriteBuffer;
 use super::{io_kind, is_gone, must_wait};
 use crate::connection::conversation::Answers;
 use crate::error::SendErrorKind;
@@ -14,11 +14,10 @@ use crate::limits::Limits;
 use crate::lock::{Guard, HALVES, Mutex, lock};
 use crate::patience::{Patience, renewed};
 use crate::protocol::close::CloseCode;
-use crate::protocol::opcode::Opcode;
 use crate::protocol::pace::Pace;
 use crate::transport::{self, How, Transport};
 
-pub(super) struct Shared {
+pub(super) struct SharedWriter {
     pub transport: Box<dyn Transport>,
     pub writing: Pace,
     pub closing: Pace,
@@ -31,7 +30,7 @@ pub(super) struct Shared {
 
 struct WriteSide {
     /// `None` while a half has it, and after a failure.
-    outgoing: Option<Box<Outgoing>>,
+    outgoing: Option<Box<WriteBuffer>>,
     owed: Owed,
     /// Messages of `outgoing` that the stream has taken.
     sent: u64,
@@ -70,12 +69,12 @@ impl Owed {
         self.pong.is_none() && !self.ping && self.close.is_none()
     }
 
-    fn move_to(self, outgoing: &mut Outgoing) -> io::Result<()> {
+    fn move_to(self, outgoing: &mut WriteBuffer) -> io::Result<()> {
         if let Some(payload) = self.pong {
             outgoing.pong(&payload)?;
         }
         if self.ping {
-            outgoing.frame(Opcode::Ping, &[], false)?;
+            outgoing.ping()?;
         }
         if let Some((code, reason)) = self.close {
             outgoing.close(code, &reason)?;
@@ -90,9 +89,9 @@ impl WriteSide {
     }
 }
 
-impl Shared {
-    pub fn new(transport: Box<dyn Transport>, limits: &Limits, outgoing: Outgoing) -> Self {
-        Shared {
+impl SharedWriter {
+    pub fn new(transport: Box<dyn Transport>, limits: &Limits, outgoing: WriteBuffer) -> Self {
+        SharedWriter {
             transport,
             writing: limits.writing(),
             closing: limits.closing(),
@@ -167,7 +166,7 @@ impl Shared {
     /// or the peer has been too slow, which ends the connection.
     pub fn send(
         &self,
-        add: impl FnOnce(&mut Outgoing) -> io::Result<bool>,
+        add: impl FnOnce(&mut WriteBuffer) -> io::Result<bool>,
     ) -> Result<(), SendErrorKind> {
         let mut patience = Patience::paced(Instant::now(), self.writing);
         let mut outgoing = self.take(&mut patience)?;
@@ -244,7 +243,7 @@ impl Shared {
     }
 
     /// The write side, for the writer. The reader has it only for as long as a try takes.
-    fn take(&self, patience: &mut Patience) -> Result<Box<Outgoing>, SendErrorKind> {
+    fn take(&self, patience: &mut Patience) -> Result<Box<WriteBuffer>, SendErrorKind> {
         let mut seen = None;
         loop {
             let mut side = lock(&self.side);
@@ -289,7 +288,7 @@ impl Shared {
         true
     }
 
-    fn write_all(&self, outgoing: &mut Outgoing, patience: &mut Patience) -> io::Result<()> {
+    fn write_all(&self, outgoing: &mut WriteBuffer, patience: &mut Patience) -> io::Result<()> {
         let mut fresh = 0;
         outgoing.write(|bytes| {
             loop {
@@ -336,7 +335,7 @@ impl Shared {
     /// said, or without patience as far as the stream takes it at once.
     fn give_back(
         &self,
-        mut outgoing: Box<Outgoing>,
+        mut outgoing: Box<WriteBuffer>,
         mut written: io::Result<()>,
         mut patience: Option<&mut Patience>,
     ) -> Result<Tried, SendErrorKind> {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::WebSocket;
-use super::shared::{Shared, Tried, stream_failure};
+use super::shared::{SharedWriter, Tried, stream_failure};
+use super::write_buffer::WriteBuffer;
 use crate::connection::CloseEvent;
 use crate::connection::conversation::{Answers, Conversation};
 use crate::connection::end::{End, Farewell, Parting};
@@ -17,7 +18,6 @@ use crate::http::Request;
 use crate::message::Message;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
-use crate::protocol::opcode::Opcode;
 use crate::transport::{self, How, LINGER, Transport};
 
 /// The pauses between tries to write what the reader owes and the stream refuses, doubled up to the
@@ -42,7 +42,7 @@ pub(crate) fn split<S>(
         ..
     } = ws;
     conversation.start_heartbeat(limits.ping_interval);
-    let shared = Arc::new(Shared::new(boxed(stream), &limits, outgoing));
+    let shared = Arc::new(SharedWriter::new(boxed(stream), &limits, outgoing));
     if let Some(error) = write_failure {
         shared.fail(stream_failure(error.kind()), None);
     }
@@ -67,7 +67,7 @@ pub(crate) fn split<S>(
 /// in [`read`](WebSocketReader::read). Dropped, it leaves the writer to send to a peer that nobody
 /// listens to; when both halves are dropped the stream is.
 pub struct WebSocketReader {
-    shared: Arc<Shared>,
+    shared: Arc<SharedWriter>,
     role: Role,
     opening: Opening,
     conversation: Conversation,
@@ -90,7 +90,7 @@ struct Refusing {
 /// whole. Dropping it closes nothing: the reader reads on, and answers pings.
 #[derive(Clone)]
 pub struct WebSocketWriter {
-    shared: Arc<Shared>,
+    shared: Arc<SharedWriter>,
 }
 
 impl WebSocketReader {
@@ -254,7 +254,7 @@ impl WebSocketReader {
 
 /// Answers go to the write side that both halves share.
 struct ToShared<'a> {
-    shared: &'a Shared,
+    shared: &'a SharedWriter,
     refused: &'a mut Option<Refusing>,
 }
 
@@ -342,8 +342,10 @@ impl WebSocketWriter {
     }
 
     fn send_message(&mut self, message: Message, compress: bool) -> Result<(), SendError> {
-        self.send_frame(message.opcode(), message.as_bytes(), compress)
-            .map_err(|kind| SendError::new(kind, message))
+        let sent = self
+            .shared
+            .send(|outgoing| outgoing.message(&message, compress));
+        sent.map_err(|kind| SendError::new(kind, message))
     }
 
     /// Sends a ping now (RFC 6455 section 5.5.2); the reader does so by itself after
@@ -352,17 +354,7 @@ impl WebSocketWriter {
     /// # Errors
     /// As [`send`](WebSocketWriter::send).
     pub fn ping(&mut self) -> Result<(), SendErrorKind> {
-        self.send_frame(Opcode::Ping, &[], false)
-    }
-
-    fn send_frame(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        compress: bool,
-    ) -> Result<(), SendErrorKind> {
-        self.shared
-            .send(|outgoing| outgoing.frame(opcode, payload, compress))
+        self.shared.send(WriteBuffer::ping)
     }
 
     /// Starts the closing handshake (RFC 6455 section 7.1.2): sends the Close frame, waiting as

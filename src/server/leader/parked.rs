@@ -119,9 +119,9 @@ impl Parked {
             return Next::Wait(None);
         }
         if let Some(since) = self.starved.take() {
-            self.driver.stood_still(since.elapsed());
+            self.driver.conversation.stood_still(since.elapsed());
         }
-        let lent = self.driver.lend(scratch);
+        let lent = self.driver.conversation.lend(scratch);
         let read = self.driver.read_at_once();
         let parsed = read.and_then(|more| self.parse(put).map(|()| more));
         let kept = match lent {
@@ -132,7 +132,7 @@ impl Parked {
             Ok(more) => more || self.ends,
             Err(end) => return self.end(end, None),
         };
-        let timed = match self.driver.is_assembling() {
+        let timed = match self.driver.conversation.is_assembling() {
             true => self.see_to_time(),
             false => Next::Wait(None),
         };
@@ -207,7 +207,7 @@ impl Parked {
         match &mut self.stage {
             Stage::Ending(_, until) => *until = now + limits.close_timeout,
             Stage::Closing(closing) => closing.patience = Patience::paced(now, limits.closing()),
-            Stage::Open => self.driver.resumed(now),
+            Stage::Open => self.driver.conversation.resumed(now),
             Stage::Lingering(..) => {}
         }
     }

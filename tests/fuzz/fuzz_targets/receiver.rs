@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tungstenite::{Error, Message};
 use wshub::Violation;
-use wshub::fuzzing::{End, Seen, receive, receiver};
+use wshub::fuzzing::{Seen, Stop, receive, receiver};
 
 fuzz_target!(|data: &[u8]| {
     receiver(data);
@@ -28,15 +28,15 @@ fn compare(server: bool, data: &[u8]) {
     let (ours, end) = receive(server, data);
     let (theirs, failed) = ask_tungstenite(server, data);
     match end {
-        End::More(_) => assert!(!failed && ours == theirs, "{ours:?} {theirs:?} {failed}"),
-        End::Closed => match ours.split_last() {
+        Stop::More(_) => assert!(!failed && ours == theirs, "{ours:?} {theirs:?} {failed}"),
+        Stop::Closed => match ours.split_last() {
             // Difference 3.
             Some((Seen::Close(Some(1014), _), before)) => assert!(theirs.starts_with(before)),
             _ => assert_eq!(ours, theirs),
         },
         // Difference 4.
-        End::Violated(Violation::ControlTooLong) => assert!(theirs.starts_with(&ours)),
-        End::Violated(_) => {
+        Stop::Violated(Violation::ControlTooLong) => assert!(theirs.starts_with(&ours)),
+        Stop::Violated(_) => {
             let theirs = match &theirs[..] {
                 // Difference 2.
                 [all @ .., Seen::Close(Some(1002), _)] if ours.len() < theirs.len() => all,

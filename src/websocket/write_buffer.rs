@@ -1,4 +1,5 @@
-//! The sending half of a WebSocket as a value: frames, and what of them the stream has not taken yet.
+//! A WebSocket's write buffer: messages and control frames become bytes here, masked in the role of the client, and what
+//! the stream has not taken yet stays.
 
 use std::io;
 use std::time::Instant;
@@ -9,6 +10,7 @@ use crate::compression::{Context, Packing};
 use crate::connection::conversation::Answers;
 use crate::connection::end::End;
 use crate::limits::Limits;
+use crate::message::Message;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::send::Sender;
@@ -33,7 +35,7 @@ impl Masking {
     }
 }
 
-pub(crate) struct Outgoing {
+pub(crate) struct WriteBuffer {
     sender: Sender,
     masking: Masking,
     context: Context,
@@ -50,9 +52,9 @@ pub(crate) struct Outgoing {
     messages: u64,
 }
 
-impl Outgoing {
+impl WriteBuffer {
     pub fn new(masking: Masking, limits: &Limits, packing: Option<Packing>) -> Self {
-        Outgoing {
+        WriteBuffer {
             sender: Sender::new(limits.close_timeout),
             masking,
             context: Context::new(packing),
@@ -66,11 +68,22 @@ impl Outgoing {
         }
     }
 
-    /// Appends a message or a ping; false, and nothing appended, after a Close (RFC 6455 5.5.1).
+    /// Appends a message; false, and nothing appended, after a Close (RFC 6455 5.5.1).
     ///
     /// # Errors
     /// The operating system's, which gave no masking key.
-    pub fn frame(&mut self, opcode: Opcode, payload: &[u8], compress: bool) -> io::Result<bool> {
+    pub fn message(&mut self, message: &Message, compress: bool) -> io::Result<bool> {
+        let appended = self.frame(message.opcode(), message.as_bytes(), compress)?;
+        self.messages += u64::from(appended);
+        Ok(appended)
+    }
+
+    /// As [`message`](WriteBuffer::message), a ping.
+    pub fn ping(&mut self) -> io::Result<bool> {
+        self.frame(Opcode::Ping, &[], false)
+    }
+
+    fn frame(&mut self, opcode: Opcode, payload: &[u8], compress: bool) -> io::Result<bool> {
         if self.sender.close_sent() {
             return Ok(false);
         }
@@ -87,7 +100,6 @@ impl Outgoing {
             header = header.compressed();
         }
         header.append_frame_to(payload, &mut self.bytes);
-        self.messages += u64::from(!opcode.is_control());
         Ok(true)
     }
 
@@ -170,13 +182,13 @@ impl Outgoing {
     }
 }
 
-impl Answers for Outgoing {
+impl Answers for WriteBuffer {
     fn pong(&mut self, payload: &[u8]) -> Result<(), End> {
-        Ok(Outgoing::pong(self, payload)?)
+        Ok(WriteBuffer::pong(self, payload)?)
     }
 
     fn ping(&mut self) -> Result<(), End> {
-        self.frame(Opcode::Ping, &[], false)?;
+        WriteBuffer::ping(self)?;
         Ok(())
     }
 
