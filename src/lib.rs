@@ -19,7 +19,7 @@
 //!   misses: [`Overflow`], [`SendError`].
 //! - What hooks get, the server included: [`HookRequest`].
 //! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`],
-//!   [`secret_matches`]; plain requests: [`Response`], [`Status`], [`Cors`].
+//!   [`secret_matches`]; plain requests: [`Response`], [`Status`], [`Cors`], [`Responder`].
 //! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`; over a stream of your own: `TlsStream`.
 //! - Compression, with the feature `deflate`: `Compression`, `ServerBuilder::compression`,
 //!   `Connection::send_uncompressed`.
@@ -28,8 +28,9 @@
 //!   [`Stats`].
 //! - Threads: one for each opening handshake, for each connection of [`serve`] and for each stream that
 //!   cannot be watched, of [`Limits::stack_size`], kept a while for the next one; one that accepts; one
-//!   that stands in for the application while it is away from its events; and where there is a logger,
-//!   one that logs for these two and how connections end. These have stacks of 2 MiB.
+//!   that stands in for the application while it is away from its events; with an `http` hook one that
+//!   watches connections between their requests, and requests whose answers come later; and where there
+//!   is a logger, one that logs for these and how connections end. These have stacks of 2 MiB.
 #![forbid(unsafe_code)]
 // .clippy.toml: the log is written by `logging` alone.
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
@@ -98,8 +99,8 @@ pub use poller::Source;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
 pub use server::{
-    Events, HandlerResult, HookRequest, RecvError, Server, ServerBuilder, ServerHandle, Session,
-    ShutdownReport, Ticks, serve,
+    Events, HandlerResult, HookRequest, RecvError, Responder, Server, ServerBuilder, ServerHandle,
+    Session, ShutdownReport, Ticks, serve,
 };
 pub use stats::Stats;
 #[cfg(all(feature = "client", feature = "tls"))]

@@ -74,6 +74,24 @@ pub struct Limits {
     /// [`min_rate`](Limits::min_rate): at most this and `max_body / min_rate` seconds. A slower one gets 408.
     /// Default 30 s, as a message: a mobile link that is lost for a while.
     pub body_timeout: Duration,
+    /// How long a connection that has its answer waits for the next plain request; then it closes. Default 75 s:
+    /// proxies keep theirs for 60 s, and a server that is quicker closes under their requests. Meanwhile it holds no
+    /// thread and no place of others. `None` closes behind each answer. It closes so, too, where the system cannot
+    /// watch the stream ([`Transport::source`](crate::Transport::source)), and over HTTP/1.0.
+    pub keep_alive: Option<Duration>,
+    /// Plain requests over one connection, which closes behind the last one's answer. Default 1,000: it costs little to
+    /// connect again so seldom, and nobody holds on for ever.
+    pub max_requests_per_connection: u32,
+    /// Connections that wait for a next plain request; one more closes the one that has waited longest. Default 256: for
+    /// 40 browsers. They have descriptors beside those of [`max_connections`](Limits::max_connections); when the system
+    /// has none left for a new connection, all of these close. Zero keeps none.
+    pub max_idle_connections: usize,
+    /// Plain requests whose answers come later ([`Response::later`](crate::Response::later)); one more gets 503.
+    /// Default 1,000. They hold no thread, and have descriptors beside those of
+    /// [`max_connections`](Limits::max_connections).
+    pub max_waiting_requests: usize,
+    /// How long such an answer may take; 504. Default 55 s: proxies give up after 60 s.
+    pub answer_timeout: Duration,
 
     /// Bytes of one received message, all its fragments together; a longer one ends the connection with
     /// 1009. Default 1 MiB: much for a tool, bearable from every peer at once. Zero takes only empty
@@ -202,6 +220,11 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             max_body: 1 << 20,
             body_timeout: Duration::from_secs(30),
+            keep_alive: Some(Duration::from_secs(75)),
+            max_requests_per_connection: 1_000,
+            max_idle_connections: 256,
+            max_waiting_requests: 1_000,
+            answer_timeout: Duration::from_secs(55),
             max_message: 1 << 20,
             max_fragments: 1_024,
             assembly_timeout: Duration::from_secs(30),
@@ -271,6 +294,13 @@ impl Limits {
             // None: a server that is asked, and told nothing.
             max_body: _,
             body_timeout,
+            keep_alive,
+            max_requests_per_connection,
+            // None: each closes behind its answer.
+            max_idle_connections: _,
+            // None: what is not answered at once is refused.
+            max_waiting_requests: _,
+            answer_timeout,
             // None: a server that only sends.
             max_message: _,
             max_fragments,
@@ -299,6 +329,13 @@ impl Limits {
         at_least("max_headers", *max_headers, LEAST_HEADERS)?;
         at_least("handshake_timeout", *handshake_timeout, SHORTEST)?;
         at_least("body_timeout", *body_timeout, SHORTEST)?;
+        at_least("keep_alive", keep_alive.unwrap_or(SHORTEST), SHORTEST)?;
+        at_least(
+            "max_requests_per_connection",
+            *max_requests_per_connection,
+            1,
+        )?;
+        at_least("answer_timeout", *answer_timeout, SHORTEST)?;
         at_least("max_fragments", *max_fragments, 1)?;
         at_least("assembly_timeout", *assembly_timeout, SHORTEST)?;
         at_least("write_timeout", *write_timeout, SHORTEST)?;
@@ -367,13 +404,15 @@ impl Limits {
         let times = [
             &mut self.handshake_timeout,
             &mut self.body_timeout,
+            &mut self.answer_timeout,
             &mut self.assembly_timeout,
             &mut self.write_timeout,
             &mut self.pong_timeout,
             &mut self.close_timeout,
             &mut self.idle_thread_timeout,
         ];
-        for time in times.into_iter().chain(&mut self.ping_interval) {
+        let optional = [&mut self.ping_interval, &mut self.keep_alive];
+        for time in times.into_iter().chain(optional.into_iter().flatten()) {
             *time = (*time).min(YEAR);
         }
     }

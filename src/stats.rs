@@ -28,6 +28,10 @@ pub struct Stats {
     pub answering: usize,
     /// Handshakes among them that wait for the `accept` hook, which runs for `max_handshakes` others.
     pub waiting_for_accept: usize,
+    /// Connections now that wait for a next plain request, without a thread.
+    pub idle_connections: usize,
+    /// Plain requests now whose answer comes [later](crate::Response::later).
+    pub waiting_requests: usize,
     /// Threads of the pool now, idle ones included.
     pub threads: usize,
     /// Connections opened in all.

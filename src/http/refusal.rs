@@ -150,6 +150,13 @@ pub enum Refusal {
     HandshakesFull,
     /// As many plain requests are under way as `max_http_requests` allows. 503 with `Retry-After: 1`.
     HttpRequestsFull,
+    /// As many plain requests wait for answers that come later as
+    /// [`max_waiting_requests`](crate::Limits::max_waiting_requests) allows. 503 with `Retry-After: 1`.
+    WaitingRequestsFull,
+    /// The application did not answer a plain request within [`answer_timeout`](crate::Limits::answer_timeout). 504.
+    AnswerTimeout,
+    /// The application dropped the [`Responder`](crate::Responder) of a plain request. 500.
+    NoAnswer,
     /// The peer's address has as many connections as `max_per_address` allows.
     TooManyFromAddress,
     /// The server is shutting down. 503.
@@ -193,10 +200,11 @@ impl Refusal {
             Self::UpgradeOverHttp10 | Self::UpgradeMissing | Self::UpgradeRequired => 426,
             Self::WebSocketVersion { .. } => 426,
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
-            Self::HookPanicked | Self::SubprotocolNotOffered { .. } => 500,
+            Self::HookPanicked | Self::SubprotocolNotOffered { .. } | Self::NoAnswer => 500,
             Self::TooManyFromAddress => 429,
             Self::Full | Self::Evicted | Self::ShuttingDown => 503,
-            Self::HandshakesFull | Self::HttpRequestsFull => 503,
+            Self::HandshakesFull | Self::HttpRequestsFull | Self::WaitingRequestsFull => 503,
+            Self::AnswerTimeout => 504,
             Self::HttpVersion => 505,
             Self::HookRejected(reject) => reject.status(),
             Self::TlsOnPlainPort | Self::TlsHandshake { .. } => return None,
@@ -242,6 +250,9 @@ impl Refusal {
             Self::Evicted => "evicted",
             Self::HandshakesFull => "handshakes_full",
             Self::HttpRequestsFull => "http_requests_full",
+            Self::WaitingRequestsFull => "waiting_requests_full",
+            Self::AnswerTimeout => "answer_timeout",
+            Self::NoAnswer => "no_answer",
             Self::TooManyFromAddress => "address",
             Self::ShuttingDown => "shutting_down",
             Self::PeerLeft => "peer_left",
@@ -405,6 +416,17 @@ impl fmt::Display for Refusal {
             Self::HttpRequestsFull => f.write_str(
                 "too many plain requests are under way; try again later, or raise \
                  max_http_requests",
+            ),
+            Self::WaitingRequestsFull => f.write_str(
+                "too many plain requests wait for their answers; try again later, or raise \
+                 max_waiting_requests",
+            ),
+            Self::AnswerTimeout => f.write_str(
+                "the application did not answer in time; have its Responder send earlier, or raise \
+                 answer_timeout",
+            ),
+            Self::NoAnswer => f.write_str(
+                "the application dropped the Responder of this request without an answer",
             ),
             Self::Full => f.write_str("the server is full; try again later"),
             Self::TooManyFromAddress => f.write_str(

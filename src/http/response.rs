@@ -1,5 +1,6 @@
 //! What is answered: plain responses, and the refusals of hooks.
 
+use core::any::Any;
 use core::fmt;
 
 use super::date::Date;
@@ -87,8 +88,9 @@ impl core::error::Error for InvalidHeader {}
 
 /// An answer to a plain HTTP request, what the `http` hook returns.
 ///
-/// Every answer closes its connection, and says how long its body is; HEAD gets the same headers and no body. `Date` is
-/// set unless you set one, or the system's clock is not.
+/// Every answer says how long its body is; HEAD gets the same headers and no body. `Date` is set unless you set one, or
+/// the system's clock is not. The connection is kept for further requests, within
+/// [`keep_alive`](crate::Limits::keep_alive).
 ///
 /// Source: RFC 9110 6 and 15, RFC 9112 4.
 ///
@@ -111,6 +113,43 @@ pub struct Response {
     status: u16,
     headers: Headers,
     body: Vec<u8>,
+    pending: Option<Box<dyn Pending>>,
+}
+
+/// What stands for a body, or for all of an answer, that is not here yet. Who writes the answer knows what it is.
+pub(crate) trait Pending: Any + Send + Sync {
+    /// Another one that stands for the same.
+    fn again(&self) -> Box<dyn Pending>;
+
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl Clone for Box<dyn Pending> {
+    fn clone(&self) -> Self {
+        (**self).again()
+    }
+}
+
+/// How an answer is put on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wire {
+    /// It was asked for with HEAD, which wants no body (RFC 9110 9.3.2).
+    pub(crate) head_only: bool,
+    /// When it was made, where that is known.
+    pub(crate) date: Option<Date>,
+    /// For how many seconds the connection waits for another request; `None`: it closes.
+    pub(crate) keep_alive: Option<u64>,
+}
+
+/// How long a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// So many bytes.
+    Known(u64),
+    /// Its last chunk says.
+    Chunked,
+    /// As long as the connection, for who knows no chunks.
+    ToTheEnd,
 }
 
 impl Response {
@@ -235,6 +274,7 @@ impl Response {
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
+        self.pending = None;
         self
     }
 
@@ -256,28 +296,39 @@ impl Response {
         &self.body
     }
 
-    /// The answer as bytes; with `head_only` without its body, as HEAD wants it (RFC 9110 9.3.2). `date` is when it was
-    /// made, where that is known.
+    /// The answer as bytes, after which the connection closes.
     pub(crate) fn encode(&self, head_only: bool, date: Option<Date>) -> Vec<u8> {
-        // RFC 9110 15.3.5, 15.3.6, 15.4.5: these have no content.
-        let body = if matches!(self.status, 204 | 205 | 304) {
-            &[]
-        } else {
-            self.body.as_slice()
-        };
+        self.encode_for(Wire {
+            head_only,
+            date,
+            keep_alive: None,
+        })
+    }
+
+    /// The answer as bytes.
+    pub(crate) fn encode_for(&self, wire: Wire) -> Vec<u8> {
+        let mut bytes = self.encode_head(wire, Length::Known(self.body.len() as u64));
+        if !wire.head_only && self.has_content() {
+            bytes.extend_from_slice(&self.body);
+        }
+        bytes
+    }
+
+    /// The head of an answer whose body is as long as is said.
+    pub(crate) fn encode_head(&self, wire: Wire, length: Length) -> Vec<u8> {
         let mut bytes = status_line(self.status);
-        // RFC 9110 7.8: who sends Upgrade also names it in Connection.
-        push_header(
-            &mut bytes,
-            "Connection",
-            if self.status == 426 {
-                "close, Upgrade"
-            } else {
-                "close"
-            },
-        );
+        match wire.keep_alive {
+            // Some clients take a connection up again right when it closes, unless they know when that is.
+            Some(seconds) => {
+                push_header(&mut bytes, "Connection", "keep-alive");
+                push_header(&mut bytes, "Keep-Alive", &format!("timeout={seconds}"));
+            }
+            // RFC 9110 7.8: who sends Upgrade also names it in Connection.
+            None if self.status == 426 => push_header(&mut bytes, "Connection", "close, Upgrade"),
+            None => push_header(&mut bytes, "Connection", "close"),
+        }
         // RFC 9110 6.6.1: a server that has a clock says when it answers.
-        if let Some(date) = date.filter(|_| self.headers.get("date").is_none()) {
+        if let Some(date) = wire.date.filter(|_| self.headers.get("date").is_none()) {
             push_header(&mut bytes, "Date", &date.to_string());
         }
         for &(name, value) in required_headers(self.status) {
@@ -287,14 +338,32 @@ impl Response {
         }
         self.headers.encode(&mut bytes);
         // RFC 9110 8.6: no Content-Length with 204; with 304 it would be that of another answer.
-        if !matches!(self.status, 204 | 304) {
-            push_header(&mut bytes, "Content-Length", &body.len().to_string());
+        match (self.status, length) {
+            (204 | 304, _) | (_, Length::ToTheEnd) => {}
+            (205, _) => push_header(&mut bytes, "Content-Length", "0"),
+            (_, Length::Known(length)) => {
+                push_header(&mut bytes, "Content-Length", &length.to_string());
+            }
+            (_, Length::Chunked) => push_header(&mut bytes, "Transfer-Encoding", "chunked"),
         }
         bytes.extend_from_slice(b"\r\n");
-        if !head_only {
-            bytes.extend_from_slice(body);
-        }
         bytes
+    }
+
+    /// RFC 9110 15.3.5, 15.3.6, 15.4.5: these statuses have no content.
+    pub(crate) fn has_content(&self) -> bool {
+        !matches!(self.status, 204 | 205 | 304)
+    }
+
+    /// The same, with something in place of a body.
+    pub(crate) fn with_pending(mut self, pending: Box<dyn Pending>) -> Self {
+        self.pending = Some(pending);
+        self
+    }
+
+    /// What stands in place of its body, if it is of this kind.
+    pub(crate) fn pending<T: Any>(&self) -> Option<&T> {
+        self.pending.as_ref()?.as_any().downcast_ref()
     }
 
     /// Sets a header of which a part is the peer's; one that cannot be sent is left out.
@@ -339,6 +408,7 @@ impl Response {
             status,
             headers: Headers::default(),
             body: Vec::new(),
+            pending: None,
         }
     }
 }
@@ -356,6 +426,7 @@ impl fmt::Debug for Response {
             .field("status", &self.status)
             .field("headers", &self.headers)
             .field("body_len", &self.body.len())
+            .field("pending", &self.pending.is_some())
             .finish()
     }
 }

@@ -72,6 +72,10 @@ in_this_order! {
     MAIL,
     /// The leader, while nobody leads.
     LEAD,
+    /// An answer that comes later.
+    ANSWER,
+    /// What the body of an answer is read from.
+    READER,
     /// The client that connects again: its writer, and whether it was closed.
     LINK,
     /// The write side of a split WebSocket.

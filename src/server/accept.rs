@@ -60,6 +60,9 @@ impl AcceptLoop {
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
                         self.hub.counters.refuse("accept");
+                        if let Some(keeper) = &self.hub.keeper {
+                            keeper.make_room();
+                        }
                         let text = || format!("cannot accept connections: {error}");
                         self.log(self.hub.refusals.line("accept", text));
                         self.wait(Some(pause));

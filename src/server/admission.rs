@@ -57,6 +57,10 @@ pub(crate) enum Stage {
     Opening,
     /// A plain request, whose hook runs or whose answer is read: a page is not cut.
     Plain,
+    /// A plain request whose answer comes later, over a stream that keeps its thread: it is read from meanwhile.
+    Held,
+    /// The last of its answer leaves now, without waiting: who has that may ask again at once.
+    Leaving,
     /// It has its answer, and what it still sends is read away: that ends.
     Parting,
 }
@@ -66,7 +70,8 @@ impl Stage {
         match self {
             Stage::Reading | Stage::Parting => Some(How::Read),
             Stage::Answering => Some(How::Both),
-            Stage::Waiting | Stage::Deciding | Stage::Opening | Stage::Plain => None,
+            Stage::Waiting | Stage::Deciding | Stage::Opening => None,
+            Stage::Plain | Stage::Held | Stage::Leaving => None,
         }
     }
 }
@@ -255,7 +260,8 @@ impl Seat {
         let own = seats.own(self.id).ok_or(Refusal::Evicted)?;
         // One that is among them counts as such.
         let before = std::mem::replace(&mut own.stage, Stage::Plain);
-        if seats.count(|stage| stage == Stage::Plain) <= self.admission.max_http_requests {
+        let plain = seats.count(|stage| matches!(stage, Stage::Plain | Stage::Held));
+        if plain <= self.admission.max_http_requests {
             seats.pass_on(self.admission.max_handshakes);
             return Ok(());
         }

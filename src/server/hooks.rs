@@ -125,7 +125,7 @@ impl Hooks {
 }
 
 /// A panic in a hook costs its own request only.
-fn contain<T>(counters: &Counters, hook: impl FnOnce() -> T) -> Result<T, Refusal> {
+pub(super) fn contain<T>(counters: &Counters, hook: impl FnOnce() -> T) -> Result<T, Refusal> {
     none_is_held();
     catch_unwind(AssertUnwindSafe(hook)).map_err(|_| {
         counters.handler_failures.fetch_add(1, Ordering::Relaxed);

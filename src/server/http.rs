@@ -1,4 +1,11 @@
-//! Plain HTTP on the WebSocket's port: one answer, then the connection closes.
+//! Plain HTTP on the WebSocket's port: a request on a thread, from its head to its answer, and what becomes of its
+//! connection then.
+
+pub(crate) mod keeper;
+mod kept;
+pub(crate) mod responder;
+mod streamed;
+mod upload;
 
 use std::io;
 use std::sync::Arc;
@@ -7,60 +14,283 @@ use std::time::Instant;
 
 use super::ServerHandle;
 use super::admission::{Seat, Stage};
-use super::hooks::HookRequest;
+use super::hooks::{HookRequest, contain};
 use super::hub::Hub;
-use super::opening::log_refusal;
-use super::upload;
+use super::lifecycle::Present;
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::negotiate;
+use crate::http::refusal::Refused;
+use crate::http::request::Version;
+use crate::http::response::{Length, Wire};
 use crate::http::{Cors, Peer, Refusal, Request, Response};
 use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
+use keeper::{Keeper, Place};
+use kept::Kept;
+use responder::{Answer, OnGone, Promise, Slot};
+use streamed::Streamed;
 
-pub(crate) fn answer(
-    hub: &Arc<Hub>,
-    seat: &Seat,
-    transport: &dyn Transport,
-    request: Request,
-    buffer: ReadBuffer,
-    peer: Peer,
-) {
-    let head_only = request.method() == "HEAD";
-    let asked = ask_hook(hub, seat, transport, request, buffer);
-    let bytes = match &asked {
-        Ok(response) => {
-            hub.counters.http_requests.fetch_add(1, Ordering::Relaxed);
-            response.encode(head_only, clock::date())
+/// What a socket takes at once, most of the time.
+const LAST: usize = 16 << 10;
+
+/// A connection over which requests come, the last of them for a WebSocket maybe.
+pub(crate) struct HttpConnection {
+    pub transport: Arc<dyn Transport>,
+    pub client_certificates: Box<[Vec<u8>]>,
+    pub peer: Peer,
+    /// What came behind the last request.
+    pub buffer: ReadBuffer,
+    /// Requests that were answered.
+    answered: u32,
+}
+
+impl HttpConnection {
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        client_certificates: Box<[Vec<u8>]>,
+        peer: Peer,
+    ) -> Self {
+        HttpConnection {
+            transport,
+            client_certificates,
+            peer,
+            buffer: ReadBuffer::default(),
+            answered: 0,
         }
-        Err(refusal) => {
-            hub.counters.refuse(refusal.reason());
-            refusal.encode(head_only, clock::date())
-        }
-    };
-    let sent = write(hub, seat, transport, &bytes);
-    transport.shutdown(if sent.is_ok() { How::Write } else { How::Both });
-    if let Err(refusal) = &asked {
-        log_refusal(hub, refusal, peer);
-    }
-    match sent {
-        Ok(()) => transport::read_away(transport, Instant::now() + LINGER),
-        Err(error) if asked.is_ok() => note_not_taken(hub, &error, peer),
-        // It is counted as what it is.
-        Err(_) => {}
     }
 }
 
-/// Writes a complete answer, of any length. While it waits for the peer it is a plain request's, which is not cut as long as
-/// the peer reads fast enough; where there are too many of those the peer has a moment. Then it only parts.
-pub(super) fn write(
+/// What there is left to do for a connection behind a plain request.
+pub(crate) enum After {
+    Closed,
+    /// Another request may come.
+    Kept,
+    /// The answer comes later.
+    Later(Box<Later>),
+}
+
+/// A request that was in order, without its body, and what its answer depends on.
+pub(crate) struct Asked {
+    request: Request,
+    is_let_in: bool,
+}
+
+/// A request that waits for its answer.
+pub(crate) struct Later {
+    asked: Asked,
+    promise: Promise,
+    /// Given back with it.
+    _place: Place,
+}
+
+/// Answers a plain request.
+pub(crate) fn answer(
+    hub: &Arc<Hub>,
+    seat: &Seat,
+    connection: &mut HttpConnection,
+    request: Request,
+) -> Result<After, Refused> {
+    let head_only = request.method() == "HEAD";
+    let refuse = |refusal| Refused { refusal, head_only };
+    let (asked, response) = ask_hook(hub, seat, connection, request).map_err(refuse)?;
+    let Some(promise) = response.pending::<Promise>() else {
+        return Ok(give(hub, seat, connection, &asked, response));
+    };
+    let Some(place) = hub.keeper.as_ref().and_then(Keeper::take_place) else {
+        return Err(refuse(Refusal::WaitingRequestsFull));
+    };
+    let later = Later {
+        asked,
+        promise: promise.clone(),
+        _place: place,
+    };
+    if connection.transport.source().is_some() {
+        return Ok(After::Later(Box::new(later)));
+    }
+    let answer = wait_here(hub, seat, connection, later.promise.slot()).map_err(refuse)?;
+    let response = resolve(answer).map_err(refuse)?;
+    Ok(give(hub, seat, connection, &later.asked, response))
+}
+
+/// What there is left to do behind a plain request needs no thread.
+pub(crate) fn go_on(hub: &Arc<Hub>, stream: Present, connection: HttpConnection, after: After) {
+    let (keeper, own) = (&hub.keeper, hub.clone());
+    match (after, keeper) {
+        (After::Kept, Some(keeper)) => keeper.put(Kept::idle(own, stream, connection)),
+        (After::Later(later), Some(keeper)) => {
+            keeper.put(Kept::waiting(own, stream, connection, later));
+        }
+        _ => connection.transport.shutdown(How::Both),
+    }
+}
+
+fn ask_hook(
+    hub: &Arc<Hub>,
+    seat: &Seat,
+    connection: &mut HttpConnection,
+    request: Request,
+) -> Result<(Asked, Response), Refusal> {
+    let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
+    let ask =
+        |origin: &str| hooks.origin(origin, HookRequest::new(&request, &server), &hub.counters);
+    let plain = negotiate::plain(&request, &hub.options.rules, ask)?;
+    if !hooks.answers_plain() {
+        return Err(negotiate::unserved(&request));
+    }
+    seat.serve_plain()?;
+    let body = upload::read(hub, connection, &request, plain.framing)?;
+    let request = request.with_body(body);
+    let cors = hub.options.rules.cors.as_ref();
+    let response = match cors.filter(|_| Cors::is_preflight(&request)) {
+        Some(cors) => cors.preflight(&request),
+        None => hooks.http(HookRequest::new(&request, &server), &hub.counters)?,
+    };
+    let asked = Asked {
+        request: request.with_body(Vec::new()),
+        is_let_in: plain.is_let_in,
+    };
+    Ok((asked, response))
+}
+
+/// What is answered in the end.
+fn resolve(answer: Answer) -> Result<Response, Refusal> {
+    match answer {
+        // A promise in place of an answer is none.
+        Answer::Response(response) if response.pending::<Promise>().is_none() => Ok(response),
+        Answer::Response(_) | Answer::Dropped => Err(Refusal::NoAnswer),
+    }
+}
+
+impl Asked {
+    /// Whether the connection is kept behind the answer.
+    fn keeps(&self, hub: &Hub, connection: &HttpConnection) -> bool {
+        let limits = &hub.options.limits;
+        limits.keep_alive.is_some()
+            && limits.max_idle_connections > 0
+            && connection.answered.saturating_add(1) < limits.max_requests_per_connection
+            && self.request.version() == Version::Http11
+            && !self.request.lists("connection", "close")
+            && connection.transport.source().is_some()
+            && !hub.lifecycle.is_closing()
+    }
+
+    /// The answer as bytes.
+    fn encode(&self, hub: &Hub, response: Response, keeps: bool) -> Vec<u8> {
+        let response = self.finish(hub, response);
+        response.encode_for(self.wire(hub, keeps))
+    }
+
+    /// The head of an answer whose body is as long as is said.
+    fn encode_head(&self, hub: &Hub, response: Response, keeps: bool, length: Length) -> Vec<u8> {
+        let response = self.finish(hub, response);
+        response.encode_head(self.wire(hub, keeps), length)
+    }
+
+    /// Adds what the rules ask for, and counts the answer.
+    fn finish(&self, hub: &Hub, mut response: Response) -> Response {
+        if let Some(cors) = &hub.options.rules.cors {
+            match self.is_let_in {
+                true => cors.grant(&self.request, &mut response),
+                false => cors.withhold(&mut response),
+            }
+        }
+        hub.counters.http_requests.fetch_add(1, Ordering::Relaxed);
+        response
+    }
+
+    fn wire(&self, hub: &Hub, keeps: bool) -> Wire {
+        let keep_alive = hub.options.limits.keep_alive.filter(|_| keeps);
+        Wire {
+            head_only: self.head_only(),
+            date: clock::date(),
+            keep_alive: keep_alive.map(|time| time.as_secs()),
+        }
+    }
+
+    fn head_only(&self) -> bool {
+        self.request.method() == "HEAD"
+    }
+}
+
+/// Writes an answer.
+fn give(
+    hub: &Hub,
+    seat: &Seat,
+    connection: &mut HttpConnection,
+    asked: &Asked,
+    response: Response,
+) -> After {
+    if let Some(body) = response.pending::<Streamed>().cloned() {
+        return streamed::give(hub, seat, connection, asked, response, &body);
+    }
+    let keeps = asked.keeps(hub, connection);
+    let bytes = asked.encode(hub, response, keeps);
+    write_answer(hub, seat, connection, &bytes, keeps)
+}
+
+/// Writes an answer, or what is left of it.
+fn write_answer(
+    hub: &Hub,
+    seat: &Seat,
+    connection: &mut HttpConnection,
+    bytes: &[u8],
+    keeps: bool,
+) -> After {
+    let written = write_last(hub, seat, &*connection.transport, bytes);
+    end_of_answer(hub, seat, connection, written, keeps)
+}
+
+/// What becomes of the connection behind an answer.
+fn end_of_answer(
+    hub: &Hub,
+    seat: &Seat,
+    connection: &mut HttpConnection,
+    written: io::Result<()>,
+    keeps: bool,
+) -> After {
+    if written.is_ok() && keeps {
+        connection.answered += 1;
+        return After::Kept;
+    }
+    seat.enter(Stage::Parting);
+    let transport = &*connection.transport;
+    match written {
+        Ok(()) => transport::linger(transport, Instant::now() + LINGER),
+        Err(error) => {
+            transport.shutdown(How::Both);
+            note_not_taken(hub, &error, connection.peer);
+        }
+    }
+    After::Closed
+}
+
+/// Writes the answer to who is refused, and parts.
+pub(super) fn write_refusal(
     hub: &Hub,
     seat: &Seat,
     transport: &dyn Transport,
     bytes: &[u8],
 ) -> io::Result<()> {
+    let written = write(hub, seat, transport, bytes);
+    seat.enter(Stage::Parting);
+    written
+}
+
+/// Writes the last bytes of an answer, and all that go before. Its place among the plain requests is free before its
+/// client has all of them.
+fn write_last(hub: &Hub, seat: &Seat, transport: &dyn Transport, bytes: &[u8]) -> io::Result<()> {
+    let (most, last) = bytes.split_at(bytes.len().saturating_sub(LAST));
+    write(hub, seat, transport, most)?;
+    seat.enter(Stage::Leaving);
+    write(hub, seat, transport, last)
+}
+
+/// Writes bytes of any number. While it waits for the peer it is a plain request's, which is not cut as long as
+/// the peer reads fast enough; where there are too many of those the peer has a moment.
+fn write(hub: &Hub, seat: &Seat, transport: &dyn Transport, bytes: &[u8]) -> io::Result<()> {
     let mut patience = None;
-    let written = transport::write_all_waiting(transport, bytes, |written| {
+    transport::write_all_waiting(transport, bytes, |written| {
         let patience = patience.get_or_insert_with(|| match seat.serve_plain() {
             Ok(()) => Patience::paced(Instant::now(), hub.options.limits.writing()),
             Err(_) => {
@@ -69,9 +299,7 @@ pub(super) fn write(
             }
         });
         transport::wait_for_room(transport, patience, written)
-    });
-    seat.enter(Stage::Parting);
-    written
+    })
 }
 
 fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
@@ -80,36 +308,47 @@ fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
     hub.refusals.log("answer", text);
 }
 
-fn ask_hook(
-    hub: &Arc<Hub>,
+/// Waits for the answer on this thread: nobody can watch the stream, which is read from meanwhile. Whoever has the answer
+/// ends that, and so does a shutdown; the client's end counts as its leaving.
+fn wait_here(
+    hub: &Hub,
     seat: &Seat,
-    transport: &dyn Transport,
-    request: Request,
-    mut buffer: ReadBuffer,
-) -> Result<Response, Refusal> {
-    let (server, options) = (ServerHandle::new(hub), &hub.options);
-    let hooks = &options.hooks;
-    let ask =
-        |origin: &str| hooks.origin(origin, HookRequest::new(&request, &server), &hub.counters);
-    let plain = negotiate::plain(&request, &options.rules, ask)?;
-    if !hooks.answers_plain() {
-        return Err(negotiate::unserved(&request));
+    connection: &HttpConnection,
+    slot: &Slot,
+) -> Result<Answer, Refusal> {
+    let stream = connection.transport.clone();
+    let notify = Box::new(move || stream.shutdown(How::Read));
+    seat.enter(Stage::Held);
+    if let Some(answer) = slot.wait(notify) {
+        return Ok(answer);
     }
-    seat.serve_plain()?;
-    let limits = &options.limits;
-    let body = upload::read(transport, limits, &request, plain.framing, &mut buffer)?;
-    let request = request.with_body(body);
-    let answer = || hooks.http(HookRequest::new(&request, &server), &hub.counters);
-    let Some(cors) = &options.rules.cors else {
-        return answer();
+    let mut patience = Patience::new(Instant::now(), hub.options.limits.answer_timeout);
+    let mut room = vec![0; 1024];
+    let refusal = loop {
+        // The connection closes behind this answer: what else is asked means nothing.
+        let read = transport::read(&*connection.transport, &mut room, Some(patience.deadline()));
+        match read {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                if !patience.renew() {
+                    break Refusal::AnswerTimeout;
+                }
+            }
+            Ok(0) | Err(_) if hub.lifecycle.is_closing() => break Refusal::ShuttingDown,
+            Ok(0) | Err(_) => break Refusal::PeerLeft,
+        }
     };
-    if Cors::is_preflight(&request) {
-        return Ok(cors.preflight(&request));
+    if let Some(answer) = slot.give_up() {
+        return Ok(answer);
     }
-    let mut response = answer()?;
-    match plain.is_let_in {
-        true => cors.grant(&request, &mut response),
-        false => cors.withhold(&mut response),
+    if !matches!(refusal, Refusal::ShuttingDown) {
+        slot.take_on_gone().into_iter().for_each(|it| call(hub, it));
     }
-    Ok(response)
+    Err(refusal)
+}
+
+/// Tells the application that nobody waits any more.
+fn call(hub: &Hub, on_gone: OnGone) {
+    // Counted there.
+    let _ = contain(&hub.counters, on_gone);
 }

@@ -2,16 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::admission::Admission;
 use super::admission::slots::Slots;
 use super::builder::Options;
+use super::http::keeper::Keeper;
 use super::inbox::Inbox;
 use super::leader::lead::Lead;
 use super::lifecycle::Lifecycle;
 use super::members::Members;
 use super::refusals::Refusals;
 use super::session::SessionHandler;
+use super::shutdown;
 use super::workers::Workers;
 use crate::connection::Connection;
 use crate::connection::credit::Budget;
@@ -38,6 +41,8 @@ pub(crate) struct Hub {
     pub collector: Arc<Collector>,
     /// Connections that hold no thread, and who leads them.
     pub lead: Lead,
+    /// Connections of plain requests that hold no thread; `None` where no plain request is answered.
+    pub keeper: Option<Keeper>,
     pub workers: Workers,
     pub lifecycle: Arc<Lifecycle>,
     /// Wakes the accept loop.
@@ -67,6 +72,11 @@ impl Hub {
         let inbox = Arc::new(Inbox::new(budget, lead.bell().clone()));
         let collector = Collector::new(lead.calls().clone());
         let counters = Arc::<Counters>::default();
+        let keeper = match options.hooks.answers_plain() {
+            true => Some(Keeper::new(limits)?),
+            false => None,
+        };
+        let (keeper, watch) = keeper.unzip();
         let hub = Arc::new(Hub {
             admission: Admission::new(limits),
             slots: Slots::new(limits),
@@ -80,6 +90,7 @@ impl Hub {
             inbox,
             collector,
             lead,
+            keeper,
             workers,
             accept_bell,
         });
@@ -87,6 +98,14 @@ impl Hub {
         let work = move || stand_in.lead.stand_in(&stand_in.inbox);
         let started = hub.workers.start("wshub-stand-in", work);
         started.map_err(|refused| refused.into_io())?;
+        if let Some(watch) = watch {
+            let own = hub.clone();
+            let started = hub.workers.start("wshub-http", move || watch.run(&own));
+            if let Err(refused) = started {
+                shutdown::finish(&hub, Instant::now());
+                return Err(refused.into_io());
+            }
+        }
         Ok(hub)
     }
 
@@ -98,6 +117,8 @@ impl Hub {
             handshakes: self.admission.held(),
             answering: self.admission.answering(),
             waiting_for_accept: self.admission.waiting(),
+            idle_connections: self.keeper.as_ref().map_or(0, Keeper::idle),
+            waiting_requests: self.keeper.as_ref().map_or(0, Keeper::waiting),
             threads: self.workers.threads(),
             stalled: count(|connection| connection.outbox().is_stalled()),
             waiting_for_application: count(|connection| connection.account().is_waiting()),

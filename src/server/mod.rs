@@ -27,7 +27,6 @@ mod session;
 mod shutdown;
 mod ticks;
 pub(crate) mod upgrade;
-mod upload;
 mod workers;
 
 use std::any::Any;
@@ -51,6 +50,7 @@ use crate::transport::{Guarded, How, Transport};
 pub use builder::ServerBuilder;
 pub use events::{Events, RecvError};
 pub use hooks::HookRequest;
+pub use http::responder::Responder;
 pub use session::{HandlerResult, Session};
 pub use shutdown::ShutdownReport;
 pub use ticks::Ticks;

@@ -11,7 +11,7 @@ use super::admission::{Seat, Stage};
 use super::connection;
 use super::driver::Driver;
 use super::hooks::HookRequest;
-use super::http;
+use super::http::{self, After, HttpConnection};
 use super::hub::Hub;
 use super::inbox::Item;
 use super::lifecycle::{Present, Who};
@@ -35,8 +35,7 @@ pub(crate) fn begin(hub: &Arc<Hub>, transport: Arc<dyn Transport>, peer: Peer) {
     let Some(stream) = hub.lifecycle.come(Who::Stream) else {
         return refuse_at_once(hub, &*transport, &Refusal::ShuttingDown);
     };
-    let seat = hub.admission.admit(&transport);
-    wake_if_late(hub, &*transport);
+    let seat = seat(hub, &transport);
     let (served, own) = (hub.clone(), transport.clone());
     let job = move || serve(&served, stream, seat, own, peer);
     if let Err(refused) = hub.workers.run(job) {
@@ -48,8 +47,15 @@ pub(crate) fn begin(hub: &Arc<Hub>, transport: Arc<dyn Transport>, peer: Peer) {
     }
 }
 
+/// A place for a stream of which a request is to be read.
+pub(crate) fn seat(hub: &Hub, transport: &Arc<dyn Transport>) -> Seat {
+    let seat = hub.admission.admit(transport);
+    wake_if_late(hub, &**transport);
+    seat
+}
+
 /// Answers without waiting, from a thread that others depend on.
-fn refuse_at_once(hub: &Hub, transport: &dyn Transport, refusal: &Refusal) {
+pub(crate) fn refuse_at_once(hub: &Hub, transport: &dyn Transport, refusal: &Refusal) {
     hub.counters.refuse(refusal.reason());
     // Before a TLS handshake nothing can be said.
     if hub.options.tls.is_none() {
@@ -70,12 +76,33 @@ fn wake_if_late(hub: &Hub, transport: &dyn Transport) {
     }
 }
 
-/// Serves a stream from its first byte to its end.
+/// What became of a stream.
+enum Outcome {
+    WebSocket(Opened),
+    /// It was a plain request.
+    Http(HttpConnection, After),
+    Refused,
+}
+
+/// Serves a stream from its first byte to its end, or until nothing of it needs a thread.
 fn serve(hub: &Arc<Hub>, stream: Present, seat: Seat, transport: Arc<dyn Transport>, peer: Peer) {
-    let opened = open_or_refuse(hub, seat, &transport, peer);
+    let outcome = secure_and_open(hub, seat, &transport, peer);
     drop(transport);
-    if let Some(opened) = opened {
-        connection::run(hub, stream, opened);
+    go_on(hub, stream, outcome);
+}
+
+/// Serves the next request of a connection, which has begun.
+pub(crate) fn serve_next(hub: &Arc<Hub>, stream: Present, seat: Seat, connection: HttpConnection) {
+    let patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
+    let outcome = open_or_refuse(hub, seat, connection, patience);
+    go_on(hub, stream, outcome);
+}
+
+fn go_on(hub: &Arc<Hub>, stream: Present, outcome: Outcome) {
+    match outcome {
+        Outcome::WebSocket(opened) => connection::run(hub, stream, opened),
+        Outcome::Http(connection, after) => http::go_on(hub, stream, connection, after),
+        Outcome::Refused => {}
     }
 }
 
@@ -87,58 +114,96 @@ pub(crate) struct Opened {
     pub present: Present,
 }
 
-/// Kept out of [`serve`], whose stack stays for the connection's whole life: so the handshake's
+/// Kept out of [`serve`], as what it calls is, whose stack stays for the connection's whole life: so the handshake's
 /// does not.
 #[inline(never)]
-fn open_or_refuse(
+fn secure_and_open(
     hub: &Arc<Hub>,
     seat: Seat,
     transport: &Arc<dyn Transport>,
     peer: Peer,
-) -> Option<Opened> {
+) -> Outcome {
     let mut patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
-    let mut secured = match tls::secure(hub.options.tls.as_ref(), transport, &mut patience, || {
+    let secured = tls::secure(hub.options.tls.as_ref(), transport, &mut patience, || {
         ended(hub, &seat)
-    }) {
-        Ok(secured) => secured,
+    });
+    match secured {
+        Ok(Secured {
+            transport,
+            client_certificates,
+        }) => {
+            let connection = HttpConnection::new(transport, client_certificates, peer);
+            open_or_refuse(hub, seat, connection, patience)
+        }
         Err(refused) => {
             hub.counters.refuse(refused.refusal.reason());
             tls::dismiss(&**transport, &refused, || {
                 log_refusal(hub, &refused.refusal, peer);
             });
-            return None;
+            Outcome::Refused
         }
-    };
-    let transport = secured.transport.clone();
-    let opened = open(hub, &seat, &mut secured, peer, &mut patience).unwrap_or_else(|refused| {
-        hub.counters.refuse(refused.refusal.reason());
-        let write = |answer: &[u8]| http::write(hub, &seat, &*transport, answer);
-        answer_refusal(&*transport, &refused, write, || {
-            log_refusal(hub, &refused.refusal, peer);
-        });
-        None
-    });
-    if opened.is_none() {
-        transport.shutdown(How::Both);
     }
-    opened
 }
 
-/// `None`: it was a plain request, and it has been answered.
+#[inline(never)]
+fn open_or_refuse(
+    hub: &Arc<Hub>,
+    seat: Seat,
+    mut connection: HttpConnection,
+    mut patience: Patience,
+) -> Outcome {
+    let answered = loop {
+        match open(hub, &seat, &mut connection, &mut patience) {
+            Ok(Step::WebSocket(opened)) => return Outcome::WebSocket(opened),
+            // Its next request is there already.
+            Ok(Step::Answered(After::Kept)) if !connection.buffer.is_empty() => {
+                if !seat.enter(Stage::Reading) {
+                    break Err(Refusal::Evicted.into());
+                }
+                patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
+            }
+            Ok(Step::Answered(after)) => break Ok(after),
+            Err(refused) => break Err(refused),
+        }
+    };
+    match answered {
+        Ok(after) => Outcome::Http(connection, after),
+        Err(refused) => {
+            refuse(hub, &seat, &connection, &refused);
+            Outcome::Refused
+        }
+    }
+}
+
+fn refuse(hub: &Hub, seat: &Seat, connection: &HttpConnection, refused: &Refused) {
+    let transport = &*connection.transport;
+    hub.counters.refuse(refused.refusal.reason());
+    let write = |answer: &[u8]| http::write_refusal(hub, seat, transport, answer);
+    answer_refusal(transport, refused, write, || {
+        log_refusal(hub, &refused.refusal, connection.peer);
+    });
+    transport.shutdown(How::Both);
+}
+
+/// What became of a request.
+enum Step {
+    WebSocket(Opened),
+    Answered(After),
+}
+
 fn open(
     hub: &Arc<Hub>,
     seat: &Seat,
-    secured: &mut Secured,
-    peer: Peer,
+    connection: &mut HttpConnection,
     patience: &mut Patience,
-) -> Result<Option<Opened>, Refused> {
-    let (request, buffer) = read_request(hub, seat, &*secured.transport, patience)?;
+) -> Result<Step, Refused> {
+    let request = read_request(hub, seat, connection, patience)?;
     let deadline = patience.deadline();
-    let request = secured.identify(request).with_peer(peer);
-    let transport = &secured.transport;
+    let request = request
+        .with_client_certificates(connection.client_certificates.clone())
+        .with_peer(connection.peer);
     if !request.wants_upgrade() {
-        http::answer(hub, seat, &**transport, request, buffer, peer);
-        return Ok(None);
+        return http::answer(hub, seat, connection, request).map(Step::Answered);
     }
     seat.wait_for_turn(deadline)?;
     let (server, options) = (ServerHandle::new(hub), &hub.options);
@@ -149,13 +214,14 @@ fn open(
     }
     let present = hub.lifecycle.come(Who::Connection);
     let present = present.ok_or(Refusal::ShuttingDown)?;
-    let slot = hub.slots.take(peer)?;
-    if write_upgrade(seat, &**transport, &upgrade.answer, deadline).is_err() {
+    let slot = hub.slots.take(connection.peer)?;
+    if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
         return Err(ended(hub, seat).into());
     }
     let opening = upgrade.into_opening(request);
-    Ok(Some(Opened {
-        driver: driver(hub, seat.id(), transport, opening, buffer),
+    let buffer = std::mem::take(&mut connection.buffer);
+    Ok(Step::WebSocket(Opened {
+        driver: driver(hub, seat.id(), &connection.transport, opening, buffer),
         slot,
         present,
     }))
@@ -184,14 +250,16 @@ fn write_upgrade(
 fn read_request(
     hub: &Hub,
     seat: &Seat,
-    transport: &dyn Transport,
+    connection: &mut HttpConnection,
     patience: &mut Patience,
-) -> Result<(Request, ReadBuffer), Refused> {
-    let mut buffer = ReadBuffer::default();
+) -> Result<Request, Refused> {
+    let HttpConnection {
+        transport, buffer, ..
+    } = connection;
     let fill = |buffer: &mut ReadBuffer| {
         loop {
             let deadline = Some(patience.deadline());
-            let filled = buffer.fill(|room| transport::read(transport, room, deadline));
+            let filled = buffer.fill(|room| transport::read(&**transport, room, deadline));
             let renewed = patience.renew();
             match filled {
                 Err(error) if renewed && error.kind() == io::ErrorKind::TimedOut => {}
@@ -199,13 +267,10 @@ fn read_request(
             }
         }
     };
-    match upgrade::read_request(&hub.options.limits, &mut buffer, fill) {
-        Ok(request) => Ok((request, buffer)),
-        Err(none) => Err(Refused {
-            refusal: why(hub, seat, none, !buffer.is_empty()),
-            head_only: asks_for_head(buffer.filled()),
-        }),
-    }
+    upgrade::read_request(&hub.options.limits, buffer, fill).map_err(|none| Refused {
+        refusal: why(hub, seat, none, !buffer.is_empty()),
+        head_only: asks_for_head(buffer.filled()),
+    })
 }
 
 /// Why there is no request, of which a part has come or nothing.

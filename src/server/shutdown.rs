@@ -55,8 +55,11 @@ pub(crate) fn begin(hub: &Hub) {
     hub.members
         .for_everyone(|outbox| _ = outbox.close(close, ""));
     hub.admission.close();
+    if let Some(keeper) = &hub.keeper {
+        keeper.close();
+    }
     // One that is decided about or answered needs no waking, and what it opens is read from.
-    let is_read = |stage| matches!(stage, Stage::Reading | Stage::Parting);
+    let is_read = |stage| matches!(stage, Stage::Reading | Stage::Held | Stage::Parting);
     // fault: a shutdown leaves handshakes asleep
     for transport in hub.admission.transports(is_read) {
         transport.shutdown(How::Read);
@@ -127,6 +130,9 @@ fn cut_off(hub: &Hub) {
         transport.shutdown(How::Reset);
     }
     hub.members.for_everyone(|outbox| outbox.abort());
+    if let Some(keeper) = &hub.keeper {
+        keeper.stop();
+    }
 }
 
 /// Returns how many threads are left to the user's code.

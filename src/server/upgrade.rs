@@ -35,20 +35,24 @@ impl From<Refusal> for NoRequest {
     }
 }
 
-/// Lets `fill` read until the head is complete; what came behind it, the peer's first frames, stays
-/// in the buffer.
+/// Lets `fill` read until the head is complete, of which a part may be in the buffer; what came behind it, the peer's
+/// first frames or its next request, stays there.
 pub(crate) fn read_request(
     limits: &Limits,
     buffer: &mut ReadBuffer,
     mut fill: impl FnMut(&mut ReadBuffer) -> io::Result<usize>,
 ) -> Result<Request, NoRequest> {
     let mut scanner = HeadScanner::new(limits.head());
+    let mut scanned = 0;
     loop {
-        match fill(buffer) {
-            Ok(0) => return Err(NoRequest::Ended),
-            Ok(_) => {}
-            Err(error) => return Err(NoRequest::Failed(error)),
+        if buffer.len() == scanned {
+            match fill(buffer) {
+                Ok(0) => return Err(NoRequest::Ended),
+                Ok(_) => {}
+                Err(error) => return Err(NoRequest::Failed(error)),
+            }
         }
+        scanned = buffer.len();
         if let Some(head) = scanner.scan(buffer.filled())? {
             let request = Request::parse(buffer.filled().get(..head).unwrap_or_default())?;
             buffer.discard(head);

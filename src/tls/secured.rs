@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Tls;
+use crate::http::Refusal;
 use crate::http::refusal::Refused;
-use crate::http::{Refusal, Request};
 use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
 
@@ -14,13 +14,6 @@ use crate::transport::{self, How, LINGER, Transport};
 pub(crate) struct Secured {
     pub transport: Arc<dyn Transport>,
     pub client_certificates: Box<[Vec<u8>]>,
-}
-
-impl Secured {
-    /// The request with what TLS says of its client.
-    pub fn identify(&mut self, request: Request) -> Request {
-        request.with_client_certificates(std::mem::take(&mut self.client_certificates))
-    }
 }
 
 /// The TLS handshake, if there is to be one. `lost`: why the client is refused where its stream failed

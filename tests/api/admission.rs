@@ -53,7 +53,7 @@ fn ask(addr: SocketAddr, request: &str) -> TcpStream {
 }
 
 fn page(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 
 fn assert_told_to_try_again(answer: &str, remedy: &str) {

@@ -691,7 +691,7 @@ fn rustsec_2024_0009_no_line_break_leaves_in_a_header() {
     }
     let plain = exchange(
         app.addr,
-        "GET /?a_Set-Cookie:b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /?a_Set-Cookie:b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     );
     assert_eq!(status_of(&plain), 404);
     assert!(!plain.contains("Set-Cookie"), "{plain}");

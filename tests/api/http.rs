@@ -27,7 +27,7 @@ fn with_site() -> ServerBuilder {
 }
 
 fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 
 fn assert_status(answer: &str, status: u16) {
@@ -183,14 +183,14 @@ fn without_a_hook_a_plain_request_gets_426() {
 }
 
 #[test]
-fn h10_one_answer_per_connection() {
+fn h10_nothing_is_answered_behind_a_close() {
     let app = App::echo(with_site());
     let answer = exchange(app.addr, get("/") + &get("/") + &get("/"));
     assert_eq!(answer.matches(PAGE).count(), 1);
     // A body that comes with a GET is no second request either.
     let body = get("/nothing");
     let with_body = format!(
-        "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let answer = exchange(app.addr, with_body);

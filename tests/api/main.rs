@@ -31,6 +31,8 @@ mod half_close;
 mod handshake;
 mod hooks;
 mod http;
+mod keep_alive;
+mod later;
 mod leading;
 mod limits;
 mod lingering;
@@ -48,6 +50,7 @@ mod shutdown;
 #[cfg(feature = "socketio")]
 mod socketio;
 mod split;
+mod streamed;
 mod thread_locals;
 mod ticks;
 #[cfg(feature = "tls")]

@@ -137,7 +137,7 @@ fn m07_the_remedy_of_a_refusal_lets_that_very_request_in() {
         assert!(!fine || host == too_long || printed > 0, "{host} {origin}");
     }
     // A plain request has no origin to be judged.
-    let page = "GET / HTTP/1.1\r\nHost: device.example.com.:81\r\n\r\n";
+    let page = "GET / HTTP/1.1\r\nHost: device.example.com.:81\r\nConnection: close\r\n\r\n";
     let with_page = |builder: ServerBuilder| builder.http(|_| Response::html("page"));
     let (_server, addr) = bind(with_page(Server::builder()), LOOPBACK);
     let told = refusal(addr, page);
@@ -253,7 +253,7 @@ fn m07_final_dots_and_names_below_localhost() {
         (public, "evilexample.com", false),
         (public, "evil.example.", false),
     ] {
-        let plain = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let plain = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         let (wanted, wanted_plain) = if let_in { (101, 426) } else { (403, 403) };
         assert_eq!(
             status(addr, from(host, &format!("http://{host}"))),

@@ -129,7 +129,7 @@ fn m09_a_page_is_read_to_its_end_slowly() {
         let app = App::echo(site(limits(STEADY)));
         let mut reader = attach(&app.handle);
         reader
-            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             .unwrap();
         read_head(&mut reader).unwrap();
         let begun = Instant::now();
@@ -147,7 +147,7 @@ fn m09_a_page_that_is_read_in_a_trickle_is_cut() {
         let mut reader = attach(&app.handle);
         let begun = Instant::now();
         reader
-            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             .unwrap();
         read_head(&mut reader).unwrap();
         assert!(sip(&mut reader, LEN).len() < LEN);

@@ -126,7 +126,7 @@ fn a_page_is_served_over_https_and_told_apart_from_others() {
     let app = App::echo(builder.http(|_| Response::html("<!doctype html><title>hi</title>")));
     let mut stream = secure(app.addr, authority.client_config(None), "localhost").unwrap();
     stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .unwrap();
     let page = String::from_utf8(read_to_close(&mut stream)).unwrap();
     assert!(
@@ -345,7 +345,7 @@ fn without_a_certificate_of_the_client_ca_nobody_gets_in() {
         let config = authority.client_config(certificate);
         // In TLS 1.3 the client learns it after its own handshake is done, when it reads.
         let answer = secure(app.addr, config, "localhost").and_then(|mut stream| {
-            stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
             stream.read_to_end(&mut Vec::new())
         });
         let error = answer.unwrap_err().to_string();

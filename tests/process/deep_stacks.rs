@@ -65,7 +65,10 @@ fn m03_hooks_and_closures_have_a_usual_stack() {
             })
             .unwrap();
         let addr = handle.local_addr().unwrap();
-        let answer = exchange(addr, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let answer = exchange(
+            addr,
+            "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        );
         assert!(answer.ends_with("a page"), "{answer}");
         let origin = "Origin: https://app.example\r\n";
         let mut client = Client::connect_with(addr, "/", origin);

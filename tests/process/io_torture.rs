@@ -635,7 +635,7 @@ fn request(path: &str, headers: &str) -> String {
 }
 
 fn plain(method: &str, path: &str) -> String {
-    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 
 // ---- the sessions ----

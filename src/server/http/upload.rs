@@ -3,12 +3,12 @@
 use std::io;
 use std::time::Instant;
 
-use crate::connection::read_buffer::ReadBuffer;
+use super::super::hub::Hub;
+use super::HttpConnection;
 use crate::http::body::{BodyDecoder, Framing};
 use crate::http::{Refusal, Request};
-use crate::limits::Limits;
 use crate::patience::Patience;
-use crate::transport::{self, Transport};
+use crate::transport;
 
 /// What a client that waits for a word gets before it sends its body (RFC 9110 15.2.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -18,28 +18,29 @@ const CUT_SHORT: Refusal = Refusal::Malformed(
      chunks say",
 );
 
-/// Reads the whole body; `buffer` holds what came behind the head, and then what came behind the body.
-pub(crate) fn read(
-    transport: &dyn Transport,
-    limits: &Limits,
+/// Reads the whole body; what comes behind it stays in the connection's buffer.
+pub(super) fn read(
+    hub: &Hub,
+    connection: &mut HttpConnection,
     request: &Request,
     framing: Framing,
-    buffer: &mut ReadBuffer,
 ) -> Result<Vec<u8>, Refusal> {
-    let mut decoder = BodyDecoder::new(framing, limits.body())?;
+    let mut decoder = BodyDecoder::new(framing, hub.options.limits.body())?;
     let is_waited_for = framing.is_waited_for(request)?;
-    let mut patience = Patience::paced(Instant::now(), limits.upload());
-    if is_waited_for && buffer.is_empty() {
+    let mut patience = Patience::paced(Instant::now(), hub.options.limits.upload());
+    if is_waited_for && connection.buffer.is_empty() {
+        let transport = &*connection.transport;
         let wait = |written| transport::wait_for_room(transport, &mut patience, written);
         transport::write_all_waiting(transport, CONTINUE, wait).map_err(|error| why(&error))?;
     }
     loop {
-        let taken = decoder.decode(buffer.filled())?;
-        buffer.discard(taken);
+        let taken = decoder.decode(connection.buffer.filled())?;
+        connection.buffer.discard(taken);
         if decoder.is_complete() {
+            connection.buffer.trim();
             return Ok(decoder.into_body());
         }
-        match fill(transport, buffer, &mut patience) {
+        match fill(connection, &mut patience) {
             Ok(0) => return Err(CUT_SHORT),
             Ok(read) => patience.progressed(read),
             Err(error) => return Err(why(&error)),
@@ -47,14 +48,13 @@ pub(crate) fn read(
     }
 }
 
-fn fill(
-    transport: &dyn Transport,
-    buffer: &mut ReadBuffer,
-    patience: &mut Patience,
-) -> io::Result<usize> {
+fn fill(connection: &mut HttpConnection, patience: &mut Patience) -> io::Result<usize> {
+    let HttpConnection {
+        transport, buffer, ..
+    } = connection;
     loop {
         let deadline = Some(patience.deadline());
-        match buffer.fill(|room| transport::read(transport, room, deadline)) {
+        match buffer.fill(|room| transport::read(&**transport, room, deadline)) {
             Err(error) if error.kind() == io::ErrorKind::TimedOut && patience.renew() => {}
             done => return done,
         }
