@@ -203,7 +203,7 @@ impl ServerBuilder {
 
     /// Answers plain requests on the same port, whatever their method: a page, its script, a form, what
     /// [`request.server()`](HookRequest::server) has counted. It
-    /// gets a request with its whole [body](Request::body), of up to [`max_body`](Limits::max_body)
+    /// gets a request with its whole [body](crate::Request::body), of up to [`max_body`](Limits::max_body)
     /// bytes; one with a method other than GET, HEAD, OPTIONS and TRACE and an origin only if a page
     /// of that origin might open a WebSocket ([`origins`](ServerBuilder::origins)), for a page of any
     /// site can have a browser send a form. Runs on the connection's own thread, with a stack of [`stack_size`](Limits::stack_size), for

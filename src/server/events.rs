@@ -205,20 +205,19 @@ impl<'a> Events<'a> {
     /// Takes an item that was read before, off the channel, or by leading; before it sleeps, everything that was
     /// collected leaves.
     fn receive(&mut self, patience: Patience) -> Result<Item, RecvError> {
-        let hub = &self.server.hub;
+        let server = self.server;
+        let hub = &server.hub;
         loop {
             if let Some(item) = self.desk.read.pop_front().or_else(|| hub.inbox.take()) {
                 return Ok(item);
             }
-            let item = match hub.lead.come() {
-                Some(mut leader) => {
-                    let item = self.lead(&mut leader, patience);
-                    self.more_ready = leader.has_ready();
-                    hub.lead.give_back(leader);
-                    item
-                }
-                None => self.wait_for_the_lead(patience),
+            let lead = |leader: &mut Leader| {
+                let item = self.lead(leader, patience);
+                self.more_ready = leader.has_ready();
+                item
             };
+            let led = hub.lead.come(lead);
+            let item = led.unwrap_or_else(|| self.wait_for_the_lead(patience));
             match (item, patience) {
                 (Some(item), _) => return Ok(item),
                 (None, Patience::Forever) => {}

@@ -105,6 +105,8 @@ impl Inbox {
 
     /// Takes an item; sleeps until there is one, at most until the deadline or until `free` says that nobody leads.
     pub fn wait(&self, deadline: Option<Instant>, free: impl Fn() -> bool) -> Option<Item> {
+        // A panic while it led may have left it so.
+        self.leads.store(false, SeqCst);
         let look = || match self.take() {
             Some(item) => Some(Some(item)),
             None => free().then_some(None),

@@ -301,7 +301,7 @@ fn ended(hub: &Hub, seat: &Seat) -> Refusal {
     }
 }
 
-fn driver(
+pub(crate) fn driver(
     hub: &Hub,
     id: u64,
     transport: &Arc<dyn Transport>,

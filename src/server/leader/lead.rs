@@ -4,6 +4,7 @@
 //! sleeps until an event or the lead is there.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use super::Leader;
 use super::Mail;
 use super::parked::Parked;
 use crate::lock::{LEAD, Mutex, lock};
+use crate::logging::line_for_later;
 use crate::outbox::Outbox;
 use crate::outbox::calls::Calls;
 use crate::poller::{Bell, Mailbox};
@@ -24,6 +26,7 @@ use crate::poller::{Bell, Mailbox};
 const PATIENCE: Duration = Duration::from_millis(1);
 
 pub(crate) struct Lead {
+    scribe: Arc<Scribe>,
     bell: Arc<Bell>,
     mailbox: Arc<Mailbox<Mail>>,
     calls: Arc<Calls>,
@@ -42,8 +45,9 @@ pub(crate) struct Lead {
 
 impl Lead {
     pub fn new(scribe: Arc<Scribe>) -> io::Result<Self> {
-        let leader = Leader::new(scribe)?;
+        let leader = Leader::new(scribe.clone())?;
         Ok(Lead {
+            scribe,
             bell: leader.bell().clone(),
             mailbox: leader.mailbox().clone(),
             calls: leader.calls().clone(),
@@ -69,13 +73,22 @@ impl Lead {
         &self.calls
     }
 
-    /// The application waits for events. It leads, where nobody else does.
-    pub fn come(&self) -> Option<Box<Leader>> {
+    /// The application waits for events. It leads, where nobody else does; `None` where somebody does.
+    pub fn come<R>(&self, lead: impl FnOnce(&mut Leader) -> R) -> Option<R> {
         let count = self.application.load(Relaxed);
         if is_away(count) {
             self.application.store(count.wrapping_add(1), SeqCst);
         }
-        lock(&self.leader).take()
+        self.hold(lead)
+    }
+
+    fn hold<R>(&self, lead: impl FnOnce(&mut Leader) -> R) -> Option<R> {
+        let leader = lock(&self.leader).take()?;
+        let mut held = Held {
+            lead: self,
+            leader: Some(leader),
+        };
+        held.leader.as_deref_mut().map(lead)
     }
 
     /// The application is away from now on.
@@ -97,10 +110,6 @@ impl Lead {
             None
         });
         drop(late);
-    }
-
-    pub fn give_back(&self, leader: Box<Leader>) {
-        *lock(&self.leader) = Some(leader);
     }
 
     pub fn is_free(&self) -> bool {
@@ -167,19 +176,23 @@ impl Lead {
             .wait(None, || (away() || self.is_stopping()).then_some(()));
     }
 
-    /// Leads until the application wants to.
+    /// Leads until the application wants to. A panic in there is a bug of wshub: it costs the lead for a moment.
     fn lead(&self, inbox: &Inbox) {
-        let Some(mut leader) = lock(&self.leader).take() else {
-            return;
-        };
         let mut put = |item| inbox.put(item);
-        while !self.is_wanted() {
-            if !leader.turn(&mut put) {
-                let until = leader.see_to_collectors();
-                leader.look(until, &mut put, || !self.is_wanted());
+        let lead = |leader: &mut Leader| {
+            while !self.is_wanted() {
+                if !leader.turn(&mut put) {
+                    let until = leader.see_to_collectors();
+                    leader.look(until, &mut put, || !self.is_wanted());
+                }
             }
+        };
+        if catch_unwind(AssertUnwindSafe(|| self.hold(lead))).is_err() {
+            self.scribe.write(line_for_later!(
+                Error,
+                "whoever leads has panicked: this is a bug of wshub"
+            ));
         }
-        self.give_back(leader);
         inbox.ring();
     }
 
@@ -189,6 +202,18 @@ impl Lead {
 
     fn is_stopping(&self) -> bool {
         self.stopping.load(SeqCst)
+    }
+}
+
+/// The lead is held, and given back however that ends.
+struct Held<'a> {
+    lead: &'a Lead,
+    leader: Option<Box<Leader>>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        *lock(&self.lead.leader) = self.leader.take();
     }
 }
 

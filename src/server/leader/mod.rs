@@ -211,6 +211,11 @@ impl Leader {
 
     fn admit(&mut self, parked: Parked, put: &mut impl FnMut(Item)) {
         let connection = parked.connection().clone();
+        // A Close of the shutdown may have called before the connection came: its stream is watched for that already.
+        let called = connection.outbox().token();
+        if let Some(token) = called {
+            self.remove(token);
+        }
         let inserted = self
             .poller
             .insert(Led::Parked(Box::new(parked)), Led::source);
@@ -222,6 +227,9 @@ impl Leader {
                     // What came behind the opening handshake.
                     parked.take_messages(put)
                 });
+                if called.is_some() {
+                    self.write(token, Instant::now());
+                }
             }
             Err((led, error)) => {
                 if let Led::Parked(parked) = led {
@@ -242,16 +250,13 @@ impl Leader {
             return;
         }
         let called = self.calls.take();
-        let deadlines = called
-            .outboxes
-            .iter()
-            .filter_map(|outbox| outbox.deadline());
-        if deadlines.into_iter().any(|at| stood_still(at, now)) {
+        let mut late = false;
+        Outbox::for_each(&called.outboxes, |outbox| {
+            late |= outbox.deadline().is_some_and(|at| stood_still(at, now));
+        });
+        if late {
             self.note_standstill(now);
-            called
-                .outboxes
-                .iter()
-                .for_each(|outbox| outbox.resumed(now));
+            Outbox::for_each(&called.outboxes, |outbox| outbox.resumed(now));
         }
         self.collectors.extend(called.collectors);
         for outbox in called.outboxes {

@@ -1,16 +1,23 @@
 //! The leader's part for connections that have a thread: it is called, writes when there is room, and keeps deadlines.
 
 use super::*;
+use crate::connection::opening::Opening;
 use crate::error::SendErrorKind;
+use crate::event::Event;
+use crate::handshake::data::Data;
+use crate::http::{Peer, Request};
 use crate::limits::Limits;
 use crate::outbox::{Bounds, Delivery, Failure, Overflow};
+use crate::server::Server;
 use crate::server::crew::Crew;
+use crate::server::lifecycle::Who;
+use crate::server::opening;
 use crate::stats::Counters;
 use crate::testing::{Duplex, duplex};
 use crate::transport::How;
-use crate::transport::Transport;
-use std::io::{self, IoSlice, Read};
-use std::net::SocketAddr;
+use crate::transport::{TcpTransport, Transport};
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
@@ -197,4 +204,73 @@ fn b13_a_panic_over_one_that_stalls_costs_that_one_only() {
     for reader in readers {
         drop(reader.join().unwrap().unwrap());
     }
+}
+
+#[test]
+fn b13_a_panic_of_whoever_leads_gives_the_lead_back() {
+    let lead = lead::Lead::new(Scribe::new(Crew::new(1, 128 << 10))).unwrap();
+    let panics = |_: &mut Leader| std::panic::resume_unwind(Box::new("on purpose"));
+    let led = catch_unwind(AssertUnwindSafe(|| lead.come::<()>(panics)));
+    assert!(led.is_err());
+    assert!(lead.is_free());
+    assert_eq!(lead.come(|leader| leader.has_ready()), Some(false));
+}
+
+/// Both ends of a TCP connection, the first as the server has it.
+fn tcp() -> (Arc<dyn Transport>, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let ours = TcpTransport::new(listener.accept().unwrap().0).unwrap();
+    (Arc::new(ours), theirs)
+}
+
+/// What the shutdown says to a connection that is between its 101 and whoever leads.
+#[test]
+fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
+    let server = Server::builder().without_listener().unwrap();
+    let hub = &server.hub;
+    let (ours, mut theirs) = tcp();
+    let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let opening = Opening {
+        request,
+        protocol: None,
+        extension: None,
+        data: Data::default(),
+    };
+    let mut lead = Some(|leader: &mut Leader| {
+        let driver = opening::driver(hub, 1, &ours, opening, ReadBuffer::default());
+        let connection = driver.connection.clone();
+        connection.close(1001, "").unwrap();
+        leader.take_calls(Instant::now());
+        let called = connection.outbox().token();
+        assert!(called.is_some(), "its deadline is kept");
+        let opened = opening::Opened {
+            driver,
+            slot: hub.slots.take(Peer::Unknown).unwrap(),
+            present: hub.lifecycle.come(Who::Connection).unwrap(),
+        };
+        let stream = hub.lifecycle.come(Who::Stream).unwrap();
+        crate::server::connection::run(hub, stream, opened);
+        leader.take_mail(&mut |item| hub.inbox.put(item));
+        assert_eq!(leader.poller.all().count(), 1);
+        assert_eq!(hub.workers.threads(), 0);
+    });
+    // The stand-in may have the lead, and gives it back.
+    hub.lead.want(true);
+    while hub
+        .lead
+        .come(|leader| lead.take().map(|lead| lead(leader)))
+        .is_none()
+    {
+        std::thread::yield_now();
+    }
+    hub.lead.want(false);
+    let mut close = [0; 4];
+    theirs.read_exact(&mut close).unwrap();
+    assert_eq!(close, [0x88, 2, 3, 0xe9]);
+    theirs
+        .write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe9])
+        .unwrap();
+    let events: Vec<_> = server.events().take(2).collect();
+    assert!(matches!(&events[1], Event::Close(_, close) if close.was_clean));
 }
