@@ -136,6 +136,10 @@ impl Span {
         let end = start
             .checked_add(part.len())
             .filter(|&end| end <= head.len())?;
+        Self::between(start, end)
+    }
+
+    fn between(start: usize, end: usize) -> Option<Self> {
         Some(Self {
             start: u16::try_from(start).ok()?,
             end: u16::try_from(end).ok()?,
@@ -218,6 +222,44 @@ impl Request {
             peer: Peer::Unknown,
             beside: None,
         })
+    }
+
+    /// The same request with these of its headers alone, and the subprotocols: the others take no memory any more.
+    pub(crate) fn with_headers_only(mut self, names: &[String]) -> Self {
+        let line = Span {
+            start: 0,
+            end: self.target.end,
+        };
+        let mut head = line.bytes(&self.head).to_vec();
+        let mut keep = |bytes: &[u8]| {
+            let start = head.len();
+            head.extend_from_slice(bytes);
+            Span::between(start, head.len())
+        };
+        let host = match self.host.end <= line.end {
+            true => Some(self.host),
+            false => keep(self.host.bytes(&self.head)),
+        };
+        let names = names.iter().map(String::as_str);
+        let names: Vec<&str> = names.chain(["sec-websocket-protocol"]).collect();
+        let is_kept = |name: &str| names.iter().any(|kept| kept.eq_ignore_ascii_case(name));
+        let headers = self.headers().filter(|(name, _)| is_kept(name));
+        let headers: Option<Vec<HeaderSpans>> = headers
+            .map(|(name, value)| {
+                Some(HeaderSpans {
+                    name: keep(name.as_bytes())?,
+                    value: keep(value)?,
+                })
+            })
+            .collect();
+        // The host may stand there twice: of one that is too long then all is kept.
+        let (Some(host), Some(headers), Ok(end)) = (host, headers, u16::try_from(head.len()))
+        else {
+            return self;
+        };
+        head.extend(headers.into_iter().flat_map(HeaderSpans::to_bytes));
+        (self.head, self.end, self.host) = (head.into_boxed_slice(), end, host);
+        self
     }
 
     /// The same request with where it comes from, as [`peer`](Self::peer) gives it.

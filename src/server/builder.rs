@@ -72,6 +72,8 @@ pub(crate) struct Options {
     pub rules: Rules,
     pub hooks: Hooks,
     pub tls: Option<Tls>,
+    /// Headers of its request that a connection keeps; `None`: all.
+    pub kept_headers: Option<Vec<String>>,
 }
 
 type StartHook = Box<dyn FnOnce(ServerHandle) + Send>;
@@ -174,6 +176,21 @@ impl ServerBuilder {
         for entry in subprotocols {
             self.options.rules.add_subprotocol(entry.into());
         }
+        self
+    }
+
+    /// The headers of its request that a connection keeps, by name in any case; the others are there for the hooks, and
+    /// not in [`Connection::request`](crate::Connection::request). Default: all, a KiB or two for a browser with cookies,
+    /// half of what an idle connection takes. Method, target, host, subprotocols, peer and certificates stay in any case.
+    ///
+    /// ```
+    /// use wshub::Server;
+    ///
+    /// let server = Server::builder().keep_headers(["Origin", "User-Agent"]).bind("127.0.0.1:0")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn keep_headers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.options.kept_headers = Some(names.into_iter().map(Into::into).collect());
         self
     }
 

@@ -218,6 +218,10 @@ fn open(
     if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
         return Err(ended(hub, seat).into());
     }
+    let request = match &options.kept_headers {
+        Some(names) => request.with_headers_only(names),
+        None => request,
+    };
     let opening = upgrade.into_opening(request);
     let buffer = std::mem::take(&mut connection.buffer);
     Ok(Step::WebSocket(Opened {

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -984,4 +984,41 @@ fn the_oldest_handshake_gives_way_to_newer_ones() {
     patient.write_all(rest.as_bytes()).unwrap();
     assert_eq!(status_of(&read_head(&mut patient).unwrap()), 101);
     newer.iter_mut().for_each(assert_echoes);
+}
+
+#[test]
+fn a_connection_keeps_the_headers_that_it_was_told_to_and_the_hooks_see_all() {
+    let seen = Arc::new(Mutex::new(None));
+    let hook = seen.clone();
+    let server = Server::builder()
+        .keep_headers(["X-Kept", "origin"])
+        .accept(move |request| {
+            let cookie = request.cookie("a").map(str::to_owned);
+            *hook.lock().unwrap() = cookie.map(|cookie| (cookie, request.host().to_owned()));
+            Ok(Accept::new())
+        })
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let headers =
+        "Cookie: a=b\r\nx-kept:  one \r\nX-KEPT: two\r\nSec-WebSocket-Protocol: spoken\r\n";
+    let _client = Client::connect_with(server.local_addr().unwrap(), "/way?query=yes", headers);
+    let Ok(Event::Open(connection)) = server.events().recv() else {
+        panic!("no Open");
+    };
+    let (cookie, host) = seen.lock().unwrap().take().unwrap();
+    assert_eq!((&*cookie, host.is_empty()), ("b", false));
+    let request = connection.request();
+    let kept: Vec<_> = request.headers().collect();
+    let expected: [(&str, &[u8]); 3] = [
+        ("x-kept", b"one"),
+        ("X-KEPT", b"two"),
+        ("Sec-WebSocket-Protocol", b"spoken"),
+    ];
+    assert_eq!(kept, expected);
+    assert_eq!(request.header("cookie"), None);
+    assert_eq!((request.method(), request.path()), ("GET", "/way"));
+    assert_eq!(request.target(), "/way?query=yes");
+    assert_eq!(request.query("query").as_deref(), Some("yes"));
+    assert_eq!(request.host(), host);
+    assert!(request.peer_addr().is_some());
 }
