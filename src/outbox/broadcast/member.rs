@@ -28,11 +28,14 @@ impl Member {
 }
 
 impl Collector {
-    /// From now on broadcasts reach it.
+    /// From now on broadcasts reach it, unless it has ended: then it has left, or is about to.
     pub fn join(&self, outbox: &Arc<Outbox>) {
         let mut state = outbox.enter();
-        let place = self.run.join(outbox);
-        state.member.place = state.collector().is_some().then_some(place);
+        if let Some(link) = &state.link {
+            let place = self.run.join(outbox);
+            let has_part = link.delivery.collector().is_some();
+            state.member.place = has_part.then_some(place);
+        }
     }
 
     /// The connection is no longer among those that broadcasts reach.

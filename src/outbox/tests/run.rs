@@ -204,6 +204,20 @@ fn a_connection_without_a_common_collector_troubles_none() {
     assert_eq!(crowd.broadcast("taken"), 1);
 }
 
+/// The application takes its Open behind its end, and then nobody would take it from the members.
+#[test]
+fn a_connection_that_has_left_before_it_joins_is_no_member() {
+    let crowd = Crowd::new(2, || Script::new(&[], ALL));
+    let gone = &crowd.rigs[1].outbox;
+    crowd.collector().leave(gone);
+    gone.finish();
+    crowd.collector().leave(gone);
+    crowd.collector().join(gone);
+    assert_eq!(crowd.broadcast("to the other"), 1);
+    crowd.collector().flush();
+    assert_eq!(Arc::strong_count(gone), 1);
+}
+
 /// One of another server: its place is in the run of that.
 #[test]
 fn a_broadcast_except_to_a_stranger_goes_to_all_and_leaves_the_stranger_alone() {
