@@ -90,6 +90,7 @@ impl Group {
     /// Sends a message to every member, encoded once. Never blocks; see
     /// [`Server::broadcast`](crate::Server::broadcast).
     pub fn broadcast(&mut self, message: impl Into<Message>) -> Broadcast {
+        self.forget_ended();
         self.send(&Prepared::new(message), None)
     }
 
@@ -99,11 +100,22 @@ impl Group {
         except: &Connection,
         message: impl Into<Message>,
     ) -> Broadcast {
+        self.forget_ended();
         self.send(&Prepared::new(message), Some(except))
     }
 
-    fn send(&mut self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
-        self.forget_ended();
+    /// As [`broadcast`](Group::broadcast), with a message that was encoded before: for several groups, or for one that
+    /// threads share.
+    pub fn broadcast_prepared(&self, message: &Prepared) -> Broadcast {
+        self.send(message, None)
+    }
+
+    /// As [`broadcast_prepared`](Group::broadcast_prepared), to everyone but one.
+    pub fn broadcast_prepared_except(&self, except: &Connection, message: &Prepared) -> Broadcast {
+        self.send(message, Some(except))
+    }
+
+    fn send(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         let others = self.members.iter().filter(|&it| Some(it) != except);
         Broadcast::to(others.map(Connection::outbox), |outbox| {
             outbox.send_prepared(message)

@@ -86,6 +86,15 @@ impl Members {
         open
     }
 
+    /// One of those.
+    pub fn find(&self, id: u64) -> Option<Connection> {
+        let registry = lock(&self.registry);
+        let member = registry.get(&id).filter(|member| member.announced);
+        let connection = member.map(|member| member.connection.clone());
+        drop(registry);
+        connection.filter(|connection| connection.ready_state() != ReadyState::Closed)
+    }
+
     fn those(&self, which: impl Fn(&Member) -> bool) -> Vec<Connection> {
         let registry = lock(&self.registry);
         let those = registry.values().filter(|member| which(member));

@@ -229,6 +229,11 @@ impl Server {
         self.handle.connections()
     }
 
+    /// The connection of this number, if it is open; see [`ServerHandle::connection`].
+    pub fn connection(&self, id: u64) -> Option<Connection> {
+        self.handle.connection(id)
+    }
+
     /// What the server has counted so far.
     pub fn stats(&self) -> Stats {
         self.handle.stats()
@@ -347,6 +352,12 @@ impl ServerHandle {
     pub fn connections(&self) -> Vec<Connection> {
         let hub = self.hub.as_ref();
         hub.map(|hub| hub.members.announced()).unwrap_or_default()
+    }
+
+    /// The connection of this [number](Connection::id), if it is open: one of [`connections`](ServerHandle::connections),
+    /// without the list. Never blocks.
+    pub fn connection(&self, id: u64) -> Option<Connection> {
+        self.hub.as_ref()?.members.find(id)
     }
 
     fn send(&self, message: Message, except: Option<&Connection>) -> Broadcast {
@@ -477,6 +488,18 @@ impl ServerHandle {
     pub fn wait(&self) -> ShutdownReport {
         let hub = self.hub.as_ref();
         hub.map(|hub| shutdown::wait(hub)).unwrap_or_default()
+    }
+}
+
+impl From<&Server> for ServerHandle {
+    fn from(server: &Server) -> Self {
+        server.handle()
+    }
+}
+
+impl From<&ServerHandle> for ServerHandle {
+    fn from(handle: &ServerHandle) -> Self {
+        handle.clone()
     }
 }
 

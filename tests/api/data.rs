@@ -208,3 +208,16 @@ fn who_waits_to_be_announced_is_not_among_them() {
     server.events().recv().unwrap();
     assert_eq!(server.connections().len(), 1);
 }
+
+#[test]
+fn one_is_found_by_its_number_while_it_is_open() {
+    let server = with_users().without_listener().unwrap();
+    let mut events = server.events();
+    let (one, _client) = join(&server, &mut events, "one");
+    let (two, gone) = join(&server, &mut events, "two");
+    assert_eq!(server.connection(one.id()), Some(one));
+    assert_eq!(server.connection(two.id()).as_ref(), Some(&two));
+    assert_eq!(server.connection(two.id() + 1), None);
+    drop(gone);
+    wait_until("it has ended", || server.connection(two.id()).is_none());
+}

@@ -3,7 +3,9 @@
 use std::thread;
 
 use crate::support::{Client, PATIENCE};
-use wshub::{Connection, Event, Group, Handler, Listeners, Message, RunError, Server, testing};
+use wshub::{
+    Connection, Event, Group, Handler, Listeners, Message, Prepared, RunError, Server, testing,
+};
 
 #[test]
 fn listeners_are_called_in_the_order_they_were_added() {
@@ -73,6 +75,11 @@ fn a_group_reaches_its_members_and_forgets_those_that_left() {
     assert_eq!(group.broadcast("tick").sent, 1);
     assert_eq!(group.broadcast_except(&connection, "not you").sent, 0);
     assert_eq!(sent.take_messages(), [Message::from("tick")]);
+    let prepared = Prepared::new("tock");
+    assert_eq!(group.broadcast_prepared(&prepared).sent, 1);
+    let done = group.broadcast_prepared_except(&connection, &prepared);
+    assert_eq!(done.sent, 0);
+    assert_eq!(sent.take_messages(), [Message::from("tock")]);
     connection.ping().unwrap();
     connection.close(4000, "done").unwrap();
     assert_eq!(group.broadcast("too late").sent, 0);
