@@ -24,6 +24,8 @@
 //! - Compression, with the feature `deflate`: `Compression`, `ServerBuilder::compression`,
 //!   `Connection::send_uncompressed`.
 //! - The clients of Socket.IO, with the feature `socketio`: `socketio::SocketIo`, `ServerBuilder::socketio`.
+//! - Many servers as one, with the feature `redis`: `Cluster`, `Room`, `ClusterEvent`; what carries it: `Redis`, `Local`,
+//!   `Backplane`.
 //! - Ending: [`ServerHandle::shutdown`], [`ServerHandle::terminate`], [`Server::shutdown`], [`ShutdownReport`]; counting:
 //!   [`Stats`].
 //! - Threads: one for each opening handshake, for each connection of [`serve`] and for each stream that
@@ -42,6 +44,8 @@ mod address_space;
 #[cfg(feature = "client")]
 mod client;
 mod clock;
+#[cfg(feature = "redis")]
+mod cluster;
 mod compression;
 mod connection;
 mod copy;
@@ -78,6 +82,11 @@ mod websocket;
 pub use client::{
     Client, ClientError, ClientEvent, ClientRequest, DisconnectCause, ProxyError, Reconnecting,
     ReconnectingWriter, connect,
+};
+#[cfg(feature = "redis")]
+pub use cluster::{
+    Backplane, BackplaneError, Cluster, ClusterBuilder, ClusterError, ClusterEvent, ClusterNode,
+    ConnectionId, Incoming, InvalidConnectionId, Local, NodeId, Publisher, Redis, Room, Subscriber,
 };
 #[cfg(feature = "deflate")]
 pub use compression::Compression;

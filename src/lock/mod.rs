@@ -100,6 +100,16 @@ in_this_order! {
     SPARES,
     /// Address space that is kept from the allocator.
     ADDRESS_SPACE,
+    /// Members of a cluster's rooms.
+    ROOMS,
+    /// What a node of a cluster has to publish.
+    OUTGOING,
+    /// Events of a cluster that wait for the application.
+    NEWS,
+    /// Who listens to a backplane in memory.
+    BUS,
+    /// What waits there for one of them.
+    LINE_OF_BUS,
     /// What a test plays.
     PLAYED,
 }

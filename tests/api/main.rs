@@ -13,6 +13,8 @@ mod bodies;
 #[cfg(feature = "client")]
 mod client;
 mod closing;
+#[cfg(feature = "redis")]
+mod cluster;
 mod coalescing;
 #[cfg(feature = "client")]
 mod connect;
@@ -45,6 +47,8 @@ mod panics;
 mod parked;
 #[cfg(feature = "client")]
 mod reconnecting;
+#[cfg(feature = "redis")]
+mod redis;
 mod restart;
 mod shutdown;
 #[cfg(feature = "socketio")]

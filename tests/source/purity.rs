@@ -17,6 +17,10 @@ const PURE: &[&str] = &[
     "socketio/decoder.rs",
     "socketio/rooms.rs",
     "socketio/acks.rs",
+    "cluster/backlog.rs",
+    "cluster/frame.rs",
+    "cluster/id.rs",
+    "cluster/roster.rs",
 ];
 
 /// Files in them that need not be, since they run code of the application.

@@ -32,6 +32,7 @@ const ROOMS: &[&str] = &[
     "server",
     "websocket",
     "client",
+    "cluster",
     "testing",
     "socketio",
 ];
@@ -81,6 +82,60 @@ fn each_room_names_only_rooms_below_it() {
             "take {arrow:?} off the list: it is gone"
         );
     }
+}
+
+/// Rooms that are built on what users have, and what they name beside that: locks in one order and the one way to the log.
+const ON_THE_FACE: &[&str] = &["cluster"];
+const BESIDE_IT: &[&str] = &["lock", "logging"];
+
+/// The names right behind each `crate::`.
+fn named_of_the_crate(tokens: &[String]) -> Vec<&str> {
+    let mut names = Vec::new();
+    for at in tokens.windows(2).enumerate().filter_map(|(at, pair)| {
+        let is_crate = pair[0] == "crate" && pair[1] == "::";
+        is_crate.then_some(at + 2)
+    }) {
+        let (mut depth, mut before) = (0, "{");
+        for token in tokens[at..].iter().map(String::as_str) {
+            match token {
+                "{" => depth += 1,
+                "}" => depth -= 1,
+                name if depth < 2 && matches!(before, "{" | ",") => names.push(name),
+                _ => {}
+            }
+            before = token;
+            if depth < 1 {
+                break;
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn what_is_built_on_the_face_names_nothing_behind_it() {
+    let tree = Tree::of_the_library();
+    let mut seen = 0;
+    for file in tree.files() {
+        let own = room(&file.path);
+        if !ON_THE_FACE.contains(&own) {
+            continue;
+        }
+        for name in named_of_the_crate(&file.tokens) {
+            let is_a_type = name.starts_with(char::is_uppercase);
+            let may = is_a_type || name == own || BESIDE_IT.contains(&name);
+            assert!(may, "src/{} names crate::{name}", file.path);
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "only {seen} names were found");
+}
+
+#[test]
+fn names_of_the_crate_are_found() {
+    let source = "use crate::{A, b::{C, d}, E};\nuse crate::f::G; fn h() { crate::i() }";
+    let tokens = crate::tokens::tokens(source);
+    assert_eq!(named_of_the_crate(&tokens), ["A", "b", "E", "f", "i"]);
 }
 
 #[test]

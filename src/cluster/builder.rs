@@ -1,0 +1,129 @@
+//! What is chosen before a node joins.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::backlog::Bounds;
+use super::backplane::Backplane;
+use super::id::NodeId;
+use super::listener::listen;
+use super::relay::{Delivery, Relay, Running, Settings};
+use super::speaker::speak;
+use super::{Cluster, Node};
+use crate::ServerHandle;
+
+/// Bounds, heartbeat and order of a node; made by [`Cluster::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use wshub::{Cluster, Local, Server};
+///
+/// let server = Server::bind("127.0.0.1:0")?;
+/// let cluster = Cluster::builder()
+///     .ordered()
+///     .heartbeat(Duration::from_secs(5))
+///     .max_waiting(10_000)
+///     .join(&server, Local::new())?;
+/// # drop(cluster);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClusterBuilder {
+    settings: Settings,
+}
+
+impl Default for ClusterBuilder {
+    fn default() -> Self {
+        ClusterBuilder {
+            settings: Settings {
+                delivery: Delivery::AtOnce,
+                heartbeat: Duration::from_secs(2),
+                max_message: 1 << 20,
+                bounds: Bounds {
+                    messages: 65_536,
+                    bytes: 64 << 20,
+                    age: Duration::from_secs(60),
+                },
+            },
+        }
+    }
+}
+
+impl ClusterBuilder {
+    /// One order on all nodes: the clients of this server, too, get what it broadcasts only when it comes back from the
+    /// backplane. That costs them one round trip, and while the backplane is away they get nothing of it. Without it, what two
+    /// nodes send at the same time may come in a different order to their clients. Best the same on all nodes.
+    #[must_use]
+    pub fn ordered(mut self) -> Self {
+        self.settings.delivery = Delivery::InOneOrder;
+        self
+    }
+
+    /// A node that is killed is gone within two of these. Default 2 s: a process on a loaded machine, or a pause of the
+    /// backplane, is not taken for gone that soon. At least 100 ms. The same on all nodes: they tell each other that they are
+    /// there twice in this time.
+    #[must_use]
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.settings.heartbeat = heartbeat.max(Duration::from_millis(100));
+        self
+    }
+
+    /// How many messages wait for the backplane at most; then the oldest is dropped, counted and told. Default 65,536: 3 s of
+    /// 20,000 messages a second.
+    #[must_use]
+    pub fn max_waiting(mut self, messages: usize) -> Self {
+        self.settings.bounds.messages = messages.max(1);
+        self
+    }
+
+    /// How many bytes they have at most. Default 64 MiB.
+    #[must_use]
+    pub fn max_waiting_bytes(mut self, bytes: usize) -> Self {
+        self.settings.bounds.bytes = bytes;
+        self
+    }
+
+    /// How long a message waits at most. Default 60 s: a Redis that restarts is back by then, and what is older is of little
+    /// use to who reads it live.
+    #[must_use]
+    pub fn max_waiting_time(mut self, age: Duration) -> Self {
+        self.settings.bounds.age = age;
+        self
+    }
+
+    /// How many bytes a message has at most, the name of its room included. Default 1 MiB: a backplane keeps many of them.
+    #[must_use]
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.settings.max_message = bytes;
+        self
+    }
+
+    /// Joins, as [`Cluster::join`] does.
+    ///
+    /// # Errors
+    /// As [`Cluster::join`].
+    pub fn join(
+        self,
+        server: impl Into<ServerHandle>,
+        backplane: impl Backplane,
+    ) -> io::Result<Cluster> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(io::Error::from)?;
+        let id = NodeId::new(u128::from_be_bytes(id));
+        let relay = Arc::new(Relay::new(id, server.into(), self.settings));
+        let node = Node(relay);
+        let (publisher, subscriber) = backplane.split();
+        // Both first: the end of one tells whether the other goes on.
+        let (speaks, listens) = (Running::new(&node.0), Running::new(&node.0));
+        start("wshub-cluster-out", move || speak(&speaks, publisher))?;
+        start("wshub-cluster-in", move || listen(&listens, subscriber))?;
+        Ok(Cluster(Arc::new(node)))
+    }
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let builder = thread::Builder::new().name(name.to_owned());
+    builder.spawn(work).map(drop)
+}

@@ -1,0 +1,80 @@
+//! What a cluster tells the application, and what it refuses.
+
+use std::fmt;
+
+use super::id::NodeId;
+use crate::Message;
+
+/// Something that happened between the servers; see [`Cluster::events`](crate::Cluster::events).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClusterEvent {
+    /// Another server is there.
+    NodeJoined(NodeId),
+    /// Another server left, or was not heard for two heartbeats: killed, hung or cut off. It may come again, as the same node.
+    NodeLeft(NodeId),
+    /// So many messages of that node will not come: broadcasts, closes and messages between servers. Where the node is
+    /// this one, the application took its events too slowly, or in the mode
+    /// [`ordered`](crate::ClusterBuilder::ordered) they were lost for the clients here, too.
+    Gap {
+        /// Who sent them.
+        node: NodeId,
+        /// How many.
+        missing: u64,
+    },
+    /// Messages of this node that were not published, because too many waited, or for too long. The other nodes have a
+    /// [`Gap`](ClusterEvent::Gap).
+    Unsent {
+        /// How many.
+        messages: u64,
+    },
+    /// The backplane is away. Clients of this server are still served; what is meant for others waits.
+    Detached {
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The backplane is there, for the first time or again.
+    Attached,
+    /// What the application of another node sent with [`Cluster::send`](crate::Cluster::send).
+    Message {
+        /// Who sent it.
+        node: NodeId,
+        /// What it sent.
+        message: Message,
+    },
+    /// Events that found no room, because the application has not taken those before them.
+    Untaken {
+        /// How many.
+        events: u64,
+    },
+}
+
+/// Why a cluster took something not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// The message is larger than [`ClusterBuilder::max_message`](crate::ClusterBuilder::max_message), the name of the room
+    /// included, or the name alone than 65,535 bytes. Nobody got it. Remedy: send less, or allow more, on every node.
+    TooLong {
+        /// Bytes that it has.
+        len: usize,
+        /// Bytes that it may have.
+        limit: usize,
+    },
+    /// This node has left the cluster.
+    Left,
+}
+
+impl fmt::Display for ClusterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClusterError::TooLong { len, limit } => write!(
+                f,
+                "a message of {len} bytes for other servers, where {limit} are allowed: see ClusterBuilder::max_message"
+            ),
+            ClusterError::Left => f.write_str("this node has left the cluster"),
+        }
+    }
+}
+
+impl std::error::Error for ClusterError {}

@@ -1,0 +1,281 @@
+//! What nodes write to each other: a head that every version keeps, and a body.
+//!
+//! | Bytes | What |
+//! | --- | --- |
+//! | 1 | version of the format |
+//! | 1 | kind; from 128 on the frame has no number of its own, and `number` is the last one before it |
+//! | 16 | the node that sends |
+//! | 8 | number |
+//! | 8 | milliseconds since the node joined |
+//! | rest | the body, by kind |
+//!
+//! Numbers are big-endian. A node that does not know a kind takes the frame for one that it missed.
+
+use core::time::Duration;
+
+use super::id::{ConnectionId, NodeId};
+
+const VERSION: u8 = 1;
+/// Bytes of the head.
+const HEAD: usize = 34;
+/// Where the number is.
+const NUMBER: core::ops::Range<usize> = 18..26;
+
+const BROADCAST: u8 = 1;
+const ROOM: u8 = 2;
+const CLOSE: u8 = 3;
+const NOTE: u8 = 4;
+const UNNUMBERED: u8 = 128;
+const ALIVE: u8 = 128;
+const BYE: u8 = 129;
+
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+
+/// Who sends, and where in the order of what it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub node: NodeId,
+    pub number: Number,
+    /// How long ago the node joined.
+    pub age: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Number {
+    /// The frame has this one; the first is 1.
+    Own(u64),
+    /// The frame has none, and comes behind this one.
+    Behind(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body<'a> {
+    /// To the members of a room, or to all; but not to the connection of this number of the sending node.
+    Broadcast {
+        room: Option<&'a str>,
+        except: Option<u64>,
+        content: Content<'a>,
+    },
+    Close {
+        connection: ConnectionId,
+        code: u16,
+        reason: &'a str,
+    },
+    /// From application to application: of one node, or of all others.
+    Note {
+        to: Option<NodeId>,
+        content: Content<'a>,
+    },
+    /// A heartbeat, with how many connections the node has.
+    Alive { connections: u64 },
+    /// The node leaves.
+    Bye,
+}
+
+/// Not a frame of this version. With more that this version cannot say it is a body of `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+pub(super) fn encode(head: &Head, body: &Body<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEAD + 32 + body.len());
+    let kind = match body {
+        Body::Broadcast { room: None, .. } => BROADCAST,
+        Body::Broadcast { room: Some(_), .. } => ROOM,
+        Body::Close { .. } => CLOSE,
+        Body::Note { .. } => NOTE,
+        Body::Alive { .. } => ALIVE,
+        Body::Bye => BYE,
+    };
+    let (Number::Own(number) | Number::Behind(number)) = head.number;
+    out.extend([VERSION, kind]);
+    out.extend(head.node.number().to_be_bytes());
+    out.extend(number.to_be_bytes());
+    out.extend((head.age.as_millis() as u64).to_be_bytes());
+    body.append(&mut out);
+    out
+}
+
+/// Gives an encoded frame its number.
+pub(super) fn set_number(frame: &mut [u8], number: u64) {
+    if let Some(place) = frame.get_mut(NUMBER) {
+        place.copy_from_slice(&number.to_be_bytes());
+    }
+}
+
+/// The body is `None` where this version has no such kind.
+pub(super) fn decode(frame: &[u8]) -> Result<(Head, Option<Body<'_>>), Unreadable> {
+    let mut rest = Rest(frame);
+    if rest.byte()? != VERSION {
+        return Err(Unreadable);
+    }
+    let kind = rest.byte()?;
+    let node = NodeId::new(u128::from_be_bytes(rest.array()?));
+    let number = rest.number()?;
+    let head = Head {
+        node,
+        number: match kind {
+            UNNUMBERED.. => Number::Behind(number),
+            _ => Number::Own(number),
+        },
+        age: Duration::from_millis(rest.number()?),
+    };
+    Ok((head, rest.body(kind)?))
+}
+
+impl Body<'_> {
+    /// Bytes of what users gave, headings left out.
+    pub fn len(&self) -> usize {
+        match self {
+            Body::Broadcast { room, content, .. } => room.map_or(0, str::len) + content.len(),
+            Body::Close { reason, .. } => reason.len(),
+            Body::Note { content, .. } => content.len(),
+            Body::Alive { .. } | Body::Bye => 0,
+        }
+    }
+
+    fn append(&self, out: &mut Vec<u8>) {
+        match *self {
+            Body::Broadcast {
+                room,
+                except,
+                content,
+            } => {
+                // The numbers of connections begin at 1.
+                out.extend(except.unwrap_or_default().to_be_bytes());
+                if let Some(room) = room {
+                    append_short(out, room);
+                }
+                content.append(out);
+            }
+            Body::Close {
+                connection,
+                code,
+                reason,
+            } => {
+                out.extend(connection.node.number().to_be_bytes());
+                out.extend(connection.number.to_be_bytes());
+                out.extend(code.to_be_bytes());
+                append_short(out, reason);
+            }
+            Body::Note { to, content } => {
+                out.push(u8::from(to.is_some()));
+                out.extend(to.map_or(0, NodeId::number).to_be_bytes());
+                content.append(out);
+            }
+            Body::Alive { connections } => out.extend(connections.to_be_bytes()),
+            Body::Bye => {}
+        }
+    }
+}
+
+impl Content<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Content::Text(text) => text.len(),
+            Content::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    fn append(&self, out: &mut Vec<u8>) {
+        match self {
+            Content::Text(text) => {
+                out.push(TEXT);
+                out.extend(text.as_bytes());
+            }
+            Content::Binary(bytes) => {
+                out.push(BINARY);
+                out.extend(*bytes);
+            }
+        }
+    }
+}
+
+/// The longest text that is told with its length: the name of a room, the reason of a close.
+pub(super) const SHORT: usize = u16::MAX as usize;
+
+/// At most [`SHORT`] bytes: who calls has seen to that.
+fn append_short(out: &mut Vec<u8>, text: &str) {
+    let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    out.extend(len.to_be_bytes());
+    out.extend(text.bytes().take(len.into()));
+}
+
+/// What is left of a frame to be read.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn body(mut self, kind: u8) -> Result<Option<Body<'a>>, Unreadable> {
+        Ok(Some(match kind {
+            BROADCAST | ROOM => Body::Broadcast {
+                except: Some(self.number()?).filter(|&number| number > 0),
+                room: match kind {
+                    ROOM => Some(self.short()?),
+                    _ => None,
+                },
+                content: self.content()?,
+            },
+            CLOSE => Body::Close {
+                connection: ConnectionId {
+                    node: NodeId::new(u128::from_be_bytes(self.array()?)),
+                    number: self.number()?,
+                },
+                code: u16::from_be_bytes(self.array()?),
+                reason: self.short()?,
+            },
+            NOTE => {
+                let is_to_one = self.byte()? > 0;
+                let node = NodeId::new(u128::from_be_bytes(self.array()?));
+                Body::Note {
+                    to: is_to_one.then_some(node),
+                    content: self.content()?,
+                }
+            }
+            ALIVE => Body::Alive {
+                connections: self.number()?,
+            },
+            BYE => Body::Bye,
+            _ => return Ok(None),
+        }))
+    }
+
+    fn content(&mut self) -> Result<Content<'a>, Unreadable> {
+        match self.byte()? {
+            TEXT => core::str::from_utf8(self.0)
+                .map(Content::Text)
+                .map_err(|_| Unreadable),
+            BINARY => Ok(Content::Binary(self.0)),
+            _ => Err(Unreadable),
+        }
+    }
+
+    fn short(&mut self) -> Result<&'a str, Unreadable> {
+        let len = u16::from_be_bytes(self.array()?).into();
+        let (text, rest) = self.0.split_at_checked(len).ok_or(Unreadable)?;
+        self.0 = rest;
+        core::str::from_utf8(text).map_err(|_| Unreadable)
+    }
+
+    fn number(&mut self) -> Result<u64, Unreadable> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn byte(&mut self) -> Result<u8, Unreadable> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Unreadable> {
+        let (array, rest) = self.0.split_first_chunk().ok_or(Unreadable)?;
+        self.0 = rest;
+        Ok(*array)
+    }
+}
+
+#[cfg(test)]
+mod tests;

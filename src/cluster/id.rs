@@ -1,0 +1,86 @@
+//! Names that hold on every server: of a node, and of a connection.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// The name of one server among those of a cluster. Random, and new each time a program joins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u128);
+
+impl NodeId {
+    pub(crate) const fn new(number: u128) -> Self {
+        NodeId(number)
+    }
+
+    pub(crate) fn number(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeId({self})")
+    }
+}
+
+/// The name of one connection on whichever server: 128 bits of the node, and
+/// [`Connection::id`](crate::Connection::id) there. It goes into a database or a message as text, and comes back.
+///
+/// ```
+/// use wshub::ConnectionId;
+///
+/// let text = "000102030405060708090a0b0c0d0e0f-42";
+/// let id: ConnectionId = text.parse()?;
+/// assert_eq!(id.number, 42);
+/// assert_eq!(id.to_string(), text);
+/// # Ok::<(), wshub::InvalidConnectionId>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct ConnectionId {
+    /// The server that it is connected to.
+    pub node: NodeId,
+    /// Its number there: [`Connection::id`](crate::Connection::id).
+    pub number: u64,
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.node, self.number)
+    }
+}
+
+impl FromStr for ConnectionId {
+    type Err = InvalidConnectionId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (node, number) = text.split_once('-').ok_or(InvalidConnectionId)?;
+        let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if node.len() != 32 || !is_plain(node) || !is_plain(number) {
+            return Err(InvalidConnectionId);
+        }
+        let node = u128::from_str_radix(node, 16).map_err(|_| InvalidConnectionId)?;
+        Ok(ConnectionId {
+            node: NodeId(node),
+            number: number.parse().map_err(|_| InvalidConnectionId)?,
+        })
+    }
+}
+
+/// The text is not one that a [`ConnectionId`] writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidConnectionId;
+
+impl fmt::Display for InvalidConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the id of a connection: 32 hexadecimal digits, a dash and a number")
+    }
+}
+
+impl core::error::Error for InvalidConnectionId {}

@@ -1,0 +1,254 @@
+//! The thread of a node that receives: what comes is put in order, and goes to the clients here and to the application.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use super::ClusterNode;
+use super::backplane::{BackplaneError, Subscriber};
+use super::event::ClusterEvent;
+use super::frame::{Body, Head, decode};
+use super::news::Way;
+use super::relay::{Delivery, Relay, Running, message};
+use super::roster::{Change, Roster, Verdict};
+use super::speaker::RESTS;
+use crate::logging::log_line;
+
+/// A node that has heard nothing for so long, and for two heartbeats, not even what it published itself, is deaf.
+const DEAF: Duration = Duration::from_secs(2);
+/// As many times longer while it hears others: what it published may be far behind that.
+const LAG: u32 = 3;
+
+pub(super) fn listen(running: &Running, mut subscriber: Box<dyn Subscriber>) {
+    let mut incoming = Incoming::new(running.relay());
+    let relay = running.relay();
+    let mut rest = RESTS.0;
+    while !relay.is_over() {
+        let receive = || subscriber.receive(&mut incoming);
+        let ended = catch_unwind(AssertUnwindSafe(receive))
+            .unwrap_or_else(|_| Err(BackplaneError::new("Subscriber::receive panicked")));
+        let was_attached = incoming.detach();
+        if relay.is_over() {
+            return;
+        }
+        let reason = match &ended {
+            Ok(()) => {
+                "nothing comes back of what this node publishes: is it another Redis that it reads from?"
+            }
+            Err(error) => &error.to_string(),
+        };
+        relay.set_link(Way::In, Err(reason));
+        if was_attached {
+            rest = RESTS.0;
+        }
+        relay.pause(rest);
+        rest = (rest * 2).min(RESTS.1);
+    }
+}
+
+/// What a [`Subscriber`] hands to the cluster.
+pub struct Incoming<'a> {
+    relay: &'a Relay,
+    roster: Roster,
+    /// Attached now.
+    hears: bool,
+    /// When the last frame came, or the node attached.
+    heard: Duration,
+    /// The age that the last heartbeat of this node told, of those that came back.
+    own_beat: Duration,
+    /// Since when a later one of them was published, and did not come back.
+    unheard: Option<Duration>,
+    /// Frames that were not of this version.
+    unreadable: u64,
+}
+
+impl<'a> Incoming<'a> {
+    fn new(relay: &'a Relay) -> Self {
+        Incoming {
+            relay,
+            roster: Roster::new(relay.id, relay.settings.heartbeat),
+            hears: false,
+            heard: Duration::ZERO,
+            own_beat: Duration::ZERO,
+            unheard: None,
+            unreadable: 0,
+        }
+    }
+
+    /// From now on everything comes that any node publishes. To be called once in each
+    /// [`receive`](Subscriber::receive): nothing is published here before.
+    pub fn attached(&mut self) {
+        self.hears = true;
+        self.heard = self.relay.age();
+        self.unheard = None;
+        self.roster.renew(self.heard);
+        self.relay.set_link(Way::In, Ok(()));
+        self.relay.set_hears(true);
+    }
+
+    /// How long to wait for the next frame at most, before this is called again; `None` when it is time to return.
+    pub fn patience(&mut self) -> Option<Duration> {
+        let heartbeat = self.relay.settings.heartbeat;
+        if self.relay.is_over() || self.is_deaf() {
+            return None;
+        }
+        match self.relay.is_leaving() {
+            // The end comes without a frame.
+            true => Some((heartbeat / 2).min(Duration::from_millis(50))),
+            false => Some(heartbeat / 2),
+        }
+    }
+
+    /// How long ago this node joined: what was published since is for it.
+    pub fn age(&self) -> Duration {
+        self.relay.age()
+    }
+
+    /// Takes a frame that came.
+    pub fn take(&mut self, frame: &[u8]) {
+        let now = self.relay.age();
+        self.heard = now;
+        let Ok((head, body)) = decode(frame) else {
+            self.note_unreadable();
+            return;
+        };
+        let mut changes = Vec::new();
+        let verdict = self
+            .roster
+            .hear(&head, now, &mut |change| changes.push(change));
+        self.tell(&mut changes);
+        match body {
+            None if verdict == Verdict::Fresh => self.tell_missing(&head),
+            Some(body) if verdict == Verdict::Fresh => self.deliver(&head, &body, now),
+            _ => {}
+        }
+    }
+
+    fn deliver(&mut self, head: &Head, body: &Body<'_>, now: Duration) {
+        let relay = self.relay;
+        let is_own = head.node == relay.id;
+        let mut changes = Vec::new();
+        let mut tell = |change| changes.push(change);
+        match body {
+            Body::Alive { connections } => {
+                self.roster.beat(head.node, *connections, now, &mut tell);
+                if is_own {
+                    self.own_beat = head.age;
+                    self.unheard = None;
+                    relay.rooms.sweep();
+                }
+                self.show_nodes();
+            }
+            Body::Bye if is_own => {}
+            Body::Bye => self.roster.leave(head.node, &mut tell),
+            Body::Broadcast { .. } if is_own && relay.settings.delivery == Delivery::AtOnce => {}
+            Body::Broadcast {
+                room,
+                except,
+                content,
+            } => {
+                let except = except.filter(|_| is_own);
+                let except = except.and_then(|number| relay.server.connection(number));
+                relay.deliver(*room, message(content), except.as_ref());
+            }
+            Body::Close {
+                connection,
+                code,
+                reason,
+            } => {
+                if connection.node == relay.id {
+                    relay.close(*connection, *code, reason);
+                }
+            }
+            Body::Note { to, content } => {
+                if !is_own && to.is_none_or(|node| node == relay.id) {
+                    relay.tell(ClusterEvent::Message {
+                        node: head.node,
+                        message: message(content),
+                    });
+                }
+            }
+        }
+        self.tell(&mut changes);
+    }
+
+    /// Tells the application what has changed.
+    fn tell(&mut self, changes: &mut Vec<Change>) {
+        let own = self.relay.id;
+        let in_order = self.relay.settings.delivery == Delivery::InOneOrder;
+        let mut seen_nodes = false;
+        for change in changes.drain(..) {
+            self.relay.tell(match change {
+                Change::Joined(node) => ClusterEvent::NodeJoined(node),
+                Change::Left(node) => ClusterEvent::NodeLeft(node),
+                // The clients here had theirs at once.
+                Change::Missed { node, .. } if node == own && !in_order => continue,
+                Change::Missed { node, count } => ClusterEvent::Gap {
+                    node,
+                    missing: count,
+                },
+            });
+            seen_nodes |= !matches!(change, Change::Missed { .. });
+        }
+        if seen_nodes {
+            self.show_nodes();
+        }
+    }
+
+    fn tell_missing(&self, head: &Head) {
+        self.relay.tell(ClusterEvent::Gap {
+            node: head.node,
+            missing: 1,
+        });
+    }
+
+    /// This node first.
+    fn show_nodes(&self) {
+        let nodes = self.roster.nodes();
+        let mut nodes: Vec<_> = nodes
+            .map(|(id, connections)| ClusterNode { id, connections })
+            .collect();
+        nodes.sort_unstable_by_key(|node| (node.id != self.relay.id, node.id));
+        self.relay.set_nodes(nodes);
+    }
+
+    fn note_unreadable(&mut self) {
+        self.unreadable += 1;
+        if self.unreadable.is_power_of_two() {
+            log_line!(
+                Warn,
+                "cluster: {} frames of another version, or of somebody else: have all nodes run one version of wshub, and \
+                 give each cluster a key of its own",
+                self.unreadable
+            );
+        }
+    }
+
+    /// It publishes heartbeats that do not come back.
+    fn is_deaf(&mut self) -> bool {
+        let now = self.relay.age();
+        if self
+            .relay
+            .last_beat()
+            .is_none_or(|beat| beat <= self.own_beat)
+        {
+            self.unheard = None;
+            return false;
+        }
+        let unheard = *self.unheard.get_or_insert(now);
+        let patience = DEAF.max(2 * self.relay.settings.heartbeat);
+        let silent = |since: Duration| now.saturating_sub(since);
+        silent(unheard.max(self.heard)) > patience || silent(unheard) > LAG * patience
+    }
+
+    /// Behind a `receive`; true if it had attached.
+    fn detach(&mut self) -> bool {
+        self.relay.set_hears(false);
+        std::mem::replace(&mut self.hears, false)
+    }
+}
+
+impl std::fmt::Debug for Incoming<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming").finish_non_exhaustive()
+    }
+}

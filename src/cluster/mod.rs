@@ -1,0 +1,259 @@
+//! Many servers as one: broadcasts, rooms, presence and messages across machines, over a backplane.
+
+mod backlog;
+mod backplane;
+mod builder;
+mod event;
+mod frame;
+mod id;
+mod listener;
+mod local;
+mod news;
+mod redis;
+mod relay;
+mod room;
+mod rooms;
+mod roster;
+mod speaker;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Broadcast, CloseCode, CloseError, Connection, Message, ServerHandle};
+
+pub use backplane::{Backplane, BackplaneError, Publisher, Subscriber};
+pub use builder::ClusterBuilder;
+pub use event::{ClusterError, ClusterEvent};
+pub use id::{ConnectionId, InvalidConnectionId, NodeId};
+pub use listener::Incoming;
+pub use local::Local;
+pub use redis::Redis;
+pub use room::Room;
+
+use frame::Body;
+use relay::{Delivery, Relay, content};
+
+/// How long a dropped cluster goes on publishing what waits.
+const DROP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A server, as one of many that a [`Backplane`] makes one of: broadcasts and [rooms](Cluster::group) reach the clients of
+/// all of them. A clone is a handle of the same; any thread may use it, and no method blocks but the last handle's drop.
+///
+/// ```no_run
+/// use wshub::{Cluster, Event, RecvError, Redis, Server};
+///
+/// let server = Server::bind("127.0.0.1:9001")?;
+/// let cluster = Cluster::join(&server, Redis::new("redis://127.0.0.1/")?)?;
+/// let mut events = server.events();
+/// loop {
+///     match events.recv() {
+///         Ok(Event::Open(connection)) => drop(cluster.group("lobby").join(&connection)),
+///         Ok(Event::Message(_, message)) => drop(cluster.group("lobby").broadcast(message)),
+///         Ok(_) => {}
+///         // Something happened between the servers.
+///         Err(RecvError::Woken) => cluster.events().for_each(|event| println!("{event:?}")),
+///         Err(_) => break,
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// **What is kept.** What one thread sends, everybody gets in that order. Each node numbers what it sends: nothing comes
+/// twice, and where something is missing the application is told how much ([`ClusterEvent::Gap`]). The clients of this
+/// server get a broadcast at once, whether the backplane is there or not. Meanwhile what is meant for others waits, up to the
+/// bounds of [`ClusterBuilder`]; beyond them the oldest is dropped, which is told here ([`ClusterEvent::Unsent`]) and there.
+///
+/// **What it costs.** Two threads, and each message once to each node, whether it has clients for it or not.
+///
+/// When the last handle is dropped, the node publishes what waits and says that it leaves; with a backplane that is away it
+/// gives up after a second, and after two it leaves threads behind that end by themselves.
+#[derive(Clone)]
+pub struct Cluster(Arc<Node>);
+
+/// What all handles share.
+struct Node(Arc<Relay>);
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.0.leave(DROP_PATIENCE);
+    }
+}
+
+/// A server of a cluster, as it was heard last; see [`Cluster::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterNode {
+    /// Its name.
+    pub id: NodeId,
+    /// How many connections it had with its last heartbeat: [`Stats::connections`](crate::Stats::connections) there.
+    pub connections: u64,
+}
+
+impl Cluster {
+    /// Makes this server a node of the cluster that uses this backplane, with the defaults of
+    /// [`builder`](Cluster::builder). Returns at once, also where the backplane is away: the node attaches as soon as it can,
+    /// and [`ClusterEvent::Attached`] tells when.
+    ///
+    /// # Errors
+    /// When the system gives no thread, or no random bytes for the name of the node.
+    pub fn join(server: impl Into<ServerHandle>, backplane: impl Backplane) -> io::Result<Cluster> {
+        Cluster::builder().join(server, backplane)
+    }
+
+    /// Sets bounds and the order before joining.
+    pub fn builder() -> ClusterBuilder {
+        ClusterBuilder::default()
+    }
+
+    /// The name of this node.
+    pub fn id(&self) -> NodeId {
+        self.relay().id
+    }
+
+    /// The name of a connection of this server, for [`close`](Cluster::close) on any.
+    pub fn id_of(&self, connection: &Connection) -> ConnectionId {
+        ConnectionId {
+            node: self.id(),
+            number: connection.id(),
+        }
+    }
+
+    /// Sends a message to every connection of every node. Returns what was done on this one; with
+    /// [`ordered`](ClusterBuilder::ordered) that is nothing yet.
+    ///
+    /// # Errors
+    /// [`ClusterError::TooLong`]: nobody got it.
+    pub fn broadcast(&self, message: impl Into<Message>) -> Result<Broadcast, ClusterError> {
+        self.send_to(None, message.into(), None)
+    }
+
+    /// As [`broadcast`](Cluster::broadcast), to everyone but one connection of this server: often the sender.
+    ///
+    /// # Errors
+    /// As [`broadcast`](Cluster::broadcast).
+    pub fn broadcast_except(
+        &self,
+        except: &Connection,
+        message: impl Into<Message>,
+    ) -> Result<Broadcast, ClusterError> {
+        self.send_to(None, message.into(), Some(except))
+    }
+
+    /// The room of this name, with members on any node. It is made by its first member, and gone with its last.
+    pub fn group(&self, name: impl Into<String>) -> Room {
+        Room::new(self.clone(), name.into())
+    }
+
+    /// Closes a connection of whichever node, as [`Connection::close`] does there. On another node this comes to nothing,
+    /// and is not told, where the connection has ended.
+    ///
+    /// # Errors
+    /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] where it can be seen from here:
+    /// the connection was of this node and has ended, or this node has left. A reason of more than 123 bytes is cut at a
+    /// character.
+    pub fn close(
+        &self,
+        connection: ConnectionId,
+        code: impl Into<CloseCode>,
+        reason: &str,
+    ) -> Result<(), CloseError> {
+        let code = code.into();
+        let relay = self.relay();
+        if connection.node == relay.id {
+            let connection = relay.server.connection(connection.number);
+            return connection.ok_or(CloseError::Closed)?.close(code, reason);
+        }
+        if !code.is_allowed_on_wire() {
+            return Err(CloseError::ReservedCode(code));
+        }
+        let body = Body::Close {
+            connection,
+            code: code.into(),
+            reason: cut(reason),
+        };
+        relay.publish(&body).map_err(|_| CloseError::Closed)
+    }
+
+    /// Sends a message to the application of one other node, or of all others with `None`: there it is a
+    /// [`ClusterEvent::Message`].
+    ///
+    /// # Errors
+    /// [`ClusterError::TooLong`]; [`ClusterError::Left`].
+    pub fn send(
+        &self,
+        to: Option<NodeId>,
+        message: impl Into<Message>,
+    ) -> Result<(), ClusterError> {
+        let message = message.into();
+        let content = content(&message);
+        self.relay().publish(&Body::Note { to, content })
+    }
+
+    /// The events that wait now, the oldest first. Never blocks: [`RecvError::Woken`](crate::RecvError::Woken) and
+    /// [`Handler::on_wake`](crate::Handler::on_wake) tell when there are some. 4,096 wait at most, with 16 MiB of messages;
+    /// what finds no room is counted and told behind them.
+    pub fn events(&self) -> impl Iterator<Item = ClusterEvent> + '_ {
+        std::iter::from_fn(|| self.relay().take_event())
+    }
+
+    /// The nodes that are there, this one first, once it has attached. One that was killed is gone from here within two
+    /// [heartbeats](ClusterBuilder::heartbeat). While this node is detached nobody is judged: it is as it was before.
+    pub fn nodes(&self) -> Vec<ClusterNode> {
+        self.relay().nodes()
+    }
+
+    /// How many connections all nodes have together, as they were heard last.
+    pub fn connections(&self) -> u64 {
+        self.nodes().iter().map(|node| node.connections).sum()
+    }
+
+    /// True from [`Attached`](ClusterEvent::Attached) to [`Detached`](ClusterEvent::Detached).
+    pub fn is_attached(&self) -> bool {
+        self.relay().is_attached()
+    }
+
+    /// How many messages wait to be published. 0 while the backplane keeps up.
+    pub fn waiting(&self) -> usize {
+        self.relay().waiting()
+    }
+
+    fn relay(&self) -> &Relay {
+        &self.0.0
+    }
+
+    fn send_to(
+        &self,
+        room: Option<&str>,
+        message: Message,
+        except: Option<&Connection>,
+    ) -> Result<Broadcast, ClusterError> {
+        let relay = self.relay();
+        relay.publish(&Body::Broadcast {
+            room,
+            except: except.map(Connection::id),
+            content: content(&message),
+        })?;
+        Ok(match relay.settings.delivery {
+            Delivery::AtOnce => relay.deliver(room, message, except),
+            Delivery::InOneOrder => Broadcast::default(),
+        })
+    }
+}
+
+/// The beginning of a reason that fits into a Close frame (RFC 6455 section 5.5).
+fn cut(reason: &str) -> &str {
+    let ends = reason.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|end| *end <= 123).last();
+    reason.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("id", &self.id())
+            .field("is_attached", &self.is_attached())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! Events that wait for the application: bounded, and what finds no room is counted and told.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::event::ClusterEvent;
+use super::id::NodeId;
+
+/// Events that wait at most; an application that takes them at all is not that far behind.
+const EVENTS: usize = 4096;
+/// Bytes of messages that wait at most.
+const BYTES: usize = 16 << 20;
+
+/// One of the two directions of the backplane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Out,
+    In,
+}
+
+#[derive(Default)]
+pub(super) struct News {
+    queue: VecDeque<ClusterEvent>,
+    bytes: usize,
+    /// What found no room, and is told behind the rest. As many nodes as wait in the queue, at most.
+    missing: BTreeMap<NodeId, u64>,
+    unsent: u64,
+    untaken: u64,
+    link: Link,
+}
+
+#[derive(Default)]
+struct Link {
+    is_out: bool,
+    is_in: bool,
+    /// What the application was told last.
+    told: Option<bool>,
+}
+
+impl News {
+    pub fn push(&mut self, event: ClusterEvent) {
+        if self.joins_the_last(&event) {
+            return;
+        }
+        let bytes = bytes_of(&event);
+        if self.queue.len() < EVENTS && self.bytes + bytes <= BYTES {
+            self.bytes += bytes;
+            self.queue.push_back(event);
+            return;
+        }
+        match event {
+            ClusterEvent::Gap { node, missing } => self.miss(node, missing),
+            ClusterEvent::Message { node, .. } => self.miss(node, 1),
+            ClusterEvent::Unsent { messages } => self.unsent += messages,
+            ClusterEvent::Untaken { events } => self.untaken += events,
+            _ => self.untaken += 1,
+        }
+    }
+
+    pub fn take(&mut self) -> Option<ClusterEvent> {
+        if let Some(event) = self.queue.pop_front() {
+            self.bytes -= bytes_of(&event);
+            return Some(event);
+        }
+        if let Some((node, missing)) = self.missing.pop_first() {
+            return Some(ClusterEvent::Gap { node, missing });
+        }
+        match (
+            std::mem::take(&mut self.unsent),
+            std::mem::take(&mut self.untaken),
+        ) {
+            (0, 0) => None,
+            (0, events) => Some(ClusterEvent::Untaken { events }),
+            (messages, untaken) => {
+                self.untaken = untaken;
+                Some(ClusterEvent::Unsent { messages })
+            }
+        }
+    }
+
+    /// One direction works now, or fails for a reason. True if that is new for the application.
+    pub fn set(&mut self, way: Way, state: Result<(), &str>) -> bool {
+        match (way, state) {
+            (Way::Out, _) => self.link.is_out = state.is_ok(),
+            (Way::In, Ok(())) => self.link.is_in = true,
+            // Whether the other way works then shows when something goes out on it again.
+            (Way::In, Err(_)) => (self.link.is_in, self.link.is_out) = (false, false),
+        }
+        let event = match state {
+            Ok(()) if self.link.is_out && self.link.is_in => ClusterEvent::Attached,
+            Ok(()) => return false,
+            Err(reason) => ClusterEvent::Detached {
+                reason: reason.to_owned(),
+            },
+        };
+        let is_new = self.link.told.replace(state.is_ok()) != Some(state.is_ok());
+        if is_new {
+            self.push(event);
+        }
+        is_new
+    }
+
+    pub fn is_attached(&self) -> bool {
+        self.link.told == Some(true)
+    }
+
+    fn joins_the_last(&mut self, event: &ClusterEvent) -> bool {
+        match (self.queue.back_mut(), event) {
+            (
+                Some(ClusterEvent::Gap { node, missing }),
+                ClusterEvent::Gap {
+                    node: same,
+                    missing: more,
+                },
+            ) if node == same => *missing += more,
+            (Some(ClusterEvent::Unsent { messages }), ClusterEvent::Unsent { messages: more }) => {
+                *messages += more
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn miss(&mut self, node: NodeId, count: u64) {
+        match self.missing.len() < EVENTS || self.missing.contains_key(&node) {
+            true => *self.missing.entry(node).or_default() += count,
+            false => self.untaken += count,
+        }
+    }
+}
+
+fn bytes_of(event: &ClusterEvent) -> usize {
+    match event {
+        ClusterEvent::Message { message, .. } => message.len(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use super::*;
+
+const NODE: NodeId = NodeId::new(1);
+
+fn gap(missing: u64) -> ClusterEvent {
+    ClusterEvent::Gap {
+        node: NODE,
+        missing,
+    }
+}
+
+fn all(news: &mut News) -> Vec<ClusterEvent> {
+    std::iter::from_fn(|| news.take()).collect()
+}
+
+fn message(text: &str) -> ClusterEvent {
+    ClusterEvent::Message {
+        node: NODE,
+        message: text.into(),
+    }
+}
+
+#[test]
+fn gaps_that_follow_each_other_are_one() {
+    let mut news = News::default();
+    for event in [gap(1), gap(2), message("x"), gap(3)] {
+        news.push(event);
+    }
+    assert_eq!(all(&mut news), [gap(3), message("x"), gap(3)]);
+}
+
+#[test]
+fn what_finds_no_room_is_counted_and_told() {
+    let mut news = News::default();
+    for _ in 0..EVENTS {
+        news.push(message("x"));
+    }
+    for event in [
+        message("y"),
+        gap(10),
+        ClusterEvent::Unsent { messages: 3 },
+        ClusterEvent::NodeJoined(NODE),
+        ClusterEvent::Attached,
+    ] {
+        news.push(event);
+    }
+    let told = all(&mut news).split_off(EVENTS);
+    assert_eq!(
+        told,
+        [
+            gap(11),
+            ClusterEvent::Unsent { messages: 3 },
+            ClusterEvent::Untaken { events: 2 },
+        ]
+    );
+}
+
+#[test]
+fn messages_that_wait_are_bounded_in_bytes() {
+    let mut news = News::default();
+    let large = "x".repeat(BYTES);
+    news.push(message(&large));
+    news.push(message("x"));
+    assert_eq!(all(&mut news), [message(&large), gap(1)]);
+    news.push(message("x"));
+    assert_eq!(all(&mut news), [message("x")]);
+}
+
+#[test]
+fn attached_is_who_sends_and_hears_and_each_change_is_told_once() {
+    let mut news = News::default();
+    let detached = |reason: &str| ClusterEvent::Detached {
+        reason: reason.to_owned(),
+    };
+    assert!(news.set(Way::In, Err("absent")));
+    assert!(!news.set(Way::In, Err("absent still")));
+    assert!(!news.set(Way::In, Ok(())));
+    assert!(!news.is_attached());
+    assert!(news.set(Way::Out, Ok(())));
+    assert!(!news.set(Way::Out, Ok(())));
+    assert!(news.is_attached());
+    assert!(news.set(Way::In, Err("gone")));
+    assert!(
+        !news.set(Way::In, Ok(())),
+        "the other way is to be seen again"
+    );
+    assert!(news.set(Way::Out, Ok(())));
+    assert!(news.set(Way::Out, Err("full")));
+    assert_eq!(
+        all(&mut news),
+        [
+            detached("absent"),
+            ClusterEvent::Attached,
+            detached("gone"),
+            ClusterEvent::Attached,
+            detached("full"),
+        ]
+    );
+}

@@ -1,0 +1,87 @@
+//! What Redis says when it does not do as asked, and what to do then.
+
+use redis::{ErrorKind, RedisError};
+
+use crate::cluster::backplane::BackplaneError;
+
+/// What the codes of errors ask for.
+const REMEDIES: &[(&str, &str)] = &[
+    (
+        "LOADING",
+        "it is still loading its data: nothing to do but wait",
+    ),
+    (
+        "OOM",
+        "it is out of memory: raise `maxmemory`, or lower Redis::max_len on every node",
+    ),
+    (
+        "MISCONF",
+        "it cannot write its snapshot, and so takes no writes: see to its disk, or set `stop-writes-on-bgsave-error no`",
+    ),
+    (
+        "NOAUTH",
+        "it wants a password: redis://:PASSWORD@HOST, or redis://USER:PASSWORD@HOST",
+    ),
+    (
+        "WRONGPASS",
+        "the user or the password is wrong: see the URL, and `requirepass` or `ACL LIST` there",
+    ),
+    (
+        "NOPERM",
+        "the user may not do this: the documentation of wshub::Redis has the rights that it needs",
+    ),
+    ("READONLY", "it is a replica: connect to the primary"),
+    (
+        "MASTERDOWN",
+        "it is a replica that has lost its primary: connect to the primary",
+    ),
+    (
+        "MOVED",
+        "it is a node of a Redis Cluster, which is not supported: connect to a Redis outside of one",
+    ),
+    (
+        "CLUSTERDOWN",
+        "it is a node of a Redis Cluster, which is not supported: connect to a Redis outside of one",
+    ),
+    (
+        "WRONGTYPE",
+        "the key is used for something else: give the cluster another with Redis::key",
+    ),
+    (
+        "NOREPLICAS",
+        "too few replicas are there for `min-replicas-to-write`: start them, or lower it",
+    ),
+    (
+        "BUSY",
+        "a script runs there for too long: `SCRIPT KILL` ends it",
+    ),
+];
+
+/// The error in words: what is wrong, and what to do.
+pub(super) fn explain(error: &RedisError) -> BackplaneError {
+    let (code, detail) = (error.code(), error.detail());
+    if let Some((code, remedy)) = code.and_then(remedy) {
+        let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
+        return BackplaneError::new(format!("Redis answers {code}: {remedy}{detail}"));
+    }
+    BackplaneError::new(match error.kind() {
+        ErrorKind::AuthenticationFailed => {
+            format!(
+                "Redis lets nobody in with this user and password: see the URL, and `requirepass` or `ACL LIST` there ({error})"
+            )
+        }
+        ErrorKind::Io if error.is_timeout() => {
+            "Redis does not answer in time: it hangs, or the network between; see Redis::timeout"
+                .to_owned()
+        }
+        ErrorKind::Io => format!("no connection to Redis: {error}; is it running at this address?"),
+        _ => format!("Redis: {error}"),
+    })
+}
+
+fn remedy(code: &str) -> Option<(&'static str, &'static str)> {
+    REMEDIES.iter().find(|(known, _)| *known == code).copied()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Over a stream: each node appends to it, reads it from where it was, and so misses nothing that is still there.
+
+use std::time::Duration;
+
+use redis::{Connection, RedisResult, cmd};
+
+use super::error::explain;
+use super::link::Link;
+use crate::cluster::Incoming;
+use crate::cluster::backplane::{BackplaneError, Publisher, Subscriber};
+
+/// The one field of an entry.
+const FIELD: &str = "f";
+/// Entries that are read at once: with messages as large as they may be, 64 MiB.
+const COUNT: usize = 64;
+
+pub(super) struct Writer {
+    link: Link,
+    key: String,
+    max_len: usize,
+}
+
+impl Writer {
+    pub fn new(link: Link, key: String, max_len: usize) -> Self {
+        Writer { link, key, max_len }
+    }
+}
+
+impl Publisher for Writer {
+    fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
+        let add = |frame: &&[u8]| {
+            let mut add = cmd("XADD");
+            add.arg(&self.key).arg("MAXLEN").arg("~").arg(self.max_len);
+            add.arg("*").arg(FIELD).arg(*frame);
+            add
+        };
+        // All or none: one that is refused does not leave a hole in front of those behind it.
+        let commands: Vec<_> = frames.iter().map(add).collect();
+        self.link.run(&commands).map_err(|error| explain(&error))
+    }
+}
+
+pub(super) struct Reader {
+    link: Link,
+    key: String,
+    /// The last entry that was read, or where this node began.
+    last: Option<Id>,
+}
+
+/// Of an entry: milliseconds of the clock of Redis, and a number among those of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Id(u64, u64);
+
+type Entry = (String, (String, Vec<u8>));
+
+impl Reader {
+    pub fn new(link: Link, key: String) -> Self {
+        Reader {
+            link,
+            key,
+            last: None,
+        }
+    }
+
+    fn read(&mut self, incoming: &mut Incoming<'_>) -> RedisResult<()> {
+        let mut connection = self.link.connect()?;
+        let start = self.start(&mut connection, incoming.age())?;
+        self.last = Some(start);
+        incoming.attached();
+        let mut longest = None;
+        while let Some(patience) = incoming.patience() {
+            if longest.replace(patience) != Some(patience) {
+                connection.set_read_timeout(Some(patience + self.link.timeout))?;
+            }
+            for (id, (_, frame)) in self.next(&mut connection, patience)? {
+                incoming.take(&frame);
+                self.last = Id::parse(&id).or(self.last);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where to read on. The first time that is where the stream was when the node joined, which may be long before Redis was
+    /// there; it is found once, for what is published while the node is away is for it, too.
+    fn start(&self, connection: &mut Connection, age: Duration) -> RedisResult<Id> {
+        let newest = self.newest(connection)?;
+        match self.last {
+            // Redis has lost what it had, or its clock was set back and the stream is a new one.
+            Some(last) if newest < last => Ok(Id(0, 0)),
+            Some(last) => Ok(last),
+            None => {
+                let (seconds, _): (u64, u64) = cmd("TIME").query(connection)?;
+                let joined = (seconds * 1000).saturating_sub(age.as_millis() as u64);
+                // A clock that was set back: what is in the stream seems to come from later, and is old.
+                match newest.0 > (seconds + 1) * 1000 {
+                    true => Ok(newest),
+                    false => Ok(Id(joined, 0).min(newest)),
+                }
+            }
+        }
+    }
+
+    /// 0-0 where there is none.
+    fn newest(&self, connection: &mut Connection) -> RedisResult<Id> {
+        let mut newest = cmd("XREVRANGE");
+        newest.arg(&self.key).arg("+").arg("-").arg("COUNT").arg(1);
+        let entries: Vec<Entry> = newest.query(connection)?;
+        let id = entries.first().and_then(|(id, _)| Id::parse(id));
+        Ok(id.unwrap_or(Id(0, 0)))
+    }
+
+    fn next(&self, connection: &mut Connection, patience: Duration) -> RedisResult<Vec<Entry>> {
+        let Id(time, number) = self.last.unwrap_or(Id(0, 0));
+        let mut read = cmd("XREAD");
+        read.arg("COUNT").arg(COUNT);
+        // 0 would be for ever.
+        read.arg("BLOCK").arg(patience.as_millis().max(1) as u64);
+        read.arg("STREAMS")
+            .arg(&self.key)
+            .arg(format!("{time}-{number}"));
+        let streams: Option<Vec<(String, Vec<Entry>)>> = read.query(connection)?;
+        let streams = streams.unwrap_or_default().into_iter();
+        Ok(streams.flat_map(|(_, entries)| entries).collect())
+    }
+}
+
+impl Subscriber for Reader {
+    fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
+        self.read(incoming).map_err(|error| explain(&error))
+    }
+}
+
+impl Id {
+    fn parse(text: &str) -> Option<Id> {
+        let (time, number) = text.split_once('-')?;
+        Some(Id(time.parse().ok()?, number.parse().ok()?))
+    }
+}

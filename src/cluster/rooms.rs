@@ -1,0 +1,171 @@
+//! The members that rooms have on this server.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::lock::{Mutex, ROOMS, lock};
+use crate::{Broadcast, Connection, Group, Prepared, ReadyState};
+
+/// A handle may be the last of its connection, and drop data of the application's: none is dropped under the lock.
+#[derive(Default)]
+pub(super) struct Rooms(Mutex<All, ROOMS>);
+
+#[derive(Default)]
+struct All {
+    rooms: HashMap<String, Members>,
+    /// How many joined since it was last looked who has ended, and with how many that is done again.
+    joined: usize,
+    full: usize,
+}
+
+#[derive(Default)]
+struct Members {
+    by_number: BTreeMap<u64, Connection>,
+    /// The same for broadcasts; `None` since somebody came or went.
+    group: Option<Arc<Group>>,
+    /// How often somebody came or went.
+    changes: u64,
+}
+
+/// What was taken out, to be dropped without the lock.
+#[derive(Default)]
+struct Removed {
+    connections: Vec<Connection>,
+    groups: Vec<Arc<Group>>,
+}
+
+impl Rooms {
+    /// False if it was in already, or has ended.
+    pub fn join(&self, room: &str, connection: &Connection) -> bool {
+        if connection.ready_state() == ReadyState::Closed {
+            return false;
+        }
+        let mut removed = Removed::default();
+        let mut all = lock(&self.0);
+        all.make_room(&mut removed);
+        let members = all.rooms.entry(room.to_owned()).or_default();
+        let before = members
+            .by_number
+            .insert(connection.id(), connection.clone());
+        if before.is_none() {
+            members.note_change(&mut removed);
+        }
+        drop(all);
+        before.is_none()
+    }
+
+    /// False if it was not in.
+    pub fn leave(&self, room: &str, connection: &Connection) -> bool {
+        let mut removed = Removed::default();
+        let mut all = lock(&self.0);
+        let Some(members) = all.rooms.get_mut(room) else {
+            return false;
+        };
+        members.remove(connection.id(), &mut removed);
+        if members.by_number.is_empty() {
+            all.rooms.remove(room);
+        }
+        drop(all);
+        !removed.connections.is_empty()
+    }
+
+    pub fn contains(&self, room: &str, connection: &Connection) -> bool {
+        let all = lock(&self.0);
+        let members = all.rooms.get(room);
+        members.is_some_and(|members| members.by_number.contains_key(&connection.id()))
+    }
+
+    pub fn broadcast(
+        &self,
+        room: &str,
+        message: &Prepared,
+        except: Option<&Connection>,
+    ) -> Broadcast {
+        match (self.group(room), except) {
+            (None, _) => Broadcast::default(),
+            (Some(group), None) => group.broadcast_prepared(message),
+            (Some(group), Some(except)) => group.broadcast_prepared_except(except, message),
+        }
+    }
+
+    /// How many members have not ended.
+    pub fn count(&self, room: &str) -> usize {
+        self.group(room).map_or(0, |group| group.len())
+    }
+
+    /// Forgets who has ended, and rooms that are empty: peers choose the names.
+    pub fn sweep(&self) {
+        let mut removed = Removed::default();
+        let mut all = lock(&self.0);
+        all.sweep(&mut removed);
+        drop(all);
+    }
+
+    fn group(&self, room: &str) -> Option<Arc<Group>> {
+        let all = lock(&self.0);
+        let members = all.rooms.get(room)?;
+        if let Some(group) = &members.group {
+            return Some(group.clone());
+        }
+        let connections: Vec<Connection> = members.by_number.values().cloned().collect();
+        let changes = members.changes;
+        drop(all);
+        let mut group = Group::new();
+        for connection in &connections {
+            group.join(connection);
+        }
+        let group = Arc::new(group);
+        let mut all = lock(&self.0);
+        let members = all.rooms.get_mut(room);
+        if let Some(members) = members.filter(|members| members.changes == changes) {
+            let before = members.group.replace(group.clone());
+            drop(all);
+            drop(before);
+        }
+        Some(group)
+    }
+}
+
+impl All {
+    /// So that members who ended are never more than those who have not, whoever else sweeps.
+    fn make_room(&mut self, removed: &mut Removed) {
+        self.joined += 1;
+        if self.joined > self.full.max(8) {
+            self.sweep(removed);
+            self.joined = 0;
+            self.full = self.rooms.values().map(|it| it.by_number.len()).sum();
+        }
+    }
+
+    fn sweep(&mut self, removed: &mut Removed) {
+        for members in self.rooms.values_mut() {
+            for number in members.ended() {
+                members.remove(number, removed);
+            }
+        }
+        self.rooms
+            .retain(|_, members| !members.by_number.is_empty());
+    }
+}
+
+impl Members {
+    fn remove(&mut self, number: u64, removed: &mut Removed) {
+        if let Some(connection) = self.by_number.remove(&number) {
+            removed.connections.push(connection);
+            self.note_change(removed);
+        }
+    }
+
+    fn note_change(&mut self, removed: &mut Removed) {
+        self.changes += 1;
+        removed.groups.extend(self.group.take());
+    }
+
+    fn ended(&self) -> Vec<u64> {
+        let members = self.by_number.iter();
+        members
+            .filter(|(_, member)| member.ready_state() == ReadyState::Closed)
+            .map(|(number, _)| *number)
+            .collect()
+    }
+}

@@ -1,0 +1,165 @@
+//! Who is there, and what of theirs was missed: numbers in, verdicts out. Times are since this node joined.
+
+use core::time::Duration;
+use std::collections::HashMap;
+
+use super::frame::{Head, Number};
+use super::id::NodeId;
+
+/// Nodes that are remembered, those that left among them: a late frame of theirs is still no duplicate.
+const MOST: usize = 4096;
+
+pub(super) struct Roster {
+    own: NodeId,
+    heartbeat: Duration,
+    peers: HashMap<NodeId, Known>,
+    /// When this node last heard itself: only then others are judged, so that they are not taken for gone while nothing
+    /// comes through at all.
+    judged: Option<Duration>,
+}
+
+struct Known {
+    /// The last number that was heard.
+    last: u64,
+    heard: Duration,
+    is_there: bool,
+    connections: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Joined(NodeId),
+    Left(NodeId),
+    Missed { node: NodeId, count: u64 },
+}
+
+/// Whether a frame is to be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Fresh,
+    /// It came before.
+    Stale,
+}
+
+impl Roster {
+    pub fn new(own: NodeId, heartbeat: Duration) -> Self {
+        let itself = Known {
+            last: 0,
+            heard: Duration::ZERO,
+            is_there: true,
+            connections: 0,
+        };
+        Roster {
+            own,
+            heartbeat,
+            peers: HashMap::from([(own, itself)]),
+            judged: None,
+        }
+    }
+
+    /// A frame came.
+    pub fn hear(&mut self, head: &Head, now: Duration, tell: &mut impl FnMut(Change)) -> Verdict {
+        let node = head.node;
+        if !self.peers.contains_key(&node) {
+            self.make_room();
+        }
+        // One that joined after this node has sent nothing that this node should not have heard. Of the others
+        // nobody can say what was before: this is where they begin.
+        let is_younger = head.age < now;
+        let known = self.peers.entry(node).or_insert_with(|| Known {
+            last: match head.number {
+                _ if is_younger => 0,
+                Number::Own(number) => number.saturating_sub(1),
+                Number::Behind(number) => number,
+            },
+            heard: now,
+            is_there: false,
+            connections: 0,
+        });
+        known.heard = now;
+        if !known.is_there {
+            known.is_there = true;
+            tell(Change::Joined(node));
+        }
+        let (reached, expected, verdict) = match head.number {
+            Number::Own(number) if number <= known.last => return Verdict::Stale,
+            Number::Own(number) => (number, number - 1, Verdict::Fresh),
+            Number::Behind(number) => (number.max(known.last), number, Verdict::Fresh),
+        };
+        let count = expected.saturating_sub(known.last);
+        known.last = reached;
+        if count > 0 {
+            tell(Change::Missed { node, count });
+        }
+        verdict
+    }
+
+    /// A heartbeat of another node, or of this one.
+    pub fn beat(
+        &mut self,
+        node: NodeId,
+        connections: u64,
+        now: Duration,
+        tell: &mut impl FnMut(Change),
+    ) {
+        if let Some(known) = self.peers.get_mut(&node) {
+            known.connections = connections;
+        }
+        if node == self.own {
+            self.judge(now, tell);
+        }
+    }
+
+    /// A node says that it leaves.
+    pub fn leave(&mut self, node: NodeId, tell: &mut impl FnMut(Change)) {
+        if let Some(known) = self.peers.get_mut(&node) {
+            known.is_there = false;
+            tell(Change::Left(node));
+        }
+    }
+
+    /// Nothing was heard for a while, for a reason that is not theirs: each has another round.
+    pub fn renew(&mut self, now: Duration) {
+        self.judged = None;
+        self.peers.values_mut().for_each(|known| known.heard = now);
+    }
+
+    /// Those that are there, this node among them, with their connections.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, u64)> {
+        let there = self.peers.iter().filter(|(_, known)| known.is_there);
+        there.map(|(node, known)| (*node, known.connections))
+    }
+
+    /// Called with each heartbeat of this node that came back. They go out twice as often as is promised, and this looks
+    /// half a heartbeat early, so that who is silent is gone within two.
+    fn judge(&mut self, now: Duration, tell: &mut impl FnMut(Change)) {
+        let stood_still = |before: Duration| now.saturating_sub(before) > self.heartbeat;
+        if self.judged.is_none_or(stood_still) {
+            self.renew(now);
+        }
+        self.judged = Some(now);
+        let patience = self.heartbeat * 3 / 2;
+        for (node, known) in &mut self.peers {
+            let is_silent = now.saturating_sub(known.heard) >= patience;
+            if known.is_there && is_silent && *node != self.own {
+                known.is_there = false;
+                tell(Change::Left(*node));
+            }
+        }
+    }
+
+    /// Forgets the one that was silent for longest, and never this node.
+    fn make_room(&mut self) {
+        if self.peers.len() < MOST {
+            return;
+        }
+        let others = self.peers.iter().filter(|(node, _)| **node != self.own);
+        let oldest = others.min_by_key(|(_, known)| (known.is_there, known.heard));
+        if let Some(node) = oldest.map(|(node, _)| *node) {
+            self.peers.remove(&node);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,388 @@
+//! A cluster over a Redis that is played: what it refuses, cuts and delays. What the real one does, `tests/interop/redis` has.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use crate::cluster::{Node, text, two};
+use crate::support::wait_until;
+use wshub::{Backplane, ClusterEvent, Publisher, Redis, Subscriber};
+
+/// Plays as much of Redis as the cluster uses, for as many connections as come.
+#[derive(Clone)]
+struct Played {
+    url: String,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Every entry: of the stream or of the channel.
+    entries: Vec<Vec<u8>>,
+    /// What the next transactions are refused for, and at which of their commands.
+    refusals: VecDeque<(&'static str, &'static str)>,
+    /// The next transaction is done, and its connection cut before the answer.
+    cuts: bool,
+    /// Answers leave in pieces of so many bytes, with a pause between.
+    pieces: Option<usize>,
+}
+
+impl Played {
+    fn start() -> Played {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let played = Played {
+            url: format!("redis://{}", listener.local_addr().unwrap()),
+            state: Arc::default(),
+        };
+        let own = played.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (own, stream) = (own.clone(), stream.unwrap());
+                // The peer may end at any time.
+                thread::spawn(move || own.serve(stream));
+            }
+        });
+        played
+    }
+
+    fn redis(&self) -> Redis {
+        Redis::new(&self.url).unwrap()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.0.lock().unwrap()
+    }
+
+    fn serve(&self, stream: TcpStream) -> Option<()> {
+        let mut reader = BufReader::new(stream.try_clone().ok()?);
+        let mut queued: Option<Vec<Vec<u8>>> = None;
+        loop {
+            let command = read_command(&mut reader)?;
+            let name = String::from_utf8(command[0].to_ascii_uppercase()).ok()?;
+            if let Some(refusal) = self.refusal(&name) {
+                self.say(&stream, format!("-{refusal}\r\n").as_bytes())?;
+                continue;
+            }
+            match &*name {
+                "MULTI" => {
+                    queued = Some(Vec::new());
+                    self.say(&stream, b"+OK\r\n")?;
+                }
+                "XADD" | "PUBLISH" => {
+                    queued.as_mut()?.push(command.last()?.clone());
+                    self.say(&stream, b"+QUEUED\r\n")?;
+                }
+                "EXEC" => self.exec(&stream, queued.take()?)?,
+                "TIME" => self.say(&stream, b"*2\r\n$2\r\n99\r\n$1\r\n0\r\n")?,
+                "XREVRANGE" => {
+                    let count = self.state().entries.len();
+                    let newest = entries(count.checked_sub(1), &self.state().entries);
+                    self.say(&stream, &newest)?;
+                }
+                "XREAD" => self.read(&stream, &command)?,
+                "SUBSCRIBE" => return self.stay(&stream, &command[1]),
+                "CLIENT" | "SELECT" => self.say(&stream, b"+OK\r\n")?,
+                _ => self.say(&stream, b"-ERR unknown command\r\n")?,
+            }
+        }
+    }
+
+    /// As Redis does, the commands of the transaction up to the last are refused, too.
+    fn refusal(&self, name: &str) -> Option<&'static str> {
+        let mut state = self.state();
+        let (at, refusal) = *state.refusals.front()?;
+        match name {
+            "EXEC" => {
+                state.refusals.pop_front();
+                Some(match at {
+                    "EXEC" => refusal,
+                    _ => "EXECABORT Transaction discarded because of previous errors.",
+                })
+            }
+            "XADD" if at != "EXEC" => Some(refusal),
+            name => (name == at).then_some(refusal),
+        }
+    }
+
+    fn exec(&self, stream: &TcpStream, frames: Vec<Vec<u8>>) -> Option<()> {
+        let mut state = self.state();
+        let answer = format!("*{}\r\n", frames.len()) + &":1\r\n".repeat(frames.len());
+        state.entries.extend(frames);
+        let cuts = std::mem::take(&mut state.cuts);
+        drop(state);
+        self.state.1.notify_all();
+        match cuts {
+            true => None,
+            false => self.say(stream, answer.as_bytes()),
+        }
+    }
+
+    /// XREAD COUNT n BLOCK ms STREAMS key id: the entries behind it, which are numbered from 0 in the hundredth second.
+    fn read(&self, stream: &TcpStream, command: &[Vec<u8>]) -> Option<()> {
+        let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<u64>().ok();
+        let wait = Duration::from_millis(number(&command[4])?);
+        let id = std::str::from_utf8(command.last()?).ok()?;
+        let (time, last) = id.split_once('-')?;
+        let begin = match time {
+            "100000" => last.parse::<usize>().ok()? + 1,
+            _ => 0,
+        };
+        let state = self.state();
+        let waited = self
+            .state
+            .1
+            .wait_timeout_while(state, wait, |state| state.entries.len() <= begin);
+        let answer = match waited.ok()?.0 {
+            state if state.entries.len() <= begin => b"*-1\r\n".to_vec(),
+            state => {
+                let mut answer = b"*1\r\n*2\r\n$5\r\nwshub\r\n".to_vec();
+                answer.extend(entries(Some(begin), &state.entries));
+                answer
+            }
+        };
+        self.say(stream, &answer)
+    }
+
+    /// A subscriber: it gets all that comes.
+    fn stay(&self, stream: &TcpStream, channel: &[u8]) -> Option<()> {
+        let mut next = self.state().entries.len();
+        let mut head = b"*3\r\n$9\r\nsubscribe\r\n".to_vec();
+        head.extend(bulk(channel));
+        head.extend(b":1\r\n");
+        self.say(stream, &head)?;
+        loop {
+            let state = self.state();
+            let waited = self
+                .state
+                .1
+                .wait_while(state, |state| state.entries.len() <= next);
+            let new = waited.ok()?.entries[next..].to_vec();
+            next += new.len();
+            for frame in new {
+                let mut message = b"*3\r\n$7\r\nmessage\r\n".to_vec();
+                message.extend(bulk(channel));
+                message.extend(bulk(&frame));
+                self.say(stream, &message)?;
+            }
+        }
+    }
+
+    fn say(&self, mut stream: &TcpStream, answer: &[u8]) -> Option<()> {
+        let pieces = self.state().pieces;
+        for piece in answer.chunks(pieces.unwrap_or(usize::MAX)) {
+            stream.write_all(piece).ok()?;
+            if pieces.is_some() {
+                thread::park_timeout(Duration::from_millis(250));
+            }
+        }
+        Some(())
+    }
+}
+
+/// The entries from one on, as XREAD and XREVRANGE tell them.
+fn entries(from: Option<usize>, all: &[Vec<u8>]) -> Vec<u8> {
+    let from = from.unwrap_or(all.len());
+    let mut answer = format!("*{}\r\n", all.len() - from).into_bytes();
+    for (at, frame) in all.iter().enumerate().skip(from) {
+        answer.extend(b"*2\r\n");
+        answer.extend(bulk(format!("100000-{at}").as_bytes()));
+        answer.extend(b"*2\r\n$1\r\nf\r\n");
+        answer.extend(bulk(frame));
+    }
+    answer
+}
+
+fn bulk(bytes: &[u8]) -> Vec<u8> {
+    let mut bulk = format!("${}\r\n", bytes.len()).into_bytes();
+    bulk.extend(bytes);
+    bulk.extend(b"\r\n");
+    bulk
+}
+
+fn read_command(reader: &mut impl BufRead) -> Option<Vec<Vec<u8>>> {
+    let count = read_number(reader, "*")?;
+    (0..count)
+        .map(|_| {
+            let len = read_number(reader, "$")?;
+            let mut bytes = vec![0; len + 2];
+            std::io::Read::read_exact(reader, &mut bytes).ok()?;
+            bytes.truncate(len);
+            Some(bytes)
+        })
+        .collect()
+}
+
+fn read_number(reader: &mut impl BufRead, mark: &str) -> Option<usize> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    line.trim_end().strip_prefix(mark)?.parse().ok()
+}
+
+impl Backplane for Played {
+    fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>) {
+        self.redis().split()
+    }
+}
+
+/// The same over Pub/Sub.
+#[derive(Clone)]
+struct PubSub(Played);
+
+impl Backplane for PubSub {
+    fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>) {
+        self.0.redis().pub_sub().split()
+    }
+}
+
+#[test]
+fn messages_go_over_a_stream() {
+    go_to_and_fro(two(Played::start()));
+}
+
+#[test]
+fn messages_go_over_pub_sub() {
+    go_to_and_fro(two(PubSub(Played::start())));
+}
+
+fn go_to_and_fro((one, two): (Node, Node)) {
+    let (mut client, _) = two.client();
+    let (mut back, _) = one.client();
+    for i in 0..200 {
+        one.cluster.broadcast(format!("{i} ü")).unwrap();
+    }
+    (0..200).for_each(|i| assert_eq!(text(&mut client), format!("{i} ü")));
+    (0..200).for_each(|i| assert_eq!(text(&mut back), format!("{i} ü")));
+    two.cluster.broadcast("back").unwrap();
+    assert_eq!(text(&mut back), "back");
+}
+
+/// They come in pieces with pauses that are longer than a node waits for the next one.
+#[test]
+fn a_slow_answer_is_put_together() {
+    for pub_sub in [true, false] {
+        let played = Played::start();
+        let (one, two) = match pub_sub {
+            true => two(PubSub(played.clone())),
+            false => two(played.clone()),
+        };
+        let (mut client, _) = two.client();
+        played.state().pieces = Some(150);
+        one.cluster.broadcast("x".repeat(200)).unwrap();
+        one.cluster.broadcast("next").unwrap();
+        assert_eq!(text(&mut client), "x".repeat(200));
+        assert_eq!(text(&mut client), "next");
+        played.state().pieces = None;
+    }
+}
+
+#[test]
+fn what_redis_refuses_is_told_with_a_remedy_and_sent_again() {
+    let played = Played::start();
+    let (one, two) = two(played.clone());
+    let (mut client, _) = two.client();
+    for (at, refusal, remedy) in [
+        (
+            "XADD",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "maxmemory",
+        ),
+        (
+            "EXEC",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "maxmemory",
+        ),
+        (
+            "MULTI",
+            "LOADING Redis is loading the dataset in memory",
+            "wait",
+        ),
+        ("MULTI", "NOAUTH Authentication required.", "password"),
+        (
+            "XADD",
+            "READONLY You can't write against a read only replica.",
+            "primary",
+        ),
+        ("XADD", "MOVED 3999 127.0.0.1:6381", "not supported"),
+        ("MULTI", "NOPERM this user has no permissions", "rights"),
+    ] {
+        wait_until("both are attached", || {
+            one.cluster.is_attached() && two.cluster.is_attached()
+        });
+        played.state().refusals.push_back((at, refusal));
+        one.cluster.broadcast(refusal).unwrap();
+        let mut told = None;
+        wait_until("the one that met it is told", || {
+            told = told
+                .take()
+                .or_else(|| reason(&one))
+                .or_else(|| reason(&two));
+            told.is_some()
+        });
+        let told = told.unwrap();
+        assert!(told.contains(remedy), "{told}");
+        assert_eq!(text(&mut client), refusal);
+    }
+}
+
+/// Why a node was detached, if it was told so.
+fn reason(node: &Node) -> Option<String> {
+    node.events.try_iter().find_map(|event| match event {
+        ClusterEvent::Detached { reason } => Some(reason),
+        _ => None,
+    })
+}
+
+#[test]
+fn what_is_sent_again_because_its_answer_was_cut_off_comes_once() {
+    let played = Played::start();
+    let (one, two) = two(played.clone());
+    let (mut client, _) = two.client();
+    for i in 0..50 {
+        played.state().cuts = true;
+        one.cluster.broadcast(i.to_string()).unwrap();
+        assert_eq!(text(&mut client), i.to_string());
+    }
+    let unique: std::collections::HashSet<_> = played.state().entries.iter().cloned().collect();
+    let all = played.state().entries.len();
+    assert!(unique.len() < all, "{all} entries, none of them twice");
+}
+
+#[test]
+fn a_redis_that_is_not_there_is_told_in_words_and_found_when_it_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let node = Node::join(Redis::new(&url).unwrap());
+    let reason = node.detached();
+    assert!(reason.contains("is it running"), "{reason}");
+}
+
+#[test]
+fn a_redis_that_does_not_answer_is_told_in_words() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let redis = Redis::new(&url)
+        .unwrap()
+        .timeout(Duration::from_millis(200));
+    let reason = Node::join(redis).detached();
+    assert!(reason.contains("does not answer in time"), "{reason}");
+}
+
+#[test]
+fn what_is_no_address_is_refused_without_the_password() {
+    for url in [
+        "",
+        "localhost",
+        "http://user:secret@host",
+        "redis://:secret@host:port",
+    ] {
+        let error = Redis::new(url).unwrap_err().to_string();
+        assert!(error.contains("not the URL of a Redis"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    let redis = Redis::new("redis://user:secret@host").unwrap();
+    assert!(!format!("{redis:?}").contains("secret"));
+}
