@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let about = "CERTIFICATE and KEY are PEM files; without them openssl makes a certificate for localhost.\n";
     support::run_with("[ADDRESS [CERTIFICATE KEY]]", about, |addr| {
         let tls = certificate()?;
-        let server = Server::builder().tls(&tls).bind(addr)?;
+        let server = Server::builder().listen_tls(addr, &tls)?.start()?;
         support::announce_as("wss", server.local_addr()?, server.handle())?;
         // Ends when the server has shut down.
         for event in server.events() {

@@ -2,7 +2,7 @@
 //! ## Where to look
 //!
 //! - Start: [`Server::bind`], or [`Server::builder`] for [limits](Limits), rules and hooks
-//!   ([`ServerBuilder`]). Your own tests, without sockets: [`testing`], [`Server::attach`].
+//!   ([`ServerBuilder`]), and several addresses: [`ServerBuilder::listen`]. Your own tests, without sockets: [`testing`], [`Server::attach`].
 //! - Choosing a form. State that connections share, or a loop of your own: [`Server::events`], with
 //!   [`Events::try_recv`] and [`Events::recv_timeout`]. The same as callbacks: [`Server::run`] with a
 //!   [`Handler`] or [`Listeners`]. On a schedule beside them: [`Events::tick`], [`Ticks`], [`Step`], [`Tick`],

@@ -142,6 +142,18 @@ impl OwnLoopback {
         }
     }
 
+    /// With what another listener of the server adds to it.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match self.port == other.port {
+            true => Self {
+                v4: self.v4 || other.v4,
+                v6: self.v6 || other.v6,
+                ..self
+            },
+            false => self,
+        }
+    }
+
     /// Whether a page of this origin came from this server, and connects to it.
     fn is_same_site(self, origin: &Origin<'_>, target: Authority<'_>) -> bool {
         origin.port() == Some(self.port)

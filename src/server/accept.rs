@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::hub::Hub;
 use super::lifecycle::{Present, Who};
+use super::listen::Site;
 use super::opening;
 use crate::logging::{Line, line_for_later};
 use crate::poller::{Poller, Token};
@@ -18,19 +19,20 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct AcceptLoop {
-    /// Holds the listener, and watches it.
+    /// Holds the listeners, and watches them.
     poller: Poller<TcpListener>,
-    listener: Token,
+    /// The listeners, and what goes for those who come in by each.
+    sites: Vec<(Token, Arc<Site>)>,
     hub: Arc<Hub>,
     /// Last, so that the port is free when the loop is said to have ended.
     _present: Option<Present>,
 }
 
 impl AcceptLoop {
-    pub fn new(poller: Poller<TcpListener>, listener: Token, hub: Arc<Hub>) -> Self {
+    pub fn new(poller: Poller<TcpListener>, sites: Vec<(Token, Arc<Site>)>, hub: Arc<Hub>) -> Self {
         AcceptLoop {
             poller,
-            listener,
+            sites,
             _present: hub.lifecycle.come(Who::AcceptLoop),
             hub,
         }
@@ -40,14 +42,35 @@ impl AcceptLoop {
     pub fn run(mut self) {
         let mut pause = FIRST_PAUSE;
         while !self.hub.lifecycle.is_closing() {
-            let Some(listener) = self.poller.get(self.listener) else {
-                break;
+            match self.accept_from_each() {
+                Ok(true) => pause = FIRST_PAUSE,
+                Ok(false) => self.wait(None),
+                Err(error) => {
+                    self.hub.counters.refuse("accept");
+                    if let Some(keeper) = &self.hub.keeper {
+                        keeper.make_room();
+                    }
+                    let text = || format!("cannot accept connections: {error}");
+                    self.log(self.hub.refusals.line("accept", text));
+                    self.wait(Some(pause));
+                    pause = (pause * 2).min(LAST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Takes one connection from each listener that has one; true if there may be more. An error where none had one.
+    fn accept_from_each(&mut self) -> io::Result<bool> {
+        let (mut came, mut failed) = (false, None);
+        for (token, site) in &self.sites {
+            let Some(listener) = self.poller.get(*token) else {
+                continue;
             };
             match listener.accept() {
                 Ok((stream, peer)) => {
-                    pause = FIRST_PAUSE;
+                    came = true;
                     match TcpTransport::new(stream) {
-                        Ok(transport) => self.serve(transport, peer),
+                        Ok(transport) => self.serve(transport, peer, site),
                         Err(error) => self.log(line_for_later!(
                             Debug,
                             "{peer} left before it was served: {error}"
@@ -55,27 +78,22 @@ impl AcceptLoop {
                     }
                 }
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => self.wait(None),
+                    io::ErrorKind::WouldBlock => {}
                     // The peer's doing, and over with it.
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    _ => {
-                        self.hub.counters.refuse("accept");
-                        if let Some(keeper) = &self.hub.keeper {
-                            keeper.make_room();
-                        }
-                        let text = || format!("cannot accept connections: {error}");
-                        self.log(self.hub.refusals.line("accept", text));
-                        self.wait(Some(pause));
-                        pause = (pause * 2).min(LAST_PAUSE);
-                    }
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => came = true,
+                    _ => failed = Some(error),
                 },
             }
+        }
+        match failed {
+            Some(error) if !came => Err(error),
+            _ => Ok(came),
         }
     }
 
     /// A panic in there is a bug of wshub: it costs this connection, and others are accepted.
-    fn serve(&self, transport: TcpTransport, peer: SocketAddr) {
-        let serve = || opening::begin(&self.hub, Arc::new(transport), peer.into());
+    fn serve(&self, transport: TcpTransport, peer: SocketAddr, site: &Arc<Site>) {
+        let serve = || opening::begin(&self.hub, Arc::new(transport), peer.into(), site.clone());
         if catch_unwind(AssertUnwindSafe(serve)).is_err() {
             self.log(line_for_later!(
                 Error,

@@ -7,18 +7,16 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustix::net::sockopt::ipv6_v6only;
-
 use super::accept::AcceptLoop;
 use super::capacity;
 use super::hooks::{HookRequest, Hooks, Mount};
 use super::hub::Hub;
-use super::listen;
+use super::listen::{self, Listening, Site};
 use super::session::{HandlerResult, Session, SessionHandler};
 use super::{Server, ServerHandle, shutdown};
 use crate::error::HandshakeError;
 use crate::handshake::Accept;
-use crate::handshake::rules::{OwnLoopback, Rules};
+use crate::handshake::rules::Rules;
 use crate::http::{Cors, Reject, Response};
 use crate::limits::Limits;
 use crate::logging::log_line;
@@ -27,8 +25,6 @@ use crate::poller::{Bell, Poller};
 use crate::tls::Tls;
 use crate::websocket::{self, WebSocket};
 
-/// Connections that the system holds for us until we accept them: a reconnect storm fits.
-const BACKLOG: i32 = 1024;
 /// Ports that browsers refuse to open a WebSocket to (WHATWG Fetch, "bad port"), above 1023.
 const BAD_PORTS: [u16; 19] = [
     1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669,
@@ -61,6 +57,7 @@ const BAD_PORTS: [u16; 19] = [
 #[must_use = "a builder does nothing until it is bound or given a stream"]
 pub struct ServerBuilder {
     options: Options,
+    listening: Vec<Listening>,
     start_hooks: Vec<StartHook>,
 }
 
@@ -296,7 +293,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Speaks TLS on every connection, and nothing else: `wss://`, and `https://` for the
+    /// Speaks TLS on every connection, but for listeners that have [their own](ServerBuilder::listen_tls), and nothing
+    /// else: `wss://`, and `https://` for the
     /// [`http`](ServerBuilder::http) hook. The TLS handshake counts into
     /// [`handshake_timeout`](Limits::handshake_timeout); who comes without TLS is told so (400).
     /// Streams that are [attached](Server::attach) speak it as well; for
@@ -307,20 +305,73 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on `addr`; the application takes events with [`Server::events`]. The system holds up to
-    /// 1,024 connections until they are accepted, fewer where its own limit is lower
-    /// (`net.core.somaxconn`).
+    /// Listens on `addr` and starts: short for [`listen`](ServerBuilder::listen) and [`start`](ServerBuilder::start). The
+    /// application takes events with [`Server::events`].
     ///
     /// # Errors
-    /// When the address cannot be bound (the port is taken, the address is not this machine's): the text
-    /// names it and says what to do, the source is the system's error. Or when nothing could work with a limit that was set, or an origin, host or subprotocol could never
-    /// match ([`io::ErrorKind::InvalidInput`]); the text says which, and what it takes.
+    /// As these two.
     pub fn bind(self, addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Server> {
-        self.listen(listen::bind(addr)?)
+        self.listen(addr)?.start()
     }
 
-    /// As [`bind`](ServerBuilder::bind), on a listener that is bound already: from systemd, or with
-    /// options of your own. It is set to non-blocking mode.
+    /// Adds an address to listen on, from now on: connections wait until the server has started. The system holds up to
+    /// 1,024 of them, fewer where its own limit is lower (`net.core.somaxconn`). Port 0 picks a free one
+    /// ([`Server::local_addrs`] tells it).
+    ///
+    /// `localhost:9001` is both loopbacks, 127.0.0.1 and `[::1]`, on one port, for a browser takes either of them; of
+    /// another name with several addresses it is the first that is this machine's. `[::]` is IPv4, too, where the system
+    /// has it so, as Linux does; `0.0.0.0` beside it is taken then.
+    ///
+    /// Of each listener what its own address says counts: on a loopback only loopback's names are this server's
+    /// ([`hosts`](ServerBuilder::hosts)). Streams that are [attached](Server::attach) are taken to have come by the first.
+    ///
+    /// ```
+    /// use wshub::Server;
+    ///
+    /// let server = Server::builder()
+    ///     .listen("127.0.0.1:0")?
+    ///     .listen("127.0.0.2:0")?
+    ///     .start()?;
+    /// assert_eq!(server.local_addrs().len(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the address cannot be bound (the port is taken, the address is not this machine's): the text names it and says
+    /// what to do, the source is the system's error.
+    pub fn listen(mut self, addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Self> {
+        self.add_listeners(listen::bind(addr)?, None)?;
+        Ok(self)
+    }
+
+    /// As [`listen`](ServerBuilder::listen), and speaks TLS there with this certificate, whatever [`tls`](ServerBuilder::tls)
+    /// says of the others. Feature `tls`.
+    ///
+    /// ```no_run
+    /// use wshub::{Server, Tls};
+    ///
+    /// let tls = Tls::from_pem_files("cert.pem", "key.pem")?;
+    /// let server = Server::builder()
+    ///     .listen("127.0.0.1:9001")? // in clear, for this machine
+    ///     .listen_tls("0.0.0.0:9443", &tls)?
+    ///     .start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`listen`](ServerBuilder::listen).
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(
+        mut self,
+        addr: impl ToSocketAddrs + fmt::Debug,
+        tls: &Tls,
+    ) -> io::Result<Self> {
+        self.add_listeners(listen::bind(addr)?, Some(tls))?;
+        Ok(self)
+    }
+
+    /// As [`listen`](ServerBuilder::listen), on a listener that is bound already: from systemd, or with options of your
+    /// own. It is set to non-blocking mode.
     ///
     /// ```
     /// use std::net::{Ipv6Addr, TcpListener};
@@ -328,15 +379,36 @@ impl ServerBuilder {
     ///
     /// let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
     /// let port = listener.local_addr()?.port();
-    /// let server = Server::builder().listen(listener)?;
+    /// let server = Server::builder().listen_on(listener)?.start()?;
     /// assert_eq!(server.local_addr()?.port(), port);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`bind`](ServerBuilder::bind).
-    pub fn listen(self, listener: TcpListener) -> io::Result<Server> {
-        Ok(Server::new(self.start(listener, None)?))
+    /// The system's, where the socket cannot listen.
+    pub fn listen_on(mut self, listener: TcpListener) -> io::Result<Self> {
+        self.add_listeners(vec![listener], None)?;
+        Ok(self)
+    }
+
+    fn add_listeners(&mut self, listeners: Vec<TcpListener>, tls: Option<&Tls>) -> io::Result<()> {
+        for listener in listeners {
+            let listening = Listening::new(listener, tls.cloned())?;
+            warn_of_bad_port(listening.addr.port());
+            self.listening.push(listening);
+        }
+        Ok(())
+    }
+
+    /// Starts the server on what it [listens](ServerBuilder::listen) on; the application takes events with
+    /// [`Server::events`].
+    ///
+    /// # Errors
+    /// When nothing could work with a limit that was set, an origin, host or subprotocol could never match, or it listens
+    /// nowhere ([`io::ErrorKind::InvalidInput`]): the text says which, and what to do. Or the system gives no thread or
+    /// descriptor.
+    pub fn start(self) -> io::Result<Server> {
+        Ok(Server::new(self.start_with(None)?))
     }
 
     /// A server that listens nowhere: connections come by [`Server::attach`]. For tests in memory.
@@ -344,9 +416,10 @@ impl ServerBuilder {
     /// # Errors
     /// When the system gives no thread, or as [`bind`](ServerBuilder::bind) for what was set.
     pub fn without_listener(mut self) -> io::Result<Server> {
-        self.options.rules.loopback = true;
         let start_hooks = std::mem::take(&mut self.start_hooks);
-        let hub = self.hub(Vec::new(), None, None)?;
+        self.settle_compression();
+        let site = Site::in_memory(&self.options.rules, self.options.tls.as_ref());
+        let hub = self.hub(site, Vec::new(), None, None)?;
         tell(start_hooks, &hub);
         Ok(Server::new(hub))
     }
@@ -402,30 +475,46 @@ impl ServerBuilder {
     where
         F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
     {
-        let hub = self.start(listen::bind(addr)?, Some(Box::new(handler)))?;
+        self.listen(addr)?.start_serving(handler)
+    }
+
+    /// As [`start`](ServerBuilder::start), and runs `handler` for each connection as [`serve`](ServerBuilder::serve) does.
+    ///
+    /// # Errors
+    /// As [`start`](ServerBuilder::start).
+    pub fn start_serving<F>(self, handler: F) -> io::Result<ServerHandle>
+    where
+        F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
+    {
+        let hub = self.start_with(Some(Box::new(handler)))?;
         Ok(ServerHandle::new(&hub))
     }
 
-    fn start(
-        mut self,
-        listener: TcpListener,
-        handler: Option<SessionHandler>,
-    ) -> io::Result<Arc<Hub>> {
+    fn start_with(mut self, handler: Option<SessionHandler>) -> io::Result<Arc<Hub>> {
         let start_hooks = std::mem::take(&mut self.start_hooks);
-        let addr = listener.local_addr()?;
-        listener.set_nonblocking(true)?;
-        // std listens with a backlog of 128; a second listen(2) only changes that.
-        rustix::net::listen(&listener, BACKLOG)?;
-        warn_of_bad_port(addr.port());
-        self.options.rules.loopback = addr.ip().to_canonical().is_loopback();
-        // Where it cannot be told, IPv4 is taken to lead elsewhere.
-        let v6_only = addr.is_ipv6() && ipv6_v6only(&listener).unwrap_or(true);
-        self.options.rules.own_loopback = Some(OwnLoopback::of(addr, v6_only));
+        let listening = std::mem::take(&mut self.listening);
+        self.settle_compression();
+        let (rules, tls) = (&self.options.rules, self.options.tls.as_ref());
+        let sites: Vec<_> = listening
+            .iter()
+            .map(|own| Site::new(own, &listening, rules, tls))
+            .collect();
+        let first = sites.first().cloned().ok_or_else(|| {
+            let text =
+                "the server listens nowhere: call listen(addr) before, or without_listener()";
+            io::Error::new(io::ErrorKind::InvalidInput, text)
+        })?;
+        // Any connection may take the memory that TLS takes.
+        self.options.tls = sites.iter().find_map(|site| site.tls.clone());
+        let local_addrs = listening.iter().map(|own| own.addr).collect();
         let mut poller = Poller::new()?;
-        let watched = poller.insert(listener, |listener| Some(listener.into()));
-        let listener = watched.map_err(|(_, error)| error)?;
-        let hub = self.hub(vec![addr], Some(poller.bell().clone()), handler)?;
-        let accept = AcceptLoop::new(poller, listener, hub.clone());
+        let mut watched = Vec::new();
+        for (own, site) in listening.into_iter().zip(sites) {
+            let token = poller.insert(own.listener, |listener| Some(listener.into()));
+            watched.push((token.map_err(|(_, error)| error)?, site));
+        }
+        let hub = self.hub(first, local_addrs, Some(poller.bell().clone()), handler)?;
+        let accept = AcceptLoop::new(poller, watched, hub.clone());
         let started = hub.workers.start("wshub-accept", move || accept.run());
         if let Err(refused) = started {
             shutdown::finish(&hub, Instant::now());
@@ -437,6 +526,7 @@ impl ServerBuilder {
 
     fn hub(
         mut self,
+        site: Arc<Site>,
         local_addrs: Vec<SocketAddr>,
         accept_bell: Option<Arc<Bell>>,
         handler: Option<SessionHandler>,
@@ -445,7 +535,6 @@ impl ServerBuilder {
         let buffers = self.buffers();
         capacity::bound(&mut self.options.limits, handler.is_some(), buffers);
         self.options.limits.bound_times();
-        self.settle_compression();
         let each = self.memory_per_connection();
         let all = self.memory_budget(each);
         log_line!(
@@ -456,7 +545,7 @@ impl ServerBuilder {
             each >> 10,
         );
         capacity::warn_of(all, each);
-        Hub::start(self.options, local_addrs, handler, accept_bell)
+        Hub::start(self.options, site, local_addrs, handler, accept_bell)
     }
 
     fn check(&self) -> io::Result<()> {

@@ -17,6 +17,7 @@ use super::admission::{Seat, Stage};
 use super::hooks::{HookRequest, contain};
 use super::hub::Hub;
 use super::lifecycle::Present;
+use super::listen::Site;
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::negotiate;
@@ -39,6 +40,8 @@ pub(crate) struct HttpConnection {
     pub transport: Arc<dyn Transport>,
     pub client_certificates: Box<[Vec<u8>]>,
     pub peer: Peer,
+    /// What goes for it, by where it came in.
+    pub site: Arc<Site>,
     /// What came behind the last request.
     pub buffer: ReadBuffer,
     /// Requests that were answered.
@@ -50,11 +53,13 @@ impl HttpConnection {
         transport: Arc<dyn Transport>,
         client_certificates: Box<[Vec<u8>]>,
         peer: Peer,
+        site: Arc<Site>,
     ) -> Self {
         HttpConnection {
             transport,
             client_certificates,
             peer,
+            site,
             buffer: ReadBuffer::default(),
             answered: 0,
         }
@@ -134,7 +139,7 @@ fn ask_hook(
     let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
     let ask =
         |origin: &str| hooks.origin(origin, HookRequest::new(&request, &server), &hub.counters);
-    let plain = negotiate::plain(&request, &hub.options.rules, ask)?;
+    let plain = negotiate::plain(&request, &connection.site.rules, ask)?;
     if !hooks.answers_plain() {
         return Err(negotiate::unserved(&request));
     }

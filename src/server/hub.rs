@@ -11,6 +11,7 @@ use super::http::keeper::Keeper;
 use super::inbox::Inbox;
 use super::leader::lead::Lead;
 use super::lifecycle::Lifecycle;
+use super::listen::Site;
 use super::members::Members;
 use super::refusals::Refusals;
 use super::session::SessionHandler;
@@ -26,6 +27,8 @@ pub(crate) struct Hub {
     pub options: Options,
     /// Where it listens.
     pub local_addrs: Vec<SocketAddr>,
+    /// What goes for streams that are attached.
+    pub site: Arc<Site>,
     /// Runs each connection on its own thread; without it events go to the application thread.
     pub handler: Option<SessionHandler>,
     pub counters: Arc<Counters>,
@@ -52,6 +55,7 @@ pub(crate) struct Hub {
 impl Hub {
     pub fn start(
         options: Options,
+        site: Arc<Site>,
         local_addrs: Vec<SocketAddr>,
         handler: Option<SessionHandler>,
         accept_bell: Option<Arc<Bell>>,
@@ -85,6 +89,7 @@ impl Hub {
             refusals: Refusals::default(),
             options,
             local_addrs,
+            site,
             handler,
             counters,
             inbox,

@@ -1,9 +1,19 @@
-//! The socket that a server listens on, and the words for why there is none.
+//! The sockets that a server listens on, and the words for why there is none.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use rustix::net::sockopt::ipv6_v6only;
+
+use crate::handshake::rules::{OwnLoopback, Rules};
+use crate::tls::Tls;
+
+/// Connections that the system holds for us until we accept them: a reconnect storm fits.
+const BACKLOG: i32 = 1024;
 
 /// Where nobody can listen, why, and what to do.
 #[derive(Debug)]
@@ -12,14 +22,133 @@ struct NotBound {
     error: io::Error,
 }
 
-pub(crate) fn bind(addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<TcpListener> {
+/// How often a free port is asked for that is free on both loopbacks.
+const TRIES: usize = 16;
+
+/// Listens on an address: on the first of a name's addresses that is this machine's, as std does; but on all of them where
+/// they are loopbacks, for a browser that is given `localhost` takes either.
+pub(crate) fn bind(addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Vec<TcpListener>> {
     let name = format!("{addr:?}");
-    TcpListener::bind(addr).map_err(|error| {
+    let bound = addr.to_socket_addrs().and_then(|found| {
+        let mut addrs: Vec<SocketAddr> = Vec::new();
+        found.for_each(|it| {
+            if !addrs.contains(&it) {
+                addrs.push(it);
+            }
+        });
+        match addrs.len() > 1 && addrs.iter().all(|it| it.ip().is_loopback()) {
+            true => bind_loopbacks(&addrs),
+            false => TcpListener::bind(&addrs[..]).map(|listener| vec![listener]),
+        }
+    });
+    bound.map_err(|error| {
         let kind = error.kind();
         // Text is shown as it was written.
         let addr = name.trim_matches('"').to_owned();
         io::Error::new(kind, NotBound { addr, error })
     })
+}
+
+fn bind_loopbacks(addrs: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match bind_each(addrs) {
+            // The free port of the one is taken on the other.
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && addrs.iter().all(|addr| addr.port() == 0)
+                    && tries < TRIES => {}
+            bound => return bound,
+        }
+    }
+}
+
+/// All on one port. What this machine does not have, IPv6 for one, is left out as long as something is left.
+fn bind_each(addrs: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+    let (mut listeners, mut port, mut missing) = (Vec::new(), None, None);
+    for &addr in addrs {
+        let addr = SocketAddr::new(addr.ip(), port.unwrap_or(addr.port()));
+        match TcpListener::bind(addr) {
+            Ok(listener) => {
+                port = Some(listener.local_addr()?.port());
+                listeners.push(listener);
+            }
+            Err(error) if is_missing(&error) => missing = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match missing {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    let unsupported = Errno::AFNOSUPPORT.raw_os_error();
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(unsupported)
+}
+
+/// A socket that a server will listen on.
+pub(crate) struct Listening {
+    pub listener: TcpListener,
+    pub addr: SocketAddr,
+    /// IPv4 does not get to it.
+    v6_only: bool,
+    /// Its own, in place of the server's.
+    tls: Option<Tls>,
+}
+
+impl Listening {
+    pub fn new(listener: TcpListener, tls: Option<Tls>) -> io::Result<Self> {
+        let addr = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        // std listens with a backlog of 128; a second listen(2) only changes that.
+        rustix::net::listen(&listener, BACKLOG)?;
+        Ok(Listening {
+            // Where it cannot be told, IPv4 is taken to lead elsewhere.
+            v6_only: addr.is_ipv6() && ipv6_v6only(&listener).unwrap_or(true),
+            listener,
+            addr,
+            tls,
+        })
+    }
+
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    fn own_loopback(&self) -> OwnLoopback {
+        OwnLoopback::of(self.addr, self.v6_only)
+    }
+}
+
+/// What goes for those who come in by one listener.
+pub(crate) struct Site {
+    pub rules: Rules,
+    pub tls: Option<Tls>,
+}
+
+impl Site {
+    /// Of a server that listens nowhere.
+    pub fn in_memory(rules: &Rules, tls: Option<&Tls>) -> Arc<Self> {
+        let mut rules = rules.clone();
+        rules.loopback = true;
+        Arc::new(Site {
+            rules,
+            tls: tls.cloned(),
+        })
+    }
+
+    /// Of one listener, with the server's rules and TLS. A page of `localhost` may have come from any of the others.
+    pub fn new(own: &Listening, all: &[Listening], rules: &Rules, tls: Option<&Tls>) -> Arc<Self> {
+        let mut rules = rules.clone();
+        rules.loopback = own.addr.ip().to_canonical().is_loopback();
+        let others = all.iter().map(Listening::own_loopback);
+        rules.own_loopback = Some(others.fold(own.own_loopback(), OwnLoopback::and));
+        let tls = own.tls().or(tls).cloned();
+        Arc::new(Site { rules, tls })
+    }
 }
 
 impl fmt::Display for NotBound {

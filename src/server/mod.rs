@@ -205,12 +205,17 @@ impl Server {
         self.handle.clone()
     }
 
-    /// The address the server listens on.
+    /// The address the server listens on; the first one of several ([`local_addrs`](Self::local_addrs)).
     ///
     /// # Errors
     /// When the server was made without a listener.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.handle.local_addr()
+    }
+
+    /// Every address the server listens on, in the order of [`ServerBuilder::listen`]; none without a listener.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.handle.local_addrs()
     }
 
     /// Sends a message to every connection whose `Open` event was taken, encoded once; see
@@ -302,7 +307,7 @@ impl ServerHandle {
         ServerHandle { hub: None }
     }
 
-    /// The address the server listens on.
+    /// The address the server listens on; the first one of several ([`local_addrs`](Self::local_addrs)).
     ///
     /// # Errors
     /// When the server was made without a listener.
@@ -314,6 +319,12 @@ impl ServerHandle {
                 "this server was made without a listener",
             )
         })
+    }
+
+    /// Every address the server listens on, in the order of [`ServerBuilder::listen`]; none without a listener.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        let hub = self.hub.as_ref();
+        hub.map(|hub| hub.local_addrs.clone()).unwrap_or_default()
     }
 
     /// Sends a message to every open connection, encoded once. Never blocks: for a peer that reads
@@ -422,7 +433,7 @@ impl ServerHandle {
         let transport = Guarded::new(transport);
         let peer = transport.peer();
         match &self.hub {
-            Some(hub) => opening::begin(hub, Arc::new(transport), peer),
+            Some(hub) => opening::begin(hub, Arc::new(transport), peer, hub.site.clone()),
             None => transport.shutdown(How::Both),
         }
     }

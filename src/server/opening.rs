@@ -15,6 +15,7 @@ use super::http::{self, After, HttpConnection};
 use super::hub::Hub;
 use super::inbox::Item;
 use super::lifecycle::{Present, Who};
+use super::listen::Site;
 use super::upgrade::{self, NoRequest};
 use crate::clock;
 use crate::connection::Connection;
@@ -31,15 +32,15 @@ use crate::tls::{self, Secured};
 use crate::transport::{self, How, Transport, answer_refusal};
 
 /// Serves a new stream on a thread of its own, as a handshake first. Never blocks.
-pub(crate) fn begin(hub: &Arc<Hub>, transport: Arc<dyn Transport>, peer: Peer) {
+pub(crate) fn begin(hub: &Arc<Hub>, transport: Arc<dyn Transport>, peer: Peer, site: Arc<Site>) {
     let Some(stream) = hub.lifecycle.come(Who::Stream) else {
-        return refuse_at_once(hub, &*transport, &Refusal::ShuttingDown);
+        return turn_away(hub, &*transport, &site, &Refusal::ShuttingDown);
     };
     let seat = seat(hub, &transport);
-    let (served, own) = (hub.clone(), transport.clone());
-    let job = move || serve(&served, stream, seat, own, peer);
+    let (served, own, its) = (hub.clone(), transport.clone(), site.clone());
+    let job = move || serve(&served, stream, seat, own, peer, its);
     if let Err(refused) = hub.workers.run(job) {
-        refuse_at_once(hub, &*transport, &Refusal::Full);
+        turn_away(hub, &*transport, &site, &Refusal::Full);
         let text = || format!("no thread for a connection: {refused}");
         hub.workers
             .scribe()
@@ -54,14 +55,21 @@ pub(crate) fn seat(hub: &Hub, transport: &Arc<dyn Transport>) -> Seat {
     seat
 }
 
+/// Refuses a stream of which nothing was read.
+fn turn_away(hub: &Hub, transport: &dyn Transport, site: &Site, refusal: &Refusal) {
+    if site.tls.is_none() {
+        return refuse_at_once(hub, transport, refusal);
+    }
+    // Before a TLS handshake nothing can be said.
+    hub.counters.refuse(refusal.reason());
+    transport.shutdown(How::Both);
+}
+
 /// Answers without waiting, from a thread that others depend on.
 pub(crate) fn refuse_at_once(hub: &Hub, transport: &dyn Transport, refusal: &Refusal) {
     hub.counters.refuse(refusal.reason());
-    // Before a TLS handshake nothing can be said.
-    if hub.options.tls.is_none() {
-        let answer = refusal.encode(false, clock::date());
-        let _ = transport.try_write(&[IoSlice::new(&answer)]);
-    }
+    let answer = refusal.encode(false, clock::date());
+    let _ = transport.try_write(&[IoSlice::new(&answer)]);
     transport.shutdown(How::Both);
 }
 
@@ -85,8 +93,15 @@ enum Outcome {
 }
 
 /// Serves a stream from its first byte to its end, or until nothing of it needs a thread.
-fn serve(hub: &Arc<Hub>, stream: Present, seat: Seat, transport: Arc<dyn Transport>, peer: Peer) {
-    let outcome = secure_and_open(hub, seat, &transport, peer);
+fn serve(
+    hub: &Arc<Hub>,
+    stream: Present,
+    seat: Seat,
+    transport: Arc<dyn Transport>,
+    peer: Peer,
+    site: Arc<Site>,
+) {
+    let outcome = secure_and_open(hub, seat, &transport, peer, site);
     drop(transport);
     go_on(hub, stream, outcome);
 }
@@ -122,9 +137,10 @@ fn secure_and_open(
     seat: Seat,
     transport: &Arc<dyn Transport>,
     peer: Peer,
+    site: Arc<Site>,
 ) -> Outcome {
     let mut patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
-    let secured = tls::secure(hub.options.tls.as_ref(), transport, &mut patience, || {
+    let secured = tls::secure(site.tls.as_ref(), transport, &mut patience, || {
         ended(hub, &seat)
     });
     match secured {
@@ -132,7 +148,7 @@ fn secure_and_open(
             transport,
             client_certificates,
         }) => {
-            let connection = HttpConnection::new(transport, client_certificates, peer);
+            let connection = HttpConnection::new(transport, client_certificates, peer, site);
             open_or_refuse(hub, seat, connection, patience)
         }
         Err(refused) => {
@@ -206,9 +222,9 @@ fn open(
         return http::answer(hub, seat, connection, request).map(Step::Answered);
     }
     seat.wait_for_turn(deadline)?;
-    let (server, options) = (ServerHandle::new(hub), &hub.options);
+    let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
     let asked = HookRequest::new(&request, &server);
-    let upgrade = upgrade::negotiate(asked, &options.rules, &options.hooks, &hub.counters)?;
+    let upgrade = upgrade::negotiate(asked, &connection.site.rules, hooks, &hub.counters)?;
     if Instant::now() > deadline {
         return Err(Refusal::Timeout.into());
     }
@@ -218,7 +234,7 @@ fn open(
     if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
         return Err(ended(hub, seat).into());
     }
-    let request = match &options.kept_headers {
+    let request = match &hub.options.kept_headers {
         Some(names) => request.with_headers_only(names),
         None => request,
     };

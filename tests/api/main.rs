@@ -38,6 +38,7 @@ mod later;
 mod leading;
 mod limits;
 mod lingering;
+mod listeners;
 mod mounts;
 mod order;
 mod origin;
