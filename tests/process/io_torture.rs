@@ -778,7 +778,6 @@ static SESSIONS: &[Scripted] = &[
     events("an upgrade over HTTP/1.0", |p| {
         p.ask(request("/", "").replace("HTTP/1.1", "HTTP/1.0"), 426)
     }),
-    events("POST", |p| p.ask(plain("POST", "/"), 405)),
     events("HTTP/2", |p| p.ask("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505)),
     events("the hook rejects", |p| {
         p.ask(request("/reject", ""), 401)?;
@@ -795,6 +794,16 @@ static SESSIONS: &[Scripted] = &[
     }),
     events("HEAD", |p| {
         p.ask(plain("HEAD", "/"), 200)?;
+        p.read_to_the_end()
+    }),
+    events("POST with a body", |p| {
+        let head = plain("POST", "/").replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n");
+        p.ask(head + "hello", 200)?;
+        p.read_to_the_end()
+    }),
+    events("POST with a body in chunks", |p| {
+        let head = plain("POST", "/").replace("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n");
+        p.ask(head + "5\r\nhello\r\n0\r\n\r\n", 200)?;
         p.read_to_the_end()
     }),
     events("GET, a large page", |p| {
