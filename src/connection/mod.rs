@@ -199,8 +199,8 @@ impl Connection {
     /// A reason of more than 123 bytes is cut at a character.
     ///
     /// Until then the peer's messages still come: those that were on their way, and what it sends
-    /// before it answers, as RFC 6455 section 5.5.1 lets it. Who wants none of them looks at
-    /// [`ready_state`](Connection::ready_state), or ends the connection at once:
+    /// before it answers, as RFC 6455 section 5.5.1 lets it. To take none of them, look at
+    /// [`ready_state`](Connection::ready_state), or end the connection at once:
     /// [`terminate`](Connection::terminate).
     ///
     /// ```

@@ -127,7 +127,7 @@ impl ReadBuffer {
         self.filled_up
     }
 
-    /// Sees to room for as many bytes as are there already, or for a whole read. What is there moves
+    /// Makes room for as many bytes as are there already, or for a whole read. What is there moves
     /// to the front while it is little beside what has left, later only where room is short.
     fn make_room(&mut self) {
         let live = self.len();

@@ -210,7 +210,7 @@ impl Driver {
     }
 
     /// Pings a peer that was silent until now, and gives up one that does not answer; until when nothing else is due.
-    pub fn see_to_time(&mut self) -> Result<Option<Instant>, End> {
+    pub fn keep_deadlines(&mut self) -> Result<Option<Instant>, End> {
         let (conversation, mut answers) = self.talk();
         let until = conversation.in_silence(Instant::now(), &mut answers)?;
         self.connection.outbox().trim();

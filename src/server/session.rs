@@ -76,7 +76,7 @@ impl<'a> Session<'a> {
 
     /// Blocks until the next message is there; `None` when the connection has ended, be it without
     /// a Close frame ([`close_event`](Session::close_event) says how). Pings, pongs and the closing
-    /// handshake are seen to meanwhile; a silent peer is given up after the heartbeat's time.
+    /// handshake are answered meanwhile; a silent peer is given up after the heartbeat's time.
     ///
     /// # Errors
     /// [`Error`] when the connection had to be given up: the peer broke the protocol or a limit, did

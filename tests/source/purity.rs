@@ -29,6 +29,9 @@ const HOOKS: &[&str] = &["handshake/hooks.rs"];
 /// Ways out of them that are there today and are to go: from a file, to one that may do I/O. This list only shrinks.
 const TODAY: &[(&str, &str)] = &[];
 
+/// What reads for every kind of connection: without I/O too, and given the `Instant`s that it counts with.
+const GIVEN_THE_TIME: &[&str] = &["connection/conversation.rs", "connection/read_buffer.rs"];
+
 /// Names that may not occur, whatever comes before them.
 const NAMES: &[&str] = &[
     "Instant",
@@ -161,6 +164,42 @@ fn protocol_and_codecs_reach_no_io() {
             imports.contains(&import),
             "take {from} -> {to} off the list: it is gone"
         );
+    }
+}
+
+/// What a source names that does I/O or asks what time it is.
+fn asks(tokens: &[String]) -> Vec<String> {
+    let given = ["Instant", "std::time"];
+    let mut found = impurities(tokens);
+    found.retain(|name| !given.contains(&name.as_str()));
+    let clocks = tokens
+        .windows(3)
+        .filter(|names| names[1..] == ["::", "now"]);
+    found.extend(clocks.map(|names| names.concat()));
+    let words = ["elapsed", "Transport", "transport"];
+    let named = tokens
+        .iter()
+        .filter(|token| words.contains(&token.as_str()));
+    found.extend(named.cloned());
+    found
+}
+
+#[test]
+fn a_conversation_is_given_bytes_and_the_time() {
+    let tree = Tree::of_the_library();
+    let given = |path: &&str| tree.files().find(|file| file.path == **path);
+    let files: Vec<_> = GIVEN_THE_TIME.iter().filter_map(given).collect();
+    assert_eq!(files.len(), GIVEN_THE_TIME.len());
+    for file in files {
+        assert_eq!(asks(&file.tokens), Vec::<String>::new(), "{}", file.path);
+    }
+    for bad in [
+        "let now = Instant::now();",
+        "self.epoch.elapsed()",
+        "use crate::transport::Transport;",
+        "use std::io;",
+    ] {
+        assert!(!asks(&tokens(bad)).is_empty(), "{bad}");
     }
 }
 

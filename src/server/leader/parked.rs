@@ -133,7 +133,7 @@ impl Parked {
             Err(end) => return self.end(end, None),
         };
         let timed = match self.driver.conversation.is_assembling() {
-            true => self.see_to_time(),
+            true => self.keep_deadlines(),
             false => Next::Wait(None),
         };
         match timed {
@@ -157,7 +157,7 @@ impl Parked {
         if let Err(end) = self.parse(put) {
             return self.end(end, None);
         }
-        match self.see_to_time() {
+        match self.keep_deadlines() {
             // What it read with the opening handshake and holds back makes nothing ready.
             Next::Wait(at) if self.driver.may_hold_bytes_back() => Next::Again(at),
             timed => timed,
@@ -193,7 +193,7 @@ impl Parked {
         let read = self.turn(scratch, put);
         let timed = match (&read, &self.stage) {
             (Next::Gone, _) => return Next::Gone,
-            (_, Stage::Open) if self.starved.is_none() => self.see_to_time(),
+            (_, Stage::Open) if self.starved.is_none() => self.keep_deadlines(),
             // Nobody is given up while the application is slow.
             (_, Stage::Open) => Next::Wait(Some(now + NEXT_LOOK)),
             _ => Next::Wait(None),
@@ -213,8 +213,8 @@ impl Parked {
     }
 
     /// What the time asks for while nothing comes: pings a silent peer, gives up one that does not answer.
-    fn see_to_time(&mut self) -> Next {
-        match self.driver.see_to_time() {
+    fn keep_deadlines(&mut self) -> Next {
+        match self.driver.keep_deadlines() {
             Ok(at) => Next::Wait(at),
             Err(end) => self.end(end, None),
         }
