@@ -520,7 +520,10 @@ impl Request {
     /// A server sets them; it is public for tests of hooks.
     #[must_use]
     pub fn with_client_certificates(mut self, certificates: impl Into<Box<[Vec<u8>]>>) -> Self {
-        self.beside.get_or_insert_default().client_certificates = certificates.into();
+        let certificates = certificates.into();
+        if self.beside.is_some() || !certificates.is_empty() {
+            self.beside.get_or_insert_default().client_certificates = certificates;
+        }
         self
     }
 

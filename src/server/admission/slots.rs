@@ -24,8 +24,8 @@ struct Taken {
 /// A connection's place, from before its 101 until its Close was taken. It is given back by drop.
 pub(crate) struct Slot {
     slots: Arc<Slots>,
-    /// It counts for this one.
-    address: Option<IpAddr>,
+    /// It counts for this one. Boxed, for few servers have such a limit, and all that are connected a slot.
+    address: Option<Box<IpAddr>>,
 }
 
 impl Slots {
@@ -58,7 +58,7 @@ impl Slots {
         taken.count += 1;
         Ok(Slot {
             slots: self.clone(),
-            address: counted.map(|(_, address)| address),
+            address: counted.map(|(_, address)| Box::new(address)),
         })
     }
 }
@@ -67,11 +67,11 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = lock(&self.slots.taken);
         taken.count -= 1;
-        if let Some(address) = self.address {
-            if let Some(own) = taken.per_address.get_mut(&address) {
+        if let Some(address) = &self.address {
+            if let Some(own) = taken.per_address.get_mut(&**address) {
                 *own -= 1;
                 if *own == 0 {
-                    taken.per_address.remove(&address);
+                    taken.per_address.remove(&**address);
                 }
             }
         }
