@@ -13,7 +13,7 @@ use super::arguments::{self, Written};
 use super::bytes::Bytes;
 use super::core::{Core, Item, NoRandom, Whole, random_id};
 use super::decoder::{Decoder, WholePacket};
-use super::directory::Member;
+use super::directory::{Known, Member};
 use super::emitter::Emitter;
 use super::engine::handshake::{Asked, Carrier, check};
 use super::engine::session::EndReason;
@@ -26,7 +26,7 @@ use super::reply::{Refused, Reply, ReplyText};
 use super::socket::{AckError, Answer, Pending, Socket};
 use crate::lock::{ACKS, Mutex, lock};
 use crate::logging::log_line;
-use crate::{CloseEvent, Connection, Error, Handler, Message};
+use crate::{CloseEvent, Connection, Error, Handler, Message, Request};
 
 /// A server of Socket.IO: listeners, and a state that they share.
 ///
@@ -144,8 +144,25 @@ impl<S> SocketIo<S> {
         }
     }
 
-    /// Adds a listener for clients that want to join a namespace, with what they send for their proof, null where that
-    /// is nothing: `io({auth: {token: "…"}})` in JavaScript. An error refuses the client, which gets the message and
+    /// Asks about each request that would begin a session, before anything else is known of the client: with a text it
+    /// is refused with 403. For what the request shows, cookies and addresses; who the client is says it behind that, to
+    /// [`on_connect`](SocketIo::on_connect). Runs on threads of the server's, as the hooks of
+    /// [`ServerBuilder`](crate::ServerBuilder) do. One rule can be set; a second one is ignored, and the log (warn) says so.
+    pub fn allow(
+        &mut self,
+        rule: impl Fn(&Request) -> Result<(), Refused> + Send + Sync + 'static,
+    ) -> &mut Self {
+        if self.core.allow.set(Box::new(rule)).is_err() {
+            log_line!(
+                Warn,
+                "SocketIo::allow: there is a rule already, and that one stays"
+            );
+        }
+        self
+    }
+
+    /// Adds a listener for clients that want to join a namespace, with what they send for their proof, an object that
+    /// may be empty: `io({auth: {token: "…"}})` in JavaScript. An error refuses the client, which gets the message and
     /// the data as `connect_error`. What is sent to the socket meanwhile reaches it once it is in. Several are asked one
     /// after the other, up to the first that refuses.
     ///
@@ -261,8 +278,16 @@ impl<S> SocketIo<S> {
 
     fn see_to(&mut self, item: Item) {
         match item {
-            Item::Text(link, text) => self.receive(&link, |decoder| decoder.text(&text)),
-            Item::Binary(link, bytes) => self.receive(&link, |decoder| decoder.binary(bytes)),
+            Item::Opened(link) => self.add_client(&link),
+            Item::Text(link, text) => {
+                self.receive(&link, |decoder| decoder.text(&text));
+                link.note_taken(text.len(), &self.core);
+            }
+            Item::Binary(link, bytes) => {
+                let len = bytes.len();
+                self.receive(&link, |decoder| decoder.binary(bytes));
+                link.note_taken(len, &self.core);
+            }
             Item::Ended(link, reason) => self.ended(&link, DisconnectReason::of(reason)),
             Item::PongDue(link, asked) => {
                 self.pongs_due.push((link, asked));
@@ -292,7 +317,7 @@ impl<S> SocketIo<S> {
             self.joining.remove(&(deadline, key));
             if let Some(client) = self.clients.get(&key) {
                 log_line!(Debug, "a client joined no namespace within connect_timeout");
-                client.link.close(&self.core);
+                client.link.close(EndReason::ForcedClose, &self.core);
             }
         }
         let ack = lock(&self.pending).acks.deadline();
@@ -320,21 +345,8 @@ impl<S> SocketIo<S> {
     }
 
     fn new_session(&mut self, connection: &Connection) -> Option<Arc<Link>> {
-        let sid = match random_id() {
-            Ok(sid) => sid,
-            Err(NoRandom) => {
-                log_line!(
-                    Error,
-                    "the system has no random bytes: nobody can be let in"
-                );
-                return None;
-            }
-        };
-        let link = Link::over(self.core.key(), sid, connection, &self.core);
-        self.core.add(&link);
-        self.add_client(&link);
-        link.see_to(&self.core);
-        Some(link)
+        let link = self.core.open(connection.request(), Some(connection));
+        link.ok().inspect(|link| link.see_to(&self.core))
     }
 
     fn add_client(&mut self, link: &Arc<Link>) {
@@ -364,7 +376,7 @@ impl<S> SocketIo<S> {
             Ok(Some(whole)) => self.take(link, whole),
             Err(error) => {
                 log_line!(Debug, "a client is disconnected for what it sent: {error}");
-                link.end(EndReason::ParseError, &self.core);
+                link.close(EndReason::ParseError, &self.core);
             }
         }
     }
@@ -397,7 +409,7 @@ impl<S> SocketIo<S> {
                     Debug,
                     "a client is disconnected: its packet has no place here"
                 );
-                link.close(&self.core);
+                link.close(EndReason::ForcedClose, &self.core);
             }
         }
     }
@@ -413,18 +425,13 @@ impl<S> SocketIo<S> {
             let refused = Refused::new("too many namespaces");
             return self.refuse(link, name, &refused);
         }
-        let Ok(id) = random_id() else {
+        let namespace = namespace.clone();
+        let auth = auth.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let Ok((socket, missed)) = self.new_socket(link, namespace, &auth) else {
             return self.refuse(link, name, &Refused::new("try again later"));
         };
-        let member = Member::new(self.core.key(), id, namespace.clone(), link.clone());
-        let socket = Socket {
-            member,
-            core: self.core.clone(),
-            pending: self.pending.clone(),
-        };
-        lock(&self.core.directory).add(&socket.member);
-        match self.ask(&socket, &auth.unwrap_or_default()) {
-            Ok(()) => self.let_in(link, socket),
+        match self.ask(&socket, &auth) {
+            Ok(()) => self.let_in(link, socket, &missed),
             Err(refused) => {
                 lock(&self.core.directory).remove(&socket.member);
                 self.give_acks_up(&socket);
@@ -433,13 +440,53 @@ impl<S> SocketIo<S> {
         }
     }
 
+    /// A socket that is new, or one that comes back with what it missed.
+    fn new_socket(
+        &self,
+        link: &Arc<Link>,
+        namespace: Arc<str>,
+        auth: &Value,
+    ) -> Result<(Socket<S>, Vec<Vec<Part>>), NoRandom> {
+        let (id, name) = (random_id()?, random_id()?);
+        let mut directory = lock(&self.core.directory);
+        let name = directory.has_recovery().then_some(name);
+        let before = auth["pid"].as_str().unwrap_or_default();
+        let offset = auth["offset"].as_str().and_then(|it| it.parse().ok());
+        let returned = offset
+            .and_then(|offset| directory.return_of(&namespace, before, offset, self.core.now()));
+        let is_recovered = returned.is_some();
+        let (known, rooms, name, missed) = match returned {
+            Some((departed, missed)) => {
+                let name = Some(before.to_owned());
+                (departed.known, departed.rooms, name, missed)
+            }
+            None => (Known { id, data: None }, Vec::new(), name, Vec::new()),
+        };
+        let (link, key) = (link.clone(), self.core.key());
+        let member = Member::new(key, known, namespace, link, name, is_recovered);
+        directory.add(&member);
+        for room in rooms {
+            // As many as it was in before.
+            let _ = directory.join(&member, &room, usize::MAX);
+        }
+        let forgotten = directory.take_forgotten(&member.namespace);
+        drop(directory);
+        drop(forgotten);
+        let socket = Socket {
+            member,
+            core: self.core.clone(),
+            pending: self.pending.clone(),
+        };
+        Ok((socket, missed))
+    }
+
     fn ask(&mut self, socket: &Socket<S>, auth: &Value) -> Result<(), Refused> {
         let listeners = self.listeners.get_mut(socket.namespace());
         let mut asked = listeners.into_iter().flat_map(|it| &mut it.connect);
         asked.try_for_each(|listener| listener(&mut self.state, socket, auth))
     }
 
-    fn let_in(&mut self, link: &Arc<Link>, socket: Socket<S>) {
+    fn let_in(&mut self, link: &Arc<Link>, socket: Socket<S>, missed: &[Vec<Part>]) {
         if let Some(client) = self.clients.get_mut(&link.key) {
             if let Some(join_by) = client.join_by.take() {
                 self.joining.remove(&(join_by, link.key));
@@ -447,10 +494,13 @@ impl<S> SocketIo<S> {
             let namespace = socket.member.namespace.clone();
             client.sockets.insert(namespace, socket.clone());
         }
-        let json = format!(r#"{{"sid":"{}"}}"#, socket.id());
+        let json = match &socket.member.recovery {
+            Some(name) => format!(r#"{{"sid":"{}","pid":"{name}"}}"#, socket.id()),
+            None => format!(r#"{{"sid":"{}"}}"#, socket.id()),
+        };
         let welcome = encode(PacketKind::Connect, socket.namespace(), None, &json, 0);
         let welcome = Part::of_packet(&welcome, Vec::new());
-        socket.member.let_in(&welcome, &self.core);
+        socket.member.let_in(&welcome, missed, &self.core);
     }
 
     fn refuse(&self, link: &Arc<Link>, namespace: &str, refused: &Refused) {
@@ -561,7 +611,7 @@ impl<S> SocketIo<S> {
             self.leave(&socket, DisconnectReason::ServerNamespaceDisconnect);
         }
         if whole == Whole::Session {
-            link.close(&self.core);
+            link.close(EndReason::ForcedClose, &self.core);
         }
     }
 
@@ -583,7 +633,14 @@ impl<S> SocketIo<S> {
         if let Some(client) = self.clients.get_mut(&socket.member.link.key) {
             client.sockets.remove(socket.namespace());
         }
-        lock(&self.core.directory).remove(&socket.member);
+        let mut directory = lock(&self.core.directory);
+        directory.remove(&socket.member);
+        if reason.may_come_back() {
+            directory.depart(&socket.member, self.core.now());
+        }
+        let forgotten = directory.take_forgotten(socket.namespace());
+        drop(directory);
+        drop(forgotten);
         self.give_acks_up(socket);
         let listeners = self.listeners.get_mut(socket.namespace());
         for listener in listeners.into_iter().flat_map(|it| &mut it.disconnect) {

@@ -6,11 +6,12 @@ use std::fmt;
 
 use serde::de::value::SeqDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
-use serde::ser::{self, Impossible, Serialize, Serializer};
+use serde::ser::{self, Impossible, Serialize, SerializeTuple, Serializer};
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Value;
 
 use super::bytes::{self, Bytes};
+use super::decoder::{PLACEHOLDER, PLACEHOLDER_NUMBER};
 
 /// Arguments as text, with their attachments.
 #[derive(Debug, PartialEq)]
@@ -32,6 +33,15 @@ pub(super) fn write_event(
         json: format!("[{name}{comma}{inner}]"),
         attachments,
     })
+}
+
+impl Written {
+    /// With one more argument behind the others.
+    pub fn with(mut self, text: &str) -> Self {
+        self.json.pop();
+        self.json.extend([",\"", text, "\"]"]);
+        self
+    }
 }
 
 /// The arguments of an acknowledgement.
@@ -69,16 +79,16 @@ pub(super) fn read<T: DeserializeOwned>(
     bytes::with(attachments, || T::deserialize(List(arguments)))
 }
 
-/// All arguments as they came, for a listener that takes any. Where binary data was, `values` has an object
-/// `{"_placeholder":true,"num":n}`, and `attachments` the bytes at place `n`.
+/// All arguments as they came, for a listener that takes any; to be sent, it is that list again. Where binary data was,
+/// `values` has an object `{"_placeholder":true,"num":n}`, and `attachments` the bytes at place `n`.
 ///
 /// ```
 /// # struct State;
 /// use wshub::socketio::{AnyArguments, SocketIo};
 ///
 /// let mut io = SocketIo::new(State);
-/// io.on("/", "log", |_, socket, any: AnyArguments| {
-///     println!("{} said {:?}", socket.id(), any.values);
+/// io.on("/", "relay", |_, socket, any: AnyArguments| {
+///     socket.broadcast().emit("relayed", any);
 /// });
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,6 +107,48 @@ impl<'de> Deserialize<'de> for AnyArguments {
             attachments: bytes::at_hand(),
         })
     }
+}
+
+impl Serialize for AnyArguments {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_tuple(self.values.len())?;
+        for value in &self.values {
+            list.serialize_element(&WithBytes(value, &self.attachments))?;
+        }
+        list.end()
+    }
+}
+
+/// A value with the binary data that its placeholders stand for.
+struct WithBytes<'a>(&'a Value, &'a [Bytes]);
+
+impl Serialize for WithBytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let WithBytes(value, attachments) = *self;
+        match value {
+            Value::Array(list) => {
+                serializer.collect_seq(list.iter().map(|value| WithBytes(value, attachments)))
+            }
+            Value::Object(fields) => match attachment(fields, attachments) {
+                Some(bytes) => bytes.serialize(serializer),
+                None => serializer.collect_map(
+                    fields
+                        .iter()
+                        .map(|(key, value)| (key, WithBytes(value, attachments))),
+                ),
+            },
+            value => value.serialize(serializer),
+        }
+    }
+}
+
+fn attachment<'a>(
+    placeholder: &serde_json::Map<String, Value>,
+    attachments: &'a [Bytes],
+) -> Option<&'a Bytes> {
+    placeholder.get(PLACEHOLDER)?.as_bool().filter(|it| *it)?;
+    let number = placeholder.get(PLACEHOLDER_NUMBER)?.as_u64()?;
+    attachments.get(usize::try_from(number).ok()?)
 }
 
 /// A list of arguments that is read: a tuple takes as many as it has places, one that is missing is null, and those

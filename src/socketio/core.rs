@@ -1,8 +1,8 @@
 //! What the threads of Socket.IO share: sessions, sockets and rooms, what waits for the application, and the time.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -12,13 +12,16 @@ use super::directory::Directory;
 use super::engine::session::EndReason;
 use super::limits::Limits;
 use super::link::Link;
+use super::reply::Refused;
 use super::timer::Timer;
-use crate::ServerHandle;
 use crate::lock::{DIRECTORY, Mutex, SERVER, SESSIONS, TOLD, lock};
 use crate::logging::log_line;
+use crate::{Connection, Request, ServerHandle};
 
 /// Something for the application thread.
 pub(super) enum Item {
+    /// A client is there.
+    Opened(Arc<Link>),
     Text(Arc<Link>, String),
     Binary(Arc<Link>, Vec<u8>),
     Ended(Arc<Link>, EndReason),
@@ -27,6 +30,9 @@ pub(super) enum Item {
     /// The server ends a socket of this key, or its whole session.
     Disconnect(Arc<Link>, u64, Whole),
 }
+
+/// Refuses a request that would begin a session.
+pub(super) type Allow = Box<dyn Fn(&Request) -> Result<(), Refused> + Send + Sync>;
 
 /// Whether a disconnect means the whole session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub(super) struct Core {
     pub limits: Limits,
     pub directory: Mutex<Directory, DIRECTORY>,
     pub timer: Arc<Timer>,
+    /// Whether a request may begin a session.
+    pub allow: OnceLock<Allow>,
     sessions: Mutex<HashMap<String, Arc<Link>>, SESSIONS>,
     told: Mutex<VecDeque<Item>, TOLD>,
     /// From the start until the application is gone: the server has its hooks, and they have this.
@@ -53,10 +61,12 @@ pub(super) struct NoRandom;
 
 impl Core {
     pub fn new(limits: Limits) -> Arc<Core> {
+        let limits = limits.bounded();
         Arc::new(Core {
-            limits: limits.bounded(),
-            directory: Mutex::default(),
+            directory: Mutex::new(Directory::new(limits.recovery())),
+            limits,
             timer: Arc::default(),
+            allow: OnceLock::new(),
             sessions: Mutex::default(),
             told: Mutex::default(),
             server: Mutex::default(),
@@ -109,8 +119,16 @@ impl Core {
         lock(&self.sessions).len() < self.limits.max_sessions
     }
 
-    pub fn add(&self, link: &Arc<Link>) {
+    /// A session that begins with this request, over a WebSocket or by polling; the application hears of it.
+    pub fn open(
+        &self,
+        request: &Request,
+        carrier: Option<&Connection>,
+    ) -> Result<Arc<Link>, NoRandom> {
+        let link = Link::new(random_id()?, request.clone(), carrier, self);
         lock(&self.sessions).insert(link.sid.clone(), link.clone());
+        self.tell(Item::Opened(link.clone()));
+        Ok(link)
     }
 
     pub fn session(&self, sid: &str) -> Option<Arc<Link>> {
@@ -126,7 +144,13 @@ impl Core {
 /// A name that nobody guesses: 15 random bytes as 20 characters.
 pub(super) fn random_id() -> Result<String, NoRandom> {
     let mut bytes = [0; 15];
-    getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        log_line!(
+            Error,
+            "nobody can be let in, for the system has no random bytes: {error}"
+        );
+        NoRandom
+    })?;
     let mut text = [0; 20];
     let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
     debug_assert_eq!(written.ok(), Some(20));

@@ -3,10 +3,13 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::core::Core;
+use super::engine::queue::Carried;
 use super::link::Link;
 use super::part::Part;
+use super::recovery::{Audience, Departed, Recovery, RecoveryBounds};
 use super::rooms::{Rooms, TooManyRooms};
 use crate::lock::{DATA, GATE_OF_SOCKET, Mutex, lock};
 
@@ -18,9 +21,25 @@ pub(super) struct Member {
     pub id: String,
     pub namespace: Arc<str>,
     pub link: Arc<Link>,
+    /// The secret name by which it may come back.
+    pub recovery: Option<String>,
+    pub is_recovered: bool,
     gate: Mutex<Gate, GATE_OF_SOCKET>,
-    pub data: Mutex<Option<Arc<dyn Any + Send + Sync>>, DATA>,
+    pub data: Mutex<Option<Data>, DATA>,
 }
+
+/// What the application keeps with a socket.
+pub(super) type Data = Arc<dyn Any + Send + Sync>;
+
+/// Who a socket is that comes back.
+pub(super) struct Known {
+    pub id: String,
+    pub data: Option<Data>,
+}
+
+type Kept = Recovery<Vec<Part>, Known>;
+/// What a socket is that comes back, with its rooms and what it missed.
+pub(super) type Returned = (Departed<Known>, Vec<Vec<Part>>);
 
 /// Whether what is sent may go out.
 enum Gate {
@@ -39,14 +58,23 @@ pub(super) enum Delivery {
 }
 
 impl Member {
-    pub fn new(key: u64, id: String, namespace: Arc<str>, link: Arc<Link>) -> Arc<Member> {
+    pub fn new(
+        key: u64,
+        known: Known,
+        namespace: Arc<str>,
+        link: Arc<Link>,
+        recovery: Option<String>,
+        is_recovered: bool,
+    ) -> Arc<Member> {
         Arc::new(Member {
             key,
-            id,
+            id: known.id,
             namespace,
             link,
+            recovery,
+            is_recovered,
             gate: Mutex::new(Gate::Joining(Vec::new())),
-            data: Mutex::default(),
+            data: Mutex::new(known.data),
         })
     }
 
@@ -62,9 +90,12 @@ impl Member {
         }
     }
 
-    /// The client is told that it is in, and then what was sent to it meanwhile.
-    pub fn let_in(&self, welcome: &[Part], core: &Core) {
+    /// The client is told that it is in, and then what it missed and what was sent to it meanwhile.
+    pub fn let_in(&self, welcome: &[Part], missed: &[Vec<Part>], core: &Core) {
         self.link.send(welcome, core);
+        for packet in missed {
+            self.link.send(packet, core);
+        }
         loop {
             let held = match &mut *lock(&self.gate) {
                 Gate::Joining(held) if !held.is_empty() => std::mem::take(held),
@@ -96,14 +127,76 @@ impl Member {
 struct Namespace {
     members: BTreeMap<u64, Arc<Member>>,
     rooms: Rooms,
+    kept: Option<Kept>,
 }
 
-#[derive(Default)]
 pub(super) struct Directory {
     namespaces: HashMap<Arc<str>, Namespace>,
+    recovery: Option<RecoveryBounds>,
 }
 
 impl Directory {
+    /// With a bound, sockets may come back.
+    pub fn new(recovery: Option<RecoveryBounds>) -> Self {
+        Directory {
+            namespaces: HashMap::new(),
+            recovery,
+        }
+    }
+
+    pub fn has_recovery(&self) -> bool {
+        self.recovery.is_some()
+    }
+
+    fn kept(&mut self, namespace: &str) -> Option<&mut Kept> {
+        let bounds = self.recovery?;
+        let namespace = self.namespaces.get_mut(namespace)?;
+        Some(namespace.kept.get_or_insert_with(|| Recovery::new(bounds)))
+    }
+
+    /// The offset of the next packet of a namespace, if packets are kept.
+    pub fn next_offset(&mut self, namespace: &str) -> Option<u64> {
+        self.kept(namespace).map(|kept| kept.next_offset())
+    }
+
+    pub fn keep(&mut self, namespace: &str, packet: Vec<Part>, audience: Audience, now: Duration) {
+        let len = packet.iter().map(Carried::payload_len).sum();
+        if let Some(kept) = self.kept(namespace) {
+            kept.keep(packet, len, audience, now);
+        }
+    }
+
+    /// A socket that comes back to a namespace.
+    pub fn return_of(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        offset: u64,
+        now: Duration,
+    ) -> Option<Returned> {
+        self.kept(namespace)?.return_of(name, offset, now)
+    }
+
+    /// Sockets that left and were forgotten, to be dropped without the lock.
+    pub fn take_forgotten(&mut self, namespace: &str) -> Vec<Departed<Known>> {
+        let kept = self.kept(namespace);
+        kept.map(Recovery::take_forgotten).unwrap_or_default()
+    }
+
+    /// A socket that left may come back as who it was.
+    pub fn depart(&mut self, member: &Member, now: Duration) {
+        let (Some(name), Some(rooms)) = (&member.recovery, member.left_rooms()) else {
+            return;
+        };
+        let known = Known {
+            id: member.id.clone(),
+            data: lock(&member.data).clone(),
+        };
+        if let Some(kept) = self.kept(&member.namespace) {
+            kept.depart(name.clone(), rooms, known, now);
+        }
+    }
+
     /// A socket is there, in the room of its own name.
     pub fn add(&mut self, member: &Arc<Member>) {
         let namespace = self.namespaces.entry(member.namespace.clone());

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::arguments::write_event;
+use super::arguments::{Written, write_event};
 use super::core::{Core, Item, Whole};
 use super::directory::{Delivery, Member};
 use super::packet::{PacketKind, encode, is_reserved};
 use super::part::Part;
+use super::recovery::Audience;
 use crate::lock::lock;
 use crate::logging::log_line;
 
@@ -79,14 +80,20 @@ impl Emitter {
     /// It goes to nobody, and a line in the log (error) says why, if the event's name is reserved (`connect`,
     /// `disconnect` and their kin) or the arguments cannot be JSON, a map with keys that are no strings for example.
     pub fn emit(&self, event: &str, arguments: impl Serialize) -> usize {
-        let Some(packet) = event_packet(&self.namespace, None, event, &arguments) else {
+        let Some(written) = written(event, &arguments) else {
             return 0;
         };
-        let members = self.members();
-        for member in &members {
-            member.send(&packet, self.delivery, &self.core);
-        }
-        members.len()
+        let audience = Audience {
+            rooms: self.rooms.clone(),
+            except: self.except.clone(),
+        };
+        send_to(
+            &self.core,
+            &self.namespace,
+            audience,
+            written,
+            self.delivery,
+        )
     }
 
     /// The ids of the sockets that it would reach.
@@ -141,13 +148,37 @@ pub(super) fn disconnect(core: &Core, member: &Member, whole: Whole) {
     core.tell(Item::Disconnect(member.link.clone(), member.key, whole));
 }
 
-/// An event, ready to be sent; `None` if that cannot be.
-pub(super) fn event_packet(
-    namespace: &str,
-    id: Option<u64>,
-    event: &str,
-    arguments: &impl Serialize,
-) -> Option<Vec<Part>> {
+/// Sends an event to whom it is meant for, and keeps it for those of them that come back.
+pub(super) fn send_to(
+    core: &Core,
+    namespace: &Arc<str>,
+    audience: Audience,
+    written: Written,
+    delivery: Delivery,
+) -> usize {
+    let mut directory = lock(&core.directory);
+    let offset = match delivery {
+        Delivery::Reliable => directory.next_offset(namespace),
+        Delivery::Volatile => None,
+    };
+    let members = directory.select(namespace, &audience.rooms, &audience.except);
+    let packet = match offset {
+        None => event_packet(namespace, None, written),
+        Some(offset) => {
+            let packet = event_packet(namespace, None, written.with(&offset.to_string()));
+            directory.keep(namespace, packet.clone(), audience, core.now());
+            packet
+        }
+    };
+    drop(directory);
+    for member in &members {
+        member.send(&packet, delivery, core);
+    }
+    members.len()
+}
+
+/// An event's arguments; `None` if it cannot be sent.
+pub(super) fn written(event: &str, arguments: &impl Serialize) -> Option<Written> {
     if is_reserved(event) {
         log_line!(
             Error,
@@ -155,17 +186,20 @@ pub(super) fn event_packet(
         );
         return None;
     }
-    let written = match write_event(event, arguments) {
-        Ok(written) => written,
+    match write_event(event, arguments) {
+        Ok(written) => Some(written),
         Err(error) => {
             log_line!(
                 Error,
                 "not sent: the arguments of \"{event}\" are no JSON: {error}"
             );
-            return None;
+            None
         }
-    };
+    }
+}
+
+pub(super) fn event_packet(namespace: &str, id: Option<u64>, written: Written) -> Vec<Part> {
     let attachments = written.attachments.len();
     let text = encode(PacketKind::Event, namespace, id, &written.json, attachments);
-    Some(Part::of_packet(&text, written.attachments))
+    Part::of_packet(&text, written.attachments)
 }

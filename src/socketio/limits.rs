@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::engine::session::EngineConfig;
+use super::recovery::RecoveryBounds;
+use crate::Overflow;
 
 /// The bounds and times of Socket.IO; those of connections are [`wshub::Limits`](crate::Limits).
 ///
@@ -26,14 +28,39 @@ pub struct Limits {
     pub ping_timeout: Duration,
     /// How long a client that has come may take to join a namespace. Default 45 s, as the reference server's.
     pub connect_timeout: Duration,
-    /// Bytes of one message; a longer one ends the session. Clients are told. Default 1,000,000, as the reference
-    /// server's. Not more than [`max_message`](crate::Limits::max_message), which ends the connection first.
+    /// How long a WebSocket for a session that polls may take to carry it; then it is closed, and polling goes on.
+    /// Default 10 s, as the reference server's.
+    pub upgrade_timeout: Duration,
+    /// Bytes of one message, and of the body of a POST; a longer one ends the session. Clients are told. While more than
+    /// that of one client's messages waits for the application, its POST is answered when that was taken. Default
+    /// 1,000,000, as the reference server's. Not more than [`max_body`](crate::Limits::max_body), which refuses it, and [`max_message`](crate::Limits::max_message), which ends the connection first.
     pub max_payload: usize,
     /// Binary attachments of one event; more end the session. Default 10, as the reference server's.
     pub max_attachments: usize,
     /// Bytes of the attachments of one event together; more end the session. Default 4,000,000: a few pictures, and a
     /// client that sends all but the last holds no more than that.
     pub max_attachment_bytes: usize,
+    /// Messages that wait for a client that polls; see `overflow`. Default 16,384: short messages cost more than their
+    /// bytes, as in [`outbound_per_connection`](crate::Limits::outbound_per_connection) of a WebSocket.
+    pub max_queued_packets: usize,
+    /// Bytes of messages that wait for a client that polls; see `overflow`. One packet may always wait alone. Default
+    /// 1 MiB, as for a WebSocket.
+    pub max_queued_bytes: usize,
+    /// What becomes of a client that polls too slowly. Of one with a WebSocket
+    /// [`ServerBuilder::overflow`](crate::ServerBuilder::overflow) decides; where that drops messages, a client of which
+    /// half a binary event was dropped is disconnected. Default [`Overflow::Disconnect`].
+    pub overflow: Overflow,
+    /// For how long a client that lost its connection may come back as who it was: with its id, rooms and data, and what
+    /// it missed. Default none: nobody is. 2 min is usual. A client knows where it was by the last event that it got, so
+    /// one that got none yet is new.
+    pub recovery_window: Option<Duration>,
+    /// Events of one namespace that are kept for clients that come back; what is older is missed for good, and who needs
+    /// it is new. Default 10,000.
+    pub max_recovery_packets: usize,
+    /// Bytes of them. Default 4 MiB.
+    pub max_recovery_bytes: usize,
+    /// Sockets of one namespace that left and may come back; of more the one that left first is new. Default 1,000.
+    pub max_recovery_sockets: usize,
     /// Sessions at once, of clients that poll or have a WebSocket. Default 1,000, as
     /// [`max_connections`](crate::Limits::max_connections).
     pub max_sessions: usize,
@@ -51,9 +78,17 @@ impl Default for Limits {
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(45),
+            upgrade_timeout: Duration::from_secs(10),
             max_payload: 1_000_000,
             max_attachments: 10,
             max_attachment_bytes: 4_000_000,
+            max_queued_packets: 16 << 10,
+            max_queued_bytes: 1 << 20,
+            overflow: Overflow::Disconnect,
+            recovery_window: None,
+            max_recovery_packets: 10_000,
+            max_recovery_bytes: 4 << 20,
+            max_recovery_sockets: 1_000,
             max_sessions: 1_000,
             max_namespaces: 16,
             max_rooms: 256,
@@ -73,21 +108,33 @@ impl Limits {
             &mut self.ping_interval,
             &mut self.ping_timeout,
             &mut self.connect_timeout,
-        ] {
+            &mut self.upgrade_timeout,
+        ]
+        .into_iter()
+        .chain(&mut self.recovery_window)
+        {
             *time = (*time).clamp(SHORTEST, YEAR);
         }
         self
+    }
+
+    pub(super) fn recovery(&self) -> Option<RecoveryBounds> {
+        self.recovery_window.map(|window| RecoveryBounds {
+            window,
+            max_packets: self.max_recovery_packets,
+            max_bytes: self.max_recovery_bytes,
+            max_sockets: self.max_recovery_sockets,
+        })
     }
 
     pub(super) fn engine(&self) -> EngineConfig {
         EngineConfig {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
-            upgrade_timeout: Duration::from_secs(10),
+            upgrade_timeout: self.upgrade_timeout,
             max_payload: self.max_payload,
-            max_queued_packets: 1_024,
-            max_queued_bytes: 1 << 20,
-            upgrades: false,
+            max_queued_packets: self.max_queued_packets,
+            max_queued_bytes: self.max_queued_bytes,
         }
     }
 }

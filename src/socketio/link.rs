@@ -1,17 +1,22 @@
-//! A session with its WebSockets: whoever has something for it puts that into the session, and one thread at a time
-//! does what comes out, without a lock and in order.
+//! A session with its requests and WebSockets: whoever has something for it puts that into the session, and one thread at
+//! a time does what comes out, without a lock and in order.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::core::{Core, Item};
-use super::engine::handshake::Carrier;
+use super::engine::handshake::{Carrier, EngineError};
 use super::engine::queue::{Outgoing, QueueFull};
-use super::engine::session::{EndReason, EngineSession, Incoming, Output};
+use super::engine::session::{EndReason, EngineSession, Incoming, Output, PollAnswer};
 use super::part::Part;
 use crate::lock::{Guard, Mutex, SESSION, lock};
-use crate::{CloseCode, Connection, Message, Request, SendErrorKind};
+use crate::{
+    CloseCode, Connection, Message, Overflow, Request, Responder, Response, SendErrorKind, Status,
+};
 
 /// An application that comes so late was away.
 const AWAY: Duration = Duration::from_millis(500);
@@ -26,12 +31,20 @@ pub(super) struct Link {
     state: Mutex<State, SESSION>,
     /// The deadline that the timer knows, in nanoseconds.
     pub noted: AtomicU64,
+    /// Bytes of its messages that wait for the application.
+    waiting: AtomicUsize,
 }
 
 struct State {
     session: EngineSession<Part>,
     carrier: Option<Connection>,
     candidate: Option<Connection>,
+    /// The GET that waits for something.
+    parked: Option<Responder>,
+    /// The POST that waits for the application to take what came before.
+    held: Option<Responder>,
+    /// What the session has put out, with whom it goes to.
+    actions: VecDeque<Action>,
     /// A thread does what the session puts out.
     is_driven: bool,
 }
@@ -41,30 +54,100 @@ enum Action {
     Send(Connection, Part),
     Say(Connection, String),
     Close(Connection),
+    Answer(Responder, PollAnswer),
     Tell(Item),
 }
 
 impl Link {
-    pub fn over(key: u64, sid: String, connection: &Connection, core: &Core) -> Arc<Link> {
-        let config = core.limits.engine();
-        let session = EngineSession::new(&sid, Carrier::WebSocket, config, core.now());
+    /// A new session, over a WebSocket or by polling.
+    pub fn new(
+        sid: String,
+        request: Request,
+        carrier: Option<&Connection>,
+        core: &Core,
+    ) -> Arc<Link> {
+        let by = carrier.map_or(Carrier::Polling, |_| Carrier::WebSocket);
+        let session = EngineSession::new(&sid, by, core.limits.engine(), core.now());
         Arc::new(Link {
-            key,
+            key: core.key(),
             sid,
-            request: connection.request().clone(),
+            request,
             state: Mutex::new(State {
                 session,
-                carrier: Some(connection.clone()),
+                carrier: carrier.cloned(),
                 candidate: None,
+                parked: None,
+                held: None,
+                actions: VecDeque::new(),
                 is_driven: false,
             }),
             noted: AtomicU64::new(u64::MAX),
+            waiting: AtomicUsize::new(0),
         })
     }
 
     /// Does what the session has put out, if nobody is at it.
     pub fn see_to(self: &Arc<Self>, core: &Core) {
         self.drive(core, |_| ());
+    }
+
+    /// Answers a GET now or later.
+    pub fn get(self: &Arc<Self>, core: &Arc<Core>) -> Response {
+        self.drive(core, |state| match state.session.get(core.now()) {
+            Some(answer) => respond(answer),
+            None => {
+                let (promise, responder) = Response::later();
+                let (link, core) = (Arc::downgrade(self), Arc::downgrade(core));
+                responder.on_gone(move || {
+                    if let (Some(link), Some(core)) = (link.upgrade(), core.upgrade()) {
+                        link.hung_up(&core);
+                    }
+                });
+                state.parked = Some(responder);
+                promise
+            }
+        })
+    }
+
+    /// The client of the GET that waits has left.
+    fn hung_up(self: &Arc<Self>, core: &Core) {
+        let gone = self.drive(core, |state| {
+            state.session.hung_up();
+            state.parked.take()
+        });
+        drop(gone);
+    }
+
+    /// Answers a POST: at once, or where too much waits for the application, when it has taken that. So a client that
+    /// polls sends no faster than it is heard.
+    pub fn post(self: &Arc<Self>, body: &[u8], octets: bool, core: &Core) -> Response {
+        let most = core.limits.max_payload;
+        self.drive(core, |state| {
+            if state.held.is_some() {
+                state.session.end(EndReason::TransportError);
+                return respond(PollAnswer::Bad);
+            }
+            let answer = state.session.post(body, octets, core.now());
+            self.collect(state);
+            if answer != PollAnswer::Taken || self.waiting.load(SeqCst) <= most {
+                return respond(answer);
+            }
+            let (promise, responder) = Response::later();
+            state.held = Some(responder);
+            promise
+        })
+    }
+
+    /// The application has taken so many bytes of what came.
+    pub fn note_taken(&self, bytes: usize, core: &Core) {
+        let left = self.waiting.fetch_sub(bytes, SeqCst) - bytes;
+        if left <= core.limits.max_payload && left + bytes > core.limits.max_payload {
+            let held = lock(&self.state).held.take();
+            if let Some(held) = held {
+                // Err: the client has left.
+                let _ = held.send(respond(PollAnswer::Taken));
+            }
+        }
     }
 
     /// A WebSocket names this session; it is closed where there is no place for it.
@@ -107,11 +190,16 @@ impl Link {
         });
     }
 
-    /// Sends a packet, all of it or nothing. Of a client that takes too little the session ends.
+    /// Sends a packet, all of it or nothing. Where a client that polls takes too little, `overflow` decides, as it does
+    /// for WebSockets.
     pub fn send(self: &Arc<Self>, packet: &[Part], core: &Core) {
         self.drive(core, |state| {
-            if let Err(QueueFull) = state.session.send(packet) {
-                state.session.end(EndReason::TransportError);
+            while let Err(QueueFull) = state.session.send(packet) {
+                match core.limits.overflow {
+                    Overflow::DropNewest => break,
+                    Overflow::DropOldest if state.session.drop_oldest() => {}
+                    _ => state.session.end(EndReason::TransportError),
+                }
             }
         });
     }
@@ -121,7 +209,7 @@ impl Link {
         self.drive(core, |state| {
             let waits = |carrier: &Connection| carrier.buffered_amount() > 0;
             let is_writable = state.session.is_writable()
-                && !state.is_driven
+                && state.actions.is_empty()
                 && !state.carrier.as_ref().is_some_and(waits);
             if is_writable {
                 // It has room for one.
@@ -131,12 +219,8 @@ impl Link {
     }
 
     /// Ends the session behind what waits.
-    pub fn close(self: &Arc<Self>, core: &Core) {
-        self.drive(core, |state| state.session.close(core.now()));
-    }
-
-    pub fn end(self: &Arc<Self>, reason: EndReason, core: &Core) {
-        self.drive(core, |state| state.session.end(reason));
+    pub fn close(self: &Arc<Self>, reason: EndReason, core: &Core) {
+        self.drive(core, |state| state.session.close(reason, core.now()));
     }
 
     /// Does what is due; false if the client would be found gone, and its pong may wait for the application.
@@ -165,20 +249,16 @@ impl Link {
     fn drive<R>(self: &Arc<Self>, core: &Core, act: impl FnOnce(&mut State) -> R) -> R {
         let mut state = lock(&self.state);
         let result = act(&mut state);
+        self.collect(&mut state);
         if state.is_driven {
             return result;
         }
         state.is_driven = true;
-        loop {
-            let actions = self.take_actions(&mut state);
-            if actions.is_empty() {
-                break;
-            }
+        while let Some(action) = state.actions.pop_front() {
             drop(state);
-            actions
-                .into_iter()
-                .for_each(|action| self.perform(action, core));
+            self.perform(action, core);
             state = lock(&self.state);
+            self.collect(&mut state);
         }
         state.is_driven = false;
         self.conclude(state, core);
@@ -196,8 +276,8 @@ impl Link {
         }
     }
 
-    fn take_actions(self: &Arc<Self>, state: &mut State) -> Vec<Action> {
-        let mut actions = Vec::new();
+    /// Takes down what the session has put out, with whom that goes to now.
+    fn collect(self: &Arc<Self>, state: &mut State) {
         while let Some(output) = state.session.next_output() {
             let action = match output {
                 Output::Write(Outgoing::Message(part)) => {
@@ -216,14 +296,22 @@ impl Link {
                 }
                 Output::CloseCarrier => state.carrier.take().map(Action::Close),
                 Output::CloseCandidate => state.candidate.take().map(Action::Close),
-                Output::Text(text) => Some(Action::Tell(Item::Text(self.clone(), text))),
-                Output::Binary(bytes) => Some(Action::Tell(Item::Binary(self.clone(), bytes))),
+                Output::Answer(answer) => {
+                    let to = state.parked.take();
+                    to.map(|to| Action::Answer(to, answer))
+                }
+                Output::Text(text) => {
+                    self.waiting.fetch_add(text.len(), SeqCst);
+                    Some(Action::Tell(Item::Text(self.clone(), text)))
+                }
+                Output::Binary(bytes) => {
+                    self.waiting.fetch_add(bytes.len(), SeqCst);
+                    Some(Action::Tell(Item::Binary(self.clone(), bytes)))
+                }
                 Output::End(reason) => Some(Action::Tell(Item::Ended(self.clone(), reason))),
-                Output::Answer(_) => None,
             };
-            actions.extend(action);
+            state.actions.extend(action);
         }
-        actions
     }
 
     fn perform(self: &Arc<Self>, action: Action, core: &Core) {
@@ -238,6 +326,8 @@ impl Link {
             // Its Close event is on the way, or the client hears nothing and leaves.
             Action::Say(connection, text) => drop(connection.send(text)),
             Action::Close(connection) => close(&connection),
+            // Err: the client has left.
+            Action::Answer(responder, answer) => drop(responder.send(respond(answer))),
             Action::Tell(item) => core.tell(item),
         }
     }
@@ -246,4 +336,35 @@ impl Link {
 fn close(connection: &Connection) {
     // Err: it is closing already.
     let _ = connection.close(CloseCode::NORMAL, "");
+}
+
+/// The answer as the reference server gives it.
+fn respond(answer: PollAnswer) -> Response {
+    let (kind, body) = match answer {
+        PollAnswer::Payload(payload) => ("text/plain; charset=UTF-8", payload),
+        PollAnswer::Taken => ("text/html", b"ok".to_vec()),
+        PollAnswer::Error(error) => return refusal(error),
+        PollAnswer::Bad => return Status::BAD_REQUEST.into(),
+        PollAnswer::TooLarge => return Status::CONTENT_TOO_LARGE.into(),
+    };
+    let response = Response::ok().with_body(body);
+    let typed = response.with_header("Content-Type", kind);
+    // Both are valid as they stand here.
+    let response = typed.and_then(|typed| typed.with_header("Cache-Control", "no-store"));
+    response.unwrap_or(Status::INTERNAL_SERVER_ERROR.into())
+}
+
+/// The refusal of a request, as the protocol's clients know it.
+pub(super) fn refusal(error: EngineError) -> Response {
+    refusal_with(error, error.message())
+}
+
+/// As [`refusal`], with other words.
+pub(super) fn refusal_with(error: EngineError, message: &str) -> Response {
+    let (code, message) = (error as u8, Value::from(message));
+    let json = Response::json(format!(r#"{{"code":{code},"message":{message}}}"#));
+    json.with_status(match error {
+        EngineError::Forbidden => Status::FORBIDDEN,
+        _ => Status::BAD_REQUEST,
+    })
 }

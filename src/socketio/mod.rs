@@ -11,20 +11,17 @@ mod application;
 mod arguments;
 mod bytes;
 mod core;
-mod decoder;
+pub(crate) mod decoder;
 mod directory;
 mod emitter;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the part for long polling has no driver")
-)]
-mod engine;
+pub(crate) mod engine;
 mod limits;
 mod link;
 mod mount;
-mod packet;
+pub(crate) mod packet;
 mod part;
 mod reason;
+mod recovery;
 mod reply;
 mod rooms;
 mod socket;

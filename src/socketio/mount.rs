@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use super::application::SocketIo;
-use super::core::Core;
+use super::core::{Core, NoRandom};
 use super::engine::handshake::{Asked, EngineError, check, parameter};
+use super::link::{Link, refusal, refusal_with};
+use super::reply::Refused;
 use crate::logging::log_line;
-use crate::{Accept, Reject, Request, Response, ServerBuilder};
+use crate::{Accept, Reject, Request, Response, ServerBuilder, Status};
+
+const TOO_MANY: &str = "too many sessions: socketio::Limits::max_sessions";
 
 /// Kept with each WebSocket that belongs to Socket.IO.
 pub(super) struct Mounted;
@@ -17,7 +21,10 @@ impl ServerBuilder {
     /// beside it ([`SocketIo::websockets`]). Which pages may connect is decided by
     /// [`origins`](ServerBuilder::origins), as for all WebSockets. Feature `socketio`.
     ///
-    /// Clients come over WebSocket: `io({transports: ["websocket"]})` in JavaScript.
+    /// Clients begin with long polling, and go on over a WebSocket where they can; or begin with that. Pages of other
+    /// sites need [`cors`](ServerBuilder::cors) as well to poll. A poll that waits holds no thread; see
+    /// [`max_waiting_requests`](crate::Limits::max_waiting_requests), and let
+    /// [`answer_timeout`](crate::Limits::answer_timeout) be longer than [`Limits::ping_interval`](crate::socketio::Limits::ping_interval).
     ///
     /// ```
     /// use wshub::Server;
@@ -36,10 +43,11 @@ impl ServerBuilder {
         let core = io.core.clone();
         let started = core.clone();
         let builder = self.on_start(move |server| started.start(server));
+        let polled = core.clone();
         builder.mount(
             path,
             move |request| accept(&core, request),
-            |request| refusal(http_error(request)),
+            move |request| http(&polled, request),
         )
     }
 }
@@ -55,9 +63,16 @@ fn accept(core: &Arc<Core>, request: &Request) -> Result<Accept, Reject> {
         Ok(Asked::Open(_)) if !core.has_room_for_a_session() => {
             return Err(Reject::service_unavailable()
                 .with_body("too many sessions")
-                .with_cause("too many sessions (socketio::Limits::max_sessions)"));
+                .with_cause(TOO_MANY));
         }
-        Ok(Asked::Open(_)) => None,
+        Ok(Asked::Open(_)) => match allowed(core, request) {
+            Ok(()) => None,
+            Err(refused) => {
+                return Err(Reject::forbidden()
+                    .with_body(refused.message())
+                    .with_cause("SocketIo::allow"));
+            }
+        },
         Ok(Asked::Continue { sid, .. }) if core.session(sid).is_none() => {
             Some(EngineError::UnknownSession)
         }
@@ -76,24 +91,51 @@ fn accept(core: &Arc<Core>, request: &Request) -> Result<Accept, Reject> {
     }
 }
 
-/// What is wrong with a plain request: there is no polling here.
-fn http_error(request: &Request) -> EngineError {
+fn allowed(core: &Core, request: &Request) -> Result<(), Refused> {
+    core.allow.get().map_or(Ok(()), |rule| rule(request))
+}
+
+/// Answers a request of polling.
+fn http(core: &Arc<Core>, request: &Request) -> Response {
     let query = request.query_string().unwrap_or_default();
     match check(request.method(), query, false) {
-        Err(error) if error != EngineError::UnknownTransport => {
-            warn_of_version(request, error);
-            error
+        Ok(Asked::Open(_)) if !core.has_room_for_a_session() => {
+            log_line!(Warn, "{TOO_MANY}");
+            Response::text("too many sessions").with_status(Status::SERVICE_UNAVAILABLE)
         }
-        _ => EngineError::UnknownTransport,
+        Ok(Asked::Open(_)) => match allowed(core, request) {
+            Ok(()) => begin(core, request),
+            Err(refused) => refusal_with(EngineError::Forbidden, refused.message()),
+        },
+        Ok(Asked::Continue { sid, fits }) => match core.session(sid) {
+            None => refusal(EngineError::UnknownSession),
+            Some(link) if fits => poll(&link, core, request),
+            Some(_) => refusal(EngineError::BadRequest),
+        },
+        Err(error) => {
+            warn_of_version(request, error);
+            refusal(error)
+        }
     }
 }
 
-fn refusal(error: EngineError) -> Response {
-    let response = Response::new(error.status()).unwrap_or(Response::not_found());
-    let response = response.with_body(error.to_json());
-    // The name and the value are right as they are.
-    let typed = response.with_header("Content-Type", "application/json");
-    typed.unwrap_or(Response::not_found())
+fn begin(core: &Arc<Core>, request: &Request) -> Response {
+    match core.open(request, None) {
+        Ok(link) => link.get(core),
+        Err(NoRandom) => Status::SERVICE_UNAVAILABLE.into(),
+    }
+}
+
+fn poll(link: &Arc<Link>, core: &Arc<Core>, request: &Request) -> Response {
+    match request.method() {
+        "GET" => link.get(core),
+        "POST" => {
+            let kind = request.header("Content-Type");
+            let octets = kind == Some("application/octet-stream");
+            link.post(request.body(), octets, core)
+        }
+        _ => refusal(EngineError::BadRequest),
+    }
 }
 
 fn warn_of_version(request: &Request, error: EngineError) {

@@ -25,6 +25,16 @@ pub enum DisconnectReason {
 }
 
 impl DisconnectReason {
+    /// Whether a client that left so may come back as who it was.
+    pub(super) fn may_come_back(self) -> bool {
+        !matches!(
+            self,
+            DisconnectReason::ParseError
+                | DisconnectReason::ServerNamespaceDisconnect
+                | DisconnectReason::ClientNamespaceDisconnect
+        )
+    }
+
     pub(super) fn of(reason: EndReason) -> Self {
         match reason {
             EndReason::TransportClose => DisconnectReason::TransportClose,

@@ -43,14 +43,13 @@ impl Refused {
         &self.message
     }
 
-    /// The text under this key, and the data beside it.
+    /// The text under this key, and the data behind it.
     pub(super) fn to_json(&self, key: &str) -> String {
-        let mut fields = serde_json::Map::new();
-        fields.insert(key.to_owned(), Value::String(self.message.clone()));
-        if let Some(data) = &self.data {
-            fields.insert("data".to_owned(), data.clone());
+        let message = Value::from(self.message.as_str());
+        match &self.data {
+            Some(data) => format!(r#"{{"{key}":{message},"data":{data}}}"#),
+            None => format!(r#"{{"{key}":{message}}}"#),
         }
-        Value::Object(fields).to_string()
     }
 }
 

@@ -14,7 +14,8 @@ use super::arguments;
 use super::bytes::Bytes;
 use super::core::{Core, Whole};
 use super::directory::{Delivery, Member};
-use super::emitter::{Emitter, disconnect, event_packet};
+use super::emitter::{Emitter, disconnect, event_packet, send_to, written};
+use super::recovery::Audience;
 use crate::Request;
 use crate::lock::{ACKS, Mutex, lock};
 use crate::logging::log_line;
@@ -115,6 +116,12 @@ impl<S> Socket<S> {
         self.member.is_in()
     }
 
+    /// Whether it came back in time, with its id, rooms and data, and has got what it missed; see
+    /// [`Limits::recovery_window`](super::Limits::recovery_window).
+    pub fn is_recovered(&self) -> bool {
+        self.member.is_recovered
+    }
+
     /// Sends an event to this client; arguments as those of [`Emitter::emit`].
     pub fn emit(&self, event: &str, arguments: impl Serialize) {
         self.send(event, &arguments, Delivery::Reliable);
@@ -126,8 +133,13 @@ impl<S> Socket<S> {
     }
 
     fn send(&self, event: &str, arguments: &impl Serialize, delivery: Delivery) {
-        if let Some(packet) = event_packet(self.namespace(), None, event, arguments) {
-            self.member.send(&packet, delivery, &self.core);
+        let audience = Audience {
+            rooms: vec![self.id().to_owned()],
+            except: Vec::new(),
+        };
+        if let Some(written) = written(event, arguments) {
+            let namespace = &self.member.namespace;
+            send_to(&self.core, namespace, audience, written, delivery);
         }
     }
 
@@ -164,14 +176,15 @@ impl<S> Socket<S> {
             .acks
             .add(self.member.key, deadline, Box::new(then), most);
         let refused = match added {
-            Ok(id) => match event_packet(self.namespace(), Some(id), event, &arguments) {
-                Some(packet) if self.is_connected() => {
+            Ok(id) => match written(event, &arguments) {
+                Some(written) if self.is_connected() => {
+                    let packet = event_packet(self.namespace(), Some(id), written);
                     self.member.send(&packet, Delivery::Reliable, &self.core);
                     return self.core.timer.note_application(deadline);
                 }
-                packet => {
+                written => {
                     let then = lock(&self.pending).acks.take(self.member.key, id);
-                    let why = match packet {
+                    let why = match written {
                         Some(_) => AckError::Disconnected,
                         None => AckError::NotSent,
                     };

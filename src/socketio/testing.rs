@@ -36,6 +36,7 @@ pub struct MemoryClient {
     sent: Sent,
     namespace: String,
     id: String,
+    recovery: Option<String>,
     decoder: Decoder,
     events: Vec<ReceivedEvent>,
     answers: Vec<(u64, Vec<Value>)>,
@@ -90,6 +91,7 @@ pub fn join<S>(io: &mut SocketIo<S>, namespace: &str, auth: Value) -> Result<Mem
         sent,
         namespace: namespace.to_owned(),
         id: String::new(),
+        recovery: None,
         decoder: Decoder::new(usize::MAX, usize::MAX),
         events: Vec::new(),
         answers: Vec::new(),
@@ -115,6 +117,12 @@ impl MemoryClient {
     /// The id of its socket.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The name by which it may come back, with [`Limits::recovery_window`](super::Limits::recovery_window): the `pid`
+    /// of the proof, beside the `offset`, the last argument of the last event that it got.
+    pub fn recovery(&self) -> Option<&str> {
+        self.recovery.as_deref()
     }
 
     /// Sends an event; arguments as those of [`Emitter::emit`](super::Emitter::emit).
@@ -233,6 +241,7 @@ impl MemoryClient {
         match packet.kind {
             PacketKind::Connect => {
                 self.id = data["sid"].as_str().unwrap_or_default().to_owned();
+                self.recovery = data["pid"].as_str().map(str::to_owned);
             }
             PacketKind::ConnectError => self.refusal = Some(data),
             PacketKind::Disconnect => self.is_disconnected = true,

@@ -46,6 +46,8 @@ mod own_handler;
 mod pace;
 mod panics;
 mod parked;
+#[cfg(feature = "socketio")]
+mod polling;
 #[cfg(feature = "client")]
 mod reconnecting;
 #[cfg(feature = "redis")]

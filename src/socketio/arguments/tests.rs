@@ -87,6 +87,7 @@ fn binary_data_goes_beside_and_comes_back_wherever_it_stands() {
     assert_eq!(*upload.pictures[1], [2, 3]);
     let any = read::<AnyArguments>(arguments.clone(), &written.attachments).unwrap();
     assert_eq!((any.values.len(), any.attachments.len()), (2, 3));
+    assert_eq!(write_event("x", &any).unwrap(), written, "as it came");
     assert!(
         read::<(Bytes, Value)>(arguments, &[]).is_err(),
         "no attachments"

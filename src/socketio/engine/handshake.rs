@@ -49,12 +49,6 @@ impl EngineError {
             _ => 400,
         }
     }
-
-    /// The body of the answer.
-    pub fn to_json(self) -> String {
-        let (code, message) = (self as u8, self.message());
-        format!(r#"{{"code":{code},"message":"{message}"}}"#)
-    }
 }
 
 impl fmt::Display for EngineError {

@@ -10,9 +10,14 @@ pub fn packets(body: &str) -> impl Iterator<Item = Result<EnginePacket<'_>, Malf
     body.split(SEPARATOR).map(EnginePacket::decode)
 }
 
+/// Packets of one payload. The reference client takes any number; that of python-engineio gives its connection up for
+/// one more.
+const MOST_PACKETS: usize = 16;
+
 /// A payload that is put together for one answer.
 pub struct PayloadWriter {
     bytes: Vec<u8>,
+    packets: usize,
     most: usize,
 }
 
@@ -21,13 +26,15 @@ impl PayloadWriter {
     pub fn new(most: usize) -> Self {
         PayloadWriter {
             bytes: Vec::new(),
+            packets: 0,
             most,
         }
     }
 
     /// Whether a packet of so many bytes has room.
     pub fn has_room_for(&self, len: usize) -> bool {
-        self.bytes.is_empty() || self.bytes.len() + 1 + len <= self.most
+        let fits = self.packets < MOST_PACKETS && self.bytes.len() + 1 + len <= self.most;
+        self.packets == 0 || fits
     }
 
     /// Adds a packet, as `append` writes it.
@@ -36,6 +43,7 @@ impl PayloadWriter {
             self.bytes.push(SEPARATOR as u8);
         }
         append(&mut self.bytes);
+        self.packets += 1;
     }
 
     pub fn finish(self) -> Vec<u8> {

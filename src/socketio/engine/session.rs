@@ -29,7 +29,6 @@ pub struct EngineConfig {
     pub max_payload: usize,
     pub max_queued_packets: usize,
     pub max_queued_bytes: usize,
-    pub upgrades: bool,
 }
 
 /// What a request is answered with.
@@ -148,11 +147,6 @@ impl<M: Carried> EngineSession<M> {
         self.state == State::Ended && self.outputs.is_empty()
     }
 
-    /// The client is there, and has not been told to leave.
-    pub fn is_open(&self) -> bool {
-        self.state == State::Open
-    }
-
     /// When [`see_to_time`](EngineSession::see_to_time) has something to do.
     pub fn deadline(&self) -> Option<Duration> {
         let heartbeat = match self.state {
@@ -212,8 +206,8 @@ impl<M: Carried> EngineSession<M> {
             self.end(EndReason::TransportError);
             return Some(PollAnswer::Bad);
         }
-        if !self.queue.is_empty() {
-            return Some(PollAnswer::Payload(self.take_payload()));
+        if let Some(payload) = self.take_payload() {
+            return Some(PollAnswer::Payload(payload));
         }
         let is_probed = self.upgrade.as_ref().is_some_and(|upgrade| upgrade.probed);
         self.parked = Some(ParkedGet {
@@ -277,10 +271,8 @@ impl<M: Carried> EngineSession<M> {
     /// A WebSocket names this session; false if it is to be closed again.
     pub fn probe(&mut self, now: Duration) -> bool {
         self.see_to_time(now);
-        let may = self.state == State::Open
-            && self.config.upgrades
-            && self.carrier == Carrier::Polling
-            && self.upgrade.is_none();
+        let may =
+            self.state == State::Open && self.carrier == Carrier::Polling && self.upgrade.is_none();
         if may {
             self.upgrade = Some(Upgrade {
                 probed: false,
@@ -425,19 +417,18 @@ impl<M: Carried> EngineSession<M> {
     }
 
     /// Ends the session for the client: what waits goes first.
-    pub fn close(&mut self, now: Duration) {
+    pub fn close(&mut self, reason: EndReason, now: Duration) {
         if self.state != State::Open {
             return;
         }
         self.drop_candidate();
         if self.carrier == Carrier::WebSocket {
-            return self.end(EndReason::ForcedClose);
+            return self.end(reason);
         }
-        self.queue.push_control("1".to_owned());
         self.state = State::Closing {
             until: now + CLOSE_PATIENCE,
         };
-        self.outputs.push_back(Output::End(EndReason::ForcedClose));
+        self.outputs.push_back(Output::End(reason));
         self.flush();
     }
 
@@ -473,22 +464,28 @@ impl<M: Carried> EngineSession<M> {
                     self.outputs.push_back(Output::Write(packet));
                 }
             }
-            Carrier::Polling if !self.queue.is_empty() && self.parked.take().is_some() => {
-                let payload = self.take_payload();
-                self.outputs
-                    .push_back(Output::Answer(PollAnswer::Payload(payload)));
+            Carrier::Polling if self.parked.is_some() => {
+                if let Some(payload) = self.take_payload() {
+                    self.parked = None;
+                    let answer = PollAnswer::Payload(payload);
+                    self.outputs.push_back(Output::Answer(answer));
+                }
             }
             Carrier::Polling => {}
         }
     }
 
-    fn take_payload(&mut self) -> Vec<u8> {
-        let payload = self.queue.take_payload(self.config.max_payload);
-        // The Close of the server is the last that is queued.
-        if self.queue.is_empty() && matches!(self.state, State::Closing { .. }) {
-            self.state = State::Ended;
+    /// What there is for a GET. The Close of the server goes alone: a client that finds it behind a message leaves before
+    /// it has looked at that.
+    fn take_payload(&mut self) -> Option<Vec<u8>> {
+        if !self.queue.is_empty() {
+            return Some(self.queue.take_payload(self.config.max_payload));
         }
-        payload
+        let is_closing = matches!(self.state, State::Closing { .. });
+        is_closing.then(|| {
+            self.state = State::Ended;
+            b"1".to_vec()
+        })
     }
 
     fn answer_parked(&mut self, packet: &str) {
@@ -501,8 +498,8 @@ impl<M: Carried> EngineSession<M> {
 
 fn open_packet(sid: &str, carrier: Carrier, config: &EngineConfig) -> String {
     let upgrades = match carrier {
-        Carrier::Polling if config.upgrades => r#"["websocket"]"#,
-        _ => "[]",
+        Carrier::Polling => r#"["websocket"]"#,
+        Carrier::WebSocket => "[]",
     };
     let (interval, timeout) = (config.ping_interval, config.ping_timeout);
     format!(

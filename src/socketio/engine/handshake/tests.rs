@@ -93,17 +93,3 @@ fn requests_are_understood_whatever_else_is_in_the_query() {
         assert_eq!(check("GET", query, upgrade), Ok(asked), "{query}");
     }
 }
-
-#[test]
-fn answers_are_those_of_the_reference_server() {
-    assert_eq!(
-        EngineError::UnknownSession.to_json(),
-        r#"{"code":1,"message":"Session ID unknown"}"#
-    );
-    assert_eq!(EngineError::UnknownSession.status(), 400);
-    assert_eq!(
-        EngineError::Forbidden.to_json(),
-        r#"{"code":4,"message":"Forbidden"}"#
-    );
-    assert_eq!(EngineError::Forbidden.status(), 403);
-}

@@ -32,3 +32,13 @@ fn a_payload_stops_at_its_bound_and_takes_one_in_any_case() {
     assert!(!payload.has_room_for(0));
     assert_eq!(payload.finish(), b"4a\x1e4b");
 }
+
+#[test]
+fn a_payload_has_no_more_packets_than_every_client_takes() {
+    let mut payload = PayloadWriter::new(1_000);
+    for _ in 0..MOST_PACKETS {
+        assert!(payload.has_room_for(1));
+        payload.push(|bytes| bytes.push(b'6'));
+    }
+    assert!(!payload.has_room_for(1));
+}

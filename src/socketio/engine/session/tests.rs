@@ -2,8 +2,6 @@
 
 use super::*;
 
-mod simulation;
-
 const MS: Duration = Duration::from_millis(1);
 const CONFIG: EngineConfig = EngineConfig {
     ping_interval: Duration::from_secs(25),
@@ -12,7 +10,6 @@ const CONFIG: EngineConfig = EngineConfig {
     max_payload: 100,
     max_queued_packets: 5,
     max_queued_bytes: 50,
-    upgrades: true,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +40,12 @@ fn text(text: &str) -> Sent {
 
 fn said(text: &str) -> Incoming {
     Incoming::Text(text.to_owned())
+}
+
+impl EngineSession<Sent> {
+    fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
 }
 
 /// A session and a clock, with what it puts out as short texts.
@@ -250,20 +253,21 @@ fn a_client_that_closes_has_its_get_answered_with_a_noop() {
 fn the_server_closes_behind_what_waits() {
     let mut rig = Rig::polling();
     rig.session.send(&[text("bye")]).unwrap();
-    rig.session.close(rig.now);
+    rig.session.close(EndReason::ForcedClose, rig.now);
     assert_eq!(rig.outputs(), ["end ForcedClose"]);
     assert_eq!(rig.post("4ignored"), "ok");
-    assert_eq!(rig.get(), "4bye\x1e1");
+    assert_eq!(rig.get(), "4bye");
+    assert_eq!(rig.get(), "1", "by itself");
     assert!(rig.session.is_over());
 
     let mut rig = Rig::polling();
     assert_eq!(rig.get(), "parked");
-    rig.session.close(rig.now);
+    rig.session.close(EndReason::ForcedClose, rig.now);
     assert_eq!(rig.outputs(), ["end ForcedClose", "answer 1"]);
     assert!(rig.session.is_over());
 
     let mut rig = Rig::over_websocket();
-    rig.session.close(rig.now);
+    rig.session.close(EndReason::ForcedClose, rig.now);
     assert_eq!(rig.outputs(), ["close carrier", "end ForcedClose"]);
     assert!(rig.session.is_over());
 }
@@ -271,7 +275,7 @@ fn the_server_closes_behind_what_waits() {
 #[test]
 fn nobody_has_to_fetch_the_servers_close() {
     let mut rig = Rig::polling();
-    rig.session.close(rig.now);
+    rig.session.close(EndReason::ForcedClose, rig.now);
     assert_eq!(rig.session.deadline(), Some(CLOSE_PATIENCE));
     rig.pass(CLOSE_PATIENCE);
     assert_eq!(rig.outputs(), ["end ForcedClose"], "once");
@@ -532,7 +536,7 @@ fn an_end_while_an_upgrade_is_under_way_ends_both() {
     assert_eq!(rig.post("1"), "ok");
     assert_eq!(rig.outputs(), ["close candidate", "end TransportClose"]);
     let mut rig = Rig::probed();
-    rig.session.close(rig.now);
+    rig.session.close(EndReason::ForcedClose, rig.now);
     assert_eq!(rig.outputs(), ["close candidate", "end ForcedClose"]);
     assert_eq!(rig.get(), "1");
 }
