@@ -8,12 +8,16 @@ mod head;
 mod negotiation;
 mod receiver;
 mod session;
+#[cfg(feature = "socketio")]
+mod socketio;
 
 pub use body::body;
 pub use head::head;
 pub use negotiation::negotiation;
 pub use receiver::{Seen, Stop, receive, receiver};
 pub use session::session;
+#[cfg(feature = "socketio")]
+pub use socketio::{engine_packets, engine_session, socketio_packets};
 
 /// Cuts `data` into pieces in a way that only depends on its bytes, so that a finding repeats.
 fn pieces(data: &[u8]) -> Vec<&[u8]> {

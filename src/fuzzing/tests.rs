@@ -45,6 +45,25 @@ fn corpus_of_sessions() {
     replay("session", session);
 }
 
+#[cfg(feature = "socketio")]
+#[test]
+fn corpus_of_socketio() {
+    replay("engine_packets", engine_packets);
+    replay("engine_session", engine_session);
+    replay("socketio_packets", socketio_packets);
+}
+
+#[cfg(feature = "socketio")]
+#[test]
+fn whatever_happens_a_session_of_engine_io_loses_nothing_and_ends_once() {
+    let test = "--lib whatever_happens_a_session_of_engine_io";
+    crate::seeded::for_each_seed(test, 2, std::time::Duration::from_secs(2), |seed| {
+        let mut random = crate::seeded::Random::new(seed);
+        let data: Vec<u8> = (0..400).map(|_| random.below(256) as u8).collect();
+        engine_session(&data);
+    });
+}
+
 #[test]
 fn pieces_make_up_the_whole() {
     let data: Vec<u8> = (0..10_000).map(|n| (n % 251) as u8).collect();
