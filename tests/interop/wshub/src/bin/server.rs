@@ -10,9 +10,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use wshub::{
-    CloseEvent, Connection, Event, Limits, Message, Response, Server, ServerBuilder, Tls,
-};
+use wshub::{CloseEvent, Connection, Event, Limits, Message, Response, Server, ServerBuilder, Tls};
 
 /// The public name behind nginx.
 const NAME: &str = "device.example.com";
@@ -105,7 +103,8 @@ fn builder(limits: Limits) -> Result<(ServerBuilder, &'static str), Box<dyn Erro
     match (std::env::var("TLS_CERTIFICATE"), std::env::var("TLS_KEY")) {
         (Ok(certificate), Ok(key)) => {
             let tls = Tls::from_pem_files(certificate, key)?;
-            let page = |_: &wshub::HookRequest<'_>| Response::html("<!doctype html><title>wss</title>");
+            let page =
+                |_: &wshub::HookRequest<'_>| Response::html("<!doctype html><title>wss</title>");
             Ok((builder.tls(&tls).http(page), "wss"))
         }
         _ => Ok((builder, "ws")),

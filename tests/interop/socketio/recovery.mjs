@@ -1,0 +1,35 @@
+// npm socket.io-client, which comes back as who it was: node recovery.mjs URL polling|websocket|upgrade
+
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import { io } from 'socket.io-client';
+
+const [url, mode] = process.argv.slice(2);
+const transports = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] }[mode];
+const options = { transports, forceNew: true, reconnectionDelay: 300 };
+const [ann, bob] = [io(url, options), io(url, options)];
+const heard = [];
+let failed = false;
+
+function same(name, seen, wanted) {
+  failed ||= seen !== wanted;
+  console.log(seen === wanted ? `ok   ${name}` : `FAIL ${name}: ${seen} in place of ${wanted}`);
+}
+
+console.log(`npm socket.io-client, recovery, ${mode}`);
+await Promise.all([once(ann, 'connect'), once(bob, 'connect')]);
+ann.on('said', (_, text) => heard.push(text));
+await ann.emitWithAck('join', 'r');
+await bob.emitWithAck('say', 'r', 'before');
+while (heard.length === 0) await setTimeout(10);
+const { id } = ann;
+const back = once(ann, 'connect');
+ann.io.engine.close();
+while (await bob.emitWithAck('say', 'r', 'meanwhile') !== 0) await setTimeout(10);
+await back;
+await setTimeout(200);
+same('recovered', ann.recovered, true);
+same('its id', ann.id, id);
+same('what it missed', heard.at(-1), 'meanwhile');
+same('its rooms', await bob.emitWithAck('say', 'r', 'after'), 1);
+process.exit(failed ? 1 : 0);
