@@ -12,7 +12,7 @@ const ANY_PORT: &str = "127.0.0.1:0";
 
 /// A request for a page, that names this host.
 fn page(host: &str) -> String {
-    format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")
+    format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
 }
 
 #[test]
