@@ -11,7 +11,7 @@
 //! - Without a server, over a stream of your own: [`WebSocket`], its halves [`WebSocketReader`] and
 //!   [`WebSocketWriter`]; the client's role with the feature `client`. Streams: [`Transport`].
 //! - A client, with the feature `client`: `connect`, `Client`, `ClientRequest`, `Proxy`, `ClientError`; one that
-//!   connects again: `Reconnecting`, `ClientEvent`. With the feature `tls`, too: `ClientTls`.
+//!   connects again: `Reconnecting`, `Reconnecting::with`, `ClientEvent`. With the feature `tls`, too: `ClientTls`.
 //! - What happens: [`Event`], [`Message`], [`CloseEvent`], [`CloseCode`], [`Error`], [`Violation`].
 //! - Who is there: [`Server::connections`]; what the `accept` hook keeps with a connection: [`Accept::with_data`],
 //!   [`Connection::data`].

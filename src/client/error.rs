@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::handshake::{InvalidAnswer, InvalidUrl};
 use crate::http::Refusal;
@@ -66,12 +67,16 @@ pub enum ClientError {
         status: u16,
         /// The `Location` header, as it came: where a redirect (3xx) leads.
         location: Option<String>,
+        /// How long the server asks to wait before another try: the `Retry-After` header, where it is in seconds.
+        retry_after: Option<Duration>,
         /// The beginning of the body, at most 1,024 bytes of it. It is the server's text: escape it
         /// where you show it.
         body: String,
     },
     /// The answer breaks the rules of the opening handshake, so that it cannot be trusted.
     Answer(InvalidAnswer),
+    /// The closure of [`Reconnecting::with`](crate::Reconnecting::with) made no request, for this reason.
+    NoRequest(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Why a proxy gave no way to the server; see [`Proxy`](crate::Proxy).
@@ -131,6 +136,14 @@ impl NoAnswer {
 }
 
 impl ClientError {
+    /// How long the server asks to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            ClientError::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether the same request may open a WebSocket another time.
     pub(crate) fn may_pass(&self) -> bool {
         !matches!(
@@ -179,8 +192,10 @@ impl fmt::Display for ClientError {
                 status,
                 location,
                 body,
+                ..
             } => write_status(f, *status, location.as_deref(), body),
             ClientError::Answer(error) => error.fmt(f),
+            ClientError::NoRequest(error) => write!(f, "there is no request to send: {error}"),
         }
     }
 }
@@ -258,6 +273,7 @@ impl std::error::Error for ClientError {
             | ClientError::Timeout
             | ClientError::ServerLeft
             | ClientError::Status { .. } => None,
+            ClientError::NoRequest(error) => Some(&**error),
         }
     }
 }

@@ -8,11 +8,13 @@ mod opening;
 mod reconnect;
 mod request;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::connection::CloseEvent;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
+use crate::handshake::answer::Answer;
 use crate::handshake::{InvalidAnswer, Proxy};
 use crate::http::Request;
 use crate::message::Message;
@@ -76,10 +78,10 @@ where
 ///
 /// Dropping it drops the stream, without a closing handshake: the server sees 1006. To part in
 /// order, [`close`](Client::close), then [`read`](Client::read) until `None`.
-#[derive(Debug)]
 pub struct Client {
     reader: WebSocketReader,
     writer: WebSocketWriter,
+    answer: Answer,
     peer_addr: Option<SocketAddr>,
 }
 
@@ -101,11 +103,12 @@ impl Client {
             transport: &*transport,
             deadline,
         };
-        let opened = opening::open(&mut until, request, deadline)?;
+        let (opened, answer) = opening::open(&mut until, request, deadline)?;
         let (reader, writer) = opened.split(transport);
         Ok(Client {
             reader,
             writer,
+            answer,
             peer_addr,
         })
     }
@@ -192,6 +195,23 @@ impl Client {
         self.reader.request()
     }
 
+    /// A header of the server's answer, `Set-Cookie` for one, its name in any case, without the spaces around it. The
+    /// first one where several are sent. `None` if there is none, or if it is not UTF-8.
+    ///
+    /// ```no_run
+    /// let client = wshub::connect("ws://127.0.0.1:9001/")?;
+    /// println!("{:?}", client.response_header("server"));
+    /// # Ok::<(), wshub::ClientError>(())
+    /// ```
+    pub fn response_header(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.answer.header(name)?).ok()
+    }
+
+    /// Every header of the server's answer, in the order sent, with its name as sent and its value as bytes.
+    pub fn response_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.answer.headers()
+    }
+
     /// The subprotocol that the server chose (RFC 6455 section 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
         self.reader.protocol()
@@ -205,6 +225,16 @@ impl Client {
     /// Which of the host's addresses the connection leads to, or of the proxy's.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer_addr
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("reader", &self.reader)
+            .field("writer", &self.writer)
+            .field("peer_addr", &self.peer_addr)
+            .finish_non_exhaustive()
     }
 }
 
@@ -226,11 +256,16 @@ fn stream(request: &ClientRequest) -> Result<TcpTransport, ClientError> {
         Some(proxy) => (proxy.host(), proxy.port()),
         None => (request.host(), request.port()),
     };
-    let found = lookup::addresses(host, port, Instant::now() + request.lookup_timeout);
-    let addresses = found.map_err(|error| ClientError::Lookup {
-        host: host.to_owned(),
-        error,
-    })?;
+    let addresses = match request.address {
+        Some(address) if request.proxy.is_none() => vec![address],
+        _ => {
+            let found = lookup::addresses(host, port, Instant::now() + request.lookup_timeout);
+            found.map_err(|error| ClientError::Lookup {
+                host: host.to_owned(),
+                error,
+            })?
+        }
+    };
     let deadline = Instant::now() + request.connect_timeout;
     let stream = dial::dial(&addresses, deadline).map_err(ClientError::Connect)?;
     if let Some(proxy) = &request.proxy {
@@ -246,7 +281,11 @@ fn tunnel(
     request: &ClientRequest,
     deadline: Instant,
 ) -> Result<(), ProxyError> {
-    let head = proxy.encode(&request.opening.authority());
+    let authority = match request.address {
+        Some(address) => address.to_string(),
+        None => request.opening.authority(),
+    };
+    let head = proxy.encode(&authority);
     let mut until = Until {
         transport: stream,
         deadline,

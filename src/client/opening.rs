@@ -1,7 +1,7 @@
 //! The client's opening handshake over a stream that leads to a server (RFC 6455 4.1).
 
 use std::io::{Read, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +11,7 @@ use super::exchange::{body, exchange};
 use super::request::ClientRequest;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
+use crate::handshake::answer::Answer;
 use crate::handshake::data::Data;
 use crate::handshake::{InvalidAnswer, negotiate};
 use crate::http::Request;
@@ -54,7 +55,7 @@ impl<S: Read + Write> WebSocket<S> {
         let request: ClientRequest = request.try_into().map_err(Into::into)?;
         request.limits.check()?;
         let deadline = Instant::now() + request.limits.handshake_timeout;
-        let opened = open(&mut stream, &request, deadline)?;
+        let (opened, _) = open(&mut stream, &request, deadline)?;
         Ok(opened.websocket(stream))
     }
 }
@@ -72,7 +73,7 @@ pub(crate) fn open(
     stream: &mut (impl Read + Write),
     request: &ClientRequest,
     deadline: Instant,
-) -> Result<Opened, ClientError> {
+) -> Result<(Opened, Answer), ClientError> {
     let key = new_key()?;
     let head = request.opening.encode(&key);
     let sent = Request::parse(&head).map_err(ClientError::Request)?;
@@ -82,6 +83,7 @@ pub(crate) fn open(
         let location = answer.header("location");
         return Err(ClientError::Status {
             status: answer.status,
+            retry_after: answer.header("retry-after").and_then(seconds),
             location: location.map(|value| String::from_utf8_lossy(value).into_owned()),
             body: body(&answer, stream, buffer, deadline),
         });
@@ -90,7 +92,7 @@ pub(crate) fn open(
     let asked = &request.opening;
     let compression = asked.compression.as_ref();
     let (protocol, extension) = answer.check(&accept_key, asked.subprotocols(), compression)?;
-    Ok(Opened {
+    let opened = Opened {
         limits: request.limits.clone(),
         buffer,
         opening: Opening {
@@ -99,7 +101,8 @@ pub(crate) fn open(
             extension,
             data: Data::default(),
         },
-    })
+    };
+    Ok((opened, answer))
 }
 
 impl Opened {
@@ -110,6 +113,14 @@ impl Opened {
     pub fn split(self, transport: Box<dyn Transport>) -> (WebSocketReader, WebSocketWriter) {
         split(self.websocket(transport), |transport| transport)
     }
+}
+
+/// RFC 9110 10.2.3: so many seconds. A date is not looked at, for it is by the server's clock.
+fn seconds(value: &[u8]) -> Option<Duration> {
+    let seconds = std::str::from_utf8(value).ok()?;
+    let is_number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
+    // More than fits is longer than anybody waits.
+    is_number.then(|| Duration::from_secs(seconds.parse().unwrap_or(u64::MAX)))
 }
 
 /// A fresh Sec-WebSocket-Key: 16 random bytes in base64.

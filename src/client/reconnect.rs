@@ -13,6 +13,13 @@ use crate::message::Message;
 use crate::protocol::close::CloseCode;
 use crate::websocket::{WebSocketReader, WebSocketWriter};
 
+/// So that a mistake of the server's does not silence a client for good.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// Makes the request of each try, from how many have failed.
+type RequestMaker =
+    Box<dyn FnMut(u32) -> Result<ClientRequest, Box<dyn std::error::Error + Send + Sync>> + Send>;
+
 /// The shortest first pause: without any, a server that closes at once would be asked without end.
 const SHORTEST: Duration = Duration::from_millis(10);
 
@@ -23,7 +30,8 @@ const SHORTEST: Duration = Duration::from_millis(10);
 /// Between two tries it pauses: first about a second, then twice as long each time, up to half a
 /// minute. Of each pause the second half is left to chance, so that the clients of a server that was
 /// restarted do not all come at once. After a connection that lasted longer than the longest pause
-/// it begins anew with the first.
+/// it begins anew with the first. Where a server refuses and says for how long (`Retry-After` in seconds, with a 503 or a
+/// 429), that time comes on top, at most an hour of it.
 ///
 /// **Nothing is kept to be sent later**, for only the application knows what is still worth it: what
 /// cannot be sent is given back by [`send`](ReconnectingWriter::send). What was sent is counted:
@@ -52,9 +60,8 @@ const SHORTEST: Duration = Duration::from_millis(10);
 /// }
 /// # Ok::<(), wshub::ClientError>(())
 /// ```
-#[derive(Debug)]
 pub struct Reconnecting {
-    request: ClientRequest,
+    request: RequestMaker,
     first: Duration,
     longest: Duration,
     /// Tries in a row that brought no connection that lasted.
@@ -123,8 +130,37 @@ impl Reconnecting {
     where
         R: TryInto<ClientRequest, Error: Into<ClientError>>,
     {
-        Ok(Reconnecting {
-            request: request.try_into().map_err(Into::into)?,
+        let request: ClientRequest = request.try_into().map_err(Into::into)?;
+        Ok(Reconnecting::with(move |_| Ok(request.clone())))
+    }
+
+    /// A client that asks `request` for the request of each try: for a token that expires, or one server after the other.
+    /// It gets how many tries in a row have failed before this one, and is called on the thread that iterates, behind the
+    /// pause; what it waits for has to have a deadline of its own. An error is a failed try
+    /// ([`ClientError::NoRequest`]), and the next one follows.
+    ///
+    /// ```no_run
+    /// use wshub::{ClientRequest, Reconnecting};
+    ///
+    /// # fn fresh_token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// let servers = ["wss://a.example.com/feed", "wss://b.example.com/feed"];
+    /// let feed = Reconnecting::with(move |failures| {
+    ///     let server = servers[failures as usize % servers.len()];
+    ///     let token = format!("Bearer {}", fresh_token()?);
+    ///     Ok(ClientRequest::new(server)?.with_header("Authorization", &token)?)
+    /// });
+    /// for event in feed {
+    ///     println!("{event:?}");
+    /// }
+    /// ```
+    pub fn with<F>(request: F) -> Reconnecting
+    where
+        F: FnMut(u32) -> Result<ClientRequest, Box<dyn std::error::Error + Send + Sync>>
+            + Send
+            + 'static,
+    {
+        Reconnecting {
+            request: Box::new(request),
             first: Duration::from_secs(1),
             longest: Duration::from_secs(30),
             failures: 0,
@@ -132,7 +168,7 @@ impl Reconnecting {
             phase: Phase::Waiting {
                 until: Instant::now(),
             },
-        })
+        }
     }
 
     /// The first and the longest pause before a try. Default 1 s, about what a server takes to
@@ -154,7 +190,8 @@ impl Reconnecting {
     }
 
     fn connect(&mut self) -> ClientEvent {
-        match Client::open(&self.request) {
+        let request = (self.request)(self.failures).map_err(ClientError::NoRequest);
+        match request.and_then(|request| Client::open(&request)) {
             Ok(client) => {
                 let (reader, writer) = client.split();
                 let protocol = reader.protocol().map(str::to_owned);
@@ -174,8 +211,12 @@ impl Reconnecting {
 
     fn lost(&mut self, cause: DisconnectCause, may_pass: bool) -> ClientEvent {
         let (sent, closed) = self.slot.lost();
+        let asked = match &cause {
+            DisconnectCause::Connect(error) => error.retry_after().unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
         let retry_in = match may_pass && !closed {
-            true => Some(self.next_pause()),
+            true => Some(self.next_pause() + asked.min(LONGEST_RETRY_AFTER)),
             false => None,
         };
         self.phase = match retry_in {
@@ -243,6 +284,17 @@ impl Iterator for Reconnecting {
 
 impl FusedIterator for Reconnecting {}
 
+impl std::fmt::Debug for Reconnecting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reconnecting")
+            .field("first", &self.first)
+            .field("longest", &self.longest)
+            .field("failures", &self.failures)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Reconnecting {
     fn drop(&mut self) {
         self.slot.end();
@@ -267,6 +319,19 @@ impl ReconnectingWriter {
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         match self.slot.writer() {
             Some(mut writer) => writer.send(message),
+            None => Err(SendError::new(SendErrorKind::Closed, message.into())),
+        }
+    }
+
+    /// As [`send`](ReconnectingWriter::send), for a message that must not be compressed; see
+    /// [`Connection::send_uncompressed`](crate::Connection::send_uncompressed).
+    ///
+    /// # Errors
+    /// As [`send`](ReconnectingWriter::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        match self.slot.writer() {
+            Some(mut writer) => writer.send_uncompressed(message),
             None => Err(SendError::new(SendErrorKind::Closed, message.into())),
         }
     }

@@ -1,6 +1,7 @@
 //! What a client asks for, the way to where it asks, and the limits of the connection that comes of it.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::handshake::request::OpeningRequest;
@@ -33,6 +34,8 @@ pub struct ClientRequest {
     pub(crate) lookup_timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: Option<Proxy>,
+    /// Where to dial, in place of the addresses of the URL's host.
+    pub(crate) address: Option<SocketAddr>,
     pub(crate) tls_timeout: Duration,
     /// `None`: this wshub was built without TLS.
     pub(crate) tls: Option<ClientTls>,
@@ -52,6 +55,7 @@ impl ClientRequest {
             lookup_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             proxy: None,
+            address: None,
             tls_timeout: Duration::from_secs(10),
             tls: ClientTls::DEFAULT,
             limits: Limits::default(),
@@ -119,6 +123,24 @@ impl ClientRequest {
     #[must_use]
     pub fn with_proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
+        self
+    }
+
+    /// Dials this address, in place of those of the URL's host, and looks no name up. The name stays what the server and
+    /// its certificate are asked for: `Host`, SNI. For a server behind a tunnel, a test, one of several of the same
+    /// name. Through a [proxy](Self::with_proxy) that is asked for this address. Default: the host's addresses.
+    ///
+    /// ```no_run
+    /// use wshub::ClientRequest;
+    ///
+    /// let request = ClientRequest::new("wss://device.example.com/feed")?
+    ///     .with_address("192.168.1.10:9443".parse()?);
+    /// let client = wshub::connect(request)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_address(mut self, address: SocketAddr) -> Self {
+        self.address = Some(address);
         self
     }
 

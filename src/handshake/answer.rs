@@ -275,6 +275,13 @@ impl Answer {
         self.values(name).next()
     }
 
+    /// Every header, in the order sent.
+    #[cfg(feature = "client")]
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
     /// Whether a 101 opens the WebSocket that was asked for; its subprotocol and its extension (RFC 6455 4.1, points 2
     /// to 6).
     ///

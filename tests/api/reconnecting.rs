@@ -309,3 +309,113 @@ fn who_is_dropped_leaves_its_server_and_its_writers_nothing() {
     assert_eq!(writer.send("x").unwrap_err().kind(), SendErrorKind::Closed);
     assert_eq!(writer.close(1000, ""), Err(CloseError::Closed));
 }
+
+#[test]
+fn a_server_that_says_when_is_not_asked_sooner() {
+    for (value, expected) in [
+        ("7", 7),
+        ("99999999999999999999", 3600),
+        ("soon", 0),
+        ("", 0),
+    ] {
+        let peer = Peer::new(move |stream| {
+            let head = "HTTP/1.1 503 Full\r\nContent-Length: 0\r\nRetry-After: ";
+            hostile::answer(stream, format!("{head}{value}\r\n\r\n"))
+        });
+        let mut client = Reconnecting::new(peer.url())
+            .unwrap()
+            .with_backoff(FIRST, LONGEST);
+        let (cause, _, retry_in) = disconnected(&mut client);
+        assert!(
+            matches!(
+                cause,
+                DisconnectCause::Connect(ClientError::Status { status: 503, .. })
+            ),
+            "{cause:?}"
+        );
+        let (asked, retry_in) = (Duration::from_secs(expected), retry_in.unwrap());
+        assert!(
+            retry_in >= asked && retry_in <= asked + FIRST,
+            "{value}: {retry_in:?}"
+        );
+        peer.end();
+    }
+}
+
+#[test]
+fn each_try_has_a_request_of_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let one = || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let head = hostile::open(&mut stream, format!("{SWITCHING}\r\n"));
+            hostile::header(&head, "X-Try").unwrap().to_owned()
+        };
+        [one(), one()]
+    });
+    let mut made = 0;
+    let client = Reconnecting::with(move |failures| {
+        made += 1;
+        match made {
+            // The server of tokens is down.
+            2 => Err("no token".into()),
+            _ => Ok(ClientRequest::new(&url)?.with_header("X-Try", &format!("{made} {failures}"))?),
+        }
+    });
+    let mut client = client.with_backoff(FIRST, LONGEST);
+    connected(&mut client);
+    disconnected(&mut client);
+    let (cause, sent, retry_in) = disconnected(&mut client);
+    assert_eq!(cause.to_string(), "there is no request to send: no token");
+    assert!(
+        matches!(cause, DisconnectCause::Connect(ClientError::NoRequest(_))),
+        "{cause:?}"
+    );
+    assert_eq!((sent, retry_in.is_some()), (0, true));
+    connected(&mut client);
+    assert_eq!(server.join().unwrap(), ["1 0", "3 2"]);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn a_secret_is_sent_as_it_is_or_given_back() {
+    let app = App::echo(Server::builder());
+    let mut client = reconnecting(app.addr);
+    let writer = client.writer();
+    let early = writer.send_uncompressed("secret").unwrap_err();
+    assert_eq!(early.kind(), SendErrorKind::Closed);
+    assert_eq!(early.into_message(), "secret".into());
+    connected(&mut client);
+    writer.send_uncompressed("secret").unwrap();
+    assert_eq!(message(&mut client), "secret");
+}
+
+#[test]
+fn the_address_to_dial_is_apart_from_the_name() {
+    let peer = Peer::new(|mut stream: TcpStream| {
+        hostile::open(
+            &mut stream,
+            format!("{SWITCHING}X-Server: north\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"),
+        )
+    });
+    let url = peer.url();
+    let address = url.trim_start_matches("ws://").trim_end_matches('/');
+    let request = ClientRequest::new("ws://device.invalid:7/feed")
+        .unwrap()
+        .with_address(address.parse().unwrap());
+    let client = wshub::connect(request).unwrap();
+    assert_eq!(client.peer_addr(), Some(address.parse().unwrap()));
+    // What the server answered, as a browser does not show it.
+    assert_eq!(client.response_header("x-server"), Some("north"));
+    assert_eq!(client.response_header("x-other"), None);
+    let cookies = client
+        .response_headers()
+        .filter(|(name, _)| *name == "Set-Cookie");
+    let cookies: Vec<&[u8]> = cookies.map(|(_, value)| value).collect();
+    assert_eq!(cookies, [b"a=1", b"b=2"]);
+    drop(client);
+    let head = peer.end();
+    assert_eq!(hostile::header(&head, "Host"), Some("device.invalid:7"));
+}
