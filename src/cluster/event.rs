@@ -28,7 +28,8 @@ pub enum ClusterEvent {
         /// How many.
         messages: u64,
     },
-    /// The backplane is away. Clients of this server are still served; what is meant for others waits.
+    /// The backplane is away. Clients of this server are still served; what is meant for others waits. It comes again where
+    /// there is another reason: Redis is not there, then it loads its data.
     Detached {
         /// What is wrong, and what to do.
         reason: String,

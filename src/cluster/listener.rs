@@ -171,11 +171,14 @@ impl<'a> Incoming<'a> {
         self.tell(&mut changes);
     }
 
-    /// Tells the application what has changed.
+    /// Tells the application what has changed, which it then finds so.
     fn tell(&mut self, changes: &mut Vec<Change>) {
+        let is_missed = |change: &Change| matches!(change, Change::Missed { .. });
+        if !changes.iter().all(is_missed) {
+            self.show_nodes();
+        }
         let own = self.relay.id;
         let in_order = self.relay.settings.delivery == Delivery::InOneOrder;
-        let mut seen_nodes = false;
         for change in changes.drain(..) {
             self.relay.tell(match change {
                 Change::Joined(node) => ClusterEvent::NodeJoined(node),
@@ -187,10 +190,6 @@ impl<'a> Incoming<'a> {
                     missing: count,
                 },
             });
-            seen_nodes |= !matches!(change, Change::Missed { .. });
-        }
-        if seen_nodes {
-            self.show_nodes();
         }
     }
 

@@ -10,6 +10,9 @@ const EVENTS: usize = 4096;
 /// Bytes of messages that wait at most.
 const BYTES: usize = 16 << 20;
 
+/// Reasons that are told of one time without the backplane: a Redis that restarts has some of them after each other.
+const REASONS: usize = 8;
+
 /// One of the two directions of the backplane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
@@ -34,6 +37,8 @@ struct Link {
     is_in: bool,
     /// What the application was told last.
     told: Option<bool>,
+    /// Why it is not attached: each reason is told once.
+    reasons: Vec<String>,
 }
 
 impl News {
@@ -85,18 +90,24 @@ impl News {
             // Whether the other way works then shows when something goes out on it again.
             (Way::In, Err(_)) => (self.link.is_in, self.link.is_out) = (false, false),
         }
-        let event = match state {
-            Ok(()) if self.link.is_out && self.link.is_in => ClusterEvent::Attached,
-            Ok(()) => return false,
+        let is_new = match state {
+            Ok(()) => self.link.is_out && self.link.is_in && self.link.told != Some(true),
+            Err(reason) => self.link.is_new(reason),
+        };
+        if !is_new {
+            return false;
+        }
+        self.link.told = Some(state.is_ok());
+        if state.is_ok() {
+            self.link.reasons.clear();
+        }
+        self.push(match state {
+            Ok(()) => ClusterEvent::Attached,
             Err(reason) => ClusterEvent::Detached {
                 reason: reason.to_owned(),
             },
-        };
-        let is_new = self.link.told.replace(state.is_ok()) != Some(state.is_ok());
-        if is_new {
-            self.push(event);
-        }
-        is_new
+        });
+        true
     }
 
     pub fn is_attached(&self) -> bool {
@@ -125,6 +136,16 @@ impl News {
             true => *self.missing.entry(node).or_default() += count,
             false => self.untaken += count,
         }
+    }
+}
+
+impl Link {
+    fn is_new(&mut self, reason: &str) -> bool {
+        let is_new = self.reasons.len() < REASONS && self.reasons.iter().all(|it| it != reason);
+        if is_new {
+            self.reasons.push(reason.to_owned());
+        }
+        is_new
     }
 }
 

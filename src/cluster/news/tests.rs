@@ -67,13 +67,15 @@ fn messages_that_wait_are_bounded_in_bytes() {
 }
 
 #[test]
-fn attached_is_who_sends_and_hears_and_each_change_is_told_once() {
+fn attached_is_who_sends_and_hears_and_each_reason_is_told_once() {
     let mut news = News::default();
     let detached = |reason: &str| ClusterEvent::Detached {
         reason: reason.to_owned(),
     };
     assert!(news.set(Way::In, Err("absent")));
-    assert!(!news.set(Way::In, Err("absent still")));
+    assert!(!news.set(Way::In, Err("absent")), "it is told");
+    assert!(news.set(Way::In, Err("loading")));
+    assert!(!news.set(Way::In, Err("absent")), "it is told");
     assert!(!news.set(Way::In, Ok(())));
     assert!(!news.is_attached());
     assert!(news.set(Way::Out, Ok(())));
@@ -90,10 +92,20 @@ fn attached_is_who_sends_and_hears_and_each_change_is_told_once() {
         all(&mut news),
         [
             detached("absent"),
+            detached("loading"),
             ClusterEvent::Attached,
             detached("gone"),
             ClusterEvent::Attached,
             detached("full"),
         ]
     );
+}
+
+#[test]
+fn reasons_without_end_are_not_told_without_end() {
+    let mut news = News::default();
+    for number in 0..100 {
+        news.set(Way::Out, Err(&number.to_string()));
+    }
+    assert_eq!(all(&mut news).len(), REASONS);
 }

@@ -32,6 +32,10 @@ const REMEDIES: &[(&str, &str)] = &[
     ),
     ("READONLY", "it is a replica: connect to the primary"),
     (
+        "UNBLOCKED",
+        "it has become a replica: connect to the primary, unless it becomes one again",
+    ),
+    (
         "MASTERDOWN",
         "it is a replica that has lost its primary: connect to the primary",
     ),

@@ -33,6 +33,10 @@ fn each_refusal_says_what_to_do() {
         ("MOVED 3999 127.0.0.1:6381", "not supported"),
         ("CLUSTERDOWN The cluster is down", "not supported"),
         ("WRONGTYPE Operation against a key", "Redis::key"),
+        (
+            "UNBLOCKED force unblock from blocking operation, instance state changed",
+            "replica",
+        ),
         ("MASTERDOWN Link with MASTER is down", "primary"),
     ] {
         let text = said(line);
