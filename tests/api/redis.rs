@@ -1,4 +1,4 @@
-//! A cluster over a Redis that is played: what it refuses, cuts and delays. What the real one does, `tests/interop/redis` has.
+//! A cluster over a Redis that is played: what it refuses, cuts and delays. What the real one does, `tests/redis` has.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use crate::cluster::{Node, text, two};
+use crate::support::cluster::{Node, text, two};
 use crate::support::wait_until;
 use wshub::{Backplane, ClusterEvent, Publisher, Redis, Subscriber};
 

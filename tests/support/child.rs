@@ -69,10 +69,20 @@ pub struct Child {
 impl Child {
     /// Runs `test` of this binary once more, after the shell's `setup`, such as `ulimit -n 64`.
     pub fn start(test: &str, setup: &str) -> Child {
+        Child::run(test, setup, &[])
+    }
+
+    /// As [`start`](Child::start), for a test that is ignored unless it is asked for.
+    pub fn start_ignored(test: &str) -> Child {
+        Child::run(test, "true", &["--ignored"])
+    }
+
+    fn run(test: &str, setup: &str, options: &[&str]) -> Child {
         let mut process = Command::new("sh")
             .args(["-c", &format!("{setup} && exec \"$0\" \"$@\"")])
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
+            .args(options)
             .env(IN_CHILD, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

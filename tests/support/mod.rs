@@ -3,6 +3,8 @@
 
 pub mod app;
 pub mod child;
+#[cfg(feature = "redis")]
+pub mod cluster;
 pub mod contract;
 pub mod example;
 pub mod faulty;

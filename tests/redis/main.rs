@@ -1,0 +1,407 @@
+//! A cluster over a real Redis that is killed, hung, filled and misused under load. The tests start their own redis-server:
+//! `apt-get install redis-server`, then `cargo test --all-features --test redis -- --ignored`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod load;
+mod proxy;
+mod server;
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use load::Load;
+use proxy::Proxy;
+use server::{RedisServer, redis_at};
+use support::child::{Child, asked, in_child, tell};
+use support::cluster::{HEARTBEAT, Node};
+use wshub::{Cluster, ClusterEvent, Redis, Server};
+
+fn sleep(millis: u64) {
+    thread::sleep(Duration::from_millis(millis));
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn without_a_fault_nothing_is_missing() {
+    let server = RedisServer::start(&[]);
+    for pub_sub in [false, true] {
+        let load = Load::new(|| match pub_sub {
+            true => server.redis().pub_sub(),
+            false => server.redis(),
+        });
+        load.wait_for_both();
+        assert_eq!(load.run(|_| sleep(1000)), 0);
+    }
+}
+
+/// Killed twice under load, for a second each.
+fn killed(settings: &[&str]) -> u64 {
+    let mut server = RedisServer::start(settings);
+    let load = Load::new(|| server.redis());
+    load.wait_for_both();
+    load.run(|load| {
+        for _ in 0..2 {
+            server.kill();
+            load.wait_for_reason("");
+            sleep(1000);
+            server.restart();
+            load.wait_until_attached();
+            sleep(300);
+        }
+    })
+}
+
+/// What Redis had and nobody had read is gone with it, and told.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_that_is_killed_without_a_file() {
+    killed(&[]);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_that_is_killed_with_a_file_that_is_written_each_second() {
+    killed(&["--appendonly", "yes", "--appendfsync", "everysec"]);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_that_is_killed_with_a_file_that_is_always_written() {
+    let missing = killed(&["--appendonly", "yes", "--appendfsync", "always"]);
+    assert_eq!(missing, 0);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_that_hangs_for_six_seconds() {
+    let server = RedisServer::start(&[]);
+    let load = Load::new(|| server.redis());
+    load.wait_for_both();
+    let missing = load.run(|load| {
+        server.stop();
+        load.wait_for_reason("does not answer in time");
+        sleep(4000);
+        server.resume();
+        let back = load.wait_until_attached();
+        assert!(back < Duration::from_secs(5), "{back:?}");
+    });
+    assert_eq!(missing, 0);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn connections_that_are_killed() {
+    let server = RedisServer::start(&[]);
+    let load = Load::new(|| server.redis());
+    load.wait_for_both();
+    let missing = load.run(|_| {
+        for _ in 0..10 {
+            server.set("CLIENT KILL TYPE normal SKIPME yes");
+            sleep(150);
+        }
+    });
+    assert_eq!(missing, 0);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn connections_of_pub_sub_that_are_killed() {
+    let server = RedisServer::start(&[]);
+    let load = Load::new(|| server.redis().pub_sub());
+    load.wait_for_both();
+    load.run(|_| {
+        for _ in 0..5 {
+            server.set("CLIENT KILL TYPE pubsub SKIPME yes");
+            sleep(150);
+            server.set("CLIENT KILL TYPE normal SKIPME yes");
+            sleep(150);
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_with_pub_sub_that_is_killed_and_then_hangs() {
+    let mut server = RedisServer::start(&[]);
+    let load = Load::new(|| server.redis().pub_sub());
+    load.wait_for_both();
+    load.run(|load| {
+        server.kill();
+        load.wait_for_reason("");
+        sleep(1000);
+        server.restart();
+        load.wait_until_attached();
+        sleep(300);
+        server.stop();
+        load.wait_for_reason("does not answer in time");
+        sleep(2000);
+        server.resume();
+        load.wait_until_attached();
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_that_is_absent_at_the_start() {
+    let mut server = RedisServer::absent(&[]);
+    let load = Load::new(|| server.redis());
+    let missing = load.run(|load| {
+        load.wait_for_reason("is it running");
+        sleep(1000);
+        server.restart();
+        let attached = load.wait_until_attached();
+        assert!(attached < Duration::from_secs(5), "{attached:?}");
+    });
+    assert_eq!(missing, 0);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_password_that_is_wrong() {
+    let server = RedisServer::start(&["--requirepass", "secret"]);
+    for (url, words) in [
+        (
+            format!("redis://127.0.0.1:{}", server.port),
+            "wants a password",
+        ),
+        (
+            format!("redis://:wrong@127.0.0.1:{}", server.port),
+            "password",
+        ),
+        (
+            format!("redis://nobody:secret@127.0.0.1:{}", server.port),
+            "password",
+        ),
+    ] {
+        let reason = Node::join(Redis::new(&url).unwrap()).detached();
+        assert!(reason.contains(words), "{url}: {reason}");
+        assert!(
+            !reason.contains("wrong@") && !reason.contains("secret"),
+            "{reason}"
+        );
+    }
+    let url = format!("redis://:secret@127.0.0.1:{}", server.port);
+    Node::join(Redis::new(&url).unwrap()).attached();
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_user_without_rights() {
+    let server = RedisServer::start(&[]);
+    server.set("ACL SETUSER app on >secret ~other +ping");
+    let url = format!("redis://app:secret@127.0.0.1:{}", server.port);
+    let node = Node::join(Redis::new(&url).unwrap());
+    let reason = node.detached();
+    assert!(
+        reason.contains("NOPERM") && reason.contains("rights"),
+        "{reason}"
+    );
+    // To read is not enough, and what is documented is.
+    server.set("ACL SETUSER app resetkeys ~wshub +xread +xrevrange +time");
+    sleep(1000);
+    assert!(!node.cluster.is_attached());
+    server.set("ACL SETUSER app +xadd +multi +exec");
+    node.attached();
+    server.set("ACL SETUSER app -@all resetkeys resetchannels &wshub +publish +subscribe +unsubscribe +punsubscribe +multi +exec");
+    Node::join(Redis::new(&url).unwrap().pub_sub()).attached();
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_that_is_out_of_memory() {
+    let server = RedisServer::start(&["--maxmemory-policy", "noeviction"]);
+    let load = Load::new(|| server.redis());
+    load.wait_for_both();
+    let missing = load.run(|load| {
+        server.set("CONFIG SET maxmemory 100kb");
+        load.wait_for_reason("maxmemory");
+        sleep(500);
+        server.set("CONFIG SET maxmemory 0");
+        load.wait_until_attached();
+    });
+    assert_eq!(missing, 0);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_that_cannot_write_its_snapshot() {
+    let server = RedisServer::start(&[]);
+    let load = Load::new(|| server.redis());
+    load.wait_for_both();
+    let missing = load.run(|load| {
+        // As a full disk does: the snapshot has no place to go.
+        std::fs::remove_dir_all(&server.folder).unwrap();
+        server.set("CONFIG SET save \"1 1\"");
+        load.wait_for_reason("MISCONF");
+        server.set("CONFIG SET stop-writes-on-bgsave-error no");
+        load.wait_until_attached();
+    });
+    assert_eq!(missing, 0);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_that_becomes_a_replica() {
+    let server = RedisServer::start(&[]);
+    let load = Load::new(|| server.redis());
+    load.wait_for_both();
+    let missing = load.run(|load| {
+        // Of one that is not there, so that it keeps what it has.
+        server.set("REPLICAOF 127.0.0.1 1");
+        load.wait_for_reason("primary");
+        sleep(500);
+        server.set("REPLICAOF NO ONE");
+        load.wait_until_attached();
+    });
+    assert_eq!(missing, 0);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_proxy_that_cuts_behind_a_write() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::start(server.port);
+    let load = Load::new(|| redis_at(proxy.port));
+    load.wait_for_both();
+    let missing = load.run(|_| {
+        for _ in 0..20 {
+            proxy.faults.cuts.fetch_add(1, SeqCst);
+            sleep(100);
+        }
+    });
+    assert_eq!(missing, 0);
+}
+
+/// One of the two hears nothing for a second, in which more comes than the stream keeps.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_stream_that_is_trimmed_faster_than_it_is_read() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::start(server.port);
+    let redis = [redis_at(server.port), redis_at(proxy.port)];
+    let load = Load::over(redis.map(|redis| redis.max_len(50)));
+    load.wait_for_both();
+    let missing = load.run(|_| {
+        proxy.faults.pauses.store(true, SeqCst);
+        sleep(1500);
+        proxy.faults.pauses.store(false, SeqCst);
+    });
+    assert!(missing > 0, "nothing was trimmed");
+}
+
+/// Seen from the stream, a clock that is set back is one whose entries are older than those that were read.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_clock_that_is_set_back() {
+    let server = RedisServer::start(&[]);
+    let hour = Duration::from_secs(3600);
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let later = (now + hour).as_millis();
+    server.set(&format!("XADD wshub {later}-0 f old"));
+    let load = Load::new(|| server.redis());
+    load.wait_for_both();
+    load.run(|_| {
+        sleep(500);
+        server.set("DEL wshub");
+        sleep(500);
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_that_is_emptied() {
+    let server = RedisServer::start(&[]);
+    let load = Load::new(|| server.redis());
+    load.wait_for_both();
+    load.run(|_| {
+        for _ in 0..5 {
+            server.set("FLUSHALL");
+            sleep(100);
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_key_that_is_used_for_something_else() {
+    let server = RedisServer::start(&[]);
+    server.set("SET wshub mine");
+    let node = Node::join(server.redis());
+    let reason = node.detached();
+    assert!(reason.contains("Redis::key"), "{reason}");
+    Node::join(server.redis().key("other")).attached();
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_node_that_is_killed_is_gone_within_two_heartbeats() {
+    const THIS: &str = "a_node_that_is_killed_is_gone_within_two_heartbeats";
+    if in_child() {
+        let port = asked().next().unwrap().parse().unwrap();
+        let server = Server::builder().without_listener().unwrap();
+        let builder = Cluster::builder().heartbeat(HEARTBEAT);
+        let cluster = builder.join(&server, redis_at(port)).unwrap();
+        tell(cluster.id());
+        asked().last();
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let node = Node::join(server.redis());
+    let mut other = Child::start_ignored(THIS);
+    let id = other.ask(&server.port.to_string());
+    let is_other = |event: &ClusterEvent| match event {
+        ClusterEvent::NodeJoined(node) | ClusterEvent::NodeLeft(node) => {
+            (node.to_string() == id).then_some(())
+        }
+        _ => None,
+    };
+    node.event(is_other);
+    assert_eq!(node.cluster.nodes().len(), 2);
+    let killed = Instant::now();
+    drop(other);
+    node.event(is_other);
+    let gone = killed.elapsed();
+    assert_eq!(node.cluster.nodes().len(), 1);
+    // And time for a loaded machine.
+    assert!(gone < 2 * HEARTBEAT + Duration::from_secs(2), "{gone:?}");
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn threads_and_memory_stay_while_redis_is_away() {
+    const THIS: &str = "threads_and_memory_stay_while_redis_is_away";
+    if in_child() {
+        let server = Server::builder().without_listener().unwrap();
+        let builder = Cluster::builder().max_waiting_bytes(1 << 20);
+        let cluster = builder.join(&server, redis_at(1)).unwrap();
+        let (threads, _) = support::threads_and_descriptors();
+        (0..200_000).for_each(|_| _ = cluster.broadcast("x".repeat(1000)).unwrap());
+        sleep(2000);
+        let (later, _) = support::threads_and_descriptors();
+        assert!(later <= threads, "{later} threads, {threads} before");
+        assert!(cluster.waiting() < 2000);
+        let unsent: u64 = cluster
+            .events()
+            .filter_map(|event| match event {
+                ClusterEvent::Unsent { messages } => Some(messages),
+                _ => None,
+            })
+            .sum();
+        assert_eq!(unsent + cluster.waiting() as u64, 200_000);
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let peak = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM"))
+            .unwrap();
+        let kib: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+        assert!(kib < 64 << 10, "{peak}");
+        tell("done");
+        return;
+    }
+    assert_eq!(Child::start_ignored(THIS).told(), "done");
+}

@@ -1,0 +1,121 @@
+//! A redis-server of a test's own: on its own port, in a folder of its own, ended with the test.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use wshub::Redis;
+
+use crate::support::{PATIENCE, dial, wait_until};
+
+pub struct RedisServer {
+    pub port: u16,
+    pub folder: PathBuf,
+    settings: Vec<String>,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// Started, with these settings beside `--save ''`.
+    pub fn start(settings: &[&str]) -> RedisServer {
+        let mut server = RedisServer::absent(settings);
+        server.restart();
+        server
+    }
+
+    /// Not started yet; its port is free.
+    pub fn absent(settings: &[&str]) -> RedisServer {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        let folder = std::env::temp_dir().join(format!("wshub-redis-{port}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        RedisServer {
+            port,
+            folder,
+            settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            process: None,
+        }
+    }
+
+    pub fn restart(&mut self) {
+        self.kill();
+        let started = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
+            .args(["--save", "", "--dir"])
+            .arg(&self.folder)
+            .args(&self.settings)
+            .stdout(Stdio::null())
+            .spawn();
+        let process = started.unwrap_or_else(|error| {
+            panic!("redis-server does not start ({error}): apt-get install redis-server")
+        });
+        self.process = Some(process);
+        wait_until("redis-server answers", || {
+            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        });
+    }
+
+    /// As kill -9 does.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.process.as_ref().unwrap().id();
+        kill_process(Pid::from_raw(id.try_into().unwrap()).unwrap(), signal).unwrap();
+    }
+
+    pub fn redis(&self) -> Redis {
+        redis_at(self.port)
+    }
+
+    /// Runs a command on a connection of its own; returns the answer as it came, its first line at least.
+    pub fn ask(&self, command: &str) -> String {
+        let stream = dial(([127, 0, 0, 1], self.port).into());
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        (&stream)
+            .write_all(format!("{command}\r\n").as_bytes())
+            .unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut answer = String::new();
+        reader.read_line(&mut answer).unwrap();
+        if let Some(len) = answer
+            .strip_prefix('$')
+            .and_then(|len| len.trim().parse::<u64>().ok())
+        {
+            answer.clear();
+            reader.take(len).read_to_string(&mut answer).unwrap();
+        }
+        answer
+    }
+
+    /// Runs a command that must go well.
+    pub fn set(&self, command: &str) {
+        let answer = self.ask(command);
+        assert!(!answer.starts_with('-'), "{command}: {answer}");
+    }
+}
+
+pub fn redis_at(port: u16) -> Redis {
+    Redis::new(&format!("redis://127.0.0.1:{port}")).unwrap()
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
