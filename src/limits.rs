@@ -47,8 +47,8 @@ pub struct Limits {
     /// last byte of its answer; one more gets 503. Default 64: ten browsers, which load six files at
     /// once. Each has a thread and its answer, and none is cut for a newer one.
     pub max_http_requests: usize,
-    /// Connections from one peer address; one more gets 429. Default none: behind a proxy or NAT all
-    /// peers share one.
+    /// Connections from one peer address; one more gets 429. Default none: behind NAT, or a proxy that is
+    /// not [trusted](crate::ServerBuilder::trusted_proxies), all peers share one.
     pub max_per_address: Option<usize>,
 
     /// Bytes of a request head, in however many lines; a longer one gets 431. Default 16 KiB: the

@@ -92,7 +92,8 @@ impl Connection {
         self.0.opening.data.get()
     }
 
-    /// The peer's address; behind a proxy that is the proxy's. `None` over a transport without one.
+    /// The peer's address; behind a proxy that is not [trusted](crate::ServerBuilder::trusted_proxies) it is the proxy's.
+    /// `None` over a transport without one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.0.opening.request.peer_addr()
     }

@@ -6,6 +6,7 @@
 mod body;
 mod head;
 mod negotiation;
+mod proxied;
 mod receiver;
 mod session;
 #[cfg(feature = "socketio")]
@@ -14,6 +15,7 @@ mod socketio;
 pub use body::body;
 pub use head::head;
 pub use negotiation::negotiation;
+pub use proxied::proxied;
 pub use receiver::{Seen, Stop, receive, receiver};
 pub use session::session;
 #[cfg(feature = "socketio")]

@@ -36,6 +36,11 @@ fn corpus_of_negotiations() {
 }
 
 #[test]
+fn corpus_of_what_proxies_say() {
+    replay("proxied", proxied);
+}
+
+#[test]
 fn corpus_of_frames() {
     replay("receiver", receiver);
 }

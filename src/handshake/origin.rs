@@ -69,6 +69,11 @@ impl<'a> Origin<'a> {
             .is_some_and(|default| self.port() == Some(target.port.unwrap_or(default)))
     }
 
+    /// Whether its scheme is one with TLS; `None` where it is no web page's.
+    pub(crate) fn is_secure(&self) -> Option<bool> {
+        self.default_port().map(|port| port == 443)
+    }
+
     fn authority(&self) -> Option<Authority<'a>> {
         match *self {
             Self::Tuple { authority, .. } => authority,

@@ -9,6 +9,7 @@ use super::pattern::{HostPattern, OriginPattern};
 use crate::compression::config::Compression;
 use crate::http::authority::{Authority, Host, has_plain_labels};
 use crate::http::cors::Cors;
+use crate::http::proxies::TrustedProxies;
 use crate::http::refusal::{Refusal, excerpt};
 use crate::http::request::Request;
 use crate::http::token::is_token;
@@ -30,6 +31,8 @@ pub(crate) struct Rules {
     pub(crate) origins: Vec<OriginPattern>,
     /// Which pages of other sites may read plain answers, if any.
     pub(crate) cors: Option<Cors>,
+    /// Peers that are believed about their clients.
+    pub(crate) proxies: TrustedProxies,
     /// The subprotocols of this server, the preferred one first.
     pub(crate) subprotocols: Vec<String>,
     /// What may be compressed, if anything.
@@ -47,6 +50,8 @@ pub(crate) enum InvalidRule {
     Origin(String),
     /// An entry of `subprotocols` is not a token.
     Subprotocol(String),
+    /// An entry of `trusted_proxies` is no address and no network.
+    Proxy(String),
 }
 
 impl Rules {
@@ -71,6 +76,13 @@ impl Rules {
         match is_token(entry.as_bytes()) {
             true => self.subprotocols.push(entry),
             false => self.note_invalid(InvalidRule::Subprotocol(entry)),
+        }
+    }
+
+    /// Adds an entry of `trusted_proxies`.
+    pub(crate) fn add_proxy(&mut self, entry: &str) {
+        if !self.proxies.add(entry) {
+            self.note_invalid(InvalidRule::Proxy(entry.to_owned()));
         }
     }
 
@@ -100,6 +112,12 @@ impl fmt::Display for InvalidRule {
                  with its port but without a path, as \"https://*.example.com\" for every name \
                  below that one, as \"null\", \"file://\", or \"*\" for every page; a name that \
                  is not ASCII as xn--; for anything else, decide in .origin_rule()"
+            ),
+            Self::Proxy(entry) => write!(
+                f,
+                "trusted_proxies: {entry:?} is no address; write it as \"192.168.1.2\", as \
+                 \"10.0.0.0/8\" for a network, its own bits and then zeros, or as \"unix\" for \
+                 programs of this machine that come over a Unix socket"
             ),
             Self::Subprotocol(entry) => {
                 write!(
@@ -185,7 +203,7 @@ pub(crate) fn check_site(
     let Some(sent) = request.header_bytes("origin") else {
         return Ok(());
     };
-    let origin = check_origin(sent, request.host(), rules, ask);
+    let origin = check_origin(sent, request, rules, ask);
     let host = check_host(request, rules);
     match (origin, host) {
         // One remedy of the two would not let the request in.
@@ -200,7 +218,7 @@ pub(crate) fn check_site(
 /// RFC 6455 4.2.2, 10.2: a page may connect to the host it came from, and to where it is listed.
 fn check_origin(
     sent: &[u8],
-    host: &str,
+    request: &Request,
     rules: &Rules,
     ask: impl FnOnce(&str) -> Result<bool, Refusal>,
 ) -> Result<(), Refusal> {
@@ -215,23 +233,29 @@ fn check_origin(
         return Err(origin_syntax(sent, "it is not ASCII"));
     };
     let origin = Origin::parse(text);
-    if origin.is_ok_and(|origin| is_allowed(&origin, host, rules)) || ask(text)? {
+    if origin.is_ok_and(|origin| is_allowed(&origin, request, rules)) || ask(text)? {
         return Ok(());
     }
     Err(match origin {
-        Ok(origin) => origin_refused(&origin, host),
+        Ok(origin) => origin_refused(&origin, request.host()),
         Err(problem) => origin_syntax(sent, problem),
     })
 }
 
-fn is_allowed(origin: &Origin<'_>, host: &str, rules: &Rules) -> bool {
-    let target = Authority::parse(host).map(Authority::without_final_dot);
+fn is_allowed(origin: &Origin<'_>, request: &Request, rules: &Rules) -> bool {
+    let target = Authority::parse(request.host()).map(Authority::without_final_dot);
     let is_own = target.is_some_and(|target| {
         let own_loopback = rules.own_loopback;
-        origin.is_same_host(target)
+        (origin.is_same_host(target) && is_same_scheme(origin, request))
             || own_loopback.is_some_and(|own| own.is_same_site(origin, target))
     });
     is_own || rules.origins.iter().any(|entry| entry.matches(origin))
+}
+
+/// Whether a page came as its request did, as far as a trusted proxy says how that was.
+fn is_same_scheme(origin: &Origin<'_>, request: &Request) -> bool {
+    let sent = request.is_secure();
+    sent.is_none_or(|secure| origin.is_secure() == Some(secure))
 }
 
 /// Names the origin as a list takes it, if an entry of that text lets this very origin in.

@@ -3,7 +3,8 @@
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
-/// Where a connection comes from: the other end of its transport. Behind a proxy that is the proxy.
+/// Where a connection or a request comes from: the other end of the transport, or who is behind it by the word of a
+/// [trusted proxy](crate::ServerBuilder::trusted_proxies). Behind another one it is the proxy.
 ///
 /// ```
 /// use wshub::Peer;

@@ -138,6 +138,23 @@ pub enum Refusal {
         /// The host it was sent to, escaped and cut short.
         host: String,
     },
+    /// A [trusted proxy](crate::ServerBuilder::trusted_proxies) sends a header of the PROXY protocol that is none. 400.
+    ProxyProtocol {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A header of the PROXY protocol comes from a peer that is not a
+    /// [trusted proxy](crate::ServerBuilder::trusted_proxies). 400.
+    UntrustedProxy {
+        /// The peer, as [`trusted_proxies`](crate::ServerBuilder::trusted_proxies) takes it.
+        peer: String,
+    },
+    /// A [trusted proxy](crate::ServerBuilder::trusted_proxies) sends `Forwarded` or `X-Forwarded-For` headers that cannot
+    /// be believed. 400.
+    Forwarded {
+        /// What is wrong with them.
+        problem: &'static str,
+    },
     /// The head was not complete in time. 408.
     Timeout,
     /// Not even a first byte came in time. No answer: nothing was asked.
@@ -187,7 +204,8 @@ impl Refusal {
     pub fn status(&self) -> Option<u16> {
         Some(match self {
             Self::Malformed(_) | Self::BodyOnUpgrade | Self::Key | Self::SubprotocolSyntax => 400,
-            Self::PlainOnTlsPort => 400,
+            Self::PlainOnTlsPort | Self::ProxyProtocol { .. } => 400,
+            Self::UntrustedProxy { .. } | Self::Forwarded { .. } => 400,
             Self::Origin { .. } | Self::OriginSyntax { .. } | Self::OriginAndHost { .. } => 403,
             Self::Host { .. } | Self::HostSyntax { .. } | Self::CrossSite { .. } => 403,
             Self::Method { .. } => 405,
@@ -243,6 +261,9 @@ impl Refusal {
                 "origin"
             }
             Self::CrossSite { .. } => "cross_site",
+            Self::ProxyProtocol { .. } => "proxy_protocol",
+            Self::UntrustedProxy { .. } => "untrusted_proxy",
+            Self::Forwarded { .. } => "forwarded",
             Self::Host { .. } | Self::HostSyntax { .. } => "host",
             Self::Timeout => "timeout",
             Self::Silence => "silence",
@@ -401,6 +422,19 @@ impl fmt::Display for Refusal {
                 f,
                 "a page of origin \"{origin}\" may not send {method} to \"{host}\"; to allow it, \
                  add .origins([\"{origin}\"]) to the server's builder"
+            ),
+            Self::ProxyProtocol { problem } => write!(
+                f,
+                "the trusted proxy sends a malformed PROXY protocol header: {problem}"
+            ),
+            Self::UntrustedProxy { peer } => write!(
+                f,
+                "a PROXY protocol header came from \"{peer}\", which is not a trusted proxy; if it \
+                 is one of yours, add .trusted_proxies([\"{peer}\"]) to the server's builder"
+            ),
+            Self::Forwarded { problem } => write!(
+                f,
+                "the trusted proxy sends headers that cannot be believed: {problem}"
             ),
             Self::Silence => f.write_str("nothing was sent in time"),
             Self::Timeout => {

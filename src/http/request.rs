@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use std::borrow::Cow;
 
 use super::authority::Authority;
+use super::forwarded::Forwarded;
 use super::head::{HeadLimits, HeadScanner, NOT_A_REQUEST_LINE, split_line};
 use super::peer::Peer;
 use super::percent;
@@ -91,6 +92,9 @@ pub struct Request {
 struct Beside {
     client_certificates: Box<[Vec<u8>]>,
     body: Box<[u8]>,
+    /// What a trusted proxy says of how the client sent it.
+    secure: Option<bool>,
+    host: Option<String>,
 }
 
 /// A part of the head.
@@ -308,7 +312,10 @@ impl Request {
     /// A server sets it; it is public for tests of hooks.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.beside.get_or_insert_default().body = body.into().into_boxed_slice();
+        let body = body.into().into_boxed_slice();
+        if !(body.is_empty() && self.beside.is_none()) {
+            self.beside.get_or_insert_default().body = body;
+        }
         self
     }
 
@@ -432,11 +439,33 @@ impl Request {
         })
     }
 
-    /// The host, and its port if written, that the client asked for: the target's if it names one, else the Host
+    /// The host, and its port if written, that the client asked for: what a
+    /// [trusted proxy](crate::ServerBuilder::trusted_proxies) says, the target's if it names one, else the Host
     /// header (RFC 9112 3.2.2). Empty if an HTTP/1.0 client named none.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.host.text(&self.head)
+        let beside = self.beside.as_ref();
+        let forwarded = beside.and_then(|beside| beside.host.as_deref());
+        forwarded.unwrap_or_else(|| self.host.text(&self.head))
+    }
+
+    /// Whether a trusted proxy says that the client sent it by https or wss, or that it did not.
+    pub(crate) fn is_secure(&self) -> Option<bool> {
+        self.beside.as_ref()?.secure
+    }
+
+    /// The same request with what trusted proxies say of it.
+    pub(crate) fn with_forwarded(mut self, forwarded: Forwarded) -> Self {
+        let Forwarded {
+            client,
+            secure,
+            host,
+        } = forwarded;
+        if secure.is_some() || host.is_some() {
+            let beside = self.beside.get_or_insert_default();
+            (beside.secure, beside.host) = (secure, host);
+        }
+        self.with_peer(client)
     }
 
     /// The Origin header: the site whose page opens the WebSocket. `None` for most clients that are not
@@ -490,13 +519,16 @@ impl Request {
             .filter_map(|element| core::str::from_utf8(element).ok())
     }
 
-    /// Where the request comes from, as its transport tells. Behind a proxy that is the proxy.
+    /// Where the request comes from, as its transport tells, or a
+    /// [trusted proxy](crate::ServerBuilder::trusted_proxies). Behind another one it is the proxy. Its port is 0 where a
+    /// proxy tells none.
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.peer
     }
 
-    /// The address of the peer; `None` where the transport has none, as in memory. Behind a proxy it is the proxy's.
+    /// The address of the peer; `None` where the transport has none, as in memory. Behind a proxy that is
+    /// not trusted it is the proxy's.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer.addr()

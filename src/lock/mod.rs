@@ -92,6 +92,8 @@ in_this_order! {
     CERTIFICATE,
     /// One connection's TLS. A stream of wshub's own is written to under it.
     TLS,
+    /// What was read of a stream before it was known to be its own.
+    PREFIX,
     /// One direction of a stream in memory.
     PIPE,
     /// What was sent over a connection of a test.

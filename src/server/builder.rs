@@ -162,6 +162,41 @@ impl ServerBuilder {
         self
     }
 
+    /// Proxies that are believed about their clients: addresses, networks as `10.0.0.0/8`, and `unix` for
+    /// programs of this machine that come over a Unix socket. From these, and nobody else:
+    ///
+    /// - a header of the PROXY protocol, version 1 or 2, in front of a connection;
+    /// - `Forwarded` (RFC 7239), or `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`. They
+    ///   are read from right to left, through trusted proxies, to the first address that is none.
+    ///
+    /// What they say is then what [`Request::peer`], [`Request::host`],
+    /// [`max_per_address`](Limits::max_per_address), the log and the rules for
+    /// [`origins`](ServerBuilder::origins) and [`hosts`](ServerBuilder::hosts) go by; a page of
+    /// `http://` is then not at home where its request came by `https://`. From anybody else the headers
+    /// mean nothing, and the PROXY protocol gets 400, with the line to add. So does what a trusted proxy
+    /// sends that cannot be read, or that names two clients.
+    ///
+    /// List only proxies that write one of these themselves, for every client: one that passes on what it
+    /// is sent lets its clients claim any address. Default: none, and the peer is the proxy.
+    ///
+    /// ```
+    /// use wshub::Server;
+    ///
+    /// let server = Server::builder()
+    ///     .trusted_proxies(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])
+    ///     .bind("127.0.0.1:0")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn trusted_proxies<T: Into<String>>(
+        mut self,
+        proxies: impl IntoIterator<Item = T>,
+    ) -> Self {
+        for entry in proxies {
+            self.options.rules.add_proxy(&entry.into());
+        }
+        self
+    }
+
     /// The subprotocols of this server, the preferred one first (RFC 6455 section 1.9). The first
     /// that a client offers is chosen; where it offers none of them, none is, and the connection
     /// opens all the same. A browser gives a connection up for which it offered some and got none;
@@ -404,7 +439,7 @@ impl ServerBuilder {
     /// [`Server::events`].
     ///
     /// # Errors
-    /// When nothing could work with a limit that was set, an origin, host or subprotocol could never match, or it listens
+    /// When nothing could work with a limit that was set, an origin, host, subprotocol or proxy could never match, or it listens
     /// nowhere ([`io::ErrorKind::InvalidInput`]): the text says which, and what to do. Or the system gives no thread or
     /// descriptor.
     pub fn start(self) -> io::Result<Server> {
@@ -446,7 +481,7 @@ impl ServerBuilder {
     /// # Errors
     /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if nothing could work with a limit that was set,
-    /// an origin, host or subprotocol could never match, or `ServerBuilder::tls` was set: here the
+    /// an origin, host, subprotocol or proxy could never match, or `ServerBuilder::tls` was set: here the
     /// stream has to speak it (`Tls::accept`).
     pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
         self.check()?;

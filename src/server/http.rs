@@ -39,6 +39,9 @@ const LAST: usize = 16 << 10;
 pub(crate) struct HttpConnection {
     pub transport: Arc<dyn Transport>,
     pub client_certificates: Box<[Vec<u8>]>,
+    /// Who is at its other end, or behind it by the PROXY protocol.
+    pub end: Peer,
+    /// Who sent the request: the same, or who is behind that by its headers.
     pub peer: Peer,
     /// What goes for it, by where it came in.
     pub site: Arc<Site>,
@@ -58,6 +61,7 @@ impl HttpConnection {
         HttpConnection {
             transport,
             client_certificates,
+            end: peer,
             peer,
             site,
             buffer: ReadBuffer::default(),

@@ -21,6 +21,7 @@ mod members;
 mod memory_group;
 mod opening;
 pub(crate) mod pool;
+mod proxied;
 mod refusals;
 pub(crate) mod scribe;
 mod session;

@@ -16,13 +16,16 @@ use super::hub::Hub;
 use super::inbox::Item;
 use super::lifecycle::{Present, Who};
 use super::listen::Site;
+use super::proxied::{self, Proxied};
 use super::upgrade::{self, NoRequest};
 use crate::clock;
 use crate::connection::Connection;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::error::Error;
+use crate::http::forwarded;
 use crate::http::head::asks_for_head;
+use crate::http::proxy_protocol;
 use crate::http::refusal::Refused;
 use crate::http::{Peer, Refusal, Request};
 use crate::outbox::{Alarm, Bounds, Delivery, Outbox};
@@ -140,6 +143,14 @@ fn secure_and_open(
     site: Arc<Site>,
 ) -> Outcome {
     let mut patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
+    let proxied = match look_behind(hub, &seat, transport, peer, &mut patience) {
+        Ok(proxied) => proxied,
+        Err(refusal) => {
+            refuse_in_clear(hub, &seat, transport, peer, site, refusal);
+            return Outcome::Refused;
+        }
+    };
+    let (transport, peer) = (&proxied.transport, proxied.peer);
     let secured = tls::secure(site.tls.as_ref(), transport, &mut patience, || {
         ended(hub, &seat)
     });
@@ -157,6 +168,45 @@ fn secure_and_open(
                 log_refusal(hub, &refused.refusal, peer);
             });
             Outcome::Refused
+        }
+    }
+}
+
+/// Who is behind a trusted proxy, by the PROXY protocol.
+fn look_behind(
+    hub: &Hub,
+    seat: &Seat,
+    transport: &Arc<dyn Transport>,
+    peer: Peer,
+    patience: &mut Patience,
+) -> Result<Proxied, Refusal> {
+    match hub.options.rules.proxies.contains(peer) {
+        true => proxied::read_header(transport, peer, patience)
+            .map_err(|none| why(hub, seat, none, false)),
+        false => Ok(Proxied {
+            transport: transport.clone(),
+            peer,
+        }),
+    }
+}
+
+/// Refuses before a TLS handshake: who speaks TLS cannot read the answer.
+fn refuse_in_clear(
+    hub: &Hub,
+    seat: &Seat,
+    transport: &Arc<dyn Transport>,
+    peer: Peer,
+    site: Arc<Site>,
+    refusal: Refusal,
+) {
+    let is_tls = site.tls.is_some();
+    let connection = HttpConnection::new(transport.clone(), Box::default(), peer, site);
+    match is_tls {
+        false => refuse(hub, seat, &connection, &refusal.into()),
+        true => {
+            hub.counters.refuse(refusal.reason());
+            log_refusal(hub, &refusal, peer);
+            transport.shutdown(How::Both);
         }
     }
 }
@@ -215,9 +265,12 @@ fn open(
 ) -> Result<Step, Refused> {
     let request = read_request(hub, seat, connection, patience)?;
     let deadline = patience.deadline();
+    let proxies = &hub.options.rules.proxies;
+    let forwarded = forwarded::resolve(&request, connection.end, proxies)?;
+    connection.peer = forwarded.client;
     let request = request
         .with_client_certificates(connection.client_certificates.clone())
-        .with_peer(connection.peer);
+        .with_forwarded(forwarded);
     if !request.wants_upgrade() {
         return http::answer(hub, seat, connection, request).map(Step::Answered);
     }
@@ -288,9 +341,24 @@ fn read_request(
         }
     };
     upgrade::read_request(&hub.options.limits, buffer, fill).map_err(|none| Refused {
-        refusal: why(hub, seat, none, !buffer.is_empty()),
+        refusal: match why(hub, seat, none, !buffer.is_empty()) {
+            Refusal::Malformed(_) if proxy_protocol::begins(buffer.filled()) => {
+                untrusted(connection.end)
+            }
+            why => why,
+        },
         head_only: asks_for_head(buffer.filled()),
     })
+}
+
+/// Who speaks as a proxy does, and is none that is trusted.
+fn untrusted(peer: Peer) -> Refusal {
+    Refusal::UntrustedProxy {
+        peer: match peer.ip() {
+            Some(ip) => ip.to_canonical().to_string(),
+            None => peer.to_string(),
+        },
+    }
 }
 
 /// Why there is no request, of which a part has come or nothing.

@@ -48,6 +48,7 @@ mod panics;
 mod parked;
 #[cfg(feature = "socketio")]
 mod polling;
+mod proxied;
 #[cfg(feature = "client")]
 mod reconnecting;
 #[cfg(feature = "redis")]

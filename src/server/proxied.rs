@@ -1,0 +1,145 @@
+//! A connection that a trusted proxy passes on: who is behind it, before its first byte is looked at.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::upgrade::NoRequest;
+use crate::http::Peer;
+use crate::http::proxy_protocol::{self, ProxyHeader};
+use crate::lock::{Mutex, PREFIX, lock};
+use crate::patience::Patience;
+use crate::transport::{self, How, Source, Transport, Waker};
+
+/// A stream, and who is at its other end.
+pub(crate) struct Proxied {
+    pub transport: Arc<dyn Transport>,
+    pub peer: Peer,
+}
+
+/// Reads the header of the PROXY protocol, if there is one.
+pub(crate) fn read_header(
+    transport: &Arc<dyn Transport>,
+    proxy: Peer,
+    patience: &mut Patience,
+) -> Result<Proxied, NoRequest> {
+    let mut received = Vec::new();
+    loop {
+        let same = |transport| Proxied {
+            transport,
+            peer: proxy,
+        };
+        match proxy_protocol::read(&received)? {
+            ProxyHeader::More(count) => read_more(&**transport, &mut received, count, patience)?,
+            ProxyHeader::Absent => {
+                return Ok(same(Prefixed::put_back(transport.clone(), received)));
+            }
+            ProxyHeader::Complete(peer) => {
+                return Ok(Proxied {
+                    transport: transport.clone(),
+                    peer: peer.unwrap_or(proxy),
+                });
+            }
+        }
+    }
+}
+
+fn read_more(
+    transport: &dyn Transport,
+    received: &mut Vec<u8>,
+    count: usize,
+    patience: &mut Patience,
+) -> Result<(), NoRequest> {
+    let before = received.len();
+    received.resize(before + count, 0);
+    let room = received.get_mut(before..).unwrap_or_default();
+    let read = loop {
+        match transport::read(transport, room, Some(patience.deadline())) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && patience.renew() => {}
+            done => break done,
+        }
+    };
+    received.truncate(before + read.as_ref().map_or(0, |&read| read.min(count)));
+    match read {
+        Ok(0) => Err(NoRequest::Ended),
+        Ok(_) => Ok(()),
+        Err(error) => Err(NoRequest::Failed(error)),
+    }
+}
+
+/// A stream of which some bytes were read that belong to it.
+struct Prefixed {
+    transport: Arc<dyn Transport>,
+    prefix: Mutex<Vec<u8>, PREFIX>,
+}
+
+impl Prefixed {
+    fn put_back(transport: Arc<dyn Transport>, prefix: Vec<u8>) -> Arc<dyn Transport> {
+        Arc::new(Prefixed {
+            transport,
+            prefix: Mutex::new(prefix),
+        })
+    }
+
+    /// How much of what was read before; `None`: nothing is left.
+    fn take(&self, room: &mut [u8]) -> Option<usize> {
+        let mut prefix = lock(&self.prefix);
+        let count = prefix.len().min(room.len());
+        if count == 0 {
+            return None;
+        }
+        for (place, byte) in room.iter_mut().zip(prefix.drain(..count)) {
+            *place = byte;
+        }
+        Some(count)
+    }
+}
+
+impl Transport for Prefixed {
+    fn read(&self, room: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        match self.take(room) {
+            Some(count) => Ok(count),
+            None => self.transport.read(room, deadline),
+        }
+    }
+
+    fn try_read(&self, room: &mut [u8]) -> io::Result<usize> {
+        match self.take(room) {
+            Some(count) => Ok(count),
+            None => self.transport.try_read(room),
+        }
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.transport.try_write(buffers)
+    }
+
+    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
+        self.transport.wait_writable(deadline)
+    }
+
+    fn wake_when_writable(&self, waker: &Waker) {
+        self.transport.wake_when_writable(waker);
+    }
+
+    fn source(&self) -> Option<Source<'_>> {
+        self.transport.source()
+    }
+
+    fn shutdown(&self, how: How) {
+        self.transport.shutdown(how);
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.transport.peer_addr()
+    }
+
+    fn peer(&self) -> Peer {
+        self.transport.peer()
+    }
+
+    fn never_calls_back(&self) -> bool {
+        self.transport.never_calls_back()
+    }
+}
