@@ -7,6 +7,8 @@ mod support;
 
 #[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "redis")]
+mod cluster;
 mod servers;
 #[cfg(feature = "tls")]
 mod wss;

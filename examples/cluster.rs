@@ -1,0 +1,117 @@
+//! A chat on several servers at once, which a running Redis makes one: start it twice, and end one of the two.
+//!
+//! `cargo run --release --features redis --example cluster -- 127.0.0.1:9001`
+//! `cargo run --release --features redis --example cluster -- 127.0.0.1:9002`, then open both addresses in a browser.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use wshub::{Cluster, ClusterEvent, Event, NodeId, RecvError, Redis, Response, Server};
+
+/// How often the pages of other servers are counted anew, where nothing else happens.
+const REFRESH: Duration = Duration::from_secs(1);
+const PAGE: &str = include_str!("cluster.html");
+
+fn main() -> ExitCode {
+    let about = "REDIS is redis://127.0.0.1/ by default.\n";
+    support::run_with("[ADDRESS [REDIS]]", about, |addr| {
+        let redis = std::env::args().nth(2);
+        let redis = Redis::new(redis.as_deref().unwrap_or("redis://127.0.0.1/"));
+        let redis = redis.map_err(io::Error::other)?;
+        let server = Server::builder()
+            .http(|request| match request.path() {
+                "/" => Response::html(PAGE),
+                _ => Response::not_found(),
+            })
+            .bind(addr)?;
+        let own = format!("localhost:{}", server.local_addr()?.port());
+        let cluster = Cluster::join(&server, redis)?;
+        support::announce(server.local_addr()?, server.handle())?;
+        chat(&server, &cluster, &own);
+        Ok(())
+    })
+}
+
+/// Until the server has shut down. A page is told, a line each: `you SERVER`, `servers SERVER=PAGES ...`, `news TEXT`,
+/// `say SERVER TEXT`.
+fn chat(server: &Server, cluster: &Cluster, own: &str) {
+    // Where the nodes are, as they tell each other.
+    let mut places = BTreeMap::from([(cluster.id(), own.to_owned())]);
+    let mut shown = String::new();
+    let mut events = server.events();
+    loop {
+        match events.recv_timeout(REFRESH) {
+            Ok(Event::Open(page)) => {
+                let _ = page.send(format!("you {own}"));
+                let _ = page.send(servers(cluster, &places));
+            }
+            Ok(Event::Message(_, message)) => {
+                let text = message.as_text().unwrap_or("(no text)");
+                if let Err(error) = cluster.broadcast(format!("say {own} {text}")) {
+                    log::warn!("{error}");
+                }
+            }
+            Ok(_) | Err(RecvError::Empty) => {}
+            Err(RecvError::Woken) => {
+                for event in cluster.events() {
+                    if let Some(news) = take(event, cluster, own, &mut places) {
+                        log::info!("{news}");
+                        server.broadcast(format!("news {news}"));
+                    }
+                }
+            }
+            Err(_) => return,
+        }
+        let now = servers(cluster, &places);
+        if now != shown {
+            server.broadcast(now.as_str());
+            shown = now;
+        }
+    }
+}
+
+/// Something happened between the servers: what the pages here are told of it.
+fn take(
+    event: ClusterEvent,
+    cluster: &Cluster,
+    own: &str,
+    places: &mut BTreeMap<NodeId, String>,
+) -> Option<String> {
+    Some(match event {
+        ClusterEvent::NodeJoined(node) => {
+            // An error says that this node has left.
+            let _ = cluster.send(Some(node), own);
+            return None;
+        }
+        ClusterEvent::Message { node, message } => {
+            let place = message.as_text()?.to_owned();
+            let news = format!("{place} joined");
+            places.insert(node, place);
+            news
+        }
+        ClusterEvent::NodeLeft(node) => format!("{} left", places.remove(&node)?),
+        ClusterEvent::Gap { missing, .. } => {
+            format!("{missing} messages of another server are lost")
+        }
+        ClusterEvent::Unsent { messages } => {
+            format!("{messages} messages did not leave this server")
+        }
+        ClusterEvent::Detached { reason } => format!("alone: {reason}"),
+        ClusterEvent::Attached => "in touch with the other servers".to_owned(),
+        _ => return None,
+    })
+}
+
+fn servers(cluster: &Cluster, places: &BTreeMap<NodeId, String>) -> String {
+    let mut line = "servers".to_owned();
+    for node in cluster.nodes() {
+        if let Some(place) = places.get(&node.id) {
+            line += &format!(" {place}={}", node.connections);
+        }
+    }
+    line
+}
