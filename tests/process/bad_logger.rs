@@ -467,6 +467,35 @@ fn m01_a_logger_that_blocks_at_a_shutdown_does_not_keep_it_from_happening() {
 }
 
 #[test]
+fn m01_a_logger_that_blocks_at_an_answer_that_never_comes_holds_up_no_other() {
+    let _turn = block("dropped the Responder");
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = Mutex::new(tell);
+    let server = Server::builder()
+        .http(move |_| {
+            let (response, responder) = wshub::Response::later();
+            tell.lock().unwrap().send(responder).unwrap();
+            response
+        })
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let ask = || {
+        let mut stream = dial(server.local_addr().unwrap());
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        (stream, told.recv_timeout(PATIENCE).unwrap())
+    };
+    let ((mut dropped, first), (mut other, second)) = (ask(), ask());
+    wait_until("both wait", || server.stats().waiting_requests == 2);
+    drop(first);
+    assert!(read_head(&mut dropped).unwrap().contains(" 500 "));
+    second.send(wshub::Response::ok()).unwrap();
+    assert!(read_head(&mut other).unwrap().contains(" 200 "));
+    release();
+    assert_eq!(server.shutdown(), ShutdownReport::default());
+}
+
+#[test]
 fn m01_a_logger_that_blocks_in_the_accept_loop_without_descriptors() {
     if in_child() {
         let _turn = block("cannot accept");

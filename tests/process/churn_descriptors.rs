@@ -4,12 +4,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use support::child::{Child, in_child, serve_echo, tell};
-use support::{Client, PATIENCE, cpu_time, dial, wait_until};
-use wshub::Limits;
+use support::child::{Child, asked, in_child, serve_echo, tell};
+use support::{Client, PATIENCE, cpu_time, dial, read_head, wait_until};
+use wshub::{Limits, Response, Server};
 
 /// Descriptors that the server may open, and far more clients.
 const SETUP: &str = "ulimit -n 64";
@@ -99,4 +100,34 @@ fn b09_the_default_of_connections_follows_the_descriptors() {
         );
         assert_eq!(child.told(), connections.to_string());
     }
+}
+
+/// Connections that wait for a next request give their descriptors to new ones.
+#[test]
+fn b09_idle_connections_of_pages_keep_nobody_out() {
+    if in_child() {
+        let server = Server::builder()
+            .http(|_| Response::text("page"))
+            .bind("127.0.0.1:0")
+            .unwrap();
+        tell(server.local_addr().unwrap());
+        for _ in asked() {
+            tell(server.stats().idle_connections);
+        }
+        return;
+    }
+    let test = "b09_idle_connections_of_pages_keep_nobody_out";
+    let (mut server, addr) = Child::server(test, "ulimit -n 40");
+    let mut streams = Vec::new();
+    for _ in 0..60 {
+        let mut stream = dial(addr);
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let head = read_head(&mut stream).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        streams.push(stream);
+    }
+    let idle: usize = server.ask("idle").parse().unwrap();
+    assert!((1..40).contains(&idle), "{idle}");
+    assert!(server.end().success());
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::super::hub::Hub;
 use super::super::lifecycle::{Present, Who};
-use super::super::opening::{self, log_refusal};
+use super::super::opening;
 use super::responder::{Notify, OnGone};
 use super::streamed::Streamed;
 use super::{Asked, HttpConnection, Later, call, give, go_on, resolve, write_answer};
 use crate::clock;
-use crate::http::{Refusal, Response};
+use crate::http::{Peer, Refusal, Response};
 use crate::logging::line_for_later;
 use crate::patience::Patience;
 use crate::poller::{Ready, Source};
@@ -240,7 +240,7 @@ impl Kept {
             }
             Err(refusal) => {
                 hub.counters.refuse(refusal.reason());
-                log_refusal(hub, &refusal, self.connection.peer);
+                log_later(hub, &refusal, self.connection.peer);
                 (refusal.encode(asked.head_only(), clock::date()), false)
             }
         };
@@ -356,6 +356,13 @@ fn may_come(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
     )
+}
+
+/// A logger may take its time, too.
+fn log_later(hub: &Hub, refusal: &Refusal, peer: Peer) {
+    let text = || format!("refused {peer}: {refusal}");
+    let line = hub.refusals.line(refusal.reason(), text);
+    hub.workers.scribe().write(line);
 }
 
 /// The application's code may take its time, or never return.
