@@ -226,8 +226,8 @@ fn a_client_that_waits_for_a_word_gets_it_before_its_body() {
 #[test]
 fn m09_a_body_that_dribbles_gets_408_and_one_that_flows_is_waited_for() {
     let limits = Limits {
-        body_timeout: Duration::from_millis(400),
-        min_rate: 50_000,
+        body_timeout: Duration::from_millis(1500),
+        min_rate: 5_000,
         ..Limits::default()
     };
     let app = App::echo(with_limits(limits));
@@ -244,9 +244,9 @@ fn m09_a_body_that_dribbles_gets_408_and_one_that_flows_is_waited_for() {
         assert!(answer.contains("body_timeout"), "{answer}");
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
-    // Twice the floor, for three times the timeout.
-    let mut steady = begin(120_000);
-    for _ in 0..12 {
+    // Far above the floor, for longer than the timeout: each piece is worth all of it again.
+    let mut steady = begin(250_000);
+    for _ in 0..25 {
         steady.write_all(&[b'x'; 10_000]).unwrap();
         std::thread::sleep(Duration::from_millis(100));
     }
