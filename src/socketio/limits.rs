@@ -61,8 +61,9 @@ pub struct Limits {
     pub max_recovery_bytes: usize,
     /// Sockets of one namespace that left and may come back; of more the one that left first is new. Default 1,000.
     pub max_recovery_sockets: usize,
-    /// Sessions at once, of clients that poll or have a WebSocket. Default 1,000, as
-    /// [`max_connections`](crate::Limits::max_connections).
+    /// Sessions at once, of clients that poll or have a WebSocket; one more gets 503. Default 10,000: those with a WebSocket
+    /// are bounded by [`max_connections`](crate::Limits::max_connections), and the polls that wait by
+    /// [`max_waiting_requests`](crate::Limits::max_waiting_requests).
     pub max_sessions: usize,
     /// Namespaces that one client may be in; one more is refused with CONNECT_ERROR. Default 16: a page has a handful.
     pub max_namespaces: usize,
@@ -89,7 +90,7 @@ impl Default for Limits {
             max_recovery_packets: 10_000,
             max_recovery_bytes: 4 << 20,
             max_recovery_sockets: 1_000,
-            max_sessions: 1_000,
+            max_sessions: 10_000,
             max_namespaces: 16,
             max_rooms: 256,
             max_pending_acks: 1_000,

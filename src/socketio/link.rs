@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -33,6 +33,8 @@ pub(super) struct Link {
     pub noted: AtomicU64,
     /// Bytes of its messages that wait for the application.
     waiting: AtomicUsize,
+    /// The application has been asked about its pong, and has not looked.
+    pong_is_asked: AtomicBool,
 }
 
 struct State {
@@ -83,6 +85,7 @@ impl Link {
             }),
             noted: AtomicU64::new(u64::MAX),
             waiting: AtomicUsize::new(0),
+            pong_is_asked: AtomicBool::new(false),
         })
     }
 
@@ -234,9 +237,17 @@ impl Link {
         })
     }
 
+    /// Has the application look for a pong that was due now, behind what waits for it; once until it has looked.
+    pub fn ask_for_pong(self: &Arc<Self>, core: &Core, now: Duration) {
+        if !self.pong_is_asked.swap(true, SeqCst) {
+            core.tell(Item::PongDue(self.clone(), now));
+        }
+    }
+
     /// A pong was due at `asked`, and the application has taken what waited for it then. If it was away, the client has
     /// one more round.
     pub fn see_to_pong(self: &Arc<Self>, asked: Duration, core: &Core) {
+        self.pong_is_asked.store(false, SeqCst);
         self.drive(core, |state| {
             let now = core.now();
             match now.saturating_sub(asked) > AWAY {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Weak};
 use std::time::Duration;
 use std::{io, thread};
 
-use super::core::{Core, Item};
+use super::core::Core;
 use super::link::Link;
 use crate::lock::{Guard, Mutex, TIMER, lock};
 
@@ -148,7 +148,7 @@ impl Timer {
 
 fn see_to(link: &Arc<Link>, core: &Core, now: Duration) {
     if !link.see_to_time(core) {
-        core.tell(Item::PongDue(link.clone(), now));
+        link.ask_for_pong(core, now);
         core.timer.note(link, now + AGAIN);
     }
 }
