@@ -6,7 +6,7 @@ import { io } from 'socket.io-client';
 
 const [url, mode] = process.argv.slice(2);
 const transports = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] }[mode];
-const options = { transports, forceNew: true, reconnectionDelay: 300 };
+const options = { transports, forceNew: true, reconnectionDelay: 3_000, randomizationFactor: 0 };
 const [ann, bob] = [io(url, options), io(url, options)];
 const heard = [];
 let failed = false;

@@ -1,5 +1,5 @@
 //! `socketio ADDR [PING_MS [recovery]]`: a server of Socket.IO for the judges in `tests/interop/run`; what each event does is said
-//! beside it. PING_MS: the interval and the timeout of the heartbeat; `recovery`: clients that come back within a minute are who they were.
+//! beside it. PING_MS: the interval of the heartbeat, whose timeout is five times that; `recovery`: clients that come back within a minute are who they were.
 //!
 //! Prints `listening on ws://ADDR/` when it accepts, then who left and why; SIGTERM and SIGINT end it with exit status 0.
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let addr = args.first().ok_or("usage: socketio ADDR [PING_MS]")?;
     if let Some(ping) = args.get(1) {
         limits.ping_interval = Duration::from_millis(ping.parse()?);
-        limits.ping_timeout = limits.ping_interval;
+        limits.ping_timeout = 5 * limits.ping_interval;
     }
     if args.get(2).is_some_and(|arg| arg == "recovery") {
         limits.recovery_window = Some(Duration::from_secs(60));
