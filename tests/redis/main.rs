@@ -17,6 +17,7 @@ use proxy::Proxy;
 use server::{RedisServer, redis_at};
 use support::child::{Child, asked, in_child, tell};
 use support::cluster::{HEARTBEAT, Node};
+use support::wait_until;
 use wshub::{Cluster, ClusterEvent, Redis, Server};
 
 fn sleep(millis: u64) {
@@ -35,6 +36,56 @@ fn without_a_fault_nothing_is_missing() {
         load.wait_for_both();
         assert_eq!(load.run(|_| sleep(1000)), 0);
     }
+}
+
+/// As many at once as wait at most: more than is published in one go, and than is read in one.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_burst_comes_whole_and_in_order() {
+    const COUNT: u64 = 65_536;
+    let server = RedisServer::start(&[]);
+    for pub_sub in [false, true] {
+        let (one, two) = two_over(&server, pub_sub);
+        let begun = Instant::now();
+        for number in 0..COUNT {
+            let message = format!("{number:0100}");
+            one.cluster.send(None, message).unwrap();
+        }
+        let mut next = 0;
+        while next < COUNT {
+            two.event(|event| match event {
+                ClusterEvent::Message { message, .. } => {
+                    let number: u64 = message.as_text().unwrap().parse().unwrap();
+                    assert_eq!(number, next);
+                    next += 1;
+                    Some(())
+                }
+                // The application was too slow for what waits for it.
+                ClusterEvent::Gap { missing, .. } => {
+                    next += missing;
+                    Some(())
+                }
+                ClusterEvent::Unsent { .. } | ClusterEvent::Detached { .. } => panic!("{event:?}"),
+                _ => None,
+            });
+        }
+        println!(
+            "{:.0} messages/s",
+            COUNT as f64 / begun.elapsed().as_secs_f64()
+        );
+    }
+}
+
+fn two_over(server: &RedisServer, pub_sub: bool) -> (Node, Node) {
+    let redis = || match pub_sub {
+        true => server.redis().pub_sub().key("burst"),
+        false => server.redis(),
+    };
+    let (one, two) = (Node::join(redis()), Node::join(redis()));
+    wait_until("they know each other", || {
+        one.cluster.nodes().len() == 2 && two.cluster.nodes().len() == 2
+    });
+    (one, two)
 }
 
 /// Killed twice under load, for a second each.

@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// The next event that is wanted; those before it are left out.
-    pub fn event<T>(&self, wanted: impl Fn(&ClusterEvent) -> Option<T>) -> T {
+    pub fn event<T>(&self, mut wanted: impl FnMut(&ClusterEvent) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
