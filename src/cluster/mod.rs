@@ -198,7 +198,8 @@ impl Cluster {
         std::iter::from_fn(|| self.relay().take_event())
     }
 
-    /// The nodes that are there, this one first, once it has attached. One that was killed is gone from here within two
+    /// The nodes that are there, this one first, from when it first hears itself on, right behind
+    /// [`Attached`](ClusterEvent::Attached). One that was killed is gone from here within two
     /// [heartbeats](ClusterBuilder::heartbeat). While this node is detached nobody is judged: it is as it was before.
     pub fn nodes(&self) -> Vec<ClusterNode> {
         self.relay().nodes()

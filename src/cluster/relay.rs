@@ -95,9 +95,9 @@ impl Relay {
         }
     }
 
-    /// How long ago the node joined.
+    /// How long ago the node joined, in whole milliseconds as frames tell it: a heartbeat that comes back is known by it.
     pub fn age(&self) -> Duration {
-        self.joined.elapsed()
+        Duration::from_millis(self.joined.elapsed().as_millis() as u64)
     }
 
     pub fn head(&self, number: Number) -> Head {

@@ -129,6 +129,7 @@ fn applications_send_to_each_other() {
     let id = two.cluster.id();
     assert_eq!(message(&one), (id, Message::from(vec![7])));
     // Another backplane is another cluster.
+    wait_until("it sees itself", || !three.cluster.nodes().is_empty());
     assert_eq!(three.cluster.nodes().len(), 1);
 }
 
@@ -181,6 +182,8 @@ fn a_message_that_is_too_long_reaches_nobody() {
 struct Faults {
     /// Every call is an error.
     is_down: AtomicBool,
+    /// To publish is an error.
+    refuses: AtomicBool,
     /// What is published is gone, and nobody says so.
     loses: AtomicBool,
     /// What is published comes twice, the second time behind what followed.
@@ -220,6 +223,9 @@ impl Backplane for Faulty {
 impl Publisher for Faulty {
     fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
         self.check()?;
+        if self.faults.refuses.load(SeqCst) {
+            return Err(BackplaneError::new("the test refuses"));
+        }
         if self.faults.panics.load(SeqCst) {
             std::panic::resume_unwind(Box::new("a bug in a backplane"));
         }
@@ -365,6 +371,22 @@ fn who_is_not_heard_is_gone_and_notices_itself() {
     backplane.faults.loses.store(false, SeqCst);
     here.attached();
     there.joined(&here);
+}
+
+/// It published nothing that could come back.
+#[test]
+fn who_cannot_publish_does_not_take_itself_for_deaf() {
+    let backplane = Faulty::default();
+    let node = Node::join(backplane.clone());
+    node.attached();
+    let (_client, _) = node.client();
+    backplane.faults.refuses.store(true, SeqCst);
+    assert_eq!(node.detached(), "the test refuses");
+    // Longer than it takes the deaf to notice.
+    let other = node.events.recv_timeout(Duration::from_secs(4));
+    assert!(other.is_err(), "{other:?}");
+    backplane.faults.refuses.store(false, SeqCst);
+    node.attached();
 }
 
 #[test]
