@@ -169,7 +169,7 @@ impl ServerBuilder {
     /// - `Forwarded` (RFC 7239), or `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`. They
     ///   are read from right to left, through trusted proxies, to the first address that is none.
     ///
-    /// What they say is then what [`Request::peer`], [`Request::host`],
+    /// What they say is then what [`Request::peer`](crate::Request::peer), [`Request::host`](crate::Request::host),
     /// [`max_per_address`](Limits::max_per_address), the log and the rules for
     /// [`origins`](ServerBuilder::origins) and [`hosts`](ServerBuilder::hosts) go by; a page of
     /// `http://` is then not at home where its request came by `https://`. From anybody else the headers
