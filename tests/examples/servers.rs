@@ -444,7 +444,10 @@ impl Reading {
 
 fn get(example: &Example, path: &str) -> String {
     let addr = example.addr;
-    exchange(addr, format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n\r\n"))
+    exchange(
+        addr,
+        format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n"),
+    )
 }
 
 /// SIGTERM: 1001 to the client, exit status 0. Returns warnings of the log.
