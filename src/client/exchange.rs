@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::error::NoAnswer;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::InvalidAnswer;
-use crate::handshake::answer::{Answer, AnswerScanner};
+use crate::handshake::answer::{AnswerHead, AnswerScanner};
 use crate::http::head::HeadLimits;
 use crate::patience::Patience;
 use crate::transport::{self, Transport};
@@ -23,7 +23,7 @@ pub(crate) fn exchange(
     request: &[u8],
     limits: HeadLimits,
     deadline: Instant,
-) -> Result<(Answer, ReadBuffer), NoAnswer> {
+) -> Result<(AnswerHead, ReadBuffer), NoAnswer> {
     write_all(stream, request, Patience::until(deadline))?;
     let mut buffer = ReadBuffer::default();
     let mut answer = read_answer(stream, &mut buffer, limits, deadline)?;
@@ -41,12 +41,12 @@ fn read_answer(
     buffer: &mut ReadBuffer,
     limits: HeadLimits,
     deadline: Instant,
-) -> Result<Answer, NoAnswer> {
+) -> Result<AnswerHead, NoAnswer> {
     let mut scanner = AnswerScanner::new(limits);
     loop {
         // What came behind an interim answer is looked at before more is waited for.
         if let Some(head) = scanner.scan(buffer.filled())? {
-            let answer = Answer::parse(buffer.filled().get(..head).unwrap_or_default())?;
+            let answer = AnswerHead::parse(buffer.filled().get(..head).unwrap_or_default())?;
             buffer.discard(head);
             return Ok(answer);
         }
@@ -58,7 +58,7 @@ fn read_answer(
 
 /// The beginning of an answer's body, where there is one and it comes.
 pub(crate) fn body(
-    answer: &Answer,
+    answer: &AnswerHead,
     stream: &mut impl Read,
     mut buffer: ReadBuffer,
     deadline: Instant,
@@ -76,7 +76,7 @@ pub(crate) fn body(
 }
 
 /// How much of the body is worth waiting for: none where only the server knows when it ends.
-fn body_len(answer: &Answer) -> usize {
+fn body_len(answer: &AnswerHead) -> usize {
     let length = answer.header("content-length");
     let length = length.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
     match answer.header("transfer-encoding") {

@@ -81,7 +81,7 @@ struct Lookups {
 }
 
 /// One of the lookups that run.
-struct Turn(&'static Lookups);
+struct LookupPermit(&'static Lookups);
 
 impl Lookups {
     const fn new() -> Self {
@@ -91,7 +91,7 @@ impl Lookups {
         }
     }
 
-    fn wait_for_turn(&'static self, deadline: Instant) -> Option<Turn> {
+    fn wait_for_turn(&'static self, deadline: Instant) -> Option<LookupPermit> {
         let mut running = lock(&self.running);
         while *running >= MAX_LOOKUPS {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -101,11 +101,11 @@ impl Lookups {
             running = running.wait_timeout(&self.ended, left);
         }
         *running += 1;
-        Some(Turn(self))
+        Some(LookupPermit(self))
     }
 }
 
-impl Drop for Turn {
+impl Drop for LookupPermit {
     fn drop(&mut self) {
         *lock(&self.0.running) -= 1;
         self.0.ended.notify_one();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::connection::CloseEvent;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
-use crate::handshake::answer::Answer;
+use crate::handshake::answer::AnswerHead;
 use crate::handshake::{InvalidAnswer, Proxy};
 use crate::http::Request;
 use crate::message::Message;
@@ -81,7 +81,7 @@ where
 pub struct Client {
     reader: WebSocketReader,
     writer: WebSocketWriter,
-    answer: Answer,
+    answer: AnswerHead,
     peer_addr: Option<SocketAddr>,
 }
 

@@ -11,7 +11,7 @@ use super::exchange::{body, exchange};
 use super::request::ClientRequest;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
-use crate::handshake::answer::Answer;
+use crate::handshake::answer::AnswerHead;
 use crate::handshake::data::Data;
 use crate::handshake::{InvalidAnswer, negotiate};
 use crate::http::Request;
@@ -61,7 +61,7 @@ impl<S: Read + Write> WebSocket<S> {
 }
 
 /// What the opening handshake brought; the stream is still to be added.
-pub(crate) struct Opened {
+pub(crate) struct OpenedClient {
     limits: Limits,
     /// What came behind the answer: the server's first frames.
     buffer: ReadBuffer,
@@ -73,7 +73,7 @@ pub(crate) fn open(
     stream: &mut (impl Read + Write),
     request: &ClientRequest,
     deadline: Instant,
-) -> Result<(Opened, Answer), ClientError> {
+) -> Result<(OpenedClient, AnswerHead), ClientError> {
     let key = new_key()?;
     let head = request.opening.encode(&key);
     let sent = Request::parse(&head).map_err(ClientError::Request)?;
@@ -92,7 +92,7 @@ pub(crate) fn open(
     let asked = &request.opening;
     let compression = asked.compression.as_ref();
     let (protocol, extension) = answer.check(&accept_key, asked.subprotocols(), compression)?;
-    let opened = Opened {
+    let opened = OpenedClient {
         limits: request.limits.clone(),
         buffer,
         opening: Opening {
@@ -105,7 +105,7 @@ pub(crate) fn open(
     Ok((opened, answer))
 }
 
-impl Opened {
+impl OpenedClient {
     fn websocket<S>(self, stream: S) -> WebSocket<S> {
         WebSocket::as_client(stream, self.limits, self.buffer, self.opening)
     }

@@ -67,11 +67,11 @@ pub struct Reconnecting {
     /// Tries in a row that brought no connection that lasted.
     failures: u32,
     slot: Arc<WriterSlot>,
-    phase: Phase,
+    phase: ReconnectPhase,
 }
 
 #[derive(Debug)]
-enum Phase {
+enum ReconnectPhase {
     Waiting {
         until: Instant,
     },
@@ -165,7 +165,7 @@ impl Reconnecting {
             longest: Duration::from_secs(30),
             failures: 0,
             slot: Arc::default(),
-            phase: Phase::Waiting {
+            phase: ReconnectPhase::Waiting {
                 until: Instant::now(),
             },
         }
@@ -196,7 +196,7 @@ impl Reconnecting {
                 let (reader, writer) = client.split();
                 let protocol = reader.protocol().map(str::to_owned);
                 self.slot.open(writer);
-                self.phase = Phase::Open {
+                self.phase = ReconnectPhase::Open {
                     reader: Box::new(reader),
                     since: Instant::now(),
                 };
@@ -220,10 +220,10 @@ impl Reconnecting {
             false => None,
         };
         self.phase = match retry_in {
-            Some(pause) => Phase::Waiting {
+            Some(pause) => ReconnectPhase::Waiting {
                 until: Instant::now() + pause,
             },
-            None => Phase::Ended,
+            None => ReconnectPhase::Ended,
         };
         ClientEvent::Disconnected {
             cause,
@@ -254,15 +254,15 @@ impl Iterator for Reconnecting {
 
     fn next(&mut self) -> Option<ClientEvent> {
         match &mut self.phase {
-            Phase::Ended => None,
-            Phase::Waiting { until } => {
+            ReconnectPhase::Ended => None,
+            ReconnectPhase::Waiting { until } => {
                 if self.slot.wait_for_close(*until) {
-                    self.phase = Phase::Ended;
+                    self.phase = ReconnectPhase::Ended;
                     return None;
                 }
                 Some(self.connect())
             }
-            Phase::Open { reader, since } => {
+            ReconnectPhase::Open { reader, since } => {
                 let cause = match reader.read() {
                     Ok(Some(message)) => return Some(ClientEvent::Message(message)),
                     Ok(None) => DisconnectCause::Closed(

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bounds {
+pub(super) struct BacklogBounds {
     pub messages: usize,
     pub bytes: usize,
     pub age: Duration,
@@ -12,8 +12,8 @@ pub(super) struct Bounds {
 
 /// `T` is a frame, cheap to clone.
 pub(super) struct Backlog<T> {
-    bounds: Bounds,
-    waiting: VecDeque<Entry<T>>,
+    bounds: BacklogBounds,
+    waiting: VecDeque<BacklogEntry<T>>,
     bytes: usize,
     /// So many of the first are being published: they stay until that has gone well.
     under_way: usize,
@@ -21,21 +21,21 @@ pub(super) struct Backlog<T> {
     last: u64,
 }
 
-struct Entry<T> {
+struct BacklogEntry<T> {
     frame: T,
     bytes: usize,
     since: Duration,
 }
 
 /// What is published at once.
-pub(super) struct Batch<T> {
+pub(super) struct Publication<T> {
     pub frames: Vec<T>,
     /// The number of the last of them, or of the last before them where there are none.
     pub last: u64,
 }
 
 impl<T: Clone> Backlog<T> {
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: BacklogBounds) -> Self {
         Backlog {
             bounds,
             waiting: VecDeque::new(),
@@ -49,7 +49,7 @@ impl<T: Clone> Backlog<T> {
     pub fn push(&mut self, bytes: usize, now: Duration, number: impl FnOnce(u64) -> T) -> u64 {
         self.last += 1;
         self.bytes += bytes;
-        self.waiting.push_back(Entry {
+        self.waiting.push_back(BacklogEntry {
             frame: number(self.last),
             bytes,
             since: now,
@@ -72,7 +72,7 @@ impl<T: Clone> Backlog<T> {
     }
 
     fn is_beyond(&self, now: Duration) -> bool {
-        let too_old = |entry: &Entry<T>| now.saturating_sub(entry.since) > self.bounds.age;
+        let too_old = |entry: &BacklogEntry<T>| now.saturating_sub(entry.since) > self.bounds.age;
         self.waiting.len() > self.bounds.messages
             || self.bytes > self.bounds.bytes
             || self.waiting.get(self.under_way).is_some_and(too_old)
@@ -89,7 +89,7 @@ impl<T: Clone> Backlog<T> {
     }
 
     /// The first of them, to be published: as many and as large as said, and one at least.
-    pub fn begin(&mut self, messages: usize, bytes: usize) -> Batch<T> {
+    pub fn begin(&mut self, messages: usize, bytes: usize) -> Publication<T> {
         let mut left = bytes;
         let mut frames = Vec::new();
         for entry in self.waiting.iter().take(messages) {
@@ -101,7 +101,7 @@ impl<T: Clone> Backlog<T> {
         }
         self.under_way = frames.len();
         let behind = self.waiting.len() - self.under_way;
-        Batch {
+        Publication {
             frames,
             last: self.last - behind as u64,
         }

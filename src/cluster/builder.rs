@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::backlog::Bounds;
+use super::backlog::BacklogBounds;
 use super::backplane::Backplane;
 use super::id::NodeId;
 use super::listener::listen;
-use super::relay::{Delivery, Relay, Running, Settings};
+use super::relay::{LocalDelivery, Relay, RelaySettings, Running};
 use super::speaker::speak;
 use super::{Cluster, Node};
 use crate::ServerHandle;
@@ -31,17 +31,17 @@ use crate::ServerHandle;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClusterBuilder {
-    settings: Settings,
+    settings: RelaySettings,
 }
 
 impl Default for ClusterBuilder {
     fn default() -> Self {
         ClusterBuilder {
-            settings: Settings {
-                delivery: Delivery::AtOnce,
+            settings: RelaySettings {
+                delivery: LocalDelivery::AtOnce,
                 heartbeat: Duration::from_secs(2),
                 max_message: 1 << 20,
-                bounds: Bounds {
+                bounds: BacklogBounds {
                     messages: 65_536,
                     bytes: 64 << 20,
                     age: Duration::from_secs(60),
@@ -57,7 +57,7 @@ impl ClusterBuilder {
     /// nodes send at the same time may come in a different order to their clients. Best the same on all nodes.
     #[must_use]
     pub fn ordered(mut self) -> Self {
-        self.settings.delivery = Delivery::InOneOrder;
+        self.settings.delivery = LocalDelivery::InOneOrder;
         self
     }
 

@@ -8,7 +8,7 @@ use super::backplane::{BackplaneError, Subscriber};
 use super::event::ClusterEvent;
 use super::frame::{Body, Head, decode};
 use super::news::Way;
-use super::relay::{Delivery, Relay, Running, message};
+use super::relay::{LocalDelivery, Relay, Running, message};
 use super::roster::{Change, Roster, Verdict};
 use super::speaker::RESTS;
 use crate::logging::log_line;
@@ -140,7 +140,8 @@ impl<'a> Incoming<'a> {
             }
             Body::Bye if is_own => {}
             Body::Bye => self.roster.leave(head.node, &mut tell),
-            Body::Broadcast { .. } if is_own && relay.settings.delivery == Delivery::AtOnce => {}
+            Body::Broadcast { .. }
+                if is_own && relay.settings.delivery == LocalDelivery::AtOnce => {}
             Body::Broadcast {
                 room,
                 except,
@@ -178,7 +179,7 @@ impl<'a> Incoming<'a> {
             self.show_nodes();
         }
         let own = self.relay.id;
-        let in_order = self.relay.settings.delivery == Delivery::InOneOrder;
+        let in_order = self.relay.settings.delivery == LocalDelivery::InOneOrder;
         for change in changes.drain(..) {
             self.relay.tell(match change {
                 Change::Joined(node) => ClusterEvent::NodeJoined(node),

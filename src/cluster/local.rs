@@ -30,11 +30,11 @@ const BYTES: usize = 64 << 20;
 pub struct Local(Arc<Bus>);
 
 #[derive(Default)]
-struct Bus(Mutex<Vec<Weak<Line>>, BUS>);
+struct Bus(Mutex<Vec<Weak<NodeQueue>>, BUS>);
 
 /// What waits for one node.
 #[derive(Default)]
-struct Line {
+struct NodeQueue {
     waiting: Mutex<Waiting, LINE_OF_BUS>,
     more: Condvar,
 }
@@ -75,7 +75,7 @@ impl Publisher for Ends {
 
 impl Subscriber for Ends {
     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
-        let line = Arc::new(Line::default());
+        let line = Arc::new(NodeQueue::default());
         lock(&self.0.0).push(Arc::downgrade(&line));
         incoming.attached();
         while let Some(patience) = incoming.patience() {
@@ -87,7 +87,7 @@ impl Subscriber for Ends {
     }
 }
 
-impl Line {
+impl NodeQueue {
     fn put(&self, frames: &[Arc<[u8]>]) {
         let mut waiting = lock(&self.waiting);
         for frame in frames {

@@ -33,7 +33,7 @@ pub use redis::Redis;
 pub use room::Room;
 
 use frame::Body;
-use relay::{Delivery, Relay, content};
+use relay::{LocalDelivery, Relay, content};
 
 /// How long a dropped cluster goes on publishing what waits.
 const DROP_PATIENCE: Duration = Duration::from_secs(1);
@@ -237,8 +237,8 @@ impl Cluster {
             content: content(&message),
         })?;
         Ok(match relay.settings.delivery {
-            Delivery::AtOnce => relay.deliver(room, message, except),
-            Delivery::InOneOrder => Broadcast::default(),
+            LocalDelivery::AtOnce => relay.deliver(room, message, except),
+            LocalDelivery::InOneOrder => Broadcast::default(),
         })
     }
 }

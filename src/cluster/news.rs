@@ -28,11 +28,11 @@ pub(super) struct News {
     missing: BTreeMap<NodeId, u64>,
     unsent: u64,
     untaken: u64,
-    link: Link,
+    link: PeerLink,
 }
 
 #[derive(Default)]
-struct Link {
+struct PeerLink {
     is_out: bool,
     is_in: bool,
     /// What the application was told last.
@@ -139,7 +139,7 @@ impl News {
     }
 }
 
-impl Link {
+impl PeerLink {
     fn is_new(&mut self, reason: &str) -> bool {
         let is_new = self.reasons.len() < REASONS && self.reasons.iter().all(|it| it != reason);
         if is_new {

@@ -4,12 +4,12 @@ use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
 use super::ClusterNode;
-use super::backlog::{Backlog, Batch, Bounds};
+use super::backlog::{Backlog, BacklogBounds, Publication};
 use super::event::{ClusterError, ClusterEvent};
 use super::frame::{Body, Content, Head, Number, SHORT, encode, set_number};
 use super::id::{ConnectionId, NodeId};
 use super::news::{News, Way};
-use super::rooms::Rooms;
+use super::rooms::ClusterRooms;
 use crate::lock::{Guard, Mutex, NEWS, OUTGOING, lock};
 use crate::logging::log_line;
 use crate::{Broadcast, Connection, Message, Prepared, ServerHandle};
@@ -18,39 +18,39 @@ use crate::{Broadcast, Connection, Message, Prepared, ServerHandle};
 const BATCH_FRAMES: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
 
-pub(super) type Frame = Arc<Vec<u8>>;
+pub(super) type FrameBytes = Arc<Vec<u8>>;
 
 pub(super) struct Relay {
     pub id: NodeId,
     pub server: ServerHandle,
-    pub rooms: Rooms,
-    pub settings: Settings,
+    pub rooms: ClusterRooms,
+    pub settings: RelaySettings,
     joined: Instant,
-    outgoing: Mutex<Outgoing, OUTGOING>,
+    outgoing: Mutex<PublishQueue, OUTGOING>,
     /// Something of `outgoing` has changed.
     changed: Condvar,
     news: Mutex<(News, Vec<ClusterNode>), NEWS>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
-    pub delivery: Delivery,
+pub(super) struct RelaySettings {
+    pub delivery: LocalDelivery,
     pub heartbeat: Duration,
     pub max_message: usize,
-    pub bounds: Bounds,
+    pub bounds: BacklogBounds,
 }
 
 /// When a node's own clients get what it broadcasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(super) enum LocalDelivery {
     /// At once.
     AtOnce,
     /// When it comes back, in the one order that all nodes see.
     InOneOrder,
 }
 
-struct Outgoing {
-    backlog: Backlog<Frame>,
+struct PublishQueue {
+    backlog: Backlog<FrameBytes>,
     /// What is published now comes back: nothing is published before.
     hears: bool,
     /// Until then what waits is still published.
@@ -64,9 +64,9 @@ struct Outgoing {
 }
 
 /// What the publishing thread is to do.
-pub(super) enum Turn {
+pub(super) enum PublisherStep {
     Publish {
-        batch: Batch<Frame>,
+        batch: Publication<FrameBytes>,
         with_beat: bool,
         /// Nothing comes behind it.
         is_last: bool,
@@ -75,14 +75,14 @@ pub(super) enum Turn {
 }
 
 impl Relay {
-    pub fn new(id: NodeId, server: ServerHandle, settings: Settings) -> Self {
+    pub fn new(id: NodeId, server: ServerHandle, settings: RelaySettings) -> Self {
         Relay {
             id,
             server,
-            rooms: Rooms::default(),
+            rooms: ClusterRooms::default(),
             settings,
             joined: Instant::now(),
-            outgoing: Mutex::new(Outgoing {
+            outgoing: Mutex::new(PublishQueue {
                 backlog: Backlog::new(settings.bounds),
                 hears: false,
                 wants_beat: false,
@@ -218,7 +218,7 @@ impl Relay {
     }
 
     /// Waits until there is something to publish, or `beat_at`; not before `not_before`.
-    pub fn next_turn(&self, beat_at: Instant, not_before: Instant) -> Turn {
+    pub fn next_turn(&self, beat_at: Instant, not_before: Instant) -> PublisherStep {
         let mut outgoing = lock(&self.outgoing);
         loop {
             let lost = outgoing.backlog.cut(self.age());
@@ -230,7 +230,7 @@ impl Relay {
             }
             let now = Instant::now();
             if outgoing.leaves_by.is_some_and(|leaves_by| leaves_by <= now) {
-                return Turn::End;
+                return PublisherStep::End;
             }
             let begin_at = outgoing.begin_at(beat_at, not_before);
             if begin_at.is_some_and(|begin_at| begin_at <= now) {
@@ -284,7 +284,7 @@ impl Relay {
 
     /// Sleeps, at most until the node has left.
     pub fn pause(&self, time: Duration) {
-        self.wait_until(Instant::now() + time, Outgoing::is_over);
+        self.wait_until(Instant::now() + time, PublishQueue::is_over);
     }
 
     /// What waits is published for as long as this; returns when the threads have ended, or a little later.
@@ -302,7 +302,7 @@ impl Relay {
         }
     }
 
-    fn wait_until(&self, until: Instant, is_so: impl Fn(&Outgoing) -> bool) {
+    fn wait_until(&self, until: Instant, is_so: impl Fn(&PublishQueue) -> bool) {
         let mut outgoing = lock(&self.outgoing);
         while !is_so(&outgoing) {
             let left = until.saturating_duration_since(Instant::now());
@@ -313,12 +313,12 @@ impl Relay {
         }
     }
 
-    fn outgoing(&self) -> Guard<'_, Outgoing> {
+    fn outgoing(&self) -> Guard<'_, PublishQueue> {
         lock(&self.outgoing)
     }
 }
 
-impl Outgoing {
+impl PublishQueue {
     fn is_over(&self) -> bool {
         self.leaves_by.is_some() && self.threads < 2
     }
@@ -333,10 +333,10 @@ impl Outgoing {
         self.hears.then_some(begin_at)
     }
 
-    fn begin(&mut self, beat_is_due: bool) -> Turn {
+    fn begin(&mut self, beat_is_due: bool) -> PublisherStep {
         let batch = self.backlog.begin(BATCH_FRAMES, BATCH_BYTES);
         let is_last = self.leaves_by.is_some() && self.backlog.len() == batch.frames.len();
-        Turn::Publish {
+        PublisherStep::Publish {
             batch,
             with_beat: beat_is_due || self.wants_beat,
             is_last,

@@ -8,18 +8,18 @@ use crate::{Broadcast, Connection, Group, Prepared, ReadyState};
 
 /// A handle may be the last of its connection, and drop data of the application's: none is dropped under the lock.
 #[derive(Default)]
-pub(super) struct Rooms(Mutex<All, ROOMS>);
+pub(super) struct ClusterRooms(Mutex<All, ROOMS>);
 
 #[derive(Default)]
 struct All {
-    rooms: HashMap<String, Members>,
+    rooms: HashMap<String, RoomMembers>,
     /// How many joined since it was last looked who has ended, and with how many that is done again.
     joined: usize,
     full: usize,
 }
 
 #[derive(Default)]
-struct Members {
+struct RoomMembers {
     by_number: BTreeMap<u64, Connection>,
     /// The same for broadcasts; `None` since somebody came or went.
     group: Option<Arc<Group>>,
@@ -34,7 +34,7 @@ struct Removed {
     groups: Vec<Arc<Group>>,
 }
 
-impl Rooms {
+impl ClusterRooms {
     /// False if it was in already, or has ended.
     pub fn join(&self, room: &str, connection: &Connection) -> bool {
         if connection.ready_state() == ReadyState::Closed {
@@ -148,7 +148,7 @@ impl All {
     }
 }
 
-impl Members {
+impl RoomMembers {
     fn remove(&mut self, number: u64, removed: &mut Removed) {
         if let Some(connection) = self.by_number.remove(&number) {
             removed.connections.push(connection);

@@ -12,13 +12,13 @@ const MOST: usize = 4096;
 pub(super) struct Roster {
     own: NodeId,
     heartbeat: Duration,
-    peers: HashMap<NodeId, Known>,
+    peers: HashMap<NodeId, KnownPeer>,
     /// When this node last heard itself: only then others are judged, so that they are not taken for gone while nothing
     /// comes through at all.
     judged: Option<Duration>,
 }
 
-struct Known {
+struct KnownPeer {
     /// The last number that was heard.
     last: u64,
     heard: Duration,
@@ -43,7 +43,7 @@ pub(super) enum Verdict {
 
 impl Roster {
     pub fn new(own: NodeId, heartbeat: Duration) -> Self {
-        let itself = Known {
+        let itself = KnownPeer {
             last: 0,
             heard: Duration::ZERO,
             is_there: true,
@@ -66,7 +66,7 @@ impl Roster {
         // One that joined after this node has sent nothing that this node should not have heard. Of the others
         // nobody can say what was before: this is where they begin.
         let is_younger = head.age < now;
-        let known = self.peers.entry(node).or_insert_with(|| Known {
+        let known = self.peers.entry(node).or_insert_with(|| KnownPeer {
             last: match head.number {
                 _ if is_younger => 0,
                 Number::Own(number) => number.saturating_sub(1),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::backplane::{BackplaneError, Publisher};
 use super::frame::{Body, Number, encode};
 use super::news::Way;
-use super::relay::{Frame, Relay, Running, Turn};
+use super::relay::{FrameBytes, PublisherStep, Relay, Running};
 
 /// How long it rests behind a failure, the next one twice as long, up to the second of them.
 pub(super) const RESTS: (Duration, Duration) =
@@ -18,7 +18,7 @@ pub(super) fn speak(running: &Running, mut publisher: Box<dyn Publisher>) {
     let mut beat_at = Instant::now();
     let mut not_before = beat_at;
     let mut rest = RESTS.0;
-    while let Turn::Publish {
+    while let PublisherStep::Publish {
         batch,
         with_beat,
         is_last,
@@ -54,14 +54,14 @@ pub(super) fn speak(running: &Running, mut publisher: Box<dyn Publisher>) {
     }
 }
 
-fn alive(relay: &Relay, last: u64) -> Frame {
+fn alive(relay: &Relay, last: u64) -> FrameBytes {
     let connections = relay.server.stats().connections as u64;
     let head = relay.head(Number::Behind(last));
     Arc::new(encode(&head, &Body::Alive { connections }))
 }
 
 /// The publisher may be the user's code: a panic is an error like others.
-fn publish(publisher: &mut dyn Publisher, frames: &[Frame]) -> Result<(), BackplaneError> {
+fn publish(publisher: &mut dyn Publisher, frames: &[FrameBytes]) -> Result<(), BackplaneError> {
     let frames: Vec<&[u8]> = frames.iter().map(|frame| frame.as_slice()).collect();
     let publish = || publisher.publish(&frames);
     catch_unwind(AssertUnwindSafe(publish))

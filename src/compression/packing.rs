@@ -7,12 +7,12 @@
 use std::sync::OnceLock;
 
 use super::deflater::{Deflater, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
-use super::inflater::{Decoder, Inflater};
+use super::inflater::{DeflateDecoder, Inflater};
 use super::negotiation::{Agreed, Direction};
 use super::spares::Spares;
 
 static SPARES: Spares<Spare> = Spares::new();
-static DECODERS: Spares<Decoder> = Spares::new();
+static DECODERS: Spares<DeflateDecoder> = Spares::new();
 
 struct Spare {
     window_bits: u8,

@@ -46,9 +46,9 @@ use opening::Opening;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Connection(Arc<Inner>);
+pub struct Connection(Arc<ConnectionInner>);
 
-struct Inner {
+struct ConnectionInner {
     id: u64,
     opening: Opening,
     round_trip: RoundTrip,
@@ -57,7 +57,7 @@ struct Inner {
 }
 
 /// The data is the application's, and so is its destructor: what it panics with ends here.
-impl Drop for Inner {
+impl Drop for ConnectionInner {
     fn drop(&mut self) {
         none_is_held();
         let data = std::mem::take(&mut self.opening.data);
@@ -67,7 +67,7 @@ impl Drop for Inner {
 
 impl Connection {
     pub(crate) fn new(id: u64, opening: Opening, outbox: Arc<Outbox>, budget: Arc<Budget>) -> Self {
-        Connection(Arc::new(Inner {
+        Connection(Arc::new(ConnectionInner {
             id,
             opening,
             round_trip: RoundTrip::new(Instant::now()),

@@ -7,8 +7,10 @@ use crate::socketio::decoder::Decoder;
 use crate::socketio::engine::handshake::Carrier;
 use crate::socketio::engine::packet::{EnginePacket, append_base64, base64_len};
 use crate::socketio::engine::payload::packets;
-use crate::socketio::engine::queue::{Carried, Outgoing};
-use crate::socketio::engine::session::{EngineConfig, EngineSession, Incoming, Output, PollAnswer};
+use crate::socketio::engine::queue::{Carried, OutgoingPacket};
+use crate::socketio::engine::session::{
+    EngineConfig, EngineSession, Output, PollAnswer, WebSocketInput,
+};
 use crate::socketio::packet::{Packet, encode};
 
 /// Bytes of a payload: each of its packets, and binary data written and read again.
@@ -182,7 +184,7 @@ impl Checked {
                     assert!(std::mem::take(&mut self.parked), "an answer to nobody");
                     self.answered(&answer);
                 }
-                Output::Write(Outgoing::Message(message)) => {
+                Output::Write(OutgoingPacket::Message(message)) => {
                     assert!(self.websocket);
                     self.arrive(format!("4{}", message.0).as_bytes());
                 }
@@ -220,7 +222,7 @@ impl Checked {
             }
             4 if self.candidate => {
                 let packet = choices.pick(&["2probe", "5", "5", "4a", "x", ""]);
-                let message = Incoming::Text(packet.to_owned());
+                let message = WebSocketInput::Text(packet.to_owned());
                 self.session.hear_candidate(&message);
             }
             5 if self.candidate => {
@@ -230,7 +232,7 @@ impl Checked {
             6 if self.websocket => {
                 let packet = choices.pick(&["4a", "3", "3", "bAQ==", "6"]);
                 self.session
-                    .hear_carrier(Incoming::Text(packet.to_owned()), now);
+                    .hear_carrier(WebSocketInput::Text(packet.to_owned()), now);
             }
             7 => self.rarely(choices.below(32)),
             8 => {
@@ -284,7 +286,7 @@ impl Checked {
             6 => _ = self.session.post(&[b'4'; 101], false, now),
             7 if self.websocket => {
                 self.session
-                    .hear_carrier(Incoming::Binary(vec![0; 101]), now);
+                    .hear_carrier(WebSocketInput::Binary(vec![0; 101]), now);
             }
             _ => {}
         }

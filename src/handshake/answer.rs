@@ -235,13 +235,13 @@ fn unfold(lines: &[u8]) -> Vec<u8> {
 
 /// The head of an answer.
 #[derive(Clone)]
-pub(crate) struct Answer {
+pub(crate) struct AnswerHead {
     pub(crate) status: u16,
     minor_version: u8,
     headers: Vec<(String, Vec<u8>)>,
 }
 
-impl Answer {
+impl AnswerHead {
     /// Reads a whole head, as [`AnswerScanner`] found it.
     pub(crate) fn parse(head: &[u8]) -> Result<Self, InvalidAnswer> {
         let (line, rest) = split_line(head);

@@ -116,7 +116,7 @@ impl Framing {
 /// It holds what has arrived and allocates nothing for what is only announced.
 #[derive(Debug)]
 pub(crate) struct BodyDecoder {
-    state: State,
+    state: BodyState,
     body: Vec<u8>,
     limits: BodyLimits,
     /// Bytes of chunk extensions so far.
@@ -134,7 +134,7 @@ pub(crate) struct BodyLimits {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum BodyState {
     /// So many bytes are left of a body without chunks.
     Whole(u64),
     /// In the size of a chunk, which has so many digits so far.
@@ -153,13 +153,13 @@ enum State {
     /// Behind a chunk, and behind the CR there.
     ChunkCr,
     ChunkLf,
-    Trailers(Place),
+    Trailers(TrailerPlace),
     Complete,
 }
 
 /// Where in the trailers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum TrailerPlace {
     LineStart,
     Name,
     Value,
@@ -176,7 +176,7 @@ struct Trailers {
     lines: usize,
 }
 
-const START_OF_CHUNK: State = State::Size {
+const START_OF_CHUNK: BodyState = BodyState::Size {
     value: 0,
     digits: 0,
 };
@@ -188,11 +188,11 @@ impl BodyDecoder {
     pub(crate) fn new(framing: Framing, limits: BodyLimits) -> Result<Self, Refusal> {
         let limit = limits.max_body;
         let state = match framing {
-            Framing::Empty => State::Complete,
+            Framing::Empty => BodyState::Complete,
             Framing::Length(length) if length > limit as u64 => {
                 return Err(Refusal::BodyTooLarge { limit });
             }
-            Framing::Length(length) => State::Whole(length),
+            Framing::Length(length) => BodyState::Whole(length),
             Framing::Chunked => START_OF_CHUNK,
         };
         Ok(Self {
@@ -206,7 +206,7 @@ impl BodyDecoder {
 
     /// True once nothing more belongs to the body.
     pub(crate) fn is_complete(&self) -> bool {
-        self.state == State::Complete
+        self.state == BodyState::Complete
     }
 
     /// What has arrived.
@@ -220,13 +220,13 @@ impl BodyDecoder {
         let mut rest = received;
         while let (false, [byte, behind @ ..]) = (self.is_complete(), rest) {
             (self.state, rest) = match self.state {
-                State::Whole(left) => match self.take_data(left, rest) {
-                    (0, rest) => (State::Complete, rest),
-                    (left, rest) => (State::Whole(left), rest),
+                BodyState::Whole(left) => match self.take_data(left, rest) {
+                    (0, rest) => (BodyState::Complete, rest),
+                    (left, rest) => (BodyState::Whole(left), rest),
                 },
-                State::Chunk(left) => match self.take_data(left, rest) {
-                    (0, rest) => (State::ChunkCr, rest),
-                    (left, rest) => (State::Chunk(left), rest),
+                BodyState::Chunk(left) => match self.take_data(left, rest) {
+                    (0, rest) => (BodyState::ChunkCr, rest),
+                    (left, rest) => (BodyState::Chunk(left), rest),
                 },
                 _ => (self.take_framing(*byte)?, behind),
             };
@@ -243,45 +243,47 @@ impl BodyDecoder {
     }
 
     /// Takes a byte that is none of the body's own; what comes behind it.
-    fn take_framing(&mut self, byte: u8) -> Result<State, Refusal> {
+    fn take_framing(&mut self, byte: u8) -> Result<BodyState, Refusal> {
         match (self.state, byte) {
-            (State::Size { value, digits }, _) => self.take_size(value, digits, byte),
+            (BodyState::Size { value, digits }, _) => self.take_size(value, digits, byte),
             // RFC 9112 7.1.1: spaces stand in front of an extension alone.
-            (State::BehindSize(size), b' ' | b'\t' | b';') => self.take_extension(size, byte),
-            (State::BehindSize(_), _) => Err(BAD_SIZE),
-            (State::Extension(size), b'\r') => Ok(State::SizeLf(size)),
-            (State::Extension(size), b'\t' | 0x20..=0x7e | 0x80..=0xff) => {
+            (BodyState::BehindSize(size), b' ' | b'\t' | b';') => self.take_extension(size, byte),
+            (BodyState::BehindSize(_), _) => Err(BAD_SIZE),
+            (BodyState::Extension(size), b'\r') => Ok(BodyState::SizeLf(size)),
+            (BodyState::Extension(size), b'\t' | 0x20..=0x7e | 0x80..=0xff) => {
                 self.take_extension(size, byte)
             }
-            (State::Extension(_), _) => Err(Refusal::Malformed(
+            (BodyState::Extension(_), _) => Err(Refusal::Malformed(
                 "a control character in a chunk extension (RFC 9112 7.1.1)",
             )),
-            (State::SizeLf(size), b'\n') => self.begin_chunk(size),
-            (State::SizeLf(_), _) => Err(BAD_LINE_END),
-            (State::ChunkCr, b'\r') => Ok(State::ChunkLf),
-            (State::ChunkLf, b'\n') => Ok(START_OF_CHUNK),
-            (State::ChunkCr | State::ChunkLf, _) => Err(Refusal::Malformed(
+            (BodyState::SizeLf(size), b'\n') => self.begin_chunk(size),
+            (BodyState::SizeLf(_), _) => Err(BAD_LINE_END),
+            (BodyState::ChunkCr, b'\r') => Ok(BodyState::ChunkLf),
+            (BodyState::ChunkLf, b'\n') => Ok(START_OF_CHUNK),
+            (BodyState::ChunkCr | BodyState::ChunkLf, _) => Err(Refusal::Malformed(
                 "no CRLF behind a chunk (RFC 9112 7.1); send as many bytes as its size says",
             )),
-            (State::Trailers(place), _) => self.take_trailer(place, byte),
-            (state @ (State::Whole(_) | State::Chunk(_) | State::Complete), _) => Ok(state),
+            (BodyState::Trailers(place), _) => self.take_trailer(place, byte),
+            (state @ (BodyState::Whole(_) | BodyState::Chunk(_) | BodyState::Complete), _) => {
+                Ok(state)
+            }
         }
     }
 
-    fn take_size(&mut self, value: u64, digits: usize, byte: u8) -> Result<State, Refusal> {
+    fn take_size(&mut self, value: u64, digits: usize, byte: u8) -> Result<BodyState, Refusal> {
         match (char::from(byte).to_digit(16), byte) {
-            (Some(digit), _) if digits < SIZE_DIGITS => Ok(State::Size {
+            (Some(digit), _) if digits < SIZE_DIGITS => Ok(BodyState::Size {
                 value: value << 4 | u64::from(digit),
                 digits: digits + 1,
             }),
-            (None, b'\r') if digits > 0 => Ok(State::SizeLf(value)),
+            (None, b'\r') if digits > 0 => Ok(BodyState::SizeLf(value)),
             (None, b' ' | b'\t' | b';') if digits > 0 => self.take_extension(value, byte),
             _ => Err(BAD_SIZE),
         }
     }
 
     /// Takes a byte of what stands between a size and its CRLF. Nobody here knows an extension: they are read over.
-    fn take_extension(&mut self, size: u64, byte: u8) -> Result<State, Refusal> {
+    fn take_extension(&mut self, size: u64, byte: u8) -> Result<BodyState, Refusal> {
         self.extensions += 1;
         if self.extensions > FREE_EXTENSIONS.saturating_add(self.body.len()) {
             return Err(Refusal::Malformed(
@@ -289,33 +291,35 @@ impl BodyDecoder {
             ));
         }
         Ok(match (self.state, byte) {
-            (State::Extension(_), _) | (_, b';') => State::Extension(size),
-            _ => State::BehindSize(size),
+            (BodyState::Extension(_), _) | (_, b';') => BodyState::Extension(size),
+            _ => BodyState::BehindSize(size),
         })
     }
 
-    fn begin_chunk(&self, size: u64) -> Result<State, Refusal> {
+    fn begin_chunk(&self, size: u64) -> Result<BodyState, Refusal> {
         let limit = self.limits.max_body;
         let room = limit.saturating_sub(self.body.len());
         match size {
-            0 => Ok(State::Trailers(Place::LineStart)),
+            0 => Ok(BodyState::Trailers(TrailerPlace::LineStart)),
             size if size > room as u64 => Err(Refusal::BodyTooLarge { limit }),
-            size => Ok(State::Chunk(size)),
+            size => Ok(BodyState::Chunk(size)),
         }
     }
 
     /// Trailers are read over: none changes what a request means (RFC 9110 6.5.1).
-    fn take_trailer(&mut self, place: Place, byte: u8) -> Result<State, Refusal> {
+    fn take_trailer(&mut self, place: TrailerPlace, byte: u8) -> Result<BodyState, Refusal> {
         self.count_trailer(place, byte)?;
-        Ok(State::Trailers(match (place, byte) {
-            (Place::LineStart, b'\r') => Place::LastLf,
-            (Place::LastLf, b'\n') => return Ok(State::Complete),
-            (Place::Lf, b'\n') => Place::LineStart,
-            (Place::Lf | Place::LastLf, _) => return Err(BAD_LINE_END),
-            (Place::LineStart | Place::Name, _) if is_token_byte(byte) => Place::Name,
-            (Place::Name, b':') => Place::Value,
-            (Place::Value, b'\r') => Place::Lf,
-            (Place::Value, b'\t' | 0x20..=0x7e | 0x80..=0xff) => Place::Value,
+        Ok(BodyState::Trailers(match (place, byte) {
+            (TrailerPlace::LineStart, b'\r') => TrailerPlace::LastLf,
+            (TrailerPlace::LastLf, b'\n') => return Ok(BodyState::Complete),
+            (TrailerPlace::Lf, b'\n') => TrailerPlace::LineStart,
+            (TrailerPlace::Lf | TrailerPlace::LastLf, _) => return Err(BAD_LINE_END),
+            (TrailerPlace::LineStart | TrailerPlace::Name, _) if is_token_byte(byte) => {
+                TrailerPlace::Name
+            }
+            (TrailerPlace::Name, b':') => TrailerPlace::Value,
+            (TrailerPlace::Value, b'\r') => TrailerPlace::Lf,
+            (TrailerPlace::Value, b'\t' | 0x20..=0x7e | 0x80..=0xff) => TrailerPlace::Value,
             _ => {
                 return Err(Refusal::Malformed(
                     "a trailer is no header line (RFC 9112 7.1.2); write `Name: value`",
@@ -324,14 +328,14 @@ impl BodyDecoder {
         }))
     }
 
-    fn count_trailer(&mut self, place: Place, byte: u8) -> Result<(), Refusal> {
+    fn count_trailer(&mut self, place: TrailerPlace, byte: u8) -> Result<(), Refusal> {
         let HeadLimits {
             max_head,
             max_headers,
             ..
         } = self.limits.head;
         self.trailers.bytes += 1;
-        self.trailers.lines += usize::from(place == Place::LineStart && byte != b'\r');
+        self.trailers.lines += usize::from(place == TrailerPlace::LineStart && byte != b'\r');
         if self.trailers.lines > max_headers {
             return Err(Refusal::TooManyHeaders { limit: max_headers });
         }

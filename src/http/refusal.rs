@@ -497,13 +497,13 @@ impl core::error::Error for Refusal {}
 
 /// A refusal on its way to who asked.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedRequest {
     pub(crate) refusal: Refusal,
     /// Whether it was asked with HEAD.
     pub(crate) head_only: bool,
 }
 
-impl From<Refusal> for Refused {
+impl From<Refusal> for RefusedRequest {
     fn from(refusal: Refusal) -> Self {
         Self {
             refusal,

@@ -161,7 +161,7 @@ impl Span {
 }
 
 /// What a request target is made of.
-struct Target<'a> {
+struct RequestTarget<'a> {
     authority: Option<&'a str>,
     path: &'a str,
     query: Option<&'a str>,
@@ -659,7 +659,7 @@ fn bad_target(method: &str) -> Refusal {
 }
 
 /// Origin form or absolute form (RFC 9112 3.2); a fragment is never sent (RFC 9110 7.1).
-fn split_target(target: &str) -> Option<Target<'_>> {
+fn split_target(target: &str) -> Option<RequestTarget<'_>> {
     if target.contains('#') {
         return None;
     }
@@ -671,7 +671,7 @@ fn split_target(target: &str) -> Option<Target<'_>> {
         Some((path, query)) => (path, Some(query)),
         None => (rest, None),
     };
-    Some(Target {
+    Some(RequestTarget {
         authority,
         path,
         query,

@@ -113,18 +113,18 @@ pub struct Response {
     status: u16,
     headers: Headers,
     body: Vec<u8>,
-    pending: Option<Box<dyn Pending>>,
+    pending: Option<Box<dyn PendingBody>>,
 }
 
 /// What stands for a body, or for all of an answer, that is not here yet. Who writes the answer knows what it is.
-pub(crate) trait Pending: Any + Send + Sync {
+pub(crate) trait PendingBody: Any + Send + Sync {
     /// Another one that stands for the same.
-    fn again(&self) -> Box<dyn Pending>;
+    fn again(&self) -> Box<dyn PendingBody>;
 
     fn as_any(&self) -> &dyn Any;
 }
 
-impl Clone for Box<dyn Pending> {
+impl Clone for Box<dyn PendingBody> {
     fn clone(&self) -> Self {
         (**self).again()
     }
@@ -356,7 +356,7 @@ impl Response {
     }
 
     /// The same, with something in place of a body.
-    pub(crate) fn with_pending(mut self, pending: Box<dyn Pending>) -> Self {
+    pub(crate) fn with_pending(mut self, pending: Box<dyn PendingBody>) -> Self {
         self.pending = Some(pending);
         self
     }

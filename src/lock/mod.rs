@@ -16,8 +16,8 @@ macro_rules! in_this_order {
     ($($(#[$what:meta])* $name:ident,)*) => {
         // Some are of features that may be off.
         #[allow(dead_code, non_camel_case_types, clippy::upper_case_acronyms)]
-        enum Place { $($name),* }
-        $($(#[$what])* #[allow(dead_code)] pub(crate) const $name: u8 = Place::$name as u8;)*
+        enum LockOrder { $($name),* }
+        $($(#[$what])* #[allow(dead_code)] pub(crate) const $name: u8 = LockOrder::$name as u8;)*
         const NAMES: &[&str] = &[$(stringify!($name)),*];
     };
 }

@@ -7,14 +7,14 @@ use crate::protocol::frame::{Accepts, EncodedHeader, FrameHeader};
 use crate::protocol::opcode::Opcode;
 
 /// One encoded frame.
-pub(super) enum Frame {
+pub(super) enum EncodedFrame {
     Owned { head: Vec<u8>, body: Vec<u8> },
     Shared(Prepared, Option<Packing>),
 }
 
-impl Frame {
+impl EncodedFrame {
     pub fn new(header: &EncodedHeader, payload: Vec<u8>) -> Self {
-        Frame::Owned {
+        EncodedFrame::Owned {
             head: header.as_slice().to_vec(),
             body: payload,
         }
@@ -23,12 +23,12 @@ impl Frame {
     /// Without the room that compressing the payload took.
     pub fn packed(header: &EncodedHeader, mut payload: Vec<u8>) -> Self {
         payload.shrink_to_fit();
-        Frame::new(header, payload)
+        EncodedFrame::new(header, payload)
     }
 
     /// A whole frame.
     pub fn bytes(frame: Vec<u8>) -> Self {
-        Frame::Owned {
+        EncodedFrame::Owned {
             head: frame,
             body: Vec::new(),
         }
@@ -36,8 +36,8 @@ impl Frame {
 
     pub fn parts(&self) -> [&[u8]; 2] {
         match self {
-            Frame::Owned { head, body } => [head, body],
-            Frame::Shared(prepared, packing) => [prepared.frame_as(*packing), &[]],
+            EncodedFrame::Owned { head, body } => [head, body],
+            EncodedFrame::Shared(prepared, packing) => [prepared.frame_as(*packing), &[]],
         }
     }
 

@@ -5,48 +5,48 @@ use std::io::IoSlice;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
-use super::frame::Frame;
+use super::frame::EncodedFrame;
 use crate::patience::renewed;
 use crate::protocol::pace::Pace;
 
 /// Frames that leave in one write.
 const SLICES: usize = 64;
 
-struct Waiting {
-    frame: Frame,
+struct WaitingFrame {
+    frame: EncodedFrame,
     number: u64,
     since: Instant,
 }
 
 /// Most sockets refuse nothing: memory for it is taken with the first frame.
 #[derive(Default)]
-pub(super) struct Kept(Option<Box<Backlog>>);
+pub(super) struct Kept(Option<Box<KeptFrames>>);
 
-static NOTHING: Backlog = Backlog::new();
+static NOTHING: KeptFrames = KeptFrames::new();
 
 impl Kept {
-    /// As [`Backlog::clear`], without taking memory for that.
+    /// As [`KeptFrames::clear`], without taking memory for that.
     pub fn clear(&mut self) -> u64 {
         self.0.as_mut().map_or(0, |backlog| backlog.clear())
     }
 }
 
 impl Deref for Kept {
-    type Target = Backlog;
+    type Target = KeptFrames;
 
-    fn deref(&self) -> &Backlog {
+    fn deref(&self) -> &KeptFrames {
         self.0.as_deref().unwrap_or(&NOTHING)
     }
 }
 
 impl DerefMut for Kept {
-    fn deref_mut(&mut self) -> &mut Backlog {
-        self.0.get_or_insert_with(|| Box::new(Backlog::new()))
+    fn deref_mut(&mut self) -> &mut KeptFrames {
+        self.0.get_or_insert_with(|| Box::new(KeptFrames::new()))
     }
 }
 
-pub(super) struct Backlog {
-    frames: VecDeque<Waiting>,
+pub(super) struct KeptFrames {
+    frames: VecDeque<WaitingFrame>,
     /// The answer to the latest ping, which goes before the next whole frame.
     pong: Option<Vec<u8>>,
     /// Frames that were ever kept.
@@ -69,9 +69,9 @@ pub(super) struct Backlog {
     offered: usize,
 }
 
-impl Backlog {
+impl KeptFrames {
     const fn new() -> Self {
-        Backlog {
+        KeptFrames {
             frames: VecDeque::new(),
             pong: None,
             pushed: 0,
@@ -125,7 +125,7 @@ impl Backlog {
     }
 
     /// Appends a frame of which `begun` bytes are written; more than none only for the first.
-    pub fn push(&mut self, frame: Frame, begun: usize, now: Instant) {
+    pub fn push(&mut self, frame: EncodedFrame, begun: usize, now: Instant) {
         if self.frames.is_empty() {
             self.begun = begun;
         }
@@ -133,9 +133,9 @@ impl Backlog {
         self.insert(self.frames.len(), frame, self.pushed, now);
     }
 
-    fn insert(&mut self, at: usize, frame: Frame, number: u64, since: Instant) {
+    fn insert(&mut self, at: usize, frame: EncodedFrame, number: u64, since: Instant) {
         self.count(&frame, true);
-        let waiting = Waiting {
+        let waiting = WaitingFrame {
             frame,
             number,
             since,
@@ -149,7 +149,7 @@ impl Backlog {
         self.pong.replace(frame).is_none()
     }
 
-    fn count(&mut self, frame: &Frame, added: bool) {
+    fn count(&mut self, frame: &EncodedFrame, added: bool) {
         let (len, message) = (frame.len(), !frame.is_control());
         let (messages, message_bytes) = if message { (1, len) } else { (0, 0) };
         if added {
@@ -224,14 +224,14 @@ impl Backlog {
     fn line_pong_up(&mut self) {
         if let (Some(pong), Some(since)) = (self.pong.take(), self.pong_since.take()) {
             let at = usize::from(self.begun > 0);
-            self.insert(at, Frame::bytes(pong), 0, since);
+            self.insert(at, EncodedFrame::bytes(pong), 0, since);
         }
     }
 
     /// Makes it a pong again, unless a part of it has left; a later one counts more.
     fn take_pong_back(&mut self) {
         let at = usize::from(self.begun > 0);
-        let Some(Waiting { number: 0, .. }) = self.frames.get(at) else {
+        let Some(WaitingFrame { number: 0, .. }) = self.frames.get(at) else {
             return;
         };
         if let Some(waiting) = self.frames.remove(at) {

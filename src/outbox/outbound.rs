@@ -1,6 +1,6 @@
 //! A message on its way, and what it was compressed to.
 
-use super::frame::Frame;
+use super::frame::EncodedFrame;
 use crate::compression::Packing;
 use crate::error::{SendError, SendErrorKind};
 use crate::message::Message;
@@ -41,10 +41,10 @@ impl Outbound {
     }
 
     /// As a frame to be kept, with the header it was given.
-    pub fn into_frame(self, header: &EncodedHeader) -> Frame {
+    pub fn into_frame(self, header: &EncodedHeader) -> EncodedFrame {
         match self.packed {
-            Some(packed) => Frame::packed(header, packed),
-            None => Frame::new(header, self.message.into_bytes()),
+            Some(packed) => EncodedFrame::packed(header, packed),
+            None => EncodedFrame::new(header, self.message.into_bytes()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::frame::{self, Frame};
+use super::frame::{self, EncodedFrame};
 use super::kept::Kept;
 use super::overflow::Bounds;
 use super::state::Link;
@@ -57,12 +57,12 @@ pub(crate) enum Failure {
 }
 
 /// A frame on its way: encoded header and payload, or a whole frame and nothing.
-pub(super) struct Outgoing<'a> {
+pub(super) struct OutgoingFrame<'a> {
     pub header: &'a [u8],
     pub payload: &'a [u8],
 }
 
-impl Outgoing<'_> {
+impl OutgoingFrame<'_> {
     fn len(&self) -> usize {
         self.header.len() + self.payload.len()
     }
@@ -115,7 +115,7 @@ impl Queue {
     pub fn dispatch(
         &mut self,
         link: &Link,
-        frame: Outgoing<'_>,
+        frame: OutgoingFrame<'_>,
         collect: bool,
         unbounded: bool,
     ) -> Fate {
@@ -139,7 +139,7 @@ impl Queue {
         self.admit(link, frame.len(), unbounded)
     }
 
-    fn collect(&mut self, link: &Link, frame: Outgoing<'_>) -> Fate {
+    fn collect(&mut self, link: &Link, frame: OutgoingFrame<'_>) -> Fate {
         // fault: a newcomer's frame is nobody's to flush
         let first = !std::mem::replace(&mut self.listed, true);
         self.collected.extend_from_slice(frame.header);
@@ -152,7 +152,7 @@ impl Queue {
 
     /// Offers what was collected and this frame in one write. `None`: not even all that was
     /// collected went, the frame must wait behind it.
-    pub fn write_through(&mut self, link: &Link, frame: &Outgoing<'_>) -> Option<usize> {
+    pub fn write_through(&mut self, link: &Link, frame: &OutgoingFrame<'_>) -> Option<usize> {
         let before = self.collected.len();
         let written = if before == 0 {
             self.write(link, frame)
@@ -174,7 +174,7 @@ impl Queue {
         Some(written - before)
     }
 
-    fn write(&mut self, link: &Link, frame: &Outgoing<'_>) -> usize {
+    fn write(&mut self, link: &Link, frame: &OutgoingFrame<'_>) -> usize {
         // One slice costs the kernel less than two: small frames are joined on the stack.
         let mut joined = [0; 144];
         let result = if frame.payload.is_empty() {
@@ -310,7 +310,7 @@ impl Queue {
             let begun = written.saturating_sub(at).min(frame.len());
             at += frame.len();
             if begun > 0 && begun < frame.len() {
-                self.keep(Frame::bytes(frame.to_vec()), begun);
+                self.keep(EncodedFrame::bytes(frame.to_vec()), begun);
             } else if begun == 0 {
                 self.keep_whole(link, frame);
             }
@@ -326,12 +326,12 @@ impl Queue {
             return;
         }
         if frame::is_control(frame) {
-            return self.keep(Frame::bytes(frame.to_vec()), 0);
+            return self.keep(EncodedFrame::bytes(frame.to_vec()), 0);
         }
         // Without a common collector only a handler collects, and it waits for what it collected.
         let unbounded = link.delivery.collector().is_none();
         match self.admit(link, frame.len(), unbounded) {
-            Fate::Remainder { .. } => self.keep(Frame::bytes(frame.to_vec()), 0),
+            Fate::Remainder { .. } => self.keep(EncodedFrame::bytes(frame.to_vec()), 0),
             // Counted by the policy.
             Fate::Refused(SendErrorKind::Full | SendErrorKind::SlowConsumer) => {}
             // It was taken for sending before: now it counts as dropped.
@@ -340,7 +340,7 @@ impl Queue {
     }
 
     /// Keeps a frame of which `begun` bytes are written.
-    pub fn keep(&mut self, frame: Frame, begun: usize) {
+    pub fn keep(&mut self, frame: EncodedFrame, begun: usize) {
         self.kept.push(frame, begun, (self.clock)());
     }
 
@@ -387,7 +387,7 @@ impl Queue {
         }
         let mut written = None;
         if self.kept.is_empty() {
-            let whole = Outgoing {
+            let whole = OutgoingFrame {
                 header: &frame,
                 payload: &[],
             };
@@ -396,7 +396,7 @@ impl Queue {
                 return;
             }
         }
-        self.keep(Frame::bytes(frame), written.unwrap_or(0));
+        self.keep(EncodedFrame::bytes(frame), written.unwrap_or(0));
     }
 
     /// What became of the frame `last` and all before it; `None` while they wait.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::Outbox;
 use super::broadcast::Collector;
-use super::frame::Frame;
+use super::frame::EncodedFrame;
 use super::outbound::Outbound;
-use super::queue::{COLLECT, Fate, Outgoing};
+use super::queue::{COLLECT, Fate, OutgoingFrame};
 use super::ready_state::ReadyState;
 use super::state::{Link, State};
 use crate::compression::Packing;
@@ -154,7 +154,7 @@ impl State {
         };
         let collector = collect.collector(link);
         let bytes = message.message.len() as u64;
-        let frame = Outgoing {
+        let frame = OutgoingFrame {
             header: header.as_slice(),
             payload: message.payload(),
         };
@@ -192,14 +192,14 @@ impl State {
             Some((header, payload)) => (header.as_slice(), &payload[..]),
             None => (message.frame_as(packing), &[][..]),
         };
-        let frame = Outgoing { header, payload };
+        let frame = OutgoingFrame { header, payload };
         match queue.dispatch(link, frame, collector.is_some(), false) {
             Fate::Sent => Ok(None),
             Fate::Collected { first } => Ok(collector.filter(|_| first).cloned()),
             Fate::Remainder { written } => {
                 let kept = match packed {
-                    Some((header, payload)) => Frame::packed(&header, payload),
-                    None => Frame::Shared(message.clone(), packing),
+                    Some((header, payload)) => EncodedFrame::packed(&header, payload),
+                    None => EncodedFrame::Shared(message.clone(), packing),
                 };
                 queue.keep(kept, written);
                 Ok(None)

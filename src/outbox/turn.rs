@@ -30,7 +30,7 @@ pub(super) struct Turn {
 
 /// The turn, which is given back however the write ends. The stream, whose end may be code of a user's too, is let go of
 /// behind that, without the lock.
-struct Taken<'a> {
+struct TakenTurn<'a> {
     outbox: &'a Outbox,
     transport: Arc<dyn Transport>,
     counters: Arc<Counters>,
@@ -38,13 +38,13 @@ struct Taken<'a> {
     written: io::Result<usize>,
 }
 
-impl Taken<'_> {
+impl TakenTurn<'_> {
     fn write(mut self) {
         self.written = self.transport.try_write(&[IoSlice::new(&self.bytes)]);
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for TakenTurn<'_> {
     fn drop(&mut self) {
         let mut state = self.outbox.enter();
         // Unless the write panicked.
@@ -113,7 +113,7 @@ impl Outbox {
 
 impl State {
     /// Takes the turn, where it is free and there is something to write.
-    fn take_turn<'a>(&mut self, outbox: &'a Outbox) -> Option<Taken<'a>> {
+    fn take_turn<'a>(&mut self, outbox: &'a Outbox) -> Option<TakenTurn<'a>> {
         let (link, queue) = self.parts()?;
         let turn = queue.turn.as_mut()?;
         // fault: whoever missed a turn is not called
@@ -122,7 +122,7 @@ impl State {
             return None;
         }
         turn.taken = true;
-        Some(Taken {
+        Some(TakenTurn {
             outbox,
             transport: link.transport.clone(),
             counters: link.counters.clone(),

@@ -58,13 +58,13 @@ pub(crate) struct Poller<T> {
     poll: Poll,
     events: Events,
     bell: Arc<Bell>,
-    entries: Vec<Option<Entry<T>>>,
+    entries: Vec<Option<Watched<T>>>,
     /// Numbers that are free again.
     free: Vec<u32>,
     deadlines: Deadlines,
 }
 
-struct Entry<T> {
+struct Watched<T> {
     value: T,
     /// `None`: it has deadlines alone.
     registered: Option<Registered>,
@@ -114,7 +114,7 @@ impl<T> Poller<T> {
                 return Err((value, error));
             }
         };
-        let entry = Some(Entry { value, registered });
+        let entry = Some(Watched { value, registered });
         match self.entries.get_mut(number as usize) {
             Some(place) => *place = entry,
             None => self.entries.push(entry),

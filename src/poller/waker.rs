@@ -8,16 +8,16 @@ use super::Bell;
 
 /// Tells a server that a [`Transport`](crate::Transport) without a source has room again. Cheap to clone.
 #[derive(Clone)]
-pub struct Waker(Arc<Inner>);
+pub struct Waker(Arc<WakerInner>);
 
-struct Inner {
+struct WakerInner {
     bell: Arc<Bell>,
     woken: AtomicBool,
 }
 
 impl Waker {
     pub(super) fn new(bell: Arc<Bell>) -> Self {
-        Waker(Arc::new(Inner {
+        Waker(Arc::new(WakerInner {
             bell,
             woken: AtomicBool::new(false),
         }))

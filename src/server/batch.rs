@@ -52,7 +52,7 @@ pub(crate) struct Batch {
     text: String,
     binary: Vec<u8>,
     /// Where each message ends in its buffer.
-    ends: Vec<End>,
+    ends: Vec<MessageEnd>,
     /// How many the application has taken, and the bytes of them.
     taken: usize,
     text_taken: usize,
@@ -60,7 +60,7 @@ pub(crate) struct Batch {
 }
 
 #[derive(Clone, Copy)]
-enum End {
+enum MessageEnd {
     Text(usize),
     Binary(usize),
 }
@@ -73,7 +73,7 @@ impl Batch {
             self.text.reserve(text.len() + more);
         }
         copy::append_text(&mut self.text, text);
-        self.push_end(End::Text(self.text.len()));
+        self.push_end(MessageEnd::Text(self.text.len()));
     }
 
     /// As [`push_text`](Batch::push_text).
@@ -82,10 +82,10 @@ impl Batch {
             self.binary.reserve(bytes.len() + more);
         }
         copy::append(&mut self.binary, bytes);
-        self.push_end(End::Binary(self.binary.len()));
+        self.push_end(MessageEnd::Binary(self.binary.len()));
     }
 
-    fn push_end(&mut self, end: End) {
+    fn push_end(&mut self, end: MessageEnd) {
         const FEW: usize = 16;
         if self.ends.len() == 1 {
             self.ends.reserve_exact(FEW);
@@ -102,8 +102,8 @@ impl Batch {
         self.give_room_back();
         match self.ends[..] {
             [] => None,
-            [End::Text(_)] => Some(Messages::One(Some(Message::Text(self.text)))),
-            [End::Binary(_)] => Some(Messages::One(Some(Message::Binary(self.binary)))),
+            [MessageEnd::Text(_)] => Some(Messages::One(Some(Message::Text(self.text)))),
+            [MessageEnd::Binary(_)] => Some(Messages::One(Some(Message::Binary(self.binary)))),
             _ => Some(Messages::Many(Box::new(self))),
         }
     }
@@ -122,11 +122,11 @@ impl Batch {
         let end = *self.ends.get(self.taken)?;
         self.taken += 1;
         Some(match end {
-            End::Text(end) => {
+            MessageEnd::Text(end) => {
                 let start = std::mem::replace(&mut self.text_taken, end);
                 Message::from(self.text.get(start..end).unwrap_or_default())
             }
-            End::Binary(end) => {
+            MessageEnd::Binary(end) => {
                 let start = std::mem::replace(&mut self.binary_taken, end);
                 Message::from(self.binary.get(start..end).unwrap_or_default())
             }

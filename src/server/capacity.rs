@@ -63,9 +63,9 @@ pub(crate) fn warn_of(all: usize, each: usize) {
 }
 
 /// A number of connections, and what carries no more.
-type Carried = Option<(usize, String)>;
+type Ceiling = Option<(usize, String)>;
 
-fn by_descriptors() -> Carried {
+fn by_descriptors() -> Ceiling {
     let soft = descriptors::allowed();
     Some((
         descriptors::connections(),
@@ -73,7 +73,7 @@ fn by_descriptors() -> Carried {
     ))
 }
 
-fn address_space(beside: usize, each: usize) -> Carried {
+fn address_space(beside: usize, each: usize) -> Ceiling {
     let (carrying, left) = address_space::left_for_connections()?;
     // Fewer handshakes at once are slower, not fewer connections in the end.
     let carrying = carrying - beside.min(carrying / 2);
@@ -96,7 +96,7 @@ fn address_space(beside: usize, each: usize) -> Carried {
 
 /// The limit counts all threads of a user, and root is free of it.
 #[cfg(target_os = "linux")]
-fn threads() -> Carried {
+fn threads() -> Ceiling {
     let soft = getrlimit(Resource::Nproc).current?;
     if getuid().is_root() {
         return None;
@@ -111,6 +111,6 @@ fn threads() -> Carried {
 
 /// Elsewhere it counts processes.
 #[cfg(not(target_os = "linux"))]
-fn threads() -> Carried {
+fn threads() -> Ceiling {
     None
 }

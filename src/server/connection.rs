@@ -34,7 +34,7 @@ pub(crate) fn run(hub: &Arc<Hub>, stream: Present, opened: Opened) {
         present,
     } = opened;
     let connection = driver.connection.clone();
-    let place = Place {
+    let place = OpenConnection {
         hub: hub.clone(),
         connection: connection.clone(),
         slot: Some(slot),
@@ -66,7 +66,7 @@ fn close_if_late(hub: &Hub, connection: &Connection) {
 
 /// A connection's place among the others. It is given up however the thread leaves, by a panic of a
 /// user's transport or logger too: no slot is lost, and every Open gets its Close.
-pub(crate) struct Place {
+pub(crate) struct OpenConnection {
     hub: Arc<Hub>,
     connection: Connection,
     /// Goes to the application with the Open, which gives it back behind the Close.
@@ -78,7 +78,7 @@ pub(crate) struct Place {
     _present: [Present; 2],
 }
 
-impl Place {
+impl OpenConnection {
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
@@ -143,7 +143,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         if !self.ended {
             self.connection.outbox().finish();
@@ -154,7 +154,7 @@ impl Drop for Place {
 }
 
 /// Delivers to the application what a thread of the connection's own reads.
-pub(crate) fn deliver(mut place: Place, mut driver: Box<Driver>) {
+pub(crate) fn deliver(mut place: OpenConnection, mut driver: Box<Driver>) {
     let hub = place.hub().clone();
     if let Some(open) = place.open() {
         hub.inbox.put(open);
@@ -186,7 +186,7 @@ fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
 }
 
 /// Does what the end of a connection asks for, on a thread that may wait.
-pub(crate) fn part(mut place: Place, mut driver: Box<Driver>, end: End) {
+pub(crate) fn part(mut place: OpenConnection, mut driver: Box<Driver>, end: End) {
     let hub = place.hub().clone();
     if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
         // The peer's messages before its Close, its fault or the end of its direction are still owed
@@ -223,7 +223,7 @@ pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<()
     (messages, parsed)
 }
 
-fn run_handler(mut place: Place, handler: &SessionHandler, mut driver: Box<Driver>) {
+fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: Box<Driver>) {
     let hub = &place.hub().clone();
     let driver = &mut *driver;
     hub.members.announce(&driver.connection);

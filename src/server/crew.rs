@@ -17,13 +17,13 @@ pub(crate) const USUAL_STACK: usize = 2 << 20;
 pub(crate) struct Crew {
     max_threads: usize,
     stack_size: usize,
-    roster: Mutex<Roster, CREW>,
+    roster: Mutex<CrewList, CREW>,
     /// There is a thread less.
     left: Condvar,
 }
 
 #[derive(Default)]
-struct Roster {
+struct CrewList {
     /// Threads that have not signed off; with its handle once the one that started it has that.
     aboard: HashMap<u64, Option<JoinHandle<()>>>,
     /// Threads that have signed off and that the shutdown joins.
@@ -34,7 +34,7 @@ struct Roster {
 }
 
 /// Why no thread was started. What it was to do was dropped.
-pub(crate) enum Refused {
+pub(crate) enum NotStarted {
     Full,
     Stopping,
     /// Too little address space is left.
@@ -43,21 +43,21 @@ pub(crate) enum Refused {
     Spawn(io::Error),
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for NotStarted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refused::Full => f.write_str("every thread is busy"),
-            Refused::Stopping => f.write_str("the server is shutting down"),
-            Refused::NoRoom => f.write_str("too little address space is left (ulimit -v)"),
-            Refused::Spawn(error) => write!(f, "the system gave no thread: {error}"),
+            NotStarted::Full => f.write_str("every thread is busy"),
+            NotStarted::Stopping => f.write_str("the server is shutting down"),
+            NotStarted::NoRoom => f.write_str("too little address space is left (ulimit -v)"),
+            NotStarted::Spawn(error) => write!(f, "the system gave no thread: {error}"),
         }
     }
 }
 
-impl Refused {
+impl NotStarted {
     pub fn into_io(self) -> io::Error {
         match self {
-            Refused::Spawn(error) => error,
+            NotStarted::Spawn(error) => error,
             refused => io::Error::other(refused.to_string()),
         }
     }
@@ -95,7 +95,7 @@ impl Crew {
         self: &Arc<Self>,
         name: impl FnOnce(u64) -> String,
         work: impl FnOnce() + Send + 'static,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NotStarted> {
         let sign_off = self.sign_on()?;
         let id = sign_off.id;
         let builder = Builder::new().name(name(id)).stack_size(self.stack_size);
@@ -105,20 +105,20 @@ impl Crew {
             work();
         });
         // One that does not start is dropped, and signs off so.
-        let handle = started.map_err(Refused::Spawn)?;
+        let handle = started.map_err(NotStarted::Spawn)?;
         if let Some(place) = lock(&self.roster).aboard.get_mut(&id) {
             *place = Some(handle);
         }
         Ok(())
     }
 
-    fn sign_on(self: &Arc<Self>) -> Result<SignOff, Refused> {
+    fn sign_on(self: &Arc<Self>) -> Result<SignOff, NotStarted> {
         let mut roster = lock(&self.roster);
         if roster.ending {
-            return Err(Refused::Stopping);
+            return Err(NotStarted::Stopping);
         }
         if roster.aboard.len() >= self.max_threads {
-            return Err(Refused::Full);
+            return Err(NotStarted::Full);
         }
         roster.next_id += 1;
         let id = roster.next_id;

@@ -26,7 +26,7 @@ use crate::logging::log_line;
 /// 2 ms.
 pub struct Events<'a> {
     server: &'a Server,
-    desk: Desk,
+    desk: Unyielded,
     /// False for a second one beside a live one: it yields nothing.
     in_charge: bool,
     /// Others are ready to be read from.
@@ -63,7 +63,7 @@ impl std::error::Error for RecvError {}
 
 /// What has been taken off the channel and not yielded yet; it outlives the iterator.
 #[derive(Default)]
-pub(super) struct Desk {
+pub(super) struct Unyielded {
     batch: Option<(Permit, Messages)>,
     /// An `Open`, or the `Error` that goes before a `Close`.
     single: Option<Event>,
@@ -77,7 +77,7 @@ pub(super) struct Desk {
 
 /// How long to wait for an event.
 #[derive(Clone, Copy)]
-enum Patience {
+enum WaitTime {
     None,
     Until(Instant),
     Forever,
@@ -105,7 +105,7 @@ impl<'a> Events<'a> {
     /// # Errors
     /// [`RecvError::Ended`] when none will come; [`RecvError::Woken`] where a thread of yours wakes this one.
     pub fn recv(&mut self) -> Result<Event, RecvError> {
-        self.take(Patience::Forever)
+        self.take(WaitTime::Forever)
     }
 
     /// The next event, if there is one now. Never blocks.
@@ -113,7 +113,7 @@ impl<'a> Events<'a> {
     /// # Errors
     /// [`RecvError::Empty`] when there is none now, [`RecvError::Ended`] when none will come.
     pub fn try_recv(&mut self) -> Result<Event, RecvError> {
-        self.take(Patience::None)
+        self.take(WaitTime::None)
     }
 
     /// The next event; blocks for at most `timeout`. For a tool with a loop of its own: the time until
@@ -124,8 +124,8 @@ impl<'a> Events<'a> {
     /// [`RecvError::Empty`] when none came in time, [`RecvError::Ended`] when none will come.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Event, RecvError> {
         match Instant::now().checked_add(timeout) {
-            Some(deadline) => self.take(Patience::Until(deadline)),
-            None => self.take(Patience::Forever),
+            Some(deadline) => self.take(WaitTime::Until(deadline)),
+            None => self.take(WaitTime::Forever),
         }
     }
 
@@ -158,7 +158,7 @@ impl<'a> Events<'a> {
         Ticks::new(self, interval, Instant::now())
     }
 
-    fn take(&mut self, patience: Patience) -> Result<Event, RecvError> {
+    fn take(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
         if !self.in_charge {
             return Err(RecvError::InUse);
         }
@@ -179,7 +179,7 @@ impl<'a> Events<'a> {
 
     /// As [`take`](Events::take), where none is at hand. Apart, so that it does not weigh on those that are.
     #[inline(never)]
-    fn wait(&mut self, patience: Patience) -> Result<Event, RecvError> {
+    fn wait(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
         let hub = &self.server.hub;
         loop {
             if self.desk.ended {
@@ -204,7 +204,7 @@ impl<'a> Events<'a> {
 
     /// Takes an item that was read before, off the channel, or by leading; before it sleeps, everything that was
     /// collected leaves.
-    fn receive(&mut self, patience: Patience) -> Result<Item, RecvError> {
+    fn receive(&mut self, patience: WaitTime) -> Result<Item, RecvError> {
         let server = self.server;
         let hub = &server.hub;
         loop {
@@ -220,15 +220,15 @@ impl<'a> Events<'a> {
             let item = led.unwrap_or_else(|| self.wait_for_the_lead(patience));
             match (item, patience) {
                 (Some(item), _) => return Ok(item),
-                (None, Patience::Forever) => {}
-                (None, Patience::Until(deadline)) if deadline > Instant::now() => {}
+                (None, WaitTime::Forever) => {}
+                (None, WaitTime::Until(deadline)) if deadline > Instant::now() => {}
                 (None, _) => return Err(RecvError::Empty),
             }
         }
     }
 
     /// Leads, until a connection gave something or another thread put something in.
-    fn lead(&mut self, leader: &mut Leader, patience: Patience) -> Option<Item> {
+    fn lead(&mut self, leader: &mut Leader, patience: WaitTime) -> Option<Item> {
         let hub = &*self.server.hub;
         let mut looked = false;
         loop {
@@ -244,11 +244,11 @@ impl<'a> Events<'a> {
                 continue;
             }
             let until = match patience {
-                Patience::None if looked => return None,
-                Patience::None => Some(Instant::now()),
-                Patience::Until(deadline) if looked && deadline <= Instant::now() => return None,
-                Patience::Until(deadline) => Some(deadline),
-                Patience::Forever => None,
+                WaitTime::None if looked => return None,
+                WaitTime::None => Some(Instant::now()),
+                WaitTime::Until(deadline) if looked && deadline <= Instant::now() => return None,
+                WaitTime::Until(deadline) => Some(deadline),
+                WaitTime::Forever => None,
             };
             match leader.has_ready() {
                 true => _ = leader.see_to_collectors(),
@@ -266,13 +266,13 @@ impl<'a> Events<'a> {
     }
 
     /// The stand-in leads: sleeps until it has put something in, or has given up the lead.
-    fn wait_for_the_lead(&self, patience: Patience) -> Option<Item> {
+    fn wait_for_the_lead(&self, patience: WaitTime) -> Option<Item> {
         let hub = &self.server.hub;
         self.stop_collecting();
         let deadline = match patience {
-            Patience::None => return hub.inbox.take(),
-            Patience::Until(deadline) => Some(deadline),
-            Patience::Forever => None,
+            WaitTime::None => return hub.inbox.take(),
+            WaitTime::Until(deadline) => Some(deadline),
+            WaitTime::Forever => None,
         };
         hub.lead.want(true);
         let item = hub.inbox.wait(deadline, || hub.lead.is_free());
@@ -299,7 +299,7 @@ impl<'a> Events<'a> {
     }
 }
 
-impl Desk {
+impl Unyielded {
     fn has_more(&self) -> bool {
         let batch = self.batch.as_ref();
         self.close.is_some()
@@ -385,7 +385,7 @@ impl Iterator for Events<'_> {
 
     fn next(&mut self) -> Option<Event> {
         loop {
-            match self.take(Patience::Forever) {
+            match self.take(WaitTime::Forever) {
                 Err(RecvError::Woken) => {}
                 taken => return taken.ok(),
             }

@@ -21,15 +21,15 @@ use super::listen::Site;
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::negotiate;
-use crate::http::refusal::Refused;
+use crate::http::refusal::RefusedRequest;
 use crate::http::request::Version;
 use crate::http::response::{Length, Wire};
 use crate::http::{Cors, Peer, Refusal, Request, Response};
 use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
-use keeper::{Keeper, Place};
-use kept::Kept;
-use responder::{Answer, OnGone, Promise, Slot};
+use keeper::{Keeper, WaitingPlace};
+use kept::KeptConnection;
+use responder::{AnswerSlot, LateAnswer, OnGone, Promise};
 use streamed::Streamed;
 
 /// What a socket takes at once, most of the time.
@@ -90,7 +90,7 @@ pub(crate) struct Later {
     asked: Asked,
     promise: Promise,
     /// Given back with it.
-    _place: Place,
+    _place: WaitingPlace,
 }
 
 /// Answers a plain request.
@@ -99,9 +99,9 @@ pub(crate) fn answer(
     seat: &Seat,
     connection: &mut HttpConnection,
     request: Request,
-) -> Result<After, Refused> {
+) -> Result<After, RefusedRequest> {
     let head_only = request.method() == "HEAD";
-    let refuse = |refusal| Refused { refusal, head_only };
+    let refuse = |refusal| RefusedRequest { refusal, head_only };
     let (asked, response) = ask_hook(hub, seat, connection, request).map_err(refuse)?;
     let Some(promise) = response.pending::<Promise>() else {
         return Ok(give(hub, seat, connection, &asked, response));
@@ -126,9 +126,9 @@ pub(crate) fn answer(
 pub(crate) fn go_on(hub: &Arc<Hub>, stream: Present, connection: HttpConnection, after: After) {
     let (keeper, own) = (&hub.keeper, hub.clone());
     match (after, keeper) {
-        (After::Kept, Some(keeper)) => keeper.put(Kept::idle(own, stream, connection)),
+        (After::Kept, Some(keeper)) => keeper.put(KeptConnection::idle(own, stream, connection)),
         (After::Later(later), Some(keeper)) => {
-            keeper.put(Kept::waiting(own, stream, connection, later));
+            keeper.put(KeptConnection::waiting(own, stream, connection, later));
         }
         _ => connection.transport.shutdown(How::Both),
     }
@@ -163,11 +163,11 @@ fn ask_hook(
 }
 
 /// What is answered in the end.
-fn resolve(answer: Answer) -> Result<Response, Refusal> {
+fn resolve(answer: LateAnswer) -> Result<Response, Refusal> {
     match answer {
         // A promise in place of an answer is none.
-        Answer::Response(response) if response.pending::<Promise>().is_none() => Ok(response),
-        Answer::Response(_) | Answer::Dropped => Err(Refusal::NoAnswer),
+        LateAnswer::Response(response) if response.pending::<Promise>().is_none() => Ok(response),
+        LateAnswer::Response(_) | LateAnswer::Dropped => Err(Refusal::NoAnswer),
     }
 }
 
@@ -323,8 +323,8 @@ fn wait_here(
     hub: &Hub,
     seat: &Seat,
     connection: &HttpConnection,
-    slot: &Slot,
-) -> Result<Answer, Refusal> {
+    slot: &AnswerSlot,
+) -> Result<LateAnswer, Refusal> {
     let stream = connection.transport.clone();
     let notify = Box::new(move || stream.shutdown(How::Read));
     seat.enter(Stage::Held);

@@ -12,13 +12,13 @@ use crate::outbox::{Broadcast, Outbox, ReadyState};
 use crate::stats::Counters;
 
 pub(crate) struct Members {
-    registry: Mutex<HashMap<u64, Member>, REGISTRY>,
+    registry: Mutex<HashMap<u64, Registration>, REGISTRY>,
     /// Keeps whom broadcasts reach.
     collector: Arc<Collector>,
     counters: Arc<Counters>,
 }
 
-struct Member {
+struct Registration {
     connection: Connection,
     /// Broadcasts reach it.
     announced: bool,
@@ -49,7 +49,7 @@ impl Members {
 
     /// A connection opens.
     pub fn join(self: &Arc<Self>, connection: &Connection) -> Membership {
-        let member = Member {
+        let member = Registration {
             connection: connection.clone(),
             announced: false,
         };
@@ -95,7 +95,7 @@ impl Members {
         connection.filter(|connection| connection.ready_state() != ReadyState::Closed)
     }
 
-    fn those(&self, which: impl Fn(&Member) -> bool) -> Vec<Connection> {
+    fn those(&self, which: impl Fn(&Registration) -> bool) -> Vec<Connection> {
         let registry = lock(&self.registry);
         let those = registry.values().filter(|member| which(member));
         those.map(|member| member.connection.clone()).collect()

@@ -90,7 +90,7 @@ pub struct Server {
     handle: ServerHandle,
     hub: Arc<Hub>,
     /// Events taken off the channel and not yielded; `None` while an [`Events`] is alive.
-    desk: Mutex<Option<events::Desk>, DESK>,
+    desk: Mutex<Option<events::Unyielded>, DESK>,
 }
 
 impl Server {
@@ -113,7 +113,7 @@ impl Server {
         Server {
             handle: ServerHandle::new(&hub),
             hub,
-            desk: Mutex::new(Some(events::Desk::default())),
+            desk: Mutex::new(Some(events::Unyielded::default())),
         }
     }
 

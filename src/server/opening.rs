@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::http::forwarded;
 use crate::http::head::asks_for_head;
 use crate::http::proxy_protocol;
-use crate::http::refusal::Refused;
+use crate::http::refusal::RefusedRequest;
 use crate::http::{Peer, Refusal, Request};
 use crate::outbox::{Alarm, Bounds, Delivery, Outbox};
 use crate::patience::Patience;
@@ -220,15 +220,15 @@ fn open_or_refuse(
 ) -> Outcome {
     let answered = loop {
         match open(hub, &seat, &mut connection, &mut patience) {
-            Ok(Step::WebSocket(opened)) => return Outcome::WebSocket(opened),
+            Ok(RequestOutcome::WebSocket(opened)) => return Outcome::WebSocket(opened),
             // Its next request is there already.
-            Ok(Step::Answered(After::Kept)) if !connection.buffer.is_empty() => {
+            Ok(RequestOutcome::Answered(After::Kept)) if !connection.buffer.is_empty() => {
                 if !seat.enter(Stage::Reading) {
                     break Err(Refusal::Evicted.into());
                 }
                 patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
             }
-            Ok(Step::Answered(after)) => break Ok(after),
+            Ok(RequestOutcome::Answered(after)) => break Ok(after),
             Err(refused) => break Err(refused),
         }
     };
@@ -241,7 +241,7 @@ fn open_or_refuse(
     }
 }
 
-fn refuse(hub: &Hub, seat: &Seat, connection: &HttpConnection, refused: &Refused) {
+fn refuse(hub: &Hub, seat: &Seat, connection: &HttpConnection, refused: &RefusedRequest) {
     let transport = &*connection.transport;
     hub.counters.refuse(refused.refusal.reason());
     let write = |answer: &[u8]| http::write_refusal(hub, seat, transport, answer);
@@ -252,7 +252,7 @@ fn refuse(hub: &Hub, seat: &Seat, connection: &HttpConnection, refused: &Refused
 }
 
 /// What became of a request.
-enum Step {
+enum RequestOutcome {
     WebSocket(Opened),
     Answered(After),
 }
@@ -262,7 +262,7 @@ fn open(
     seat: &Seat,
     connection: &mut HttpConnection,
     patience: &mut Patience,
-) -> Result<Step, Refused> {
+) -> Result<RequestOutcome, RefusedRequest> {
     let request = read_request(hub, seat, connection, patience)?;
     let deadline = patience.deadline();
     let proxies = &hub.options.rules.proxies;
@@ -272,7 +272,7 @@ fn open(
         .with_client_certificates(connection.client_certificates.clone())
         .with_forwarded(forwarded);
     if !request.wants_upgrade() {
-        return http::answer(hub, seat, connection, request).map(Step::Answered);
+        return http::answer(hub, seat, connection, request).map(RequestOutcome::Answered);
     }
     seat.wait_for_turn(deadline)?;
     let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
@@ -293,7 +293,7 @@ fn open(
     };
     let opening = upgrade.into_opening(request);
     let buffer = std::mem::take(&mut connection.buffer);
-    Ok(Step::WebSocket(Opened {
+    Ok(RequestOutcome::WebSocket(Opened {
         driver: driver(hub, seat.id(), &connection.transport, opening, buffer),
         slot,
         present,
@@ -325,7 +325,7 @@ fn read_request(
     seat: &Seat,
     connection: &mut HttpConnection,
     patience: &mut Patience,
-) -> Result<Request, Refused> {
+) -> Result<Request, RefusedRequest> {
     let HttpConnection {
         transport, buffer, ..
     } = connection;
@@ -340,7 +340,7 @@ fn read_request(
             }
         }
     };
-    upgrade::read_request(&hub.options.limits, buffer, fill).map_err(|none| Refused {
+    upgrade::read_request(&hub.options.limits, buffer, fill).map_err(|none| RefusedRequest {
         refusal: match why(hub, seat, none, !buffer.is_empty()) {
             Refusal::Malformed(_) if proxy_protocol::begins(buffer.filled()) => {
                 untrusted(connection.end)

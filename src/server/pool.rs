@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
-use super::crew::{Crew, Refused};
+use super::crew::{Crew, NotStarted};
 use crate::address_space;
 use crate::lock::{Mutex, POOL, lock};
 use crate::logging::log_line;
@@ -16,13 +16,13 @@ pub(crate) struct Pool {
     crew: Arc<Crew>,
     stack_size: usize,
     idle_timeout: Duration,
-    state: Mutex<State, POOL>,
+    state: Mutex<PoolState, POOL>,
     /// A job was queued, or the pool stops.
     work: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     /// Jobs, each of which has an idle thread counted off for it.
     jobs: VecDeque<Job>,
     /// Threads that wait and that no job has counted off.
@@ -42,15 +42,15 @@ impl Pool {
     }
 
     /// Runs `job` at once: on an idle thread, else on a new one.
-    pub fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) -> Result<(), Refused> {
+    pub fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) -> Result<(), NotStarted> {
         // On an idle thread a job takes memory, too, and leaves a connection behind.
         let others = self.threads();
         if !address_space::has_room_for_thread(0, others) {
-            return Err(Refused::NoRoom);
+            return Err(NotStarted::NoRoom);
         }
         let mut state = lock(&self.state);
         if state.stopping {
-            return Err(Refused::Stopping);
+            return Err(NotStarted::Stopping);
         }
         if state.idle > 0 {
             // Counted off here, under the lock: a thread that is woken but not running yet is not
@@ -65,7 +65,7 @@ impl Pool {
         }
         drop(state);
         if !address_space::has_room_for_thread(self.stack_size, others) {
-            return Err(Refused::NoRoom);
+            return Err(NotStarted::NoRoom);
         }
         let pool = self.clone();
         let work = move || pool.work(Box::new(job));

@@ -15,12 +15,12 @@ const MOST: usize = 1024;
 pub(crate) struct Scribe {
     /// Its thread starts with the first line: without a logger there is none.
     crew: Arc<Crew>,
-    desk: Mutex<Desk, SCRIBE>,
+    desk: Mutex<LogQueue, SCRIBE>,
     news: Condvar,
 }
 
 #[derive(Default)]
-struct Desk {
+struct LogQueue {
     lines: VecDeque<Line>,
     left_out: u64,
     has_thread: bool,

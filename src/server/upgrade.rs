@@ -64,14 +64,14 @@ pub(crate) fn read_request(
 }
 
 /// The answer that opens the WebSocket.
-pub(crate) struct Upgrade {
+pub(crate) struct UpgradeAnswer {
     pub answer: Vec<u8>,
     pub subprotocol: Option<String>,
     pub extension: Option<Agreed>,
     pub data: Data,
 }
 
-impl Upgrade {
+impl UpgradeAnswer {
     /// What is kept of it, with the request that it answers.
     pub fn into_opening(self, request: Request) -> Opening {
         Opening {
@@ -89,12 +89,12 @@ pub(crate) fn negotiate(
     rules: &Rules,
     hooks: &Hooks,
     counters: &Counters,
-) -> Result<Upgrade, Refusal> {
+) -> Result<UpgradeAnswer, Refusal> {
     let ask = |origin: &str| hooks.origin(origin, request, counters);
     let mut upgrade = negotiate::upgrade(&request, rules, ask)?;
     let accept = hooks.accept(request, counters)?;
     accept.settle(&request, &mut upgrade)?;
-    Ok(Upgrade {
+    Ok(UpgradeAnswer {
         answer: switching_protocols(
             &upgrade.accept_key,
             upgrade.subprotocol.as_deref(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::crew::{Crew, Refused, USUAL_STACK};
+use super::crew::{Crew, NotStarted, USUAL_STACK};
 use super::pool::Pool;
 use super::scribe::Scribe;
 use crate::limits::Limits;
@@ -36,7 +36,7 @@ impl Workers {
     }
 
     /// Runs `job` at once, on a thread of the pool.
-    pub fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Refused> {
+    pub fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), NotStarted> {
         self.pool.run(job)
     }
 
@@ -45,7 +45,7 @@ impl Workers {
         &self,
         name: &'static str,
         work: impl FnOnce() + Send + 'static,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NotStarted> {
         self.crew.start(|_| name.to_owned(), work)
     }
 

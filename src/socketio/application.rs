@@ -11,19 +11,19 @@ use serde_json::Value;
 
 use super::arguments::{self, Written};
 use super::bytes::Bytes;
-use super::core::{Core, Item, NoRandom, Whole, random_id};
+use super::core::{Core, DisconnectScope, NoRandom, Task, random_id};
 use super::decoder::{Decoder, WholePacket};
-use super::directory::{Known, Member};
+use super::directory::{Known, NamespaceClient};
 use super::emitter::Emitter;
-use super::engine::handshake::{Asked, Carrier, check};
+use super::engine::handshake::{Carrier, SessionRequest, check};
 use super::engine::session::EndReason;
 use super::limits::Limits;
-use super::link::Link;
+use super::link::SessionLink;
 use super::packet::{MAIN_NAMESPACE, PacketKind, encode};
 use super::part::Part;
 use super::reason::DisconnectReason;
 use super::reply::{Refused, Reply, ReplyText};
-use super::socket::{AckError, Answer, Pending, Socket};
+use super::socket::{AckError, Answer, PendingAcks, Socket};
 use crate::lock::{ACKS, Mutex, lock};
 use crate::logging::log_line;
 use crate::{CloseEvent, Connection, Error, Handler, Message, Request};
@@ -66,19 +66,19 @@ pub struct SocketIo<S> {
     listeners: HashMap<Arc<str>, NamespaceListeners<S>>,
     websockets: Option<Box<dyn Handler + Send>>,
     pub(super) core: Arc<Core>,
-    pending: Arc<Mutex<Pending<S>, ACKS>>,
+    pending: Arc<Mutex<PendingAcks<S>, ACKS>>,
     /// The sessions of the WebSockets that are open, by the number of the connection.
-    links: HashMap<u64, Arc<Link>>,
+    links: HashMap<u64, Arc<SessionLink>>,
     clients: HashMap<u64, ClientState<S>>,
     /// Clients that have not joined a namespace yet, with the time until which they have to.
     joining: BTreeSet<(Duration, u64)>,
     /// Pongs that were due, and when. They are missed by the next wake, which comes behind what waits now.
-    pongs_due: Vec<(Arc<Link>, Duration)>,
+    pongs_due: Vec<(Arc<SessionLink>, Duration)>,
 }
 
 /// What one client has sent, and where it is.
 struct ClientState<S> {
-    link: Arc<Link>,
+    link: Arc<SessionLink>,
     decoder: Decoder,
     sockets: HashMap<Arc<str>, Socket<S>>,
     /// Until when it has to join a namespace.
@@ -86,7 +86,7 @@ struct ClientState<S> {
 }
 
 type OnConnect<S> = Box<dyn FnMut(&mut S, &Socket<S>, &Value) -> Result<(), Refused> + Send>;
-type OnEvent<S> = Box<dyn FnMut(&mut S, &Socket<S>, &Given<'_>) -> Outcome + Send>;
+type OnEvent<S> = Box<dyn FnMut(&mut S, &Socket<S>, &Given<'_>) -> ListenerOutcome + Send>;
 type OnAny<S> = Box<dyn FnMut(&mut S, &Socket<S>, &str, &[Value]) + Send>;
 type OnDisconnect<S> = Box<dyn FnMut(&mut S, &Socket<S>, DisconnectReason) + Send>;
 
@@ -104,7 +104,7 @@ struct Given<'a> {
 }
 
 /// What a listener made of an event.
-enum Outcome {
+enum ListenerOutcome {
     Answer(Result<Written, serde_json::Error>),
     Refused(Refused),
     /// The arguments are not of the listener's types.
@@ -194,10 +194,10 @@ impl<S> SocketIo<S> {
             given.attachments,
         ) {
             Ok(arguments) => match listener(state, socket, arguments).into_written() {
-                Ok(ReplyText(written)) => Outcome::Answer(written),
-                Err(refused) => Outcome::Refused(refused),
+                Ok(ReplyText(written)) => ListenerOutcome::Answer(written),
+                Err(refused) => ListenerOutcome::Refused(refused),
             },
-            Err(error) => Outcome::WrongArguments(error),
+            Err(error) => ListenerOutcome::WrongArguments(error),
         };
         let events = &mut self.namespace(namespace).events;
         events
@@ -276,24 +276,24 @@ impl<S> SocketIo<S> {
         self.see_to_time();
     }
 
-    fn see_to(&mut self, item: Item) {
+    fn see_to(&mut self, item: Task) {
         match item {
-            Item::Opened(link) => self.add_client(&link),
-            Item::Text(link, text) => {
+            Task::Opened(link) => self.add_client(&link),
+            Task::Text(link, text) => {
                 self.receive(&link, |decoder| decoder.text(&text));
                 link.note_taken(text.len(), &self.core);
             }
-            Item::Binary(link, bytes) => {
+            Task::Binary(link, bytes) => {
                 let len = bytes.len();
                 self.receive(&link, |decoder| decoder.binary(bytes));
                 link.note_taken(len, &self.core);
             }
-            Item::Ended(link, reason) => self.ended(&link, DisconnectReason::of(reason)),
-            Item::PongDue(link, asked) => {
+            Task::Ended(link, reason) => self.ended(&link, DisconnectReason::of(reason)),
+            Task::PongDue(link, asked) => {
                 self.pongs_due.push((link, asked));
                 self.core.wake();
             }
-            Item::Disconnect(link, socket, whole) => self.disconnect(&link, socket, whole),
+            Task::Disconnect(link, socket, whole) => self.disconnect(&link, socket, whole),
         }
     }
 
@@ -331,10 +331,12 @@ impl<S> SocketIo<S> {
     pub(super) fn websocket(&mut self, connection: &Connection) {
         let query = connection.request().query_string().unwrap_or_default();
         let link = match check("GET", query, true) {
-            Ok(Asked::Open(Carrier::WebSocket)) => self.new_session(connection),
-            Ok(Asked::Continue { sid, fits: true }) => self.core.session(sid).inspect(|link| {
-                link.probe(connection, &self.core);
-            }),
+            Ok(SessionRequest::Open(Carrier::WebSocket)) => self.new_session(connection),
+            Ok(SessionRequest::Continue { sid, fits: true }) => {
+                self.core.session(sid).inspect(|link| {
+                    link.probe(connection, &self.core);
+                })
+            }
             _ => None,
         };
         match link {
@@ -344,12 +346,12 @@ impl<S> SocketIo<S> {
         }
     }
 
-    fn new_session(&mut self, connection: &Connection) -> Option<Arc<Link>> {
+    fn new_session(&mut self, connection: &Connection) -> Option<Arc<SessionLink>> {
         let link = self.core.open(connection.request(), Some(connection));
         link.ok().inspect(|link| link.see_to(&self.core))
     }
 
-    fn add_client(&mut self, link: &Arc<Link>) {
+    fn add_client(&mut self, link: &Arc<SessionLink>) {
         let limits = &self.core.limits;
         let join_by = self.core.now() + limits.connect_timeout;
         let client = ClientState {
@@ -365,7 +367,7 @@ impl<S> SocketIo<S> {
     /// Nothing of a session that has ended.
     fn receive(
         &mut self,
-        link: &Arc<Link>,
+        link: &Arc<SessionLink>,
         read: impl FnOnce(&mut Decoder) -> Result<Option<WholePacket>, super::packet::PacketError>,
     ) {
         let Some(client) = self.clients.get_mut(&link.key) else {
@@ -381,7 +383,7 @@ impl<S> SocketIo<S> {
         }
     }
 
-    fn take(&mut self, link: &Arc<Link>, whole: WholePacket) {
+    fn take(&mut self, link: &Arc<SessionLink>, whole: WholePacket) {
         let WholePacket {
             packet,
             attachments,
@@ -414,7 +416,7 @@ impl<S> SocketIo<S> {
         }
     }
 
-    fn connect(&mut self, link: &Arc<Link>, name: &str, auth: Option<Value>) {
+    fn connect(&mut self, link: &Arc<SessionLink>, name: &str, auth: Option<Value>) {
         let Some(client) = self.clients.get(&link.key) else {
             return;
         };
@@ -443,7 +445,7 @@ impl<S> SocketIo<S> {
     /// A socket that is new, or one that comes back with what it missed.
     fn new_socket(
         &self,
-        link: &Arc<Link>,
+        link: &Arc<SessionLink>,
         namespace: Arc<str>,
         auth: &Value,
     ) -> Result<(Socket<S>, Vec<Vec<Part>>), NoRandom> {
@@ -463,7 +465,7 @@ impl<S> SocketIo<S> {
             None => (Known { id, data: None }, Vec::new(), name, Vec::new()),
         };
         let (link, key) = (link.clone(), self.core.key());
-        let member = Member::new(key, known, namespace, link, name, is_recovered);
+        let member = NamespaceClient::new(key, known, namespace, link, name, is_recovered);
         directory.add(&member);
         for room in rooms {
             // As many as it was in before.
@@ -486,7 +488,7 @@ impl<S> SocketIo<S> {
         asked.try_for_each(|listener| listener(&mut self.state, socket, auth))
     }
 
-    fn let_in(&mut self, link: &Arc<Link>, socket: Socket<S>, missed: &[Vec<Part>]) {
+    fn let_in(&mut self, link: &Arc<SessionLink>, socket: Socket<S>, missed: &[Vec<Part>]) {
         if let Some(client) = self.clients.get_mut(&link.key) {
             if let Some(join_by) = client.join_by.take() {
                 self.joining.remove(&(join_by, link.key));
@@ -503,7 +505,7 @@ impl<S> SocketIo<S> {
         socket.member.let_in(&welcome, missed, &self.core);
     }
 
-    fn refuse(&self, link: &Arc<Link>, namespace: &str, refused: &Refused) {
+    fn refuse(&self, link: &Arc<SessionLink>, namespace: &str, refused: &Refused) {
         let json = refused.to_json("message");
         let text = encode(PacketKind::ConnectError, namespace, None, &json, 0);
         link.send(&Part::of_packet(&text, Vec::new()), &self.core);
@@ -538,7 +540,7 @@ impl<S> SocketIo<S> {
         let called = listeners.events.get_mut(&name).into_iter().flatten();
         let outcomes = called.map(|listener| listener(&mut self.state, socket, &given));
         // All are called, and the first one answers.
-        let outcomes: Vec<Outcome> = outcomes.collect();
+        let outcomes: Vec<ListenerOutcome> = outcomes.collect();
         if outcomes.is_empty() && listeners.any.is_empty() {
             log_line!(Debug, "nobody listens to the event {:?}", shortened(&name));
         }
@@ -547,10 +549,10 @@ impl<S> SocketIo<S> {
         }
     }
 
-    fn conclude(&self, socket: &Socket<S>, event: &str, id: Option<u64>, outcome: Outcome) {
+    fn conclude(&self, socket: &Socket<S>, event: &str, id: Option<u64>, outcome: ListenerOutcome) {
         let refused = match outcome {
-            Outcome::Answer(Ok(written)) => return self.answer(socket, id, written),
-            Outcome::Answer(Err(error)) => {
+            ListenerOutcome::Answer(Ok(written)) => return self.answer(socket, id, written),
+            ListenerOutcome::Answer(Err(error)) => {
                 let event = shortened(event);
                 log_line!(
                     Error,
@@ -558,8 +560,8 @@ impl<S> SocketIo<S> {
                 );
                 Refused::new("the server has no answer")
             }
-            Outcome::Refused(refused) => refused,
-            Outcome::WrongArguments(error) => {
+            ListenerOutcome::Refused(refused) => refused,
+            ListenerOutcome::WrongArguments(error) => {
                 let event = shortened(event);
                 let error = error.to_string();
                 let error = shortened(&error);
@@ -586,7 +588,7 @@ impl<S> SocketIo<S> {
             attachments.len(),
         );
         let packet = Part::of_packet(&text, attachments);
-        let delivery = super::directory::Delivery::Reliable;
+        let delivery = super::directory::Reliability::Reliable;
         socket.member.send(&packet, delivery, &self.core);
     }
 
@@ -598,24 +600,24 @@ impl<S> SocketIo<S> {
         }
     }
 
-    fn disconnect(&mut self, link: &Arc<Link>, key: u64, whole: Whole) {
+    fn disconnect(&mut self, link: &Arc<SessionLink>, key: u64, whole: DisconnectScope) {
         let client = self.clients.get(&link.key);
         let sockets = client
             .into_iter()
             .flat_map(|client| client.sockets.values());
-        let chosen = sockets.filter(|it| whole == Whole::Session || it.member.key == key);
+        let chosen = sockets.filter(|it| whole == DisconnectScope::Session || it.member.key == key);
         let chosen: Vec<Socket<S>> = chosen.cloned().collect();
         for socket in chosen {
             let text = encode(PacketKind::Disconnect, socket.namespace(), None, "", 0);
             link.send(&Part::of_packet(&text, Vec::new()), &self.core);
             self.leave(&socket, DisconnectReason::ServerNamespaceDisconnect);
         }
-        if whole == Whole::Session {
+        if whole == DisconnectScope::Session {
             link.close(EndReason::ForcedClose, &self.core);
         }
     }
 
-    fn ended(&mut self, link: &Link, reason: DisconnectReason) {
+    fn ended(&mut self, link: &SessionLink, reason: DisconnectReason) {
         let Some(client) = self.clients.get_mut(&link.key) else {
             return;
         };

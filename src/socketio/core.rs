@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::directory::Directory;
 use super::engine::session::EndReason;
 use super::limits::Limits;
-use super::link::Link;
+use super::link::SessionLink;
 use super::reply::Refused;
 use super::timer::Timer;
 use crate::lock::{DIRECTORY, Mutex, SERVER, SESSIONS, TOLD, lock};
@@ -19,16 +19,16 @@ use crate::logging::log_line;
 use crate::{Connection, Request, ServerHandle};
 
 /// Something for the application thread.
-pub(super) enum Item {
+pub(super) enum Task {
     /// A client is there.
-    Opened(Arc<Link>),
-    Text(Arc<Link>, String),
-    Binary(Arc<Link>, Vec<u8>),
-    Ended(Arc<Link>, EndReason),
+    Opened(Arc<SessionLink>),
+    Text(Arc<SessionLink>, String),
+    Binary(Arc<SessionLink>, Vec<u8>),
+    Ended(Arc<SessionLink>, EndReason),
     /// A pong is due; asked for at this time.
-    PongDue(Arc<Link>, Duration),
+    PongDue(Arc<SessionLink>, Duration),
     /// The server ends a socket of this key, or its whole session.
-    Disconnect(Arc<Link>, u64, Whole),
+    Disconnect(Arc<SessionLink>, u64, DisconnectScope),
 }
 
 /// Refuses a request that would begin a session.
@@ -36,7 +36,7 @@ pub(super) type Allow = Box<dyn Fn(&Request) -> Result<(), Refused> + Send + Syn
 
 /// Whether a disconnect means the whole session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whole {
+pub(super) enum DisconnectScope {
     Socket,
     Session,
 }
@@ -47,8 +47,8 @@ pub(super) struct Core {
     pub timer: Arc<Timer>,
     /// Whether a request may begin a session.
     pub allow: OnceLock<Allow>,
-    sessions: Mutex<HashMap<String, Arc<Link>>, SESSIONS>,
-    told: Mutex<VecDeque<Item>, TOLD>,
+    sessions: Mutex<HashMap<String, Arc<SessionLink>>, SESSIONS>,
+    told: Mutex<VecDeque<Task>, TOLD>,
     /// From the start until the application is gone: the server has its hooks, and they have this.
     server: Mutex<Option<ServerHandle>, SERVER>,
     started: Instant,
@@ -99,7 +99,7 @@ impl Core {
     }
 
     /// Puts something before the application, and wakes it.
-    pub fn tell(&self, item: Item) {
+    pub fn tell(&self, item: Task) {
         lock(&self.told).push_back(item);
         self.wake();
     }
@@ -111,7 +111,7 @@ impl Core {
         }
     }
 
-    pub fn next_told(&self) -> Option<Item> {
+    pub fn next_told(&self) -> Option<Task> {
         lock(&self.told).pop_front()
     }
 
@@ -124,19 +124,19 @@ impl Core {
         &self,
         request: &Request,
         carrier: Option<&Connection>,
-    ) -> Result<Arc<Link>, NoRandom> {
-        let link = Link::new(random_id()?, request.clone(), carrier, self);
+    ) -> Result<Arc<SessionLink>, NoRandom> {
+        let link = SessionLink::new(random_id()?, request.clone(), carrier, self);
         lock(&self.sessions).insert(link.sid.clone(), link.clone());
-        self.tell(Item::Opened(link.clone()));
+        self.tell(Task::Opened(link.clone()));
         Ok(link)
     }
 
-    pub fn session(&self, sid: &str) -> Option<Arc<Link>> {
+    pub fn session(&self, sid: &str) -> Option<Arc<SessionLink>> {
         lock(&self.sessions).get(sid).cloned()
     }
 
     /// Nothing is left to be said or heard.
-    pub fn forget(&self, link: &Link) {
+    pub fn forget(&self, link: &SessionLink) {
         lock(&self.sessions).remove(&link.sid);
     }
 }

@@ -7,37 +7,37 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::engine::queue::Carried;
-use super::link::Link;
+use super::link::SessionLink;
 use super::part::Part;
 use super::recovery::{Audience, Departed, Recovery, RecoveryBounds};
 use super::rooms::{Rooms, TooManyRooms};
 use crate::lock::{DATA, GATE_OF_SOCKET, Mutex, lock};
 
 /// A client in a namespace.
-pub(super) struct Member {
+pub(super) struct NamespaceClient {
     /// A number that no other one has.
     pub key: u64,
     /// Its name for everybody; not the secret of its session.
     pub id: String,
     pub namespace: Arc<str>,
-    pub link: Arc<Link>,
+    pub link: Arc<SessionLink>,
     /// The secret name by which it may come back.
     pub recovery: Option<String>,
     pub is_recovered: bool,
     gate: Mutex<Gate, GATE_OF_SOCKET>,
-    pub data: Mutex<Option<Data>, DATA>,
+    pub data: Mutex<Option<SocketData>, DATA>,
 }
 
 /// What the application keeps with a socket.
-pub(super) type Data = Arc<dyn Any + Send + Sync>;
+pub(super) type SocketData = Arc<dyn Any + Send + Sync>;
 
 /// Who a socket is that comes back.
 pub(super) struct Known {
     pub id: String,
-    pub data: Option<Data>,
+    pub data: Option<SocketData>,
 }
 
-type Kept = Recovery<Vec<Part>, Known>;
+type SocketRecovery = Recovery<Vec<Part>, Known>;
 /// What a socket is that comes back, with its rooms and what it missed.
 pub(super) type Returned = (Departed<Known>, Vec<Vec<Part>>);
 
@@ -51,22 +51,22 @@ enum Gate {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(super) enum Reliability {
     Reliable,
     /// Only if it can leave now.
     Volatile,
 }
 
-impl Member {
+impl NamespaceClient {
     pub fn new(
         key: u64,
         known: Known,
         namespace: Arc<str>,
-        link: Arc<Link>,
+        link: Arc<SessionLink>,
         recovery: Option<String>,
         is_recovered: bool,
-    ) -> Arc<Member> {
-        Arc::new(Member {
+    ) -> Arc<NamespaceClient> {
+        Arc::new(NamespaceClient {
             key,
             id: known.id,
             namespace,
@@ -78,15 +78,15 @@ impl Member {
         })
     }
 
-    pub fn send(&self, packet: &[Part], delivery: Delivery, core: &Core) {
+    pub fn send(&self, packet: &[Part], delivery: Reliability, core: &Core) {
         match &mut *lock(&self.gate) {
             Gate::Joining(held) => return held.push(packet.to_vec()),
             Gate::Left(_) => return,
             Gate::Joined => {}
         }
         match delivery {
-            Delivery::Reliable => self.link.send(packet, core),
-            Delivery::Volatile => self.link.send_volatile(packet, core),
+            Reliability::Reliable => self.link.send(packet, core),
+            Reliability::Volatile => self.link.send_volatile(packet, core),
         }
     }
 
@@ -125,9 +125,9 @@ impl Member {
 
 #[derive(Default)]
 struct Namespace {
-    members: BTreeMap<u64, Arc<Member>>,
+    members: BTreeMap<u64, Arc<NamespaceClient>>,
     rooms: Rooms,
-    kept: Option<Kept>,
+    kept: Option<SocketRecovery>,
 }
 
 pub(super) struct Directory {
@@ -148,7 +148,7 @@ impl Directory {
         self.recovery.is_some()
     }
 
-    fn kept(&mut self, namespace: &str) -> Option<&mut Kept> {
+    fn kept(&mut self, namespace: &str) -> Option<&mut SocketRecovery> {
         let bounds = self.recovery?;
         let namespace = self.namespaces.get_mut(namespace)?;
         Some(namespace.kept.get_or_insert_with(|| Recovery::new(bounds)))
@@ -184,7 +184,7 @@ impl Directory {
     }
 
     /// A socket that left may come back as who it was.
-    pub fn depart(&mut self, member: &Member, now: Duration) {
+    pub fn depart(&mut self, member: &NamespaceClient, now: Duration) {
         let (Some(name), Some(rooms)) = (&member.recovery, member.left_rooms()) else {
             return;
         };
@@ -198,7 +198,7 @@ impl Directory {
     }
 
     /// A socket is there, in the room of its own name.
-    pub fn add(&mut self, member: &Arc<Member>) {
+    pub fn add(&mut self, member: &Arc<NamespaceClient>) {
         let namespace = self.namespaces.entry(member.namespace.clone());
         let namespace = namespace.or_default();
         namespace.members.insert(member.key, member.clone());
@@ -207,7 +207,7 @@ impl Directory {
     }
 
     /// A socket is there no longer, and in no room.
-    pub fn remove(&mut self, member: &Member) {
+    pub fn remove(&mut self, member: &NamespaceClient) {
         let Some(namespace) = self.namespaces.get_mut(&member.namespace) else {
             return;
         };
@@ -218,7 +218,12 @@ impl Directory {
     }
 
     /// Joins a room; nothing for a socket that has left.
-    pub fn join(&mut self, member: &Member, room: &str, most: usize) -> Result<(), TooManyRooms> {
+    pub fn join(
+        &mut self,
+        member: &NamespaceClient,
+        room: &str,
+        most: usize,
+    ) -> Result<(), TooManyRooms> {
         match self.namespaces.get_mut(&member.namespace) {
             Some(namespace) if namespace.members.contains_key(&member.key) => {
                 namespace.rooms.join(member.key, room, most)
@@ -227,20 +232,25 @@ impl Directory {
         }
     }
 
-    pub fn leave(&mut self, member: &Member, room: &str) {
+    pub fn leave(&mut self, member: &NamespaceClient, room: &str) {
         if let Some(namespace) = self.namespaces.get_mut(&member.namespace) {
             namespace.rooms.leave(member.key, room);
         }
     }
 
-    pub fn rooms_of(&self, member: &Member) -> Vec<String> {
+    pub fn rooms_of(&self, member: &NamespaceClient) -> Vec<String> {
         let namespace = self.namespaces.get(&member.namespace);
         let rooms = namespace.map(|namespace| namespace.rooms.of(member.key));
         rooms.into_iter().flatten().map(str::to_owned).collect()
     }
 
     /// Everybody of a namespace, or whoever is in one of these rooms; but nobody who is in one of those.
-    pub fn select(&self, namespace: &str, rooms: &[String], except: &[String]) -> Vec<Arc<Member>> {
+    pub fn select(
+        &self,
+        namespace: &str,
+        rooms: &[String],
+        except: &[String],
+    ) -> Vec<Arc<NamespaceClient>> {
         let Some(namespace) = self.namespaces.get(namespace) else {
             return Vec::new();
         };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::arguments::{Written, write_event};
-use super::core::{Core, Item, Whole};
-use super::directory::{Delivery, Member};
+use super::core::{Core, DisconnectScope, Task};
+use super::directory::{NamespaceClient, Reliability};
 use super::packet::{PacketKind, encode, is_reserved};
 use super::part::Part;
 use super::recovery::Audience;
@@ -33,7 +33,7 @@ pub struct Emitter {
     namespace: Arc<str>,
     rooms: Vec<String>,
     except: Vec<String>,
-    delivery: Delivery,
+    delivery: Reliability,
 }
 
 impl Emitter {
@@ -43,7 +43,7 @@ impl Emitter {
             namespace,
             rooms: Vec::new(),
             except: Vec::new(),
-            delivery: Delivery::Reliable,
+            delivery: Reliability::Reliable,
         }
     }
 
@@ -69,7 +69,7 @@ impl Emitter {
     #[must_use]
     pub fn volatile(&self) -> Self {
         Emitter {
-            delivery: Delivery::Volatile,
+            delivery: Reliability::Volatile,
             ..self.clone()
         }
     }
@@ -124,11 +124,11 @@ impl Emitter {
     /// Disconnects those that it reaches from the namespace.
     pub fn disconnect_all(&self) {
         for member in self.members() {
-            disconnect(&self.core, &member, Whole::Socket);
+            disconnect(&self.core, &member, DisconnectScope::Socket);
         }
     }
 
-    fn members(&self) -> Vec<Arc<Member>> {
+    fn members(&self) -> Vec<Arc<NamespaceClient>> {
         lock(&self.core.directory).select(&self.namespace, &self.rooms, &self.except)
     }
 }
@@ -144,8 +144,8 @@ impl fmt::Debug for Emitter {
 }
 
 /// The server disconnects a socket, or its whole session; its handler hears of it behind what it does now.
-pub(super) fn disconnect(core: &Core, member: &Member, whole: Whole) {
-    core.tell(Item::Disconnect(member.link.clone(), member.key, whole));
+pub(super) fn disconnect(core: &Core, member: &NamespaceClient, whole: DisconnectScope) {
+    core.tell(Task::Disconnect(member.link.clone(), member.key, whole));
 }
 
 /// Sends an event to whom it is meant for, and keeps it for those of them that come back.
@@ -154,12 +154,12 @@ pub(super) fn send_to(
     namespace: &Arc<str>,
     audience: Audience,
     written: Written,
-    delivery: Delivery,
+    delivery: Reliability,
 ) -> usize {
     let mut directory = lock(&core.directory);
     let offset = match delivery {
-        Delivery::Reliable => directory.next_offset(namespace),
-        Delivery::Volatile => None,
+        Reliability::Reliable => directory.next_offset(namespace),
+        Reliability::Volatile => None,
     };
     let members = directory.select(namespace, &audience.rooms, &audience.except);
     let packet = match offset {

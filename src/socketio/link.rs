@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::core::{Core, Item};
+use super::core::{Core, Task};
 use super::engine::handshake::{Carrier, EngineError};
-use super::engine::queue::{Outgoing, QueueFull};
-use super::engine::session::{EndReason, EngineSession, Incoming, Output, PollAnswer};
+use super::engine::queue::{OutgoingPacket, QueueFull};
+use super::engine::session::{EndReason, EngineSession, Output, PollAnswer, WebSocketInput};
 use super::part::Part;
 use crate::lock::{Guard, Mutex, SESSION, lock};
 use crate::{
@@ -21,14 +21,14 @@ use crate::{
 /// An application that comes so late was away.
 const AWAY: Duration = Duration::from_millis(500);
 
-pub(super) struct Link {
+pub(super) struct SessionLink {
     /// A number that no other session of this process has.
     pub key: u64,
     /// Its name for the client. Whoever has it is the client: never to be logged.
     pub sid: String,
     /// What opened it.
     pub request: Request,
-    state: Mutex<State, SESSION>,
+    state: Mutex<LinkState, SESSION>,
     /// The deadline that the timer knows, in nanoseconds.
     pub noted: AtomicU64,
     /// Bytes of its messages that wait for the application.
@@ -37,7 +37,7 @@ pub(super) struct Link {
     pong_is_asked: AtomicBool,
 }
 
-struct State {
+struct LinkState {
     session: EngineSession<Part>,
     carrier: Option<Connection>,
     candidate: Option<Connection>,
@@ -57,24 +57,24 @@ enum Action {
     Say(Connection, String),
     Close(Connection),
     Answer(Responder, PollAnswer),
-    Tell(Item),
+    Tell(Task),
 }
 
-impl Link {
+impl SessionLink {
     /// A new session, over a WebSocket or by polling.
     pub fn new(
         sid: String,
         request: Request,
         carrier: Option<&Connection>,
         core: &Core,
-    ) -> Arc<Link> {
+    ) -> Arc<SessionLink> {
         let by = carrier.map_or(Carrier::Polling, |_| Carrier::WebSocket);
         let session = EngineSession::new(&sid, by, core.limits.engine(), core.now());
-        Arc::new(Link {
+        Arc::new(SessionLink {
             key: core.key(),
             sid,
             request,
-            state: Mutex::new(State {
+            state: Mutex::new(LinkState {
                 session,
                 carrier: carrier.cloned(),
                 candidate: None,
@@ -169,8 +169,8 @@ impl Link {
 
     pub fn receive(self: &Arc<Self>, connection: &Connection, message: Message, core: &Core) {
         let message = match message {
-            Message::Text(text) => Incoming::Text(text),
-            Message::Binary(bytes) => Incoming::Binary(bytes),
+            Message::Text(text) => WebSocketInput::Text(text),
+            Message::Binary(bytes) => WebSocketInput::Binary(bytes),
         };
         self.drive(core, |state| {
             if state.candidate.as_ref() == Some(connection) {
@@ -240,7 +240,7 @@ impl Link {
     /// Has the application look for a pong that was due now, behind what waits for it; once until it has looked.
     pub fn ask_for_pong(self: &Arc<Self>, core: &Core, now: Duration) {
         if !self.pong_is_asked.swap(true, SeqCst) {
-            core.tell(Item::PongDue(self.clone(), now));
+            core.tell(Task::PongDue(self.clone(), now));
         }
     }
 
@@ -257,7 +257,7 @@ impl Link {
         });
     }
 
-    fn drive<R>(self: &Arc<Self>, core: &Core, act: impl FnOnce(&mut State) -> R) -> R {
+    fn drive<R>(self: &Arc<Self>, core: &Core, act: impl FnOnce(&mut LinkState) -> R) -> R {
         let mut state = lock(&self.state);
         let result = act(&mut state);
         self.collect(&mut state);
@@ -276,7 +276,7 @@ impl Link {
         result
     }
 
-    fn conclude(self: &Arc<Self>, state: Guard<'_, State>, core: &Core) {
+    fn conclude(self: &Arc<Self>, state: Guard<'_, LinkState>, core: &Core) {
         let deadline = state.session.deadline();
         let is_over = state.session.is_over();
         drop(state);
@@ -288,13 +288,13 @@ impl Link {
     }
 
     /// Takes down what the session has put out, with whom that goes to now.
-    fn collect(self: &Arc<Self>, state: &mut State) {
+    fn collect(self: &Arc<Self>, state: &mut LinkState) {
         while let Some(output) = state.session.next_output() {
             let action = match output {
-                Output::Write(Outgoing::Message(part)) => {
+                Output::Write(OutgoingPacket::Message(part)) => {
                     state.carrier.clone().map(|to| Action::Send(to, part))
                 }
-                Output::Write(Outgoing::Control(text)) => {
+                Output::Write(OutgoingPacket::Control(text)) => {
                     state.carrier.clone().map(|to| Action::Say(to, text))
                 }
                 Output::Probe(text) => {
@@ -313,13 +313,13 @@ impl Link {
                 }
                 Output::Text(text) => {
                     self.waiting.fetch_add(text.len(), SeqCst);
-                    Some(Action::Tell(Item::Text(self.clone(), text)))
+                    Some(Action::Tell(Task::Text(self.clone(), text)))
                 }
                 Output::Binary(bytes) => {
                     self.waiting.fetch_add(bytes.len(), SeqCst);
-                    Some(Action::Tell(Item::Binary(self.clone(), bytes)))
+                    Some(Action::Tell(Task::Binary(self.clone(), bytes)))
                 }
-                Output::End(reason) => Some(Action::Tell(Item::Ended(self.clone(), reason))),
+                Output::End(reason) => Some(Action::Tell(Task::Ended(self.clone(), reason))),
             };
             state.actions.extend(action);
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::application::SocketIo;
 use super::core::{Core, NoRandom};
-use super::engine::handshake::{Asked, EngineError, check, parameter};
-use super::link::{Link, refusal, refusal_with};
+use super::engine::handshake::{EngineError, SessionRequest, check, parameter};
+use super::link::{SessionLink, refusal, refusal_with};
 use super::reply::Refused;
 use crate::logging::log_line;
 use crate::{Accept, Reject, Request, Response, ServerBuilder, Status};
@@ -60,12 +60,12 @@ fn accept(core: &Arc<Core>, request: &Request) -> Result<Accept, Reject> {
         true,
     );
     let refused = match asked {
-        Ok(Asked::Open(_)) if !core.has_room_for_a_session() => {
+        Ok(SessionRequest::Open(_)) if !core.has_room_for_a_session() => {
             return Err(Reject::service_unavailable()
                 .with_body("too many sessions")
                 .with_cause(TOO_MANY));
         }
-        Ok(Asked::Open(_)) => match allowed(core, request) {
+        Ok(SessionRequest::Open(_)) => match allowed(core, request) {
             Ok(()) => None,
             Err(refused) => {
                 return Err(Reject::forbidden()
@@ -73,10 +73,10 @@ fn accept(core: &Arc<Core>, request: &Request) -> Result<Accept, Reject> {
                     .with_cause("SocketIo::allow"));
             }
         },
-        Ok(Asked::Continue { sid, .. }) if core.session(sid).is_none() => {
+        Ok(SessionRequest::Continue { sid, .. }) if core.session(sid).is_none() => {
             Some(EngineError::UnknownSession)
         }
-        Ok(Asked::Continue { fits, .. }) => (!fits).then_some(EngineError::BadRequest),
+        Ok(SessionRequest::Continue { fits, .. }) => (!fits).then_some(EngineError::BadRequest),
         Err(error) => Some(error),
     };
     match refused {
@@ -99,15 +99,15 @@ fn allowed(core: &Core, request: &Request) -> Result<(), Refused> {
 fn http(core: &Arc<Core>, request: &Request) -> Response {
     let query = request.query_string().unwrap_or_default();
     match check(request.method(), query, false) {
-        Ok(Asked::Open(_)) if !core.has_room_for_a_session() => {
+        Ok(SessionRequest::Open(_)) if !core.has_room_for_a_session() => {
             log_line!(Warn, "{TOO_MANY}");
             Response::text("too many sessions").with_status(Status::SERVICE_UNAVAILABLE)
         }
-        Ok(Asked::Open(_)) => match allowed(core, request) {
+        Ok(SessionRequest::Open(_)) => match allowed(core, request) {
             Ok(()) => begin(core, request),
             Err(refused) => refusal_with(EngineError::Forbidden, refused.message()),
         },
-        Ok(Asked::Continue { sid, fits }) => match core.session(sid) {
+        Ok(SessionRequest::Continue { sid, fits }) => match core.session(sid) {
             None => refusal(EngineError::UnknownSession),
             Some(link) if fits => poll(&link, core, request),
             Some(_) => refusal(EngineError::BadRequest),
@@ -126,7 +126,7 @@ fn begin(core: &Arc<Core>, request: &Request) -> Response {
     }
 }
 
-fn poll(link: &Arc<Link>, core: &Arc<Core>, request: &Request) -> Response {
+fn poll(link: &Arc<SessionLink>, core: &Arc<Core>, request: &Request) -> Response {
     match request.method() {
         "GET" => link.get(core),
         "POST" => {

@@ -12,14 +12,14 @@ use crate::{Message, Prepared};
 pub(super) struct Part(Arc<Encoded>);
 
 struct Encoded {
-    content: Content,
+    content: PartContent,
     /// Its packet has more than this part: without one of them the others mean nothing.
     is_of_several: bool,
     frame: OnceLock<Prepared>,
     base64: OnceLock<Vec<u8>>,
 }
 
-enum Content {
+enum PartContent {
     /// With the digit of its type.
     Text(String),
     Binary(Bytes),
@@ -29,15 +29,15 @@ impl Part {
     /// A packet of Socket.IO, as the messages that carry it.
     pub fn of_packet(text: &str, attachments: Vec<Bytes>) -> Vec<Part> {
         let is_of_several = !attachments.is_empty();
-        let header = Content::Text(["4", text].concat());
-        let attachments = attachments.into_iter().map(Content::Binary);
+        let header = PartContent::Text(["4", text].concat());
+        let attachments = attachments.into_iter().map(PartContent::Binary);
         let contents = std::iter::once(header).chain(attachments);
         contents
             .map(|content| Part::new(content, is_of_several))
             .collect()
     }
 
-    fn new(content: Content, is_of_several: bool) -> Part {
+    fn new(content: PartContent, is_of_several: bool) -> Part {
         Part(Arc::new(Encoded {
             content,
             is_of_several,
@@ -54,8 +54,8 @@ impl Part {
     pub fn frame(&self) -> &Prepared {
         self.0.frame.get_or_init(|| {
             Prepared::new(match &self.0.content {
-                Content::Text(text) => Message::from(text),
-                Content::Binary(bytes) => Message::from(&**bytes),
+                PartContent::Text(text) => Message::from(text),
+                PartContent::Binary(bytes) => Message::from(&**bytes),
             })
         })
     }
@@ -64,19 +64,21 @@ impl Part {
 impl Carried for Part {
     fn payload_len(&self) -> usize {
         match &self.0.content {
-            Content::Text(text) => text.len(),
-            Content::Binary(bytes) => 1 + base64_len(bytes.len()),
+            PartContent::Text(text) => text.len(),
+            PartContent::Binary(bytes) => 1 + base64_len(bytes.len()),
         }
     }
 
     fn append(&self, payload: &mut Vec<u8>) {
         match &self.0.content {
-            Content::Text(text) => payload.extend_from_slice(text.as_bytes()),
-            Content::Binary(bytes) => payload.extend_from_slice(self.0.base64.get_or_init(|| {
-                let mut base64 = Vec::with_capacity(1 + base64_len(bytes.len()));
-                append_base64(&mut base64, bytes);
-                base64
-            })),
+            PartContent::Text(text) => payload.extend_from_slice(text.as_bytes()),
+            PartContent::Binary(bytes) => {
+                payload.extend_from_slice(self.0.base64.get_or_init(|| {
+                    let mut base64 = Vec::with_capacity(1 + base64_len(bytes.len()));
+                    append_base64(&mut base64, bytes);
+                    base64
+                }))
+            }
         }
     }
 }

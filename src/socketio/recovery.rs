@@ -37,7 +37,7 @@ pub struct Departed<K> {
 }
 
 #[derive(Debug)]
-struct Sent<P> {
+struct SentPacket<P> {
     offset: u64,
     at: Duration,
     len: usize,
@@ -49,7 +49,7 @@ struct Sent<P> {
 #[derive(Debug)]
 pub struct Recovery<P, K> {
     bounds: RecoveryBounds,
-    packets: VecDeque<Sent<P>>,
+    packets: VecDeque<SentPacket<P>>,
     bytes: usize,
     next_offset: u64,
     /// By the secret name that each has for coming back.
@@ -82,7 +82,7 @@ impl<P: Clone, K> Recovery<P, K> {
 
     /// Keeps a packet of so many bytes under the next offset.
     pub fn keep(&mut self, packet: P, len: usize, audience: Audience, now: Duration) {
-        self.packets.push_back(Sent {
+        self.packets.push_back(SentPacket {
             offset: self.next_offset,
             at: now,
             len,

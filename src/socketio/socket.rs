@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::acks::Acks;
 use super::arguments;
 use super::bytes::Bytes;
-use super::core::{Core, Whole};
-use super::directory::{Delivery, Member};
+use super::core::{Core, DisconnectScope};
+use super::directory::{NamespaceClient, Reliability};
 use super::emitter::{Emitter, disconnect, event_packet, send_to, written};
 use super::recovery::Audience;
 use crate::Request;
@@ -24,15 +24,15 @@ use crate::logging::log_line;
 pub(super) type OnAck<S> = Box<dyn FnOnce(&mut S, Result<Answer, AckError>) + Send>;
 
 /// What waits for acknowledgements, and for those that will not come.
-pub(super) struct Pending<S> {
+pub(super) struct PendingAcks<S> {
     pub acks: Acks<OnAck<S>>,
     /// Not asked for; to be told when the application is not at work.
     pub refused: Vec<(AckError, OnAck<S>)>,
 }
 
-impl<S> Default for Pending<S> {
+impl<S> Default for PendingAcks<S> {
     fn default() -> Self {
-        Pending {
+        PendingAcks {
             acks: Acks::default(),
             refused: Vec::new(),
         }
@@ -43,9 +43,9 @@ impl<S> Default for Pending<S> {
 ///
 /// `S` is the state of the application. For other threads there is [`Emitter`], by [`emitter`](Socket::emitter).
 pub struct Socket<S> {
-    pub(super) member: Arc<Member>,
+    pub(super) member: Arc<NamespaceClient>,
     pub(super) core: Arc<Core>,
-    pub(super) pending: Arc<Mutex<Pending<S>, ACKS>>,
+    pub(super) pending: Arc<Mutex<PendingAcks<S>, ACKS>>,
 }
 
 /// What a client answered with.
@@ -124,15 +124,15 @@ impl<S> Socket<S> {
 
     /// Sends an event to this client; arguments as those of [`Emitter::emit`].
     pub fn emit(&self, event: &str, arguments: impl Serialize) {
-        self.send(event, &arguments, Delivery::Reliable);
+        self.send(event, &arguments, Reliability::Reliable);
     }
 
     /// Sends an event if it reaches the client now; see [`Emitter::volatile`].
     pub fn emit_volatile(&self, event: &str, arguments: impl Serialize) {
-        self.send(event, &arguments, Delivery::Volatile);
+        self.send(event, &arguments, Reliability::Volatile);
     }
 
-    fn send(&self, event: &str, arguments: &impl Serialize, delivery: Delivery) {
+    fn send(&self, event: &str, arguments: &impl Serialize, delivery: Reliability) {
         let audience = Audience {
             rooms: vec![self.id().to_owned()],
             except: Vec::new(),
@@ -179,7 +179,7 @@ impl<S> Socket<S> {
             Ok(id) => match written(event, &arguments) {
                 Some(written) if self.is_connected() => {
                     let packet = event_packet(self.namespace(), Some(id), written);
-                    self.member.send(&packet, Delivery::Reliable, &self.core);
+                    self.member.send(&packet, Reliability::Reliable, &self.core);
                     return self.core.timer.note_application(deadline);
                 }
                 written => {
@@ -268,12 +268,12 @@ impl<S> Socket<S> {
     /// Disconnects the socket from its namespace; others of the same client stay. Its `on_disconnect` is called behind
     /// the listener that runs now.
     pub fn disconnect(&self) {
-        disconnect(&self.core, &self.member, Whole::Socket);
+        disconnect(&self.core, &self.member, DisconnectScope::Socket);
     }
 
     /// Disconnects the client from all namespaces, and closes its connection.
     pub fn close(&self) {
-        disconnect(&self.core, &self.member, Whole::Session);
+        disconnect(&self.core, &self.member, DisconnectScope::Session);
     }
 }
 

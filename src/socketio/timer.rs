@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use super::core::Core;
-use super::link::Link;
+use super::link::SessionLink;
 use crate::lock::{Guard, Mutex, TIMER, lock};
 
 /// How soon it looks again for a pong that may wait for the application.
@@ -16,20 +16,20 @@ const STACK: usize = 256 << 10;
 
 #[derive(Default)]
 pub(super) struct Timer {
-    state: Mutex<State, TIMER>,
+    state: Mutex<TimerState, TIMER>,
     changed: Condvar,
     /// The deadline of the application that is noted, in nanoseconds; 0: none.
     application: AtomicU64,
 }
 
 #[derive(Default)]
-struct State {
-    sessions: BTreeMap<(Duration, u64), Weak<Link>>,
+struct TimerState {
+    sessions: BTreeMap<(Duration, u64), Weak<SessionLink>>,
     application: Option<Duration>,
     has_ended: bool,
 }
 
-impl State {
+impl TimerState {
     fn first(&self) -> Option<Duration> {
         let session = self.sessions.keys().next().map(|(deadline, _)| *deadline);
         [session, self.application].into_iter().flatten().min()
@@ -56,7 +56,7 @@ impl Timer {
     }
 
     /// Looks at a session at this time, or before.
-    pub fn note(&self, link: &Arc<Link>, deadline: Duration) {
+    pub fn note(&self, link: &Arc<SessionLink>, deadline: Duration) {
         if link.noted.load(SeqCst) <= nanos(deadline) {
             return;
         }
@@ -82,7 +82,7 @@ impl Timer {
         self.wake_if_earlier(before, state);
     }
 
-    fn wake_if_earlier(&self, before: Option<Duration>, state: Guard<'_, State>) {
+    fn wake_if_earlier(&self, before: Option<Duration>, state: Guard<'_, TimerState>) {
         let first = state.first();
         drop(state);
         if before.is_none() || first < before {
@@ -107,7 +107,7 @@ impl Timer {
         }
     }
 
-    fn take_due(&self, now: Duration) -> Vec<Arc<Link>> {
+    fn take_due(&self, now: Duration) -> Vec<Arc<SessionLink>> {
         let mut state = lock(&self.state);
         let later = state.sessions.split_off(&(now, u64::MAX));
         let due = std::mem::replace(&mut state.sessions, later);
@@ -146,7 +146,7 @@ impl Timer {
     }
 }
 
-fn see_to(link: &Arc<Link>, core: &Core, now: Duration) {
+fn see_to(link: &Arc<SessionLink>, core: &Core, now: Duration) {
     if !link.see_to_time(core) {
         link.ask_for_pong(core, now);
         core.timer.note(link, now + AGAIN);

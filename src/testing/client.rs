@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 
-use crate::handshake::answer::{Answer, AnswerScanner};
+use crate::handshake::answer::{AnswerHead, AnswerScanner};
 use crate::handshake::negotiate;
 use crate::http::head::HeadLimits;
 use crate::message::Message;
@@ -295,7 +295,7 @@ fn request(path: &str, headers: &[(&str, &str)]) -> String {
 }
 
 /// Reads byte by byte up to the blank line, for what follows are frames; of a refusal the body too.
-fn read_answer(stream: &mut impl Read) -> io::Result<Answer> {
+fn read_answer(stream: &mut impl Read) -> io::Result<AnswerHead> {
     let mut scanner = AnswerScanner::new(HeadLimits::default());
     let mut head = Vec::new();
     loop {
@@ -306,7 +306,7 @@ fn read_answer(stream: &mut impl Read) -> io::Result<Answer> {
             break;
         }
     }
-    let answer = Answer::parse(&head).map_err(invalid)?;
+    let answer = AnswerHead::parse(&head).map_err(invalid)?;
     if answer.status == 101 {
         return Ok(answer);
     }

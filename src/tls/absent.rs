@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::secured::Secured;
 use crate::http::Refusal;
-use crate::http::refusal::Refused;
+use crate::http::refusal::RefusedRequest;
 use crate::patience::Patience;
 use crate::transport::Transport;
 
@@ -20,7 +20,7 @@ impl Tls {
         _: &Arc<dyn Transport>,
         _: &mut Patience,
         _: impl FnOnce() -> Refusal,
-    ) -> Result<Secured, Refused> {
+    ) -> Result<Secured, RefusedRequest> {
         match *self {}
     }
 

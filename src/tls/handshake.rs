@@ -9,7 +9,7 @@ use super::secured::Secured;
 use super::server::Tls;
 use super::transport::{TlsFailure, TlsTransport};
 use crate::http::Refusal;
-use crate::http::refusal::Refused;
+use crate::http::refusal::RefusedRequest;
 use crate::patience::Patience;
 use crate::transport::Transport;
 
@@ -25,7 +25,7 @@ impl Tls {
         below: &Arc<dyn Transport>,
         patience: &mut Patience,
         lost: impl FnOnce() -> Refusal,
-    ) -> Result<Secured, Refused> {
+    ) -> Result<Secured, RefusedRequest> {
         let transport = self
             .handshake(below, patience)
             .map_err(|failure| refusal(failure).unwrap_or_else(|_| lost().into()))?;
@@ -53,10 +53,10 @@ impl Tls {
 }
 
 /// Why a server refuses a client; where the stream failed, or ended, that error.
-pub(crate) fn refusal(error: TlsFailure) -> Result<Refused, io::Error> {
+pub(crate) fn refusal(error: TlsFailure) -> Result<RefusedRequest, io::Error> {
     let refusal = match error {
         TlsFailure::PlainText { asks_for_head } => {
-            return Ok(Refused {
+            return Ok(RefusedRequest {
                 refusal: Refusal::PlainOnTlsPort,
                 head_only: asks_for_head,
             });

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Tls;
 use crate::http::Refusal;
-use crate::http::refusal::Refused;
+use crate::http::refusal::RefusedRequest;
 use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
 
@@ -23,7 +23,7 @@ pub(crate) fn secure(
     below: &Arc<dyn Transport>,
     patience: &mut Patience,
     lost: impl FnOnce() -> Refusal,
-) -> Result<Secured, Refused> {
+) -> Result<Secured, RefusedRequest> {
     match tls {
         Some(tls) => tls.secure(below, patience, lost),
         None => Ok(Secured {
@@ -35,7 +35,7 @@ pub(crate) fn secure(
 
 /// Parts from a client that is refused before a request could be read. Only one without TLS can read
 /// an answer.
-pub(crate) fn dismiss(below: &dyn Transport, refused: &Refused, log: impl FnOnce()) {
+pub(crate) fn dismiss(below: &dyn Transport, refused: &RefusedRequest, log: impl FnOnce()) {
     match refused.refusal {
         Refusal::PlainOnTlsPort => {
             let patience = Patience::new(Instant::now(), LINGER);

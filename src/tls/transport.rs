@@ -34,12 +34,12 @@ pub(crate) const BUFFERS: usize = AHEAD + *READ.end() + 3 * RECORD;
 
 pub(crate) struct TlsTransport {
     below: Arc<dyn Transport>,
-    session: Mutex<Session, TLS>,
+    session: Mutex<TlsSession, TLS>,
     /// Reading was ended from here: an end of the stream is no truncation then.
     read_ended: AtomicBool,
 }
 
-struct Session {
+struct TlsSession {
     connection: Connection,
     raw: Raw,
     /// The peer broke TLS; what it sent before that comes first.
@@ -52,18 +52,18 @@ struct Session {
     /// Something came: what follows may begin with any byte.
     heard: bool,
     /// Ciphertext for a stream of the user's own. `None`: the stream is wshub's own.
-    outbound: Option<Outbound>,
+    outbound: Option<Ciphertext>,
 }
 
 /// Ciphertext that is written without the lock, since that runs code of a user's.
 #[derive(Default)]
-struct Outbound {
+struct Ciphertext {
     bytes: Vec<u8>,
     /// A thread writes what was here.
     taken: bool,
 }
 
-impl Outbound {
+impl Ciphertext {
     fn is_empty(&self) -> bool {
         self.bytes.is_empty() && !self.taken
     }
@@ -146,10 +146,10 @@ impl TlsTransport {
 
     fn new(below: Arc<dyn Transport>, mut connection: Connection) -> Self {
         connection.set_buffer_limit(Some(AHEAD));
-        let outbound = (!below.never_calls_back()).then(Outbound::default);
+        let outbound = (!below.never_calls_back()).then(Ciphertext::default);
         TlsTransport {
             below,
-            session: Mutex::new(Session {
+            session: Mutex::new(TlsSession {
                 connection,
                 raw: Raw::default(),
                 failure: None,
@@ -212,7 +212,7 @@ fn is_plain_text(bytes: &[u8]) -> bool {
     first.is_some_and(|&byte| byte == b'\r' || byte.is_ascii_alphabetic())
 }
 
-impl Session {
+impl TlsSession {
     /// Takes the handshake as far as the bytes that came allow.
     fn advance(&mut self) -> Result<(), TlsFailure> {
         while self.connection.is_handshaking() && !self.raw.rest().is_empty() {
@@ -316,7 +316,7 @@ impl Session {
     fn end_to_send(&mut self, mut rest: Vec<u8>) {
         if let Some(outbound) = &mut self.outbound {
             rest.append(&mut outbound.bytes);
-            *outbound = Outbound {
+            *outbound = Ciphertext {
                 bytes: rest,
                 taken: false,
             };
@@ -324,7 +324,7 @@ impl Session {
     }
 
     fn is_sent(&self) -> bool {
-        self.outbound.as_ref().is_none_or(Outbound::is_empty)
+        self.outbound.as_ref().is_none_or(Ciphertext::is_empty)
     }
 
     /// Encrypts what the stream below takes. A frame counts as written when its ciphertext has left:
@@ -370,8 +370,8 @@ impl Session {
 }
 
 impl TlsTransport {
-    /// As [`Session::flush`], over every kind of stream.
-    fn flush(&self, mut session: Guard<'_, Session>) -> io::Result<bool> {
+    /// As [`TlsSession::flush`], over every kind of stream.
+    fn flush(&self, mut session: Guard<'_, TlsSession>) -> io::Result<bool> {
         let flushed = session.flush(&*self.below);
         match session.outbound {
             None => flushed,
@@ -407,7 +407,7 @@ impl TlsTransport {
         }
     }
 
-    /// As [`Session::write`], over a stream of the user's own.
+    /// As [`TlsSession::write`], over a stream of the user's own.
     fn write_without_lock(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         if !self.send()? {
             return Err(io::ErrorKind::WouldBlock.into());

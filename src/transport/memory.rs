@@ -79,12 +79,12 @@ impl Duplex {
 
 #[derive(Default)]
 struct Pipe {
-    state: Mutex<State, PIPE>,
+    state: Mutex<PipeState, PIPE>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct PipeState {
     bytes: VecDeque<u8>,
     /// The writer sends nothing more.
     ended: bool,
@@ -94,7 +94,7 @@ struct State {
 }
 
 impl Pipe {
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut PipeState)) {
         let mut state = lock(&self.state);
         change(&mut state);
         self.changed.notify_all();
@@ -135,8 +135,8 @@ impl Pipe {
     fn wait(
         &self,
         deadline: Option<Instant>,
-        done: impl Fn(&State) -> bool,
-    ) -> io::Result<Guard<'_, State>> {
+        done: impl Fn(&PipeState) -> bool,
+    ) -> io::Result<Guard<'_, PipeState>> {
         let mut state = lock(&self.state);
         while !done(&state) {
             state = match deadline {
@@ -153,7 +153,7 @@ impl Pipe {
         Ok(state)
     }
 
-    fn is_writable(state: &State) -> bool {
+    fn is_writable(state: &PipeState) -> bool {
         state.bytes.len() < CAPACITY || state.unread || state.ended
     }
 }

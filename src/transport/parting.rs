@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{How, Transport, read};
 use crate::clock;
 use crate::http::Refusal;
-use crate::http::refusal::Refused;
+use crate::http::refusal::RefusedRequest;
 
 /// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
@@ -35,11 +35,11 @@ pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
 /// is called when the peer has all of it.
 pub(crate) fn answer_refusal(
     transport: &dyn Transport,
-    refused: &Refused,
+    refused: &RefusedRequest,
     write: impl FnOnce(&[u8]) -> io::Result<()>,
     log: impl FnOnce(),
 ) {
-    let Refused { refusal, head_only } = refused;
+    let RefusedRequest { refusal, head_only } = refused;
     let answer = refusal.encode(*head_only, clock::date());
     let answered = !answer.is_empty() && write(&answer).is_ok();
     transport.shutdown(if answered { How::Write } else { How::Both });

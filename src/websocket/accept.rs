@@ -81,7 +81,7 @@ fn negotiate(
     rules: &Rules,
     hooks: &Hooks,
     deadline: Instant,
-) -> Result<upgrade::Upgrade, Refusal> {
+) -> Result<upgrade::UpgradeAnswer, Refusal> {
     if !request.wants_upgrade() {
         negotiate::plain(request, rules, |_| Ok(true))?;
         return Err(negotiate::unserved(request));

@@ -6,7 +6,7 @@ use std::io;
 const POOL: usize = 256;
 
 /// A source of random bytes: the operating system, or what a test puts in its place.
-pub(crate) type Source = fn(&mut [u8]) -> io::Result<()>;
+pub(crate) type RandomSource = fn(&mut [u8]) -> io::Result<()>;
 
 /// Fills `bytes` from the operating system's generator.
 pub(crate) fn from_system(bytes: &mut [u8]) -> io::Result<()> {
@@ -14,13 +14,13 @@ pub(crate) fn from_system(bytes: &mut [u8]) -> io::Result<()> {
 }
 
 pub(crate) struct Keys {
-    source: Source,
+    source: RandomSource,
     pool: [u8; POOL],
     used: usize,
 }
 
 impl Keys {
-    pub fn new(source: Source) -> Self {
+    pub fn new(source: RandomSource) -> Self {
         Keys {
             source,
             pool: [0; POOL],

@@ -9,6 +9,7 @@ mod items;
 mod layout;
 mod listing;
 mod locks;
+mod names;
 mod public;
 mod purity;
 mod readme;

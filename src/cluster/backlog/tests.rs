@@ -3,7 +3,7 @@ use core::time::Duration;
 use super::*;
 
 const NOW: Duration = Duration::from_secs(1);
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: BacklogBounds = BacklogBounds {
     messages: 4,
     bytes: 100,
     age: Duration::from_secs(10),

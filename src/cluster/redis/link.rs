@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use redis::{Client, Cmd, Connection, ErrorKind, RedisError, RedisResult, ServerError, Value, cmd};
 
-pub(super) struct Link {
+pub(super) struct RedisLink {
     client: Client,
     pub timeout: Duration,
     connection: Option<Connection>,
 }
 
-impl Link {
+impl RedisLink {
     pub fn new(client: Client, timeout: Duration) -> Self {
-        Link {
+        RedisLink {
             client,
             timeout,
             connection: None,

@@ -12,9 +12,9 @@ use redis::IntoConnectionInfo;
 
 use super::backplane::{Backplane, BackplaneError, Publisher, Subscriber};
 
-use link::Link;
+use link::RedisLink;
 use pubsub::{Announcer, Hearer};
-use stream::{Reader, Writer};
+use stream::{StreamReader, Writer};
 
 /// A [`Backplane`] over a running Redis (6.2 or later) or Valkey: one stream that every node writes to and reads, or, with
 /// [`pub_sub`](Redis::pub_sub), one channel.
@@ -44,11 +44,11 @@ pub struct Redis {
     key: String,
     max_len: usize,
     timeout: Duration,
-    carrier: Carrier,
+    carrier: RedisMode,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Carrier {
+enum RedisMode {
     Stream,
     PubSub,
 }
@@ -67,7 +67,7 @@ impl Redis {
             key: "wshub".to_owned(),
             max_len: 100_000,
             timeout: Duration::from_secs(2),
-            carrier: Carrier::Stream,
+            carrier: RedisMode::Stream,
         })
     }
 
@@ -99,7 +99,7 @@ impl Redis {
     /// output buffer limits (`client-output-buffer-limit pubsub`, 32 MiB by default) cut off a node that is too slow.
     #[must_use]
     pub fn pub_sub(mut self) -> Self {
-        self.carrier = Carrier::PubSub;
+        self.carrier = RedisMode::PubSub;
         self
     }
 }
@@ -113,13 +113,13 @@ fn client(url: &str) -> redis::RedisResult<redis::Client> {
 
 impl Backplane for Redis {
     fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>) {
-        let link = || Link::new(self.client.clone(), self.timeout);
+        let link = || RedisLink::new(self.client.clone(), self.timeout);
         match self.carrier {
-            Carrier::Stream => (
+            RedisMode::Stream => (
                 Box::new(Writer::new(link(), self.key.clone(), self.max_len)),
-                Box::new(Reader::new(link(), self.key)),
+                Box::new(StreamReader::new(link(), self.key)),
             ),
-            Carrier::PubSub => (
+            RedisMode::PubSub => (
                 Box::new(Announcer::new(link(), self.key.clone())),
                 Box::new(Hearer::new(link(), self.key)),
             ),

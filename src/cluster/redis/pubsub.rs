@@ -3,17 +3,17 @@
 use redis::{RedisResult, cmd};
 
 use super::error::explain;
-use super::link::Link;
+use super::link::RedisLink;
 use crate::cluster::Incoming;
 use crate::cluster::backplane::{BackplaneError, Publisher, Subscriber};
 
 pub(super) struct Announcer {
-    link: Link,
+    link: RedisLink,
     channel: String,
 }
 
 impl Announcer {
-    pub fn new(link: Link, channel: String) -> Self {
+    pub fn new(link: RedisLink, channel: String) -> Self {
         Announcer { link, channel }
     }
 }
@@ -31,12 +31,12 @@ impl Publisher for Announcer {
 }
 
 pub(super) struct Hearer {
-    link: Link,
+    link: RedisLink,
     channel: String,
 }
 
 impl Hearer {
-    pub fn new(link: Link, channel: String) -> Self {
+    pub fn new(link: RedisLink, channel: String) -> Self {
         Hearer { link, channel }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{Connection, RedisResult, cmd};
 
 use super::error::explain;
-use super::link::Link;
+use super::link::RedisLink;
 use crate::cluster::Incoming;
 use crate::cluster::backplane::{BackplaneError, Publisher, Subscriber};
 
@@ -15,13 +15,13 @@ const FIELD: &str = "f";
 const COUNT: usize = 64;
 
 pub(super) struct Writer {
-    link: Link,
+    link: RedisLink,
     key: String,
     max_len: usize,
 }
 
 impl Writer {
-    pub fn new(link: Link, key: String, max_len: usize) -> Self {
+    pub fn new(link: RedisLink, key: String, max_len: usize) -> Self {
         Writer { link, key, max_len }
     }
 }
@@ -40,8 +40,8 @@ impl Publisher for Writer {
     }
 }
 
-pub(super) struct Reader {
-    link: Link,
+pub(super) struct StreamReader {
+    link: RedisLink,
     key: String,
     /// The last entry that was read, or where this node began.
     last: Option<Id>,
@@ -51,11 +51,11 @@ pub(super) struct Reader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Id(u64, u64);
 
-type Entry = (String, (String, Vec<u8>));
+type StreamEntry = (String, (String, Vec<u8>));
 
-impl Reader {
-    pub fn new(link: Link, key: String) -> Self {
-        Reader {
+impl StreamReader {
+    pub fn new(link: RedisLink, key: String) -> Self {
+        StreamReader {
             link,
             key,
             last: None,
@@ -104,12 +104,16 @@ impl Reader {
     fn newest(&self, connection: &mut Connection) -> RedisResult<Id> {
         let mut newest = cmd("XREVRANGE");
         newest.arg(&self.key).arg("+").arg("-").arg("COUNT").arg(1);
-        let entries: Vec<Entry> = newest.query(connection)?;
+        let entries: Vec<StreamEntry> = newest.query(connection)?;
         let id = entries.first().and_then(|(id, _)| Id::parse(id));
         Ok(id.unwrap_or(Id(0, 0)))
     }
 
-    fn next(&self, connection: &mut Connection, patience: Duration) -> RedisResult<Vec<Entry>> {
+    fn next(
+        &self,
+        connection: &mut Connection,
+        patience: Duration,
+    ) -> RedisResult<Vec<StreamEntry>> {
         let Id(time, number) = self.last.unwrap_or(Id(0, 0));
         let mut read = cmd("XREAD");
         read.arg("COUNT").arg(COUNT);
@@ -118,13 +122,13 @@ impl Reader {
         read.arg("STREAMS")
             .arg(&self.key)
             .arg(format!("{time}-{number}"));
-        let streams: Option<Vec<(String, Vec<Entry>)>> = read.query(connection)?;
+        let streams: Option<Vec<(String, Vec<StreamEntry>)>> = read.query(connection)?;
         let streams = streams.unwrap_or_default().into_iter();
         Ok(streams.flat_map(|(_, entries)| entries).collect())
     }
 }
 
-impl Subscriber for Reader {
+impl Subscriber for StreamReader {
     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
         self.read(incoming).map_err(|error| explain(&error))
     }

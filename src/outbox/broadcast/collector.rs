@@ -27,13 +27,13 @@ thread_local! {
 pub(crate) struct Collector {
     id: u64,
     calls: Arc<Calls>,
-    state: Mutex<State, COLLECTOR>,
+    state: Mutex<CollectorState, COLLECTOR>,
     /// What is broadcast, and to whom.
     pub(super) run: Run,
 }
 
 #[derive(Default)]
-struct State {
+struct CollectorState {
     outboxes: Vec<Arc<Outbox>>,
     /// Since when the first of them holds a frame.
     since: Option<Instant>,
@@ -83,7 +83,7 @@ impl Collector {
     }
 
     /// Something waits that was not there before.
-    fn begin(self: &Arc<Self>, add: impl FnOnce(&mut State)) {
+    fn begin(self: &Arc<Self>, add: impl FnOnce(&mut CollectorState)) {
         let mut state = lock(&self.state);
         add(&mut state);
         state.looks = 0;

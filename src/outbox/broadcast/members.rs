@@ -9,7 +9,7 @@ use crate::message::Prepared;
 use crate::outbox::Outbox;
 
 #[derive(Default)]
-pub(super) struct Members {
+pub(super) struct RunMembers {
     /// By address.
     outboxes: HashMap<usize, Arc<Outbox>>,
     /// As the last broadcast saw them; `None` after a change.
@@ -22,7 +22,7 @@ pub(super) struct Members {
     packs: Option<Packing>,
 }
 
-impl Members {
+impl RunMembers {
     pub fn add(&mut self, outbox: &Arc<Outbox>) {
         if self.outboxes.insert(key(outbox), outbox.clone()).is_none() {
             self.packing += usize::from(outbox.packing.is_some());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Reached;
-use super::members::Members;
+use super::members::RunMembers;
 use crate::lock::{Mutex, RUN, lock};
 use crate::message::Prepared;
 use crate::outbox::Outbox;
@@ -20,13 +20,13 @@ pub(super) struct Run {
     /// Where the run ends, and where it begins. Places count all bytes there ever were.
     end: AtomicU64,
     start: AtomicU64,
-    state: Mutex<State, RUN>,
+    state: Mutex<RunState, RUN>,
 }
 
 #[derive(Default)]
-struct State {
+struct RunState {
     frames: Frames,
-    members: Members,
+    members: RunMembers,
 }
 
 /// What the run consists of now; a clone holds it still.
@@ -90,7 +90,7 @@ impl Run {
 
     /// Appends a message to what goes to all members; gives them where it has to go to each by itself.
     pub fn push(&self, message: &Prepared) -> Result<Pushed, Reached> {
-        let State { frames, members } = &mut *lock(&self.state);
+        let RunState { frames, members } = &mut *lock(&self.state);
         let reached = members.reached();
         if !members.take_alike(message) {
             return Err(reached);

@@ -11,11 +11,11 @@ use crate::lock::{Mutex, SLOTS, lock};
 pub(crate) struct Slots {
     max: usize,
     max_per_address: Option<usize>,
-    taken: Mutex<Taken, SLOTS>,
+    taken: Mutex<SlotCounts, SLOTS>,
 }
 
 #[derive(Default)]
-struct Taken {
+struct SlotCounts {
     count: usize,
     /// Kept only where there is a limit.
     per_address: HashMap<IpAddr, usize>,

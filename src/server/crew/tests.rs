@@ -49,7 +49,7 @@ fn m03_a_thread_counts_until_its_thread_locals_are_gone() {
     let (drops, release) = start_slow(&crew);
     drops.recv_timeout(PATIENCE).unwrap();
     assert_eq!(crew.threads(), 1);
-    assert!(matches!(crew.start(name, || {}), Err(Refused::Full)));
+    assert!(matches!(crew.start(name, || {}), Err(NotStarted::Full)));
     drop(release);
     let begun = Instant::now();
     while crew.threads() > 0 {
@@ -68,7 +68,7 @@ fn m03_who_waits_for_all_waits_no_longer_than_to_the_deadline() {
     let (drops, release) = start_slow(&crew);
     drops.recv_timeout(PATIENCE).unwrap();
     assert_eq!(crew.wait(|| 0, soon(SHORT)), 1);
-    assert!(matches!(crew.start(name, || {}), Err(Refused::Stopping)));
+    assert!(matches!(crew.start(name, || {}), Err(NotStarted::Stopping)));
     drop(release);
     assert_eq!(crew.wait(|| 0, soon(PATIENCE)), 0);
     assert_eq!(Arc::strong_count(&crew), 1, "a thread holds it");
@@ -87,7 +87,7 @@ fn a_thread_that_panics_leaves_as_any() {
 fn a_thread_that_the_system_refuses_does_not_count() {
     let crew = Crew::new(1, 1 << 47);
     for _ in 0..2 {
-        assert!(matches!(crew.start(name, || {}), Err(Refused::Spawn(_))));
+        assert!(matches!(crew.start(name, || {}), Err(NotStarted::Spawn(_))));
     }
     assert_eq!(crew.threads(), 0);
 }

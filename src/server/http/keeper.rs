@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::super::hub::Hub;
-use super::kept::{Fate, Kept};
+use super::kept::{KeptConnection, NextAction};
 use crate::limits::Limits;
 use crate::poller::{Mailbox, Poller, Ready, Token};
 
 /// What others leave for the thread that watches.
 #[derive(Default)]
-struct Mail {
-    arrived: Vec<Kept>,
+struct KeeperMail {
+    arrived: Vec<KeptConnection>,
     /// Those for whom there is an answer.
     answered: Vec<Token>,
     /// Somebody needs the descriptors of those that are idle.
@@ -30,7 +30,7 @@ struct Mail {
 
 /// The face of the thread that watches.
 pub(crate) struct Keeper {
-    mailbox: Arc<Mailbox<Mail>>,
+    mailbox: Arc<Mailbox<KeeperMail>>,
     /// Requests that wait for their answers.
     waiting: Arc<AtomicUsize>,
     max_waiting: usize,
@@ -39,9 +39,9 @@ pub(crate) struct Keeper {
 }
 
 /// A place among the requests that wait.
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct WaitingPlace(Arc<AtomicUsize>);
 
-impl Drop for Place {
+impl Drop for WaitingPlace {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
@@ -49,7 +49,7 @@ impl Drop for Place {
 
 impl Keeper {
     /// The face, and what its thread is to [run](Watch::run).
-    pub fn new(limits: &Limits) -> io::Result<(Self, Watch)> {
+    pub fn new(limits: &Limits) -> io::Result<(Self, KeeperThread)> {
         let poller = Poller::new()?;
         let mailbox = Arc::new(Mailbox::new(Some(poller.bell().clone())));
         let keeper = Keeper {
@@ -58,7 +58,7 @@ impl Keeper {
             max_waiting: limits.max_waiting_requests,
             idle: Arc::default(),
         };
-        let watch = Watch {
+        let watch = KeeperThread {
             mailbox,
             poller,
             idle: BTreeMap::new(),
@@ -70,10 +70,10 @@ impl Keeper {
     }
 
     /// `None`: as many requests wait as may.
-    pub fn take_place(&self) -> Option<Place> {
+    pub fn take_place(&self) -> Option<WaitingPlace> {
         let add = |waiting| (waiting < self.max_waiting).then_some(waiting + 1);
         let added = self.waiting.fetch_update(Relaxed, Relaxed, add);
-        added.ok().map(|_| Place(self.waiting.clone()))
+        added.ok().map(|_| WaitingPlace(self.waiting.clone()))
     }
 
     /// Requests that wait for their answers.
@@ -87,7 +87,7 @@ impl Keeper {
     }
 
     /// Watches a connection from now on.
-    pub(super) fn put(&self, kept: Kept) {
+    pub(super) fn put(&self, kept: KeptConnection) {
         let late = self.mailbox.put(|mail| {
             if mail.stopped {
                 return Some(kept);
@@ -117,9 +117,9 @@ impl Keeper {
 }
 
 /// What the thread holds.
-pub(crate) struct Watch {
-    mailbox: Arc<Mailbox<Mail>>,
-    poller: Poller<Kept>,
+pub(crate) struct KeeperThread {
+    mailbox: Arc<Mailbox<KeeperMail>>,
+    poller: Poller<KeptConnection>,
     /// Those that are idle, the first of them for the longest time.
     idle: BTreeMap<u64, Token>,
     next_number: u64,
@@ -127,7 +127,7 @@ pub(crate) struct Watch {
     count: Arc<AtomicUsize>,
 }
 
-impl Watch {
+impl KeeperThread {
     /// The thread's life.
     pub fn run(mut self, hub: &Arc<Hub>) {
         let mut found = Vec::new();
@@ -155,7 +155,7 @@ impl Watch {
         if !self.mailbox.is_full() {
             return true;
         }
-        let mail = self.mailbox.open(|mail| Mail {
+        let mail = self.mailbox.open(|mail| KeeperMail {
             arrived: std::mem::take(&mut mail.arrived),
             answered: std::mem::take(&mut mail.answered),
             make_room: std::mem::take(&mut mail.make_room),
@@ -179,8 +179,8 @@ impl Watch {
         !mail.stopped
     }
 
-    fn admit(&mut self, hub: &Arc<Hub>, kept: Kept) {
-        match self.poller.insert(kept, Kept::source) {
+    fn admit(&mut self, hub: &Arc<Hub>, kept: KeptConnection) {
+        match self.poller.insert(kept, KeptConnection::source) {
             Ok(token) => {
                 let mailbox = self.mailbox.clone();
                 let notify = Box::new(move || mailbox.put(|mail| mail.answered.push(token)));
@@ -196,20 +196,25 @@ impl Watch {
     }
 
     /// Has a connection do something, and does what that leaves to do. A panic costs this connection alone.
-    fn with(&mut self, hub: &Arc<Hub>, token: Token, act: impl FnOnce(&mut Kept) -> Fate) {
+    fn with(
+        &mut self,
+        hub: &Arc<Hub>,
+        token: Token,
+        act: impl FnOnce(&mut KeptConnection) -> NextAction,
+    ) {
         let Some(kept) = self.poller.get(token) else {
             return;
         };
-        let fate = catch_unwind(AssertUnwindSafe(|| act(kept))).unwrap_or(Fate::Ends);
+        let fate = catch_unwind(AssertUnwindSafe(|| act(kept))).unwrap_or(NextAction::Ends);
         self.count_idle(token);
         match fate {
-            Fate::Stays(until) => self.poller.set_deadline(token, until),
-            Fate::Ends => {
+            NextAction::Stays(until) => self.poller.set_deadline(token, until),
+            NextAction::Ends => {
                 if let Some(kept) = self.remove(token) {
                     kept.end();
                 }
             }
-            Fate::NeedsThread => {
+            NextAction::NeedsThread => {
                 if let Some(kept) = self.remove(token) {
                     kept.go_on(hub);
                 }
@@ -259,7 +264,7 @@ impl Watch {
         }
     }
 
-    fn remove(&mut self, token: Token) -> Option<Kept> {
+    fn remove(&mut self, token: Token) -> Option<KeptConnection> {
         let kept = self.poller.remove(token)?;
         if let Some(number) = kept.number() {
             self.idle.remove(&number);

@@ -24,10 +24,10 @@ const MOST_TRIES: usize = 1000;
 /// One read of what is read away.
 const ROOM: usize = 1024;
 
-pub(super) struct Kept {
+pub(super) struct KeptConnection {
     hub: Arc<Hub>,
     connection: HttpConnection,
-    state: State,
+    state: KeptState,
     patience: Patience,
     /// Its place in the line of those that are idle.
     number: Option<u64>,
@@ -36,7 +36,7 @@ pub(super) struct Kept {
     parked: Option<Present>,
 }
 
-enum State {
+enum KeptState {
     /// For a request.
     Idle,
     /// For an answer of the application.
@@ -50,7 +50,7 @@ enum State {
 }
 
 /// What there is to do for a connection.
-pub(super) enum Fate {
+pub(super) enum NextAction {
     /// Nothing until something comes, or until then.
     Stays(Instant),
     /// Something that may take time.
@@ -58,10 +58,10 @@ pub(super) enum Fate {
     Ends,
 }
 
-impl Kept {
+impl KeptConnection {
     pub fn idle(hub: Arc<Hub>, stream: Present, connection: HttpConnection) -> Self {
         let keep_alive = hub.options.limits.keep_alive.unwrap_or_default();
-        Kept::new(hub, stream, connection, State::Idle, keep_alive)
+        KeptConnection::new(hub, stream, connection, KeptState::Idle, keep_alive)
     }
 
     pub fn waiting(
@@ -71,17 +71,17 @@ impl Kept {
         later: Box<Later>,
     ) -> Self {
         let timeout = hub.options.limits.answer_timeout;
-        Kept::new(hub, stream, connection, State::Waiting(later), timeout)
+        KeptConnection::new(hub, stream, connection, KeptState::Waiting(later), timeout)
     }
 
     fn new(
         hub: Arc<Hub>,
         stream: Present,
         connection: HttpConnection,
-        state: State,
+        state: KeptState,
         timeout: Duration,
     ) -> Self {
-        Kept {
+        KeptConnection {
             parked: hub.lifecycle.come(Who::Parked),
             hub,
             connection,
@@ -97,7 +97,7 @@ impl Kept {
     }
 
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle)
+        matches!(self.state, KeptState::Idle)
     }
 
     pub fn number(&self) -> Option<u64> {
@@ -109,12 +109,12 @@ impl Kept {
     }
 
     /// It is watched from now on. What is there already makes nothing ready.
-    pub fn begin(&mut self, hub: &Arc<Hub>, notify: Notify) -> Fate {
+    pub fn begin(&mut self, hub: &Arc<Hub>, notify: Notify) -> NextAction {
         if hub.lifecycle.is_closing() {
             return self.close(hub);
         }
         match &self.state {
-            State::Waiting(later) => match later.promise.slot().wait(notify) {
+            KeptState::Waiting(later) => match later.promise.slot().wait(notify) {
                 Some(answer) => self.conclude(hub, resolve(answer)),
                 None => self.stay(),
             },
@@ -122,8 +122,8 @@ impl Kept {
         }
     }
 
-    pub fn is_ready(&mut self, hub: &Arc<Hub>, ready: Ready) -> Fate {
-        if let (State::Waiting(later), true) = (&self.state, ready.ended) {
+    pub fn is_ready(&mut self, hub: &Arc<Hub>, ready: Ready) -> NextAction {
+        if let (KeptState::Waiting(later), true) = (&self.state, ready.ended) {
             later.promise.slot().note_left();
             let on_gone = later.promise.slot().take_on_gone();
             on_gone.into_iter().for_each(|it| call_elsewhere(hub, it));
@@ -135,48 +135,50 @@ impl Kept {
     }
 
     /// Looks what has come.
-    fn look(&mut self) -> Fate {
+    fn look(&mut self) -> NextAction {
         match self.state {
-            State::Idle => {
+            KeptState::Idle => {
                 let HttpConnection {
                     transport, buffer, ..
                 } = &mut self.connection;
                 if !buffer.is_empty() {
-                    return Fate::NeedsThread;
+                    return NextAction::NeedsThread;
                 }
                 let read = buffer.fill(|room| read_now(&**transport, room));
                 match read {
-                    Ok(0) => Fate::Ends,
-                    Ok(_) => Fate::NeedsThread,
+                    Ok(0) => NextAction::Ends,
+                    Ok(_) => NextAction::NeedsThread,
                     Err(error) if may_come(&error) => self.stay(),
-                    Err(_) => Fate::Ends,
+                    Err(_) => NextAction::Ends,
                 }
             }
             // The next request has to wait, and an end shows without a read.
-            State::Waiting(_) | State::Writing { .. } | State::Reading(..) => self.stay(),
-            State::Lingering(seen) => self.read_away(seen),
+            KeptState::Waiting(_) | KeptState::Writing { .. } | KeptState::Reading(..) => {
+                self.stay()
+            }
+            KeptState::Lingering(seen) => self.read_away(seen),
         }
     }
 
-    fn read_away(&mut self, mut seen: usize) -> Fate {
+    fn read_away(&mut self, mut seen: usize) -> NextAction {
         let mut room = [0; ROOM];
         while seen < MOST_READ_AWAY {
             match read_now(&*self.connection.transport, &mut room) {
-                Ok(0) => return Fate::Ends,
+                Ok(0) => return NextAction::Ends,
                 Ok(read) => seen += read.min(ROOM),
                 Err(error) if may_come(&error) => {
-                    self.state = State::Lingering(seen);
+                    self.state = KeptState::Lingering(seen);
                     return self.stay();
                 }
-                Err(_) => return Fate::Ends,
+                Err(_) => return NextAction::Ends,
             }
         }
-        Fate::Ends
+        NextAction::Ends
     }
 
     /// There may be an answer.
-    pub fn answer(&mut self, hub: &Arc<Hub>) -> Fate {
-        let State::Waiting(later) = &self.state else {
+    pub fn answer(&mut self, hub: &Arc<Hub>) -> NextAction {
+        let KeptState::Waiting(later) = &self.state else {
             return self.stay();
         };
         match later.promise.slot().take() {
@@ -186,30 +188,30 @@ impl Kept {
     }
 
     /// Its deadline may have come.
-    pub fn is_due(&mut self, hub: &Arc<Hub>, now: Instant) -> Fate {
+    pub fn is_due(&mut self, hub: &Arc<Hub>, now: Instant) -> NextAction {
         if self.patience.deadline() > now || self.patience.renew() {
             return self.stay();
         }
         match self.state {
-            State::Waiting(_) => self.give_up(hub, Refusal::AnswerTimeout),
-            State::Writing { .. } | State::Reading(..) => Fate::NeedsThread,
-            State::Idle | State::Lingering(_) => Fate::Ends,
+            KeptState::Waiting(_) => self.give_up(hub, Refusal::AnswerTimeout),
+            KeptState::Writing { .. } | KeptState::Reading(..) => NextAction::NeedsThread,
+            KeptState::Idle | KeptState::Lingering(_) => NextAction::Ends,
         }
     }
 
     /// The server shuts down.
-    pub fn close(&mut self, hub: &Arc<Hub>) -> Fate {
+    pub fn close(&mut self, hub: &Arc<Hub>) -> NextAction {
         match self.state {
-            State::Idle => Fate::Ends,
-            State::Waiting(_) => self.give_up(hub, Refusal::ShuttingDown),
-            State::Writing { .. } | State::Reading(..) => Fate::NeedsThread,
-            State::Lingering(_) => self.stay(),
+            KeptState::Idle => NextAction::Ends,
+            KeptState::Waiting(_) => self.give_up(hub, Refusal::ShuttingDown),
+            KeptState::Writing { .. } | KeptState::Reading(..) => NextAction::NeedsThread,
+            KeptState::Lingering(_) => self.stay(),
         }
     }
 
     /// Waits for the answer no longer.
-    fn give_up(&mut self, hub: &Arc<Hub>, why: Refusal) -> Fate {
-        let State::Waiting(later) = &self.state else {
+    fn give_up(&mut self, hub: &Arc<Hub>, why: Refusal) -> NextAction {
+        let KeptState::Waiting(later) = &self.state else {
             return self.stay();
         };
         let slot = later.promise.slot();
@@ -224,15 +226,15 @@ impl Kept {
     }
 
     /// Writes the answer, as much as the socket takes at once.
-    fn conclude(&mut self, hub: &Arc<Hub>, answer: Result<Response, Refusal>) -> Fate {
-        let State::Waiting(later) = std::mem::replace(&mut self.state, State::Idle) else {
-            return Fate::Ends;
+    fn conclude(&mut self, hub: &Arc<Hub>, answer: Result<Response, Refusal>) -> NextAction {
+        let KeptState::Waiting(later) = std::mem::replace(&mut self.state, KeptState::Idle) else {
+            return NextAction::Ends;
         };
         let asked = &later.asked;
         let (bytes, keeps) = match answer {
             Ok(response) if response.pending::<Streamed>().is_some() => {
-                self.state = State::Reading(later.asked, response);
-                return Fate::NeedsThread;
+                self.state = KeptState::Reading(later.asked, response);
+                return NextAction::NeedsThread;
             }
             Ok(response) => {
                 let keeps = asked.keeps(hub, &self.connection);
@@ -249,31 +251,31 @@ impl Kept {
         self.write(bytes, keeps)
     }
 
-    fn write(&mut self, mut bytes: Vec<u8>, keeps: bool) -> Fate {
+    fn write(&mut self, mut bytes: Vec<u8>, keeps: bool) -> NextAction {
         match self.connection.transport.try_write(&[IoSlice::new(&bytes)]) {
             Ok(written) if written >= bytes.len() => self.is_answered(keeps),
-            Ok(0) => Fate::Ends,
+            Ok(0) => NextAction::Ends,
             Ok(written) => {
                 bytes.drain(..written);
-                self.state = State::Writing { bytes, keeps };
-                Fate::NeedsThread
+                self.state = KeptState::Writing { bytes, keeps };
+                NextAction::NeedsThread
             }
             Err(error) if may_come(&error) => {
-                self.state = State::Writing { bytes, keeps };
-                Fate::NeedsThread
+                self.state = KeptState::Writing { bytes, keeps };
+                NextAction::NeedsThread
             }
-            Err(_) => Fate::Ends,
+            Err(_) => NextAction::Ends,
         }
     }
 
-    fn is_answered(&mut self, keeps: bool) -> Fate {
+    fn is_answered(&mut self, keeps: bool) -> NextAction {
         let now = Instant::now();
         if keeps {
             self.connection.answered += 1;
             self.rest(now);
         } else {
             self.connection.transport.shutdown(How::Write);
-            self.state = State::Lingering(0);
+            self.state = KeptState::Lingering(0);
             self.patience = Patience::until(now + LINGER);
         }
         self.look()
@@ -282,12 +284,12 @@ impl Kept {
     /// Waits for the next request.
     fn rest(&mut self, now: Instant) {
         let keep_alive = self.hub.options.limits.keep_alive.unwrap_or_default();
-        self.state = State::Idle;
+        self.state = KeptState::Idle;
         self.patience = Patience::new(now, keep_alive);
     }
 
-    fn stay(&self) -> Fate {
-        Fate::Stays(self.patience.deadline())
+    fn stay(&self) -> NextAction {
+        NextAction::Stays(self.patience.deadline())
     }
 
     /// Ends the connection; what was written still goes out.
@@ -301,7 +303,7 @@ impl Kept {
 
     /// Goes on on a thread: its next request has begun, or its answer takes time.
     pub fn go_on(self, hub: &Arc<Hub>) {
-        let Kept {
+        let KeptConnection {
             hub: own,
             mut connection,
             state,
@@ -311,19 +313,19 @@ impl Kept {
         } = self;
         drop(parked);
         let transport = connection.transport.clone();
-        let is_idle = matches!(state, State::Idle);
+        let is_idle = matches!(state, KeptState::Idle);
         let seat = opening::seat(hub, &transport);
         let job = move || {
             let after = match state {
-                State::Writing { bytes, keeps } => {
+                KeptState::Writing { bytes, keeps } => {
                     write_answer(&own, &seat, &mut connection, &bytes, keeps)
                 }
-                State::Reading(asked, response) => {
+                KeptState::Reading(asked, response) => {
                     // Where there are too many, its peer has only a moment.
                     let _ = seat.serve_plain();
                     give(&own, &seat, &mut connection, &asked, response)
                 }
-                State::Idle | State::Waiting(_) | State::Lingering(_) => {
+                KeptState::Idle | KeptState::Waiting(_) | KeptState::Lingering(_) => {
                     return opening::serve_next(&own, stream, seat, connection);
                 }
             };

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::http::Response;
-use crate::http::response::Pending;
+use crate::http::response::PendingBody;
 use crate::lock::{ANSWER, Mutex, lock, none_is_held};
 
 /// Answers a plain request later, from any thread; made by [`Response::later`].
@@ -39,7 +39,7 @@ use crate::lock::{ANSWER, Mutex, lock, none_is_held};
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct Responder(Arc<Slot>);
+pub struct Responder(Arc<AnswerSlot>);
 
 impl Response {
     /// What the hook returns now, and who answers later. The status, the headers and the body that count are those of
@@ -48,7 +48,7 @@ impl Response {
     /// It stands for one request. Returned for a second one, that gets 500.
     #[must_use]
     pub fn later() -> (Self, Responder) {
-        let slot = Arc::new(Slot::default());
+        let slot = Arc::new(AnswerSlot::default());
         let promise = Promise(Arc::new(Hold(slot.clone())));
         let response = Response::ok().with_pending(Box::new(promise));
         (response, Responder(slot))
@@ -72,7 +72,7 @@ impl Responder {
     /// assert_eq!(back.body(), b"too late");
     /// ```
     pub fn send(self, response: Response) -> Result<(), Response> {
-        self.0.put(Answer::Response(response))
+        self.0.put(LateAnswer::Response(response))
     }
 
     /// True once nobody waits for the answer: the deadline has passed, or the server has shut down; or once the client
@@ -81,7 +81,7 @@ impl Responder {
     #[must_use]
     pub fn is_gone(&self) -> bool {
         let state = lock(&self.0.0);
-        state.left || matches!(state.stage, Stage::Over)
+        state.left || matches!(state.stage, AnswerStage::Over)
     }
 
     /// Calls `callback` once, when the client has ended its side or the deadline has passed without an answer; not when
@@ -97,7 +97,7 @@ impl Responder {
     /// ```
     pub fn on_gone(&self, callback: impl FnOnce() + Send + 'static) {
         let mut state = lock(&self.0.0);
-        if !state.left && !matches!(state.stage, Stage::Over) {
+        if !state.left && !matches!(state.stage, AnswerStage::Over) {
             let replaced = state.on_gone.replace(Box::new(callback));
             drop(state);
             drop(replaced);
@@ -111,7 +111,7 @@ impl Responder {
 impl Drop for Responder {
     fn drop(&mut self) {
         // It is refused where there was an answer.
-        let _ = self.0.put(Answer::Dropped);
+        let _ = self.0.put(LateAnswer::Dropped);
     }
 }
 
@@ -123,7 +123,7 @@ impl fmt::Debug for Responder {
 }
 
 /// What became of a promise.
-pub(super) enum Answer {
+pub(super) enum LateAnswer {
     Response(Response),
     /// Who was to answer did not.
     Dropped,
@@ -136,42 +136,42 @@ pub(super) type Notify = Box<dyn FnOnce() + Send>;
 
 /// Where the answer is handed over.
 #[derive(Default)]
-pub(super) struct Slot(Mutex<State, ANSWER>);
+pub(super) struct AnswerSlot(Mutex<AnswerState, ANSWER>);
 
 #[derive(Default)]
-struct State {
-    stage: Stage,
+struct AnswerState {
+    stage: AnswerStage,
     /// The client has ended its side.
     left: bool,
     on_gone: Option<OnGone>,
 }
 
 #[derive(Default)]
-enum Stage {
+enum AnswerStage {
     /// Nobody waits yet.
     #[default]
     Promised,
-    Answered(Answer),
+    Answered(LateAnswer),
     Waiting(Notify),
     /// It was answered, or nobody waits any more.
     Over,
 }
 
-impl Slot {
-    fn put(&self, answer: Answer) -> Result<(), Response> {
+impl AnswerSlot {
+    fn put(&self, answer: LateAnswer) -> Result<(), Response> {
         let mut state = lock(&self.0);
-        if !matches!(state.stage, Stage::Promised | Stage::Waiting(_)) {
+        if !matches!(state.stage, AnswerStage::Promised | AnswerStage::Waiting(_)) {
             drop(state);
             return match answer {
-                Answer::Response(response) => Err(response),
-                Answer::Dropped => Ok(()),
+                LateAnswer::Response(response) => Err(response),
+                LateAnswer::Dropped => Ok(()),
             };
         }
-        let before = std::mem::replace(&mut state.stage, Stage::Answered(answer));
+        let before = std::mem::replace(&mut state.stage, AnswerStage::Answered(answer));
         let callback = state.on_gone.take();
         drop(state);
         drop(callback);
-        if let Stage::Waiting(notify) = before {
+        if let AnswerStage::Waiting(notify) = before {
             // The stream of a user's may be woken so.
             none_is_held();
             notify();
@@ -180,27 +180,27 @@ impl Slot {
     }
 
     /// Somebody waits from now on, unless the answer is there.
-    pub fn wait(&self, notify: Notify) -> Option<Answer> {
+    pub fn wait(&self, notify: Notify) -> Option<LateAnswer> {
         let mut state = lock(&self.0);
-        match std::mem::replace(&mut state.stage, Stage::Over) {
-            Stage::Promised => {
-                state.stage = Stage::Waiting(notify);
+        match std::mem::replace(&mut state.stage, AnswerStage::Over) {
+            AnswerStage::Promised => {
+                state.stage = AnswerStage::Waiting(notify);
                 None
             }
-            Stage::Answered(answer) => Some(answer),
+            AnswerStage::Answered(answer) => Some(answer),
             // It was returned for another request.
             before => {
                 state.stage = before;
-                Some(Answer::Dropped)
+                Some(LateAnswer::Dropped)
             }
         }
     }
 
     /// The answer, if it is there.
-    pub fn take(&self) -> Option<Answer> {
+    pub fn take(&self) -> Option<LateAnswer> {
         let mut state = lock(&self.0);
-        match std::mem::replace(&mut state.stage, Stage::Over) {
-            Stage::Answered(answer) => Some(answer),
+        match std::mem::replace(&mut state.stage, AnswerStage::Over) {
+            AnswerStage::Answered(answer) => Some(answer),
             before => {
                 state.stage = before;
                 None
@@ -209,13 +209,13 @@ impl Slot {
     }
 
     /// Nobody waits any more: the answer, if it has just come.
-    pub fn give_up(&self) -> Option<Answer> {
+    pub fn give_up(&self) -> Option<LateAnswer> {
         let mut state = lock(&self.0);
-        let before = std::mem::replace(&mut state.stage, Stage::Over);
+        let before = std::mem::replace(&mut state.stage, AnswerStage::Over);
         drop(state);
         match before {
-            Stage::Answered(answer) => Some(answer),
-            Stage::Promised | Stage::Waiting(_) | Stage::Over => None,
+            AnswerStage::Answered(answer) => Some(answer),
+            AnswerStage::Promised | AnswerStage::Waiting(_) | AnswerStage::Over => None,
         }
     }
 
@@ -235,13 +235,13 @@ impl Slot {
 pub(super) struct Promise(Arc<Hold>);
 
 impl Promise {
-    pub fn slot(&self) -> &Slot {
+    pub fn slot(&self) -> &AnswerSlot {
         &self.0.0
     }
 }
 
-impl Pending for Promise {
-    fn again(&self) -> Box<dyn Pending> {
+impl PendingBody for Promise {
+    fn again(&self) -> Box<dyn PendingBody> {
         Box::new(self.clone())
     }
 
@@ -251,12 +251,12 @@ impl Pending for Promise {
 }
 
 /// A promise that nobody has any more is over: it was not returned, or its connection has ended.
-struct Hold(Arc<Slot>);
+struct Hold(Arc<AnswerSlot>);
 
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut state = lock(&self.0.0);
-        let unused = std::mem::replace(&mut state.stage, Stage::Over);
+        let unused = std::mem::replace(&mut state.stage, AnswerStage::Over);
         drop(state);
         drop(unused);
     }

@@ -11,7 +11,7 @@ use super::super::hub::Hub;
 use super::{After, Asked, HttpConnection, end_of_answer, write};
 use crate::http::Response;
 use crate::http::request::Version;
-use crate::http::response::{Length, Pending};
+use crate::http::response::{Length, PendingBody};
 use crate::lock::{Mutex, READER, lock};
 use crate::transport::How;
 
@@ -50,17 +50,17 @@ impl Response {
     }
 }
 
-type Reader = Arc<Mutex<Option<Box<dyn Read + Send>>, READER>>;
+type SharedReader = Arc<Mutex<Option<Box<dyn Read + Send>>, READER>>;
 
 /// In the answer in place of its body.
 #[derive(Clone)]
 pub(super) struct Streamed {
     length: Option<u64>,
-    reader: Reader,
+    reader: SharedReader,
 }
 
-impl Pending for Streamed {
-    fn again(&self) -> Box<dyn Pending> {
+impl PendingBody for Streamed {
+    fn again(&self) -> Box<dyn PendingBody> {
         Box::new(self.clone())
     }
 

@@ -84,7 +84,7 @@ impl Lead {
 
     fn hold<R>(&self, lead: impl FnOnce(&mut Leader) -> R) -> Option<R> {
         let leader = lock(&self.leader).take()?;
-        let mut held = Held {
+        let mut held = HeldLead {
             lead: self,
             leader: Some(leader),
         };
@@ -206,12 +206,12 @@ impl Lead {
 }
 
 /// The lead is held, and given back however that ends.
-struct Held<'a> {
+struct HeldLead<'a> {
     lead: &'a Lead,
     leader: Option<Box<Leader>>,
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldLead<'_> {
     fn drop(&mut self) {
         *lock(&self.lead.leader) = self.leader.take();
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::connection::{Place, deliver, take_messages};
+use super::super::connection::{OpenConnection, deliver, take_messages};
 use super::super::driver::Driver;
 use super::super::inbox::Item;
 use super::super::lifecycle::{Present, Who};
@@ -24,19 +24,19 @@ const NEXT_LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Parked {
     driver: Box<Driver>,
-    place: Place,
+    place: OpenConnection,
     /// Since when it has waited for the application to make room: it is not read from, and its clocks stand still.
     starved: Option<Instant>,
     /// The peer's end is behind what is there: no further edge comes, so it is read until it is found.
     ends: bool,
     /// Something waits in its Outbox, or a deadline runs there.
     called: bool,
-    stage: Stage,
+    stage: ParkedStage,
     /// Last: behind the stream's own.
     _present: Option<Present>,
 }
 
-enum Stage {
+enum ParkedStage {
     Open,
     /// The application still has messages to take, and their answers to send; at most until then.
     Ending(End, Instant),
@@ -55,7 +55,7 @@ struct Closing {
 }
 
 impl Parked {
-    pub fn new(driver: Box<Driver>, place: Place) -> Self {
+    pub fn new(driver: Box<Driver>, place: OpenConnection) -> Self {
         driver.connection.account().set_parked(true);
         Parked {
             _present: place.hub().lifecycle.come(Who::Parked),
@@ -64,7 +64,7 @@ impl Parked {
             starved: None,
             ends: false,
             called: false,
-            stage: Stage::Open,
+            stage: ParkedStage::Open,
         }
     }
 
@@ -105,11 +105,11 @@ impl Parked {
 
     /// One read, and the messages that it gave.
     pub fn turn(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(Item)) -> Next {
-        match std::mem::replace(&mut self.stage, Stage::Open) {
-            Stage::Open => self.read(scratch, put),
-            Stage::Ending(end, until) => self.end(end, Some(until)),
-            Stage::Closing(closing) => self.close(closing),
-            Stage::Lingering(seen, until) => self.linger(scratch, seen, until),
+        match std::mem::replace(&mut self.stage, ParkedStage::Open) {
+            ParkedStage::Open => self.read(scratch, put),
+            ParkedStage::Ending(end, until) => self.end(end, Some(until)),
+            ParkedStage::Closing(closing) => self.close(closing),
+            ParkedStage::Lingering(seen, until) => self.linger(scratch, seen, until),
         }
     }
 
@@ -170,7 +170,7 @@ impl Parked {
         self.called = pending.is_some();
         let at = pending.and_then(|pending| pending.deadline);
         match self.stage {
-            Stage::Closing(..) => Next::Again(at),
+            ParkedStage::Closing(..) => Next::Again(at),
             _ => Next::Wait(at),
         }
     }
@@ -193,9 +193,9 @@ impl Parked {
         let read = self.turn(scratch, put);
         let timed = match (&read, &self.stage) {
             (Next::Gone, _) => return Next::Gone,
-            (_, Stage::Open) if self.starved.is_none() => self.keep_deadlines(),
+            (_, ParkedStage::Open) if self.starved.is_none() => self.keep_deadlines(),
             // Nobody is given up while the application is slow.
-            (_, Stage::Open) => Next::Wait(Some(now + NEXT_LOOK)),
+            (_, ParkedStage::Open) => Next::Wait(Some(now + NEXT_LOOK)),
             _ => Next::Wait(None),
         };
         written.and(read).and(timed)
@@ -205,10 +205,12 @@ impl Parked {
     fn wait_anew(&mut self, now: Instant) {
         let limits = &self.place.hub().options.limits;
         match &mut self.stage {
-            Stage::Ending(_, until) => *until = now + limits.close_timeout,
-            Stage::Closing(closing) => closing.patience = Patience::paced(now, limits.closing()),
-            Stage::Open => self.driver.conversation.resumed(now),
-            Stage::Lingering(..) => {}
+            ParkedStage::Ending(_, until) => *until = now + limits.close_timeout,
+            ParkedStage::Closing(closing) => {
+                closing.patience = Patience::paced(now, limits.closing())
+            }
+            ParkedStage::Open => self.driver.conversation.resumed(now),
+            ParkedStage::Lingering(..) => {}
         }
     }
 
@@ -230,7 +232,7 @@ impl Parked {
         if owed {
             // The peer's messages before its Close, its fault or the end of its direction are still owed their answers.
             let until = until.unwrap_or_else(|| now + hub.options.limits.close_timeout);
-            self.stage = Stage::Ending(end, until);
+            self.stage = ParkedStage::Ending(end, until);
             return Next::Wait(Some(until));
         }
         let patience = Patience::paced(now, hub.options.limits.closing());
@@ -262,7 +264,7 @@ impl Parked {
             outbox.abort();
             return self.conclude(closing.end, false);
         }
-        self.stage = Stage::Closing(closing);
+        self.stage = ParkedStage::Closing(closing);
         Next::Wait(Some(until))
     }
 
@@ -273,7 +275,7 @@ impl Parked {
             return self.gone();
         }
         let until = Instant::now() + LINGER;
-        self.stage = Stage::Lingering(0, until);
+        self.stage = ParkedStage::Lingering(0, until);
         Next::Again(Some(until))
     }
 
@@ -281,7 +283,7 @@ impl Parked {
     fn linger(&mut self, scratch: &mut ReadBuffer, seen: usize, until: Instant) -> Next {
         match self.driver.read_away(scratch.room()) {
             Some(read) if seen + read < MOST_READ_AWAY && Instant::now() < until => {
-                self.stage = Stage::Lingering(seen + read, until);
+                self.stage = ParkedStage::Lingering(seen + read, until);
                 match read {
                     0 => Next::Wait(Some(until)),
                     _ => Next::Again(None),

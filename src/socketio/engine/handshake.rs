@@ -11,7 +11,7 @@ pub enum Carrier {
 
 /// A request, as far as its query tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked<'a> {
+pub enum SessionRequest<'a> {
     /// A new session.
     Open(Carrier),
     /// A session that there is, or was. `fits` is false where the request is wrong for any session; that is said where
@@ -59,7 +59,11 @@ impl fmt::Display for EngineError {
 
 /// Looks at a request in the order of the reference server, so that a client with two mistakes hears of the same one.
 /// `upgrade`: it asks for a WebSocket.
-pub fn check<'a>(method: &str, query: &'a str, upgrade: bool) -> Result<Asked<'a>, EngineError> {
+pub fn check<'a>(
+    method: &str,
+    query: &'a str,
+    upgrade: bool,
+) -> Result<SessionRequest<'a>, EngineError> {
     let carrier = match parameter(query, "transport") {
         Some("polling") => Carrier::Polling,
         Some("websocket") => Carrier::WebSocket,
@@ -68,14 +72,14 @@ pub fn check<'a>(method: &str, query: &'a str, upgrade: bool) -> Result<Asked<'a
     let is_version_4 = parameter(query, "EIO") == Some("4");
     let fits = upgrade == (carrier == Carrier::WebSocket);
     match parameter(query, "sid").filter(|sid| !sid.is_empty()) {
-        Some(sid) => Ok(Asked::Continue {
+        Some(sid) => Ok(SessionRequest::Continue {
             sid,
             fits: fits && is_version_4,
         }),
         None if method != "GET" => Err(EngineError::BadMethod),
         None if !fits => Err(EngineError::BadRequest),
         None if !is_version_4 => Err(EngineError::UnsupportedVersion),
-        None => Ok(Asked::Open(carrier)),
+        None => Ok(SessionRequest::Open(carrier)),
     }
 }
 

@@ -15,23 +15,23 @@ pub trait Carried: Clone {
 
 /// A packet to be sent: a message, or one of the session's own, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outgoing<M> {
+pub enum OutgoingPacket<M> {
     Control(String),
     Message(M),
 }
 
-impl<M: Carried> Outgoing<M> {
+impl<M: Carried> OutgoingPacket<M> {
     fn payload_len(&self) -> usize {
         match self {
-            Outgoing::Control(text) => text.len(),
-            Outgoing::Message(message) => message.payload_len(),
+            OutgoingPacket::Control(text) => text.len(),
+            OutgoingPacket::Message(message) => message.payload_len(),
         }
     }
 
     fn append(&self, payload: &mut Vec<u8>) {
         match self {
-            Outgoing::Control(text) => payload.extend_from_slice(text.as_bytes()),
-            Outgoing::Message(message) => message.append(payload),
+            OutgoingPacket::Control(text) => payload.extend_from_slice(text.as_bytes()),
+            OutgoingPacket::Message(message) => message.append(payload),
         }
     }
 }
@@ -41,9 +41,9 @@ impl<M: Carried> Outgoing<M> {
 pub struct QueueFull;
 
 #[derive(Debug)]
-pub struct Queue<M> {
+pub struct PacketQueue<M> {
     /// Each with whether the next one belongs to it: attachments follow their header.
-    packets: VecDeque<(Outgoing<M>, bool)>,
+    packets: VecDeque<(OutgoingPacket<M>, bool)>,
     messages: usize,
     bytes: usize,
     max_packets: usize,
@@ -52,9 +52,9 @@ pub struct Queue<M> {
     begun: bool,
 }
 
-impl<M: Carried> Queue<M> {
+impl<M: Carried> PacketQueue<M> {
     pub fn new(max_packets: usize, max_bytes: usize) -> Self {
-        Queue {
+        PacketQueue {
             packets: VecDeque::new(),
             messages: 0,
             bytes: 0,
@@ -70,7 +70,8 @@ impl<M: Carried> Queue<M> {
 
     /// Packets of the session's own: there are never more of them than of their kinds.
     pub fn push_control(&mut self, text: String) {
-        self.packets.push_back((Outgoing::Control(text), false));
+        self.packets
+            .push_back((OutgoingPacket::Control(text), false));
     }
 
     /// Adds messages that belong together, all or none. One group may always wait alone.
@@ -83,7 +84,7 @@ impl<M: Carried> Queue<M> {
         }
         for (at, message) in group.iter().enumerate() {
             let more = at + 1 < group.len();
-            let packet = Outgoing::Message(message.clone());
+            let packet = OutgoingPacket::Message(message.clone());
             self.packets.push_back((packet, more));
         }
         self.messages += group.len();
@@ -96,7 +97,7 @@ impl<M: Carried> Queue<M> {
         let mut inside = self.begun;
         let mut at = 0;
         while let Some((packet, more)) = self.packets.get(at) {
-            let is_first = !inside && matches!(packet, Outgoing::Message(_));
+            let is_first = !inside && matches!(packet, OutgoingPacket::Message(_));
             inside = *more;
             if is_first {
                 self.remove_group(at);
@@ -116,15 +117,15 @@ impl<M: Carried> Queue<M> {
         }
     }
 
-    pub fn pop(&mut self) -> Option<Outgoing<M>> {
+    pub fn pop(&mut self) -> Option<OutgoingPacket<M>> {
         let (packet, more) = self.packets.pop_front()?;
         self.begun = more;
         self.forget(&packet);
         Some(packet)
     }
 
-    fn forget(&mut self, packet: &Outgoing<M>) {
-        if let Outgoing::Message(message) = packet {
+    fn forget(&mut self, packet: &OutgoingPacket<M>) {
+        if let OutgoingPacket::Message(message) = packet {
             self.messages -= 1;
             self.bytes -= message.payload_len();
         }

@@ -11,7 +11,7 @@ use super::handshake::{Carrier, EngineError};
 use super::heartbeat::{Heartbeat, HeartbeatDue};
 use super::packet::{EnginePacket, MalformedPacket};
 use super::payload;
-use super::queue::{Carried, Outgoing, Queue, QueueFull};
+use super::queue::{Carried, OutgoingPacket, PacketQueue, QueueFull};
 
 /// How long a GET that comes while an upgrade is under way waits for what is sent, or for the end of the upgrade: its
 /// packet may be overtaken by a GET on another TCP connection.
@@ -61,7 +61,7 @@ pub enum Output<M> {
     /// PollAnswer the GET that is parked.
     Answer(PollAnswer),
     /// Send this over the WebSocket that carries the session.
-    Write(Outgoing<M>),
+    Write(OutgoingPacket<M>),
     /// Close the WebSocket that carries the session.
     CloseCarrier,
     /// Send this over the WebSocket that is probed.
@@ -80,13 +80,13 @@ pub enum Output<M> {
 
 /// What came over a WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Incoming {
+pub enum WebSocketInput {
     Text(String),
     Binary(Vec<u8>),
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+enum SessionState {
     Open,
     /// The Close of the server waits for a GET.
     Closing {
@@ -102,7 +102,7 @@ struct ParkedGet {
 }
 
 #[derive(Debug)]
-struct Upgrade {
+struct UpgradeState {
     probed: bool,
     until: Duration,
 }
@@ -110,12 +110,12 @@ struct Upgrade {
 #[derive(Debug)]
 pub struct EngineSession<M> {
     config: EngineConfig,
-    state: State,
+    state: SessionState,
     carrier: Carrier,
     parked: Option<ParkedGet>,
-    upgrade: Option<Upgrade>,
+    upgrade: Option<UpgradeState>,
     heartbeat: Heartbeat,
-    queue: Queue<M>,
+    queue: PacketQueue<M>,
     outputs: VecDeque<Output<M>>,
 }
 
@@ -124,9 +124,9 @@ impl<M: Carried> EngineSession<M> {
     pub fn new(sid: &str, carrier: Carrier, config: EngineConfig, now: Duration) -> Self {
         let heartbeat = Heartbeat::new(config.ping_interval, config.ping_timeout, now);
         let mut session = EngineSession {
-            queue: Queue::new(config.max_queued_packets, config.max_queued_bytes),
+            queue: PacketQueue::new(config.max_queued_packets, config.max_queued_bytes),
             config,
-            state: State::Open,
+            state: SessionState::Open,
             carrier,
             parked: None,
             upgrade: None,
@@ -144,15 +144,15 @@ impl<M: Carried> EngineSession<M> {
 
     /// Nothing is left to be said or heard.
     pub fn is_over(&self) -> bool {
-        self.state == State::Ended && self.outputs.is_empty()
+        self.state == SessionState::Ended && self.outputs.is_empty()
     }
 
     /// When [`see_to_time`](EngineSession::see_to_time) has something to do.
     pub fn deadline(&self) -> Option<Duration> {
         let heartbeat = match self.state {
-            State::Open => self.heartbeat.deadline(),
-            State::Closing { until } => until,
-            State::Ended => return None,
+            SessionState::Open => self.heartbeat.deadline(),
+            SessionState::Closing { until } => until,
+            SessionState::Ended => return None,
         };
         let upgrade = self.upgrade.as_ref().map(|upgrade| upgrade.until);
         let noop = self.parked.as_ref().and_then(|parked| parked.noop_at);
@@ -165,12 +165,12 @@ impl<M: Carried> EngineSession<M> {
 
     /// Whether the client would be found gone now. A pong may wait for the application meanwhile.
     pub fn is_overdue(&self, now: Duration) -> bool {
-        self.state == State::Open && self.heartbeat.is_overdue(now)
+        self.state == SessionState::Open && self.heartbeat.is_overdue(now)
     }
 
     /// Does what is due. Every request does so first, so that deadlines hold wherever time is looked at.
     pub fn see_to_time(&mut self, now: Duration) {
-        if let State::Closing { until } = self.state {
+        if let SessionState::Closing { until } = self.state {
             if until <= now {
                 self.end(EndReason::ForcedClose);
             }
@@ -182,7 +182,7 @@ impl<M: Carried> EngineSession<M> {
         if noop.is_some_and(|at| at <= now) {
             self.answer_parked("6");
         }
-        if self.state == State::Open {
+        if self.state == SessionState::Open {
             match self.heartbeat.due(now) {
                 HeartbeatDue::Nothing => {}
                 HeartbeatDue::Ping => self.send_control("2".to_owned()),
@@ -261,7 +261,7 @@ impl<M: Carried> EngineSession<M> {
     }
 
     fn refuse_polling(&self) -> Option<PollAnswer> {
-        if self.state == State::Ended {
+        if self.state == SessionState::Ended {
             return Some(PollAnswer::Error(EngineError::UnknownSession));
         }
         let is_upgraded = self.carrier == Carrier::WebSocket;
@@ -271,10 +271,11 @@ impl<M: Carried> EngineSession<M> {
     /// A WebSocket names this session; false if it is to be closed again.
     pub fn probe(&mut self, now: Duration) -> bool {
         self.see_to_time(now);
-        let may =
-            self.state == State::Open && self.carrier == Carrier::Polling && self.upgrade.is_none();
+        let may = self.state == SessionState::Open
+            && self.carrier == Carrier::Polling
+            && self.upgrade.is_none();
         if may {
-            self.upgrade = Some(Upgrade {
+            self.upgrade = Some(UpgradeState {
                 probed: false,
                 until: now + self.config.upgrade_timeout,
             });
@@ -283,13 +284,13 @@ impl<M: Carried> EngineSession<M> {
     }
 
     /// A message over the WebSocket that is probed.
-    pub fn hear_candidate(&mut self, message: &Incoming) {
+    pub fn hear_candidate(&mut self, message: &WebSocketInput) {
         let Some(upgrade) = &mut self.upgrade else {
             return;
         };
         let packet = match message {
-            Incoming::Text(text) => EnginePacket::decode(text),
-            Incoming::Binary(_) => Err(MalformedPacket),
+            WebSocketInput::Text(text) => EnginePacket::decode(text),
+            WebSocketInput::Binary(_) => Err(MalformedPacket),
         };
         match packet {
             Ok(EnginePacket::Ping("probe")) => {
@@ -331,29 +332,29 @@ impl<M: Carried> EngineSession<M> {
 
     /// A message over the WebSocket that carries the session. It may have waited for the application, so that the time
     /// says nothing against the client here.
-    pub fn hear_carrier(&mut self, message: Incoming, now: Duration) {
-        if self.state != State::Open || self.carrier != Carrier::WebSocket {
+    pub fn hear_carrier(&mut self, message: WebSocketInput, now: Duration) {
+        if self.state != SessionState::Open || self.carrier != Carrier::WebSocket {
             return;
         }
         let len = match &message {
-            Incoming::Text(text) => text.len(),
-            Incoming::Binary(bytes) => bytes.len(),
+            WebSocketInput::Text(text) => text.len(),
+            WebSocketInput::Binary(bytes) => bytes.len(),
         };
         if len > self.config.max_payload {
             return self.end(EndReason::TransportError);
         }
         match message {
-            Incoming::Binary(bytes) => {
+            WebSocketInput::Binary(bytes) => {
                 self.heartbeat.note_packet(now);
                 self.outputs.push_back(Output::Binary(bytes));
             }
             // The usual one, without a copy.
-            Incoming::Text(mut text) if text.starts_with('4') => {
+            WebSocketInput::Text(mut text) if text.starts_with('4') => {
                 self.heartbeat.note_packet(now);
                 text.remove(0);
                 self.outputs.push_back(Output::Text(text));
             }
-            Incoming::Text(text) => match EnginePacket::decode(&text) {
+            WebSocketInput::Text(text) => match EnginePacket::decode(&text) {
                 Ok(packet) => self.take(packet, now),
                 Err(MalformedPacket) => self.end(EndReason::ParseError),
             },
@@ -368,7 +369,7 @@ impl<M: Carried> EngineSession<M> {
     }
 
     fn take(&mut self, packet: EnginePacket<'_>, now: Duration) {
-        if self.state != State::Open {
+        if self.state != SessionState::Open {
             return;
         }
         match &packet {
@@ -393,11 +394,11 @@ impl<M: Carried> EngineSession<M> {
 
     /// Sends messages that belong together, all or none.
     pub fn send(&mut self, group: &[M]) -> Result<(), QueueFull> {
-        if self.state != State::Open {
+        if self.state != SessionState::Open {
             return Ok(());
         }
         if self.carrier == Carrier::WebSocket {
-            let written = group.iter().cloned().map(Outgoing::Message);
+            let written = group.iter().cloned().map(OutgoingPacket::Message);
             self.outputs.extend(written.map(Output::Write));
             return Ok(());
         }
@@ -413,19 +414,20 @@ impl<M: Carried> EngineSession<M> {
 
     /// Whether a message that is sent now leaves now.
     pub fn is_writable(&self) -> bool {
-        self.state == State::Open && (self.carrier == Carrier::WebSocket || self.parked.is_some())
+        self.state == SessionState::Open
+            && (self.carrier == Carrier::WebSocket || self.parked.is_some())
     }
 
     /// Ends the session for the client: what waits goes first.
     pub fn close(&mut self, reason: EndReason, now: Duration) {
-        if self.state != State::Open {
+        if self.state != SessionState::Open {
             return;
         }
         self.drop_candidate();
         if self.carrier == Carrier::WebSocket {
             return self.end(reason);
         }
-        self.state = State::Closing {
+        self.state = SessionState::Closing {
             until: now + CLOSE_PATIENCE,
         };
         self.outputs.push_back(Output::End(reason));
@@ -435,13 +437,13 @@ impl<M: Carried> EngineSession<M> {
     /// Ends the session at once.
     pub fn end(&mut self, reason: EndReason) {
         let was_open = match self.state {
-            State::Open => true,
-            State::Closing { .. } => false,
-            State::Ended => return,
+            SessionState::Open => true,
+            SessionState::Closing { .. } => false,
+            SessionState::Ended => return,
         };
         self.drop_candidate();
         self.answer_parked("1");
-        self.state = State::Ended;
+        self.state = SessionState::Ended;
         self.queue.clear();
         if self.carrier == Carrier::WebSocket {
             self.outputs.push_back(Output::CloseCarrier);
@@ -481,9 +483,9 @@ impl<M: Carried> EngineSession<M> {
         if !self.queue.is_empty() {
             return Some(self.queue.take_payload(self.config.max_payload));
         }
-        let is_closing = matches!(self.state, State::Closing { .. });
+        let is_closing = matches!(self.state, SessionState::Closing { .. });
         is_closing.then(|| {
-            self.state = State::Ended;
+            self.state = SessionState::Ended;
             b"1".to_vec()
         })
     }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::HashMap;
 
 use super::super::*;
-use crate::cluster::backlog::{Backlog, Bounds};
+use crate::cluster::backlog::{Backlog, BacklogBounds};
 use crate::seeded::{Random, for_each_seed};
 
 struct Simulated {
@@ -30,7 +30,7 @@ struct Heard {
 
 impl Simulated {
     fn new(id: u128, now: u64, position: usize) -> Simulated {
-        let bounds = Bounds {
+        let bounds = BacklogBounds {
             messages: 20,
             bytes: 200,
             age: Duration::from_millis(500),

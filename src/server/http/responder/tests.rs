@@ -14,10 +14,10 @@ fn counting(count: &Arc<AtomicUsize>) -> Notify {
     })
 }
 
-fn status(answer: Option<Answer>) -> Option<u16> {
+fn status(answer: Option<LateAnswer>) -> Option<u16> {
     match answer? {
-        Answer::Response(response) => Some(response.status()),
-        Answer::Dropped => Some(0),
+        LateAnswer::Response(response) => Some(response.status()),
+        LateAnswer::Dropped => Some(0),
     }
 }
 

@@ -40,27 +40,27 @@ fn requests_are_understood_whatever_else_is_in_the_query() {
         (
             "EIO=4&transport=polling",
             false,
-            Asked::Open(Carrier::Polling),
+            SessionRequest::Open(Carrier::Polling),
         ),
         (
             "t=x&b64=1&transport=polling&EIO=4",
             false,
-            Asked::Open(Carrier::Polling),
+            SessionRequest::Open(Carrier::Polling),
         ),
         (
             "EIO=4&transport=polling&sid=",
             false,
-            Asked::Open(Carrier::Polling),
+            SessionRequest::Open(Carrier::Polling),
         ),
         (
             "EIO=4&transport=websocket",
             true,
-            Asked::Open(Carrier::WebSocket),
+            SessionRequest::Open(Carrier::WebSocket),
         ),
         (
             "EIO=4&transport=polling&sid=ab",
             false,
-            Asked::Continue {
+            SessionRequest::Continue {
                 sid: "ab",
                 fits: true,
             },
@@ -68,7 +68,7 @@ fn requests_are_understood_whatever_else_is_in_the_query() {
         (
             "EIO=4&transport=websocket&sid=ab",
             true,
-            Asked::Continue {
+            SessionRequest::Continue {
                 sid: "ab",
                 fits: true,
             },
@@ -76,7 +76,7 @@ fn requests_are_understood_whatever_else_is_in_the_query() {
         (
             "EIO=4&transport=websocket&sid=ab",
             false,
-            Asked::Continue {
+            SessionRequest::Continue {
                 sid: "ab",
                 fits: false,
             },
@@ -84,7 +84,7 @@ fn requests_are_understood_whatever_else_is_in_the_query() {
         (
             "EIO=3&transport=polling&sid=ab",
             false,
-            Asked::Continue {
+            SessionRequest::Continue {
                 sid: "ab",
                 fits: false,
             },

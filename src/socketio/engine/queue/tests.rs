@@ -13,18 +13,18 @@ impl Carried for Text {
     }
 }
 
-fn drain(queue: &mut Queue<Text>) -> Vec<String> {
+fn drain(queue: &mut PacketQueue<Text>) -> Vec<String> {
     std::iter::from_fn(|| queue.pop())
         .map(|packet| match packet {
-            Outgoing::Control(text) => text,
-            Outgoing::Message(text) => text.0.to_owned(),
+            OutgoingPacket::Control(text) => text,
+            OutgoingPacket::Message(text) => text.0.to_owned(),
         })
         .collect()
 }
 
 #[test]
 fn packets_and_bytes_are_bounded_and_a_group_is_taken_whole_or_not_at_all() {
-    let mut queue = Queue::new(3, 10);
+    let mut queue = PacketQueue::new(3, 10);
     assert_eq!(queue.push(&[Text("aaaa"), Text("b")]), Ok(()));
     assert_eq!(
         queue.push(&[Text("c"), Text("d")]),
@@ -43,7 +43,7 @@ fn packets_and_bytes_are_bounded_and_a_group_is_taken_whole_or_not_at_all() {
 
 #[test]
 fn the_sessions_own_packets_always_have_room() {
-    let mut queue = Queue::new(1, 1);
+    let mut queue = PacketQueue::new(1, 1);
     queue.push(&[Text("a")]).unwrap();
     queue.push_control("2".to_owned());
     assert_eq!(drain(&mut queue), ["a", "2"]);
@@ -51,7 +51,7 @@ fn the_sessions_own_packets_always_have_room() {
 
 #[test]
 fn the_oldest_group_is_dropped_whole() {
-    let mut queue = Queue::new(9, 99);
+    let mut queue = PacketQueue::new(9, 99);
     queue.push_control("2".to_owned());
     queue.push(&[Text("header"), Text("attachment")]).unwrap();
     queue.push(&[Text("next")]).unwrap();
@@ -62,7 +62,7 @@ fn the_oldest_group_is_dropped_whole() {
 
 #[test]
 fn attachments_of_a_header_that_has_left_are_not_dropped() {
-    let mut queue = Queue::new(9, 99);
+    let mut queue = PacketQueue::new(9, 99);
     queue.push(&[Text("header"), Text("attachment")]).unwrap();
     queue.push(&[Text("next")]).unwrap();
     assert_eq!(queue.take_payload(6), b"header");
@@ -74,7 +74,7 @@ fn attachments_of_a_header_that_has_left_are_not_dropped() {
 
 #[test]
 fn a_payload_takes_what_has_room_in_it() {
-    let mut queue = Queue::new(9, 99);
+    let mut queue = PacketQueue::new(9, 99);
     for text in ["4aaa", "4bbb", "4ccc"] {
         queue.push(&[Text(text)]).unwrap();
     }

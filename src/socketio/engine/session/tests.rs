@@ -38,13 +38,13 @@ fn text(text: &str) -> Sent {
     Sent::Text(text.to_owned())
 }
 
-fn said(text: &str) -> Incoming {
-    Incoming::Text(text.to_owned())
+fn said(text: &str) -> WebSocketInput {
+    WebSocketInput::Text(text.to_owned())
 }
 
 impl EngineSession<Sent> {
     fn is_open(&self) -> bool {
-        self.state == State::Open
+        self.state == SessionState::Open
     }
 }
 
@@ -104,8 +104,8 @@ impl Rig {
         std::iter::from_fn(|| self.session.next_output())
             .map(|output| match output {
                 Output::Answer(answer) => format!("answer {}", show(&answer)),
-                Output::Write(Outgoing::Control(text)) => format!("write {text}"),
-                Output::Write(Outgoing::Message(message)) => {
+                Output::Write(OutgoingPacket::Control(text)) => format!("write {text}"),
+                Output::Write(OutgoingPacket::Message(message)) => {
                     let mut packet = Vec::new();
                     message.append(&mut packet);
                     format!("write {}", String::from_utf8(packet).unwrap())
@@ -384,13 +384,13 @@ fn a_websocket_carries_one_packet_in_each_message_up_to_max_payload() {
     let mut rig = Rig::over_websocket();
     rig.session.hear_carrier(said("4a\x1eb"), rig.now);
     rig.session
-        .hear_carrier(Incoming::Binary(vec![4, 5]), rig.now);
+        .hear_carrier(WebSocketInput::Binary(vec![4, 5]), rig.now);
     rig.session.hear_carrier(said("bAQ=="), rig.now);
     assert_eq!(
         rig.outputs(),
         ["text a\x1eb", "binary [4, 5]", "binary [1]"]
     );
-    for large in [said(&"4".repeat(101)), Incoming::Binary(vec![0; 101])] {
+    for large in [said(&"4".repeat(101)), WebSocketInput::Binary(vec![0; 101])] {
         let mut rig = Rig::over_websocket();
         rig.session.hear_carrier(large, rig.now);
         assert_eq!(rig.outputs(), ["close carrier", "end TransportError"]);
@@ -496,7 +496,7 @@ fn a_wrong_first_packet_drops_the_websocket_and_polling_lives_on() {
         said("4a"),
         said("abc"),
         said(""),
-        Incoming::Binary(vec![1]),
+        WebSocketInput::Binary(vec![1]),
     ] {
         let mut rig = Rig::polling();
         assert!(rig.session.probe(rig.now));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::server::crew::Refused;
+use crate::server::crew::NotStarted;
 use crate::server::pool::Pool;
 
 const IDLE: Duration = Duration::from_secs(10);
@@ -122,7 +122,7 @@ pub fn stop_joins_everyone() {
                 let ran = ran.clone();
                 match pool.run(move || _ = ran.fetch_add(1, SeqCst)) {
                     Ok(()) => taken += 1,
-                    Err(Refused::Full | Refused::Stopping) => {}
+                    Err(NotStarted::Full | NotStarted::Stopping) => {}
                     Err(refused) => panic!("{refused}"),
                 }
             }
