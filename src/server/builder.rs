@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +14,6 @@ use super::hub::Hub;
 use super::listen::{self, Listening, Site};
 use super::session::{HandlerResult, Session, SessionHandler};
 use super::{Server, ServerHandle, shutdown};
-use crate::error::HandshakeError;
 use crate::handshake::Accept;
 use crate::handshake::rules::Rules;
 use crate::http::{Cors, Reject, Response};
@@ -23,7 +22,6 @@ use crate::logging::log_line;
 use crate::outbox::Overflow;
 use crate::poller::{Bell, Poller};
 use crate::tls::Tls;
-use crate::websocket::{self, WebSocket};
 
 /// Ports that browsers refuse to open a WebSocket to (WHATWG Fetch, "bad port"), above 1023.
 const BAD_PORTS: [u16; 19] = [
@@ -459,40 +457,17 @@ impl ServerBuilder {
         Ok(Server::new(hub))
     }
 
-    /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept`
-    /// hook and without a server; see [`WebSocket::accept`]. The builder may serve further streams.
-    /// What concerns a whole server, `overflow` and `http` means nothing here: a plain request gets
-    /// 426.
-    ///
-    /// ```no_run
-    /// use std::net::TcpListener;
-    /// use wshub::Server;
-    ///
-    /// let options = Server::builder().subprotocols(["chat"]);
-    /// for stream in TcpListener::bind("127.0.0.1:9001")?.incoming() {
-    ///     match options.websocket(stream?) {
-    ///         Ok(mut ws) => drop(ws.send("hello")),
-    ///         Err(error) => eprintln!("{error}"),
-    ///     }
-    /// }
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if nothing could work with a limit that was set,
-    /// an origin, host, subprotocol or proxy could never match, or `ServerBuilder::tls` was set: here the
-    /// stream has to speak it (`Tls::accept`).
-    pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
+    /// What applies to one stream without a server: limits, rules and hooks.
+    pub(crate) fn for_one_stream(&self) -> io::Result<(Limits, &Rules, &Hooks)> {
         self.check()?;
         if self.options.tls.is_some() {
             let text = "websocket() speaks no TLS over the stream it is given: leave .tls(…) out, \
                         and give it the stream that Tls::accept returns";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let mut limits = self.options.limits.clone();
         limits.bound_times();
-        websocket::accept(stream, &limits, &self.options.rules, &self.options.hooks)
+        Ok((limits, &self.options.rules, &self.options.hooks))
     }
 
     /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a

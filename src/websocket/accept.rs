@@ -1,4 +1,4 @@
-//! The server's role: the opening handshake over a stream of the user's own.
+//! The server's role without a server: the opening handshake over a stream of the user's own.
 
 use std::io::{self, Read, Write};
 use std::time::Instant;
@@ -15,13 +15,44 @@ use crate::http::{Refusal, Request};
 use crate::limits::Limits;
 use crate::patience::Patience;
 use crate::protocol::Role;
-use crate::server::ServerHandle;
 use crate::server::hooks::{HookRequest, Hooks};
 use crate::server::upgrade::{self, NoRequest};
+use crate::server::{ServerBuilder, ServerHandle};
 use crate::stats::Counters;
 
+impl ServerBuilder {
+    /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept`
+    /// hook and without a server; see [`WebSocket::accept`]. The builder may serve further streams.
+    /// What concerns a whole server, `overflow` and `http` means nothing here: a plain request gets
+    /// 426.
+    ///
+    /// ```no_run
+    /// use std::net::TcpListener;
+    /// use wshub::Server;
+    ///
+    /// let options = Server::builder().subprotocols(["chat"]);
+    /// for stream in TcpListener::bind("127.0.0.1:9001")?.incoming() {
+    ///     match options.websocket(stream?) {
+    ///         Ok(mut ws) => drop(ws.send("hello")),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if nothing could work with a limit that was set,
+    /// an origin, host, subprotocol or proxy could never match, or `ServerBuilder::tls` was set: here the
+    /// stream has to speak it (`Tls::accept`).
+    pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
+        let (limits, rules, hooks) = self.for_one_stream()?;
+        accept(stream, &limits, rules, hooks)
+    }
+}
+
 /// Reads a request and answers it: with a 101, or with the refusal that is returned.
-pub(crate) fn accept<S: Read + Write>(
+fn accept<S: Read + Write>(
     mut stream: S,
     limits: &Limits,
     rules: &Rules,

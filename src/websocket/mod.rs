@@ -27,7 +27,6 @@ use crate::protocol::close::CloseCode;
 use crate::server::Server;
 use crate::transport::{Guarded, Transport};
 
-pub(crate) use accept::accept;
 #[cfg(feature = "client")]
 pub(crate) use accept::{fill, write_all};
 #[cfg(feature = "client")]

@@ -37,9 +37,6 @@ const ROOMS: &[&str] = &[
     "socketio",
 ];
 
-/// Arrows that point up today and are to go: a room, and one above it that it names. This list only shrinks.
-const TODAY: &[(&str, &str)] = &[("server", "websocket")];
-
 fn room(path: &str) -> &str {
     let room = path.split('/').next().unwrap_or(path);
     room.trim_end_matches(".rs")
@@ -56,14 +53,9 @@ fn each_room_names_only_rooms_below_it() {
     let tree = Tree::of_the_library();
     let imports = tree.imports();
     let mut upward = Vec::new();
-    let mut seen = BTreeSet::new();
     for import in &imports {
         let (from, to) = (room(&import.from), room(&import.to));
-        if floor(from) >= floor(to) {
-            continue;
-        }
-        seen.insert((from, to));
-        if !TODAY.contains(&(from, to)) {
+        if floor(from) < floor(to) {
             upward.push(format!("{} names {}", import.from, import.to));
         }
     }
@@ -76,12 +68,6 @@ fn each_room_names_only_rooms_below_it() {
         upward.is_empty(),
         "rooms that name one above them: {upward:#?}"
     );
-    for arrow in TODAY {
-        assert!(
-            seen.contains(arrow),
-            "take {arrow:?} off the list: it is gone"
-        );
-    }
 }
 
 /// Rooms that are built on what users have, and what they name beside that: locks in one order and the one way to the log.
