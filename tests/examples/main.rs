@@ -10,5 +10,7 @@ mod client;
 #[cfg(feature = "redis")]
 mod cluster;
 mod servers;
+#[cfg(feature = "socketio")]
+mod socketio;
 #[cfg(feature = "tls")]
 mod wss;
