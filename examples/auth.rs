@@ -156,7 +156,8 @@ fn subprotocol(request: &Request) -> Option<&str> {
 struct Users(Vec<(String, String)>);
 
 impl Users {
-    /// From the environment: not from the program's text, nor from its arguments, which everybody on the machine can list.
+    /// From the environment: not from the program's text, nor from its arguments, which everybody on the machine can
+    /// list.
     fn from_env() -> io::Result<Self> {
         let tokens = std::env::var("HUB_TOKENS").unwrap_or_default();
         let users: Result<Vec<_>, String> = tokens.split_whitespace().map(user).collect();

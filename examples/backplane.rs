@@ -1,7 +1,7 @@
 //! A backplane of one's own for `Cluster`, over plain TCP: the first of the programs carries for all of them.
 //!
-//! `cargo run --release --features redis --example backplane -- 127.0.0.1:9001 127.0.0.1:9100`, and once more with another
-//! first address: a message to one server goes to the clients of both.
+//! `cargo run --release --features redis --example backplane -- 127.0.0.1:9001 127.0.0.1:9100`, and once more with
+//! another first address: a message to one server goes to the clients of both.
 
 mod support;
 
@@ -20,8 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of a frame: a message of the default `max_message`, and its head.
 const MOST: u32 = 2 << 20;
 
-/// Where the carrier is. A publisher says `P` and then frames, each answered by one byte; a subscriber says `S`, and gets
-/// one byte and then frames. A frame goes behind its length, four bytes.
+/// Where the carrier is. A publisher says `P` and then frames, each answered by one byte; a subscriber says `S`, and
+/// gets one byte and then frames. A frame goes behind its length, four bytes.
 struct Tcp(String);
 
 impl Backplane for Tcp {

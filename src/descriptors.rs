@@ -13,7 +13,8 @@ pub(crate) fn allowed() -> usize {
     soft.min(MOST) as usize
 }
 
-/// How many connections that carries; one at least, for one that is refused says more than a server that does not start.
+/// How many connections that carries; one at least, for one that is refused says more than a server that does not
+/// start.
 pub(crate) fn connections() -> usize {
     allowed().saturating_sub(SPARE).max(1)
 }

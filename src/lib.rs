@@ -2,7 +2,8 @@
 //! ## Where to look
 //!
 //! - Start: [`Server::bind`], or [`Server::builder`] for [limits](Limits), rules and hooks
-//!   ([`ServerBuilder`]), and several addresses: [`ServerBuilder::listen`]. Your own tests, without sockets: [`testing`], [`Server::attach`].
+//!   ([`ServerBuilder`]), and several addresses: [`ServerBuilder::listen`]. Your own tests, without sockets:
+//!   [`testing`], [`Server::attach`].
 //! - Choosing a form. State that connections share, or a loop of your own: [`Server::events`], with
 //!   [`Events::try_recv`] and [`Events::recv_timeout`]. The same as callbacks: [`Server::run`] with a
 //!   [`Handler`] or [`Listeners`]. On a schedule beside them: [`Events::tick`], [`Ticks`], [`Step`], [`Tick`],
@@ -20,14 +21,15 @@
 //! - What hooks get, the server included: [`HookRequest`].
 //! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`],
 //!   [`secret_matches`]; plain requests: [`Response`], [`Status`], [`Cors`], [`Responder`].
-//! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`; over a stream of your own: `TlsStream`.
+//! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`; over a stream of your own:
+//!   `TlsStream`.
 //! - Compression, with the feature `deflate`: `Compression`, `ServerBuilder::compression`,
 //!   `Connection::send_uncompressed`.
 //! - The clients of Socket.IO, with the feature `socketio`: `socketio::SocketIo`, `ServerBuilder::socketio`.
-//! - Many servers as one, with the feature `redis`: `Cluster`, `Room`, `ClusterEvent`; what carries it: `Redis`, `Local`,
-//!   `Backplane`.
-//! - Ending: [`ServerHandle::shutdown`], [`ServerHandle::terminate`], [`Server::shutdown`], [`ShutdownReport`]; counting:
-//!   [`Stats`].
+//! - Many servers as one, with the feature `redis`: `Cluster`, `Room`, `ClusterEvent`; what carries it: `Redis`,
+//!   `Local`, `Backplane`.
+//! - Ending: [`ServerHandle::shutdown`], [`ServerHandle::terminate`], [`Server::shutdown`], [`ShutdownReport`];
+//!   counting: [`Stats`].
 //! - Threads: one for each opening handshake, for each connection of [`serve`] and for each stream that
 //!   cannot be watched, of [`Limits::stack_size`], kept a while for the next one; one that accepts; one
 //!   that stands in for the application while it is away from its events; with an `http` hook one that

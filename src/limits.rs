@@ -82,9 +82,9 @@ pub struct Limits {
     /// Plain requests over one connection, which closes behind the last one's answer. Default 1,000: it costs little to
     /// connect again so seldom, and nobody holds on for ever.
     pub max_requests_per_connection: u32,
-    /// Connections that wait for a next plain request; one more closes the one that has waited longest. Default 256: for
-    /// 40 browsers. They have descriptors beside those of [`max_connections`](Limits::max_connections); when the system
-    /// has none left for a new connection, all of these close. Zero keeps none.
+    /// Connections that wait for a next plain request; one more closes the one that has waited longest. Default 256:
+    /// for 40 browsers. They have descriptors beside those of [`max_connections`](Limits::max_connections); when the
+    /// system has none left for a new connection, all of these close. Zero keeps none.
     pub max_idle_connections: usize,
     /// Plain requests whose answers come later ([`Response::later`](crate::Response::later)); one more gets 503.
     /// Default 1,000. They hold no thread, and have descriptors beside those of
@@ -110,8 +110,8 @@ pub struct Limits {
     pub accept_non_minimal_lengths: bool,
 
     /// Bytes of messages that wait for the application, all connections together. Default 16 MiB:
-    /// little beside what the connections may hold themselves. A connection that finds it full waits, and TCP slows its peer
-    /// down.
+    /// little beside what the connections may hold themselves. A connection that finds it full waits, and TCP slows its
+    /// peer down.
     pub inbound_total: usize,
     /// Bytes of messages of one connection that wait for the application. Default 128 KiB, about
     /// two reads; one larger message may always wait alone.
@@ -130,9 +130,9 @@ pub struct Limits {
     /// Bytes per second below which a peer is too slow: what it takes, or sends, gives it as much more
     /// time as it needs at this rate, up to the whole [`write_timeout`](Limits::write_timeout),
     /// [`body_timeout`](Limits::body_timeout), [`assembly_timeout`](Limits::assembly_timeout) or
-    /// [`close_timeout`](Limits::close_timeout) again. So 20 MB reach a peer that reads 1 MB/s, and one that trickles is given up soon after the
-    /// timeout. Default 4 KiB: half of what is left of a mobile link that its carrier has throttled
-    /// (64 kbit/s). 0: any byte gives the whole time again.
+    /// [`close_timeout`](Limits::close_timeout) again. So 20 MB reach a peer that reads 1 MB/s, and one that trickles
+    /// is given up soon after the timeout. Default 4 KiB: half of what is left of a mobile link that its carrier has
+    /// throttled (64 kbit/s). 0: any byte gives the whole time again.
     pub min_rate: usize,
 
     /// Silence after which a ping goes out. Default 20 s: proxies cut silent connections after 60 s.

@@ -83,7 +83,8 @@ fn start_log() -> io::Result<Stderr> {
     Ok(stderr)
 }
 
-/// Says where the server listens, and shuts it down on Ctrl-C or SIGTERM: gracefully, and at once when it is asked again.
+/// Says where the server listens, and shuts it down on Ctrl-C or SIGTERM: gracefully, and at once when it is asked
+/// again.
 #[allow(dead_code)] // The example of TLS has another scheme.
 pub fn announce(addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
     announce_as("ws", addr, handle)
@@ -104,8 +105,8 @@ pub fn announce_as(scheme: &str, addr: SocketAddr, handle: ServerHandle) -> io::
     Ok(())
 }
 
-/// A line on standard output. Where that takes nothing (println would panic), or nobody reads it (println would wait for
-/// ever), in the log: a server serves all the same.
+/// A line on standard output. Where that takes nothing (println would panic), or nobody reads it (println would wait
+/// for ever), in the log: a server serves all the same.
 pub fn say(line: &str) {
     let (tell, told) = channel();
     let text = format!("{line}\n");

@@ -5,12 +5,12 @@ use std::io;
 
 use super::Incoming;
 
-/// What carries bytes from each node of a cluster to every node: [`Redis`](crate::Redis), [`Local`](crate::Local), or one of
-/// your own. `examples/backplane.rs` has one over plain TCP.
+/// What carries bytes from each node of a cluster to every node: [`Redis`](crate::Redis), [`Local`](crate::Local), or
+/// one of your own. `examples/backplane.rs` has one over plain TCP.
 ///
 /// A backplane need not be reliable. The cluster numbers what it sends: duplicates fall out, what is missing is told
-/// ([`ClusterEvent::Gap`](crate::ClusterEvent::Gap)), and after an error it tries again for as long as it takes. What it
-/// relies on: what one publisher publishes arrives in that order, at its own node, too.
+/// ([`ClusterEvent::Gap`](crate::ClusterEvent::Gap)), and after an error it tries again for as long as it takes. What
+/// it relies on: what one publisher publishes arrives in that order, at its own node, too.
 pub trait Backplane {
     /// The two halves. Each goes to a thread of its own, which may block in it. Nothing connects here.
     fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>);
@@ -18,8 +18,8 @@ pub trait Backplane {
 
 /// The half of a [`Backplane`] that sends.
 pub trait Publisher: Send {
-    /// Publishes the frames in this order, and returns once they are out of this node's hands. Blocks for a few seconds at
-    /// most, the time to connect included.
+    /// Publishes the frames in this order, and returns once they are out of this node's hands. Blocks for a few seconds
+    /// at most, the time to connect included.
     ///
     /// # Errors
     /// When that is not known of all of them. They are all published again, so the next call starts anew: it connects.

@@ -53,8 +53,8 @@ impl Default for ClusterBuilder {
 
 impl ClusterBuilder {
     /// One order on all nodes: the clients of this server, too, get what it broadcasts only when it comes back from the
-    /// backplane. That costs them one round trip, and while the backplane is away they get nothing of it. Without it, what two
-    /// nodes send at the same time may come in a different order to their clients. Best the same on all nodes.
+    /// backplane. That costs them one round trip, and while the backplane is away they get nothing of it. Without it,
+    /// what two nodes send at the same time may come in a different order to their clients. Best the same on all nodes.
     #[must_use]
     pub fn ordered(mut self) -> Self {
         self.settings.delivery = LocalDelivery::InOneOrder;
@@ -62,16 +62,16 @@ impl ClusterBuilder {
     }
 
     /// A node that is killed is gone within two of these. Default 2 s: a process on a loaded machine, or a pause of the
-    /// backplane, is not taken for gone that soon. At least 100 ms. The same on all nodes: they tell each other that they are
-    /// there twice in this time.
+    /// backplane, is not taken for gone that soon. At least 100 ms. The same on all nodes: they tell each other that
+    /// they are there twice in this time.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
         self.settings.heartbeat = heartbeat.max(Duration::from_millis(100));
         self
     }
 
-    /// How many messages wait for the backplane at most; then the oldest is dropped, counted and told. Default 65,536: 3 s of
-    /// 20,000 messages a second.
+    /// How many messages wait for the backplane at most; then the oldest is dropped, counted and told. Default 65,536:
+    /// 3 s of 20,000 messages a second.
     #[must_use]
     pub fn max_waiting(mut self, messages: usize) -> Self {
         self.settings.bounds.messages = messages.max(1);
@@ -85,15 +85,16 @@ impl ClusterBuilder {
         self
     }
 
-    /// How long a message waits at most. Default 60 s: a Redis that restarts is back by then, and what is older is of little
-    /// use to who reads it live.
+    /// How long a message waits at most. Default 60 s: a Redis that restarts is back by then, and what is older is of
+    /// little use to who reads it live.
     #[must_use]
     pub fn max_waiting_time(mut self, age: Duration) -> Self {
         self.settings.bounds.age = age;
         self
     }
 
-    /// How many bytes a message has at most, the name of its room included. Default 1 MiB: a backplane keeps many of them.
+    /// How many bytes a message has at most, the name of its room included. Default 1 MiB: a backplane keeps many of
+    /// them.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.max_message = bytes;

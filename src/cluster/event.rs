@@ -11,7 +11,8 @@ use crate::Message;
 pub enum ClusterEvent {
     /// Another server is there.
     NodeJoined(NodeId),
-    /// Another server left, or was not heard for two heartbeats: killed, hung or cut off. It may come again, as the same node.
+    /// Another server left, or was not heard for two heartbeats: killed, hung or cut off. It may come again, as the
+    /// same node.
     NodeLeft(NodeId),
     /// So many messages of that node will not come: broadcasts, closes and messages between servers. Where the node is
     /// this one, the application took its events too slowly, or in the mode
@@ -28,8 +29,8 @@ pub enum ClusterEvent {
         /// How many.
         messages: u64,
     },
-    /// The backplane is away. Clients of this server are still served; what is meant for others waits. It comes again where
-    /// there is another reason: Redis is not there, then it loads its data.
+    /// The backplane is away. Clients of this server are still served; what is meant for others waits. It comes again
+    /// where there is another reason: Redis is not there, then it loads its data.
     Detached {
         /// What is wrong, and what to do.
         reason: String,
@@ -54,8 +55,9 @@ pub enum ClusterEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClusterError {
-    /// The message is larger than [`ClusterBuilder::max_message`](crate::ClusterBuilder::max_message), the name of the room
-    /// included, or the name alone than 65,535 bytes. Nobody got it. Remedy: send less, or allow more, on every node.
+    /// The message is larger than [`ClusterBuilder::max_message`](crate::ClusterBuilder::max_message), the name of the
+    /// room included, or the name alone than 65,535 bytes. Nobody got it. Remedy: send less, or allow more, on every
+    /// node.
     TooLong {
         /// Bytes that it has.
         len: usize,

@@ -13,7 +13,8 @@ use crate::lock::{BUS, LINE_OF_BUS, Mutex, lock};
 const FRAMES: usize = 65_536;
 const BYTES: usize = 64 << 20;
 
-/// A [`Backplane`] in memory, for tests without Redis and for several servers of one program. Each clone is for one of them.
+/// A [`Backplane`] in memory, for tests without Redis and for several servers of one program. Each clone is for one of
+/// them.
 ///
 /// ```
 /// use wshub::{Cluster, Local, Server};

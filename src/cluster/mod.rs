@@ -38,8 +38,9 @@ use relay::{LocalDelivery, Relay, content};
 /// How long a dropped cluster goes on publishing what waits.
 const DROP_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A server, as one of many that a [`Backplane`] makes one of: broadcasts and [rooms](Cluster::group) reach the clients of
-/// all of them. A clone is a handle of the same; any thread may use it, and no method blocks but the last handle's drop.
+/// A server, as one of many that a [`Backplane`] makes one of: broadcasts and [rooms](Cluster::group) reach the clients
+/// of all of them. A clone is a handle of the same; any thread may use it, and no method blocks but the last handle's
+/// drop.
 ///
 /// ```no_run
 /// use wshub::{Cluster, Event, RecvError, Redis, Server};
@@ -60,15 +61,16 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// **What is kept.** What one thread sends, everybody gets in that order. Each node numbers what it sends: nothing comes
-/// twice, and where something is missing the application is told how much ([`ClusterEvent::Gap`]). The clients of this
-/// server get a broadcast at once, whether the backplane is there or not. Meanwhile what is meant for others waits, up to the
-/// bounds of [`ClusterBuilder`]; beyond them the oldest is dropped, which is told here ([`ClusterEvent::Unsent`]) and there.
+/// **What is kept.** What one thread sends, everybody gets in that order. Each node numbers what it sends: nothing
+/// comes twice, and where something is missing the application is told how much ([`ClusterEvent::Gap`]). The clients of
+/// this server get a broadcast at once, whether the backplane is there or not. Meanwhile what is meant for others
+/// waits, up to the bounds of [`ClusterBuilder`]; beyond them the oldest is dropped, which is told here
+/// ([`ClusterEvent::Unsent`]) and there.
 ///
 /// **What it costs.** Two threads, and each message once to each node, whether it has clients for it or not.
 ///
-/// When the last handle is dropped, the node publishes what waits and says that it leaves; with a backplane that is away it
-/// gives up after a second, and after two it leaves threads behind that end by themselves.
+/// When the last handle is dropped, the node publishes what waits and says that it leaves; with a backplane that is
+/// away it gives up after a second, and after two it leaves threads behind that end by themselves.
 #[derive(Clone)]
 pub struct Cluster(Arc<Node>);
 
@@ -93,8 +95,8 @@ pub struct ClusterNode {
 
 impl Cluster {
     /// Makes this server a node of the cluster that uses this backplane, with the defaults of
-    /// [`builder`](Cluster::builder). Returns at once, also where the backplane is away: the node attaches as soon as it can,
-    /// and [`ClusterEvent::Attached`] tells when.
+    /// [`builder`](Cluster::builder). Returns at once, also where the backplane is away: the node attaches as soon as
+    /// it can, and [`ClusterEvent::Attached`] tells when.
     ///
     /// # Errors
     /// When the system gives no thread, or no random bytes for the name of the node.
@@ -146,13 +148,13 @@ impl Cluster {
         Room::new(self.clone(), name.into())
     }
 
-    /// Closes a connection of whichever node, as [`Connection::close`] does there. On another node this comes to nothing,
-    /// and is not told, where the connection has ended.
+    /// Closes a connection of whichever node, as [`Connection::close`] does there. On another node this comes to
+    /// nothing, and is not told, where the connection has ended.
     ///
     /// # Errors
-    /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] where it can be seen from here:
-    /// the connection was of this node and has ended, or this node has left. A reason of more than 123 bytes is cut at a
-    /// character.
+    /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] where it can be seen from
+    /// here: the connection was of this node and has ended, or this node has left. A reason of more than 123 bytes is
+    /// cut at a character.
     pub fn close(
         &self,
         connection: ConnectionId,
@@ -192,8 +194,8 @@ impl Cluster {
     }
 
     /// The events that wait now, the oldest first. Never blocks: [`RecvError::Woken`](crate::RecvError::Woken) and
-    /// [`Handler::on_wake`](crate::Handler::on_wake) tell when there are some. 4,096 wait at most, with 16 MiB of messages;
-    /// what finds no room is counted and told behind them.
+    /// [`Handler::on_wake`](crate::Handler::on_wake) tell when there are some. 4,096 wait at most, with 16 MiB of
+    /// messages; what finds no room is counted and told behind them.
     pub fn events(&self) -> impl Iterator<Item = ClusterEvent> + '_ {
         std::iter::from_fn(|| self.relay().take_event())
     }

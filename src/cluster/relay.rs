@@ -1,4 +1,5 @@
-//! What the threads of a node share: what waits to be published, who is in which room, what the application is to be told.
+//! What the threads of a node share: what waits to be published, who is in which room, what the application is to be
+//! told.
 
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
@@ -95,7 +96,8 @@ impl Relay {
         }
     }
 
-    /// How long ago the node joined, in whole milliseconds as frames tell it: a heartbeat that comes back is known by it.
+    /// How long ago the node joined, in whole milliseconds as frames tell it: a heartbeat that comes back is known by
+    /// it.
     pub fn age(&self) -> Duration {
         Duration::from_millis(self.joined.elapsed().as_millis() as u64)
     }

@@ -4,8 +4,8 @@ use super::Cluster;
 use super::event::ClusterError;
 use crate::{Broadcast, Connection, Message};
 
-/// Some connections of a cluster, whichever node they are connected to; see [`Cluster::group`]. A value to keep or to make
-/// anew each time, on any thread; members are those of the name. A connection that has ended falls out by itself.
+/// Some connections of a cluster, whichever node they are connected to; see [`Cluster::group`]. A value to keep or to
+/// make anew each time, on any thread; members are those of the name. A connection that has ended falls out by itself.
 ///
 /// ```no_run
 /// # fn handle(cluster: &wshub::Cluster, connection: &wshub::Connection) -> Result<(), wshub::ClusterError> {

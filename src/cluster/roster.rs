@@ -130,8 +130,8 @@ impl Roster {
         there.map(|(node, known)| (*node, known.connections))
     }
 
-    /// Called with each heartbeat of this node that came back. They go out twice as often as is promised, and this looks
-    /// half a heartbeat early, so that who is silent is gone within two.
+    /// Called with each heartbeat of this node that came back. They go out twice as often as is promised, and this
+    /// looks half a heartbeat early, so that who is silent is gone within two.
     fn judge(&mut self, now: Duration, tell: &mut impl FnMut(Change)) {
         let stood_still = |before: Duration| now.saturating_sub(before) > self.heartbeat;
         if self.judged.is_none_or(stood_still) {

@@ -1,4 +1,5 @@
-//! From the payload of compressed messages to their content (RFC 7692 7.2.2), bounded in what comes out and what goes in.
+//! From the payload of compressed messages to their content (RFC 7692 7.2.2), bounded in what comes out and what goes
+//! in.
 
 use super::deflater::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 use super::error::NotInflated;
@@ -42,8 +43,8 @@ pub struct Inflater {
 }
 
 impl Inflater {
-    /// `window_bits`: the peer's largest window where it refers to earlier messages, `None` where it does not. Who agreed
-    /// on 8 may write with 9, as zlib did.
+    /// `window_bits`: the peer's largest window where it refers to earlier messages, `None` where it does not. Who
+    /// agreed on 8 may write with 9, as zlib did.
     pub fn new(window_bits: Option<u8>, max_message: usize) -> Inflater {
         Inflater {
             decoder: None,

@@ -44,7 +44,8 @@ pub(crate) struct Packing {
 }
 
 impl Packing {
-    /// `None` where the agreed window is too small to be written with: then nothing is compressed, as is always allowed.
+    /// `None` where the agreed window is too small to be written with: then nothing is compressed, as is always
+    /// allowed.
     pub fn new(direction: Direction, threshold: usize, level: u8) -> Option<Self> {
         (direction.window_bits >= MIN_WINDOW_BITS).then_some(Packing {
             window_bits: direction.window_bits,

@@ -168,8 +168,8 @@ impl Conversation {
         self.buffer.is_filled_up()
     }
 
-    /// Does what the time asks for before a read that waits, and tells until when that may. The time since the last read
-    /// counts against nobody.
+    /// Does what the time asks for before a read that waits, and tells until when that may. The time since the last
+    /// read counts against nobody.
     pub fn before_read(
         &mut self,
         now: Instant,

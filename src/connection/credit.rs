@@ -88,7 +88,7 @@ pub(crate) struct Budget {
     line: Mutex<VecDeque<Connection>, LINE>,
     /// Nobody takes messages any more.
     closed: AtomicBool,
-    /// Has whoever leads look at a connection without a thread.
+    /// Has the leader look at a connection without a thread.
     resume: Box<dyn Fn(Token) + Send + Sync>,
 }
 
@@ -132,7 +132,7 @@ impl Drop for Permit {
 }
 
 impl Budget {
-    /// `resume` has whoever leads look at a connection without a thread.
+    /// `resume` has the leader look at a connection without a thread.
     pub fn new(limits: &Limits, resume: impl Fn(Token) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Budget {
             total: limits.inbound_total,
@@ -294,8 +294,8 @@ impl Budget {
         }
     }
 
-    /// The connection waits for no common bytes any more, or has ended. Its place in line must not swallow the wake-up of
-    /// another; and where it was woken, there may be room for the next, too.
+    /// The connection waits for no common bytes any more, or has ended. Its place in line must not swallow the wake-up
+    /// of another; and where it was woken, there may be room for the next, too.
     pub fn leave_line(&self, connection: &Connection) {
         let account = connection.account();
         if account.in_line.load(SeqCst) {

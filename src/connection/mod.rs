@@ -92,8 +92,8 @@ impl Connection {
         self.0.opening.data.get()
     }
 
-    /// The peer's address; behind a proxy that is not [trusted](crate::ServerBuilder::trusted_proxies) it is the proxy's.
-    /// `None` over a transport without one.
+    /// The peer's address; behind a proxy that is not [trusted](crate::ServerBuilder::trusted_proxies) it is the
+    /// proxy's. `None` over a transport without one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.0.opening.request.peer_addr()
     }
@@ -151,8 +151,8 @@ impl Connection {
         self.0.outbox.send_prepared(message)
     }
 
-    /// Sends a ping now (RFC 6455 section 5.5.2), whose answer [`rtt`](Connection::rtt) measures; the heartbeat does so by itself after
-    /// [`ping_interval`](crate::Limits::ping_interval) of silence. Never blocks.
+    /// Sends a ping now (RFC 6455 section 5.5.2), whose answer [`rtt`](Connection::rtt) measures; the heartbeat does so
+    /// by itself after [`ping_interval`](crate::Limits::ping_interval) of silence. Never blocks.
     ///
     /// # Errors
     /// [`SendErrorKind::Closed`] if the connection is closed or closing.
@@ -162,8 +162,8 @@ impl Connection {
     }
 
     /// How long the peer took to answer the last ping that it has answered: the heartbeat's, which comes after
-    /// [`ping_interval`](crate::Limits::ping_interval) of silence, or one of [`ping`](Connection::ping). `None` before the
-    /// first answer. With what the ping waited for, behind messages that the peer had not read, and what the answer
+    /// [`ping_interval`](crate::Limits::ping_interval) of silence, or one of [`ping`](Connection::ping). `None` before
+    /// the first answer. With what the ping waited for, behind messages that the peer had not read, and what the answer
     /// waited for until it was read here: so it is as long as a message and its answer take now.
     ///
     /// ```

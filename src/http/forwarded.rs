@@ -33,8 +33,8 @@ struct Hop {
 ///
 /// # Errors
 ///
-/// 400 for what cannot be read, and where the two kinds of headers name two clients: a proxy that writes one of them lets
-/// its clients write the other.
+/// 400 for what cannot be read, and where the two kinds of headers name two clients: a proxy that writes one of them
+/// lets its clients write the other.
 pub(crate) fn resolve(
     request: &Request,
     peer: Peer,

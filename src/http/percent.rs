@@ -1,4 +1,5 @@
-//! Percent-encoding undone: of paths (RFC 3986 2.1), and of queries as forms and browsers write them (URL Standard 5.1).
+//! Percent-encoding undone: of paths (RFC 3986 2.1), and of queries as forms and browsers write them (URL Standard
+//! 5.1).
 
 use std::borrow::Cow;
 

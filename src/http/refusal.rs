@@ -149,8 +149,8 @@ pub enum Refusal {
         /// The peer, as [`trusted_proxies`](crate::ServerBuilder::trusted_proxies) takes it.
         peer: String,
     },
-    /// A [trusted proxy](crate::ServerBuilder::trusted_proxies) sends `Forwarded` or `X-Forwarded-For` headers that cannot
-    /// be believed. 400.
+    /// A [trusted proxy](crate::ServerBuilder::trusted_proxies) sends `Forwarded` or `X-Forwarded-For` headers that
+    /// cannot be believed. 400.
     Forwarded {
         /// What is wrong with them.
         problem: &'static str,

@@ -493,7 +493,8 @@ impl Request {
             .find_map(|(sent, value)| (sent == name).then_some(value))
     }
 
-    /// Every cookie as name and value, in the order sent (RFC 6265 4.2.1). What is no `name=value` in UTF-8 is left out.
+    /// Every cookie as name and value, in the order sent (RFC 6265 4.2.1). What is no `name=value` in UTF-8 is left
+    /// out.
     pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values("cookie")
             .flat_map(|line| line.split(|&byte| byte == b';'))
@@ -520,8 +521,8 @@ impl Request {
     }
 
     /// Where the request comes from, as its transport tells, or a
-    /// [trusted proxy](crate::ServerBuilder::trusted_proxies). Behind another one it is the proxy. Its port is 0 where a
-    /// proxy tells none.
+    /// [trusted proxy](crate::ServerBuilder::trusted_proxies). Behind another one it is the proxy. Its port is 0 where
+    /// a proxy tells none.
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.peer

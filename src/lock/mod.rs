@@ -68,7 +68,7 @@ in_this_order! {
     DOOR,
     /// Outboxes that hold frames of one sender.
     COLLECTOR,
-    /// What whoever leads has not heard of yet.
+    /// What the leader has not heard of yet.
     MAIL,
     /// The leader, while nobody leads.
     LEAD,

@@ -1,4 +1,4 @@
-//! Outboxes and collectors that something waits in: they call for whoever leads, who writes where a socket takes bytes
+//! Outboxes and collectors that something waits in: they call for the leader, who writes where a socket takes bytes
 //! again, keeps the deadlines of what waits, and flushes collected frames in time.
 
 use std::sync::Arc;
@@ -19,7 +19,8 @@ pub(crate) struct Called {
 }
 
 impl Calls {
-    /// Heard by whoever sleeps where `bell` rings; without one by nobody, for connections over which nothing ever waits.
+    /// Heard by whoever sleeps where `bell` rings; without one by nobody, for connections over which nothing ever
+    /// waits.
     pub fn new(bell: Option<Arc<Bell>>) -> Arc<Calls> {
         Arc::new(Calls(Mailbox::new(bell)))
     }

@@ -194,8 +194,8 @@ impl KeptFrames {
         write(slices.get(..used).unwrap_or_default())
     }
 
-    /// Copies what leaves next, `most` bytes of it. Until it is [taken back](Backlog::take_back) nothing of that is dropped or
-    /// replaced.
+    /// Copies what leaves next, `most` bytes of it. Until it is [taken back](KeptFrames::take_back) nothing of that is
+    /// dropped or replaced.
     pub fn offer(&mut self, most: usize) -> Vec<u8> {
         self.line_pong_up();
         let mut bytes = Vec::new();

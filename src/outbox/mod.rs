@@ -1,5 +1,5 @@
 //! The outgoing half of a connection: writes at once without blocking, keeps what the socket
-//! refuses within bounds, and is drained by whoever leads ([`calls`]) for all connections.
+//! refuses within bounds, and is drained by the leader ([`calls`]) for all connections.
 //!
 //! Frames wait in one of two places, never in both: `collected` holds frames of a sender that has
 //! more to do (see [`broadcast`]) and that have not been offered to the socket; `kept` holds what the
@@ -8,7 +8,7 @@
 //!
 //! What one does with an Outbox: [`send`], and [`wait`] until it has left; [`contained`], what one does with many.
 //! What is in it: [`state`], what its lock guards; [`queue`], the frames on their way; [`kept`], those
-//! that the socket refused; [`overflow`], how many, and for how long. Who else handles it: [`watch`], whoever leads;
+//! that the socket refused; [`overflow`], how many, and for how long. Who else handles it: [`watch`], the leader;
 //! [`turn`], who writes to a stream of the user's own.
 
 pub(crate) mod broadcast;

@@ -120,7 +120,7 @@ impl Queue {
         !self.bounds.admit(&self.kept, len) || self.holds_old_messages()
     }
 
-    /// A message has waited for too long. Under `Disconnect` that is for whoever leads to judge,
+    /// A message has waited for too long. Under `Disconnect` that is for the leader to judge,
     /// which knows whether the process stood still.
     fn holds_old_messages(&self) -> bool {
         self.bounds.overflow != Overflow::Disconnect

@@ -231,8 +231,8 @@ impl Queue {
         }
     }
 
-    /// Offers bytes to the stream. One of the user's own gets them by whoever has the turn, without the lock: here it takes
-    /// none.
+    /// Offers bytes to the stream. One of the user's own gets them by whoever has the turn, without the lock: here it
+    /// takes none.
     fn offer(&self, link: &Link, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self.turn {
             None => link.transport.try_write(slices),

@@ -59,7 +59,7 @@ impl Outbox {
         self.finish_send(state, sent)
     }
 
-    /// Lets go of the lock behind a send, and tells the collector and whoever leads what they have to know.
+    /// Lets go of the lock behind a send, and tells the collector and the leader what they have to know.
     pub(super) fn finish_send<E>(
         self: &Arc<Self>,
         state: Guard<'_, State>,

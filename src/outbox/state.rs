@@ -22,7 +22,8 @@ pub(super) struct Link {
 /// Who has the messages of the connection.
 #[derive(Clone)]
 pub(crate) enum Delivery {
-    /// The events of its server: what is sent while more of them wait is collected with what goes to the other connections.
+    /// The events of its server: what is sent while more of them wait is collected with what goes to the other
+    /// connections.
     Events(Arc<Collector>),
     /// A handler of its own, which waits for what it sends.
     Handler,
@@ -37,7 +38,7 @@ impl Delivery {
     }
 }
 
-/// What is done once where the peer turns out to be too slow: by whoever leads, who holds no lock.
+/// What is done once where the peer turns out to be too slow: by the leader, who holds no lock.
 pub(crate) type Alarm = Box<dyn FnOnce() + Send>;
 
 #[repr(C)]
@@ -63,7 +64,7 @@ impl State {
     }
 
     /// The connection has ended: counts what never left, and gives what is to be let go without the lock, and whether
-    /// whoever leads has it.
+    /// the leader has it.
     pub fn end(&mut self) -> Option<(Link, bool)> {
         self.set_troubled(true);
         let link = self.link.take()?;

@@ -1,4 +1,4 @@
-//! The Outbox over a scripted stream, with the turns of whoever leads taken by hand.
+//! The Outbox over a scripted stream, with the turns of the leader taken by hand.
 
 mod collect;
 mod contained;
@@ -265,7 +265,7 @@ impl Rig {
         done
     }
 
-    /// What whoever leads does, until the stream takes nothing more.
+    /// What the leader does, until the stream takes nothing more.
     fn service(&self) {
         self.service_at(Instant::now());
     }

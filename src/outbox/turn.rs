@@ -20,7 +20,7 @@ use crate::transport::Transport;
 pub(super) struct Turn {
     /// A thread writes.
     taken: bool,
-    /// Others came meanwhile, and left it to that thread to call whoever leads.
+    /// Others came meanwhile, and left it to that thread to call the leader.
     missed: bool,
     /// The stream has refused a part of what is kept. Before, all of that is only on its way, and held to no bounds.
     refused: bool,
@@ -28,8 +28,8 @@ pub(super) struct Turn {
     full: bool,
 }
 
-/// The turn, which is given back however the write ends. The stream, whose end may be code of a user's too, is let go of
-/// behind that, without the lock.
+/// The turn, which is given back however the write ends. The stream, whose end may be code of a user's too, is let go
+/// of behind that, without the lock.
 struct TakenTurn<'a> {
     outbox: &'a Outbox,
     transport: Arc<dyn Transport>,
@@ -71,8 +71,8 @@ impl Outbox {
         self.take_turn(state)
     }
 
-    /// Writes what is kept to a stream of the user's own: without the lock meanwhile, and nothing where another thread has
-    /// the turn. What others send while this goes on may stay.
+    /// Writes what is kept to a stream of the user's own: without the lock meanwhile, and nothing where another thread
+    /// has the turn. What others send while this goes on may stay.
     pub(super) fn take_turn<'a>(&'a self, mut state: Guard<'a, State>) -> Guard<'a, State> {
         let last = state.queue.kept.last();
         while let Some(taken) = state.take_turn(self) {

@@ -148,8 +148,8 @@ impl Outbox {
         }
     }
 
-    /// Writes what the socket takes of what is kept. Where another thread does that now, waits until it has, at most until
-    /// `deadline`.
+    /// Writes what the socket takes of what is kept. Where another thread does that now, waits until it has, at most
+    /// until `deadline`.
     fn drain(&self, last: u64, deadline: Instant) -> Drained {
         let mut state = self.write_kept(self.wait_for_turn(deadline));
         let Some((link, queue)) = state.parts() else {

@@ -1,4 +1,4 @@
-//! An Outbox and whoever leads: when it calls, and what is done then.
+//! An Outbox and the leader: when it calls, and what is done then.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,13 +14,13 @@ use crate::transport::Transport;
 
 /// Who sees to what waits in an Outbox.
 ///
-/// While something is kept that nobody writes, or a deadline runs, whoever leads has the Outbox and knows the nearest
+/// While something is kept that nobody writes, or a deadline runs, the leader has the Outbox and knows the nearest
 /// deadline, or is called; or a sender that waits writes by itself.
 #[derive(Default)]
 pub(super) struct Watch {
-    /// Whoever leads has it, or is called.
+    /// The leader has it, or is called.
     is_led: bool,
-    /// Whoever leads does not know the nearest deadline.
+    /// The leader does not know the nearest deadline.
     has_news: bool,
     /// A sender that waits writes by itself: nobody is called.
     is_attended: bool,
@@ -54,7 +54,7 @@ impl Watch {
         self.is_led
     }
 
-    /// Whether whoever leads is to be called now; then it counts as called. `missed`: others came amid a write.
+    /// Whether the leader is to be called now; then it counts as called. `missed`: others came amid a write.
     fn calls(&mut self, waits: bool, missed: bool) -> bool {
         let is_news = waits && (self.has_news || !self.is_led);
         let calls = !self.is_attended && (is_news || missed);
@@ -64,7 +64,7 @@ impl Watch {
         calls
     }
 
-    /// Whoever leads lets go of it; true if it had it.
+    /// The leader lets go of it; true if it had it.
     pub fn release(&mut self) -> bool {
         std::mem::take(&mut self.is_led)
     }
@@ -78,7 +78,7 @@ pub(crate) struct Pending {
 }
 
 impl Outbox {
-    /// Where whoever leads has it, if anywhere.
+    /// Where the leader has it, if anywhere.
     pub fn token(&self) -> Option<Token> {
         let number = self.token.load(Ordering::SeqCst).checked_sub(1)?;
         Some(Token::from_number(number))
@@ -89,8 +89,8 @@ impl Outbox {
         self.token.store(number, Ordering::SeqCst);
     }
 
-    /// Calls whoever leads if something waits or a deadline runs. When the server has ended, and nobody leads, the stream
-    /// ends here.
+    /// Calls the leader if something waits or a deadline runs. When the server has ended, and nobody leads, the
+    /// stream ends here.
     #[inline]
     pub(super) fn watch<'a>(self: &'a Arc<Self>, state: Guard<'a, State>) {
         // Nearly always: nothing waits, no deadline runs, and nobody has been told otherwise.
@@ -101,7 +101,7 @@ impl Outbox {
 
     #[cold]
     fn watch_troubled<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {
-        // What the stream has refused is for whoever leads to write.
+        // What the stream has refused is for the leader to write.
         if !state.queue.is_refused() || state.queue.is_written_to() {
             state = self.take_turn(state);
         }
@@ -125,8 +125,8 @@ impl Outbox {
         }
     }
 
-    /// A turn of whoever leads: writes what the socket takes, gives up past a deadline, and raises the alarm if the peer
-    /// is too slow. `None` when there is nothing to wait for any more.
+    /// A turn of the leader: writes what the socket takes, gives up past a deadline, and raises the alarm if the
+    /// peer is too slow. `None` when there is nothing to wait for any more.
     pub fn service(self: &Arc<Self>, now: Instant) -> Option<Pending> {
         let pending = self.write_out(now);
         // fault: too slow, and nobody hears of it
@@ -183,7 +183,7 @@ impl Outbox {
 }
 
 impl State {
-    /// What there is to wait for; `None`: nothing, and whoever leads lets go of it.
+    /// What there is to wait for; `None`: nothing, and the leader lets go of it.
     fn pending(&mut self) -> Option<Pending> {
         let (_, queue) = self.parts()?;
         let wants_write = !queue.kept.is_empty() && !queue.cut && !queue.is_written_to();

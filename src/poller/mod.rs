@@ -159,8 +159,8 @@ impl<T> Poller<T> {
         self.deadlines.next_due(now)
     }
 
-    /// Sleeps until a socket is ready, a deadline or `until` has come, or the bell is rung; not at all where `idle` says,
-    /// with the bell attentive, that there is something to do. Appends who is ready.
+    /// Sleeps until a socket is ready, a deadline or `until` has come, or the bell is rung; not at all where `idle`
+    /// says, with the bell attentive, that there is something to do. Appends who is ready.
     pub fn wait(
         &mut self,
         until: Option<Instant>,

@@ -1,5 +1,6 @@
-//! Who may come in: handshakes, of which the oldest give way to newer ones while their requests are read, and then wait in
-//! line for the `accept` hook; and plain requests, which do not give way and are turned away when there are too many.
+//! Who may come in: handshakes, of which the oldest give way to newer ones while their requests are read, and then wait
+//! in line for the `accept` hook; and plain requests, which do not give way and are turned away when there are too
+//! many.
 
 pub(crate) mod slots;
 
@@ -87,8 +88,8 @@ impl Admission {
         })
     }
 
-    /// The most threads that those take who are no connections: their requests are read; they gave way and are leaving; they
-    /// have ended and linger; the hook runs for them; they wait for it; and plain requests.
+    /// The most threads that those take who are no connections: their requests are read; they gave way and are leaving;
+    /// they have ended and linger; the hook runs for them; they wait for it; and plain requests.
     pub fn max_threads(limits: &Limits) -> usize {
         limits
             .max_handshakes

@@ -117,8 +117,8 @@ impl ServerBuilder {
     /// ([`hosts`](ServerBuilder::hosts)). Default: none of them.
     ///
     /// Runs on the connection's own thread, with a stack of [`stack_size`](Limits::stack_size), before
-    /// the [`accept`](ServerBuilder::accept) hook; when it takes longer than the rest of [`handshake_timeout`](Limits::handshake_timeout), or panics,
-    /// the client is refused.
+    /// the [`accept`](ServerBuilder::accept) hook; when it takes longer than the rest of
+    /// [`handshake_timeout`](Limits::handshake_timeout), or panics, the client is refused.
     ///
     /// Compare whole hosts, not parts of the text: `https://example.com.evil.example` begins with
     /// `https://example.com`, and `https://evil-example.com` ends with `example.com`.
@@ -146,8 +146,8 @@ impl ServerBuilder {
     /// Further names of this server, for browsers that reach it under one that is neither an IP
     /// address nor local by its form (`localhost`, one label, `*.localhost`, `*.local`, `*.lan`,
     /// `*.home.arpa`). Other names are refused to whoever sends an origin, and to plain requests,
-    /// because a hostile site can make its own name point here (DNS rebinding). Bound to loopback, only loopback's names are
-    /// this server's by default: `localhost`, `*.localhost`, 127.0.0.0/8 and `[::1]`.
+    /// because a hostile site can make its own name point here (DNS rebinding). Bound to loopback, only loopback's
+    /// names are this server's by default: `localhost`, `*.localhost`, 127.0.0.0/8 and `[::1]`.
     ///
     /// An entry is a name, `*.example.com` (or `.example.com`) for every name below `example.com` but
     /// not that one itself, or an address; with a port, as in `device.example.com:8080`, only where
@@ -210,8 +210,9 @@ impl ServerBuilder {
     }
 
     /// The headers of its request that a connection keeps, by name in any case; the others are there for the hooks, and
-    /// not in [`Connection::request`](crate::Connection::request). Default: all, a KiB or two for a browser with cookies,
-    /// half of what an idle connection takes. Method, target, host, subprotocols, peer and certificates stay in any case.
+    /// not in [`Connection::request`](crate::Connection::request). Default: all, a KiB or two for a browser with
+    /// cookies, half of what an idle connection takes. Method, target, host, subprotocols, peer and certificates stay
+    /// in any case.
     ///
     /// ```
     /// use wshub::Server;
@@ -253,10 +254,10 @@ impl ServerBuilder {
     /// gets a request with its whole [body](crate::Request::body), of up to [`max_body`](Limits::max_body)
     /// bytes; one with a method other than GET, HEAD, OPTIONS and TRACE and an origin only if a page
     /// of that origin might open a WebSocket ([`origins`](ServerBuilder::origins)), for a page of any
-    /// site can have a browser send a form. Runs on the connection's own thread, with a stack of [`stack_size`](Limits::stack_size), for
-    /// [`max_http_requests`](Limits::max_http_requests) clients at once; one more gets 503. A client
-    /// has its page whole as long as it reads faster than [`min_rate`](Limits::min_rate). A panic costs
-    /// that request only (500). Default: 426, which tells a browser that only WebSocket is spoken here.
+    /// site can have a browser send a form. Runs on the connection's own thread, with a stack of
+    /// [`stack_size`](Limits::stack_size), for [`max_http_requests`](Limits::max_http_requests) clients at once; one
+    /// more gets 503. A client has its page whole as long as it reads faster than [`min_rate`](Limits::min_rate). A
+    /// panic costs that request only (500). Default: 426, which tells a browser that only WebSocket is spoken here.
     pub fn http(
         mut self,
         hook: impl Fn(&HookRequest<'_>) -> Response + Send + Sync + 'static,
@@ -296,8 +297,9 @@ impl ServerBuilder {
     }
 
     /// Hooks for what lies below `path`, in place of [`accept`](ServerBuilder::accept) and
-    /// [`http`](ServerBuilder::http): a part of a server that is written by itself. They run as those do. Requests belong
-    /// to it whose path begins with `path`, so end that with `/`; of several mounts that fit, the longest path counts.
+    /// [`http`](ServerBuilder::http): a part of a server that is written by itself. They run as those do. Requests
+    /// belong to it whose path begins with `path`, so end that with `/`; of several mounts that fit, the longest path
+    /// counts.
     ///
     /// ```
     /// use wshub::{Accept, Reject, Response, Server};
@@ -338,8 +340,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on `addr` and starts: short for [`listen`](ServerBuilder::listen) and [`start`](ServerBuilder::start). The
-    /// application takes events with [`Server::events`].
+    /// Listens on `addr` and starts: short for [`listen`](ServerBuilder::listen) and [`start`](ServerBuilder::start).
+    /// The application takes events with [`Server::events`].
     ///
     /// # Errors
     /// As these two.
@@ -352,11 +354,12 @@ impl ServerBuilder {
     /// ([`Server::local_addrs`] tells it).
     ///
     /// `localhost:9001` is both loopbacks, 127.0.0.1 and `[::1]`, on one port, for a browser takes either of them; of
-    /// another name with several addresses it is the first that is this machine's. `[::]` is IPv4, too, where the system
-    /// has it so, as Linux does; `0.0.0.0` beside it is taken then.
+    /// another name with several addresses it is the first that is this machine's. `[::]` is IPv4, too, where the
+    /// system has it so, as Linux does; `0.0.0.0` beside it is taken then.
     ///
     /// Of each listener what its own address says counts: on a loopback only loopback's names are this server's
-    /// ([`hosts`](ServerBuilder::hosts)). Streams that are [attached](Server::attach) are taken to have come by the first.
+    /// ([`hosts`](ServerBuilder::hosts)). Streams that are [attached](Server::attach) are taken to have come by the
+    /// first.
     ///
     /// ```
     /// use wshub::Server;
@@ -370,15 +373,15 @@ impl ServerBuilder {
     /// ```
     ///
     /// # Errors
-    /// When the address cannot be bound (the port is taken, the address is not this machine's): the text names it and says
-    /// what to do, the source is the system's error.
+    /// When the address cannot be bound (the port is taken, the address is not this machine's): the text names it and
+    /// says what to do, the source is the system's error.
     pub fn listen(mut self, addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Self> {
         self.add_listeners(listen::bind(addr)?, None)?;
         Ok(self)
     }
 
-    /// As [`listen`](ServerBuilder::listen), and speaks TLS there with this certificate, whatever [`tls`](ServerBuilder::tls)
-    /// says of the others. Feature `tls`.
+    /// As [`listen`](ServerBuilder::listen), and speaks TLS there with this certificate, whatever
+    /// [`tls`](ServerBuilder::tls) says of the others. Feature `tls`.
     ///
     /// ```no_run
     /// use wshub::{Server, Tls};
@@ -437,9 +440,9 @@ impl ServerBuilder {
     /// [`Server::events`].
     ///
     /// # Errors
-    /// When nothing could work with a limit that was set, an origin, host, subprotocol or proxy could never match, or it listens
-    /// nowhere ([`io::ErrorKind::InvalidInput`]): the text says which, and what to do. Or the system gives no thread or
-    /// descriptor.
+    /// When nothing could work with a limit that was set, an origin, host, subprotocol or proxy could never match, or
+    /// it listens nowhere ([`io::ErrorKind::InvalidInput`]): the text says which, and what to do. Or the system gives
+    /// no thread or descriptor.
     pub fn start(self) -> io::Result<Server> {
         Ok(Server::new(self.start_with(None)?))
     }
@@ -471,9 +474,9 @@ impl ServerBuilder {
     }
 
     /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a
-    /// stack of [`stack_size`](Limits::stack_size), while this call returns at once. The fastest way to echo, and the plainest to write a
-    /// protocol with. An error or a panic of the handler closes its connection with 1011, is counted
-    /// and logged.
+    /// stack of [`stack_size`](Limits::stack_size), while this call returns at once. The fastest way to echo, and the
+    /// plainest to write a protocol with. An error or a panic of the handler closes its connection with 1011, is
+    /// counted and logged.
     ///
     /// # Errors
     /// As [`bind`](ServerBuilder::bind).
@@ -488,7 +491,8 @@ impl ServerBuilder {
         self.listen(addr)?.start_serving(handler)
     }
 
-    /// As [`start`](ServerBuilder::start), and runs `handler` for each connection as [`serve`](ServerBuilder::serve) does.
+    /// As [`start`](ServerBuilder::start), and runs `handler` for each connection as [`serve`](ServerBuilder::serve)
+    /// does.
     ///
     /// # Errors
     /// As [`start`](ServerBuilder::start).

@@ -26,7 +26,7 @@ use crate::outbox::{Failure, ReadyState};
 use crate::protocol::close::CloseCode;
 use crate::protocol::receive::MessageRef;
 
-/// Serves an open connection: to its end, or until whoever leads has it.
+/// Serves an open connection: to its end, or until the leader has it.
 pub(crate) fn run(hub: &Arc<Hub>, stream: Present, opened: Opened) {
     let Opened {
         driver,

@@ -4,7 +4,8 @@
 //! of a publisher one by one as they come, where they leave in one write when it takes them together.
 //!
 //! Waking it is what a short echo through the application thread costs beside one on the connection's own thread: half
-//! as much again, nearly all of it the system's, for two switches of threads. With more events waiting it is not asleep.
+//! as much again, nearly all of it the system's, for two switches of threads. With more events waiting it is not
+//! asleep.
 
 use std::sync::Condvar;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -57,8 +57,8 @@ impl Drop for Lingering {
     }
 }
 
-/// Answers go to the Outbox: pongs are collected there, so that many leave in one write. Whoever leads keeps the deadline
-/// of a Close.
+/// Answers go to the Outbox: pongs are collected there, so that many leave in one write. The leader keeps the
+/// deadline of a Close.
 struct ToOutbox<'a> {
     connection: &'a Connection,
     owes_flush: &'a mut bool,
@@ -292,7 +292,8 @@ impl Driver {
         }
     }
 
-    /// Does what the closing handshake still asks for (RFC 6455 section 7), and waits until it has left; true if it has.
+    /// Does what the closing handshake still asks for (RFC 6455 section 7), and waits until it has left; true if it
+    /// has.
     pub fn close(&self, end: &End) -> bool {
         match end.farewell() {
             Farewell::Close(code, reason) => self.wait_for_farewell(|outbox, patience, failure| {

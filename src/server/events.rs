@@ -134,8 +134,8 @@ impl<'a> Events<'a> {
     /// application was away for longer, it gets the latest tick, which tells how many it missed; they are not made up
     /// for. At least 1 ms, the system's clock for such waits.
     ///
-    /// A tick that is due goes before events that wait. Where ticks take so long that the next one is due at once, events
-    /// that wait have half an interval in between.
+    /// A tick that is due goes before events that wait. Where ticks take so long that the next one is due at once,
+    /// events that wait have half an interval in between.
     ///
     /// ```
     /// use std::time::Duration;
@@ -340,7 +340,8 @@ impl Unyielded {
         self.close.take().or_else(|| self.close_for_who_is_left())
     }
 
-    /// Behind the end: a connection whose thread did not end with the server is closed for the application all the same.
+    /// Behind the end: a connection whose thread did not end with the server is closed for the application all the
+    /// same.
     fn close_for_who_is_left(&mut self) -> Option<Event> {
         if !self.ended {
             return None;

@@ -14,8 +14,8 @@ pub(crate) type AcceptHook = Box<dyn Fn(&HookRequest<'_>) -> Result<Accept, Reje
 pub(crate) type OriginHook = Box<dyn Fn(&str, &HookRequest<'_>) -> bool + Send + Sync>;
 pub(crate) type HttpHook = Box<dyn Fn(&HookRequest<'_>) -> Response + Send + Sync>;
 
-/// A request as the hooks of a [`ServerBuilder`](crate::ServerBuilder) get it: a [`Request`], and the server that it came
-/// to.
+/// A request as the hooks of a [`ServerBuilder`](crate::ServerBuilder) get it: a [`Request`], and the server that it
+/// came to.
 ///
 /// ```
 /// use wshub::{Response, Server};
@@ -44,11 +44,12 @@ impl<'a> HookRequest<'a> {
         HookRequest { request, server }
     }
 
-    /// The server that the request came to, for the hook to look at and to broadcast by. It is there as long as the hook
-    /// runs, and wshub holds no lock meanwhile. Keep no clone of it in what the hook owns: the two would keep each other.
+    /// The server that the request came to, for the hook to look at and to broadcast by. It is there as long as the
+    /// hook runs, and wshub holds no lock meanwhile. Keep no clone of it in what the hook owns: the two would keep each
+    /// other.
     ///
-    /// Over a stream of your own ([`ServerBuilder::websocket`](crate::ServerBuilder::websocket)) there is no server: then
-    /// the handle has no connections, and its methods do nothing.
+    /// Over a stream of your own ([`ServerBuilder::websocket`](crate::ServerBuilder::websocket)) there is no server:
+    /// then the handle has no connections, and its methods do nothing.
     pub fn server(&self) -> &'a ServerHandle {
         self.server
     }

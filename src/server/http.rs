@@ -317,8 +317,8 @@ fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
     hub.refusals.log("answer", text);
 }
 
-/// Waits for the answer on this thread: nobody can watch the stream, which is read from meanwhile. Whoever has the answer
-/// ends that, and so does a shutdown; the client's end counts as its leaving.
+/// Waits for the answer on this thread: nobody can watch the stream, which is read from meanwhile. Whoever has the
+/// answer ends that, and so does a shutdown; the client's end counts as its leaving.
 fn wait_here(
     hub: &Hub,
     seat: &Seat,

@@ -53,7 +53,8 @@ pub(crate) enum Who {
     Stream,
     /// A stream that may give events: from before its 101 to its end.
     Connection,
-    /// A stream that holds no thread. It leaves behind the stream itself, so that no thread is taken for busy with that.
+    /// A stream that holds no thread. It leaves behind the stream itself, so that no thread is taken for busy with
+    /// that.
     Parked,
 }
 

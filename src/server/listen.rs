@@ -25,8 +25,8 @@ struct NotBound {
 /// How often a free port is asked for that is free on both loopbacks.
 const TRIES: usize = 16;
 
-/// Listens on an address: on the first of a name's addresses that is this machine's, as std does; but on all of them where
-/// they are loopbacks, for a browser that is given `localhost` takes either.
+/// Listens on an address: on the first of a name's addresses that is this machine's, as std does; but on all of them
+/// where they are loopbacks, for a browser that is given `localhost` takes either.
 pub(crate) fn bind(addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Vec<TcpListener>> {
     let name = format!("{addr:?}");
     let bound = addr.to_socket_addrs().and_then(|found| {

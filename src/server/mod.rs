@@ -137,10 +137,10 @@ impl Server {
         self.run_through(handler, || Step::of(events.recv()))
     }
 
-    /// As [`run`](Server::run), and calls [`Handler::on_tick`] on a fixed schedule meanwhile: a game's world at 50 Hz, a
-    /// measurement. Tick number n comes n intervals after the start, so nothing adds up; where the handler was away for
-    /// longer, the ticks that it missed are told and not made up for. At least 1 ms, the system's clock for such waits;
-    /// see [`Events::tick`].
+    /// As [`run`](Server::run), and calls [`Handler::on_tick`] on a fixed schedule meanwhile: a game's world at 50 Hz,
+    /// a measurement. Tick number n comes n intervals after the start, so nothing adds up; where the handler was away
+    /// for longer, the ticks that it missed are told and not made up for. At least 1 ms, the system's clock for such
+    /// waits; see [`Events::tick`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -366,8 +366,8 @@ impl ServerHandle {
         hub.map(|hub| hub.members.announced()).unwrap_or_default()
     }
 
-    /// The connection of this [number](Connection::id), if it is open: one of [`connections`](ServerHandle::connections),
-    /// without the list. Never blocks.
+    /// The connection of this [number](Connection::id), if it is open: one of
+    /// [`connections`](ServerHandle::connections), without the list. Never blocks.
     pub fn connection(&self, id: u64) -> Option<Connection> {
         self.hub.as_ref()?.members.find(id)
     }

@@ -1,4 +1,4 @@
-//! The log of threads that serve many, the accept loop and whoever leads, and of how connections end: a
+//! The log of threads that serve many, the accept loop and the leader, and of how connections end: a
 //! thread of its own writes these lines, for a logger may block.
 
 use std::collections::VecDeque;

@@ -157,7 +157,8 @@ impl<'a> Session<'a> {
 
     /// Sends a message and waits until the system has taken it, at most
     /// [`write_timeout`](crate::Limits::write_timeout), and longer while the peer reads faster than
-    /// [`min_rate`](crate::Limits::min_rate); one that reads too slowly is given up. While more messages wait to be read, answers collect and leave in one write.
+    /// [`min_rate`](crate::Limits::min_rate); one that reads too slowly is given up. While more messages wait to be
+    /// read, answers collect and leave in one write.
     ///
     /// `Ok` says that the message was taken, not that it left: where the wait ended in vain the next
     /// call says so, [`read`](Session::read) with [`Error::SlowConsumer`].

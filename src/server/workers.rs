@@ -49,8 +49,8 @@ impl Workers {
         self.crew.start(|_| name.to_owned(), work)
     }
 
-    /// Waits for the threads of the pool, but not for the `busy` ones, which the user's code keeps; returns how many are
-    /// left.
+    /// Waits for the threads of the pool, but not for the `busy` ones, which the user's code keeps; returns how many
+    /// are left.
     pub fn stop_pool(&self, busy: impl Fn() -> usize, deadline: Instant) -> usize {
         self.pool.stop(busy, deadline)
     }

@@ -31,8 +31,8 @@ use crate::{CloseEvent, Connection, Error, Handler, Message, Request};
 /// A server of Socket.IO: listeners, and a state that they share.
 ///
 /// [`ServerBuilder::socketio`](crate::ServerBuilder::socketio) gives it a place on a server, and
-/// [`Server::run`](crate::Server::run) runs it. Every listener runs on the thread that calls `run`, one at a time, so the
-/// state needs no locks; events of one client come in the order in which they were sent. Other threads send by
+/// [`Server::run`](crate::Server::run) runs it. Every listener runs on the thread that calls `run`, one at a time, so
+/// the state needs no locks; events of one client come in the order in which they were sent. Other threads send by
 /// [`Emitter`].
 ///
 /// ```no_run
@@ -145,9 +145,10 @@ impl<S> SocketIo<S> {
     }
 
     /// Asks about each request that would begin a session, before anything else is known of the client: with a text it
-    /// is refused with 403. For what the request shows, cookies and addresses; who the client is says it behind that, to
-    /// [`on_connect`](SocketIo::on_connect). Runs on threads of the server's, as the hooks of
-    /// [`ServerBuilder`](crate::ServerBuilder) do. One rule can be set; a second one is ignored, and the log (warn) says so.
+    /// is refused with 403. For what the request shows, cookies and addresses; who the client is says it behind that,
+    /// to [`on_connect`](SocketIo::on_connect). Runs on threads of the server's, as the hooks of
+    /// [`ServerBuilder`](crate::ServerBuilder) do. One rule can be set; a second one is ignored, and the log (warn)
+    /// says so.
     pub fn allow(
         &mut self,
         rule: impl Fn(&Request) -> Result<(), Refused> + Send + Sync + 'static,
@@ -163,8 +164,8 @@ impl<S> SocketIo<S> {
 
     /// Adds a listener for clients that want to join a namespace, with what they send for their proof, an object that
     /// may be empty: `io({auth: {token: "…"}})` in JavaScript. An error refuses the client, which gets the message and
-    /// the data as `connect_error`. What is sent to the socket meanwhile reaches it once it is in. Several are asked one
-    /// after the other, up to the first that refuses.
+    /// the data as `connect_error`. What is sent to the socket meanwhile reaches it once it is in. Several are asked
+    /// one after the other, up to the first that refuses.
     ///
     /// A namespace is there if it has a listener of whatever kind; `/` always is.
     pub fn on_connect(

@@ -21,19 +21,21 @@ use crate::Overflow;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// From a pong to the next ping. Default 25 s, as the reference server's: proxies cut silent connections after 60 s.
+    /// From a pong to the next ping. Default 25 s, as the reference server's: proxies cut silent connections after 60
+    /// s.
     pub ping_interval: Duration,
-    /// How long a pong may take; then the client is gone. Default 20 s, as the reference server's. Clients are told both,
-    /// and give the server up after the one and the other without a ping.
+    /// How long a pong may take; then the client is gone. Default 20 s, as the reference server's. Clients are told
+    /// both, and give the server up after the one and the other without a ping.
     pub ping_timeout: Duration,
     /// How long a client that has come may take to join a namespace. Default 45 s, as the reference server's.
     pub connect_timeout: Duration,
     /// How long a WebSocket for a session that polls may take to carry it; then it is closed, and polling goes on.
     /// Default 10 s, as the reference server's.
     pub upgrade_timeout: Duration,
-    /// Bytes of one message, and of the body of a POST; a longer one ends the session. Clients are told. While more than
-    /// that of one client's messages waits for the application, its POST is answered when that was taken. Default
-    /// 1,000,000, as the reference server's. Not more than [`max_body`](crate::Limits::max_body), which refuses it, and [`max_message`](crate::Limits::max_message), which ends the connection first.
+    /// Bytes of one message, and of the body of a POST; a longer one ends the session. Clients are told. While more
+    /// than that of one client's messages waits for the application, its POST is answered when that was taken. Default
+    /// 1,000,000, as the reference server's. Not more than [`max_body`](crate::Limits::max_body), which refuses it, and
+    /// [`max_message`](crate::Limits::max_message), which ends the connection first.
     pub max_payload: usize,
     /// Binary attachments of one event; more end the session. Default 10, as the reference server's.
     pub max_attachments: usize,
@@ -47,22 +49,22 @@ pub struct Limits {
     /// 1 MiB, as for a WebSocket.
     pub max_queued_bytes: usize,
     /// What becomes of a client that polls too slowly. Of one with a WebSocket
-    /// [`ServerBuilder::overflow`](crate::ServerBuilder::overflow) decides; where that drops messages, a client of which
-    /// half a binary event was dropped is disconnected. Default [`Overflow::Disconnect`].
+    /// [`ServerBuilder::overflow`](crate::ServerBuilder::overflow) decides; where that drops messages, a client of
+    /// which half a binary event was dropped is disconnected. Default [`Overflow::Disconnect`].
     pub overflow: Overflow,
-    /// For how long a client that lost its connection may come back as who it was: with its id, rooms and data, and what
-    /// it missed. Default none: nobody is. 2 min is usual. A client knows where it was by the last event that it got, so
-    /// one that got none yet is new.
+    /// For how long a client that lost its connection may come back as who it was: with its id, rooms and data, and
+    /// what it missed. Default none: nobody is. 2 min is usual. A client knows where it was by the last event that it
+    /// got, so one that got none yet is new.
     pub recovery_window: Option<Duration>,
-    /// Events of one namespace that are kept for clients that come back; what is older is missed for good, and who needs
-    /// it is new. Default 10,000.
+    /// Events of one namespace that are kept for clients that come back; what is older is missed for good, and who
+    /// needs it is new. Default 10,000.
     pub max_recovery_packets: usize,
     /// Bytes of them. Default 4 MiB.
     pub max_recovery_bytes: usize,
     /// Sockets of one namespace that left and may come back; of more the one that left first is new. Default 1,000.
     pub max_recovery_sockets: usize,
-    /// Sessions at once, of clients that poll or have a WebSocket; one more gets 503. Default 10,000: those with a WebSocket
-    /// are bounded by [`max_connections`](crate::Limits::max_connections), and the polls that wait by
+    /// Sessions at once, of clients that poll or have a WebSocket; one more gets 503. Default 10,000: those with a
+    /// WebSocket are bounded by [`max_connections`](crate::Limits::max_connections), and the polls that wait by
     /// [`max_waiting_requests`](crate::Limits::max_waiting_requests).
     pub max_sessions: usize,
     /// Namespaces that one client may be in; one more is refused with CONNECT_ERROR. Default 16: a page has a handful.

@@ -1,5 +1,5 @@
-//! A session with its requests and WebSockets: whoever has something for it puts that into the session, and one thread at
-//! a time does what comes out, without a lock and in order.
+//! A session with its requests and WebSockets: whoever has something for it puts that into the session, and one thread
+//! at a time does what comes out, without a lock and in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
-//! Socket.IO: the clients of npm's `socket.io-client` 3 and 4, of python-socketio 5, and their kin, on plain threads and
-//! one application thread. Feature `socketio`.
+//! Socket.IO: the clients of npm's `socket.io-client` 3 and 4, of python-socketio 5, and their kin, on plain threads
+//! and one application thread. Feature `socketio`.
 //!
-//! Start with [`SocketIo`]: listeners and a state of yours, which [`ServerBuilder::socketio`](crate::ServerBuilder::socketio)
-//! gives a place on a server. A listener gets the [`Socket`] that an event came from; [`Emitter`] sends to many, and
-//! from other threads. What clients can make the server hold is bounded by [`Limits`]. Tests of your own listeners need
-//! no network: [`testing`].
+//! Start with [`SocketIo`]: listeners and a state of yours, which
+//! [`ServerBuilder::socketio`](crate::ServerBuilder::socketio) gives a place on a server. A listener gets the
+//! [`Socket`] that an event came from; [`Emitter`] sends to many, and from other threads. What clients can make the
+//! server hold is bounded by [`Limits`]. Tests of your own listeners need no network: [`testing`].
 
 mod acks;
 mod application;

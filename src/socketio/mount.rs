@@ -16,15 +16,16 @@ const TOO_MANY: &str = "too many sessions: socketio::Limits::max_sessions";
 pub(super) struct Mounted;
 
 impl ServerBuilder {
-    /// Serves Socket.IO below `path`, where its clients look for it unless they are told otherwise: `/socket.io/`. Other
-    /// paths stay with [`accept`](ServerBuilder::accept) and [`http`](ServerBuilder::http), pages and plain WebSockets
-    /// beside it ([`SocketIo::websockets`]). Which pages may connect is decided by
+    /// Serves Socket.IO below `path`, where its clients look for it unless they are told otherwise: `/socket.io/`.
+    /// Other paths stay with [`accept`](ServerBuilder::accept) and [`http`](ServerBuilder::http), pages and plain
+    /// WebSockets beside it ([`SocketIo::websockets`]). Which pages may connect is decided by
     /// [`origins`](ServerBuilder::origins), as for all WebSockets. Feature `socketio`.
     ///
     /// Clients begin with long polling, and go on over a WebSocket where they can; or begin with that. Pages of other
     /// sites need [`cors`](ServerBuilder::cors) as well to poll. A poll that waits holds no thread; see
     /// [`max_waiting_requests`](crate::Limits::max_waiting_requests), and let
-    /// [`answer_timeout`](crate::Limits::answer_timeout) be longer than [`Limits::ping_interval`](crate::socketio::Limits::ping_interval).
+    /// [`answer_timeout`](crate::Limits::answer_timeout) be longer than
+    /// [`Limits::ping_interval`](crate::socketio::Limits::ping_interval).
     ///
     /// ```
     /// use wshub::Server;

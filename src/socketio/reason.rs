@@ -12,13 +12,15 @@ pub enum DisconnectReason {
     TransportClose,
     /// It broke the protocol of its transport, sent something too large, or did not take what was sent to it.
     TransportError,
-    /// It did not answer a ping within [`Limits::ping_timeout`](super::Limits::ping_timeout): it is gone, or its network is.
+    /// It did not answer a ping within [`Limits::ping_timeout`](super::Limits::ping_timeout): it is gone, or its
+    /// network is.
     PingTimeout,
     /// It sent what is no packet of Socket.IO.
     ParseError,
     /// The server closed its connection: [`Socket::close`](super::Socket::close), or it sent what it may not send.
     ForcedServerClose,
-    /// [`Socket::disconnect`](super::Socket::disconnect), or [`Emitter::disconnect_all`](super::Emitter::disconnect_all).
+    /// [`Socket::disconnect`](super::Socket::disconnect), or
+    /// [`Emitter::disconnect_all`](super::Emitter::disconnect_all).
     ServerNamespaceDisconnect,
     /// It left the namespace, `socket.disconnect()` in JavaScript.
     ClientNamespaceDisconnect,

@@ -63,8 +63,8 @@ impl std::error::Error for Refused {}
 
 /// What a listener returns: nothing, or an answer for a client that asked for one.
 ///
-/// `()` answers without arguments; `Ok` with its value, as [`Emitter::emit`](super::Emitter::emit) sends arguments; and an `Err` with
-/// `{"error": message, "data": …}`.
+/// `()` answers without arguments; `Ok` with its value, as [`Emitter::emit`](super::Emitter::emit) sends arguments; and
+/// an `Err` with `{"error": message, "data": …}`.
 pub trait Reply {
     #[doc(hidden)]
     fn into_written(self) -> Result<ReplyText, Refused>;

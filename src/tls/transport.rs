@@ -382,8 +382,8 @@ impl TlsTransport {
         }
     }
 
-    /// Has a stream of the user's own take what waits; true when nothing does any more. Where another thread does that, it
-    /// goes on until then.
+    /// Has a stream of the user's own take what waits; true when nothing does any more. Where another thread does that,
+    /// it goes on until then.
     fn send(&self) -> io::Result<bool> {
         loop {
             let next = lock(&self.session).begin_to_send();

@@ -104,14 +104,14 @@ pub trait Transport: Send + Sync + 'static {
     /// Blocks until [`try_write`](Transport::try_write) would do something, be it to fail.
     fn wait_writable(&self, deadline: Instant) -> io::Result<()>;
 
-    /// Asked for where there is no [`source`](Transport::source), after [`try_write`](Transport::try_write) has refused:
-    /// the stream keeps the waker, and wakes it once as soon as there is room (at once if there is already) or it is
-    /// shut down.
+    /// Asked for where there is no [`source`](Transport::source), after [`try_write`](Transport::try_write) has
+    /// refused: the stream keeps the waker, and wakes it once as soon as there is room (at once if there is already) or
+    /// it is shut down.
     fn wake_when_writable(&self, waker: &Waker);
 
     /// What the system watches for this stream. With a source an open connection of a server that gives events holds no
-    /// thread: it is read from when the source is readable, until [`try_read`](Transport::try_read) finds nothing. Without
-    /// one, the default, it keeps a thread of its own.
+    /// thread: it is read from when the source is readable, until [`try_read`](Transport::try_read) finds nothing.
+    /// Without one, the default, it keeps a thread of its own.
     fn source(&self) -> Option<Source<'_>> {
         None
     }
@@ -122,8 +122,8 @@ pub trait Transport: Send + Sync + 'static {
     /// The peer's address, where there is such a thing.
     fn peer_addr(&self) -> Option<SocketAddr>;
 
-    /// Where the peer is. As it stands here, what [`peer_addr`](Transport::peer_addr) tells; a stream over a Unix socket
-    /// says [`Peer::Unix`].
+    /// Where the peer is. As it stands here, what [`peer_addr`](Transport::peer_addr) tells; a stream over a Unix
+    /// socket says [`Peer::Unix`].
     fn peer(&self) -> Peer {
         self.peer_addr().map_or(Peer::Unknown, Peer::Address)
     }
@@ -135,8 +135,8 @@ pub trait Transport: Send + Sync + 'static {
     }
 }
 
-/// Which directions [`Transport::shutdown`] ends. There may be more of them one day: what a stream of yours does not know it
-/// ends as [`Both`](How::Both).
+/// Which directions [`Transport::shutdown`] ends. There may be more of them one day: what a stream of yours does not
+/// know it ends as [`Both`](How::Both).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum How {

@@ -185,8 +185,8 @@ impl WebSocketReader {
         self.opening.extensions()
     }
 
-    /// One read, until a deadline or `until` at most. Nothing else wakes it, so that it wakes once per `close_timeout`: a
-    /// Close that the writer sends meanwhile is seen in time.
+    /// One read, until a deadline or `until` at most. Nothing else wakes it, so that it wakes once per `close_timeout`:
+    /// a Close that the writer sends meanwhile is seen in time.
     fn fill(&mut self, until: Option<Instant>) -> Result<(), End> {
         let now = Instant::now();
         let (conversation, mut answers) = self.talk();
@@ -215,7 +215,8 @@ impl WebSocketReader {
             (End::HalfClosed | End::Lost, Some(SendErrorKind::SlowConsumer)) => {
                 End::Failed(Error::SlowConsumer)
             }
-            // A client may still read: it gets what the writer sends for a while. After a server's last there is nobody.
+            // A client may still read: it gets what the writer sends for a while. After a server's last there is
+            // nobody.
             (End::HalfClosed, None) if self.role == Role::Server => {
                 self.shared.end_soon();
                 self.ended = Some(CloseEvent::abnormal());
@@ -321,7 +322,8 @@ impl ToShared<'_> {
 impl WebSocketWriter {
     /// Sends a message and waits until the system has taken it, at most
     /// [`write_timeout`](crate::Limits::write_timeout), and longer while the peer reads faster than
-    /// [`min_rate`](crate::Limits::min_rate); one that reads too slowly is given up: the connection ends here and for the reader.
+    /// [`min_rate`](crate::Limits::min_rate); one that reads too slowly is given up: the connection ends here and for
+    /// the reader.
     ///
     /// # Errors
     /// The message is given back: [`SendErrorKind::Closed`] when the connection has ended or is

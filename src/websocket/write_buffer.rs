@@ -1,5 +1,5 @@
-//! A WebSocket's write buffer: messages and control frames become bytes here, masked in the role of the client, and what
-//! the stream has not taken yet stays.
+//! A WebSocket's write buffer: messages and control frames become bytes here, masked in the role of the client, and
+//! what the stream has not taken yet stays.
 
 use std::io;
 use std::time::Instant;

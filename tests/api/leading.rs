@@ -1,5 +1,5 @@
-//! Who reads while the application does not: a thread stands in for it, so that no peer notices, and what came meanwhile
-//! is there in order when it returns.
+//! Who reads while the application does not: a thread stands in for it, so that no peer notices, and what came
+//! meanwhile is there in order when it returns.
 
 use std::collections::HashMap;
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! What wshub does, seen through its public face: one module per subject, one program for all of them.
 //!
-//! The tests run beside each other in one process. A test that counts what the whole process has, or changes it (threads,
-//! descriptors, memory, signals, the log), is a program of its own in `tests/process`.
+//! The tests run beside each other in one process. A test that counts what the whole process has, or changes it
+//! (threads, descriptors, memory, signals, the log), is a program of its own in `tests/process`.
 
 #[path = "../support/mod.rs"]
 mod support;

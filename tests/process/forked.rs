@@ -19,8 +19,8 @@ fn m05_a_fork_leaves_the_clients_to_the_parent() {
     let mut client = Client::connect(app.addr);
     let handle = app.handle.clone();
     let mut forks = Command::new("true");
-    // SAFETY: what runs between fork and exec takes no lock and allocates nothing: the handle sees that it is in another
-    // process and does nothing.
+    // SAFETY: what runs between fork and exec takes no lock and allocates nothing: the handle sees that it is in
+    // another process and does nothing.
     unsafe {
         forks.pre_exec(move || {
             handle.shutdown();

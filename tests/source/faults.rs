@@ -1,5 +1,5 @@
-//! The anchors of the faults that the models must find: each `// fault: NAME` in the code is in `tests/model/faults.list`,
-//! and each name there has one anchor.
+//! The anchors of the faults that the models must find: each `// fault: NAME` in the code is in
+//! `tests/model/faults.list`, and each name there has one anchor.
 
 use std::fs;
 use std::path::Path;

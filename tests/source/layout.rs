@@ -1,4 +1,5 @@
 //! Where tests are: none is in a file that no program includes, and those beside code have one layout.
+//! And how wide comments are.
 
 use std::fs;
 use std::path::Path;
@@ -80,4 +81,46 @@ fn tests_beside_code_are_in_files_of_their_own() {
             "move the tests of src/{path} to a file tests.rs"
         );
     }
+}
+
+/// Columns that a line of comment takes at the most.
+const COMMENT_WIDTH: usize = 120;
+
+/// The numbers of the lines of comment that are too wide. A row of a table cannot be broken, nor can a line of an
+/// example.
+fn wide_comments(source: &str) -> Vec<usize> {
+    let (mut in_example, mut wide) = (false, Vec::new());
+    for (at, line) in source.lines().enumerate() {
+        let Some(text) = line.trim_start().strip_prefix("//") else {
+            in_example = false;
+            continue;
+        };
+        let text = text.trim_start_matches(['/', '!']).trim_start();
+        in_example ^= text.starts_with("```");
+        let is_free = in_example || text.starts_with('|') || !text.contains(' ');
+        if !is_free && line.chars().count() > COMMENT_WIDTH {
+            wide.push(at + 1);
+        }
+    }
+    wide
+}
+
+#[test]
+fn comments_are_wrapped_at_one_width() {
+    for (path, source) in sources() {
+        let wide = wide_comments(&source);
+        assert!(
+            wide.is_empty(),
+            "src/{path}: comments wider than {COMMENT_WIDTH} in lines {wide:?}"
+        );
+    }
+}
+
+#[test]
+fn a_wide_comment_is_found() {
+    let words = "word ".repeat(30);
+    let source = format!(
+        "// {words}\n/// | {words}\n/// ```\n/// {words}\n/// ```\nlet x;\n    //! {words}\n"
+    );
+    assert_eq!(wide_comments(&source), [1, 7]);
 }

@@ -1,8 +1,8 @@
-//! What the crate shows, in a list: `public.txt` beside this file. A change of a public name, signature, field, variant or
-//! trait shows there, so that none goes unseen into a release.
+//! What the crate shows, in a list: `public.txt` beside this file. A change of a public name, signature, field, variant
+//! or trait shows there, so that none goes unseen into a release.
 //!
-//! The list is read from the text of `src`, from what `src/lib.rs`, `testing` and `socketio` give away. Attributes in it are those that
-//! users meet: features, derived traits, and what may grow.
+//! The list is read from the text of `src`, from what `src/lib.rs`, `testing` and `socketio` give away. Attributes in
+//! it are those that users meet: features, derived traits, and what may grow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-//! What the project's own texts promise: the table of threats, the README's figures, the public face, the anchors of the
-//! faults, the dependencies, and which file may name what.
+//! What the project's own texts promise: the table of threats, the README's figures, the public face, the anchors of
+//! the faults, the dependencies, and which file may name what.
 
 mod dependencies;
 mod faults;

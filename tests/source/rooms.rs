@@ -70,7 +70,8 @@ fn each_room_names_only_rooms_below_it() {
     );
 }
 
-/// Rooms that are built on what users have, and what they name beside that: locks in one order and the one way to the log.
+/// Rooms that are built on what users have, and what they name beside that: locks in one order and the one way to the
+/// log.
 const ON_THE_FACE: &[&str] = &["cluster"];
 const BESIDE_IT: &[&str] = &["lock", "logging"];
 

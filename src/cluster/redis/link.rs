@@ -28,8 +28,8 @@ impl RedisLink {
         Ok(connection)
     }
 
-    /// Runs the commands as one, all or none, on the connection that is kept. After an error it is not: answers that are late
-    /// would be taken for those of the next commands.
+    /// Runs the commands as one, all or none, on the connection that is kept. After an error it is not: answers that
+    /// are late would be taken for those of the next commands.
     pub fn run(&mut self, commands: &[Cmd]) -> RedisResult<()> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -41,8 +41,8 @@ impl RedisLink {
     }
 }
 
-/// MULTI to EXEC. Not `redis::Pipeline`: it waits the timeout for each of its answers when Redis hangs, and does not expect that
-/// MULTI itself is refused.
+/// MULTI to EXEC. Not `redis::Pipeline`: it waits the timeout for each of its answers when Redis hangs, and does not
+/// expect that MULTI itself is refused.
 fn transact(connection: &mut Connection, commands: &[Cmd], deadline: Instant) -> RedisResult<()> {
     let mut packed = cmd("MULTI").get_packed_command();
     for command in commands {

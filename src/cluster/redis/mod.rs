@@ -16,8 +16,8 @@ use link::RedisLink;
 use pubsub::{Announcer, Hearer};
 use stream::{StreamReader, Writer};
 
-/// A [`Backplane`] over a running Redis (6.2 or later) or Valkey: one stream that every node writes to and reads, or, with
-/// [`pub_sub`](Redis::pub_sub), one channel.
+/// A [`Backplane`] over a running Redis (6.2 or later) or Valkey: one stream that every node writes to and reads, or,
+/// with [`pub_sub`](Redis::pub_sub), one channel.
 ///
 /// | | Stream | Pub/Sub |
 /// | --- | --- | --- |
@@ -25,12 +25,12 @@ use stream::{StreamReader, Writer};
 /// | A node is too slow | what was trimmed is lost, and told | Redis cuts the connection; what follows is lost, and told |
 /// | Memory of Redis | [`max_len`](Redis::max_len) messages | none |
 ///
-/// What Redis holds when it is killed without a file of appended commands (`appendonly yes`) is gone: those who had not read
-/// it are told how much.
+/// What Redis holds when it is killed without a file of appended commands (`appendonly yes`) is gone: those who had not
+/// read it are told how much.
 ///
 /// A user with an ACL needs `+xadd +xread +xrevrange +time +multi +exec ~KEY` for the stream,
-/// `+publish +subscribe +unsubscribe +punsubscribe +multi +exec &KEY` for Pub/Sub. Redis Cluster is not supported: give the
-/// address of one Redis outside of it. TLS is not built in: run a tunnel such as `stunnel` beside.
+/// `+publish +subscribe +unsubscribe +punsubscribe +multi +exec &KEY` for Pub/Sub. Redis Cluster is not supported: give
+/// the address of one Redis outside of it. TLS is not built in: run a tunnel such as `stunnel` beside.
 ///
 /// ```
 /// use wshub::Redis;
@@ -54,7 +54,8 @@ enum RedisMode {
 }
 
 impl Redis {
-    /// The Redis at `redis://[user][:password]@host[:port][/database]`, or `unix:///path/to/redis.sock`. Does not connect.
+    /// The Redis at `redis://[user][:password]@host[:port][/database]`, or `unix:///path/to/redis.sock`. Does not
+    /// connect.
     ///
     /// # Errors
     /// When that is no such address.
@@ -71,32 +72,34 @@ impl Redis {
         })
     }
 
-    /// The name of the stream, or the channel. Default `wshub`. Whoever has the same key on the same Redis is one cluster.
+    /// The name of the stream, or the channel. Default `wshub`. Whoever has the same key on the same Redis is one
+    /// cluster.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = key.into();
         self
     }
 
-    /// About how many messages the stream keeps: so far behind a node may be without losing any. Redis needs their bytes, and
-    /// about 100 more each. Default 100,000: ten seconds of 10,000 a second, in 20 MB where a message has 100 bytes. Choose
-    /// fewer where messages are large.
+    /// About how many messages the stream keeps: so far behind a node may be without losing any. Redis needs their
+    /// bytes, and about 100 more each. Default 100,000: ten seconds of 10,000 a second, in 20 MB where a message has
+    /// 100 bytes. Choose fewer where messages are large.
     #[must_use]
     pub fn max_len(mut self, messages: usize) -> Self {
         self.max_len = messages.max(1);
         self
     }
 
-    /// How long Redis may take to be connected to, and to answer. Default 2 s: then it is taken for hung, and connected to
-    /// anew. At least 10 ms.
+    /// How long Redis may take to be connected to, and to answer. Default 2 s: then it is taken for hung, and connected
+    /// to anew. At least 10 ms.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.max(Duration::from_millis(10));
         self
     }
 
-    /// Over Pub/Sub in place of a stream: Redis keeps nothing, and what a node does not hear at once it has lost. Its own
-    /// output buffer limits (`client-output-buffer-limit pubsub`, 32 MiB by default) cut off a node that is too slow.
+    /// Over Pub/Sub in place of a stream: Redis keeps nothing, and what a node does not hear at once it has lost. Its
+    /// own output buffer limits (`client-output-buffer-limit pubsub`, 32 MiB by default) cut off a node that is too
+    /// slow.
     #[must_use]
     pub fn pub_sub(mut self) -> Self {
         self.carrier = RedisMode::PubSub;

@@ -80,8 +80,8 @@ impl StreamReader {
         Ok(())
     }
 
-    /// Where to read on. The first time that is where the stream was when the node joined, which may be long before Redis was
-    /// there; it is found once, for what is published while the node is away is for it, too.
+    /// Where to read on. The first time that is where the stream was when the node joined, which may be long before
+    /// Redis was there; it is found once, for what is published while the node is away is for it, too.
     fn start(&self, connection: &mut Connection, age: Duration) -> RedisResult<Id> {
         let newest = self.newest(connection)?;
         match self.last {

@@ -1,5 +1,5 @@
 //! Coalescing: a sender that has more to do collects its frames, so that they leave in one write per
-//! connection. Whoever leads flushes for a sender that is busy for longer than [`LATEST`].
+//! connection. The leader flushes for a sender that is busy for longer than [`LATEST`].
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::outbox::queue::COLLECT;
 /// How long a frame is collected at most, whatever its sender does meanwhile.
 pub(crate) const LATEST: Duration = Duration::from_millis(2);
 
-/// Looks after which whoever leads forgets a collector that collects nothing.
+/// Looks after which the leader forgets a collector that collects nothing.
 pub(crate) const IDLE_LOOKS: u32 = 16;
 
 thread_local! {
@@ -37,7 +37,7 @@ struct CollectorState {
     outboxes: Vec<Arc<Outbox>>,
     /// Since when the first of them holds a frame.
     since: Option<Instant>,
-    /// Whoever leads looks here every [`LATEST`].
+    /// The leader looks here every [`LATEST`].
     watched: bool,
     /// Its looks since a frame was collected.
     looks: u32,
@@ -132,7 +132,7 @@ impl Collector {
         state.outboxes.clear();
     }
 
-    /// A look of whoever leads: flushes what is overdue, and says when to look again. `None`:
+    /// A look of the leader: flushes what is overdue, and says when to look again. `None`:
     /// nothing has been collected for a while, the collector may be forgotten. Not at once: to
     /// be told again costs the sender more than all these looks.
     pub fn service(&self, now: Instant) -> Option<Instant> {

@@ -1,5 +1,5 @@
-//! An Outbox among those that broadcasts reach: its place in the run. Whoever locks it first takes over what lies behind
-//! that, so that the order of all that is sent to one connection is kept; the flush writes it where it lies.
+//! An Outbox among those that broadcasts reach: its place in the run. Whoever locks it first takes over what lies
+//! behind that, so that the order of all that is sent to one connection is kept; the flush writes it where it lies.
 //!
 //! A member that closes or ends says first that it takes no more, then leaves the others, and looks into the run behind
 //! both: so nobody is counted as one whom a broadcast goes to who does not see it.

@@ -62,7 +62,8 @@ impl Collector {
         }
     }
 
-    /// Adds it to the run, and says how many of the members it goes to; gives them where it has to go to each by itself.
+    /// Adds it to the run, and says how many of the members it goes to; gives them where it has to go to each by
+    /// itself.
     fn collect(
         self: &Arc<Self>,
         message: &Prepared,

@@ -82,8 +82,8 @@ impl Run {
         lock(&self.state).members.reached()
     }
 
-    /// One member more, or less, cannot take every frame. Behind this, `end` covers every frame that was pushed before it
-    /// was told.
+    /// One member more, or less, cannot take every frame. Behind this, `end` covers every frame that was pushed before
+    /// it was told.
     pub fn note_trouble(&self, troubled: bool) {
         lock(&self.state).members.note_trouble(troubled);
     }

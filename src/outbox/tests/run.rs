@@ -264,7 +264,7 @@ fn a_long_run_leaves_by_itself() {
     assert_eq!(crowd.rigs[1].script.calls(), 1);
 }
 
-/// The sender broadcasts, whoever leads flushes, another thread sends to one connection: every stream
+/// The sender broadcasts, the leader flushes, another thread sends to one connection: every stream
 /// has the broadcasts in order, and each answer behind the broadcast it answers.
 #[test]
 fn a_run_keeps_its_order_with_threads() {

@@ -70,7 +70,7 @@ fn m02_what_is_sent_amid_the_last_write_is_left_to_whoever_leads() {
         assert_eq!(rig.script.texts().len(), 2 * sent);
         assert!(!rig.is_watched());
     }
-    // Whoever leads may be the one in whose write it is sent.
+    // The leader may be the one in whose write it is sent.
     rig.script.now_takes(0);
     rig.send("refused").unwrap();
     drop(calls.take());
@@ -100,7 +100,7 @@ fn m02_the_end_of_a_turn_is_news_to_whoever_leads() {
     assert_eq!(calls.take().outboxes.len(), 1);
 }
 
-/// Who closes amid a write does not see it leave: whoever leads has it already, and is told all the same.
+/// Who closes amid a write does not see it leave: the leader has it already, and is told all the same.
 #[test]
 fn m02_a_close_that_another_thread_writes_is_news_to_whoever_leads() {
     let calls = Calls::new(None);

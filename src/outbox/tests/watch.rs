@@ -1,4 +1,4 @@
-//! What whoever leads does with an Outbox, and the deadlines that run there.
+//! What the leader does with an Outbox, and the deadlines that run there.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -25,7 +25,7 @@ fn b03_past_the_deadline_a_partial_frame_ends_in_a_reset() {
     assert_eq!(rig.outbox.failure(), Some(Failure::SlowConsumer));
 }
 
-/// Its thread may wait for the application and see the reset much later: whoever leads must not turn
+/// Its thread may wait for the application and see the reset much later: the leader must not turn
 /// in circles meanwhile.
 #[test]
 fn b05_after_the_reset_nothing_is_due() {
@@ -210,7 +210,7 @@ fn a_close_behind_what_was_called_for_leaves_it_to_whoever_leads_to_let_go() {
     assert!(matches!(closed, Err(Error::SlowConsumer)));
     assert!(
         rig.is_watched(),
-        "finish calls whoever leads, who holds the stream"
+        "finish calls the leader, who holds the stream"
     );
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
 }

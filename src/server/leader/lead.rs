@@ -1,7 +1,7 @@
 //! Who leads: the application thread while it waits for events; the stand-in, when it has been away for a while.
 //!
-//! Whoever leads holds the [`Leader`]. The application never waits for the stand-in's work: it asks for the lead, and
-//! sleeps until an event or the lead is there.
+//! The thread that holds the [`Leader`] is the leader. The application never waits for the stand-in's work: it asks for
+//! the lead, and sleeps until an event or the lead is there.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,7 +64,7 @@ impl Lead {
         &self.mailbox
     }
 
-    /// Wakes whoever leads.
+    /// Wakes the leader.
     pub fn bell(&self) -> &Arc<Bell> {
         &self.bell
     }
@@ -190,7 +190,7 @@ impl Lead {
         if catch_unwind(AssertUnwindSafe(|| self.hold(lead))).is_err() {
             self.scribe.write(line_for_later!(
                 Error,
-                "whoever leads has panicked: this is a bug of wshub"
+                "the leader has panicked: this is a bug of wshub"
             ));
         }
         inbox.ring();

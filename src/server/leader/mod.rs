@@ -1,9 +1,9 @@
 //! Connections that hold no thread, led by one thread at a time: it asks who is ready, gives each ready one a turn,
 //! writes where a socket takes bytes again, and keeps deadlines.
 //!
-//! [`Leader`] is the value that whoever leads holds; [`lead`] is who that is: the application thread while it waits for
-//! events, else the stand-in. [`parked`] is a connection without a thread, [`stalled`] the Outbox of one that has its
-//! own and whose peer does not read.
+//! The leader is the thread that holds the [`Leader`]. [`lead`] says which thread that is: the application's while it
+//! waits for events, else the stand-in. [`parked`] is a connection without a thread, [`stalled`] the Outbox of one that
+//! has its own and whose peer does not read.
 
 pub(crate) mod lead;
 pub(crate) mod parked;
@@ -31,7 +31,7 @@ const ROUND: usize = 32;
 /// Deadlines that are judged between two turns of those who are ready.
 const DUE_AT_ONCE: usize = 64;
 
-/// What other threads leave for whoever leads.
+/// What other threads leave for the leader.
 #[derive(Default)]
 pub(crate) struct Mail {
     /// Connections behind their opening handshake.
@@ -124,8 +124,8 @@ impl Leader {
         !self.ready.is_empty()
     }
 
-    /// The next ready connection's turn: one read, whose messages go to `put`. False when nobody is ready, or when it is
-    /// time to [look](Leader::look) who else is.
+    /// The next ready connection's turn: one read, whose messages go to `put`. False when nobody is ready, or when it
+    /// is time to [look](Leader::look) who else is.
     pub fn turn(&mut self, put: &mut impl FnMut(Item)) -> bool {
         let Some(round) = self.round.checked_sub(1) else {
             return false;
@@ -138,8 +138,8 @@ impl Leader {
         true
     }
 
-    /// Looks who is ready and who is due. Where nobody is ready it sleeps until somebody is, at most until `until`; `idle`
-    /// is asked, with the bell attentive, whether there is nothing else to do.
+    /// Looks who is ready and who is due. Where nobody is ready it sleeps until somebody is, at most until `until`;
+    /// `idle` is asked, with the bell attentive, whether there is nothing else to do.
     pub fn look(
         &mut self,
         until: Option<Instant>,

@@ -42,8 +42,8 @@ enum ParkedStage {
     Ending(End, Instant),
     /// What was sent, a Close behind it, waits for the peer to take it.
     Closing(Box<Closing>),
-    /// What the peer still sends is read away, so that a reset does not overtake our last bytes; so many bytes were, and
-    /// until then.
+    /// What the peer still sends is read away, so that a reset does not overtake our last bytes; so many bytes were,
+    /// and until then.
     Lingering(usize, Instant),
 }
 
@@ -222,7 +222,8 @@ impl Parked {
         }
     }
 
-    /// Begins what the end of the connection asks for. `until`: how long it waits for the application, if it did before.
+    /// Begins what the end of the connection asks for. `until`: how long it waits for the application, if it did
+    /// before.
     fn end(&mut self, end: End, until: Option<Instant>) -> Next {
         let (now, hub) = (Instant::now(), self.place.hub());
         let owed = !matches!(end, End::Lost)

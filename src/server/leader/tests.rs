@@ -224,7 +224,7 @@ fn tcp() -> (Arc<dyn Transport>, TcpStream) {
     (Arc::new(ours), theirs)
 }
 
-/// What the shutdown says to a connection that is between its 101 and whoever leads.
+/// What the shutdown says to a connection that is between its 101 and the leader.
 #[test]
 fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
     let server = Server::builder().without_listener().unwrap();

@@ -477,8 +477,8 @@ impl<M: Carried> EngineSession<M> {
         }
     }
 
-    /// What there is for a GET. The Close of the server goes alone: a client that finds it behind a message leaves before
-    /// it has looked at that.
+    /// What there is for a GET. The Close of the server goes alone: a client that finds it behind a message leaves
+    /// before it has looked at that.
     fn take_payload(&mut self) -> Option<Vec<u8>> {
         if !self.queue.is_empty() {
             return Some(self.queue.take_payload(self.config.max_payload));

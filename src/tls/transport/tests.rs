@@ -500,7 +500,7 @@ fn frames_of_an_outbox_arrive_when_the_stream_opens_though_nothing_more_is_sent(
         outbox.pong(b"and a pong");
         assert!(outbox.buffered_amount() > 0);
         pair.valve.set(usize::MAX);
-        // What whoever leads does when there is room.
+        // What the leader does when there is room.
         outbox.service(Instant::now());
         let frames = read_exactly(&pair.client, 13 + 12);
         assert_eq!(&frames[2..13], b"one message");

@@ -1,5 +1,5 @@
-//! Nodes with backlogs over a backplane that carries and says it did not, does not carry, forgets, and tells readers again
-//! what they had: each frame comes once and in order, or is told as missing.
+//! Nodes with backlogs over a backplane that carries and says it did not, does not carry, forgets, and tells readers
+//! again what they had: each frame comes once and in order, or is told as missing.
 
 use core::time::Duration;
 use std::collections::HashMap;

@@ -237,7 +237,7 @@ fn end(server: Arc<Server>, lines: &[&Line]) {
 }
 
 /// Two peers talk at once with an application that is away now and then: each message comes once and in order, and its
-/// answer leaves, whoever leads.
+/// answer leaves, whichever thread leads.
 pub fn the_lead_changes_hands() {
     const TEXTS: u32 = 3;
     let room = 140 + choose(8) as usize;

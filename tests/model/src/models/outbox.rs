@@ -1,4 +1,4 @@
-//! The Outbox and whoever leads: senders, flushes, closes and the end of a connection in every order.
+//! The Outbox and the leader: senders, flushes, closes and the end of a connection in every order.
 
 use std::check::{choose, is_hurried};
 use std::clock;
@@ -210,7 +210,7 @@ pub fn a_close_behind_a_stalled_peer_ends_in_time() {
     rig.end();
 }
 
-/// Frames that were collected leave within [`LATEST`], by whoever leads, while their sender is busy.
+/// Frames that were collected leave within [`LATEST`], by the leader, while their sender is busy.
 pub fn collected_frames_leave_though_nobody_flushes() {
     let rig = Rig::new(1 << 10, 1 << 20, Overflow::Disconnect);
     let (outbox, collector) = (rig.outbox.clone(), rig.collector.clone());
