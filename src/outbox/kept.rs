@@ -104,7 +104,7 @@ impl KeptFrames {
         self.message_bytes
     }
 
-    /// The number of the latest frame, for [`has_left`](Backlog::has_left).
+    /// The number of the latest frame, for [`has_left`](KeptFrames::has_left).
     pub fn last(&self) -> u64 {
         self.pushed
     }
@@ -214,7 +214,7 @@ impl KeptFrames {
         bytes
     }
 
-    /// The write of what was offered is over, and what has left has [passed](Backlog::pass).
+    /// The write of what was offered is over, and what has left has [passed](KeptFrames::pass).
     pub fn take_back(&mut self) {
         self.offered = 0;
         self.take_pong_back();
@@ -242,7 +242,7 @@ impl KeptFrames {
         }
     }
 
-    /// `written` bytes of what [`with_slices`](Backlog::with_slices) showed are gone.
+    /// `written` bytes of what [`with_slices`](KeptFrames::with_slices) showed are gone.
     pub fn advance(&mut self, written: usize, now: Instant, pace: Pace) {
         let deadline = self.deadline(pace.patience, true);
         self.renewed = deadline.map(|deadline| renewed(deadline, pace, written, now));
@@ -307,7 +307,7 @@ impl KeptFrames {
         self.drop_message(oldest)
     }
 
-    /// As [`drop_oldest`](Backlog::drop_oldest), the newest.
+    /// As [`drop_oldest`](KeptFrames::drop_oldest), the newest.
     pub fn drop_newest(&mut self) -> bool {
         let newest = self.whole_messages().next_back();
         self.drop_message(newest)

@@ -64,7 +64,7 @@ fn close_if_late(hub: &Hub, connection: &Connection) {
     }
 }
 
-/// A connection's place among the others. It is given up however the thread leaves, by a panic of a
+/// What an open connection holds. It is given up however the thread leaves, by a panic of a
 /// user's transport or logger too: no slot is lost, and every Open gets its Close.
 pub(crate) struct OpenConnection {
     hub: Arc<Hub>,
@@ -118,7 +118,7 @@ impl OpenConnection {
         End::Reported
     }
 
-    /// As [`finish`](Place::finish), behind the closing handshake. `told`: everything has left.
+    /// As [`finish`](OpenConnection::finish), behind the closing handshake. `told`: everything has left.
     pub fn conclude(&mut self, driver: &mut Driver, end: End, told: bool) {
         let reported = matches!(end, End::Reported);
         let (error, close) = driver.conclude(end, told);

@@ -48,7 +48,7 @@ impl Drop for WaitingPlace {
 }
 
 impl Keeper {
-    /// The face, and what its thread is to [run](Watch::run).
+    /// The face, and what its thread is to [run](KeeperThread::run).
     pub fn new(limits: &Limits) -> io::Result<(Self, KeeperThread)> {
         let poller = Poller::new()?;
         let mailbox = Arc::new(Mailbox::new(Some(poller.bell().clone())));
