@@ -84,8 +84,8 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 /// that thread behind. After [`shutdown`](Server::shutdown) it waits for nothing.
 ///
 /// A process that forks behind the start has the sockets in its child, and no thread that serves them: there
-/// a shutdown and the drop of the server do nothing, and the clients stay with the parent. Send nothing from
-/// the child, and best exec another program there.
+/// whatever would end the server does nothing, waits for nothing, and the clients stay with the parent. Send
+/// nothing from the child, take no events there, and best exec another program.
 pub struct Server {
     handle: ServerHandle,
     hub: Arc<Hub>,

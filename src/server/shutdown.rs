@@ -69,6 +69,9 @@ pub(crate) fn begin(hub: &Hub) {
 
 /// Ends everything now: who is waited for is cut off, and the events end behind those that wait.
 pub(crate) fn terminate(hub: &Hub) {
+    if hub.lifecycle.is_of_another_process() {
+        return;
+    }
     begin(hub);
     let_readers_go(hub);
     cut_off(hub);
@@ -77,6 +80,9 @@ pub(crate) fn terminate(hub: &Hub) {
 
 /// Waits for the graceful shutdown that somebody starts, then ends as it does.
 pub(crate) fn wait(hub: &Hub) -> ShutdownReport {
+    if hub.lifecycle.is_of_another_process() {
+        return ShutdownReport::default();
+    }
     hub.lifecycle.wait_for_closing();
     let deadline = Instant::now() + hub.options.limits.close_timeout + GRACE;
     if hub.handler.is_none() {

@@ -24,6 +24,8 @@ fn m05_a_fork_leaves_the_clients_to_the_parent() {
     unsafe {
         forks.pre_exec(move || {
             handle.shutdown();
+            handle.terminate();
+            handle.wait();
             Ok(())
         });
     }
