@@ -180,6 +180,9 @@ impl Transport for TcpStream {
     fn shutdown(&self, how: How) {
         if how == How::Reset {
             let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
+            // Else the peer reads an end first, until the last who holds the socket closes it.
+            #[cfg(target_os = "linux")]
+            let _ = rustix::net::connect_unspec(self);
         }
         let how = match how {
             How::Read => Shutdown::Read,
