@@ -198,7 +198,7 @@ impl Request {
             return Err(UNFINISHED);
         };
 
-        let target = split_target(raw_target).ok_or_else(|| bad_target(method))?;
+        let target = split_target(raw_target).ok_or_else(|| bad_target(method, raw_target))?;
         check_single_headers(parsed)?;
         let host_header = host_header(parsed, version)?;
         // RFC 9112 3.2.2: the authority of the target replaces what Host says.
@@ -647,15 +647,13 @@ fn malformed(error: httparse::Error) -> Refusal {
     })
 }
 
-/// A target that is not served is the fault of the method where no other form fits it (CONNECT, OPTIONS).
-fn bad_target(method: &str) -> Refusal {
-    match method {
-        "GET" | "HEAD" => {
-            Refusal::Malformed("the target is neither a path nor an absolute URL (RFC 9112 3.2)")
-        }
-        _ => Refusal::Method {
+/// The two forms that one method each is for (RFC 9112 3.2.3, 3.2.4) are the fault of that method.
+fn bad_target(method: &str, target: &str) -> Refusal {
+    match (method, target) {
+        ("CONNECT", _) | ("OPTIONS", "*") => Refusal::Method {
             method: excerpt(method.as_bytes()),
         },
+        _ => Refusal::Malformed("the target is neither a path nor an absolute URL (RFC 9112 3.2)"),
     }
 }
 

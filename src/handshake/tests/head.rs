@@ -450,6 +450,15 @@ fn h13_methods() {
     for line in ["CONNECT a:443 HTTP/1.1", "OPTIONS * HTTP/1.1"] {
         assert_eq!(request(line).unwrap_err().status(), Some(405), "{line}");
     }
+    // Another method would not help.
+    for line in [
+        "POST a HTTP/1.1",
+        "PUT /a#b HTTP/1.1",
+        "OPTIONS a HTTP/1.1",
+        "POST * HTTP/1.1",
+    ] {
+        assert_eq!(request(line).unwrap_err().status(), Some(400), "{line}");
+    }
     for line in ["GET / HTTP/1.1", "HEAD / HTTP/1.1"] {
         let refusal = negotiate::unserved(&request(line).expect("a head"));
         assert_eq!(refusal.status(), Some(426), "{line}");
