@@ -1,5 +1,5 @@
 //! How much address space the process has left (RLIMIT_AS, `ulimit -v`). An allocation that finds none
-//! ends the process, so whoever is about to take much asks first.
+//! ends the process, so code that is about to take much asks first.
 
 use std::fs::File;
 use std::num::NonZero;

@@ -12,8 +12,8 @@ pub(crate) fn is_on(level: Level) -> bool {
     level <= log::STATIC_MAX_LEVEL && level <= log::max_level()
 }
 
-/// Hands a line to the logger, which may block. So what a line tells of has happened before it, whoever
-/// logs holds no lock, and what serves many has its [`Line`]s written by another thread.
+/// Hands a line to the logger, which may block. So what a line tells of has happened before it, the
+/// thread that logs holds no lock, and a thread that serves many has its [`Line`]s written by another one.
 #[cold]
 #[inline(never)]
 #[track_caller]

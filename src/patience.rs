@@ -8,13 +8,13 @@ use crate::protocol::pace::Pace;
 /// Who looks at a deadline so long after it was not waiting: the process stood still.
 const STANDSTILL: Duration = Duration::from_millis(500);
 
-/// True if whoever waited until `deadline` woke up too late for anything but a standstill.
+/// True if a thread that waited until `deadline` woke up so late that the process must have stood still.
 pub(crate) fn stood_still(deadline: Instant, now: Instant) -> bool {
     now.saturating_duration_since(deadline) > STANDSTILL
 }
 
 /// How long a peer is waited for: a deadline, which progress renews where it is a matter of pace, and
-/// once that time again behind a standstill. Once, whoever says for how long a wait took.
+/// once that time again behind a standstill. Only once, however many callers find the standstill.
 pub(crate) struct Patience {
     deadline: Instant,
     /// The time that a standstill is worth.

@@ -42,7 +42,7 @@ impl Random {
 /// Simulates seed after seed, from 0, on so many threads, for `time`; or as many as `WSHUB_SEEDS` says, or only the one
 /// of `WSHUB_SEED`.
 ///
-/// `test` is what cargo needs to run the calling test alone, for whoever repeats a failure.
+/// `test` is what cargo needs to run the calling test alone, so that a failure can be repeated.
 pub fn for_each_seed(test: &str, threads: usize, time: Duration, simulate: impl Fn(u64) + Sync) {
     let number = |name| {
         let value = std::env::var(name).ok();

@@ -113,7 +113,7 @@ impl Client {
         })
     }
 
-    /// Blocks until the next message is there; `None` when the connection has ended, be it without
+    /// Blocks until the next message is there; `None` when the connection has ended, also without
     /// a Close frame ([`close_event`](Client::close_event) says how). Pings and the closing handshake
     /// are answered meanwhile, and a silent server is pinged, and given up after
     /// [`pong_timeout`](crate::Limits::pong_timeout).

@@ -1,6 +1,6 @@
 //! Which messages are compressed, and by whose compressor.
 //!
-//! A compressor is 372 KiB at most. Without context takeover none belongs to a connection: whoever sends takes one of a
+//! A compressor is 372 KiB at most. Without context takeover none belongs to a connection: a sender takes one of a
 //! few that the process keeps, outside of every lock, and gives it back. With context takeover each connection has its
 //! own, and frames leave in the order in which it made them.
 

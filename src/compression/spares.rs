@@ -1,5 +1,5 @@
-//! Compressors and decompressors that belong to no connection: whoever needs one for a message takes it, and gives it
-//! back.
+//! Compressors and decompressors that belong to no connection: a thread that needs one for a message takes it, and
+//! gives it back.
 //!
 //! Allocated and freed for each message instead, they leave holes that others' small allocations keep from being used
 //! again: with glibc that came to more resident memory than one for each connection.

@@ -74,7 +74,7 @@ impl End {
         match self {
             End::Closed(..) | End::Failed(_) | End::Reported if told => Parting::Linger,
             End::Failed(_) | End::Reported => Parting::Reset,
-            // Where an answer did not leave, whoever sends has cut the stream already.
+            // Where an answer did not leave, the sender has cut the stream already.
             End::Closed(..) | End::HalfClosed | End::Lost => Parting::Cut,
         }
     }

@@ -191,7 +191,7 @@ impl OwnLoopback {
     }
 }
 
-/// Whether whoever sends an Origin may open a WebSocket: the rules for Origin and for Host.
+/// Whether a client that sends an Origin may open a WebSocket: the rules for Origin and for Host.
 ///
 /// `ask` is asked about an origin that nothing else lets in. Rebinding needs a browser, and a browser sends an Origin:
 /// who sends none is served under any name.

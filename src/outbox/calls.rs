@@ -19,8 +19,8 @@ pub(crate) struct Called {
 }
 
 impl Calls {
-    /// Heard by whoever sleeps where `bell` rings; without one by nobody, for connections over which nothing ever
-    /// waits.
+    /// Heard by the thread that sleeps where `bell` rings. Without a bell nobody hears: that is for connections over
+    /// which nothing ever waits.
     pub fn new(bell: Option<Arc<Bell>>) -> Arc<Calls> {
         Arc::new(Calls(Mailbox::new(bell)))
     }

@@ -58,7 +58,7 @@ pub(super) struct KeptFrames {
     /// Messages among the frames, and their bytes: what bounds apply to.
     messages: usize,
     message_bytes: usize,
-    /// Since when a pong has waited, be it an earlier one.
+    /// Since when a pong has waited: this one, or an earlier one that it replaced.
     pong_since: Option<Instant>,
     /// Bytes that have left from here.
     left: u64,

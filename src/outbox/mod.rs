@@ -102,7 +102,7 @@ impl Outbox {
         })
     }
 
-    /// What is done as soon as the peer is too slow: whoever reads finds that only when the stream ends,
+    /// What is done as soon as the peer is too slow: the reading thread finds that only when the stream ends,
     /// and that waits for our Close.
     pub fn set_alarm(&self, alarm: Alarm) {
         if let Some(link) = &mut self.enter().link {

@@ -85,7 +85,7 @@ impl Queue {
             return Fate::Remainder { written: 0 };
         }
         if self.holds_old_messages() {
-            // After a standstill it may have room: whoever was first to look tries.
+            // After a standstill it may have room: the first thread that looks tries.
             self.drain(link);
         }
         if self.failure.is_some() {

@@ -127,7 +127,7 @@ impl Outbox {
     }
 
     /// Drains on this thread until the frame `last` has left. Frames that others send meanwhile are
-    /// not waited for. What leaves is progress, whoever writes it.
+    /// not waited for. What leaves is progress, whichever thread writes it.
     fn drain_until(
         &self,
         last: u64,

@@ -1,4 +1,4 @@
-//! How whoever sleeps in the poller is woken, and only then: a ring that finds nobody asleep is no system call.
+//! Wakes the thread that sleeps in the poller. A ring that finds no thread asleep makes no system call.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -24,8 +24,8 @@ impl Bell {
         }
     }
 
-    /// Sleeps in `sleep`, which is told whether there was nothing to do. `asleep` is set before the look, and whoever
-    /// rings publishes first and reads `asleep` then: one side sees the other.
+    /// Sleeps in `sleep`, which is told whether there was nothing to do. `asleep` is set before the look. The
+    /// ringer publishes first, then reads `asleep`: one side sees the other.
     pub(super) fn attend<R>(
         &self,
         idle: impl FnOnce() -> bool,

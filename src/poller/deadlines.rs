@@ -45,7 +45,7 @@ impl Deadlines {
         }
     }
 
-    /// Keeps the heap within twice the tokens there are, whoever comes and goes.
+    /// Keeps the heap within twice the number of tokens, however many come and go.
     fn drop_void_entries(&mut self) {
         const FEW: usize = 64;
         if self.heap.len() > 2 * self.at.len() + FEW {

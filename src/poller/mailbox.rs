@@ -1,4 +1,4 @@
-//! What other threads leave for whoever holds the poller.
+//! What other threads leave for the thread that holds the poller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -22,7 +22,7 @@ impl<M: Default> Mailbox<M> {
         }
     }
 
-    /// Puts something in, and wakes whoever sleeps in the poller.
+    /// Puts something in, and wakes the thread that sleeps in the poller.
     pub fn put<R>(&self, put: impl FnOnce(&mut M) -> R) -> R {
         let mut mail = lock(&self.mail);
         let done = put(&mut mail);

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-/// A bound on slowness and not on length: whoever makes no progress has `patience`, and each byte gives as much more
-/// time as it takes at `min_rate`.
+/// A bound on slowness and not on length: a peer that makes no progress has `patience`, and each byte gives as much
+/// more time as it takes at `min_rate`.
 ///
 /// So nobody is given up who stays above the rate, whatever the length; and who stays below it is given up soon
 /// after `patience`: at a quarter of the rate after four thirds of it.

@@ -89,7 +89,7 @@ impl OpenConnection {
         Some(Item::Open(self.connection.clone(), slot))
     }
 
-    /// Ends the connection, for its peer and for whoever waits for it.
+    /// Ends the connection, for its peer and for the threads that wait for it.
     pub fn finish(&mut self, driver: &mut Driver, end: End) {
         let (end, told) = match end {
             End::Failed(_) => {

@@ -40,7 +40,8 @@ impl Doorbell {
     ) -> Option<T> {
         let mut door = lock(&self.door);
         loop {
-            // First this, then the look; who rings puts something there first, then asks for this.
+            // Set `asleep` before looking. The ringer publishes first, then reads `asleep`; SeqCst guarantees that one
+            // side sees the other.
             // fault: the look comes before the flag
             self.asleep.store(true, SeqCst);
             let found = look();

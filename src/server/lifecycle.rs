@@ -15,7 +15,7 @@ pub(crate) enum Phase {
     Closing,
     /// Everything has ended, or is cut off: nothing begins any more.
     Ending,
-    /// The events end, whoever is left.
+    /// The events end, even if connections are left.
     Ended,
     /// All were waited for: who is left is kept by the user's code.
     Done,

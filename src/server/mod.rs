@@ -343,8 +343,8 @@ impl ServerHandle {
     }
 
     /// Who is open, the oldest first: those that a [`broadcast`](ServerHandle::broadcast) of now goes to.
-    /// Never blocks; a copy of the list, so that nothing is held up while you go through it, and whoever ends meanwhile
-    /// is still in it.
+    /// Never blocks; a copy of the list, so that nothing is held up while you go through it, and a connection that ends
+    /// meanwhile is still in it.
     ///
     /// ```
     /// use wshub::Server;

@@ -74,7 +74,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Blocks until the next message is there; `None` when the connection has ended, be it without
+    /// Blocks until the next message is there; `None` when the connection has ended, also without
     /// a Close frame ([`close_event`](Session::close_event) says how). Pings, pongs and the closing
     /// handshake are answered meanwhile; a silent peer is given up after the heartbeat's time.
     ///

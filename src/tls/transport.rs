@@ -328,8 +328,8 @@ impl TlsSession {
     }
 
     /// Encrypts what the stream below takes. A frame counts as written when its ciphertext has left:
-    /// where some waits though all of `buffers` is encrypted, the last byte is owed, so that whoever
-    /// writes comes back, and what waits has an owner with a deadline.
+    /// where some waits though all of `buffers` is encrypted, the last byte is owed, so that the
+    /// writer comes back, and what waits has an owner with a deadline.
     fn write(&mut self, buffers: &[IoSlice<'_>], below: &dyn Transport) -> io::Result<usize> {
         if self.write_ended {
             return Err(io::ErrorKind::BrokenPipe.into());

@@ -50,7 +50,7 @@ impl<T: Transport> Guarded<T> {
         Some(transport)
     }
 
-    /// Wakes whoever waits in it.
+    /// Wakes the threads that wait in it.
     fn break_off(&self, transport: &T) {
         if !self.broken.swap(true, SeqCst) {
             let _ = catch_unwind(AssertUnwindSafe(|| transport.shutdown(How::Reset)));

@@ -44,7 +44,7 @@ pub fn duplex() -> (Duplex, Duplex) {
 }
 
 /// One end of a [`duplex`]. Dropping it ends both directions, as closing a socket does. What was
-/// written before an end, be it a reset, can still be read, as what has arrived over TCP; then comes
+/// written before an end or a reset can still be read, as what has arrived over TCP; then comes
 /// the end of the stream.
 ///
 /// Each direction holds 64 KiB. As [`Read`] and [`Write`] it blocks for as long as

@@ -101,7 +101,7 @@ pub trait Transport: Send + Sync + 'static {
     /// stream takes nothing more, ever.
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Blocks until [`try_write`](Transport::try_write) would do something, be it to fail.
+    /// Blocks until [`try_write`](Transport::try_write) would do something: write, or fail.
     fn wait_writable(&self, deadline: Instant) -> io::Result<()>;
 
     /// Asked for where there is no [`source`](Transport::source), after [`try_write`](Transport::try_write) has

@@ -132,7 +132,7 @@ impl<S: Read + Write> WebSocket<S> {
         Server::builder().websocket(stream)
     }
 
-    /// Blocks until the next message is there; `None` when the connection has ended, be it without
+    /// Blocks until the next message is there; `None` when the connection has ended, also without
     /// a Close frame ([`close_event`](WebSocket::close_event) says how). Pings and the closing
     /// handshake are answered meanwhile. In the role of the client the end comes when the server has
     /// closed the stream too, as RFC 6455 section 7.1.1 wants it; the stream's timeout ends that

@@ -1,5 +1,5 @@
 //! The write side that the two halves of a split WebSocket share: one has it at a time, and what the
-//! reader owes waits beside it until whoever has it sends that, before letting go.
+//! reader owes waits beside it: the thread that has the write side sends that before it lets go.
 
 use std::io::{self, IoSlice};
 use std::sync::Condvar;
@@ -179,8 +179,8 @@ impl SharedWriter {
         }
     }
 
-    /// The reader's way: what it owes leaves now if that needs no waiting, else by the hand of whoever
-    /// has the write side, or with the next try.
+    /// The reader's way: what it owes leaves now if that needs no waiting, else the thread
+    /// that has the write side sends it, or the next try does.
     pub fn owe(&self, owe: impl FnOnce(&mut Owed)) -> Tried {
         let mut side = lock(&self.side);
         if side.closing || side.failure.is_some() {
@@ -267,7 +267,7 @@ impl SharedWriter {
         }
     }
 
-    /// Waits for a change; false when the time is up. What whoever writes gets rid of meanwhile is
+    /// Waits for a change; false when the time is up. What the writing thread gets rid of meanwhile is
     /// progress; `seen` is how much that was at the last look.
     fn wait(
         &self,

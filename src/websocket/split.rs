@@ -94,7 +94,7 @@ pub struct WebSocketWriter {
 }
 
 impl WebSocketReader {
-    /// Blocks until the next message is there; `None` when the connection has ended, be it without
+    /// Blocks until the next message is there; `None` when the connection has ended, also without
     /// a Close frame ([`close_event`](WebSocketReader::close_event) says how). Pings and the closing
     /// handshake are answered meanwhile, and a silent peer is pinged, and given up after
     /// [`pong_timeout`](crate::Limits::pong_timeout). A writer that waits for a slow peer is not

@@ -22,7 +22,7 @@ struct KeeperMail {
     answered: Vec<Token>,
     /// Somebody needs the descriptors of those that are idle.
     make_room: bool,
-    /// The server shuts down: whoever arrives ends.
+    /// The server shuts down: connections that arrive are ended.
     closing: bool,
     /// Everything ends the hard way, and so does the thread.
     stopped: bool,
