@@ -90,8 +90,10 @@ pub enum SendErrorKind {
     /// The connection has ended, or a Close frame has been sent or queued (RFC 6455 section 5.5.1).
     /// Remedy: none, its `Close` event is on the way.
     Closed,
-    /// Too much waits for the peer and the policy is [`Overflow::DropNewest`](crate::Overflow::DropNewest).
-    /// Remedy: drop the message, or send it later; the connection goes on.
+    /// Too much waits for the peer and the policy is [`Overflow::DropNewest`](crate::Overflow::DropNewest) or
+    /// [`Overflow::Refuse`](crate::Overflow::Refuse), or [`send_timeout`](crate::Connection::send_timeout) has waited
+    /// in vain. Remedy: drop the message, or send it later, with `Refuse` when
+    /// [`Event::Drained`](crate::Event::Drained) comes; the connection goes on.
     Full,
     /// Too much waited for the peer: by [`Overflow::Disconnect`](crate::Overflow::Disconnect) this
     /// send ended the connection. Remedy: send less, or choose another [`Overflow`](crate::Overflow).
@@ -144,7 +146,9 @@ impl fmt::Display for SendErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SendErrorKind::Closed => "the connection is closed or closing",
-            SendErrorKind::Full => "too much waits for the peer already; this message was dropped",
+            SendErrorKind::Full => {
+                "too much waits for the peer already; this message was not taken"
+            }
             SendErrorKind::SlowConsumer => {
                 "too much waits for the peer; the connection is given up"
             }

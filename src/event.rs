@@ -25,6 +25,9 @@ pub enum Event {
     /// read before. `Close` with code 1006 is the next event of this connection: while the peer is told,
     /// for at most [`close_timeout`](crate::Limits::close_timeout), nothing more of it is taken.
     Error(Connection, Error),
+    /// There is room again for what [`Overflow::Refuse`](crate::Overflow::Refuse) refused to send: less than half of
+    /// the bound waits. Once, however many sends were refused; under the other policies it never comes.
+    Drained(Connection),
 }
 
 impl Event {
@@ -34,7 +37,8 @@ impl Event {
             Event::Open(connection)
             | Event::Message(connection, _)
             | Event::Close(connection, _)
-            | Event::Error(connection, _) => connection,
+            | Event::Error(connection, _)
+            | Event::Drained(connection) => connection,
         }
     }
 }

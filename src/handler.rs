@@ -42,6 +42,9 @@ pub trait Handler {
     /// The connection ended, cleanly or not.
     fn on_close(&mut self, connection: &Connection, close: &CloseEvent) {}
 
+    /// There is room again for what was refused; see [`Event::Drained`].
+    fn on_drained(&mut self, connection: &Connection) {}
+
     /// Another thread called [`ServerHandle::wake`](crate::ServerHandle::wake).
     fn on_wake(&mut self) {}
 
@@ -81,6 +84,7 @@ impl Event {
             Event::Message(connection, message) => handler.on_message(&connection, message),
             Event::Error(connection, error) => handler.on_error(&connection, &error),
             Event::Close(connection, close) => handler.on_close(&connection, &close),
+            Event::Drained(connection) => handler.on_drained(&connection),
         }
     }
 }
@@ -152,6 +156,7 @@ pub struct Listeners<'a, S> {
     message: Vec<OnMessage<'a, S>>,
     error: Vec<OnError<'a, S>>,
     close: Vec<OnClose<'a, S>>,
+    drained: Vec<OnConnection<'a, S>>,
     wake: Vec<OnWake<'a, S>>,
     tick: Vec<OnTick<'a, S>>,
 }
@@ -165,6 +170,7 @@ impl<'a, S> Listeners<'a, S> {
             message: Vec::new(),
             error: Vec::new(),
             close: Vec::new(),
+            drained: Vec::new(),
             wake: Vec::new(),
             tick: Vec::new(),
         }
@@ -195,6 +201,13 @@ impl<'a, S> Listeners<'a, S> {
     #[must_use]
     pub fn on_close(mut self, listener: impl FnMut(&mut S, &Connection, &CloseEvent) + 'a) -> Self {
         self.close.push(Box::new(listener));
+        self
+    }
+
+    /// Adds a listener for connections that have room again for what was refused; see [`Event::Drained`].
+    #[must_use]
+    pub fn on_drained(mut self, listener: impl FnMut(&mut S, &Connection) + 'a) -> Self {
+        self.drained.push(Box::new(listener));
         self
     }
 
@@ -245,6 +258,12 @@ impl<S> Handler for Listeners<'_, S> {
     fn on_close(&mut self, connection: &Connection, close: &CloseEvent) {
         for listener in &mut self.close {
             listener(&mut self.state, connection, close);
+        }
+    }
+
+    fn on_drained(&mut self, connection: &Connection) {
+        for listener in &mut self.drained {
+            listener(&mut self.state, connection);
         }
     }
 

@@ -117,10 +117,11 @@ pub struct Limits {
     /// two reads; one larger message may always wait alone.
     pub inbound_per_connection: usize,
 
-    /// Bytes of frames that the socket refused and that wait for a slow peer. Default (`None`) the
-    /// larger of 1 MiB and twice `max_message`; then [`Overflow`](crate::Overflow) decides. At most
-    /// one message for every 64 bytes of it waits: short messages cost more than their bytes. One
-    /// message may always wait alone; with `DropOldest` the newest, also behind a partly written one.
+    /// Bytes of frames that the socket refused and that wait for a slow peer. Default (`None`) the larger of 1 MiB and
+    /// twice `max_message`, so that the answer to one more message has room when half of it is taken: from there on the
+    /// peer is not read from. Beyond all of it [`Overflow`](crate::Overflow) decides. At most one message for every 64
+    /// bytes of it waits: short messages cost more than their bytes. One message may always wait alone; with
+    /// `DropOldest` the newest, also behind a partly written one.
     pub outbound_per_connection: Option<usize>,
     /// How long a frame may wait for a slow peer, and how long a blocking write or the answer to a
     /// plain request may take; longer while the peer reads faster than

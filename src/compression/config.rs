@@ -33,7 +33,7 @@ pub struct Compression {
     /// would be compressed for each of them, and one message could give another one away. With true, short messages of
     /// the same kind shrink far more; set a lower `threshold` then.
     ///
-    /// A server that drops messages ([`Overflow::DropNewest`](crate::Overflow::DropNewest) and `DropOldest`) never does
+    /// A server that drops messages or refuses them ([`Overflow`](crate::Overflow), all but `Disconnect`) never does
     /// so: later ones could refer to what was dropped.
     pub server_context_takeover: bool,
     /// The client's messages may refer to its earlier ones. Default false; with true the server keeps up to 32 KiB of

@@ -50,6 +50,11 @@ impl Account {
         self.waiting.load(SeqCst)
     }
 
+    /// Bytes of its messages that the application has still to take, or to be done with.
+    pub fn used(&self) -> usize {
+        self.used.load(SeqCst)
+    }
+
     /// From now on the connection holds no thread, or has one again.
     pub fn set_parked(&self, parked: bool) {
         self.parked.store(parked, SeqCst);

@@ -31,8 +31,8 @@ use opening::Opening;
 
 /// One WebSocket connection. Clones are handles of the same connection; any thread may use them.
 ///
-/// No method blocks. A handle may outlive its connection: then sending fails with
-/// [`SendErrorKind::Closed`], and the handle holds no socket and no buffer.
+/// No method blocks but [`send_timeout`](Connection::send_timeout). A handle may outlive its connection: then sending
+/// fails with [`SendErrorKind::Closed`], and the handle holds no socket and no buffer.
 ///
 /// ```
 /// use wshub::Connection;
@@ -141,6 +141,40 @@ impl Connection {
     #[cfg(feature = "deflate")]
     pub fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), SendError> {
         self.0.outbox.send_uncompressed(message.into())
+    }
+
+    /// As [`send`](Connection::send), but waits for room where there is none, for at most `timeout`: for a thread that
+    /// makes data faster than a peer takes it, and must lose none. It returns when the message may wait, not when it
+    /// has left, and writes meanwhile by itself. The policy decides about nothing that is sent so.
+    ///
+    /// For threads other than the application's. On the application's own it works, too, but all other connections wait
+    /// for the application meanwhile; there [`Overflow::Refuse`](crate::Overflow::Refuse) tells when there is room.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wshub::{Connection, SendErrorKind};
+    ///
+    /// /// On a thread of its own.
+    /// fn download(connection: &Connection, chunks: impl Iterator<Item = Vec<u8>>) -> Result<(), SendErrorKind> {
+    ///     for chunk in chunks {
+    ///         let sent = connection.send_timeout(chunk, Duration::from_secs(30));
+    ///         sent.map_err(|error| error.kind())?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The message is given back: with [`SendErrorKind::Full`] when there was no room in time, and the connection goes
+    /// on; with [`SendErrorKind::Closed`] if it is closed or closing, or was given up meanwhile because its peer took
+    /// nothing for [`write_timeout`](crate::Limits::write_timeout).
+    pub fn send_timeout(
+        &self,
+        message: impl Into<Message>,
+        timeout: Duration,
+    ) -> Result<(), SendError> {
+        let end = Instant::now().checked_add(timeout);
+        self.0.outbox.send_until(message.into(), end)
     }
 
     /// Sends a message that was encoded before; see [`Prepared`]. Never blocks.

@@ -117,6 +117,7 @@ fn take_events(events: &mut Events<'_>) -> Told {
                 let _ = connection.send(message);
             }
             Event::Error(..) => assert!(!std::mem::replace(&mut error, true)),
+            Event::Drained(_) => unreachable!("nothing is refused so"),
             Event::Close(_, close) => {
                 return Told {
                     messages,

@@ -46,7 +46,7 @@ pub use overflow::Overflow;
 pub(crate) use queue::Failure;
 use queue::Queue;
 pub use ready_state::ReadyState;
-pub(crate) use state::{Alarm, Delivery};
+pub(crate) use state::{Alarm, Delivery, DrainedCall};
 use state::{Link, State};
 use turn::Turn;
 
@@ -86,6 +86,8 @@ impl Outbox {
             counters,
             delivery,
             alarm: None,
+            drained: None,
+            told: false,
         };
         Arc::new(Outbox {
             packing,
@@ -108,6 +110,28 @@ impl Outbox {
         if let Some(link) = &mut self.enter().link {
             link.alarm = Some(alarm);
         }
+    }
+
+    /// What is done where there is room for what was refused.
+    pub fn set_drained(&self, drained: DrainedCall) {
+        if let Some(link) = &mut self.enter().link {
+            link.drained = Some(drained);
+        }
+    }
+
+    /// The application hears of room: what was refused until now need not be told again where it has room.
+    pub fn note_told(&self) {
+        let mut state = self.enter();
+        state.queue.take_refused();
+        if let Some(link) = &mut state.link {
+            link.told = false;
+        }
+    }
+
+    /// So much waits for the peer that it is not to be read from: the leader is called when it may be. `pending`: bytes
+    /// of its messages that the application has still to answer.
+    pub fn awaits_room(&self, pending: usize) -> bool {
+        self.enter().queue.await_room(pending)
     }
 
     pub fn ready_state(&self) -> ReadyState {

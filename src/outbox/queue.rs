@@ -25,6 +25,10 @@ pub(super) struct Queue {
     /// The stream was ended from here: nothing is written and no deadline runs any more.
     pub cut: bool,
     pub watch: Watch,
+    /// The peer is not read from until there is room.
+    pub awaited: bool,
+    /// The longest message that was refused since the application was last told of room.
+    pub refused: Option<usize>,
     /// A collector has heard of what is collected, and flushes it. Not of what came from its run, or
     /// of pongs: others see to those.
     listed: bool,
@@ -95,6 +99,8 @@ impl Queue {
             failure: None,
             cut: false,
             watch: Watch::default(),
+            awaited: false,
+            refused: None,
             listed: false,
             turn: None,
             parting: None,
@@ -104,6 +110,11 @@ impl Queue {
     /// Nothing keeps a frame from being taken.
     pub fn is_well(&self) -> bool {
         self.kept.is_empty() && self.failure.is_none() && !self.sender.close_sent()
+    }
+
+    /// Somebody waits for room.
+    pub fn is_awaited(&self) -> bool {
+        self.awaited || self.refused.is_some()
     }
 
     /// A frame would go to the socket at once.
@@ -329,7 +340,7 @@ impl Queue {
             return self.keep(EncodedFrame::bytes(frame.to_vec()), 0);
         }
         // Without a common collector only a handler collects, and it waits for what it collected.
-        let unbounded = link.delivery.collector().is_none();
+        let unbounded = link.delivery.collector().is_none() || self.owes_what_it_took();
         match self.admit(link, frame.len(), unbounded) {
             Fate::Remainder { .. } => self.keep(EncodedFrame::bytes(frame.to_vec()), 0),
             // Counted by the policy.

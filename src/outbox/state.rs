@@ -17,6 +17,10 @@ pub(super) struct Link {
     pub counters: Arc<Counters>,
     pub delivery: Delivery,
     pub alarm: Option<Alarm>,
+    /// Tells the application that there is room for what was refused.
+    pub drained: Option<DrainedCall>,
+    /// It was told, and has not heard of it yet: once is enough.
+    pub told: bool,
 }
 
 /// Who has the messages of the connection.
@@ -41,6 +45,9 @@ impl Delivery {
 /// What is done once where the peer turns out to be too slow: by the leader, who holds no lock.
 pub(crate) type Alarm = Box<dyn FnOnce() + Send>;
 
+/// What is done where there is room for what was refused: by any thread, which holds no lock.
+pub(crate) type DrainedCall = Arc<dyn Fn() + Send + Sync>;
+
 #[repr(C)]
 pub(super) struct State {
     pub link: Option<Link>,
@@ -54,6 +61,14 @@ impl State {
     /// What a frame needs to leave; `None` when the connection has ended.
     pub fn parts(&mut self) -> Option<(&Link, &mut Queue)> {
         self.link.as_ref().map(|link| (link, &mut self.queue))
+    }
+
+    /// What is to be done once now that there is room for what was refused.
+    pub fn take_drained(&mut self) -> Option<DrainedCall> {
+        let link = self.link.as_mut()?;
+        let drained = link.drained.clone()?;
+        let comes = self.queue.take_refused() && !std::mem::replace(&mut link.told, true);
+        comes.then_some(drained)
     }
 
     /// The collector of its server, where it has part in that.

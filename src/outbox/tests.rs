@@ -202,6 +202,7 @@ fn bounds(overflow: Overflow, bytes: usize) -> Bounds {
         bytes,
         pace: within(AGE),
         overflow,
+        answers: 0,
     }
 }
 
@@ -293,8 +294,9 @@ fn text(len: usize) -> String {
     "x".repeat(len)
 }
 
-const EVERY_POLICY: [Overflow; 3] = [
+const EVERY_POLICY: [Overflow; 4] = [
     Overflow::Disconnect,
     Overflow::DropNewest,
     Overflow::DropOldest,
+    Overflow::Refuse,
 ];

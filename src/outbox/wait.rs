@@ -8,16 +8,19 @@ use std::time::Instant;
 use super::Outbox;
 use super::broadcast::Collector;
 use super::outbound::Outbound;
-use super::queue::Failure;
+use super::queue::{Failure, Queue};
 use super::ready_state::ReadyState;
 use super::send::Collect;
 use super::state::State;
-use crate::error::{Error, SendError};
+use crate::error::{Error, SendError, SendErrorKind};
 use crate::lock::Guard;
 use crate::message::Message;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
 use crate::transport::{self, Transport};
+
+/// Of a frame (RFC 6455 section 5.2), unmasked.
+const LONGEST_HEADER: usize = 10;
 
 impl Outbox {
     /// Sends a message and waits until the socket has taken it and all before it.
@@ -98,7 +101,7 @@ impl Outbox {
         let last = queue.kept.last();
         state.note_trouble();
         drop(state);
-        self.drain_until(last, patience, failure)
+        self.drain_until(|queue| queue.outcome(last), patience, failure)
     }
 
     /// True if nothing of what was sent waits any more.
@@ -108,17 +111,73 @@ impl Outbox {
         queue.is_none_or(|queue| queue.outcome(queue.kept.last()).is_some())
     }
 
+    /// Sends a message, and waits for room before that where there is none, at most until `end`.
+    pub fn send_until(
+        self: &Arc<Self>,
+        message: Message,
+        end: Option<Instant>,
+    ) -> Result<(), SendError> {
+        // Longer than it is on the way, unless it does not shrink.
+        let len = message.len() + LONGEST_HEADER;
+        let message = self.pack(message, true);
+        loop {
+            let mut state = self.enter();
+            if state.link.is_none() || state.queue.takes(len) {
+                let sent = state.send(message, Collect::Never, false);
+                return self.finish_send(state, sent);
+            }
+            let now = Instant::now();
+            if end.is_some_and(|end| end <= now) {
+                return Err(message.refused(SendErrorKind::Full));
+            }
+            // The leader gives up a peer that takes nothing, and is told of it between the rounds.
+            let round = now + self.pace.patience;
+            let until = end.map_or(round, |end| end.min(round));
+            let room = |queue: &Queue| queue.takes(len).then_some(Ok(()));
+            // A failure shows at the next try.
+            let _ = self.attend(state, |outbox| outbox.drain_before(until, room));
+        }
+    }
+
+    /// Waits while so much is kept that the peer is not to be read from, at most until `end`; false if it is so still.
+    /// A peer that takes nothing is given up meanwhile. `pending` as for [`awaits_room`](Outbox::awaits_room).
+    pub fn wait_for_room(self: &Arc<Self>, pending: usize, end: Option<Instant>) -> bool {
+        let state = self.enter();
+        if !state.queue.is_crowded(pending) {
+            return true;
+        }
+        let room = |queue: &Queue| (!queue.is_crowded(pending)).then_some(Ok(()));
+        let patience = Patience::paced(Instant::now(), self.pace);
+        // A failure has ended the stream: whoever reads finds that.
+        let _ = self.attend(state, |outbox| match end {
+            Some(end) if end < patience.deadline() => outbox.drain_before(end, room),
+            _ => outbox.drain_until(room, patience, Failure::SlowConsumer),
+        });
+        let in_time = end.is_none_or(|end| end > Instant::now());
+        in_time || !self.enter().queue.is_crowded(pending)
+    }
+
     /// Waits until all that is kept now has left; nobody is called meanwhile.
     fn wait_for_kept(
         self: &Arc<Self>,
-        mut state: Guard<'_, State>,
+        state: Guard<'_, State>,
         patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {
-        state.queue.watch.attend();
         let last = state.queue.kept.last();
+        let left = |queue: &Queue| queue.outcome(last);
+        self.attend(state, |outbox| outbox.drain_until(left, patience, failure))
+    }
+
+    /// Lets go of the lock and has `drain` write what is kept: nobody is called meanwhile.
+    fn attend<T>(
+        self: &Arc<Self>,
+        mut state: Guard<'_, State>,
+        drain: impl FnOnce(&Self) -> T,
+    ) -> T {
+        state.queue.watch.attend();
         drop(state);
-        let drained = self.drain_until(last, patience, failure);
+        let drained = drain(self);
         let mut state = self.enter();
         state.queue.watch.unattend();
         // fault: a sender that waited leaves the rest to nobody
@@ -126,17 +185,36 @@ impl Outbox {
         drained
     }
 
-    /// Drains on this thread until the frame `last` has left. Frames that others send meanwhile are
-    /// not waited for. What leaves is progress, whichever thread writes it.
+    /// As [`drain_until`](Outbox::drain_until), for who gives nobody up: the leader does that.
+    fn drain_before(
+        &self,
+        end: Instant,
+        done: impl Fn(&Queue) -> Option<Result<(), Error>>,
+    ) -> Result<(), Error> {
+        loop {
+            let transport = match self.drain(&done, end) {
+                Drained::Done(outcome) => return outcome,
+                Drained::Waits { transport, .. } => transport,
+            };
+            match transport::wait_writable(&*transport, end) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(()),
+                Err(error) => return Err(self.give_up_waiting(error, Failure::Lost)),
+            }
+        }
+    }
+
+    /// Drains on this thread until `done` says that it is: for one that waits until a frame has left those that others
+    /// send meanwhile are not waited for. What leaves is progress, whoever writes it.
     fn drain_until(
         &self,
-        last: u64,
+        done: impl Fn(&Queue) -> Option<Result<(), Error>>,
         mut patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {
         let mut seen = None;
         loop {
-            let (transport, left) = match self.drain(last, patience.deadline()) {
+            let (transport, left) = match self.drain(&done, patience.deadline()) {
                 Drained::Done(outcome) => return outcome,
                 Drained::Waits { transport, left } => (transport, left),
             };
@@ -150,12 +228,16 @@ impl Outbox {
 
     /// Writes what the socket takes of what is kept. Where another thread does that now, waits until it has, at most
     /// until `deadline`.
-    fn drain(&self, last: u64, deadline: Instant) -> Drained {
+    fn drain(
+        &self,
+        done: &impl Fn(&Queue) -> Option<Result<(), Error>>,
+        deadline: Instant,
+    ) -> Drained {
         let mut state = self.write_kept(self.wait_for_turn(deadline));
         let Some((link, queue)) = state.parts() else {
             return Drained::Done(Err(Error::Closed));
         };
-        match queue.outcome(last) {
+        match done(queue) {
             Some(outcome) => Drained::Done(outcome),
             None => Drained::Waits {
                 transport: link.transport.clone(),

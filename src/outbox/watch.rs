@@ -94,7 +94,8 @@ impl Outbox {
     #[inline]
     pub(super) fn watch<'a>(self: &'a Arc<Self>, state: Guard<'a, State>) {
         // Nearly always: nothing waits, no deadline runs, and nobody has been told otherwise.
-        if state.member.is_troubled() || !state.queue.is_well() {
+        let is_awaited = state.queue.is_awaited();
+        if state.member.is_troubled() || !state.queue.is_well() || is_awaited {
             self.watch_troubled(state);
         }
     }
@@ -106,6 +107,14 @@ impl Outbox {
             state = self.take_turn(state);
         }
         state.note_trouble();
+        let drained = state.take_drained();
+        self.call(state);
+        if let Some(drained) = drained {
+            drained();
+        }
+    }
+
+    fn call<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {
         let Some((link, queue)) = state.parts() else {
             return;
         };
@@ -115,7 +124,9 @@ impl Outbox {
         // Whoever writes calls behind that, but for a Close.
         let waits = !queue.kept.is_empty() && !queue.is_written_to() || queue.sender.close_sent();
         let missed = !queue.watch.is_attended() && queue.take_missed();
-        if queue.watch.calls(waits, missed) {
+        let calls = queue.watch.calls(waits, missed);
+        // Whoever reads for it does so again.
+        if queue.take_awaited() || calls {
             let calls = link.calls.clone();
             drop(state);
             // fault: a kept frame is announced to nobody
@@ -131,6 +142,10 @@ impl Outbox {
         let pending = self.write_out(now);
         // fault: too slow, and nobody hears of it
         self.raise_alarm();
+        let drained = self.enter().take_drained();
+        if let Some(drained) = drained {
+            drained();
+        }
         pending
     }
 

@@ -599,9 +599,10 @@ impl ServerBuilder {
     /// What is dropped for a slow peer must not be what later messages refer to.
     fn settle_compression(&mut self) {
         #[cfg(feature = "deflate")]
-        if let (Overflow::DropNewest | Overflow::DropOldest, Some(compression)) =
-            (self.options.overflow, &mut self.options.rules.compression)
-        {
+        if let (true, Some(compression)) = (
+            self.options.overflow != Overflow::Disconnect,
+            &mut self.options.rules.compression,
+        ) {
             compression.server_context_takeover = false;
         }
     }

@@ -199,21 +199,37 @@ pub(crate) fn part(mut place: OpenConnection, mut driver: Box<Driver>, end: End)
     driver.linger();
 }
 
-/// The messages in the buffer; pongs leave.
+/// Bytes of messages after which no further one is taken from the buffer: compressed ones may be a thousand times of
+/// what is there.
+const MOST_AT_ONCE: usize = 64 << 10;
+
+/// The messages in the buffer, as many as are taken at once; pongs leave.
 pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<(), End>) {
     let mut batch = Batch::default();
     let mut left = match driver.find_room() {
         Ok(buffered) => buffered,
         Err(end) => return (None, Err(end)),
     };
-    let parsed = driver.each(|message| {
+    let mut take = |message: MessageRef<'_>| {
         // Headers are not counted off: room for a little too much.
         left = left.saturating_sub(message.len());
         match message {
             MessageRef::Text(text) => batch.push_text(text, left),
             MessageRef::Binary(bytes) => batch.push_binary(bytes, left),
         }
-    });
+        batch.payload_bytes() < MOST_AT_ONCE
+    };
+    let mut more = Some(true);
+    let parsed = loop {
+        match driver.next(&mut take) {
+            Ok(next) => more = next,
+            Err(end) => break Err(end),
+        }
+        if more != Some(true) {
+            break Ok(());
+        }
+    };
+    driver.holds_messages = more.is_some();
     driver.flush_pongs();
     let bytes = batch.payload_bytes() as u64;
     let messages = batch.finish();

@@ -28,6 +28,8 @@ pub(crate) struct Driver {
     pub conversation: Conversation,
     closing: Pace,
     max_lingering: usize,
+    /// Whole messages may be in the buffer: they were more than is taken at once.
+    pub holds_messages: bool,
     /// A pong was collected and not offered to the socket.
     owes_flush: bool,
     /// What the stream gave behind what is in the buffer: its end, or its failure.
@@ -109,6 +111,7 @@ impl Driver {
             conversation,
             closing: limits.closing(),
             max_lingering: limits.max_handshakes,
+            holds_messages: false,
             owes_flush: false,
             behind: None,
             read_error: None,
@@ -157,9 +160,17 @@ impl Driver {
         }
     }
 
-    /// Blocks until bytes come, or until `end`: true if they came. Pings a silent peer.
+    /// Blocks until bytes come, or until `end`: true if they came. Pings a silent peer. One for which much waits is not
+    /// read from until it has taken some of that.
     pub fn fill(&mut self, end: Option<Instant>) -> Result<bool, End> {
         self.find_room()?;
+        let pending = self.connection.account().used();
+        if !self.connection.outbox().wait_for_room(pending, end) {
+            return Ok(false);
+        }
+        if self.holds_messages {
+            return Ok(true);
+        }
         loop {
             let (conversation, mut answers) = self.talk();
             let due = conversation.before_read(Instant::now(), &mut answers)?;
@@ -177,6 +188,12 @@ impl Driver {
         }
     }
 
+    /// So much waits for the peer that it is not to be read from: the leader is called when it may be.
+    pub fn awaits_room(&self) -> bool {
+        let pending = self.connection.account().used();
+        self.connection.outbox().awaits_room(pending)
+    }
+
     /// What is left in lent room moves to a buffer of its own.
     pub fn take_back(&mut self, scratch: &mut ReadBuffer) -> Result<(), End> {
         let room = self.find_room().map(drop);
@@ -190,6 +207,9 @@ impl Driver {
     /// Takes what is there; true if there may be more.
     pub fn read_at_once(&mut self) -> Result<bool, End> {
         self.find_room()?;
+        if self.holds_messages {
+            return Ok(true);
+        }
         let room = self.conversation.room();
         let room_was = room.len();
         let read = self.transport.try_read(room);

@@ -15,6 +15,7 @@ use crate::connection::{CloseEvent, Connection};
 use crate::event::Event;
 use crate::lock::lock;
 use crate::logging::log_line;
+use crate::outbox::ReadyState;
 
 /// The events of a server, in order; made by [`Server::events`].
 ///
@@ -368,6 +369,18 @@ impl Unyielded {
                 // Its end came first.
                 None => hub.inbox.taken(1),
             },
+            Item::Drained(id) => {
+                let open = self.open.get(&id).map(|(connection, _)| connection);
+                let open = open.filter(|it| it.ready_state() == ReadyState::Open);
+                match open.filter(|it| !it.account().is_dismissed()) {
+                    Some(connection) => {
+                        connection.outbox().note_told();
+                        self.single = Some(Event::Drained(connection.clone()));
+                    }
+                    // It is closing, and nothing is sent any more.
+                    None => hub.inbox.taken(1),
+                }
+            }
             Item::End(connection, end) => {
                 self.open.remove(&connection.id());
                 let (error, close) = *end;

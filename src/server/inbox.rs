@@ -29,6 +29,8 @@ pub(crate) enum Item {
     Error(u64, Error),
     /// With the error, if nobody has told it yet.
     End(Connection, Box<(Option<Error>, CloseEvent)>),
+    /// There is room again for what this connection was refused.
+    Drained(u64),
     /// Another thread has the application look at something of its own.
     Woken,
     /// The server has stopped: the last item that is taken.
@@ -39,7 +41,7 @@ impl Item {
     /// How many events it is.
     fn events(&self) -> usize {
         match self {
-            Item::Open(..) | Item::Error(..) => 1,
+            Item::Open(..) | Item::Error(..) | Item::Drained(_) => 1,
             Item::Messages(_, messages) => messages.left(),
             Item::End(_, end) => 1 + usize::from(end.0.is_some()),
             Item::Woken | Item::Stopped => 0,
@@ -145,7 +147,11 @@ impl Inbox {
         match item {
             Item::Open(..) => _ = self.open.fetch_add(1, SeqCst),
             Item::End(..) => _ = self.open.fetch_sub(1, SeqCst),
-            Item::Messages(..) | Item::Error(..) | Item::Woken | Item::Stopped => {}
+            Item::Messages(..)
+            | Item::Error(..)
+            | Item::Drained(_)
+            | Item::Woken
+            | Item::Stopped => {}
         }
     }
 

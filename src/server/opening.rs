@@ -411,6 +411,10 @@ pub(crate) fn driver(
         extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
     );
     outbox.set_alarm(alarm(hub, id, transport));
+    if hub.handler.is_none() {
+        let inbox = hub.inbox.clone();
+        outbox.set_drained(Arc::new(move || inbox.put(Item::Drained(id))));
+    }
     let connection = Connection::new(id, opening, outbox, hub.inbox.budget().clone());
     Box::new(Driver::new(
         connection,

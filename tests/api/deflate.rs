@@ -326,7 +326,7 @@ fn broadcasts_reach_peers_of_every_kind() {
     for compression in [everything(), takeover()] {
         let limits = Limits {
             // Each reads its storm when the others have read theirs, however long that takes.
-            outbound_per_connection: Some(64 << 20),
+            outbound_per_connection: Some(512 << 20),
             write_timeout: Duration::from_secs(600),
             ping_interval: None,
             ..Limits::default()

@@ -297,7 +297,8 @@ fn m11_who_half_closes_and_never_reads_is_given_up_at_the_close_timeout() {
     let (server, client) = half_closed(hurried(CLOSE_TIMEOUT));
     let mut events = server.events();
     let connection = next_message(&mut events);
-    connection.send(vec![7; 1 << 20]).unwrap();
+    // More than the stream takes, and so little that the peer is still read from.
+    connection.send(vec![7; 512 << 10]).unwrap();
     let since = Instant::now();
     expect_1006(events.recv_timeout(PATIENCE));
     assert!(since.elapsed() >= CLOSE_TIMEOUT, "never early");

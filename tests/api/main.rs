@@ -21,6 +21,7 @@ mod connect;
 #[cfg(all(feature = "client", feature = "tls"))]
 mod connect_tls;
 mod cors;
+mod crowded;
 mod data;
 #[cfg(feature = "deflate")]
 mod deflate;

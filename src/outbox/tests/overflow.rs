@@ -98,22 +98,24 @@ fn an_empty_outbox_takes_any_one_legal_message() {
         let second = rig.send(&text(90_000));
         match overflow {
             Overflow::Disconnect => assert_eq!(second, Err(SendErrorKind::SlowConsumer)),
-            Overflow::DropNewest => assert_eq!(second, Err(SendErrorKind::Full)),
+            Overflow::DropNewest | Overflow::Refuse => {
+                assert_eq!(second, Err(SendErrorKind::Full));
+            }
             Overflow::DropOldest => assert_eq!(second, Ok(())),
         }
         rig.let_all_through();
         let lens: Vec<usize> = rig.script.texts().iter().map(String::len).collect();
         match overflow {
             Overflow::Disconnect => assert!(lens.is_empty()),
-            Overflow::DropNewest => assert_eq!(lens, [100_000]),
+            Overflow::DropNewest | Overflow::Refuse => assert_eq!(lens, [100_000]),
             Overflow::DropOldest => assert_eq!(lens, [90_000]),
         }
-        let refused = if overflow == Overflow::Disconnect {
-            2
-        } else {
-            1
+        let dropped = match overflow {
+            Overflow::Disconnect => 2,
+            Overflow::DropNewest | Overflow::DropOldest => 1,
+            Overflow::Refuse => 0,
         };
-        assert_eq!(rig.dropped(), refused);
+        assert_eq!(rig.dropped(), dropped);
     }
 }
 

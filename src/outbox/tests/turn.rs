@@ -178,7 +178,9 @@ fn m02_bounds_hold_amid_a_write_and_behind_a_refusal() {
                 .collect();
             match overflow {
                 Overflow::Disconnect => assert_eq!(sent, [true, false, false, false]),
-                Overflow::DropNewest => assert_eq!(sent, [true, false, false, false]),
+                Overflow::DropNewest | Overflow::Refuse => {
+                    assert_eq!(sent, [true, false, false, false]);
+                }
                 Overflow::DropOldest => assert_eq!(sent, [true; 4]),
             }
         });

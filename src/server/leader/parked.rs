@@ -25,7 +25,8 @@ const NEXT_LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Parked {
     driver: Box<Driver>,
     place: OpenConnection,
-    /// Since when it has waited for the application to make room: it is not read from, and its clocks stand still.
+    /// Since when it has waited for room that the application makes, or the peer itself, for which too much waits: it
+    /// is not read from, and its clocks stand still.
     starved: Option<Instant>,
     /// The peer's end is behind what is there: no further edge comes, so it is read until it is found.
     ends: bool,
@@ -114,7 +115,8 @@ impl Parked {
     }
 
     fn read(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(Item)) -> Next {
-        if !self.place.hub().inbox.budget().may_read(self.connection()) {
+        if self.driver.awaits_room() || !self.place.hub().inbox.budget().may_read(self.connection())
+        {
             self.starved.get_or_insert_with(Instant::now);
             return Next::Wait(None);
         }
@@ -129,7 +131,7 @@ impl Parked {
             false => Ok(()),
         };
         let more = match parsed.and_then(|more| kept.map(|()| more)) {
-            Ok(more) => more || self.ends,
+            Ok(more) => more || self.ends || self.driver.holds_messages,
             Err(end) => return self.end(end, None),
         };
         let timed = match self.driver.conversation.is_assembling() {
@@ -159,7 +161,9 @@ impl Parked {
         }
         match self.keep_deadlines() {
             // What it read with the opening handshake and holds back makes nothing ready.
-            Next::Wait(at) if self.driver.may_hold_bytes_back() => Next::Again(at),
+            Next::Wait(at) if self.driver.may_hold_bytes_back() || self.driver.holds_messages => {
+                Next::Again(at)
+            }
             timed => timed,
         }
     }
@@ -171,6 +175,10 @@ impl Parked {
         let at = pending.and_then(|pending| pending.deadline);
         match self.stage {
             ParkedStage::Closing(..) => Next::Again(at),
+            // The peer has taken of what waited.
+            ParkedStage::Open if self.starved.is_some() && !self.driver.awaits_room() => {
+                Next::Again(at)
+            }
             _ => Next::Wait(at),
         }
     }
@@ -194,7 +202,7 @@ impl Parked {
         let timed = match (&read, &self.stage) {
             (Next::Gone, _) => return Next::Gone,
             (_, ParkedStage::Open) if self.starved.is_none() => self.keep_deadlines(),
-            // Nobody is given up while the application is slow.
+            // Nobody is given up while the application is slow, or because it has much to read.
             (_, ParkedStage::Open) => Next::Wait(Some(now + NEXT_LOOK)),
             _ => Next::Wait(None),
         };
