@@ -127,6 +127,25 @@ fn what_is_no_packet_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_number_is_the_one_that_was_sent() {
+    for number in [
+        "1.7777777777777778e+44",
+        "0.1",
+        "2.2250738585072014e-308",
+        "-9007199254740993.0",
+    ] {
+        let packet = Packet::decode(&format!("2[\"n\",{number}]"), 0).unwrap();
+        let sent: f64 = number.parse().unwrap();
+        let read = packet.data.unwrap()[1].as_f64().unwrap();
+        assert_eq!(read.to_bits(), sent.to_bits(), "{number}");
+    }
+    let long = format!("2[\"n\",{}]", "7".repeat(45));
+    let packet = Packet::decode(&long, 0).unwrap();
+    let again = Packet::decode(&format!("2{}", packet.data.as_ref().unwrap()), 0);
+    assert_eq!(again, Ok(packet));
+}
+
+#[test]
 fn nesting_is_bounded() {
     let deep = format!("2[\"x\",{}{}]", "[".repeat(10_000), "]".repeat(10_000));
     assert_eq!(Packet::decode(&deep, 10), Err(PacketError::InvalidJson));
