@@ -60,6 +60,7 @@ fn the_messages_it_explains_are_those_of_the_code() {
     assert_quoted(&Error::PongTimeout.to_string());
     assert_quoted(&Error::OutOfMemory.to_string());
     assert_quoted(&SendErrorKind::Closed.to_string());
+    assert_quoted(&SendErrorKind::Full.to_string());
     // The log says it of `events()`, the error of each call.
     assert!(
         RecvError::InUse
