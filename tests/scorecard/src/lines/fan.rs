@@ -97,8 +97,9 @@ pub fn flooder() -> Vec<Row> {
         }
     });
     let took = at_once(99, move |number| {
-        let mut client = Client::connect(addr);
+        // Not all at once: this is about echoes, and more handshakes than there are places give way to each other.
         thread::sleep(Duration::from_millis(number as u64));
+        let mut client = Client::connect(addr);
         let echo = |_| {
             thread::sleep(Duration::from_millis(100));
             let start = Instant::now();
