@@ -21,15 +21,11 @@ use super::decoder::{PLACEHOLDER, PLACEHOLDER_NUMBER};
 /// ```
 /// use wshub::socketio::Bytes;
 ///
-/// #[derive(serde::Deserialize)]
-/// struct Upload {
-///     name: String,
-///     picture: Bytes,
-/// }
-///
-/// fn size(upload: &Upload) -> usize {
-///     upload.picture.len()
-/// }
+/// let mut io = wshub::socketio::SocketIo::new(());
+/// io.on("/", "upload", |_, _, (name, picture): (String, Bytes)| {
+///     println!("{name}: {} bytes", picture.len());
+///     Ok(picture) // comes back as the answer
+/// });
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Bytes(Arc<Vec<u8>>);

@@ -1,3 +1,7 @@
+use std::collections::BTreeMap;
+
+use serde::de::MapAccess;
+use serde::ser::SerializeStruct;
 use serde_json::json;
 
 use super::*;
@@ -6,16 +10,47 @@ fn event(arguments: impl Serialize) -> String {
     write_event("x", &arguments).unwrap().json
 }
 
-#[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Point {
     x: i32,
     name: Option<String>,
 }
 
-#[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq)]
-struct Upload {
-    name: String,
-    pictures: Vec<Bytes>,
+// As serde's derive has it, which is no dependency for these alone.
+impl Serialize for Point {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Point", 2)?;
+        fields.serialize_field("x", &self.x)?;
+        fields.serialize_field("name", &self.name)?;
+        fields.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Point {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_struct("Point", &["x", "name"], PointVisitor)
+    }
+}
+
+struct PointVisitor;
+
+impl<'de> Visitor<'de> for PointVisitor {
+    type Value = Point;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a point")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Point, A::Error> {
+        let mut point = Point { x: 0, name: None };
+        while let Some(key) = map.next_key::<String>()? {
+            match &*key {
+                "x" => point.x = map.next_value()?,
+                _ => point.name = map.next_value()?,
+            }
+        }
+        Ok(point)
+    }
 }
 
 #[test]
@@ -69,14 +104,13 @@ fn arguments_are_read_as_the_listener_wants_them() {
 
 #[test]
 fn binary_data_goes_beside_and_comes_back_wherever_it_stands() {
-    let upload = Upload {
-        name: "n".to_owned(),
-        pictures: vec![vec![1].into(), vec![2, 3].into()],
-    };
+    type Upload = BTreeMap<String, Vec<Bytes>>;
+    let pictures = vec![vec![1].into(), vec![2, 3].into()];
+    let upload = Upload::from([("pictures".to_owned(), pictures)]);
     let written = write_event("x", &(Bytes::from(vec![0]), upload)).unwrap();
     assert_eq!(
         written.json,
-        r#"["x",{"_placeholder":true,"num":0},{"name":"n","pictures":[{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}]}]"#
+        r#"["x",{"_placeholder":true,"num":0},{"pictures":[{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}]}]"#
     );
     let Value::Array(list) = serde_json::from_str(&written.json).unwrap() else {
         panic!("no list");
@@ -84,7 +118,7 @@ fn binary_data_goes_beside_and_comes_back_wherever_it_stands() {
     let arguments = list[1..].to_vec();
     let (first, upload) = read::<(Bytes, Upload)>(arguments.clone(), &written.attachments).unwrap();
     assert_eq!(*first, [0]);
-    assert_eq!(*upload.pictures[1], [2, 3]);
+    assert_eq!(*upload["pictures"][1], [2, 3]);
     let any = read::<AnyArguments>(arguments.clone(), &written.attachments).unwrap();
     assert_eq!((any.values.len(), any.attachments.len()), (2, 3));
     assert_eq!(write_event("x", &any).unwrap(), written, "as it came");
@@ -96,7 +130,7 @@ fn binary_data_goes_beside_and_comes_back_wherever_it_stands() {
 
 #[test]
 fn what_failed_leaves_no_attachments_behind() {
-    let map = std::collections::BTreeMap::from([((1, 2), Bytes::from(vec![1]))]);
+    let map = BTreeMap::from([((1, 2), Bytes::from(vec![1]))]);
     assert!(write_event("x", &map).is_err());
     assert!(read::<i32>(vec![json!("a")], &[vec![1].into()]).is_err());
     assert!(bytes::at_hand().is_empty());
