@@ -1,40 +1,43 @@
-#![doc = include_str!("../README.md")]
-//! ## Where to look
+//! A WebSocket server that you embed: plain threads and blocking calls, no async runtime.
+//!
+//! One thread of yours, the application thread, sees every event in order and broadcasts:
+//!
+//! ```no_run
+//! use wshub::{Event, Server};
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let server = Server::bind("127.0.0.1:9001")?;
+//!     for event in server.events() {
+//!         match event {
+//!             Event::Open(connection) => drop(connection.send("hello")),
+//!             Event::Message(_, message) => drop(server.broadcast(message)),
+//!             _ => {}
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The [guide] has a chapter for each subject. Begin with [start](guide::start).
+//!
+//! # Where to look
 //!
 //! - Start: [`Server::bind`], or [`Server::builder`] for [limits](Limits), rules and hooks
-//!   ([`ServerBuilder`]), and several addresses: [`ServerBuilder::listen`]. Your own tests, without sockets:
-//!   [`testing`], [`Server::attach`].
-//! - Choosing a form. State that connections share, or a loop of your own: [`Server::events`], with
-//!   [`Events::try_recv`] and [`Events::recv_timeout`]. The same as callbacks: [`Server::run`] with a
-//!   [`Handler`] or [`Listeners`]. On a schedule beside them: [`Events::tick`], [`Ticks`], [`Step`], [`Tick`],
-//!   [`Server::run_with_tick`]. Connections that have nothing to do with each other: [`serve`] and its
-//!   [`Session`], without a hop to another thread.
-//! - Without a server, over a stream of your own: [`WebSocket`], its halves [`WebSocketReader`] and
-//!   [`WebSocketWriter`]; the client's role with the feature `client`. Streams: [`Transport`].
-//! - A client, with the feature `client`: `connect`, `Client`, `ClientRequest`, `Proxy`, `ClientError`; one that
-//!   connects again: `Reconnecting`, `Reconnecting::with`, `ClientEvent`. With the feature `tls`, too: `ClientTls`.
-//! - What happens: [`Event`], [`Message`], [`CloseEvent`], [`CloseCode`], [`Error`], [`Violation`].
-//! - Who is there: [`Server::connections`]; what the `accept` hook keeps with a connection: [`Accept::with_data`],
-//!   [`Connection::data`].
-//! - Sending: [`Connection`], [`Server::broadcast`], [`Group`], [`Prepared`]; what a slow peer
-//!   misses: [`Overflow`], [`SendError`].
-//! - What hooks get, the server included: [`HookRequest`].
-//! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`],
-//!   [`secret_matches`]; plain requests: [`Response`], [`Status`], [`Cors`], [`Responder`].
-//! - `wss://`, with the feature `tls`: `Tls`, `TlsBuilder`, `ServerBuilder::tls`; over a stream of your own:
-//!   `TlsStream`.
-//! - Compression, with the feature `deflate`: `Compression`, `ServerBuilder::compression`,
-//!   `Connection::send_uncompressed`.
-//! - The clients of Socket.IO, with the feature `socketio`: `socketio::SocketIo`, `ServerBuilder::socketio`.
-//! - Many servers as one, with the feature `redis`: `Cluster`, `Room`, `ClusterEvent`; what carries it: `Redis`,
-//!   `Local`, `Backplane`.
-//! - Ending: [`ServerHandle::shutdown`], [`ServerHandle::terminate`], [`Server::shutdown`], [`ShutdownReport`];
-//!   counting: [`Stats`].
-//! - Threads: one for each opening handshake, for each connection of [`serve`] and for each stream that
-//!   cannot be watched, of [`Limits::stack_size`], kept a while for the next one; one that accepts; one
-//!   that stands in for the application while it is away from its events; with an `http` hook one that
-//!   watches connections between their requests, and requests whose answers come later; and where there
-//!   is a logger, one that logs for these and how connections end. These have stacks of 2 MiB.
+//!   ([`ServerBuilder`]), and several addresses: [`ServerBuilder::listen`].
+//! - Events: [`Server::events`] with [`Event`], [`Message`], [`CloseEvent`], [`CloseCode`], [`Error`], [`Violation`].
+//!   As callbacks: [`Server::run`] with a [`Handler`] or [`Listeners`]. On a schedule: [`Ticks`], [`Step`], [`Tick`].
+//! - A closure for each connection: [`serve`], [`Session`].
+//! - Sending: [`Connection`], [`Server::broadcast`], [`Group`], [`Prepared`]. What a slow peer misses: [`Overflow`],
+//!   [`SendError`].
+//! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`], [`HookRequest`], [`secret_matches`].
+//! - Plain requests: [`Response`], [`Status`], [`Cors`], [`Responder`].
+//! - Without a server, over a stream of your own: [`WebSocket`], [`WebSocketReader`], [`WebSocketWriter`]. Streams:
+//!   [`Transport`].
+//! - Your own tests, without sockets: [`testing`], [`Server::attach`].
+//! - Ending: [`ServerHandle::shutdown`], [`ServerHandle::terminate`], [`ShutdownReport`]. Counting: [`Stats`].
+//! - Features of the crate: [a client](guide::client), [`wss://`](guide::tls), [compression](guide::compression),
+//!   [the clients of Socket.IO](guide::socketio), [many servers as one](guide::cluster).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // .clippy.toml: the log is written by `logging` alone.
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
@@ -58,6 +61,7 @@ mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 mod group;
+pub mod guide;
 mod handler;
 mod handshake;
 mod http;
@@ -120,3 +124,8 @@ pub use tls::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
 pub use tls::{Tls, TlsBuilder, TlsError, TlsStream, TlsVersion};
 pub use transport::{How, LingeringStream, Transport, Waker};
 pub use websocket::{WebSocket, WebSocketReader, WebSocketWriter};
+
+/// The README's program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

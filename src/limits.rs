@@ -13,8 +13,8 @@ use crate::protocol::receive::ReceiveLimits;
 ///
 /// The defaults suit a tool on an ordinary machine. A peer that does its worst makes the server hold some
 /// 5 MiB with them, an ordinary one a few KiB; the log says at the start how much it is for each and in
-/// all. For a small device, or where many might be hostile, set them lower, as the README shows. Change
-/// single fields with the struct update syntax.
+/// all. For a small device, or where many might be hostile, set them lower, as
+/// [the guide](crate::guide::limits) shows. Change single fields with the struct update syntax.
 ///
 /// Zero never means unlimited: it means none where that makes sense, and is refused elsewhere. What is
 /// too small or too large to work with is refused where a server is [bound](crate::Server::bind) or a

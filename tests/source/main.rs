@@ -1,9 +1,10 @@
-//! What the project's own texts promise: the table of threats, the README's figures, the public face, the anchors of
+//! What the project's own texts promise: the table of threats, the guide's figures, the public face, the anchors of
 //! the faults, the dependencies, and which file may name what.
 
 mod dependencies;
 mod faults;
 mod files;
+mod guide;
 mod imports;
 mod items;
 mod layout;
@@ -12,7 +13,6 @@ mod locks;
 mod names;
 mod public;
 mod purity;
-mod readme;
 mod rooms;
 mod threads;
 mod threats;

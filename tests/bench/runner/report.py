@@ -1,4 +1,4 @@
-"""The results as Markdown: goals, a table for each scenario, and the short table of the README."""
+"""The results as Markdown: goals, a table for each scenario, and the short table of the guide."""
 
 import datetime
 import os
@@ -237,7 +237,7 @@ def write(folder, text, pictures):
             (folder / name).write_text(picture)
 
 
-# ---- README
+# ---- the guide
 
 
 def short_table(results):
@@ -260,11 +260,11 @@ def short_table(results):
     return table(["", *(f"{s.title}, {s.unit}" for s in columns)], rows)
 
 
-def publish(readme, results, facts, pictures):
-    """Replaces what stands between the README's markers."""
-    text = readme.read_text()
+def publish(chapter, results, facts):
+    """Replaces what stands between the chapter's markers."""
+    text = chapter.read_text()
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise Failed(f"{readme} needs the lines {BEGIN} and {END}, once each")
+        raise Failed(f"{chapter} needs the lines {BEGIN} and {END}, once each")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
     pinned = "pinned to one core" if not facts["pinned"].startswith("NOT") else "not pinned"
@@ -274,8 +274,4 @@ def publish(readme, results, facts, pictures):
         f"(`limit-fan`). {facts['date']}, {facts['machine']}.",
         short_table(results),
     ]
-    if pictures["results.svg"]:
-        parts.append("![Every scenario](tests/bench/results.svg)")
-    if pictures["growth.svg"]:
-        parts.append("![Cost over connections and subscribers](tests/bench/growth.svg)")
-    readme.write_text("\n\n".join([before + BEGIN, *parts, END + after]))
+    chapter.write_text("\n\n".join([before + BEGIN, *parts, END + after]))

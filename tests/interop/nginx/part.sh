@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154  # here, dir, target, server, broadcast, server_addr, server_pid and more: of tests/interop/run and support.sh
-# nginx with the configuration of the README's section "Behind nginx", in front of the broadcast example and of the server.
+# nginx with the configuration of src/guide/deployment.md, in front of the broadcast example and of the server.
 
 # shellcheck source=tests/interop/servers/part.sh
 . "$here/servers/part.sh"
@@ -64,7 +64,7 @@ start_nginx() {
   local out=$1 block temp
   read -r nginx_plain nginx_tls < <(python3 -c 'import socket; s = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]; print(*(x.getsockname()[1] for x in s))')
   # shellcheck disable=SC2016  # the backticks are Markdown's
-  block=$(sed -n '/^```nginx$/,/^```$/{//!p}' README.md | sed -e "s#listen 80;#listen 127.0.0.1:$nginx_plain;#" \
+  block=$(sed -n '/^```nginx$/,/^```$/{//!p}' src/guide/deployment.md | sed -e "s#listen 80;#listen 127.0.0.1:$nginx_plain;#" \
     -e "s#listen 443 ssl;#listen 127.0.0.1:$nginx_tls ssl;#" -e "s#/etc/nginx/device#$dir/nginx/device#" \
     -e "s#http://127.0.0.1:9001;#http://$server_addr;#" -e "s#proxy_read_timeout 60s;#proxy_read_timeout $2;#")
   {
@@ -73,7 +73,7 @@ start_nginx() {
     printf '%s\n}\n' "$block"
   } >"$out/nginx.conf"
   if [ "$(grep -cF -e "127.0.0.1:$nginx_plain;" -e "127.0.0.1:$nginx_tls ssl;" -e " $dir/nginx/device" -e "http://$server_addr;" -e "proxy_read_timeout $2;" "$out/nginx.conf")" -ne 6 ]; then
-    echo "the README's configuration has changed: its ports, paths and timeout are not where they were" >&2
+    echo "the guide's configuration has changed: its ports, paths and timeout are not where they were" >&2
     cat "$out/nginx.conf" >&2
     return 1
   fi

@@ -1,4 +1,4 @@
-//! The table in the README, between its markers.
+//! The table in the guide, between its markers.
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +9,13 @@ use crate::row::Row;
 const BEGIN: &str = "<!-- scorecard: written by tests/scorecard/run --publish -->";
 const END: &str = "<!-- scorecard end -->";
 
-pub fn publish(readme: &Path, rows: &[Row]) -> Result<(), String> {
+pub fn publish(chapter: &Path, rows: &[Row]) -> Result<(), String> {
     let text =
-        fs::read_to_string(readme).map_err(|error| format!("{}: {error}", readme.display()))?;
+        fs::read_to_string(chapter).map_err(|error| format!("{}: {error}", chapter.display()))?;
     let (Some((before, rest)), 1) = (text.split_once(BEGIN), text.matches(END).count()) else {
         return Err(format!(
             "{} needs the lines {BEGIN} and {END}, once each",
-            readme.display()
+            chapter.display()
         ));
     };
     let (_, after) = rest
@@ -23,7 +23,7 @@ pub fn publish(readme: &Path, rows: &[Row]) -> Result<(), String> {
         .ok_or("the markers are in the wrong order")?;
     let table = table(rows);
     let text = format!("{before}{BEGIN}\n\n{}\n\n{table}\n{END}{after}", machine());
-    fs::write(readme, text).map_err(|error| error.to_string())
+    fs::write(chapter, text).map_err(|error| error.to_string())
 }
 
 fn table(rows: &[Row]) -> String {

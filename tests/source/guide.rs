@@ -1,18 +1,19 @@
-//! What the README quotes is what wshub says: its messages, and the defaults of its limits.
+//! What the guide quotes is what wshub says: its messages, and the defaults of its limits.
 
 use std::time::Duration;
 
 use wshub::{Error, Limits, RecvError, Refusal, SendErrorKind, Violation};
 
-const README: &str = include_str!("../../README.md");
+const MESSAGES: &str = include_str!("../../src/guide/troubleshooting.md");
+const LIMITS: &str = include_str!("../../src/guide/limits.md");
 
 /// The quoted text up to where it is cut short.
 fn assert_quoted(message: &str) {
-    let quoted = README.split('`').any(|code| {
+    let quoted = MESSAGES.split('`').any(|code| {
         let begin = code.split('…').next().unwrap_or(code).trim();
         begin.len() >= 6 && message.starts_with(begin)
     });
-    assert!(quoted, "the README does not explain: {message}");
+    assert!(quoted, "the guide does not explain: {message}");
 }
 
 #[test]
@@ -68,16 +69,16 @@ fn the_messages_it_explains_are_those_of_the_code() {
             .contains("another Events of this server is alive")
     );
     // It quotes backticks itself.
-    assert!(README.contains(&Refusal::UpgradeMissing.to_string()[..48]));
+    assert!(MESSAGES.contains(&Refusal::UpgradeMissing.to_string()[..48]));
 }
 
 #[test]
 fn the_table_of_limits_holds_the_defaults() {
     for (field, value) in defaults() {
         let row = format!("| `{field}` | {value}");
-        assert!(README.contains(&row), "the README lacks: {row}");
+        assert!(LIMITS.contains(&row), "the guide lacks: {row}");
     }
-    let rows = README
+    let rows = LIMITS
         .lines()
         .filter(|line| line.starts_with("| `"))
         .count();
