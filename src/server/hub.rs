@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use super::admission::Admission;
 use super::admission::slots::Slots;
-use super::builder::Options;
 use super::http::keeper::Keeper;
 use super::inbox::Inbox;
 use super::leader::lead::Lead;
 use super::lifecycle::Lifecycle;
 use super::listen::Site;
 use super::members::Members;
+use super::options::Options;
 use super::refusals::Refusals;
 use super::session::SessionHandler;
 use super::shutdown;

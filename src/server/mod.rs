@@ -20,6 +20,7 @@ mod listen;
 mod members;
 mod memory_group;
 mod opening;
+mod options;
 pub(crate) mod pool;
 mod proxied;
 mod refusals;

@@ -1,0 +1,124 @@
+//! Where the server listens.
+
+use std::fmt;
+use std::io;
+use std::net::{TcpListener, ToSocketAddrs};
+
+use super::ServerBuilder;
+use crate::logging::log_line;
+use crate::server::Server;
+use crate::server::listen::{self, Listening};
+use crate::tls::Tls;
+
+/// Ports that browsers refuse to open a WebSocket to (WHATWG Fetch, "bad port"), above 1023.
+const BAD_PORTS: [u16; 19] = [
+    1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669,
+    6679, 6697, 10080,
+];
+
+impl ServerBuilder {
+    /// Listens on `addr` and starts: short for [`listen`](ServerBuilder::listen) and [`start`](ServerBuilder::start).
+    /// The application takes events with [`Server::events`].
+    ///
+    /// # Errors
+    /// As these two.
+    pub fn bind(self, addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Server> {
+        self.listen(addr)?.start()
+    }
+
+    /// Adds an address to listen on, from now on: connections wait until the server has started. The system holds up to
+    /// 1,024 of them, fewer where its own limit is lower (`net.core.somaxconn`). Port 0 picks a free one
+    /// ([`Server::local_addrs`] tells it).
+    ///
+    /// `localhost:9001` is both loopbacks, 127.0.0.1 and `[::1]`, on one port, for a browser takes either of them; of
+    /// another name with several addresses it is the first that is this machine's. `[::]` is IPv4, too, where the
+    /// system has it so, as Linux does; `0.0.0.0` beside it is taken then.
+    ///
+    /// Of each listener what its own address says counts: on a loopback only loopback's names are this server's
+    /// ([`hosts`](ServerBuilder::hosts)). Streams that are [attached](Server::attach) are taken to have come by the
+    /// first.
+    ///
+    /// ```
+    /// use wshub::Server;
+    ///
+    /// let server = Server::builder()
+    ///     .listen("127.0.0.1:0")?
+    ///     .listen("127.0.0.2:0")?
+    ///     .start()?;
+    /// assert_eq!(server.local_addrs().len(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the address cannot be bound (the port is taken, the address is not this machine's): the text names it and
+    /// says what to do, the source is the system's error.
+    pub fn listen(mut self, addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Self> {
+        self.add_listeners(listen::bind(addr)?, None)?;
+        Ok(self)
+    }
+
+    /// As [`listen`](ServerBuilder::listen), and speaks TLS there with this certificate, whatever
+    /// [`tls`](ServerBuilder::tls) says of the others. Feature `tls`.
+    ///
+    /// ```no_run
+    /// use wshub::{Server, Tls};
+    ///
+    /// let tls = Tls::from_pem_files("cert.pem", "key.pem")?;
+    /// let server = Server::builder()
+    ///     .listen("127.0.0.1:9001")? // in clear, for this machine
+    ///     .listen_tls("0.0.0.0:9443", &tls)?
+    ///     .start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`listen`](ServerBuilder::listen).
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(
+        mut self,
+        addr: impl ToSocketAddrs + fmt::Debug,
+        tls: &Tls,
+    ) -> io::Result<Self> {
+        self.add_listeners(listen::bind(addr)?, Some(tls))?;
+        Ok(self)
+    }
+
+    /// As [`listen`](ServerBuilder::listen), on a listener that is bound already: from systemd, or with options of your
+    /// own. It is set to non-blocking mode.
+    ///
+    /// ```
+    /// use std::net::{Ipv6Addr, TcpListener};
+    /// use wshub::Server;
+    ///
+    /// let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
+    /// let port = listener.local_addr()?.port();
+    /// let server = Server::builder().listen_on(listener)?.start()?;
+    /// assert_eq!(server.local_addr()?.port(), port);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The system's, where the socket cannot listen.
+    pub fn listen_on(mut self, listener: TcpListener) -> io::Result<Self> {
+        self.add_listeners(vec![listener], None)?;
+        Ok(self)
+    }
+
+    fn add_listeners(&mut self, listeners: Vec<TcpListener>, tls: Option<&Tls>) -> io::Result<()> {
+        for listener in listeners {
+            let listening = Listening::new(listener, tls.cloned())?;
+            warn_of_bad_port(listening.addr.port());
+            self.listening.push(listening);
+        }
+        Ok(())
+    }
+}
+
+fn warn_of_bad_port(port: u16) {
+    if BAD_PORTS.contains(&port) {
+        log_line!(
+            Warn,
+            "browsers refuse to connect to port {port}: choose another one, 8080 or 9001 for example"
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! From what was chosen to a server that runs.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{ServerBuilder, StartHook};
+use crate::handshake::rules::Rules;
+use crate::limits::Limits;
+use crate::poller::{Bell, Poller};
+use crate::server::accept::AcceptLoop;
+use crate::server::hooks::Hooks;
+use crate::server::hub::Hub;
+use crate::server::listen::Site;
+use crate::server::session::{HandlerResult, Session, SessionHandler};
+use crate::server::{Server, ServerHandle, shutdown};
+
+impl ServerBuilder {
+    /// Starts the server on what it [listens](ServerBuilder::listen) on; the application takes events with
+    /// [`Server::events`].
+    ///
+    /// # Errors
+    /// When nothing could work with a limit that was set, an origin, host, subprotocol or proxy could never match, or
+    /// it listens nowhere ([`io::ErrorKind::InvalidInput`]): the text says which, and what to do. Or the system gives
+    /// no thread or descriptor.
+    pub fn start(self) -> io::Result<Server> {
+        Ok(Server::new(self.start_with(None)?))
+    }
+
+    /// A server that listens nowhere: connections come by [`Server::attach`]. For tests in memory.
+    ///
+    /// # Errors
+    /// When the system gives no thread, or as [`bind`](ServerBuilder::bind) for what was set.
+    pub fn without_listener(mut self) -> io::Result<Server> {
+        let start_hooks = std::mem::take(&mut self.start_hooks);
+        self.options.settle_compression();
+        let site = Site::in_memory(&self.options.rules, self.options.tls.as_ref());
+        let hub = self.hub(site, Vec::new(), None, None)?;
+        tell(start_hooks, &hub);
+        Ok(Server::new(hub))
+    }
+
+    /// What applies to one stream without a server: limits, rules and hooks.
+    pub(crate) fn for_one_stream(&self) -> io::Result<(Limits, &Rules, &Hooks)> {
+        self.options.check()?;
+        if self.options.tls.is_some() {
+            let text = "websocket() speaks no TLS over the stream it is given: leave .tls(…) out, \
+                        and give it the stream that Tls::accept returns";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let mut limits = self.options.limits.clone();
+        limits.bound_times();
+        Ok((limits, &self.options.rules, &self.options.hooks))
+    }
+
+    /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a
+    /// stack of [`stack_size`](Limits::stack_size), while this call returns at once. The fastest way to echo, and the
+    /// plainest to write a protocol with. An error or a panic of the handler closes its connection with 1011, is
+    /// counted and logged.
+    ///
+    /// # Errors
+    /// As [`bind`](ServerBuilder::bind).
+    pub fn serve<F>(
+        self,
+        addr: impl ToSocketAddrs + fmt::Debug,
+        handler: F,
+    ) -> io::Result<ServerHandle>
+    where
+        F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
+    {
+        self.listen(addr)?.start_serving(handler)
+    }
+
+    /// As [`start`](ServerBuilder::start), and runs `handler` for each connection as [`serve`](ServerBuilder::serve)
+    /// does.
+    ///
+    /// # Errors
+    /// As [`start`](ServerBuilder::start).
+    pub fn start_serving<F>(self, handler: F) -> io::Result<ServerHandle>
+    where
+        F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,
+    {
+        let hub = self.start_with(Some(Box::new(handler)))?;
+        Ok(ServerHandle::new(&hub))
+    }
+
+    fn start_with(mut self, handler: Option<SessionHandler>) -> io::Result<Arc<Hub>> {
+        let start_hooks = std::mem::take(&mut self.start_hooks);
+        let listening = std::mem::take(&mut self.listening);
+        self.options.settle_compression();
+        let (rules, tls) = (&self.options.rules, self.options.tls.as_ref());
+        let sites: Vec<_> = listening
+            .iter()
+            .map(|own| Site::new(own, &listening, rules, tls))
+            .collect();
+        let first = sites.first().cloned().ok_or_else(|| {
+            let text =
+                "the server listens nowhere: call listen(addr) before, or without_listener()";
+            io::Error::new(io::ErrorKind::InvalidInput, text)
+        })?;
+        // Any connection may take the memory that TLS takes.
+        self.options.tls = sites.iter().find_map(|site| site.tls.clone());
+        let local_addrs = listening.iter().map(|own| own.addr).collect();
+        let mut poller = Poller::new()?;
+        let mut watched = Vec::new();
+        for (own, site) in listening.into_iter().zip(sites) {
+            let token = poller.insert(own.listener, |listener| Some(listener.into()));
+            watched.push((token.map_err(|(_, error)| error)?, site));
+        }
+        let hub = self.hub(first, local_addrs, Some(poller.bell().clone()), handler)?;
+        let accept = AcceptLoop::new(poller, watched, hub.clone());
+        let started = hub.workers.start("wshub-accept", move || accept.run());
+        if let Err(refused) = started {
+            shutdown::finish(&hub, Instant::now());
+            return Err(refused.into_io());
+        }
+        tell(start_hooks, &hub);
+        Ok(hub)
+    }
+
+    fn hub(
+        mut self,
+        site: Arc<Site>,
+        local_addrs: Vec<SocketAddr>,
+        accept_bell: Option<Arc<Bell>>,
+        handler: Option<SessionHandler>,
+    ) -> io::Result<Arc<Hub>> {
+        self.options.check()?;
+        self.options.fit_process(handler.is_some());
+        Hub::start(self.options, site, local_addrs, handler, accept_bell)
+    }
+}
+
+fn tell(start_hooks: Vec<StartHook>, hub: &Arc<Hub>) {
+    for hook in start_hooks {
+        hook(ServerHandle::new(hub));
+    }
+}
