@@ -243,6 +243,11 @@ impl Conversation {
         self.receiver.is_assembling()
     }
 
+    /// A ping went out, and no sign of life has come since.
+    pub fn awaits_pong(&self) -> bool {
+        self.keepalive.awaits_pong()
+    }
+
     /// How many bytes of further frames are in the buffer.
     pub fn buffered(&mut self) -> usize {
         self.settle();

@@ -593,6 +593,22 @@ fn b14_the_heartbeat_pings_a_silent_peer_and_a_pong_keeps_it() {
 }
 
 #[test]
+fn b14_the_next_ping_does_not_wait_for_the_pong_timeout() {
+    let app = App::echo(with_limits(Limits {
+        ping_interval: Some(PING),
+        pong_timeout: 2 * PATIENCE,
+        ..Limits::default()
+    }));
+    let mut client = Client::connect(app.addr);
+    for _ in 0..3 {
+        let ping = client.read();
+        assert_eq!(ping.opcode, 9);
+        client.send(true, 10, &ping.payload);
+    }
+    assert_echoes(&mut client);
+}
+
+#[test]
 fn b14_any_byte_is_a_sign_of_life() {
     let app = App::echo(with_a_fast_heartbeat());
     let mut client = Client::connect(app.addr);

@@ -123,6 +123,7 @@ impl Parked {
         if let Some(since) = self.starved.take() {
             self.driver.conversation.stood_still(since.elapsed());
         }
+        let awaited_pong = self.driver.conversation.awaits_pong();
         let lent = self.driver.conversation.lend(scratch);
         let read = self.driver.read_at_once();
         let parsed = read.and_then(|more| self.parse(put).map(|()| more));
@@ -134,7 +135,8 @@ impl Parked {
             Ok(more) => more || self.ends || self.driver.holds_messages,
             Err(end) => return self.end(end, None),
         };
-        let timed = match self.driver.conversation.is_assembling() {
+        // Behind a pong the next ping may be due before the pong was.
+        let timed = match awaited_pong || self.driver.conversation.is_assembling() {
             true => self.keep_deadlines(),
             false => Next::Wait(None),
         };
