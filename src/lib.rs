@@ -23,7 +23,8 @@
 //! # Where to look
 //!
 //! - Start: [`Server::bind`], or [`Server::builder`] for [limits](Limits), rules and hooks
-//!   ([`ServerBuilder`]), and several addresses: [`ServerBuilder::listen`].
+//!   ([`ServerBuilder`]), and several addresses: [`ServerBuilder::listen`];
+//!   Unix sockets: `ServerBuilder::listen_unix`.
 //! - Events: [`Server::events`] with [`Event`], [`Message`], [`CloseEvent`], [`CloseCode`], [`Error`], [`Violation`].
 //!   As callbacks: [`Server::run`] with a [`Handler`] or [`Listeners`]. On a schedule: [`Ticks`], [`Step`], [`Tick`].
 //! - A closure for each connection: [`serve`], [`Session`].
@@ -113,6 +114,8 @@ pub use outbox::{Broadcast, Overflow, ReadyState};
 pub use poller::Source;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
+#[cfg(unix)]
+pub use server::UnixSocket;
 pub use server::{
     Events, HandlerResult, HookRequest, RecvError, Responder, Server, ServerBuilder, ServerHandle,
     Session, ShutdownReport, Ticks, serve,

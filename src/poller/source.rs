@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -36,6 +37,19 @@ impl<'a> From<&'a TcpStream> for Source<'a> {
 
 impl<'a> From<&'a TcpListener> for Source<'a> {
     fn from(listener: &'a TcpListener) -> Self {
+        Source::from(listener.as_fd())
+    }
+}
+
+/// Unix alone. A read ends at a descriptor that the peer has sent along, whatever is behind it.
+impl<'a> From<&'a UnixStream> for Source<'a> {
+    fn from(stream: &'a UnixStream) -> Self {
+        Source::from(stream.as_fd())
+    }
+}
+
+impl<'a> From<&'a UnixListener> for Source<'a> {
+    fn from(listener: &'a UnixListener) -> Self {
         Source::from(listener.as_fd())
     }
 }

@@ -1,7 +1,6 @@
 //! The accept loop: hands each connection to its own thread and survives every error of accept.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,10 +8,12 @@ use std::time::{Duration, Instant};
 use super::hub::Hub;
 use super::lifecycle::{Present, Who};
 use super::listen::Site;
+use super::listener::{Arrival, Listener};
 use super::opening;
+use crate::http::Peer;
 use crate::logging::{Line, line_for_later};
 use crate::poller::{Poller, Token};
-use crate::transport::TcpTransport;
+use crate::transport::Transport;
 
 /// The pause after the system had no descriptor or memory for a connection, doubled up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -20,7 +21,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct AcceptLoop {
     /// Holds the listeners, and watches them.
-    poller: Poller<TcpListener>,
+    poller: Poller<Listener>,
     /// The listeners, and what goes for those who come in by each.
     sites: Vec<(Token, Arc<Site>)>,
     hub: Arc<Hub>,
@@ -29,7 +30,7 @@ pub(crate) struct AcceptLoop {
 }
 
 impl AcceptLoop {
-    pub fn new(poller: Poller<TcpListener>, sites: Vec<(Token, Arc<Site>)>, hub: Arc<Hub>) -> Self {
+    pub fn new(poller: Poller<Listener>, sites: Vec<(Token, Arc<Site>)>, hub: Arc<Hub>) -> Self {
         AcceptLoop {
             poller,
             sites,
@@ -67,9 +68,9 @@ impl AcceptLoop {
                 continue;
             };
             match listener.accept() {
-                Ok((stream, peer)) => {
+                Ok(Arrival { peer, transport }) => {
                     came = true;
-                    match TcpTransport::new(stream) {
+                    match transport {
                         Ok(transport) => self.serve(transport, peer, site),
                         Err(error) => self.log(line_for_later!(
                             Debug,
@@ -92,8 +93,8 @@ impl AcceptLoop {
     }
 
     /// A panic in there is a bug of wshub: it costs this connection, and others are accepted.
-    fn serve(&self, transport: TcpTransport, peer: SocketAddr, site: &Arc<Site>) {
-        let serve = || opening::begin(&self.hub, Arc::new(transport), peer.into(), site.clone());
+    fn serve(&self, transport: Arc<dyn Transport>, peer: Peer, site: &Arc<Site>) {
+        let serve = || opening::begin(&self.hub, transport, peer, site.clone());
         if catch_unwind(AssertUnwindSafe(serve)).is_err() {
             self.log(line_for_later!(
                 Error,

@@ -1,4 +1,4 @@
-//! The sockets that a server listens on, and the words for why there is none.
+//! The sockets that a server listens on, what goes for those who come in by each, and the words for why there is none.
 
 use std::error::Error;
 use std::fmt;
@@ -9,11 +9,12 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::net::sockopt::ipv6_v6only;
 
+use super::listener::Listener;
 use crate::handshake::rules::{OwnLoopback, Rules};
 use crate::tls::Tls;
 
 /// Connections that the system holds for us until we accept them: a reconnect storm fits.
-const BACKLOG: i32 = 1024;
+pub(crate) const BACKLOG: i32 = 1024;
 
 /// Where nobody can listen, why, and what to do.
 #[derive(Debug)]
@@ -91,8 +92,9 @@ fn is_missing(error: &io::Error) -> bool {
 
 /// A socket that a server will listen on.
 pub(crate) struct Listening {
-    pub listener: TcpListener,
-    pub addr: SocketAddr,
+    pub listener: Listener,
+    /// `None`: of a family without such.
+    pub addr: Option<SocketAddr>,
     /// IPv4 does not get to it.
     v6_only: bool,
     /// Its own, in place of the server's.
@@ -100,14 +102,11 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    pub fn new(listener: TcpListener, tls: Option<Tls>) -> io::Result<Self> {
+    pub fn new(listener: Listener, tls: Option<Tls>) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        listener.set_nonblocking(true)?;
-        // std listens with a backlog of 128; a second listen(2) only changes that.
-        rustix::net::listen(&listener, BACKLOG)?;
+        listener.prepare(BACKLOG)?;
         Ok(Listening {
-            // Where it cannot be told, IPv4 is taken to lead elsewhere.
-            v6_only: addr.is_ipv6() && ipv6_v6only(&listener).unwrap_or(true),
+            v6_only: is_v6_only(&listener, addr),
             listener,
             addr,
             tls,
@@ -118,8 +117,18 @@ impl Listening {
         self.tls.as_ref()
     }
 
-    fn own_loopback(&self) -> OwnLoopback {
-        OwnLoopback::of(self.addr, self.v6_only)
+    fn own_loopback(&self) -> Option<OwnLoopback> {
+        self.addr.map(|addr| OwnLoopback::of(addr, self.v6_only))
+    }
+}
+
+fn is_v6_only(listener: &Listener, addr: Option<SocketAddr>) -> bool {
+    match listener {
+        // Where it cannot be told, IPv4 is taken to lead elsewhere.
+        Listener::Tcp(listener) if addr.is_some_and(|addr| addr.is_ipv6()) => {
+            ipv6_v6only(listener).unwrap_or(true)
+        }
+        _ => false,
     }
 }
 
@@ -143,9 +152,12 @@ impl Site {
     /// Of one listener, with the server's rules and TLS. A page of `localhost` may have come from any of the others.
     pub fn new(own: &Listening, all: &[Listening], rules: &Rules, tls: Option<&Tls>) -> Arc<Self> {
         let mut rules = rules.clone();
-        rules.loopback = own.addr.ip().to_canonical().is_loopback();
-        let others = all.iter().map(Listening::own_loopback);
-        rules.own_loopback = Some(others.fold(own.own_loopback(), OwnLoopback::and));
+        // No browser comes by a Unix socket, but through a proxy: whatever is local by its form is this server's there.
+        rules.loopback = (own.addr).is_some_and(|addr| addr.ip().to_canonical().is_loopback());
+        rules.own_loopback = own.own_loopback().map(|own| {
+            let all = all.iter().filter_map(Listening::own_loopback);
+            all.fold(own, OwnLoopback::and)
+        });
         let tls = own.tls().or(tls).cloned();
         Arc::new(Site { rules, tls })
     }

@@ -17,6 +17,7 @@ pub(crate) mod inbox;
 pub(crate) mod leader;
 mod lifecycle;
 mod listen;
+mod listener;
 mod members;
 mod memory_group;
 mod opening;
@@ -28,6 +29,8 @@ pub(crate) mod scribe;
 mod session;
 mod shutdown;
 mod ticks;
+#[cfg(unix)]
+mod unix_socket;
 pub(crate) mod upgrade;
 mod workers;
 
@@ -56,6 +59,8 @@ pub use http::responder::Responder;
 pub use session::{HandlerResult, Session};
 pub use shutdown::ShutdownReport;
 pub use ticks::Ticks;
+#[cfg(unix)]
+pub use unix_socket::UnixSocket;
 
 use hub::Hub;
 
@@ -210,12 +215,12 @@ impl Server {
     /// The address the server listens on; the first one of several ([`local_addrs`](Self::local_addrs)).
     ///
     /// # Errors
-    /// When the server was made without a listener.
+    /// When it has none: the server was made without a listener, or listens on Unix sockets only.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.handle.local_addr()
     }
 
-    /// Every address the server listens on, in the order of [`ServerBuilder::listen`]; none without a listener.
+    /// Every address the server listens on, in the order of [`ServerBuilder::listen`]; Unix sockets have none.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.handle.local_addrs()
     }
@@ -312,18 +317,18 @@ impl ServerHandle {
     /// The address the server listens on; the first one of several ([`local_addrs`](Self::local_addrs)).
     ///
     /// # Errors
-    /// When the server was made without a listener.
+    /// When it has none: the server was made without a listener, or listens on Unix sockets only.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         let mut addrs = self.hub.iter().flat_map(|hub| &hub.local_addrs);
         addrs.next().copied().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::AddrNotAvailable,
-                "this server was made without a listener",
+                "this server listens on no address of the internet protocols",
             )
         })
     }
 
-    /// Every address the server listens on, in the order of [`ServerBuilder::listen`]; none without a listener.
+    /// Every address the server listens on, in the order of [`ServerBuilder::listen`]; Unix sockets have none.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         let hub = self.hub.as_ref();
         hub.map(|hub| hub.local_addrs.clone()).unwrap_or_default()

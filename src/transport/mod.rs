@@ -1,10 +1,13 @@
-//! What a connection runs over: TCP, the in-memory duplex, or a stream of the user's own.
+//! What a connection runs over: TCP, a Unix socket, the in-memory duplex, or a stream of the user's own.
 
 mod guarded;
 mod lingering;
 mod memory;
 mod parting;
+mod socket;
 mod tcp;
+#[cfg(unix)]
+pub(crate) mod unix;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -27,8 +30,8 @@ pub(crate) use tcp::TcpTransport;
 /// wait that would pass one returns [`io::ErrorKind::TimedOut`]; one that does so early is asked
 /// again. Implement it to run a connection
 /// over a stream of your own with [`Server::attach`](crate::Server::attach), or to
-/// [split](crate::WebSocket::split) a [`WebSocket`](crate::WebSocket). `TcpStream` is one, and so is
-/// [`testing::Duplex`](crate::testing::Duplex). One that panics costs a server that one connection.
+/// [split](crate::WebSocket::split) a [`WebSocket`](crate::WebSocket). `TcpStream` and `UnixStream` are, and so
+/// is [`testing::Duplex`](crate::testing::Duplex). One that panics costs a server that one connection.
 /// A server calls it on threads with a stack of [`Limits::stack_size`](crate::Limits::stack_size) or of 2 MiB, and
 /// on the threads that send and take events. No lock of wshub's is held meanwhile: its methods, and its
 /// drop, may call the connection and the server. What they send leaves behind what is being written; a send that

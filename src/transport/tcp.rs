@@ -5,19 +5,11 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg, sockopt};
+use rustix::net::{RecvFlags, recv, sockopt};
 
+use super::socket::{self, time_left};
 use super::{How, Source, Transport, Waker};
-
-/// Writes at once or not at all, and without a signal when the peer is gone (the process may be a
-/// C program that leaves SIGPIPE deadly).
-#[cfg(not(target_vendor = "apple"))]
-pub(super) const NEVER_BLOCK: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
-/// As elsewhere; Apple has SO_NOSIGPIPE for the signal.
-#[cfg(target_vendor = "apple")]
-pub(super) const NEVER_BLOCK: SendFlags = SendFlags::DONTWAIT;
 
 /// A connection of the server: a TCP stream whose reads cost one system call, for which it owns the
 /// socket's read timeout.
@@ -140,34 +132,19 @@ impl Transport for TcpTransport {
 /// more would only delay them.
 impl Transport for TcpStream {
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        loop {
-            match recv(self, &mut *buffer, RecvFlags::DONTWAIT) {
-                Ok((read, _)) => return Ok(read),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => wait_for(self, PollFlags::IN, deadline)?,
-                Err(error) => return Err(error.into()),
-            }
-        }
+        socket::read(self, buffer, deadline)
     }
 
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(recv(self, buffer, RecvFlags::DONTWAIT)?.0)
+        socket::try_read(self, buffer)
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(match buffers {
-            [one] => send(self, one, NEVER_BLOCK)?,
-            _ => sendmsg(
-                self,
-                buffers,
-                &mut SendAncillaryBuffer::default(),
-                NEVER_BLOCK,
-            )?,
-        })
+        socket::try_write(self, buffers)
     }
 
     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        wait_for(self, PollFlags::OUT, Some(deadline))
+        socket::wait_writable(self, deadline)
     }
 
     /// Never asked for: the system says when there is room.
@@ -198,30 +175,6 @@ impl Transport for TcpStream {
 
     fn never_calls_back(&self) -> bool {
         true
-    }
-}
-
-fn wait_for(stream: &TcpStream, event: PollFlags, deadline: Option<Instant>) -> io::Result<()> {
-    loop {
-        let timeout = match time_left(deadline)? {
-            Some(left) => Some(Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?),
-            None => None,
-        };
-        match poll(&mut [PollFd::new(stream, event)], timeout.as_ref()) {
-            Ok(0) | Err(Errno::INTR) => {}
-            Ok(_) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
-    let Some(deadline) = deadline else {
-        return Ok(None);
-    };
-    match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-        left => Ok(Some(left)),
     }
 }
 

@@ -64,6 +64,8 @@ mod thread_locals;
 mod ticks;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(unix)]
+mod unix;
 mod users_streams;
 mod waking;
 mod websocket;

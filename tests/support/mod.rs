@@ -6,6 +6,7 @@ pub mod child;
 #[cfg(feature = "redis")]
 pub mod cluster;
 pub mod contract;
+pub mod directory;
 pub mod example;
 pub mod faulty;
 pub mod hostile;

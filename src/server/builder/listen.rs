@@ -8,6 +8,9 @@ use super::ServerBuilder;
 use crate::logging::log_line;
 use crate::server::Server;
 use crate::server::listen::{self, Listening};
+use crate::server::listener::Listener;
+#[cfg(unix)]
+use crate::server::unix_socket::UnixSocket;
 use crate::tls::Tls;
 
 /// Ports that browsers refuse to open a WebSocket to (WHATWG Fetch, "bad port"), above 1023.
@@ -100,14 +103,55 @@ impl ServerBuilder {
     /// # Errors
     /// The system's, where the socket cannot listen.
     pub fn listen_on(mut self, listener: TcpListener) -> io::Result<Self> {
-        self.add_listeners(vec![listener], None)?;
+        self.add_listeners([listener], None)?;
         Ok(self)
     }
 
-    fn add_listeners(&mut self, listeners: Vec<TcpListener>, tls: Option<&Tls>) -> io::Result<()> {
+    /// Listens on a Unix socket, for programs of this machine: a proxy in front, tools beside it. A path, a
+    /// [`UnixSocket`] with the mode of its file, or on Linux an abstract name, `@name`. Unix alone; not on Windows.
+    ///
+    /// A socket file that is left over from a server which was killed is removed; one where somebody listens is an
+    /// error, and so is a file of another kind. The directory's lock (`flock`) is held meanwhile. The file goes as the
+    /// server stops to listen.
+    ///
+    /// Peers are [`Peer::Unix`](crate::Peer::Unix): they have no address, and no limit of connections for each
+    /// address. Names that are local by their form are this server's there ([`hosts`](ServerBuilder::hosts)). Behind a
+    /// proxy, name it as `unix` to [`trusted_proxies`](ServerBuilder::trusted_proxies). TLS is spoken if
+    /// [`tls`](ServerBuilder::tls) is set.
+    ///
+    /// ```
+    /// use wshub::{Server, UnixSocket};
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("wshub-doc-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory)?;
+    /// let path = directory.join("hub.sock");
+    /// let server = Server::builder()
+    ///     .listen_unix(UnixSocket::new(&path).with_mode(0o660))?
+    ///     .start()?;
+    /// # drop(server);
+    /// # std::fs::remove_dir(&directory)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it cannot be bound: the text names it and says what to do.
+    #[cfg(unix)]
+    pub fn listen_unix(mut self, socket: impl Into<UnixSocket>) -> io::Result<Self> {
+        let bound = socket.into().bind()?;
+        self.add_listeners([Listener::Unix(bound)], None)?;
+        Ok(self)
+    }
+
+    fn add_listeners<L: Into<Listener>>(
+        &mut self,
+        listeners: impl IntoIterator<Item = L>,
+        tls: Option<&Tls>,
+    ) -> io::Result<()> {
         for listener in listeners {
-            let listening = Listening::new(listener, tls.cloned())?;
-            warn_of_bad_port(listening.addr.port());
+            let listening = Listening::new(listener.into(), tls.cloned())?;
+            if let Some(addr) = listening.addr {
+                warn_of_bad_port(addr.port());
+            }
             self.listening.push(listening);
         }
         Ok(())

@@ -102,11 +102,11 @@ impl ServerBuilder {
         })?;
         // Any connection may take the memory that TLS takes.
         self.options.tls = sites.iter().find_map(|site| site.tls.clone());
-        let local_addrs = listening.iter().map(|own| own.addr).collect();
+        let local_addrs = listening.iter().filter_map(|own| own.addr).collect();
         let mut poller = Poller::new()?;
         let mut watched = Vec::new();
         for (own, site) in listening.into_iter().zip(sites) {
-            let token = poller.insert(own.listener, |listener| Some(listener.into()));
+            let token = poller.insert(own.listener, |listener| Some(listener.source()));
             watched.push((token.map_err(|(_, error)| error)?, site));
         }
         let hub = self.hub(first, local_addrs, Some(poller.bell().clone()), handler)?;

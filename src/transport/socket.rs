@@ -1,0 +1,77 @@
+//! A stream socket of the system, of any family: reads with a deadline, and writes that never block.
+
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+
+/// Writes at once or not at all, and without a signal when the peer is gone (the process may be a
+/// C program that leaves SIGPIPE deadly).
+#[cfg(not(target_vendor = "apple"))]
+const NEVER_BLOCK: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+/// As elsewhere; Apple has SO_NOSIGPIPE for the signal.
+#[cfg(target_vendor = "apple")]
+const NEVER_BLOCK: SendFlags = SendFlags::DONTWAIT;
+
+/// Leaves the socket's timeouts and its blocking mode as they are, and minds neither.
+pub(super) fn read(
+    socket: &impl AsFd,
+    buffer: &mut [u8],
+    deadline: Option<Instant>,
+) -> io::Result<usize> {
+    loop {
+        match recv(socket, &mut *buffer, RecvFlags::DONTWAIT) {
+            Ok((read, _)) => return Ok(read),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait_for(socket, PollFlags::IN, deadline)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+pub(super) fn try_read(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(socket, buffer, RecvFlags::DONTWAIT)?.0)
+}
+
+pub(super) fn try_write(socket: &impl AsFd, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    Ok(match buffers {
+        [one] => send(socket, one, NEVER_BLOCK)?,
+        _ => sendmsg(
+            socket,
+            buffers,
+            &mut SendAncillaryBuffer::default(),
+            NEVER_BLOCK,
+        )?,
+    })
+}
+
+pub(super) fn wait_writable(socket: &impl AsFd, deadline: Instant) -> io::Result<()> {
+    wait_for(socket, PollFlags::OUT, Some(deadline))
+}
+
+fn wait_for(socket: &impl AsFd, event: PollFlags, deadline: Option<Instant>) -> io::Result<()> {
+    loop {
+        let timeout = match time_left(deadline)? {
+            Some(left) => Some(Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?),
+            None => None,
+        };
+        match poll(&mut [PollFd::new(socket, event)], timeout.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+pub(super) fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
+    let Some(deadline) = deadline else {
+        return Ok(None);
+    };
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(Some(left)),
+    }
+}
