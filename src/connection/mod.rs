@@ -174,7 +174,7 @@ impl Connection {
         timeout: Duration,
     ) -> Result<(), SendError> {
         let end = Instant::now().checked_add(timeout);
-        self.0.outbox.send_until(message.into(), end)
+        self.0.outbox.waiter().send_until(message.into(), end)
     }
 
     /// Sends a message that was encoded before; see [`Prepared`]. Never blocks.

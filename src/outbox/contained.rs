@@ -6,40 +6,31 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::Outbox;
-use crate::logging::log_line;
 
-impl Outbox {
-    /// Does `work` for each of them.
-    pub fn for_each<'a>(
-        outboxes: impl IntoIterator<Item = &'a Arc<Outbox>>,
-        mut work: impl FnMut(&'a Arc<Outbox>),
-    ) {
-        let mut outboxes = outboxes.into_iter();
-        let at = Cell::new(None);
-        // Around as many as it goes well for: a broadcast would pay for a guard around each.
-        let mut rest = || {
-            for outbox in &mut outboxes {
-                at.set(Some(outbox));
-                work(outbox);
-            }
-        };
-        while catch_unwind(AssertUnwindSafe(&mut rest)).is_err() {
-            match at.take() {
-                Some(outbox) => outbox.break_off(),
-                // The list itself panics.
-                None => return,
-            }
+/// Does `work` for each of them.
+pub(crate) fn for_each<'a>(
+    outboxes: impl IntoIterator<Item = &'a Arc<Outbox>>,
+    mut work: impl FnMut(&'a Arc<Outbox>),
+) {
+    let mut outboxes = outboxes.into_iter();
+    let at = Cell::new(None);
+    // Around as many as it goes well for: a broadcast would pay for a guard around each.
+    let mut rest = || {
+        for outbox in &mut outboxes {
+            at.set(Some(outbox));
+            work(outbox);
+        }
+    };
+    while !contained(&mut rest) {
+        match at.take() {
+            Some(outbox) => outbox.break_off(),
+            // The list itself panics.
+            None => return,
         }
     }
+}
 
-    /// Ends the stream, whose thread then reports it.
-    pub fn break_off(&self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            self.abort();
-            log_line!(
-                Error,
-                "a connection is given up for a panic: this is a bug of wshub"
-            );
-        }));
-    }
+/// Does `work`; false if it panicked.
+pub(crate) fn contained(work: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(work)).is_ok()
 }

@@ -1,4 +1,4 @@
-//! One encoded frame that waits, and what can be told from the bytes of one.
+//! One encoded frame, on its way or kept, and what can be told from the bytes of one.
 
 use crate::compression::Packing;
 use crate::message::Prepared;
@@ -7,7 +7,7 @@ use crate::protocol::frame::{Accepts, EncodedHeader, FrameHeader};
 use crate::protocol::opcode::Opcode;
 
 /// One encoded frame.
-pub(super) enum EncodedFrame {
+pub(crate) enum EncodedFrame {
     Owned { head: Vec<u8>, body: Vec<u8> },
     Shared(Prepared, Option<Packing>),
 }
@@ -18,12 +18,6 @@ impl EncodedFrame {
             head: header.as_slice().to_vec(),
             body: payload,
         }
-    }
-
-    /// Without the room that compressing the payload took.
-    pub fn packed(header: &EncodedHeader, mut payload: Vec<u8>) -> Self {
-        payload.shrink_to_fit();
-        EncodedFrame::new(header, payload)
     }
 
     /// A whole frame.
@@ -58,6 +52,26 @@ impl EncodedFrame {
     }
 }
 
+/// A frame on its way: encoded header and payload, or a whole frame and nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct OutgoingFrame<'a> {
+    pub header: &'a [u8],
+    pub payload: &'a [u8],
+}
+
+impl<'a> OutgoingFrame<'a> {
+    pub fn whole(frame: &'a [u8]) -> Self {
+        OutgoingFrame {
+            header: frame,
+            payload: &[],
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.header.len() + self.payload.len()
+    }
+}
+
 /// What a server sends, as a client parses it: unmasked.
 const OWN: Accepts = Accepts {
     role: Role::Client,
@@ -66,7 +80,7 @@ const OWN: Accepts = Accepts {
 };
 
 /// The whole frames that `bytes` of a server consist of.
-pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (header, len) = FrameHeader::parse(bytes, OWN).ok().flatten()?;
         let (frame, rest) = bytes.split_at_checked(len + usize::try_from(header.len).ok()?)?;
@@ -75,11 +89,11 @@ pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-pub(super) fn is_control(frame: &[u8]) -> bool {
+pub(crate) fn is_control(frame: &[u8]) -> bool {
     opcode_of(frame).is_some_and(|opcode| opcode >= Opcode::Close as u8)
 }
 
-pub(super) fn is_pong(frame: &[u8]) -> bool {
+pub(crate) fn is_pong(frame: &[u8]) -> bool {
     opcode_of(frame) == Some(Opcode::Pong as u8)
 }
 

@@ -20,32 +20,32 @@ struct WaitingFrame {
 
 /// Most sockets refuse nothing: memory for it is taken with the first frame.
 #[derive(Default)]
-pub(super) struct Kept(Option<Box<KeptFrames>>);
+pub(crate) struct KeptFrames(Option<Box<WaitingFrames>>);
 
-static NOTHING: KeptFrames = KeptFrames::new();
+static NOTHING: WaitingFrames = WaitingFrames::new();
 
-impl Kept {
-    /// As [`KeptFrames::clear`], without taking memory for that.
+impl KeptFrames {
+    /// As [`WaitingFrames::clear`], without taking memory for that.
     pub fn clear(&mut self) -> u64 {
         self.0.as_mut().map_or(0, |backlog| backlog.clear())
     }
 }
 
-impl Deref for Kept {
-    type Target = KeptFrames;
+impl Deref for KeptFrames {
+    type Target = WaitingFrames;
 
-    fn deref(&self) -> &KeptFrames {
+    fn deref(&self) -> &WaitingFrames {
         self.0.as_deref().unwrap_or(&NOTHING)
     }
 }
 
-impl DerefMut for Kept {
-    fn deref_mut(&mut self) -> &mut KeptFrames {
-        self.0.get_or_insert_with(|| Box::new(KeptFrames::new()))
+impl DerefMut for KeptFrames {
+    fn deref_mut(&mut self) -> &mut WaitingFrames {
+        self.0.get_or_insert_with(|| Box::new(WaitingFrames::new()))
     }
 }
 
-pub(super) struct KeptFrames {
+pub(crate) struct WaitingFrames {
     frames: VecDeque<WaitingFrame>,
     /// The answer to the latest ping, which goes before the next whole frame.
     pong: Option<Vec<u8>>,
@@ -69,9 +69,9 @@ pub(super) struct KeptFrames {
     offered: usize,
 }
 
-impl KeptFrames {
+impl WaitingFrames {
     const fn new() -> Self {
-        KeptFrames {
+        WaitingFrames {
             frames: VecDeque::new(),
             pong: None,
             pushed: 0,
@@ -104,7 +104,7 @@ impl KeptFrames {
         self.message_bytes
     }
 
-    /// The number of the latest frame, for [`has_left`](KeptFrames::has_left).
+    /// The number of the latest frame, for [`has_left`](WaitingFrames::has_left).
     pub fn last(&self) -> u64 {
         self.pushed
     }
@@ -194,8 +194,8 @@ impl KeptFrames {
         write(slices.get(..used).unwrap_or_default())
     }
 
-    /// Copies what leaves next, `most` bytes of it. Until it is [taken back](KeptFrames::take_back) nothing of that is
-    /// dropped or replaced.
+    /// Copies what leaves next, `most` bytes of it. Until it is [taken back](WaitingFrames::take_back) nothing of that
+    /// is dropped or replaced.
     pub fn offer(&mut self, most: usize) -> Vec<u8> {
         self.line_pong_up();
         let mut bytes = Vec::new();
@@ -214,7 +214,7 @@ impl KeptFrames {
         bytes
     }
 
-    /// The write of what was offered is over, and what has left has [passed](KeptFrames::pass).
+    /// The write of what was offered is over, and what has left has [passed](WaitingFrames::pass).
     pub fn take_back(&mut self) {
         self.offered = 0;
         self.take_pong_back();
@@ -242,7 +242,7 @@ impl KeptFrames {
         }
     }
 
-    /// `written` bytes of what [`with_slices`](KeptFrames::with_slices) showed are gone.
+    /// `written` bytes of what [`with_slices`](WaitingFrames::with_slices) showed are gone.
     pub fn advance(&mut self, written: usize, now: Instant, pace: Pace) {
         let deadline = self.deadline(pace.patience, true);
         self.renewed = deadline.map(|deadline| renewed(deadline, pace, written, now));
@@ -307,7 +307,7 @@ impl KeptFrames {
         self.drop_message(oldest)
     }
 
-    /// As [`drop_oldest`](KeptFrames::drop_oldest), the newest.
+    /// As [`drop_oldest`](WaitingFrames::drop_oldest), the newest.
     pub fn drop_newest(&mut self) -> bool {
         let newest = self.whole_messages().next_back();
         self.drop_message(newest)

@@ -1,26 +1,25 @@
 //! The outgoing half of a connection: writes at once without blocking, keeps what the socket
 //! refuses within bounds, and is drained by the leader ([`calls`]) for all connections.
 //!
-//! Frames wait in one of two places, never in both: `collected` holds frames of a sender that has
-//! more to do (see [`broadcast`]) and that have not been offered to the socket; `kept` holds what the
-//! socket refused. Bounds apply to `kept` alone. Collected broadcasts wait elsewhere, once for all
-//! connections, [there](broadcast), too.
+//! The way of a message: [`Outbox::send`] packs it ([`outbound`]) and locks what it needs ([`entry`], [`state`]); the
+//! [`queue`] writes, collects or keeps it ([`kept`], within the bounds of [`overflow`]). On the way out the [`entry`]
+//! calls the leader where something is left ([`watch`]). A sender that waits writes by itself ([`wait`]), and a stream
+//! of the user's own is written to without the lock ([`turn`]). What goes to many is in [`broadcast`].
 //!
-//! What one does with an Outbox: [`send`], and [`wait`] until it has left; [`contained`], what one does with many.
-//! What is in it: [`state`], what its lock guards; [`queue`], the frames on their way; [`kept`], those
-//! that the socket refused; [`overflow`], how many, and for how long. Who else handles it: [`watch`], the leader;
-//! [`turn`], who writes to a stream of the user's own.
+//! Frames wait in one of two places, never in both: `collected` holds frames of a sender that has more to do and that
+//! have not been offered to the socket; `kept` holds what the socket refused. Bounds apply to `kept` alone. Collected
+//! broadcasts wait elsewhere, once for all connections.
 
 pub(crate) mod broadcast;
 pub(crate) mod calls;
 mod contained;
+mod entry;
 mod frame;
 mod kept;
 mod outbound;
 mod overflow;
 mod queue;
 mod ready_state;
-mod send;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -33,22 +32,34 @@ use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
 use crate::compression::{Context, Packing};
-use crate::lock::{Guard, Mutex, OUTBOX, lock};
+use crate::error::{CloseError, SendError, SendErrorKind};
+use crate::lock::{Mutex, OUTBOX};
+use crate::logging::log_line;
+use crate::message::{Message, Prepared};
+use crate::protocol::close::CloseCode;
+use crate::protocol::opcode::Opcode;
 use crate::protocol::pace::Pace;
 use crate::stats::Counters;
 use crate::transport::Transport;
 
+use crate::poller::Token;
 pub use broadcast::Broadcast;
-use broadcast::Member;
+use broadcast::{Frames, Member};
 use calls::Calls;
+use contained::contained;
+pub(crate) use contained::for_each;
+use entry::Entry;
+use outbound::Outbound;
 pub(crate) use overflow::Bounds;
 pub use overflow::Overflow;
 pub(crate) use queue::Failure;
 use queue::Queue;
 pub use ready_state::ReadyState;
 pub(crate) use state::{Alarm, Delivery, DrainedCall};
-use state::{Link, State};
+use state::{Collect, Link, State};
 use turn::Turn;
+use wait::Waiter;
+pub(crate) use watch::Pending;
 
 /// Buffer that stays with an idle connection.
 const IDLE: usize = 1 << 10;
@@ -59,9 +70,9 @@ const IDLE: usize = 1 << 10;
 pub(crate) struct Outbox {
     state: Mutex<State, OUTBOX>,
     ready: AtomicU8,
-    /// One more than the number of its token with the poller ([`watch`]); 0: it has none.
+    /// One more than the number of its token with the poller; 0: it has none.
     token: AtomicU32,
-    /// Whoever had the turn has given it back, where somebody waits for that.
+    /// The turn was given back, where a thread waits for that.
     turned: Condvar,
     pace: Pace,
     /// How messages are compressed; those that refer to no other, before the lock is taken.
@@ -79,7 +90,9 @@ impl Outbox {
         packing: Option<Packing>,
     ) -> Arc<Self> {
         let mut queue = Queue::new(bounds, close_timeout, Instant::now);
-        queue.turn = (!transport.never_calls_back()).then(Turn::default);
+        if !transport.never_calls_back() {
+            queue.turn = Turn::FREE;
+        }
         let link = Link {
             transport,
             calls,
@@ -104,23 +117,148 @@ impl Outbox {
         })
     }
 
+    /// Sends or keeps a message; never blocks.
+    pub fn send(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
+        self.send_message(message, true)
+    }
+
+    /// As [`send`](Outbox::send), never compressed.
+    #[cfg(feature = "deflate")]
+    pub fn send_uncompressed(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
+        self.send_message(message, false)
+    }
+
+    fn send_message(
+        self: &Arc<Self>,
+        mut message: Message,
+        compress: bool,
+    ) -> Result<(), SendError> {
+        // Compressed before the lock is taken, where that can be.
+        let outbound = Outbound::new(&mut message, compress, self.packing);
+        let sent = self.enter().send(outbound, Collect::WhileActive, false);
+        sent.map_err(|kind| SendError::new(kind, message))
+    }
+
+    /// Sends or keeps an encoded message; never blocks.
+    pub fn send_prepared(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
+        self.send_uncounted(prepared)?;
+        if let Some(link) = &self.enter().link {
+            link.counters.sent(1, prepared.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// As [`send_prepared`](Outbox::send_prepared), for a broadcast that counts all at once.
+    pub fn send_uncounted(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
+        let outbound = Outbound::shared(prepared, self.packing);
+        self.enter().send(outbound, Collect::WhileActive, false)
+    }
+
+    /// For a sender that waits until what it sends has left.
+    pub fn waiter(self: &Arc<Self>) -> Waiter<'_> {
+        Waiter(self)
+    }
+
+    /// Sends a ping (RFC 6455 section 5.5.2) with the payload that it is given, where it is sent.
+    pub fn ping(self: &Arc<Self>, payload: impl FnOnce() -> [u8; 8]) -> Result<(), SendErrorKind> {
+        let mut entry = self.enter();
+        let (link, queue) = entry.parts().ok_or(SendErrorKind::Closed)?;
+        // What was collected leaves first, and may end the connection.
+        queue.flush(link);
+        // One ping that waits asks as much as many.
+        let payload = (!queue.kept.holds_ping()).then(payload);
+        let (waits, payload) = (payload.is_none(), payload.unwrap_or_default());
+        let mut frame = Vec::new();
+        let ping = queue.sender.frame(Opcode::Ping, &payload, None, &mut frame);
+        let goes = ping.is_ok() && !queue.cut;
+        if goes && !waits {
+            queue.send_control(link, frame);
+        }
+        entry.leave();
+        goes.then_some(()).ok_or(SendErrorKind::Closed)
+    }
+
+    /// Answers a ping. At most one answer waits: the latest ping wins (RFC 6455 section 5.5.3).
+    pub fn pong(self: &Arc<Self>, payload: &[u8]) {
+        let mut entry = self.enter();
+        if let Some((link, queue)) = entry.parts() {
+            if queue.pong(link, payload) {
+                entry.leave();
+            }
+        }
+    }
+
+    /// Starts or answers the closing handshake (RFC 6455 section 7.1.2). After it nothing is sent.
+    pub fn close(
+        self: &Arc<Self>,
+        code: Option<CloseCode>,
+        reason: &str,
+    ) -> Result<(), CloseError> {
+        let mut entry = self.enter();
+        let (link, queue) = entry.parts().ok_or(CloseError::Closed)?;
+        if queue.cut || !queue.begin_close(link, code, reason) {
+            return Err(CloseError::Closed);
+        }
+        self.set_ready(ReadyState::Closing);
+        entry.leave();
+        Ok(())
+    }
+
+    /// Offers what was collected to the socket.
+    pub fn flush(self: &Arc<Self>) {
+        let mut entry = self.enter();
+        if let Some((link, queue)) = entry.parts() {
+            queue.flush(link);
+        }
+        entry.leave();
+    }
+
+    /// Offers its part of the run to the socket.
+    fn flush_run(self: &Arc<Self>, frames: &Frames) {
+        let mut entry = Entry::ahead_of_the_run(self);
+        let state = &mut *entry;
+        if let Some(link) = &state.link {
+            state.member.flush(link, &mut state.queue, frames);
+        }
+        entry.leave();
+    }
+
+    /// A turn of the leader: writes what the socket takes, gives up past a deadline, and raises the alarm if the
+    /// peer is too slow. `None` when there is nothing to wait for any more.
+    pub fn service(self: &Arc<Self>, now: Instant) -> Option<Pending> {
+        let pending = self.enter().serve(now);
+        let too_slow = self.failure() == Some(Failure::SlowConsumer);
+        let alarm = too_slow.then(|| self.take_alarm()).flatten();
+        // fault: too slow, and nobody hears of it
+        alarm.into_iter().for_each(|alarm| alarm());
+        let drained = self.enter().take_drained();
+        drained.into_iter().for_each(|drained| drained());
+        pending
+    }
+
     /// What is done as soon as the peer is too slow: the reading thread finds that only when the stream ends,
     /// and that waits for our Close.
-    pub fn set_alarm(&self, alarm: Alarm) {
+    pub fn set_alarm(self: &Arc<Self>, alarm: Alarm) {
         if let Some(link) = &mut self.enter().link {
             link.alarm = Some(alarm);
         }
     }
 
+    /// What is to be done where the peer is too slow; `None` when it was done, or is about to be.
+    pub fn take_alarm(self: &Arc<Self>) -> Option<Alarm> {
+        let mut state = self.enter();
+        state.link.as_mut().and_then(|link| link.alarm.take())
+    }
+
     /// What is done where there is room for what was refused.
-    pub fn set_drained(&self, drained: DrainedCall) {
+    pub fn set_drained(self: &Arc<Self>, drained: DrainedCall) {
         if let Some(link) = &mut self.enter().link {
             link.drained = Some(drained);
         }
     }
 
     /// The application hears of room: what was refused until now need not be told again where it has room.
-    pub fn note_told(&self) {
+    pub fn note_told(self: &Arc<Self>) {
         let mut state = self.enter();
         state.queue.take_refused();
         if let Some(link) = &mut state.link {
@@ -130,8 +268,63 @@ impl Outbox {
 
     /// So much waits for the peer that it is not to be read from: the leader is called when it may be. `pending`: bytes
     /// of its messages that the application has still to answer.
-    pub fn awaits_room(&self, pending: usize) -> bool {
+    pub fn awaits_room(self: &Arc<Self>, pending: usize) -> bool {
         self.enter().queue.await_room(pending)
+    }
+
+    /// Ends the stream whatever waits, because the server can wait no longer.
+    pub fn abort(self: &Arc<Self>) {
+        self.give_up(Failure::CloseTimeout);
+    }
+
+    /// As [`abort`](Outbox::abort), because the application wants it so.
+    pub fn terminate(self: &Arc<Self>) {
+        self.set_ready(ReadyState::Closed);
+        self.give_up(Failure::Terminated);
+    }
+
+    /// As [`abort`](Outbox::abort), behind a panic; the connection's thread then reports the end.
+    pub fn break_off(self: &Arc<Self>) {
+        contained(|| {
+            self.abort();
+            log_line!(
+                Error,
+                "a connection is given up for a panic: this is a bug of wshub"
+            );
+        });
+    }
+
+    fn give_up(self: &Arc<Self>, failure: Failure) {
+        let mut entry = self.enter();
+        if let Some((link, queue)) = entry.parts() {
+            queue.give_up(link, failure);
+        }
+        entry.note_trouble();
+        entry.leave_uncalled();
+    }
+
+    /// The connection has ended: lets everything go.
+    pub fn finish(self: &Arc<Self>) {
+        self.set_ready(ReadyState::Closed);
+        let ended = self.enter().end();
+        // fault: an ended connection is led on
+        if let Some((link, true)) = &ended {
+            // When nobody leads any more, nobody has it.
+            let _ = link.calls.call(self.clone());
+        }
+    }
+
+    /// The process stood still until now, and deadlines may have passed.
+    pub fn resumed(self: &Arc<Self>, now: Instant) {
+        self.enter().queue.resumed(now);
+    }
+
+    /// Gives buffers of an idle connection back.
+    pub fn trim(self: &Arc<Self>) {
+        let queue = &mut self.enter().queue;
+        if queue.collected.is_empty() && queue.collected.capacity() > IDLE {
+            queue.collected = Vec::new();
+        }
     }
 
     pub fn ready_state(&self) -> ReadyState {
@@ -146,8 +339,25 @@ impl Outbox {
         self.ready.fetch_max(ready as u8, Ordering::AcqRel);
     }
 
+    /// Where the leader has it, if anywhere.
+    pub fn token(&self) -> Option<Token> {
+        let number = self.token.load(Ordering::SeqCst).checked_sub(1)?;
+        Some(Token::from_number(number))
+    }
+
+    pub fn set_token(&self, token: Option<Token>) {
+        let number = token.map_or(0, |token| token.number() + 1);
+        self.token.store(number, Ordering::SeqCst);
+    }
+
+    /// The stream, as long as the connection has not ended.
+    pub fn transport(self: &Arc<Self>) -> Option<Arc<dyn Transport>> {
+        let state = self.enter();
+        state.link.as_ref().map(|link| link.transport.clone())
+    }
+
     /// Bytes that the socket has not taken yet.
-    pub fn buffered_amount(&self) -> usize {
+    pub fn buffered_amount(self: &Arc<Self>) -> usize {
         let state = self.enter();
         let queue = &state.queue;
         match state.link.is_none() || queue.cut {
@@ -158,84 +368,43 @@ impl Outbox {
     }
 
     /// True while the peer does not take what is sent.
-    pub fn is_stalled(&self) -> bool {
+    pub fn is_stalled(self: &Arc<Self>) -> bool {
         self.enter().queue.is_refused()
     }
 
+    /// True if nothing of what was sent waits any more.
+    pub fn is_settled(self: &Arc<Self>) -> bool {
+        let state = self.enter();
+        let queue = &state.queue;
+        state.link.is_none() || queue.outcome(queue.kept.last()).is_some()
+    }
+
     /// Bytes that have left in all of what had to wait.
-    pub fn left(&self) -> u64 {
+    pub fn left(self: &Arc<Self>) -> u64 {
         self.enter().queue.kept.left()
     }
 
     /// When the peer has last made room for what waits.
-    pub fn left_at(&self) -> Option<Instant> {
+    pub fn left_at(self: &Arc<Self>) -> Option<Instant> {
         self.enter().queue.kept.left_at()
     }
 
+    /// When the connection will be given up, unless its peer reads or answers.
+    pub fn deadline(self: &Arc<Self>) -> Option<Instant> {
+        self.enter().queue.deadline()
+    }
+
     /// Why the Outbox gave the connection up, if it did.
-    pub fn failure(&self) -> Option<Failure> {
+    pub fn failure(self: &Arc<Self>) -> Option<Failure> {
         self.enter().queue.failure
     }
 
     /// True if the stream was ended from here: nothing is written any more.
-    pub fn is_cut(&self) -> bool {
+    pub fn is_cut(self: &Arc<Self>) -> bool {
         self.enter().queue.cut
     }
 
-    /// Offers what was collected to the socket.
-    pub fn flush(self: &Arc<Self>) {
-        let mut state = self.enter();
-        let Some((link, queue)) = state.parts() else {
-            return;
-        };
-        queue.flush(link);
-        self.watch(state);
-    }
-
-    /// Gives buffers of an idle connection back.
-    pub fn trim(&self) {
-        let queue = &mut self.enter().queue;
-        if queue.collected.is_empty() && queue.collected.capacity() > IDLE {
-            queue.collected = Vec::new();
-        }
-    }
-
-    /// Ends the stream whatever waits, because the server can wait no longer.
-    pub fn abort(&self) {
-        self.give_up(Failure::CloseTimeout);
-    }
-
-    /// As [`abort`](Outbox::abort), because the application wants it so.
-    pub fn terminate(&self) {
-        self.set_ready(ReadyState::Closed);
-        self.give_up(Failure::Terminated);
-    }
-
-    fn give_up(&self, failure: Failure) {
-        let mut state = self.enter();
-        if let Some((link, queue)) = state.parts() {
-            queue.give_up(link, failure);
-        }
-        state.note_trouble();
-        self.let_go(state);
-    }
-
-    /// The connection has ended: lets everything go.
-    pub fn finish(self: &Arc<Self>) {
-        self.set_ready(ReadyState::Closed);
-        let ended = self.enter().end();
-        // fault: an ended connection is led on
-        if let Some((link, true)) = &ended {
-            // When nobody leads any more, nobody has it.
-            let _ = link.calls.call(self.clone());
-        }
-    }
-
-    /// Takes the lock, and over what waits in the run: what is done next comes behind that.
-    fn enter(&self) -> Guard<'_, State> {
-        let mut state = lock(&self.state);
-        // fault: a send overtakes the run
-        state.catch_up();
-        state
+    fn enter(self: &Arc<Self>) -> Entry<'_> {
+        Entry::new(self)
     }
 }

@@ -1,45 +1,44 @@
 //! The frames of one Outbox on their way to the socket: written, collected or kept.
 
 use std::io::{self, IoSlice};
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::frame::{self, EncodedFrame};
-use super::kept::Kept;
-use super::overflow::Bounds;
+use super::frame::{self, EncodedFrame, OutgoingFrame};
+use super::kept::KeptFrames;
+use super::overflow::{Bounds, Overflow};
 use super::state::Link;
 use super::turn::Turn;
 use super::watch::Watch;
 use crate::error::{Error, SendErrorKind};
 use crate::protocol::close::CloseCode;
+use crate::protocol::opcode::Opcode;
 use crate::protocol::send::Sender;
 use crate::transport::How;
 
 /// Collected bytes that are worth a write of their own.
-pub(super) const COLLECT: usize = 64 << 10;
+pub(crate) const COLLECT: usize = 64 << 10;
 
 #[repr(C)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     /// Why the connection is being given up.
     pub failure: Option<Failure>,
     /// The stream was ended from here: nothing is written and no deadline runs any more.
     pub cut: bool,
     pub watch: Watch,
     /// The peer is not read from until there is room.
-    pub awaited: bool,
+    awaited: bool,
     /// The longest message that was refused since the application was last told of room.
-    pub refused: Option<usize>,
+    refused: Option<usize>,
     /// A collector has heard of what is collected, and flushes it. Not of what came from its run, or
     /// of pongs: others see to those.
     listed: bool,
-    /// Who writes over a stream of the user's own. `None`: the stream is wshub's own, and written to under the lock.
-    pub turn: Option<Turn>,
+    pub turn: Turn,
     /// The stream is to be ended so, without the lock.
     pub parting: Option<How>,
     /// Whole frames, not yet offered to the socket.
     pub collected: Vec<u8>,
     pub sender: Sender,
-    pub kept: Kept,
+    pub kept: KeptFrames,
     /// Collected messages, and their bytes, to be counted when they leave: all connections share
     /// the counters, and a thread that touches them takes them from the others' caches.
     uncounted: (u64, u64),
@@ -60,20 +59,8 @@ pub(crate) enum Failure {
     Terminated,
 }
 
-/// A frame on its way: encoded header and payload, or a whole frame and nothing.
-pub(super) struct OutgoingFrame<'a> {
-    pub header: &'a [u8],
-    pub payload: &'a [u8],
-}
-
-impl OutgoingFrame<'_> {
-    fn len(&self) -> usize {
-        self.header.len() + self.payload.len()
-    }
-}
-
-/// What became of a frame.
-pub(super) enum Fate {
+/// What became of a frame that was taken.
+pub(crate) enum Dispatched {
     Sent,
     /// A collector has to hear of it, unless it has heard of an earlier one.
     Collected {
@@ -83,7 +70,6 @@ pub(super) enum Fate {
     Remainder {
         written: usize,
     },
-    Refused(SendErrorKind),
 }
 
 impl Queue {
@@ -95,14 +81,14 @@ impl Queue {
             sender: Sender::new(close_timeout),
             collected: Vec::new(),
             uncounted: (0, 0),
-            kept: Kept::default(),
+            kept: KeptFrames::default(),
             failure: None,
             cut: false,
             watch: Watch::default(),
             awaited: false,
             refused: None,
             listed: false,
-            turn: None,
+            turn: Turn::UNNEEDED,
             parting: None,
         }
     }
@@ -117,6 +103,16 @@ impl Queue {
         self.awaited || self.refused.is_some()
     }
 
+    /// True if the stream has refused a part of what is kept.
+    pub fn is_refused(&self) -> bool {
+        !self.kept.is_empty() && self.turn.refused
+    }
+
+    /// True if something is kept that nobody is about to write, though the stream may have room.
+    pub fn is_left_over(&self) -> bool {
+        self.turn.is_idle() && !self.kept.is_empty() && !self.cut
+    }
+
     /// A frame would go to the socket at once.
     pub fn is_clear(&self) -> bool {
         self.is_well() && self.collected.is_empty()
@@ -129,28 +125,26 @@ impl Queue {
         frame: OutgoingFrame<'_>,
         collect: bool,
         unbounded: bool,
-    ) -> Fate {
-        if self.failure.is_some() {
-            return Fate::Refused(SendErrorKind::Closed);
-        }
+    ) -> Result<Dispatched, SendErrorKind> {
         // fault: a frame overtakes what is kept
         if self.kept.is_empty() {
             if collect && frame.len() < COLLECT / 4 {
-                return self.collect(link, frame);
+                return Ok(self.collect(link, frame));
             }
             let written = self.write_through(link, &frame);
             match written {
-                Some(written) if written == frame.len() => return Fate::Sent,
+                Some(written) if written == frame.len() => return Ok(Dispatched::Sent),
                 Some(written) if self.kept.is_empty() && self.failure.is_none() => {
-                    return Fate::Remainder { written };
+                    return Ok(Dispatched::Remainder { written });
                 }
                 _ => {}
             }
         }
-        self.admit(link, frame.len(), unbounded)
+        self.admit(link, frame.len(), unbounded)?;
+        Ok(Dispatched::Remainder { written: 0 })
     }
 
-    fn collect(&mut self, link: &Link, frame: OutgoingFrame<'_>) -> Fate {
+    fn collect(&mut self, link: &Link, frame: OutgoingFrame<'_>) -> Dispatched {
         // fault: a newcomer's frame is nobody's to flush
         let first = !std::mem::replace(&mut self.listed, true);
         self.collected.extend_from_slice(frame.header);
@@ -158,7 +152,7 @@ impl Queue {
         if self.collected.len() >= COLLECT {
             self.flush(link);
         }
-        Fate::Collected { first }
+        Dispatched::Collected { first }
     }
 
     /// Offers what was collected and this frame in one write. `None`: not even all that was
@@ -232,8 +226,7 @@ impl Queue {
     pub fn take_over(&mut self, link: &Link, frames: &[u8]) {
         if self.failure.is_some() || self.sender.close_sent() {
             let late = frame::frames(frames).count() as u64;
-            link.counters.dropped.fetch_add(late, Ordering::Relaxed);
-            return;
+            return link.count_dropped(late);
         }
         if self.kept.is_empty() {
             self.collected.extend_from_slice(frames);
@@ -242,18 +235,18 @@ impl Queue {
         }
     }
 
-    /// Offers bytes to the stream. One of the user's own gets them by whoever has the turn, without the lock: here it
-    /// takes none.
+    /// Offers bytes to the stream. One of the user's own gets them from the thread that has the turn, without the lock:
+    /// here it takes none.
     fn offer(&self, link: &Link, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.turn {
-            None => link.transport.try_write(slices),
-            Some(_) => Err(io::ErrorKind::WouldBlock.into()),
+        match self.turn.is_needed {
+            false => link.transport.try_write(slices),
+            true => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
     /// Offers what is kept to a stream of wshub's own.
     pub fn drain(&mut self, link: &Link) {
-        while self.turn.is_none() && !self.kept.is_empty() && !self.cut {
+        while !self.turn.is_needed && !self.kept.is_empty() && !self.cut {
             let mut offered = 0;
             let result = self.kept.with_slices(|slices| {
                 offered = slices.iter().map(|slice| slice.len()).sum();
@@ -267,9 +260,21 @@ impl Queue {
         }
     }
 
+    /// A write with the turn is over: what it was offered is kept still, but for what it took. `full`: not all of it.
+    pub fn give_turn_back(&mut self, written: usize, full: bool) {
+        match self.turn.refused {
+            true => self.advance(written),
+            // It had not waited: that it leaves is no progress of the peer's.
+            false => self.kept.pass(written),
+        }
+        // fault: what was offered is held for ever
+        self.kept.take_back();
+        self.turn.give_back(full, !self.kept.is_empty());
+    }
+
     /// So much of what is kept has left, which gives the rest time: also the Close, unless that is because the peer
     /// was too slow.
-    pub fn advance(&mut self, written: usize) {
+    fn advance(&mut self, written: usize) {
         if written == 0 {
             return;
         }
@@ -340,14 +345,130 @@ impl Queue {
             return self.keep(EncodedFrame::bytes(frame.to_vec()), 0);
         }
         // Without a common collector only a handler collects, and it waits for what it collected.
-        let unbounded = link.delivery.collector().is_none() || self.owes_what_it_took();
+        let handler = link.delivery.collector().is_none();
+        let unbounded = handler || self.bounds.overflow == Overflow::Refuse;
         match self.admit(link, frame.len(), unbounded) {
-            Fate::Remainder { .. } => self.keep(EncodedFrame::bytes(frame.to_vec()), 0),
+            Ok(()) => self.keep(EncodedFrame::bytes(frame.to_vec()), 0),
             // Counted by the policy.
-            Fate::Refused(SendErrorKind::Full | SendErrorKind::SlowConsumer) => {}
+            Err(SendErrorKind::Full | SendErrorKind::SlowConsumer) => {}
             // It was taken for sending before: now it counts as dropped.
-            _ => drop(link.counters.dropped.fetch_add(1, Ordering::Relaxed)),
+            Err(_) => link.count_dropped(1),
         }
+    }
+
+    /// Whether a frame may wait behind what is kept; makes room for it by the policy.
+    fn admit(&mut self, link: &Link, len: usize, unbounded: bool) -> Result<(), SendErrorKind> {
+        if self.failure.is_none() && (unbounded || self.turn.is_coming()) {
+            return Ok(());
+        }
+        if self.failure.is_none() && self.bounds.hold_old(&self.kept, self.clock) {
+            // After a standstill it may have room: the first thread that looks tries.
+            self.drain(link);
+        }
+        if self.failure.is_some() {
+            return Err(SendErrorKind::Closed);
+        }
+        let (admitted, dropped) = self.bounds.make_room(&mut self.kept, len, self.clock);
+        link.count_dropped(dropped);
+        match admitted {
+            Err(SendErrorKind::SlowConsumer) => self.slow_consumer(link),
+            Err(_) if self.bounds.overflow == Overflow::Refuse => {
+                self.refused = self.refused.max(Some(len));
+            }
+            _ => {}
+        }
+        admitted
+    }
+
+    /// Has the policy decide about what was kept before the stream refused a part of it.
+    pub fn hold_to_bounds(&mut self, link: &Link) {
+        // Without a common collector only a handler sends so much, and it waits for what it sent.
+        let handler = link.delivery.collector().is_none();
+        if self.failure.is_some() || !self.is_refused() || handler {
+            return;
+        }
+        let (held, dropped) = self.bounds.cut_back(&mut self.kept);
+        link.count_dropped(dropped);
+        if held.is_err() {
+            self.slow_consumer(link);
+        }
+    }
+
+    /// Drops every whole unsent message and queues Close 1013 behind a partly written one.
+    fn slow_consumer(&mut self, link: &Link) {
+        let dropped = self.kept.drop_whole_messages();
+        // fault: dropped by the policy and not counted
+        link.count_dropped(dropped);
+        self.begin_close(link, Some(CloseCode::TRY_AGAIN_LATER), "too slow");
+        self.failure = Some(Failure::SlowConsumer);
+    }
+
+    /// Messages are still taken.
+    fn is_open(&self) -> bool {
+        self.failure.is_none() && !self.sender.close_sent()
+    }
+
+    /// So much waits that the peer is to be read from only when it has taken some of that. `pending`: bytes of its
+    /// messages that the application has still to answer.
+    pub fn is_crowded(&self, pending: usize) -> bool {
+        self.is_open() && self.bounds.are_crowded(&self.kept, pending)
+    }
+
+    /// As [`is_crowded`](Queue::is_crowded); if so, the leader is called when it is so no more.
+    pub fn await_room(&mut self, pending: usize) -> bool {
+        self.awaited = self.is_crowded(pending);
+        self.awaited
+    }
+
+    /// True once when there is room that the reader waits for.
+    pub fn take_awaited(&mut self) -> bool {
+        let comes = self.awaited && !self.is_crowded(0);
+        self.awaited &= !comes;
+        comes
+    }
+
+    /// True once when there is room for what was refused.
+    pub fn take_refused(&mut self) -> bool {
+        let room = |len| self.bounds.have_room_for(&self.kept, len);
+        let comes = self.refused.is_some_and(room);
+        if comes {
+            self.refused = None;
+        }
+        comes && self.is_open()
+    }
+
+    /// Whether a message of `len` bytes is decided about without the policy: it may wait, or never leaves.
+    pub fn takes(&self, len: usize) -> bool {
+        !self.is_open() || self.bounds.admit(&self.kept, len, self.clock)
+    }
+
+    pub fn check_deadlines(&mut self, link: &Link, now: Instant) {
+        if self.age_deadline().is_some_and(|at| at <= now) {
+            self.give_up(link, Failure::SlowConsumer);
+        } else if self.deadline().is_some_and(|at| at <= now) {
+            self.give_up(link, Failure::CloseTimeout);
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        let close = self.sender.close_deadline();
+        let close = close.and_then(|at| self.epoch.checked_add(at));
+        let nearest = [close, self.age_deadline()].into_iter().flatten().min();
+        nearest.filter(|_| !self.cut)
+    }
+
+    /// When a frame will have waited too long: a pong alone where messages are dropped, for peers that may stay slow,
+    /// else any frame.
+    fn age_deadline(&self) -> Option<Instant> {
+        let messages_too = !self.bounds.overflow.drops();
+        self.kept.deadline(self.bounds.pace.patience, messages_too)
+    }
+
+    /// The process stood still: what passed meanwhile counts against nobody.
+    pub fn resumed(&mut self, now: Instant) {
+        self.kept.wait_anew(now);
+        self.sender
+            .resumed(now.saturating_duration_since(self.epoch));
     }
 
     /// Keeps a frame of which `begun` bytes are written.
@@ -356,19 +477,44 @@ impl Queue {
     }
 
     /// Keeps a pong in place of the one that waits; true if none did.
-    pub fn keep_pong(&mut self, frame: Vec<u8>) -> bool {
+    fn keep_pong(&mut self, frame: Vec<u8>) -> bool {
         let first = self.kept.set_pong(frame, (self.clock)());
         if first {
             // fault: a pong's deadline is no news
-            self.watch.note_deadline();
+            self.watch.has_news = true;
         }
         first
     }
 
+    /// Collects a pong, or keeps it in place of the one that waits; true if something has come to wait so.
+    pub fn pong(&mut self, link: &Link, payload: &[u8]) -> bool {
+        if self.cut {
+            return false;
+        }
+        let mut frame = Vec::new();
+        let waits = !self.kept.is_empty();
+        let out = if waits {
+            &mut frame
+        } else {
+            &mut self.collected
+        };
+        if self.sender.frame(Opcode::Pong, payload, None, out).is_err() {
+            return false;
+        }
+        if waits {
+            return self.keep_pong(frame);
+        }
+        let is_enough = self.collected.len() >= COLLECT;
+        if is_enough {
+            self.flush(link);
+        }
+        is_enough
+    }
+
     /// Counts a message that was collected: when it leaves.
-    pub fn count_later(&mut self, bytes: u64) {
-        self.uncounted.0 += 1;
-        self.uncounted.1 += bytes;
+    pub fn count_later(&mut self, bytes: Option<u64>) {
+        self.uncounted.0 += u64::from(bytes.is_some());
+        self.uncounted.1 += bytes.unwrap_or_default();
     }
 
     fn count(&mut self, link: &Link) {
@@ -398,11 +544,7 @@ impl Queue {
         }
         let mut written = None;
         if self.kept.is_empty() {
-            let whole = OutgoingFrame {
-                header: &frame,
-                payload: &[],
-            };
-            written = self.write_through(link, &whole);
+            written = self.write_through(link, &OutgoingFrame::whole(&frame));
             if written == Some(frame.len()) {
                 return;
             }
@@ -426,20 +568,16 @@ impl Queue {
         let failure = *self.failure.get_or_insert(failure);
         self.cut = true;
         let lost = self.kept.clear();
-        link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
+        link.count_dropped(lost);
         let how = match failure {
             Failure::SlowConsumer | Failure::Terminated => How::Reset,
-            _ if lost > 0 || self.is_written_to() => How::Reset,
+            _ if lost > 0 || self.turn.taken => How::Reset,
             _ => How::Both,
         };
         // fault: given up without a word to the stream
-        self.end_stream(link, how);
-    }
-
-    fn end_stream(&mut self, link: &Link, how: How) {
-        match self.turn {
-            None => link.transport.shutdown(how),
-            Some(_) => self.parting = Some(how),
+        match self.turn.is_needed {
+            true => self.parting = Some(how),
+            false => link.transport.shutdown(how),
         }
     }
 
@@ -449,7 +587,7 @@ impl Queue {
         let unsent = collected.filter(|frame| !frame::is_control(frame)).count() as u64;
         let lost = self.kept.clear() + unsent;
         // fault: unsent frames are not counted at the end
-        link.counters.dropped.fetch_add(lost, Ordering::Relaxed);
+        link.count_dropped(lost);
         self.count(link);
         self.collected = Vec::new();
     }

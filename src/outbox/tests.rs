@@ -20,7 +20,7 @@ use super::queue::COLLECT;
 use super::*;
 use crate::error::{CloseError, Error, SendErrorKind};
 use crate::limits::Limits;
-use crate::lock::{PLAYED, none_is_held};
+use crate::lock::{PLAYED, lock, none_is_held};
 use crate::message::Prepared;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
@@ -286,7 +286,7 @@ impl Rig {
     }
 
     fn is_watched(&self) -> bool {
-        self.outbox.enter().queue.watch.is_led()
+        self.outbox.enter().queue.watch.is_led
     }
 }
 

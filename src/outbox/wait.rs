@@ -7,13 +7,12 @@ use std::time::Instant;
 
 use super::Outbox;
 use super::broadcast::Collector;
+use super::entry::Entry;
 use super::outbound::Outbound;
 use super::queue::{Failure, Queue};
 use super::ready_state::ReadyState;
-use super::send::Collect;
-use super::state::State;
+use super::state::{Collect, State};
 use crate::error::{Error, SendError, SendErrorKind};
-use crate::lock::Guard;
 use crate::message::Message;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
@@ -22,172 +21,159 @@ use crate::transport::{self, Transport};
 /// Of a frame (RFC 6455 section 5.2), unmasked.
 const LONGEST_HEADER: usize = 10;
 
-impl Outbox {
-    /// Sends a message and waits until the socket has taken it and all before it.
-    pub fn send_blocking(
-        self: &Arc<Self>,
-        message: Message,
+/// What waits in an Outbox is written by the thread that waits for it, not by the leader; when the thread is done, what
+/// is left is the leader's.
+struct Attended<'a>(&'a Arc<Outbox>);
+
+impl Drop for Attended<'_> {
+    fn drop(&mut self) {
+        let mut entry = self.0.enter();
+        entry.queue.watch.is_attended = false;
+        // fault: a sender that waited leaves the rest to nobody
+        entry.leave();
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Waiter<'a>(pub &'a Arc<Outbox>);
+
+impl<'a> Waiter<'a> {
+    /// Sends a message and waits until the socket has taken it and all before it. With `collector`: for a thread that
+    /// has more to do and flushes that itself, so that it waits only behind what the socket refused.
+    pub fn send(
+        self,
+        mut message: Message,
         compress: bool,
+        collector: Option<&Arc<Collector>>,
     ) -> Result<(), SendError> {
-        let message = self.pack(message, compress);
-        self.send_and_wait(self.enter(), message)
-    }
-
-    /// As [`send_blocking`](Outbox::send_blocking), from a thread that has more to do and flushes
-    /// `collector` itself: waits only behind what the socket refused.
-    pub fn send_collected(
-        self: &Arc<Self>,
-        message: Message,
-        compress: bool,
-        collector: &Arc<Collector>,
-    ) -> Result<(), SendError> {
-        let message = self.pack(message, compress);
-        let mut state = self.enter();
-        if !state.queue.kept.is_empty() {
-            return self.send_and_wait(state, message);
-        }
-        let sent = state.send(message, Collect::For(collector), true);
-        self.finish_send(state, sent)
-    }
-
-    fn send_and_wait(
-        self: &Arc<Self>,
-        mut state: Guard<'_, State>,
-        message: Outbound,
-    ) -> Result<(), SendError> {
-        let sent = state.send(message, Collect::Never, true).map(drop);
-        if sent.is_err() || state.queue.kept.is_empty() {
-            self.watch(state);
-            return sent;
-        }
-        let patience = Patience::paced(Instant::now(), self.pace);
-        // A failure of the wait shows at the next call: this message was taken.
-        let _ = self.wait_for_kept(state, patience, Failure::SlowConsumer);
-        sent
-    }
-
-    /// Offers everything and waits until all that is kept now has left; past the deadline the
-    /// connection is given up as `failure` says.
-    pub fn wait_drained(
-        self: &Arc<Self>,
-        patience: Patience,
-        failure: Failure,
-    ) -> Result<(), Error> {
-        let mut state = self.enter();
-        let (link, queue) = state.parts().ok_or(Error::Closed)?;
-        queue.flush(link);
-        if let Some(outcome) = queue.outcome(queue.kept.last()) {
-            self.watch(state);
-            return outcome;
-        }
-        self.wait_for_kept(state, patience, failure)
-    }
-
-    /// Starts or answers the closing handshake and waits until that has left. For the connection's
-    /// own thread, which lets go of the Outbox next: nobody is called for the Close,
-    /// which would cost two wake-ups for nothing.
-    pub fn close_blocking(
-        self: &Arc<Self>,
-        code: Option<CloseCode>,
-        reason: &str,
-        patience: Patience,
-        failure: Failure,
-    ) -> Result<(), Error> {
-        let mut state = self.enter();
-        let (link, queue) = state.parts().ok_or(Error::Closed)?;
-        queue.begin_close(link, code, reason);
-        queue.watch.attend();
-        self.set_ready(ReadyState::Closing);
-        let last = queue.kept.last();
-        state.note_trouble();
-        drop(state);
-        self.drain_until(|queue| queue.outcome(last), patience, failure)
-    }
-
-    /// True if nothing of what was sent waits any more.
-    pub fn is_settled(&self) -> bool {
-        let mut state = self.enter();
-        let queue = state.parts().map(|(_, queue)| queue);
-        queue.is_none_or(|queue| queue.outcome(queue.kept.last()).is_some())
+        let outbound = Outbound::new(&mut message, compress, self.0.packing);
+        let mut entry = self.0.enter();
+        let collector = collector.filter(|_| entry.queue.kept.is_empty());
+        let sent = match collector {
+            Some(collector) => entry.send(outbound, Collect::For(collector), true),
+            None => {
+                let sent = State::send(&mut entry, outbound, Collect::Never, true).map(drop);
+                if sent.is_err() || entry.queue.kept.is_empty() {
+                    entry.leave();
+                } else {
+                    let patience = Patience::paced(Instant::now(), self.0.pace);
+                    // A failure of the wait shows at the next call: this message was taken.
+                    let _ = self.wait_for_kept(entry, patience, Failure::SlowConsumer);
+                }
+                sent
+            }
+        };
+        sent.map_err(|kind| SendError::new(kind, message))
     }
 
     /// Sends a message, and waits for room before that where there is none, at most until `end`.
-    pub fn send_until(
-        self: &Arc<Self>,
-        message: Message,
+    pub fn send_until(self, mut message: Message, end: Option<Instant>) -> Result<(), SendError> {
+        let sent = self.send_outbound_until(&mut message, end);
+        sent.map_err(|kind| SendError::new(kind, message))
+    }
+
+    fn send_outbound_until(
+        self,
+        message: &mut Message,
         end: Option<Instant>,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), SendErrorKind> {
         // Longer than it is on the way, unless it does not shrink.
         let len = message.len() + LONGEST_HEADER;
-        let message = self.pack(message, true);
+        let outbound = Outbound::new(message, true, self.0.packing);
         loop {
-            let mut state = self.enter();
-            if state.link.is_none() || state.queue.takes(len) {
-                let sent = state.send(message, Collect::Never, false);
-                return self.finish_send(state, sent);
+            let entry = self.0.enter();
+            if entry.link.is_none() || entry.queue.takes(len) {
+                return entry.send(outbound, Collect::Never, false);
             }
             let now = Instant::now();
             if end.is_some_and(|end| end <= now) {
-                return Err(message.refused(SendErrorKind::Full));
+                return Err(SendErrorKind::Full);
             }
             // The leader gives up a peer that takes nothing, and is told of it between the rounds.
-            let round = now + self.pace.patience;
+            let round = now + self.0.pace.patience;
             let until = end.map_or(round, |end| end.min(round));
             let room = |queue: &Queue| queue.takes(len).then_some(Ok(()));
+            let _attended = self.attend(entry);
             // A failure shows at the next try.
-            let _ = self.attend(state, |outbox| outbox.drain_before(until, room));
+            let _ = self.drain_before(until, room);
         }
     }
 
     /// Waits while so much is kept that the peer is not to be read from, at most until `end`; false if it is so still.
     /// A peer that takes nothing is given up meanwhile. `pending` as for [`awaits_room`](Outbox::awaits_room).
-    pub fn wait_for_room(self: &Arc<Self>, pending: usize, end: Option<Instant>) -> bool {
-        let state = self.enter();
-        if !state.queue.is_crowded(pending) {
+    pub fn room(self, pending: usize, end: Option<Instant>) -> bool {
+        let entry = self.0.enter();
+        if !entry.queue.is_crowded(pending) {
             return true;
         }
         let room = |queue: &Queue| (!queue.is_crowded(pending)).then_some(Ok(()));
-        let patience = Patience::paced(Instant::now(), self.pace);
-        // A failure has ended the stream: whoever reads finds that.
-        let _ = self.attend(state, |outbox| match end {
-            Some(end) if end < patience.deadline() => outbox.drain_before(end, room),
-            _ => outbox.drain_until(room, patience, Failure::SlowConsumer),
-        });
+        let patience = Patience::paced(Instant::now(), self.0.pace);
+        let attended = self.attend(entry);
+        // A failure has ended the stream: the read that follows finds that.
+        let _ = match end {
+            Some(end) if end < patience.deadline() => self.drain_before(end, room),
+            _ => self.drain_until(room, patience, Failure::SlowConsumer),
+        };
+        drop(attended);
         let in_time = end.is_none_or(|end| end > Instant::now());
-        in_time || !self.enter().queue.is_crowded(pending)
+        in_time || !self.0.enter().queue.is_crowded(pending)
+    }
+
+    /// Offers everything and waits until all that is kept now has left; past the deadline the
+    /// connection is given up as `failure` says.
+    pub fn drained(self, patience: Patience, failure: Failure) -> Result<(), Error> {
+        let mut entry = self.0.enter();
+        let (link, queue) = entry.parts().ok_or(Error::Closed)?;
+        queue.flush(link);
+        if let Some(outcome) = queue.outcome(queue.kept.last()) {
+            entry.leave();
+            return outcome;
+        }
+        self.wait_for_kept(entry, patience, failure)
+    }
+
+    /// Starts or answers the closing handshake and waits until that has left. For the connection's
+    /// own thread, which lets go of the Outbox next: nobody is called for the Close,
+    /// which would cost two wake-ups for nothing.
+    pub fn closed(
+        self,
+        code: Option<CloseCode>,
+        reason: &str,
+        patience: Patience,
+        failure: Failure,
+    ) -> Result<(), Error> {
+        let mut entry = self.0.enter();
+        let (link, queue) = entry.parts().ok_or(Error::Closed)?;
+        queue.begin_close(link, code, reason);
+        queue.watch.is_attended = true;
+        self.0.set_ready(ReadyState::Closing);
+        let last = queue.kept.last();
+        entry.note_trouble();
+        drop(entry);
+        self.drain_until(|queue| queue.outcome(last), patience, failure)
     }
 
     /// Waits until all that is kept now has left; nobody is called meanwhile.
     fn wait_for_kept(
-        self: &Arc<Self>,
-        state: Guard<'_, State>,
+        self,
+        entry: Entry<'_>,
         patience: Patience,
         failure: Failure,
     ) -> Result<(), Error> {
-        let last = state.queue.kept.last();
-        let left = |queue: &Queue| queue.outcome(last);
-        self.attend(state, |outbox| outbox.drain_until(left, patience, failure))
+        let last = entry.queue.kept.last();
+        let _attended = self.attend(entry);
+        self.drain_until(|queue| queue.outcome(last), patience, failure)
     }
 
-    /// Lets go of the lock and has `drain` write what is kept: nobody is called meanwhile.
-    fn attend<T>(
-        self: &Arc<Self>,
-        mut state: Guard<'_, State>,
-        drain: impl FnOnce(&Self) -> T,
-    ) -> T {
-        state.queue.watch.attend();
-        drop(state);
-        let drained = drain(self);
-        let mut state = self.enter();
-        state.queue.watch.unattend();
-        // fault: a sender that waited leaves the rest to nobody
-        self.watch(state);
-        drained
+    /// Lets go of the lock; nobody is called until this thread is done.
+    fn attend(self, mut entry: Entry<'_>) -> Attended<'a> {
+        entry.queue.watch.is_attended = true;
+        Attended(self.0)
     }
 
-    /// As [`drain_until`](Outbox::drain_until), for who gives nobody up: the leader does that.
+    /// As [`drain_until`](Waiter::drain_until), for a sender that gives nobody up: the leader does that.
     fn drain_before(
-        &self,
+        self,
         end: Instant,
         done: impl Fn(&Queue) -> Option<Result<(), Error>>,
     ) -> Result<(), Error> {
@@ -199,15 +185,15 @@ impl Outbox {
             match transport::wait_writable(&*transport, end) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(()),
-                Err(error) => return Err(self.give_up_waiting(error, Failure::Lost)),
+                Err(error) => return Err(self.give_up(error, Failure::Lost)),
             }
         }
     }
 
     /// Drains on this thread until `done` says that it is: for one that waits until a frame has left those that others
-    /// send meanwhile are not waited for. What leaves is progress, whoever writes it.
+    /// send meanwhile are not waited for. What leaves is progress, whichever thread writes it.
     fn drain_until(
-        &self,
+        self,
         done: impl Fn(&Queue) -> Option<Result<(), Error>>,
         mut patience: Patience,
         failure: Failure,
@@ -221,7 +207,7 @@ impl Outbox {
             let written = left - seen.replace(left).unwrap_or(left);
             let written = usize::try_from(written).unwrap_or(usize::MAX);
             if let Err(error) = transport::wait_for_room(&*transport, &mut patience, written) {
-                return Err(self.give_up_waiting(error, failure));
+                return Err(self.give_up(error, failure));
             }
         }
     }
@@ -229,12 +215,12 @@ impl Outbox {
     /// Writes what the socket takes of what is kept. Where another thread does that now, waits until it has, at most
     /// until `deadline`.
     fn drain(
-        &self,
+        self,
         done: &impl Fn(&Queue) -> Option<Result<(), Error>>,
         deadline: Instant,
     ) -> Drained {
-        let mut state = self.write_kept(self.wait_for_turn(deadline));
-        let Some((link, queue)) = state.parts() else {
+        let mut entry = Entry::in_turn(self.0, deadline).write_kept();
+        let Some((link, queue)) = entry.parts() else {
             return Drained::Done(Err(Error::Closed));
         };
         match done(queue) {
@@ -247,9 +233,9 @@ impl Outbox {
     }
 
     /// The wait failed with `error`: gives the connection up, for `failure` if that was the deadline.
-    fn give_up_waiting(&self, error: io::Error, failure: Failure) -> Error {
-        let mut state = self.enter();
-        let Some((link, queue)) = state.parts() else {
+    fn give_up(self, error: io::Error, failure: Failure) -> Error {
+        let mut entry = self.0.enter();
+        let Some((link, queue)) = entry.parts() else {
             return Error::Closed;
         };
         let (failure, told) = match error.kind() {
@@ -257,7 +243,7 @@ impl Outbox {
             _ => (Failure::Lost, Error::Io(error)),
         };
         queue.give_up(link, failure);
-        self.let_go(state);
+        entry.leave_uncalled();
         told
     }
 }

@@ -165,7 +165,7 @@ impl Driver {
     pub fn fill(&mut self, end: Option<Instant>) -> Result<bool, End> {
         self.find_room()?;
         let pending = self.connection.account().used();
-        if !self.connection.outbox().wait_for_room(pending, end) {
+        if !self.connection.outbox().waiter().room(pending, end) {
             return Ok(false);
         }
         if self.holds_messages {
@@ -317,7 +317,7 @@ impl Driver {
     pub fn close(&self, end: &End) -> bool {
         match end.farewell() {
             Farewell::Close(code, reason) => self.wait_for_farewell(|outbox, patience, failure| {
-                outbox.close_blocking(code, &reason, patience, failure)
+                outbox.waiter().closed(code, &reason, patience, failure)
             }),
             Farewell::Answers => self.wait_until_told(),
             Farewell::Nothing => false,
@@ -326,7 +326,9 @@ impl Driver {
 
     /// Behind [`begin_close`](Driver::begin_close): waits until everything has left; true if it has.
     pub fn wait_until_told(&self) -> bool {
-        self.wait_for_farewell(Outbox::wait_drained)
+        self.wait_for_farewell(|outbox, patience, failure| {
+            outbox.waiter().drained(patience, failure)
+        })
     }
 
     fn wait_for_farewell(

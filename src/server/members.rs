@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::lock::{Mutex, REGISTRY, lock};
 use crate::message::Prepared;
 use crate::outbox::broadcast::Collector;
-use crate::outbox::{Broadcast, Outbox, ReadyState};
+use crate::outbox::{self, Broadcast, Outbox, ReadyState};
 use crate::stats::Counters;
 
 pub(crate) struct Members {
@@ -75,7 +75,7 @@ impl Members {
 
     pub fn for_everyone(&self, work: impl Fn(&Arc<Outbox>)) {
         let everyone = self.everyone();
-        Outbox::for_each(everyone.iter().map(Connection::outbox), work);
+        outbox::for_each(everyone.iter().map(Connection::outbox), work);
     }
 
     /// Those that broadcasts reach, the oldest first.

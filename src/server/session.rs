@@ -182,11 +182,9 @@ impl<'a> Session<'a> {
 
     fn send_message(&mut self, message: Message, compress: bool) -> Result<(), SendError> {
         let outbox = self.driver.connection.outbox();
-        if self.more {
-            self.owes_flush = true;
-            return outbox.send_collected(message, compress, &self.collector);
-        }
-        outbox.send_blocking(message, compress)
+        self.owes_flush |= self.more;
+        let collector = self.more.then_some(&self.collector);
+        outbox.waiter().send(message, compress, collector)
     }
 
     /// Starts the closing handshake, as [`Connection::close`] does; read on until `None` to see it
@@ -240,7 +238,7 @@ impl<'a> Session<'a> {
         self.driver.flush_pongs();
         if std::mem::take(&mut self.owes_flush) {
             // A failure ends the stream, and the read that follows reports it.
-            let _ = self.driver.connection.outbox().wait_drained(
+            let _ = self.driver.connection.outbox().waiter().drained(
                 Patience::paced(Instant::now(), self.writing),
                 Failure::SlowConsumer,
             );

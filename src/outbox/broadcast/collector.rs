@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::run::Run;
+use super::{Broadcast, Reached};
 use crate::lock::{COLLECTOR, Mutex, lock};
-use crate::outbox::Outbox;
+use crate::message::Prepared;
 use crate::outbox::calls::Calls;
 use crate::outbox::queue::COLLECT;
+use crate::outbox::{Outbox, for_each};
 
 /// How long a frame is collected at most, whatever its sender does meanwhile.
 pub(crate) const LATEST: Duration = Duration::from_millis(2);
@@ -29,7 +31,7 @@ pub(crate) struct Collector {
     calls: Arc<Calls>,
     state: Mutex<CollectorState, COLLECTOR>,
     /// What is broadcast, and to whom.
-    pub(super) run: Run,
+    pub(crate) run: Run,
 }
 
 #[derive(Default)]
@@ -68,18 +70,67 @@ impl Collector {
         lock(&self.state).outboxes.is_empty() && self.run.is_empty()
     }
 
+    /// From now on broadcasts reach it, unless it has ended: then it has left, or is about to.
+    pub fn join(&self, outbox: &Arc<Outbox>) {
+        let mut state = outbox.enter();
+        if state.link.is_some() {
+            let place = self.run.join(outbox);
+            state.member.place = state.collector().map(|_| place);
+        }
+    }
+
+    /// The connection is no longer among those that broadcasts reach.
+    pub fn leave(&self, outbox: &Arc<Outbox>) {
+        self.run.leave(outbox);
+        outbox.enter().member.leave(&self.run);
+    }
+
+    /// Sends one encoded message to all members but `except`.
+    pub fn broadcast(
+        self: &Arc<Self>,
+        message: &Prepared,
+        except: Option<&Arc<Outbox>>,
+    ) -> Broadcast {
+        match self.push(message, except) {
+            Ok(sent) => Broadcast { sent, dropped: 0 },
+            Err(reached) => {
+                let excepted = |member| except.is_some_and(|except| Arc::ptr_eq(member, except));
+                let others = reached.iter().filter(|&member| !excepted(member));
+                Broadcast::to(others, |member| member.send_uncounted(message))
+            }
+        }
+    }
+
+    /// Adds it to the run, and says how many of the members it goes to; gives them where it has to go to each by
+    /// itself.
+    fn push(
+        self: &Arc<Self>,
+        message: &Prepared,
+        except: Option<&Arc<Outbox>>,
+    ) -> Result<usize, Reached> {
+        if !self.is_active_here() || message.frame().len() >= COLLECT / 4 {
+            return Err(self.run.reached());
+        }
+        // Locked until the message is in the run, and its place behind that.
+        let mut except = except.map(Outbox::enter);
+        let pushed = self.run.push(message)?;
+        let passed_over = except.as_mut().is_some_and(|except| {
+            let own = except.collector();
+            let reached = own.is_some_and(|own| Arc::ptr_eq(own, self));
+            reached && except.member.pass_over(&self.run)
+        });
+        drop(except);
+        // fault: broadcast, and nobody watches
+        self.begin(|_| {});
+        if pushed.bytes >= COLLECT {
+            self.flush();
+        }
+        Ok(pushed.members - usize::from(passed_over))
+    }
+
     /// An Outbox collected its first frame.
     pub fn add(self: &Arc<Self>, outbox: &Arc<Outbox>) {
         self.begin(|state| state.outboxes.push(outbox.clone()));
-    }
-
-    /// Something waits in the run, so many bytes by now.
-    pub(super) fn hold_run(self: &Arc<Self>, bytes: usize) {
-        // fault: broadcast, and nobody watches
-        self.begin(|_| {});
-        if bytes >= COLLECT {
-            self.flush();
-        }
     }
 
     /// Something waits that was not there before.
@@ -102,7 +153,7 @@ impl Collector {
             state.since = None;
             std::mem::take(&mut state.outboxes)
         };
-        Outbox::for_each(&outboxes, Outbox::flush);
+        for_each(&outboxes, Outbox::flush);
         outboxes.clear();
         // The list's memory goes back, so that a busy sender allocates none.
         let mut state = lock(&self.state);
@@ -119,7 +170,7 @@ impl Collector {
             return;
         }
         let frames = self.run.frames();
-        Outbox::for_each(frames.reached.iter(), |outbox| outbox.flush_run(&frames));
+        for_each(frames.reached.iter(), |outbox| outbox.flush_run(&frames));
         let end = frames.end();
         drop(frames);
         self.run.forget_until(end);

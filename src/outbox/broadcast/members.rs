@@ -9,7 +9,7 @@ use crate::message::Prepared;
 use crate::outbox::Outbox;
 
 #[derive(Default)]
-pub(super) struct RunMembers {
+pub(crate) struct RunMembers {
     /// By address.
     outboxes: HashMap<usize, Arc<Outbox>>,
     /// As the last broadcast saw them; `None` after a change.

@@ -16,7 +16,7 @@ use crate::message::Prepared;
 use crate::outbox::Outbox;
 
 #[derive(Default)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// Where the run ends, and where it begins. Places count all bytes there ever were.
     end: AtomicU64,
     start: AtomicU64,
@@ -31,7 +31,7 @@ struct RunState {
 
 /// What the run consists of now; a clone holds it still.
 #[derive(Clone, Default)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     start: u64,
     bytes: Arc<Vec<u8>>,
     /// Those whom it goes to. Who is not among them has a place behind it, or has ended.
@@ -53,7 +53,7 @@ impl Frames {
 }
 
 /// What a run is with its newest frame.
-pub(super) struct Pushed {
+pub(crate) struct Pushed {
     pub bytes: usize,
     pub members: usize,
 }

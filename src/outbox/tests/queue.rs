@@ -156,7 +156,8 @@ fn a_finished_outbox_holds_nothing() {
     assert!(rig.outbox.service(Instant::now()).is_none());
     let drained = rig
         .outbox
-        .wait_drained(Patience::new(Instant::now(), AGE), Failure::SlowConsumer);
+        .waiter()
+        .drained(Patience::new(Instant::now(), AGE), Failure::SlowConsumer);
     assert!(matches!(drained, Err(Error::Closed)));
     assert_eq!(rig.script.shutdowns(), []);
     rig.outbox.finish();

@@ -150,7 +150,7 @@ fn a_broadcast_that_joins_the_run_while_a_connection_closes_counts_as_dropped_th
     let (link, queue) = state.parts().unwrap();
     assert!(queue.begin_close(link, None, ""));
     assert_eq!(crowd.broadcast("late"), 2);
-    closing.outbox.watch(state);
+    state.leave();
     crowd.collector().flush();
     assert_eq!((closing.script.texts().len(), closing.dropped()), (0, 1));
     assert_eq!((other.script.texts().len(), other.dropped()), (1, 0));

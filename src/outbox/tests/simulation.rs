@@ -14,11 +14,11 @@ use std::sync::LazyLock;
 
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
-use crate::lock::PLAYED;
+use crate::lock::{PLAYED, lock};
 use crate::message::{Message, Prepared};
 use crate::outbox::broadcast::Collector;
 use crate::outbox::queue::COLLECT;
-use crate::outbox::watch::Pending;
+
 use crate::outbox::*;
 use crate::patience::Patience;
 use crate::protocol::Role;
@@ -686,7 +686,8 @@ impl World {
         let before = NOW.get();
         let drained = self
             .outbox
-            .wait_drained(Patience::new(now(), CLOSE_TIMEOUT), Failure::CloseTimeout);
+            .waiter()
+            .drained(Patience::new(now(), CLOSE_TIMEOUT), Failure::CloseTimeout);
         assert!(NOW.get() - before <= CLOSE_TIMEOUT, "past its deadline");
         if drained.is_ok() && self.outbox.failure().is_none() {
             assert_eq!(self.outbox.enter().queue.kept.messages(), 0);

@@ -259,9 +259,9 @@ fn m02_a_sender_that_waits_waits_for_anothers_write() {
     std::thread::scope(|scope| {
         let outbox = rig.outbox.clone();
         rig.amid_a_write(move |writing| {
-            let sending = std::thread::spawn(move || outbox.send_blocking("b".into(), true));
+            let sending = std::thread::spawn(move || outbox.waiter().send("b".into(), true, None));
             waits.send(sending).unwrap();
-            while !writing.enter().queue.watch.is_attended() {
+            while !writing.enter().queue.watch.is_attended {
                 std::thread::yield_now();
             }
         });

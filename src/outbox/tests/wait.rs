@@ -7,7 +7,7 @@ fn a_sender_that_waits_is_not_bounded_and_leaves_when_all_is_written() {
     let script = Script::new(&[1, 7, 0, 100], ALL);
     let rig = rig_with(&Calls::new(None), script, bounds(Overflow::Disconnect, 10));
     for text in [text(50), text(60)] {
-        rig.outbox.send_blocking(text.into(), true).unwrap();
+        rig.outbox.waiter().send(text.into(), true, None).unwrap();
         assert_eq!(rig.outbox.buffered_amount(), 0);
     }
     assert_eq!(rig.script.texts(), [text(50), text(60)]);
@@ -19,14 +19,17 @@ fn a_sender_that_waits_bypasses_the_bound_behind_what_others_sent() {
     let script = Script::new(&[1, 0, 0], ALL);
     let rig = rig_with(&Calls::new(None), script, bounds(Overflow::Disconnect, 60));
     rig.send(&text(50)).unwrap();
-    rig.outbox.send_blocking(text(60).into(), true).unwrap();
+    rig.outbox
+        .waiter()
+        .send(text(60).into(), true, None)
+        .unwrap();
     assert_eq!(rig.script.texts(), [text(50), text(60)]);
 }
 
 #[test]
 fn others_stay_bounded_while_a_sender_waits() {
     let rig = rig(Overflow::DropNewest, 60, &[1]);
-    rig.outbox.enter().queue.watch.attend();
+    rig.outbox.enter().queue.watch.is_attended = true;
     rig.send(&text(50)).unwrap();
     assert_eq!(rig.send(&text(50)), Err(SendErrorKind::Full));
 }
@@ -40,10 +43,13 @@ fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
     };
     let rig = rig_with(&Calls::new(None), Script::new(&[3], 0), bounds);
     let before = Instant::now();
-    rig.outbox.send_blocking("taken".into(), true).unwrap();
+    rig.outbox
+        .waiter()
+        .send("taken".into(), true, None)
+        .unwrap();
     assert!(before.elapsed() >= SHORT, "never early");
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
-    let next = rig.outbox.send_blocking("next".into(), true);
+    let next = rig.outbox.waiter().send("next".into(), true, None);
     assert_eq!(next.unwrap_err().kind(), SendErrorKind::Closed);
     assert_eq!(rig.outbox.failure(), Some(Failure::SlowConsumer));
 }
@@ -64,13 +70,16 @@ fn what_a_handler_collected_is_not_bounded() {
             None,
         );
         for n in 0..9 {
-            let sent = outbox.send_collected(format!("answer {n}").into(), true, &collector);
+            let sent = outbox
+                .waiter()
+                .send(format!("answer {n}").into(), true, Some(&collector));
             sent.unwrap();
         }
         collector.flush();
         script.now_takes(ALL);
         outbox
-            .wait_drained(Patience::new(Instant::now(), AGE), Failure::SlowConsumer)
+            .waiter()
+            .drained(Patience::new(Instant::now(), AGE), Failure::SlowConsumer)
             .unwrap();
         assert_eq!(script.texts().len(), 9, "{overflow:?}");
     }
@@ -80,7 +89,7 @@ fn what_a_handler_collected_is_not_bounded() {
 fn a_close_by_the_thread_that_ends_the_connection_calls_nobody() {
     let rig = rig(Overflow::Disconnect, 1000, &[ALL, ALL]);
     rig.collecting(|| rig.send("collected")).unwrap();
-    let closed = rig.outbox.close_blocking(
+    let closed = rig.outbox.waiter().closed(
         None,
         "",
         Patience::new(Instant::now(), AGE),

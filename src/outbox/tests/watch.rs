@@ -201,7 +201,7 @@ fn a_close_behind_what_was_called_for_leaves_it_to_whoever_leads_to_let_go() {
     let rig = rig(Overflow::Disconnect, 1000, &[3]);
     rig.send("kept").unwrap();
     assert!(rig.is_watched());
-    let closed = rig.outbox.close_blocking(
+    let closed = rig.outbox.waiter().closed(
         None,
         "",
         Patience::new(Instant::now(), Duration::ZERO),

@@ -17,7 +17,7 @@ use super::Mail;
 use super::parked::Parked;
 use crate::lock::{LEAD, Mutex, lock};
 use crate::logging::line_for_later;
-use crate::outbox::Outbox;
+use crate::outbox;
 use crate::outbox::calls::Calls;
 use crate::poller::{Bell, Mailbox};
 
@@ -140,7 +140,7 @@ impl Lead {
         });
         drop(arrived);
         let called = self.calls.stop();
-        Outbox::for_each(&called.outboxes, |outbox| outbox.abort());
+        outbox::for_each(&called.outboxes, |outbox| outbox.abort());
         let leader = lock(&self.leader).take();
         if let Some(mut leader) = leader {
             leader.stop();

@@ -18,9 +18,9 @@ use super::inbox::Item;
 use super::scribe::Scribe;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::logging::line_for_later;
-use crate::outbox::Outbox;
 use crate::outbox::broadcast::Collector;
 use crate::outbox::calls::Calls;
+use crate::outbox::{self, Outbox};
 use crate::patience::stood_still;
 use crate::poller::{Bell, Mailbox, Poller, Ready, Token, Waker};
 use parked::Parked;
@@ -251,12 +251,12 @@ impl Leader {
         }
         let called = self.calls.take();
         let mut late = false;
-        Outbox::for_each(&called.outboxes, |outbox| {
+        outbox::for_each(&called.outboxes, |outbox| {
             late |= outbox.deadline().is_some_and(|at| stood_still(at, now));
         });
         if late {
             self.note_standstill(now);
-            Outbox::for_each(&called.outboxes, |outbox| outbox.resumed(now));
+            outbox::for_each(&called.outboxes, |outbox| outbox.resumed(now));
         }
         self.collectors.extend(called.collectors);
         for outbox in called.outboxes {
@@ -320,7 +320,7 @@ impl Leader {
     /// The process stood still until now: nobody who waited was slow.
     fn note_standstill(&mut self, now: Instant) {
         let calling = self.poller.all().filter_map(|(_, led)| led.calling());
-        Outbox::for_each(calling, |outbox| outbox.resumed(now));
+        outbox::for_each(calling, |outbox| outbox.resumed(now));
     }
 
     /// Flushes what was collected for long enough; when to look again.
@@ -391,7 +391,7 @@ impl Leader {
             Led::Stalled(stalled) => Some(stalled.outbox()),
             Led::Parked(_) => None,
         });
-        Outbox::for_each(stalled.chain(&called.outboxes), |outbox| outbox.abort());
+        outbox::for_each(stalled.chain(&called.outboxes), |outbox| outbox.abort());
     }
 }
 

@@ -380,7 +380,8 @@ pub fn a_sender_that_waits() {
         for number in 1..=2 {
             taken += u64::from(
                 outbox
-                    .send_blocking(format!("a{number}").into(), true)
+                    .waiter()
+                    .send(format!("a{number}").into(), true, None)
                     .is_ok(),
             );
         }
