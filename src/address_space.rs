@@ -1,12 +1,15 @@
 //! How much address space the process has left (RLIMIT_AS, `ulimit -v`). An allocation that finds none
 //! ends the process, so code that is about to take much asks first.
 
+#[cfg(unix)]
 use std::fs::File;
 use std::num::NonZero;
+#[cfg(unix)]
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
+#[cfg(unix)]
 use rustix::process::{Resource, getrlimit};
 
 use crate::lock::{ADDRESS_SPACE, Mutex, lock};
@@ -28,6 +31,7 @@ const HEAP: usize = 64 << 20;
 const HEAPS_PER_PROCESSOR: usize = 8;
 
 /// Bytes that are left. `None`: there is no limit, or the system does not tell.
+#[cfg(unix)]
 pub(crate) fn left() -> Option<usize> {
     let limit = match getrlimit(Resource::As).current {
         // Of 32 bits, some systems keep the half for themselves.
@@ -35,6 +39,12 @@ pub(crate) fn left() -> Option<usize> {
         limit => limit?,
     };
     Some(usize::try_from(limit).ok()?.saturating_sub(used()?))
+}
+
+/// Windows has no such limit.
+#[cfg(windows)]
+pub(crate) fn left() -> Option<usize> {
+    None
 }
 
 /// How many bytes connections will find, of how many; to be asked before their threads start.
@@ -94,6 +104,7 @@ pub(crate) fn most_heaps() -> usize {
 }
 
 /// The size of the process: field 23 of /proc/self/stat (proc(5)).
+#[cfg(unix)]
 fn used() -> Option<usize> {
     static STAT: OnceLock<Option<File>> = OnceLock::new();
     // Open for good: it is asked for when descriptors may have run out, and takes no memory.

@@ -1,5 +1,6 @@
 //! How many descriptors the process may open (RLIMIT_NOFILE, `ulimit -n`).
 
+#[cfg(unix)]
 use rustix::process::{Resource, getrlimit};
 
 /// Descriptors that are left for everything but connections.
@@ -8,9 +9,16 @@ const SPARE: usize = 32;
 const MOST: u64 = 1 << 20;
 
 /// The soft limit.
+#[cfg(unix)]
 pub(crate) fn allowed() -> usize {
     let soft = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     soft.min(MOST) as usize
+}
+
+/// Windows has no such limit.
+#[cfg(windows)]
+pub(crate) fn allowed() -> usize {
+    MOST as usize
 }
 
 /// How many connections that carries; one at least, for one that is refused says more than a server that does not

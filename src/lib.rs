@@ -43,9 +43,6 @@
 // .clippy.toml: the log is written by `logging` alone.
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
 
-#[cfg(not(unix))]
-compile_error!("wshub runs on Unix: Linux (tested), macOS and the BSDs. Windows is not supported.");
-
 mod address_space;
 #[cfg(feature = "client")]
 mod client;

@@ -1,5 +1,6 @@
 use super::*;
 
+#[cfg(target_os = "linux")]
 #[test]
 fn the_size_of_the_process_is_what_the_system_says() {
     let pages = || -> usize {

@@ -100,6 +100,12 @@ in_this_order! {
     RECORDED,
     /// Compressors and decompressors that belong to no connection.
     SPARES,
+    /// Who waits for a socket of Windows.
+    WAITS,
+    /// What a poller will report of a socket of Windows.
+    WATCHED,
+    /// Sockets of Windows that were shut down here, and are not reported yet.
+    SHUT,
     /// Address space that is kept from the allocator.
     ADDRESS_SPACE,
     /// Members of a cluster's rooms.

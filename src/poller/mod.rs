@@ -8,8 +8,11 @@
 mod bell;
 mod deadlines;
 mod mailbox;
+#[cfg(unix)]
 mod source;
 mod waker;
+#[cfg(windows)]
+pub(crate) mod winsock;
 
 use std::io;
 use std::sync::Arc;
@@ -20,9 +23,15 @@ use mio::{Events, Interest, Poll};
 pub(crate) use bell::Bell;
 use deadlines::Deadlines;
 pub(crate) use mailbox::Mailbox;
-use source::Registered;
+#[cfg(unix)]
 pub use source::Source;
+#[cfg(unix)]
+use source::{Registered, Sockets};
 pub use waker::Waker;
+#[cfg(windows)]
+pub use winsock::Source;
+#[cfg(windows)]
+use winsock::{Registered, Sockets};
 
 /// Sockets that one wait reports at most; what is left comes with the next.
 const EVENTS: usize = 256;
@@ -58,6 +67,7 @@ pub(crate) struct Poller<T> {
     poll: Poll,
     events: Events,
     bell: Arc<Bell>,
+    sockets: Sockets,
     entries: Vec<Option<Watched<T>>>,
     /// Numbers that are free again.
     free: Vec<u32>,
@@ -77,6 +87,7 @@ impl<T> Poller<T> {
         Ok(Poller {
             poll,
             events: Events::with_capacity(EVENTS),
+            sockets: Sockets::new(&bell),
             bell,
             entries: Vec::new(),
             free: Vec::new(),
@@ -103,7 +114,9 @@ impl<T> Poller<T> {
         let number = self.free.pop().unwrap_or(self.entries.len() as u32);
         let interests = Interest::READABLE | Interest::WRITABLE;
         let registered = source(&value).map(|source| {
-            source.register(self.poll.registry(), mio::Token(number as usize), interests)
+            let token = mio::Token(number as usize);
+            self.sockets
+                .watch(source, self.poll.registry(), token, interests)
         });
         let registered = match registered.transpose() {
             Ok(registered) => registered,
@@ -169,6 +182,8 @@ impl<T> Poller<T> {
     ) {
         let wake_at = [until, self.first_deadline()].into_iter().flatten().min();
         let left = wake_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let sockets = &self.sockets;
+        let idle = || !sockets.has_shut() && idle();
         let polled = self.bell.attend(idle, |idle| {
             let timeout = match idle {
                 true => left,
@@ -177,19 +192,31 @@ impl<T> Poller<T> {
             self.poll.poll(&mut self.events, timeout)
         });
         // An interrupted or failed wait is a look too early, nothing worse.
-        if polled.is_err() {
-            return;
+        if polled.is_ok() {
+            self.note_events(ready);
         }
-        let sockets = self.events.iter().filter(|event| event.token() != BELL);
-        ready.extend(sockets.map(|event| {
+        ready.extend(self.sockets.take_shut().into_iter().map(|token| Ready {
+            token: Token(token.0 as u32),
+            readable: true,
+            writable: true,
+            ended: true,
+        }));
+    }
+
+    fn note_events(&self, ready: &mut Vec<Ready>) {
+        for event in self.events.iter().filter(|event| event.token() != BELL) {
+            let number = event.token().0;
+            if let Some(Some(Watched { registered, .. })) = self.entries.get(number) {
+                registered.iter().for_each(|it| it.note_reported(event));
+            }
             let ended = event.is_read_closed() || event.is_error();
-            Ready {
-                token: Token(event.token().0 as u32),
+            ready.push(Ready {
+                token: Token(number as u32),
                 readable: event.is_readable() || ended,
                 writable: event.is_writable() || event.is_write_closed(),
                 ended,
-            }
-        }));
+            });
+        }
     }
 }
 

@@ -5,8 +5,13 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
+use std::sync::Arc;
+
+use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+
+use super::Bell;
 
 /// What the system watches for a [`Transport`](crate::Transport): it is readable when a read finds something, bytes or
 /// the end, and writable when a write finds room.
@@ -73,19 +78,41 @@ impl Source<'_> {
         }
     }
 
+    /// The next edge is reported unasked.
+    pub(crate) fn found_nothing(self) {}
+
     pub(crate) fn short_read_is_last(&self) -> bool {
         self.short_read_is_last
     }
+}
 
-    pub(super) fn register(
-        self,
+/// What a poller knows of its sockets beside the system: nothing, on Unix.
+pub(super) struct Sockets;
+
+impl Sockets {
+    pub fn new(_: &Arc<Bell>) -> Self {
+        Sockets
+    }
+
+    pub fn watch(
+        &self,
+        source: Source<'_>,
         registry: &Registry,
         token: Token,
         interests: Interest,
     ) -> io::Result<Registered> {
-        let fd = self.fd.as_raw_fd();
+        let fd = source.fd.as_raw_fd();
         registry.register(&mut SourceFd(&fd), token, interests)?;
         Ok(Registered(fd))
+    }
+
+    /// True if there are some of which the system does not report that they were shut down here.
+    pub fn has_shut(&self) -> bool {
+        false
+    }
+
+    pub fn take_shut(&self) -> Vec<Token> {
+        Vec::new()
     }
 }
 
@@ -93,6 +120,9 @@ impl Source<'_> {
 pub(super) struct Registered(RawFd);
 
 impl Registered {
+    /// The system reports the next edge without being asked.
+    pub fn note_reported(&self, _: &Event) {}
+
     pub fn deregister(self, registry: &Registry) {
         // It fails only where the user's stream has closed its descriptor: then nothing is watched.
         let _ = registry.deregister(&mut SourceFd(&self.0));

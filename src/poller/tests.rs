@@ -1,10 +1,14 @@
 use super::*;
+#[cfg(unix)]
 use std::fs::File;
-use std::io::Write;
+use std::io::{IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
+#[cfg(unix)]
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
+
+use crate::transport::Transport;
 
 fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -26,6 +30,11 @@ fn wait_for(poller: &mut Poller<TcpStream>, what: impl Fn(&Ready) -> bool) {
     }
 }
 
+fn take_all(poller: &mut Poller<TcpStream>, token: Token) {
+    let stream = poller.get(token).unwrap();
+    while stream.try_read(&mut [0; 8]).is_ok() {}
+}
+
 #[test]
 fn a_socket_is_reported_when_it_comes_and_when_something_comes() {
     let mut poller = Poller::new().unwrap();
@@ -34,6 +43,7 @@ fn a_socket_is_reported_when_it_comes_and_when_something_comes() {
     wait_for(&mut poller, |it| it.token == token && it.writable);
     theirs.write_all(b"x").unwrap();
     wait_for(&mut poller, |it| it.readable && !it.ended);
+    take_all(&mut poller, token);
     drop(theirs);
     wait_for(&mut poller, |it| it.readable && it.ended);
     assert!(poller.remove(token).is_some());
@@ -88,6 +98,31 @@ fn a_deadline_ends_the_sleep() {
     assert!(Instant::now() >= at);
 }
 
+/// Each edge is reported, however often the socket was full and empty before.
+#[test]
+fn a_full_socket_is_reported_whenever_it_has_room_again() {
+    let mut poller = Poller::new().unwrap();
+    let (ours, mut theirs) = pair();
+    let token = insert(&mut poller, ours);
+    for _ in 0..20 {
+        let mut filled = 0;
+        let ours = poller.get(token).unwrap();
+        // A write that is cut short says as much as one that is refused.
+        while let Ok(written) = ours.try_write(&[IoSlice::new(&[7; 10_000])]) {
+            filled += written;
+            if written < 10_000 {
+                break;
+            }
+        }
+        theirs.read_exact(&mut vec![0; filled]).unwrap();
+        wait_for(&mut poller, |it| it.token == token && it.writable);
+        theirs.write_all(b"x").unwrap();
+        wait_for(&mut poller, |it| it.token == token && it.readable);
+        take_all(&mut poller, token);
+    }
+}
+
+#[cfg(unix)]
 #[test]
 fn what_cannot_be_watched_comes_back() {
     let mut poller = Poller::new().unwrap();

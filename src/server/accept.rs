@@ -79,9 +79,11 @@ impl AcceptLoop {
                     }
                 }
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {}
-                    // The peer's doing, and over with it.
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => came = true,
+                    io::ErrorKind::WouldBlock => listener.source().found_nothing(),
+                    // The peer's doing, and over with it. Windows calls it a reset.
+                    io::ErrorKind::Interrupted
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::ConnectionReset => came = true,
                     _ => failed = Some(error),
                 },
             }

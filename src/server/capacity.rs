@@ -1,5 +1,6 @@
 //! How many connections the limits of this process carry: descriptors, address space, threads.
 
+#[cfg(target_os = "linux")]
 use rustix::process::{Resource, getrlimit, getuid};
 
 use super::memory_group;
@@ -9,6 +10,7 @@ use crate::limits::Limits;
 use crate::logging::log_line;
 
 /// Threads that are left for wshub's own two, the application's, and handshakes.
+#[cfg(target_os = "linux")]
 const SPARE_THREADS: u64 = 32;
 
 /// What a connection without a thread takes: its allocations, most of them a page each where glibc finds no

@@ -71,7 +71,9 @@ impl<T: Transport> Transport for Guarded<T> {
         let room = buffer.len();
         match self.ask_io(|transport| transport.try_read(buffer)) {
             Ok(read) => Ok(read.min(room)),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Err(error) if is_timeout(&error) => {
+                #[cfg(windows)]
+                self.source().into_iter().for_each(Source::found_nothing);
                 Err(io::ErrorKind::WouldBlock.into())
             }
             failed => failed,
@@ -79,9 +81,13 @@ impl<T: Transport> Transport for Guarded<T> {
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let written = self.ask_io(|transport| transport.try_write(buffers))?;
         let offered = buffers.iter().map(|buffer| buffer.len()).sum();
-        Ok(written.min(offered))
+        let written = self.ask_io(|transport| transport.try_write(buffers));
+        #[cfg(windows)]
+        if !written.as_ref().is_ok_and(|written| *written >= offered) {
+            self.source().into_iter().for_each(Source::found_no_room);
+        }
+        Ok(written?.min(offered))
     }
 
     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
@@ -105,6 +111,10 @@ impl<T: Transport> Transport for Guarded<T> {
 
     fn shutdown(&self, how: How) {
         let _ = self.ask(|transport| transport.shutdown(how));
+        #[cfg(windows)]
+        if how != How::Write {
+            self.source().into_iter().for_each(Source::note_shutdown);
+        }
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {
@@ -136,19 +146,20 @@ impl<T: Transport> Drop for Guarded<T> {
 fn wait<R>(deadline: Option<Instant>, mut wait: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     loop {
         let waited = wait();
-        let timed_out = waited.as_ref().is_err_and(|error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
-            )
-        });
-        if !timed_out {
+        if !waited.as_ref().is_err_and(is_timeout) {
             return waited;
         }
         if deadline.is_none_or(|deadline| deadline <= Instant::now()) {
             return Err(io::ErrorKind::TimedOut.into());
         }
     }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+    )
 }
 
 #[cfg(test)]

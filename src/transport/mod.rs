@@ -4,10 +4,14 @@ mod guarded;
 mod lingering;
 mod memory;
 mod parting;
+#[cfg(unix)]
 mod socket;
+#[cfg(unix)]
 mod tcp;
 #[cfg(unix)]
 pub(crate) mod unix;
+#[cfg(windows)]
+mod winsock;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -21,7 +25,10 @@ pub(crate) use guarded::Guarded;
 pub use lingering::LingeringStream;
 pub use memory::{Duplex, duplex};
 pub(crate) use parting::{LINGER, answer_refusal, linger, read_away};
+#[cfg(unix)]
 pub(crate) use tcp::TcpTransport;
+#[cfg(windows)]
+pub(crate) use winsock::TcpTransport;
 
 /// A byte stream whose two directions are used by different threads at once, through a shared
 /// reference.

@@ -74,7 +74,7 @@ fn place<'a>(given: &'a Given, path: &str, name: &str) -> Option<(String, &'a Gi
 fn listing() -> String {
     let is_part = |path: &str| {
         let parts: Vec<&str> = path.trim_end_matches(".rs").split('/').collect();
-        !["tests", "fuzzing", "seeded", "absent"]
+        !["tests", "fuzzing", "seeded", "absent", "winsock"]
             .iter()
             .any(|other| parts.contains(other))
     };

@@ -7,6 +7,7 @@ use crate::files::sources;
 /// Types of the language and of std.
 const KNOWN: &[&str] = &[
     "BorrowedFd",
+    "BorrowedSocket",
     "SocketAddr",
     "Infallible",
     "Path",

@@ -26,6 +26,10 @@ impl std::ops::BitOr for Interest {
     }
 }
 
+pub mod event {
+    pub use super::Event;
+}
+
 pub mod unix {
     pub struct SourceFd<'a>(pub &'a std::os::fd::RawFd);
 }
