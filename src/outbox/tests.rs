@@ -260,10 +260,8 @@ impl Rig {
     }
 
     fn collecting<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.collector.set_active_here(true);
-        let done = work();
-        self.collector.set_active_here(false);
-        done
+        let _collecting = self.collector.collect_here();
+        work()
     }
 
     /// What the leader does, until the stream takes nothing more.

@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::lock::lock;
 use crate::logging::log_line;
 use crate::outbox::ReadyState;
+use crate::outbox::broadcast::Collecting;
 
 /// The events of a server, in order; made by [`Server::events`].
 ///
@@ -32,6 +33,8 @@ pub struct Events<'a> {
     in_charge: bool,
     /// Others are ready to be read from.
     more_ready: bool,
+    /// While more events wait.
+    collecting: Option<Collecting>,
 }
 
 /// Why there is no event.
@@ -98,6 +101,7 @@ impl<'a> Events<'a> {
             in_charge: desk.is_some(),
             desk: desk.unwrap_or_default(),
             more_ready: false,
+            collecting: None,
         }
     }
 
@@ -267,7 +271,7 @@ impl<'a> Events<'a> {
     }
 
     /// The stand-in leads: sleeps until it has put something in, or has given up the lead.
-    fn wait_for_the_lead(&self, patience: WaitTime) -> Option<Item> {
+    fn wait_for_the_lead(&mut self, patience: WaitTime) -> Option<Item> {
         let hub = &self.server.hub;
         self.stop_collecting();
         let deadline = match patience {
@@ -282,18 +286,20 @@ impl<'a> Events<'a> {
     }
 
     /// The last event of a batch is answered together with those before it.
-    fn collect_while_more_waits(&self) {
+    fn collect_while_more_waits(&mut self) {
         let hub = &self.server.hub;
         let more = self.desk.has_more()
             || self.more_ready
             || !hub.inbox.is_empty()
             || !hub.collector.is_empty();
-        hub.collector.set_active_here(more);
+        // One ends before the next begins.
+        self.collecting = None;
+        self.collecting = more.then(|| hub.collector.collect_here());
     }
 
-    fn stop_collecting(&self) {
+    fn stop_collecting(&mut self) {
         let collector = &self.server.hub.collector;
-        collector.set_active_here(false);
+        self.collecting = None;
         if !collector.is_empty() {
             collector.flush();
         }

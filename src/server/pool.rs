@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
@@ -17,17 +18,33 @@ pub(crate) struct Pool {
     stack_size: usize,
     idle_timeout: Duration,
     state: Mutex<PoolState, POOL>,
+    /// Threads that wait for a job, those included for which one is queued. Changes under the lock.
+    idle: AtomicUsize,
     /// A job was queued, or the pool stops.
     work: Condvar,
 }
 
 #[derive(Default)]
 struct PoolState {
-    /// Jobs, each of which has an idle thread counted off for it.
+    /// Never more than there are idle threads.
     jobs: VecDeque<Job>,
-    /// Threads that wait and that no job has counted off.
-    idle: usize,
     stopping: bool,
+}
+
+/// A thread that waits for a job. To be dropped before the lock.
+struct IdleThread<'a>(&'a AtomicUsize);
+
+impl<'a> IdleThread<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Relaxed);
+        IdleThread(count)
+    }
+}
+
+impl Drop for IdleThread<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Pool {
@@ -37,6 +54,7 @@ impl Pool {
             stack_size,
             idle_timeout,
             state: Mutex::default(),
+            idle: AtomicUsize::new(0),
             work: Condvar::new(),
         })
     }
@@ -52,11 +70,10 @@ impl Pool {
         if state.stopping {
             return Err(NotStarted::Stopping);
         }
-        if state.idle > 0 {
-            // Counted off here, under the lock: a thread that is woken but not running yet is not
-            // idle any more, so that a burst of jobs never waits behind one thread.
-            // fault: a job counts no thread off
-            state.idle -= 1;
+        // A thread that is woken but not running yet has its job in the queue: a burst of jobs never waits behind one
+        // thread.
+        // fault: a job counts no thread off
+        if self.idle.load(Relaxed) > state.jobs.len() {
             state.jobs.push_back(Box::new(job));
             drop(state);
             // fault: a job wakes nobody
@@ -104,16 +121,14 @@ impl Pool {
     fn next_job(&self) -> Option<Job> {
         let deadline = Instant::now() + self.idle_timeout;
         let mut state = lock(&self.state);
-        state.idle += 1;
+        let _idle = IdleThread::begin(&self.idle);
         loop {
             // fault: a thread leaves past a job
             if let Some(job) = state.jobs.pop_front() {
                 return Some(job);
             }
-            // No job waits: none has counted this thread off.
             let left = deadline.saturating_duration_since(Instant::now());
             if state.stopping || left.is_zero() {
-                state.idle -= 1;
                 return None;
             }
             state = state.wait_timeout(&self.work, left);

@@ -34,6 +34,15 @@ pub(crate) struct Collector {
     pub(crate) run: Run,
 }
 
+/// A thread collects what it sends; one at a time on each.
+pub(crate) struct Collecting(());
+
+impl Drop for Collecting {
+    fn drop(&mut self) {
+        ACTIVE.set(0);
+    }
+}
+
 #[derive(Default)]
 struct CollectorState {
     outboxes: Vec<Arc<Outbox>>,
@@ -57,9 +66,10 @@ impl Collector {
         })
     }
 
-    /// Collect what this thread sends, or send it at once.
-    pub fn set_active_here(&self, active: bool) {
-        ACTIVE.set(if active { self.id } else { 0 });
+    /// What this thread sends is collected until that is dropped.
+    pub fn collect_here(&self) -> Collecting {
+        ACTIVE.set(self.id);
+        Collecting(())
     }
 
     pub fn is_active_here(&self) -> bool {

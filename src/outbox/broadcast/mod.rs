@@ -8,7 +8,7 @@ mod run;
 
 use std::sync::Arc;
 
-pub(crate) use collector::Collector;
+pub(crate) use collector::{Collecting, Collector};
 pub(crate) use member::Member;
 pub(crate) use run::Frames;
 

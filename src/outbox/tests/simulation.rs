@@ -16,7 +16,7 @@ use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::lock::{PLAYED, lock};
 use crate::message::{Message, Prepared};
-use crate::outbox::broadcast::Collector;
+use crate::outbox::broadcast::{Collecting, Collector};
 use crate::outbox::queue::COLLECT;
 
 use crate::outbox::*;
@@ -235,6 +235,7 @@ struct World {
     wire: Arc<Wire>,
     calls: Arc<Calls>,
     collector: Arc<Collector>,
+    collecting: Option<Collecting>,
     counters: Arc<Counters>,
     outbox: Arc<Outbox>,
     /// What the helper waits for.
@@ -306,6 +307,7 @@ impl World {
             wire,
             calls,
             collector,
+            collecting: None,
             counters,
             outbox,
             helper: None,
@@ -344,7 +346,7 @@ impl World {
                 break;
             }
         }
-        self.collector.set_active_here(false);
+        self.collecting = None;
         self.finish();
     }
 
@@ -394,7 +396,8 @@ impl World {
 
     fn collect(&mut self) {
         let begin = self.random.chance(50);
-        self.collector.set_active_here(begin);
+        self.collecting = None;
+        self.collecting = begin.then(|| self.collector.collect_here());
         if !begin {
             self.collector.flush();
         }

@@ -215,20 +215,20 @@ pub fn collected_frames_leave_though_nobody_flushes() {
     let rig = Rig::new(1 << 10, 1 << 20, Overflow::Disconnect);
     let (outbox, collector) = (rig.outbox.clone(), rig.collector.clone());
     let application = thread::spawn(move || {
-        collector.set_active_here(true);
+        let _collecting = collector.collect_here();
         for number in 1..=2 {
             outbox.send(format!("a{number}").into()).unwrap();
         }
-        // Busy for ever; nobody flushes but who leads.
+        // Busy for ever; nobody flushes but the leader.
     });
     application.join().unwrap();
     rig.line.0.wait_written(|bytes| bytes.len() >= 2 * FRAME);
     assert!(clock::passed() <= LATEST * 2, "after {:?}", clock::passed());
-    // The next ones, too: who leads has forgotten the collector, or not.
+    // The next ones, too: the leader has forgotten the collector, or not.
     let (outbox, collector) = (rig.outbox.clone(), rig.collector.clone());
     let before = clock::passed();
     thread::spawn(move || {
-        collector.set_active_here(true);
+        let _collecting = collector.collect_here();
         outbox.send("a3".into()).unwrap();
     });
     rig.line.0.wait_written(|bytes| bytes.len() >= 3 * FRAME);
@@ -242,11 +242,11 @@ pub fn flush_races_senders_and_who_leads() {
     let (outbox, collector) = (rig.outbox.clone(), rig.collector.clone());
     let application = thread::spawn(move || {
         let mut taken = 0;
-        collector.set_active_here(true);
+        let mut collecting = Some(collector.collect_here());
         for number in 1..=3 {
             taken += u64::from(outbox.send(format!("a{number}").into()).is_ok());
             if number == 2 {
-                collector.set_active_here(false);
+                drop(collecting.take());
                 collector.flush();
             }
         }
@@ -341,7 +341,7 @@ pub fn finish_races_everything() {
     let closer = thread::spawn(move || _ = outbox.close(Some(CloseCode::NORMAL), ""));
     let (outbox, collector) = (rig.outbox.clone(), rig.collector.clone());
     let application = thread::spawn(move || {
-        collector.set_active_here(true);
+        let _collecting = collector.collect_here();
         let taken = u64::from(outbox.send("b1".into()).is_ok());
         collector.flush();
         taken

@@ -50,7 +50,7 @@ impl Hall {
     fn application(self: &Arc<Self>, count: u64, except: Option<Arc<Outbox>>) -> JoinHandle<usize> {
         let hall = self.clone();
         thread::spawn(move || {
-            hall.collector.set_active_here(true);
+            let _collecting = hall.collector.collect_here();
             let mut sent = 0;
             for number in 1..=count {
                 sent += hall.broadcast(except.as_ref().filter(|_| number == 2));
