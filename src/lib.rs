@@ -68,6 +68,7 @@ mod lock;
 mod logging;
 mod message;
 mod outbox;
+mod overflow;
 mod patience;
 mod poller;
 mod protocol;
@@ -107,7 +108,8 @@ pub use http::{
 };
 pub use limits::{InvalidLimit, Limits};
 pub use message::{Message, Prepared};
-pub use outbox::{Broadcast, Overflow, ReadyState};
+pub use outbox::{Broadcast, ReadyState};
+pub use overflow::Overflow;
 pub use poller::Source;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;

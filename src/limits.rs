@@ -1,6 +1,7 @@
 //! Every bound of the server by name, with the default and its reason.
 
 use core::time::Duration;
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::descriptors;
@@ -95,7 +96,8 @@ pub struct Limits {
 
     /// Bytes of one received message, all its fragments together; a longer one ends the connection with
     /// 1009. Default 1 MiB: much for a tool, bearable from every peer at once. Zero takes only empty
-    /// messages, for a server that only sends.
+    /// messages, for a server that only sends. For one connection:
+    /// [`Accept::with_max_message`](crate::Accept::with_max_message).
     pub max_message: usize,
     /// Frames of one received message, empty ones too; more end the connection with 1008. Default 1,024:
     /// a flood of empty ones costs CPU, which no bound in bytes sees.
@@ -344,6 +346,17 @@ impl Limits {
         at_least("pong_timeout", *pong_timeout, SHORTEST)?;
         at_least("stack_size", *stack_size, LEAST_STACK)?;
         at_most("stack_size", *stack_size, LARGEST_STACK)
+    }
+
+    /// The same, but for what one connection may send.
+    pub(crate) fn with_max_message(&self, max_message: Option<usize>) -> Cow<'_, Self> {
+        match max_message {
+            None => Cow::Borrowed(self),
+            Some(max_message) => Cow::Owned(Limits {
+                max_message,
+                ..self.clone()
+            }),
+        }
     }
 
     pub(crate) fn head(&self) -> HeadLimits {

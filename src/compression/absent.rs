@@ -10,6 +10,10 @@ impl Compression {
         match *self {}
     }
 
+    pub(crate) fn without_server_context(&self) -> &Self {
+        self
+    }
+
     pub(crate) fn memory_per_connection(&self) -> usize {
         match *self {}
     }

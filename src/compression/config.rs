@@ -33,8 +33,8 @@ pub struct Compression {
     /// would be compressed for each of them, and one message could give another one away. With true, short messages of
     /// the same kind shrink far more; set a lower `threshold` then.
     ///
-    /// A server that drops messages or refuses them ([`Overflow`](crate::Overflow), all but `Disconnect`) never does
-    /// so: later ones could refer to what was dropped.
+    /// Where messages are dropped or refused ([`Overflow`](crate::Overflow), all but `Disconnect`) a connection never
+    /// does so: later ones could refer to what was dropped.
     pub server_context_takeover: bool,
     /// The client's messages may refer to its earlier ones. Default false; with true the server keeps up to 32 KiB of
     /// each connection's last messages.
@@ -79,6 +79,14 @@ impl Compression {
             false => 0,
         };
         INFLATER + window + deflater
+    }
+
+    /// The same, but no message of the server refers to earlier ones.
+    pub(crate) fn without_server_context(&self) -> Self {
+        Compression {
+            server_context_takeover: false,
+            ..self.clone()
+        }
     }
 
     /// With every number in its range.

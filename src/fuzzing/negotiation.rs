@@ -8,6 +8,7 @@ use crate::handshake::rules::{OwnLoopback, Rules};
 use crate::handshake::{Accept, negotiate};
 use crate::http::Request;
 use crate::http::head::{HeadLimits, HeadScanner};
+use crate::overflow::Overflow;
 
 /// Asks for an upgrade with the request in `data`, by several servers' rules.
 pub fn negotiation(data: &[u8]) {
@@ -31,7 +32,8 @@ pub fn negotiation(data: &[u8]) {
                     rules.subprotocols.iter().find(common)
                 );
                 let chosen = upgrade.subprotocol.as_deref();
-                let extension = upgrade.extension.as_ref().map(Agreed::as_str);
+                let agreed = negotiate::extension(&request, &rules, Overflow::Disconnect);
+                let extension = agreed.as_ref().map(Agreed::as_str);
                 assert!(extension.is_none() || offers_compression(head));
                 let answer = switching_protocols(
                     &upgrade.accept_key,

@@ -8,6 +8,7 @@ use crate::http::refusal::excerpt;
 use crate::http::response::{Headers, push_header, status_line};
 use crate::http::token::is_token;
 use crate::http::{InvalidHeader, Refusal, Request};
+use crate::overflow::Overflow;
 
 /// What the `accept` hook returns to open the WebSocket, with a subprotocol, headers and data of its own if it wants.
 ///
@@ -34,6 +35,14 @@ pub struct Accept {
     subprotocol: Option<String>,
     headers: Headers,
     data: Data,
+    bounds: OwnBounds,
+}
+
+/// What a connection has of its own, in place of what goes for its server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OwnBounds {
+    pub(crate) overflow: Option<Overflow>,
+    pub(crate) max_message: Option<usize>,
 }
 
 impl Accept {
@@ -119,6 +128,64 @@ impl Accept {
         self.data.get()
     }
 
+    /// Has this connection its own policy for a peer that reads too slowly, in place of
+    /// [`ServerBuilder::overflow`](crate::ServerBuilder::overflow): a live feed that may leave something out, and a
+    /// download that must not, on one server. Over a stream of your own
+    /// ([`ServerBuilder::websocket`](crate::ServerBuilder::websocket)) it means nothing.
+    ///
+    /// ```
+    /// use wshub::{Accept, Event, Overflow, Server, testing};
+    ///
+    /// let server = Server::builder()
+    ///     .accept(|request| {
+    ///         Ok(match request.path() {
+    ///             "/download" => Accept::new().with_overflow(Overflow::Refuse),
+    ///             _ => Accept::new().with_overflow(Overflow::DropOldest),
+    ///         })
+    ///     })
+    ///     .without_listener()?;
+    /// let (ours, theirs) = testing::duplex();
+    /// server.attach(ours);
+    /// let _reads_nothing = testing::Client::open(theirs, "/download")?;
+    /// if let Ok(Event::Open(connection)) = server.events().recv() {
+    ///     let refused = (0..100).find_map(|_| connection.send(vec![7; 64 << 10]).err());
+    ///     assert_eq!(refused.unwrap().kind(), wshub::SendErrorKind::Full); // and nothing is dropped
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_overflow(mut self, overflow: Overflow) -> Self {
+        self.bounds.overflow = Some(overflow);
+        self
+    }
+
+    /// Takes messages of up to so many bytes over this connection, in place of
+    /// [`Limits::max_message`](crate::Limits::max_message): more where a client uploads, less where it only says a few
+    /// words. A longer one ends the connection with 1009. Where
+    /// [`outbound_per_connection`](crate::Limits::outbound_per_connection) is not set, it follows.
+    ///
+    /// The memory of which the log tells at the start goes by the limit of the server: where more is let in here, that
+    /// comes on top, up to three times as much for each such connection.
+    ///
+    /// ```
+    /// use wshub::{Accept, Server};
+    ///
+    /// let server = Server::builder()
+    ///     .accept(|request| {
+    ///         Ok(match request.path() {
+    ///             "/upload" => Accept::new().with_max_message(64 << 20),
+    ///             _ => Accept::new().with_max_message(4 << 10),
+    ///         })
+    ///     })
+    ///     .bind("127.0.0.1:0")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_max_message(mut self, bytes: usize) -> Self {
+        self.bounds.max_message = Some(bytes);
+        self
+    }
+
     /// The subprotocol that was chosen, if one was.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
@@ -128,6 +195,11 @@ impl Accept {
     /// The extra headers, for [`switching_protocols`].
     pub(crate) fn headers(&self) -> &Headers {
         &self.headers
+    }
+
+    /// What it chose in place of the server's.
+    pub(crate) fn bounds(&self) -> OwnBounds {
+        self.bounds
     }
 
     /// What the connection keeps.

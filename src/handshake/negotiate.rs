@@ -11,6 +11,7 @@ use crate::http::body::Framing;
 use crate::http::cors::Cors;
 use crate::http::refusal::{Refusal, excerpt};
 use crate::http::request::{Request, Version};
+use crate::overflow::Overflow;
 
 /// What is appended to the key before it is hashed (RFC 6455 1.3).
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -33,8 +34,6 @@ pub(crate) struct Upgrade {
     pub(crate) accept_key: [u8; 28],
     /// The subprotocol, where client and server have one in common.
     pub(crate) subprotocol: Option<String>,
-    /// The compression, where client and server have it in common.
-    pub(crate) extension: Option<Agreed>,
 }
 
 /// A plain request that may go to the `http` hook.
@@ -124,14 +123,19 @@ pub(crate) fn upgrade(
     Ok(Upgrade {
         accept_key,
         subprotocol: subprotocol::choose(request, &rules.subprotocols)?,
-        extension: choose_extension(request, rules),
     })
 }
 
-/// To decline an extension is to say nothing (RFC 6455 9.1), and others than compression are not spoken here.
-fn choose_extension(request: &Request, rules: &Rules) -> Option<Agreed> {
+/// The compression, where client and server have it in common. To decline an extension is to say nothing (RFC 6455
+/// 9.1), and others are not spoken here.
+pub(crate) fn extension(request: &Request, rules: &Rules, overflow: Overflow) -> Option<Agreed> {
     let own = rules.compression.as_ref()?;
-    own.accept(request.values("sec-websocket-extensions"))
+    let offers = request.values("sec-websocket-extensions");
+    // Later messages must not refer to what is missing.
+    match overflow.leaves_gaps() {
+        true => own.without_server_context().accept(offers),
+        false => own.accept(offers),
+    }
 }
 
 /// RFC 6455 4.2.2, point 5.4: the base64 of the SHA-1 of the key and a fixed text; `None` unless the key is the base64

@@ -51,7 +51,6 @@ pub(crate) use contained::for_each;
 use entry::Entry;
 use outbound::Outbound;
 pub(crate) use overflow::Bounds;
-pub use overflow::Overflow;
 pub(crate) use queue::Failure;
 use queue::Queue;
 pub use ready_state::ReadyState;

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::frame::{self, EncodedFrame, OutgoingFrame};
 use super::kept::KeptFrames;
-use super::overflow::{Bounds, Overflow};
+use super::overflow::Bounds;
 use super::state::Link;
 use super::turn::Turn;
 use super::watch::Watch;
 use crate::error::{Error, SendErrorKind};
+use crate::overflow::Overflow;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::send::Sender;

@@ -22,6 +22,7 @@ use crate::error::{CloseError, Error, SendErrorKind};
 use crate::limits::Limits;
 use crate::lock::{PLAYED, lock, none_is_held};
 use crate::message::Prepared;
+use crate::overflow::Overflow;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
 use crate::protocol::pace::Pace;

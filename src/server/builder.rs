@@ -12,7 +12,7 @@ use super::ServerHandle;
 use super::listen::Listening;
 use super::options::Options;
 use crate::limits::Limits;
-use crate::outbox::Overflow;
+use crate::overflow::Overflow;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 
@@ -55,7 +55,8 @@ impl ServerBuilder {
         self
     }
 
-    /// What happens when a peer does not read. Default: [`Overflow::Disconnect`].
+    /// What happens when a peer does not read. Default: [`Overflow::Disconnect`]. For one connection:
+    /// [`Accept::with_overflow`](crate::Accept::with_overflow).
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.options.overflow = overflow;
         self

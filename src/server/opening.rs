@@ -23,6 +23,7 @@ use crate::connection::Connection;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::error::Error;
+use crate::handshake::accept::OwnBounds;
 use crate::http::forwarded;
 use crate::http::head::asks_for_head;
 use crate::http::proxy_protocol;
@@ -277,7 +278,8 @@ fn open(
     seat.wait_for_turn(deadline)?;
     let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
     let asked = HookRequest::new(&request, &server);
-    let upgrade = upgrade::negotiate(asked, &connection.site.rules, hooks, &hub.counters)?;
+    let (rules, overflow) = (&connection.site.rules, hub.options.overflow);
+    let upgrade = upgrade::negotiate(asked, rules, hooks, &hub.counters, overflow)?;
     if Instant::now() > deadline {
         return Err(Refusal::Timeout.into());
     }
@@ -291,10 +293,18 @@ fn open(
         Some(names) => request.with_headers_only(names),
         None => request,
     };
+    let bounds = upgrade.bounds;
     let opening = upgrade.into_opening(request);
     let buffer = std::mem::take(&mut connection.buffer);
     Ok(RequestOutcome::WebSocket(Opened {
-        driver: driver(hub, seat.id(), &connection.transport, opening, buffer),
+        driver: driver(
+            hub,
+            seat.id(),
+            &connection.transport,
+            opening,
+            bounds,
+            buffer,
+        ),
         slot,
         present,
     }))
@@ -394,8 +404,11 @@ pub(crate) fn driver(
     id: u64,
     transport: &Arc<dyn Transport>,
     opening: Opening,
+    bounds: OwnBounds,
     buffer: ReadBuffer,
 ) -> Box<Driver> {
+    let limits = &*hub.options.limits.with_max_message(bounds.max_message);
+    let overflow = bounds.overflow.unwrap_or(hub.options.overflow);
     let extension = opening.extension.as_ref();
     let delivery = match &hub.handler {
         None => Delivery::Events(hub.collector.clone()),
@@ -406,8 +419,8 @@ pub(crate) fn driver(
         hub.lead.calls().clone(),
         hub.counters.clone(),
         delivery,
-        Bounds::new(&hub.options.limits, hub.options.overflow),
-        hub.options.limits.close_timeout,
+        Bounds::new(limits, overflow),
+        limits.close_timeout,
         extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
     );
     outbox.set_alarm(alarm(hub, id, transport));
@@ -420,7 +433,7 @@ pub(crate) fn driver(
         connection,
         transport.clone(),
         hub.counters.clone(),
-        &hub.options.limits,
+        limits,
         buffer,
     ))
 }

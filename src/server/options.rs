@@ -8,7 +8,7 @@ use super::hooks::Hooks;
 use crate::handshake::rules::Rules;
 use crate::limits::Limits;
 use crate::logging::log_line;
-use crate::outbox::Overflow;
+use crate::overflow::Overflow;
 use crate::tls::Tls;
 
 #[derive(Default)]
@@ -29,17 +29,6 @@ impl Options {
         (self.limits.check())
             .map_err(|error| invalid(Box::<dyn Error + Send + Sync>::from(error)))?;
         (self.rules.check()).map_err(|error| invalid(error.to_string().into()))
-    }
-
-    /// What is dropped for a slow peer must not be what later messages refer to.
-    pub fn settle_compression(&mut self) {
-        #[cfg(feature = "deflate")]
-        if let (true, Some(compression)) = (
-            self.overflow != Overflow::Disconnect,
-            &mut self.rules.compression,
-        ) {
-            compression.server_context_takeover = false;
-        }
     }
 
     /// Lowers what this process does not carry, and says at the start what the server may take. `on_threads`: each

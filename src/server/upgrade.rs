@@ -7,13 +7,14 @@ use super::hooks::{HookRequest, Hooks};
 use crate::compression::Agreed;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
-use crate::handshake::accept::switching_protocols;
+use crate::handshake::accept::{OwnBounds, switching_protocols};
 use crate::handshake::data::Data;
 use crate::handshake::negotiate;
 use crate::handshake::rules::Rules;
 use crate::http::head::HeadScanner;
 use crate::http::{Refusal, Request};
 use crate::limits::Limits;
+use crate::overflow::Overflow;
 use crate::stats::Counters;
 
 /// RFC 9112 8: who sends a part of a request and ends its stream may still read an answer.
@@ -69,6 +70,7 @@ pub(crate) struct UpgradeAnswer {
     pub subprotocol: Option<String>,
     pub extension: Option<Agreed>,
     pub data: Data,
+    pub bounds: OwnBounds,
 }
 
 impl UpgradeAnswer {
@@ -83,26 +85,32 @@ impl UpgradeAnswer {
     }
 }
 
-/// Asks the rules, the `origin_rule` hook among them, then the `accept` hook.
+/// Asks the rules, the `origin_rule` hook among them, then the `accept` hook. `overflow`: what goes for a connection
+/// that has no policy of its own.
 pub(crate) fn negotiate(
     request: HookRequest<'_>,
     rules: &Rules,
     hooks: &Hooks,
     counters: &Counters,
+    overflow: Overflow,
 ) -> Result<UpgradeAnswer, Refusal> {
     let ask = |origin: &str| hooks.origin(origin, request, counters);
     let mut upgrade = negotiate::upgrade(&request, rules, ask)?;
     let accept = hooks.accept(request, counters)?;
     accept.settle(&request, &mut upgrade)?;
+    let bounds = accept.bounds();
+    let overflow = bounds.overflow.unwrap_or(overflow);
+    let extension = negotiate::extension(&request, rules, overflow);
     Ok(UpgradeAnswer {
         answer: switching_protocols(
             &upgrade.accept_key,
             upgrade.subprotocol.as_deref(),
-            upgrade.extension.as_ref().map(Agreed::as_str),
+            extension.as_ref().map(Agreed::as_str),
             accept.headers(),
         ),
         subprotocol: upgrade.subprotocol,
-        extension: upgrade.extension,
+        extension,
+        bounds,
         data: accept.into_data(),
     })
 }

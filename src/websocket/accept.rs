@@ -13,6 +13,7 @@ use crate::handshake::rules::Rules;
 use crate::http::head::asks_for_head;
 use crate::http::{Refusal, Request};
 use crate::limits::Limits;
+use crate::overflow::Overflow;
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::server::hooks::{HookRequest, Hooks};
@@ -80,7 +81,9 @@ fn accept<S: Read + Write>(
         stream,
         Role::Server,
         Masking::Off,
-        limits.clone(),
+        limits
+            .with_max_message(upgrade.bounds.max_message)
+            .into_owned(),
         buffer,
         upgrade.into_opening(request),
     ))
@@ -117,10 +120,16 @@ fn negotiate(
         negotiate::plain(request, rules, |_| Ok(true))?;
         return Err(negotiate::unserved(request));
     }
-    // A stream has no statistics: a hook that panics shows in the refusal.
+    // A stream has no statistics: a hook that panics shows in the refusal. And what is sent over it is never dropped.
     let server = ServerHandle::of_no_server();
     let request = HookRequest::new(request, &server);
-    let upgrade = upgrade::negotiate(request, rules, hooks, &Counters::default())?;
+    let upgrade = upgrade::negotiate(
+        request,
+        rules,
+        hooks,
+        &Counters::default(),
+        Overflow::Disconnect,
+    )?;
     match Instant::now() > deadline {
         true => Err(Refusal::Timeout),
         false => Ok(upgrade),

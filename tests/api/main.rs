@@ -43,6 +43,7 @@ mod listeners;
 mod mounts;
 mod order;
 mod origin;
+mod own_bounds;
 mod own_handler;
 mod pace;
 mod panics;

@@ -9,6 +9,7 @@ const ROOMS: &[&str] = &[
     "copy",
     "lock",
     "http",
+    "overflow",
     "compression",
     "protocol",
     "address_space",

@@ -20,6 +20,7 @@ use crate::outbox::broadcast::{Collecting, Collector};
 use crate::outbox::queue::COLLECT;
 
 use crate::outbox::*;
+use crate::overflow::Overflow;
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;

@@ -35,7 +35,6 @@ impl ServerBuilder {
     /// When the system gives no thread, or as [`bind`](ServerBuilder::bind) for what was set.
     pub fn without_listener(mut self) -> io::Result<Server> {
         let start_hooks = std::mem::take(&mut self.start_hooks);
-        self.options.settle_compression();
         let site = Site::in_memory(&self.options.rules, self.options.tls.as_ref());
         let hub = self.hub(site, Vec::new(), None, None)?;
         tell(start_hooks, &hub);
@@ -89,7 +88,6 @@ impl ServerBuilder {
     fn start_with(mut self, handler: Option<SessionHandler>) -> io::Result<Arc<Hub>> {
         let start_hooks = std::mem::take(&mut self.start_hooks);
         let listening = std::mem::take(&mut self.listening);
-        self.options.settle_compression();
         let (rules, tls) = (&self.options.rules, self.options.tls.as_ref());
         let sites: Vec<_> = listening
             .iter()

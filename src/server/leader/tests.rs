@@ -4,10 +4,12 @@ use super::*;
 use crate::connection::opening::Opening;
 use crate::error::SendErrorKind;
 use crate::event::Event;
+use crate::handshake::accept::OwnBounds;
 use crate::handshake::data::Data;
 use crate::http::{Peer, Request};
 use crate::limits::Limits;
-use crate::outbox::{Bounds, Delivery, Failure, Overflow};
+use crate::outbox::{Bounds, Delivery, Failure};
+use crate::overflow::Overflow;
 use crate::server::Server;
 use crate::server::crew::Crew;
 use crate::server::lifecycle::Who;
@@ -238,7 +240,14 @@ fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
         data: Data::default(),
     };
     let mut lead = Some(|leader: &mut Leader| {
-        let driver = opening::driver(hub, 1, &ours, opening, ReadBuffer::default());
+        let driver = opening::driver(
+            hub,
+            1,
+            &ours,
+            opening,
+            OwnBounds::default(),
+            ReadBuffer::default(),
+        );
         let connection = driver.connection.clone();
         connection.close(1001, "").unwrap();
         leader.take_calls(Instant::now());

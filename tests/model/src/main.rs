@@ -35,6 +35,7 @@ mod wshub {
     pub(crate) mod logging;
     pub(crate) mod message;
     pub(crate) mod outbox;
+    pub(crate) mod overflow;
     pub(crate) mod patience;
     pub(crate) mod poller;
     pub(crate) mod protocol;
@@ -48,8 +49,8 @@ mod wshub {
 
 use wshub::{
     address_space, clock, compression, connection, copy, descriptors, error, event, group, handler,
-    handshake, http, limits, lock, logging, message, outbox, patience, poller, protocol, server,
-    stats, testing, tls, transport, websocket,
+    handshake, http, limits, lock, logging, message, outbox, overflow, patience, poller, protocol,
+    server, stats, testing, tls, transport, websocket,
 };
 
 mod models;
@@ -63,7 +64,8 @@ pub use handshake::{Accept, secret_matches};
 pub use http::{InvalidHeader, InvalidStatus, Refusal, Reject, Request, Response, Version};
 pub use limits::Limits;
 pub use message::{Message, Prepared};
-pub use outbox::{Broadcast, Overflow, ReadyState};
+pub use outbox::{Broadcast, ReadyState};
+pub use overflow::Overflow;
 pub use protocol::close::CloseCode;
 pub use protocol::violation::Violation;
 pub use server::{

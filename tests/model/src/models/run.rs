@@ -13,7 +13,8 @@ use super::outbox::{FRAME, outbox, reading_peer};
 use crate::message::Prepared;
 use crate::outbox::broadcast::Collector;
 use crate::outbox::broadcast::collector::LATEST;
-use crate::outbox::{Outbox, Overflow};
+use crate::outbox::Outbox;
+use crate::overflow::Overflow;
 use crate::stats::Counters;
 
 /// Who broadcasts, and how far it is.
