@@ -4,12 +4,17 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::PATIENCE;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+use wshub::{Accept, Event, Server, ServerHandle};
+
 use crate::support::example::{Example, Process, command};
 use crate::support::hostile::{self, Peer, SWITCHING};
+use crate::support::{PATIENCE, wait_until};
 
 fn client(example: &Example) -> Process {
     let url = format!("ws://{}/", example.addr);
@@ -184,4 +189,219 @@ fn where_no_connection_opens_it_says_why() {
     client.prints("hello ada");
     client.end_input();
     assert!(client.wait().success());
+}
+
+/// A server that says what it was asked, and sends back what it gets, as binary where it was binary.
+fn inquisitive() -> (Server, String) {
+    let server = Server::builder()
+        .subprotocols(["b"])
+        .origins(["https://app.example.com"])
+        .accept(|_| Ok(Accept::new()))
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let url = format!("ws://{}/", server.local_addr().unwrap());
+    (server, url)
+}
+
+fn answer(server: &Server) {
+    for event in server.events() {
+        match event {
+            Event::Open(connection) => {
+                let request = connection.request();
+                let asked = ["x-token", "x-two", "origin", "sec-websocket-protocol"]
+                    .map(|name| request.header(name).unwrap_or("-").to_owned());
+                let _ = connection.send(asked.join(" "));
+            }
+            Event::Message(connection, message) => drop(connection.send(message)),
+            _ => {}
+        }
+    }
+}
+
+fn answered(test: impl FnOnce(&str)) {
+    let (server, url) = inquisitive();
+    thread::scope(|scope| {
+        let _end = End(server.handle());
+        scope.spawn(|| answer(&server));
+        test(&url);
+    });
+}
+
+/// Ends the server, and with it the thread that answers, also where the test fails.
+struct End(ServerHandle);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.terminate();
+    }
+}
+
+fn run(url: &str, options: &[&str]) -> Process {
+    Process::start(
+        command("client")
+            .args(options)
+            .arg(url)
+            .stdin(Stdio::null()),
+    )
+}
+
+#[test]
+fn headers_subprotocols_and_an_origin_go_with_the_request() {
+    answered(|url| {
+        let options = "-H|X-Token: s3cret|-H|X-Two:2|-s|a|-s|b|-o|https://app.example.com|-n|1";
+        let options: Vec<_> = options.split('|').collect();
+        let mut client = run(url, &options);
+        assert!(client.wait().success(), "{:?}", client.stderr());
+        assert_eq!(client.stdout(), ["s3cret 2 https://app.example.com a, b"]);
+    });
+}
+
+#[test]
+fn a_script_learns_from_the_exit_status_whether_all_came() {
+    answered(|url| {
+        let mut client = run(url, &["-m", "one", "-m", "two", "-n", "3"]);
+        assert!(client.wait().success(), "{:?}", client.stderr());
+        assert_eq!(client.stdout()[1..], ["one", "two"]);
+        let mut client = run(url, &["-m", "one", "-n", "3", "-w", "0.2"]);
+        assert_eq!(client.wait().code(), Some(1));
+        assert_eq!(client.stderr(), ["2 messages came, and not 3"]);
+    });
+}
+
+#[test]
+fn a_file_goes_as_one_binary_message_and_times_are_shown() {
+    let file = std::env::temp_dir().join(format!("wshub-client-{}", std::process::id()));
+    std::fs::write(&file, [0; 70_000]).unwrap();
+    answered(|url| {
+        let mut client = run(url, &["-t", "-n", "2", "-b", file.to_str().unwrap()]);
+        assert!(client.wait().success(), "{:?}", client.stderr());
+        assert!(
+            client.stdout()[0].contains(" ms  - - - -"),
+            "{:?}",
+            client.stdout()
+        );
+        let said = client.stderr().concat();
+        assert!(
+            said.ends_with(" ms  a binary message of 70000 bytes"),
+            "{said}"
+        );
+    });
+    std::fs::remove_file(&file).unwrap();
+    let mut client = run("ws://127.0.0.1:1/", &["-b", "/nowhere/at/all"]);
+    assert_eq!(client.wait().code(), Some(1));
+    assert!(client.stderr()[0].starts_with("/nowhere/at/all: "));
+}
+
+/// A server that reads, and never answers a ping.
+#[test]
+fn a_server_that_answers_no_ping_is_given_up() {
+    let deaf = Peer::new(|mut stream| {
+        hostile::open(&mut stream, format!("{SWITCHING}\r\n"));
+        while stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
+    });
+    let mut client = run(&deaf.url(), &["-p", "0.2", "-n", "1"]);
+    assert_eq!(client.wait().code(), Some(1));
+    let said = client.stderr().concat();
+    assert!(said.contains("no answer to a ping"), "{said}");
+    deaf.end();
+}
+
+#[test]
+fn options_that_make_no_sense_are_status_2_and_say_why() {
+    for (options, why) in [
+        (&["--nonsense"][..], "there is no option --nonsense"),
+        (&["-H", "novalue"], "is no header: write 'NAME: VALUE'"),
+        (&["-n", "0"], "-n takes a number above 0"),
+        (&["-w", "soon"], "-w takes seconds above 0"),
+        (&["-n"], "-n needs a value"),
+        (&["ws://one/"], "too many arguments"),
+    ] {
+        let mut client = run("ws://127.0.0.1:1/", options);
+        if options == ["-n"] {
+            client = Process::start(command("client").arg("-n").stdin(Stdio::null()));
+        }
+        assert_eq!(client.wait().code(), Some(2), "{options:?}");
+        let said = client.stderr();
+        assert!(said[0].contains(why), "{said:?}");
+        assert!(said[1].starts_with("usage: client"), "{said:?}");
+    }
+    let mut client = Process::start(command("client").arg("--help").stdin(Stdio::null()));
+    assert!(client.wait().success());
+    assert!(client.stdout().len() > 10);
+}
+
+/// The client on a terminal of its own; the test is the person.
+struct Terminal {
+    keys: File,
+    screen: std::sync::Arc<std::sync::Mutex<String>>,
+    terminal: File,
+    client: Child,
+}
+
+impl Terminal {
+    fn start(url: &str) -> Terminal {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let path = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let theirs = File::options().read(true).write(true).open(path).unwrap();
+        let client = command("client")
+            .arg(url)
+            .stdin(theirs.try_clone().unwrap())
+            .stdout(theirs.try_clone().unwrap())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let screen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+        let mut output = File::from(ours.try_clone().unwrap());
+        let seen = screen.clone();
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = output.read(&mut bytes) {
+                *seen.lock().unwrap() += &String::from_utf8_lossy(&bytes[..read]);
+            }
+        });
+        Terminal {
+            keys: File::from(ours),
+            screen,
+            terminal: theirs,
+            client,
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn shows(&self, text: &str) {
+        wait_until(text, || self.screen.lock().unwrap().contains(text));
+    }
+
+    fn is_edited_by_itself(&self) -> bool {
+        let modes = tcgetattr(&self.terminal).unwrap().local_modes;
+        modes.contains(LocalModes::ICANON | LocalModes::ECHO)
+    }
+}
+
+#[test]
+fn on_a_terminal_lines_are_edited_and_come_back() {
+    answered(|url| {
+        let mut terminal = Terminal::start(url);
+        terminal.shows("- - - -\r\n");
+        assert!(!terminal.is_edited_by_itself());
+        // Typed, two characters taken back, one put in before the last.
+        terminal.press("helxx\x7f\x7fo\x1b[Dl\r");
+        terminal.shows("> hello\r\n");
+        terminal.press("second\r");
+        terminal.shows("second\r\n");
+        // The one before the last, with a mark at its start; then a word is deleted of what is typed.
+        terminal.press("\x1b[A\x1b[A\x01> \r");
+        terminal.shows("> > hello\r\n");
+        terminal.press("naïve 漢字\x17字\r");
+        terminal.shows("> naïve 字\r\n");
+        terminal.press("\x04");
+        let status = terminal.client.wait().unwrap();
+        assert!(status.success());
+        assert!(terminal.is_edited_by_itself());
+    });
 }

@@ -9,6 +9,8 @@ mod support;
 mod client;
 #[cfg(feature = "redis")]
 mod cluster;
+#[cfg(feature = "client")]
+mod load;
 mod servers;
 #[cfg(feature = "socketio")]
 mod socketio;
