@@ -72,6 +72,7 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Option<Options>, Str
         bytes: 64,
         rate: None,
     };
+    let mut urls = 0;
     while let Some(word) = given.next() {
         let mut number = |least: f64, most: f64| {
             let value = given.next().ok_or(format!("{word} needs a number"))?;
@@ -87,7 +88,11 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Option<Options>, Str
             "-b" | "--bytes" => options.bytes = number(HEAD as f64, f64::from(1 << 20))? as usize,
             "-r" | "--rate" => options.rate = Some(number(0.01, 1e6)?),
             option if option.starts_with('-') => return Err(format!("there is no option {word}")),
-            _ => options.url = word,
+            _ if urls > 0 => return Err(format!("too many arguments: {word}")),
+            _ => {
+                urls += 1;
+                options.url = word;
+            }
         }
     }
     Ok(Some(options))

@@ -38,13 +38,10 @@ pub fn run_with(
             return ExitCode::SUCCESS;
         }
         Some(option) if option.starts_with('-') => {
-            return fail(&format!(
-                "there is no option {option}\n{}",
-                usage(arguments, about)
-            ));
+            return misused(&format!("there is no option {option}"), arguments, about);
         }
         _ if given.len() > arguments.split(' ').count() => {
-            return fail(&format!("too many arguments\n{}", usage(arguments, about)));
+            return misused("too many arguments", arguments, about);
         }
         _ => {}
     }
@@ -67,6 +64,11 @@ fn usage(arguments: &str, about: &str) -> String {
          Ctrl-C ends it.",
         env!("CARGO_CRATE_NAME")
     )
+}
+
+fn misused(problem: &str, arguments: &str, about: &str) -> ExitCode {
+    fail(&format!("{problem}\n{}", usage(arguments, about)));
+    ExitCode::from(2)
 }
 
 /// Where there is nobody to tell, the exit status says it.

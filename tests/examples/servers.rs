@@ -336,7 +336,13 @@ fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
 fn every_example_says_how_it_is_used() {
     let mut names = vec!["auth", "broadcast", "dashboard", "echo", "per_connection"];
     if cfg!(feature = "client") {
-        names.push("client");
+        names.extend(["client", "load"]);
+    }
+    if cfg!(feature = "redis") {
+        names.extend(["backplane", "cluster"]);
+    }
+    if cfg!(feature = "socketio") {
+        names.push("socketio");
     }
     if cfg!(feature = "tls") {
         names.push("wss");
@@ -350,7 +356,7 @@ fn every_example_says_how_it_is_used() {
         }
         for wrong in [&["--port=9001"][..], &["127.0.0.1:0", "a", "b", "c"]] {
             let (status, out, err) = run(name, wrong);
-            assert_eq!((status, &*out), (Some(1), ""), "{name} {wrong:?}");
+            assert_eq!((status, &*out), (Some(2), ""), "{name} {wrong:?}");
             assert!(err.contains(&usage), "{err}");
         }
     }
