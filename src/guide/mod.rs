@@ -39,6 +39,30 @@ pub mod http {}
 #[doc = include_str!("deployment.md")]
 pub mod deployment {}
 
+/// A heading, and a file of `examples/proxies`.
+macro_rules! configuration {
+    ($heading:literal, $file:literal) => {
+        concat!(
+            "\n# ",
+            $heading,
+            "\n\n```text\n",
+            include_str!(concat!("../../examples/proxies/", $file)),
+            "```\n"
+        )
+    };
+}
+
+#[doc = include_str!("proxies.md")]
+#[doc = configuration!("nginx", "nginx.conf")]
+#[doc = configuration!("HAProxy, http mode", "haproxy.cfg")]
+#[doc = configuration!("HAProxy, tcp mode", "haproxy-tcp.cfg")]
+#[doc = configuration!("Caddy", "Caddyfile")]
+#[doc = configuration!("Apache httpd", "apache.conf")]
+#[doc = configuration!("Apache httpd before 2.4.47", "apache-wstunnel.conf")]
+#[doc = configuration!("Two servers of Socket.IO behind HAProxy", "haproxy-sticky.cfg")]
+#[doc = configuration!("Two servers of Socket.IO behind nginx", "nginx-sticky.conf")]
+pub mod proxies {}
+
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
 

@@ -101,7 +101,8 @@ impl ServerBuilder {
     /// sends that cannot be read, or that names two clients.
     ///
     /// List only proxies that write one of these themselves, for every client: one that passes on what it
-    /// is sent lets its clients claim any address. Default: none, and the peer is the proxy.
+    /// is sent lets its clients claim any address. The guide has
+    /// [configurations](crate::guide::proxies). Default: none, and the peer is the proxy.
     ///
     /// ```
     /// use wshub::Server;
