@@ -69,6 +69,7 @@ mod logging;
 mod message;
 mod outbox;
 mod overflow;
+mod panics;
 mod patience;
 mod poller;
 mod protocol;

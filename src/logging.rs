@@ -1,11 +1,12 @@
 //! The one way to the log. A logger is the application's code: what it does, a panic included, ends here.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 
 use log::{Level, Record};
 
 use crate::lock::none_is_held;
+use crate::panics;
 
 /// Whether somebody may want lines of this level. The logger is not asked.
 pub(crate) fn is_on(level: Level) -> bool {
@@ -33,7 +34,7 @@ fn hand_over(level: Level, module: &'static str, place: &Location<'_>, line: fmt
         .build();
     // Who panics loses this line. The panic itself shows on standard error, as any does.
     #[allow(clippy::disallowed_methods)]
-    let _ = catch_unwind(AssertUnwindSafe(|| log::logger().log(&record)));
+    let _ = panics::catch(|| log::logger().log(&record));
 }
 
 /// A line that is written later, or elsewhere; made by [`line_for_later!`].

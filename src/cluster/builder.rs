@@ -13,6 +13,7 @@ use super::relay::{LocalDelivery, Relay, RelaySettings, Running};
 use super::speaker::speak;
 use super::{Cluster, Node};
 use crate::ServerHandle;
+use crate::panics;
 
 /// Bounds, heartbeat and order of a node; made by [`Cluster::builder`].
 ///
@@ -126,5 +127,7 @@ impl ClusterBuilder {
 
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let builder = thread::Builder::new().name(name.to_owned());
+    // The ends of the backplane are dropped there, which are the user's.
+    let work = move || drop(panics::catch(work));
     builder.spawn(work).map(drop)
 }

@@ -1,6 +1,5 @@
 //! The thread of a node that receives: what comes is put in order, and goes to the clients here and to the application.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::ClusterNode;
@@ -12,6 +11,7 @@ use super::relay::{LocalDelivery, Relay, Running, message};
 use super::roster::{Change, Roster, Verdict};
 use super::speaker::RESTS;
 use crate::logging::log_line;
+use crate::panics;
 
 /// A node that has heard nothing for so long, and for two heartbeats, not even what it published itself, is deaf.
 const DEAF: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ pub(super) fn listen(running: &Running, mut subscriber: Box<dyn Subscriber>) {
     let mut rest = RESTS.0;
     while !relay.is_over() {
         let receive = || subscriber.receive(&mut incoming);
-        let ended = catch_unwind(AssertUnwindSafe(receive))
+        let ended = panics::catch(receive)
             .unwrap_or_else(|_| Err(BackplaneError::new("Subscriber::receive panicked")));
         let was_attached = incoming.detach();
         if relay.is_over() {

@@ -1,6 +1,5 @@
 //! The thread of a node that publishes: what waits, in order, and heartbeats; again for as long as it fails.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,7 @@ use super::backplane::{BackplaneError, Publisher};
 use super::frame::{Body, Number, encode};
 use super::news::Way;
 use super::relay::{FrameBytes, PublisherStep, Relay, Running};
+use crate::panics;
 
 /// How long it rests behind a failure, the next one twice as long, up to the second of them.
 pub(super) const RESTS: (Duration, Duration) =
@@ -64,6 +64,6 @@ fn alive(relay: &Relay, last: u64) -> FrameBytes {
 fn publish(publisher: &mut dyn Publisher, frames: &[FrameBytes]) -> Result<(), BackplaneError> {
     let frames: Vec<&[u8]> = frames.iter().map(|frame| frame.as_slice()).collect();
     let publish = || publisher.publish(&frames);
-    catch_unwind(AssertUnwindSafe(publish))
+    panics::catch(publish)
         .unwrap_or_else(|_| Err(BackplaneError::new("Publisher::publish panicked")))
 }

@@ -11,7 +11,6 @@ use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +23,7 @@ use crate::http::Request;
 use crate::lock::none_is_held;
 use crate::message::{Message, Prepared};
 use crate::outbox::{Outbox, ReadyState};
+use crate::panics;
 use crate::protocol::close::CloseCode;
 
 pub use end::CloseEvent;
@@ -61,7 +61,7 @@ impl Drop for ConnectionInner {
     fn drop(&mut self) {
         none_is_held();
         let data = std::mem::take(&mut self.opening.data);
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(data)));
+        let _ = panics::catch(|| drop(data));
     }
 }
 

@@ -2,10 +2,10 @@
 //! connection over which it happened, and the others have their turn.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::Outbox;
+use crate::panics;
 
 /// Does `work` for each of them.
 pub(crate) fn for_each<'a>(
@@ -21,16 +21,11 @@ pub(crate) fn for_each<'a>(
             work(outbox);
         }
     };
-    while !contained(&mut rest) {
+    while panics::catch(&mut rest).is_err() {
         match at.take() {
             Some(outbox) => outbox.break_off(),
             // The list itself panics.
             None => return,
         }
     }
-}
-
-/// Does `work`; false if it panicked.
-pub(crate) fn contained(work: impl FnOnce()) -> bool {
-    catch_unwind(AssertUnwindSafe(work)).is_ok()
 }

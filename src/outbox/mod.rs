@@ -36,6 +36,7 @@ use crate::error::{CloseError, SendError, SendErrorKind};
 use crate::lock::{Mutex, OUTBOX};
 use crate::logging::log_line;
 use crate::message::{Message, Prepared};
+use crate::panics;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::pace::Pace;
@@ -46,7 +47,6 @@ use crate::poller::Token;
 pub use broadcast::Broadcast;
 use broadcast::{Frames, Member};
 use calls::Calls;
-use contained::contained;
 pub(crate) use contained::for_each;
 use entry::Entry;
 use outbound::Outbound;
@@ -284,7 +284,7 @@ impl Outbox {
 
     /// As [`abort`](Outbox::abort), behind a panic; the connection's thread then reports the end.
     pub fn break_off(self: &Arc<Self>) {
-        contained(|| {
+        let _ = panics::catch(|| {
             self.abort();
             log_line!(
                 Error,

@@ -1,7 +1,6 @@
 //! The accept loop: hands each connection to its own thread and survives every error of accept.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use super::listener::{Arrival, Listener};
 use super::opening;
 use crate::http::Peer;
 use crate::logging::{Line, line_for_later};
+use crate::panics;
 use crate::poller::{Poller, Token};
 use crate::transport::Transport;
 
@@ -97,7 +97,7 @@ impl AcceptLoop {
     /// A panic in there is a bug of wshub: it costs this connection, and others are accepted.
     fn serve(&self, transport: Arc<dyn Transport>, peer: Peer, site: &Arc<Site>) {
         let serve = || opening::begin(&self.hub, transport, peer, site.clone());
-        if catch_unwind(AssertUnwindSafe(serve)).is_err() {
+        if panics::catch(serve).is_err() {
             self.log(line_for_later!(
                 Error,
                 "{peer} was not served for a panic: this is a bug of wshub"

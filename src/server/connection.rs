@@ -2,7 +2,6 @@
 //! what it reads, or into the user's handler.
 
 use std::error::Error as StdError;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -23,6 +22,7 @@ use crate::error::{Error, SendError, SendErrorKind};
 use crate::handshake::subprotocol::NoneSpoken;
 use crate::logging::{Line, line_for_later, log_line};
 use crate::outbox::{Failure, ReadyState};
+use crate::panics;
 use crate::protocol::close::CloseCode;
 use crate::protocol::receive::MessageRef;
 
@@ -247,9 +247,9 @@ fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: 
     let mut ended = None;
     let session = Session::new(driver, hub, &mut ended);
     // The panic is reported, and what it may have left half done ends with the connection.
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
+    let outcome = panics::catch(|| {
         handler(session).map_err(|error| (error.to_string(), says_closed(&*error)))
-    }));
+    });
     let (failure, told_closed) = match outcome {
         Ok(Ok(())) => (None, false),
         Ok(Err((failure, told_closed))) => (Some(failure), told_closed),

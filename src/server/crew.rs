@@ -10,6 +10,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
 use crate::lock::{CREW, Mutex, lock};
+use crate::panics;
 
 /// As std gives its threads. A page of it that is not touched costs no memory.
 pub(crate) const USUAL_STACK: usize = 2 << 20;
@@ -102,7 +103,8 @@ impl Crew {
         // Without the lock: a thread takes its time to start, and others sign off meanwhile.
         let started = builder.spawn(move || {
             SIGN_OFF.with(|slot| slot.replace(Some(sign_off)));
-            work();
+            // What it panics with would end the process where its destructor panics.
+            let _ = panics::catch(work);
         });
         // One that does not start is dropped, and signs off so.
         let handle = started.map_err(NotStarted::Spawn)?;

@@ -1,13 +1,13 @@
 //! The user's hooks, and what becomes of their panics.
 
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use super::ServerHandle;
 use crate::handshake::{Accept, negotiate};
 use crate::http::{Refusal, Reject, Request, Response};
 use crate::lock::none_is_held;
+use crate::panics;
 use crate::stats::Counters;
 
 pub(crate) type AcceptHook = Box<dyn Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync>;
@@ -128,7 +128,7 @@ impl Hooks {
 /// A panic in a hook costs its own request only.
 pub(super) fn contain<T>(counters: &Counters, hook: impl FnOnce() -> T) -> Result<T, Refusal> {
     none_is_held();
-    catch_unwind(AssertUnwindSafe(hook)).map_err(|_| {
+    panics::catch(hook).map_err(|_| {
         counters.handler_failures.fetch_add(1, Ordering::Relaxed);
         Refusal::HookPanicked
     })

@@ -34,11 +34,9 @@ mod unix_socket;
 pub(crate) mod upgrade;
 mod workers;
 
-use std::any::Any;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,6 +47,7 @@ use crate::lock::{DESK, Mutex};
 use crate::logging::log_line;
 use crate::message::{Message, Prepared};
 use crate::outbox::Broadcast;
+use crate::panics;
 use crate::stats::Stats;
 use crate::transport::{Guarded, How, Transport};
 
@@ -197,8 +196,8 @@ impl Server {
             };
             let call = || step.dispatch(handler);
             // The handler is not called again after a panic: nothing sees what it left half done.
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
-                let message = panic_message(&*panic);
+            if let Err(panic) = panics::catch(call) {
+                let message = panic.message().to_owned();
                 self.handle.shutdown();
                 log_line!(Error, "the handler panicked, shutting down: {message}");
                 self.shutdown();
@@ -271,12 +270,6 @@ impl Server {
         let patience = self.hub.options.limits.close_timeout;
         shutdown::finish(&self.hub, Instant::now() + patience)
     }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
 }
 
 impl Drop for Server {

@@ -1,7 +1,6 @@
 //! Threads for connections: as many as there are connections, never a queue behind one that is busy.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use super::crew::{Crew, NotStarted};
 use crate::address_space;
 use crate::lock::{Mutex, POOL, lock};
 use crate::logging::log_line;
+use crate::panics;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -107,7 +107,7 @@ impl Pool {
         while let Some(job) = next {
             // User code has its own guards further in: a panic that comes here is a bug of wshub,
             // and must not cost the pool a thread it counts on.
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
+            if panics::catch(job).is_err() {
                 log_line!(
                     Error,
                     "a connection's thread panicked: this is a bug of wshub"

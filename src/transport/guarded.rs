@@ -3,13 +3,13 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Instant;
 
 use super::{How, Source, Transport, Waker};
 use crate::http::Peer;
 use crate::lock::none_is_held;
+use crate::panics;
 
 pub(crate) struct Guarded<T: Transport> {
     /// There until the end.
@@ -32,7 +32,7 @@ impl<T: Transport> Guarded<T> {
             return None;
         }
         let transport = self.transport()?;
-        let answer = catch_unwind(AssertUnwindSafe(|| question(transport)));
+        let answer = panics::catch(|| question(transport));
         answer.map_err(|_| self.break_off(transport)).ok()
     }
 
@@ -53,7 +53,7 @@ impl<T: Transport> Guarded<T> {
     /// Wakes the threads that wait in it.
     fn break_off(&self, transport: &T) {
         if !self.broken.swap(true, SeqCst) {
-            let _ = catch_unwind(AssertUnwindSafe(|| transport.shutdown(How::Reset)));
+            let _ = panics::catch(|| transport.shutdown(How::Reset));
         }
     }
 }
@@ -136,7 +136,7 @@ impl<T: Transport> Drop for Guarded<T> {
     fn drop(&mut self) {
         let _ = self.transport();
         let transport = self.transport.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(transport)));
+        let _ = panics::catch(|| drop(transport));
     }
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::cluster::{HEARTBEAT, Node, text, two};
-use crate::support::{Client, Frame, PATIENCE, wait_until};
+use crate::support::{Client, Frame, PATIENCE, throw, wait_until};
 use wshub::{
     Backplane, BackplaneError, CloseError, Cluster, ClusterError, ClusterEvent, Incoming, Local,
     Message, Publisher, Server, Subscriber,
@@ -227,7 +227,7 @@ impl Publisher for Faulty {
             return Err(BackplaneError::new("the test refuses"));
         }
         if self.faults.panics.load(SeqCst) {
-            std::panic::resume_unwind(Box::new("a bug in a backplane"));
+            throw();
         }
         let mut carried = self.carried.lock().unwrap();
         let times = match self.faults.doubles.load(SeqCst) {

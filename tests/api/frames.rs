@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use crate::support::app::App;
-use crate::support::{Client, PATIENCE, frame, read_to_close, reset, wait_until};
+use crate::support::{Client, PATIENCE, frame, read_to_close, reset, throw, wait_until};
 use wshub::{CloseError, Connection, Limits, Message, Server, ServerBuilder};
 
 /// Short, to show deadlines.
@@ -643,8 +643,7 @@ fn b12_a_handler_that_panics_or_fails_closes_with_1011() {
     let handle = wshub::serve("127.0.0.1:0", |mut ws| {
         while let Some(message) = ws.read()? {
             match message.as_text() {
-                // Without a word on stderr, which a panic would say.
-                Some("panic") => std::panic::resume_unwind(Box::new("on purpose")),
+                Some("panic") => throw(),
                 Some("fail") => return Err("on purpose".into()),
                 Some("leave") => return Ok(()),
                 _ => ws.send(message)?,

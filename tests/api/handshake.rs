@@ -13,7 +13,7 @@ use crate::support::refusal::{
     KEY_LINE, assert_refused, but, refusal, refusal_on, status, status_of,
 };
 use crate::support::{
-    Client, PATIENCE, ask, dial, frame, read_head, read_to_close, reset, upgrade, wait_until,
+    Client, PATIENCE, ask, dial, frame, read_head, read_to_close, reset, throw, upgrade, wait_until,
 };
 use wshub::{Accept, Event, Limits, Reject, Server, ServerBuilder};
 
@@ -587,7 +587,7 @@ fn h24_the_accept_hook_decides() {
                 .with_header("Set-Cookie", "a=b")?
                 .with_header("Set-Cookie", "c=d")?
                 .with_subprotocol("chat.v2")?),
-            "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
+            "/panic" => throw(),
             "/unoffered" => Ok(Accept::new().with_subprotocol("unoffered")?),
             "/status" => Err(Reject::new(101)?),
             _ => Ok(Accept::new()),

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::support::app::App;
-use crate::support::{self, Client, dial, exchange, read_head, read_to_close, wait_until};
+use crate::support::{self, Client, dial, exchange, read_head, read_to_close, throw, wait_until};
 use wshub::{HookRequest, Limits, Response, Server, ServerBuilder};
 
 /// More than the system takes for a client that does not read.
@@ -16,7 +16,7 @@ fn site(request: &HookRequest<'_>) -> Response {
         "/" => Response::html(PAGE),
         "/big" => Response::ok().with_body(vec![b'x'; BIG]),
         // Without a word on stderr, which a panic would say.
-        "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
+        "/panic" => throw(),
         "/query" => Response::text(request.query_string().unwrap_or("none")),
         _ => Response::not_found(),
     }

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::support::app::App;
-use crate::support::{self, Client, dial, exchange, read_head, read_to_close, wait_until};
+use crate::support::{self, Client, dial, exchange, read_head, read_to_close, throw, wait_until};
 use wshub::{HookRequest, Limits, Response, Server, ServerBuilder, Status};
 
 fn told(request: &HookRequest<'_>) -> Response {
@@ -14,7 +14,7 @@ fn told(request: &HookRequest<'_>) -> Response {
     match request.path() {
         "/empty" => Response::from(Status::NO_CONTENT),
         "/big" => Response::text("x".repeat(8 << 20)),
-        "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
+        "/panic" => throw(),
         path => Response::text(format!("{} {path} [{body}]", request.method())),
     }
 }

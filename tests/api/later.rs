@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::app::App;
-use crate::support::{Client, PATIENCE, dial, exchange, read_head, read_to_close, wait_until};
+use crate::support::{
+    Client, PATIENCE, dial, exchange, read_head, read_to_close, throw, wait_until,
+};
 use wshub::{Cors, Limits, Responder, Response, Server, ServerBuilder, Status, testing};
 
 /// A server that hands each request's Responder to the test.
@@ -370,7 +372,7 @@ fn b12_a_callback_that_panics_or_blocks_costs_nobody_else() {
     responder.on_gone(move || _ = held.lock().unwrap().recv());
     drop(stream);
     let (stream, panicking) = polls.ask("/poll");
-    panicking.on_gone(|| std::panic::resume_unwind(Box::new("on purpose")));
+    panicking.on_gone(|| throw());
     drop(stream);
     wait_until("it is counted", || {
         polls.app.handle.stats().handler_failures == 1

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use crate::support::refusal::{KEY_LINE, refusal, status, status_of};
-use crate::support::{ask, upgrade};
+use crate::support::{ask, throw, upgrade};
 use wshub::{HandshakeError, Response, Server, ServerBuilder};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -348,7 +348,7 @@ fn m07_an_origin_rule_is_asked_last() {
             let asked = (origin.to_owned(), request.path().to_owned());
             told.lock().unwrap().push(asked);
             match origin {
-                "https://panic.example" => std::panic::resume_unwind(Box::new("on purpose")),
+                "https://panic.example" => throw(),
                 _ => origin.starts_with("http://localhost:") || request.path() == "/open",
             }
         });

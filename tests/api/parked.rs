@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, PATIENCE, dial, frame, read_to_close, upgrade, wait_until};
+use crate::support::{Client, PATIENCE, dial, frame, read_to_close, throw, upgrade, wait_until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use wshub::{
     Connection, Error, Event, Events, How, Limits, Server, ShutdownReport, Source, Transport, Waker,
@@ -268,8 +268,7 @@ fn expect_text(events: &mut Events<'_>, connection: &Connection, text: &str) {
 }
 
 fn panics(_: &TcpStream, _: &mut [u8]) -> io::Result<usize> {
-    // Without a word on stderr, which a panic would say.
-    std::panic::resume_unwind(Box::new("on purpose"))
+    throw()
 }
 
 fn fails(_: &TcpStream, _: &mut [u8]) -> io::Result<usize> {

@@ -8,6 +8,7 @@ use crate::imports::Tree;
 const ROOMS: &[&str] = &[
     "copy",
     "lock",
+    "panics",
     "http",
     "overflow",
     "compression",
@@ -71,10 +72,10 @@ fn each_room_names_only_rooms_below_it() {
     );
 }
 
-/// Rooms that are built on what users have, and what they name beside that: locks in one order and the one way to the
-/// log.
+/// Rooms that are built on what users have, and what they name beside that: locks in one order, the one way to the log
+/// and the end of a panic.
 const ON_THE_FACE: &[&str] = &["cluster"];
-const BESIDE_IT: &[&str] = &["lock", "logging"];
+const BESIDE_IT: &[&str] = &["lock", "logging", "panics"];
 
 /// The names right behind each `crate::`.
 fn named_of_the_crate(tokens: &[String]) -> Vec<&str> {

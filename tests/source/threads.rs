@@ -1,4 +1,4 @@
-//! How the library starts threads.
+//! How the library starts threads, and where a panic ends on them.
 
 use crate::imports::Tree;
 
@@ -10,5 +10,15 @@ fn b08_no_thread_is_started_in_the_way_that_panics() {
         let mut calls = file.tokens.windows(3);
         let found = calls.any(|it| it == ["thread", "::", "spawn"]);
         assert!(!found, "src/{} calls thread::spawn", file.path);
+    }
+}
+
+/// What it carries may panic in its destructor, which `panics::catch` sees to.
+#[test]
+fn b12_a_panic_ends_in_one_place() {
+    let tree = Tree::of_the_library();
+    for file in tree.files().filter(|file| file.path != "panics.rs") {
+        let found = file.tokens.iter().any(|it| it == "catch_unwind");
+        assert!(!found, "src/{} is to use panics::catch", file.path);
     }
 }

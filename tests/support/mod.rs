@@ -57,6 +57,22 @@ impl Frame {
     }
 }
 
+/// Panics as a user's code may: without a word on standard error, and with a value that panics when it is dropped.
+pub fn throw() -> ! {
+    std::panic::resume_unwind(Box::new(Thorny))
+}
+
+struct Thorny;
+
+impl Drop for Thorny {
+    fn drop(&mut self) {
+        // Not while the thread unwinds for another reason: that would end the process.
+        if !std::thread::panicking() {
+            throw();
+        }
+    }
+}
+
 pub struct Client<S = TcpStream> {
     pub stream: S,
     /// The head of the server's answer.

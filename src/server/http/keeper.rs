@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
@@ -12,6 +11,7 @@ use std::time::Instant;
 use super::super::hub::Hub;
 use super::kept::{KeptConnection, NextAction};
 use crate::limits::Limits;
+use crate::panics;
 use crate::poller::{Mailbox, Poller, Ready, Token};
 
 /// What others leave for the thread that watches.
@@ -205,7 +205,7 @@ impl KeeperThread {
         let Some(kept) = self.poller.get(token) else {
             return;
         };
-        let fate = catch_unwind(AssertUnwindSafe(|| act(kept))).unwrap_or(NextAction::Ends);
+        let fate = panics::catch(|| act(kept)).unwrap_or(NextAction::Ends);
         self.count_idle(token);
         match fate {
             NextAction::Stays(until) => self.poller.set_deadline(token, until),

@@ -4,7 +4,6 @@
 //! the lead, and sleeps until an event or the lead is there.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -19,6 +18,7 @@ use crate::lock::{LEAD, Mutex, lock};
 use crate::logging::line_for_later;
 use crate::outbox;
 use crate::outbox::calls::Calls;
+use crate::panics;
 use crate::poller::{Bell, Mailbox};
 
 /// How long the application may be away before the stand-in leads, at least; at most twice that. Shorter would have the
@@ -187,7 +187,7 @@ impl Lead {
                 }
             }
         };
-        if catch_unwind(AssertUnwindSafe(|| self.hold(lead))).is_err() {
+        if panics::catch(|| self.hold(lead)).is_err() {
             self.scribe.write(line_for_later!(
                 Error,
                 "the leader has panicked: this is a bug of wshub"

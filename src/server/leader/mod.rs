@@ -10,7 +10,6 @@ pub(crate) mod parked;
 mod stalled;
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +20,7 @@ use crate::logging::line_for_later;
 use crate::outbox::broadcast::Collector;
 use crate::outbox::calls::Calls;
 use crate::outbox::{self, Outbox};
+use crate::panics;
 use crate::patience::stood_still;
 use crate::poller::{Bell, Mailbox, Poller, Ready, Token, Waker};
 use parked::Parked;
@@ -357,7 +357,7 @@ impl Leader {
             return;
         };
         let scratch = &mut self.scratch;
-        match catch_unwind(AssertUnwindSafe(|| act(led, scratch))) {
+        match panics::catch(|| act(led, scratch)) {
             Ok(Next::Wait(None)) => {}
             Ok(Next::Wait(Some(at))) => self.poller.set_deadline(token, at),
             Ok(Next::Again(at)) => {

@@ -211,8 +211,8 @@ fn b13_a_panic_over_one_that_stalls_costs_that_one_only() {
 #[test]
 fn b13_a_panic_of_whoever_leads_gives_the_lead_back() {
     let lead = lead::Lead::new(Scribe::new(Crew::new(1, 128 << 10))).unwrap();
-    let panics = |_: &mut Leader| std::panic::resume_unwind(Box::new("on purpose"));
-    let led = catch_unwind(AssertUnwindSafe(|| lead.come::<()>(panics)));
+    let breaks = |_: &mut Leader| std::panic::resume_unwind(Box::new("on purpose"));
+    let led = panics::catch(|| lead.come::<()>(breaks));
     assert!(led.is_err());
     assert!(lead.is_free());
     assert_eq!(lead.come(|leader| leader.has_ready()), Some(false));

@@ -36,6 +36,7 @@ mod wshub {
     pub(crate) mod message;
     pub(crate) mod outbox;
     pub(crate) mod overflow;
+    pub(crate) mod panics;
     pub(crate) mod patience;
     pub(crate) mod poller;
     pub(crate) mod protocol;
@@ -49,8 +50,8 @@ mod wshub {
 
 use wshub::{
     address_space, clock, compression, connection, copy, descriptors, error, event, group, handler,
-    handshake, http, limits, lock, logging, message, outbox, overflow, patience, poller, protocol,
-    server, stats, testing, tls, transport, websocket,
+    handshake, http, limits, lock, logging, message, outbox, overflow, panics, patience, poller,
+    protocol, server, stats, testing, tls, transport, websocket,
 };
 
 mod models;
