@@ -27,6 +27,7 @@ mod data;
 mod deflate;
 mod duplex;
 mod echo;
+mod fairness;
 mod frames;
 mod giving_way;
 mod groups;

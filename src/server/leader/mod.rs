@@ -6,10 +6,10 @@
 //! has its own and whose peer does not read.
 
 pub(crate) mod lead;
+mod line;
 pub(crate) mod parked;
 mod stalled;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,10 +23,12 @@ use crate::outbox::{self, Outbox};
 use crate::panics;
 use crate::patience::stood_still;
 use crate::poller::{Bell, Mailbox, Poller, Ready, Token, Waker};
+use line::ReadyLine;
 use parked::Parked;
 use stalled::Stalled;
 
-/// Turns between two looks at who else is ready, so that those who always are do not keep the others waiting.
+/// The most turns between two looks at who else is ready. There are never more than there were ready ones at the last
+/// look: who always is, a peer that floods, has one turn and then waits for who became ready meanwhile.
 const ROUND: usize = 32;
 /// Deadlines that are judged between two turns of those who are ready.
 const DUE_AT_ONCE: usize = 64;
@@ -47,7 +49,7 @@ pub(crate) struct Leader {
     calls: Arc<Calls>,
     poller: Poller<Led>,
     /// Who was reported ready and was not read to the end, in turn.
-    ready: VecDeque<Token>,
+    ready: ReadyLine,
     /// Turns left before the next look at who is ready.
     round: usize,
     /// What the last look found.
@@ -98,7 +100,7 @@ impl Leader {
             calls: Calls::new(bell),
             waker: poller.waker(),
             poller,
-            ready: VecDeque::new(),
+            ready: ReadyLine::default(),
             round: 0,
             found: Vec::new(),
             scratch: ReadBuffer::scratch(),
@@ -130,11 +132,16 @@ impl Leader {
         let Some(round) = self.round.checked_sub(1) else {
             return false;
         };
-        let Some(token) = self.ready.pop_front() else {
+        let Some(token) = self.ready.pop() else {
             return false;
         };
         self.round = round;
+        let others = self.ready.len();
         self.with_parked(token, |parked, scratch| parked.turn(scratch, put));
+        if self.ready.len() > others {
+            // It gave all that is taken at once, which takes the application a while.
+            self.see_to_collectors();
+        }
         true
     }
 
@@ -156,13 +163,13 @@ impl Leader {
         };
         self.poller.wait(until, &mut self.found, idle);
         let now = Instant::now();
-        self.round = ROUND;
         self.take_mail(put);
         self.take_calls(now);
         self.note_ready(now);
         if let Some(first) = first.filter(|&first| first <= now) {
             self.see_to_deadlines(now, first, put);
         }
+        self.round = self.ready.len().min(ROUND);
     }
 
     fn note_ready(&mut self, now: Instant) {
@@ -177,7 +184,7 @@ impl Leader {
                     }
                     let calls = parked.has_called();
                     if ready.readable {
-                        self.ready.push_back(ready.token);
+                        self.ready.push(ready.token);
                     }
                     if ready.writable && calls {
                         self.write(ready.token, now);
@@ -201,7 +208,7 @@ impl Leader {
         }
         let ready = &mut self.ready;
         let arrived = self.mailbox.open(|mail| {
-            ready.extend(mail.resumed.drain(..));
+            mail.resumed.drain(..).for_each(|token| ready.push(token));
             std::mem::take(&mut mail.arrived)
         });
         for parked in arrived {
@@ -364,7 +371,7 @@ impl Leader {
                 if let Some(at) = at {
                     self.poller.set_deadline(token, at);
                 }
-                self.ready.push_back(token);
+                self.ready.push(token);
             }
             Ok(Next::Gone) => self.remove(token),
             Err(_) => {

@@ -12,6 +12,7 @@ use crate::outbox::{Bounds, Delivery, Failure};
 use crate::overflow::Overflow;
 use crate::server::Server;
 use crate::server::crew::Crew;
+use crate::server::hub::Hub;
 use crate::server::lifecycle::Who;
 use crate::server::opening;
 use crate::stats::Counters;
@@ -226,12 +227,8 @@ fn tcp() -> (Arc<dyn Transport>, TcpStream) {
     (Arc::new(ours), theirs)
 }
 
-/// What the shutdown says to a connection that is between its 101 and the leader.
-#[test]
-fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
-    let server = Server::builder().without_listener().unwrap();
-    let hub = &server.hub;
-    let (ours, mut theirs) = tcp();
+/// Another connection of `hub` behind its 101, which is for the leader next.
+fn opened(hub: &Arc<Hub>, id: u64, ours: &Arc<dyn Transport>) -> opening::Opened {
     let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let opening = Opening {
         request,
@@ -239,32 +236,28 @@ fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
         extension: None,
         data: Data::default(),
     };
-    let mut lead = Some(|leader: &mut Leader| {
-        let driver = opening::driver(
+    opening::Opened {
+        driver: opening::driver(
             hub,
-            1,
-            &ours,
+            id,
+            ours,
             opening,
             OwnBounds::default(),
             ReadBuffer::default(),
-        );
-        let connection = driver.connection.clone();
-        connection.close(1001, "").unwrap();
-        leader.take_calls(Instant::now());
-        let called = connection.outbox().token();
-        assert!(called.is_some(), "its deadline is kept");
-        let opened = opening::Opened {
-            driver,
-            slot: hub.slots.take(Peer::Unknown).unwrap(),
-            present: hub.lifecycle.come(Who::Connection).unwrap(),
-        };
-        let stream = hub.lifecycle.come(Who::Stream).unwrap();
-        crate::server::connection::run(hub, stream, opened);
-        leader.take_mail(&mut |item| hub.inbox.put(item));
-        assert_eq!(leader.poller.all().count(), 1);
-        assert_eq!(hub.workers.threads(), 0);
-    });
-    // The stand-in may have the lead, and gives it back.
+        ),
+        slot: hub.slots.take(Peer::Unknown).unwrap(),
+        present: hub.lifecycle.come(Who::Connection).unwrap(),
+    }
+}
+
+fn run(hub: &Arc<Hub>, opened: opening::Opened) {
+    let stream = hub.lifecycle.come(Who::Stream).unwrap();
+    crate::server::connection::run(hub, stream, opened);
+}
+
+/// Leads here. The stand-in may have the lead, and gives it back.
+fn lead_here(hub: &Hub, lead: impl FnOnce(&mut Leader)) {
+    let mut lead = Some(lead);
     hub.lead.want(true);
     while hub
         .lead
@@ -274,6 +267,26 @@ fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
         std::thread::yield_now();
     }
     hub.lead.want(false);
+}
+
+/// What the shutdown says to a connection that is between its 101 and the leader.
+#[test]
+fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
+    let server = Server::builder().without_listener().unwrap();
+    let hub = &server.hub;
+    let (ours, mut theirs) = tcp();
+    lead_here(hub, |leader| {
+        let opened = opened(hub, 1, &ours);
+        let connection = opened.driver.connection.clone();
+        connection.close(1001, "").unwrap();
+        leader.take_calls(Instant::now());
+        let called = connection.outbox().token();
+        assert!(called.is_some(), "its deadline is kept");
+        run(hub, opened);
+        leader.take_mail(&mut |item| hub.inbox.put(item));
+        assert_eq!(leader.poller.all().count(), 1);
+        assert_eq!(hub.workers.threads(), 0);
+    });
     let mut close = [0; 4];
     theirs.read_exact(&mut close).unwrap();
     assert_eq!(close, [0x88, 2, 3, 0xe9]);
@@ -282,4 +295,50 @@ fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
         .unwrap();
     let events: Vec<_> = server.events().take(2).collect();
     assert!(matches!(&events[1], Event::Close(_, close) if close.was_clean));
+}
+
+/// An empty message of a client.
+const MESSAGE: [u8; 6] = [0x82, 0x80, 0, 0, 0, 0];
+
+/// A peer that floods is reported at each look, and its turn leaves more to read.
+#[test]
+fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
+    let server = Server::builder().without_listener().unwrap();
+    let hub = &server.hub;
+    let ((flooded, mut flood), (theirs, mut polite)) = (tcp(), tcp());
+    lead_here(hub, |leader| {
+        let look = |leader: &mut Leader| leader.look(Some(Instant::now()), &mut drop, || true);
+        // How many turns there are until a look is due, or the polite one has come.
+        let turns = |leader: &mut Leader| {
+            let (mut turns, mut came) = (0, false);
+            let mut put = |item| {
+                came |= matches!(item, Item::Messages(permit, _) if permit.connection().id() == 2);
+            };
+            while leader.turn(&mut put) {
+                turns += 1;
+            }
+            (turns, came)
+        };
+        for (id, ours) in [(1, &flooded), (2, &theirs)] {
+            run(hub, opened(hub, id, ours));
+        }
+        leader.take_mail(&mut |item| hub.inbox.put(item));
+        flood.write_all(&MESSAGE.repeat(100_000)).unwrap();
+        while !leader.has_ready() {
+            look(leader);
+        }
+        for _ in 0..10 {
+            // More comes, while much is there.
+            flood.write_all(&MESSAGE).unwrap();
+            look(leader);
+        }
+        assert_eq!(turns(leader), (1, false));
+        polite.write_all(&MESSAGE).unwrap();
+        while leader.ready.len() < 2 {
+            look(leader);
+        }
+        assert_eq!(turns(leader), (2, true));
+    });
+    // The server ends those that it has announced.
+    assert_eq!(server.events().take(2).count(), 2);
 }

@@ -1,0 +1,71 @@
+//! One peer floods, and the others have their turn: by how many of its messages come before theirs, not by time.
+
+use std::io::Write;
+use std::net::Shutdown;
+use std::thread;
+
+use crate::support::{Client, PATIENCE, frame};
+use wshub::{Event, Events, Message, RecvError, Server};
+
+/// A message of the flood: small, so that they come faster than the application takes them. How many one read takes.
+const FLOOD: &[u8] = b"a flood of these";
+const READ: usize = (64 << 10) / (FLOOD.len() + 6);
+
+/// How many messages of the flood come before one of a polite peer, which is sent while they come. The median of many:
+/// where the machine is busy the system may deliver one late.
+fn messages_before(mut next: impl FnMut(&mut Events<'_>) -> Event) -> usize {
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let addr = server.local_addr().unwrap();
+    let mut polite = Client::connect(addr);
+    let flood = Client::connect(addr).stream;
+    let mut writes = flood.try_clone().unwrap();
+    let flooding = thread::spawn(move || {
+        let bytes = frame(true, 2, FLOOD).repeat(READ);
+        while writes.write_all(&bytes).is_ok() {}
+    });
+    let mut events = server.events();
+    let mut comes = |wanted: &Message| {
+        let mut before = 0;
+        loop {
+            match next(&mut events) {
+                Event::Message(_, message) if &message == wanted => return before,
+                Event::Message(..) => before += 1,
+                Event::Open(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let mut counts = Vec::new();
+    for number in 0..16 {
+        // At another place in the rounds of the server each time.
+        (0..number * READ / 3).for_each(|_| _ = comes(&FLOOD.into()));
+        polite.send_text("mine");
+        counts.push(comes(&"mine".into()));
+    }
+    flood.shutdown(Shutdown::Both).unwrap();
+    flooding.join().unwrap();
+    counts.sort();
+    counts[counts.len() / 2]
+}
+
+/// What was read before it came, and a turn or two.
+const FEW: usize = 4 * READ;
+
+#[test]
+fn f17_a_flood_of_messages_leaves_others_their_turn() {
+    let before = messages_before(|events| events.recv_timeout(PATIENCE).unwrap());
+    assert!(before <= FEW, "{before} messages of the flood came before");
+}
+
+#[test]
+fn f17_a_flood_of_messages_leaves_others_their_turn_where_the_application_only_looks() {
+    let before = messages_before(|events| {
+        loop {
+            match events.try_recv() {
+                Err(RecvError::Empty) => thread::yield_now(),
+                event => return event.unwrap(),
+            }
+        }
+    });
+    assert!(before <= FEW, "{before} messages of the flood came before");
+}
