@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::patience::stood_still;
 use crate::protocol::Role;
 use crate::protocol::keepalive::{Due, Keepalive};
+use crate::protocol::nanos::Nanos;
 use crate::protocol::receive::{MessageRef, Received, Receiver};
 
 /// Silence after which a buffer that grew is given back.
@@ -53,17 +54,11 @@ pub(crate) struct Conversation {
     /// When it began: the protocol core counts time from there.
     epoch: Instant,
     /// When the last read returned: time spent elsewhere counts against nobody.
-    read_at: Duration,
+    read_at: Nanos,
     /// Bytes came that were not looked at.
     fresh: bool,
-    /// What the last message leaves to do in the buffer, once nobody borrows from it.
-    left: Left,
-}
-
-enum Left {
-    Nothing,
-    Discard,
-    Keep(Range<usize>),
+    /// The last message lies in the buffer still, and nobody borrows it any more.
+    owes_discard: bool,
 }
 
 impl Conversation {
@@ -88,9 +83,9 @@ impl Conversation {
                 Duration::ZERO,
             ),
             epoch: now,
-            read_at: Duration::ZERO,
+            read_at: Duration::ZERO.into(),
             fresh: true,
-            left: Left::Nothing,
+            owes_discard: false,
         }
     }
 
@@ -113,11 +108,12 @@ impl Conversation {
                 .receiver
                 .receive(self.buffer.filled())
                 .map_err(|violation| End::Failed(Error::Protocol(violation)))?;
-            self.left = Left::Discard;
+            self.owes_discard = true;
             match received {
                 Received::Message(message) => return Ok(Some(take(message))),
                 Received::NeedMore { keep } => {
-                    self.left = Left::Keep(keep);
+                    self.owes_discard = false;
+                    self.keep(keep);
                     return Ok(None);
                 }
                 Received::Ping(payload) => answers.pong(payload)?,
@@ -130,18 +126,18 @@ impl Conversation {
 
     #[inline]
     fn settle(&mut self) {
-        match std::mem::replace(&mut self.left, Left::Nothing) {
-            Left::Nothing => {}
-            Left::Discard => self.buffer.discard(self.receiver.take_discard()),
-            Left::Keep(keep) => {
-                self.buffer.keep(keep);
-                // A look after a read that brought nothing is no sign of life.
-                if !std::mem::take(&mut self.fresh) {
-                    return;
-                }
-                let under_way = self.receiver.under_way();
-                self.keepalive.received(self.read_at, under_way);
-            }
+        if std::mem::take(&mut self.owes_discard) {
+            self.buffer.discard(self.receiver.take_discard());
+        }
+    }
+
+    #[inline]
+    fn keep(&mut self, bytes: Range<usize>) {
+        self.buffer.keep(bytes);
+        // A look after a read that brought nothing is no sign of life.
+        if std::mem::take(&mut self.fresh) {
+            let under_way = self.receiver.under_way();
+            self.keepalive.received(self.read_at.into(), under_way);
         }
     }
 
@@ -155,11 +151,12 @@ impl Conversation {
     pub fn filled<E>(&mut self, read: &Result<usize, E>, deadline: Option<Instant>, now: Instant) {
         let read = *read.as_ref().unwrap_or(&0);
         self.buffer.add(read);
-        self.read_at = self.since_epoch(now);
+        let at = self.since_epoch(now);
+        self.read_at = at.into();
         self.fresh |= read > 0;
         if deadline.is_some_and(|deadline| stood_still(deadline, now)) {
             // What the peer sent meanwhile may wait in the socket.
-            self.keepalive.resumed(self.read_at);
+            self.keepalive.resumed(at);
         }
     }
 
@@ -177,14 +174,15 @@ impl Conversation {
     ) -> Result<Option<Instant>, End> {
         self.settle();
         let at = self.since_epoch(now);
-        self.keepalive.stood_still(at.saturating_sub(self.read_at));
-        self.read_at = at;
-        let due = self.due(answers)?;
+        let stood_still = at.saturating_sub(self.read_at.into());
+        self.keepalive.stood_still(stood_still);
+        self.read_at = at.into();
+        let due = self.due(at, answers)?;
         let close_by = answers.close_by();
         if close_by.is_some_and(|by| by <= now) {
             return Err(End::Lost);
         }
-        let trim_at = self.is_oversized().then(|| self.read_at + TRIM_AFTER);
+        let trim_at = self.is_oversized().then(|| at + TRIM_AFTER);
         let until = [due, trim_at].into_iter().flatten().min();
         let until = until.and_then(|until| self.epoch.checked_add(until));
         Ok([until, close_by].into_iter().flatten().min())
@@ -197,17 +195,18 @@ impl Conversation {
         answers: &mut impl Answers,
     ) -> Result<Option<Instant>, End> {
         self.settle();
-        self.read_at = self.since_epoch(now);
-        let until = self.due(answers)?;
+        let at = self.since_epoch(now);
+        self.read_at = at.into();
+        let until = self.due(at, answers)?;
         self.trim();
         Ok(until.and_then(|until| self.epoch.checked_add(until)))
     }
 
     /// Pings a silent peer, gives up one that does not answer or does not get on with its message; until when nothing
     /// else is due.
-    fn due(&mut self, answers: &mut impl Answers) -> Result<Option<Duration>, End> {
+    fn due(&mut self, now: Duration, answers: &mut impl Answers) -> Result<Option<Duration>, End> {
         loop {
-            match self.keepalive.due(self.read_at) {
+            match self.keepalive.due(now) {
                 Due::Wait(until) => return Ok(until),
                 Due::Ping => answers.ping()?,
                 Due::PongTimedOut if self.takes(answers.taken_at()) => {}

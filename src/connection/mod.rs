@@ -1,5 +1,6 @@
 //! The handle of one connection: identity, sending, closing. Cheap to clone, for any thread.
 
+pub(crate) mod by_id;
 pub(crate) mod conversation;
 pub(crate) mod credit;
 pub(crate) mod end;

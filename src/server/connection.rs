@@ -40,14 +40,14 @@ pub(crate) fn run(hub: &Arc<Hub>, stream: Present, opened: Opened) {
         slot: Some(slot),
         ended: false,
         _membership: hub.members.join(&connection),
-        _present: [present, stream],
+        _present: present.with(stream),
     };
     close_if_late(hub, &connection);
     match &hub.handler {
         Some(handler) => run_handler(place, handler, driver),
         None if driver.transport().source().is_some() => {
-            let parked = Parked::new(driver, place);
-            hub.lead.arrive(parked);
+            let parked = Parked::new(*driver, place);
+            hub.lead.arrive(Box::new(parked));
             log_open(hub, &connection);
         }
         None => deliver(place, driver),
@@ -75,7 +75,7 @@ pub(crate) struct OpenConnection {
     // Given up in this order, behind all that may run the user's code.
     _membership: Membership,
     /// The connection, and its stream.
-    _present: [Present; 2],
+    _present: Present,
 }
 
 impl OpenConnection {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use super::hub::Hub;
 use crate::address_space;
 use crate::connection::conversation::{Answers, Conversation};
 use crate::connection::end::{End, Farewell, Parting};
@@ -16,7 +17,6 @@ use crate::limits::Limits;
 use crate::outbox::{Failure, Outbox, ReadyState};
 use crate::patience::Patience;
 use crate::protocol::Role;
-use crate::protocol::pace::Pace;
 use crate::protocol::receive::MessageRef;
 use crate::stats::Counters;
 use crate::transport::{self, How, LINGER, Transport};
@@ -24,10 +24,8 @@ use crate::transport::{self, How, LINGER, Transport};
 pub(crate) struct Driver {
     pub connection: Connection,
     transport: Arc<dyn Transport>,
-    counters: Arc<Counters>,
+    hub: Arc<Hub>,
     pub conversation: Conversation,
-    closing: Pace,
-    max_lingering: usize,
     /// Whole messages may be in the buffer: they were more than is taken at once.
     pub holds_messages: bool,
     /// A pong was collected and not offered to the socket.
@@ -40,13 +38,16 @@ pub(crate) struct Driver {
     /// [`part`](Driver::part) comes.
     owes_part: bool,
     lingering: Option<Lingering>,
+    /// The peer's last byte was read behind ours.
+    is_through: bool,
 }
 
 /// A place among the connections that linger.
 struct Lingering(Arc<Counters>);
 
 impl Lingering {
-    fn begin(counters: &Arc<Counters>, max: usize) -> Option<Self> {
+    fn begin(hub: &Hub) -> Option<Self> {
+        let (counters, max) = (&hub.counters, hub.options.limits.max_handshakes);
         let place = |count| (count < max).then_some(count + 1);
         let begun = counters.lingering.fetch_update(Relaxed, Relaxed, place);
         begun.is_ok().then(|| Lingering(counters.clone()))
@@ -90,9 +91,9 @@ impl Answers for ToOutbox<'_> {
 
 impl Driver {
     pub fn new(
+        hub: &Arc<Hub>,
         connection: Connection,
         transport: Arc<dyn Transport>,
-        counters: Arc<Counters>,
         limits: &Limits,
         buffer: ReadBuffer,
     ) -> Self {
@@ -107,10 +108,8 @@ impl Driver {
         Driver {
             connection,
             transport,
-            counters,
+            hub: hub.clone(),
             conversation,
-            closing: limits.closing(),
-            max_lingering: limits.max_handshakes,
             holds_messages: false,
             owes_flush: false,
             behind: None,
@@ -118,6 +117,7 @@ impl Driver {
             parting: Parting::Cut,
             owes_part: false,
             lingering: None,
+            is_through: false,
         }
     }
 
@@ -335,7 +335,7 @@ impl Driver {
         &self,
         wait: impl FnOnce(&Arc<Outbox>, Patience, Failure) -> Result<(), Error>,
     ) -> bool {
-        let patience = Patience::paced(Instant::now(), self.closing);
+        let patience = Patience::paced(Instant::now(), self.hub.options.limits.closing());
         let outbox = self.connection.outbox();
         // Where it fails the stream is cut.
         let _ = wait(outbox, patience, Failure::CloseTimeout);
@@ -419,7 +419,7 @@ impl Driver {
     /// [read away](Driver::read_away).
     pub fn begin_linger(&mut self) -> bool {
         self.lingering = match self.parting {
-            Parting::Linger => Lingering::begin(&self.counters, self.max_lingering),
+            Parting::Linger => Lingering::begin(&self.hub),
             Parting::Cut | Parting::Reset => None,
         };
         self.lingering.is_some()
@@ -428,7 +428,10 @@ impl Driver {
     /// Bytes that were there and were read away; `None` at the end of the stream.
     pub fn read_away(&mut self, room: &mut [u8]) -> Option<usize> {
         match self.transport.try_read(room) {
-            Ok(0) => None,
+            Ok(0) => {
+                self.is_through = true;
+                None
+            }
             Ok(read) => Some(read),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
             Err(_) => None,
@@ -438,11 +441,14 @@ impl Driver {
     /// Lets the stream go.
     pub fn end(&mut self) {
         self.lingering = None;
-        self.transport.shutdown(How::Both);
+        // A socket whose two directions have ended needs no system call more. A user's stream may wait for its word.
+        if !(self.is_through && self.transport.never_calls_back()) {
+            self.transport.shutdown(How::Both);
+        }
     }
 
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.hub.counters
     }
 }
 

@@ -10,6 +10,7 @@ use super::hub::Hub;
 use super::inbox::Item;
 use super::leader::Leader;
 use super::ticks::Ticks;
+use crate::connection::by_id::ById;
 use crate::connection::credit::Permit;
 use crate::connection::{CloseEvent, Connection};
 use crate::event::Event;
@@ -75,7 +76,7 @@ pub(super) struct Unyielded {
     /// What this thread has read beside that, in order.
     read: VecDeque<Item>,
     /// Connections whose `Open` was yielded, and whose `Close` has not come.
-    open: HashMap<u64, (Connection, Slot)>,
+    open: HashMap<ById, Slot>,
     ended: bool,
 }
 
@@ -353,31 +354,36 @@ impl Unyielded {
         if !self.ended {
             return None;
         }
-        let id = *self.open.keys().next()?;
-        let (connection, _) = self.open.remove(&id)?;
+        let id = self.open.keys().next()?.0.id();
+        let (ById(connection), _) = self.open.remove_entry(&id)?;
         connection.outbox().finish();
         Some(Event::Close(connection, CloseEvent::abnormal()))
+    }
+
+    fn find_open(&self, id: u64) -> Option<&Connection> {
+        let (connection, _) = self.open.get_key_value(&id)?;
+        Some(&connection.0)
     }
 
     fn open(&mut self, hub: &Hub, item: Item) {
         match item {
             Item::Open(connection, slot) => {
                 hub.members.announce(&connection);
-                let opened = (connection.clone(), slot);
-                self.open.insert(connection.id(), opened);
+                self.open.insert(ById(connection.clone()), slot);
                 self.single = Some(Event::Open(connection));
             }
             Item::Messages(permit, messages) => self.batch = Some((permit, messages)),
-            Item::Error(id, error) => match self.open.get(&id) {
-                Some((connection, _)) => {
+            Item::Error(id, error) => match self.find_open(id) {
+                Some(connection) => {
                     self.single = Some(Event::Error(connection.clone(), error));
                 }
                 // Its end came first.
                 None => hub.inbox.taken(1),
             },
             Item::Drained(id) => {
-                let open = self.open.get(&id).map(|(connection, _)| connection);
-                let open = open.filter(|it| it.ready_state() == ReadyState::Open);
+                let open = self
+                    .find_open(id)
+                    .filter(|it| it.ready_state() == ReadyState::Open);
                 match open.filter(|it| !it.account().is_dismissed()) {
                     Some(connection) => {
                         connection.outbox().note_told();

@@ -72,12 +72,28 @@ impl Who {
 /// Somebody is there, until this is dropped.
 pub(crate) struct Present {
     lifecycle: Arc<Lifecycle>,
-    who: Who,
+    /// One bit for each who: a connection is there as several.
+    who: u8,
+}
+
+impl Present {
+    /// Both in one, which leave together.
+    pub fn with(mut self, mut other: Present) -> Present {
+        self.who |= std::mem::take(&mut other.who);
+        self
+    }
 }
 
 impl Drop for Present {
     fn drop(&mut self) {
-        self.lifecycle.there().counts[self.who as usize] -= 1;
+        if self.who == 0 {
+            return;
+        }
+        let mut there = self.lifecycle.there();
+        for (who, count) in there.counts.iter_mut().enumerate() {
+            *count -= usize::from(self.who >> who & 1);
+        }
+        drop(there);
         self.lifecycle.look_round();
     }
 }
@@ -144,7 +160,7 @@ impl Lifecycle {
         there.counts[who as usize] += 1;
         Some(Present {
             lifecycle: self.clone(),
-            who,
+            who: 1 << who as u8,
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::connection::Connection;
+use crate::connection::by_id::ById;
 use crate::lock::{Mutex, REGISTRY, lock};
 use crate::message::Prepared;
 use crate::outbox::broadcast::Collector;
@@ -12,16 +13,11 @@ use crate::outbox::{self, Broadcast, Outbox, ReadyState};
 use crate::stats::Counters;
 
 pub(crate) struct Members {
-    registry: Mutex<HashMap<u64, Registration>, REGISTRY>,
+    /// Each with whether broadcasts reach it.
+    registry: Mutex<HashMap<ById, bool>, REGISTRY>,
     /// Keeps whom broadcasts reach.
     collector: Arc<Collector>,
     counters: Arc<Counters>,
-}
-
-struct Registration {
-    connection: Connection,
-    /// Broadcasts reach it.
-    announced: bool,
 }
 
 /// A connection is among the members, until this is dropped.
@@ -32,7 +28,7 @@ pub(crate) struct Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let own = lock(&self.members.registry).remove(&self.connection.id());
+        let own = lock(&self.members.registry).remove_entry(&self.connection.id());
         drop(own);
         self.members.collector.leave(self.connection.outbox());
     }
@@ -49,11 +45,7 @@ impl Members {
 
     /// A connection opens.
     pub fn join(self: &Arc<Self>, connection: &Connection) -> Membership {
-        let member = Registration {
-            connection: connection.clone(),
-            announced: false,
-        };
-        lock(&self.registry).insert(connection.id(), member);
+        lock(&self.registry).insert(ById(connection.clone()), false);
         self.counters.opened.fetch_add(1, Relaxed);
         Membership {
             members: self.clone(),
@@ -64,8 +56,8 @@ impl Members {
     /// From now on broadcasts reach the connection.
     pub fn announce(&self, connection: &Connection) {
         self.collector.join(connection.outbox());
-        if let Some(member) = lock(&self.registry).get_mut(&connection.id()) {
-            member.announced = true;
+        if let Some(announced) = lock(&self.registry).get_mut(&connection.id()) {
+            *announced = true;
         }
     }
 
@@ -80,7 +72,7 @@ impl Members {
 
     /// Those that broadcasts reach, the oldest first.
     pub fn announced(&self) -> Vec<Connection> {
-        let mut open = self.those(|member| member.announced);
+        let mut open = self.those(|announced| announced);
         open.retain(|connection| connection.ready_state() != ReadyState::Closed);
         open.sort_unstable_by_key(Connection::id);
         open
@@ -89,16 +81,17 @@ impl Members {
     /// One of those.
     pub fn find(&self, id: u64) -> Option<Connection> {
         let registry = lock(&self.registry);
-        let member = registry.get(&id).filter(|member| member.announced);
-        let connection = member.map(|member| member.connection.clone());
+        let member = registry.get_key_value(&id);
+        let announced = member.filter(|(_, announced)| **announced);
+        let connection = announced.map(|(member, _)| member.0.clone());
         drop(registry);
         connection.filter(|connection| connection.ready_state() != ReadyState::Closed)
     }
 
-    fn those(&self, which: impl Fn(&Registration) -> bool) -> Vec<Connection> {
+    fn those(&self, which: impl Fn(bool) -> bool) -> Vec<Connection> {
         let registry = lock(&self.registry);
-        let those = registry.values().filter(|member| which(member));
-        those.map(|member| member.connection.clone()).collect()
+        let those = registry.iter().filter(|(_, announced)| which(**announced));
+        those.map(|(member, _)| member.0.clone()).collect()
     }
 
     /// Sends one encoded message to everyone that is announced but `except`.

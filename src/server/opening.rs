@@ -342,7 +342,7 @@ fn read_request(
     let fill = |buffer: &mut ReadBuffer| {
         loop {
             let deadline = Some(patience.deadline());
-            let filled = buffer.fill(|room| transport::read(&**transport, room, deadline));
+            let filled = buffer.fill(|room| read(&**transport, room, deadline));
             let renewed = patience.renew();
             match filled {
                 Err(error) if renewed && error.kind() == io::ErrorKind::TimedOut => {}
@@ -359,6 +359,28 @@ fn read_request(
         },
         head_only: asks_for_head(buffer.filled()),
     })
+}
+
+/// A request nearly always comes with its connection: then no deadline has to be set for it.
+fn read(
+    transport: &dyn Transport,
+    room: &mut [u8],
+    deadline: Option<Instant>,
+) -> io::Result<usize> {
+    if transport.never_calls_back() {
+        match transport.try_read(room) {
+            Err(error) if is_to_wait(&error) => {}
+            done => return done,
+        }
+    }
+    transport::read(transport, room, deadline)
+}
+
+fn is_to_wait(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 /// Who speaks as a proxy does, and is none that is trusted.
@@ -400,7 +422,7 @@ fn ended(hub: &Hub, seat: &Seat) -> Refusal {
 }
 
 pub(crate) fn driver(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     id: u64,
     transport: &Arc<dyn Transport>,
     opening: Opening,
@@ -430,9 +452,9 @@ pub(crate) fn driver(
     }
     let connection = Connection::new(id, opening, outbox, hub.inbox.budget().clone());
     Box::new(Driver::new(
+        hub,
         connection,
         transport.clone(),
-        hub.counters.clone(),
         limits,
         buffer,
     ))

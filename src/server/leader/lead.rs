@@ -101,7 +101,7 @@ impl Lead {
     }
 
     /// Hands over a connection behind its opening handshake. When nobody leads any more it ends here.
-    pub fn arrive(&self, parked: Parked) {
+    pub fn arrive(&self, parked: Box<Parked>) {
         let late = self.mailbox.put(|mail| {
             if mail.stopped {
                 return Some(parked);

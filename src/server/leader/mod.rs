@@ -10,6 +10,7 @@ mod line;
 pub(crate) mod parked;
 mod stalled;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,8 +37,9 @@ const DUE_AT_ONCE: usize = 64;
 /// What other threads leave for the leader.
 #[derive(Default)]
 pub(crate) struct Mail {
-    /// Connections behind their opening handshake.
-    pub arrived: Vec<Parked>,
+    /// Connections behind their opening handshake. Boxed on their threads, so that the leader has less to do.
+    #[allow(clippy::vec_box)]
+    pub arrived: Vec<Box<Parked>>,
     /// Those that waited for the application, and need not any more.
     pub resumed: Vec<Token>,
     /// Nobody leads any more: whatever arrives ends.
@@ -153,23 +155,42 @@ impl Leader {
         put: &mut impl FnMut(Item),
         idle: impl FnOnce() -> bool,
     ) {
+        let came = Cell::new(false);
+        let mut put = |item| {
+            came.set(true);
+            put(item);
+        };
+        // What is there already costs no look of its own at the sockets.
+        let collectors = self.collectors.len();
+        self.hear(&mut put);
+        // `until` does not know when that is to be flushed.
+        let more_is_collected = self.collectors.len() > collectors;
         let first = self.poller.first_deadline();
         let idle = || {
-            self.ready.is_empty()
+            !came.get()
+                && !more_is_collected
+                && self.ready.is_empty()
                 && !self.mailbox.is_full()
                 && self.calls.is_empty()
                 && !self.waker.is_woken()
                 && idle()
         };
         self.poller.wait(until, &mut self.found, idle);
+        self.hear(&mut put);
         let now = Instant::now();
-        self.take_mail(put);
-        self.take_calls(now);
         self.note_ready(now);
         if let Some(first) = first.filter(|&first| first <= now) {
-            self.see_to_deadlines(now, first, put);
+            self.see_to_deadlines(now, first, &mut put);
         }
         self.round = self.ready.len().min(ROUND);
+    }
+
+    /// Hears what other threads have left since it last did.
+    fn hear(&mut self, put: &mut impl FnMut(Item)) {
+        self.take_mail(put);
+        if !self.calls.is_empty() {
+            self.take_calls(Instant::now());
+        }
     }
 
     fn note_ready(&mut self, now: Instant) {
@@ -216,16 +237,14 @@ impl Leader {
         }
     }
 
-    fn admit(&mut self, parked: Parked, put: &mut impl FnMut(Item)) {
+    fn admit(&mut self, parked: Box<Parked>, put: &mut impl FnMut(Item)) {
         let connection = parked.connection().clone();
         // A Close of the shutdown may have called before the connection came: its stream is watched for that already.
         let called = connection.outbox().token();
         if let Some(token) = called {
             self.remove(token);
         }
-        let inserted = self
-            .poller
-            .insert(Led::Parked(Box::new(parked)), Led::source);
+        let inserted = self.poller.insert(Led::Parked(parked), Led::source);
         match inserted {
             Ok(token) => {
                 connection.outbox().set_token(Some(token));
@@ -253,9 +272,6 @@ impl Leader {
 
     /// Hears those who called since the last look.
     fn take_calls(&mut self, now: Instant) {
-        if self.calls.is_empty() {
-            return;
-        }
         let called = self.calls.take();
         let mut late = false;
         outbox::for_each(&called.outboxes, |outbox| {

@@ -23,7 +23,7 @@ const MOST_READ_AWAY: usize = 64 << 10;
 const NEXT_LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Parked {
-    driver: Box<Driver>,
+    driver: Driver,
     place: OpenConnection,
     /// Since when it has waited for room that the application makes, or the peer itself, for which too much waits: it
     /// is not read from, and its clocks stand still.
@@ -32,17 +32,18 @@ pub(crate) struct Parked {
     ends: bool,
     /// Something waits in its Outbox, or a deadline runs there.
     called: bool,
-    stage: ParkedStage,
+    /// `None`: it is open. Boxed, for most are.
+    leaving: Option<Box<Leaving>>,
     /// Last: behind the stream's own.
     _present: Option<Present>,
 }
 
-enum ParkedStage {
-    Open,
+/// How far it is with its end.
+enum Leaving {
     /// The application still has messages to take, and their answers to send; at most until then.
     Ending(End, Instant),
     /// What was sent, a Close behind it, waits for the peer to take it.
-    Closing(Box<Closing>),
+    Closing(Closing),
     /// What the peer still sends is read away, so that a reset does not overtake our last bytes; so many bytes were,
     /// and until then.
     Lingering(usize, Instant),
@@ -56,7 +57,7 @@ struct Closing {
 }
 
 impl Parked {
-    pub fn new(driver: Box<Driver>, place: OpenConnection) -> Self {
+    pub fn new(driver: Driver, place: OpenConnection) -> Self {
         driver.connection.account().set_parked(true);
         Parked {
             _present: place.hub().lifecycle.come(Who::Parked),
@@ -65,7 +66,7 @@ impl Parked {
             starved: None,
             ends: false,
             called: false,
-            stage: ParkedStage::Open,
+            leaving: None,
         }
     }
 
@@ -94,6 +95,7 @@ impl Parked {
     /// Goes on on a thread of its own.
     pub fn unpark(self) {
         let Parked { driver, place, .. } = self;
+        let driver = Box::new(driver);
         let hub = place.hub().clone();
         driver.connection.account().set_parked(false);
         if let Err(refused) = hub.workers.run(move || deliver(place, driver)) {
@@ -106,11 +108,11 @@ impl Parked {
 
     /// One read, and the messages that it gave.
     pub fn turn(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(Item)) -> Next {
-        match std::mem::replace(&mut self.stage, ParkedStage::Open) {
-            ParkedStage::Open => self.read(scratch, put),
-            ParkedStage::Ending(end, until) => self.end(end, Some(until)),
-            ParkedStage::Closing(closing) => self.close(closing),
-            ParkedStage::Lingering(seen, until) => self.linger(scratch, seen, until),
+        match self.leaving.take().map(|leaving| *leaving) {
+            None => self.read(scratch, put),
+            Some(Leaving::Ending(end, until)) => self.end(end, Some(until)),
+            Some(Leaving::Closing(closing)) => self.close(closing),
+            Some(Leaving::Lingering(seen, until)) => self.linger(scratch, seen, until),
         }
     }
 
@@ -175,12 +177,10 @@ impl Parked {
         let pending = self.connection().outbox().service(now);
         self.called = pending.is_some();
         let at = pending.and_then(|pending| pending.deadline);
-        match self.stage {
-            ParkedStage::Closing(..) => Next::Again(at),
+        match self.leaving.as_deref() {
+            Some(Leaving::Closing(..)) => Next::Again(at),
             // The peer has taken of what waited.
-            ParkedStage::Open if self.starved.is_some() && !self.driver.awaits_room() => {
-                Next::Again(at)
-            }
+            None if self.starved.is_some() && !self.driver.awaits_room() => Next::Again(at),
             _ => Next::Wait(at),
         }
     }
@@ -201,11 +201,11 @@ impl Parked {
             false => Next::Wait(None),
         };
         let read = self.turn(scratch, put);
-        let timed = match (&read, &self.stage) {
+        let timed = match (&read, &self.leaving) {
             (Next::Gone, _) => return Next::Gone,
-            (_, ParkedStage::Open) if self.starved.is_none() => self.keep_deadlines(),
+            (_, None) if self.starved.is_none() => self.keep_deadlines(),
             // Nobody is given up while the application is slow, or because it has much to read.
-            (_, ParkedStage::Open) => Next::Wait(Some(now + NEXT_LOOK)),
+            (_, None) => Next::Wait(Some(now + NEXT_LOOK)),
             _ => Next::Wait(None),
         };
         written.and(read).and(timed)
@@ -214,13 +214,13 @@ impl Parked {
     /// The process stood still: the application and the peer have their time once more.
     fn wait_anew(&mut self, now: Instant) {
         let limits = &self.place.hub().options.limits;
-        match &mut self.stage {
-            ParkedStage::Ending(_, until) => *until = now + limits.close_timeout,
-            ParkedStage::Closing(closing) => {
+        match self.leaving.as_deref_mut() {
+            Some(Leaving::Ending(_, until)) => *until = now + limits.close_timeout,
+            Some(Leaving::Closing(closing)) => {
                 closing.patience = Patience::paced(now, limits.closing())
             }
-            ParkedStage::Open => self.driver.conversation.resumed(now),
-            ParkedStage::Lingering(..) => {}
+            None => self.driver.conversation.resumed(now),
+            Some(Leaving::Lingering(..)) => {}
         }
     }
 
@@ -243,7 +243,7 @@ impl Parked {
         if owed {
             // The peer's messages before its Close, its fault or the end of its direction are still owed their answers.
             let until = until.unwrap_or_else(|| now + hub.options.limits.close_timeout);
-            self.stage = ParkedStage::Ending(end, until);
+            self.leave(Leaving::Ending(end, until));
             return Next::Wait(Some(until));
         }
         let patience = Patience::paced(now, hub.options.limits.closing());
@@ -251,17 +251,17 @@ impl Parked {
         let begun = self.driver.begin_close(&end);
         let end = self.place.report(end);
         match begun {
-            true => self.close(Box::new(Closing {
+            true => self.close(Closing {
                 end,
                 patience,
                 left,
-            })),
+            }),
             false => self.conclude(end, false),
         }
     }
 
     /// Waits until everything has left, or never will.
-    fn close(&mut self, mut closing: Box<Closing>) -> Next {
+    fn close(&mut self, mut closing: Closing) -> Next {
         if let Some(told) = self.driver.is_told() {
             return self.conclude(closing.end, told);
         }
@@ -275,7 +275,7 @@ impl Parked {
             outbox.abort();
             return self.conclude(closing.end, false);
         }
-        self.stage = ParkedStage::Closing(closing);
+        self.leave(Leaving::Closing(closing));
         Next::Wait(Some(until))
     }
 
@@ -286,7 +286,7 @@ impl Parked {
             return self.gone();
         }
         let until = Instant::now() + LINGER;
-        self.stage = ParkedStage::Lingering(0, until);
+        self.leave(Leaving::Lingering(0, until));
         Next::Again(Some(until))
     }
 
@@ -294,7 +294,7 @@ impl Parked {
     fn linger(&mut self, scratch: &mut ReadBuffer, seen: usize, until: Instant) -> Next {
         match self.driver.read_away(scratch.room()) {
             Some(read) if seen + read < MOST_READ_AWAY && Instant::now() < until => {
-                self.stage = ParkedStage::Lingering(seen + read, until);
+                self.leave(Leaving::Lingering(seen + read, until));
                 match read {
                     0 => Next::Wait(Some(until)),
                     _ => Next::Again(None),
@@ -302,6 +302,10 @@ impl Parked {
             }
             _ => self.gone(),
         }
+    }
+
+    fn leave(&mut self, leaving: Leaving) {
+        self.leaving = Some(Box::new(leaving));
     }
 
     fn gone(&mut self) -> Next {

@@ -342,3 +342,11 @@ fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
     // The server ends those that it has announced.
     assert_eq!(server.events().take(2).count(), 2);
 }
+
+/// Nearly all that an idle connection holds beside its request head. What grows here is paid by each of thousands.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn an_idle_connection_holds_little() {
+    assert!(size_of::<Parked>() <= 448, "{}", size_of::<Parked>());
+    assert!(size_of::<Outbox>() <= 360, "{}", size_of::<Outbox>());
+}
