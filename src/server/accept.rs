@@ -39,10 +39,10 @@ impl AcceptLoop {
         }
     }
 
-    /// Runs until the server shuts down.
+    /// Runs until the server drains or shuts down.
     pub fn run(mut self) {
         let mut pause = FIRST_PAUSE;
-        while !self.hub.lifecycle.is_closing() {
+        while !self.is_over() {
             match self.accept_from_each() {
                 Ok(true) => pause = FIRST_PAUSE,
                 Ok(false) => self.wait(None),
@@ -109,16 +109,20 @@ impl AcceptLoop {
         self.hub.workers.scribe().write(line);
     }
 
-    /// Sleeps until there is a connection or a shutdown; through a pause only a shutdown wakes it.
+    fn is_over(&self) -> bool {
+        self.hub.lifecycle.is_draining()
+    }
+
+    /// Sleeps until there is a connection or the end; through a pause only the end wakes it.
     fn wait(&mut self, pause: Option<Duration>) {
         let deadline = pause.map(|pause| Instant::now() + pause);
-        while !self.hub.lifecycle.is_closing() {
+        while !self.is_over() {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return;
             }
             let mut ready = Vec::new();
             self.poller
-                .wait(deadline, &mut ready, || !self.hub.lifecycle.is_closing());
+                .wait(deadline, &mut ready, || !self.hub.lifecycle.is_draining());
             if pause.is_none() && !ready.is_empty() {
                 return;
             }

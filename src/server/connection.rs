@@ -60,7 +60,7 @@ fn close_if_late(hub: &Hub, connection: &Connection) {
         connection.outbox().abort();
     } else if hub.lifecycle.is_closing() {
         // fault: a late connection is not closed
-        let _ = connection.close(CloseCode::GOING_AWAY, "");
+        let _ = connection.close(hub.lifecycle.close_code(), "");
     }
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct Hooks {
     pub http: Option<HttpHook>,
     pub origin: Option<OriginHook>,
     pub mounts: Vec<Mount>,
+    /// Where a balancer asks whether the server goes on.
+    pub health: Option<String>,
 }
 
 /// Hooks for the part of a server that lies below a path.
@@ -101,7 +103,12 @@ impl Hooks {
         }
     }
 
-    /// Whether plain requests are answered at all.
+    /// Whether a connection may be kept behind a plain request.
+    pub fn keeps_plain(&self) -> bool {
+        self.answers_plain() || self.health.is_some()
+    }
+
+    /// Whether plain requests are answered by the application.
     pub fn answers_plain(&self) -> bool {
         self.http.is_some() || !self.mounts.is_empty()
     }

@@ -21,10 +21,11 @@ use super::listen::Site;
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::negotiate;
+use crate::http::body::Framing;
 use crate::http::refusal::RefusedRequest;
 use crate::http::request::Version;
 use crate::http::response::{Length, Wire};
-use crate::http::{Cors, Peer, Refusal, Request, Response};
+use crate::http::{Cors, Peer, Refusal, Request, Response, Status};
 use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
 use keeper::{Keeper, WaitingPlace};
@@ -143,6 +144,10 @@ fn ask_hook(
     let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
     let ask =
         |origin: &str| hooks.origin(origin, HookRequest::new(&request, &server), &hub.counters);
+    if let Some(response) = health(hub, &request) {
+        let is_let_in = false;
+        return Ok((Asked { request, is_let_in }, response));
+    }
     let plain = negotiate::plain(&request, &connection.site.rules, ask)?;
     if !hooks.answers_plain() {
         return Err(negotiate::unserved(&request));
@@ -160,6 +165,19 @@ fn ask_hook(
         is_let_in: plain.is_let_in,
     };
     Ok((asked, response))
+}
+
+/// The answer to a balancer's question, under whatever name it asks: it says nothing else, and it takes no place.
+fn health(hub: &Hub, request: &Request) -> Option<Response> {
+    let is_asked = hub.options.hooks.health.as_deref() == Some(request.path())
+        && matches!(request.method(), "GET" | "HEAD")
+        && matches!(Framing::of(request), Ok(Framing::Empty));
+    let response = match hub.lifecycle.is_draining() {
+        false => Response::text("ok\n"),
+        true => Response::text("draining\n").with_status(Status::SERVICE_UNAVAILABLE),
+    };
+    let fresh = response.with_header("Cache-Control", "no-store");
+    is_asked.then_some(fresh.ok()?)
 }
 
 /// What is answered in the end.
@@ -181,7 +199,7 @@ impl Asked {
             && self.request.version() == Version::Http11
             && !self.request.lists("connection", "close")
             && connection.transport.source().is_some()
-            && !hub.lifecycle.is_closing()
+            && !hub.lifecycle.is_draining()
     }
 
     /// The answer as bytes.

@@ -76,7 +76,7 @@ impl Hub {
         let inbox = Arc::new(Inbox::new(budget, lead.bell().clone()));
         let collector = Collector::new(lead.calls().clone());
         let counters = Arc::<Counters>::default();
-        let keeper = match options.hooks.answers_plain() {
+        let keeper = match options.hooks.keeps_plain() {
             true => Some(Keeper::new(limits)?),
             false => None,
         };

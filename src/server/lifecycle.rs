@@ -6,11 +6,14 @@ use std::time::Instant;
 
 use super::inbox::{Inbox, Item};
 use crate::lock::{Guard, Mutex, PRESENCE, lock};
+use crate::protocol::close::CloseCode;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
     Running,
+    /// Nobody is accepted any more, and connections close one after the other.
+    Draining,
     /// No connection opens any more, and those that are open close.
     Closing,
     /// Everything has ended, or is cut off: nothing begins any more.
@@ -37,6 +40,8 @@ struct There {
     counts: [usize; 4],
     /// The events have their end, because nobody is left who could tell of another.
     silent: bool,
+    /// It began with a drain.
+    drained: bool,
 }
 
 impl There {
@@ -62,7 +67,8 @@ impl Who {
     /// The last phase in which one may come.
     fn last_phase(self) -> Phase {
         match self {
-            Who::AcceptLoop | Who::Connection => Phase::Running,
+            Who::AcceptLoop => Phase::Running,
+            Who::Connection => Phase::Draining,
             Who::Stream => Phase::Closing,
             Who::Parked => Phase::Done,
         }
@@ -115,6 +121,18 @@ impl Lifecycle {
         self.process != std::process::id()
     }
 
+    pub fn is_draining(&self) -> bool {
+        self.has_reached(Phase::Draining)
+    }
+
+    /// What connections are told at the end.
+    pub fn close_code(&self) -> CloseCode {
+        match self.there().drained {
+            true => CloseCode::SERVICE_RESTART,
+            false => CloseCode::GOING_AWAY,
+        }
+    }
+
     pub fn is_closing(&self) -> bool {
         self.has_reached(Phase::Closing)
     }
@@ -134,8 +152,9 @@ impl Lifecycle {
     /// False if it was that far already.
     pub fn enter(&self, phase: Phase) -> bool {
         // Under the lock: who comes later finds it so, and who waits hears of it.
-        let there = self.there();
+        let mut there = self.there();
         let entered = self.phase.fetch_max(phase as u8, SeqCst) < phase as u8;
+        there.drained |= entered && phase == Phase::Draining;
         drop(there);
         self.look_round();
         entered
@@ -170,14 +189,15 @@ impl Lifecycle {
         counts[Who::Stream as usize].saturating_sub(counts[Who::Parked as usize])
     }
 
-    /// Tells who waits, and ends the events where no further one can come. Nobody waits for it before the shutdown, and
-    /// a notice is a system call.
+    /// Tells who waits, and ends the events where no further one can come. Nobody waits for it before the end begins,
+    /// and a notice is a system call.
     fn look_round(&self) {
         let mut there = self.there();
-        if !self.is_closing() {
+        if !self.is_draining() {
             return;
         }
-        let ends = there.counts[Who::Connection as usize] == 0 && !there.silent;
+        let ends =
+            self.is_closing() && there.counts[Who::Connection as usize] == 0 && !there.silent;
         there.silent |= ends;
         drop(there);
         // fault: events without an end
@@ -194,6 +214,13 @@ impl Lifecycle {
         while !self.is_closing() {
             there = there.wait(&self.changed);
         }
+    }
+
+    /// Waits until then; false once nobody is there, or a shutdown has begun.
+    pub fn wait_while_draining(&self, until: Instant) -> bool {
+        let is_over = |there: &There| there.is_empty() || self.is_closing();
+        self.wait_until(until, is_over);
+        !is_over(&self.there())
     }
 
     /// Waits until nobody is there, or nobody is to be waited for any more; at most to `deadline`.

@@ -8,6 +8,7 @@ mod capacity;
 mod connection;
 pub(crate) mod crew;
 mod doorbell;
+mod drain;
 mod driver;
 mod events;
 pub(crate) mod hooks;
@@ -449,6 +450,41 @@ impl ServerHandle {
         if let Some(hub) = &self.hub {
             shutdown::begin(hub);
         }
+    }
+
+    /// Starts the shutdown of a server that is restarted, so that its clients do not all connect again at once. Returns
+    /// at once. From any thread; a second call changes nothing, and [`shutdown`](ServerHandle::shutdown) ends it early.
+    ///
+    /// The listeners close. [`health`](ServerBuilder::health) says 503. Handshakes and requests that are under way are
+    /// served, and answers say `Connection: close`. Connections get 1012, one after the other, spread evenly over `time`.
+    /// When nobody is left, or at the end of `time`, the shutdown begins, with 1012 for those that are still there;
+    /// requests that still [wait](crate::Response::later) get 503.
+    ///
+    /// So long that what comes behind it can take as many clients as come in a second; at least as long as a balancer
+    /// takes to find out, by its health checks. Kubernetes and systemd kill a process that takes longer to end than they
+    /// allow, 30 and 90 seconds by default.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// let server = wshub::Server::builder().health("/healthz").bind("127.0.0.1:9001")?;
+    /// let handle = server.handle();
+    /// ctrlc::set_handler(move || handle.drain(Duration::from_secs(20)))?; // SIGTERM, too
+    /// for event in server.events() {
+    ///     println!("{event:?}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn drain(&self, time: Duration) {
+        if let Some(hub) = &self.hub {
+            drain::begin(hub, time);
+        }
+    }
+
+    /// True once [`drain`](ServerHandle::drain) or a shutdown has begun: for hooks that would begin what takes time.
+    pub fn is_draining(&self) -> bool {
+        let hub = self.hub.as_ref();
+        hub.is_some_and(|hub| hub.lifecycle.is_draining())
     }
 
     /// Ends the server at once and returns: no more accepts, and who is there is cut off, in the middle of

@@ -6,7 +6,6 @@ use super::admission::Stage;
 use super::hub::Hub;
 use super::lifecycle::Phase;
 use crate::logging::log_line;
-use crate::protocol::close::CloseCode;
 use crate::transport::{How, LINGER};
 
 /// How much longer than its own deadlines a shutdown waits for connections to end.
@@ -43,7 +42,7 @@ pub struct ShutdownReport {
     pub threads_left: usize,
 }
 
-/// Starts the graceful shutdown: no more accepts, 1001 to all. Returns at once.
+/// Starts the graceful shutdown: no more accepts, 1001 to all, or 1012 behind a drain. Returns at once.
 pub(crate) fn begin(hub: &Hub) {
     if hub.lifecycle.is_of_another_process() || !hub.lifecycle.enter(Phase::Closing) {
         return;
@@ -51,9 +50,9 @@ pub(crate) fn begin(hub: &Hub) {
     if let Some(bell) = &hub.accept_bell {
         bell.ring();
     }
-    let close = Some(CloseCode::GOING_AWAY);
+    let code = hub.lifecycle.close_code();
     hub.members
-        .for_everyone(|outbox| _ = outbox.close(close, ""));
+        .for_everyone(|outbox| _ = outbox.close(Some(code), ""));
     hub.admission.close();
     if let Some(keeper) = &hub.keeper {
         keeper.close();
@@ -64,7 +63,7 @@ pub(crate) fn begin(hub: &Hub) {
     for transport in hub.admission.transports(is_read) {
         transport.shutdown(How::Read);
     }
-    log_line!(Info, "shutting down: 1001 to all connections");
+    log_line!(Info, "shutting down: {code} to all connections");
 }
 
 /// Ends everything now: who is waited for is cut off, and the events end behind those that wait.

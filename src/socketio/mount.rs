@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::application::SocketIo;
 use super::core::{Core, NoRandom};
 use super::engine::handshake::{EngineError, SessionRequest, check, parameter};
+use super::engine::session::EndReason;
 use super::link::{SessionLink, refusal, refusal_with};
 use super::reply::Refused;
 use crate::logging::log_line;
-use crate::{Accept, Reject, Request, Response, ServerBuilder, Status};
+use crate::{Accept, HookRequest, Reject, Request, Response, ServerBuilder, Status};
 
 const TOO_MANY: &str = "too many sessions: socketio::Limits::max_sessions";
 
@@ -97,20 +98,28 @@ fn allowed(core: &Core, request: &Request) -> Result<(), Refused> {
 }
 
 /// Answers a request of polling.
-fn http(core: &Arc<Core>, request: &Request) -> Response {
+fn http(core: &Arc<Core>, request: &HookRequest<'_>) -> Response {
+    let is_draining = request.server().is_draining();
     let query = request.query_string().unwrap_or_default();
     match check(request.method(), query, false) {
         Ok(SessionRequest::Open(_)) if !core.has_room_for_a_session() => {
             log_line!(Warn, "{TOO_MANY}");
             Response::text("too many sessions").with_status(Status::SERVICE_UNAVAILABLE)
         }
+        Ok(SessionRequest::Open(_)) if is_draining => Status::SERVICE_UNAVAILABLE.into(),
         Ok(SessionRequest::Open(_)) => match allowed(core, request) {
             Ok(()) => begin(core, request),
             Err(refused) => refusal_with(EngineError::Forbidden, refused.message()),
         },
         Ok(SessionRequest::Continue { sid, fits }) => match core.session(sid) {
             None => refusal(EngineError::UnknownSession),
-            Some(link) if fits => poll(&link, core, request),
+            Some(link) if fits => {
+                // The next request comes by another connection, which leads to a server that knows no such session.
+                if is_draining && request.method() == "GET" {
+                    link.close(EndReason::TransportClose, core);
+                }
+                poll(&link, core, request)
+            }
             Some(_) => refusal(EngineError::BadRequest),
         },
         Err(error) => {

@@ -25,6 +25,7 @@ mod crowded;
 mod data;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod drain;
 mod duplex;
 mod echo;
 mod fairness;

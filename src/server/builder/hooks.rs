@@ -73,6 +73,23 @@ impl ServerBuilder {
         self
     }
 
+    /// Answers GET and HEAD at this path, for a balancer or an orchestrator that asks whether it may send clients here: 200
+    /// `ok`, and 503 `draining` once [`drain`](ServerHandle::drain) or a shutdown has begun. Whatever the `Host`, before
+    /// all other hooks, and also while as many requests are under way as may. Default: none.
+    ///
+    /// New connections are refused while the server drains, which says the same; the 503 is for those that were kept.
+    ///
+    /// ```
+    /// use wshub::Server;
+    ///
+    /// let server = Server::builder().health("/healthz").bind("127.0.0.1:0")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn health(mut self, path: impl Into<String>) -> Self {
+        self.options.hooks.health = Some(path.into());
+        self
+    }
+
     /// Calls `hook` with the server's handle as the server starts, on the thread that starts it: for hooks and threads
     /// that send, count, [wake](ServerHandle::wake) or shut down. Requests may come before it is called.
     ///
