@@ -28,6 +28,8 @@ in_this_order! {
     DESK,
     /// A session of Socket.IO, its queue and its WebSockets.
     SESSION,
+    /// Sockets that the process was given, and nobody has taken.
+    INHERITED,
     /// The sockets and rooms of Socket.IO. Who leaves is told under it.
     DIRECTORY,
     /// Whether a socket of Socket.IO is in.

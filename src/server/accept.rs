@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::hub::Hub;
 use super::lifecycle::{Present, Who};
 use super::listen::Site;
-use super::listener::{Arrival, Listener};
+use super::listener::{Arrival, BACKLOG, Listener};
 use super::opening;
 use crate::http::Peer;
 use crate::logging::{Line, line_for_later};
@@ -56,6 +56,19 @@ impl AcceptLoop {
                     self.wait(Some(pause));
                     pause = (pause * 2).min(LAST_PAUSE);
                 }
+            }
+        }
+        self.accept_last();
+    }
+
+    /// Those who wait where nobody listens any more would be reset: they are still served. At a socket that goes on
+    /// they are left to the process that has it next.
+    fn accept_last(&mut self) {
+        let poller = &mut self.poller;
+        (self.sites).retain(|(token, _)| poller.get(*token).is_some_and(|it| !it.is_inherited()));
+        for _ in 0..BACKLOG {
+            if !matches!(self.accept_from_each(), Ok(true)) {
+                return;
             }
         }
     }

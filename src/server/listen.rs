@@ -7,14 +7,10 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::ipv6_v6only;
 
 use super::listener::Listener;
 use crate::handshake::rules::{OwnLoopback, Rules};
 use crate::tls::Tls;
-
-/// Connections that the system holds for us until we accept them: a reconnect storm fits.
-pub(crate) const BACKLOG: i32 = 1024;
 
 /// Where nobody can listen, why, and what to do.
 #[derive(Debug)]
@@ -104,9 +100,9 @@ pub(crate) struct Listening {
 impl Listening {
     pub fn new(listener: Listener, tls: Option<Tls>) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        listener.prepare(BACKLOG)?;
+        listener.prepare()?;
         Ok(Listening {
-            v6_only: is_v6_only(&listener, addr),
+            v6_only: addr.is_some_and(|addr| addr.is_ipv6()) && listener.is_v6_only(),
             listener,
             addr,
             tls,
@@ -119,16 +115,6 @@ impl Listening {
 
     fn own_loopback(&self) -> Option<OwnLoopback> {
         self.addr.map(|addr| OwnLoopback::of(addr, self.v6_only))
-    }
-}
-
-fn is_v6_only(listener: &Listener, addr: Option<SocketAddr>) -> bool {
-    match listener {
-        // Where it cannot be told, IPv4 is taken to lead elsewhere.
-        Listener::Tcp(listener) if addr.is_some_and(|addr| addr.is_ipv6()) => {
-            ipv6_v6only(listener).unwrap_or(true)
-        }
-        _ => false,
     }
 }
 

@@ -4,13 +4,24 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use rustix::net::sockopt::ipv6_v6only;
+
 #[cfg(unix)]
 use super::unix_socket::BoundUnix;
 use crate::http::Peer;
 use crate::poller::Source;
 use crate::transport::{TcpTransport, Transport};
 
-pub(crate) enum Listener {
+/// Connections that the system holds for us until we accept them: a reconnect storm fits.
+pub(crate) const BACKLOG: i32 = 1024;
+
+pub(crate) struct Listener {
+    socket: ListeningSocket,
+    /// Other processes have it, too, and it goes on when it is closed here.
+    is_inherited: bool,
+}
+
+pub(crate) enum ListeningSocket {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(BoundUnix),
@@ -24,10 +35,22 @@ pub(crate) struct Arrival {
 }
 
 impl Listener {
+    #[cfg(unix)]
+    pub fn inherited(socket: ListeningSocket) -> Self {
+        Listener {
+            socket,
+            is_inherited: true,
+        }
+    }
+
+    pub fn is_inherited(&self) -> bool {
+        self.is_inherited
+    }
+
     /// The next one who waits.
     pub fn accept(&self) -> io::Result<Arrival> {
-        match self {
-            Listener::Tcp(listener) => {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 let transport = TcpTransport::new(stream);
                 Ok(Arrival {
@@ -36,7 +59,7 @@ impl Listener {
                 })
             }
             #[cfg(unix)]
-            Listener::Unix(bound) => Ok(Arrival {
+            ListeningSocket::Unix(bound) => Ok(Arrival {
                 peer: Peer::Unix,
                 transport: Ok(Arc::new(bound.accept()?)),
             }),
@@ -44,32 +67,43 @@ impl Listener {
     }
 
     pub fn source(&self) -> Source<'_> {
-        match self {
-            Listener::Tcp(listener) => listener.into(),
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => listener.into(),
             #[cfg(unix)]
-            Listener::Unix(bound) => bound.source(),
+            ListeningSocket::Unix(bound) => bound.source(),
         }
     }
 
     /// Its address, where the family has such.
     pub fn local_addr(&self) -> io::Result<Option<SocketAddr>> {
-        match self {
-            Listener::Tcp(listener) => listener.local_addr().map(Some),
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => listener.local_addr().map(Some),
             #[cfg(unix)]
-            Listener::Unix(_) => Ok(None),
+            ListeningSocket::Unix(_) => Ok(None),
         }
     }
 
-    /// Makes its accepts wait for nothing, with so long a queue.
-    pub fn prepare(&self, backlog: i32) -> io::Result<()> {
-        match self {
-            Listener::Tcp(listener) => {
+    /// IPv4 does not get to it. Where it cannot be told, IPv4 is taken to lead elsewhere.
+    pub fn is_v6_only(&self) -> bool {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => ipv6_v6only(listener).unwrap_or(true),
+            #[cfg(unix)]
+            ListeningSocket::Unix(_) => false,
+        }
+    }
+
+    /// Makes its accepts wait for nothing. The queue of one that is inherited is as long as the giver has said; std
+    /// listens with a backlog of 128, and a second listen(2) only changes that.
+    pub fn prepare(&self) -> io::Result<()> {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
-                // std listens with a backlog of 128; a second listen(2) only changes that.
-                rustix::net::listen(listener, backlog)?;
+                if !self.is_inherited {
+                    rustix::net::listen(listener, BACKLOG)?;
+                }
             }
             #[cfg(unix)]
-            Listener::Unix(bound) => bound.prepare(backlog)?,
+            ListeningSocket::Unix(bound) => bound.prepare()?,
         }
         Ok(())
     }
@@ -77,6 +111,15 @@ impl Listener {
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Listener::Tcp(listener)
+        ListeningSocket::Tcp(listener).into()
+    }
+}
+
+impl From<ListeningSocket> for Listener {
+    fn from(socket: ListeningSocket) -> Self {
+        Listener {
+            socket,
+            is_inherited: false,
+        }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) mod hooks;
 mod http;
 pub(crate) mod hub;
 pub(crate) mod inbox;
+#[cfg(unix)]
+mod inherited;
 pub(crate) mod leader;
 mod lifecycle;
 mod listen;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::listen::BACKLOG;
+use super::listener::BACKLOG;
 use crate::poller::Source;
 use crate::transport::unix::{UnixAddress, new_socket};
 
@@ -110,6 +110,14 @@ pub(crate) struct BoundUnix {
 }
 
 impl BoundUnix {
+    /// The file is that of those who made it.
+    pub fn inherited(listener: UnixListener) -> Self {
+        BoundUnix {
+            _file: None,
+            listener,
+        }
+    }
+
     pub fn accept(&self) -> io::Result<UnixStream> {
         let (stream, _) = self.listener.accept()?;
         #[cfg(target_vendor = "apple")]
@@ -121,9 +129,8 @@ impl BoundUnix {
         (&self.listener).into()
     }
 
-    pub fn prepare(&self, backlog: i32) -> io::Result<()> {
-        self.listener.set_nonblocking(true)?;
-        Ok(rustix::net::listen(&self.listener, backlog)?)
+    pub fn prepare(&self) -> io::Result<()> {
+        self.listener.set_nonblocking(true)
     }
 }
 

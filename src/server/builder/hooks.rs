@@ -73,9 +73,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Answers GET and HEAD at this path, for a balancer or an orchestrator that asks whether it may send clients here: 200
-    /// `ok`, and 503 `draining` once [`drain`](ServerHandle::drain) or a shutdown has begun. Whatever the `Host`, before
-    /// all other hooks, and also while as many requests are under way as may. Default: none.
+    /// Answers GET and HEAD at this path, for a balancer or an orchestrator that asks whether it may send clients here:
+    /// 200 `ok`, and 503 `draining` once [`drain`](ServerHandle::drain) or a shutdown has begun. Whatever the `Host`,
+    /// before all other hooks, and also while as many requests are under way as may. Default: none.
     ///
     /// New connections are refused while the server drains, which says the same; the 503 is for those that were kept.
     ///

@@ -7,8 +7,12 @@ use std::net::{TcpListener, ToSocketAddrs};
 use super::ServerBuilder;
 use crate::logging::log_line;
 use crate::server::Server;
+#[cfg(unix)]
+use crate::server::inherited;
 use crate::server::listen::{self, Listening};
 use crate::server::listener::Listener;
+#[cfg(unix)]
+use crate::server::listener::ListeningSocket;
 #[cfg(unix)]
 use crate::server::unix_socket::UnixSocket;
 use crate::tls::Tls;
@@ -86,8 +90,8 @@ impl ServerBuilder {
         Ok(self)
     }
 
-    /// As [`listen`](ServerBuilder::listen), on a listener that is bound already: from systemd, or with options of your
-    /// own. It is set to non-blocking mode.
+    /// As [`listen`](ServerBuilder::listen), on a listener that is bound already, with options of your own. It is set to
+    /// non-blocking mode.
     ///
     /// ```
     /// use std::net::{Ipv6Addr, TcpListener};
@@ -138,7 +142,59 @@ impl ServerBuilder {
     #[cfg(unix)]
     pub fn listen_unix(mut self, socket: impl Into<UnixSocket>) -> io::Result<Self> {
         let bound = socket.into().bind()?;
-        self.add_listeners([Listener::Unix(bound)], None)?;
+        self.add_listeners([ListeningSocket::Unix(bound)], None)?;
+        Ok(self)
+    }
+
+    /// Listens on the sockets that the process was given as it started (`LISTEN_FDS`, sd_listen_fds(3)): by a socket unit
+    /// of systemd, by `systemd-socket-activate`, or by another supervisor. All that were not taken before; TCP and Unix
+    /// sockets. Linux alone.
+    ///
+    /// The socket belongs to those who gave it. It stays open while this process restarts, so that no client is refused
+    /// meanwhile, and its file and mode are theirs. Clients that wait as this server [drains](crate::ServerHandle::drain)
+    /// or ends are left to the next process. Programs that this one executes do not get it.
+    ///
+    /// ```no_run
+    /// use std::io::ErrorKind;
+    /// use wshub::Server;
+    ///
+    /// // By hand, too.
+    /// let server = match Server::builder().inherited() {
+    ///     Err(error) if error.kind() == ErrorKind::NotFound => Server::bind("127.0.0.1:9001")?,
+    ///     builder => builder?.start()?,
+    /// };
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotFound`](io::ErrorKind::NotFound) when the process was given none, or all are taken;
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) when one is not a stream socket that listens: then none is taken.
+    /// The text says what to write in the unit.
+    #[cfg(unix)]
+    pub fn inherited(mut self) -> io::Result<Self> {
+        self.add_listeners(inherited::take(None)?, None)?;
+        Ok(self)
+    }
+
+    /// As [`inherited`](ServerBuilder::inherited), those of this name alone: the `FileDescriptorName=` of the socket
+    /// unit, without one the unit's own name (`hub.socket`).
+    ///
+    /// # Errors
+    /// As [`inherited`](ServerBuilder::inherited); `NotFound`, too, where none has this name.
+    #[cfg(unix)]
+    pub fn inherited_named(mut self, name: &str) -> io::Result<Self> {
+        self.add_listeners(inherited::take(Some(name))?, None)?;
+        Ok(self)
+    }
+
+    /// As [`inherited_named`](ServerBuilder::inherited_named), and speaks TLS there with this certificate, as
+    /// [`listen_tls`](ServerBuilder::listen_tls). Feature `tls`.
+    ///
+    /// # Errors
+    /// As [`inherited_named`](ServerBuilder::inherited_named).
+    #[cfg(all(unix, feature = "tls"))]
+    pub fn inherited_tls(mut self, name: &str, tls: &Tls) -> io::Result<Self> {
+        self.add_listeners(inherited::take(Some(name))?, Some(tls))?;
         Ok(self)
     }
 
