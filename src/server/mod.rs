@@ -458,13 +458,13 @@ impl ServerHandle {
     /// at once. From any thread; a second call changes nothing, and [`shutdown`](ServerHandle::shutdown) ends it early.
     ///
     /// The listeners close. [`health`](ServerBuilder::health) says 503. Handshakes and requests that are under way are
-    /// served, and answers say `Connection: close`. Connections get 1012, one after the other, spread evenly over `time`.
-    /// When nobody is left, or at the end of `time`, the shutdown begins, with 1012 for those that are still there;
-    /// requests that still [wait](crate::Response::later) get 503.
+    /// served, and answers say `Connection: close`. Connections get 1012, one after the other, spread evenly over
+    /// `time`. When nobody is left, or at the end of `time`, the shutdown begins, with 1012 for those that are still
+    /// there; requests that still [wait](crate::Response::later) get 503.
     ///
     /// So long that what comes behind it can take as many clients as come in a second; at least as long as a balancer
-    /// takes to find out, by its health checks. Kubernetes and systemd kill a process that takes longer to end than they
-    /// allow, 30 and 90 seconds by default.
+    /// takes to find out, by its health checks. Kubernetes and systemd kill a process that takes longer to end than
+    /// they allow, 30 and 90 seconds by default.
     ///
     /// ```no_run
     /// use std::time::Duration;

@@ -90,8 +90,8 @@ impl ServerBuilder {
         Ok(self)
     }
 
-    /// As [`listen`](ServerBuilder::listen), on a listener that is bound already, with options of your own. It is set to
-    /// non-blocking mode.
+    /// As [`listen`](ServerBuilder::listen), on a listener that is bound already, with options of your own. It is set
+    /// to non-blocking mode.
     ///
     /// ```
     /// use std::net::{Ipv6Addr, TcpListener};
@@ -146,13 +146,14 @@ impl ServerBuilder {
         Ok(self)
     }
 
-    /// Listens on the sockets that the process was given as it started (`LISTEN_FDS`, sd_listen_fds(3)): by a socket unit
-    /// of systemd, by `systemd-socket-activate`, or by another supervisor. All that were not taken before; TCP and Unix
-    /// sockets. Linux alone.
+    /// Listens on the sockets that the process was given as it started (`LISTEN_FDS`, sd_listen_fds(3)): by a socket
+    /// unit of systemd, by `systemd-socket-activate`, or by another supervisor. All that were not taken before; TCP and
+    /// Unix sockets. Linux alone.
     ///
     /// The socket belongs to those who gave it. It stays open while this process restarts, so that no client is refused
-    /// meanwhile, and its file and mode are theirs. Clients that wait as this server [drains](crate::ServerHandle::drain)
-    /// or ends are left to the next process. Programs that this one executes do not get it.
+    /// meanwhile, and its file and mode are theirs. Clients that wait as this server
+    /// [drains](crate::ServerHandle::drain) or ends are left to the next process. Programs that this one executes do
+    /// not get it.
     ///
     /// ```no_run
     /// use std::io::ErrorKind;
