@@ -1,7 +1,7 @@
 //! The user's hooks, and what becomes of their panics.
 
 use std::ops::Deref;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::ServerHandle;
 use crate::handshake::{Accept, negotiate};
@@ -71,6 +71,27 @@ pub(crate) struct Hooks {
     pub mounts: Vec<Mount>,
     /// Where a balancer asks whether the server goes on.
     pub health: Option<String>,
+    pub shutdown: ShutdownHooks,
+}
+
+/// What is called as the shutdown begins.
+#[derive(Default)]
+pub(crate) struct ShutdownHooks {
+    pub hooks: Vec<Box<dyn Fn() + Send + Sync>>,
+    are_called: AtomicBool,
+}
+
+impl ShutdownHooks {
+    /// Calls them, once.
+    pub fn call(&self, counters: &Counters) {
+        if self.are_called.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        for hook in &self.hooks {
+            // Err: it panicked, which is counted. The shutdown goes on.
+            let _ = contain(counters, hook);
+        }
+    }
 }
 
 /// Hooks for the part of a server that lies below a path.

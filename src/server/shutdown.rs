@@ -44,7 +44,12 @@ pub struct ShutdownReport {
 
 /// Starts the graceful shutdown: no more accepts, 1001 to all, or 1012 behind a drain. Returns at once.
 pub(crate) fn begin(hub: &Hub) {
-    if hub.lifecycle.is_of_another_process() || !hub.lifecycle.enter(Phase::Closing) {
+    if hub.lifecycle.is_of_another_process() {
+        return;
+    }
+    // Before the end of the events, which may come at once: what a hook has for the application is still taken.
+    hub.options.hooks.shutdown.call(&hub.counters);
+    if !hub.lifecycle.enter(Phase::Closing) {
         return;
     }
     if let Some(bell) = &hub.accept_bell {

@@ -112,4 +112,26 @@ impl ServerBuilder {
         self.start_hooks.push(Box::new(hook));
         self
     }
+
+    /// Calls `hook` once as the shutdown begins, before connections are told: on the thread that shuts the server down,
+    /// which waits for it. For what has something to say to its clients first, and for threads of your own that are to
+    /// end with the server. [`ServerHandle::terminate`] and a server that is dropped call it too.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use wshub::Server;
+    ///
+    /// let (ending, ended) = mpsc::channel::<()>();
+    /// let clock = std::thread::spawn(move || ended.recv());
+    /// let server = Server::builder()
+    ///     .on_shutdown(move || _ = ending.send(()))
+    ///     .bind("127.0.0.1:0")?;
+    /// server.shutdown();
+    /// assert!(clock.join().unwrap().is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_shutdown(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.options.hooks.shutdown.hooks.push(Box::new(hook));
+        self
+    }
 }
