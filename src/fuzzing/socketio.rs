@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use crate::socketio::decoder::Decoder;
-use crate::socketio::engine::handshake::Carrier;
-use crate::socketio::engine::packet::{EnginePacket, append_base64, base64_len};
-use crate::socketio::engine::payload::packets;
-use crate::socketio::engine::queue::{Carried, OutgoingPacket};
-use crate::socketio::engine::session::{
-    EngineConfig, EngineSession, Output, PollAnswer, WebSocketInput,
+use crate::socketio::engine::protocol::handshake::Carrier;
+use crate::socketio::engine::protocol::packet::{EnginePacket, append_base64, base64_len};
+use crate::socketio::engine::protocol::payload::packets;
+use crate::socketio::engine::protocol::queue::{Carried, OutgoingPacket};
+use crate::socketio::engine::protocol::session::{
+    EndReason, EngineConfig, EngineSession, Output, PollAnswer, WebSocketInput,
 };
 use crate::socketio::packet::{Packet, encode};
 
@@ -127,6 +127,8 @@ struct Checked {
     session: EngineSession<Numbered>,
     now: Duration,
     parked: bool,
+    /// Messages that the application has not taken.
+    untaken: usize,
     candidate: bool,
     websocket: bool,
     /// How many were taken to be sent, and how many have arrived.
@@ -146,6 +148,7 @@ impl Checked {
             session: EngineSession::new("SID", carrier, CONFIG, Duration::ZERO),
             now: Duration::ZERO,
             parked: false,
+            untaken: 0,
             candidate: false,
             websocket,
             sent: 0,
@@ -196,7 +199,10 @@ impl Checked {
                     self.websocket = true;
                 }
                 Output::CloseCandidate => assert!(std::mem::take(&mut self.candidate)),
-                Output::Text(_) | Output::Binary(_) => assert!(!self.ended),
+                Output::Text(_) | Output::Binary(_) => {
+                    assert!(!self.ended);
+                    self.untaken += 1;
+                }
                 Output::End(_) => assert!(!std::mem::replace(&mut self.ended, true)),
             }
         }
@@ -208,7 +214,7 @@ impl Checked {
 
     fn step(&mut self, choices: &mut Choices<'_>) {
         let now = self.now;
-        match choices.below(13) {
+        match choices.below(16) {
             0 | 1 => self.get(),
             2 => {
                 let bodies = ["3\x1e4a", "4b\x1ebAQID", "3", "6", "3\x1e4c"];
@@ -223,7 +229,7 @@ impl Checked {
             4 if self.candidate => {
                 let packet = choices.pick(&["2probe", "5", "5", "4a", "x", ""]);
                 let message = WebSocketInput::Text(packet.to_owned());
-                self.session.hear_candidate(&message);
+                self.session.hear_candidate(&message, now);
             }
             5 if self.candidate => {
                 self.candidate = false;
@@ -235,6 +241,11 @@ impl Checked {
                     .hear_carrier(WebSocketInput::Text(packet.to_owned()), now);
             }
             7 => self.rarely(choices.below(32)),
+            13 => self.session.expect_candidate(now),
+            14 | 15 if self.untaken > 0 => {
+                self.untaken -= 1;
+                self.session.note_taken();
+            }
             8 => {
                 let pause = choices.pick(&[MS, 30 * MS, 60 * MS, 3_000 * MS, 21_000 * MS]);
                 self.now += pause;
@@ -274,12 +285,9 @@ impl Checked {
                 self.session.hung_up();
             }
             1 if self.websocket => {
-                self.session.carrier_ended();
+                self.session.carrier_ended(EndReason::TransportClose);
             }
-            2 => self.session.close(
-                crate::socketio::engine::session::EndReason::ForcedClose,
-                now,
-            ),
+            2 => self.session.close(EndReason::ForcedClose, now),
             3 => _ = self.session.post(b"x", false, now),
             4 => _ = self.session.post(b"4a\x1e1", false, now),
             5 => _ = self.session.post(b"2", false, now),

@@ -40,6 +40,8 @@ in_this_order! {
     SESSIONS,
     /// What the sessions of Socket.IO have for the application.
     TOLD,
+    /// Sockets of Socket.IO that the server disconnects.
+    DISCONNECTS,
     /// The server that runs the application of Socket.IO.
     SERVER,
     /// Acknowledgements that are awaited.

@@ -2,13 +2,16 @@
 //!
 //! A tuple is the list of arguments, `()` none, and anything else one argument.
 
+mod located;
+
 use std::fmt;
 
-use serde::de::value::SeqDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::ser::{self, Impossible, Serialize, SerializeTuple, Serializer};
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Value;
+
+use located::{Located, LocatedList, Trail};
 
 use super::bytes::{self, Bytes};
 use super::decoder::{PLACEHOLDER, PLACEHOLDER_NUMBER};
@@ -76,7 +79,14 @@ pub(super) fn read<T: DeserializeOwned>(
     arguments: Vec<Value>,
     attachments: &[Bytes],
 ) -> Result<T, serde_json::Error> {
-    bytes::with(attachments, || T::deserialize(List(arguments)))
+    let trail = Trail::default();
+    let read = bytes::with(attachments, || {
+        T::deserialize(List {
+            arguments,
+            trail: &trail,
+        })
+    });
+    read.map_err(|error| trail.locate(error))
 }
 
 /// All arguments as they came, for a listener that takes any; to be sent, it is that list again. Where binary data was,
@@ -152,20 +162,33 @@ fn attachment<'a>(
 }
 
 /// A list of arguments that is read: a tuple takes as many as it has places, one that is missing is null, and those
-/// that nobody asks for are left.
-struct List(Vec<Value>);
+/// that no place is for are left.
+struct List<'a> {
+    arguments: Vec<Value>,
+    trail: &'a Trail,
+}
 
-impl List {
-    fn one(self) -> Value {
-        self.0.into_iter().next().unwrap_or_default()
+impl<'a> List<'a> {
+    /// The first one alone.
+    fn one<T>(
+        self,
+        read: impl FnOnce(Located<'a>) -> Result<T, serde_json::Error>,
+    ) -> Result<T, serde_json::Error> {
+        let value = self.arguments.into_iter().next().unwrap_or_default();
+        let trail = self.trail;
+        trail.within(read(Located { value, trail }), || "[0]".to_owned())
+    }
+
+    fn elements(self) -> LocatedList<'a> {
+        LocatedList::new(self.arguments, self.trail)
     }
 }
 
-impl<'de> Deserializer<'de> for List {
+impl<'de> Deserializer<'de> for List<'_> {
     type Error = serde_json::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.one().deserialize_any(visitor)
+        self.one(|it| it.deserialize_any(visitor))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -173,8 +196,8 @@ impl<'de> Deserializer<'de> for List {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        self.0.resize(len, Value::Null);
-        visitor.visit_seq(SeqDeserializer::new(self.0.into_iter()))
+        self.arguments.resize(len, Value::Null);
+        visitor.visit_seq(self.elements())
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -187,7 +210,7 @@ impl<'de> Deserializer<'de> for List {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_seq(SeqDeserializer::new(self.0.into_iter()))
+        visitor.visit_seq(self.elements())
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
@@ -195,7 +218,7 @@ impl<'de> Deserializer<'de> for List {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.one().deserialize_option(visitor)
+        self.one(|it| it.deserialize_option(visitor))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -203,7 +226,7 @@ impl<'de> Deserializer<'de> for List {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        self.one().deserialize_newtype_struct(name, visitor)
+        self.one(|it| it.deserialize_newtype_struct(name, visitor))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -212,20 +235,16 @@ impl<'de> Deserializer<'de> for List {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        self.one().deserialize_enum(name, variants, visitor)
+        self.one(|it| it.deserialize_enum(name, variants, visitor))
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit_struct map struct identifier ignored_any
-    }
-}
-
-impl IntoDeserializer<'_, serde_json::Error> for List {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
+        unit_struct identifier struct map
     }
 }
 

@@ -69,6 +69,13 @@ pub(super) fn at_hand() -> Vec<Bytes> {
     READ.with_borrow(Clone::clone)
 }
 
+impl Bytes {
+    /// The bytes themselves, for what sends them.
+    pub(super) fn into_shared(self) -> Arc<Vec<u8>> {
+        self.0
+    }
+}
+
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
         Bytes(Arc::new(bytes))

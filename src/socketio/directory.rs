@@ -1,4 +1,4 @@
-//! Who is there: the sockets of each namespace, and their rooms.
+//! The sockets of each namespace, and their rooms.
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
-use super::engine::queue::Carried;
-use super::link::SessionLink;
-use super::part::Part;
+use super::engine::link::SessionLink;
+use super::engine::part::Part;
+use super::engine::protocol::queue::Carried;
 use super::recovery::{Audience, Departed, Recovery, RecoveryBounds};
 use super::rooms::{Rooms, TooManyRooms};
 use crate::lock::{DATA, GATE_OF_SOCKET, Mutex, lock};
@@ -17,7 +17,7 @@ use crate::lock::{DATA, GATE_OF_SOCKET, Mutex, lock};
 pub(super) struct NamespaceClient {
     /// A number that no other one has.
     pub key: u64,
-    /// Its name for everybody; not the secret of its session.
+    /// Its name for other clients too; not the secret of its session.
     pub id: String,
     pub namespace: Arc<str>,
     pub link: Arc<SessionLink>,
@@ -31,7 +31,7 @@ pub(super) struct NamespaceClient {
 /// What the application keeps with a socket.
 pub(super) type SocketData = Arc<dyn Any + Send + Sync>;
 
-/// Who a socket is that comes back.
+/// What a socket that comes back was.
 pub(super) struct Known {
     pub id: String,
     pub data: Option<SocketData>,
@@ -85,16 +85,16 @@ impl NamespaceClient {
             Gate::Joined => {}
         }
         match delivery {
-            Reliability::Reliable => self.link.send(packet, core),
-            Reliability::Volatile => self.link.send_volatile(packet, core),
+            Reliability::Reliable => self.link.send(packet, &core.sessions),
+            Reliability::Volatile => self.link.send_volatile(packet, &core.sessions),
         }
     }
 
     /// The client is told that it is in, and then what it missed and what was sent to it meanwhile.
     pub fn let_in(&self, welcome: &[Part], missed: &[Vec<Part>], core: &Core) {
-        self.link.send(welcome, core);
+        self.link.send(welcome, &core.sessions);
         for packet in missed {
-            self.link.send(packet, core);
+            self.link.send(packet, &core.sessions);
         }
         loop {
             let held = match &mut *lock(&self.gate) {
@@ -105,7 +105,7 @@ impl NamespaceClient {
                 }
             };
             for packet in held {
-                self.link.send(&packet, core);
+                self.link.send(&packet, &core.sessions);
             }
         }
     }
@@ -142,6 +142,11 @@ impl Directory {
             namespaces: HashMap::new(),
             recovery,
         }
+    }
+
+    /// Sockets in all namespaces.
+    pub fn count(&self) -> usize {
+        self.namespaces.values().map(|it| it.members.len()).sum()
     }
 
     pub fn has_recovery(&self) -> bool {
@@ -183,7 +188,7 @@ impl Directory {
         kept.map(Recovery::take_forgotten).unwrap_or_default()
     }
 
-    /// A socket that left may come back as who it was.
+    /// A socket that left may come back as what it was.
     pub fn depart(&mut self, member: &NamespaceClient, now: Duration) {
         let (Some(name), Some(rooms)) = (&member.recovery, member.left_rooms()) else {
             return;
@@ -244,7 +249,7 @@ impl Directory {
         rooms.into_iter().flatten().map(str::to_owned).collect()
     }
 
-    /// Everybody of a namespace, or whoever is in one of these rooms; but nobody who is in one of those.
+    /// The sockets of a namespace, or those in one of these rooms; without those in one of the excepted rooms.
     pub fn select(
         &self,
         namespace: &str,

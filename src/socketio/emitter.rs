@@ -6,16 +6,17 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::arguments::{Written, write_event};
-use super::core::{Core, DisconnectScope, Task};
+use super::core::{Core, Disconnect, DisconnectScope};
 use super::directory::{NamespaceClient, Reliability};
+use super::engine::part::Part;
 use super::packet::{PacketKind, encode, is_reserved};
-use super::part::Part;
 use super::recovery::Audience;
+use super::stats::SocketIoStats;
 use crate::lock::lock;
 use crate::logging::log_line;
 
-/// Sends to everybody in a namespace, or to rooms of it. Clones are cheap, and any thread may use them: what it sends
-/// leaves at once, whatever the application thread does. It may outlive the server; then nobody is there.
+/// Sends to all sockets of a namespace, or to rooms of it. Clones are cheap, and any thread may use them: what it sends
+/// leaves at once, whatever the application thread does. It may outlive the server; then it reaches no socket.
 ///
 /// ```
 /// use wshub::socketio::SocketIo;
@@ -47,7 +48,7 @@ impl Emitter {
         }
     }
 
-    /// To this room only, or to this one as well where there is one already. Whoever is in several gets it once. The
+    /// To this room only, or to this one as well where there is one already. A socket in several gets it once. The
     /// room of a socket's [`id`](super::Socket::id) has that socket alone.
     #[must_use]
     pub fn to(&self, room: impl Into<String>) -> Self {
@@ -56,7 +57,7 @@ impl Emitter {
         emitter
     }
 
-    /// To nobody who is in this room.
+    /// Not to the sockets in this room.
     #[must_use]
     pub fn except(&self, room: impl Into<String>) -> Self {
         let mut emitter = self.clone();
@@ -64,7 +65,7 @@ impl Emitter {
         emitter
     }
 
-    /// To those only whom it reaches now: for what is worth nothing a moment later, the place of a mouse. A client that
+    /// Only to clients that can take it now: for what is worth nothing a moment later, the place of a mouse. One that
     /// is slow, or polls and has not come back yet, misses it.
     #[must_use]
     pub fn volatile(&self) -> Self {
@@ -77,7 +78,7 @@ impl Emitter {
     /// Sends an event, and says to how many sockets. A tuple or an array is the list of its arguments, `()` none, and
     /// anything else one argument; [`Bytes`](super::Bytes) go as binary data. Never blocks.
     ///
-    /// It goes to nobody, and a line in the log (error) says why, if the event's name is reserved (`connect`,
+    /// It goes to no socket, and a line in the log (error) says why, if the event's name is reserved (`connect`,
     /// `disconnect` and their kin) or the arguments cannot be JSON, a map with keys that are no strings for example.
     pub fn emit(&self, event: &str, arguments: impl Serialize) -> usize {
         let Some(written) = written(event, &arguments) else {
@@ -107,7 +108,7 @@ impl Emitter {
         let members = self.members();
         let mut directory = lock(&self.core.directory);
         for member in members {
-            // Who is in too many stays out of this one.
+            // A socket in too many rooms stays out of this one.
             let _ = directory.join(&member, room, self.core.limits.max_rooms);
         }
     }
@@ -128,6 +129,11 @@ impl Emitter {
         }
     }
 
+    /// What the whole server counts.
+    pub fn stats(&self) -> SocketIoStats {
+        self.core.stats()
+    }
+
     fn members(&self) -> Vec<Arc<NamespaceClient>> {
         lock(&self.core.directory).select(&self.namespace, &self.rooms, &self.except)
     }
@@ -143,12 +149,16 @@ impl fmt::Debug for Emitter {
     }
 }
 
-/// The server disconnects a socket, or its whole session; its handler hears of it behind what it does now.
-pub(super) fn disconnect(core: &Core, member: &NamespaceClient, whole: DisconnectScope) {
-    core.tell(Task::Disconnect(member.link.clone(), member.key, whole));
+/// The server disconnects a socket, or its whole session; its listener hears of it behind what it does now.
+pub(super) fn disconnect(core: &Core, member: &NamespaceClient, scope: DisconnectScope) {
+    core.disconnect(Disconnect {
+        link: member.link.clone(),
+        key: member.key,
+        scope,
+    });
 }
 
-/// Sends an event to whom it is meant for, and keeps it for those of them that come back.
+/// Sends an event to its audience, and keeps it for those of them that come back.
 pub(super) fn send_to(
     core: &Core,
     namespace: &Arc<str>,
@@ -166,7 +176,7 @@ pub(super) fn send_to(
         None => event_packet(namespace, None, written),
         Some(offset) => {
             let packet = event_packet(namespace, None, written.with(&offset.to_string()));
-            directory.keep(namespace, packet.clone(), audience, core.now());
+            directory.keep(namespace, packet.clone(), audience, core.sessions.now());
             packet
         }
     };

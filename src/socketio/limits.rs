@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::engine::session::EngineConfig;
+use super::engine::protocol::session::EngineConfig;
+use super::engine::sessions::SessionBounds;
 use super::recovery::RecoveryBounds;
 use crate::Overflow;
 
@@ -52,12 +53,12 @@ pub struct Limits {
     /// [`ServerBuilder::overflow`](crate::ServerBuilder::overflow) decides; where that drops messages, a client of
     /// which half a binary event was dropped is disconnected. Default [`Overflow::Disconnect`].
     pub overflow: Overflow,
-    /// For how long a client that lost its connection may come back as who it was: with its id, rooms and data, and
-    /// what it missed. Default none: nobody is. 2 min is usual. A client knows where it was by the last event that it
+    /// For how long a client that lost its connection may come back: with its id, rooms and data, and
+    /// what it missed. Default none: none may. 2 min is usual. A client knows where it was by the last event that it
     /// got, so one that got none yet is new.
     pub recovery_window: Option<Duration>,
-    /// Events of one namespace that are kept for clients that come back; what is older is missed for good, and who
-    /// needs it is new. Default 10,000.
+    /// Events of one namespace that are kept for clients that come back; what is older is missed for good, and a client
+    /// that needs it is new. Default 10,000.
     pub max_recovery_packets: usize,
     /// Bytes of them. Default 4 MiB.
     pub max_recovery_bytes: usize,
@@ -67,6 +68,10 @@ pub struct Limits {
     /// WebSocket are bounded by [`max_connections`](crate::Limits::max_connections), and the polls that wait by
     /// [`max_waiting_requests`](crate::Limits::max_waiting_requests).
     pub max_sessions: usize,
+    /// Sessions at once of one peer address; one more gets 503. Default none, as for
+    /// [`max_per_address`](crate::Limits::max_per_address): behind NAT, or a proxy that is not
+    /// [trusted](crate::ServerBuilder::trusted_proxies), all clients share one.
+    pub max_sessions_per_address: Option<usize>,
     /// Namespaces that one client may be in; one more is refused with CONNECT_ERROR. Default 16: a page has a handful.
     pub max_namespaces: usize,
     /// Rooms that one socket may be in, its own included. Default 256: a chat's.
@@ -93,6 +98,7 @@ impl Default for Limits {
             max_recovery_bytes: 4 << 20,
             max_recovery_sockets: 1_000,
             max_sessions: 10_000,
+            max_sessions_per_address: None,
             max_namespaces: 16,
             max_rooms: 256,
             max_pending_acks: 1_000,
@@ -130,14 +136,20 @@ impl Limits {
         })
     }
 
-    pub(super) fn engine(&self) -> EngineConfig {
-        EngineConfig {
+    pub(super) fn sessions(&self) -> SessionBounds {
+        let engine = EngineConfig {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
             upgrade_timeout: self.upgrade_timeout,
             max_payload: self.max_payload,
             max_queued_packets: self.max_queued_packets,
             max_queued_bytes: self.max_queued_bytes,
+        };
+        SessionBounds {
+            engine,
+            overflow: self.overflow,
+            max_sessions: self.max_sessions,
+            max_sessions_per_address: self.max_sessions_per_address,
         }
     }
 }

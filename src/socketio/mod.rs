@@ -4,35 +4,42 @@
 //! Start with [`SocketIo`]: listeners and a state of yours, which
 //! [`ServerBuilder::socketio`](crate::ServerBuilder::socketio) gives a place on a server. A listener gets the
 //! [`Socket`] that an event came from; [`Emitter`] sends to many, and from other threads. What clients can make the
-//! server hold is bounded by [`Limits`]. Tests of your own listeners need no network: [`testing`].
+//! server hold is bounded by [`Limits`]. Tests of your own listeners need no network: [`testing`]. In place of
+//! listeners, a loop of your own: [`SocketIo::events`]. The transport alone, without events and rooms: [`engine`].
 
+mod ack;
 mod acks;
 mod application;
 mod arguments;
 mod bytes;
+mod clients;
 mod core;
 pub(crate) mod decoder;
 mod directory;
 mod emitter;
-pub(crate) mod engine;
+pub mod engine;
+mod events;
+mod exchange;
 mod limits;
-mod link;
-mod mount;
+mod listeners;
+mod membership;
 pub(crate) mod packet;
-mod part;
 mod reason;
 mod recovery;
 mod reply;
 mod rooms;
 mod socket;
+mod stats;
 pub mod testing;
-mod timer;
 
+pub use ack::Ack;
 pub use application::SocketIo;
 pub use arguments::AnyArguments;
 pub use bytes::Bytes;
 pub use emitter::Emitter;
+pub use events::{IncomingEvent, SocketEvent, SocketEvents};
 pub use limits::Limits;
 pub use reason::DisconnectReason;
 pub use reply::{Refused, Reply};
 pub use socket::{AckError, Answer, Socket};
+pub use stats::SocketIoStats;

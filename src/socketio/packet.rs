@@ -5,7 +5,7 @@ use core::fmt;
 
 use serde_json::Value;
 
-/// Events that mean something else at one end or the other, and that nobody sends.
+/// Names that mean something of their own at one end or the other: no event has them.
 const RESERVED_EVENTS: [&str; 6] = [
     "connect",
     "connect_error",
@@ -18,7 +18,7 @@ const RESERVED_EVENTS: [&str; 6] = [
 /// Digits of an id that JavaScript counts exactly.
 const MAX_ID_DIGITS: usize = 15;
 
-/// The namespace that everybody joins who names none.
+/// The namespace of a client that names none.
 pub const MAIN_NAMESPACE: &str = "/";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Packet {
     pub attachments: usize,
 }
 
-/// Why a text is no packet; whoever sent it is disconnected with "parse error".
+/// Why a text is no packet; a client that sends one is disconnected with "parse error".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PacketError {
     /// It does not begin with a digit from 0 to 6.

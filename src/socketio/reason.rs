@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::engine::session::EndReason;
+use super::engine::protocol::session::EndReason;
 
 /// Why a client left, in Socket.IO's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +19,8 @@ pub enum DisconnectReason {
     ParseError,
     /// The server closed its connection: [`Socket::close`](super::Socket::close), or it sent what it may not send.
     ForcedServerClose,
+    /// The server shuts down.
+    ServerShuttingDown,
     /// [`Socket::disconnect`](super::Socket::disconnect), or
     /// [`Emitter::disconnect_all`](super::Emitter::disconnect_all).
     ServerNamespaceDisconnect,
@@ -27,7 +29,7 @@ pub enum DisconnectReason {
 }
 
 impl DisconnectReason {
-    /// Whether a client that left so may come back as who it was.
+    /// Whether a client that left so may come back with its id, rooms and data.
     pub(super) fn may_come_back(self) -> bool {
         !matches!(
             self,
@@ -44,6 +46,7 @@ impl DisconnectReason {
             EndReason::PingTimeout => DisconnectReason::PingTimeout,
             EndReason::ParseError => DisconnectReason::ParseError,
             EndReason::ForcedClose => DisconnectReason::ForcedServerClose,
+            EndReason::ServerShuttingDown => DisconnectReason::ServerShuttingDown,
         }
     }
 }
@@ -57,6 +60,7 @@ impl fmt::Display for DisconnectReason {
             DisconnectReason::PingTimeout => "ping timeout",
             DisconnectReason::ParseError => "parse error",
             DisconnectReason::ForcedServerClose => "forced server close",
+            DisconnectReason::ServerShuttingDown => "server shutting down",
             DisconnectReason::ServerNamespaceDisconnect => "server namespace disconnect",
             DisconnectReason::ClientNamespaceDisconnect => "client namespace disconnect",
         })

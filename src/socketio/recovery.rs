@@ -1,4 +1,5 @@
-//! Clients that come back soon are who they were: what was sent meanwhile, and who left, kept for a while and bounded.
+//! What clients that come back soon find: the packets that were sent meanwhile and the sockets that left, kept for a
+//! while and bounded.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -13,10 +14,10 @@ pub struct RecoveryBounds {
     pub max_sockets: usize,
 }
 
-/// Whom a packet went to.
+/// Where a packet went.
 #[derive(Clone, Debug, Default)]
 pub struct Audience {
-    /// Everybody, if there is none.
+    /// All sockets, if there is none.
     pub rooms: Vec<String>,
     pub except: Vec<String>,
 }

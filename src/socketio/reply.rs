@@ -43,6 +43,14 @@ impl Refused {
         &self.message
     }
 
+    /// The arguments of an acknowledgement that says so.
+    pub(super) fn to_answer(&self) -> Written {
+        Written {
+            json: format!("[{}]", self.to_json("error")),
+            attachments: Vec::new(),
+        }
+    }
+
     /// The text under this key, and the data behind it.
     pub(super) fn to_json(&self, key: &str) -> String {
         let message = Value::from(self.message.as_str());

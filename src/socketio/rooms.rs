@@ -1,4 +1,4 @@
-//! Who is in which room.
+//! Which sockets are in which room.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyRooms;
 
-/// The rooms of one namespace. A room is there while somebody is in it.
+/// The rooms of one namespace. A room is there while a socket is in it.
 #[derive(Debug, Default)]
 pub struct Rooms {
     members: HashMap<String, BTreeSet<u64>>,
@@ -61,7 +61,7 @@ impl Rooms {
         rooms.map(String::as_str)
     }
 
-    /// Whoever is in one of these rooms, and in none of those, each once.
+    /// The sockets in one of these rooms, and in none of the excepted ones, each once.
     pub fn select(&self, rooms: &[String], except: &[String]) -> BTreeSet<u64> {
         let members = |room: &String| self.members.get(room).into_iter().flatten().copied();
         let mut selected: BTreeSet<u64> = rooms.iter().flat_map(members).collect();

@@ -26,7 +26,7 @@ pub(super) type OnAck<S> = Box<dyn FnOnce(&mut S, Result<Answer, AckError>) + Se
 /// What waits for acknowledgements, and for those that will not come.
 pub(super) struct PendingAcks<S> {
     pub acks: Acks<OnAck<S>>,
-    /// Not asked for; to be told when the application is not at work.
+    /// Not asked for; told when the application is not at work.
     pub refused: Vec<(AckError, OnAck<S>)>,
 }
 
@@ -170,7 +170,7 @@ impl<S> Socket<S> {
         timeout: Duration,
         then: impl FnOnce(&mut S, Result<Answer, AckError>) + Send + 'static,
     ) {
-        let deadline = self.core.now().saturating_add(timeout);
+        let deadline = self.core.sessions.now().saturating_add(timeout);
         let most = self.core.limits.max_pending_acks;
         let added = lock(&self.pending)
             .acks
@@ -180,7 +180,7 @@ impl<S> Socket<S> {
                 Some(written) if self.is_connected() => {
                     let packet = event_packet(self.namespace(), Some(id), written);
                     self.member.send(&packet, Reliability::Reliable, &self.core);
-                    return self.core.timer.note_application(deadline);
+                    return self.core.sessions.timer.note_application(deadline);
                 }
                 written => {
                     let then = lock(&self.pending).acks.take(self.member.key, id);
@@ -201,7 +201,7 @@ impl<S> Socket<S> {
     /// Not now: the application is at work with its state.
     fn refuse(&self, why: AckError, then: OnAck<S>) {
         lock(&self.pending).refused.push((why, then));
-        self.core.timer.note_application(Duration::ZERO);
+        self.core.sessions.timer.note_application(Duration::ZERO);
     }
 
     /// Joins a room. A socket in [`Limits::max_rooms`](super::Limits::max_rooms) already joins no other; the log
@@ -229,19 +229,19 @@ impl<S> Socket<S> {
         left.unwrap_or_else(|| lock(&self.core.directory).rooms_of(&self.member))
     }
 
-    /// Everybody in this room but this socket.
+    /// All others in this room.
     #[must_use]
     pub fn to(&self, room: impl Into<String>) -> Emitter {
         self.broadcast().to(room)
     }
 
-    /// Everybody in the namespace but this socket.
+    /// All others in the namespace.
     #[must_use]
     pub fn broadcast(&self) -> Emitter {
         self.all().except(self.id())
     }
 
-    /// Everybody in the namespace, this socket too.
+    /// All sockets of the namespace, this one too.
     #[must_use]
     pub fn all(&self) -> Emitter {
         Emitter::new(self.core.clone(), self.member.namespace.clone())
@@ -253,7 +253,7 @@ impl<S> Socket<S> {
         self.all().to(self.id())
     }
 
-    /// Keeps something with the socket, in place of what was kept before: who the user is, for example.
+    /// Keeps something with the socket, in place of what was kept before: the name of its user, for example.
     pub fn set_data<T: Any + Send + Sync>(&self, data: T) {
         let before = lock(&self.member.data).replace(Arc::new(data));
         drop(before);

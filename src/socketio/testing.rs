@@ -85,7 +85,7 @@ impl ReceivedEvent {
 /// What the client is told when it is refused: `{"message": …, "data": …}`.
 pub fn join<S>(io: &mut SocketIo<S>, namespace: &str, auth: Value) -> Result<MemoryClient, Value> {
     let (connection, sent) = connection(request());
-    io.websocket(&connection);
+    io.carriers.open(&connection);
     let mut client = MemoryClient {
         connection,
         sent,
@@ -171,6 +171,13 @@ impl MemoryClient {
     pub fn take_events(&mut self) -> Vec<ReceivedEvent> {
         self.read();
         std::mem::take(&mut self.events)
+    }
+
+    /// The answers that came later than [`ask`](MemoryClient::ask) waited, in order: the number of the question, from
+    /// 0, and the arguments.
+    pub fn take_answers(&mut self) -> Vec<(u64, Vec<Value>)> {
+        self.read();
+        std::mem::take(&mut self.answers)
     }
 
     /// Whether the server has disconnected it.

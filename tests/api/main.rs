@@ -28,6 +28,8 @@ mod deflate;
 mod drain;
 mod duplex;
 mod echo;
+#[cfg(feature = "socketio")]
+mod engineio;
 mod fairness;
 mod frames;
 mod giving_way;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wshub::socketio::{AnyArguments, Emitter, Limits, Refused, Socket, SocketIo};
 use wshub::{Cors, Overflow, Server, ServerHandle};
 
-use crate::support::{Client, PATIENCE, dial, exchange, read_to_close, wait_until};
+use crate::support::{Client, PATIENCE, dial, exchange, read_to_close, upgrade, wait_until};
 
 /// A server that runs on a thread of its own.
 struct Running {
@@ -399,6 +399,7 @@ fn overflow_decides_about_a_client_that_polls_too_slowly() {
         other.post("42[\"echo\"]");
         assert_eq!(other.packets(1), ["42[\"echo\"]"]);
         assert_eq!(client.packets(2), wanted, "{overflow:?}");
+        assert_eq!(server.emitter.stats().dropped, 3);
     }
 }
 
@@ -414,6 +415,42 @@ fn requests_are_refused_by_a_rule_and_with_too_many_sessions() {
     assert_eq!(body["message"], "not \"you\"");
     let _client = server.open();
     assert_eq!(server.request("GET", "", "").status, 503);
+}
+
+#[test]
+fn sessions_of_one_address_are_bounded_and_their_places_are_given_back() {
+    let server = Running::start(Limits {
+        max_sessions_per_address: Some(1),
+        ..Limits::default()
+    });
+    let client = server.join();
+    assert_eq!(server.request("GET", "", "").status, 503);
+    let websocket = upgrade(
+        &server.addr.to_string(),
+        "/socket.io/?EIO=4&transport=websocket",
+        "",
+    );
+    let answer = Answer::of(&exchange(server.addr, websocket));
+    assert_eq!(answer.status, 503);
+    assert_eq!(server.emitter.stats().sessions, 1);
+    client.post("1");
+    assert_eq!(client.get().body, "6");
+    server.open();
+}
+
+/// As npm's server tells it, to clients and to the application.
+#[test]
+fn clients_that_poll_are_told_of_the_shutdown() {
+    let server = Running::start(Limits::default());
+    let client = server.join();
+    let held = client.begin("GET", "");
+    wait_until("the poll", || server.handle.stats().waiting_requests == 1);
+    let idle = server.join();
+    server.handle.shutdown();
+    assert_eq!(finish(held).body, "1");
+    assert_eq!(server.left(), "server shutting down");
+    assert_eq!(server.left(), "server shutting down");
+    drop(idle);
 }
 
 #[test]

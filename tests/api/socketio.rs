@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wshub::socketio::testing::{self, MemoryClient};
-use wshub::socketio::{AckError, AnyArguments, Bytes, Limits, Refused, Socket, SocketIo};
-use wshub::{Handler, Message, Server, ServerHandle};
+use wshub::socketio::{
+    Ack, AckError, AnyArguments, Bytes, Limits, Refused, Socket, SocketEvent, SocketIo,
+};
+use wshub::{Handler, Message, RecvError, Server, ServerHandle};
 
 use crate::support::{Client, PATIENCE, exchange, upgrade, wait_until};
 
@@ -66,8 +68,9 @@ fn wrong_arguments_are_answered_and_are_no_panic() {
     let mut ann = join(&mut io, "/");
     let answer = ann.ask(&mut io, "add", "seven").unwrap();
     let error = answer[0]["error"].as_str().unwrap();
-    assert!(error.contains("invalid type: string"), "{error}");
+    assert!(error.starts_with("[0]: invalid type: string"), "{error}");
     ann.emit(&mut io, "add", json!({"a": 1}));
+    assert_eq!(io.stats().wrong_arguments, 2);
     assert_eq!(ann.ask(&mut io, "add", 3), Some(vec![json!(3)]));
 }
 
@@ -99,6 +102,54 @@ fn of_several_listeners_all_are_called_and_the_first_answers() {
     let mut ann = join(&mut io, "/");
     assert_eq!(ann.ask(&mut io, "x", "t"), Some(vec![json!(1)]));
     assert_eq!(io.state(), &["any x 1", "1 t", "2 t"]);
+}
+
+#[test]
+fn an_answer_comes_from_a_later_event_or_another_thread() {
+    let mut io = SocketIo::new(Vec::new());
+    io.on(
+        "/",
+        "ask",
+        |acks: &mut Vec<Ack>, _, (_, ack): (i32, Ack)| {
+            acks.push(ack);
+        },
+    );
+    io.on("/", "tell", |acks, _, answer: i32| {
+        let Some(ack) = acks.pop() else {
+            return Err(Refused::new("nothing was asked"));
+        };
+        assert!(ack.is_wanted());
+        Ok(thread::spawn(move || ack.send(answer)).join().unwrap())
+    });
+    io.on("/", "refuse", |acks, _, ()| {
+        let refused = Refused::new("no").with_data(json!(1));
+        Ok(acks.pop().unwrap().refuse(&refused))
+    });
+    let mut ann = join(&mut io, "/");
+    assert_eq!(ann.ask(&mut io, "ask", 1), None, "not yet");
+    assert_eq!(ann.ask(&mut io, "tell", 7), Some(vec![json!(true)]));
+    assert_eq!(ann.take_answers(), [(0, vec![json!(7)])]);
+    ann.ask(&mut io, "ask", 1);
+    ann.ask(&mut io, "refuse", ());
+    let refusal = vec![json!({"error": "no", "data": 1})];
+    assert_eq!(ann.take_answers(), [(2, refusal)]);
+    ann.emit(&mut io, "ask", 2);
+    assert!(!io.state()[0].is_wanted(), "it did not ask for an answer");
+    ann.emit(&mut io, "ask", 3);
+    ann.ask(&mut io, "ask", 4);
+    ann.vanish(&mut io);
+    let acks = std::mem::take(io.state_mut()).into_iter();
+    assert_eq!(acks.map(|ack| ack.send(0)).collect::<Vec<_>>(), [false; 3]);
+}
+
+#[test]
+fn wrong_arguments_are_answered_beside_an_ack() {
+    let mut io = SocketIo::new(());
+    io.on("/", "ask", |_, _, (_, _): (Ack, i32)| {});
+    let mut ann = join(&mut io, "/");
+    let answer = ann.ask(&mut io, "ask", (1, "two")).unwrap();
+    let error = answer[0]["error"].as_str().unwrap();
+    assert!(error.starts_with("[1]: invalid type: string"), "{error}");
 }
 
 #[test]
@@ -757,4 +808,81 @@ fn plain_websockets_live_beside_it() {
     assert_eq!(*seen.lock().unwrap(), ["open", "close"]);
     handle.shutdown();
     thread.join().unwrap();
+}
+
+#[test]
+fn a_loop_of_the_programs_own_takes_what_no_listener_does() {
+    let mut io = SocketIo::new(0);
+    io.on_connect("/", |_, _, auth| match auth["name"].as_str() {
+        Some(_) => Ok(()),
+        None => Err(Refused::new("who are you?")),
+    });
+    io.on("/", "heard", |heard, _, ()| {
+        *heard += 1;
+        Ok(*heard)
+    });
+    let server = Server::builder()
+        .socketio(&io, "/socket.io/")
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let (addr, handle) = (server.local_addr().unwrap(), server.handle());
+    let client = thread::spawn(move || {
+        let mut client = Client::connect_with(addr, "/socket.io/?EIO=4&transport=websocket", "");
+        text(&mut client);
+        client.send_text("40");
+        assert_eq!(text(&mut client), "44{\"message\":\"who are you?\"}");
+        client.send_text("40{\"name\":\"ann\"}");
+        text(&mut client);
+        client.send_text("420[\"heard\"]");
+        assert_eq!(text(&mut client), "430[1]");
+        client.send_text("421[\"add\",1,2]");
+        assert_eq!(text(&mut client), "431[3]");
+        client.send_text("42[\"later\"]");
+    });
+    let mut seen = Vec::new();
+    let mut events = io.events(&server);
+    assert_eq!(
+        events.recv_timeout(Duration::ZERO).err(),
+        Some(RecvError::Empty)
+    );
+    for event in &mut events {
+        match event {
+            SocketEvent::Connect(socket, auth) => {
+                assert!(socket.is_connected());
+                seen.push(format!("connect {auth}"));
+            }
+            SocketEvent::Event(_, event) if event.name() == "add" => {
+                assert_eq!(event.arguments(), [json!(1), json!(2)]);
+                let (one, two) = event.get::<(i32, i32)>().unwrap();
+                assert!(event.answer(one + two));
+            }
+            SocketEvent::Event(_, event) => {
+                seen.push(event.name().to_owned());
+                assert!(!event.answer(()), "no answer was asked for");
+            }
+            SocketEvent::Disconnect(_, reason) => {
+                seen.push(reason.to_string());
+                handle.shutdown();
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(events.recv().err(), Some(RecvError::Ended));
+    client.join().unwrap();
+    assert_eq!(
+        seen,
+        ["connect {\"name\":\"ann\"}", "later", "transport close"]
+    );
+}
+
+#[test]
+fn clients_with_a_websocket_leave_with_the_server() {
+    let server = Running::start(Limits::default());
+    let mut client = server.join();
+    server.handle.shutdown();
+    let frame = client.read_message();
+    let going_away = 1001_u16.to_be_bytes().to_vec();
+    assert_eq!((frame.opcode, frame.payload), (8, going_away));
+    client.send_close(1001, "");
+    assert_eq!(server.left(), "server shutting down");
 }

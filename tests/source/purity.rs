@@ -12,7 +12,7 @@ const PURE: &[&str] = &[
     "protocol/",
     "http/",
     "handshake/",
-    "socketio/engine/",
+    "socketio/engine/protocol/",
     "socketio/packet.rs",
     "socketio/decoder.rs",
     "socketio/rooms.rs",

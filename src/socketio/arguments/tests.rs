@@ -129,6 +129,49 @@ fn binary_data_goes_beside_and_comes_back_wherever_it_stands() {
 }
 
 #[test]
+fn an_error_says_where_it_is() {
+    type Users = BTreeMap<String, Vec<(String, i32)>>;
+    let users = json!({"users": [["ann", 1], ["bob", "two"]]});
+    for (read, place) in [
+        (
+            read::<i32>(vec![json!("a")], &[]).map(drop),
+            "[0]: invalid type: string",
+        ),
+        (
+            read::<(i32, bool)>(vec![json!(1), json!(2)], &[]).map(drop),
+            "[1]: invalid type: integer",
+        ),
+        (
+            read::<(i32, Users)>(vec![json!(1), users.clone()], &[]).map(drop),
+            "[1].users[1][1]: invalid type: string",
+        ),
+        (
+            read::<Users>(vec![users], &[]).map(drop),
+            "[0].users[1][1]: ",
+        ),
+        (
+            read::<Option<Point>>(vec![json!({"x": [1]})], &[]).map(drop),
+            "[0].x: invalid type: sequence",
+        ),
+        (
+            read::<(Vec<u8>,)>(vec![json!([1, 256])], &[]).map(drop),
+            "[0][1]: invalid value",
+        ),
+        (
+            read::<(i32, Bytes)>(vec![json!(1), json!({"a": 1})], &[]).map(drop),
+            "[1]: an object in place of binary data",
+        ),
+        (
+            read::<([i32; 1],)>(vec![json!([1, 2])], &[]).map(drop),
+            "[0]: invalid length 2",
+        ),
+    ] {
+        let error = read.unwrap_err().to_string();
+        assert!(error.starts_with(place), "{error}");
+    }
+}
+
+#[test]
 fn what_failed_leaves_no_attachments_behind() {
     let map = BTreeMap::from([((1, 2), Bytes::from(vec![1]))]);
     assert!(write_event("x", &map).is_err());

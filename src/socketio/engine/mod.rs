@@ -1,9 +1,18 @@
-//! Engine.IO, protocol 4: a session between two programs that long polling carries, or a WebSocket, or first the one
-//! and then the other. Without I/O: requests, messages and times come in as values, answers go out as values.
+//! Engine.IO alone: a WebSocket's API for clients that may have none. The clients of npm's `engine.io-client` 6 and of
+//! python-engineio 4 send messages by long polling where a WebSocket does not get through, and go on over one where it
+//! does.
+//!
+//! Start with [`EngineIo`]: a handler of yours, which
+//! [`ServerBuilder::engineio`](crate::ServerBuilder::engineio) gives a place on a server.
+//! [`SocketIo`](super::SocketIo) has events, rooms and acknowledgements on top of the same.
 
-pub(crate) mod handshake;
-pub(crate) mod heartbeat;
-pub(crate) mod packet;
-pub(crate) mod payload;
-pub(crate) mod queue;
-pub(crate) mod session;
+pub(crate) mod carriers;
+pub(crate) mod link;
+pub(crate) mod mount;
+pub(crate) mod part;
+pub(crate) mod protocol;
+mod server;
+pub(crate) mod sessions;
+mod timer;
+
+pub use server::{EngineHandler, EngineIo, EngineSocket};

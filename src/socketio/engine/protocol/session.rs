@@ -13,9 +13,16 @@ use super::packet::{EnginePacket, MalformedPacket};
 use super::payload;
 use super::queue::{Carried, OutgoingPacket, PacketQueue, QueueFull};
 
-/// How long a GET that comes while an upgrade is under way waits for what is sent, or for the end of the upgrade: its
-/// packet may be overtaken by a GET on another TCP connection.
-const UPGRADE_PATIENCE: Duration = Duration::from_millis(50);
+/// How long a GET that comes while an upgrade is under way waits for what is sent, or for the end of the upgrade: the
+/// packets of that may be overtaken by a GET on another TCP connection.
+const UPGRADE_PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long a GET waits for the application to take what the client sent before, so that the answers to one POST come
+/// with one GET.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long the GET of a client that closes is waited for: its Close may have overtaken it on another TCP connection.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the Close of the server waits for the next GET, as with the reference server.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);
@@ -53,6 +60,7 @@ pub enum EndReason {
     PingTimeout,
     ParseError,
     ForcedClose,
+    ServerShuttingDown,
 }
 
 /// What a session has the one that drives it do.
@@ -92,11 +100,17 @@ enum SessionState {
     Closing {
         until: Duration,
     },
+    /// The client has closed, and the GET that it sent before may still come.
+    Leaving {
+        until: Duration,
+    },
     Ended,
 }
 
 #[derive(Debug)]
 struct ParkedGet {
+    /// It came behind a WebSocket that is to carry the session, and may have overtaken the packets of that.
+    is_hasty: bool,
     /// When it is answered whether there is something or not.
     noop_at: Option<Duration>,
 }
@@ -114,6 +128,12 @@ pub struct EngineSession<M> {
     carrier: Carrier,
     parked: Option<ParkedGet>,
     upgrade: Option<UpgradeState>,
+    /// Until when a WebSocket that was let in is expected.
+    expected: Option<Duration>,
+    /// Messages of the client that the application has not taken.
+    untaken: usize,
+    /// Until when what is sent waits for the application to take those.
+    held_until: Option<Duration>,
     heartbeat: Heartbeat,
     queue: PacketQueue<M>,
     outputs: VecDeque<Output<M>>,
@@ -130,6 +150,9 @@ impl<M: Carried> EngineSession<M> {
             carrier,
             parked: None,
             upgrade: None,
+            expected: None,
+            untaken: 0,
+            held_until: None,
             heartbeat,
             outputs: VecDeque::new(),
         };
@@ -151,12 +174,13 @@ impl<M: Carried> EngineSession<M> {
     pub fn deadline(&self) -> Option<Duration> {
         let heartbeat = match self.state {
             SessionState::Open => self.heartbeat.deadline(),
-            SessionState::Closing { until } => until,
+            SessionState::Closing { until } | SessionState::Leaving { until } => until,
             SessionState::Ended => return None,
         };
         let upgrade = self.upgrade.as_ref().map(|upgrade| upgrade.until);
         let noop = self.parked.as_ref().and_then(|parked| parked.noop_at);
-        [upgrade, noop]
+        let held = self.held_until.filter(|_| self.parked.is_some());
+        [upgrade, noop, held]
             .into_iter()
             .flatten()
             .chain([heartbeat])
@@ -170,28 +194,38 @@ impl<M: Carried> EngineSession<M> {
 
     /// Does what is due. Every request does so first, so that deadlines hold wherever time is looked at.
     pub fn see_to_time(&mut self, now: Duration) {
-        if let SessionState::Closing { until } = self.state {
-            if until <= now {
+        match self.state {
+            SessionState::Closing { until } | SessionState::Leaving { until } if until <= now => {
                 self.end(EndReason::ForcedClose);
             }
+            _ => {}
         }
         if self.upgrade.as_ref().is_some_and(|it| it.until <= now) {
             self.drop_candidate();
+        }
+        if self.held_until.is_some_and(|until| until <= now) {
+            self.let_go();
         }
         let noop = self.parked.as_ref().and_then(|parked| parked.noop_at);
         if noop.is_some_and(|at| at <= now) {
             self.answer_parked("6");
         }
-        if self.state == SessionState::Open {
-            match self.heartbeat.due(now) {
-                HeartbeatDue::Nothing => {}
+        self.see_to_heartbeat(now);
+    }
+
+    /// A ping that the client did not fetch in time has been missed when this is asked.
+    fn see_to_heartbeat(&mut self, now: Duration) {
+        while self.state == SessionState::Open {
+            let leaves_now = self.carrier == Carrier::WebSocket || self.parked.is_some();
+            match self.heartbeat.due(now, leaves_now) {
+                HeartbeatDue::Nothing => return,
                 HeartbeatDue::Ping => self.send_control("2".to_owned()),
                 HeartbeatDue::Timeout => self.end(EndReason::PingTimeout),
             }
         }
     }
 
-    /// The one who reads stood still: a pong has its whole time again.
+    /// The thread that reads stood still: a pong has its whole time again.
     pub fn one_more_round(&mut self, now: Duration) {
         self.heartbeat.one_more_round(now);
     }
@@ -202,15 +236,23 @@ impl<M: Carried> EngineSession<M> {
         if let Some(refused) = self.refuse_polling() {
             return Some(refused);
         }
+        if matches!(self.state, SessionState::Leaving { .. }) {
+            self.end(EndReason::TransportClose);
+            return Some(PollAnswer::Payload(b"6".to_vec()));
+        }
         if self.parked.is_some() {
             self.end(EndReason::TransportError);
             return Some(PollAnswer::Bad);
         }
-        if let Some(payload) = self.take_payload() {
-            return Some(PollAnswer::Payload(payload));
+        if self.held_until.is_none() {
+            if let Some(payload) = self.take_payload() {
+                return Some(PollAnswer::Payload(payload));
+            }
         }
         let is_probed = self.upgrade.as_ref().is_some_and(|upgrade| upgrade.probed);
+        let is_expected = self.expected.is_some_and(|until| now < until);
         self.parked = Some(ParkedGet {
+            is_hasty: self.upgrade.is_some() || is_expected,
             noop_at: is_probed.then(|| now + UPGRADE_PATIENCE),
         });
         None
@@ -226,6 +268,9 @@ impl<M: Carried> EngineSession<M> {
     /// A POST of polling with its whole body; `octets`: it says that it is binary, which this protocol has no use for.
     pub fn post(&mut self, body: &[u8], octets: bool, now: Duration) -> PollAnswer {
         self.see_to_time(now);
+        if matches!(self.state, SessionState::Leaving { .. }) {
+            return PollAnswer::Error(EngineError::UnknownSession);
+        }
         if let Some(refused) = self.refuse_polling() {
             return refused;
         }
@@ -268,9 +313,15 @@ impl<M: Carried> EngineSession<M> {
         is_upgraded.then_some(PollAnswer::Error(EngineError::BadRequest))
     }
 
+    /// A WebSocket that names this session is let in, and will be open soon.
+    pub fn expect_candidate(&mut self, now: Duration) {
+        self.expected = Some(now + self.config.upgrade_timeout);
+    }
+
     /// A WebSocket names this session; false if it is to be closed again.
     pub fn probe(&mut self, now: Duration) -> bool {
         self.see_to_time(now);
+        self.expected = None;
         let may = self.state == SessionState::Open
             && self.carrier == Carrier::Polling
             && self.upgrade.is_none();
@@ -284,7 +335,7 @@ impl<M: Carried> EngineSession<M> {
     }
 
     /// A message over the WebSocket that is probed.
-    pub fn hear_candidate(&mut self, message: &WebSocketInput) {
+    pub fn hear_candidate(&mut self, message: &WebSocketInput, now: Duration) {
         let Some(upgrade) = &mut self.upgrade else {
             return;
         };
@@ -296,7 +347,10 @@ impl<M: Carried> EngineSession<M> {
             Ok(EnginePacket::Ping("probe")) => {
                 upgrade.probed = true;
                 self.outputs.push_back(Output::Probe("3probe"));
-                self.answer_parked("6");
+                match &mut self.parked {
+                    Some(hasty) if hasty.is_hasty => hasty.noop_at = Some(now + UPGRADE_PATIENCE),
+                    _ => self.answer_parked("6"),
+                }
             }
             Ok(EnginePacket::Upgrade) => self.promote(),
             _ => self.drop_candidate(),
@@ -320,6 +374,7 @@ impl<M: Carried> EngineSession<M> {
 
     fn promote(&mut self) {
         self.upgrade = None;
+        self.held_until = None;
         self.carrier = Carrier::WebSocket;
         self.outputs.push_back(Output::Promote);
         // It came behind the last GET of the client's, and has overtaken nothing but the upgrade.
@@ -346,13 +401,13 @@ impl<M: Carried> EngineSession<M> {
         match message {
             WebSocketInput::Binary(bytes) => {
                 self.heartbeat.note_packet(now);
-                self.outputs.push_back(Output::Binary(bytes));
+                self.hand_on(Output::Binary(bytes), now);
             }
             // The usual one, without a copy.
             WebSocketInput::Text(mut text) if text.starts_with('4') => {
                 self.heartbeat.note_packet(now);
                 text.remove(0);
-                self.outputs.push_back(Output::Text(text));
+                self.hand_on(Output::Text(text), now);
             }
             WebSocketInput::Text(text) => match EnginePacket::decode(&text) {
                 Ok(packet) => self.take(packet, now),
@@ -362,9 +417,9 @@ impl<M: Carried> EngineSession<M> {
     }
 
     /// The WebSocket that carries the session has ended.
-    pub fn carrier_ended(&mut self) {
+    pub fn carrier_ended(&mut self, reason: EndReason) {
         if self.carrier == Carrier::WebSocket {
-            self.end(EndReason::TransportClose);
+            self.end(reason);
         }
     }
 
@@ -377,12 +432,9 @@ impl<M: Carried> EngineSession<M> {
             _ => self.heartbeat.note_packet(now),
         }
         match packet {
-            EnginePacket::Text(text) => self.outputs.push_back(Output::Text(text.to_owned())),
-            EnginePacket::Binary(bytes) => self.outputs.push_back(Output::Binary(bytes)),
-            EnginePacket::Close => {
-                self.answer_parked("6");
-                self.end(EndReason::TransportClose);
-            }
+            EnginePacket::Text(text) => self.hand_on(Output::Text(text.to_owned()), now),
+            EnginePacket::Binary(bytes) => self.hand_on(Output::Binary(bytes), now),
+            EnginePacket::Close => self.leave(now),
             // Servers ping, clients answer.
             EnginePacket::Ping(_) => self.end(EndReason::TransportError),
             EnginePacket::Pong
@@ -390,6 +442,45 @@ impl<M: Carried> EngineSession<M> {
             | EnginePacket::Upgrade
             | EnginePacket::Noop => {}
         }
+    }
+
+    /// A message of the client's goes to the application.
+    fn hand_on(&mut self, message: Output<M>, now: Duration) {
+        self.outputs.push_back(message);
+        self.untaken += 1;
+        if self.carrier == Carrier::Polling {
+            self.held_until.get_or_insert(now + ANSWER_PATIENCE);
+        }
+    }
+
+    /// The application has taken one of the client's messages, and sent what it has to say about it.
+    pub fn note_taken(&mut self) {
+        self.untaken = self.untaken.saturating_sub(1);
+        if self.untaken == 0 {
+            self.let_go();
+        }
+    }
+
+    /// What was sent waits no longer for the application.
+    fn let_go(&mut self) {
+        if self.held_until.take().is_some() {
+            self.flush();
+        }
+    }
+
+    /// The client closes.
+    fn leave(&mut self, now: Duration) {
+        if self.carrier == Carrier::WebSocket || self.parked.is_some() {
+            self.answer_parked("6");
+            return self.end(EndReason::TransportClose);
+        }
+        self.drop_candidate();
+        self.queue.clear();
+        self.state = SessionState::Leaving {
+            until: now + LEAVE_PATIENCE,
+        };
+        self.outputs
+            .push_back(Output::End(EndReason::TransportClose));
     }
 
     /// Sends messages that belong together, all or none.
@@ -412,6 +503,11 @@ impl<M: Carried> EngineSession<M> {
         self.queue.drop_oldest()
     }
 
+    /// Whether what is sent has a client.
+    pub fn is_open(&self) -> bool {
+        self.state == SessionState::Open
+    }
+
     /// Whether a message that is sent now leaves now.
     pub fn is_writable(&self) -> bool {
         self.state == SessionState::Open
@@ -427,6 +523,7 @@ impl<M: Carried> EngineSession<M> {
         if self.carrier == Carrier::WebSocket {
             return self.end(reason);
         }
+        self.held_until = None;
         self.state = SessionState::Closing {
             until: now + CLOSE_PATIENCE,
         };
@@ -438,7 +535,7 @@ impl<M: Carried> EngineSession<M> {
     pub fn end(&mut self, reason: EndReason) {
         let was_open = match self.state {
             SessionState::Open => true,
-            SessionState::Closing { .. } => false,
+            SessionState::Closing { .. } | SessionState::Leaving { .. } => false,
             SessionState::Ended => return,
         };
         self.drop_candidate();
@@ -466,7 +563,7 @@ impl<M: Carried> EngineSession<M> {
                     self.outputs.push_back(Output::Write(packet));
                 }
             }
-            Carrier::Polling if self.parked.is_some() => {
+            Carrier::Polling if self.parked.is_some() && self.held_until.is_none() => {
                 if let Some(payload) = self.take_payload() {
                     self.parked = None;
                     let answer = PollAnswer::Payload(payload);

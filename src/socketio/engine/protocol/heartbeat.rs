@@ -58,19 +58,25 @@ impl Heartbeat {
         };
     }
 
-    /// The one who reads stood still: what the client sent meanwhile has its time from now on.
+    /// The thread that reads stood still: what the client sent meanwhile has its whole time from now on.
     pub fn one_more_round(&mut self, now: Duration) {
         if let Beat::Pong { by, .. } = &mut self.beat {
             *by = now + self.timeout;
         }
     }
 
-    /// Says `Ping` once for each that is to go out.
-    pub fn due(&mut self, now: Duration) -> HeartbeatDue {
+    /// Says `Ping` once for each that is to go out. The pong has its whole time from now on where the ping leaves now.
+    /// Where the client has to fetch it, the time counts from when it was due, however late this is asked; unless the
+    /// process stood still for as long as that.
+    pub fn due(&mut self, now: Duration, leaves_now: bool) -> HeartbeatDue {
         match self.beat {
             Beat::Ping { at } if at <= now => {
+                let from = match leaves_now || at + 2 * self.timeout <= now {
+                    true => now,
+                    false => at,
+                };
                 self.beat = Beat::Pong {
-                    by: now + self.timeout,
+                    by: from + self.timeout,
                     put_off: false,
                 };
                 HeartbeatDue::Ping

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Weak};
 use std::time::Duration;
 use std::{io, thread};
 
-use super::core::Core;
 use super::link::SessionLink;
+use super::sessions::Sessions;
 use crate::lock::{Guard, Mutex, TIMER, lock};
 
 /// How soon it looks again for a pong that may wait for the application.
@@ -15,7 +15,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const STACK: usize = 256 << 10;
 
 #[derive(Default)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     state: Mutex<TimerState, TIMER>,
     changed: Condvar,
     /// The deadline of the application that is noted, in nanoseconds; 0: none.
@@ -41,12 +41,14 @@ fn nanos(time: Duration) -> u64 {
 }
 
 impl Timer {
-    /// Starts the thread. It ends with [`end`](Timer::end), or when `core` is gone.
-    pub fn start(self: &Arc<Self>, core: &Arc<Core>) -> io::Result<()> {
-        let (timer, core) = (self.clone(), Arc::downgrade(core));
+    /// Starts the thread. It ends with [`end`](Timer::end), or when the sessions are gone.
+    pub fn start(self: &Arc<Self>, sessions: &Arc<Sessions>) -> io::Result<()> {
+        let (timer, sessions) = (self.clone(), Arc::downgrade(sessions));
         lock(&self.state).has_ended = false;
         let builder = thread::Builder::new().name("wshub-socketio".to_owned());
-        builder.stack_size(STACK).spawn(move || timer.run(&core))?;
+        builder
+            .stack_size(STACK)
+            .spawn(move || timer.run(&sessions))?;
         Ok(())
     }
 
@@ -90,17 +92,17 @@ impl Timer {
         }
     }
 
-    fn run(&self, core: &Weak<Core>) {
-        while let Some(core) = core.upgrade() {
-            let now = core.now();
+    fn run(&self, sessions: &Weak<Sessions>) {
+        while let Some(sessions) = sessions.upgrade() {
+            let now = sessions.now();
             for link in self.take_due(now) {
-                see_to(&link, &core, now);
+                see_to(&link, &sessions, now);
             }
             if self.application_is_due(now) {
-                core.wake();
+                sessions.wake();
             }
-            let started = core.now();
-            drop(core);
+            let started = sessions.now();
+            drop(sessions);
             if !self.sleep(started) {
                 return;
             }
@@ -146,9 +148,9 @@ impl Timer {
     }
 }
 
-fn see_to(link: &Arc<SessionLink>, core: &Core, now: Duration) {
-    if !link.see_to_time(core) {
-        link.ask_for_pong(core, now);
-        core.timer.note(link, now + AGAIN);
+fn see_to(link: &Arc<SessionLink>, sessions: &Sessions, now: Duration) {
+    if !link.see_to_time(sessions) {
+        link.ask_for_pong(sessions, now);
+        sessions.timer.note(link, now + AGAIN);
     }
 }

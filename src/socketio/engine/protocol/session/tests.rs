@@ -42,12 +42,6 @@ fn said(text: &str) -> WebSocketInput {
     WebSocketInput::Text(text.to_owned())
 }
 
-impl EngineSession<Sent> {
-    fn is_open(&self) -> bool {
-        self.state == SessionState::Open
-    }
-}
-
 /// A session and a clock, with what it puts out as short texts.
 struct Rig {
     session: EngineSession<Sent>,
@@ -80,7 +74,7 @@ impl Rig {
     fn probed() -> Rig {
         let mut rig = Rig::polling();
         assert!(rig.session.probe(rig.now));
-        rig.session.hear_candidate(&said("2probe"));
+        rig.session.hear_candidate(&said("2probe"), rig.now);
         assert_eq!(rig.outputs(), ["probe 3probe"]);
         rig
     }
@@ -101,7 +95,14 @@ impl Rig {
     }
 
     fn outputs(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.session.next_output())
+        let outputs: Vec<_> = std::iter::from_fn(|| self.session.next_output()).collect();
+        for output in &outputs {
+            if matches!(output, Output::Text(_) | Output::Binary(_)) {
+                self.session.note_taken();
+            }
+        }
+        outputs
+            .into_iter()
             .map(|output| match output {
                 Output::Answer(answer) => format!("answer {}", show(&answer)),
                 Output::Write(OutgoingPacket::Control(text)) => format!("write {text}"),
@@ -247,6 +248,26 @@ fn a_client_that_closes_has_its_get_answered_with_a_noop() {
     rig.session.hear_carrier(said("1"), rig.now);
     assert_eq!(rig.outputs(), ["close carrier", "end TransportClose"]);
     assert!(rig.session.is_over());
+}
+
+/// As the protocol's own test suite has it, which sends both at once.
+#[test]
+fn a_get_that_the_close_overtook_is_answered_with_a_noop() {
+    let mut rig = Rig::polling();
+    rig.session.send(&[text("lost")]).unwrap();
+    assert_eq!(rig.post("1"), "ok");
+    assert_eq!(rig.outputs(), ["end TransportClose"]);
+    assert_eq!(rig.post("4late"), "error 1");
+    assert_eq!(rig.get(), "6");
+    assert_eq!(rig.get(), "error 1", "once");
+    assert!(rig.session.is_over());
+
+    let mut rig = Rig::polling();
+    assert_eq!(rig.post("1"), "ok");
+    assert_eq!(rig.outputs(), ["end TransportClose"]);
+    rig.pass(LEAVE_PATIENCE);
+    assert_eq!(rig.outputs(), [""; 0]);
+    assert!(rig.session.is_over(), "no GET has to come");
 }
 
 #[test]
@@ -405,7 +426,7 @@ fn a_websocket_carries_one_packet_in_each_message_up_to_max_payload() {
 #[test]
 fn a_websocket_that_ends_ends_its_session() {
     let mut rig = Rig::over_websocket();
-    rig.session.carrier_ended();
+    rig.session.carrier_ended(EndReason::TransportClose);
     assert_eq!(rig.outputs(), ["close carrier", "end TransportClose"]);
 }
 
@@ -415,10 +436,10 @@ fn an_upgrade_releases_the_get_and_what_waits_goes_over_the_websocket() {
     assert_eq!(rig.get(), "parked");
     assert!(rig.session.probe(rig.now));
     assert_eq!(rig.outputs(), [""; 0]);
-    rig.session.hear_candidate(&said("2probe"));
+    rig.session.hear_candidate(&said("2probe"), rig.now);
     assert_eq!(rig.outputs(), ["probe 3probe", "answer 6"]);
     rig.session.send(&[text("a")]).unwrap();
-    rig.session.hear_candidate(&said("5"));
+    rig.session.hear_candidate(&said("5"), rig.now);
     assert_eq!(rig.outputs(), ["promote", "write 4a"]);
     rig.session
         .send(&[text("b"), Sent::Binary(vec![1])])
@@ -451,8 +472,71 @@ fn a_get_that_overtakes_the_upgrade_waits_for_it() {
     let mut rig = Rig::probed();
     assert_eq!(rig.get(), "parked");
     rig.pass(UPGRADE_PATIENCE / 2);
-    rig.session.hear_candidate(&said("5"));
+    rig.session.hear_candidate(&said("5"), rig.now);
     assert_eq!(rig.outputs(), ["promote", "answer error 3"]);
+}
+
+/// As the protocol's own test suite showed, whose client asks for both at once.
+#[test]
+fn a_get_that_overtakes_the_probe_waits_for_the_upgrade() {
+    for is_open in [false, true] {
+        for goes_on in [false, true] {
+            let mut rig = Rig::polling();
+            rig.session.expect_candidate(rig.now);
+            if is_open {
+                assert!(rig.session.probe(rig.now));
+            }
+            assert_eq!(rig.get(), "parked");
+            if !is_open {
+                assert!(rig.session.probe(rig.now));
+            }
+            rig.session.hear_candidate(&said("2probe"), rig.now);
+            assert_eq!(rig.outputs(), ["probe 3probe"]);
+            if goes_on {
+                rig.session.hear_candidate(&said("5"), rig.now);
+                assert_eq!(rig.outputs(), ["promote", "answer error 3"]);
+            } else {
+                rig.pass(UPGRADE_PATIENCE);
+                assert_eq!(rig.outputs(), ["answer 6"]);
+            }
+        }
+    }
+}
+
+/// As the protocol's own test suite wants it, and an application on another thread would not have it.
+#[test]
+fn answers_to_one_post_come_with_one_get() {
+    let mut rig = Rig::polling();
+    assert_eq!(rig.post("4a\x1e4b"), "ok");
+    rig.session.send(&[text("A")]).unwrap();
+    assert_eq!(rig.get(), "parked");
+    rig.session.note_taken();
+    rig.session.send(&[text("B")]).unwrap();
+    rig.session.note_taken();
+    assert_eq!(rig.outputs(), ["text a", "text b", "answer 4A\x1e4B"]);
+
+    let mut rig = Rig::polling();
+    assert_eq!(rig.get(), "parked");
+    assert_eq!(rig.post("4slow"), "ok");
+    rig.session.send(&[text("news")]).unwrap();
+    assert_eq!(rig.session.deadline(), Some(ANSWER_PATIENCE));
+    rig.pass(ANSWER_PATIENCE);
+    assert_eq!(rig.outputs(), ["text slow", "answer 4news"], "bounded");
+}
+
+/// As a busy machine showed, on which the thread that keeps deadlines came late.
+#[test]
+fn a_ping_that_was_not_fetched_in_time_is_missed_however_late_that_is_seen() {
+    let end = CONFIG.ping_interval + CONFIG.ping_timeout;
+    let mut rig = Rig::polling();
+    rig.now = end;
+    assert_eq!(rig.get(), "error 1");
+    assert_eq!(rig.outputs(), ["end PingTimeout"]);
+
+    let mut rig = Rig::polling();
+    rig.now = end + CONFIG.ping_timeout;
+    assert_eq!(rig.get(), "2", "the process stood still");
+    assert_eq!(rig.outputs(), [""; 0]);
 }
 
 /// Rule (c); as 19 GiB of another server showed, whose proxy held the WebSockets open.
@@ -462,13 +546,13 @@ fn an_upgrade_has_a_deadline_and_polling_lives_on() {
         let mut rig = Rig::polling();
         assert!(rig.session.probe(rig.now));
         if probed {
-            rig.session.hear_candidate(&said("2probe"));
+            rig.session.hear_candidate(&said("2probe"), rig.now);
             rig.outputs();
         }
         assert_eq!(rig.session.deadline(), Some(CONFIG.upgrade_timeout));
         rig.pass(CONFIG.upgrade_timeout);
         assert_eq!(rig.outputs(), ["close candidate"]);
-        rig.session.hear_candidate(&said("5"));
+        rig.session.hear_candidate(&said("5"), rig.now);
         assert_eq!(rig.get(), "parked");
         rig.pass(MS * 100);
         assert_eq!(rig.outputs(), [""; 0], "as before");
@@ -476,12 +560,12 @@ fn an_upgrade_has_a_deadline_and_polling_lives_on() {
     }
 }
 
-/// Rule (d): such a WebSocket is opened, and closed by who drives the session.
+/// Rule (d): such a WebSocket is opened, and closed by what drives the session.
 #[test]
 fn a_second_websocket_is_not_taken() {
     let mut rig = Rig::probed();
     assert!(!rig.session.probe(rig.now), "one is under way");
-    rig.session.hear_candidate(&said("5"));
+    rig.session.hear_candidate(&said("5"), rig.now);
     assert!(!rig.session.probe(rig.now), "it is upgraded");
     assert!(!Rig::over_websocket().session.probe(Duration::ZERO));
     rig.outputs();
@@ -500,7 +584,7 @@ fn a_wrong_first_packet_drops_the_websocket_and_polling_lives_on() {
     ] {
         let mut rig = Rig::polling();
         assert!(rig.session.probe(rig.now));
-        rig.session.hear_candidate(&wrong);
+        rig.session.hear_candidate(&wrong, rig.now);
         assert_eq!(rig.outputs(), ["close candidate"]);
         assert_eq!(rig.get(), "parked");
         rig.session.send(&[text("a")]).unwrap();
@@ -522,7 +606,7 @@ fn a_websocket_that_ends_while_it_is_probed_leaves_polling_as_it_was() {
 fn the_heartbeat_goes_on_over_an_upgrade_without_a_second_first_ping() {
     let mut rig = Rig::probed();
     rig.pass(CONFIG.ping_interval / 5);
-    rig.session.hear_candidate(&said("5"));
+    rig.session.hear_candidate(&said("5"), rig.now);
     assert_eq!(rig.outputs(), ["promote"]);
     rig.pass(CONFIG.ping_interval * 4 / 5);
     assert_eq!(rig.outputs(), ["write 2"]);

@@ -1,18 +1,18 @@
-//! A session with its requests and WebSockets: whoever has something for it puts that into the session, and one thread
-//! at a time does what comes out, without a lock and in order.
+//! A session with its requests and WebSockets: each thread puts what it has into the session, and one thread at a time
+//! does what comes out, without a lock and in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::core::{Core, Task};
-use super::engine::handshake::{Carrier, EngineError};
-use super::engine::queue::{OutgoingPacket, QueueFull};
-use super::engine::session::{EndReason, EngineSession, Output, PollAnswer, WebSocketInput};
 use super::part::Part;
+use super::protocol::handshake::{Carrier, EngineError};
+use super::protocol::queue::{OutgoingPacket, QueueFull};
+use super::protocol::session::{EndReason, EngineSession, Output, PollAnswer, WebSocketInput};
+use super::sessions::{Sessions, Task};
 use crate::lock::{Guard, Mutex, SESSION, lock};
 use crate::{
     CloseCode, Connection, Message, Overflow, Request, Responder, Response, SendErrorKind, Status,
@@ -21,10 +21,10 @@ use crate::{
 /// An application that comes so late was away.
 const AWAY: Duration = Duration::from_millis(500);
 
-pub(super) struct SessionLink {
+pub(crate) struct SessionLink {
     /// A number that no other session of this process has.
     pub key: u64,
-    /// Its name for the client. Whoever has it is the client: never to be logged.
+    /// Its name for the client, and a secret: a request that has it is the client's. Never to be logged.
     pub sid: String,
     /// What opened it.
     pub request: Request,
@@ -45,7 +45,7 @@ struct LinkState {
     parked: Option<Responder>,
     /// The POST that waits for the application to take what came before.
     held: Option<Responder>,
-    /// What the session has put out, with whom it goes to.
+    /// What the session has put out, each with where it goes.
     actions: VecDeque<Action>,
     /// A thread does what the session puts out.
     is_driven: bool,
@@ -66,12 +66,12 @@ impl SessionLink {
         sid: String,
         request: Request,
         carrier: Option<&Connection>,
-        core: &Core,
+        sessions: &Sessions,
     ) -> Arc<SessionLink> {
         let by = carrier.map_or(Carrier::Polling, |_| Carrier::WebSocket);
-        let session = EngineSession::new(&sid, by, core.limits.engine(), core.now());
+        let session = EngineSession::new(&sid, by, sessions.bounds.engine, sessions.now());
         Arc::new(SessionLink {
-            key: core.key(),
+            key: sessions.key(),
             sid,
             request,
             state: Mutex::new(LinkState {
@@ -89,21 +89,21 @@ impl SessionLink {
         })
     }
 
-    /// Does what the session has put out, if nobody is at it.
-    pub fn see_to(self: &Arc<Self>, core: &Core) {
-        self.drive(core, |_| ());
+    /// Does what the session has put out, if no other thread does so.
+    pub fn see_to(self: &Arc<Self>, sessions: &Sessions) {
+        self.drive(sessions, |_| ());
     }
 
     /// Answers a GET now or later.
-    pub fn get(self: &Arc<Self>, core: &Arc<Core>) -> Response {
-        self.drive(core, |state| match state.session.get(core.now()) {
+    pub fn get(self: &Arc<Self>, sessions: &Arc<Sessions>) -> Response {
+        self.drive(sessions, |state| match state.session.get(sessions.now()) {
             Some(answer) => respond(answer),
             None => {
                 let (promise, responder) = Response::later();
-                let (link, core) = (Arc::downgrade(self), Arc::downgrade(core));
+                let (link, sessions) = (Arc::downgrade(self), Arc::downgrade(sessions));
                 responder.on_gone(move || {
-                    if let (Some(link), Some(core)) = (link.upgrade(), core.upgrade()) {
-                        link.hung_up(&core);
+                    if let (Some(link), Some(sessions)) = (link.upgrade(), sessions.upgrade()) {
+                        link.hung_up(&sessions);
                     }
                 });
                 state.parked = Some(responder);
@@ -113,8 +113,8 @@ impl SessionLink {
     }
 
     /// The client of the GET that waits has left.
-    fn hung_up(self: &Arc<Self>, core: &Core) {
-        let gone = self.drive(core, |state| {
+    fn hung_up(self: &Arc<Self>, sessions: &Sessions) {
+        let gone = self.drive(sessions, |state| {
             state.session.hung_up();
             state.parked.take()
         });
@@ -123,14 +123,14 @@ impl SessionLink {
 
     /// Answers a POST: at once, or where too much waits for the application, when it has taken that. So a client that
     /// polls sends no faster than it is heard.
-    pub fn post(self: &Arc<Self>, body: &[u8], octets: bool, core: &Core) -> Response {
-        let most = core.limits.max_payload;
-        self.drive(core, |state| {
+    pub fn post(self: &Arc<Self>, body: &[u8], octets: bool, sessions: &Sessions) -> Response {
+        let most = sessions.bounds.engine.max_payload;
+        self.drive(sessions, |state| {
             if state.held.is_some() {
                 state.session.end(EndReason::TransportError);
                 return respond(PollAnswer::Bad);
             }
-            let answer = state.session.post(body, octets, core.now());
+            let answer = state.session.post(body, octets, sessions.now());
             self.collect(state);
             if answer != PollAnswer::Taken || self.waiting.load(SeqCst) <= most {
                 return respond(answer);
@@ -141,22 +141,31 @@ impl SessionLink {
         })
     }
 
-    /// The application has taken so many bytes of what came.
-    pub fn note_taken(&self, bytes: usize, core: &Core) {
+    /// The application has taken a message of so many bytes.
+    pub fn note_taken(self: &Arc<Self>, bytes: usize, sessions: &Sessions) {
+        let most = sessions.bounds.engine.max_payload;
         let left = self.waiting.fetch_sub(bytes, SeqCst) - bytes;
-        if left <= core.limits.max_payload && left + bytes > core.limits.max_payload {
-            let held = lock(&self.state).held.take();
-            if let Some(held) = held {
-                // Err: the client has left.
-                let _ = held.send(respond(PollAnswer::Taken));
-            }
+        let held = self.drive(sessions, |state| {
+            state.session.note_taken();
+            state.held.take_if(|_| left <= most)
+        });
+        if let Some(held) = held {
+            // Err: the client has left.
+            let _ = held.send(respond(PollAnswer::Taken));
         }
     }
 
+    /// A WebSocket that names this session is let in.
+    pub fn expect_candidate(self: &Arc<Self>, sessions: &Sessions) {
+        self.drive(sessions, |state| {
+            state.session.expect_candidate(sessions.now())
+        });
+    }
+
     /// A WebSocket names this session; it is closed where there is no place for it.
-    pub fn probe(self: &Arc<Self>, connection: &Connection, core: &Core) {
-        let taken = self.drive(core, |state| {
-            let taken = state.session.probe(core.now());
+    pub fn probe(self: &Arc<Self>, connection: &Connection, sessions: &Sessions) {
+        let taken = self.drive(sessions, |state| {
+            let taken = state.session.probe(sessions.now());
             if taken {
                 state.candidate = Some(connection.clone());
             }
@@ -167,40 +176,55 @@ impl SessionLink {
         }
     }
 
-    pub fn receive(self: &Arc<Self>, connection: &Connection, message: Message, core: &Core) {
+    pub fn receive(
+        self: &Arc<Self>,
+        connection: &Connection,
+        message: Message,
+        sessions: &Sessions,
+    ) {
         let message = match message {
             Message::Text(text) => WebSocketInput::Text(text),
             Message::Binary(bytes) => WebSocketInput::Binary(bytes),
         };
-        self.drive(core, |state| {
+        self.drive(sessions, |state| {
             if state.candidate.as_ref() == Some(connection) {
-                state.session.hear_candidate(&message);
+                state.session.hear_candidate(&message, sessions.now());
             } else if state.carrier.as_ref() == Some(connection) {
-                state.session.hear_carrier(message, core.now());
+                state.session.hear_carrier(message, sessions.now());
             }
         });
     }
 
-    pub fn connection_ended(self: &Arc<Self>, connection: &Connection, core: &Core) {
-        self.drive(core, |state| {
+    pub fn connection_ended(self: &Arc<Self>, connection: &Connection, sessions: &Sessions) {
+        self.drive(sessions, |state| {
             if state.candidate.as_ref() == Some(connection) {
                 state.candidate = None;
                 state.session.candidate_ended();
             } else if state.carrier.as_ref() == Some(connection) {
                 state.carrier = None;
-                state.session.carrier_ended();
+                state
+                    .session
+                    .carrier_ended(match sessions.is_shutting_down() {
+                        true => EndReason::ServerShuttingDown,
+                        false => EndReason::TransportClose,
+                    });
             }
         });
     }
 
     /// Sends a packet, all of it or nothing. Where a client that polls takes too little, `overflow` decides, as it does
     /// for WebSockets.
-    pub fn send(self: &Arc<Self>, packet: &[Part], core: &Core) {
-        self.drive(core, |state| {
+    pub fn send(self: &Arc<Self>, packet: &[Part], sessions: &Sessions) {
+        self.drive(sessions, |state| {
             while let Err(QueueFull) = state.session.send(packet) {
-                match core.limits.overflow {
-                    Overflow::DropNewest => break,
-                    Overflow::DropOldest if state.session.drop_oldest() => {}
+                match sessions.bounds.overflow {
+                    Overflow::DropNewest => {
+                        sessions.dropped.fetch_add(1, Relaxed);
+                        break;
+                    }
+                    Overflow::DropOldest if state.session.drop_oldest() => {
+                        sessions.dropped.fetch_add(1, Relaxed);
+                    }
                     _ => state.session.end(EndReason::TransportError),
                 }
             }
@@ -208,48 +232,66 @@ impl SessionLink {
     }
 
     /// Sends a packet if it can leave now.
-    pub fn send_volatile(self: &Arc<Self>, packet: &[Part], core: &Core) {
-        self.drive(core, |state| {
+    pub fn send_volatile(self: &Arc<Self>, packet: &[Part], sessions: &Sessions) {
+        self.drive(sessions, |state| {
             let waits = |carrier: &Connection| carrier.buffered_amount() > 0;
             let is_writable = state.session.is_writable()
                 && state.actions.is_empty()
                 && !state.carrier.as_ref().is_some_and(waits);
-            if is_writable {
+            match is_writable {
                 // It has room for one.
-                let _ = state.session.send(packet);
+                true => _ = state.session.send(packet),
+                false => _ = sessions.dropped.fetch_add(1, Relaxed),
             }
         });
     }
 
     /// Ends the session behind what waits.
-    pub fn close(self: &Arc<Self>, reason: EndReason, core: &Core) {
-        self.drive(core, |state| state.session.close(reason, core.now()));
+    pub fn close(self: &Arc<Self>, reason: EndReason, sessions: &Sessions) {
+        self.drive(sessions, |state| {
+            state.session.close(reason, sessions.now())
+        });
+    }
+
+    /// The server shuts down. A WebSocket gets the Close of the server itself.
+    pub fn shut_down(self: &Arc<Self>, sessions: &Sessions) {
+        self.drive(sessions, |state| {
+            if state.carrier.is_none() {
+                state.session.end(EndReason::ServerShuttingDown);
+            }
+        });
+    }
+
+    /// Whether it can still send something.
+    pub fn is_open(&self) -> bool {
+        lock(&self.state).session.is_open()
     }
 
     /// Does what is due; false if the client would be found gone, and its pong may wait for the application.
-    pub fn see_to_time(self: &Arc<Self>, core: &Core) -> bool {
-        self.drive(core, |state| {
-            if state.carrier.is_some() && state.session.is_overdue(core.now()) {
+    pub fn see_to_time(self: &Arc<Self>, sessions: &Sessions) -> bool {
+        self.drive(sessions, |state| {
+            let waits_for_application = state.carrier.is_some() || state.held.is_some();
+            if waits_for_application && state.session.is_overdue(sessions.now()) {
                 return false;
             }
-            state.session.see_to_time(core.now());
+            state.session.see_to_time(sessions.now());
             true
         })
     }
 
     /// Has the application look for a pong that was due now, behind what waits for it; once until it has looked.
-    pub fn ask_for_pong(self: &Arc<Self>, core: &Core, now: Duration) {
+    pub fn ask_for_pong(self: &Arc<Self>, sessions: &Sessions, now: Duration) {
         if !self.pong_is_asked.swap(true, SeqCst) {
-            core.tell(Task::PongDue(self.clone(), now));
+            sessions.tell(Task::PongDue(self.clone(), now));
         }
     }
 
     /// A pong was due at `asked`, and the application has taken what waited for it then. If it was away, the client has
     /// one more round.
-    pub fn see_to_pong(self: &Arc<Self>, asked: Duration, core: &Core) {
+    pub fn see_to_pong(self: &Arc<Self>, asked: Duration, sessions: &Sessions) {
         self.pong_is_asked.store(false, SeqCst);
-        self.drive(core, |state| {
-            let now = core.now();
+        self.drive(sessions, |state| {
+            let now = sessions.now();
             match now.saturating_sub(asked) > AWAY {
                 true => state.session.one_more_round(now),
                 false => state.session.see_to_time(now),
@@ -257,7 +299,7 @@ impl SessionLink {
         });
     }
 
-    fn drive<R>(self: &Arc<Self>, core: &Core, act: impl FnOnce(&mut LinkState) -> R) -> R {
+    fn drive<R>(self: &Arc<Self>, sessions: &Sessions, act: impl FnOnce(&mut LinkState) -> R) -> R {
         let mut state = lock(&self.state);
         let result = act(&mut state);
         self.collect(&mut state);
@@ -267,27 +309,27 @@ impl SessionLink {
         state.is_driven = true;
         while let Some(action) = state.actions.pop_front() {
             drop(state);
-            self.perform(action, core);
+            self.perform(action, sessions);
             state = lock(&self.state);
             self.collect(&mut state);
         }
         state.is_driven = false;
-        self.conclude(state, core);
+        self.conclude(state, sessions);
         result
     }
 
-    fn conclude(self: &Arc<Self>, state: Guard<'_, LinkState>, core: &Core) {
+    fn conclude(self: &Arc<Self>, state: Guard<'_, LinkState>, sessions: &Sessions) {
         let deadline = state.session.deadline();
         let is_over = state.session.is_over();
         drop(state);
         match deadline {
-            Some(deadline) => core.timer.note(self, deadline),
-            None if is_over => core.forget(self),
+            Some(deadline) => sessions.timer.note(self, deadline),
+            None if is_over => sessions.forget(self),
             None => {}
         }
     }
 
-    /// Takes down what the session has put out, with whom that goes to now.
+    /// Takes down what the session has put out, each with where it goes now.
     fn collect(self: &Arc<Self>, state: &mut LinkState) {
         while let Some(output) = state.session.next_output() {
             let action = match output {
@@ -325,13 +367,16 @@ impl SessionLink {
         }
     }
 
-    fn perform(self: &Arc<Self>, action: Action, core: &Core) {
+    fn perform(self: &Arc<Self>, action: Action, sessions: &Sessions) {
         match action {
             Action::Send(connection, part) => {
                 let sent = connection.send_prepared(part.frame());
                 // The rest of its packet would be taken for that of another.
-                if sent == Err(SendErrorKind::Full) && part.is_of_several() {
-                    lock(&self.state).session.end(EndReason::TransportError);
+                if sent == Err(SendErrorKind::Full) {
+                    sessions.dropped.fetch_add(1, Relaxed);
+                    if part.is_of_several() {
+                        lock(&self.state).session.end(EndReason::TransportError);
+                    }
                 }
             }
             // Its Close event is on the way, or the client hears nothing and leaves.
@@ -339,7 +384,7 @@ impl SessionLink {
             Action::Close(connection) => close(&connection),
             // Err: the client has left.
             Action::Answer(responder, answer) => drop(responder.send(respond(answer))),
-            Action::Tell(item) => core.tell(item),
+            Action::Tell(item) => sessions.tell(item),
         }
     }
 }
@@ -366,12 +411,12 @@ fn respond(answer: PollAnswer) -> Response {
 }
 
 /// The refusal of a request, as the protocol's clients know it.
-pub(super) fn refusal(error: EngineError) -> Response {
+pub(crate) fn refusal(error: EngineError) -> Response {
     refusal_with(error, error.message())
 }
 
 /// As [`refusal`], with other words.
-pub(super) fn refusal_with(error: EngineError, message: &str) -> Response {
+pub(crate) fn refusal_with(error: EngineError, message: &str) -> Response {
     let (code, message) = (error as u8, Value::from(message));
     let json = Response::json(format!(r#"{{"code":{code},"message":{message}}}"#));
     json.with_status(match error {

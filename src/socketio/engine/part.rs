@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::bytes::Bytes;
-use super::engine::packet::{append_base64, base64_len};
-use super::engine::queue::Carried;
+use super::protocol::packet::{append_base64, base64_len};
+use super::protocol::queue::Carried;
+use crate::socketio::Bytes;
 use crate::{Message, Prepared};
 
 /// Clones share the bytes.
 #[derive(Clone)]
-pub(super) struct Part(Arc<Encoded>);
+pub(crate) struct Part(Arc<Encoded>);
 
 struct Encoded {
     content: PartContent,
@@ -22,15 +22,26 @@ struct Encoded {
 enum PartContent {
     /// With the digit of its type.
     Text(String),
-    Binary(Bytes),
+    Binary(Arc<Vec<u8>>),
 }
 
 impl Part {
-    /// A packet of Socket.IO, as the messages that carry it.
+    /// A message that stands alone.
+    pub fn of_message(message: Message) -> Part {
+        let content = match message {
+            Message::Text(text) => PartContent::Text(["4", &text].concat()),
+            Message::Binary(bytes) => PartContent::Binary(Arc::new(bytes)),
+        };
+        Part::new(content, false)
+    }
+
+    /// A text and the attachments that belong to it, as the messages that carry them.
     pub fn of_packet(text: &str, attachments: Vec<Bytes>) -> Vec<Part> {
         let is_of_several = !attachments.is_empty();
         let header = PartContent::Text(["4", text].concat());
-        let attachments = attachments.into_iter().map(PartContent::Binary);
+        let attachments = attachments
+            .into_iter()
+            .map(|bytes| PartContent::Binary(bytes.into_shared()));
         let contents = std::iter::once(header).chain(attachments);
         contents
             .map(|content| Part::new(content, is_of_several))
@@ -55,7 +66,7 @@ impl Part {
         self.0.frame.get_or_init(|| {
             Prepared::new(match &self.0.content {
                 PartContent::Text(text) => Message::from(text),
-                PartContent::Binary(bytes) => Message::from(&**bytes),
+                PartContent::Binary(bytes) => Message::from(&***bytes),
             })
         })
     }

@@ -1,0 +1,127 @@
+//! The clients that are there: what each has sent so far, its sockets, and until when it has to join a namespace.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::decoder::{Decoder, WholePacket};
+use super::engine::link::SessionLink;
+use super::limits::Limits;
+use super::packet::PacketError;
+use super::socket::Socket;
+
+pub(super) struct Clients<S> {
+    clients: HashMap<u64, ClientState<S>>,
+    /// Clients that have not joined a namespace yet, with the time until which they have to.
+    joining: BTreeSet<(Duration, u64)>,
+}
+
+/// What one client has sent, and where it is.
+struct ClientState<S> {
+    link: Arc<SessionLink>,
+    decoder: Decoder,
+    sockets: HashMap<Arc<str>, Socket<S>>,
+    /// Until when it has to join a namespace.
+    join_by: Option<Duration>,
+}
+
+impl<S> Default for Clients<S> {
+    fn default() -> Self {
+        Clients {
+            clients: HashMap::new(),
+            joining: BTreeSet::new(),
+        }
+    }
+}
+
+impl<S> Clients<S> {
+    pub fn add(&mut self, link: &Arc<SessionLink>, limits: &Limits, now: Duration) {
+        let join_by = now + limits.connect_timeout;
+        let client = ClientState {
+            link: link.clone(),
+            decoder: Decoder::new(limits.max_attachments, limits.max_attachment_bytes),
+            sockets: HashMap::new(),
+            join_by: Some(join_by),
+        };
+        self.joining.insert((join_by, link.key));
+        self.clients.insert(link.key, client);
+    }
+
+    /// The client is gone; gives its sockets.
+    pub fn remove(&mut self, link: &SessionLink) -> Vec<Socket<S>> {
+        self.has_joined(link);
+        let client = self.clients.remove(&link.key);
+        let sockets = client.into_iter().flat_map(|client| client.sockets);
+        sockets.map(|(_, socket)| socket).collect()
+    }
+
+    /// Reads a message of a client's; gives the packet that it completes. Nothing for a client that is gone.
+    pub fn read(
+        &mut self,
+        link: &SessionLink,
+        read: impl FnOnce(&mut Decoder) -> Result<Option<WholePacket>, PacketError>,
+    ) -> Result<Option<WholePacket>, PacketError> {
+        match self.clients.get_mut(&link.key) {
+            Some(client) => read(&mut client.decoder),
+            None => Ok(None),
+        }
+    }
+
+    pub fn is_there(&self, link: &SessionLink) -> bool {
+        self.clients.contains_key(&link.key)
+    }
+
+    /// The socket of a client in a namespace.
+    pub fn socket(&self, link: &SessionLink, namespace: &str) -> Option<Socket<S>> {
+        self.clients.get(&link.key)?.sockets.get(namespace).cloned()
+    }
+
+    pub fn sockets(&self, link: &SessionLink) -> Vec<Socket<S>> {
+        let client = self.clients.get(&link.key).into_iter();
+        client.flat_map(|it| it.sockets.values().cloned()).collect()
+    }
+
+    /// A client is in a namespace.
+    pub fn joined(&mut self, link: &SessionLink, socket: Socket<S>) {
+        self.has_joined(link);
+        if let Some(client) = self.clients.get_mut(&link.key) {
+            client
+                .sockets
+                .insert(socket.member.namespace.clone(), socket);
+        }
+    }
+
+    fn has_joined(&mut self, link: &SessionLink) {
+        let client = self.clients.get_mut(&link.key);
+        if let Some(join_by) = client.and_then(|client| client.join_by.take()) {
+            self.joining.remove(&(join_by, link.key));
+        }
+    }
+
+    /// A client is in a namespace no longer.
+    pub fn left(&mut self, link: &SessionLink, namespace: &str) {
+        if let Some(client) = self.clients.get_mut(&link.key) {
+            client.sockets.remove(namespace);
+        }
+    }
+
+    /// A client that has joined no namespace in time; each once.
+    pub fn take_overdue(&mut self, now: Duration) -> Option<Arc<SessionLink>> {
+        while let Some(&(deadline, key)) = self.joining.first() {
+            if deadline > now {
+                return None;
+            }
+            self.joining.remove(&(deadline, key));
+            if let Some(client) = self.clients.get_mut(&key) {
+                client.join_by = None;
+                return Some(client.link.clone());
+            }
+        }
+        None
+    }
+
+    /// When [`take_overdue`](Clients::take_overdue) has something.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.joining.first().map(|(deadline, _)| *deadline)
+    }
+}

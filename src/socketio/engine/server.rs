@@ -1,0 +1,249 @@
+//! A server of Engine.IO: a handler for sessions, whatever carries them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::carriers::Carriers;
+use super::link::SessionLink;
+use super::mount::mount;
+use super::part::Part;
+use super::protocol::session::EndReason;
+use super::sessions::{Sessions, Task};
+use crate::socketio::{DisconnectReason, Limits, Refused};
+use crate::{CloseEvent, Connection, Error, Handler, Message, Request, ServerBuilder, Tick};
+
+/// What is called for each thing that happens to a session, on the thread that calls
+/// [`Server::run`](crate::Server::run), one at a time. Per session: one `on_open`; its messages in the order in which
+/// they were sent; one `on_close`; nothing after.
+#[allow(unused_variables)]
+pub trait EngineHandler {
+    /// A client has come.
+    fn on_open(&mut self, socket: &EngineSocket) {}
+
+    /// It sent a message.
+    fn on_message(&mut self, socket: &EngineSocket, message: Message) {}
+
+    /// It has left, or was closed. Of the reasons those of a session come, not those of a namespace.
+    fn on_close(&mut self, socket: &EngineSocket, reason: DisconnectReason) {}
+}
+
+/// A server of Engine.IO: sessions by long polling or over a WebSocket, and a handler for them.
+///
+/// [`ServerBuilder::engineio`](crate::ServerBuilder::engineio) gives it a place on a server, and
+/// [`Server::run`](crate::Server::run) runs it.
+///
+/// ```no_run
+/// use wshub::socketio::engine::{EngineHandler, EngineIo, EngineSocket};
+/// use wshub::{Message, Server};
+///
+/// struct Echo;
+///
+/// impl EngineHandler for Echo {
+///     fn on_message(&mut self, socket: &EngineSocket, message: Message) {
+///         socket.send(message);
+///     }
+/// }
+///
+/// let mut engine = EngineIo::new(Echo);
+/// let server = Server::builder().engineio(&engine, "/engine.io/").bind("127.0.0.1:3000")?;
+/// server.run(&mut engine)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct EngineIo<H> {
+    handler: H,
+    carriers: Carriers,
+    sockets: HashMap<u64, EngineSocket>,
+}
+
+/// A session. Clones are handles of the same one; any thread may use them, and they may be kept: one that has ended
+/// sends nothing more.
+#[derive(Clone)]
+pub struct EngineSocket {
+    link: Arc<SessionLink>,
+    sessions: Arc<Sessions>,
+}
+
+impl<H: EngineHandler> EngineIo<H> {
+    /// A server with the default limits.
+    pub fn new(handler: H) -> Self {
+        EngineIo::with_limits(handler, Limits::default())
+    }
+
+    /// A server with limits of your own; those of namespaces, rooms, acknowledgements and recovery mean nothing here.
+    pub fn with_limits(handler: H, limits: Limits) -> Self {
+        EngineIo {
+            handler,
+            carriers: Carriers::new(Sessions::new(limits.bounded().sessions())),
+            sockets: HashMap::new(),
+        }
+    }
+
+    /// Asks about each request that would begin a session; see [`SocketIo::allow`](crate::socketio::SocketIo::allow).
+    pub fn allow(
+        &mut self,
+        rule: impl Fn(&Request) -> Result<(), Refused> + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.carriers.sessions.set_allow(Box::new(rule));
+        self
+    }
+
+    /// Hands the events of plain WebSockets on, of other paths than Engine.IO's. Without a handler they are closed with
+    /// 1000 as they come.
+    pub fn websockets(&mut self, handler: impl Handler + Send + 'static) -> &mut Self {
+        self.carriers.set_plain(Box::new(handler));
+        self
+    }
+
+    /// The sessions that are open, for a broadcast.
+    pub fn sockets(&self) -> impl Iterator<Item = &EngineSocket> {
+        self.sockets.values()
+    }
+
+    /// The handler.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// The handler, to be changed between two runs.
+    pub fn handler_mut(&mut self) -> &mut H {
+        &mut self.handler
+    }
+
+    fn see_to_all(&mut self) {
+        while let Some(task) = self.carriers.next_task() {
+            self.see_to(task);
+        }
+    }
+
+    fn see_to(&mut self, task: Task) {
+        match task {
+            Task::Opened(link) => {
+                let socket = EngineSocket {
+                    link,
+                    sessions: self.carriers.sessions.clone(),
+                };
+                self.sockets.insert(socket.id(), socket.clone());
+                self.handler.on_open(&socket);
+            }
+            Task::Text(link, text) => {
+                let len = text.len();
+                self.receive(&link, Message::Text(text), len);
+            }
+            Task::Binary(link, bytes) => {
+                let len = bytes.len();
+                self.receive(&link, Message::Binary(bytes), len);
+            }
+            Task::Ended(link, reason) => {
+                if let Some(socket) = self.sockets.remove(&link.key) {
+                    self.handler.on_close(&socket, DisconnectReason::of(reason));
+                }
+            }
+            // `Carriers::next_task` has seen to it.
+            Task::PongDue(..) => {}
+        }
+    }
+
+    fn receive(&mut self, link: &Arc<SessionLink>, message: Message, len: usize) {
+        if let Some(socket) = self.sockets.get(&link.key) {
+            self.handler.on_message(socket, message);
+        }
+        link.note_taken(len, &self.carriers.sessions);
+    }
+}
+
+impl EngineSocket {
+    /// A number that no other session of this server has. Its name in the protocol is a secret that is not shown.
+    pub fn id(&self) -> u64 {
+        self.link.key
+    }
+
+    /// The request that opened it: headers, cookies, address.
+    pub fn request(&self) -> &Request {
+        &self.link.request
+    }
+
+    /// Sends a message. Never blocks. One that has ended gets nothing; of one that takes too little
+    /// [`Limits::overflow`](crate::socketio::Limits::overflow) decides.
+    pub fn send(&self, message: impl Into<Message>) {
+        let part = Part::of_message(message.into());
+        self.link.send(&[part], &self.sessions);
+    }
+
+    /// Whether it has not ended.
+    pub fn is_open(&self) -> bool {
+        self.link.is_open()
+    }
+
+    /// Ends it behind what was sent before; `on_close` follows.
+    pub fn close(&self) {
+        self.link.close(EndReason::ForcedClose, &self.sessions);
+    }
+}
+
+impl PartialEq for EngineSocket {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.link, &other.link)
+    }
+}
+
+impl Eq for EngineSocket {}
+
+impl fmt::Debug for EngineSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineSocket")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for EngineIo<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineIo")
+            .field("handler", &self.handler)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerBuilder {
+    /// Serves Engine.IO below `path`, where its clients look for it unless they are told otherwise: `/engine.io/`. What
+    /// is said of [`socketio`](ServerBuilder::socketio) goes for it too. Feature `socketio`.
+    pub fn engineio<H>(self, engine: &EngineIo<H>, path: &str) -> ServerBuilder {
+        mount(self, &engine.carriers.sessions, path)
+    }
+}
+
+/// Called by [`Server::run`](crate::Server::run).
+impl<H: EngineHandler> Handler for EngineIo<H> {
+    fn on_open(&mut self, connection: &Connection) {
+        self.carriers.on_open(connection);
+        self.see_to_all();
+    }
+
+    fn on_message(&mut self, connection: &Connection, message: Message) {
+        self.carriers.on_message(connection, message);
+        self.see_to_all();
+    }
+
+    fn on_error(&mut self, connection: &Connection, error: &Error) {
+        self.carriers.on_error(connection, error);
+    }
+
+    fn on_close(&mut self, connection: &Connection, close: &CloseEvent) {
+        self.carriers.on_close(connection, close);
+        self.see_to_all();
+    }
+
+    fn on_drained(&mut self, connection: &Connection) {
+        self.carriers.on_drained(connection);
+    }
+
+    fn on_wake(&mut self) {
+        self.carriers.on_wake();
+        self.see_to_all();
+    }
+
+    fn on_tick(&mut self, tick: Tick) {
+        self.carriers.on_tick(tick);
+    }
+}

@@ -1,0 +1,204 @@
+//! Socket.IO as a loop of the program's own, beside the listeners.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::ack::Ack;
+use super::application::SocketIo;
+use super::arguments;
+use super::bytes::Bytes;
+use super::reason::DisconnectReason;
+use super::socket::Socket;
+use crate::{Events, Handler, RecvError, Server};
+
+/// Something that happened to a socket. Per socket: one `Connect`; its events in the order in which they were sent; one
+/// `Disconnect`; nothing after.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SocketEvent<S = ()> {
+    /// A client has joined a namespace, with this proof, an object that may be empty. To refuse clients, add
+    /// [`SocketIo::on_connect`].
+    Connect(Socket<S>, Value),
+    /// A client sent an event that no listener of [`SocketIo::on`] is there for.
+    Event(Socket<S>, IncomingEvent),
+    /// A client has left a namespace. The socket is in no room any more.
+    Disconnect(Socket<S>, DisconnectReason),
+}
+
+/// An event that a client sent.
+#[derive(Debug)]
+pub struct IncomingEvent {
+    name: String,
+    arguments: Vec<Value>,
+    attachments: Vec<Bytes>,
+    ack: Ack,
+}
+
+impl IncomingEvent {
+    pub(super) fn new(
+        name: String,
+        arguments: Vec<Value>,
+        attachments: Vec<Bytes>,
+        ack: Ack,
+    ) -> Self {
+        IncomingEvent {
+            name,
+            arguments,
+            attachments,
+            ack,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its arguments, placeholders where binary data is.
+    pub fn arguments(&self) -> &[Value] {
+        &self.arguments
+    }
+
+    /// Its arguments as a type of yours, by the rules of [`SocketIo::on`].
+    ///
+    /// # Errors
+    /// When they are not of that type; the text says where, and what is there instead.
+    pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        arguments::read(self.arguments.clone(), &self.attachments)
+    }
+
+    /// Answers it, where the client asked for that; see [`Ack::send`].
+    pub fn answer(self, arguments: impl Serialize) -> bool {
+        self.ack.send(arguments)
+    }
+
+    /// To answer it later.
+    pub fn into_ack(self) -> Ack {
+        self.ack
+    }
+}
+
+/// The events of Socket.IO, for a loop of the program's own; made by [`SocketIo::events`].
+///
+/// Listeners go on beside it: those of [`SocketIo::on_connect`] decide which clients come in, and events that have a
+/// listener go there and do not come here.
+///
+/// ```
+/// use wshub::Server;
+/// use wshub::socketio::{SocketEvent, SocketIo};
+///
+/// let mut io = SocketIo::new(());
+/// let server = Server::builder().socketio(&io, "/socket.io/").bind("127.0.0.1:0")?;
+/// # server.handle().shutdown();
+/// for event in io.events(&server) {
+///     match event {
+///         SocketEvent::Connect(socket, _) => _ = socket.join("lobby"),
+///         SocketEvent::Event(socket, event) => match event.name() {
+///             "say" => {
+///                 let reached = match event.get::<String>() {
+///                     Ok(text) => socket.to("lobby").emit("said", (socket.id(), text)),
+///                     Err(_) => continue,
+///                 };
+///                 event.answer(reached);
+///             }
+///             _ => {}
+///         },
+///         SocketEvent::Disconnect(socket, reason) => println!("{} left: {reason}", socket.id()),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SocketEvents<'a, S> {
+    io: &'a mut SocketIo<S>,
+    events: Events<'a>,
+}
+
+impl<'a, S> SocketEvents<'a, S> {
+    pub(super) fn new(io: &'a mut SocketIo<S>, server: &'a Server) -> Self {
+        io.is_looped = true;
+        SocketEvents {
+            io,
+            events: server.events(),
+        }
+    }
+
+    /// Waits for the next event.
+    ///
+    /// # Errors
+    /// [`RecvError::Ended`] when the server has shut down. [`RecvError::Woken`] when a thread called
+    /// [`ServerHandle::wake`](crate::ServerHandle::wake); it comes at other times too. [`RecvError::InUse`] while
+    /// another [`Events`] of the server is alive.
+    pub fn recv(&mut self) -> Result<SocketEvent<S>, RecvError> {
+        self.take(None)
+    }
+
+    /// As [`recv`](SocketEvents::recv), and waits no longer than that.
+    ///
+    /// # Errors
+    /// As for `recv`, and [`RecvError::Empty`] when no event came in time.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<SocketEvent<S>, RecvError> {
+        self.take(Instant::now().checked_add(timeout))
+    }
+
+    fn take(&mut self, deadline: Option<Instant>) -> Result<SocketEvent<S>, RecvError> {
+        loop {
+            if let Some(event) = self.at_hand() {
+                return Ok(event);
+            }
+            let received = match deadline {
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    self.events.recv_timeout(left)
+                }
+                None => self.events.recv(),
+            };
+            match received {
+                Ok(event) => event.dispatch(&mut self.io.carriers),
+                Err(error) => {
+                    if error == RecvError::Woken {
+                        self.io.carriers.on_wake();
+                    }
+                    return self.at_hand().ok_or(error);
+                }
+            }
+        }
+    }
+
+    /// What one task after the other brings.
+    fn at_hand(&mut self) -> Option<SocketEvent<S>> {
+        loop {
+            if let Some(event) = self.io.heard.pop_front() {
+                return Some(event);
+            }
+            if !self.io.see_to_next() {
+                self.io.see_to_time();
+                return self.io.heard.pop_front();
+            }
+        }
+    }
+}
+
+/// Ends when the server has shut down.
+impl<S> Iterator for SocketEvents<'_, S> {
+    type Item = SocketEvent<S>;
+
+    fn next(&mut self) -> Option<SocketEvent<S>> {
+        loop {
+            match self.recv() {
+                Ok(event) => return Some(event),
+                Err(RecvError::Woken | RecvError::Empty) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl<S> Drop for SocketEvents<'_, S> {
+    fn drop(&mut self) {
+        self.io.is_looped = false;
+    }
+}

@@ -1,0 +1,175 @@
+//! What clients send: packets, the events and acknowledgements in them, and how events are answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use serde_json::Value;
+
+use super::ack::{Ack, Question};
+use super::application::SocketIo;
+use super::bytes::Bytes;
+use super::decoder::{Decoder, WholePacket};
+use super::engine::link::SessionLink;
+use super::engine::protocol::session::EndReason;
+use super::events::{IncomingEvent, SocketEvent};
+use super::listeners::{Given, ListenerOutcome};
+use super::packet::{PacketError, PacketKind};
+use super::reason::DisconnectReason;
+use super::reply::Refused;
+use super::socket::{Answer, Socket};
+use crate::lock::lock;
+use crate::logging::log_line;
+
+impl<S> SocketIo<S> {
+    /// A message of a client's.
+    pub(super) fn receive(
+        &mut self,
+        link: &Arc<SessionLink>,
+        read: impl FnOnce(&mut Decoder) -> Result<Option<WholePacket>, PacketError>,
+    ) {
+        match self.clients.read(link, read) {
+            Ok(None) => {}
+            Ok(Some(whole)) => self.take(link, whole),
+            Err(error) => {
+                log_line!(Debug, "a client is disconnected for what it sent: {error}");
+                link.close(EndReason::ParseError, &self.core.sessions);
+            }
+        }
+    }
+
+    fn take(&mut self, link: &Arc<SessionLink>, whole: WholePacket) {
+        let WholePacket {
+            packet,
+            attachments,
+        } = whole;
+        let attachments = attachments.into_iter().map(Bytes::from).collect();
+        let socket = self.clients.socket(link, &packet.namespace);
+        match (packet.kind, socket) {
+            (PacketKind::Connect, None) => self.connect(link, &packet.namespace, packet.data),
+            (PacketKind::Disconnect, Some(socket)) => {
+                self.leave(&socket, DisconnectReason::ClientNamespaceDisconnect);
+            }
+            (PacketKind::Event, Some(socket)) => {
+                let question = packet.id.map(|id| question(&socket, id));
+                self.event(&socket, question, into_list(packet.data), attachments);
+            }
+            (PacketKind::Ack, Some(socket)) => {
+                let answer = Answer {
+                    arguments: into_list(packet.data),
+                    attachments,
+                };
+                self.acknowledged(&socket, packet.id, answer);
+            }
+            _ => {
+                log_line!(
+                    Debug,
+                    "a client is disconnected: its packet has no place here"
+                );
+                link.close(EndReason::ForcedClose, &self.core.sessions);
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        socket: &Socket<S>,
+        question: Option<Arc<Question>>,
+        mut data: Vec<Value>,
+        attachments: Vec<Bytes>,
+    ) {
+        let name = match data.is_empty() {
+            true => return,
+            false => data.remove(0),
+        };
+        let name = match name {
+            Value::String(name) => name,
+            number => number.to_string(),
+        };
+        let Some(listeners) = self.listeners.get_mut(socket.namespace()) else {
+            return;
+        };
+        let given = Given {
+            arguments: &data,
+            attachments: &attachments,
+            question: question.clone(),
+        };
+        listeners.call_any(&mut self.state, socket, &name, &given);
+        // All are called, and the first one answers.
+        let outcomes = listeners.call(&mut self.state, socket, &name, &given);
+        if outcomes.is_empty() && listeners.any.is_empty() && !self.is_looped {
+            log_line!(Debug, "no listener for the event {:?}", shortened(&name));
+        }
+        let is_heard = !outcomes.is_empty();
+        for (at, outcome) in outcomes.into_iter().enumerate() {
+            self.conclude(&name, question.as_deref().filter(|_| at == 0), outcome);
+        }
+        if !is_heard {
+            let event = || IncomingEvent::new(name, data, attachments, Ack::new(question));
+            self.tell(|| SocketEvent::Event(socket.clone(), event()));
+        }
+    }
+
+    fn conclude(&self, event: &str, question: Option<&Question>, outcome: ListenerOutcome) {
+        let event = shortened(event);
+        let refused = match outcome {
+            ListenerOutcome::Later => return,
+            ListenerOutcome::Answer(Ok(written)) => {
+                if let Some(question) = question {
+                    question.answer(written);
+                }
+                return;
+            }
+            ListenerOutcome::Answer(Err(error)) => {
+                log_line!(
+                    Error,
+                    "the answer to the event {event:?} is no JSON: {error}"
+                );
+                Refused::new("the server has no answer")
+            }
+            ListenerOutcome::Refused(refused) => refused,
+            ListenerOutcome::WrongArguments(error) => {
+                self.core.wrong_arguments.fetch_add(1, Relaxed);
+                let error = error.to_string();
+                let error = shortened(&error);
+                log_line!(Warn, "wrong arguments of the event {event:?}: {error:?}");
+                Refused::new(error)
+            }
+        };
+        if let Some(question) = question {
+            question.answer(refused.to_answer());
+        }
+    }
+
+    fn acknowledged(&mut self, socket: &Socket<S>, id: Option<u64>, answer: Answer) {
+        let then = id.and_then(|id| lock(&self.pending).acks.take(socket.member.key, id));
+        match then {
+            Some(then) => then(&mut self.state, Ok(answer)),
+            None => log_line!(Debug, "an acknowledgement that was not asked for"),
+        }
+    }
+}
+
+fn question<S>(socket: &Socket<S>, id: u64) -> Arc<Question> {
+    Arc::new(Question {
+        core: socket.core.clone(),
+        member: socket.member.clone(),
+        id,
+        is_answered: AtomicBool::new(false),
+    })
+}
+
+fn into_list(data: Option<Value>) -> Vec<Value> {
+    match data {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    }
+}
+
+/// Text of a client's, for the log and for answers.
+fn shortened(text: &str) -> &str {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => text.get(..at).unwrap_or(text),
+        None => text,
+    }
+}

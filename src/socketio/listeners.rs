@@ -1,0 +1,124 @@
+//! The listeners of a namespace, and what they make of what comes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::ack::{self, Question};
+use super::arguments::{self, Written};
+use super::bytes::Bytes;
+use super::reason::DisconnectReason;
+use super::reply::{Refused, Reply, ReplyText};
+use super::socket::Socket;
+
+pub(super) type OnConnect<S> =
+    Box<dyn FnMut(&mut S, &Socket<S>, &Value) -> Result<(), Refused> + Send>;
+pub(super) type OnEvent<S> =
+    Box<dyn FnMut(&mut S, &Socket<S>, &Given<'_>) -> ListenerOutcome + Send>;
+pub(super) type OnAny<S> = Box<dyn FnMut(&mut S, &Socket<S>, &str, &[Value]) + Send>;
+pub(super) type OnDisconnect<S> = Box<dyn FnMut(&mut S, &Socket<S>, DisconnectReason) + Send>;
+
+pub(super) struct NamespaceListeners<S> {
+    pub connect: Vec<OnConnect<S>>,
+    events: HashMap<String, Vec<OnEvent<S>>>,
+    pub any: Vec<OnAny<S>>,
+    pub disconnect: Vec<OnDisconnect<S>>,
+}
+
+/// An event that came.
+pub(super) struct Given<'a> {
+    pub arguments: &'a [Value],
+    pub attachments: &'a [Bytes],
+    /// The answer that the client wants.
+    pub question: Option<Arc<Question>>,
+}
+
+/// What a listener made of an event.
+pub(super) enum ListenerOutcome {
+    Answer(Result<Written, serde_json::Error>),
+    Refused(Refused),
+    /// It has the [`Ack`](super::Ack) and answers by that.
+    Later,
+    /// The arguments are not of the listener's types.
+    WrongArguments(serde_json::Error),
+}
+
+impl<S> Default for NamespaceListeners<S> {
+    fn default() -> Self {
+        NamespaceListeners {
+            connect: Vec::new(),
+            events: HashMap::new(),
+            any: Vec::new(),
+            disconnect: Vec::new(),
+        }
+    }
+}
+
+impl<S> NamespaceListeners<S> {
+    /// Adds a listener for an event, with arguments of its own type.
+    pub fn add<A: DeserializeOwned, R: Reply>(
+        &mut self,
+        event: &str,
+        listener: impl FnMut(&mut S, &Socket<S>, A) -> R + Send + 'static,
+    ) {
+        let events = self.events.entry(event.to_owned()).or_default();
+        events.push(Box::new(typed(listener)));
+    }
+
+    /// Whether a client may join: asks up to the first listener that refuses.
+    pub fn ask(&mut self, state: &mut S, socket: &Socket<S>, auth: &Value) -> Result<(), Refused> {
+        let mut asked = self.connect.iter_mut();
+        asked.try_for_each(|listener| listener(state, socket, auth))
+    }
+
+    /// Calls the listeners of every event.
+    pub fn call_any(&mut self, state: &mut S, socket: &Socket<S>, name: &str, given: &Given<'_>) {
+        for listener in &mut self.any {
+            listener(state, socket, name, given.arguments);
+        }
+    }
+
+    /// Calls the listeners of an event; gives what each made of it.
+    pub fn call(
+        &mut self,
+        state: &mut S,
+        socket: &Socket<S>,
+        name: &str,
+        given: &Given<'_>,
+    ) -> Vec<ListenerOutcome> {
+        let called = self.events.get_mut(name).into_iter().flatten();
+        called
+            .map(|listener| listener(state, socket, given))
+            .collect()
+    }
+
+    pub fn tell_left(&mut self, state: &mut S, socket: &Socket<S>, reason: DisconnectReason) {
+        for listener in &mut self.disconnect {
+            listener(state, socket, reason);
+        }
+    }
+}
+
+fn typed<S, A: DeserializeOwned, R: Reply>(
+    mut listener: impl FnMut(&mut S, &Socket<S>, A) -> R + Send + 'static,
+) -> impl FnMut(&mut S, &Socket<S>, &Given<'_>) -> ListenerOutcome + Send + 'static {
+    move |state, socket, given| {
+        let read = || arguments::read(given.arguments.to_vec(), given.attachments);
+        let (arguments, has_ack) = ack::with(given.question.clone(), read);
+        match arguments {
+            Err(error) => ListenerOutcome::WrongArguments(error),
+            Ok(arguments) => {
+                let reply = listener(state, socket, arguments);
+                if has_ack {
+                    return ListenerOutcome::Later;
+                }
+                match reply.into_written() {
+                    Ok(ReplyText(written)) => ListenerOutcome::Answer(written),
+                    Err(refused) => ListenerOutcome::Refused(refused),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! How clients come into a namespace, and how they leave it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::application::SocketIo;
+use super::core::{Disconnect, DisconnectScope};
+use super::directory::{Known, NamespaceClient};
+use super::engine::link::SessionLink;
+use super::engine::part::Part;
+use super::engine::protocol::session::EndReason;
+use super::engine::sessions::{NoRandom, random_id};
+use super::events::SocketEvent;
+use super::packet::{PacketKind, encode};
+use super::reason::DisconnectReason;
+use super::reply::Refused;
+use super::socket::{AckError, Socket};
+use crate::lock::lock;
+
+impl<S> SocketIo<S> {
+    /// A client wants to join a namespace.
+    pub(super) fn connect(&mut self, link: &Arc<SessionLink>, name: &str, auth: Option<Value>) {
+        if !self.clients.is_there(link) {
+            return;
+        }
+        let Some((namespace, _)) = self.listeners.get_key_value(name) else {
+            return self.refuse(link, name, &Refused::new("Invalid namespace"));
+        };
+        if self.clients.sockets(link).len() >= self.core.limits.max_namespaces {
+            let refused = Refused::new("too many namespaces");
+            return self.refuse(link, name, &refused);
+        }
+        let namespace = namespace.clone();
+        let auth = auth.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let Ok((socket, missed)) = self.new_socket(link, namespace, &auth) else {
+            return self.refuse(link, name, &Refused::new("try again later"));
+        };
+        let listeners = self.listeners.get_mut(name);
+        let asked = listeners.map(|it| it.ask(&mut self.state, &socket, &auth));
+        match asked.unwrap_or(Ok(())) {
+            Ok(()) => {
+                self.let_in(link, &socket, &missed);
+                self.tell(|| SocketEvent::Connect(socket, auth));
+            }
+            Err(refused) => {
+                lock(&self.core.directory).remove(&socket.member);
+                self.give_acks_up(&socket);
+                self.refuse(link, name, &refused);
+            }
+        }
+    }
+
+    /// A socket that is new, or one that comes back with what it missed.
+    fn new_socket(
+        &self,
+        link: &Arc<SessionLink>,
+        namespace: Arc<str>,
+        auth: &Value,
+    ) -> Result<(Socket<S>, Vec<Vec<Part>>), NoRandom> {
+        let (id, name) = (random_id()?, random_id()?);
+        let now = self.core.sessions.now();
+        let mut directory = lock(&self.core.directory);
+        let name = directory.has_recovery().then_some(name);
+        let before = auth["pid"].as_str().unwrap_or_default();
+        let offset = auth["offset"].as_str().and_then(|it| it.parse().ok());
+        let returned =
+            offset.and_then(|offset| directory.return_of(&namespace, before, offset, now));
+        let is_recovered = returned.is_some();
+        let (known, rooms, name, missed) = match returned {
+            Some((departed, missed)) => {
+                let name = Some(before.to_owned());
+                (departed.known, departed.rooms, name, missed)
+            }
+            None => (Known { id, data: None }, Vec::new(), name, Vec::new()),
+        };
+        let (link, key) = (link.clone(), self.core.sessions.key());
+        let member = NamespaceClient::new(key, known, namespace, link, name, is_recovered);
+        directory.add(&member);
+        for room in rooms {
+            // As many as it was in before.
+            let _ = directory.join(&member, &room, usize::MAX);
+        }
+        let forgotten = directory.take_forgotten(&member.namespace);
+        drop(directory);
+        drop(forgotten);
+        let socket = Socket {
+            member,
+            core: self.core.clone(),
+            pending: self.pending.clone(),
+        };
+        Ok((socket, missed))
+    }
+
+    fn let_in(&mut self, link: &SessionLink, socket: &Socket<S>, missed: &[Vec<Part>]) {
+        self.clients.joined(link, socket.clone());
+        let json = match &socket.member.recovery {
+            Some(name) => format!(r#"{{"sid":"{}","pid":"{name}"}}"#, socket.id()),
+            None => format!(r#"{{"sid":"{}"}}"#, socket.id()),
+        };
+        let welcome = encode(PacketKind::Connect, socket.namespace(), None, &json, 0);
+        let welcome = Part::of_packet(&welcome, Vec::new());
+        socket.member.let_in(&welcome, missed, &self.core);
+    }
+
+    fn refuse(&self, link: &Arc<SessionLink>, namespace: &str, refused: &Refused) {
+        let json = refused.to_json("message");
+        let text = encode(PacketKind::ConnectError, namespace, None, &json, 0);
+        link.send(&Part::of_packet(&text, Vec::new()), &self.core.sessions);
+    }
+
+    /// The server disconnects a socket, or its whole session.
+    pub(super) fn disconnect(&mut self, disconnect: &Disconnect) {
+        let Disconnect { link, key, scope } = disconnect;
+        for socket in self.clients.sockets(link) {
+            if *scope == DisconnectScope::Socket && socket.member.key != *key {
+                continue;
+            }
+            let text = encode(PacketKind::Disconnect, socket.namespace(), None, "", 0);
+            link.send(&Part::of_packet(&text, Vec::new()), &self.core.sessions);
+            self.leave(&socket, DisconnectReason::ServerNamespaceDisconnect);
+        }
+        if *scope == DisconnectScope::Session {
+            link.close(EndReason::ForcedClose, &self.core.sessions);
+        }
+    }
+
+    /// A session has ended.
+    pub(super) fn ended(&mut self, link: &SessionLink, reason: DisconnectReason) {
+        for socket in self.clients.remove(link) {
+            self.leave(&socket, reason);
+        }
+    }
+
+    /// A socket leaves its namespace.
+    pub(super) fn leave(&mut self, socket: &Socket<S>, reason: DisconnectReason) {
+        self.clients.left(&socket.member.link, socket.namespace());
+        let mut directory = lock(&self.core.directory);
+        directory.remove(&socket.member);
+        if reason.may_come_back() {
+            directory.depart(&socket.member, self.core.sessions.now());
+        }
+        let forgotten = directory.take_forgotten(socket.namespace());
+        drop(directory);
+        drop(forgotten);
+        self.give_acks_up(socket);
+        if let Some(listeners) = self.listeners.get_mut(socket.namespace()) {
+            listeners.tell_left(&mut self.state, socket, reason);
+        }
+        self.tell(|| SocketEvent::Disconnect(socket.clone(), reason));
+    }
+
+    fn give_acks_up(&mut self, socket: &Socket<S>) {
+        let waiting = lock(&self.pending).acks.remove(socket.member.key);
+        for then in waiting {
+            then(&mut self.state, Err(AckError::Disconnected));
+        }
+    }
+}
