@@ -315,7 +315,7 @@ fn a_session_of_socketio_that_polls_is_told_to_go() {
     let (head, end) = ask(&mut polling, &get(&session));
     assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
     assert_eq!(end, "1");
-    assert_eq!(left.recv_timeout(PATIENCE).unwrap(), "transport close");
+    assert_eq!(left.recv_timeout(PATIENCE).unwrap(), "server shutting down");
     // None begins any more.
     let (head, _) = ask(&mut another, &get(POLLING));
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154  # here, dir, server_addr: of tests/interop/run and support.sh
-# The clients of Socket.IO against the server, by polling, over a WebSocket and from the one to the other; and the same raw requests to
-# the server and to npm's, whose answers have to be alike.
+# The clients of Socket.IO and Engine.IO against the server, by polling, over a WebSocket and from the one to the other; the cases of the
+# protocols' own test suites, ten times over; and the same raw requests to the server and to npm's, whose answers have to be alike.
 
 socketio_checks=('event and answer' proof binary rooms '2,000 in order' 'asked back' namespaces refusal 'wrong arguments' kicked 'too large' heartbeat
   'heartbeat lost' reconnect)
@@ -11,11 +11,15 @@ socketio_raw_checks=('refused requests' 'refused WebSockets' 'handshake, event a
 
 socketio_recovery_checks=(recovered 'its id' 'what it missed' 'its rooms')
 
+engineio_checks=(text bytes '2,000 in order' 'while it upgrades' 'closed by the server' 'too large' heartbeat 'heartbeat lost')
+
 socketio_install() { node_packages && python_packages && programs socketio; }
 
 socketio_parts() {
   part "socketio: clients" socketio_clients
   part "socketio: recovery" socketio_recovery
+  part "socketio: engine.io-client" engineio_clients
+  part "socketio: the protocols' own cases" socketio_suites
   part "socketio: beside npm's server" socketio_raw
 }
 
@@ -35,6 +39,31 @@ socketio_recovery() {
   start_server "$log" "$dir/wshub/release/socketio" 127.0.0.1:0 1000 recovery || return
   for mode in polling websocket upgrade; do
     socketio_client "recovery-$mode" "${socketio_recovery_checks[@]}" -- node recovery.mjs "http://$server_addr/" "$mode" || status=1
+  done
+  stop_server "$log" || status=1
+  return "$status"
+}
+
+engineio_clients() {
+  local log="$dir/socketio/engineio-server.log" status=0 mode
+  start_server "$log" "$dir/wshub/release/engineio" 127.0.0.1:0 1000 5000 || return
+  for mode in polling websocket upgrade; do
+    socketio_client "engineio-$mode" "${engineio_checks[@]}" -- node engineio.mjs "http://$server_addr/" "$mode" || status=1
+  done
+  stop_server "$log" || status=1
+  return "$status"
+}
+
+socketio_suites() {
+  local log="$dir/socketio/suite-server.log" status=0 round
+  start_server "$log" "$dir/wshub/release/engineio" 127.0.0.1:0 300 200 || return
+  for ((round = 0; round < 10; round++)); do
+    limited 60 env -C "$dir/socketio" node suite.mjs engine "http://$server_addr/" || status=1
+  done
+  stop_server "$log" || status=1
+  start_server "$log" "$dir/wshub/release/socketio" 127.0.0.1:0 300 suite || return
+  for ((round = 0; round < 10; round++)); do
+    limited 60 env -C "$dir/socketio" node suite.mjs socket "http://$server_addr/" || status=1
   done
   stop_server "$log" || status=1
   return "$status"

@@ -1,5 +1,6 @@
-//! `socketio ADDR [PING_MS [recovery]]`: a server of Socket.IO for the judges in `tests/interop/run`; what each event does is said
-//! beside it. PING_MS: the interval of the heartbeat, whose timeout is five times that; `recovery`: clients that come back within a minute are who they were.
+//! `socketio ADDR [PING_MS [recovery|suite]]`: a server of Socket.IO for the judges in `tests/interop/run`; what each event does is said
+//! beside it. PING_MS: the interval of the heartbeat, whose timeout is five times that; `recovery`: clients that come back within a minute
+//! are the same as before; `suite`: the times of the protocol's own test suite.
 //!
 //! Prints `listening on ws://ADDR/` when it accepts, then who left and why; SIGTERM and SIGINT end it with exit status 0.
 
@@ -15,13 +16,20 @@ type Io = Socket<()>;
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let mut limits = Limits::default();
-    let addr = args.first().ok_or("usage: socketio ADDR [PING_MS]")?;
+    let addr = args
+        .first()
+        .ok_or("usage: socketio ADDR [PING_MS [recovery|suite]]")?;
     if let Some(ping) = args.get(1) {
         limits.ping_interval = Duration::from_millis(ping.parse()?);
         limits.ping_timeout = 5 * limits.ping_interval;
     }
-    if args.get(2).is_some_and(|arg| arg == "recovery") {
-        limits.recovery_window = Some(Duration::from_secs(60));
+    match args.get(2).map(String::as_str) {
+        Some("recovery") => limits.recovery_window = Some(Duration::from_secs(60)),
+        Some("suite") => {
+            limits.ping_timeout = Duration::from_millis(200);
+            limits.connect_timeout = Duration::from_secs(1);
+        }
+        _ => {}
     }
     let mut io = SocketIo::with_limits((), limits);
     listen(&mut io, "/");
@@ -57,6 +65,15 @@ fn listen(io: &mut SocketIo<()>, namespace: &str) {
         socket.emit("echo", &any);
         Ok(any)
     });
+    // As the protocol's own test suite has it.
+    io.on(namespace, "message", |_, socket: &Io, any: AnyArguments| {
+        socket.emit("message-back", &any)
+    });
+    io.on(
+        namespace,
+        "message-with-ack",
+        |_, _: &Io, any: AnyArguments| Ok(any),
+    );
     // Binary data and text come back, the data twice.
     io.on(
         namespace,
