@@ -3,21 +3,22 @@
 //! `HUB_TOKENS="ada:$(openssl rand -hex 16)" cargo run --release --example auth -- 127.0.0.1:9001`
 //!
 //! Then open http://127.0.0.1:9001/ and log in, or connect with a program that sends `Authorization: Bearer TOKEN`.
-//! With RUST_LOG=info it says who was refused and why. Tokens travel as they are: without TLS in front, whoever is on
-//! the way reads them.
+//! With RUST_LOG=info it says who was refused and why. Tokens travel as they are: without TLS in front, anybody on the
+//! way reads them.
 
 mod support;
 
 use std::borrow::Cow;
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use wshub::{
-    Accept, Connection, Event, Message, Reject, Request, Response, Server, secret_matches,
+    Accept, Connection, Event, Message, Reject, Request, Response, Server, Status, secret_matches,
 };
 
-const PAGE: &str = include_str!("auth.html");
-/// Who sends a token as a subprotocol offers this one, too, and gets it as the answer: never the token.
+const PAGE: &str = concat!(include_str!("support/head.html"), include_str!("auth.html"));
+/// A client that sends a token as a subprotocol offers this one, too, and gets it as the answer: never the token.
 const SUBPROTOCOL: &str = "hub.auth";
 const COOKIE: &str = "hub_token";
 const SHORTEST_TOKEN: usize = 16;
@@ -27,13 +28,11 @@ const HOW_TO_SET_TOKENS: &str = "Set HUB_TOKENS to a name and a token of at leas
 fn main() -> ExitCode {
     let about = format!("{HOW_TO_SET_TOKENS}\n");
     support::run_with("[ADDRESS]", &about, |addr| {
-        let users = Users::from_env()?;
+        let users = Arc::new(Users::from_env()?);
+        let known = users.clone();
         let server = Server::builder()
             .accept(move |request| accept(request, &users))
-            .http(|request| match request.path() {
-                "/" => Response::html(PAGE),
-                _ => Response::not_found(),
-            })
+            .http(move |request| answer(request, &known))
             .bind(addr)?;
         support::announce(server.local_addr()?, server.handle())?;
         support::say(&format!(
@@ -81,17 +80,36 @@ fn accept(request: &Request, users: &Users) -> Result<Accept, Reject> {
     };
     let accept = Accept::new().with_data(user);
     match credentials {
-        // The page logs in once: from now on the browser sends the cookie, and no script can read it. That is a way to
-        // log in without the token in a URL, where histories and logs of proxies keep it, and without a POST, which the
-        // http hook does not take. Behind TLS, add `Secure`.
-        Credentials::Subprotocol(token) => {
-            let cookie = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/");
-            Ok(accept
-                .with_subprotocol(SUBPROTOCOL)?
-                .with_header("Set-Cookie", &cookie)?)
-        }
+        Credentials::Subprotocol(_) => Ok(accept.with_subprotocol(SUBPROTOCOL)?),
         _ => Ok(accept),
     }
+}
+
+/// The page, and what it asks before it opens its WebSocket. It logs in once: from then on the browser sends the cookie,
+/// and no script can read it. The server refuses a POST from a page of another site by itself.
+fn answer(request: &Request, users: &Users) -> Response {
+    let who = users.check(request);
+    match (request.method(), request.path(), who) {
+        (_, "/", _) => Response::html(PAGE),
+        // Nobody, where there is no token or a wrong one.
+        ("GET", "/me", who) => Response::text(who.map_or("", |(name, _)| name)),
+        ("POST", "/login", Ok((name, credentials))) => {
+            set_cookie(Response::text(name), credentials.token())
+        }
+        ("POST", "/logout", _) => set_cookie(Response::text("logged out"), "; Max-Age=0"),
+        ("POST", "/login", Err(cause)) => {
+            log::info!("/login: {cause}");
+            Response::text("no token of a user").with_status(Status::UNAUTHORIZED)
+        }
+        _ => Response::not_found(),
+    }
+}
+
+/// Behind TLS, add `Secure`.
+fn set_cookie(response: Response, value: &str) -> Response {
+    let cookie = format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/");
+    let set = response.with_header("Set-Cookie", &cookie);
+    set.unwrap_or_else(|_| Response::bad_request("that is no token"))
 }
 
 /// A token, and the way it came.

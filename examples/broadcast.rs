@@ -6,16 +6,22 @@ mod support;
 
 use std::process::ExitCode;
 
-use wshub::{Event, Response, Server};
+use wshub::{Event, Group, Response, Server};
 
-const PAGE: &str = include_str!("broadcast.html");
+const PAGE: &str = concat!(
+    include_str!("support/head.html"),
+    include_str!("broadcast.html")
+);
+/// What pages speak: JSON, and they are told how many are here. A program without it gets what is said, and nothing else.
+const SUBPROTOCOL: &str = "chat";
 
 fn main() -> ExitCode {
     support::run(|addr| {
         let server = Server::builder()
+            .subprotocols([SUBPROTOCOL])
             .http(|request| match request.path() {
                 "/" => Response::html(PAGE),
-                // For whoever watches over it: `curl http://127.0.0.1:9001/stats`.
+                // To watch the server: `curl http://127.0.0.1:9001/stats`.
                 "/stats" => Response::text(format!("{:#?}\n", request.server().stats())),
                 _ => Response::not_found(),
             })
@@ -25,18 +31,36 @@ fn main() -> ExitCode {
             "open http://localhost:{}/ in two browser windows",
             server.local_addr()?.port()
         ));
-        // Ends when the server has shut down.
-        for event in server.events() {
-            match event {
-                Event::Open(connection) => log::info!("{} joined", connection.id()),
-                Event::Message(_, message) => drop(server.broadcast(message)),
-                Event::Close(connection, close) => {
-                    log::info!("{} left: {}", connection.id(), close.code)
-                }
-                Event::Error(connection, error) => log::warn!("{}: {error}", connection.id()),
-                _ => {}
-            }
-        }
+        chat(&server);
         Ok(())
     })
+}
+
+/// Until the server has shut down.
+fn chat(server: &Server) {
+    let (mut pages, mut here) = (Group::new(), 0);
+    for event in server.events() {
+        match event {
+            Event::Open(connection) => {
+                log::info!("{} joined", connection.id());
+                if connection.protocol() == Some(SUBPROTOCOL) {
+                    pages.join(&connection);
+                }
+                here += 1;
+                tell(&mut pages, here);
+            }
+            Event::Message(_, message) => drop(server.broadcast(message)),
+            Event::Close(connection, close) => {
+                log::info!("{} left: {}", connection.id(), close.code);
+                here -= 1;
+                tell(&mut pages, here);
+            }
+            Event::Error(connection, error) => log::warn!("{}: {error}", connection.id()),
+            _ => {}
+        }
+    }
+}
+
+fn tell(pages: &mut Group, here: usize) {
+    pages.broadcast(format!(r#"{{"here":{here}}}"#));
 }

@@ -14,7 +14,10 @@ use wshub::{Cluster, ClusterEvent, Event, NodeId, RecvError, Redis, Response, Se
 
 /// How often the pages of other servers are counted anew, where nothing else happens.
 const REFRESH: Duration = Duration::from_secs(1);
-const PAGE: &str = include_str!("cluster.html");
+const PAGE: &str = concat!(
+    include_str!("support/head.html"),
+    include_str!("cluster.html")
+);
 
 fn main() -> ExitCode {
     let about = "REDIS is redis://127.0.0.1/ by default.\n";

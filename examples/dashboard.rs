@@ -15,9 +15,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use wshub::{Event, Limits, Overflow, Response, Server, Step};
 
-const PAGE: &str = include_str!("dashboard.html");
+const PAGE: &str = concat!(
+    include_str!("support/head.html"),
+    include_str!("dashboard.html")
+);
 const PERIOD_MS: u64 = 100;
 const PERIOD: Duration = Duration::from_millis(PERIOD_MS);
+/// A minute: what a page shows.
+const KEPT: usize = 600;
 
 fn main() -> ExitCode {
     support::run(|addr| {
@@ -48,22 +53,31 @@ fn main() -> ExitCode {
 fn measure(server: &Server) {
     let started_at = SystemTime::now();
     let mut sensor = Sensor::new();
+    let mut kept = VecDeque::new();
     for step in server.events().tick(PERIOD) {
         match step {
             // After a halt of the whole machine many are due: only the latest is taken, and the numbers show a gap.
             Step::Tick(tick) => {
                 let time = started_at + Duration::from_millis(PERIOD_MS * tick.number);
-                server.broadcast(sensor.read().to_json(tick.number, time));
+                let reading = sensor.read().to_json(tick.number, time);
+                server.broadcast(reading.as_str());
+                kept.truncate(KEPT - 1);
+                kept.push_front(reading);
             }
-            Step::Event(event) => note(event),
+            Step::Event(event) => note(event, &kept),
             _ => {}
         }
     }
 }
 
-fn note(event: Event) {
+fn note(event: Event, kept: &VecDeque<String>) {
     match event {
-        Event::Open(connection) => log::info!("{} watches", connection.id()),
+        Event::Open(connection) => {
+            log::info!("{} watches", connection.id());
+            // A page that comes, or comes back, has its plot at once.
+            let history: Vec<&str> = kept.iter().rev().map(String::as_str).collect();
+            let _ = connection.send(format!("[{}]", history.join(",")));
+        }
         Event::Close(connection, close) => log::info!("{} left: {}", connection.id(), close.code),
         Event::Error(connection, error) => log::warn!("{}: {error}", connection.id()),
         // A dashboard has nothing to say to the device; a device that obeys commands takes them here.

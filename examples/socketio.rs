@@ -14,7 +14,10 @@ use serde_json::{Value, json};
 use wshub::socketio::{Bytes, Refused, Socket, SocketIo};
 use wshub::{Reject, Response, Server};
 
-const PAGE: &str = include_str!("socketio.html");
+const PAGE: &str = concat!(
+    include_str!("support/head.html"),
+    include_str!("socketio.html")
+);
 /// Characters of a name, and of a room's.
 const LONGEST_NAME: usize = 24;
 /// Characters of what is said at once.

@@ -16,7 +16,7 @@ use crate::support::{self, Client, exchange, upgrade, wait_until};
 fn the_dashboard_sends_ten_readings_a_second() {
     const READINGS: usize = 30;
     let example = Example::start("dashboard", &[]);
-    let mut client = Client::connect(example.addr);
+    let (mut client, _) = watch(&example);
     let begun = Instant::now();
     let readings: Vec<_> = (0..READINGS)
         .map(|_| Reading::parse(client.read_message().text()))
@@ -37,10 +37,35 @@ fn the_dashboard_sends_ten_readings_a_second() {
     assert_eq!(ends_gracefully(client, example), "");
 }
 
+/// A page that comes later has its plot at once: no reading is missing between what was kept and what comes.
+#[test]
+fn the_dashboard_sends_what_it_kept_when_a_page_opens() {
+    let example = Example::start("dashboard", &[]);
+    let (mut first, _) = watch(&example);
+    (0..5).for_each(|_| drop(first.read_message()));
+    let (mut late, kept) = watch(&example);
+    let next = Reading::parse(late.read_message().text());
+    let numbers: Vec<_> = kept.iter().chain([&next]).map(|it| it.seq).collect();
+    assert!(numbers.len() >= 6, "{numbers:?}");
+    assert!(numbers.is_sorted(), "{numbers:?}");
+    let times = kept.iter().chain([&next]).map(|it| it.time - 100 * it.seq);
+    let start = times.clone().next();
+    assert!(times.into_iter().all(|it| Some(it) == start), "{kept:?}");
+}
+
+/// A page of the dashboard, and the readings that it got when it came.
+fn watch(example: &Example) -> (Client, Vec<Reading>) {
+    let mut client = Client::connect(example.addr);
+    let kept = client.read_message().text().to_owned();
+    let kept = kept.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let kept = kept.unwrap().split_inclusive('}');
+    (client, kept.map(Reading::parse).collect())
+}
+
 #[test]
 fn pages_that_talk_delay_no_reading() {
     let example = Example::start("dashboard", &[]);
-    let mut watching = Client::connect(example.addr);
+    let (mut watching, _) = watch(&example);
     let talks: Vec<_> = (0..8)
         .map(|_| {
             let mut stream = Client::connect(example.addr).stream;
@@ -180,7 +205,7 @@ fn auth_refuses_who_sends_no_token() {
 }
 
 #[test]
-fn auth_answers_with_its_subprotocol_and_a_cookie_that_no_script_reads() {
+fn auth_answers_with_its_subprotocol_and_never_with_the_token() {
     let example = start_auth();
     let offer = format!("Sec-WebSocket-Protocol: hub.auth, token.{ADA}\r\n");
     let client = Client::connect_with(example.addr, "/", &offer);
@@ -189,12 +214,55 @@ fn auth_answers_with_its_subprotocol_and_a_cookie_that_no_script_reads() {
         lines.contains(&"Sec-WebSocket-Protocol: hub.auth"),
         "{lines:?}"
     );
-    let cookie = format!("Set-Cookie: hub_token={ADA}; HttpOnly; SameSite=Strict; Path=/");
-    assert!(lines.contains(&&*cookie), "{lines:?}");
-    drop(client);
+    assert!(!client.answer.contains(ADA), "{lines:?}");
+    assert_eq!(ends_gracefully(client, example), "");
+}
+
+/// What its page asks: log in once, with a cookie that no script reads, and log out.
+#[test]
+fn auth_has_a_login_of_its_own_for_pages() {
+    let example = start_auth();
+    let ask = |request: &str, headers: &str| {
+        let host = example.addr;
+        let head = format!(
+            "{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n"
+        );
+        exchange(example.addr, head)
+    };
+    let bearer = format!("Authorization: Bearer {ADA}\r\n");
+    let answer = ask("POST /login", &bearer);
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nada"),
+        "{answer}"
+    );
+    let cookie = format!("Set-Cookie: hub_token={ADA}; HttpOnly; SameSite=Strict; Path=/\r\n");
+    assert!(answer.contains(&cookie), "{answer}");
     let by_cookie = format!("Cookie: hub_token={ADA}\r\n");
+    assert!(ask("GET /me", &by_cookie).ends_with("\r\n\r\nada"));
+    for headers in [String::new(), format!("Cookie: hub_token={WRONG}\r\n")] {
+        let answer = ask("GET /me", &headers);
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"),
+            "{answer}"
+        );
+    }
+    let answer = ask("POST /login", &format!("Authorization: Bearer {WRONG}\r\n"));
+    assert!(
+        answer.starts_with("HTTP/1.1 401 ") && !answer.contains("Set-Cookie"),
+        "{answer}"
+    );
+    // A page of another site gets no cookie.
+    let answer = ask(
+        "POST /login",
+        &format!("{bearer}Origin: https://evil.example\r\n"),
+    );
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    let answer = ask("POST /logout", &by_cookie);
+    assert!(
+        answer.contains("Set-Cookie: hub_token=; Max-Age=0;"),
+        "{answer}"
+    );
     let client = Client::connect_with(example.addr, "/", &by_cookie);
-    assert!(!client.answer.contains("Set-Cookie"), "{}", client.answer);
     assert_eq!(ends_gracefully(client, example), "");
 }
 

@@ -16,6 +16,7 @@ export const SOON = 10_000; // ms, for anything that should happen at once
 
 export let args;
 const cleanups = [];
+let axe; // the text of axe-core, which is run in pages
 
 // ---- checks
 
@@ -94,7 +95,7 @@ export async function openBrowser(...flags) {
     page.on('pageerror', (error) => browser.errors.push(`${name}: ${error}`));
     page.on('console', (message) => {
       if (message.type() !== 'error') return;
-      if (browser.serverIsDown && /WebSocket connection to .* failed/.test(message.text())) return;
+      if (browser.serverIsDown && /WebSocket connection to .* failed|Failed to load resource: .*(401|503|ERR_CONNECTION)/.test(message.text())) return;
       browser.errors.push(`${name}: ${message.text()}`);
     });
     const response = await page.goto(url);
@@ -104,23 +105,46 @@ export async function openBrowser(...flags) {
   return browser;
 }
 
-// Pictures of a page, wide and narrow, light and dark; nothing of it may stick out sideways.
+// Pictures of a page, on a phone upright and on its side and on a desk, light and dark: it fits the window, nothing of it
+// sticks out, and axe finds nothing.
 export async function checkLayout(page, name, elements) {
-  for (const width of [1000, 360]) {
+  await page.evaluate(axe);
+  for (const [width, height] of [[1280, 800], [640, 360], [360, 640]]) {
+    const size = `${width}x${height}`;
+    await page.setViewportSize({ width, height });
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme });
-      await page.setViewportSize({ width, height: 700 });
-      await screenshot(page, `${name}-${width}-${colorScheme}`);
-    }
-    const [scrollWidth, innerWidth] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-    check(innerWidth === width && scrollWidth <= innerWidth, `no horizontal scrolling at ${width} px (${scrollWidth} of ${innerWidth})`);
-    check(await page.evaluate((elements) => {
-      return [...document.querySelectorAll(elements)].every((e) => {
-        const { left, right } = e.getBoundingClientRect();
-        return left >= 0 && right <= innerWidth && (getComputedStyle(e).overflowX !== 'auto' || e.scrollWidth <= e.clientWidth);
+      await screenshot(page, `${name}-${size}-${colorScheme}`);
+      const found = await page.evaluate(async () => {
+        const { violations } = await window.axe.run({ resultTypes: ['violations'] });
+        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 80)).join(' | ')}`);
       });
-    }, elements), `nothing sticks out at ${width} px`);
+      same(found, [], `axe finds nothing at ${size}, ${colorScheme}`);
+    }
+    const { scrollWidth, scrollHeight } = await page.evaluate(() => {
+      const { scrollWidth, scrollHeight } = document.documentElement;
+      return { scrollWidth, scrollHeight };
+    });
+    check(scrollWidth <= width && scrollHeight <= height, `the page fits ${size}: it takes ${scrollWidth}x${scrollHeight}`);
+    check(await page.evaluate((elements) => {
+      return [...document.querySelectorAll(elements)].filter((e) => e.offsetParent !== null).every((e) => {
+        const { left, right, top, bottom } = e.getBoundingClientRect();
+        const inLog = e.closest('#log') !== null && e.id !== 'log'; // it scrolls
+        return left >= 0 && right <= innerWidth && (inLog || (top >= 0 && bottom <= innerHeight))
+          && (getComputedStyle(e).overflowX !== 'auto' || e.scrollWidth <= e.clientWidth);
+      });
+    }, elements), `nothing sticks out at ${size}`);
   }
+}
+
+// Goes from one to the next by the Tab key: the ids in the order that it has.
+export async function tabOrder(page, count) {
+  const ids = [];
+  for (let i = 0; i < count; i++) {
+    await page.keyboard.press('Tab');
+    ids.push(await page.evaluate(() => document.activeElement.id || document.activeElement.tagName));
+  }
+  return ids;
 }
 
 export function screenshot(page, name) {
@@ -137,6 +161,7 @@ export async function scenario(name, executables, main) {
     if (!args[name]) throw new Error(`--${name} is missing`);
   }
   fs.mkdirSync(args.out, { recursive: true });
+  axe = fs.readFileSync(path.join(args.modules, 'node_modules/axe-core/axe.min.js'), 'utf8');
   let bad = false;
   try {
     await within(150_000, 'the whole run', main());
