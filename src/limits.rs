@@ -40,9 +40,10 @@ pub struct Limits {
     ///
     /// A connection counts until the application has taken its `Close` event.
     pub max_connections: usize,
-    /// Requests that are read at once; one more evicts the oldest, which gets 503. And handshakes for
-    /// which the [`accept`](crate::ServerBuilder::accept) hook runs at once: four times as many wait
-    /// in line for it, and one more gets 503. Default 64: enough for a reconnect storm, too few to hurt.
+    /// Requests that peers still have to send at once; one more evicts the oldest, which gets 503. One that
+    /// is there whole counts only where four times as many wait for a processor. And handshakes for which
+    /// the [`accept`](crate::ServerBuilder::accept) hook runs at once: four times as many wait in line for
+    /// it, and one more gets 503. Default 64: enough for a reconnect storm, too few to hurt.
     pub max_handshakes: usize,
     /// Plain HTTP requests under way at once, from the [`http`](crate::ServerBuilder::http) hook to the
     /// last byte of its answer; one more gets 503. Default 64: ten browsers, which load six files at

@@ -1,10 +1,11 @@
-//! Who may come in: handshakes, of which the oldest give way to newer ones while their requests are read, and then wait
-//! in line for the `accept` hook; and plain requests, which do not give way and are turned away when there are too
+//! Who may come in: handshakes, of which the oldest give way to newer ones while their peers are waited for, and then
+//! wait in line for the `accept` hook; and plain requests, which do not give way and are turned away when there are too
 //! many.
 
 pub(crate) mod slots;
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar};
 use std::time::Instant;
@@ -12,7 +13,7 @@ use std::time::Instant;
 use crate::http::Refusal;
 use crate::limits::Limits;
 use crate::lock::{Mutex, SEATS, lock};
-use crate::transport::{How, Transport};
+use crate::transport::{self, How, Transport};
 
 /// So many times as many as the `accept` hook runs for may wait for it: where it takes a quarter of a second, there is
 /// always one of them until those come again that were told to do so in a second.
@@ -46,7 +47,10 @@ struct Seated {
 /// How far a stream is that is no connection yet, and with that whether it gives way to a newer one, and how.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Its TLS handshake or its request is read: its thread is woken, and answers 503.
+    /// Its thread has not found yet that it has to wait for the peer: the whole request may be there, and where the
+    /// processors are busy it is the thread that is late.
+    Begun,
+    /// The rest of its TLS handshake or of its request is waited for: its thread is woken, and answers 503.
     Reading,
     /// It waits for the `accept` hook.
     Waiting,
@@ -71,7 +75,7 @@ impl Stage {
         match self {
             Stage::Reading | Stage::Parting => Some(How::Read),
             Stage::Answering => Some(How::Both),
-            Stage::Waiting | Stage::Deciding | Stage::Opening => None,
+            Stage::Begun | Stage::Waiting | Stage::Deciding | Stage::Opening => None,
             Stage::Plain | Stage::Held | Stage::Leaving => None,
         }
     }
@@ -89,23 +93,27 @@ impl Admission {
     }
 
     /// The most threads that those take who are no connections: their requests are read; they gave way and are leaving;
-    /// they have ended and linger; the hook runs for them; they wait for it; and plain requests.
+    /// they have ended and linger; the hook runs for them; they wait for it, or have only begun; and plain requests.
     pub fn max_threads(limits: &Limits) -> usize {
         limits
             .max_handshakes
-            .saturating_mul(4 + LINE)
+            .saturating_mul(4 + 2 * LINE)
             .saturating_add(limits.max_http_requests)
     }
 
-    /// A seat for a handshake that begins; older ones give way to it.
+    /// A seat for a handshake that begins. The oldest gives way where as many have only begun as may wait for the hook.
     pub fn admit(self: &Arc<Self>, transport: &Arc<dyn Transport>) -> Seat {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let mut seats = lock(&self.seats);
-        let gone = seats.make_room(self.max_handshakes);
+        let most = self.max_handshakes.saturating_mul(LINE);
+        let late = match seats.count(|stage| stage == Stage::Begun) >= most {
+            true => seats.take_out(|it| it.stage == Stage::Begun),
+            false => None,
+        };
         seats.seated.push_back(Seated {
             id,
             transport: transport.clone(),
-            stage: Stage::Reading,
+            stage: Stage::Begun,
             turn: None,
         });
         drop(seats);
@@ -114,10 +122,8 @@ impl Admission {
             admission: self.clone(),
             id,
         };
-        for seated in gone {
-            if let Some(how) = seated.stage.gives_way() {
-                seated.transport.shutdown(how);
-            }
+        if let Some(late) = late {
+            late.transport.shutdown(How::Read);
         }
         seat
     }
@@ -166,20 +172,21 @@ impl Seats {
         self.seated.iter_mut().find(|seated| seated.id == id)
     }
 
-    /// Takes out so many that give way that there is room for one more: first who only parts, then the oldest.
+    /// Takes out so many that give way that no more are left than may be: first who only parts, then the oldest.
     fn make_room(&mut self, max: usize) -> Vec<Seated> {
         let mut gone = Vec::new();
-        while self.count(|stage| stage.gives_way().is_some()) >= max {
-            let mut seated = self.seated.iter();
-            let parting = seated.position(|it| it.stage == Stage::Parting);
-            let mut seated = self.seated.iter();
-            let oldest = || seated.position(|it| it.stage.gives_way().is_some());
-            let Some(index) = parting.or_else(oldest) else {
-                break;
-            };
-            gone.extend(self.seated.remove(index));
+        while self.count(|stage| stage.gives_way().is_some()) > max {
+            let parting = self.take_out(|it| it.stage == Stage::Parting);
+            let oldest = || self.take_out(|it| it.stage.gives_way().is_some());
+            gone.extend(parting.or_else(oldest));
         }
         gone
+    }
+
+    /// Takes out the oldest of those.
+    fn take_out(&mut self, which: impl Fn(&Seated) -> bool) -> Option<Seated> {
+        let index = self.seated.iter().position(which)?;
+        self.seated.remove(index)
     }
 
     /// Gives the hook's free places to those that have waited longest.
@@ -209,16 +216,47 @@ impl Seat {
         self.id
     }
 
-    /// It has come further; false if it had to give way.
+    /// It has come further; false if it had to give way. Where it may have to from now on, the oldest do, it
+    /// among them.
     pub fn enter(&self, stage: Stage) -> bool {
+        let max = self.admission.max_handshakes;
         let mut seats = lock(&self.admission.seats);
         let Some(own) = seats.own(self.id) else {
             return false;
         };
         own.stage = stage;
         own.turn = None;
-        seats.pass_on(self.admission.max_handshakes);
-        true
+        let gone = match stage.gives_way() {
+            Some(_) => seats.make_room(max),
+            None => Vec::new(),
+        };
+        seats.pass_on(max);
+        drop(seats);
+        for seated in &gone {
+            if let Some(how) = seated.stage.gives_way() {
+                seated.transport.shutdown(how);
+            }
+        }
+        gone.iter().all(|it| it.id != self.id)
+    }
+
+    /// Reads of its stream; from when it has to wait for the peer it may have to give way. A stream of the user's own
+    /// is not asked without waiting: what it makes of that is not known.
+    pub fn read(
+        &self,
+        transport: &dyn Transport,
+        room: &mut [u8],
+        deadline: Instant,
+    ) -> io::Result<usize> {
+        // A request nearly always comes with its connection: then no deadline has to be set for it.
+        if transport.never_calls_back() {
+            match transport.try_read(room) {
+                Err(error) if is_to_wait(&error) => {}
+                done => return done,
+            }
+        }
+        self.enter(Stage::Reading);
+        transport::read(transport, room, Some(deadline))
     }
 
     /// Waits in line until the `accept` hook may be asked, at most until `deadline`.
@@ -288,6 +326,13 @@ impl Drop for Seat {
         drop(own);
         self.admission.held.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn is_to_wait(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 #[cfg(test)]

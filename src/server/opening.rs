@@ -152,6 +152,10 @@ fn secure_and_open(
         }
     };
     let (transport, peer) = (&proxied.transport, proxied.peer);
+    if site.tls.is_some() {
+        // That takes several rounds with the peer.
+        seat.enter(Stage::Reading);
+    }
     let secured = tls::secure(site.tls.as_ref(), transport, &mut patience, || {
         ended(hub, &seat)
     });
@@ -182,7 +186,7 @@ fn look_behind(
     patience: &mut Patience,
 ) -> Result<Proxied, Refusal> {
     match hub.options.rules.proxies.contains(peer) {
-        true => proxied::read_header(transport, peer, patience)
+        true => proxied::read_header(transport, peer, seat, patience)
             .map_err(|none| why(hub, seat, none, false)),
         false => Ok(Proxied {
             transport: transport.clone(),
@@ -224,7 +228,7 @@ fn open_or_refuse(
             Ok(RequestOutcome::WebSocket(opened)) => return Outcome::WebSocket(opened),
             // Its next request is there already.
             Ok(RequestOutcome::Answered(After::Kept)) if !connection.buffer.is_empty() => {
-                if !seat.enter(Stage::Reading) {
+                if !seat.enter(Stage::Begun) {
                     break Err(Refusal::Evicted.into());
                 }
                 patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
@@ -341,8 +345,8 @@ fn read_request(
     } = connection;
     let fill = |buffer: &mut ReadBuffer| {
         loop {
-            let deadline = Some(patience.deadline());
-            let filled = buffer.fill(|room| read(&**transport, room, deadline));
+            let deadline = patience.deadline();
+            let filled = buffer.fill(|room| seat.read(&**transport, room, deadline));
             let renewed = patience.renew();
             match filled {
                 Err(error) if renewed && error.kind() == io::ErrorKind::TimedOut => {}
@@ -359,28 +363,6 @@ fn read_request(
         },
         head_only: asks_for_head(buffer.filled()),
     })
-}
-
-/// A request nearly always comes with its connection: then no deadline has to be set for it.
-fn read(
-    transport: &dyn Transport,
-    room: &mut [u8],
-    deadline: Option<Instant>,
-) -> io::Result<usize> {
-    if transport.never_calls_back() {
-        match transport.try_read(room) {
-            Err(error) if is_to_wait(&error) => {}
-            done => return done,
-        }
-    }
-    transport::read(transport, room, deadline)
-}
-
-fn is_to_wait(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
 }
 
 /// Who speaks as a proxy does, and is none that is trusted.

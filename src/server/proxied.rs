@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::admission::Seat;
 use super::upgrade::NoRequest;
 use crate::http::Peer;
 use crate::http::proxy_protocol::{self, ProxyHeader};
 use crate::lock::{Mutex, PREFIX, lock};
 use crate::patience::Patience;
-use crate::transport::{self, How, Source, Transport, Waker};
+use crate::transport::{How, Source, Transport, Waker};
 
 /// A stream, and who is at its other end.
 pub(crate) struct Proxied {
@@ -22,6 +23,7 @@ pub(crate) struct Proxied {
 pub(crate) fn read_header(
     transport: &Arc<dyn Transport>,
     proxy: Peer,
+    seat: &Seat,
     patience: &mut Patience,
 ) -> Result<Proxied, NoRequest> {
     let mut received = Vec::new();
@@ -31,7 +33,9 @@ pub(crate) fn read_header(
             peer: proxy,
         };
         match proxy_protocol::read(&received)? {
-            ProxyHeader::More(count) => read_more(&**transport, &mut received, count, patience)?,
+            ProxyHeader::More(count) => {
+                read_more(&**transport, &mut received, count, seat, patience)?
+            }
             ProxyHeader::Absent => {
                 return Ok(same(Prefixed::put_back(transport.clone(), received)));
             }
@@ -49,13 +53,14 @@ fn read_more(
     transport: &dyn Transport,
     received: &mut Vec<u8>,
     count: usize,
+    seat: &Seat,
     patience: &mut Patience,
 ) -> Result<(), NoRequest> {
     let before = received.len();
     received.resize(before + count, 0);
     let room = received.get_mut(before..).unwrap_or_default();
     let read = loop {
-        match transport::read(transport, room, Some(patience.deadline())) {
+        match seat.read(transport, room, patience.deadline()) {
             Err(error) if error.kind() == io::ErrorKind::TimedOut && patience.renew() => {}
             done => break done,
         }

@@ -63,7 +63,12 @@ pub(crate) fn begin(hub: &Hub) {
         keeper.close();
     }
     // One that is decided about or answered needs no waking, and what it opens is read from.
-    let is_read = |stage| matches!(stage, Stage::Reading | Stage::Held | Stage::Parting);
+    let is_read = |stage| {
+        matches!(
+            stage,
+            Stage::Begun | Stage::Reading | Stage::Held | Stage::Parting
+        )
+    };
     // fault: a shutdown leaves handshakes asleep
     for transport in hub.admission.transports(is_read) {
         transport.shutdown(How::Read);

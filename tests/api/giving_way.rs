@@ -14,6 +14,34 @@ use crate::support::{Client, PATIENCE, dial, read_head, upgrade, wait_until};
 use wshub::testing::{Duplex, duplex};
 use wshub::{How, Limits, Server, Transport, Waker};
 
+/// The machine may be too busy to run a thread for each before the next has come.
+#[test]
+fn m10_whose_request_is_there_does_not_give_way_while_its_thread_is_late() {
+    let limits = Limits {
+        max_handshakes: 2,
+        ..Limits::default()
+    };
+    let server = Server::builder().limits(limits).without_listener().unwrap();
+    for _ in 0..100 {
+        // As many as may have begun.
+        let pairs = [(); 8].map(|()| {
+            let (stream, mut peer) = duplex();
+            let request = upgrade("localhost", "/", "");
+            peer.write_all(request.as_bytes()).unwrap();
+            (stream, peer)
+        });
+        let peers = pairs.map(|(stream, peer)| {
+            server.attach(stream);
+            peer
+        });
+        for peer in peers {
+            Client::adopt(peer);
+        }
+        wait_until("their threads are done", || server.stats().handshakes == 0);
+    }
+    assert!(server.stats().refused.is_empty());
+}
+
 /// Tells the test where it is, and goes on when the test lets it.
 struct Told {
     stream: Duplex,
@@ -128,12 +156,17 @@ fn a_handshake_whose_101_waits_for_its_peer_gives_way_and_is_counted_once() {
     let (mut peer, waits, release) = attach(&app, Room::Little);
     waits.recv_timeout(PATIENCE).unwrap();
     drop(release);
-    let mut newer = Client::connect(app.addr);
-    newer.send_text("in");
-    assert_eq!(newer.read().text(), "in");
+    // One that has to be waited for.
+    let mut newer = dial(app.addr);
     let mut answer = Vec::new();
     peer.read_to_end(&mut answer).unwrap();
     assert_eq!(answer.len(), 20);
+    newer
+        .write_all(upgrade("localhost", "/", "").as_bytes())
+        .unwrap();
+    let mut newer = Client::adopt(newer);
+    newer.send_text("in");
+    assert_eq!(newer.read().text(), "in");
     wait_until("it is counted", || {
         !app.handle.stats().refused.is_empty() && app.handle.stats().handshakes == 0
     });

@@ -960,10 +960,12 @@ fn the_oldest_handshake_gives_way_to_newer_ones() {
         .collect();
     let mut newer = Vec::new();
     for _ in 0..3 {
-        newer.push(Client::connect(app.addr));
-        // Each takes the place of the oldest one that is left.
+        // Each takes the place of the oldest one that is left, once it has to be waited for.
+        let newest = dial(app.addr);
         let mut oldest = slow.remove(0);
         let answer = refusal_on(&mut oldest);
+        let request = upgrade("localhost", "/", "");
+        newer.push(Client::open(newest, &request));
         assert_eq!(status_of(&answer), 503);
         assert!(answer.contains("\r\nRetry-After: 1\r\n"), "{answer}");
         drop(oldest);

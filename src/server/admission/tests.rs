@@ -98,6 +98,21 @@ fn the_oldest_that_gives_way_does_so_as_its_stage_says() {
     }
 }
 
+/// The request may be there: that its thread has not looked yet is no fault of the peer's.
+#[test]
+fn m10_who_has_only_begun_gives_way_where_many_have() {
+    let mut rig = Rig::new();
+    let begun: Vec<_> = (1..2 * LINE).map(|_| rig.seat(Stage::Begun)).collect();
+    let reading: Vec<_> = (0..3).map(|_| rig.seat(Stage::Reading)).collect();
+    assert!(reading[0].0.has_given_way() && !reading[1].0.has_given_way());
+    // The oldest is one that has to wait for its peer now.
+    assert!(!begun[0].0.enter(Stage::Reading));
+    assert!(begun[0].0.has_given_way() && !reading[1].0.has_given_way());
+    let _three = [(); 3].map(|()| rig.seat(Stage::Begun));
+    assert_eq!(begun[1].1.ends(), [How::Read]);
+    assert!(begun[2..].iter().all(|(seat, _)| !seat.has_given_way()));
+}
+
 #[test]
 fn who_only_parts_gives_way_before_who_is_served_yet() {
     let mut rig = Rig::new();

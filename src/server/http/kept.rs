@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::admission::Stage;
 use super::super::hub::Hub;
 use super::super::lifecycle::{Present, Who};
 use super::super::opening;
@@ -315,6 +316,10 @@ impl KeptConnection {
         let transport = connection.transport.clone();
         let is_idle = matches!(state, KeptState::Idle);
         let seat = opening::seat(hub, &transport);
+        if !is_idle {
+            // It waits for its peer.
+            seat.enter(Stage::Reading);
+        }
         let job = move || {
             let after = match state {
                 KeptState::Writing { bytes, keeps } => {
