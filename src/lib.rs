@@ -120,7 +120,7 @@ pub use server::{
     Events, HandlerResult, HookRequest, RecvError, Responder, Server, ServerBuilder, ServerHandle,
     Session, ShutdownReport, Ticks, serve,
 };
-pub use stats::Stats;
+pub use stats::{Histogram, Stats};
 #[cfg(all(feature = "client", feature = "tls"))]
 pub use tls::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
 #[cfg(feature = "tls")]

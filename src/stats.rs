@@ -1,9 +1,14 @@
 //! What the server counts, and the snapshot that [`Server::stats`](crate::Server::stats) returns.
 
+pub(crate) mod exposition;
+mod histogram;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::lock::{COUNTS, Mutex, lock};
+use histogram::Durations;
+pub use histogram::Histogram;
 
 /// A snapshot of the server's counters. Totals count since the server was bound.
 ///
@@ -56,10 +61,23 @@ pub struct Stats {
     pub waiting_for_application: usize,
     /// Bytes of messages now that wait for the application.
     pub inbound_bytes: usize,
+    /// Bytes now that wait for peers, and what belongs to them.
+    pub outbound_bytes: usize,
     /// Plain HTTP requests answered.
     pub http_requests: u64,
     /// Hooks and handlers that panicked, and handlers that returned an error.
     pub handler_failures: u64,
+    /// TLS handshakes completed.
+    pub tls_sessions: u64,
+    /// How long opening handshakes took that ended with a 101, TLS and hooks included; where a connection was kept
+    /// behind a plain request, from the next one on.
+    pub handshake_time: Histogram,
+    /// How long events were in the channel to the application thread. Those that it reads itself are in none, and are
+    /// not counted.
+    pub channel_time: Histogram,
+    /// How long messages waited in an Outbox until their peer took them. Those that the socket took at once did not
+    /// wait, and are not counted.
+    pub outbox_time: Histogram,
 }
 
 #[derive(Default)]
@@ -74,6 +92,10 @@ pub(crate) struct Counters {
     /// Threads that read away what peers send after the end.
     pub lingering: AtomicUsize,
     pub handler_failures: AtomicU64,
+    pub tls_sessions: AtomicU64,
+    pub handshake_time: Durations,
+    pub channel_time: Durations,
+    pub outbox_time: Durations,
     refused: Mutex<BTreeMap<&'static str, u64>, COUNTS>,
 }
 
@@ -104,6 +126,10 @@ impl Counters {
             dropped: self.dropped.load(Relaxed),
             http_requests: self.http_requests.load(Relaxed),
             handler_failures: self.handler_failures.load(Relaxed),
+            tls_sessions: self.tls_sessions.load(Relaxed),
+            handshake_time: self.handshake_time.snapshot(),
+            channel_time: self.channel_time.snapshot(),
+            outbox_time: self.outbox_time.snapshot(),
             ..Stats::default()
         }
     }

@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 
 use super::head::check_answer;
-use crate::http::proxies::TrustedProxies;
+use crate::http::peer_list::PeerList;
 use crate::http::proxy_protocol::{self, ProxyHeader};
 use crate::http::{Peer, Refusal, Request, forwarded};
 
@@ -54,7 +54,7 @@ fn check_headers(name: &str, value: &[u8]) {
     let Ok(request) = Request::parse(&head) else {
         return;
     };
-    let mut proxies = TrustedProxies::default();
+    let mut proxies = PeerList::default();
     assert!(proxies.add("10.0.0.0/8"));
     let peer = |ip: [u8; 4]| Peer::Address(SocketAddr::from((ip, 1)));
     let stranger = forwarded::resolve(&request, peer([192, 0, 2, 1]), &proxies);

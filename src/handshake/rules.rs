@@ -9,7 +9,7 @@ use super::pattern::{HostPattern, OriginPattern};
 use crate::compression::config::Compression;
 use crate::http::authority::{Authority, Host, has_plain_labels};
 use crate::http::cors::Cors;
-use crate::http::proxies::TrustedProxies;
+use crate::http::peer_list::PeerList;
 use crate::http::refusal::{Refusal, excerpt};
 use crate::http::request::Request;
 use crate::http::token::is_token;
@@ -32,7 +32,9 @@ pub(crate) struct Rules {
     /// Which pages of other sites may read plain answers, if any.
     pub(crate) cors: Option<Cors>,
     /// Peers that are believed about their clients.
-    pub(crate) proxies: TrustedProxies,
+    pub(crate) proxies: PeerList,
+    /// Peers that may see the counters.
+    pub(crate) metrics_from: PeerList,
     /// The subprotocols of this server, the preferred one first.
     pub(crate) subprotocols: Vec<String>,
     /// What may be compressed, if anything.
@@ -50,8 +52,8 @@ pub(crate) enum InvalidRule {
     Origin(String),
     /// An entry of `subprotocols` is not a token.
     Subprotocol(String),
-    /// An entry of `trusted_proxies` is no address and no network.
-    Proxy(String),
+    /// An entry of this list of peers is no address and no network.
+    Peer(&'static str, String),
 }
 
 impl Rules {
@@ -82,7 +84,14 @@ impl Rules {
     /// Adds an entry of `trusted_proxies`.
     pub(crate) fn add_proxy(&mut self, entry: &str) {
         if !self.proxies.add(entry) {
-            self.note_invalid(InvalidRule::Proxy(entry.to_owned()));
+            self.note_invalid(InvalidRule::Peer("trusted_proxies", entry.to_owned()));
+        }
+    }
+
+    /// Adds an entry of `metrics_from`.
+    pub(crate) fn add_metrics_peer(&mut self, entry: &str) {
+        if !self.metrics_from.add(entry) {
+            self.note_invalid(InvalidRule::Peer("metrics_from", entry.to_owned()));
         }
     }
 
@@ -113,9 +122,9 @@ impl fmt::Display for InvalidRule {
                  below that one, as \"null\", \"file://\", or \"*\" for every page; a name that \
                  is not ASCII as xn--; for anything else, decide in .origin_rule()"
             ),
-            Self::Proxy(entry) => write!(
+            Self::Peer(list, entry) => write!(
                 f,
-                "trusted_proxies: {entry:?} is no address; write it as \"192.168.1.2\", as \
+                "{list}: {entry:?} is no address; write it as \"192.168.1.2\", as \
                  \"10.0.0.0/8\" for a network, its own bits and then zeros, or as \"unix\" for \
                  programs of this machine that come over a Unix socket"
             ),

@@ -5,7 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::authority::{Authority, Host, parse_port, split_port};
 use super::peer::Peer;
-use super::proxies::TrustedProxies;
+use super::peer_list::PeerList;
 use super::refusal::Refusal;
 use super::request::Request;
 use super::token::{is_token, is_token_byte};
@@ -38,7 +38,7 @@ struct Hop {
 pub(crate) fn resolve(
     request: &Request,
     peer: Peer,
-    proxies: &TrustedProxies,
+    proxies: &PeerList,
 ) -> Result<Forwarded, Refusal> {
     let plain = Forwarded {
         client: peer,
@@ -68,7 +68,7 @@ pub(crate) fn resolve(
 }
 
 /// Through trusted hops only: the first one that is not is the client.
-fn walk(peer: Peer, hops: Vec<Hop>, proxies: &TrustedProxies) -> Forwarded {
+fn walk(peer: Peer, hops: Vec<Hop>, proxies: &PeerList) -> Forwarded {
     let mut found = Forwarded {
         client: peer,
         secure: None,

@@ -155,6 +155,11 @@ pub enum Refusal {
         /// What is wrong with them.
         problem: &'static str,
     },
+    /// The counters of the server are not for this peer. 403.
+    Metrics {
+        /// The peer, as [`metrics_from`](crate::ServerBuilder::metrics_from) takes it.
+        peer: String,
+    },
     /// The head was not complete in time. 408.
     Timeout,
     /// Not even a first byte came in time. No answer: nothing was asked.
@@ -208,6 +213,7 @@ impl Refusal {
             Self::UntrustedProxy { .. } | Self::Forwarded { .. } => 400,
             Self::Origin { .. } | Self::OriginSyntax { .. } | Self::OriginAndHost { .. } => 403,
             Self::Host { .. } | Self::HostSyntax { .. } | Self::CrossSite { .. } => 403,
+            Self::Metrics { .. } => 403,
             Self::Method { .. } => 405,
             Self::Timeout | Self::BodyTooSlow => 408,
             Self::LengthRequired => 411,
@@ -264,6 +270,7 @@ impl Refusal {
             Self::ProxyProtocol { .. } => "proxy_protocol",
             Self::UntrustedProxy { .. } => "untrusted_proxy",
             Self::Forwarded { .. } => "forwarded",
+            Self::Metrics { .. } => "metrics",
             Self::Host { .. } | Self::HostSyntax { .. } => "host",
             Self::Timeout => "timeout",
             Self::Silence => "silence",
@@ -454,6 +461,11 @@ impl fmt::Display for Refusal {
             Self::WaitingRequestsFull => f.write_str(
                 "too many plain requests wait for their answers; try again later, or raise \
                  max_waiting_requests",
+            ),
+            Self::Metrics { peer } => write!(
+                f,
+                "the counters are not for {peer}, or not through a proxy that is not trusted; add \
+                 .metrics_from([\"{peer}\"]), or add the proxy to trusted_proxies"
             ),
             Self::AnswerTimeout => f.write_str(
                 "the application did not answer in time; have its Responder send earlier, or raise \

@@ -242,19 +242,27 @@ impl WaitingFrames {
         }
     }
 
-    /// `written` bytes of what [`with_slices`](WaitingFrames::with_slices) showed are gone.
-    pub fn advance(&mut self, written: usize, now: Instant, pace: Pace) {
+    /// `written` bytes of what [`with_slices`](WaitingFrames::with_slices) showed are gone. `waited` hears how long
+    /// each message has waited that has left with them.
+    pub fn advance(&mut self, written: usize, now: Instant, pace: Pace, waited: impl Fn(Duration)) {
         let deadline = self.deadline(pace.patience, true);
         self.renewed = deadline.map(|deadline| renewed(deadline, pace, written, now));
         self.left += written as u64;
         self.left_at = Some(now);
-        self.pass(written);
+        self.pass_each(written, |since| {
+            waited(now.saturating_duration_since(since))
+        });
         if self.is_empty() {
             self.renewed = None;
         }
     }
 
-    pub fn pass(&mut self, mut written: usize) {
+    /// So much is gone that had not waited.
+    pub fn pass(&mut self, written: usize) {
+        self.pass_each(written, |_| ());
+    }
+
+    fn pass_each(&mut self, mut written: usize, gone: impl Fn(Instant)) {
         while written > 0 {
             // A pong that came behind an offer was no part of it.
             if self.offered == 0 && self.begun == 0 && self.pong.is_some() {
@@ -268,6 +276,9 @@ impl WaitingFrames {
             if written < left {
                 self.begun += written;
                 return;
+            }
+            if !first.frame.is_control() {
+                gone(first.since);
             }
             written -= left;
             self.pop_front();

@@ -14,6 +14,7 @@ use crate::overflow::Overflow;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::send::Sender;
+use crate::stats::Counters;
 use crate::transport::How;
 
 /// Collected bytes that are worth a write of their own.
@@ -254,7 +255,7 @@ impl Queue {
                 link.transport.try_write(slices)
             });
             let written = self.accepted(link, result);
-            self.advance(written);
+            self.advance(&link.counters, written);
             if written < offered {
                 return;
             }
@@ -262,9 +263,9 @@ impl Queue {
     }
 
     /// A write with the turn is over: what it was offered is kept still, but for what it took. `full`: not all of it.
-    pub fn give_turn_back(&mut self, written: usize, full: bool) {
+    pub fn give_turn_back(&mut self, counters: &Counters, written: usize, full: bool) {
         match self.turn.refused {
-            true => self.advance(written),
+            true => self.advance(counters, written),
             // It had not waited: that it leaves is no progress of the peer's.
             false => self.kept.pass(written),
         }
@@ -275,12 +276,13 @@ impl Queue {
 
     /// So much of what is kept has left, which gives the rest time: also the Close, unless that is because the peer
     /// was too slow.
-    fn advance(&mut self, written: usize) {
+    fn advance(&mut self, counters: &Counters, written: usize) {
         if written == 0 {
             return;
         }
         let now = (self.clock)();
-        self.kept.advance(written, now, self.bounds.pace);
+        let waited = |time| counters.outbox_time.record(time);
+        self.kept.advance(written, now, self.bounds.pace, waited);
         if self.failure.is_none() {
             let now = now.saturating_duration_since(self.epoch);
             self.sender

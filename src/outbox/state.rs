@@ -158,7 +158,7 @@ impl State {
             Some(link) => queue.accepted(link, written),
             None => written.unwrap_or_default(),
         };
-        queue.give_turn_back(written, written < offered);
+        queue.give_turn_back(counters, written, written < offered);
         match link {
             Some(link) if !queue.cut => queue.hold_to_bounds(link),
             // Given up meanwhile, or ended: what has not left is lost.

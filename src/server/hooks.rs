@@ -71,6 +71,8 @@ pub(crate) struct Hooks {
     pub mounts: Vec<Mount>,
     /// Where a balancer asks whether the server goes on.
     pub health: Option<String>,
+    /// Where a monitoring system asks for the counters.
+    pub metrics: Option<String>,
     pub shutdown: ShutdownHooks,
 }
 
@@ -126,7 +128,7 @@ impl Hooks {
 
     /// Whether a connection may be kept behind a plain request.
     pub fn keeps_plain(&self) -> bool {
-        self.answers_plain() || self.health.is_some()
+        self.answers_plain() || self.health.is_some() || self.metrics.is_some()
     }
 
     /// Whether plain requests are answered by the application.

@@ -18,6 +18,7 @@ use super::hooks::{HookRequest, contain};
 use super::hub::Hub;
 use super::lifecycle::Present;
 use super::listen::Site;
+use super::metrics;
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::negotiate;
@@ -46,6 +47,8 @@ pub(crate) struct HttpConnection {
     pub peer: Peer,
     /// What goes for it, by where it came in.
     pub site: Arc<Site>,
+    /// When its first request, or the next one, began.
+    pub begun: Instant,
     /// What came behind the last request.
     pub buffer: ReadBuffer,
     /// Requests that were answered.
@@ -58,6 +61,7 @@ impl HttpConnection {
         client_certificates: Box<[Vec<u8>]>,
         peer: Peer,
         site: Arc<Site>,
+        begun: Instant,
     ) -> Self {
         HttpConnection {
             transport,
@@ -65,6 +69,7 @@ impl HttpConnection {
             end: peer,
             peer,
             site,
+            begun,
             buffer: ReadBuffer::default(),
             answered: 0,
         }
@@ -149,6 +154,10 @@ fn ask_hook(
         return Ok((Asked { request, is_let_in }, response));
     }
     let plain = negotiate::plain(&request, &connection.site.rules, ask)?;
+    if let Some(answer) = metrics::answer(hub, &request, plain.framing) {
+        let is_let_in = false;
+        return Ok((Asked { request, is_let_in }, answer?));
+    }
     if !hooks.answers_plain() {
         return Err(negotiate::unserved(&request));
     }

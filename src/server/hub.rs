@@ -73,9 +73,9 @@ impl Hub {
                 mailbox.put(|mail| mail.resumed.push(token));
             }
         });
-        let inbox = Arc::new(Inbox::new(budget, lead.bell().clone()));
-        let collector = Collector::new(lead.calls().clone());
         let counters = Arc::<Counters>::default();
+        let inbox = Arc::new(Inbox::new(budget, lead.bell().clone(), counters.clone()));
+        let collector = Collector::new(lead.calls().clone());
         let keeper = match options.hooks.keeps_plain() {
             true => Some(Keeper::new(limits)?),
             false => None,
@@ -128,6 +128,7 @@ impl Hub {
             stalled: count(|connection| connection.outbox().is_stalled()),
             waiting_for_application: count(|connection| connection.account().is_waiting()),
             inbound_bytes: self.inbox.budget().used(),
+            outbound_bytes: everyone.iter().map(Connection::buffered_amount).sum(),
             ..self.counters.snapshot()
         }
     }

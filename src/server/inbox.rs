@@ -20,6 +20,7 @@ use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
 use crate::logging::log_line;
 use crate::poller::Bell;
+use crate::stats::Counters;
 
 pub(crate) enum Item {
     /// With its slot, which is given back behind its Close.
@@ -50,8 +51,10 @@ impl Item {
 }
 
 pub(crate) struct Inbox {
-    sender: Sender<Item>,
-    receiver: Receiver<Item>,
+    /// Items with the time when they were put in.
+    sender: Sender<(Instant, Item)>,
+    receiver: Receiver<(Instant, Item)>,
+    counters: Arc<Counters>,
     budget: Arc<Budget>,
     /// Wakes the application where it sleeps without leading.
     doorbell: Doorbell,
@@ -71,11 +74,12 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    pub fn new(budget: Arc<Budget>, bell: Arc<Bell>) -> Self {
+    pub fn new(budget: Arc<Budget>, bell: Arc<Bell>, counters: Arc<Counters>) -> Self {
         let (sender, receiver) = unbounded();
         Inbox {
             sender,
             receiver,
+            counters,
             budget,
             doorbell: Doorbell::default(),
             bell,
@@ -101,8 +105,16 @@ impl Inbox {
         // The channel's own look would cost a fence where it is empty, which it nearly always is.
         match self.receiver.is_empty() {
             true => None,
-            false => self.receiver.try_recv().ok(),
+            false => self.receive(),
         }
+    }
+
+    fn receive(&self) -> Option<Item> {
+        let (since, item) = self.receiver.try_recv().ok()?;
+        if item.events() > 0 {
+            self.counters.channel_time.record(since.elapsed());
+        }
+        Some(item)
     }
 
     /// Takes an item; sleeps until there is one, at most until the deadline or until `free` says that nobody leads.
@@ -134,7 +146,7 @@ impl Inbox {
     /// Puts an item in, and wakes the application.
     pub fn put(&self, item: Item) {
         self.count(&item);
-        let sent = self.sender.send(item);
+        let sent = self.sender.send((Instant::now(), item));
         self.ring();
         if sent.is_err() {
             log_line!(Error, "an event found no channel: this is a bug of wshub");

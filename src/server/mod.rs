@@ -23,6 +23,7 @@ mod listen;
 mod listener;
 mod members;
 mod memory_group;
+mod metrics;
 mod opening;
 mod options;
 pub(crate) mod pool;

@@ -3,6 +3,7 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use super::ServerHandle;
@@ -111,8 +112,14 @@ fn serve(
 }
 
 /// Serves the next request of a connection, which has begun.
-pub(crate) fn serve_next(hub: &Arc<Hub>, stream: Present, seat: Seat, connection: HttpConnection) {
-    let patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
+pub(crate) fn serve_next(
+    hub: &Arc<Hub>,
+    stream: Present,
+    seat: Seat,
+    mut connection: HttpConnection,
+) {
+    connection.begun = Instant::now();
+    let patience = Patience::new(connection.begun, hub.options.limits.handshake_timeout);
     let outcome = open_or_refuse(hub, seat, connection, patience);
     go_on(hub, stream, outcome);
 }
@@ -143,7 +150,8 @@ fn secure_and_open(
     peer: Peer,
     site: Arc<Site>,
 ) -> Outcome {
-    let mut patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
+    let begun = Instant::now();
+    let mut patience = Patience::new(begun, hub.options.limits.handshake_timeout);
     let proxied = match look_behind(hub, &seat, transport, peer, &mut patience) {
         Ok(proxied) => proxied,
         Err(refusal) => {
@@ -164,7 +172,10 @@ fn secure_and_open(
             transport,
             client_certificates,
         }) => {
-            let connection = HttpConnection::new(transport, client_certificates, peer, site);
+            if site.tls.is_some() {
+                hub.counters.tls_sessions.fetch_add(1, Relaxed);
+            }
+            let connection = HttpConnection::new(transport, client_certificates, peer, site, begun);
             open_or_refuse(hub, seat, connection, patience)
         }
         Err(refused) => {
@@ -205,7 +216,8 @@ fn refuse_in_clear(
     refusal: Refusal,
 ) {
     let is_tls = site.tls.is_some();
-    let connection = HttpConnection::new(transport.clone(), Box::default(), peer, site);
+    let (transport, now) = (transport.clone(), Instant::now());
+    let connection = HttpConnection::new(transport.clone(), Box::default(), peer, site, now);
     match is_tls {
         false => refuse(hub, seat, &connection, &refusal.into()),
         true => {
@@ -231,7 +243,8 @@ fn open_or_refuse(
                 if !seat.enter(Stage::Begun) {
                     break Err(Refusal::Evicted.into());
                 }
-                patience = Patience::new(Instant::now(), hub.options.limits.handshake_timeout);
+                connection.begun = Instant::now();
+                patience = Patience::new(connection.begun, hub.options.limits.handshake_timeout);
             }
             Ok(RequestOutcome::Answered(after)) => break Ok(after),
             Err(refused) => break Err(refused),
@@ -293,6 +306,8 @@ fn open(
     if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
         return Err(ended(hub, seat).into());
     }
+    let took = connection.begun.elapsed();
+    hub.counters.handshake_time.record(took);
     let request = match &hub.options.kept_headers {
         Some(names) => request.with_headers_only(names),
         None => request,

@@ -44,6 +44,7 @@ mod leading;
 mod limits;
 mod lingering;
 mod listeners;
+mod metrics;
 mod mounts;
 mod order;
 mod origin;

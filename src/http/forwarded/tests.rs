@@ -8,8 +8,8 @@ fn peer(ip: &str) -> Peer {
     Peer::Address(SocketAddr::new(ip.parse().expect("an address"), 7))
 }
 
-fn proxies() -> TrustedProxies {
-    let mut proxies = TrustedProxies::default();
+fn proxies() -> PeerList {
+    let mut proxies = PeerList::default();
     assert!(proxies.add("10.0.0.0/8") && proxies.add("unix"));
     proxies
 }

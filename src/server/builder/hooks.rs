@@ -90,6 +90,29 @@ impl ServerBuilder {
         self
     }
 
+    /// Answers GET and HEAD at this path with what the server has [counted](crate::Stats), for a monitoring system,
+    /// before all other hooks: in the text format of Prometheus, or as OpenMetrics where its `Accept` names that.
+    /// Default: none.
+    ///
+    /// Only for programs of this machine that come without a proxy, for [`trusted_proxies`](Self::trusted_proxies)
+    /// themselves, and for [`metrics_from`](Self::metrics_from). Others get 403, with the line to add. What a proxy
+    /// passes on that is not trusted shows by its `Forwarded`, `X-Forwarded-For` or `Via`; one that writes none of
+    /// these must not pass this path on.
+    ///
+    /// ```
+    /// use wshub::Server;
+    ///
+    /// let server = Server::builder()
+    ///     .metrics("/metrics")
+    ///     .metrics_from(["10.0.0.7"]) // the machine that watches over this one
+    ///     .bind("127.0.0.1:0")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn metrics(mut self, path: impl Into<String>) -> Self {
+        self.options.hooks.metrics = Some(path.into());
+        self
+    }
+
     /// Calls `hook` with the server's handle as the server starts, on the thread that starts it: for hooks and threads
     /// that send, count, [wake](ServerHandle::wake) or shut down. Requests may come before it is called.
     ///

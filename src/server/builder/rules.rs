@@ -122,6 +122,15 @@ impl ServerBuilder {
         self
     }
 
+    /// Further peers that may see [`metrics`](ServerBuilder::metrics): addresses, and networks as `10.0.0.0/8`. For
+    /// everybody `0.0.0.0/0` and `::/0`: the counters tell how busy a server is, and name no client. Default: none.
+    pub fn metrics_from<T: Into<String>>(mut self, peers: impl IntoIterator<Item = T>) -> Self {
+        for entry in peers {
+            self.options.rules.add_metrics_peer(&entry.into());
+        }
+        self
+    }
+
     /// The subprotocols of this server, the preferred one first (RFC 6455 section 1.9). The first
     /// that a client offers is chosen; where it offers none of them, none is, and the connection
     /// opens all the same. A browser gives a connection up for which it offered some and got none;

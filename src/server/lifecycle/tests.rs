@@ -11,7 +11,11 @@ use crate::poller::Poller;
 fn lifecycle() -> Arc<Lifecycle> {
     let budget = Budget::new(&Limits::default(), drop);
     let poller = Poller::<()>::new().unwrap();
-    Lifecycle::new(Arc::new(Inbox::new(budget, poller.bell().clone())))
+    Lifecycle::new(Arc::new(Inbox::new(
+        budget,
+        poller.bell().clone(),
+        Arc::default(),
+    )))
 }
 
 fn later() -> Instant {

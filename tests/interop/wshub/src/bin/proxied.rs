@@ -1,8 +1,9 @@
 //! `proxied ADDR PING_MS`: a server behind a proxy, for `tests/interop/proxies`. It trusts the proxy at 127.0.0.1.
 //!
 //! Plain requests: a page at `/`, 50 MB at `/large`, the address of the client at `/whoami`, the length of a body at
-//! `/body`. WebSockets are answered with each message, on `/whoami` with the address of the client; on `/flood` the first
-//! message brings 32 MiB, on `/close/CODE` it is the reason to close with CODE. PING_MS: the interval of pings, 0 for none.
+//! `/body`, the counters at `/metrics`. WebSockets are answered with each message, on `/whoami` with the address of the
+//! client; on `/flood` the first message brings 32 MiB, on `/close/CODE` it is the reason to close with CODE. PING_MS: the
+//! interval of pings, 0 for none.
 //! Prints `listening on ws://ADDR/` when it accepts, then how each connection ended; SIGTERM ends it with exit status 0.
 
 use std::error::Error;
@@ -34,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .limits(limits)
         .hosts([NAME])
         .trusted_proxies(["127.0.0.1"])
+        .metrics("/metrics")
         .http(answer)
         .bind(addr.as_str())?;
     let handle = server.handle();

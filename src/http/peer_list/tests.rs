@@ -4,7 +4,7 @@ use super::*;
 use core::net::SocketAddr;
 
 fn trusts(entries: &[&str], peer: &str) -> bool {
-    let mut proxies = TrustedProxies::default();
+    let mut proxies = PeerList::default();
     for entry in entries {
         assert!(proxies.add(entry), "{entry}");
     }
@@ -41,7 +41,7 @@ fn a_network_is_every_address_that_begins_so() {
 
 #[test]
 fn who_has_no_address_is_trusted_by_name_alone() {
-    let mut proxies = TrustedProxies::default();
+    let mut proxies = PeerList::default();
     assert!(proxies.add("0.0.0.0/0") && proxies.add("::/0"));
     assert!(!proxies.contains(Peer::Unix) && !proxies.contains(Peer::Unknown));
     assert!(proxies.add("unix"));
@@ -68,6 +68,6 @@ fn what_could_mean_something_else_is_no_entry() {
         "fd00::1/8",
         "UNIX",
     ] {
-        assert!(!TrustedProxies::default().add(entry), "{entry}");
+        assert!(!PeerList::default().add(entry), "{entry}");
     }
 }

@@ -1,12 +1,12 @@
-//! Which peers are proxies that are believed about their clients.
+//! Which peers a list of addresses and networks names.
 
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::peer::Peer;
 
-/// Addresses and networks whose word counts, and maybe programs of this machine.
+/// Addresses and networks, and maybe programs of this machine.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TrustedProxies {
+pub(crate) struct PeerList {
     networks: Vec<Network>,
     unix: bool,
 }
@@ -18,7 +18,7 @@ struct Network {
     bits: u32,
 }
 
-impl TrustedProxies {
+impl PeerList {
     /// Adds an address, a network as `10.0.0.0/8`, or `unix`; false for anything else.
     pub(crate) fn add(&mut self, entry: &str) -> bool {
         if entry == "unix" {
@@ -30,7 +30,7 @@ impl TrustedProxies {
         network.is_some()
     }
 
-    /// Whether this peer's word counts.
+    /// Whether it names this peer.
     pub(crate) fn contains(&self, peer: Peer) -> bool {
         match peer.ip() {
             Some(ip) => self.networks.iter().any(|network| network.contains(ip)),

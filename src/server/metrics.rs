@@ -1,0 +1,58 @@
+//! The page of counters for a monitoring system, and which peers get it.
+
+use super::hub::Hub;
+use crate::http::body::Framing;
+use crate::http::{Peer, Refusal, Request, Response};
+use crate::stats::exposition::TextFormat;
+
+/// Headers by which a proxy shows.
+const PROXIED: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
+
+/// The answer to a question for the counters; `None`: it is none. With a body it is none, for nobody reads that.
+pub(crate) fn answer(
+    hub: &Hub,
+    request: &Request,
+    framing: Framing,
+) -> Option<Result<Response, Refusal>> {
+    let is_asked = hub.options.hooks.metrics.as_deref() == Some(request.path())
+        && matches!(request.method(), "GET" | "HEAD")
+        && matches!(framing, Framing::Empty);
+    is_asked.then(|| match may_see(hub, request) {
+        true => Ok(page(hub, request)),
+        false => Err(Refusal::Metrics {
+            peer: match request.peer() {
+                Peer::Address(address) => address.ip().to_canonical().to_string(),
+                other => other.to_string(),
+            },
+        }),
+    })
+}
+
+/// What comes from this machine may be a stranger's through a proxy that is not trusted, which hides its address.
+fn may_see(hub: &Hub, request: &Request) -> bool {
+    let (rules, peer) = (&hub.options.rules, request.peer());
+    let is_local = match peer.ip() {
+        Some(ip) => ip.to_canonical().is_loopback(),
+        None => peer == Peer::Unix,
+    };
+    let is_proxied = || {
+        PROXIED
+            .iter()
+            .any(|name| request.header_bytes(name).is_some())
+    };
+    rules.metrics_from.contains(peer) || rules.proxies.contains(peer) || (is_local && !is_proxied())
+}
+
+fn page(hub: &Hub, request: &Request) -> Response {
+    let accepted = request
+        .elements("accept")
+        .any(|range| range.starts_with(b"application/openmetrics-text"));
+    let format = match accepted {
+        true => TextFormat::OpenMetrics,
+        false => TextFormat::Prometheus,
+    };
+    Response::text(hub.stats().exposed(format))
+        .with_trusted_header("Content-Type", format.content_type())
+        .with_trusted_header("Cache-Control", "no-store")
+        .with_trusted_header("Vary", "Accept")
+}
