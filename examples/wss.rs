@@ -2,6 +2,8 @@
 //! localhost, which no client trusts unless told to.
 //!
 //! `cargo run --release --features tls --example wss -- 127.0.0.1:9443 fullchain.pem privkey.pem`
+//!
+//! When the files were renewed, `pkill -HUP wss` has new connections get what they hold now.
 
 mod support;
 
@@ -9,14 +11,16 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::{Command, ExitCode};
 
-use wshub::{Event, Server, Tls};
+use wshub::{Event, Server, ServerHandle, Tls};
 
 fn main() -> ExitCode {
-    let about = "CERTIFICATE and KEY are PEM files; without them openssl makes a certificate for localhost.\n";
+    let about = "CERTIFICATE and KEY are PEM files; without them openssl makes a certificate for localhost. SIGHUP has it\n\
+                 load them anew, without an end to open connections.\n";
     support::run_with("[ADDRESS [CERTIFICATE KEY]]", about, |addr| {
         let tls = certificate()?;
         let server = Server::builder().listen_tls(addr, &tls)?.start()?;
-        support::announce_as("wss", server.local_addr()?, server.handle())?;
+        obey_signals(tls, server.handle())?;
+        support::say(&format!("listening on wss://{}/", server.local_addr()?));
         // Ends when the server has shut down.
         for event in server.events() {
             if let Event::Message(connection, message) = event {
@@ -26,6 +30,44 @@ fn main() -> ExitCode {
         }
         Ok(())
     })
+}
+
+/// SIGHUP loads the certificate anew; Ctrl-C and SIGTERM end the server, gracefully, and at once the second time.
+#[cfg(unix)]
+fn obey_signals(tls: Tls, handle: ServerHandle) -> io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut asked = false;
+    let obey = move || {
+        for signal in signals.forever() {
+            match (signal, asked) {
+                (SIGHUP, _) => reload(&tls),
+                (_, false) => handle.shutdown(),
+                (_, true) => handle.terminate(),
+            }
+            asked |= signal != SIGHUP;
+        }
+    };
+    std::thread::Builder::new().spawn(obey)?;
+    Ok(())
+}
+
+/// Where there is no SIGHUP, the certificate stays.
+#[cfg(not(unix))]
+fn obey_signals(_: Tls, handle: ServerHandle) -> io::Result<()> {
+    support::stop_on_signals(handle)
+}
+
+/// What is wrong with new files costs nobody a connection.
+#[cfg(unix)]
+fn reload(tls: &Tls) {
+    match certificate() {
+        Ok(new) => {
+            tls.replace(&new);
+            log::info!("new connections get the certificate that was loaded now");
+        }
+        Err(error) => log::warn!("the old certificate stays in use: {error}"),
+    }
 }
 
 /// From the files of the command line, else made by openssl.

@@ -87,13 +87,16 @@ fn start_log() -> io::Result<Stderr> {
 
 /// Says where the server listens, and shuts it down on Ctrl-C or SIGTERM: gracefully, and at once when it is asked
 /// again.
-#[allow(dead_code)] // The example of TLS has another scheme.
+#[allow(dead_code)] // The example of TLS says another URL.
 pub fn announce(addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
-    announce_as("ws", addr, handle)
+    stop_on_signals(handle)?;
+    say(&format!("listening on ws://{addr}/"));
+    Ok(())
 }
 
-/// As [`announce`], with the scheme of the URL.
-pub fn announce_as(scheme: &str, addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
+/// Shuts the server down on Ctrl-C or SIGTERM: gracefully, and at once when it is asked again.
+#[allow(dead_code)] // The example of TLS knows one more signal.
+pub fn stop_on_signals(handle: ServerHandle) -> io::Result<()> {
     let mut asked = false;
     let stop = move || {
         match asked {
@@ -102,9 +105,7 @@ pub fn announce_as(scheme: &str, addr: SocketAddr, handle: ServerHandle) -> io::
         }
         asked = true;
     };
-    ctrlc::set_handler(stop).map_err(io::Error::other)?;
-    say(&format!("listening on {scheme}://{addr}/"));
-    Ok(())
+    ctrlc::set_handler(stop).map_err(io::Error::other)
 }
 
 /// A line on standard output. Where that takes nothing (println would panic), or nobody reads it (println would wait

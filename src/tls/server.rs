@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use rustls::SupportedProtocolVersion;
 use rustls::client::verify_server_name;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert, ServerConfig,
     WebPkiClientVerifier,
@@ -119,7 +121,9 @@ pub enum TlsVersion {
 pub struct TlsBuilder {
     certificates: Vec<Pair>,
     client_cas: Vec<Pem>,
+    is_client_certificate_optional: bool,
     min_version: TlsVersion,
+    max_fragment_size: Option<usize>,
 }
 
 impl TlsBuilder {
@@ -137,8 +141,8 @@ impl TlsBuilder {
     }
 
     /// Every client has to show a certificate that one of this file's certificate authorities signed
-    /// (mTLS); others are refused in the TLS handshake, plain requests too. Who it is, the `accept`
-    /// hook reads from [`Request::client_certificates`](crate::Request::client_certificates). May be
+    /// (mTLS); others are refused in the TLS handshake, plain requests too, unless a certificate is
+    /// [optional](TlsBuilder::optional_client_certificate). Who it is, the `accept` hook reads from [`Request::client_certificates`](crate::Request::client_certificates). May be
     /// called for several files. Default: nobody is asked.
     pub fn client_ca_file(mut self, ca: impl AsRef<Path>) -> Self {
         self.client_cas.push(Pem::file(ca));
@@ -149,6 +153,54 @@ impl TlsBuilder {
     pub fn client_ca(mut self, ca: impl Into<Vec<u8>>) -> Self {
         let ca = Pem::Bytes("the client CA given as bytes", ca.into());
         self.client_cas.push(ca);
+        self
+    }
+
+    /// Clients without a certificate get in, too:
+    /// [`Request::client_certificates`](crate::Request::client_certificates) is empty for them, and the
+    /// `accept` and `http` hooks decide what they may. A certificate that no
+    /// [`client_ca`](TlsBuilder::client_ca_file) has signed is refused all the same. Default: every
+    /// client needs one.
+    ///
+    /// ```no_run
+    /// use wshub::{Accept, Reject, Server, Tls};
+    ///
+    /// let tls = Tls::builder()
+    ///     .pem_files("fullchain.pem", "privkey.pem")
+    ///     .client_ca_file("devices-ca.pem")
+    ///     .optional_client_certificate()
+    ///     .build()?;
+    /// // Devices show a certificate; people look at a page.
+    /// let server = Server::builder()
+    ///     .tls(&tls)
+    ///     .accept(|request| match (request.path(), request.client_certificates()) {
+    ///         ("/device", []) => Err(Reject::forbidden().with_body("show your certificate\n")),
+    ///         _ => Ok(Accept::new()),
+    ///     })
+    ///     .bind("0.0.0.0:9443")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn optional_client_certificate(mut self) -> Self {
+        self.is_client_certificate_optional = true;
+        self
+    }
+
+    /// The most bytes of data in one record that the server writes, from 64 to 16,384: for devices whose TLS library
+    /// has a small buffer for what it receives, as mbed TLS with `MBEDTLS_SSL_IN_CONTENT_LEN`. A record has some 30
+    /// bytes more, for its header and cipher. It is for every client, as no client is asked for its own size (RFC 6066
+    /// section 4, RFC 8449), and certificates are cut into such records, too. Default: 16,384.
+    ///
+    /// What a device sends is its own affair: the server takes records of every size.
+    ///
+    /// ```no_run
+    /// let tls = wshub::Tls::builder()
+    ///     .pem_files("fullchain.pem", "privkey.pem")
+    ///     .max_fragment_size(1024)
+    ///     .build()?;
+    /// # Ok::<(), wshub::TlsError>(())
+    /// ```
+    pub fn max_fragment_size(mut self, bytes: usize) -> Self {
+        self.max_fragment_size = Some(bytes);
         self
     }
 
@@ -163,7 +215,8 @@ impl TlsBuilder {
     /// in the log and no error: the clock may be what is wrong.
     ///
     /// # Errors
-    /// As [`Tls::from_pem_files`]; also when no certificate was given at all.
+    /// As [`Tls::from_pem_files`]; also when no certificate was given at all, where a client's certificate is
+    /// optional and no client CA was given, and for a [size](TlsBuilder::max_fragment_size) that cannot be.
     pub fn build(self) -> Result<Tls, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let keys = self
@@ -174,17 +227,13 @@ impl TlsBuilder {
         if keys.is_empty() {
             return Err(TlsError::Nothing);
         }
+        let max_fragment_size = self.max_fragment_size.map(record_size).transpose()?;
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&versions(self.min_version))
             .map_err(|error| TlsError::unusable("the TLS versions", error))?;
-        let builder = if self.client_cas.is_empty() {
-            builder.with_no_client_auth()
-        } else {
-            let roots = Arc::new(roots(&self.client_cas)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
-                .build()
-                .map_err(|error| TlsError::unusable("the client CA", error))?;
-            builder.with_client_cert_verifier(verifier)
+        let builder = match self.client_verifier(provider)? {
+            None => builder.with_no_client_auth(),
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName(keys)));
         // RFC 7301: a client that would rather speak HTTP/2 learns that it cannot.
@@ -194,7 +243,33 @@ impl TlsBuilder {
         // threads without a lock between them, as Python's ssl does: one in 200 hung under load.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.max_fragment_size = max_fragment_size;
         Ok(Tls(Arc::new(Mutex::new(Arc::new(config)))))
+    }
+
+    /// What judges the certificates of clients, if they are asked for one.
+    fn client_verifier(
+        &self,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+        if self.client_cas.is_empty() {
+            return match self.is_client_certificate_optional {
+                false => Ok(None),
+                true => Err(TlsError::unusable(
+                    "optional_client_certificate",
+                    "no client is asked for one; add client_ca_file",
+                )),
+            };
+        }
+        let roots = Arc::new(roots(&self.client_cas)?);
+        let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+        if self.is_client_certificate_optional {
+            verifier = verifier.allow_unauthenticated();
+        }
+        let verifier = verifier
+            .build()
+            .map_err(|error| TlsError::unusable("the client CA", error))?;
+        Ok(Some(verifier))
     }
 }
 
@@ -204,8 +279,22 @@ impl fmt::Debug for TlsBuilder {
         f.debug_struct("TlsBuilder")
             .field("certificates", &self.certificates.len())
             .field("client_cas", &self.client_cas.len())
+            .field("optional", &self.is_client_certificate_optional)
             .field("min_version", &self.min_version)
+            .field("max_fragment_size", &self.max_fragment_size)
             .finish_non_exhaustive()
+    }
+}
+
+/// As rustls counts it: with the header.
+fn record_size(bytes: usize) -> Result<usize, TlsError> {
+    const HEADER: usize = 5;
+    match bytes {
+        64..=16_384 => Ok(bytes + HEADER),
+        _ => Err(TlsError::unusable(
+            "max_fragment_size",
+            format!("{bytes} bytes cannot be; give 64 to 16384"),
+        )),
     }
 }
 

@@ -285,6 +285,80 @@ fn http_1_1_is_the_protocol_that_alpn_settles_on() {
     );
 }
 
+// ---- small devices
+
+/// Notes how much data each record has that comes from the server.
+struct Records {
+    stream: TcpStream,
+    came: Vec<u8>,
+}
+
+impl Read for Records {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(room)?;
+        self.came.extend_from_slice(&room[..read]);
+        Ok(read)
+    }
+}
+
+impl Write for Records {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Records {
+    /// The longest of them, without its header.
+    fn longest(&self) -> usize {
+        let (mut rest, mut longest) = (&self.came[..], 0);
+        while let [_, _, _, high, low, behind @ ..] = rest {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            longest = longest.max(length);
+            rest = behind.get(length..).unwrap_or_default();
+        }
+        longest
+    }
+}
+
+#[test]
+fn records_are_no_longer_than_a_small_device_can_take() {
+    /// The cipher's, and the byte that TLS 1.3 says the kind with.
+    const AROUND: usize = 32;
+    let authority = Authority::new();
+    for (size, version) in [64, 512, 4096, 16_384].into_iter().flat_map(|size| {
+        [&rustls::version::TLS12, &rustls::version::TLS13].map(|version| (size, version))
+    }) {
+        let tls = authority.builder().max_fragment_size(size).build().unwrap();
+        let app = App::echo(Server::builder().tls(&tls));
+        let stream = Records {
+            stream: dial(app.addr),
+            came: Vec::new(),
+        };
+        let config = authority.client_config_of(&[version], None);
+        let stream = secure_over(stream, config, "localhost").unwrap();
+        let mut client = Client::open(stream, &upgrade("localhost", "/", ""));
+        let bytes: Vec<u8> = (0..100_000).map(|at| at as u8).collect();
+        client.send_binary(&bytes);
+        assert!(client.read_message().payload == bytes);
+        let longest = client.stream.sock.longest();
+        assert!(longest <= size + AROUND, "{longest} with {size}");
+        assert!(longest > size / 2, "{longest} with {size}");
+    }
+}
+
+#[test]
+fn a_size_of_records_that_cannot_be_is_said() {
+    for size in [0, 63, 16_385, usize::MAX] {
+        let built = Authority::new().builder().max_fragment_size(size).build();
+        let error = built.unwrap_err().to_string();
+        assert!(error.contains("give 64 to 16384"), "{error}");
+    }
+}
+
 // ---- client certificates
 
 #[test]
@@ -317,6 +391,48 @@ fn a_verified_client_certificate_is_seen_by_the_accept_hook() {
     assert!(ask(&known).starts_with("HTTP/1.1 101 "));
     assert!(ask(&unknown).starts_with("HTTP/1.1 403 "));
     assert_eq!(*seen.lock().unwrap(), [1, 1]);
+}
+
+#[test]
+fn where_a_certificate_is_optional_the_hook_sees_whether_and_which() {
+    let (authority, devices, others) =
+        (Authority::new(), Authority::devices(), Authority::others());
+    let builder = authority.builder().client_ca(devices.pem());
+    let tls = builder.optional_client_certificate().build().unwrap();
+    let known = devices.issued("device-17");
+    let listed = known.der();
+    let app = App::echo(Server::builder().tls(&tls).http(move |request| {
+        Response::text(match request.client_certificates() {
+            [] => "nobody",
+            [device, ..] if *device == listed => "device 17",
+            _ => "another",
+        })
+    }));
+    let ask = |certificate: Option<&_>| {
+        let config = authority.client_config(certificate);
+        let mut stream = secure(app.addr, config, "localhost")?;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok::<_, io::Error>(answer)
+    };
+    assert!(ask(None).unwrap().ends_with("nobody"));
+    assert!(ask(Some(&known)).unwrap().ends_with("device 17"));
+    let other = ask(Some(&devices.issued("device-18"))).unwrap();
+    assert!(other.ends_with("another"), "{other}");
+    // One that nobody vouches for is not the same as none.
+    let error = ask(Some(&others.issued("device-17"))).unwrap_err();
+    assert!(error.to_string().contains("UnknownCA"), "{error}");
+}
+
+#[test]
+fn an_optional_certificate_needs_an_authority() {
+    let error = Authority::new()
+        .builder()
+        .optional_client_certificate()
+        .build();
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("add client_ca_file"), "{error}");
 }
 
 #[test]

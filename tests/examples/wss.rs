@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use crate::support::example::{Example, Process, command};
 use crate::support::tls::{Authority, Certified, connect, secure, trusting};
 use crate::support::{Client, exchange, upgrade};
+use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -136,6 +137,34 @@ fn with_files_it_shows_that_certificate_and_ends_gracefully() {
         .filter(|line| !line.contains(" INFO "))
         .collect();
     assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn sighup_has_new_connections_get_the_renewed_certificate() {
+    let (authority, folder) = (Authority::new(), Folder::new("wss-renewed"));
+    let (first, renewed) = (authority.issued("localhost"), authority.issued("renewed"));
+    let example = serving(&folder.pair(&first));
+    let shown = || {
+        let config = authority.client_config(None);
+        let stream = secure(example.addr, config, "localhost").unwrap();
+        stream.conn.peer_certificates().unwrap()[0].to_vec()
+    };
+    assert_eq!(shown(), first.der());
+    let mut client = connect(example.addr, &authority);
+    // Files that do not belong together: nothing changes.
+    folder.file("cert.pem", &renewed.certificate);
+    example.process.signal(Signal::HUP);
+    example.logs("the old certificate stays in use");
+    assert_eq!(shown(), first.der());
+    folder.pair(&renewed);
+    example.process.signal(Signal::HUP);
+    example.logs("new connections get the certificate");
+    assert_eq!(shown(), renewed.der());
+    client.send_text("still here");
+    assert_eq!(client.read_message().text(), "still here");
+    drop(client);
+    let (status, log) = example.terminate();
+    assert!(status.success(), "{status}: {log}");
 }
 
 #[test]
