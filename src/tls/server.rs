@@ -142,8 +142,9 @@ impl TlsBuilder {
 
     /// Every client has to show a certificate that one of this file's certificate authorities signed
     /// (mTLS); others are refused in the TLS handshake, plain requests too, unless a certificate is
-    /// [optional](TlsBuilder::optional_client_certificate). Who it is, the `accept` hook reads from [`Request::client_certificates`](crate::Request::client_certificates). May be
-    /// called for several files. Default: nobody is asked.
+    /// [optional](TlsBuilder::optional_client_certificate). Who it is, the `accept` hook reads from
+    /// [`Request::client_certificates`](crate::Request::client_certificates). May be called for several
+    /// files. Default: nobody is asked.
     pub fn client_ca_file(mut self, ca: impl AsRef<Path>) -> Self {
         self.client_cas.push(Pem::file(ca));
         self
