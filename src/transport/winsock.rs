@@ -218,3 +218,6 @@ fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
         left => Ok(Some(left)),
     }
 }
+
+#[cfg(test)]
+mod tests;

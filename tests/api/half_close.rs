@@ -333,7 +333,9 @@ fn m11_an_application_that_is_away_for_too_long_finds_the_connection_ended() {
     expect_1006(events.recv_timeout(PATIENCE));
 }
 
-/// What a stream refused for now when its peer half-closed leaves with the calls that follow.
+/// What a stream refused for now when its peer half-closed leaves with the calls that follow. Behind a write timeout
+/// that has passed Windows does not say what was sent.
+#[cfg(unix)]
 #[test]
 fn m11_a_websocket_that_may_not_block_sends_its_answer_before_it_ends() {
     const LONG: usize = 16 << 20;

@@ -66,6 +66,8 @@ mod shutdown;
 mod socketio;
 mod split;
 mod streamed;
+// On Windows a thread-local that does not end keeps every other thread from starting.
+#[cfg(unix)]
 mod thread_locals;
 mod ticks;
 #[cfg(feature = "tls")]

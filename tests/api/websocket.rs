@@ -592,7 +592,7 @@ fn over_tcp_with_timeouts_between() {
     let message = loop {
         match ws.read() {
             Ok(message) => break message,
-            outcome => is_io(outcome, WouldBlock),
+            outcome => is_io(outcome, support::READ_TIMEOUT),
         }
     };
     assert_eq!(message, Some("second".into()));

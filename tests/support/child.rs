@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write, stdin};
 use std::net::SocketAddr;
 use std::process::{Child as Process, ChildStdout, Command, ExitStatus, Stdio};
 
+#[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process};
 use wshub::{Limits, Server, ServerHandle};
 
@@ -127,20 +128,24 @@ impl Child {
     }
 
     /// Stops the process as a debugger, a paused machine or Ctrl-Z does.
+    #[cfg(unix)]
     pub fn stop(&self) {
         self.signal(Signal::STOP);
         wait_until("the process stands still", || self.state() == 'T');
     }
 
+    #[cfg(unix)]
     pub fn resume(&self) {
         self.signal(Signal::CONT);
     }
 
+    #[cfg(unix)]
     fn signal(&self, signal: Signal) {
         let id = Pid::from_raw(self.id().try_into().unwrap()).unwrap();
         kill_process(id, signal).unwrap();
     }
 
+    #[cfg(unix)]
     fn state(&self) -> char {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
         let (_, fields) = stat.rsplit_once(") ").unwrap();

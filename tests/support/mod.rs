@@ -7,6 +7,7 @@ pub mod child;
 pub mod cluster;
 pub mod contract;
 pub mod directory;
+#[cfg(unix)]
 pub mod example;
 pub mod faulty;
 pub mod hostile;
@@ -22,10 +23,16 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Longer than anything here may take: a test that meets it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// What std calls a read timeout of a socket that has passed.
+pub const READ_TIMEOUT: io::ErrorKind = match cfg!(windows) {
+    true => io::ErrorKind::TimedOut,
+    false => io::ErrorKind::WouldBlock,
+};
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A frame as it came.
@@ -283,6 +290,7 @@ pub fn threads_and_descriptors() -> (usize, usize) {
 }
 
 /// Has this process open so many descriptors at once; many systems begin with fewer.
+#[cfg(unix)]
 pub fn allow_descriptors(count: usize) {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|soft| soft < count as u64) {
@@ -290,6 +298,10 @@ pub fn allow_descriptors(count: usize) {
         setrlimit(Resource::Nofile, limit).expect("the system allows it");
     }
 }
+
+/// Windows has no limit.
+#[cfg(windows)]
+pub fn allow_descriptors(_: usize) {}
 
 /// CPU time that a process has used, to 10 ms.
 pub fn cpu_time(process: impl std::fmt::Display) -> Duration {

@@ -15,6 +15,9 @@ use rustix::io::Errno;
 use super::Watched;
 use crate::lock::{Mutex, WAITS, lock};
 
+/// WSAPoll takes no more than 24 days.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Who waits for each socket: few at a time.
 static WAITS_OF: LazyLock<Mutex<HashMap<RawSocket, Vec<Waiter>>, WAITS>> =
     LazyLock::new(Mutex::default);
@@ -105,6 +108,7 @@ impl<'a> ThreadWait<'a> {
 
     /// Until the stream is ready or shut down: true; or until so much time has passed.
     pub fn until(&self, event: PollFlags, timeout: Option<Duration>) -> io::Result<bool> {
+        let timeout = timeout.map(|timeout| timeout.min(LONGEST));
         let timeout = timeout.map(Timespec::try_from).transpose();
         let timeout = timeout.map_err(|_| io::ErrorKind::InvalidInput)?;
         let mut sockets = [
