@@ -44,6 +44,7 @@
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod address_space;
+mod atomic;
 #[cfg(feature = "client")]
 mod client;
 mod clock;

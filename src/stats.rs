@@ -4,8 +4,9 @@ pub(crate) mod exposition;
 mod histogram;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use crate::atomic::AtomicU64;
 use crate::lock::{COUNTS, Mutex, lock};
 use histogram::Durations;
 pub use histogram::Histogram;

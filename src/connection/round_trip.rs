@@ -1,8 +1,10 @@
 //! How long the peer takes to answer our pings: each carries the time when it was sent, and only the answer to the last
 //! one counts.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+
+use crate::atomic::AtomicU64;
 
 pub(crate) struct RoundTrip {
     /// What the times here count from, in nanoseconds.

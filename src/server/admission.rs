@@ -6,10 +6,11 @@ pub(crate) mod slots;
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
+use crate::atomic::AtomicU64;
 use crate::http::Refusal;
 use crate::limits::Limits;
 use crate::lock::{Mutex, SEATS, lock};

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::directory::Directory;
 use super::engine::link::SessionLink;
 use super::engine::sessions::Sessions;
 use super::limits::Limits;
 use super::stats::SocketIoStats;
+use crate::atomic::AtomicU64;
 use crate::lock::{DIRECTORY, DISCONNECTS, Mutex, lock};
 
 /// The server ends a socket of this key, or its whole session.

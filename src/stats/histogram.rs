@@ -1,7 +1,9 @@
 //! How long things take, counted by classes.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+
+use crate::atomic::AtomicU64;
 
 /// The upper bounds of the classes, in microseconds. What takes longer is in a class of its own.
 const BOUNDS: [u64; 11] = [

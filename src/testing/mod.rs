@@ -6,9 +6,10 @@ mod client;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use crate::atomic::AtomicU64;
 use crate::connection::Connection;
 use crate::connection::credit::Budget;
 use crate::connection::opening::Opening;

@@ -2,8 +2,10 @@
 
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+
+use crate::atomic::AtomicU64;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};

@@ -6,6 +6,7 @@ use crate::imports::Tree;
 
 /// The rooms, from the ground up: each may name those in front of it. A room is a folder of src or a file there.
 const ROOMS: &[&str] = &[
+    "atomic",
     "copy",
     "lock",
     "panics",

@@ -3,11 +3,12 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::run::Run;
 use super::{Broadcast, Reached};
+use crate::atomic::AtomicU64;
 use crate::lock::{COLLECTOR, Mutex, lock};
 use crate::message::Prepared;
 use crate::outbox::calls::Calls;

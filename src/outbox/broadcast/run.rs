@@ -7,10 +7,11 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::Reached;
 use super::members::RunMembers;
+use crate::atomic::AtomicU64;
 use crate::lock::{Mutex, RUN, lock};
 use crate::message::Prepared;
 use crate::outbox::Outbox;

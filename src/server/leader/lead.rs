@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use super::super::doorbell::Doorbell;
@@ -14,6 +14,7 @@ use super::super::scribe::Scribe;
 use super::Leader;
 use super::Mail;
 use super::parked::Parked;
+use crate::atomic::AtomicU64;
 use crate::lock::{LEAD, Mutex, lock};
 use crate::logging::line_for_later;
 use crate::outbox;

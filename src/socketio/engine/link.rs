@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +13,7 @@ use super::protocol::handshake::{Carrier, EngineError};
 use super::protocol::queue::{OutgoingPacket, QueueFull};
 use super::protocol::session::{EndReason, EngineSession, Output, PollAnswer, WebSocketInput};
 use super::sessions::{Sessions, Task};
+use crate::atomic::AtomicU64;
 use crate::lock::{Guard, Mutex, SESSION, lock};
 use crate::{
     CloseCode, Connection, Message, Overflow, Request, Responder, Response, SendErrorKind, Status,

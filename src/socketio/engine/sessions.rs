@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::link::SessionLink;
 use super::protocol::session::{EndReason, EngineConfig};
 use super::timer::Timer;
+use crate::atomic::AtomicU64;
 use crate::lock::{Mutex, SERVER, SESSIONS, TOLD, lock};
 use crate::logging::log_line;
 use crate::socketio::reply::Refused;

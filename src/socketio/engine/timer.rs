@@ -1,13 +1,14 @@
 //! The thread that keeps the deadlines of sessions. It sleeps until the first is due, and for good while there is none.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Condvar, Weak};
 use std::time::Duration;
 use std::{io, thread};
 
 use super::link::SessionLink;
 use super::sessions::Sessions;
+use crate::atomic::AtomicU64;
 use crate::lock::{Guard, Mutex, TIMER, lock};
 
 /// How soon it looks again for a pong that may wait for the application.
