@@ -32,6 +32,7 @@
 //!   [`SendError`].
 //! - The opening handshake: [`Request`], [`Accept`], [`Reject`], [`Refusal`], [`HookRequest`], [`secret_matches`].
 //! - Plain requests: [`Response`], [`Status`], [`Cors`], [`Responder`].
+//! - Messages larger than memory: [`Session::send_stream`], [`Session::read_stream`], [`MessageStream`].
 //! - Without a server, over a stream of your own: [`WebSocket`], [`WebSocketReader`], [`WebSocketWriter`]. Streams:
 //!   [`Transport`].
 //! - Your own tests, without sockets: [`testing`], [`Server::attach`].
@@ -97,7 +98,7 @@ pub use cluster::{
 };
 #[cfg(feature = "deflate")]
 pub use compression::Compression;
-pub use connection::{CloseEvent, Connection};
+pub use connection::{CloseEvent, Connection, MessageStream};
 pub use error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
 pub use event::{Event, Step, Tick};
 pub use group::Group;

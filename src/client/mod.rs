@@ -9,10 +9,11 @@ mod reconnect;
 mod request;
 
 use std::fmt;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::connection::CloseEvent;
+use crate::connection::{CloseEvent, MessageStream};
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::handshake::answer::AnswerHead;
 use crate::handshake::{InvalidAnswer, Proxy};
@@ -151,6 +152,44 @@ impl Client {
     #[cfg(feature = "deflate")]
     pub fn send_uncompressed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         self.writer.send_uncompressed(message)
+    }
+
+    /// Sends one binary message of any length, which need not be known, in fragments while it is made; see
+    /// [`WebSocketWriter::send_stream`]. Nothing is read meanwhile: pings of the server wait for
+    /// [`read`](Client::read), so for one that takes longer than the server's patience [`split`](Client::split) it.
+    ///
+    /// ```no_run
+    /// use std::fs::File;
+    ///
+    /// let mut client = wshub::connect("ws://127.0.0.1:9001/upload")?;
+    /// let bytes = client.send_stream(File::open("backup.tar")?)?;
+    /// println!("{bytes} bytes");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`WebSocketWriter::send_stream`].
+    pub fn send_stream(&mut self, source: impl Read) -> io::Result<u64> {
+        self.writer.send_stream(source)
+    }
+
+    /// The next message while it arrives, of up to `max` bytes; see [`WebSocketReader::read_stream`].
+    ///
+    /// ```no_run
+    /// use std::fs::File;
+    /// use std::io;
+    ///
+    /// let mut client = wshub::connect("ws://127.0.0.1:9001/download")?;
+    /// if let Some(mut download) = client.read_stream(4 << 30)? {
+    ///     io::copy(&mut download, &mut File::create("backup.tar")?)?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`WebSocketReader::read_stream`].
+    pub fn read_stream(&mut self, max: u64) -> Result<Option<MessageStream<'_>>, Error> {
+        self.reader.read_stream(max)
     }
 
     /// Sends a ping (RFC 6455 section 5.5.2); `read` does so by itself after

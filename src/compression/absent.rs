@@ -109,6 +109,14 @@ impl Variants {
 pub(crate) enum Inflater {}
 
 impl Inflater {
+    pub fn allow(&mut self, _: u64) {
+        match *self {}
+    }
+
+    pub fn forget(&mut self, _: usize) {
+        match *self {}
+    }
+
     pub fn begin(&mut self) {
         match *self {}
     }
@@ -125,7 +133,7 @@ impl Inflater {
         match *self {}
     }
 
-    pub fn room(&self) -> usize {
+    pub fn room(&self) -> u64 {
         match *self {}
     }
 

@@ -36,8 +36,12 @@ pub struct Inflater {
     max_window: usize,
     output: Vec<u8>,
     max_message: usize,
+    /// The longest message, of which this one is.
+    allowed: u64,
+    /// How much of the message under way was handed out and forgotten.
+    forgotten: u64,
     /// Compressed bytes of the message under way.
-    taken: usize,
+    taken: u64,
     /// The last thing the decoder saw was the end of a final block.
     ended: bool,
 }
@@ -55,6 +59,8 @@ impl Inflater {
                 .map_or(0, |bits| 1 << bits.clamp(MIN_WINDOW_BITS, MAX_WINDOW_BITS)),
             output: Vec::new(),
             max_message,
+            allowed: max_message as u64,
+            forgotten: 0,
             taken: 0,
             ended: false,
         }
@@ -80,8 +86,22 @@ impl Inflater {
             self.output = Vec::new();
         }
         self.output.clear();
+        self.allowed = self.max_message as u64;
+        self.forgotten = 0;
         self.taken = 0;
         self.ended = false;
+    }
+
+    /// The message under way may have so many bytes.
+    pub fn allow(&mut self, bytes: u64) {
+        self.allowed = bytes;
+    }
+
+    /// So much in front of what is there was handed out, and is needed no more but to be referred to.
+    pub fn forget(&mut self, bytes: usize) {
+        self.remember(bytes);
+        self.forgotten = self.forgotten.saturating_add(bytes as u64);
+        self.output.drain(..bytes.min(self.output.len()));
     }
 
     /// Inflates what has arrived of the message.
@@ -94,14 +114,14 @@ impl Inflater {
         if self.taken == 0 {
             self.start_decoder()?;
         }
-        self.taken += compressed.len();
+        self.taken = self.taken.saturating_add(compressed.len() as u64);
         loop {
             self.make_room();
             let len = self.output.len();
             let (status, taken) = self.decode(compressed)?;
             let stuck = taken == 0 && self.output.len() == len;
             compressed = compressed.get(taken..).unwrap_or_default();
-            if self.output.len() > self.max_message {
+            if self.output.len() as u64 > self.left() {
                 return Err(NotInflated::TooLong);
             }
             let full = self.output.len() == self.output.capacity();
@@ -131,7 +151,7 @@ impl Inflater {
         if let Some(decoder) = self.decoder.take() {
             (self.give_back)(decoder);
         }
-        self.remember();
+        self.remember(self.output.len());
         Ok(())
     }
 
@@ -142,11 +162,14 @@ impl Inflater {
 
     /// How many more compressed bytes the message under way may have: data that does not shrink grows a little, most of
     /// all in short blocks, and each fragment may end with an empty one.
-    pub fn room(&self) -> usize {
-        let most = self
-            .max_message
-            .saturating_add(self.max_message / 4 + FIRST);
-        most.saturating_sub(self.taken)
+    pub fn room(&self) -> u64 {
+        let most = self.allowed.saturating_add(self.allowed / 4);
+        most.saturating_add(FIRST as u64).saturating_sub(self.taken)
+    }
+
+    /// How much of what the message may have has not been forgotten.
+    fn left(&self) -> u64 {
+        self.allowed.saturating_sub(self.forgotten)
     }
 
     /// Memory is held that only the next message needs.
@@ -197,16 +220,16 @@ impl Inflater {
     fn make_room(&mut self) {
         let len = self.output.len();
         if len == self.output.capacity() {
-            let most = self.max_message.saturating_add(1);
+            let most = usize::try_from(self.left().saturating_add(1)).unwrap_or(usize::MAX);
             let wanted = len.saturating_mul(2).max(FIRST).min(most).max(len + 1);
             self.output.reserve_exact(wanted - len);
         }
     }
 
-    /// Keeps the end of all that came so far, for the next message to refer to.
-    fn remember(&mut self) {
-        let from = self.output.len().saturating_sub(self.max_window);
-        let fresh = self.output.get(from..).unwrap_or_default();
+    /// Keeps the end of all that came so far, up to here in the output, for the next message to refer to.
+    fn remember(&mut self, end: usize) {
+        let from = end.saturating_sub(self.max_window);
+        let fresh = self.output.get(from..end).unwrap_or_default();
         let old = (self.window.len() + fresh.len()).saturating_sub(self.max_window);
         self.window.drain(..old.min(self.window.len()));
         self.window.extend_from_slice(fresh);

@@ -18,7 +18,7 @@ use crate::patience::stood_still;
 use crate::protocol::Role;
 use crate::protocol::keepalive::{Due, Keepalive};
 use crate::protocol::nanos::Nanos;
-use crate::protocol::receive::{MessageRef, Received, Receiver};
+use crate::protocol::receive::{MessagePart, MessageRef, Received, Receiver};
 
 /// Silence after which a buffer that grew is given back.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
@@ -59,6 +59,14 @@ pub(crate) struct Conversation {
     fresh: bool,
     /// The last message lies in the buffer still, and nobody borrows it any more.
     owes_discard: bool,
+    /// What the message behind one that nobody reads to its end may hold, which is to come in parts.
+    parts_behind: Option<u64>,
+}
+
+/// What a peer's data is to a reader.
+enum Arrived<'b> {
+    Message(MessageRef<'b>),
+    Part(MessagePart<'b>),
 }
 
 impl Conversation {
@@ -86,6 +94,7 @@ impl Conversation {
             read_at: Duration::ZERO.into(),
             fresh: true,
             owes_discard: false,
+            parts_behind: None,
         }
     }
 
@@ -102,6 +111,59 @@ impl Conversation {
         answers: &mut impl Answers,
         take: impl FnOnce(MessageRef<'_>) -> T,
     ) -> Result<Option<T>, End> {
+        self.receiver.take_whole();
+        let mut take = Some(take);
+        self.find(answers, |arrived| match arrived {
+            Arrived::Message(message) => take.take().map(|take| take(message)),
+            // Of a message that nobody reads to its end.
+            Arrived::Part(_) => None,
+        })
+    }
+
+    /// From now on the next message comes in parts, up to `max` bytes of it; what is left of one that nobody has read
+    /// to its end is thrown away before.
+    pub fn begin_parts(&mut self, max: u64) {
+        match self.receiver.is_amid_parts() {
+            true => self.parts_behind = Some(max),
+            false => {
+                self.parts_behind = None;
+                self.receiver.take_parts(max);
+            }
+        }
+    }
+
+    /// Gives the next part of a message to `take`, behind [`begin_parts`](Conversation::begin_parts); otherwise as
+    /// [`next`](Conversation::next).
+    pub fn next_part<T>(
+        &mut self,
+        answers: &mut impl Answers,
+        take: impl FnOnce(MessagePart<'_>) -> T,
+    ) -> Result<Option<T>, End> {
+        let mut take = Some(take);
+        loop {
+            let behind = self.parts_behind;
+            let found = self.find(answers, |arrived| match arrived {
+                Arrived::Part(part) if behind.is_none() => Some(take.take().map(|take| take(part))),
+                Arrived::Part(part) => part.last.then_some(None),
+                Arrived::Message(_) => None,
+            })?;
+            match found {
+                Some(None) => {
+                    self.parts_behind = None;
+                    self.receiver.take_parts(behind.unwrap_or_default());
+                }
+                found => return Ok(found.flatten()),
+            }
+        }
+    }
+
+    /// Gives what arrives to `take` until that has a use for it.
+    #[inline]
+    fn find<T>(
+        &mut self,
+        answers: &mut impl Answers,
+        mut take: impl FnMut(Arrived<'_>) -> Option<T>,
+    ) -> Result<Option<T>, End> {
         loop {
             self.settle();
             let received = self
@@ -110,7 +172,16 @@ impl Conversation {
                 .map_err(|violation| End::Failed(Error::Protocol(violation)))?;
             self.owes_discard = true;
             match received {
-                Received::Message(message) => return Ok(Some(take(message))),
+                Received::Message(message) => {
+                    if let Some(taken) = take(Arrived::Message(message)) {
+                        return Ok(Some(taken));
+                    }
+                }
+                Received::Part(part) => {
+                    if let Some(taken) = take(Arrived::Part(part)) {
+                        return Ok(Some(taken));
+                    }
+                }
                 Received::NeedMore { keep } => {
                     self.owes_discard = false;
                     self.keep(keep);

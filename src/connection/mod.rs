@@ -4,6 +4,8 @@ pub(crate) mod by_id;
 pub(crate) mod conversation;
 pub(crate) mod credit;
 pub(crate) mod end;
+pub(crate) mod fragments;
+pub(crate) mod message_stream;
 pub(crate) mod opening;
 pub(crate) mod read_buffer;
 mod round_trip;
@@ -28,6 +30,7 @@ use crate::panics;
 use crate::protocol::close::CloseCode;
 
 pub use end::CloseEvent;
+pub use message_stream::MessageStream;
 use opening::Opening;
 
 /// One WebSocket connection. Clones are handles of the same connection; any thread may use them.

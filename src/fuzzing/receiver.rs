@@ -143,7 +143,7 @@ fn copy(event: &Received<'_>) -> Seen {
         Received::Ping(payload) => Seen::Ping(payload.to_vec()),
         Received::Pong(payload) => Seen::Pong(payload.to_vec()),
         Received::Close(code, reason) => Seen::Close(code.map(u16::from), (*reason).to_owned()),
-        Received::NeedMore { .. } => unreachable!("handled by the caller"),
+        Received::NeedMore { .. } | Received::Part(_) => unreachable!("handled by the caller"),
     }
 }
 

@@ -54,6 +54,12 @@ impl<'a> Entry<'a> {
         entry
     }
 
+    /// Waits until a message in fragments is at its end, or another thread has written, at most until `deadline`.
+    pub fn wait_for_turned(self, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        drop(self.state.wait_timeout(&self.outbox.turned, left));
+    }
+
     /// Sends or keeps a message, and leaves.
     pub fn send(
         mut self,

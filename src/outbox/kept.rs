@@ -96,6 +96,12 @@ impl WaitingFrames {
         self.bytes - self.begun + self.pong.as_ref().map_or(0, Vec::len)
     }
 
+    /// Takes all frames, of none of which anything has left.
+    pub fn take_frames(&mut self) -> Vec<EncodedFrame> {
+        let frames = std::mem::take(&mut self.frames);
+        frames.into_iter().map(|waiting| waiting.frame).collect()
+    }
+
     pub fn messages(&self) -> usize {
         self.messages
     }

@@ -21,6 +21,7 @@ mod overflow;
 mod queue;
 mod ready_state;
 mod state;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -56,6 +57,7 @@ use queue::Queue;
 pub use ready_state::ReadyState;
 pub(crate) use state::{Alarm, Delivery, DrainedCall};
 use state::{Collect, Link, State};
+pub(crate) use stream::OutgoingStream;
 use turn::Turn;
 use wait::Waiter;
 pub(crate) use watch::Pending;
@@ -111,6 +113,7 @@ impl Outbox {
                 link: Some(link),
                 queue,
                 member: Member::default(),
+                held: None,
                 context: Context::new(packing.filter(Packing::keeps_context)),
             }),
         })
@@ -362,7 +365,10 @@ impl Outbox {
         match state.link.is_none() || queue.cut {
             // A thread may be about to write something still.
             true => 0,
-            false => queue.collected.len() + queue.kept.unsent(),
+            false => {
+                let held = state.held.as_ref().map_or(0, |held| held.unsent());
+                queue.collected.len() + queue.kept.unsent() + held
+            }
         }
     }
 

@@ -398,7 +398,7 @@ impl Queue {
     }
 
     /// Drops every whole unsent message and queues Close 1013 behind a partly written one.
-    fn slow_consumer(&mut self, link: &Link) {
+    pub fn slow_consumer(&mut self, link: &Link) {
         let dropped = self.kept.drop_whole_messages();
         // fault: dropped by the policy and not counted
         link.count_dropped(dropped);

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::broadcast::{Collector, Member};
 use super::calls::Calls;
+use super::kept::KeptFrames;
 use super::outbound::Outbound;
 use super::queue::{Dispatched, Queue};
 use super::watch::Pending;
@@ -85,6 +86,8 @@ impl<'a> Collect<'a> {
 pub(crate) struct State {
     pub link: Option<Link>,
     pub member: Member,
+    /// What is sent while a message is under way in fragments: it waits behind that.
+    pub held: Option<Box<KeptFrames>>,
     pub queue: Queue,
     /// How messages are compressed that refer to earlier ones: in the order in which they leave.
     pub context: Context,
@@ -118,6 +121,9 @@ impl State {
         }
         // Only what is sent, or kept: later messages may refer to it.
         message = message.packed_by(|payload| self.context.pack(payload));
+        if self.held.is_some() {
+            return self.hold(message).map(|()| None);
+        }
         let collector = collect.collector(link);
         let counted = message.counted();
         match queue.dispatch(link, message.frame(), collector.is_some(), unbounded)? {
@@ -199,6 +205,8 @@ impl State {
         let link = self.link.take()?;
         self.member.set_troubled(&link, &mut self.queue, true);
         self.queue.end(&link);
+        let held = self.held.take();
+        link.count_dropped(held.map_or(0, |held| held.messages() as u64));
         self.context.forget();
         Some((link, self.queue.watch.release()))
     }

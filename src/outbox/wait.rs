@@ -82,7 +82,8 @@ impl<'a> Waiter<'a> {
         let outbound = Outbound::new(message, true, self.0.packing);
         loop {
             let entry = self.0.enter();
-            if entry.link.is_none() || entry.queue.takes(len) {
+            let behind_stream = entry.holds_room_for(len);
+            if behind_stream.unwrap_or(entry.link.is_none() || entry.queue.takes(len)) {
                 return entry.send(outbound, Collect::Never, false);
             }
             let now = Instant::now();
@@ -92,6 +93,10 @@ impl<'a> Waiter<'a> {
             // The leader gives up a peer that takes nothing, and is told of it between the rounds.
             let round = now + self.0.pace.patience;
             let until = end.map_or(round, |end| end.min(round));
+            if behind_stream.is_some() {
+                entry.wait_for_turned(until);
+                continue;
+            }
             let room = |queue: &Queue| queue.takes(len).then_some(Ok(()));
             let _attended = self.attend(entry);
             // A failure shows at the next try.
@@ -154,7 +159,7 @@ impl<'a> Waiter<'a> {
     }
 
     /// Waits until all that is kept now has left; nobody is called meanwhile.
-    fn wait_for_kept(
+    pub fn wait_for_kept(
         self,
         entry: Entry<'_>,
         patience: Patience,

@@ -3,6 +3,7 @@
 
 mod closing;
 mod keepalive;
+mod parts;
 mod random;
 mod receive;
 mod sent;
@@ -92,6 +93,7 @@ impl Driver {
                 }
                 Ok(Received::Message(MessageRef::Text(s))) => text(s),
                 Ok(Received::Message(MessageRef::Binary(b))) => binary(b),
+                Ok(Received::Part(part)) => panic!("nobody asked for {part:?}"),
                 Ok(Received::Ping(b)) => ping(b),
                 Ok(Received::Pong(b)) => pong(b),
                 Ok(Received::Close(code, reason)) => {

@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::outbox::{Failure, Outbox, ReadyState};
 use crate::patience::Patience;
 use crate::protocol::Role;
-use crate::protocol::receive::MessageRef;
+use crate::protocol::receive::{MessagePart, MessageRef};
 use crate::stats::Counters;
 use crate::transport::{self, How, LINGER, Transport};
 
@@ -137,6 +137,18 @@ impl Driver {
             find_room(message.len()).map(|()| take(message))
         });
         next?.transpose()
+    }
+
+    /// Gives the next part of a message to `take`, where that is to come in parts.
+    pub fn next_part<T>(
+        &mut self,
+        take: impl FnOnce(MessagePart<'_>) -> T,
+    ) -> Result<Option<T>, End> {
+        if self.connection.outbox().has_ended() {
+            return Err(End::Lost);
+        }
+        let (conversation, mut answers) = self.talk();
+        conversation.next_part(&mut answers, take)
     }
 
     /// As [`next`](Driver::next), for all messages in the buffer.

@@ -1,5 +1,7 @@
 //! A connection on its own thread: the user's closure reads and sends in plain blocking style.
 
+mod streams;
+
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
@@ -49,6 +51,10 @@ pub struct Session<'a> {
     /// More messages wait in the read buffer: answers are collected until it runs empty.
     more: bool,
     collector: Arc<Collector>,
+    /// A message that came while one was sent in fragments.
+    ahead: Option<Message>,
+    /// Why the connection was given up meanwhile.
+    untold: Option<Error>,
     /// Something was collected since the last flush.
     owes_flush: bool,
     messages: u64,
@@ -68,6 +74,8 @@ impl<'a> Session<'a> {
             writing: hub.options.limits.writing(),
             more: false,
             collector: Collector::new(hub.lead.calls().clone()),
+            ahead: None,
+            untold: None,
             owes_flush: false,
             messages: 0,
             bytes: 0,
@@ -119,14 +127,36 @@ impl<'a> Session<'a> {
     }
 
     fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Error> {
+        let message = match self.ahead.take() {
+            None => self.wait_for(end, |driver| driver.next(|message| message.to_message()))?,
+            ahead => ahead,
+        };
+        if let Some(message) = &message {
+            self.received(message.len());
+        }
+        Ok(message)
+    }
+
+    fn received(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+    }
+
+    /// Reads until `next` finds what it looks for.
+    fn wait_for<T>(
+        &mut self,
+        end: Option<Instant>,
+        mut next: impl FnMut(&mut Driver) -> Result<Option<T>, End>,
+    ) -> Result<Option<T>, Error> {
+        if let Some(error) = self.untold.take() {
+            return Err(error);
+        }
         while self.ended.is_none() {
-            let next = self.driver.next(|message| message.to_message());
+            let next = next(self.driver);
             self.more = self.driver.conversation.buffered() > 0;
-            if let Ok(Some(message)) = next {
+            if let Ok(Some(found)) = next {
                 self.driver.flush_pongs();
-                self.messages += 1;
-                self.bytes += message.len() as u64;
-                return Ok(Some(message));
+                return Ok(Some(found));
             }
             self.count();
             let filled = next.and_then(|_| {

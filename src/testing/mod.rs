@@ -117,7 +117,7 @@ impl Sent {
         while let Ok(received) = receiver.receive(bytes.get_mut(at..).unwrap_or_default()) {
             match received {
                 // The Outbox writes whole frames to a stream that takes everything.
-                Received::NeedMore { .. } => return,
+                Received::NeedMore { .. } | Received::Part(_) => return,
                 Received::Message(message) => state.messages.push(message.to_message()),
                 Received::Ping(_) => state.pings += 1,
                 Received::Pong(_) => {}

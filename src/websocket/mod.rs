@@ -5,6 +5,7 @@ mod accept;
 mod keys;
 mod shared;
 mod split;
+mod streams;
 mod write_buffer;
 
 use std::any::Any;
@@ -148,19 +149,27 @@ impl<S: Read + Write> WebSocket<S> {
     /// ([`Error::Protocol`], [`Error::AssemblyTimeout`]) and was told with a Close frame, as far as
     /// the stream took it ([`flush`](WebSocket::flush) tries again).
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        self.read_with(|conversation, answers| {
+            conversation.next(answers, |message| message.to_message())
+        })
+    }
+
+    /// Reads until `next` finds what it looks for.
+    fn read_with<T>(
+        &mut self,
+        mut next: impl FnMut(&mut Conversation, &mut WriteBuffer) -> Result<Option<T>, End>,
+    ) -> Result<Option<T>, Error> {
         while self.ended.is_none() {
             if let Some(end) = self.ending.take() {
                 self.finish(end)?;
                 continue;
             }
-            let next = self
-                .conversation
-                .next(&mut self.outgoing, |message| message.to_message());
+            let next = next(&mut self.conversation, &mut self.outgoing);
             // What is owed does not wait for the application. A stream that takes nothing now is asked
             // again, and one that failed says so when it is read.
             let _ = self.write_out();
             match next {
-                Ok(Some(message)) => return Ok(Some(message)),
+                Ok(Some(found)) => return Ok(Some(found)),
                 Ok(None) => self.fill()?,
                 Err(end) => self.end(end)?,
             }

@@ -15,6 +15,7 @@ use crate::lock::{Guard, HALVES, Mutex, lock};
 use crate::patience::{Patience, renewed};
 use crate::protocol::close::CloseCode;
 use crate::protocol::pace::Pace;
+use crate::protocol::send::{Fragment, UNFINISHED};
 use crate::transport::{self, How, Transport};
 
 pub(super) struct SharedWriter {
@@ -43,6 +44,8 @@ struct WriteSide {
     /// Bytes that the stream has taken of what had to wait, and when the latest.
     taken: u64,
     taken_at: Option<Instant>,
+    /// A message is under way in fragments: others wait for its last.
+    amid_stream: bool,
     /// Why nothing can be sent any more; `Closed`: the reader saw the end, or the writer made it.
     failure: Option<SendErrorKind>,
 }
@@ -53,6 +56,15 @@ pub(super) struct Owed {
     pub pong: Option<Vec<u8>>,
     pub ping: bool,
     pub close: Option<(Option<CloseCode>, String)>,
+}
+
+/// What a half sends: no message comes between the fragments of another one (RFC 6455 5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sending {
+    Message,
+    FirstFragment,
+    Fragment,
+    Control,
 }
 
 /// What came of the reader's try.
@@ -104,6 +116,7 @@ impl SharedWriter {
                 answer_by: None,
                 taken: 0,
                 taken_at: None,
+                amid_stream: false,
                 failure: None,
             }),
             terminated: AtomicBool::new(false),
@@ -166,10 +179,11 @@ impl SharedWriter {
     /// or the peer has been too slow, which ends the connection.
     pub fn send(
         &self,
+        sending: Sending,
         add: impl FnOnce(&mut WriteBuffer) -> io::Result<bool>,
     ) -> Result<(), SendErrorKind> {
         let mut patience = Patience::paced(Instant::now(), self.writing);
-        let mut outgoing = self.take(&mut patience)?;
+        let mut outgoing = self.take(sending, &mut patience)?;
         let added = add(&mut outgoing);
         let written = self.write_all(&mut outgoing, &mut patience);
         self.give_back(outgoing, written, Some(&mut patience))?;
@@ -177,6 +191,12 @@ impl SharedWriter {
             true => Ok(()),
             false => Err(SendErrorKind::Closed),
         }
+    }
+
+    /// No message is under way in fragments any more.
+    fn end_stream(&self) {
+        lock(&self.side).amid_stream = false;
+        self.changed.notify_all();
     }
 
     /// The reader's way: what it owes leaves now if that needs no waiting, else the thread
@@ -243,7 +263,11 @@ impl SharedWriter {
     }
 
     /// The write side, for the writer. The reader has it only for as long as a try takes.
-    fn take(&self, patience: &mut Patience) -> Result<Box<WriteBuffer>, SendErrorKind> {
+    fn take(
+        &self,
+        sending: Sending,
+        patience: &mut Patience,
+    ) -> Result<Box<WriteBuffer>, SendErrorKind> {
         let mut seen = None;
         loop {
             let mut side = lock(&self.side);
@@ -258,11 +282,17 @@ impl SharedWriter {
                 self.fail(SendErrorKind::Closed, Some(How::Both));
                 continue;
             }
-            if let Some(outgoing) = side.outgoing.take() {
+            let begins = matches!(sending, Sending::Message | Sending::FirstFragment);
+            let is_behind_stream = side.amid_stream && begins;
+            if let Some(outgoing) = side.outgoing.take_if(|_| !is_behind_stream) {
+                side.amid_stream |= sending == Sending::FirstFragment;
                 return Ok(outgoing);
             }
             if !self.wait(side, patience, &mut seen) {
-                return Err(SendErrorKind::SlowConsumer);
+                return Err(match is_behind_stream {
+                    true => SendErrorKind::Full,
+                    false => SendErrorKind::SlowConsumer,
+                });
             }
         }
     }
@@ -384,6 +414,48 @@ impl SharedWriter {
             true => self.fail(SendErrorKind::SlowConsumer, Some(How::Reset)),
             // What the peer still sent can be read.
             false => self.fail(stream_failure(error.kind()), None),
+        }
+    }
+}
+
+/// The place of a message in fragments. Given up before the last of them, it closes the connection with 1011: the peer
+/// would wait for the rest for ever.
+pub(super) struct OutgoingFragments<'a> {
+    shared: &'a SharedWriter,
+    is_amid: bool,
+}
+
+impl<'a> OutgoingFragments<'a> {
+    pub fn new(shared: &'a SharedWriter) -> Self {
+        OutgoingFragments {
+            shared,
+            is_amid: false,
+        }
+    }
+
+    pub fn send(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendErrorKind> {
+        let sending = match fragment.is_first {
+            true => Sending::FirstFragment,
+            false => Sending::Fragment,
+        };
+        let add = |outgoing: &mut WriteBuffer| outgoing.fragment(fragment, payload);
+        self.shared.send(sending, add)?;
+        self.is_amid = !fragment.is_last;
+        if fragment.is_last {
+            self.shared.end_stream();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for OutgoingFragments<'_> {
+    fn drop(&mut self) {
+        if self.is_amid {
+            let code = Some(CloseCode::INTERNAL_ERROR);
+            let close = |outgoing: &mut WriteBuffer| outgoing.close(code, UNFINISHED);
+            // It may be closing already, or the peer may not read.
+            let _ = self.shared.send(Sending::Control, close);
+            self.shared.end_stream();
         }
     }
 }

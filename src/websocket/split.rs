@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::WebSocket;
-use super::shared::{SharedWriter, Tried, stream_failure};
+use super::shared::{Sending, SharedWriter, Tried, stream_failure};
 use super::write_buffer::WriteBuffer;
 use crate::connection::CloseEvent;
 use crate::connection::conversation::{Answers, Conversation};
@@ -70,7 +70,7 @@ pub struct WebSocketReader {
     shared: Arc<SharedWriter>,
     role: Role,
     opening: Opening,
-    conversation: Conversation,
+    pub(super) conversation: Conversation,
     /// What is owed was refused by the stream.
     refused: Option<Refusing>,
     /// How the peer ended, and the next read does what that asks for.
@@ -90,7 +90,7 @@ struct Refusing {
 /// whole. Dropping it closes nothing: the reader reads on, and answers pings.
 #[derive(Clone)]
 pub struct WebSocketWriter {
-    shared: Arc<SharedWriter>,
+    pub(super) shared: Arc<SharedWriter>,
 }
 
 impl WebSocketReader {
@@ -124,9 +124,20 @@ impl WebSocketReader {
     }
 
     fn read_until(&mut self, until: Option<Instant>) -> Result<Option<Message>, Error> {
+        self.read_with(until, |conversation, answers| {
+            conversation.next(answers, |message| message.to_message())
+        })
+    }
+
+    /// Reads until `next` finds what it looks for.
+    pub(super) fn read_with<T>(
+        &mut self,
+        until: Option<Instant>,
+        mut next: impl FnMut(&mut Conversation, &mut ToShared<'_>) -> Result<Option<T>, End>,
+    ) -> Result<Option<T>, Error> {
         while self.ended.is_none() {
-            let read = match self.next() {
-                Ok(Some(message)) => return Ok(Some(message)),
+            let read = match self.look_for(&mut next) {
+                Ok(Some(found)) => return Ok(Some(found)),
                 Ok(None) if until.is_some_and(|until| until <= Instant::now()) => {
                     return Err(io::Error::from(io::ErrorKind::TimedOut).into());
                 }
@@ -140,8 +151,11 @@ impl WebSocketReader {
         Ok(None)
     }
 
-    /// The next message in the buffer.
-    fn next(&mut self) -> Result<Option<Message>, End> {
+    /// Looks for it in the buffer.
+    fn look_for<T>(
+        &mut self,
+        next: impl FnOnce(&mut Conversation, &mut ToShared<'_>) -> Result<Option<T>, End>,
+    ) -> Result<Option<T>, End> {
         if self.shared.is_terminated() {
             return Err(End::Lost);
         }
@@ -149,7 +163,7 @@ impl WebSocketReader {
             return Err(end);
         }
         let (conversation, mut answers) = self.talk();
-        conversation.next(&mut answers, |message| message.to_message())
+        next(conversation, &mut answers)
     }
 
     fn talk(&mut self) -> (&mut Conversation, ToShared<'_>) {
@@ -254,7 +268,7 @@ impl WebSocketReader {
 }
 
 /// Answers go to the write side that both halves share.
-struct ToShared<'a> {
+pub(super) struct ToShared<'a> {
     shared: &'a SharedWriter,
     refused: &'a mut Option<Refusing>,
 }
@@ -328,7 +342,8 @@ impl WebSocketWriter {
     /// # Errors
     /// The message is given back: [`SendErrorKind::Closed`] when the connection has ended or is
     /// closing, [`SendErrorKind::SlowConsumer`] when the peer did not read,
-    /// [`SendErrorKind::Io`] when the stream failed otherwise.
+    /// [`SendErrorKind::Io`] when the stream failed otherwise; [`SendErrorKind::Full`] when a clone was amid a
+    /// [stream](WebSocketWriter::send_stream) for all that time.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         self.send_message(message.into(), true)
     }
@@ -344,9 +359,9 @@ impl WebSocketWriter {
     }
 
     fn send_message(&mut self, message: Message, compress: bool) -> Result<(), SendError> {
-        let sent = self
-            .shared
-            .send(|outgoing| outgoing.message(&message, compress));
+        let sent = self.shared.send(Sending::Message, |outgoing| {
+            outgoing.message(&message, compress)
+        });
         sent.map_err(|kind| SendError::new(kind, message))
     }
 
@@ -356,7 +371,7 @@ impl WebSocketWriter {
     /// # Errors
     /// As [`send`](WebSocketWriter::send).
     pub fn ping(&mut self) -> Result<(), SendErrorKind> {
-        self.shared.send(WriteBuffer::ping)
+        self.shared.send(Sending::Control, WriteBuffer::ping)
     }
 
     /// Starts the closing handshake (RFC 6455 section 7.1.2): sends the Close frame, waiting as
@@ -370,9 +385,9 @@ impl WebSocketWriter {
     /// connection is closed or closing already, [`CloseError::Io`] if the stream failed.
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
         let code = CloseError::unless_reserved(code.into())?;
-        let sent = self
-            .shared
-            .send(|outgoing| outgoing.close(Some(code), reason));
+        let sent = self.shared.send(Sending::Control, |outgoing| {
+            outgoing.close(Some(code), reason)
+        });
         sent.map_err(|kind| match kind {
             SendErrorKind::SlowConsumer => CloseError::Io(io::ErrorKind::TimedOut),
             SendErrorKind::Io(kind) => CloseError::Io(kind),

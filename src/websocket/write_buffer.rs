@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
-use crate::protocol::send::Sender;
+use crate::protocol::send::{Fragment, Sender};
 
 /// What stays allocated when everything has been written.
 const IDLE: usize = 64 << 10;
@@ -50,6 +50,8 @@ pub(crate) struct WriteBuffer {
     pong: Option<Vec<u8>>,
     /// Messages that were appended.
     messages: u64,
+    /// A message has begun in fragments: no other one may come before its last.
+    is_amid_message: bool,
 }
 
 impl WriteBuffer {
@@ -65,6 +67,7 @@ impl WriteBuffer {
             stuck: false,
             pong: None,
             messages: 0,
+            is_amid_message: false,
         }
     }
 
@@ -73,9 +76,32 @@ impl WriteBuffer {
     /// # Errors
     /// The operating system's, which gave no masking key.
     pub fn message(&mut self, message: &Message, compress: bool) -> io::Result<bool> {
+        if self.is_amid_message {
+            return Ok(false);
+        }
         let appended = self.frame(message.opcode(), message.as_bytes(), compress)?;
         self.messages += u64::from(appended);
         Ok(appended)
+    }
+
+    /// As [`message`](WriteBuffer::message), a fragment of a binary one.
+    pub fn fragment(&mut self, fragment: Fragment, payload: &[u8]) -> io::Result<bool> {
+        if self.sender.close_sent() || self.is_amid_message == fragment.is_first {
+            return Ok(false);
+        }
+        let key = self.masking.next_key()?;
+        let Ok(header) = self.sender.fragment(fragment, payload.len(), key) else {
+            return Ok(false);
+        };
+        header.append_frame_to(payload, &mut self.bytes);
+        self.is_amid_message = !fragment.is_last;
+        self.messages += u64::from(fragment.is_last);
+        Ok(true)
+    }
+
+    /// A message in fragments has not been sent to its end.
+    pub fn is_amid_message(&self) -> bool {
+        self.is_amid_message
     }
 
     /// As [`message`](WriteBuffer::message), a ping.

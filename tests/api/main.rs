@@ -66,6 +66,7 @@ mod shutdown;
 mod socketio;
 mod split;
 mod streamed;
+mod streams;
 // On Windows a thread-local that does not end keeps every other thread from starting.
 #[cfg(unix)]
 mod thread_locals;

@@ -9,6 +9,7 @@ mod support;
 mod client;
 #[cfg(feature = "redis")]
 mod cluster;
+mod download;
 #[cfg(feature = "client")]
 mod load;
 mod servers;

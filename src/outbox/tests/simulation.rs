@@ -179,6 +179,7 @@ impl Peer {
                 Received::Ping(_) => {}
                 Received::Close(..) => self.closed = true,
                 Received::Message(MessageRef::Text(text)) => panic!("nobody sent {text:?}"),
+                Received::Part(part) => panic!("nobody sent {part:?}"),
             }
             let discard = self.receiver.take_discard();
             self.buffer.drain(..discard);
@@ -508,6 +509,7 @@ impl World {
             Ok(Received::Ping(payload)) => self.outbox.pong(payload),
             Ok(Received::Pong(_)) => {}
             Ok(Received::Message(MessageRef::Text(text))) => panic!("nobody sent {text:?}"),
+            Ok(Received::Part(part)) => panic!("nobody sent {part:?}"),
             Ok(Received::Close(code, _)) => {
                 assert!(*last == Some(Last::Close) && expected.is_empty());
                 let _ = self.outbox.close(code, "");

@@ -1,0 +1,136 @@
+//! A message that is sent in fragments while it is made. What others send meanwhile waits behind its last one, for no
+//! other message may come between them (RFC 6455 5.4); pings, pongs and a Close may.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Outbox;
+use super::frame::{EncodedFrame, OutgoingFrame};
+use super::outbound::Outbound;
+use super::queue::{Dispatched, Failure};
+use super::state::State;
+use super::wait::Waiter;
+use crate::error::SendErrorKind;
+use crate::patience::Patience;
+use crate::protocol::close::CloseCode;
+use crate::protocol::send::{Fragment, UNFINISHED};
+
+/// The place of a message in fragments. Given up before the last of them, it closes the connection with 1011: the peer
+/// would wait for the rest for ever.
+pub(crate) struct OutgoingStream<'a> {
+    outbox: &'a Arc<Outbox>,
+    bytes: u64,
+    is_amid: bool,
+}
+
+impl<'a> OutgoingStream<'a> {
+    pub fn begin(outbox: &'a Arc<Outbox>) -> Self {
+        let mut entry = outbox.enter();
+        entry.held.get_or_insert_default();
+        entry.leave();
+        OutgoingStream {
+            outbox,
+            bytes: 0,
+            is_amid: false,
+        }
+    }
+
+    /// Sends a fragment and waits until the socket has taken it and all before it.
+    pub fn send(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendErrorKind> {
+        let mut entry = self.outbox.enter();
+        let sent = entry.send_fragment(fragment, payload);
+        match sent.is_err() || entry.queue.kept.is_empty() {
+            true => entry.leave(),
+            false => {
+                let patience = Patience::paced(Instant::now(), self.outbox.pace);
+                // A failure of the wait shows at the next call: this fragment was taken.
+                let _ = Waiter(self.outbox).wait_for_kept(entry, patience, Failure::SlowConsumer);
+            }
+        }
+        sent?;
+        self.bytes += payload.len() as u64;
+        self.is_amid = !fragment.is_last;
+        Ok(())
+    }
+}
+
+impl Drop for OutgoingStream<'_> {
+    fn drop(&mut self) {
+        let mut entry = self.outbox.enter();
+        if let (Some(link), true) = (&entry.link, !self.is_amid && self.bytes > 0) {
+            link.counters.sent(1, self.bytes);
+        }
+        entry.release();
+        entry.leave();
+        self.outbox.turned.notify_all();
+        if self.is_amid {
+            // It may be closing already.
+            let _ = self
+                .outbox
+                .close(Some(CloseCode::INTERNAL_ERROR), UNFINISHED);
+        }
+    }
+}
+
+impl State {
+    fn send_fragment(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendErrorKind> {
+        let (link, queue) = self.parts().ok_or(SendErrorKind::Closed)?;
+        if queue.failure.is_some() {
+            return Err(SendErrorKind::Closed);
+        }
+        let header = queue.sender.fragment(fragment, payload.len(), None);
+        let header = header.map_err(|_| SendErrorKind::Closed)?;
+        let frame = OutgoingFrame {
+            header: header.as_slice(),
+            payload,
+        };
+        if let Dispatched::Remainder { written } = queue.dispatch(link, frame, false, true)? {
+            queue.keep(EncodedFrame::new(&header, payload.to_vec()), written);
+        }
+        Ok(())
+    }
+
+    /// Keeps a message behind the one that is under way in fragments, as the policy lets it.
+    pub fn hold(&mut self, message: Outbound<'_>) -> Result<(), SendErrorKind> {
+        let (Some(link), Some(held)) = (&self.link, &mut self.held) else {
+            return Err(SendErrorKind::Closed);
+        };
+        let queue = &mut self.queue;
+        let (admitted, dropped) = queue
+            .bounds
+            .make_room(held, message.frame().len(), queue.clock);
+        link.count_dropped(dropped);
+        if admitted == Err(SendErrorKind::SlowConsumer) {
+            queue.slow_consumer(link);
+        }
+        admitted?;
+        if let Some(bytes) = message.counted() {
+            link.counters.sent(1, bytes);
+        }
+        held.push(message.into_frame(), 0, (queue.clock)());
+        Ok(())
+    }
+
+    /// Whether a message of `len` bytes may wait behind the one that is under way in fragments; `None`: none is.
+    pub fn holds_room_for(&self, len: usize) -> Option<bool> {
+        let held = self.held.as_ref()?;
+        let ended = self.link.is_none() || self.queue.failure.is_some();
+        Some(ended || self.queue.bounds.admit(held, len, self.queue.clock))
+    }
+
+    /// What was held leaves: no message is under way any more.
+    fn release(&mut self) {
+        let held = self.held.take();
+        let frames = held.map(|mut held| held.take_frames()).unwrap_or_default();
+        let Some((link, queue)) = self.parts() else {
+            return;
+        };
+        if queue.cut || queue.failure.is_some() || queue.sender.close_sent() {
+            return link.count_dropped(frames.len() as u64);
+        }
+        for frame in frames {
+            queue.keep(frame, 0);
+        }
+        queue.drain(link);
+    }
+}
