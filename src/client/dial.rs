@@ -1,10 +1,11 @@
-//! A TCP connection to one of several addresses: each in turn, with its share of the time.
+//! A connection to one of several addresses, each in turn, with its share of the time; or to a Unix socket.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::transport::TcpTransport;
+use super::error::ClientError;
+use crate::transport::{TcpTransport, Transport};
 
 /// The first address that answers. What is left of the time is shared by those that are left, so
 /// that one that swallows everything does not cost the others theirs.
@@ -34,6 +35,25 @@ fn dial_one(address: SocketAddr, time: Duration) -> io::Result<TcpTransport> {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     TcpTransport::new(stream)
+}
+
+/// As [`connect`](crate::connect) names it.
+pub(super) fn dial_unix(socket: &str, time: Duration) -> Result<Box<dyn Transport>, ClientError> {
+    connect_unix(socket, time).map_err(|error| ClientError::UnixSocket {
+        socket: socket.to_owned(),
+        error,
+    })
+}
+
+#[cfg(unix)]
+fn connect_unix(socket: &str, time: Duration) -> io::Result<Box<dyn Transport>> {
+    let address = crate::transport::unix::UnixAddress::new(socket.as_ref());
+    Ok(Box::new(address.connect(time)?))
+}
+
+#[cfg(not(unix))]
+fn connect_unix(_: &str, _: Duration) -> io::Result<Box<dyn Transport>> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

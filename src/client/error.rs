@@ -46,6 +46,16 @@ pub enum ClientError {
     /// nothing on the way swallows the connection (timed out); or allow
     /// [more time](crate::ClientRequest::with_connect_timeout).
     Connect(Vec<(SocketAddr, io::Error)>),
+    /// The Unix socket of a `ws+unix` URL could not be connected to. Remedy: check that the server runs (refused, not
+    /// found), and that this user may write to its file (denied). Elsewhere than on Unix
+    /// [`Unsupported`](io::ErrorKind::Unsupported).
+    #[non_exhaustive]
+    UnixSocket {
+        /// The socket: a path, or an abstract name behind `@`.
+        socket: String,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The proxy gave no way to the server.
     Proxy(ProxyError),
     /// The operating system gave no random bytes, and without them nothing may be sent (RFC 6455
@@ -176,6 +186,14 @@ impl fmt::Display for ClientError {
                 )
             }
             ClientError::Connect(failures) => write_failures(f, failures),
+            ClientError::UnixSocket { socket, error } => {
+                let socket = excerpt(socket.as_bytes());
+                write!(
+                    f,
+                    "cannot connect to the Unix socket \"{socket}\": {error}; check that the server runs, and that this \
+                     user may write to the file"
+                )
+            }
             ClientError::Proxy(error) => error.fmt(f),
             ClientError::Random(error) => {
                 write!(f, "the operating system gave no random bytes: {error}")
@@ -265,7 +283,8 @@ impl std::error::Error for ClientError {
             ClientError::Tls(error) => Some(error),
             ClientError::Random(error)
             | ClientError::Io(error)
-            | ClientError::Lookup { error, .. } => Some(error),
+            | ClientError::Lookup { error, .. }
+            | ClientError::UnixSocket { error, .. } => Some(error),
             ClientError::Connect(failures) => failures.last().map(|(_, error)| error as _),
             ClientError::Proxy(error) => Some(error),
             ClientError::Answer(error) => Some(error),

@@ -45,6 +45,10 @@ pub use request::ClientRequest;
 /// is left. A lookup that has not ended by its deadline goes on in a thread of its own, which nothing
 /// can end; at most 8 lookups run in a process at once, and one more waits for its turn.
 ///
+/// A `ws+unix` URL leads to a program of this machine by a Unix socket: `ws+unix:/run/hub.sock:/path`, as npm's ws
+/// writes it; on Linux also by an abstract name, `ws+unix:@hub:/path`. The connect timeout is then for the socket, and
+/// the server is told `Host: localhost`.
+///
 /// `wss://` takes the feature `tls`. Whom to trust: the system's authorities, or those of a `ClientTls`.
 ///
 /// A redirect is an error that names its target, and is not followed: it may lead credentials
@@ -93,12 +97,7 @@ impl Client {
             true => Some(request.tls.as_ref().ok_or(ClientError::TlsFeature)?),
             false => None,
         };
-        let stream = stream(request)?;
-        let peer_addr = stream.peer_addr();
-        let transport: Box<dyn Transport> = match tls {
-            Some(tls) => secure(stream, tls, request)?,
-            None => Box::new(stream),
-        };
+        let (transport, peer_addr) = reach(request, tls)?;
         let deadline = Instant::now() + request.limits.handshake_timeout;
         let mut until = Until {
             transport: &*transport,
@@ -261,7 +260,7 @@ impl Client {
         self.reader.extensions()
     }
 
-    /// Which of the host's addresses the connection leads to, or of the proxy's.
+    /// Which of the host's addresses the connection leads to, or of the proxy's. `None` over a Unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer_addr
     }
@@ -275,6 +274,23 @@ impl fmt::Debug for Client {
             .field("peer_addr", &self.peer_addr)
             .finish_non_exhaustive()
     }
+}
+
+/// A stream to the server, encrypted if it is to be, and where it leads.
+fn reach(
+    request: &ClientRequest,
+    tls: Option<&ClientTls>,
+) -> Result<(Box<dyn Transport>, Option<SocketAddr>), ClientError> {
+    if let Some(socket) = request.opening.unix() {
+        return Ok((dial::dial_unix(socket, request.connect_timeout)?, None));
+    }
+    let stream = stream(request)?;
+    let peer_addr = stream.peer_addr();
+    let transport = match tls {
+        Some(tls) => secure(stream, tls, request)?,
+        None => Box::new(stream),
+    };
+    Ok((transport, peer_addr))
 }
 
 /// The TLS handshake over a stream that leads to the server.

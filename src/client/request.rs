@@ -43,9 +43,9 @@ pub struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// Reads a `ws` or `wss` URL. Without a port it is 80 or 443, without a path `/`. An IPv6 address stands in
-    /// brackets; one that is good on one link only has the interface behind it, as in `ws://[fe80::1%25eth0]:9001/`
-    /// (RFC 6874).
+    /// Reads a `ws`, `wss` or [`ws+unix`](crate::connect) URL. Without a port it is 80 or 443, without a path `/`. An
+    /// IPv6 address stands in brackets; one that is good on one link only has the interface behind it, as in
+    /// `ws://[fe80::1%25eth0]:9001/` (RFC 6874).
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl ClientRequest {
     }
 
     /// Connects through this proxy, which then looks the host's name up, too. Default: none, whatever the environment
-    /// says.
+    /// says. To a Unix socket there is no proxy: it counts for nothing there.
     #[must_use]
     pub fn with_proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
@@ -130,6 +130,7 @@ impl ClientRequest {
     /// Dials this address, in place of those of the URL's host, and looks no name up. The name stays what the server
     /// and its certificate are asked for: `Host`, SNI. For a server behind a tunnel, a test, one of several of the same
     /// name. Through a [proxy](Self::with_proxy) that is asked for this address. Default: the host's addresses.
+    /// For a Unix socket it counts for nothing.
     ///
     /// ```no_run
     /// use wshub::ClientRequest;

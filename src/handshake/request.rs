@@ -58,6 +58,11 @@ impl OpeningRequest {
         self.url.port
     }
 
+    /// The Unix socket that leads there.
+    pub fn unix(&self) -> Option<&str> {
+        self.url.unix.as_deref()
+    }
+
     pub fn is_secure(&self) -> bool {
         self.url.secure
     }
@@ -113,6 +118,7 @@ impl OpeningRequest {
         let path = self.url.target.split('?').next().unwrap_or_default();
         shown
             .field("secure", &self.url.secure)
+            .field("unix", &self.url.unix)
             .field("host", &self.host_header())
             .field("path", &path)
             .field("subprotocols", &self.subprotocols)

@@ -15,6 +15,8 @@ pub(crate) struct Url {
     pub(crate) port: u16,
     /// The path and the query.
     pub(crate) target: String,
+    /// The Unix socket that leads to the host: a path, or an abstract name behind `@`.
+    pub(crate) unix: Option<String>,
 }
 
 /// A URL that cannot open a WebSocket: which part of it is wrong, and what to write instead.
@@ -29,8 +31,11 @@ pub(crate) struct Url {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidUrl {
-    /// It does not begin with `ws://` or `wss://`.
+    /// It begins with none of `ws://`, `wss://` and `ws+unix:`.
     Scheme,
+    /// Its `ws+unix:` names no Unix socket, or one with a character that has to be percent-encoded (a space, a control,
+    /// `%`, `?`, `#`, one that is not ASCII). It is written as in `ws+unix:/run/hub.sock:/path`.
+    UnixSocket,
     /// It carries a user name or password: send them in an `Authorization` header.
     Credentials,
     /// Its host is missing, or neither a name nor an address. An IPv6 address stands in brackets, a name that is not
@@ -52,7 +57,11 @@ pub enum InvalidUrl {
 impl fmt::Display for InvalidUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Scheme => "the URL does not begin with ws:// or wss://",
+            Self::Scheme => "the URL does not begin with ws://, wss:// or ws+unix:",
+            Self::UnixSocket => {
+                "the URL names no Unix socket; write ws+unix:/run/hub.sock:/path, a space and the \
+                 like percent-encoded"
+            }
             Self::Credentials => {
                 "the URL carries a user name; send it in an Authorization header instead"
             }
@@ -82,12 +91,14 @@ impl core::error::Error for InvalidUrl {}
 
 impl Url {
     pub(crate) fn parse(url: &str) -> Result<Self, InvalidUrl> {
-        let (scheme, rest) = url.split_once("://").ok_or(InvalidUrl::Scheme)?;
+        let (scheme, rest) = url.split_once(':').ok_or(InvalidUrl::Scheme)?;
         let secure = match () {
+            () if scheme.eq_ignore_ascii_case("ws+unix") => return Self::parse_unix(rest),
             () if scheme.eq_ignore_ascii_case("ws") => false,
             () if scheme.eq_ignore_ascii_case("wss") => true,
             () => return Err(InvalidUrl::Scheme),
         };
+        let rest = rest.strip_prefix("//").ok_or(InvalidUrl::Scheme)?;
         if rest.contains('#') {
             return Err(InvalidUrl::Fragment);
         }
@@ -104,6 +115,35 @@ impl Url {
             uri_host,
             port: port_of(port, secure)?,
             target: target_of(target)?,
+            unix: None,
+        })
+    }
+
+    /// As npm's ws writes it: the path of the socket, a colon, the path and query of the request. The host is this
+    /// machine.
+    fn parse_unix(rest: &str) -> Result<Self, InvalidUrl> {
+        // An empty authority, as other schemes have it for files.
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        let (socket, target) = rest.split_once(':').unwrap_or((rest, ""));
+        if target.contains('#') {
+            return Err(InvalidUrl::Fragment);
+        }
+        let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#');
+        let socket = Some(socket)
+            .filter(|it| it.as_bytes().iter().all(is_plain))
+            .and_then(decode)
+            .filter(|it| !matches!(it.as_str(), "" | "@") && !it.contains('\0'));
+        let target = target_of(target)?;
+        Ok(Self {
+            secure: false,
+            host: LOCALHOST.to_owned(),
+            uri_host: LOCALHOST.to_owned(),
+            port: Self::default_port(false),
+            target: match target.starts_with('/') {
+                true => target,
+                false => return Err(InvalidUrl::Path),
+            },
+            unix: Some(socket.ok_or(InvalidUrl::UnixSocket)?),
         })
     }
 
@@ -111,6 +151,22 @@ impl Url {
     pub(crate) fn default_port(secure: bool) -> u16 {
         if secure { 443 } else { 80 }
     }
+}
+
+/// The Host of a request over a Unix socket, as other clients send it.
+const LOCALHOST: &str = "localhost";
+
+/// Text whose percent-encoding is undone; `None` where that is broken, or is not UTF-8.
+fn decode(text: &str) -> Option<String> {
+    let mut rest = text.bytes();
+    let mut decoded = Vec::new();
+    while let Some(byte) = rest.next() {
+        decoded.push(match byte {
+            b'%' => decode_hex(rest.next()?, rest.next()?)?,
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded).ok()
 }
 
 /// Host and port, where more colons than one outside of brackets are those of an IPv6 address that lacks them.
@@ -138,17 +194,10 @@ fn split_zone(host: &str) -> Result<(String, String), InvalidUrl> {
 
 /// The name or number of an interface. RFC 6874 writes the `%` in front of it as `%25`, people type it as it is.
 fn decode_zone(zone: &str) -> Option<String> {
-    let mut rest = zone.strip_prefix("25").unwrap_or(zone).bytes();
-    let mut decoded = Vec::new();
-    while let Some(byte) = rest.next() {
-        decoded.push(match byte {
-            b'%' => decode_hex(rest.next()?, rest.next()?)?,
-            b'-' | b'.' | b'_' | b'~' => byte,
-            _ if byte.is_ascii_alphanumeric() => byte,
-            _ => return None,
-        });
-    }
-    let zone = String::from_utf8(decoded).ok()?;
+    let zone = zone.strip_prefix("25").unwrap_or(zone);
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%');
+    let zone = decode(Some(zone).filter(|it| it.bytes().all(is_plain))?)?;
     (!zone.is_empty() && !zone.contains(char::is_control)).then_some(zone)
 }
 

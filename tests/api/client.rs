@@ -284,7 +284,7 @@ fn h20_no_header_can_start_another_one() {
 #[test]
 fn a_url_that_is_wrong_is_told_which_part_of_it() {
     for (url, part) in [
-        ("http://h/", "ws:// or wss://"),
+        ("http://h/", "ws://, wss:// or ws+unix:"),
         ("ws://a b/", "host"),
         ("ws://[fe80::1%25]/", "zone id"),
         ("ws://h:99999/", "port is not a number from 1 to 65535"),

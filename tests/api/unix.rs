@@ -446,3 +446,134 @@ fn reads_keep_their_deadlines() {
     Transport::shutdown(&ours, How::Reset);
     assert_eq!(reader.join().unwrap().unwrap(), 0);
 }
+
+/// What the client asked, as the server got it.
+#[cfg(feature = "client")]
+fn asked(server: &Server) -> String {
+    let connection = loop {
+        match server.events().recv_timeout(PATIENCE) {
+            Ok(Event::Open(connection)) => break connection,
+            // The one before has left.
+            Ok(Event::Close(..)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    let request = connection.request();
+    format!("{} {} {}", request.host(), request.target(), request.peer())
+}
+
+#[cfg(feature = "client")]
+#[test]
+fn a_client_comes_by_its_url() {
+    let directory = Directory::new();
+    let path = directory.file("a hub: 100%.sock");
+    let server = Server::builder().listen_unix(&path).unwrap();
+    let server = server.start().unwrap();
+    let written = path.to_str().unwrap().replace('%', "%25");
+    let written = written.replace(' ', "%20").replace(':', "%3A");
+    for (url, wanted) in [
+        (format!("ws+unix:{written}:/chat?room=7"), "/chat?room=7"),
+        (format!("WS+UNIX://{written}:/a:b"), "/a:b"),
+        (format!("ws+unix:{written}"), "/"),
+        (format!("ws+unix:{written}:?q"), "/?q"),
+    ] {
+        let mut client = wshub::connect(&url).unwrap();
+        assert_eq!(client.peer_addr(), None);
+        assert_eq!(asked(&server), format!("localhost {wanted} unix"));
+        server.broadcast("hello");
+        assert_eq!(client.read().unwrap(), Some("hello".into()));
+    }
+}
+
+#[cfg(all(feature = "client", target_os = "linux"))]
+#[test]
+fn a_client_comes_by_an_abstract_name() {
+    let name = format!("@wshub-client-{}", std::process::id());
+    let server = Server::builder().listen_unix(&*name).unwrap();
+    let server = server.start().unwrap();
+    let _client = wshub::connect(format!("ws+unix:{name}:/")).unwrap();
+    assert_eq!(asked(&server), "localhost / unix");
+}
+
+#[cfg(feature = "client")]
+#[test]
+fn urls_that_name_no_socket_are_refused() {
+    use wshub::{ClientRequest, InvalidUrl};
+
+    for (url, wanted) in [
+        ("ws+unix:", InvalidUrl::UnixSocket),
+        ("ws+unix::/path", InvalidUrl::UnixSocket),
+        ("ws+unix:@:/path", InvalidUrl::UnixSocket),
+        ("ws+unix:/a b.sock:/", InvalidUrl::UnixSocket),
+        ("ws+unix:/a.sock?query", InvalidUrl::UnixSocket),
+        ("ws+unix:/a%0g.sock:/", InvalidUrl::UnixSocket),
+        ("ws+unix:/a%00.sock:/", InvalidUrl::UnixSocket),
+        ("ws+unix:/a%ff.sock:/", InvalidUrl::UnixSocket),
+        ("ws+unix:/a.sock:path", InvalidUrl::Path),
+        ("ws+unix:/a.sock:/b c", InvalidUrl::Path),
+        ("ws+unix:/a.sock:/b#c", InvalidUrl::Fragment),
+        ("wss+unix:/a.sock:/", InvalidUrl::Scheme),
+    ] {
+        assert_eq!(ClientRequest::new(url).unwrap_err(), wanted, "{url}");
+    }
+}
+
+#[cfg(feature = "client")]
+#[test]
+fn a_client_that_cannot_connect_is_told_why() {
+    use wshub::{ClientError, ClientRequest};
+
+    let directory = Directory::new();
+    let path = directory.file("hub.sock");
+    let url = format!("ws+unix:{}:/", path.display());
+    let connect = |time| {
+        let request = ClientRequest::new(&url).unwrap();
+        match wshub::connect(request.with_connect_timeout(time)) {
+            Err(ClientError::UnixSocket { socket, error, .. }) => {
+                assert_eq!(socket, path.to_str().unwrap());
+                error.kind()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(connect(PATIENCE), ErrorKind::NotFound);
+    let listener = UnixListener::bind(&path).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _waiting = UnixStream::connect(&path).unwrap();
+    // Its queue is full.
+    assert_eq!(connect(Duration::from_millis(50)), ErrorKind::TimedOut);
+    drop(listener);
+    assert_eq!(connect(PATIENCE), ErrorKind::ConnectionRefused);
+    let text = wshub::connect(&url).unwrap_err().to_string();
+    assert!(text.contains("may write to the file"), "{text}");
+}
+
+#[cfg(feature = "client")]
+#[test]
+fn a_client_connects_again_where_the_next_server_listens() {
+    use wshub::{ClientEvent, Reconnecting};
+
+    let directory = Directory::new();
+    let path = directory.file("hub.sock");
+    let start = || {
+        Server::builder()
+            .listen_unix(&path)
+            .unwrap()
+            .start()
+            .unwrap()
+    };
+    let first = start();
+    let again = Reconnecting::new(format!("ws+unix:{}:/", path.display())).unwrap();
+    let again = again.with_backoff(Duration::from_millis(10), Duration::from_millis(50));
+    let mut events = again.into_iter();
+    let connected = |event| matches!(event, Some(ClientEvent::Connected { .. }));
+    assert!(connected(events.next()));
+    opened(&mut first.events());
+    drop(first);
+    let second = start();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !connected(events.next()) {
+        assert!(std::time::Instant::now() < deadline);
+    }
+    opened(&mut second.events());
+}
