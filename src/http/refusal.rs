@@ -474,7 +474,10 @@ impl fmt::Display for Refusal {
             Self::NoAnswer => f.write_str(
                 "the application dropped the Responder of this request without an answer",
             ),
-            Self::Full => f.write_str("the server is full; try again later"),
+            Self::Full => f.write_str(
+                "the server is full; try again later, or raise max_connections, and the descriptors \
+                 that the server may open (ulimit -n)",
+            ),
             Self::TooManyFromAddress => f.write_str(
                 "too many connections from this address; close one, or raise max_per_address",
             ),
