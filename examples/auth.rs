@@ -34,11 +34,7 @@ fn main() -> ExitCode {
             .accept(move |request| accept(request, &users))
             .http(move |request| answer(request, &known))
             .bind(addr)?;
-        support::announce(server.local_addr()?, server.handle())?;
-        support::say(&format!(
-            "open http://localhost:{}/",
-            server.local_addr()?.port()
-        ));
+        support::announce_page(server.local_addr()?, server.handle())?;
         chat(&server);
         Ok(())
     })
@@ -85,8 +81,8 @@ fn accept(request: &Request, users: &Users) -> Result<Accept, Reject> {
     }
 }
 
-/// The page, and what it asks before it opens its WebSocket. It logs in once: from then on the browser sends the cookie,
-/// and no script can read it. The server refuses a POST from a page of another site by itself.
+/// The page, and what it asks before it opens its WebSocket. It logs in once: from then on the browser sends the
+/// cookie, and no script can read it. The server refuses a POST from a page of another site by itself.
 fn answer(request: &Request, users: &Users) -> Response {
     let who = users.check(request);
     match (request.method(), request.path(), who) {

@@ -38,11 +38,7 @@ fn main() -> ExitCode {
                 _ => Response::not_found(),
             })
             .bind(addr)?;
-        support::announce(server.local_addr()?, server.handle())?;
-        support::say(&format!(
-            "open http://localhost:{}/",
-            server.local_addr()?.port()
-        ));
+        support::announce_page(server.local_addr()?, server.handle())?;
         measure(&server);
         Ok(())
     })

@@ -14,7 +14,7 @@ use wshub::ServerHandle;
 
 use stderr::Stderr;
 
-/// For whoever reads standard output.
+/// For the program that reads standard output.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Turns the log on (RUST_LOG=info shows who came and who was refused), runs the example on the
@@ -91,6 +91,14 @@ fn start_log() -> io::Result<Stderr> {
 pub fn announce(addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
     stop_on_signals(handle)?;
     say(&format!("listening on ws://{addr}/"));
+    Ok(())
+}
+
+/// As [`announce`], and says where the page is.
+#[allow(dead_code)] // Some examples have no page.
+pub fn announce_page(addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
+    announce(addr, handle)?;
+    say(&format!("open http://localhost:{}/", addr.port()));
     Ok(())
 }
 

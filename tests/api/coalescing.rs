@@ -1,7 +1,6 @@
 //! Frames collect while more events wait, and never for long.
 
 use std::io::{self, IoSlice, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{self, Client, PATIENCE, frame, upgrade};
 use wshub::testing::{Duplex, duplex};
-use wshub::{Connection, Event, How, Server, ServerHandle, Transport, Waker};
+use wshub::{Connection, Event, How, Server, ServerHandle, Transport};
 
 /// A stream in memory that counts the writes of its server.
 struct Counting {
@@ -28,21 +27,7 @@ impl Transport for Counting {
         self.stream.try_write(buffers)
     }
 
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.stream.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.stream.wake_when_writable(waker);
-    }
-
-    fn shutdown(&self, how: How) {
-        self.stream.shutdown(how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    crate::support::delegated!(stream);
 }
 
 /// Attaches a client; returns it with the count of the server's writes to it.

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, IoSlice, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
@@ -10,9 +9,7 @@ use std::time::Instant;
 
 use crate::support::{Client, PATIENCE, upgrade};
 use wshub::testing::{Duplex, duplex};
-use wshub::{
-    CloseError, Connection, Event, How, ReadyState, SendErrorKind, Server, Transport, Waker,
-};
+use wshub::{CloseError, Connection, Event, ReadyState, SendErrorKind, Server, Transport};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
@@ -229,21 +226,7 @@ impl Transport for Watched {
         self.stream.try_write(buffers)
     }
 
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.stream.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.stream.wake_when_writable(waker);
-    }
-
-    fn shutdown(&self, how: How) {
-        self.stream.shutdown(how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    crate::support::delegated!(stream);
 }
 
 fn wait_until_gone(gone: &AtomicBool) {

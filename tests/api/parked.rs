@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Client, PATIENCE, dial, frame, read_to_close, throw, upgrade, wait_until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
-use wshub::{
-    Connection, Error, Event, Events, How, Limits, Server, ShutdownReport, Source, Transport, Waker,
-};
+use wshub::{Connection, Error, Event, Events, Limits, Server, ShutdownReport, Source, Transport};
 
 const CONNECTIONS: usize = 20;
 /// Threads for handshakes, far fewer than connections that end.
@@ -225,25 +223,11 @@ impl Transport for Own {
         self.stream.try_write(buffers)
     }
 
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.stream.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.stream.wake_when_writable(waker);
-    }
-
     fn source(&self) -> Option<Source<'_>> {
         self.stream.source()
     }
 
-    fn shutdown(&self, how: How) {
-        Transport::shutdown(&self.stream, how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    crate::support::delegated!(stream);
 }
 
 /// Both ends of a TCP connection.
@@ -395,25 +379,11 @@ impl Transport for Buffering {
         self.stream.try_write(buffers)
     }
 
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.stream.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.stream.wake_when_writable(waker);
-    }
-
     fn source(&self) -> Option<Source<'_>> {
         (self.source)(&self.stream)
     }
 
-    fn shutdown(&self, how: How) {
-        Transport::shutdown(&self.stream, how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    crate::support::delegated!(stream);
 }
 
 /// So many short messages in one write.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Shutdown, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::support::{self, Client, PATIENCE, dial, frame, upgrade, wait_until};
 use wshub::testing::{Duplex, duplex};
 use wshub::{
-    Accept, Connection, Error, Event, Events, How, Limits, ReadyState, RecvError, Server,
-    ServerBuilder, ServerHandle, ShutdownReport, Transport, Waker,
+    Accept, Connection, Error, Event, Events, Limits, ReadyState, RecvError, Server, ServerBuilder,
+    ServerHandle, ShutdownReport, Transport,
 };
 
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
@@ -67,21 +67,7 @@ impl Transport for Gated {
         written
     }
 
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.inner.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.inner.wake_when_writable(waker);
-    }
-
-    fn shutdown(&self, how: How) {
-        self.inner.shutdown(how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    crate::support::delegated!(inner);
 }
 
 /// Keeps its thread until it is released: in a read, or when it is dropped.
@@ -122,21 +108,7 @@ impl Transport for Stubborn {
         self.inner.try_write(buffers)
     }
 
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.inner.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.inner.wake_when_writable(waker);
-    }
-
-    fn shutdown(&self, how: How) {
-        self.inner.shutdown(how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    crate::support::delegated!(inner);
 }
 
 impl Drop for Stubborn {

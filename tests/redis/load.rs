@@ -1,5 +1,5 @@
-//! Two servers with clients that count, both sending at a steady pace while a test breaks something: what each client of the
-//! other server got, and what that server was told to be missing, is what was sent, each once and in order.
+//! Two servers with clients that count, both sending at a steady pace while a test breaks something: what each client
+//! of the other server got, and what that server was told to be missing, is what was sent, each once and in order.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -37,6 +37,13 @@ impl Load {
     /// Two servers that need not have attached.
     pub fn new<B: Backplane>(backplane: impl Fn() -> B) -> Load {
         Load::over([backplane(), backplane()])
+    }
+
+    /// Two servers that see each other.
+    pub fn attached<B: Backplane>(backplane: impl Fn() -> B) -> Load {
+        let load = Load::new(backplane);
+        load.wait_for_both();
+        load
     }
 
     pub fn over<B: Backplane>(backplanes: [B; 2]) -> Load {

@@ -1,4 +1,5 @@
-//! A cluster over a real Redis that is killed, hung, filled and misused under load. The tests start their own redis-server:
+//! A cluster over a real Redis that is killed, hung, filled and misused under load. The tests start their own
+//! redis-server:
 //! `apt-get install redis-server`, then `cargo test --all-features --test redis -- --ignored`.
 
 #[path = "../support/mod.rs"]
@@ -88,19 +89,23 @@ fn two_over(server: &RedisServer, pub_sub: bool) -> (Node, Node) {
     (one, two)
 }
 
+/// Until all is as before.
+fn kill_for_a_second(server: &mut RedisServer, load: &Load) {
+    server.kill();
+    load.wait_for_reason("");
+    sleep(1000);
+    server.restart();
+    load.wait_until_attached();
+    sleep(300);
+}
+
 /// Killed twice under load, for a second each.
 fn killed(settings: &[&str]) -> u64 {
     let mut server = RedisServer::start(settings);
-    let load = Load::new(|| server.redis());
-    load.wait_for_both();
+    let load = Load::attached(|| server.redis());
     load.run(|load| {
         for _ in 0..2 {
-            server.kill();
-            load.wait_for_reason("");
-            sleep(1000);
-            server.restart();
-            load.wait_until_attached();
-            sleep(300);
+            kill_for_a_second(&mut server, load);
         }
     })
 }
@@ -129,8 +134,7 @@ fn a_redis_that_is_killed_with_a_file_that_is_always_written() {
 #[ignore = "needs redis-server"]
 fn a_redis_that_hangs_for_six_seconds() {
     let server = RedisServer::start(&[]);
-    let load = Load::new(|| server.redis());
-    load.wait_for_both();
+    let load = Load::attached(|| server.redis());
     let missing = load.run(|load| {
         server.stop();
         load.wait_for_reason("does not answer in time");
@@ -146,8 +150,7 @@ fn a_redis_that_hangs_for_six_seconds() {
 #[ignore = "needs redis-server"]
 fn connections_that_are_killed() {
     let server = RedisServer::start(&[]);
-    let load = Load::new(|| server.redis());
-    load.wait_for_both();
+    let load = Load::attached(|| server.redis());
     let missing = load.run(|_| {
         for _ in 0..10 {
             server.set("CLIENT KILL TYPE normal SKIPME yes");
@@ -161,8 +164,7 @@ fn connections_that_are_killed() {
 #[ignore = "needs redis-server"]
 fn connections_of_pub_sub_that_are_killed() {
     let server = RedisServer::start(&[]);
-    let load = Load::new(|| server.redis().pub_sub());
-    load.wait_for_both();
+    let load = Load::attached(|| server.redis().pub_sub());
     load.run(|_| {
         for _ in 0..5 {
             server.set("CLIENT KILL TYPE pubsub SKIPME yes");
@@ -177,15 +179,9 @@ fn connections_of_pub_sub_that_are_killed() {
 #[ignore = "needs redis-server"]
 fn a_redis_with_pub_sub_that_is_killed_and_then_hangs() {
     let mut server = RedisServer::start(&[]);
-    let load = Load::new(|| server.redis().pub_sub());
-    load.wait_for_both();
+    let load = Load::attached(|| server.redis().pub_sub());
     load.run(|load| {
-        server.kill();
-        load.wait_for_reason("");
-        sleep(1000);
-        server.restart();
-        load.wait_until_attached();
-        sleep(300);
+        kill_for_a_second(&mut server, load);
         server.stop();
         load.wait_for_reason("does not answer in time");
         sleep(2000);
@@ -264,8 +260,7 @@ fn a_user_without_rights() {
 #[ignore = "needs redis-server"]
 fn a_redis_that_is_out_of_memory() {
     let server = RedisServer::start(&["--maxmemory-policy", "noeviction"]);
-    let load = Load::new(|| server.redis());
-    load.wait_for_both();
+    let load = Load::attached(|| server.redis());
     let missing = load.run(|load| {
         server.set("CONFIG SET maxmemory 100kb");
         load.wait_for_reason("maxmemory");
@@ -280,8 +275,7 @@ fn a_redis_that_is_out_of_memory() {
 #[ignore = "needs redis-server"]
 fn a_redis_that_cannot_write_its_snapshot() {
     let server = RedisServer::start(&[]);
-    let load = Load::new(|| server.redis());
-    load.wait_for_both();
+    let load = Load::attached(|| server.redis());
     let missing = load.run(|load| {
         // As a full disk does: the snapshot has no place to go.
         std::fs::remove_dir_all(&server.folder).unwrap();
@@ -297,8 +291,7 @@ fn a_redis_that_cannot_write_its_snapshot() {
 #[ignore = "needs redis-server"]
 fn a_redis_that_becomes_a_replica() {
     let server = RedisServer::start(&[]);
-    let load = Load::new(|| server.redis());
-    load.wait_for_both();
+    let load = Load::attached(|| server.redis());
     let missing = load.run(|load| {
         // Of one that is not there, so that it keeps what it has.
         server.set("REPLICAOF 127.0.0.1 1");
@@ -315,8 +308,7 @@ fn a_redis_that_becomes_a_replica() {
 fn a_proxy_that_cuts_behind_a_write() {
     let server = RedisServer::start(&[]);
     let proxy = Proxy::start(server.port);
-    let load = Load::new(|| redis_at(proxy.port));
-    load.wait_for_both();
+    let load = Load::attached(|| redis_at(proxy.port));
     let missing = load.run(|_| {
         for _ in 0..20 {
             proxy.faults.cuts.fetch_add(1, SeqCst);
@@ -354,8 +346,7 @@ fn a_clock_that_is_set_back() {
         .unwrap();
     let later = (now + hour).as_millis();
     server.set(&format!("XADD wshub {later}-0 f old"));
-    let load = Load::new(|| server.redis());
-    load.wait_for_both();
+    let load = Load::attached(|| server.redis());
     load.run(|_| {
         sleep(500);
         server.set("DEL wshub");
@@ -367,8 +358,7 @@ fn a_clock_that_is_set_back() {
 #[ignore = "needs redis-server"]
 fn a_redis_that_is_emptied() {
     let server = RedisServer::start(&[]);
-    let load = Load::new(|| server.redis());
-    load.wait_for_both();
+    let load = Load::attached(|| server.redis());
     load.run(|_| {
         for _ in 0..5 {
             server.set("FLUSHALL");

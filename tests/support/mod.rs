@@ -1,11 +1,12 @@
 //! A WebSocket client for tests: blocking, with a fixed mask, over TCP or the in-memory duplex.
-#![allow(dead_code)] // Each test binary uses its part.
+#![allow(dead_code, unused_imports, unused_macros)] // Each test binary uses its part.
 
 pub mod app;
 pub mod child;
 #[cfg(feature = "redis")]
 pub mod cluster;
 pub mod contract;
+mod delegated;
 pub mod directory;
 #[cfg(unix)]
 pub mod example;
@@ -17,6 +18,8 @@ pub mod sealed;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod ugly;
+
+pub(crate) use delegated::delegated;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

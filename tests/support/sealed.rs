@@ -4,12 +4,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use wshub::Transport;
 use wshub::testing::{Duplex, duplex};
-use wshub::{How, Transport, Waker};
 
 /// Bytes of a record's content at most.
 const RECORD: usize = 4 << 10;
@@ -124,21 +123,7 @@ impl Transport for Sealed {
         Ok(reported)
     }
 
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.stream.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.stream.wake_when_writable(waker);
-    }
-
-    fn shutdown(&self, how: How) {
-        self.stream.shutdown(how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    crate::support::delegated!(stream);
 }
 
 impl Read for Sealed {
