@@ -86,18 +86,18 @@ fn body_len(answer: &AnswerHead) -> usize {
 }
 
 /// A transport as a stream whose every wait ends at one deadline.
-pub(super) struct Until<'a> {
+pub(super) struct DeadlineStream<'a> {
     pub transport: &'a dyn Transport,
     pub deadline: Instant,
 }
 
-impl Read for Until<'_> {
+impl Read for DeadlineStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         transport::read(self.transport, buffer, Some(self.deadline))
     }
 }
 
-impl Write for Until<'_> {
+impl Write for DeadlineStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let patience = Patience::until(self.deadline);
         transport::write_all(self.transport, bytes, patience)?;

@@ -25,7 +25,7 @@ use crate::transport::{TcpTransport, Transport};
 use crate::websocket::{WebSocketReader, WebSocketWriter};
 
 pub use error::{ClientError, ProxyError};
-use exchange::{Until, body, exchange};
+use exchange::{DeadlineStream, body, exchange};
 pub use reconnect::{ClientEvent, DisconnectCause, Reconnecting, ReconnectingWriter};
 pub use request::ClientRequest;
 
@@ -99,7 +99,7 @@ impl Client {
         };
         let (transport, peer_addr) = reach(request, tls)?;
         let deadline = Instant::now() + request.limits.handshake_timeout;
-        let mut until = Until {
+        let mut until = DeadlineStream {
             transport: &*transport,
             deadline,
         };
@@ -341,7 +341,7 @@ fn tunnel(
         None => request.opening.authority(),
     };
     let head = proxy.encode(&authority);
-    let mut until = Until {
+    let mut until = DeadlineStream {
         transport: stream,
         deadline,
     };

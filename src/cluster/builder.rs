@@ -87,7 +87,7 @@ impl ClusterBuilder {
     }
 
     /// How long a message waits at most. Default 60 s: a Redis that restarts is back by then, and what is older is of
-    /// little use to who reads it live.
+    /// little use to a peer that reads it live.
     #[must_use]
     pub fn max_waiting_time(mut self, age: Duration) -> Self {
         self.settings.bounds.age = age;

@@ -18,7 +18,7 @@ pub enum ClusterEvent {
     /// this one, the application took its events too slowly, or in the mode
     /// [`ordered`](crate::ClusterBuilder::ordered) they were lost for the clients here, too.
     Gap {
-        /// Who sent them.
+        /// The node that sent them.
         node: NodeId,
         /// How many.
         missing: u64,
@@ -39,7 +39,7 @@ pub enum ClusterEvent {
     Attached,
     /// What the application of another node sent with [`Cluster::send`](crate::Cluster::send).
     Message {
-        /// Who sent it.
+        /// The node that sent it.
         node: NodeId,
         /// What it sent.
         message: Message,

@@ -32,17 +32,17 @@ const BYE: u8 = 129;
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 
-/// Who sends, and where in the order of what it sends.
+/// The node that sends, and where in the order of what it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub node: NodeId,
-    pub number: Number,
+    pub number: FrameNumber,
     /// How long ago the node joined.
     pub age: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Number {
+pub(super) enum FrameNumber {
     /// The frame has this one; the first is 1.
     Own(u64),
     /// The frame has none, and comes behind this one.
@@ -93,7 +93,7 @@ pub(super) fn encode(head: &Head, body: &Body<'_>) -> Vec<u8> {
         Body::Alive { .. } => ALIVE,
         Body::Bye => BYE,
     };
-    let (Number::Own(number) | Number::Behind(number)) = head.number;
+    let (FrameNumber::Own(number) | FrameNumber::Behind(number)) = head.number;
     out.extend([VERSION, kind]);
     out.extend(head.node.number().to_be_bytes());
     out.extend(number.to_be_bytes());
@@ -111,7 +111,7 @@ pub(super) fn set_number(frame: &mut [u8], number: u64) {
 
 /// The body is `None` where this version has no such kind.
 pub(super) fn decode(frame: &[u8]) -> Result<(Head, Option<Body<'_>>), Unreadable> {
-    let mut rest = Rest(frame);
+    let mut rest = FrameReader(frame);
     if rest.byte()? != VERSION {
         return Err(Unreadable);
     }
@@ -121,8 +121,8 @@ pub(super) fn decode(frame: &[u8]) -> Result<(Head, Option<Body<'_>>), Unreadabl
     let head = Head {
         node,
         number: match kind {
-            UNNUMBERED.. => Number::Behind(number),
-            _ => Number::Own(number),
+            UNNUMBERED.. => FrameNumber::Behind(number),
+            _ => FrameNumber::Own(number),
         },
         age: Duration::from_millis(rest.number()?),
     };
@@ -200,7 +200,7 @@ impl Content<'_> {
 /// The longest text that is told with its length: the name of a room, the reason of a close.
 pub(super) const SHORT: usize = u16::MAX as usize;
 
-/// At most [`SHORT`] bytes: who calls has seen to that.
+/// At most [`SHORT`] bytes: the caller sees to that.
 fn append_short(out: &mut Vec<u8>, text: &str) {
     let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
     out.extend(len.to_be_bytes());
@@ -208,9 +208,9 @@ fn append_short(out: &mut Vec<u8>, text: &str) {
 }
 
 /// What is left of a frame to be read.
-struct Rest<'a>(&'a [u8]);
+struct FrameReader<'a>(&'a [u8]);
 
-impl<'a> Rest<'a> {
+impl<'a> FrameReader<'a> {
     fn body(mut self, kind: u8) -> Result<Option<Body<'a>>, Unreadable> {
         Ok(Some(match kind {
             BROADCAST | ROOM => Body::Broadcast {

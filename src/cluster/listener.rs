@@ -6,9 +6,9 @@ use super::ClusterNode;
 use super::backplane::{BackplaneError, Subscriber};
 use super::event::ClusterEvent;
 use super::frame::{Body, Head, decode};
-use super::news::Way;
+use super::news::BackplaneDirection;
 use super::relay::{LocalDelivery, Relay, Running, message};
-use super::roster::{Change, Roster, Verdict};
+use super::roster::{Roster, RosterChange, Verdict};
 use super::speaker::RESTS;
 use crate::logging::log_line;
 use crate::panics;
@@ -36,7 +36,7 @@ pub(super) fn listen(running: &Running, mut subscriber: Box<dyn Subscriber>) {
             }
             Err(error) => &error.to_string(),
         };
-        relay.set_link(Way::In, Err(reason));
+        relay.set_link(BackplaneDirection::In, Err(reason));
         if was_attached {
             rest = RESTS.0;
         }
@@ -81,7 +81,7 @@ impl<'a> Incoming<'a> {
         self.heard = self.relay.age();
         self.unheard = None;
         self.roster.renew(self.heard);
-        self.relay.set_link(Way::In, Ok(()));
+        self.relay.set_link(BackplaneDirection::In, Ok(()));
         self.relay.set_hears(true);
     }
 
@@ -173,8 +173,8 @@ impl<'a> Incoming<'a> {
     }
 
     /// Tells the application what has changed, which it then finds so.
-    fn tell(&mut self, changes: &mut Vec<Change>) {
-        let is_missed = |change: &Change| matches!(change, Change::Missed { .. });
+    fn tell(&mut self, changes: &mut Vec<RosterChange>) {
+        let is_missed = |change: &RosterChange| matches!(change, RosterChange::Missed { .. });
         if !changes.iter().all(is_missed) {
             self.show_nodes();
         }
@@ -182,11 +182,11 @@ impl<'a> Incoming<'a> {
         let in_order = self.relay.settings.delivery == LocalDelivery::InOneOrder;
         for change in changes.drain(..) {
             self.relay.tell(match change {
-                Change::Joined(node) => ClusterEvent::NodeJoined(node),
-                Change::Left(node) => ClusterEvent::NodeLeft(node),
+                RosterChange::Joined(node) => ClusterEvent::NodeJoined(node),
+                RosterChange::Left(node) => ClusterEvent::NodeLeft(node),
                 // The clients here had theirs at once.
-                Change::Missed { node, .. } if node == own && !in_order => continue,
-                Change::Missed { node, count } => ClusterEvent::Gap {
+                RosterChange::Missed { node, .. } if node == own && !in_order => continue,
+                RosterChange::Missed { node, count } => ClusterEvent::Gap {
                     node,
                     missing: count,
                 },

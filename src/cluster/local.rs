@@ -55,13 +55,16 @@ impl Local {
 
 impl Backplane for Local {
     fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>) {
-        (Box::new(Ends(self.0.clone())), Box::new(Ends(self.0)))
+        (
+            Box::new(BusPublisher(self.0.clone())),
+            Box::new(BusPublisher(self.0)),
+        )
     }
 }
 
-struct Ends(Arc<Bus>);
+struct BusPublisher(Arc<Bus>);
 
-impl Publisher for Ends {
+impl Publisher for BusPublisher {
     fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
         let frames: Vec<Arc<[u8]>> = frames.iter().map(|frame| Arc::from(*frame)).collect();
         let mut lines = lock(&self.0.0);
@@ -74,7 +77,7 @@ impl Publisher for Ends {
     }
 }
 
-impl Subscriber for Ends {
+impl Subscriber for BusPublisher {
     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
         let line = Arc::new(NodeQueue::default());
         lock(&self.0.0).push(Arc::downgrade(&line));

@@ -15,7 +15,7 @@ const REASONS: usize = 8;
 
 /// One of the two directions of the backplane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum BackplaneDirection {
     Out,
     In,
 }
@@ -83,12 +83,14 @@ impl News {
     }
 
     /// One direction works now, or fails for a reason. True if that is new for the application.
-    pub fn set(&mut self, way: Way, state: Result<(), &str>) -> bool {
+    pub fn set(&mut self, way: BackplaneDirection, state: Result<(), &str>) -> bool {
         match (way, state) {
-            (Way::Out, _) => self.link.is_out = state.is_ok(),
-            (Way::In, Ok(())) => self.link.is_in = true,
+            (BackplaneDirection::Out, _) => self.link.is_out = state.is_ok(),
+            (BackplaneDirection::In, Ok(())) => self.link.is_in = true,
             // Whether the other way works then shows when something goes out on it again.
-            (Way::In, Err(_)) => (self.link.is_in, self.link.is_out) = (false, false),
+            (BackplaneDirection::In, Err(_)) => {
+                (self.link.is_in, self.link.is_out) = (false, false)
+            }
         }
         let is_new = match state {
             Ok(()) => self.link.is_out && self.link.is_in && self.link.told != Some(true),

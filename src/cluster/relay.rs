@@ -1,5 +1,5 @@
-//! What the threads of a node share: what waits to be published, who is in which room, what the application is to be
-//! told.
+//! What the threads of a node share: what waits to be published, the members of each room, what the application is to
+//! be told.
 
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::ClusterNode;
 use super::backlog::{Backlog, BacklogBounds, Publication};
 use super::event::{ClusterError, ClusterEvent};
-use super::frame::{Body, Content, Head, Number, SHORT, encode, set_number};
+use super::frame::{Body, Content, FrameNumber, Head, SHORT, encode, set_number};
 use super::id::{ConnectionId, NodeId};
-use super::news::{News, Way};
+use super::news::{BackplaneDirection, News};
 use super::rooms::ClusterRooms;
 use crate::lock::{Guard, Mutex, NEWS, OUTGOING, lock};
 use crate::logging::log_line;
@@ -56,7 +56,7 @@ struct PublishQueue {
     hears: bool,
     /// Until then what waits is still published.
     leaves_by: Option<Instant>,
-    /// A heartbeat is wanted at once: who attached shows that it is there, and that it hears itself.
+    /// A heartbeat is wanted at once: a node that attached shows that it is there, and that it hears itself.
     wants_beat: bool,
     /// Threads of the node that have not ended; the one that publishes ends first.
     threads: usize,
@@ -102,7 +102,7 @@ impl Relay {
         Duration::from_millis(self.joined.elapsed().as_millis() as u64)
     }
 
-    pub fn head(&self, number: Number) -> Head {
+    pub fn head(&self, number: FrameNumber) -> Head {
         Head {
             node: self.id,
             number,
@@ -114,7 +114,7 @@ impl Relay {
     pub fn publish(&self, body: &Body<'_>) -> Result<(), ClusterError> {
         self.check(body)?;
         // It gets its number under the lock, and everything else here.
-        let mut frame = encode(&self.head(Number::Own(0)), body);
+        let mut frame = encode(&self.head(FrameNumber::Own(0)), body);
         let bytes = frame.len();
         let numbered = |number| {
             set_number(&mut frame, number);
@@ -182,7 +182,7 @@ impl Relay {
     }
 
     /// One direction of the backplane works, or fails for a reason.
-    pub fn set_link(&self, way: Way, state: Result<(), &str>) {
+    pub fn set_link(&self, way: BackplaneDirection, state: Result<(), &str>) {
         let is_new = lock(&self.news).0.set(way, state);
         if !is_new {
             return;

@@ -8,12 +8,12 @@ use crate::{Broadcast, Connection, Group, Prepared, ReadyState};
 
 /// A handle may be the last of its connection, and drop data of the application's: none is dropped under the lock.
 #[derive(Default)]
-pub(super) struct ClusterRooms(Mutex<All, ROOMS>);
+pub(super) struct ClusterRooms(Mutex<RoomTable, ROOMS>);
 
 #[derive(Default)]
-struct All {
+struct RoomTable {
     rooms: HashMap<String, RoomMembers>,
-    /// How many joined since it was last looked who has ended, and with how many that is done again.
+    /// How many joined since the ended ones were last taken out, and with how many that is done again.
     joined: usize,
     full: usize,
 }
@@ -93,7 +93,7 @@ impl ClusterRooms {
         self.group(room).map_or(0, |group| group.len())
     }
 
-    /// Forgets who has ended, and rooms that are empty: peers choose the names.
+    /// Forgets members that have ended, and rooms that are empty: peers choose the names.
     pub fn sweep(&self) {
         let mut removed = Removed::default();
         let mut all = lock(&self.0);
@@ -126,8 +126,8 @@ impl ClusterRooms {
     }
 }
 
-impl All {
-    /// So that members who ended are never more than those who have not, whoever else sweeps.
+impl RoomTable {
+    /// Keeps the members that ended fewer than those that have not, whichever thread sweeps.
     fn make_room(&mut self, removed: &mut Removed) {
         self.joined += 1;
         if self.joined > self.full.max(8) {

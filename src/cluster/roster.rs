@@ -1,9 +1,9 @@
-//! Who is there, and what of theirs was missed: numbers in, verdicts out. Times are since this node joined.
+//! The nodes that are there, and what of theirs was missed: numbers in, verdicts out. Times are since this node joined.
 
 use core::time::Duration;
 use std::collections::HashMap;
 
-use super::frame::{Head, Number};
+use super::frame::{FrameNumber, Head};
 use super::id::NodeId;
 
 /// Nodes that are remembered, those that left among them: a late frame of theirs is still no duplicate.
@@ -27,7 +27,7 @@ struct KnownPeer {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum RosterChange {
     Joined(NodeId),
     Left(NodeId),
     Missed { node: NodeId, count: u64 },
@@ -58,7 +58,12 @@ impl Roster {
     }
 
     /// A frame came.
-    pub fn hear(&mut self, head: &Head, now: Duration, tell: &mut impl FnMut(Change)) -> Verdict {
+    pub fn hear(
+        &mut self,
+        head: &Head,
+        now: Duration,
+        tell: &mut impl FnMut(RosterChange),
+    ) -> Verdict {
         let node = head.node;
         if !self.peers.contains_key(&node) {
             self.make_room();
@@ -69,8 +74,8 @@ impl Roster {
         let known = self.peers.entry(node).or_insert_with(|| KnownPeer {
             last: match head.number {
                 _ if is_younger => 0,
-                Number::Own(number) => number.saturating_sub(1),
-                Number::Behind(number) => number,
+                FrameNumber::Own(number) => number.saturating_sub(1),
+                FrameNumber::Behind(number) => number,
             },
             heard: now,
             is_there: false,
@@ -79,17 +84,17 @@ impl Roster {
         known.heard = now;
         if !known.is_there {
             known.is_there = true;
-            tell(Change::Joined(node));
+            tell(RosterChange::Joined(node));
         }
         let (reached, expected, verdict) = match head.number {
-            Number::Own(number) if number <= known.last => return Verdict::Stale,
-            Number::Own(number) => (number, number - 1, Verdict::Fresh),
-            Number::Behind(number) => (number.max(known.last), number, Verdict::Fresh),
+            FrameNumber::Own(number) if number <= known.last => return Verdict::Stale,
+            FrameNumber::Own(number) => (number, number - 1, Verdict::Fresh),
+            FrameNumber::Behind(number) => (number.max(known.last), number, Verdict::Fresh),
         };
         let count = expected.saturating_sub(known.last);
         known.last = reached;
         if count > 0 {
-            tell(Change::Missed { node, count });
+            tell(RosterChange::Missed { node, count });
         }
         verdict
     }
@@ -100,7 +105,7 @@ impl Roster {
         node: NodeId,
         connections: u64,
         now: Duration,
-        tell: &mut impl FnMut(Change),
+        tell: &mut impl FnMut(RosterChange),
     ) {
         if let Some(known) = self.peers.get_mut(&node) {
             known.connections = connections;
@@ -111,10 +116,10 @@ impl Roster {
     }
 
     /// A node says that it leaves.
-    pub fn leave(&mut self, node: NodeId, tell: &mut impl FnMut(Change)) {
+    pub fn leave(&mut self, node: NodeId, tell: &mut impl FnMut(RosterChange)) {
         if let Some(known) = self.peers.get_mut(&node) {
             known.is_there = false;
-            tell(Change::Left(node));
+            tell(RosterChange::Left(node));
         }
     }
 
@@ -131,8 +136,8 @@ impl Roster {
     }
 
     /// Called with each heartbeat of this node that came back. They go out twice as often as is promised, and this
-    /// looks half a heartbeat early, so that who is silent is gone within two.
-    fn judge(&mut self, now: Duration, tell: &mut impl FnMut(Change)) {
+    /// looks half a heartbeat early, so that a silent node is gone within two.
+    fn judge(&mut self, now: Duration, tell: &mut impl FnMut(RosterChange)) {
         let stood_still = |before: Duration| now.saturating_sub(before) > self.heartbeat;
         if self.judged.is_none_or(stood_still) {
             self.renew(now);
@@ -143,7 +148,7 @@ impl Roster {
             let is_silent = now.saturating_sub(known.heard) >= patience;
             if known.is_there && is_silent && *node != self.own {
                 known.is_there = false;
-                tell(Change::Left(*node));
+                tell(RosterChange::Left(*node));
             }
         }
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backplane::{BackplaneError, Publisher};
-use super::frame::{Body, Number, encode};
-use super::news::Way;
+use super::frame::{Body, FrameNumber, encode};
+use super::news::BackplaneDirection;
 use super::relay::{FrameBytes, PublisherStep, Relay, Running};
 use crate::panics;
 
@@ -31,18 +31,18 @@ pub(super) fn speak(running: &Running, mut publisher: Box<dyn Publisher>) {
             frames.push(alive(relay, batch.last));
         }
         if is_last {
-            let head = relay.head(Number::Behind(batch.last));
+            let head = relay.head(FrameNumber::Behind(batch.last));
             frames.push(Arc::new(encode(&head, &Body::Bye)));
         }
         if let Err(error) = publish(&mut *publisher, &frames) {
             relay.not_published();
-            relay.set_link(Way::Out, Err(&error.to_string()));
+            relay.set_link(BackplaneDirection::Out, Err(&error.to_string()));
             not_before = Instant::now() + rest;
             rest = (rest * 2).min(RESTS.1);
             continue;
         }
         relay.published(beat);
-        relay.set_link(Way::Out, Ok(()));
+        relay.set_link(BackplaneDirection::Out, Ok(()));
         rest = RESTS.0;
         if with_beat {
             // Twice as often as others expect it.
@@ -56,7 +56,7 @@ pub(super) fn speak(running: &Running, mut publisher: Box<dyn Publisher>) {
 
 fn alive(relay: &Relay, last: u64) -> FrameBytes {
     let connections = relay.server.stats().connections as u64;
-    let head = relay.head(Number::Behind(last));
+    let head = relay.head(FrameNumber::Behind(last));
     Arc::new(encode(&head, &Body::Alive { connections }))
 }
 

@@ -1,10 +1,10 @@
 //! A conversation with one peer, without I/O: its bytes become messages, its pings are answered, its Close ends it, and
 //! the deadlines of the reading side run.
 //!
-//! Whoever drives it reads into [`room`](Conversation::room), says what that gave ([`filled`](Conversation::filled)),
-//! takes messages until there is none ([`next`](Conversation::next)), and waits as long as it is told to
-//! ([`before_read`](Conversation::before_read)). Each of them may say that the conversation has ended: [`End`] knows
-//! what follows from that. What the peer is owed meanwhile goes to [`Answers`].
+//! The code that drives it reads into [`room`](Conversation::room), says what that gave
+//! ([`filled`](Conversation::filled)), takes messages until there is none ([`next`](Conversation::next)), and waits as
+//! long as it is told to ([`before_read`](Conversation::before_read)). Each of them may say that the conversation has
+//! ended: [`End`] knows what follows from that. What the peer is owed meanwhile goes to [`Answers`].
 
 use std::ops::Range;
 use std::time::{Duration, Instant};

@@ -98,7 +98,7 @@ pub(crate) struct Budget {
 }
 
 /// The credit that is missing.
-enum Short {
+enum CreditShortage {
     Own,
     Common,
 }
@@ -164,12 +164,12 @@ impl Budget {
         let may_read = || account.is_dismissed() || self.is_closed() || self.room(account).is_ok();
         if !may_read() {
             account.waiting.store(true, SeqCst);
-            if matches!(self.room(account), Err(Short::Common)) {
-                // fault: who is led does not stand in line
+            if matches!(self.room(account), Err(CreditShortage::Common)) {
+                // fault: a led connection does not stand in line
                 self.stand_in_line(connection);
             }
             // Room that was made before it said that it waits would resume nobody.
-            // fault: no second look for who is led
+            // fault: no second look for a led connection
             if !may_read() {
                 return false;
             }
@@ -177,7 +177,7 @@ impl Budget {
         if account.is_waiting() {
             account.waiting.store(false, SeqCst);
         }
-        // fault: who is led keeps what it was woken for
+        // fault: a led connection keeps what it was woken for
         self.leave_line(connection);
         true
     }
@@ -190,17 +190,17 @@ impl Budget {
             return true;
         }
         account.waiting.store(true, SeqCst);
-        // fault: no second look for who is taken
+        // fault: no second look for a taken connection
         account.is_settled()
     }
 
-    fn room(&self, account: &Account) -> Result<(), Short> {
+    fn room(&self, account: &Account) -> Result<(), CreditShortage> {
         let full = |used: usize, bound: usize| used > 0 && used >= bound;
         if full(account.used.load(SeqCst), self.per_connection) {
-            return Err(Short::Own);
+            return Err(CreditShortage::Own);
         }
         match full(self.used(), self.total) {
-            true => Err(Short::Common),
+            true => Err(CreditShortage::Common),
             false => Ok(()),
         }
     }
@@ -242,15 +242,15 @@ impl Budget {
         })
     }
 
-    fn take(&self, account: &Account, bytes: usize) -> Result<(), Short> {
+    fn take(&self, account: &Account, bytes: usize) -> Result<(), CreditShortage> {
         let own = account.used.load(SeqCst);
         if own > 0 && own + bytes > self.per_connection {
-            return Err(Short::Own);
+            return Err(CreditShortage::Own);
         }
         let fits = |used: usize| (used == 0 || used + bytes <= self.total).then_some(used + bytes);
         self.used
             .fetch_update(SeqCst, SeqCst, fits)
-            .map_err(|_| Short::Common)?;
+            .map_err(|_| CreditShortage::Common)?;
         account.used.fetch_add(bytes, SeqCst);
         Ok(())
     }
@@ -273,8 +273,8 @@ impl Budget {
             }
             match self.take(account, bytes) {
                 Ok(()) => break Ok(()),
-                Err(Short::Own) => {}
-                Err(Short::Common) => {
+                Err(CreditShortage::Own) => {}
+                Err(CreditShortage::Common) => {
                     self.stand_in_line(connection);
                     // Room that was made before we stood in line would wake nobody.
                     // fault: no second look in line
@@ -349,8 +349,8 @@ impl Budget {
         }
     }
 
-    /// From now on messages find no taker; readers that wait are let go. `everyone` is asked behind that: who is not
-    /// among them yet will find it so.
+    /// From now on messages find no taker; readers that wait are let go. `everyone` is asked behind that: one that is
+    /// not among them yet will find it so.
     pub fn close(&self, everyone: impl FnOnce() -> Vec<Connection>) {
         // fault: readers are looked for before the flag is set
         self.closed.store(true, SeqCst);

@@ -38,7 +38,7 @@ pub(crate) struct Upgrade {
 
 /// A plain request that may go to the `http` hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Plain {
+pub(crate) struct PlainAdmission {
     /// Where its body ends.
     pub(crate) framing: Framing,
     /// Whether the rules let its origin in, where one matters: it may read the answer.
@@ -53,7 +53,7 @@ pub(crate) fn plain(
     request: &Request,
     rules: &Rules,
     ask: impl FnOnce(&str) -> Result<bool, Refusal>,
-) -> Result<Plain, Refusal> {
+) -> Result<PlainAdmission, Refusal> {
     let framing = Framing::of(request)?;
     check_host(request, rules)?;
     let is_public = rules.cors.as_ref().is_some_and(Cors::is_public);
@@ -65,7 +65,7 @@ pub(crate) fn plain(
     };
     match site {
         Err(refusal) if needs || refusal.status() != Some(403) => Err(cross_site(request, refusal)),
-        site => Ok(Plain {
+        site => Ok(PlainAdmission {
             framing,
             is_let_in: site.is_ok(),
         }),

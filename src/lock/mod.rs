@@ -30,7 +30,7 @@ in_this_order! {
     SESSION,
     /// Sockets that the process was given, and nobody has taken.
     INHERITED,
-    /// The sockets and rooms of Socket.IO. Who leaves is told under it.
+    /// The sockets and rooms of Socket.IO. A socket that leaves is told under it.
     DIRECTORY,
     /// Whether a socket of Socket.IO is in.
     GATE_OF_SOCKET,
@@ -54,13 +54,13 @@ in_this_order! {
     CREW,
     /// What waits for one connection's stream. A stream of wshub's own is written to under it.
     OUTBOX,
-    /// Whom broadcasts reach, and those that wait for all of them.
+    /// The members that broadcasts reach, and the frames that wait for all of them.
     RUN,
-    /// Who is open.
+    /// The open connections.
     REGISTRY,
     /// Slots of connections.
     SLOTS,
-    /// Who has to end before a server has.
+    /// What has to end before a server has.
     PRESENCE,
     /// Handshakes and plain requests that are under way.
     SEATS,
@@ -104,7 +104,7 @@ in_this_order! {
     RECORDED,
     /// Compressors and decompressors that belong to no connection.
     SPARES,
-    /// Who waits for a socket of Windows.
+    /// Threads that wait for a socket of Windows.
     WAITS,
     /// What a poller will report of a socket of Windows.
     WATCHED,
@@ -118,7 +118,7 @@ in_this_order! {
     OUTGOING,
     /// Events of a cluster that wait for the application.
     NEWS,
-    /// Who listens to a backplane in memory.
+    /// Nodes that listen to a backplane in memory.
     BUS,
     /// What waits there for one of them.
     LINE_OF_BUS,

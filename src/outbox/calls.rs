@@ -1,4 +1,4 @@
-//! Outboxes and collectors that something waits in: they call for the leader, who writes where a socket takes bytes
+//! Outboxes and collectors that something waits in: they call for the leader, which writes where a socket takes bytes
 //! again, keeps the deadlines of what waits, and flushes collected frames in time.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::poller::{Bell, Mailbox};
 
 pub(crate) struct Calls(Mailbox<Called>);
 
-/// Those who called since the last look.
+/// Those that called since the last look.
 #[derive(Default)]
 pub(crate) struct Called {
     pub outboxes: Vec<Arc<Outbox>>,
@@ -50,12 +50,12 @@ impl Calls {
         !self.0.is_full()
     }
 
-    /// Takes those who called.
+    /// Takes those that called.
     pub fn take(&self) -> Called {
         self.0.open(Called::take)
     }
 
-    /// From now on nobody is taken; gives those who called before.
+    /// From now on none is taken; gives those that called before.
     pub fn stop(&self) -> Called {
         self.0.open(|called| {
             called.stopped = true;

@@ -1,4 +1,4 @@
-//! Who is due when. One entry each, judged when it comes up: a deadline that moves on costs nothing until then.
+//! What is due when. One entry each, judged when it comes up: a deadline that moves on costs nothing until then.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

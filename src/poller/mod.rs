@@ -1,9 +1,9 @@
-//! Who is ready, who is due, and a wake-up: sockets watched by the system (epoll, kqueue, Windows), their instants, and
-//! one value beside each.
+//! What is ready, what is due, and a wake-up: sockets watched by the system (epoll, kqueue, Windows), their instants,
+//! and one value beside each.
 //!
 //! It knows descriptors, tokens and instants, not what is behind them. One thread at a time holds the poller; any
 //! thread may wake it by its [`Bell`]. Edge-triggered: a socket costs no system call but its own reads, and is reported
-//! again only when something new comes. Whoever does not take all that is there has to remember that.
+//! again only when something new comes. The holder that does not take all that is there has to remember that.
 
 mod bell;
 mod deadlines;
@@ -173,7 +173,7 @@ impl<T> Poller<T> {
     }
 
     /// Sleeps until a socket is ready, a deadline or `until` has come, or the bell is rung; not at all where `idle`
-    /// says, with the bell attentive, that there is something to do. Appends who is ready.
+    /// says, with the bell attentive, that there is something to do. Appends what is ready.
     pub fn wait(
         &mut self,
         until: Option<Instant>,

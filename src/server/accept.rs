@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::hub::Hub;
-use super::lifecycle::{Present, Who};
+use super::lifecycle::{Participant, Present};
 use super::listen::Site;
 use super::listener::{Arrival, BACKLOG, Listener};
 use super::opening;
@@ -22,7 +22,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct AcceptLoop {
     /// Holds the listeners, and watches them.
     poller: Poller<Listener>,
-    /// The listeners, and what goes for those who come in by each.
+    /// The listeners, and what applies to the streams of each.
     sites: Vec<(Token, Arc<Site>)>,
     hub: Arc<Hub>,
     /// Last, so that the port is free when the loop is said to have ended.
@@ -34,7 +34,7 @@ impl AcceptLoop {
         AcceptLoop {
             poller,
             sites,
-            _present: hub.lifecycle.come(Who::AcceptLoop),
+            _present: hub.lifecycle.come(Participant::AcceptLoop),
             hub,
         }
     }

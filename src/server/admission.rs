@@ -1,6 +1,6 @@
-//! Who may come in: handshakes, of which the oldest give way to newer ones while their peers are waited for, and then
-//! wait in line for the `accept` hook; and plain requests, which do not give way and are turned away when there are too
-//! many.
+//! Places for what comes in: handshakes, of which the oldest give way to newer ones while their peers are waited for,
+//! and then wait in line for the `accept` hook; and plain requests, which do not give way and are turned away when
+//! there are too many.
 
 pub(crate) mod slots;
 
@@ -59,13 +59,13 @@ pub(crate) enum Stage {
     Deciding,
     /// Its 101 waits for the peer to take it: it is cut off.
     Answering,
-    /// Its 101 leaves now, without waiting, or has left: who reads 101 has a connection.
+    /// Its 101 leaves now, without waiting, or has left: a peer that reads 101 has a connection.
     Opening,
     /// A plain request, whose hook runs or whose answer is read: a page is not cut.
     Plain,
     /// A plain request whose answer comes later, over a stream that keeps its thread: it is read from meanwhile.
     Held,
-    /// The last of its answer leaves now, without waiting: who has that may ask again at once.
+    /// The last of its answer leaves now, without waiting: a peer that has that may ask again at once.
     Leaving,
     /// It has its answer, and what it still sends is read away: that ends.
     Parting,
@@ -93,8 +93,9 @@ impl Admission {
         })
     }
 
-    /// The most threads that those take who are no connections: their requests are read; they gave way and are leaving;
-    /// they have ended and linger; the hook runs for them; they wait for it, or have only begun; and plain requests.
+    /// The most threads that are taken by what is no connection: their requests are read; they gave way and are
+    /// leaving; they have ended and linger; the hook runs for them; they wait for it, or have only begun; and plain
+    /// requests.
     pub fn max_threads(limits: &Limits) -> usize {
         limits
             .max_handshakes
@@ -173,7 +174,7 @@ impl Seats {
         self.seated.iter_mut().find(|seated| seated.id == id)
     }
 
-    /// Takes out so many that give way that no more are left than may be: first who only parts, then the oldest.
+    /// Takes out so many that give way that no more are left than may be: first one that only parts, then the oldest.
     fn make_room(&mut self, max: usize) -> Vec<Seated> {
         let mut gone = Vec::new();
         while self.count(|stage| stage.gives_way().is_some()) > max {

@@ -1,5 +1,5 @@
-//! What is chosen before a server starts. Here what concerns all of it; [`rules`], who may come in; [`hooks`], the
-//! application's own; [`listen`], where; [`start`], and then.
+//! What is chosen before a server starts. Here what concerns all of it; [`rules`], which clients may come in;
+//! [`hooks`], the application's own; [`listen`], where; [`start`], and then.
 
 mod hooks;
 mod listen;
@@ -9,7 +9,7 @@ mod start;
 use std::fmt;
 
 use super::ServerHandle;
-use super::listen::Listening;
+use super::listen::{Listening, Site};
 use super::options::Options;
 use crate::limits::Limits;
 use crate::overflow::Overflow;
@@ -42,6 +42,8 @@ use crate::tls::Tls;
 #[must_use = "a builder does nothing until it is bound or given a stream"]
 pub struct ServerBuilder {
     options: Options,
+    /// What applies to each listener, unless that has its own.
+    site: Site,
     listening: Vec<Listening>,
     start_hooks: Vec<StartHook>,
 }
@@ -83,19 +85,19 @@ impl ServerBuilder {
     /// [`Compression`](crate::Compression).
     #[cfg(feature = "deflate")]
     pub fn compression(mut self, compression: crate::Compression) -> Self {
-        self.options.rules.compression = Some(compression);
+        self.site.rules.compression = Some(compression);
         self
     }
 
     /// Speaks TLS on every connection, but for listeners that have [their own](ServerBuilder::listen_tls), and nothing
     /// else: `wss://`, and `https://` for the
     /// [`http`](ServerBuilder::http) hook. The TLS handshake counts into
-    /// [`handshake_timeout`](Limits::handshake_timeout); who comes without TLS is told so (400).
+    /// [`handshake_timeout`](Limits::handshake_timeout); a client that comes without TLS is told so (400).
     /// Streams that are [attached](crate::Server::attach) speak it as well; for
     /// [`websocket`](ServerBuilder::websocket) there is [`Tls::accept`]. Feature `tls`.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: &Tls) -> Self {
-        self.options.tls = Some(tls.clone());
+        self.site.tls = Some(tls.clone());
         self
     }
 }
@@ -105,7 +107,7 @@ impl fmt::Debug for ServerBuilder {
         f.debug_struct("ServerBuilder")
             .field("limits", &self.options.limits)
             .field("overflow", &self.options.overflow)
-            .field("rules", &self.options.rules)
+            .field("rules", &self.site.rules)
             .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ use super::admission::slots::Slot;
 use super::batch::{Batch, Messages};
 use super::driver::Driver;
 use super::hub::Hub;
-use super::inbox::Item;
+use super::inbox::InboxItem;
 use super::leader::parked::Parked;
 use super::lifecycle::Present;
 use super::members::Membership;
@@ -84,9 +84,9 @@ impl OpenConnection {
     }
 
     /// What tells the application that the connection is open; once.
-    pub fn open(&mut self) -> Option<Item> {
+    pub fn open(&mut self) -> Option<InboxItem> {
         let slot = self.slot.take()?;
-        Some(Item::Open(self.connection.clone(), slot))
+        Some(InboxItem::Open(self.connection.clone(), slot))
     }
 
     /// Ends the connection, for its peer and for the threads that wait for it.
@@ -113,7 +113,7 @@ impl OpenConnection {
             return End::Failed(error);
         }
         let line = end_line(&self.connection, Some(&error), &CloseEvent::abnormal());
-        hub.inbox.put(Item::Error(self.connection.id(), error));
+        hub.inbox.put(InboxItem::Error(self.connection.id(), error));
         hub.workers.scribe().write(line);
         End::Reported
     }
@@ -137,7 +137,9 @@ impl OpenConnection {
             Some(slot) => drop(slot),
             None => {
                 let end = Box::new((error, close));
-                self.hub.inbox.put(Item::End(self.connection.clone(), end));
+                self.hub
+                    .inbox
+                    .put(InboxItem::End(self.connection.clone(), end));
             }
         }
     }
@@ -329,7 +331,7 @@ fn shortened(text: &str) -> &str {
         .map_or(text, |(at, _)| text.split_at(at).0)
 }
 
-/// Who is there, for the log: address and path, never query, cookies or credentials.
+/// The client, for the log: address and path, never query, cookies or credentials.
 struct Introduction<'a>(&'a Connection);
 
 impl std::fmt::Display for Introduction<'_> {

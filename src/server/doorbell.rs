@@ -15,18 +15,18 @@ use crate::lock::{DOOR, Mutex, lock};
 
 #[derive(Default)]
 pub(crate) struct Doorbell {
-    /// The one who waits sleeps, or is about to: a call to nobody would be a system call.
+    /// The waiting thread sleeps, or is about to: a call to nobody would be a system call.
     asleep: AtomicBool,
     door: Mutex<(), DOOR>,
     rung: Condvar,
 }
 
 impl Doorbell {
-    /// To be called behind whatever the one who waits is to find.
+    /// To be called when what the waiting thread is to find is there.
     pub fn ring(&self) {
         if self.asleep.load(SeqCst) && self.asleep.swap(false, SeqCst) {
-            // Who holds the door has said that it sleeps and does not yet.
-            // fault: whoever rings does not wait for the sleeper
+            // The thread that holds the door has said that it sleeps, and does not yet.
+            // fault: the ringer does not wait for the sleeper
             drop(lock(&self.door));
             self.rung.notify_one();
         }

@@ -7,7 +7,7 @@ use super::Server;
 use super::admission::slots::Slot;
 use super::batch::Messages;
 use super::hub::Hub;
-use super::inbox::Item;
+use super::inbox::InboxItem;
 use super::leader::Leader;
 use super::ticks::Ticks;
 use crate::connection::by_id::ById;
@@ -74,7 +74,7 @@ pub(super) struct Unyielded {
     single: Option<Event>,
     close: Option<Event>,
     /// What this thread has read beside that, in order.
-    read: VecDeque<Item>,
+    read: VecDeque<InboxItem>,
     /// Connections whose `Open` was yielded, and whose `Close` has not come.
     open: HashMap<ById, Slot>,
     ended: bool,
@@ -195,7 +195,7 @@ impl<'a> Events<'a> {
             let item = self.receive(patience);
             hub.lead.leave();
             match item? {
-                Item::Woken => {
+                InboxItem::Woken => {
                     hub.inbox.note_woken();
                     self.collect_while_more_waits();
                     return Err(RecvError::Woken);
@@ -210,7 +210,7 @@ impl<'a> Events<'a> {
 
     /// Takes an item that was read before, off the channel, or by leading; before it sleeps, everything that was
     /// collected leaves.
-    fn receive(&mut self, patience: WaitTime) -> Result<Item, RecvError> {
+    fn receive(&mut self, patience: WaitTime) -> Result<InboxItem, RecvError> {
         let server = self.server;
         let hub = &server.hub;
         loop {
@@ -234,7 +234,7 @@ impl<'a> Events<'a> {
     }
 
     /// Leads, until a connection gave something or another thread put something in.
-    fn lead(&mut self, leader: &mut Leader, patience: WaitTime) -> Option<Item> {
+    fn lead(&mut self, leader: &mut Leader, patience: WaitTime) -> Option<InboxItem> {
         let hub = &*self.server.hub;
         let mut looked = false;
         loop {
@@ -272,7 +272,7 @@ impl<'a> Events<'a> {
     }
 
     /// The stand-in leads: sleeps until it has put something in, or has given up the lead.
-    fn wait_for_the_lead(&mut self, patience: WaitTime) -> Option<Item> {
+    fn wait_for_the_lead(&mut self, patience: WaitTime) -> Option<InboxItem> {
         let hub = &self.server.hub;
         self.stop_collecting();
         let deadline = match patience {
@@ -344,7 +344,7 @@ impl Unyielded {
                 _ => return Some(event),
             }
         }
-        // fault: who is left at the end is not closed
+        // fault: a connection left at the end is not closed
         self.close.take().or_else(|| self.close_for_who_is_left())
     }
 
@@ -365,22 +365,22 @@ impl Unyielded {
         Some(&connection.0)
     }
 
-    fn open(&mut self, hub: &Hub, item: Item) {
+    fn open(&mut self, hub: &Hub, item: InboxItem) {
         match item {
-            Item::Open(connection, slot) => {
+            InboxItem::Open(connection, slot) => {
                 hub.members.announce(&connection);
                 self.open.insert(ById(connection.clone()), slot);
                 self.single = Some(Event::Open(connection));
             }
-            Item::Messages(permit, messages) => self.batch = Some((permit, messages)),
-            Item::Error(id, error) => match self.find_open(id) {
+            InboxItem::Messages(permit, messages) => self.batch = Some((permit, messages)),
+            InboxItem::Error(id, error) => match self.find_open(id) {
                 Some(connection) => {
                     self.single = Some(Event::Error(connection.clone(), error));
                 }
                 // Its end came first.
                 None => hub.inbox.taken(1),
             },
-            Item::Drained(id) => {
+            InboxItem::Drained(id) => {
                 let open = self
                     .find_open(id)
                     .filter(|it| it.ready_state() == ReadyState::Open);
@@ -393,15 +393,15 @@ impl Unyielded {
                     None => hub.inbox.taken(1),
                 }
             }
-            Item::End(connection, end) => {
+            InboxItem::End(connection, end) => {
                 self.open.remove(&connection.id());
                 let (error, close) = *end;
                 self.single = error.map(|error| Event::Error(connection.clone(), error));
                 self.close = Some(Event::Close(connection, close));
             }
             // Taken before it comes here.
-            Item::Woken => {}
-            Item::Stopped => self.ended = true,
+            InboxItem::Woken => {}
+            InboxItem::Stopped => self.ended = true,
         }
     }
 }

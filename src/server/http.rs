@@ -41,9 +41,9 @@ const LAST: usize = 16 << 10;
 pub(crate) struct HttpConnection {
     pub transport: Arc<dyn Transport>,
     pub client_certificates: Box<[Vec<u8>]>,
-    /// Who is at its other end, or behind it by the PROXY protocol.
+    /// The peer at its other end, or behind that by the PROXY protocol.
     pub end: Peer,
-    /// Who sent the request: the same, or who is behind that by its headers.
+    /// The client that sent the request: the same, or one behind that by its headers.
     pub peer: Peer,
     /// What goes for it, by where it came in.
     pub site: Arc<Site>,
@@ -77,23 +77,24 @@ impl HttpConnection {
 }
 
 /// What there is left to do for a connection behind a plain request.
-pub(crate) enum After {
+pub(crate) enum AfterAnswer {
     Closed,
     /// Another request may come.
     Kept,
     /// The answer comes later.
-    Later(Box<Later>),
+    Later(Box<WaitingRequest>),
 }
 
 /// A request that was in order, without its body, and what its answer depends on.
-pub(crate) struct Asked {
+pub(crate) struct PlainRequest {
     request: Request,
     is_let_in: bool,
+    site: Arc<Site>,
 }
 
 /// A request that waits for its answer.
-pub(crate) struct Later {
-    asked: Asked,
+pub(crate) struct WaitingRequest {
+    asked: PlainRequest,
     promise: Promise,
     /// Given back with it.
     _place: WaitingPlace,
@@ -105,7 +106,7 @@ pub(crate) fn answer(
     seat: &Seat,
     connection: &mut HttpConnection,
     request: Request,
-) -> Result<After, RefusedRequest> {
+) -> Result<AfterAnswer, RefusedRequest> {
     let head_only = request.method() == "HEAD";
     let refuse = |refusal| RefusedRequest { refusal, head_only };
     let (asked, response) = ask_hook(hub, seat, connection, request).map_err(refuse)?;
@@ -115,13 +116,13 @@ pub(crate) fn answer(
     let Some(place) = hub.keeper.as_ref().and_then(Keeper::take_place) else {
         return Err(refuse(Refusal::WaitingRequestsFull));
     };
-    let later = Later {
+    let later = WaitingRequest {
         asked,
         promise: promise.clone(),
         _place: place,
     };
     if connection.transport.source().is_some() {
-        return Ok(After::Later(Box::new(later)));
+        return Ok(AfterAnswer::Later(Box::new(later)));
     }
     let answer = wait_here(hub, seat, connection, later.promise.slot()).map_err(refuse)?;
     let response = resolve(answer).map_err(refuse)?;
@@ -129,11 +130,18 @@ pub(crate) fn answer(
 }
 
 /// What there is left to do behind a plain request needs no thread.
-pub(crate) fn go_on(hub: &Arc<Hub>, stream: Present, connection: HttpConnection, after: After) {
+pub(crate) fn go_on(
+    hub: &Arc<Hub>,
+    stream: Present,
+    connection: HttpConnection,
+    after: AfterAnswer,
+) {
     let (keeper, own) = (&hub.keeper, hub.clone());
     match (after, keeper) {
-        (After::Kept, Some(keeper)) => keeper.put(KeptConnection::idle(own, stream, connection)),
-        (After::Later(later), Some(keeper)) => {
+        (AfterAnswer::Kept, Some(keeper)) => {
+            keeper.put(KeptConnection::idle(own, stream, connection))
+        }
+        (AfterAnswer::Later(later), Some(keeper)) => {
             keeper.put(KeptConnection::waiting(own, stream, connection, later));
         }
         _ => connection.transport.shutdown(How::Both),
@@ -145,18 +153,22 @@ fn ask_hook(
     seat: &Seat,
     connection: &mut HttpConnection,
     request: Request,
-) -> Result<(Asked, Response), Refusal> {
+) -> Result<(PlainRequest, Response), Refusal> {
     let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
     let ask =
         |origin: &str| hooks.origin(origin, HookRequest::new(&request, &server), &hub.counters);
+    let site = connection.site.clone();
+    let asked = |request, is_let_in| PlainRequest {
+        request,
+        is_let_in,
+        site: site.clone(),
+    };
     if let Some(response) = health(hub, &request) {
-        let is_let_in = false;
-        return Ok((Asked { request, is_let_in }, response));
+        return Ok((asked(request, false), response));
     }
-    let plain = negotiate::plain(&request, &connection.site.rules, ask)?;
-    if let Some(answer) = metrics::answer(hub, &request, plain.framing) {
-        let is_let_in = false;
-        return Ok((Asked { request, is_let_in }, answer?));
+    let plain = negotiate::plain(&request, &site.rules, ask)?;
+    if let Some(answer) = metrics::answer(hub, &site.rules, &request, plain.framing) {
+        return Ok((asked(request, false), answer?));
     }
     if !hooks.answers_plain() {
         return Err(negotiate::unserved(&request));
@@ -164,16 +176,13 @@ fn ask_hook(
     seat.serve_plain()?;
     let body = upload::read(hub, connection, &request, plain.framing)?;
     let request = request.with_body(body);
-    let cors = hub.options.rules.cors.as_ref();
+    let cors = site.rules.cors.as_ref();
     let response = match cors.filter(|_| Cors::is_preflight(&request)) {
         Some(cors) => cors.preflight(&request),
         None => hooks.http(HookRequest::new(&request, &server), &hub.counters)?,
     };
-    let asked = Asked {
-        request: request.with_body(Vec::new()),
-        is_let_in: plain.is_let_in,
-    };
-    Ok((asked, response))
+    let request = request.with_body(Vec::new());
+    Ok((asked(request, plain.is_let_in), response))
 }
 
 /// The answer to a balancer's question, under whatever name it asks: it says nothing else, and it takes no place.
@@ -198,7 +207,7 @@ fn resolve(answer: LateAnswer) -> Result<Response, Refusal> {
     }
 }
 
-impl Asked {
+impl PlainRequest {
     /// Whether the connection is kept behind the answer.
     fn keeps(&self, hub: &Hub, connection: &HttpConnection) -> bool {
         let limits = &hub.options.limits;
@@ -225,7 +234,7 @@ impl Asked {
 
     /// Adds what the rules ask for, and counts the answer.
     fn finish(&self, hub: &Hub, mut response: Response) -> Response {
-        if let Some(cors) = &hub.options.rules.cors {
+        if let Some(cors) = &self.site.rules.cors {
             match self.is_let_in {
                 true => cors.grant(&self.request, &mut response),
                 false => cors.withhold(&mut response),
@@ -254,9 +263,9 @@ fn give(
     hub: &Hub,
     seat: &Seat,
     connection: &mut HttpConnection,
-    asked: &Asked,
+    asked: &PlainRequest,
     response: Response,
-) -> After {
+) -> AfterAnswer {
     if let Some(body) = response.pending::<Streamed>().cloned() {
         return streamed::give(hub, seat, connection, asked, response, &body);
     }
@@ -272,7 +281,7 @@ fn write_answer(
     connection: &mut HttpConnection,
     bytes: &[u8],
     keeps: bool,
-) -> After {
+) -> AfterAnswer {
     let written = write_last(hub, seat, &*connection.transport, bytes);
     end_of_answer(hub, seat, connection, written, keeps)
 }
@@ -284,10 +293,10 @@ fn end_of_answer(
     connection: &mut HttpConnection,
     written: io::Result<()>,
     keeps: bool,
-) -> After {
+) -> AfterAnswer {
     if written.is_ok() && keeps {
         connection.answered += 1;
-        return After::Kept;
+        return AfterAnswer::Kept;
     }
     seat.enter(Stage::Parting);
     let transport = &*connection.transport;
@@ -298,10 +307,10 @@ fn end_of_answer(
             note_not_taken(hub, &error, connection.peer);
         }
     }
-    After::Closed
+    AfterAnswer::Closed
 }
 
-/// Writes the answer to who is refused, and parts.
+/// Writes the answer to a refused request, and parts.
 pub(super) fn write_refusal(
     hub: &Hub,
     seat: &Seat,
@@ -344,7 +353,7 @@ fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
     hub.refusals.log("answer", text);
 }
 
-/// Waits for the answer on this thread: nobody can watch the stream, which is read from meanwhile. Whoever has the
+/// Waits for the answer on this thread: nobody can watch the stream, which is read from meanwhile. The one that has the
 /// answer ends that, and so does a shutdown; the client's end counts as its leaving.
 fn wait_here(
     hub: &Hub,

@@ -27,22 +27,22 @@ pub(crate) struct Hub {
     pub options: Options,
     /// Where it listens.
     pub local_addrs: Vec<SocketAddr>,
-    /// What goes for streams that are attached.
+    /// What applies to streams that are attached.
     pub site: Arc<Site>,
     /// Runs each connection on its own thread; without it events go to the application thread.
     pub handler: Option<SessionHandler>,
     pub counters: Arc<Counters>,
     pub refusals: Refusals,
-    /// Who may come in: handshakes and plain requests.
+    /// Places of handshakes and plain requests.
     pub admission: Arc<Admission>,
-    /// Who may come in: connections.
+    /// Places of connections.
     pub slots: Arc<Slots>,
-    /// Who is open.
+    /// The open connections.
     pub members: Arc<Members>,
     pub inbox: Arc<Inbox>,
     /// What the application thread sends while more events wait.
     pub collector: Arc<Collector>,
-    /// Connections that hold no thread, and who leads them.
+    /// Connections that hold no thread, and the thread that leads them.
     pub lead: Lead,
     /// Connections of plain requests that hold no thread; `None` where no plain request is answered.
     pub keeper: Option<Keeper>,

@@ -22,7 +22,7 @@ use crate::logging::log_line;
 use crate::poller::Bell;
 use crate::stats::Counters;
 
-pub(crate) enum Item {
+pub(crate) enum InboxItem {
     /// With its slot, which is given back behind its Close.
     Open(Connection, Slot),
     Messages(Permit, Messages),
@@ -38,22 +38,22 @@ pub(crate) enum Item {
     Stopped,
 }
 
-impl Item {
+impl InboxItem {
     /// How many events it is.
     fn events(&self) -> usize {
         match self {
-            Item::Open(..) | Item::Error(..) | Item::Drained(_) => 1,
-            Item::Messages(_, messages) => messages.left(),
-            Item::End(_, end) => 1 + usize::from(end.0.is_some()),
-            Item::Woken | Item::Stopped => 0,
+            InboxItem::Open(..) | InboxItem::Error(..) | InboxItem::Drained(_) => 1,
+            InboxItem::Messages(_, messages) => messages.left(),
+            InboxItem::End(_, end) => 1 + usize::from(end.0.is_some()),
+            InboxItem::Woken | InboxItem::Stopped => 0,
         }
     }
 }
 
 pub(crate) struct Inbox {
     /// Items with the time when they were put in.
-    sender: Sender<(Instant, Item)>,
-    receiver: Receiver<(Instant, Item)>,
+    sender: Sender<(Instant, InboxItem)>,
+    receiver: Receiver<(Instant, InboxItem)>,
     counters: Arc<Counters>,
     budget: Arc<Budget>,
     /// Wakes the application where it sleeps without leading.
@@ -101,7 +101,7 @@ impl Inbox {
     }
 
     /// Takes an item, if there is one now.
-    pub fn take(&self) -> Option<Item> {
+    pub fn take(&self) -> Option<InboxItem> {
         // The channel's own look would cost a fence where it is empty, which it nearly always is.
         match self.receiver.is_empty() {
             true => None,
@@ -109,7 +109,7 @@ impl Inbox {
         }
     }
 
-    fn receive(&self) -> Option<Item> {
+    fn receive(&self) -> Option<InboxItem> {
         let (since, item) = self.receiver.try_recv().ok()?;
         if item.events() > 0 {
             self.counters.channel_time.record(since.elapsed());
@@ -118,7 +118,7 @@ impl Inbox {
     }
 
     /// Takes an item; sleeps until there is one, at most until the deadline or until `free` says that nobody leads.
-    pub fn wait(&self, deadline: Option<Instant>, free: impl Fn() -> bool) -> Option<Item> {
+    pub fn wait(&self, deadline: Option<Instant>, free: impl Fn() -> bool) -> Option<InboxItem> {
         // A panic while it led may have left it so.
         self.leads.store(false, SeqCst);
         let look = || match self.take() {
@@ -144,7 +144,7 @@ impl Inbox {
     }
 
     /// Puts an item in, and wakes the application.
-    pub fn put(&self, item: Item) {
+    pub fn put(&self, item: InboxItem) {
         self.count(&item);
         let sent = self.sender.send((Instant::now(), item));
         self.ring();
@@ -154,23 +154,23 @@ impl Inbox {
     }
 
     /// Counts an item as put in, which the application itself has read.
-    pub fn count(&self, item: &Item) {
+    pub fn count(&self, item: &InboxItem) {
         self.events_put.fetch_add(item.events(), SeqCst);
         match item {
-            Item::Open(..) => _ = self.open.fetch_add(1, SeqCst),
-            Item::End(..) => _ = self.open.fetch_sub(1, SeqCst),
-            Item::Messages(..)
-            | Item::Error(..)
-            | Item::Drained(_)
-            | Item::Woken
-            | Item::Stopped => {}
+            InboxItem::Open(..) => _ = self.open.fetch_add(1, SeqCst),
+            InboxItem::End(..) => _ = self.open.fetch_sub(1, SeqCst),
+            InboxItem::Messages(..)
+            | InboxItem::Error(..)
+            | InboxItem::Drained(_)
+            | InboxItem::Woken
+            | InboxItem::Stopped => {}
         }
     }
 
     /// Has the application woken behind what is in the channel now. Calls that come before it was are one.
     pub fn wake(&self) {
         if !self.woken.swap(true, SeqCst) {
-            self.put(Item::Woken);
+            self.put(InboxItem::Woken);
         }
     }
 
@@ -180,7 +180,7 @@ impl Inbox {
     }
 
     /// Charges for messages of a connection without a thread; `None` if they find no taker.
-    pub fn charge(&self, connection: &Connection, messages: Messages) -> Option<Item> {
+    pub fn charge(&self, connection: &Connection, messages: Messages) -> Option<InboxItem> {
         let charged = self.budget.charge(connection, messages.cost());
         self.admit(charged, messages)
     }
@@ -194,9 +194,9 @@ impl Inbox {
         }
     }
 
-    fn admit(&self, permit: Result<Permit, NoTaker>, messages: Messages) -> Option<Item> {
+    fn admit(&self, permit: Result<Permit, NoTaker>, messages: Messages) -> Option<InboxItem> {
         match permit {
-            Ok(permit) => return Some(Item::Messages(permit, messages)),
+            Ok(permit) => return Some(InboxItem::Messages(permit, messages)),
             Err(NoTaker::Dismissed) => {}
             Err(NoTaker::Shutdown) => _ = self.lost.fetch_add(messages.left(), SeqCst),
         }
@@ -210,7 +210,7 @@ impl Inbox {
             .store(self.events_taken.load(Relaxed).wrapping_add(count), Release);
     }
 
-    /// Events that wait once the server has stopped. Who is open now will have its Close, though none
+    /// Events that wait once the server has stopped. What is open now will have its Close, though none
     /// was put in for it.
     pub fn not_taken(&self) -> usize {
         let taken = self.events_taken.load(Acquire);

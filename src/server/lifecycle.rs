@@ -1,10 +1,10 @@
-//! How far a server is with its end, and who is there that has to end before.
+//! How far a server is with its end, and what is there that has to end before.
 
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
-use super::inbox::{Inbox, Item};
+use super::inbox::{Inbox, InboxItem};
 use crate::lock::{Guard, Mutex, PRESENCE, lock};
 use crate::protocol::close::CloseCode;
 
@@ -20,7 +20,7 @@ pub(crate) enum Phase {
     Ending,
     /// The events end, even if connections are left.
     Ended,
-    /// All were waited for: who is left is kept by the user's code.
+    /// All were waited for: what is left is kept by the user's code.
     Done,
 }
 
@@ -36,9 +36,9 @@ pub(crate) struct Lifecycle {
 
 #[derive(Default)]
 struct There {
-    /// How many there are of each who.
+    /// How many there are of each kind.
     counts: [usize; 4],
-    /// The events have their end, because nobody is left who could tell of another.
+    /// The events have their end, because nothing is left that could give another.
     silent: bool,
     /// It began with a drain.
     drained: bool,
@@ -50,9 +50,9 @@ impl There {
     }
 }
 
-/// Who is there.
+/// What has to end before the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
+pub(crate) enum Participant {
     AcceptLoop,
     /// A stream, from before its first byte to when nothing of it is left.
     Stream,
@@ -63,14 +63,14 @@ pub(crate) enum Who {
     Parked,
 }
 
-impl Who {
+impl Participant {
     /// The last phase in which one may come.
     fn last_phase(self) -> Phase {
         match self {
-            Who::AcceptLoop => Phase::Running,
-            Who::Connection => Phase::Draining,
-            Who::Stream => Phase::Closing,
-            Who::Parked => Phase::Done,
+            Participant::AcceptLoop => Phase::Running,
+            Participant::Connection => Phase::Draining,
+            Participant::Stream => Phase::Closing,
+            Participant::Parked => Phase::Done,
         }
     }
 }
@@ -151,7 +151,7 @@ impl Lifecycle {
 
     /// False if it was that far already.
     pub fn enter(&self, phase: Phase) -> bool {
-        // Under the lock: who comes later finds it so, and who waits hears of it.
+        // Under the lock: what comes later finds it so, and the thread that waits hears of it.
         let mut there = self.there();
         let entered = self.phase.fetch_max(phase as u8, SeqCst) < phase as u8;
         there.drained |= entered && phase == Phase::Draining;
@@ -160,17 +160,17 @@ impl Lifecycle {
         entered
     }
 
-    /// The events end without who is left: what is open for the application is closed for it. A second
+    /// The events end without what is left: what is open for the application is closed for it. A second
     /// end, behind that which the last one to leave has put in or is about to, is not seen.
     pub fn end_events(&self) {
-        // fault: the end is left to who is slow
+        // fault: the end is left to slow threads
         if self.enter(Phase::Ended) {
-            self.inbox.put(Item::Stopped);
+            self.inbox.put(InboxItem::Stopped);
         }
     }
 
     /// `None`: it comes too late.
-    pub fn come(self: &Arc<Self>, who: Who) -> Option<Present> {
+    pub fn come(self: &Arc<Self>, who: Participant) -> Option<Present> {
         let mut there = self.there();
         // fault: a slot is taken behind the shutdown
         if self.phase.load(SeqCst) > who.last_phase() as u8 {
@@ -186,23 +186,24 @@ impl Lifecycle {
     /// Streams that a thread serves.
     pub fn on_threads(&self) -> usize {
         let counts = self.there().counts;
-        counts[Who::Stream as usize].saturating_sub(counts[Who::Parked as usize])
+        counts[Participant::Stream as usize].saturating_sub(counts[Participant::Parked as usize])
     }
 
-    /// Tells who waits, and ends the events where no further one can come. Nobody waits for it before the end begins,
-    /// and a notice is a system call.
+    /// Tells the thread that waits, and ends the events where no further one can come. Nobody waits for it before the
+    /// end begins, and a notice is a system call.
     fn look_round(&self) {
         let mut there = self.there();
         if !self.is_draining() {
             return;
         }
-        let ends =
-            self.is_closing() && there.counts[Who::Connection as usize] == 0 && !there.silent;
+        let ends = self.is_closing()
+            && there.counts[Participant::Connection as usize] == 0
+            && !there.silent;
         there.silent |= ends;
         drop(there);
         // fault: events without an end
         if ends {
-            self.inbox.put(Item::Stopped);
+            self.inbox.put(InboxItem::Stopped);
         }
         // fault: the last to leave tells nobody
         self.changed.notify_all();

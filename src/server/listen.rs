@@ -1,4 +1,4 @@
-//! The sockets that a server listens on, what goes for those who come in by each, and the words for why there is none.
+//! The sockets that a server listens on, what applies to the streams of each, and the text where there is none.
 
 use std::error::Error;
 use std::fmt;
@@ -109,16 +109,13 @@ impl Listening {
         })
     }
 
-    pub fn tls(&self) -> Option<&Tls> {
-        self.tls.as_ref()
-    }
-
     fn own_loopback(&self) -> Option<OwnLoopback> {
         self.addr.map(|addr| OwnLoopback::of(addr, self.v6_only))
     }
 }
 
-/// What goes for those who come in by one listener.
+/// What applies to the streams of one listener: rules and TLS.
+#[derive(Clone, Default)]
 pub(crate) struct Site {
     pub rules: Rules,
     pub tls: Option<Tls>,
@@ -126,26 +123,29 @@ pub(crate) struct Site {
 
 impl Site {
     /// Of a server that listens nowhere.
-    pub fn in_memory(rules: &Rules, tls: Option<&Tls>) -> Arc<Self> {
-        let mut rules = rules.clone();
-        rules.loopback = true;
-        Arc::new(Site {
-            rules,
-            tls: tls.cloned(),
-        })
+    pub fn in_memory(mut self) -> Arc<Self> {
+        self.rules.loopback = true;
+        Arc::new(self)
     }
 
-    /// Of one listener, with the server's rules and TLS. A page of `localhost` may have come from any of the others.
-    pub fn new(own: &Listening, all: &[Listening], rules: &Rules, tls: Option<&Tls>) -> Arc<Self> {
-        let mut rules = rules.clone();
+    /// The same for one listener. A page of `localhost` may have come from any of the others.
+    pub fn at(&self, own: &Listening, all: &[Listening]) -> Arc<Self> {
+        let Site { mut rules, tls } = self.clone();
         // No browser comes by a Unix socket, but through a proxy: whatever is local by its form is this server's there.
         rules.loopback = (own.addr).is_some_and(|addr| addr.ip().to_canonical().is_loopback());
         rules.own_loopback = own.own_loopback().map(|own| {
             let all = all.iter().filter_map(Listening::own_loopback);
             all.fold(own, OwnLoopback::and)
         });
-        let tls = own.tls().or(tls).cloned();
+        let tls = own.tls.clone().or(tls);
         Arc::new(Site { rules, tls })
+    }
+
+    /// What a connection takes beside its thread and its messages.
+    pub fn memory_per_connection(&self) -> usize {
+        let tls = self.tls.as_ref().map_or(0, Tls::memory_per_connection);
+        let compression = self.rules.compression.as_ref();
+        tls + compression.map_or(0, |own| own.memory_per_connection())
     }
 }
 

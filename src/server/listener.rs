@@ -27,7 +27,7 @@ pub(crate) enum ListeningSocket {
     Unix(BoundUnix),
 }
 
-/// Who came in.
+/// A stream that came in.
 pub(crate) struct Arrival {
     pub peer: Peer,
     /// An error where the peer has left already.
@@ -47,7 +47,7 @@ impl Listener {
         self.is_inherited
     }
 
-    /// The next one who waits.
+    /// The next stream that waits.
     pub fn accept(&self) -> io::Result<Arrival> {
         match &self.socket {
             ListeningSocket::Tcp(listener) => {

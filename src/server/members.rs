@@ -1,4 +1,4 @@
-//! Who is open: those that a shutdown closes, and those among them that the application knows of.
+//! The open connections: those that a shutdown closes, and those among them that the application knows of.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::stats::Counters;
 pub(crate) struct Members {
     /// Each with whether broadcasts reach it.
     registry: Mutex<HashMap<ById, bool>, REGISTRY>,
-    /// Keeps whom broadcasts reach.
+    /// Keeps the members that broadcasts reach.
     collector: Arc<Collector>,
     counters: Arc<Counters>,
 }

@@ -1,6 +1,7 @@
 //! The page of counters for a monitoring system, and which peers get it.
 
 use super::hub::Hub;
+use crate::handshake::rules::Rules;
 use crate::http::body::Framing;
 use crate::http::{Peer, Refusal, Request, Response};
 use crate::stats::exposition::TextFormat;
@@ -11,13 +12,14 @@ const PROXIED: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
 /// The answer to a question for the counters; `None`: it is none. With a body it is none, for nobody reads that.
 pub(crate) fn answer(
     hub: &Hub,
+    rules: &Rules,
     request: &Request,
     framing: Framing,
 ) -> Option<Result<Response, Refusal>> {
     let is_asked = hub.options.hooks.metrics.as_deref() == Some(request.path())
         && matches!(request.method(), "GET" | "HEAD")
         && matches!(framing, Framing::Empty);
-    is_asked.then(|| match may_see(hub, request) {
+    is_asked.then(|| match may_see(rules, request) {
         true => Ok(page(hub, request)),
         false => Err(Refusal::Metrics {
             peer: match request.peer() {
@@ -29,8 +31,8 @@ pub(crate) fn answer(
 }
 
 /// What comes from this machine may be a stranger's through a proxy that is not trusted, which hides its address.
-fn may_see(hub: &Hub, request: &Request) -> bool {
-    let (rules, peer) = (&hub.options.rules, request.peer());
+fn may_see(rules: &Rules, request: &Request) -> bool {
+    let peer = request.peer();
     let is_local = match peer.ip() {
         Some(ip) => ip.to_canonical().is_loopback(),
         None => peer == Peer::Unix,

@@ -239,7 +239,7 @@ impl Server {
         self.handle.broadcast_except(except, message)
     }
 
-    /// Who is open, the oldest first; see [`ServerHandle::connections`].
+    /// The open connections, the oldest first; see [`ServerHandle::connections`].
     pub fn connections(&self) -> Vec<Connection> {
         self.handle.connections()
     }
@@ -345,14 +345,14 @@ impl ServerHandle {
         self.send(message.into(), Some(except))
     }
 
-    /// Who is open, the oldest first: those that a [`broadcast`](ServerHandle::broadcast) of now goes to.
+    /// The open connections, the oldest first: those that a [`broadcast`](ServerHandle::broadcast) of now goes to.
     /// Never blocks; a copy of the list, so that nothing is held up while you go through it, and a connection that ends
     /// meanwhile is still in it.
     ///
     /// ```
     /// use wshub::Server;
     ///
-    /// /// To those of one room, who keep its name; see `Accept::with_data`.
+    /// /// To those of one room, which keep its name; see `Accept::with_data`.
     /// fn tell(server: &Server, room: &str, text: &str) {
     ///     for connection in server.connections() {
     ///         if connection.data::<String>().is_some_and(|own| own == room) {
@@ -490,8 +490,8 @@ impl ServerHandle {
         hub.is_some_and(|hub| hub.lifecycle.is_draining())
     }
 
-    /// Ends the server at once and returns: no more accepts, and who is there is cut off, in the middle of
-    /// whatever it was. For who will not wait for [`shutdown`](ServerHandle::shutdown), whether that has
+    /// Ends the server at once and returns: no more accepts, and every connection is cut off, in the middle of
+    /// whatever it was. For a program that will not wait for [`shutdown`](ServerHandle::shutdown), whether that has
     /// begun or not: a second Ctrl-C. As for that: from any thread, and never inside a signal handler.
     ///
     /// [`Server::events`] yields what waits, a `Close` with 1006 for each connection that was open, and
@@ -520,7 +520,7 @@ impl ServerHandle {
     /// [`serve`](ServerBuilder::serve) does the work. Not for handlers: they would wait for themselves.
     ///
     /// From the shutdown on it takes at most [`close_timeout`](crate::Limits::close_timeout) and two
-    /// seconds, then cuts off who is left; and three seconds more where a hook, a handler or a stream of
+    /// seconds, then cuts off what is left; and three seconds more where a hook, a handler or a stream of
     /// yours does not return.
     ///
     /// ```

@@ -12,10 +12,10 @@ use super::admission::{Seat, Stage};
 use super::connection;
 use super::driver::Driver;
 use super::hooks::HookRequest;
-use super::http::{self, After, HttpConnection};
+use super::http::{self, AfterAnswer, HttpConnection};
 use super::hub::Hub;
-use super::inbox::Item;
-use super::lifecycle::{Present, Who};
+use super::inbox::InboxItem;
+use super::lifecycle::{Participant, Present};
 use super::listen::Site;
 use super::proxied::{self, Proxied};
 use super::upgrade::{self, NoRequest};
@@ -38,7 +38,7 @@ use crate::transport::{self, How, Transport, answer_refusal};
 
 /// Serves a new stream on a thread of its own, as a handshake first. Never blocks.
 pub(crate) fn begin(hub: &Arc<Hub>, transport: Arc<dyn Transport>, peer: Peer, site: Arc<Site>) {
-    let Some(stream) = hub.lifecycle.come(Who::Stream) else {
+    let Some(stream) = hub.lifecycle.come(Participant::Stream) else {
         return turn_away(hub, &*transport, &site, &Refusal::ShuttingDown);
     };
     let seat = seat(hub, &transport);
@@ -90,10 +90,10 @@ fn wake_if_late(hub: &Hub, transport: &dyn Transport) {
 }
 
 /// What became of a stream.
-enum Outcome {
+enum StreamOutcome {
     WebSocket(Opened),
     /// It was a plain request.
-    Http(HttpConnection, After),
+    Http(HttpConnection, AfterAnswer),
     Refused,
 }
 
@@ -124,11 +124,11 @@ pub(crate) fn serve_next(
     go_on(hub, stream, outcome);
 }
 
-fn go_on(hub: &Arc<Hub>, stream: Present, outcome: Outcome) {
+fn go_on(hub: &Arc<Hub>, stream: Present, outcome: StreamOutcome) {
     match outcome {
-        Outcome::WebSocket(opened) => connection::run(hub, stream, opened),
-        Outcome::Http(connection, after) => http::go_on(hub, stream, connection, after),
-        Outcome::Refused => {}
+        StreamOutcome::WebSocket(opened) => connection::run(hub, stream, opened),
+        StreamOutcome::Http(connection, after) => http::go_on(hub, stream, connection, after),
+        StreamOutcome::Refused => {}
     }
 }
 
@@ -149,14 +149,14 @@ fn secure_and_open(
     transport: &Arc<dyn Transport>,
     peer: Peer,
     site: Arc<Site>,
-) -> Outcome {
+) -> StreamOutcome {
     let begun = Instant::now();
     let mut patience = Patience::new(begun, hub.options.limits.handshake_timeout);
-    let proxied = match look_behind(hub, &seat, transport, peer, &mut patience) {
+    let proxied = match look_behind(hub, &seat, transport, peer, &site, &mut patience) {
         Ok(proxied) => proxied,
         Err(refusal) => {
             refuse_in_clear(hub, &seat, transport, peer, site, refusal);
-            return Outcome::Refused;
+            return StreamOutcome::Refused;
         }
     };
     let (transport, peer) = (&proxied.transport, proxied.peer);
@@ -183,20 +183,21 @@ fn secure_and_open(
             tls::dismiss(&**transport, &refused, || {
                 log_refusal(hub, &refused.refusal, peer);
             });
-            Outcome::Refused
+            StreamOutcome::Refused
         }
     }
 }
 
-/// Who is behind a trusted proxy, by the PROXY protocol.
+/// The client behind a trusted proxy, by the PROXY protocol.
 fn look_behind(
     hub: &Hub,
     seat: &Seat,
     transport: &Arc<dyn Transport>,
     peer: Peer,
+    site: &Site,
     patience: &mut Patience,
 ) -> Result<Proxied, Refusal> {
-    match hub.options.rules.proxies.contains(peer) {
+    match site.rules.proxies.contains(peer) {
         true => proxied::read_header(transport, peer, seat, patience)
             .map_err(|none| why(hub, seat, none, false)),
         false => Ok(Proxied {
@@ -206,7 +207,7 @@ fn look_behind(
     }
 }
 
-/// Refuses before a TLS handshake: who speaks TLS cannot read the answer.
+/// Refuses before a TLS handshake: a peer that speaks TLS cannot read the answer.
 fn refuse_in_clear(
     hub: &Hub,
     seat: &Seat,
@@ -234,12 +235,12 @@ fn open_or_refuse(
     seat: Seat,
     mut connection: HttpConnection,
     mut patience: Patience,
-) -> Outcome {
+) -> StreamOutcome {
     let answered = loop {
         match open(hub, &seat, &mut connection, &mut patience) {
-            Ok(RequestOutcome::WebSocket(opened)) => return Outcome::WebSocket(opened),
+            Ok(RequestOutcome::WebSocket(opened)) => return StreamOutcome::WebSocket(opened),
             // Its next request is there already.
-            Ok(RequestOutcome::Answered(After::Kept)) if !connection.buffer.is_empty() => {
+            Ok(RequestOutcome::Answered(AfterAnswer::Kept)) if !connection.buffer.is_empty() => {
                 if !seat.enter(Stage::Begun) {
                     break Err(Refusal::Evicted.into());
                 }
@@ -251,10 +252,10 @@ fn open_or_refuse(
         }
     };
     match answered {
-        Ok(after) => Outcome::Http(connection, after),
+        Ok(after) => StreamOutcome::Http(connection, after),
         Err(refused) => {
             refuse(hub, &seat, &connection, &refused);
-            Outcome::Refused
+            StreamOutcome::Refused
         }
     }
 }
@@ -272,7 +273,7 @@ fn refuse(hub: &Hub, seat: &Seat, connection: &HttpConnection, refused: &Refused
 /// What became of a request.
 enum RequestOutcome {
     WebSocket(Opened),
-    Answered(After),
+    Answered(AfterAnswer),
 }
 
 fn open(
@@ -283,7 +284,7 @@ fn open(
 ) -> Result<RequestOutcome, RefusedRequest> {
     let request = read_request(hub, seat, connection, patience)?;
     let deadline = patience.deadline();
-    let proxies = &hub.options.rules.proxies;
+    let proxies = &connection.site.rules.proxies;
     let forwarded = forwarded::resolve(&request, connection.end, proxies)?;
     connection.peer = forwarded.client;
     let request = request
@@ -300,7 +301,7 @@ fn open(
     if Instant::now() > deadline {
         return Err(Refusal::Timeout.into());
     }
-    let present = hub.lifecycle.come(Who::Connection);
+    let present = hub.lifecycle.come(Participant::Connection);
     let present = present.ok_or(Refusal::ShuttingDown)?;
     let slot = hub.slots.take(connection.peer)?;
     if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
@@ -445,7 +446,7 @@ pub(crate) fn driver(
     outbox.set_alarm(alarm(hub, id, transport));
     if hub.handler.is_none() {
         let inbox = hub.inbox.clone();
-        outbox.set_drained(Arc::new(move || inbox.put(Item::Drained(id))));
+        outbox.set_drained(Arc::new(move || inbox.put(InboxItem::Drained(id))));
     }
     let connection = Connection::new(id, opening, outbox, hub.inbox.budget().clone());
     Box::new(Driver::new(
@@ -464,7 +465,7 @@ fn alarm(hub: &Hub, id: u64, transport: &Arc<dyn Transport>) -> Alarm {
         return Box::new(move || transport.shutdown(How::Read));
     }
     let inbox = hub.inbox.clone();
-    Box::new(move || inbox.put(Item::Error(id, Error::SlowConsumer)))
+    Box::new(move || inbox.put(InboxItem::Error(id, Error::SlowConsumer)))
 }
 
 /// Says in the log why somebody was refused, and what to set.

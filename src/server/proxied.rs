@@ -1,4 +1,4 @@
-//! A connection that a trusted proxy passes on: who is behind it, before its first byte is looked at.
+//! A connection that a trusted proxy passes on: the client behind it, before its first byte is looked at.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::lock::{Mutex, PREFIX, lock};
 use crate::patience::Patience;
 use crate::transport::{How, Source, Transport, Waker};
 
-/// A stream, and who is at its other end.
+/// A stream, and the peer at its other end.
 pub(crate) struct Proxied {
     pub transport: Arc<dyn Transport>,
     pub peer: Peer,

@@ -238,7 +238,7 @@ impl<'a> Session<'a> {
         &self.driver.connection
     }
 
-    /// The server that the connection is one of: to broadcast, to look at who else is there.
+    /// The server that the connection is one of: to broadcast, to look at the other connections.
     ///
     /// ```
     /// let handle = wshub::serve("127.0.0.1:0", |mut ws| {

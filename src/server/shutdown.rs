@@ -1,4 +1,4 @@
-//! The end of a server, step by step: it begins, waits, cuts off who is left, and waits for the threads.
+//! The end of a server, step by step: it begins, waits, cuts off what is left, and waits for the threads.
 
 use std::time::{Duration, Instant};
 
@@ -76,7 +76,7 @@ pub(crate) fn begin(hub: &Hub) {
     log_line!(Info, "shutting down: {code} to all connections");
 }
 
-/// Ends everything now: who is waited for is cut off, and the events end behind those that wait.
+/// Ends everything now: what is waited for is cut off, and the events end behind those that wait.
 pub(crate) fn terminate(hub: &Hub) {
     if hub.lifecycle.is_of_another_process() {
         return;

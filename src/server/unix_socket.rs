@@ -164,7 +164,7 @@ impl Drop for SocketFile {
 }
 
 /// Under the lock of the directory, so that of two servers which start at once neither takes the file of the other,
-/// who is about to listen, for one that is left over.
+/// a program that is about to listen, for one that is left over.
 fn bind_file(path: &Path, address: &UnixAddress, mode: u32) -> Result<BoundUnix, NoSocket> {
     let _turn = lock_directory(path).map_err(NoSocket::of)?;
     remove_if_stale(path, address)?;

@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::overflow::Overflow;
 use crate::stats::Counters;
 
-/// RFC 9112 8: who sends a part of a request and ends its stream may still read an answer.
+/// RFC 9112 8: a peer that sends a part of a request and ends its stream may still read an answer.
 pub(crate) const CUT_SHORT: Refusal = Refusal::Malformed(
     "the stream ended before the head did (RFC 9112 8); end it with a blank line",
 );

@@ -12,7 +12,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::error::TlsError;
-use super::pem::{Pair, Pem, roots};
+use super::pem::{Pem, PemPair, roots};
 use super::transport::{TlsFailure, TlsTransport};
 use crate::http::refusal::excerpt;
 use crate::transport::{self, LINGER, TcpTransport, Transport};
@@ -65,7 +65,7 @@ impl fmt::Debug for ClientTls {
 #[must_use = "a builder does nothing until it is built"]
 pub struct ClientTlsBuilder {
     cas: Vec<Pem>,
-    certificate: Option<Pair>,
+    certificate: Option<PemPair>,
 }
 
 impl ClientTlsBuilder {
@@ -88,13 +88,13 @@ impl ClientTlsBuilder {
     /// Shows this certificate to a server that asks for one (mTLS), the intermediate ones behind it,
     /// and proves it with this key. Default: none is shown.
     pub fn pem_files(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
-        self.certificate = Some(Pair::files(certificate, key));
+        self.certificate = Some(PemPair::files(certificate, key));
         self
     }
 
     /// As [`pem_files`](ClientTlsBuilder::pem_files), with what the files hold.
     pub fn pem(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
-        self.certificate = Some(Pair::bytes(certificate, key));
+        self.certificate = Some(PemPair::bytes(certificate, key));
         self
     }
 

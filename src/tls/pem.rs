@@ -72,21 +72,21 @@ fn contains(bytes: &[u8], words: &[u8]) -> bool {
 
 /// A certificate, the intermediate ones behind it, and its key.
 #[derive(Clone)]
-pub(crate) struct Pair {
+pub(crate) struct PemPair {
     certificate: Pem,
     key: Pem,
 }
 
-impl Pair {
-    pub fn files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Pair {
-        Pair {
+impl PemPair {
+    pub fn files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> PemPair {
+        PemPair {
             certificate: Pem::file(certificate),
             key: Pem::file(key),
         }
     }
 
-    pub fn bytes(certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Pair {
-        Pair {
+    pub fn bytes(certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> PemPair {
+        PemPair {
             certificate: Pem::Bytes("the certificate given as bytes", certificate.into()),
             key: Pem::Bytes("the key given as bytes", key.into()),
         }
@@ -94,7 +94,7 @@ impl Pair {
 
     /// Reads both; a certificate outside its time is a warning in the log.
     pub fn certified_key(&self, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
-        let Pair { certificate, key } = self;
+        let PemPair { certificate, key } = self;
         let chain = certificate.certificates()?;
         let private = key.key()?;
         if let Some(problem) = problem_with_time(&chain, provider) {

@@ -17,7 +17,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
 use super::error::TlsError;
-use super::pem::{Pair, Pem, roots};
+use super::pem::{Pem, PemPair, roots};
 use super::transport::BUFFERS;
 use crate::lock::{CERTIFICATE, Mutex, lock};
 
@@ -119,7 +119,7 @@ pub enum TlsVersion {
 #[derive(Clone, Default)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct TlsBuilder {
-    certificates: Vec<Pair>,
+    certificates: Vec<PemPair>,
     client_cas: Vec<Pem>,
     is_client_certificate_optional: bool,
     min_version: TlsVersion,
@@ -130,13 +130,13 @@ impl TlsBuilder {
     /// A certificate with its key; see [`Tls::from_pem_files`]. Of several, a client gets the first
     /// that is valid for the name it asks for (SNI, RFC 6066 section 3), else the first of all.
     pub fn pem_files(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
-        self.certificates.push(Pair::files(certificate, key));
+        self.certificates.push(PemPair::files(certificate, key));
         self
     }
 
     /// As [`pem_files`](TlsBuilder::pem_files), with what the files hold.
     pub fn pem(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
-        self.certificates.push(Pair::bytes(certificate, key));
+        self.certificates.push(PemPair::bytes(certificate, key));
         self
     }
 

@@ -290,7 +290,7 @@ impl TlsSession {
             return Ok(outbound.is_empty());
         }
         while self.connection.wants_write() {
-            match self.connection.write_tls(&mut Below(below)) {
+            match self.connection.write_tls(&mut StreamBelow(below)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) => {}
                 Err(error) => match error.kind() {
@@ -531,9 +531,9 @@ impl Transport for TlsTransport {
 }
 
 /// The stream below, as rustls writes to it.
-struct Below<'a>(&'a dyn Transport);
+struct StreamBelow<'a>(&'a dyn Transport);
 
-impl Write for Below<'_> {
+impl Write for StreamBelow<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(&[IoSlice::new(bytes)])
     }

@@ -69,7 +69,7 @@ pub(super) enum Sending {
 
 /// What came of the reader's try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tried {
+pub(super) enum WriteAttempt {
     /// Everything has left, or will by the hand of the writer, or never will: reading shows how it ended.
     Done,
     /// The stream takes nothing now.
@@ -201,10 +201,10 @@ impl SharedWriter {
 
     /// The reader's way: what it owes leaves now if that needs no waiting, else the thread
     /// that has the write side sends it, or the next try does.
-    pub fn owe(&self, owe: impl FnOnce(&mut Owed)) -> Tried {
+    pub fn owe(&self, owe: impl FnOnce(&mut Owed)) -> WriteAttempt {
         let mut side = lock(&self.side);
         if side.closing || side.failure.is_some() {
-            return Tried::Done;
+            return WriteAttempt::Done;
         }
         owe(&mut side.owed);
         if side.owed.close.is_some() {
@@ -215,11 +215,11 @@ impl SharedWriter {
     }
 
     /// The reader's next try for what the stream refused.
-    pub fn retry(&self) -> Tried {
+    pub fn retry(&self) -> WriteAttempt {
         self.try_to_empty(lock(&self.side))
     }
 
-    fn try_to_empty(&self, mut side: Guard<'_, WriteSide>) -> Tried {
+    fn try_to_empty(&self, mut side: Guard<'_, WriteSide>) -> WriteAttempt {
         let idle = side.owed.is_empty();
         let outgoing = side
             .outgoing
@@ -228,8 +228,8 @@ impl SharedWriter {
         match outgoing {
             Some(outgoing) => self
                 .give_back(outgoing, Ok(()), None)
-                .unwrap_or(Tried::Done),
-            None => Tried::Done,
+                .unwrap_or(WriteAttempt::Done),
+            None => WriteAttempt::Done,
         }
     }
 
@@ -368,7 +368,7 @@ impl SharedWriter {
         mut outgoing: Box<WriteBuffer>,
         mut written: io::Result<()>,
         mut patience: Option<&mut Patience>,
-    ) -> Result<Tried, SendErrorKind> {
+    ) -> Result<WriteAttempt, SendErrorKind> {
         loop {
             if let Err(error) = &written {
                 if patience.is_some() || !must_wait(error) {
@@ -391,8 +391,8 @@ impl SharedWriter {
                 drop(side);
                 self.changed.notify_all();
                 return Ok(match stuck {
-                    true => Tried::Stuck,
-                    false => Tried::Done,
+                    true => WriteAttempt::Stuck,
+                    false => WriteAttempt::Done,
                 });
             }
             drop(side);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::WebSocket;
-use super::shared::{Sending, SharedWriter, Tried, stream_failure};
+use super::shared::{Sending, SharedWriter, WriteAttempt, stream_failure};
 use super::write_buffer::WriteBuffer;
 use crate::connection::CloseEvent;
 use crate::connection::conversation::{Answers, Conversation};
@@ -312,17 +312,17 @@ impl ToShared<'_> {
 
     /// Remembers since when the stream refuses what is owed, and gives a peer up that takes nothing
     /// for too long.
-    fn note(&mut self, tried: Tried) -> Result<(), End> {
+    fn note(&mut self, tried: WriteAttempt) -> Result<(), End> {
         let now = Instant::now();
         match (tried, &mut self.refused) {
-            (Tried::Done, refused) => **refused = None,
-            (Tried::Stuck, Some(refusing)) => {
+            (WriteAttempt::Done, refused) => **refused = None,
+            (WriteAttempt::Stuck, Some(refusing)) => {
                 if now.saturating_duration_since(refusing.since) > self.shared.writing.patience {
                     return Err(End::Failed(Error::SlowConsumer));
                 }
                 refusing.pause = (refusing.pause * 2).min(LAST_PAUSE);
             }
-            (Tried::Stuck, refused) => {
+            (WriteAttempt::Stuck, refused) => {
                 **refused = Some(Refusing {
                     since: now,
                     pause: FIRST_PAUSE,

@@ -48,8 +48,8 @@ fn head(body: &Body<'_>) -> Head {
     Head {
         node: NODE,
         number: match body {
-            Body::Alive { .. } | Body::Bye => Number::Behind(u64::MAX),
-            _ => Number::Own(u64::MAX),
+            Body::Alive { .. } | Body::Bye => FrameNumber::Behind(u64::MAX),
+            _ => FrameNumber::Own(u64::MAX),
         },
         age: Duration::from_millis(1234),
     }
@@ -69,7 +69,7 @@ fn a_frame_gets_its_number_later() {
         let mut frame = encode(&head(&body), &body);
         set_number(&mut frame, 42);
         let (head, same) = decode(&frame).unwrap();
-        let (Number::Own(number) | Number::Behind(number)) = head.number;
+        let (FrameNumber::Own(number) | FrameNumber::Behind(number)) = head.number;
         assert_eq!((number, same), (42, Some(body)));
     }
 }
@@ -78,7 +78,7 @@ fn a_frame_gets_its_number_later() {
 fn the_format_stays_as_it_is() {
     let head = Head {
         node: NODE,
-        number: Number::Own(2),
+        number: FrameNumber::Own(2),
         age: Duration::from_millis(3),
     };
     let body = Body::Broadcast {
@@ -116,7 +116,7 @@ fn a_frame_of_another_version_or_cut_short_is_unreadable() {
 #[test]
 fn a_kind_of_a_later_version_keeps_its_number() {
     let mut frame = encode(&head(&Body::Bye), &Body::Bye);
-    for (kind, number) in [(99, Number::Own(8)), (200, Number::Behind(8))] {
+    for (kind, number) in [(99, FrameNumber::Own(8)), (200, FrameNumber::Behind(8))] {
         frame[1] = kind;
         set_number(&mut frame, 8);
         let (head, body) = decode(&frame).unwrap();

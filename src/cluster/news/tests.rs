@@ -72,22 +72,28 @@ fn attached_is_who_sends_and_hears_and_each_reason_is_told_once() {
     let detached = |reason: &str| ClusterEvent::Detached {
         reason: reason.to_owned(),
     };
-    assert!(news.set(Way::In, Err("absent")));
-    assert!(!news.set(Way::In, Err("absent")), "it is told");
-    assert!(news.set(Way::In, Err("loading")));
-    assert!(!news.set(Way::In, Err("absent")), "it is told");
-    assert!(!news.set(Way::In, Ok(())));
-    assert!(!news.is_attached());
-    assert!(news.set(Way::Out, Ok(())));
-    assert!(!news.set(Way::Out, Ok(())));
-    assert!(news.is_attached());
-    assert!(news.set(Way::In, Err("gone")));
+    assert!(news.set(BackplaneDirection::In, Err("absent")));
     assert!(
-        !news.set(Way::In, Ok(())),
+        !news.set(BackplaneDirection::In, Err("absent")),
+        "it is told"
+    );
+    assert!(news.set(BackplaneDirection::In, Err("loading")));
+    assert!(
+        !news.set(BackplaneDirection::In, Err("absent")),
+        "it is told"
+    );
+    assert!(!news.set(BackplaneDirection::In, Ok(())));
+    assert!(!news.is_attached());
+    assert!(news.set(BackplaneDirection::Out, Ok(())));
+    assert!(!news.set(BackplaneDirection::Out, Ok(())));
+    assert!(news.is_attached());
+    assert!(news.set(BackplaneDirection::In, Err("gone")));
+    assert!(
+        !news.set(BackplaneDirection::In, Ok(())),
         "the other way is to be seen again"
     );
-    assert!(news.set(Way::Out, Ok(())));
-    assert!(news.set(Way::Out, Err("full")));
+    assert!(news.set(BackplaneDirection::Out, Ok(())));
+    assert!(news.set(BackplaneDirection::Out, Err("full")));
     assert_eq!(
         all(&mut news),
         [
@@ -105,7 +111,7 @@ fn attached_is_who_sends_and_hears_and_each_reason_is_told_once() {
 fn reasons_without_end_are_not_told_without_end() {
     let mut news = News::default();
     for number in 0..100 {
-        news.set(Way::Out, Err(&number.to_string()));
+        news.set(BackplaneDirection::Out, Err(&number.to_string()));
     }
     assert_eq!(all(&mut news).len(), REASONS);
 }

@@ -72,8 +72,8 @@ impl Redis {
         })
     }
 
-    /// The name of the stream, or the channel. Default `wshub`. Whoever has the same key on the same Redis is one
-    /// cluster.
+    /// The name of the stream, or the channel. Default `wshub`. Every program with the same key on the same Redis is
+    /// one cluster.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = key.into();

@@ -1,4 +1,4 @@
-//! Over Pub/Sub: Redis hands on what is published to whoever listens at that moment, and keeps nothing.
+//! Over Pub/Sub: Redis hands on what is published to the nodes that listen at that moment, and keeps nothing.
 
 use redis::{RedisResult, cmd};
 

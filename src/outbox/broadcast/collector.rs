@@ -31,7 +31,7 @@ pub(crate) struct Collector {
     id: u64,
     calls: Arc<Calls>,
     state: Mutex<CollectorState, COLLECTOR>,
-    /// What is broadcast, and to whom.
+    /// What is broadcast, and to which members.
     pub(crate) run: Run,
 }
 

@@ -1,4 +1,4 @@
-//! Whom broadcasts reach, and whether all of them can take a message in the same form.
+//! The members that broadcasts reach, and whether all of them can take a message in the same form.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ pub(crate) use run::Frames;
 use super::{Outbox, for_each};
 use crate::error::SendErrorKind;
 
-/// Whom a broadcast goes to.
+/// The members that a broadcast goes to.
 type Reached = Arc<[Arc<Outbox>]>;
 
 /// What a broadcast did.

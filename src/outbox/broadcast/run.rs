@@ -35,7 +35,7 @@ struct RunState {
 pub(crate) struct Frames {
     start: u64,
     bytes: Arc<Vec<u8>>,
-    /// Those whom it goes to. Who is not among them has a place behind it, or has ended.
+    /// The members that it goes to. The others have a place behind it, or have ended.
     pub reached: Reached,
 }
 

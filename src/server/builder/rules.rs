@@ -1,4 +1,4 @@
-//! Who may come in: origins, hosts, proxies, and what both sides have to speak.
+//! Which clients may come in: origins, hosts, proxies, and what both sides have to speak.
 
 use super::ServerBuilder;
 use crate::http::Cors;
@@ -24,7 +24,7 @@ impl ServerBuilder {
     /// what is possible.
     pub fn origins<T: Into<String>>(mut self, origins: impl IntoIterator<Item = T>) -> Self {
         for entry in origins {
-            self.options.rules.add_origin(&entry.into());
+            self.site.rules.add_origin(&entry.into());
         }
         self
     }
@@ -64,7 +64,7 @@ impl ServerBuilder {
 
     /// Further names of this server, for browsers that reach it under one that is neither an IP
     /// address nor local by its form (`localhost`, one label, `*.localhost`, `*.local`, `*.lan`,
-    /// `*.home.arpa`). Other names are refused to whoever sends an origin, and to plain requests,
+    /// `*.home.arpa`). Other names are refused to clients that send an origin, and to plain requests,
     /// because a hostile site can make its own name point here (DNS rebinding). Bound to loopback, only loopback's
     /// names are this server's by default: `localhost`, `*.localhost`, 127.0.0.0/8 and `[::1]`.
     ///
@@ -74,7 +74,7 @@ impl ServerBuilder {
     /// error that says what is possible.
     pub fn hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
         for entry in hosts {
-            self.options.rules.add_host(&entry.into());
+            self.site.rules.add_host(&entry.into());
         }
         self
     }
@@ -82,7 +82,7 @@ impl ServerBuilder {
     /// Which pages of other sites may read what the [`http`](ServerBuilder::http) hook answers. Default:
     /// none; see [`Cors`].
     pub fn cors(mut self, cors: Cors) -> Self {
-        self.options.rules.cors = Some(cors);
+        self.site.rules.cors = Some(cors);
         self
     }
 
@@ -117,7 +117,7 @@ impl ServerBuilder {
         proxies: impl IntoIterator<Item = T>,
     ) -> Self {
         for entry in proxies {
-            self.options.rules.add_proxy(&entry.into());
+            self.site.rules.add_proxy(&entry.into());
         }
         self
     }
@@ -126,7 +126,7 @@ impl ServerBuilder {
     /// everybody `0.0.0.0/0` and `::/0`: the counters tell how busy a server is, and name no client. Default: none.
     pub fn metrics_from<T: Into<String>>(mut self, peers: impl IntoIterator<Item = T>) -> Self {
         for entry in peers {
-            self.options.rules.add_metrics_peer(&entry.into());
+            self.site.rules.add_metrics_peer(&entry.into());
         }
         self
     }
@@ -140,7 +140,7 @@ impl ServerBuilder {
         subprotocols: impl IntoIterator<Item = T>,
     ) -> Self {
         for entry in subprotocols {
-            self.options.rules.add_subprotocol(entry.into());
+            self.site.rules.add_subprotocol(entry.into());
         }
         self
     }

@@ -1,5 +1,6 @@
 //! From what was chosen to a server that runs.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -35,23 +36,24 @@ impl ServerBuilder {
     /// When the system gives no thread, or as [`bind`](ServerBuilder::bind) for what was set.
     pub fn without_listener(mut self) -> io::Result<Server> {
         let start_hooks = std::mem::take(&mut self.start_hooks);
-        let site = Site::in_memory(&self.options.rules, self.options.tls.as_ref());
-        let hub = self.hub(site, Vec::new(), None, None)?;
+        let buffers = self.site.memory_per_connection();
+        let site = std::mem::take(&mut self.site).in_memory();
+        let hub = self.hub(site, buffers, Vec::new(), None, None)?;
         tell(start_hooks, &hub);
         Ok(Server::new(hub))
     }
 
     /// What applies to one stream without a server: limits, rules and hooks.
     pub(crate) fn for_one_stream(&self) -> io::Result<(Limits, &Rules, &Hooks)> {
-        self.options.check()?;
-        if self.options.tls.is_some() {
+        self.check()?;
+        if self.site.tls.is_some() {
             let text = "websocket() speaks no TLS over the stream it is given: leave .tls(…) out, \
                         and give it the stream that Tls::accept returns";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let mut limits = self.options.limits.clone();
         limits.bound_times();
-        Ok((limits, &self.options.rules, &self.options.hooks))
+        Ok((limits, &self.site.rules, &self.options.hooks))
     }
 
     /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a
@@ -88,18 +90,16 @@ impl ServerBuilder {
     fn start_with(mut self, handler: Option<SessionHandler>) -> io::Result<Arc<Hub>> {
         let start_hooks = std::mem::take(&mut self.start_hooks);
         let listening = std::mem::take(&mut self.listening);
-        let (rules, tls) = (&self.options.rules, self.options.tls.as_ref());
-        let sites: Vec<_> = listening
-            .iter()
-            .map(|own| Site::new(own, &listening, rules, tls))
-            .collect();
+        let at = |own| self.site.at(own, &listening);
+        let sites: Vec<_> = listening.iter().map(at).collect();
         let first = sites.first().cloned().ok_or_else(|| {
             let text =
                 "the server listens nowhere: call listen(addr) before, or without_listener()";
             io::Error::new(io::ErrorKind::InvalidInput, text)
         })?;
         // Any connection may take the memory that TLS takes.
-        self.options.tls = sites.iter().find_map(|site| site.tls.clone());
+        let buffers = sites.iter().map(|site| site.memory_per_connection()).max();
+        let buffers = buffers.unwrap_or_default();
         let local_addrs = listening.iter().filter_map(|own| own.addr).collect();
         let mut poller = Poller::new()?;
         let mut watched = Vec::new();
@@ -107,7 +107,13 @@ impl ServerBuilder {
             let token = poller.insert(own.listener, |listener| Some(listener.source()));
             watched.push((token.map_err(|(_, error)| error)?, site));
         }
-        let hub = self.hub(first, local_addrs, Some(poller.bell().clone()), handler)?;
+        let hub = self.hub(
+            first,
+            buffers,
+            local_addrs,
+            Some(poller.bell().clone()),
+            handler,
+        )?;
         let accept = AcceptLoop::new(poller, watched, hub.clone());
         let started = hub.workers.start("wshub-accept", move || accept.run());
         if let Err(refused) = started {
@@ -118,15 +124,24 @@ impl ServerBuilder {
         Ok(hub)
     }
 
+    /// Refuses what could never work.
+    fn check(&self) -> io::Result<()> {
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        (self.options.limits.check())
+            .map_err(|error| invalid(Box::<dyn Error + Send + Sync>::from(error)))?;
+        (self.site.rules.check()).map_err(|error| invalid(error.to_string().into()))
+    }
+
     fn hub(
         mut self,
         site: Arc<Site>,
+        buffers: usize,
         local_addrs: Vec<SocketAddr>,
         accept_bell: Option<Arc<Bell>>,
         handler: Option<SessionHandler>,
     ) -> io::Result<Arc<Hub>> {
-        self.options.check()?;
-        self.options.fit_process(handler.is_some());
+        self.check()?;
+        self.options.fit_process(handler.is_some(), buffers);
         Hub::start(self.options, site, local_addrs, handler, accept_bell)
     }
 }

@@ -18,7 +18,7 @@ use crate::poller::{Mailbox, Poller, Ready, Token};
 #[derive(Default)]
 struct KeeperMail {
     arrived: Vec<KeptConnection>,
-    /// Those for whom there is an answer.
+    /// Connections that have an answer now.
     answered: Vec<Token>,
     /// Somebody needs the descriptors of those that are idle.
     make_room: bool,
@@ -105,7 +105,7 @@ impl Keeper {
         self.mailbox.put(|mail| mail.make_room = true);
     }
 
-    /// Closes those that are idle, and answers who waits that the server shuts down.
+    /// Closes those that are idle, and answers those that wait that the server shuts down.
     pub fn close(&self) {
         self.mailbox.put(|mail| mail.closing = true);
     }
@@ -222,7 +222,7 @@ impl KeeperThread {
         }
     }
 
-    /// Sees to it that those are in the line of the idle ones who are.
+    /// Puts a connection into the line of the idle ones, or takes it out, as it is.
     fn count_idle(&mut self, token: Token) {
         let next = self.next_number;
         let Some(kept) = self.poller.get(token) else {

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::super::admission::Stage;
 use super::super::hub::Hub;
-use super::super::lifecycle::{Present, Who};
+use super::super::lifecycle::{Participant, Present};
 use super::super::opening;
 use super::responder::{Notify, OnGone};
 use super::streamed::Streamed;
-use super::{Asked, HttpConnection, Later, call, give, go_on, resolve, write_answer};
+use super::{
+    HttpConnection, PlainRequest, WaitingRequest, call, give, go_on, resolve, write_answer,
+};
 use crate::clock;
 use crate::http::{Peer, Refusal, Response};
 use crate::logging::line_for_later;
@@ -41,11 +43,11 @@ enum KeptState {
     /// For a request.
     Idle,
     /// For an answer of the application.
-    Waiting(Box<Later>),
+    Waiting(Box<WaitingRequest>),
     /// For a thread that writes what is left of an answer.
     Writing { bytes: Vec<u8>, keeps: bool },
     /// For a thread that reads the body of an answer.
-    Reading(Asked, Response),
+    Reading(PlainRequest, Response),
     /// For the peer to take its last bytes and end; so many bytes were read away.
     Lingering(usize),
 }
@@ -69,7 +71,7 @@ impl KeptConnection {
         hub: Arc<Hub>,
         stream: Present,
         connection: HttpConnection,
-        later: Box<Later>,
+        later: Box<WaitingRequest>,
     ) -> Self {
         let timeout = hub.options.limits.answer_timeout;
         KeptConnection::new(hub, stream, connection, KeptState::Waiting(later), timeout)
@@ -83,7 +85,7 @@ impl KeptConnection {
         timeout: Duration,
     ) -> Self {
         KeptConnection {
-            parked: hub.lifecycle.come(Who::Parked),
+            parked: hub.lifecycle.come(Participant::Parked),
             hub,
             connection,
             state,

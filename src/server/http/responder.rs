@@ -1,4 +1,4 @@
-//! An answer that comes later: the promise that the hook returns, and the one who keeps it.
+//! An answer that comes later: the promise that the hook returns, and the responder that keeps it.
 
 use std::any::Any;
 use std::fmt;
@@ -42,7 +42,7 @@ use crate::lock::{ANSWER, Mutex, lock, none_is_held};
 pub struct Responder(Arc<AnswerSlot>);
 
 impl Response {
-    /// What the hook returns now, and who answers later. The status, the headers and the body that count are those of
+    /// What the hook returns now, and what answers later. The status, the headers and the body that count are those of
     /// the answer that [`Responder::send`] is given; those of what is returned here mean nothing.
     ///
     /// It stands for one request. Returned for a second one, that gets 500.
@@ -125,13 +125,13 @@ impl fmt::Debug for Responder {
 /// What became of a promise.
 pub(super) enum LateAnswer {
     Response(Response),
-    /// Who was to answer did not.
+    /// The responder was dropped without an answer.
     Dropped,
 }
 
 /// What is called when nobody waits any more.
 pub(super) type OnGone = Box<dyn FnOnce() + Send>;
-/// Tells who waits that there is an answer.
+/// Tells the connection that there is an answer.
 pub(super) type Notify = Box<dyn FnOnce() + Send>;
 
 /// Where the answer is handed over.

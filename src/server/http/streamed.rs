@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::super::admission::{Seat, Stage};
 use super::super::hooks::contain;
 use super::super::hub::Hub;
-use super::{After, Asked, HttpConnection, end_of_answer, write};
+use super::{AfterAnswer, HttpConnection, PlainRequest, end_of_answer, write};
 use crate::http::Response;
 use crate::http::request::Version;
 use crate::http::response::{Length, PendingBody};
@@ -80,10 +80,10 @@ pub(super) fn give(
     hub: &Hub,
     seat: &Seat,
     connection: &mut HttpConnection,
-    asked: &Asked,
+    asked: &PlainRequest,
     response: Response,
     body: &Streamed,
-) -> After {
+) -> AfterAnswer {
     let keeps = asked.keeps(hub, connection);
     let length = match (body.length, asked.request.version()) {
         (Some(length), _) => Length::Known(length),
@@ -111,7 +111,7 @@ pub(super) fn give(
             let text =
                 || format!("the body of an answer could not be read, which cut it off: {error}");
             hub.refusals.log("reader", text);
-            After::Closed
+            AfterAnswer::Closed
         }
     }
 }

@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::inbox::Item;
+use super::inbox::InboxItem;
 use super::scribe::Scribe;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::logging::line_for_later;
@@ -130,7 +130,7 @@ impl Leader {
 
     /// The next ready connection's turn: one read, whose messages go to `put`. False when nobody is ready, or when it
     /// is time to [look](Leader::look) who else is.
-    pub fn turn(&mut self, put: &mut impl FnMut(Item)) -> bool {
+    pub fn turn(&mut self, put: &mut impl FnMut(InboxItem)) -> bool {
         let Some(round) = self.round.checked_sub(1) else {
             return false;
         };
@@ -152,7 +152,7 @@ impl Leader {
     pub fn look(
         &mut self,
         until: Option<Instant>,
-        put: &mut impl FnMut(Item),
+        put: &mut impl FnMut(InboxItem),
         idle: impl FnOnce() -> bool,
     ) {
         let came = Cell::new(false);
@@ -186,7 +186,7 @@ impl Leader {
     }
 
     /// Hears what other threads have left since it last did.
-    fn hear(&mut self, put: &mut impl FnMut(Item)) {
+    fn hear(&mut self, put: &mut impl FnMut(InboxItem)) {
         self.take_mail(put);
         if !self.calls.is_empty() {
             self.take_calls(Instant::now());
@@ -223,7 +223,7 @@ impl Leader {
         }
     }
 
-    fn take_mail(&mut self, put: &mut impl FnMut(Item)) {
+    fn take_mail(&mut self, put: &mut impl FnMut(InboxItem)) {
         if !self.mailbox.is_full() {
             return;
         }
@@ -237,7 +237,7 @@ impl Leader {
         }
     }
 
-    fn admit(&mut self, parked: Box<Parked>, put: &mut impl FnMut(Item)) {
+    fn admit(&mut self, parked: Box<Parked>, put: &mut impl FnMut(InboxItem)) {
         let connection = parked.connection().clone();
         // A Close of the shutdown may have called before the connection came: its stream is watched for that already.
         let called = connection.outbox().token();
@@ -324,7 +324,7 @@ impl Leader {
         });
     }
 
-    fn see_to_deadlines(&mut self, now: Instant, first: Instant, put: &mut impl FnMut(Item)) {
+    fn see_to_deadlines(&mut self, now: Instant, first: Instant, put: &mut impl FnMut(InboxItem)) {
         let stood_still = stood_still(first, now);
         if stood_still {
             self.note_standstill(now);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::super::connection::{OpenConnection, deliver, take_messages};
 use super::super::driver::Driver;
-use super::super::inbox::Item;
-use super::super::lifecycle::{Present, Who};
+use super::super::inbox::InboxItem;
+use super::super::lifecycle::{Participant, Present};
 use super::Next;
 use crate::connection::Connection;
 use crate::connection::end::End;
@@ -60,7 +60,7 @@ impl Parked {
     pub fn new(driver: Driver, place: OpenConnection) -> Self {
         driver.connection.account().set_parked(true);
         Parked {
-            _present: place.hub().lifecycle.come(Who::Parked),
+            _present: place.hub().lifecycle.come(Participant::Parked),
             driver,
             place,
             starved: None,
@@ -88,7 +88,7 @@ impl Parked {
     }
 
     /// What tells the application that it is open.
-    pub fn open(&mut self) -> Option<Item> {
+    pub fn open(&mut self) -> Option<InboxItem> {
         self.place.open()
     }
 
@@ -107,7 +107,7 @@ impl Parked {
     }
 
     /// One read, and the messages that it gave.
-    pub fn turn(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(Item)) -> Next {
+    pub fn turn(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(InboxItem)) -> Next {
         match self.leaving.take().map(|leaving| *leaving) {
             None => self.read(scratch, put),
             Some(Leaving::Ending(end, until)) => self.end(end, Some(until)),
@@ -116,7 +116,7 @@ impl Parked {
         }
     }
 
-    fn read(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(Item)) -> Next {
+    fn read(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(InboxItem)) -> Next {
         if self.driver.awaits_room() || !self.place.hub().inbox.budget().may_read(self.connection())
         {
             self.starved.get_or_insert_with(Instant::now);
@@ -148,7 +148,7 @@ impl Parked {
         }
     }
 
-    fn parse(&mut self, put: &mut impl FnMut(Item)) -> Result<(), End> {
+    fn parse(&mut self, put: &mut impl FnMut(InboxItem)) -> Result<(), End> {
         let (messages, parsed) = take_messages(&mut self.driver);
         let inbox = &self.place.hub().inbox;
         let charged = messages.and_then(|messages| inbox.charge(self.connection(), messages));
@@ -159,7 +159,7 @@ impl Parked {
     }
 
     /// The messages that came behind the opening handshake, and the first deadline.
-    pub fn take_messages(&mut self, put: &mut impl FnMut(Item)) -> Next {
+    pub fn take_messages(&mut self, put: &mut impl FnMut(InboxItem)) -> Next {
         if let Err(end) = self.parse(put) {
             return self.end(end, None);
         }
@@ -191,7 +191,7 @@ impl Parked {
         scratch: &mut ReadBuffer,
         now: Instant,
         stood_still: bool,
-        put: &mut impl FnMut(Item),
+        put: &mut impl FnMut(InboxItem),
     ) -> Next {
         if stood_still {
             self.wait_anew(now);

@@ -13,7 +13,7 @@ use crate::overflow::Overflow;
 use crate::server::Server;
 use crate::server::crew::Crew;
 use crate::server::hub::Hub;
-use crate::server::lifecycle::Who;
+use crate::server::lifecycle::Participant;
 use crate::server::opening;
 use crate::stats::Counters;
 use crate::testing::{Duplex, duplex};
@@ -248,12 +248,12 @@ fn opened(hub: &Arc<Hub>, id: u64, ours: &Arc<dyn Transport>) -> opening::Opened
             ReadBuffer::default(),
         ),
         slot: hub.slots.take(Peer::Unknown).unwrap(),
-        present: hub.lifecycle.come(Who::Connection).unwrap(),
+        present: hub.lifecycle.come(Participant::Connection).unwrap(),
     }
 }
 
 fn run(hub: &Arc<Hub>, opened: opening::Opened) {
-    let stream = hub.lifecycle.come(Who::Stream).unwrap();
+    let stream = hub.lifecycle.come(Participant::Stream).unwrap();
     crate::server::connection::run(hub, stream, opened);
 }
 
@@ -314,7 +314,8 @@ fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
         let turns = |leader: &mut Leader| {
             let (mut turns, mut came) = (0, false);
             let mut put = |item| {
-                came |= matches!(item, Item::Messages(permit, _) if permit.connection().id() == 2);
+                came |=
+                    matches!(item, InboxItem::Messages(permit, _) if permit.connection().id() == 2);
             };
             while leader.turn(&mut put) {
                 turns += 1;

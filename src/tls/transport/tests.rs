@@ -110,7 +110,7 @@ impl Transport for Valve {
     }
 }
 
-struct Pair {
+struct PemPair {
     server: Arc<TlsTransport>,
     /// What the server writes through.
     valve: Arc<Valve>,
@@ -145,7 +145,7 @@ fn ends() -> (Tls, ClientConnection) {
 }
 
 /// A pair that has done its handshake.
-fn pair() -> Pair {
+fn pair() -> PemPair {
     let (tls, client) = ends();
     let (ours, theirs) = duplex();
     let valve = Arc::new(Valve {
@@ -163,7 +163,7 @@ fn pair() -> Pair {
     let shaking = thread::spawn(move || other.handshake(soon()));
     server.handshake(soon()).unwrap();
     shaking.join().unwrap().unwrap();
-    Pair {
+    PemPair {
         server,
         valve,
         client,
@@ -186,7 +186,7 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at % 251) as u8).collect()
 }
 
-fn outbox(pair: &Pair, calls: &Arc<Calls>, overflow: Overflow) -> Arc<Outbox> {
+fn outbox(pair: &PemPair, calls: &Arc<Calls>, overflow: Overflow) -> Arc<Outbox> {
     let limits = Limits {
         outbound_per_connection: Some(1 << 20),
         write_timeout: PATIENCE,

@@ -13,7 +13,12 @@ fn at(millis: u64) -> Duration {
 }
 
 /// What is heard of the other node: its number, its age, the time now.
-fn hear(roster: &mut Roster, number: Number, age: u64, now: u64) -> (Verdict, Vec<Change>) {
+fn hear(
+    roster: &mut Roster,
+    number: FrameNumber,
+    age: u64,
+    now: u64,
+) -> (Verdict, Vec<RosterChange>) {
     let head = Head {
         node: OTHER,
         number,
@@ -25,12 +30,12 @@ fn hear(roster: &mut Roster, number: Number, age: u64, now: u64) -> (Verdict, Ve
 }
 
 /// This node hears itself.
-fn own_beat(roster: &mut Roster, now: u64) -> Vec<Change> {
+fn own_beat(roster: &mut Roster, now: u64) -> Vec<RosterChange> {
     let mut changes = Vec::new();
     let mut tell = |change| changes.push(change);
     let head = Head {
         node: OWN,
-        number: Number::Behind(0),
+        number: FrameNumber::Behind(0),
         age: at(now),
     };
     roster.hear(&head, at(now), &mut tell);
@@ -38,18 +43,18 @@ fn own_beat(roster: &mut Roster, now: u64) -> Vec<Change> {
     changes
 }
 
-fn missed(count: u64) -> Change {
-    Change::Missed { node: OTHER, count }
+fn missed(count: u64) -> RosterChange {
+    RosterChange::Missed { node: OTHER, count }
 }
 
 #[test]
 fn numbers_are_put_in_order() {
-    use Number::{Behind, Own};
+    use FrameNumber::{Behind, Own};
     use Verdict::{Fresh, Stale};
     let mut roster = Roster::new(OWN, HEARTBEAT);
     // Older than this node: it begins where it is heard first.
     let table = [
-        (Own(7), Fresh, vec![Change::Joined(OTHER)]),
+        (Own(7), Fresh, vec![RosterChange::Joined(OTHER)]),
         (Own(8), Fresh, vec![]),
         (Own(8), Stale, vec![]),
         (Own(1), Stale, vec![]),
@@ -70,11 +75,11 @@ fn numbers_are_put_in_order() {
 #[test]
 fn of_a_younger_node_everything_is_expected() {
     let mut roster = Roster::new(OWN, HEARTBEAT);
-    let (_, changes) = hear(&mut roster, Number::Own(5), 10, 1000);
-    assert_eq!(changes, [Change::Joined(OTHER), missed(4)]);
+    let (_, changes) = hear(&mut roster, FrameNumber::Own(5), 10, 1000);
+    assert_eq!(changes, [RosterChange::Joined(OTHER), missed(4)]);
     let mut roster = Roster::new(OWN, HEARTBEAT);
-    let (_, changes) = hear(&mut roster, Number::Behind(5), 10, 1000);
-    assert_eq!(changes, [Change::Joined(OTHER), missed(5)]);
+    let (_, changes) = hear(&mut roster, FrameNumber::Behind(5), 10, 1000);
+    assert_eq!(changes, [RosterChange::Joined(OTHER), missed(5)]);
 }
 
 #[test]
@@ -83,11 +88,11 @@ fn who_is_silent_is_gone_within_two_heartbeats() {
     for silent_from in [0, 500, 999] {
         let mut roster = Roster::new(OWN, HEARTBEAT);
         own_beat(&mut roster, 9000);
-        hear(&mut roster, Number::Behind(0), 1, 10_000);
+        hear(&mut roster, FrameNumber::Behind(0), 1, 10_000);
         let mut gone = None;
         for now in (10_000 + silent_from..).step_by(1000).take(10) {
             let changes = own_beat(&mut roster, now);
-            if changes == [Change::Left(OTHER)] {
+            if changes == [RosterChange::Left(OTHER)] {
                 gone = gone.or(Some(now));
             }
         }
@@ -95,9 +100,9 @@ fn who_is_silent_is_gone_within_two_heartbeats() {
         assert!((3000..=4000).contains(&gone), "{gone}");
         assert_eq!(roster.nodes().count(), 1);
         // It was only hung: what it missed to send is not missing, and what is missing is told.
-        let (verdict, changes) = hear(&mut roster, Number::Own(3), 1, 30_000);
+        let (verdict, changes) = hear(&mut roster, FrameNumber::Own(3), 1, 30_000);
         assert_eq!(verdict, Verdict::Fresh);
-        assert_eq!(changes, [Change::Joined(OTHER), missed(2)]);
+        assert_eq!(changes, [RosterChange::Joined(OTHER), missed(2)]);
     }
 }
 
@@ -105,30 +110,30 @@ fn who_is_silent_is_gone_within_two_heartbeats() {
 fn while_a_node_hears_nothing_it_takes_nobody_for_gone() {
     let mut roster = Roster::new(OWN, HEARTBEAT);
     own_beat(&mut roster, 1000);
-    hear(&mut roster, Number::Behind(0), 1, 1500);
+    hear(&mut roster, FrameNumber::Behind(0), 1, 1500);
     // The backplane hung, and what was said meanwhile comes late.
     assert_eq!(own_beat(&mut roster, 20_000), []);
     assert_eq!(own_beat(&mut roster, 21_000), []);
-    hear(&mut roster, Number::Behind(0), 1, 21_500);
+    hear(&mut roster, FrameNumber::Behind(0), 1, 21_500);
     assert_eq!(own_beat(&mut roster, 22_000), []);
     // The node attaches anew.
     roster.renew(at(50_000));
     assert_eq!(own_beat(&mut roster, 50_100), []);
     assert_eq!(own_beat(&mut roster, 51_100), []);
     assert_eq!(own_beat(&mut roster, 52_100), []);
-    assert_eq!(own_beat(&mut roster, 53_100), [Change::Left(OTHER)]);
+    assert_eq!(own_beat(&mut roster, 53_100), [RosterChange::Left(OTHER)]);
 }
 
 #[test]
 fn who_leaves_is_gone_at_once_and_counts_no_more() {
     let mut roster = Roster::new(OWN, HEARTBEAT);
-    hear(&mut roster, Number::Own(1), 1, 1000);
+    hear(&mut roster, FrameNumber::Own(1), 1, 1000);
     roster.beat(OTHER, 12, at(1000), &mut |_| panic!("nothing changes"));
     let there: Vec<_> = roster.nodes().filter(|it| it.0 == OTHER).collect();
     assert_eq!(there, [(OTHER, 12)]);
     let mut changes = Vec::new();
     roster.leave(OTHER, &mut |change| changes.push(change));
-    assert_eq!(changes, [Change::Left(OTHER)]);
+    assert_eq!(changes, [RosterChange::Left(OTHER)]);
     assert_eq!(roster.nodes().count(), 1);
 }
 
@@ -138,7 +143,7 @@ fn nodes_that_come_and_go_take_no_more_room() {
     for node in 0..2 * MOST as u128 {
         let head = Head {
             node: NodeId::new(1000 + node),
-            number: Number::Own(1),
+            number: FrameNumber::Own(1),
             age: at(0),
         };
         roster.hear(&head, at(node as u64), &mut |_| {});

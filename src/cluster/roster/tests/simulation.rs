@@ -54,7 +54,7 @@ impl Simulated {
         let (node, age) = (self.id, self.age(now));
         self.backlog.push(bytes, age, |number| Head {
             node,
-            number: Number::Own(number),
+            number: FrameNumber::Own(number),
             age,
         });
         self.sent += 1;
@@ -68,7 +68,7 @@ impl Simulated {
         let mut frames = batch.frames;
         frames.push(Head {
             node: self.id,
-            number: Number::Behind(batch.last),
+            number: FrameNumber::Behind(batch.last),
             age,
         });
         match fails && random.chance(30) {
@@ -102,11 +102,11 @@ impl Simulated {
             self.position += 1;
             let mut missing = 0;
             let mut tell = |change| match change {
-                Change::Missed { node, count } => {
+                RosterChange::Missed { node, count } => {
                     assert_eq!(node, head.node);
                     missing += count;
                 }
-                Change::Joined(_) | Change::Left(_) => {}
+                RosterChange::Joined(_) | RosterChange::Left(_) => {}
             };
             let verdict = self.roster.hear(head, age, &mut tell);
             self.heard
@@ -119,9 +119,9 @@ impl Simulated {
 
 impl Heard {
     fn note(&mut self, head: &Head, verdict: Verdict, missing: u64) {
-        let (Number::Own(number) | Number::Behind(number)) = head.number;
+        let (FrameNumber::Own(number) | FrameNumber::Behind(number)) = head.number;
         self.missing += missing;
-        let is_message = matches!(head.number, Number::Own(_));
+        let is_message = matches!(head.number, FrameNumber::Own(_));
         let first = number + u64::from(!is_message) - missing;
         self.begin.get_or_insert(first);
         if is_message && verdict == Verdict::Fresh {

@@ -14,7 +14,7 @@ use crate::http::Request;
 use crate::limits::Limits;
 use crate::poller::{Mailbox, Poller, Token};
 use crate::server::batch::{Batch, Messages};
-use crate::server::inbox::{Inbox, Item};
+use crate::server::inbox::{Inbox, InboxItem};
 use crate::server::leader::Mail;
 use crate::testing;
 
@@ -66,7 +66,7 @@ fn reader(inbox: &Arc<Inbox>, of: &Connection, count: usize, bytes: usize) -> Jo
 
 /// The application takes an item: whose it was, and the number of its message.
 fn take(inbox: &Inbox, item: Item) -> (Connection, usize) {
-    let Item::Messages(permit, mut messages) = item else {
+    let InboxItem::Messages(permit, mut messages) = item else {
         panic!("only messages are put in");
     };
     let message = messages.next().expect("a message");

@@ -46,8 +46,8 @@ impl Hall {
         sent
     }
 
-    /// An application that broadcasts while more waits for it, flushes where the schedule says so, and is busy then; gives
-    /// how many that were sent.
+    /// An application that broadcasts while more waits for it, flushes where the schedule says so, and is busy then;
+    /// gives how many that were sent.
     fn application(self: &Arc<Self>, count: u64, except: Option<Arc<Outbox>>) -> JoinHandle<usize> {
         let hall = self.clone();
         thread::spawn(move || {
