@@ -13,6 +13,7 @@ mod download;
 #[cfg(feature = "client")]
 mod load;
 mod servers;
+mod service;
 #[cfg(feature = "socketio")]
 mod socketio;
 #[cfg(feature = "tls")]
