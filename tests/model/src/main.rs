@@ -19,6 +19,7 @@
 #[path = "../../../src"]
 mod wshub {
     pub(crate) mod address_space;
+    pub(crate) mod atomic;
     pub(crate) mod clock;
     pub(crate) mod compression;
     pub(crate) mod connection;
@@ -49,9 +50,9 @@ mod wshub {
 }
 
 use wshub::{
-    address_space, clock, compression, connection, copy, descriptors, error, event, group, handler,
-    handshake, http, limits, lock, logging, message, outbox, overflow, panics, patience, poller,
-    protocol, server, stats, testing, tls, transport, websocket,
+    address_space, atomic, clock, compression, connection, copy, descriptors, error, event, group,
+    handler, handshake, http, limits, lock, logging, message, outbox, overflow, panics, patience,
+    poller, protocol, server, stats, testing, tls, transport, websocket,
 };
 
 mod models;

@@ -37,7 +37,7 @@ fn inbox_with(
     };
     let resume = move |token| mailbox.put(|mail| mail.resumed.push(token));
     let budget = Budget::new(&limits, resume);
-    Arc::new(Inbox::new(budget, poller.bell().clone()))
+    Arc::new(Inbox::new(budget, poller.bell().clone(), Arc::default()))
 }
 
 fn connection(inbox: &Inbox) -> Connection {
@@ -65,7 +65,7 @@ fn reader(inbox: &Arc<Inbox>, of: &Connection, count: usize, bytes: usize) -> Jo
 }
 
 /// The application takes an item: whose it was, and the number of its message.
-fn take(inbox: &Inbox, item: Item) -> (Connection, usize) {
+fn take(inbox: &Inbox, item: InboxItem) -> (Connection, usize) {
     let InboxItem::Messages(permit, mut messages) = item else {
         panic!("only messages are put in");
     };

@@ -11,9 +11,9 @@ use super::guide::Guide;
 use super::line::{Line, assert_in_order};
 use super::outbox::{FRAME, outbox, reading_peer};
 use crate::message::Prepared;
+use crate::outbox::Outbox;
 use crate::outbox::broadcast::Collector;
 use crate::outbox::broadcast::collector::LATEST;
-use crate::outbox::Outbox;
 use crate::overflow::Overflow;
 use crate::stats::Counters;
 
