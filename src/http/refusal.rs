@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::date::Date;
 use super::head::WIDEST_HEAD;
+use super::peer::Peer;
 use super::response::{Reject, Response};
 use super::status::reason_phrase;
 
@@ -197,6 +198,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Of a peer that sends a header of the PROXY protocol, and is no trusted proxy.
+    pub(crate) fn untrusted_proxy(peer: Peer) -> Self {
+        Self::UntrustedProxy {
+            peer: match peer.ip() {
+                Some(ip) => ip.to_canonical().to_string(),
+                None => peer.to_string(),
+            },
+        }
+    }
+
     /// The status of the answer; `None` where no answer is written and the connection is closed at once.
     ///
     /// ```

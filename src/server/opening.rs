@@ -373,22 +373,12 @@ fn read_request(
     upgrade::read_request(&hub.options.limits, buffer, fill).map_err(|none| RefusedRequest {
         refusal: match why(hub, seat, none, !buffer.is_empty()) {
             Refusal::Malformed(_) if proxy_protocol::begins(buffer.filled()) => {
-                untrusted(connection.end)
+                Refusal::untrusted_proxy(connection.end)
             }
             why => why,
         },
         head_only: asks_for_head(buffer.filled()),
     })
-}
-
-/// Who speaks as a proxy does, and is none that is trusted.
-fn untrusted(peer: Peer) -> Refusal {
-    Refusal::UntrustedProxy {
-        peer: match peer.ip() {
-            Some(ip) => ip.to_canonical().to_string(),
-            None => peer.to_string(),
-        },
-    }
 }
 
 /// Why there is no request, of which a part has come or nothing.

@@ -231,7 +231,7 @@ pub enum TlsHandshakeError {
 impl TlsHandshakeError {
     fn new(error: TlsFailure, host: &str) -> Self {
         match error {
-            TlsFailure::PlainText { .. } => Self::PlainText,
+            TlsFailure::PlainText(_) => Self::PlainText,
             TlsFailure::Tls(rustls::Error::InvalidCertificate(problem)) => {
                 Self::certificate(&problem, host)
             }

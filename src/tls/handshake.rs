@@ -7,9 +7,9 @@ use rustls::{AlertDescription, CertificateError};
 
 use super::secured::Secured;
 use super::server::Tls;
-use super::transport::{TlsFailure, TlsTransport};
-use crate::http::Refusal;
+use super::transport::{PlainText, TlsFailure, TlsTransport};
 use crate::http::refusal::RefusedRequest;
+use crate::http::{Peer, Refusal};
 use crate::patience::Patience;
 use crate::transport::Transport;
 
@@ -28,7 +28,7 @@ impl Tls {
     ) -> Result<Secured, RefusedRequest> {
         let transport = self
             .handshake(below, patience)
-            .map_err(|failure| refusal(failure).unwrap_or_else(|_| lost().into()))?;
+            .map_err(|failure| refusal(failure, below.peer()).unwrap_or_else(|_| lost().into()))?;
         Ok(Secured {
             client_certificates: transport.peer_certificates(),
             transport: Arc::new(transport),
@@ -53,9 +53,10 @@ impl Tls {
 }
 
 /// Why a server refuses a client; where the stream failed, or ended, that error.
-pub(crate) fn refusal(error: TlsFailure) -> Result<RefusedRequest, io::Error> {
+pub(crate) fn refusal(error: TlsFailure, peer: Peer) -> Result<RefusedRequest, io::Error> {
     let refusal = match error {
-        TlsFailure::PlainText { asks_for_head } => {
+        TlsFailure::PlainText(PlainText::ProxyHeader) => Refusal::untrusted_proxy(peer),
+        TlsFailure::PlainText(PlainText::Request { asks_for_head }) => {
             return Ok(RefusedRequest {
                 refusal: Refusal::PlainOnTlsPort,
                 head_only: asks_for_head,

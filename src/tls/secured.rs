@@ -37,7 +37,7 @@ pub(crate) fn secure(
 /// an answer.
 pub(crate) fn dismiss(below: &dyn Transport, refused: &RefusedRequest, log: impl FnOnce()) {
     match refused.refusal {
-        Refusal::PlainOnTlsPort => {
+        Refusal::PlainOnTlsPort | Refusal::UntrustedProxy { .. } => {
             let patience = Patience::new(Instant::now(), LINGER);
             let write = |answer: &[u8]| transport::write_all(below, answer, patience);
             transport::answer_refusal(below, refused, write, log);

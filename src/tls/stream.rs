@@ -59,7 +59,11 @@ impl Tls {
     ) -> Result<TlsStream, HandshakeError> {
         let below: Arc<dyn Transport> = Arc::new(Guarded::new(stream));
         let mut patience = Patience::until(Instant::now() + timeout.min(YEAR));
-        match self.handshake(&below, &mut patience).map_err(refusal) {
+        let peer = below.peer();
+        match self
+            .handshake(&below, &mut patience)
+            .map_err(|failure| refusal(failure, peer))
+        {
             Ok(transport) => Ok(TlsStream {
                 transport,
                 timeout: None,

@@ -16,6 +16,7 @@ use rustls::{ClientConfig, ClientConnection};
 use rustls::{Connection, ServerConfig, ServerConnection};
 
 use crate::http::head::asks_for_head;
+use crate::http::proxy_protocol;
 use crate::lock::{Guard, Mutex, TLS, lock};
 use crate::transport::{self, How, Source, Transport, Waker};
 
@@ -112,14 +113,22 @@ impl Raw {
 /// Why a TLS handshake failed.
 #[derive(Debug)]
 pub(crate) enum TlsFailure {
-    /// The peer speaks no TLS; its bytes begin like text.
-    PlainText {
-        /// Whether that is a request with HEAD, whose answer has no body.
-        asks_for_head: bool,
-    },
+    /// The peer speaks no TLS.
+    PlainText(PlainText),
     Tls(rustls::Error),
     /// The stream below failed or ended, or the deadline passed.
     Io(io::Error),
+}
+
+/// What a peer begins with that speaks no TLS.
+#[derive(Debug)]
+pub(crate) enum PlainText {
+    Request {
+        /// HEAD, whose answer has no body.
+        asks_for_head: bool,
+    },
+    /// A header of the PROXY protocol, of a peer that is no trusted proxy: those of others were read before.
+    ProxyHeader,
 }
 
 impl TlsTransport {
@@ -186,13 +195,11 @@ impl TlsTransport {
                 let came = !session.raw.rest().is_empty();
                 let first = came && !std::mem::replace(&mut session.heard, came);
                 let rest = session.raw.rest();
-                (first && is_plain_text(rest)).then(|| asks_for_head(rest))
+                if first { plain_text(rest) } else { None }
             };
             match (filled?, plain) {
                 (0, _) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-                (_, Some(asks_for_head)) => {
-                    return Err(TlsFailure::PlainText { asks_for_head });
-                }
+                (_, Some(plain)) => return Err(TlsFailure::PlainText(plain)),
                 (_, None) => {}
             }
         }
@@ -207,9 +214,15 @@ impl TlsTransport {
 }
 
 /// An HTTP method, or an answer, begins with a letter, or with an empty line in front; a TLS record does not.
-fn is_plain_text(bytes: &[u8]) -> bool {
-    let first = bytes.first();
-    first.is_some_and(|&byte| byte == b'\r' || byte.is_ascii_alphabetic())
+fn plain_text(bytes: &[u8]) -> Option<PlainText> {
+    let first = bytes.first()?;
+    if proxy_protocol::begins(bytes) {
+        return Some(PlainText::ProxyHeader);
+    }
+    let is_text = *first == b'\r' || first.is_ascii_alphabetic();
+    is_text.then(|| PlainText::Request {
+        asks_for_head: asks_for_head(bytes),
+    })
 }
 
 impl TlsSession {
@@ -258,7 +271,7 @@ impl TlsSession {
                 Ok(_) => {}
                 Err(TlsFailure::Tls(failure)) => self.failure = Some(failure),
                 Err(TlsFailure::Io(error)) => return Err(error),
-                Err(TlsFailure::PlainText { .. }) => {
+                Err(TlsFailure::PlainText(_)) => {
                     return Err(io::ErrorKind::InvalidData.into());
                 }
             }
@@ -565,7 +578,7 @@ impl From<io::Error> for TlsFailure {
 impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TlsFailure::PlainText { .. } => f.write_str("plain text where TLS was expected"),
+            TlsFailure::PlainText(_) => f.write_str("plain text where TLS was expected"),
             TlsFailure::Tls(error) => error.fmt(f),
             TlsFailure::Io(error) => error.fmt(f),
         }

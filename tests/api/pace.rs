@@ -48,6 +48,8 @@ fn sip(stream: &mut impl Read, len: usize) -> Vec<u8> {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            // Of TLS: an end without a word.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
             Err(error) => panic!("{error}"),
         }
         thread::sleep(PAUSE);
@@ -154,6 +156,31 @@ fn m09_a_page_that_is_read_in_a_trickle_is_cut() {
         assert_took_longer(begun);
         assert_eq!(app.handle.stats().refused["answer"], 1);
     });
+}
+
+/// What the socket takes and what the peer reads are not the same bytes here, and progress counts all the same.
+#[cfg(feature = "tls")]
+#[test]
+fn m09_a_page_over_tls_is_read_to_its_end_slowly_and_not_in_a_trickle() {
+    let authority = support::tls::Authority::new();
+    LazyLock::force(&LONG);
+    for min_rate in [STEADY, TRICKLE] {
+        let app = App::echo(site(limits(min_rate)).tls(&authority.tls()));
+        let stream = over_tcp(&app.handle);
+        let config = authority.client_config(None);
+        let mut reader = support::tls::secure_over(stream, config, "localhost").unwrap();
+        reader
+            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        read_head(&mut reader).unwrap();
+        let begun = Instant::now();
+        let got = sip(&mut reader, LEN);
+        assert_took_longer(begun);
+        match min_rate {
+            STEADY => assert!(got == *LONG, "{} bytes", got.len()),
+            _ => assert!(got.len() < LEN),
+        }
+    }
 }
 
 /// The body of a refusal is the hook's, and as long as it likes.

@@ -137,6 +137,24 @@ fn the_proxy_protocol_of_somebody_else_gets_400_and_the_line_to_add() {
     assert_eq!(app.handle.stats().http_requests, 0);
 }
 
+/// In clear, as a proxy that speaks so would read it; TLS comes behind its header.
+#[cfg(feature = "tls")]
+#[test]
+fn the_proxy_protocol_of_somebody_else_on_a_port_with_tls_gets_400_and_the_line_to_add() {
+    let authority = crate::support::tls::Authority::new();
+    let app = App::echo(server().tls(&authority.tls()));
+    for first in [V1.as_bytes().to_vec(), v2(0x21, b"")] {
+        let bytes = [&first[..], b"\x16\x03\x01"].concat();
+        let answer = exchange(app.addr, bytes);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(
+            answer.contains(r#".trusted_proxies(["127.0.0.1"])"#),
+            "{answer}"
+        );
+    }
+    assert_eq!(app.handle.stats().refused["untrusted_proxy"], 2);
+}
+
 #[test]
 fn what_a_trusted_proxy_sends_that_cannot_be_read_gets_400() {
     let app = App::echo(trusting());
