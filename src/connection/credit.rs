@@ -72,10 +72,14 @@ impl Account {
     /// Has a reader that waits at the gate look again.
     pub fn wake(&self) {
         if self.is_waiting() {
-            // fault: a reader is woken without the gate
-            drop(lock(&self.gate));
-            self.changed.notify_one();
+            self.notify();
         }
+    }
+
+    fn notify(&self) {
+        // fault: a reader is woken without the gate
+        drop(lock(&self.gate));
+        self.changed.notify_one();
     }
 
     /// True if nothing waits, or nobody will take it.
@@ -261,8 +265,8 @@ impl Budget {
     fn wait_at_gate(&self, connection: &Connection, bytes: usize) -> Result<(), NoTaker> {
         let account = connection.account();
         let mut gate = lock(&account.gate);
-        account.waiting.store(true, SeqCst);
         let outcome = loop {
+            account.waiting.store(true, SeqCst);
             if account.is_dismissed() {
                 break Err(NoTaker::Dismissed);
             }
@@ -331,10 +335,15 @@ impl Budget {
         let account = connection.account();
         if !account.parked.load(SeqCst) {
             account.wake();
-        } else if let Some(token) = connection.outbox().token() {
-            if account.waiting.swap(false, SeqCst) {
+        } else if account.waiting.swap(false, SeqCst) {
+            if let Some(token) = connection.outbox().token() {
                 // fault: credit comes back and nobody is resumed
                 (self.resume)(token);
+            }
+            // It may have got a thread meanwhile, which waits.
+            if !account.parked.load(SeqCst) {
+                // fault: credit comes back amid a hand-over
+                account.notify();
             }
         }
     }

@@ -4,13 +4,14 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::admission::slots::Slot;
 use super::batch::{Batch, Messages};
 use super::driver::Driver;
 use super::hub::Hub;
 use super::inbox::InboxItem;
+use super::leader::hand_over::QUIET;
 use super::leader::parked::Parked;
 use super::lifecycle::Present;
 use super::members::Membership;
@@ -162,8 +163,18 @@ pub(crate) fn deliver(mut place: OpenConnection, mut driver: Box<Driver>) {
         hub.inbox.put(open);
     }
     log_open(&hub, &place.connection);
-    let end = read_to_end(&hub, &mut driver);
-    part(place, driver, end);
+    if let Err(end) = read(&hub, &mut driver, None) {
+        part(place, driver, end);
+    }
+}
+
+/// Delivers what a connection sends that has a thread while it sends much; then the leader has it again.
+pub(crate) fn deliver_while_busy(place: OpenConnection, mut driver: Box<Driver>) {
+    let hub = place.hub().clone();
+    match read(&hub, &mut driver, Some(QUIET)) {
+        Ok(()) => hub.lead.arrive(Box::new(Parked::new(*driver, place))),
+        Err(end) => part(place, driver, end),
+    }
 }
 
 fn log_open(hub: &Hub, connection: &Connection) {
@@ -175,14 +186,17 @@ fn log_open(hub: &Hub, connection: &Connection) {
     }
 }
 
-fn read_to_end(hub: &Hub, driver: &mut Driver) -> End {
+/// Reads until the connection ends, or says nothing for so long.
+fn read(hub: &Hub, driver: &mut Driver, quiet: Option<Duration>) -> Result<(), End> {
     loop {
         let (messages, parsed) = take_messages(driver);
         if let Some(messages) = messages {
             hub.inbox.put_messages(&driver.connection, messages);
         }
-        if let Err(end) = parsed.and_then(|()| driver.fill(None).map(drop)) {
-            return end;
+        parsed?;
+        let until = quiet.map(|quiet| Instant::now() + quiet);
+        if !driver.fill(until)? {
+            return Ok(());
         }
     }
 }

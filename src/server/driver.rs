@@ -216,11 +216,11 @@ impl Driver {
         room
     }
 
-    /// Takes what is there; true if there may be more.
-    pub fn read_at_once(&mut self) -> Result<bool, End> {
+    /// Takes what is there: how many bytes, and whether there may be more.
+    pub fn read_at_once(&mut self) -> Result<(usize, bool), End> {
         self.find_room()?;
         if self.holds_messages {
-            return Ok(true);
+            return Ok((0, true));
         }
         let room = self.conversation.room();
         let room_was = room.len();
@@ -228,9 +228,9 @@ impl Driver {
         self.conversation.filled(&read, None, Instant::now());
         match read {
             Ok(0) => Err(self.ended(End::HalfClosed)),
-            Ok(read) => Ok(read >= room_was || self.may_hold_bytes_back()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Ok(read) => Ok((read, read >= room_was || self.may_hold_bytes_back())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok((0, false)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok((0, true)),
             Err(error) => Err(self.failed(error)),
         }
     }

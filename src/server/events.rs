@@ -242,10 +242,7 @@ impl<'a> Events<'a> {
                 return Some(item);
             }
             let read = &mut self.desk.read;
-            let mut put = |item| {
-                hub.inbox.count(&item);
-                read.push_back(item);
-            };
+            let mut put = |item| hub.inbox.put_behind(read, item);
             if leader.turn(&mut put) {
                 continue;
             }
@@ -261,10 +258,7 @@ impl<'a> Events<'a> {
                 false => self.stop_collecting(),
             }
             let read = &mut self.desk.read;
-            let mut put = |item| {
-                hub.inbox.count(&item);
-                read.push_back(item);
-            };
+            let mut put = |item| hub.inbox.put_behind(read, item);
             leader.look(until, &mut put, || hub.inbox.set_leading(true));
             hub.inbox.set_leading(false);
             looked = true;

@@ -3,6 +3,7 @@
 //! The channel has no bound of its own, which would take its memory at the start: [credit](crate::connection::credit)
 //! bounds what is in it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
@@ -153,8 +154,16 @@ impl Inbox {
         }
     }
 
-    /// Counts an item as put in, which the application itself has read.
-    pub fn count(&self, item: &InboxItem) {
+    /// Puts an item that the application itself has read into `read`, behind what other threads have put in by now: a
+    /// connection that had a thread until now may have left something there.
+    pub fn put_behind(&self, read: &mut VecDeque<InboxItem>, item: InboxItem) {
+        self.count(&item);
+        // fault: what a thread has read is overtaken
+        read.extend(std::iter::from_fn(|| self.take()));
+        read.push_back(item);
+    }
+
+    fn count(&self, item: &InboxItem) {
         self.events_put.fetch_add(item.events(), SeqCst);
         match item {
             InboxItem::Open(..) => _ = self.open.fetch_add(1, SeqCst),

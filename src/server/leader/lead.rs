@@ -97,6 +97,7 @@ impl Lead {
         let count = self.application.load(Relaxed);
         if !is_away(count) {
             self.application.store(count.wrapping_add(1), SeqCst);
+            // fault: the stand-in rests on
             self.rest.ring();
         }
     }
@@ -121,6 +122,7 @@ impl Lead {
     pub fn want(&self, wanted: bool) {
         self.wanted.store(wanted, SeqCst);
         if wanted {
+            // fault: the stand-in is not asked for the lead
             self.mailbox.wake();
         }
     }
@@ -194,6 +196,7 @@ impl Lead {
                 "the leader has panicked: this is a bug of wshub"
             ));
         }
+        // fault: the lead is free and nobody hears of it
         inbox.ring();
     }
 

@@ -5,6 +5,7 @@
 //! waits for events, else the stand-in. [`parked`] is a connection without a thread, [`stalled`] the Outbox of one that
 //! has its own and whose peer does not read.
 
+pub(crate) mod hand_over;
 pub(crate) mod lead;
 mod line;
 pub(crate) mod parked;
@@ -24,6 +25,7 @@ use crate::outbox::{self, Outbox};
 use crate::panics;
 use crate::patience::stood_still;
 use crate::poller::{Bell, Mailbox, Poller, Ready, Token, Waker};
+use hand_over::{Places, hand_over};
 use line::ReadyLine;
 use parked::Parked;
 use stalled::Stalled;
@@ -62,6 +64,8 @@ pub(crate) struct Leader {
     /// Wakes for streams that the system cannot watch, and those of them that have no room.
     waker: Waker,
     unwatched: Vec<Token>,
+    /// For those that give much to do.
+    places: Arc<Places>,
     scribe: Arc<Scribe>,
 }
 
@@ -108,6 +112,7 @@ impl Leader {
             scratch: ReadBuffer::scratch(),
             collectors: Vec::new(),
             unwatched: Vec::new(),
+            places: Places::new(),
             scribe,
         })
     }
@@ -140,11 +145,29 @@ impl Leader {
         self.round = round;
         let others = self.ready.len();
         self.with_parked(token, |parked, scratch| parked.turn(scratch, put));
+        if others > 0 {
+            self.hand_over_if_busy(token);
+        }
         if self.ready.len() > others {
             // It gave all that is taken at once, which takes the application a while.
             self.see_to_collectors();
         }
         true
+    }
+
+    fn hand_over_if_busy(&mut self, token: Token) {
+        let Some(Led::Parked(parked)) = self.poller.get(token) else {
+            return;
+        };
+        if !parked.is_busy() {
+            return;
+        }
+        let Some(place) = self.places.take() else {
+            return;
+        };
+        if let Some(Led::Parked(parked)) = self.take_out(token) {
+            hand_over(parked, place);
+        }
     }
 
     /// Looks who is ready and who is due. Where nobody is ready it sleeps until somebody is, at most until `until`;
@@ -164,6 +187,7 @@ impl Leader {
         let collectors = self.collectors.len();
         self.hear(&mut put);
         // `until` does not know when that is to be flushed.
+        // fault: collected amid a look, and nobody watches
         let more_is_collected = self.collectors.len() > collectors;
         let first = self.poller.first_deadline();
         let idle = || {
@@ -200,6 +224,7 @@ impl Leader {
             };
             match self.poller.get(ready.token) {
                 Some(Led::Parked(parked)) => {
+                    // fault: an end behind data is forgotten
                     if ready.ended {
                         parked.note_end_of_stream();
                     }
@@ -401,10 +426,14 @@ impl Leader {
     }
 
     fn remove(&mut self, token: Token) {
-        if let Some(led) = self.poller.remove(token) {
-            led.outbox().set_token(None);
-            self.unwatched.retain(|it| *it != token);
-        }
+        drop(self.take_out(token));
+    }
+
+    fn take_out(&mut self, token: Token) -> Option<Led> {
+        let led = self.poller.remove(token)?;
+        led.outbox().set_token(None);
+        self.unwatched.retain(|it| *it != token);
+        Some(led)
     }
 
     /// Nobody leads any more: ends those for whom something waits.

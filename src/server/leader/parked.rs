@@ -1,13 +1,17 @@
 //! One connection that holds no thread: what its turn is, what its deadlines ask for, how it ends. What a thread would
 //! wait for are states here.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::batch::Messages;
 use super::super::connection::{OpenConnection, deliver, take_messages};
 use super::super::driver::Driver;
+use super::super::hub::Hub;
 use super::super::inbox::InboxItem;
 use super::super::lifecycle::{Participant, Present};
 use super::Next;
+use super::hand_over::{LONG, LONG_TURNS};
 use crate::connection::Connection;
 use crate::connection::end::End;
 use crate::connection::read_buffer::ReadBuffer;
@@ -32,6 +36,8 @@ pub(crate) struct Parked {
     ends: bool,
     /// Something waits in its Outbox, or a deadline runs there.
     called: bool,
+    /// Long turns in a row.
+    long_turns: u8,
     /// `None`: it is open. Boxed, for most are.
     leaving: Option<Box<Leaving>>,
     /// Last: behind the stream's own.
@@ -66,6 +72,7 @@ impl Parked {
             starved: None,
             ends: false,
             called: false,
+            long_turns: 0,
             leaving: None,
         }
     }
@@ -92,12 +99,27 @@ impl Parked {
         self.place.open()
     }
 
+    pub fn hub(&self) -> &Arc<Hub> {
+        self.place.hub()
+    }
+
+    /// Its turns are long, and nothing else is under way with it.
+    pub fn is_busy(&self) -> bool {
+        let busy = self.long_turns >= LONG_TURNS;
+        busy && self.leaving.is_none() && !self.ends && !self.called && self.starved.is_none()
+    }
+
+    /// What a thread of its own needs.
+    pub fn take_apart(self) -> (OpenConnection, Box<Driver>) {
+        let Parked { driver, place, .. } = self;
+        driver.connection.account().set_parked(false);
+        (place, Box::new(driver))
+    }
+
     /// Goes on on a thread of its own.
     pub fn unpark(self) {
-        let Parked { driver, place, .. } = self;
-        let driver = Box::new(driver);
+        let (place, driver) = self.take_apart();
         let hub = place.hub().clone();
-        driver.connection.account().set_parked(false);
         if let Err(refused) = hub.workers.run(move || deliver(place, driver)) {
             hub.workers.scribe().write(line_for_later!(
                 Warn,
@@ -128,7 +150,16 @@ impl Parked {
         let awaited_pong = self.driver.conversation.awaits_pong();
         let lent = self.driver.conversation.lend(scratch);
         let read = self.driver.read_at_once();
-        let parsed = read.and_then(|more| self.parse(put).map(|()| more));
+        let parsed = read.and_then(|(bytes, more)| {
+            let given = self.parse(put)?;
+            self.long_turns = match bytes.max(given) {
+                // It looked whether more is there.
+                0 => self.long_turns,
+                LONG.. => self.long_turns.saturating_add(1),
+                _ => 0,
+            };
+            Ok(more)
+        });
         let kept = match lent {
             true => self.driver.take_back(scratch),
             false => Ok(()),
@@ -148,14 +179,16 @@ impl Parked {
         }
     }
 
-    fn parse(&mut self, put: &mut impl FnMut(InboxItem)) -> Result<(), End> {
+    /// Gives what is there of messages; how many bytes they have.
+    fn parse(&mut self, put: &mut impl FnMut(InboxItem)) -> Result<usize, End> {
         let (messages, parsed) = take_messages(&mut self.driver);
+        let bytes = messages.as_ref().map_or(0, Messages::cost);
         let inbox = &self.place.hub().inbox;
         let charged = messages.and_then(|messages| inbox.charge(self.connection(), messages));
         if let Some(item) = charged {
             put(item);
         }
-        parsed
+        parsed.map(|()| bytes)
     }
 
     /// The messages that came behind the opening handshake, and the first deadline.

@@ -20,7 +20,8 @@ use crate::testing::{Duplex, duplex};
 use crate::transport::How;
 use crate::transport::{TcpTransport, Transport};
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
@@ -346,10 +347,163 @@ fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
     assert_eq!(server.events().take(2).count(), 2);
 }
 
+/// Long messages of a client, each with its number.
+fn numbered(numbers: Range<u64>) -> impl Iterator<Item = Vec<u8>> {
+    const LEN: u16 = 40_000;
+    numbers.map(|number| {
+        let mut frame = vec![0x82, 0xfe];
+        frame.extend(LEN.to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend(number.to_be_bytes());
+        frame.resize(8 + usize::from(LEN), 0);
+        frame
+    })
+}
+
+/// Connections over which much comes at once, again and again.
+struct Floods<'a> {
+    hub: &'a Arc<Hub>,
+    peers: Vec<TcpStream>,
+    /// How many messages each has sent.
+    sent: u64,
+    /// A connection had a thread.
+    handed_over: bool,
+}
+
+impl<'a> Floods<'a> {
+    fn new(hub: &'a Arc<Hub>) -> Self {
+        let open = |id| {
+            let (ours, theirs) = tcp();
+            run(hub, opened(hub, id, &ours));
+            theirs
+        };
+        Floods {
+            hub,
+            peers: (0..3).map(open).collect(),
+            sent: 0,
+            handed_over: false,
+        }
+    }
+
+    /// Each peer sends so many messages, and they come in order.
+    fn flood(&mut self, events: &mut crate::Events<'_>, count: u64) {
+        let numbers = self.sent..self.sent + count;
+        let write = |peer: &TcpStream| {
+            let (mut peer, numbers) = (peer.try_clone().unwrap(), numbers.clone());
+            std::thread::spawn(move || {
+                numbered(numbers).for_each(|frame| peer.write_all(&frame).unwrap());
+            })
+        };
+        let writers: Vec<_> = self.peers.iter().map(write).collect();
+        let mut next = vec![self.sent; self.peers.len()];
+        while next.iter().any(|&next| next < numbers.end) {
+            match events.recv_timeout(Duration::from_secs(60)) {
+                Ok(Event::Message(connection, message)) => {
+                    let number = message.as_bytes().first_chunk().unwrap();
+                    let next = &mut next[connection.id() as usize];
+                    assert_eq!(u64::from_be_bytes(*number), *next, "{connection:?}");
+                    *next += 1;
+                }
+                Ok(Event::Open(_)) => {}
+                other => panic!("{other:?}"),
+            }
+            self.handed_over |= self.hub.lifecycle.on_threads() > 0;
+        }
+        self.sent = numbers.end;
+        for writer in writers {
+            writer.join().unwrap();
+        }
+    }
+
+    /// Waits until the leader has all of them again.
+    fn wait_until_led(&self) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while self.hub.lifecycle.on_threads() > 0 {
+            assert!(Instant::now() < end, "they do not come back");
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn has_cores() -> bool {
+    std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
+}
+
+/// With room for much of what comes, and for one message.
+#[test]
+fn f17_a_busy_connection_has_a_thread_meanwhile_and_the_order_stays() {
+    for inbound_per_connection in [4 << 20, 1] {
+        let limits = Limits {
+            inbound_per_connection,
+            ..Limits::default()
+        };
+        let server = Server::builder().limits(limits).without_listener().unwrap();
+        let mut floods = Floods::new(&server.hub);
+        let mut events = server.events();
+        for _ in 0..5 {
+            floods.flood(&mut events, 100);
+            floods.wait_until_led();
+        }
+        assert_eq!(floods.handed_over, has_cores());
+        // A Close behind the last message.
+        floods.flood(&mut events, 100);
+        for peer in &mut floods.peers {
+            peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).unwrap();
+        }
+        for event in events.by_ref().take(3) {
+            assert!(
+                matches!(&event, Event::Close(_, close) if close.was_clean),
+                "{event:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn f17_a_busy_connection_stays_with_the_leader_where_there_is_no_thread() {
+    let server = Server::builder().without_listener().unwrap();
+    let hub = &server.hub;
+    let mut floods = Floods::new(hub);
+    assert_eq!(hub.workers.stop_pool(|| 0, Instant::now()), 0);
+    floods.flood(&mut server.events(), 200);
+    assert!(!floods.handed_over);
+}
+
+/// Nobody takes what they send, and none of them answers a Close.
+#[test]
+fn f17_a_shutdown_ends_busy_connections_on_their_threads() {
+    let limits = Limits {
+        close_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let server = Server::builder().limits(limits).without_listener().unwrap();
+    let hub = &server.hub;
+    let floods = Floods::new(hub);
+    let write = |peer: &TcpStream| {
+        let mut peer = peer.try_clone().unwrap();
+        std::thread::spawn(move || {
+            let _ = numbered(0..u64::MAX).try_for_each(|frame| peer.write_all(&frame));
+        })
+    };
+    let writers: Vec<_> = floods.peers.iter().map(write).collect();
+    let mut events = server.events();
+    while hub.lifecycle.on_threads() == 0 && has_cores() {
+        events.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
+    let report = server.shutdown();
+    assert_eq!(report.threads_left, 0);
+    let closes = events.filter(|event| matches!(event, Event::Close(..)));
+    assert_eq!(closes.count(), 3);
+    for (peer, writer) in floods.peers.iter().zip(writers) {
+        let _ = peer.shutdown(Shutdown::Both);
+        writer.join().unwrap();
+    }
+}
+
 /// Nearly all that an idle connection holds beside its request head. What grows here is paid by each of thousands.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn an_idle_connection_holds_little() {
-    assert!(size_of::<Parked>() <= 448, "{}", size_of::<Parked>());
+    assert!(size_of::<Parked>() <= 496, "{}", size_of::<Parked>());
     assert!(size_of::<Outbox>() <= 360, "{}", size_of::<Outbox>());
 }

@@ -99,8 +99,8 @@ impl Session<'_> {
                 Err(end) => Err(end),
             };
             match more {
-                Ok(true) => {}
-                Ok(false) => break,
+                Ok((_, true)) => {}
+                Ok((_, false)) => break,
                 Err(end) => self.untold = self.end(end),
             }
         }

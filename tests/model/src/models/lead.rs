@@ -44,6 +44,8 @@ struct Application {
     ended: bool,
     empty: u32,
     away: Duration,
+    /// The peers take their time: it may look in vain.
+    patient: bool,
 }
 
 impl Application {
@@ -54,6 +56,7 @@ impl Application {
             ended: false,
             empty: 0,
             away: Duration::ZERO,
+            patient: false,
         }
     }
 
@@ -93,7 +96,10 @@ impl Application {
             1 => {
                 let taken = events.recv_timeout(SHORT);
                 let came = !matches!(taken, Err(RecvError::Empty));
-                assert!(came || is_hurried(), "an event does not come");
+                assert!(
+                    came || self.patient || is_hurried(),
+                    "an event does not come"
+                );
                 taken
             }
             _ => events.try_recv(),
@@ -103,7 +109,7 @@ impl Application {
             Err(RecvError::Empty) => {
                 self.empty += 1;
                 assert!(
-                    self.empty <= LOOKS || is_hurried(),
+                    self.empty <= LOOKS || self.patient || is_hurried(),
                     "an event does not come"
                 );
                 kernel::settle();
@@ -516,4 +522,59 @@ pub fn answers_go_before_the_close() {
     assert!(frames.len() <= TEXTS as usize + 1, "{frames:?}");
     drop(application);
     end(server, &[&line]);
+}
+
+/// A text of which each read brings one at most, so that it makes a turn long.
+fn long_text(number: u32) -> Vec<u8> {
+    const LEN: u16 = 60_000;
+    let mut frame = vec![0x81, 0xfe];
+    frame.extend(LEN.to_be_bytes());
+    frame.extend([0; 4]);
+    frame.extend(format!("a{number}").bytes());
+    frame.resize(8 + usize::from(LEN), b' ');
+    frame
+}
+
+/// Two peers send much, are silent for a while and send again: each has a thread meanwhile, and its messages come once
+/// and in order, whether the application has room for them or makes it one by one.
+pub fn a_busy_connection_changes_hands() {
+    const AT_ONCE: u32 = 6;
+    const LATER: u32 = 1;
+    /// Longer than a thread waits for more.
+    const SILENCE: Duration = Duration::from_millis(15);
+    let lines = [Line::with_source(ROOM), Line::with_source(ROOM)];
+    let lines = [&lines[0], &lines[1]];
+    let limits = Limits {
+        inbound_total: 1 << (15 + choose(8)),
+        inbound_per_connection: 1 << (15 + choose(8)),
+        ..limits()
+    };
+    let (server, application) = open(limits, &lines);
+    let closes = choose(2) == 0;
+    let peers = lines.map(|line| {
+        let line = line.clone();
+        thread::spawn(move || {
+            (1..=AT_ONCE).for_each(|number| line.0.feed(&long_text(number)));
+            kernel::pass(SILENCE);
+            (1..=LATER).for_each(|number| line.0.feed(&long_text(AT_ONCE + number)));
+            match closes {
+                true => line.0.feed(&masked(8, &1000u16.to_be_bytes())),
+                false => line.0.end(),
+            }
+            line.0.wait_shut();
+            line.0.end();
+        })
+    });
+    let application = on_its_own(application, |it| {
+        it.patient = true;
+        it.serve_with(|it| it.closed() == 2, drop);
+    });
+    for peer in peers {
+        peer.join().unwrap();
+    }
+    let application = application.join().unwrap();
+    application.assert_in_order();
+    assert_eq!(application.messages() as u32, 2 * (AT_ONCE + LATER));
+    drop(application);
+    end(server, &lines);
 }

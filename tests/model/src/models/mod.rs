@@ -58,6 +58,7 @@ const MODELS: &[Model] = &models![
     lead::arrivals_race_the_shutdown Any,
     lead::a_starved_connection_is_terminated Any,
     lead::answers_go_before_the_close Any,
+    lead::a_busy_connection_changes_hands Any,
     server::messages_answers_and_a_shutdown Any,
     server::a_silent_stream_races_the_shutdown Calm,
     server::the_application_never_waits_for_a_peer Calm,

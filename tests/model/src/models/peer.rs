@@ -70,7 +70,9 @@ impl Seat {
         assert!(!self.closed, "an event behind the Close");
         match event {
             Event::Open(_) => assert!(!std::mem::replace(&mut self.open, true)),
-            Event::Message(_, Message::Text(text)) => self.messages.push(text.clone()),
+            Event::Message(_, Message::Text(text)) => {
+                self.messages.push(text.trim_end().to_owned())
+            }
             Event::Error(..) => assert!(!std::mem::replace(&mut self.error, true)),
             Event::Close(..) => self.closed = true,
             _ => panic!("no such event"),
