@@ -77,7 +77,8 @@ pub enum ClientError {
         status: u16,
         /// The `Location` header, as it came: where a redirect (3xx) leads.
         location: Option<String>,
-        /// How long the server asks to wait before another try: the `Retry-After` header, where it is in seconds.
+        /// How long the server asks to wait before another try: the `Retry-After` header, in seconds or
+        /// as a date, from the date of the answer on.
         retry_after: Option<Duration>,
         /// The beginning of the body, at most 1,024 bytes of it. It is the server's text: escape it
         /// where you show it.

@@ -9,12 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use super::error::ClientError;
 use super::exchange::{body, exchange};
 use super::request::ClientRequest;
+use crate::clock;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::answer::AnswerHead;
 use crate::handshake::data::Data;
 use crate::handshake::{InvalidAnswer, negotiate};
 use crate::http::Request;
+use crate::http::date::Date;
 use crate::limits::Limits;
 use crate::transport::Transport;
 use crate::websocket::{WebSocket, WebSocketReader, WebSocketWriter, split};
@@ -83,7 +85,7 @@ pub(crate) fn open(
         let location = answer.header("location");
         return Err(ClientError::Status {
             status: answer.status,
-            retry_after: answer.header("retry-after").and_then(seconds),
+            retry_after: retry_after(&answer),
             location: location.map(|value| String::from_utf8_lossy(value).into_owned()),
             body: body(&answer, stream, buffer, deadline),
         });
@@ -115,7 +117,17 @@ impl OpenedClient {
     }
 }
 
-/// RFC 9110 10.2.3: so many seconds. A date is not looked at, for it is by the server's clock.
+/// RFC 9110 10.2.3: so many seconds, or a date. That is by the server's clock, and so is the date of its answer;
+/// without one, our own has to do.
+fn retry_after(answer: &AnswerHead) -> Option<Duration> {
+    let asked = answer.header("retry-after")?;
+    seconds(asked).or_else(|| {
+        let until = Date::parse(asked)?;
+        let now = answer.header("date").and_then(Date::parse);
+        Some(until.since(now.or_else(clock::date)?))
+    })
+}
+
 fn seconds(value: &[u8]) -> Option<Duration> {
     let seconds = std::str::from_utf8(value).ok()?;
     let is_number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());

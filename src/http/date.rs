@@ -24,6 +24,33 @@ impl Date {
         let seconds = since_1970.as_secs();
         (seconds <= LATEST).then_some(Self { seconds })
     }
+
+    /// An IMF-fixdate, as each server has to write it (RFC 9110 5.6.7); `None` for anything else.
+    #[cfg(feature = "client")]
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let text = core::str::from_utf8(text).ok()?;
+        let mut words = text.split([' ', ':']);
+        let number = |at: usize| words.clone().nth(at)?.parse::<u64>().ok();
+        let (day, year) = (number(1)?, number(3)?);
+        let time = [number(4)?, number(5)?, number(6)?];
+        let month = words.nth(2)?;
+        let month = MONTHS.iter().position(|name| *name == month)?;
+        let days = days_until(year, month)?.checked_add(day.checked_sub(1)?)?;
+        let seconds = time
+            .into_iter()
+            .fold(0, |sum, part| 60 * sum + part.min(60));
+        let date = Self::new(Duration::from_secs(
+            days.checked_mul(DAY)?.checked_add(seconds)?,
+        ))?;
+        // The one way to write it: names, digits and what does not exist.
+        (date.to_string() == text).then_some(date)
+    }
+
+    /// How long after another one it is; zero if it is before.
+    #[cfg(feature = "client")]
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_secs(self.seconds.saturating_sub(earlier.seconds))
+    }
 }
 
 impl fmt::Display for Date {
@@ -56,6 +83,14 @@ fn calendar(mut days: u64) -> (u64, usize, u64) {
         month += 1;
     }
     (year, month, days + 1)
+}
+
+/// From the beginning of 1970 to a month of a year.
+#[cfg(feature = "client")]
+fn days_until(year: u64, month: usize) -> Option<u64> {
+    let years = (1970..=9999).contains(&year).then_some(1970..year)?;
+    let months = (0..month).map(|month| days_of_month(year, month));
+    Some(years.map(days_of_year).sum::<u64>() + months.sum::<u64>())
 }
 
 fn days_of_year(year: u64) -> u64 {

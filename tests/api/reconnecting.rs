@@ -317,6 +317,14 @@ fn a_server_that_says_when_is_not_asked_sooner() {
         ("99999999999999999999", 3600),
         ("soon", 0),
         ("", 0),
+        // A date counts from that of the answer, whatever the clock here says.
+        (
+            "Sun, 06 Nov 1994 08:49:47 GMT\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT",
+            10,
+        ),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+        ("Sun, 06 Nov 2994 08:49:37 GMT", 0),
+        ("Thu, 06 Nov 2994 08:49:37 GMT", 3600),
     ] {
         let peer = Peer::new(move |stream| {
             let head = "HTTP/1.1 503 Full\r\nContent-Length: 0\r\nRetry-After: ";

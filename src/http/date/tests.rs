@@ -33,6 +33,11 @@ fn known_dates() {
         (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
     ] {
         assert_eq!(date(seconds).as_deref(), Some(said), "{seconds}");
+        #[cfg(feature = "client")]
+        assert_eq!(
+            Date::parse(said.as_bytes()),
+            Date::new(Duration::from_secs(seconds))
+        );
     }
 }
 
@@ -59,4 +64,36 @@ fn each_day_follows_the_one_before() {
         before = (year, month, of_month);
     }
     assert_eq!(before.0, 2380);
+}
+
+#[cfg(feature = "client")]
+#[test]
+fn what_is_no_date_is_none() {
+    for text in [
+        "",
+        "120",
+        "Mon, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 6 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 UTC",
+        "Sun, 06 Nov 1994 24:49:37 GMT",
+        "Sun, 06 Nov 1994 08:60:37 GMT",
+        "Sun, 00 Nov 1994 08:49:37 GMT",
+        "Fri, 30 Feb 2024 08:49:37 GMT",
+        "Sun, 06 Nov 1869 08:49:37 GMT",
+        "Sun, 06 Nov 18446744073709551615 08:49:37 GMT",
+        "Sun, 18446744073709551615 Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+        "Sun, 06 Nov 1994 08:49:37 GMT ",
+    ] {
+        assert_eq!(Date::parse(text.as_bytes()), None, "{text}");
+    }
+    assert_eq!(Date::parse(b"\xff"), None);
+    let (early, late) = (
+        Date::new(Duration::from_secs(10)),
+        Date::new(Duration::from_secs(70)),
+    );
+    let (early, late) = (early.unwrap(), late.unwrap());
+    assert_eq!(late.since(early), Duration::from_secs(60));
+    assert_eq!(early.since(late), Duration::ZERO);
 }
