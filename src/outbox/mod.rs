@@ -40,7 +40,6 @@ use crate::message::{Message, Prepared};
 use crate::panics;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
-use crate::protocol::pace::Pace;
 use crate::stats::Counters;
 use crate::transport::Transport;
 
@@ -75,7 +74,7 @@ pub(crate) struct Outbox {
     token: AtomicU32,
     /// The turn was given back, where a thread waits for that.
     turned: Condvar,
-    pace: Pace,
+    bounds: Arc<Bounds>,
     /// How messages are compressed; those that refer to no other, before the lock is taken.
     packing: Option<Packing>,
 }
@@ -86,11 +85,12 @@ impl Outbox {
         calls: Arc<Calls>,
         counters: Arc<Counters>,
         delivery: Delivery,
-        bounds: Bounds,
+        bounds: impl Into<Arc<Bounds>>,
         close_timeout: Duration,
         packing: Option<Packing>,
     ) -> Arc<Self> {
-        let mut queue = Queue::new(bounds, close_timeout, Instant::now);
+        let bounds = bounds.into();
+        let mut queue = Queue::new(bounds.clone(), close_timeout, Instant::now);
         if !transport.never_calls_back() {
             queue.turn = Turn::FREE;
         }
@@ -105,7 +105,7 @@ impl Outbox {
         };
         Arc::new(Outbox {
             packing,
-            pace: bounds.pace,
+            bounds,
             ready: AtomicU8::new(ReadyState::Open as u8),
             token: AtomicU32::new(0),
             turned: Condvar::new(),

@@ -1,6 +1,7 @@
 //! The frames of one Outbox on their way to the socket: written, collected or kept.
 
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::frame::{self, EncodedFrame, OutgoingFrame};
@@ -44,7 +45,7 @@ pub(crate) struct Queue {
     /// Collected messages, and their bytes, to be counted when they leave: all connections share
     /// the counters, and a thread that touches them takes them from the others' caches.
     uncounted: (u64, u64),
-    pub bounds: Bounds,
+    pub bounds: Arc<Bounds>,
     /// Tells the time: `Instant::now`, but in a simulation.
     pub clock: fn() -> Instant,
     /// When the connection began: the protocol core counts time from there.
@@ -75,11 +76,15 @@ pub(crate) enum Dispatched {
 }
 
 impl Queue {
-    pub fn new(bounds: Bounds, close_timeout: Duration, clock: fn() -> Instant) -> Self {
+    pub fn new(
+        bounds: impl Into<Arc<Bounds>>,
+        close_timeout: Duration,
+        clock: fn() -> Instant,
+    ) -> Self {
         Queue {
             clock,
             epoch: clock(),
-            bounds,
+            bounds: bounds.into(),
             sender: Sender::new(close_timeout),
             collected: Vec::new(),
             uncounted: (0, 0),

@@ -42,7 +42,7 @@ impl<'a> OutgoingStream<'a> {
         match sent.is_err() || entry.queue.kept.is_empty() {
             true => entry.leave(),
             false => {
-                let patience = Patience::paced(Instant::now(), self.outbox.pace);
+                let patience = Patience::paced(Instant::now(), self.outbox.bounds.pace);
                 // A failure of the wait shows at the next call: this fragment was taken.
                 let _ = Waiter(self.outbox).wait_for_kept(entry, patience, Failure::SlowConsumer);
             }

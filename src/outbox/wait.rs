@@ -56,7 +56,7 @@ impl<'a> Waiter<'a> {
                 if sent.is_err() || entry.queue.kept.is_empty() {
                     entry.leave();
                 } else {
-                    let patience = Patience::paced(Instant::now(), self.0.pace);
+                    let patience = Patience::paced(Instant::now(), self.0.bounds.pace);
                     // A failure of the wait shows at the next call: this message was taken.
                     let _ = self.wait_for_kept(entry, patience, Failure::SlowConsumer);
                 }
@@ -91,7 +91,7 @@ impl<'a> Waiter<'a> {
                 return Err(SendErrorKind::Full);
             }
             // The leader gives up a peer that takes nothing, and is told of it between the rounds.
-            let round = now + self.0.pace.patience;
+            let round = now + self.0.bounds.pace.patience;
             let until = end.map_or(round, |end| end.min(round));
             if behind_stream.is_some() {
                 entry.wait_for_turned(until);
@@ -112,7 +112,7 @@ impl<'a> Waiter<'a> {
             return true;
         }
         let room = |queue: &Queue| (!queue.is_crowded(pending)).then_some(Ok(()));
-        let patience = Patience::paced(Instant::now(), self.0.pace);
+        let patience = Patience::paced(Instant::now(), self.0.bounds.pace);
         let attended = self.attend(entry);
         // A failure has ended the stream: the read that follows finds that.
         let _ = match end {

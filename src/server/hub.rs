@@ -19,6 +19,7 @@ use super::shutdown;
 use super::workers::Workers;
 use crate::connection::Connection;
 use crate::connection::credit::Budget;
+use crate::outbox::Bounds;
 use crate::outbox::broadcast::Collector;
 use crate::poller::Bell;
 use crate::stats::{Counters, Stats};
@@ -31,6 +32,8 @@ pub(crate) struct Hub {
     pub site: Arc<Site>,
     /// Runs each connection on its own thread; without it events go to the application thread.
     pub handler: Option<SessionHandler>,
+    /// What goes for connections without bounds of their own.
+    pub bounds: Arc<Bounds>,
     pub counters: Arc<Counters>,
     pub refusals: Refusals,
     /// Places of handshakes and plain requests.
@@ -84,6 +87,7 @@ impl Hub {
         let hub = Arc::new(Hub {
             admission: Admission::new(limits),
             slots: Slots::new(limits),
+            bounds: Arc::new(Bounds::new(&options.limits, options.overflow)),
             members: Members::new(collector.clone(), counters.clone()),
             lifecycle: Lifecycle::new(inbox.clone()),
             refusals: Refusals::default(),

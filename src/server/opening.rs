@@ -418,7 +418,11 @@ pub(crate) fn driver(
     buffer: ReadBuffer,
 ) -> Box<Driver> {
     let limits = &*hub.options.limits.with_max_message(bounds.max_message);
-    let overflow = bounds.overflow.unwrap_or(hub.options.overflow);
+    let own_bounds = (bounds.overflow, bounds.max_message) != (None, None);
+    let own_bounds = own_bounds.then(|| {
+        let overflow = bounds.overflow.unwrap_or(hub.options.overflow);
+        Arc::new(Bounds::new(limits, overflow))
+    });
     let extension = opening.extension.as_ref();
     let delivery = match &hub.handler {
         None => Delivery::Events(hub.collector.clone()),
@@ -429,7 +433,7 @@ pub(crate) fn driver(
         hub.lead.calls().clone(),
         hub.counters.clone(),
         delivery,
-        Bounds::new(limits, overflow),
+        own_bounds.unwrap_or_else(|| hub.bounds.clone()),
         limits.close_timeout,
         extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
     );

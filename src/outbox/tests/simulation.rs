@@ -619,7 +619,7 @@ impl World {
             assert!(!pending.wants_write || room == 0, "room was left unused");
         }
         // What leaves gives the rest time.
-        let worth = |bytes| self.outbox.pace.worth(bytes);
+        let worth = |bytes| self.outbox.bounds.pace.worth(bytes);
         let closing = self
             .closing_since
             .map(|(since, before)| since + CLOSE_TIMEOUT + worth(written - before));

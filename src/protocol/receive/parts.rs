@@ -32,11 +32,11 @@ impl Receiver {
     /// From now on the message under way, or the next one, comes in parts, up to `max` bytes of it; the first part with
     /// its first header. In place of the bound on its frames: so many at most hold nothing, one behind the other.
     pub fn take_parts(&mut self, max: u64) {
-        self.parts = Some(Parts {
+        self.parts = Some(Box::new(Parts {
             max,
             given: 0,
             begun: false,
-        });
+        }));
         if let (true, Some(inflater)) = (self.position == Position::Assembling, &mut self.inflater)
         {
             inflater.allow(max);
@@ -45,14 +45,14 @@ impl Receiver {
 
     /// Takes [`take_parts`](Receiver::take_parts) back, unless its message has begun.
     pub fn take_whole(&mut self) {
-        if self.parts.is_some_and(|parts| !parts.begun) {
+        if self.parts.as_ref().is_some_and(|parts| !parts.begun) {
             self.parts = None;
         }
     }
 
     /// A message that comes in parts has begun, and its last part has not come.
     pub fn is_amid_parts(&self) -> bool {
-        self.parts.is_some_and(|parts| parts.begun)
+        self.parts.as_ref().is_some_and(|parts| parts.begun)
     }
 
     /// The next message, or what is left of it, comes in parts.
@@ -63,12 +63,13 @@ impl Receiver {
     /// The longest message that may come now.
     pub(crate) fn max_len(&self) -> u64 {
         self.parts
+            .as_ref()
             .map_or(self.limits.max_message as u64, |parts| parts.max)
     }
 
     /// How much of the message under assembly has come out.
     pub(crate) fn len_so_far(&self) -> u64 {
-        let given = self.parts.map_or(0, |parts| parts.given);
+        let given = self.parts.as_ref().map_or(0, |parts| parts.given);
         given.saturating_add(self.joined as u64)
     }
 
@@ -79,7 +80,11 @@ impl Receiver {
             (Some(inflater), _) if self.compressed => inflater.output().len(),
             _ => self.joined,
         };
-        if self.parts.is_none_or(|parts| parts.begun && len == 0) {
+        if self
+            .parts
+            .as_ref()
+            .is_none_or(|parts| parts.begun && len == 0)
+        {
             return Ok(None);
         }
         self.count_part(len)?;
