@@ -4,8 +4,9 @@ use core::any::Any;
 
 use super::data::Data;
 use super::negotiate::Upgrade;
+use crate::http::headers::{Headers, push_header};
 use crate::http::refusal::excerpt;
-use crate::http::response::{Headers, push_header, status_line};
+use crate::http::response::status_line;
 use crate::http::token::is_token;
 use crate::http::{InvalidHeader, Refusal, Request};
 use crate::overflow::Overflow;

@@ -5,7 +5,7 @@ use core::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::http::response::InvalidHeader;
+use crate::http::headers::InvalidHeader;
 
 const AUTHORIZATION: &str = "Proxy-Authorization";
 

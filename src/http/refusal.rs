@@ -5,7 +5,8 @@ use core::fmt;
 use super::date::Date;
 use super::head::WIDEST_HEAD;
 use super::peer::Peer;
-use super::response::{Reject, Response};
+use super::reject::Reject;
+use super::response::Response;
 use super::status::reason_phrase;
 
 /// Characters of a peer's text that are shown.

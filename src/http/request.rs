@@ -1,33 +1,20 @@
 //! A request: what its head says, and its body.
 
+mod fields;
+mod spans;
+mod target;
+
 use core::fmt;
 use core::net::SocketAddr;
 use std::borrow::Cow;
 
-use super::authority::Authority;
 use super::forwarded::Forwarded;
 use super::head::{HeadLimits, HeadScanner, NOT_A_REQUEST_LINE, split_line};
 use super::peer::Peer;
 use super::percent;
 use super::refusal::{Refusal, excerpt};
 use super::token::is_token;
-
-/// Schemes that a target in absolute form may name (RFC 9112 3.2.2, RFC 6455 3).
-const TARGET_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
-
-/// Headers that say one thing, so that two of them are an attack or a mistake (RFC 9112 3.2, RFC 6455 4.2.1).
-const SINGLE_HEADERS: [(&str, &str); 4] = [
-    ("host", "two Host headers (RFC 9112 3.2); send one"),
-    ("origin", "two Origin headers (RFC 6454 7.3); send one"),
-    (
-        "sec-websocket-key",
-        "two Sec-WebSocket-Key headers (RFC 6455 11.3.1); send one",
-    ),
-    (
-        "sec-websocket-version",
-        "two Sec-WebSocket-Version headers (RFC 6455 11.3.5); send one",
-    ),
-];
+use spans::{HeaderSpans, Span};
 
 /// The HTTP version a request was sent with.
 ///
@@ -97,76 +84,6 @@ struct Beside {
     host: Option<String>,
 }
 
-/// A part of the head.
-#[derive(Clone, Copy, Default)]
-struct Span {
-    start: u16,
-    end: u16,
-}
-
-#[derive(Clone, Copy)]
-struct HeaderSpans {
-    name: Span,
-    value: Span,
-}
-
-impl HeaderSpans {
-    const SIZE: usize = 8;
-
-    fn to_bytes(self) -> [u8; Self::SIZE] {
-        let [a, b] = self.name.start.to_ne_bytes();
-        let [c, d] = self.name.end.to_ne_bytes();
-        let [e, f] = self.value.start.to_ne_bytes();
-        let [g, h] = self.value.end.to_ne_bytes();
-        [a, b, c, d, e, f, g, h]
-    }
-
-    fn from_bytes([a, b, c, d, e, f, g, h]: [u8; Self::SIZE]) -> Self {
-        let span = |start, end| Span {
-            start: u16::from_ne_bytes(start),
-            end: u16::from_ne_bytes(end),
-        };
-        HeaderSpans {
-            name: span([a, b], [c, d]),
-            value: span([e, f], [g, h]),
-        }
-    }
-}
-
-impl Span {
-    /// Where `part`, a slice of `head`, lies in it.
-    fn of(head: &[u8], part: &[u8]) -> Option<Self> {
-        let start = part.as_ptr().addr().checked_sub(head.as_ptr().addr())?;
-        let end = start
-            .checked_add(part.len())
-            .filter(|&end| end <= head.len())?;
-        Self::between(start, end)
-    }
-
-    fn between(start: usize, end: usize) -> Option<Self> {
-        Some(Self {
-            start: u16::try_from(start).ok()?,
-            end: u16::try_from(end).ok()?,
-        })
-    }
-
-    fn bytes(self, head: &[u8]) -> &[u8] {
-        head.get(usize::from(self.start)..usize::from(self.end))
-            .unwrap_or_default()
-    }
-
-    fn text(self, head: &[u8]) -> &str {
-        core::str::from_utf8(self.bytes(head)).unwrap_or_default()
-    }
-}
-
-/// What a request target is made of.
-struct RequestTarget<'a> {
-    authority: Option<&'a str>,
-    path: &'a str,
-    query: Option<&'a str>,
-}
-
 impl Request {
     /// Reads a whole head: the request line, the headers and the blank line, nothing after it. One empty line in front
     /// is ignored (RFC 9112 2.2).
@@ -193,14 +110,14 @@ impl Request {
         // The last line is no header; the array is on the heap, for threads have small stacks.
         let lines = rest.iter().filter(|&&byte| byte == b'\n').count();
         let mut slots = vec![httparse::EMPTY_HEADER; lines.saturating_sub(1)];
-        let parsed = httparse::parse_headers(rest, &mut slots).map_err(malformed)?;
+        let parsed = httparse::parse_headers(rest, &mut slots).map_err(fields::malformed)?;
         let httparse::Status::Complete((_, parsed)) = parsed else {
             return Err(UNFINISHED);
         };
 
-        let target = split_target(raw_target).ok_or_else(|| bad_target(method, raw_target))?;
-        check_single_headers(parsed)?;
-        let host_header = host_header(parsed, version)?;
+        let target = target::parse(method, raw_target)?;
+        fields::check_single(parsed)?;
+        let host_header = fields::host(parsed, version)?;
         // RFC 9112 3.2.2: the authority of the target replaces what Host says.
         let host = target.authority.unwrap_or(host_header);
 
@@ -333,7 +250,8 @@ impl Request {
         self.target.text(&self.head)
     }
 
-    /// The path, from its `/` to the query, percent-encoded as sent.
+    /// The path, from its `/` to the query, percent-encoded as sent; `*` for `OPTIONS *`, which a server answers
+    /// itself.
     ///
     /// It may hold `..` and encoded slashes, and begin with `//`, which a browser reads as a host: do not use it as it
     /// is as a file name, a link or a `Location`.
@@ -560,6 +478,11 @@ impl Request {
         self
     }
 
+    /// Whether it is about the server, and nothing on it: `OPTIONS *` (RFC 9110 9.3.7).
+    pub(crate) fn is_about_server(&self) -> bool {
+        self.path() == "*"
+    }
+
     /// Whether the client wants a WebSocket, so that a plain answer would be the wrong one. HEAD never does.
     pub(crate) fn wants_upgrade(&self) -> bool {
         self.method() != "HEAD"
@@ -635,89 +558,4 @@ fn request_line(line: &[u8]) -> Option<(&str, &str, Version)> {
         _ => Version::Http11,
     };
     Some((method, target, version))
-}
-
-fn malformed(error: httparse::Error) -> Refusal {
-    Refusal::Malformed(match error {
-        // RFC 9112 5.1: a server MUST answer 400 to a space between name and colon.
-        httparse::Error::HeaderName => {
-            "a header name is not a token before its colon (RFC 9112 5.1); write `Name: value`"
-        }
-        _ => "a header cannot be read (RFC 9112 5)",
-    })
-}
-
-/// The two forms that one method each is for (RFC 9112 3.2.3, 3.2.4) are the fault of that method.
-fn bad_target(method: &str, target: &str) -> Refusal {
-    match (method, target) {
-        ("CONNECT", _) | ("OPTIONS", "*") => Refusal::Method {
-            method: excerpt(method.as_bytes()),
-        },
-        _ => Refusal::Malformed("the target is neither a path nor an absolute URL (RFC 9112 3.2)"),
-    }
-}
-
-/// Origin form or absolute form (RFC 9112 3.2); a fragment is never sent (RFC 9110 7.1).
-fn split_target(target: &str) -> Option<RequestTarget<'_>> {
-    if target.contains('#') {
-        return None;
-    }
-    let (authority, rest) = match target.starts_with('/') {
-        true => (None, target),
-        false => split_absolute(target).map(|(authority, rest)| (Some(authority), rest))?,
-    };
-    let (path, query) = match rest.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (rest, None),
-    };
-    Some(RequestTarget {
-        authority,
-        path,
-        query,
-    })
-}
-
-fn split_absolute(target: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = target.split_once("://")?;
-    TARGET_SCHEMES
-        .iter()
-        .find(|known| scheme.eq_ignore_ascii_case(known))?;
-    let (authority, rest) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len()))?;
-    Authority::parse(authority)?;
-    Some((authority, rest))
-}
-
-fn check_single_headers(headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
-    for (name, complaint) in SINGLE_HEADERS {
-        if headers
-            .iter()
-            .filter(|header| header.name.eq_ignore_ascii_case(name))
-            .count()
-            > 1
-        {
-            return Err(Refusal::Malformed(complaint));
-        }
-    }
-    Ok(())
-}
-
-/// RFC 9112 3.2: 400 for an HTTP/1.1 request without a Host, or with one that is invalid.
-fn host_header<'a>(headers: &[httparse::Header<'a>], version: Version) -> Result<&'a str, Refusal> {
-    let sent = headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("host"));
-    let Some(header) = sent else {
-        return match version {
-            Version::Http10 => Ok(""),
-            Version::Http11 => Err(Refusal::Malformed(
-                "no Host header (RFC 9112 3.2); send `Host: name:port`",
-            )),
-        };
-    };
-    core::str::from_utf8(header.value.trim_ascii())
-        .ok()
-        .filter(|host| Authority::parse(host).is_some())
-        .ok_or(Refusal::Malformed(
-            "the Host header is not `name`, `name:port` or `[ipv6]:port` (RFC 9112 3.2)",
-        ))
 }

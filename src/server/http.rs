@@ -167,6 +167,10 @@ fn ask_hook(
         return Ok((asked(request, false), response));
     }
     let plain = negotiate::plain(&request, &site.rules, ask)?;
+    if request.is_about_server() {
+        let response = about_server(plain.framing)?;
+        return Ok((asked(request, plain.is_let_in), response));
+    }
     if let Some(answer) = metrics::answer(hub, &site.rules, &request, plain.framing) {
         return Ok((asked(request, false), answer?));
     }
@@ -196,6 +200,16 @@ fn health(hub: &Hub, request: &Request) -> Option<Response> {
     };
     let fresh = response.with_header("Cache-Control", "no-store");
     is_asked.then_some(fresh.ok()?)
+}
+
+/// The answer to `OPTIONS *`, which tells that a server is here that speaks HTTP (RFC 9110 9.3.7). A body is not read.
+fn about_server(framing: Framing) -> Result<Response, Refusal> {
+    match framing {
+        Framing::Empty => Ok(Status::NO_CONTENT.into()),
+        _ => Err(Refusal::Malformed(
+            "a body means nothing to OPTIONS * (RFC 9110 9.3.7); send none",
+        )),
+    }
 }
 
 /// What is answered in the end.

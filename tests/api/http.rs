@@ -42,6 +42,28 @@ fn assert_echoes(client: &mut Client) {
 }
 
 #[test]
+fn h14_a_question_about_the_server_gets_204() {
+    let ask = |app: &App, headers: &str, body: &str| {
+        let head = "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+        exchange(app.addr, format!("{head}{headers}\r\n{body}"))
+    };
+    for builder in [Server::builder(), Server::builder().http(|_| throw())] {
+        let app = App::echo(builder);
+        let answer = ask(&app, "", "");
+        assert_status(&answer, 204);
+        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+        assert!(!answer.contains("Content-Length"), "{answer}");
+        assert_status(&ask(&app, "Content-Length: 2\r\n", "ab"), 400);
+        // It is no way to learn under which names the server is known, nor one in.
+        let evil = "OPTIONS * HTTP/1.1\r\nHost: evil.example.com\r\nConnection: close\r\n\r\n";
+        assert_status(&exchange(app.addr, evil), 403);
+        let upgrade = support::upgrade("localhost", "*", "").replacen("GET", "OPTIONS", 1);
+        let answer = exchange(app.addr, upgrade);
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    }
+}
+
+#[test]
 fn a_page_and_a_websocket_on_one_port() {
     let app = App::echo(with_site());
     let answer = exchange(app.addr, get("/"));

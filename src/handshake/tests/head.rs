@@ -447,15 +447,20 @@ fn h13_methods() {
         assert_eq!(refusal.status(), Some(405), "{line}");
         assert!(answer.contains("\r\nAllow: GET, HEAD\r\n"), "{answer}");
     }
-    for line in ["CONNECT a:443 HTTP/1.1", "OPTIONS * HTTP/1.1"] {
-        assert_eq!(request(line).unwrap_err().status(), Some(405), "{line}");
-    }
+    let refusal = request("CONNECT a:443 HTTP/1.1").unwrap_err();
+    assert_eq!(refusal.status(), Some(405));
+    assert!(request("OPTIONS * HTTP/1.1").unwrap().is_about_server());
+    assert!(!request("OPTIONS / HTTP/1.1").unwrap().is_about_server());
     // Another method would not help.
     for line in [
         "POST a HTTP/1.1",
         "PUT /a#b HTTP/1.1",
         "OPTIONS a HTTP/1.1",
         "POST * HTTP/1.1",
+        "GET * HTTP/1.1",
+        "OPTIONS *?a HTTP/1.1",
+        "OPTIONS ** HTTP/1.1",
+        "options * HTTP/1.1",
     ] {
         assert_eq!(request(line).unwrap_err().status(), Some(400), "{line}");
     }

@@ -1,0 +1,66 @@
+//! The target of a request: its forms (RFC 9112 3.2), and what each is made of.
+
+use crate::http::authority::Authority;
+use crate::http::refusal::{Refusal, excerpt};
+
+/// Schemes that a target in absolute form may name (RFC 9112 3.2.2, RFC 6455 3).
+const TARGET_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+
+/// What a request target is made of.
+pub(super) struct RequestTarget<'a> {
+    pub(super) authority: Option<&'a str>,
+    pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
+}
+
+/// The part of the server that a request is about. `*` stands for the whole server, and only with OPTIONS.
+pub(super) fn parse<'a>(method: &str, target: &'a str) -> Result<RequestTarget<'a>, Refusal> {
+    match (method, target) {
+        ("OPTIONS", "*") => Ok(RequestTarget {
+            authority: None,
+            path: target,
+            query: None,
+        }),
+        _ => split(target).ok_or_else(|| bad_target(method)),
+    }
+}
+
+/// The form that is for CONNECT alone (RFC 9112 3.2.3) is the fault of that method.
+fn bad_target(method: &str) -> Refusal {
+    match method {
+        "CONNECT" => Refusal::Method {
+            method: excerpt(method.as_bytes()),
+        },
+        _ => Refusal::Malformed("the target is neither a path nor an absolute URL (RFC 9112 3.2)"),
+    }
+}
+
+/// Origin form or absolute form (RFC 9112 3.2); a fragment is never sent (RFC 9110 7.1).
+fn split(target: &str) -> Option<RequestTarget<'_>> {
+    if target.contains('#') {
+        return None;
+    }
+    let (authority, rest) = match target.starts_with('/') {
+        true => (None, target),
+        false => split_absolute(target).map(|(authority, rest)| (Some(authority), rest))?,
+    };
+    let (path, query) = match rest.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (rest, None),
+    };
+    Some(RequestTarget {
+        authority,
+        path,
+        query,
+    })
+}
+
+fn split_absolute(target: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = target.split_once("://")?;
+    TARGET_SCHEMES
+        .iter()
+        .find(|known| scheme.eq_ignore_ascii_case(known))?;
+    let (authority, rest) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len()))?;
+    Authority::parse(authority)?;
+    Some((authority, rest))
+}
