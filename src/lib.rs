@@ -24,7 +24,7 @@
 //!
 //! - Start: [`Server::bind`], or [`Server::builder`] for [limits](Limits), rules and hooks
 //!   ([`ServerBuilder`]), and several addresses: [`ServerBuilder::listen`];
-//!   Unix sockets: `ServerBuilder::listen_unix`.
+//!   Unix sockets: `ServerBuilder::listen_unix`; sockets from systemd: `ServerBuilder::inherited`.
 //! - Events: [`Server::events`] with [`Event`], [`Message`], [`CloseEvent`], [`CloseCode`], [`Error`], [`Violation`].
 //!   As callbacks: [`Server::run`] with a [`Handler`] or [`Listeners`]. On a schedule: [`Ticks`], [`Step`], [`Tick`].
 //! - A closure for each connection: [`serve`], [`Session`].
@@ -36,7 +36,8 @@
 //! - Without a server, over a stream of your own: [`WebSocket`], [`WebSocketReader`], [`WebSocketWriter`]. Streams:
 //!   [`Transport`].
 //! - Your own tests, without sockets: [`testing`], [`Server::attach`].
-//! - Ending: [`ServerHandle::shutdown`], [`ServerHandle::terminate`], [`ShutdownReport`]. Counting: [`Stats`].
+//! - Ending: [`ServerHandle::shutdown`], [`ServerHandle::terminate`], [`ShutdownReport`]; before a restart:
+//!   [`ServerHandle::drain`], [`ServerBuilder::health`]. Counting: [`Stats`].
 //! - Features of the crate: [a client](guide::client), [`wss://`](guide::tls), [compression](guide::compression),
 //!   [the clients of Socket.IO](guide::socketio), [many servers as one](guide::cluster).
 #![cfg_attr(docsrs, feature(doc_cfg))]
