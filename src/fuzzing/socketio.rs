@@ -7,7 +7,7 @@ use crate::socketio::decoder::Decoder;
 use crate::socketio::engine::protocol::handshake::Carrier;
 use crate::socketio::engine::protocol::packet::{EnginePacket, append_base64, base64_len};
 use crate::socketio::engine::protocol::payload::packets;
-use crate::socketio::engine::protocol::queue::{Carried, OutgoingPacket};
+use crate::socketio::engine::protocol::queue::{Carried, OutgoingPacket, QueuedPacket};
 use crate::socketio::engine::protocol::session::{
     EndReason, EngineConfig, EngineSession, Output, PollAnswer, WebSocketInput,
 };
@@ -129,6 +129,9 @@ struct Checked {
     parked: bool,
     /// Messages that the application has not taken.
     untaken: usize,
+    /// The WebSocket takes no more.
+    blocked: bool,
+    refused: Vec<QueuedPacket<Numbered>>,
     candidate: bool,
     websocket: bool,
     /// How many were taken to be sent, and how many have arrived.
@@ -149,6 +152,8 @@ impl Checked {
             now: Duration::ZERO,
             parked: false,
             untaken: 0,
+            blocked: false,
+            refused: Vec::new(),
             candidate: false,
             websocket,
             sent: 0,
@@ -180,19 +185,38 @@ impl Checked {
         }
     }
 
+    fn write(&mut self, queued: QueuedPacket<Numbered>) {
+        if self.blocked {
+            self.refused.push(queued);
+        } else if let OutgoingPacket::Message(message) = queued.packet {
+            self.arrive(format!("4{}", message.0).as_bytes());
+        }
+    }
+
     fn see_outputs(&mut self) {
+        self.see_all();
+        let refused = std::mem::take(&mut self.refused);
+        if !refused.is_empty() {
+            self.session.refused(refused);
+            self.see_all();
+        }
+    }
+
+    fn see_all(&mut self) {
         while let Some(output) = self.session.next_output() {
             match output {
                 Output::Answer(answer) => {
                     assert!(std::mem::take(&mut self.parked), "an answer to nobody");
                     self.answered(&answer);
                 }
-                Output::Write(OutgoingPacket::Message(message)) => {
+                Output::Write(queued) => {
                     assert!(self.websocket);
-                    self.arrive(format!("4{}", message.0).as_bytes());
+                    self.write(queued);
                 }
-                Output::Write(_) => assert!(self.websocket),
-                Output::CloseCarrier => assert!(std::mem::take(&mut self.websocket)),
+                Output::CloseCarrier => {
+                    self.refused.clear();
+                    assert!(std::mem::take(&mut self.websocket));
+                }
                 Output::Probe(_) => assert!(self.candidate),
                 Output::Promote => {
                     assert!(std::mem::take(&mut self.candidate));
@@ -214,7 +238,7 @@ impl Checked {
 
     fn step(&mut self, choices: &mut Choices<'_>) {
         let now = self.now;
-        match choices.below(16) {
+        match choices.below(18) {
             0 | 1 => self.get(),
             2 => {
                 let bodies = ["3\x1e4a", "4b\x1ebAQID", "3", "6", "3\x1e4c"];
@@ -242,6 +266,11 @@ impl Checked {
             }
             7 => self.rarely(choices.below(32)),
             13 => self.session.expect_candidate(now),
+            16 if self.websocket => self.blocked = true,
+            17 if self.websocket => {
+                self.blocked = false;
+                self.session.drained();
+            }
             14 | 15 if self.untaken > 0 => {
                 self.untaken -= 1;
                 self.session.note_taken();

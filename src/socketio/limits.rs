@@ -43,15 +43,16 @@ pub struct Limits {
     /// Bytes of the attachments of one event together; more end the session. Default 4,000,000: a few pictures, and a
     /// client that sends all but the last holds no more than that.
     pub max_attachment_bytes: usize,
-    /// Messages that wait for a client that polls; see `overflow`. Default 16,384: short messages cost more than their
-    /// bytes, as in [`outbound_per_connection`](crate::Limits::outbound_per_connection) of a WebSocket.
+    /// Messages that wait for a client that polls, or beyond what its WebSocket takes
+    /// ([`outbound_per_connection`](crate::Limits::outbound_per_connection)); see `overflow`. Default 16,384: short
+    /// messages cost more than their bytes.
     pub max_queued_packets: usize,
-    /// Bytes of messages that wait for a client that polls; see `overflow`. One packet may always wait alone. Default
-    /// 1 MiB, as for a WebSocket.
+    /// Bytes of such messages; see `overflow`. One event with its attachments may always wait alone. Default 1 MiB, as
+    /// for a WebSocket alone.
     pub max_queued_bytes: usize,
-    /// What becomes of a client that polls too slowly. Of one with a WebSocket
-    /// [`ServerBuilder::overflow`](crate::ServerBuilder::overflow) decides; where that drops messages, a client of
-    /// which half a binary event was dropped is disconnected. Default [`Overflow::Disconnect`].
+    /// What becomes of a client that takes too little, by polling or over its WebSocket; of plain WebSockets
+    /// [`ServerBuilder::overflow`](crate::ServerBuilder::overflow) decides. An event is dropped with its attachments.
+    /// [`Overflow::Refuse`] is as [`Overflow::Disconnect`], the default: an emit gives nothing back.
     pub overflow: Overflow,
     /// For how long a client that lost its connection may come back: with its id, rooms and data, and
     /// what it missed. Default none: none may. 2 min is usual. A client knows where it was by the last event that it

@@ -10,7 +10,7 @@ use wshub::socketio::testing::{self, MemoryClient};
 use wshub::socketio::{
     Ack, AckError, AnyArguments, Bytes, Limits, Refused, Socket, SocketEvent, SocketIo,
 };
-use wshub::{Handler, Message, RecvError, Server, ServerHandle};
+use wshub::{Handler, Message, Overflow, RecvError, Server, ServerHandle};
 
 use crate::support::{Client, PATIENCE, exchange, upgrade, wait_until};
 
@@ -885,4 +885,81 @@ fn clients_with_a_websocket_leave_with_the_server() {
     assert_eq!((frame.opcode, frame.payload), (8, going_away));
     client.send_close(1001, "");
     assert_eq!(server.left(), "server shutting down");
+}
+
+/// Emits binary events to a client that does not read, then lets it read; gives what it got, and what was dropped.
+fn slow_reader(overflow: Overflow) -> (Vec<u64>, u64, String) {
+    const EVENTS: u64 = 400;
+    let limits = Limits {
+        overflow,
+        max_queued_bytes: 100_000,
+        ..Limits::default()
+    };
+    let mut io = SocketIo::with_limits((), limits);
+    let (left, reason) = mpsc::channel();
+    io.on_disconnect("/", move |_, _, reason| {
+        let _ = left.send(reason.to_string());
+    });
+    let emitter = io.of("/");
+    let server = Server::builder()
+        .limits(wshub::Limits {
+            outbound_per_connection: Some(100_000),
+            ..wshub::Limits::default()
+        })
+        // Would drop messages one by one.
+        .overflow(Overflow::DropOldest)
+        .socketio(&io, "/socket.io/")
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let (addr, handle) = (server.local_addr().unwrap(), server.handle());
+    let thread = thread::spawn(move || server.run(&mut io).unwrap());
+    let mut client = Client::connect_with(addr, "/socket.io/?EIO=4&transport=websocket", "");
+    text(&mut client);
+    client.send_text("40");
+    text(&mut client);
+    for number in 0..EVENTS {
+        let [one, two] = [1, 2].map(|byte| Bytes::from(vec![byte; 20_000]));
+        emitter.emit("data", (number, one, two));
+    }
+    let dropped = emitter.stats().dropped;
+    let mut got = Vec::new();
+    if overflow != Overflow::Disconnect {
+        emitter.emit("end", ());
+        loop {
+            let header = text(&mut client);
+            if header == "42[\"end\"]" {
+                break;
+            }
+            let (_, rest) = header.split_once("[\"data\",").unwrap();
+            got.push(rest.split(',').next().unwrap().parse().unwrap());
+            for byte in [1, 2] {
+                assert_eq!(client.read_message().payload, vec![byte; 20_000]);
+            }
+        }
+        handle.shutdown();
+    }
+    let reason = reason.recv_timeout(PATIENCE).unwrap();
+    handle.terminate();
+    thread.join().unwrap();
+    (got, dropped, reason)
+}
+
+/// As the orders of another server showed, which were mixed.
+#[test]
+fn a_slow_websocket_misses_whole_binary_events() {
+    let (got, dropped, _) = slow_reader(Overflow::DropOldest);
+    assert!(
+        got.is_sorted() && got.len() as u64 + dropped == 400,
+        "{got:?}"
+    );
+    assert_eq!((got[0], *got.last().unwrap()), (0, 399));
+    assert!(dropped > 0);
+    let (got, dropped, _) = slow_reader(Overflow::DropNewest);
+    assert!(
+        got.is_sorted() && got.len() as u64 + dropped == 400,
+        "{got:?}"
+    );
+    assert_ne!(*got.last().unwrap(), 399);
+    let (_, _, reason) = slow_reader(Overflow::Disconnect);
+    assert_eq!(reason, "transport error");
 }

@@ -115,7 +115,9 @@ impl Handler for Carriers {
     }
 
     fn on_drained(&mut self, connection: &Connection) {
-        if let Some(handler) = self.plain(connection) {
+        if let Some(link) = self.links.get(&connection.id()) {
+            link.drained(connection, &self.sessions);
+        } else if let Some(handler) = self.plain(connection) {
             handler.on_drained(connection);
         }
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::part::Part;
 use super::protocol::handshake::{Carrier, EngineError};
-use super::protocol::queue::{OutgoingPacket, QueueFull};
+use super::protocol::queue::{OutgoingPacket, QueueFull, QueuedPacket};
 use super::protocol::session::{EndReason, EngineSession, Output, PollAnswer, WebSocketInput};
 use super::sessions::{Sessions, Task};
 use crate::atomic::AtomicU64;
@@ -54,7 +54,7 @@ struct LinkState {
 
 /// Something that the session has put out.
 enum Action {
-    Send(Connection, Part),
+    Send(Connection, QueuedPacket<Part>),
     Say(Connection, String),
     Close(Connection),
     Answer(Responder, PollAnswer),
@@ -300,6 +300,37 @@ impl SessionLink {
         });
     }
 
+    /// The WebSocket takes no more: what was to leave over it waits in the session.
+    fn refused(
+        self: &Arc<Self>,
+        carrier: &Connection,
+        first: QueuedPacket<Part>,
+        sessions: &Sessions,
+    ) {
+        let mut state = lock(&self.state);
+        self.collect(&mut state);
+        let (sends, others) = std::mem::take(&mut state.actions)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|it| matches!(it, Action::Send(to, _) if to == carrier));
+        state.actions = others;
+        let rest = sends.into_iter().filter_map(|action| match action {
+            Action::Send(_, queued) => Some(queued),
+            _ => None,
+        });
+        let refused: Vec<_> = std::iter::once(first).chain(rest).collect();
+        let lost = state.session.refused(refused);
+        sessions.dropped.fetch_add(lost as u64, Relaxed);
+    }
+
+    /// The WebSocket takes more.
+    pub fn drained(self: &Arc<Self>, connection: &Connection, sessions: &Sessions) {
+        self.drive(sessions, |state| {
+            if state.carrier.as_ref() == Some(connection) {
+                state.session.drained();
+            }
+        });
+    }
+
     fn drive<R>(self: &Arc<Self>, sessions: &Sessions, act: impl FnOnce(&mut LinkState) -> R) -> R {
         let mut state = lock(&self.state);
         let result = act(&mut state);
@@ -334,12 +365,7 @@ impl SessionLink {
     fn collect(self: &Arc<Self>, state: &mut LinkState) {
         while let Some(output) = state.session.next_output() {
             let action = match output {
-                Output::Write(OutgoingPacket::Message(part)) => {
-                    state.carrier.clone().map(|to| Action::Send(to, part))
-                }
-                Output::Write(OutgoingPacket::Control(text)) => {
-                    state.carrier.clone().map(|to| Action::Say(to, text))
-                }
+                Output::Write(queued) => state.carrier.clone().map(|to| Action::Send(to, queued)),
                 Output::Probe(text) => {
                     let to = state.candidate.clone();
                     to.map(|to| Action::Say(to, text.to_owned()))
@@ -370,14 +396,15 @@ impl SessionLink {
 
     fn perform(self: &Arc<Self>, action: Action, sessions: &Sessions) {
         match action {
-            Action::Send(connection, part) => {
-                let sent = connection.send_prepared(part.frame());
-                // The rest of its packet would be taken for that of another.
-                if sent == Err(SendErrorKind::Full) {
-                    sessions.dropped.fetch_add(1, Relaxed);
-                    if part.is_of_several() {
-                        lock(&self.state).session.end(EndReason::TransportError);
+            Action::Send(connection, queued) => {
+                let sent = match &queued.packet {
+                    OutgoingPacket::Message(part) => connection.send_prepared(part.frame()),
+                    OutgoingPacket::Control(text) => {
+                        connection.send(text).map_err(|error| error.kind())
                     }
+                };
+                if sent == Err(SendErrorKind::Full) {
+                    self.refused(&connection, queued, sessions);
                 }
             }
             // Its Close event is on the way, or the client hears nothing and leaves.

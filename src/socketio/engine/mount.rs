@@ -8,7 +8,7 @@ use super::protocol::session::EndReason;
 use super::sessions::Sessions;
 use crate::logging::log_line;
 use crate::socketio::reply::Refused;
-use crate::{Accept, HookRequest, Reject, Request, Response, ServerBuilder, Status};
+use crate::{Accept, HookRequest, Overflow, Reject, Request, Response, ServerBuilder, Status};
 
 /// Kept with each WebSocket that belongs to a session.
 pub(crate) struct Mounted;
@@ -58,7 +58,10 @@ fn accept(sessions: &Sessions, request: &Request) -> Result<Accept, Reject> {
         Err(error) => Some(error),
     };
     match refused {
-        None => Ok(Accept::new().with_data(Mounted)),
+        // What the WebSocket does not take waits in the session, whose overflow drops no part of a binary event.
+        None => Ok(Accept::new()
+            .with_data(Mounted)
+            .with_overflow(Overflow::Refuse)),
         Some(error) => {
             warn_of_version(request, error);
             let reject = Reject::new(error.status()).unwrap_or(Reject::forbidden());

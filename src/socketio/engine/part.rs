@@ -13,8 +13,6 @@ pub(crate) struct Part(Arc<Encoded>);
 
 struct Encoded {
     content: PartContent,
-    /// Its packet has more than this part: without one of them the others mean nothing.
-    is_of_several: bool,
     frame: OnceLock<Prepared>,
     base64: OnceLock<Vec<u8>>,
 }
@@ -32,33 +30,25 @@ impl Part {
             Message::Text(text) => PartContent::Text(["4", &text].concat()),
             Message::Binary(bytes) => PartContent::Binary(Arc::new(bytes)),
         };
-        Part::new(content, false)
+        Part::new(content)
     }
 
     /// A text and the attachments that belong to it, as the messages that carry them.
     pub fn of_packet(text: &str, attachments: Vec<Bytes>) -> Vec<Part> {
-        let is_of_several = !attachments.is_empty();
         let header = PartContent::Text(["4", text].concat());
         let attachments = attachments
             .into_iter()
             .map(|bytes| PartContent::Binary(bytes.into_shared()));
         let contents = std::iter::once(header).chain(attachments);
-        contents
-            .map(|content| Part::new(content, is_of_several))
-            .collect()
+        contents.map(Part::new).collect()
     }
 
-    fn new(content: PartContent, is_of_several: bool) -> Part {
+    fn new(content: PartContent) -> Part {
         Part(Arc::new(Encoded {
             content,
-            is_of_several,
             frame: OnceLock::new(),
             base64: OnceLock::new(),
         }))
-    }
-
-    pub fn is_of_several(&self) -> bool {
-        self.0.is_of_several
     }
 
     /// For a WebSocket.

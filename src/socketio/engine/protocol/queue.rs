@@ -1,4 +1,4 @@
-//! What waits for a client that long polling carries, bounded in packets and in bytes.
+//! What waits for a client that polls, or whose WebSocket takes no more, bounded in packets and in bytes.
 
 use std::collections::VecDeque;
 
@@ -36,20 +36,47 @@ impl<M: Carried> OutgoingPacket<M> {
     }
 }
 
+/// A packet with its place among those that belong together: attachments follow their header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedPacket<M> {
+    pub packet: OutgoingPacket<M>,
+    /// It belongs to the packet before it.
+    pub is_rest: bool,
+    /// The next one belongs to it.
+    pub has_more: bool,
+}
+
+impl<M: Clone> QueuedPacket<M> {
+    /// A packet of the session's own.
+    pub fn control(text: String) -> Self {
+        QueuedPacket {
+            packet: OutgoingPacket::Control(text),
+            is_rest: false,
+            has_more: false,
+        }
+    }
+
+    /// Messages that belong together.
+    pub fn group(group: &[M]) -> impl Iterator<Item = Self> + '_ {
+        group.iter().enumerate().map(|(at, message)| QueuedPacket {
+            packet: OutgoingPacket::Message(message.clone()),
+            is_rest: at > 0,
+            has_more: at + 1 < group.len(),
+        })
+    }
+}
+
 /// So much waits already that this does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueFull;
 
 #[derive(Debug)]
 pub struct PacketQueue<M> {
-    /// Each with whether the next one belongs to it: attachments follow their header.
-    packets: VecDeque<(OutgoingPacket<M>, bool)>,
+    packets: VecDeque<QueuedPacket<M>>,
     messages: usize,
     bytes: usize,
     max_packets: usize,
     max_bytes: usize,
-    /// The first belongs to something that has left in part.
-    begun: bool,
 }
 
 impl<M: Carried> PacketQueue<M> {
@@ -60,7 +87,6 @@ impl<M: Carried> PacketQueue<M> {
             bytes: 0,
             max_packets,
             max_bytes,
-            begun: false,
         }
     }
 
@@ -70,8 +96,7 @@ impl<M: Carried> PacketQueue<M> {
 
     /// Packets of the session's own: there are never more of them than of their kinds.
     pub fn push_control(&mut self, text: String) {
-        self.packets
-            .push_back((OutgoingPacket::Control(text), false));
+        self.packets.push_back(QueuedPacket::control(text));
     }
 
     /// Adds messages that belong together, all or none. One group may always wait alone.
@@ -82,46 +107,48 @@ impl<M: Carried> PacketQueue<M> {
         if self.messages > 0 && !fits {
             return Err(QueueFull);
         }
-        for (at, message) in group.iter().enumerate() {
-            let more = at + 1 < group.len();
-            let packet = OutgoingPacket::Message(message.clone());
-            self.packets.push_back((packet, more));
-        }
+        self.packets.extend(QueuedPacket::group(group));
         self.messages += group.len();
         self.bytes += bytes;
         Ok(())
     }
 
+    /// Packets that were taken out and could not leave are the next ones again, in their order.
+    pub fn put_back(&mut self, packets: Vec<QueuedPacket<M>>) {
+        for queued in packets.into_iter().rev() {
+            if let OutgoingPacket::Message(message) = &queued.packet {
+                self.messages += 1;
+                self.bytes += message.payload_len();
+            }
+            self.packets.push_front(queued);
+        }
+    }
+
     /// Drops the oldest group of messages that has not left in part; true if there was one.
     pub fn drop_oldest(&mut self) -> bool {
-        let mut inside = self.begun;
-        let mut at = 0;
-        while let Some((packet, more)) = self.packets.get(at) {
-            let is_first = !inside && matches!(packet, OutgoingPacket::Message(_));
-            inside = *more;
-            if is_first {
-                self.remove_group(at);
-                return true;
-            }
-            at += 1;
+        let is_first = |queued: &QueuedPacket<M>| {
+            !queued.is_rest && matches!(queued.packet, OutgoingPacket::Message(_))
+        };
+        let oldest = self.packets.iter().position(is_first);
+        if let Some(at) = oldest {
+            self.remove_group(at);
         }
-        false
+        oldest.is_some()
     }
 
     fn remove_group(&mut self, at: usize) {
-        while let Some((packet, more)) = self.packets.remove(at) {
-            self.forget(&packet);
-            if !more {
+        while let Some(queued) = self.packets.remove(at) {
+            self.forget(&queued.packet);
+            if !queued.has_more {
                 return;
             }
         }
     }
 
-    pub fn pop(&mut self) -> Option<OutgoingPacket<M>> {
-        let (packet, more) = self.packets.pop_front()?;
-        self.begun = more;
-        self.forget(&packet);
-        Some(packet)
+    pub fn pop(&mut self) -> Option<QueuedPacket<M>> {
+        let queued = self.packets.pop_front()?;
+        self.forget(&queued.packet);
+        Some(queued)
     }
 
     fn forget(&mut self, packet: &OutgoingPacket<M>) {
@@ -134,12 +161,12 @@ impl<M: Carried> PacketQueue<M> {
     /// The packets that have room in one payload.
     pub fn take_payload(&mut self, most: usize) -> Vec<u8> {
         let mut payload = PayloadWriter::new(most);
-        while let Some((next, _)) = self.packets.front() {
-            if !payload.has_room_for(next.payload_len()) {
+        while let Some(next) = self.packets.front() {
+            if !payload.has_room_for(next.packet.payload_len()) {
                 break;
             }
-            if let Some(packet) = self.pop() {
-                payload.push(|bytes| packet.append(bytes));
+            if let Some(queued) = self.pop() {
+                payload.push(|bytes| queued.packet.append(bytes));
             }
         }
         payload.finish()
@@ -147,7 +174,7 @@ impl<M: Carried> PacketQueue<M> {
 
     pub fn clear(&mut self) {
         self.packets.clear();
-        (self.messages, self.bytes, self.begun) = (0, 0, false);
+        (self.messages, self.bytes) = (0, 0);
     }
 }
 

@@ -11,14 +11,14 @@ use super::handshake::{Carrier, EngineError};
 use super::heartbeat::{Heartbeat, HeartbeatDue};
 use super::packet::{EnginePacket, MalformedPacket};
 use super::payload;
-use super::queue::{Carried, OutgoingPacket, PacketQueue, QueueFull};
+use super::queue::{Carried, PacketQueue, QueueFull, QueuedPacket};
 
 /// How long a GET that comes while an upgrade is under way waits for what is sent, or for the end of the upgrade: the
 /// packets of that may be overtaken by a GET on another TCP connection.
 const UPGRADE_PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long a GET waits for the application to take what the client sent before, so that the answers to one POST come
-/// with one GET.
+/// with one GET. One that is parked already is answered with the first.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How long the GET of a client that closes is waited for: its Close may have overtaken it on another TCP connection.
@@ -69,7 +69,7 @@ pub enum Output<M> {
     /// PollAnswer the GET that is parked.
     Answer(PollAnswer),
     /// Send this over the WebSocket that carries the session.
-    Write(OutgoingPacket<M>),
+    Write(QueuedPacket<M>),
     /// Close the WebSocket that carries the session.
     CloseCarrier,
     /// Send this over the WebSocket that is probed.
@@ -109,6 +109,8 @@ enum SessionState {
 
 #[derive(Debug)]
 struct ParkedGet {
+    /// It came behind messages that the application has not taken, and waits for that.
+    waits_for_application: bool,
     /// It came behind a WebSocket that is to carry the session, and may have overtaken the packets of that.
     is_hasty: bool,
     /// When it is answered whether there is something or not.
@@ -126,6 +128,8 @@ pub struct EngineSession<M> {
     config: EngineConfig,
     state: SessionState,
     carrier: Carrier,
+    /// The WebSocket that carries the session takes no more for now.
+    is_blocked: bool,
     parked: Option<ParkedGet>,
     upgrade: Option<UpgradeState>,
     /// Until when a WebSocket that was let in is expected.
@@ -148,6 +152,7 @@ impl<M: Carried> EngineSession<M> {
             config,
             state: SessionState::Open,
             carrier,
+            is_blocked: false,
             parked: None,
             upgrade: None,
             expected: None,
@@ -252,6 +257,7 @@ impl<M: Carried> EngineSession<M> {
         let is_probed = self.upgrade.as_ref().is_some_and(|upgrade| upgrade.probed);
         let is_expected = self.expected.is_some_and(|until| now < until);
         self.parked = Some(ParkedGet {
+            waits_for_application: self.held_until.is_some(),
             is_hasty: self.upgrade.is_some() || is_expected,
             noop_at: is_probed.then(|| now + UPGRADE_PATIENCE),
         });
@@ -488,14 +494,31 @@ impl<M: Carried> EngineSession<M> {
         if self.state != SessionState::Open {
             return Ok(());
         }
-        if self.carrier == Carrier::WebSocket {
-            let written = group.iter().cloned().map(OutgoingPacket::Message);
+        if self.carrier == Carrier::WebSocket && !self.is_blocked {
+            let written = QueuedPacket::group(group);
             self.outputs.extend(written.map(Output::Write));
             return Ok(());
         }
         self.queue.push(group)?;
         self.flush();
         Ok(())
+    }
+
+    /// The WebSocket that carries the session takes no more: these were to leave over it, and are the first to do so
+    /// once it [takes more](EngineSession::drained). Gives how many are lost, for the session has ended.
+    pub fn refused(&mut self, packets: Vec<QueuedPacket<M>>) -> usize {
+        if self.state == SessionState::Ended {
+            return packets.len();
+        }
+        self.is_blocked = true;
+        self.queue.put_back(packets);
+        0
+    }
+
+    /// The WebSocket that carries the session takes more.
+    pub fn drained(&mut self) {
+        self.is_blocked = false;
+        self.flush();
     }
 
     /// Makes room by dropping what waits longest; true if something did.
@@ -510,8 +533,11 @@ impl<M: Carried> EngineSession<M> {
 
     /// Whether a message that is sent now leaves now.
     pub fn is_writable(&self) -> bool {
-        self.state == SessionState::Open
-            && (self.carrier == Carrier::WebSocket || self.parked.is_some())
+        let has_room = match self.carrier {
+            Carrier::WebSocket => !self.is_blocked,
+            Carrier::Polling => self.parked.is_some(),
+        };
+        self.state == SessionState::Open && has_room
     }
 
     /// Ends the session for the client: what waits goes first.
@@ -520,7 +546,7 @@ impl<M: Carried> EngineSession<M> {
             return;
         }
         self.drop_candidate();
-        if self.carrier == Carrier::WebSocket {
+        if self.carrier == Carrier::WebSocket && self.queue.is_empty() {
             return self.end(reason);
         }
         self.held_until = None;
@@ -558,12 +584,16 @@ impl<M: Carried> EngineSession<M> {
     /// Hands on what waits, where it can leave.
     fn flush(&mut self) {
         match self.carrier {
+            Carrier::WebSocket if self.is_blocked => {}
             Carrier::WebSocket => {
-                while let Some(packet) = self.queue.pop() {
-                    self.outputs.push_back(Output::Write(packet));
+                while let Some(queued) = self.queue.pop() {
+                    self.outputs.push_back(Output::Write(queued));
+                }
+                if matches!(self.state, SessionState::Closing { .. }) {
+                    self.end(EndReason::ForcedClose);
                 }
             }
-            Carrier::Polling if self.parked.is_some() && self.held_until.is_none() => {
+            Carrier::Polling if self.may_answer_parked() => {
                 if let Some(payload) = self.take_payload() {
                     self.parked = None;
                     let answer = PollAnswer::Payload(payload);
@@ -572,6 +602,12 @@ impl<M: Carried> EngineSession<M> {
             }
             Carrier::Polling => {}
         }
+    }
+
+    /// A GET is parked, and waits for nothing but messages.
+    fn may_answer_parked(&self) -> bool {
+        let is_held = |it: &ParkedGet| it.waits_for_application && self.held_until.is_some();
+        self.parked.as_ref().is_some_and(|it| !is_held(it))
     }
 
     /// What there is for a GET. The Close of the server goes alone: a client that finds it behind a message leaves

@@ -15,7 +15,7 @@ impl Carried for Text {
 
 fn drain(queue: &mut PacketQueue<Text>) -> Vec<String> {
     std::iter::from_fn(|| queue.pop())
-        .map(|packet| match packet {
+        .map(|queued| match queued.packet {
             OutgoingPacket::Control(text) => text,
             OutgoingPacket::Message(text) => text.0.to_owned(),
         })

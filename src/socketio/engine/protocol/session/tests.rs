@@ -1,6 +1,7 @@
 //! The rules of the protocol, each by itself, on a clock of the test's.
 
 use super::*;
+use crate::socketio::engine::protocol::queue::OutgoingPacket;
 
 const MS: Duration = Duration::from_millis(1);
 const CONFIG: EngineConfig = EngineConfig {
@@ -105,12 +106,14 @@ impl Rig {
             .into_iter()
             .map(|output| match output {
                 Output::Answer(answer) => format!("answer {}", show(&answer)),
-                Output::Write(OutgoingPacket::Control(text)) => format!("write {text}"),
-                Output::Write(OutgoingPacket::Message(message)) => {
-                    let mut packet = Vec::new();
-                    message.append(&mut packet);
-                    format!("write {}", String::from_utf8(packet).unwrap())
-                }
+                Output::Write(queued) => match queued.packet {
+                    OutgoingPacket::Control(text) => format!("write {text}"),
+                    OutgoingPacket::Message(message) => {
+                        let mut packet = Vec::new();
+                        message.append(&mut packet);
+                        format!("write {}", String::from_utf8(packet).unwrap())
+                    }
+                },
                 Output::CloseCarrier => "close carrier".to_owned(),
                 Output::Probe(text) => format!("probe {text}"),
                 Output::Promote => "promote".to_owned(),
@@ -518,10 +521,13 @@ fn answers_to_one_post_come_with_one_get() {
     let mut rig = Rig::polling();
     assert_eq!(rig.get(), "parked");
     assert_eq!(rig.post("4slow"), "ok");
+    rig.session.send(&[text("now")]).unwrap();
+    assert_eq!(rig.get(), "parked");
     rig.session.send(&[text("news")]).unwrap();
     assert_eq!(rig.session.deadline(), Some(ANSWER_PATIENCE));
     rig.pass(ANSWER_PATIENCE);
-    assert_eq!(rig.outputs(), ["text slow", "answer 4news"], "bounded");
+    let seen = ["text slow", "answer 4now", "answer 4news"];
+    assert_eq!(rig.outputs(), seen, "bounded");
 }
 
 /// As a busy machine showed, on which the thread that keeps deadlines came late.
@@ -537,6 +543,44 @@ fn a_ping_that_was_not_fetched_in_time_is_missed_however_late_that_is_seen() {
     rig.now = end + CONFIG.ping_timeout;
     assert_eq!(rig.get(), "2", "the process stood still");
     assert_eq!(rig.outputs(), [""; 0]);
+}
+
+#[test]
+fn what_a_websocket_refuses_goes_first_when_it_takes_more() {
+    let mut rig = Rig::over_websocket();
+    let write = |rig: &mut Rig| {
+        let outputs = std::iter::from_fn(|| rig.session.next_output());
+        let written = outputs.filter_map(|output| match output {
+            Output::Write(queued) => Some(queued),
+            _ => None,
+        });
+        written.collect::<Vec<_>>()
+    };
+    let group = [text("5"), Sent::Binary(vec![1]), Sent::Binary(vec![2])];
+    rig.session.send(&group).unwrap();
+    rig.session.send(&[text("b")]).unwrap();
+    let mut written = write(&mut rig);
+    // Its header has left.
+    assert_eq!(rig.session.refused(written.split_off(1)), 0);
+    rig.session.send(&[text("c")]).unwrap();
+    assert!(!rig.session.is_writable());
+    assert_eq!(rig.outputs(), [""; 0]);
+    assert!(
+        rig.session.drop_oldest(),
+        "b: the attachments have to leave"
+    );
+    rig.session.drained();
+    assert_eq!(rig.outputs(), ["write bAQ==", "write bAg==", "write 4c"]);
+    assert!(rig.session.is_writable());
+
+    rig.session.send(&[text("d")]).unwrap();
+    let written = write(&mut rig);
+    rig.session.refused(written.clone());
+    rig.session.close(EndReason::ForcedClose, rig.now);
+    assert_eq!(rig.outputs(), ["end ForcedClose"]);
+    rig.session.drained();
+    assert_eq!(rig.outputs(), ["write 4d", "close carrier"], "behind it");
+    assert_eq!(rig.session.refused(written), 1, "too late");
 }
 
 /// Rule (c); as 19 GiB of another server showed, whose proxy held the WebSockets open.
