@@ -1,0 +1,54 @@
+// npm's clients, as many as are asked for, that do what standard input says and tell when it is done:
+//   node load.mjs URL polling|websocket CLIENTS
+//   broadcast TICKS SIZE   one asks, all count
+//   echo TIMES             each asks so often, one after the other
+
+import { createInterface } from 'node:readline';
+import { io } from 'socket.io-client';
+
+const [url, transport, count] = process.argv.slice(2);
+const sockets = [];
+let seen = 0;
+let wanted = Infinity;
+let all = () => {};
+
+function connect() {
+  return new Promise((resolve, reject) => {
+    const socket = io(url, { transports: [transport], forceNew: true, reconnection: false, timeout: 60_000 });
+    sockets.push(socket);
+    let next = 0;
+    socket.on('tick', (number) => {
+      if (number !== 0 && number !== next) throw new Error(`tick ${number} in place of ${next}`);
+      next = number + 1;
+      seen += 1;
+      if (seen === wanted) all();
+    });
+    socket.on('connect', resolve);
+    socket.on('connect_error', reject);
+    socket.on('disconnect', (reason) => { console.log(`lost: ${reason}`); process.exit(1); });
+  });
+}
+
+for (let begun = 0; begun < Number(count); begun += 25) {
+  await Promise.all(Array.from({ length: Math.min(25, Number(count) - begun) }, connect));
+}
+console.log('connected');
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const [what, times, size] = line.split(' ');
+  const start = process.hrtime.bigint();
+  if (what === 'broadcast') {
+    seen = 0;
+    wanted = sockets.length * Number(times);
+    const done = new Promise((resolve) => { all = resolve; });
+    sockets[0].emit('broadcast', Number(times), Number(size));
+    await done;
+  } else {
+    await Promise.all(sockets.map(async (socket) => {
+      for (let time = 0; time < Number(times); time += 1) {
+        if (await socket.emitWithAck('echo', time) !== time) throw new Error('a wrong answer');
+      }
+    }));
+  }
+  console.log(`done ${Number(process.hrtime.bigint() - start) / 1e6}`);
+}
