@@ -75,7 +75,7 @@ fn echo(connection: &Connection, message: Message) -> io::Result<()> {
         "/whoami" => drop(connection.send(client(connection.request().peer()))),
         path => match path.strip_prefix("/close/").map(str::parse::<u16>) {
             Some(Ok(code)) => {
-                drop(connection.close(code, message.as_text().unwrap_or_default()));
+                let _ = connection.close(code, message.as_text().unwrap_or_default());
             }
             _ => drop(connection.send(message)),
         },
