@@ -134,7 +134,7 @@ async function largePage(front) {
   same([response.statusCode, length], [200, LARGE]);
 }
 
-// A little more than 1 MB each second, in pauses and bursts.
+// Less than 2 MB each second, in pauses and bursts.
 async function phone(front) {
   const response = await request(front, '/large');
   let [length, due] = [0, 0];
@@ -143,7 +143,7 @@ async function phone(front) {
     if (length >= due) {
       due += 1_000_000;
       response.pause();
-      await setTimeout(800);
+      await setTimeout(600);
     }
   }
   same([response.statusCode, length], [200, LARGE]);
