@@ -9,6 +9,7 @@ mod run;
 mod simulation;
 mod turn;
 mod wait;
+mod waiting_reader;
 mod watch;
 
 use std::collections::VecDeque;
