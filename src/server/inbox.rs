@@ -158,7 +158,6 @@ impl Inbox {
     /// connection that had a thread until now may have left something there.
     pub fn put_behind(&self, read: &mut VecDeque<InboxItem>, item: InboxItem) {
         self.count(&item);
-        // fault: what a thread has read is overtaken
         read.extend(std::iter::from_fn(|| self.take()));
         read.push_back(item);
     }

@@ -19,6 +19,7 @@ use crate::stats::Counters;
 use crate::testing::{Duplex, duplex};
 use crate::transport::How;
 use crate::transport::{TcpTransport, Transport};
+use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
@@ -498,6 +499,19 @@ fn f17_a_shutdown_ends_busy_connections_on_their_threads() {
         let _ = peer.shutdown(Shutdown::Both);
         writer.join().unwrap();
     }
+}
+
+#[test]
+fn what_the_application_reads_goes_behind_what_other_threads_have_put_in() {
+    let server = Server::builder().without_listener().unwrap();
+    let inbox = &server.hub.inbox;
+    let mut read = VecDeque::new();
+    inbox.put(InboxItem::Drained(1));
+    inbox.put_behind(&mut read, InboxItem::Drained(2));
+    assert!(matches!(
+        read.make_contiguous(),
+        [InboxItem::Drained(1), InboxItem::Drained(2)]
+    ));
 }
 
 /// Nearly all that an idle connection holds beside its request head. What grows here is paid by each of thousands.
