@@ -102,6 +102,7 @@ impl Inbox {
     }
 
     /// Takes an item, if there is one now.
+    #[inline]
     pub fn take(&self) -> Option<InboxItem> {
         // The channel's own look would cost a fence where it is empty, which it nearly always is.
         match self.receiver.is_empty() {
@@ -158,7 +159,9 @@ impl Inbox {
     /// connection that had a thread until now may have left something there.
     pub fn put_behind(&self, read: &mut VecDeque<InboxItem>, item: InboxItem) {
         self.count(&item);
-        read.extend(std::iter::from_fn(|| self.take()));
+        while let Some(earlier) = self.take() {
+            read.push_back(earlier);
+        }
         read.push_back(item);
     }
 
