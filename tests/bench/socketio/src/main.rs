@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .limits(wshub::Limits {
             max_handshakes: 1_000,
             max_http_requests: 1_000,
+            max_waiting_requests: 2_000,
             ..wshub::Limits::default()
         })
         .socketio(&io, "/socket.io/")
