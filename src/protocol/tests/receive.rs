@@ -191,8 +191,11 @@ fn f05_huge_lengths_never_overflow() {
         limits: LIMITS,
         ..Driver::new(Role::Server, unlimited)
     };
-    assert_eq!(driver.feed(&with_len((1 << 63) - 1)), []);
-    assert!(driver.assembling());
+    // On 32 bits no limit is that large.
+    if cfg!(target_pointer_width = "64") {
+        assert_eq!(driver.feed(&with_len((1 << 63) - 1)), []);
+        assert!(driver.assembling());
+    }
     assert_eq!(too_big.close_code(), 1009);
     assert_eq!(Violation::LengthOverflow.close_code(), 1002);
 }
