@@ -11,15 +11,22 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::{Command, ExitCode};
 
-use wshub::{Event, Server, ServerHandle, Tls};
+#[cfg(unix)]
+use nix::sys::signal::{SigSet, Signal};
+use wshub::{Event, Server, Tls};
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    let hangup = hold_hangups();
     let about = "CERTIFICATE and KEY are PEM files; without them openssl makes a certificate for localhost. SIGHUP has it\n\
                  load them anew, without an end to open connections.\n";
     support::run_with("[ADDRESS [CERTIFICATE KEY]]", about, |addr| {
         let tls = certificate()?;
         let server = Server::builder().listen_tls(addr, &tls)?.start()?;
-        obey_signals(tls, server.handle())?;
+        // Where there is no SIGHUP, the certificate stays.
+        #[cfg(unix)]
+        reload_on(hangup?, tls)?;
+        support::stop_on_signals(server.handle())?;
         support::say(&format!("listening on wss://{}/", server.local_addr()?));
         // Ends when the server has shut down.
         for event in server.events() {
@@ -32,30 +39,23 @@ fn main() -> ExitCode {
     })
 }
 
-/// SIGHUP loads the certificate anew; Ctrl-C and SIGTERM end the server, gracefully, and at once the second time.
+/// SIGHUP, for this thread and those that it starts from now on, waits to be asked for; so no thread may have started.
 #[cfg(unix)]
-fn obey_signals(tls: Tls, handle: ServerHandle) -> io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let mut asked = false;
-    let obey = move || {
-        for signal in signals.forever() {
-            match (signal, asked) {
-                (SIGHUP, _) => reload(&tls),
-                (_, false) => handle.shutdown(),
-                (_, true) => handle.terminate(),
-            }
-            asked |= signal != SIGHUP;
-        }
-    };
-    std::thread::Builder::new().spawn(obey)?;
-    Ok(())
+fn hold_hangups() -> io::Result<SigSet> {
+    let mut hangup = SigSet::empty();
+    hangup.add(Signal::SIGHUP);
+    hangup.thread_block()?;
+    Ok(hangup)
 }
 
-/// Where there is no SIGHUP, the certificate stays.
-#[cfg(not(unix))]
-fn obey_signals(_: Tls, handle: ServerHandle) -> io::Result<()> {
-    support::stop_on_signals(handle)
+#[cfg(unix)]
+fn reload_on(hangup: SigSet, tls: Tls) -> io::Result<()> {
+    let reload = move || {
+        while hangup.wait().is_ok() {
+            reload(&tls);
+        }
+    };
+    std::thread::Builder::new().spawn(reload).map(drop)
 }
 
 /// What is wrong with new files costs nobody a connection.

@@ -103,7 +103,6 @@ pub fn announce_page(addr: SocketAddr, handle: ServerHandle) -> io::Result<()> {
 }
 
 /// Shuts the server down on Ctrl-C or SIGTERM: gracefully, and at once when it is asked again.
-#[allow(dead_code)] // The example of TLS knows one more signal.
 pub fn stop_on_signals(handle: ServerHandle) -> io::Result<()> {
     let mut asked = false;
     let stop = move || {
