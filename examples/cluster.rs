@@ -10,10 +10,15 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use wshub::{Cluster, ClusterEvent, Event, NodeId, RecvError, Redis, Response, Server};
+use wshub::{
+    CatchUpError, Cluster, ClusterEvent, Connection, Event, NodeId, RecvError, Redis, Response,
+    Room, Server,
+};
 
 /// How often the pages of other servers are counted anew, where nothing else happens.
 const REFRESH: Duration = Duration::from_secs(1);
+/// Lines of the chat that are remembered for pages that come later.
+const HISTORY: usize = 100;
 const PAGE: &str = concat!(
     include_str!("support/head.html"),
     include_str!("cluster.html")
@@ -32,7 +37,7 @@ fn main() -> ExitCode {
             })
             .bind(addr)?;
         let own = format!("localhost:{}", server.local_addr()?.port());
-        let cluster = Cluster::join(&server, redis)?;
+        let cluster = Cluster::builder().history(HISTORY).join(&server, redis)?;
         support::announce(server.local_addr()?, server.handle())?;
         chat(&server, &cluster, &own);
         Ok(())
@@ -40,21 +45,28 @@ fn main() -> ExitCode {
 }
 
 /// Until the server has shut down. A page is told, a line each: `you SERVER`, `servers SERVER=PAGES ...`, `news TEXT`,
-/// `say SERVER TEXT`.
+/// `say ID SERVER TEXT`.
 fn chat(server: &Server, cluster: &Cluster, own: &str) {
     // Where the nodes are, as they tell each other.
     let mut places = BTreeMap::from([(cluster.id(), own.to_owned())]);
     let mut shown = String::new();
+    let room = cluster.group("chat");
     let mut events = server.events();
     loop {
         match events.recv_timeout(REFRESH) {
             Ok(Event::Open(page)) => {
                 let _ = page.send(format!("you {own}"));
                 let _ = page.send(servers(cluster, &places));
+                enter(&room, &page);
             }
             Ok(Event::Message(_, message)) => {
                 let text = message.as_text().unwrap_or("(no text)");
-                if let Err(error) = cluster.broadcast(format!("say {own} {text}")) {
+                // While Redis is away the pages here get a line at once, and the history does not.
+                let sent = match cluster.is_attached() {
+                    true => room.post(|id| format!("say {id} {own} {text}")).map(drop),
+                    false => room.broadcast(format!("say - {own} {text}")).map(drop),
+                };
+                if let Err(error) = sent {
                     log::warn!("{error}");
                 }
             }
@@ -74,6 +86,24 @@ fn chat(server: &Server, cluster: &Cluster, own: &str) {
             server.broadcast(now.as_str());
             shown = now;
         }
+    }
+}
+
+/// With what the page missed since the line that it names, as in `/?last=ID`; or else with the last lines.
+fn enter(room: &Room, page: &Connection) {
+    let last = page.request().query("last").and_then(|id| id.parse().ok());
+    let entered = match last.map(|last| room.catch_up(page, last)) {
+        Some(Err(CatchUpError::Gone)) => {
+            let _ = page.send("news lines are missing here");
+            room.join_with_history(page, HISTORY)
+        }
+        Some(entered) => entered,
+        None => room.join_with_history(page, HISTORY),
+    };
+    if let Err(error) = entered {
+        log::warn!("a page does not hear the chat: {error}");
+        // It comes again.
+        let _ = page.close(1013, "try again");
     }
 }
 

@@ -94,8 +94,9 @@ pub use client::{
 };
 #[cfg(feature = "redis")]
 pub use cluster::{
-    Backplane, BackplaneError, Cluster, ClusterBuilder, ClusterError, ClusterEvent, ClusterNode,
-    ConnectionId, Incoming, InvalidConnectionId, Local, NodeId, Publisher, Redis, Room, Subscriber,
+    Backplane, BackplaneError, CatchUpError, Cluster, ClusterBuilder, ClusterError, ClusterEvent,
+    ClusterNode, ConnectionId, Incoming, InvalidConnectionId, InvalidPostId, Local, NodeId, Post,
+    PostId, Publisher, Redis, Room, Subscriber,
 };
 #[cfg(feature = "deflate")]
 pub use compression::Compression;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::backlog::BacklogBounds;
 use super::backplane::Backplane;
+use super::history::HistoryBounds;
 use super::id::NodeId;
 use super::listener::listen;
 use super::relay::{LocalDelivery, Relay, RelaySettings, Running};
@@ -46,6 +47,10 @@ impl Default for ClusterBuilder {
                     messages: 65_536,
                     bytes: 64 << 20,
                     age: Duration::from_secs(60),
+                },
+                history: HistoryBounds {
+                    posts: 0,
+                    bytes: 64 << 20,
                 },
             },
         }
@@ -99,6 +104,23 @@ impl ClusterBuilder {
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.max_message = bytes;
+        self
+    }
+
+    /// How many [posts](crate::Room::post) this node remembers of each room at most. Default 0: rooms have no history
+    /// here. A node that joins reads from the backplane what was posted before, as far as it is kept there. The same on
+    /// all nodes, so that a client that comes again may come to any.
+    #[must_use]
+    pub fn history(mut self, posts: usize) -> Self {
+        self.settings.history.posts = posts;
+        self
+    }
+
+    /// How many bytes the posts of all rooms have at most, 256 for each and the names of rooms included; then the
+    /// oldest is dropped. Default 64 MiB: clients choose the names of rooms in many programs.
+    #[must_use]
+    pub fn max_history_bytes(mut self, bytes: usize) -> Self {
+        self.settings.history.bytes = bytes;
         self
     }
 

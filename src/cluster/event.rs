@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::id::NodeId;
-use crate::Message;
+use crate::{Message, SendErrorKind};
 
 /// Something that happened between the servers; see [`Cluster::events`](crate::Cluster::events).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,9 @@ pub enum ClusterEvent {
     /// same node.
     NodeLeft(NodeId),
     /// So many messages of that node will not come: broadcasts, closes and messages between servers. Where the node is
-    /// this one, the application took its events too slowly, or in the mode
-    /// [`ordered`](crate::ClusterBuilder::ordered) they were lost for the clients here, too.
+    /// this one, the application took its events too slowly, or, in the mode
+    /// [`ordered`](crate::ClusterBuilder::ordered) and of [posts](crate::Room::post), they were lost for the clients
+    /// here, too. What rooms remember begins anew behind a gap.
     Gap {
         /// The node that sent them.
         node: NodeId,
@@ -81,3 +82,30 @@ impl fmt::Display for ClusterError {
 }
 
 impl std::error::Error for ClusterError {}
+
+/// Why a connection was not taken into a room with what it has missed; see
+/// [`Room::catch_up`](crate::Room::catch_up).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CatchUpError {
+    /// What it has missed is not remembered, or not all of it: it is too long ago, this node keeps no
+    /// [history](crate::ClusterBuilder::history), messages were lost meanwhile, or the post that it names has not come
+    /// to this node yet, which is behind the one that sent it. Remedy: send the client the present
+    /// state as to one that is new, and take it in with [`Room::join_with_history`](crate::Room::join_with_history).
+    Gone,
+    /// The connection does not take it all: it has ended, or so much does not fit into what may wait for it.
+    Unsent(SendErrorKind),
+}
+
+impl fmt::Display for CatchUpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CatchUpError::Gone => {
+                f.write_str("what was missed is not remembered: see ClusterBuilder::history")
+            }
+            CatchUpError::Unsent(kind) => write!(f, "what was missed is not sent: {kind}"),
+        }
+    }
+}
+
+impl std::error::Error for CatchUpError {}

@@ -25,6 +25,7 @@ const BROADCAST: u8 = 1;
 const ROOM: u8 = 2;
 const CLOSE: u8 = 3;
 const NOTE: u8 = 4;
+const POST: u8 = 5;
 const UNNUMBERED: u8 = 128;
 const ALIVE: u8 = 128;
 const BYE: u8 = 129;
@@ -73,6 +74,12 @@ pub(super) enum Body<'a> {
         to: Option<NodeId>,
         content: Content<'a>,
     },
+    /// To the members of a room, which remembers it by the number that it is given here.
+    Post {
+        room: &'a str,
+        number: u64,
+        content: Content<'a>,
+    },
     /// A heartbeat, with how many connections the node has.
     Alive { connections: u64 },
     /// The node leaves.
@@ -90,6 +97,7 @@ pub(super) fn encode(head: &Head, body: &Body<'_>) -> Vec<u8> {
         Body::Broadcast { room: Some(_), .. } => ROOM,
         Body::Close { .. } => CLOSE,
         Body::Note { .. } => NOTE,
+        Body::Post { .. } => POST,
         Body::Alive { .. } => ALIVE,
         Body::Bye => BYE,
     };
@@ -136,6 +144,7 @@ impl Body<'_> {
             Body::Broadcast { room, content, .. } => room.map_or(0, str::len) + content.len(),
             Body::Close { reason, .. } => reason.len(),
             Body::Note { content, .. } => content.len(),
+            Body::Post { room, content, .. } => room.len() + content.len(),
             Body::Alive { .. } | Body::Bye => 0,
         }
     }
@@ -167,6 +176,15 @@ impl Body<'_> {
             Body::Note { to, content } => {
                 out.push(u8::from(to.is_some()));
                 out.extend(to.map_or(0, NodeId::number).to_be_bytes());
+                content.append(out);
+            }
+            Body::Post {
+                room,
+                number,
+                content,
+            } => {
+                out.extend(number.to_be_bytes());
+                append_short(out, room);
                 content.append(out);
             }
             Body::Alive { connections } => out.extend(connections.to_be_bytes()),
@@ -237,6 +255,11 @@ impl<'a> FrameReader<'a> {
                     content: self.content()?,
                 }
             }
+            POST => Body::Post {
+                number: self.number()?,
+                room: self.short()?,
+                content: self.content()?,
+            },
             ALIVE => Body::Alive {
                 connections: self.number()?,
             },

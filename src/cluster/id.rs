@@ -1,4 +1,4 @@
-//! Names that hold on every server: of a node, and of a connection.
+//! Names that hold on every server: of a node, of a connection, and of what a room remembers.
 
 use core::fmt;
 use core::str::FromStr;
@@ -52,7 +52,7 @@ pub struct ConnectionId {
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.node, self.number)
+        write(self.node, self.number, f)
     }
 }
 
@@ -60,16 +60,8 @@ impl FromStr for ConnectionId {
     type Err = InvalidConnectionId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (node, number) = text.split_once('-').ok_or(InvalidConnectionId)?;
-        let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if node.len() != 32 || !is_plain(node) || !is_plain(number) {
-            return Err(InvalidConnectionId);
-        }
-        let node = u128::from_str_radix(node, 16).map_err(|_| InvalidConnectionId)?;
-        Ok(ConnectionId {
-            node: NodeId(node),
-            number: number.parse().map_err(|_| InvalidConnectionId)?,
-        })
+        let (node, number) = parse(text).ok_or(InvalidConnectionId)?;
+        Ok(ConnectionId { node, number })
     }
 }
 
@@ -84,3 +76,64 @@ impl fmt::Display for InvalidConnectionId {
 }
 
 impl core::error::Error for InvalidConnectionId {}
+
+/// The name of a message that a room remembers, the same on every server: a client keeps the last one that it got, and
+/// names it when it comes again, to [`Room::catch_up`](crate::Room::catch_up). As text it is like a [`ConnectionId`].
+///
+/// ```
+/// use wshub::PostId;
+///
+/// let text = "000102030405060708090a0b0c0d0e0f-7";
+/// let id: PostId = text.parse()?;
+/// assert_eq!(id.to_string(), text);
+/// # Ok::<(), wshub::InvalidPostId>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct PostId {
+    /// The server that sent it.
+    pub node: NodeId,
+    /// Which of those that it sent.
+    pub number: u64,
+}
+
+impl fmt::Display for PostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(self.node, self.number, f)
+    }
+}
+
+impl FromStr for PostId {
+    type Err = InvalidPostId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (node, number) = parse(text).ok_or(InvalidPostId)?;
+        Ok(PostId { node, number })
+    }
+}
+
+/// The text is not one that a [`PostId`] writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidPostId;
+
+impl fmt::Display for InvalidPostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the id of a post: 32 hexadecimal digits, a dash and a number")
+    }
+}
+
+impl core::error::Error for InvalidPostId {}
+
+fn write(node: NodeId, number: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{node}-{number}")
+}
+
+fn parse(text: &str) -> Option<(NodeId, u64)> {
+    let (node, number) = text.split_once('-')?;
+    let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if node.len() != 32 || !is_plain(node) || !is_plain(number) {
+        return None;
+    }
+    let node = u128::from_str_radix(node, 16).ok()?;
+    Some((NodeId(node), number.parse().ok()?))
+}

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::ClusterNode;
 use super::backplane::{BackplaneError, Subscriber};
 use super::event::ClusterEvent;
-use super::frame::{Body, Head, decode};
+use super::frame::{Body, Content, Head, decode};
+use super::history::Post;
+use super::id::PostId;
 use super::news::BackplaneDirection;
 use super::relay::{LocalDelivery, Relay, Running, message};
 use super::roster::{Roster, RosterChange, Verdict};
@@ -51,6 +53,8 @@ pub struct Incoming<'a> {
     roster: Roster,
     /// Attached now.
     hears: bool,
+    /// It attached before.
+    has_begun: bool,
     /// When the last frame came, or the node attached.
     heard: Duration,
     /// The age that the last heartbeat of this node told, of those that came back.
@@ -67,6 +71,7 @@ impl<'a> Incoming<'a> {
             relay,
             roster: Roster::new(relay.id, relay.settings.heartbeat),
             hears: false,
+            has_begun: false,
             heard: Duration::ZERO,
             own_beat: Duration::ZERO,
             unheard: None,
@@ -78,6 +83,7 @@ impl<'a> Incoming<'a> {
     /// [`receive`](Subscriber::receive): nothing is published here before.
     pub fn attached(&mut self) {
         self.hears = true;
+        self.has_begun = true;
         self.heard = self.relay.age();
         self.unheard = None;
         self.roster.renew(self.heard);
@@ -101,6 +107,35 @@ impl<'a> Incoming<'a> {
     /// How long ago this node joined: what was published since is for it.
     pub fn age(&self) -> Duration {
         self.relay.age()
+    }
+
+    /// True if the node has use for [`past`](Incoming::past): it keeps the history of rooms, and was not attached
+    /// before.
+    pub fn wants_past(&self) -> bool {
+        self.relay.settings.history.posts > 0 && !self.has_begun
+    }
+
+    /// Takes a frame that was published before this node joined, for the history of rooms: nothing else comes of it. In
+    /// the order in which they were published, and before [`attached`](Incoming::attached). A backplane that keeps
+    /// nothing has none.
+    pub fn past(&mut self, frame: &[u8]) {
+        let Ok((head, body)) = decode(frame) else {
+            return;
+        };
+        let verdict = self.roster.remember(&head, self.relay.age());
+        if let (
+            Verdict::Fresh,
+            Some(Body::Post {
+                room,
+                number,
+                content,
+            }),
+        ) = (verdict, body)
+        {
+            self.relay
+                .rooms
+                .remember(room, post(&head, number, &content));
+        }
     }
 
     /// Takes a frame that came.
@@ -160,6 +195,11 @@ impl<'a> Incoming<'a> {
                     relay.close(*connection, *code, reason);
                 }
             }
+            Body::Post {
+                room,
+                number,
+                content,
+            } => relay.rooms.post(room, post(head, *number, content)),
             Body::Note { to, content } => {
                 if !is_own && to.is_none_or(|node| node == relay.id) {
                     relay.tell(ClusterEvent::Message {
@@ -179,13 +219,18 @@ impl<'a> Incoming<'a> {
             self.show_nodes();
         }
         let own = self.relay.id;
-        let in_order = self.relay.settings.delivery == LocalDelivery::InOneOrder;
+        let settings = &self.relay.settings;
+        let clients_miss_own =
+            settings.delivery == LocalDelivery::InOneOrder || settings.history.posts > 0;
+        if changes.iter().any(is_missed) {
+            self.relay.rooms.forget_history();
+        }
         for change in changes.drain(..) {
             self.relay.tell(match change {
                 RosterChange::Joined(node) => ClusterEvent::NodeJoined(node),
                 RosterChange::Left(node) => ClusterEvent::NodeLeft(node),
                 // The clients here had theirs at once.
-                RosterChange::Missed { node, .. } if node == own && !in_order => continue,
+                RosterChange::Missed { node, .. } if node == own && !clients_miss_own => continue,
                 RosterChange::Missed { node, count } => ClusterEvent::Gap {
                     node,
                     missing: count,
@@ -195,6 +240,7 @@ impl<'a> Incoming<'a> {
     }
 
     fn tell_missing(&self, head: &Head) {
+        self.relay.rooms.forget_history();
         self.relay.tell(ClusterEvent::Gap {
             node: head.node,
             missing: 1,
@@ -244,6 +290,16 @@ impl<'a> Incoming<'a> {
     fn detach(&mut self) -> bool {
         self.relay.set_hears(false);
         std::mem::replace(&mut self.hears, false)
+    }
+}
+
+fn post(head: &Head, number: u64, content: &Content<'_>) -> Post {
+    Post {
+        id: PostId {
+            node: head.node,
+            number,
+        },
+        message: message(content),
     }
 }
 

@@ -13,8 +13,13 @@ use crate::lock::{BUS, LINE_OF_BUS, Mutex, lock};
 const FRAMES: usize = 65_536;
 const BYTES: usize = 64 << 20;
 
+/// The same of those that are kept for nodes that join later and want them.
+const PAST_FRAMES: usize = 10_000;
+const PAST_BYTES: usize = 16 << 20;
+
 /// A [`Backplane`] in memory, for tests without Redis and for several servers of one program. Each clone is for one of
-/// them.
+/// them. The last 10,000 messages, with 16 MiB at most, are kept for the [history](crate::ClusterBuilder::history) of
+/// nodes that join later.
 ///
 /// ```
 /// use wshub::{Cluster, Local, Server};
@@ -31,17 +36,23 @@ const BYTES: usize = 64 << 20;
 pub struct Local(Arc<Bus>);
 
 #[derive(Default)]
-struct Bus(Mutex<Vec<Weak<NodeQueue>>, BUS>);
+struct Bus(Mutex<BusState, BUS>);
+
+#[derive(Default)]
+struct BusState {
+    queues: Vec<Weak<NodeQueue>>,
+    past: BoundedFrames,
+}
 
 /// What waits for one node.
 #[derive(Default)]
 struct NodeQueue {
-    waiting: Mutex<Waiting, LINE_OF_BUS>,
+    waiting: Mutex<BoundedFrames, LINE_OF_BUS>,
     more: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct BoundedFrames {
     frames: VecDeque<Arc<[u8]>>,
     bytes: usize,
 }
@@ -67,23 +78,31 @@ struct BusPublisher(Arc<Bus>);
 impl Publisher for BusPublisher {
     fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
         let frames: Vec<Arc<[u8]>> = frames.iter().map(|frame| Arc::from(*frame)).collect();
-        let mut lines = lock(&self.0.0);
-        lines.retain(|line| line.strong_count() > 0);
+        let mut bus = lock(&self.0.0);
+        bus.queues.retain(|queue| queue.strong_count() > 0);
         // Under the lock: everybody has them in one order.
-        for line in lines.iter().filter_map(Weak::upgrade) {
-            line.put(&frames);
+        for queue in bus.queues.iter().filter_map(Weak::upgrade) {
+            queue.put(&frames);
         }
+        bus.past.put(&frames, PAST_FRAMES, PAST_BYTES);
         Ok(())
     }
 }
 
 impl Subscriber for BusPublisher {
     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
-        let line = Arc::new(NodeQueue::default());
-        lock(&self.0.0).push(Arc::downgrade(&line));
+        let queue = Arc::new(NodeQueue::default());
+        let mut bus = lock(&self.0.0);
+        bus.queues.push(Arc::downgrade(&queue));
+        let past = match incoming.wants_past() {
+            true => bus.past.frames.clone(),
+            false => VecDeque::new(),
+        };
+        drop(bus);
+        past.iter().for_each(|frame| incoming.past(frame));
         incoming.attached();
         while let Some(patience) = incoming.patience() {
-            for frame in line.take(patience) {
+            for frame in queue.take(patience) {
                 incoming.take(&frame);
             }
         }
@@ -93,18 +112,7 @@ impl Subscriber for BusPublisher {
 
 impl NodeQueue {
     fn put(&self, frames: &[Arc<[u8]>]) {
-        let mut waiting = lock(&self.waiting);
-        for frame in frames {
-            waiting.bytes += frame.len();
-            waiting.frames.push_back(frame.clone());
-        }
-        while waiting.frames.len() > FRAMES || waiting.bytes > BYTES {
-            let Some(lost) = waiting.frames.pop_front() else {
-                break;
-            };
-            waiting.bytes -= lost.len();
-        }
-        drop(waiting);
+        lock(&self.waiting).put(frames, FRAMES, BYTES);
         self.more.notify_one();
     }
 
@@ -121,6 +129,22 @@ impl NodeQueue {
         }
         waiting.bytes = 0;
         std::mem::take(&mut waiting.frames)
+    }
+}
+
+impl BoundedFrames {
+    /// The oldest make room.
+    fn put(&mut self, frames: &[Arc<[u8]>], most: usize, most_bytes: usize) {
+        for frame in frames {
+            self.bytes += frame.len();
+            self.frames.push_back(frame.clone());
+        }
+        while self.frames.len() > most || self.bytes > most_bytes {
+            let Some(lost) = self.frames.pop_front() else {
+                break;
+            };
+            self.bytes -= lost.len();
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod backplane;
 mod builder;
 mod event;
 mod frame;
+mod history;
 mod id;
 mod listener;
 mod local;
@@ -25,8 +26,9 @@ use crate::{Broadcast, CloseCode, CloseError, Connection, Message, ServerHandle}
 
 pub use backplane::{Backplane, BackplaneError, Publisher, Subscriber};
 pub use builder::ClusterBuilder;
-pub use event::{ClusterError, ClusterEvent};
-pub use id::{ConnectionId, InvalidConnectionId, NodeId};
+pub use event::{CatchUpError, ClusterError, ClusterEvent};
+pub use history::Post;
+pub use id::{ConnectionId, InvalidConnectionId, InvalidPostId, NodeId, PostId};
 pub use listener::Incoming;
 pub use local::Local;
 pub use redis::Redis;

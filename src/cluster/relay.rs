@@ -1,6 +1,7 @@
 //! What the threads of a node share: what waits to be published, the members of each room, what the application is to
 //! be told.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,8 @@ use super::ClusterNode;
 use super::backlog::{Backlog, BacklogBounds, Publication};
 use super::event::{ClusterError, ClusterEvent};
 use super::frame::{Body, Content, FrameNumber, Head, SHORT, encode, set_number};
-use super::id::{ConnectionId, NodeId};
+use super::history::HistoryBounds;
+use super::id::{ConnectionId, NodeId, PostId};
 use super::news::{BackplaneDirection, News};
 use super::rooms::ClusterRooms;
 use crate::lock::{Guard, Mutex, NEWS, OUTGOING, lock};
@@ -27,6 +29,8 @@ pub(super) struct Relay {
     pub rooms: ClusterRooms,
     pub settings: RelaySettings,
     joined: Instant,
+    /// How many posts of this node were given a number.
+    posts: AtomicU64,
     outgoing: Mutex<PublishQueue, OUTGOING>,
     /// Something of `outgoing` has changed.
     changed: Condvar,
@@ -39,6 +43,7 @@ pub(super) struct RelaySettings {
     pub heartbeat: Duration,
     pub max_message: usize,
     pub bounds: BacklogBounds,
+    pub history: HistoryBounds,
 }
 
 /// When a node's own clients get what it broadcasts.
@@ -80,9 +85,10 @@ impl Relay {
         Relay {
             id,
             server,
-            rooms: ClusterRooms::default(),
+            rooms: ClusterRooms::new(settings.history),
             settings,
             joined: Instant::now(),
+            posts: AtomicU64::new(0),
             outgoing: Mutex::new(PublishQueue {
                 backlog: Backlog::new(settings.bounds),
                 hears: false,
@@ -107,6 +113,13 @@ impl Relay {
             node: self.id,
             number,
             age: self.age(),
+        }
+    }
+
+    pub fn next_post(&self) -> PostId {
+        PostId {
+            node: self.id,
+            number: self.posts.fetch_add(1, Relaxed) + 1,
         }
     }
 
@@ -135,6 +148,7 @@ impl Relay {
         let len = body.len();
         let short = match body {
             Body::Broadcast { room, .. } => room.map_or(0, str::len),
+            Body::Post { room, .. } => room.len(),
             _ => 0,
         };
         let (len, limit) = match short > SHORT {

@@ -1,7 +1,11 @@
 //! A room of a cluster: members on any node, and a name that all know it by.
 
 use super::Cluster;
-use super::event::ClusterError;
+use super::event::{CatchUpError, ClusterError};
+use super::frame::Body;
+use super::history::{Missed, Post};
+use super::id::PostId;
+use super::relay::content;
 use crate::{Broadcast, Connection, Message};
 
 /// Some connections of a cluster, whichever node they are connected to; see [`Cluster::group`]. A value to keep or to
@@ -71,5 +75,102 @@ impl Room {
     ) -> Result<Broadcast, ClusterError> {
         self.cluster
             .send_to(Some(&self.name), message.into(), Some(except))
+    }
+
+    /// Sends a message to every member on every node, and has the room remember it on the nodes that keep a
+    /// [history](crate::ClusterBuilder::history). The message is made of its name, which the client needs to
+    /// [catch up](Room::catch_up). Never blocks.
+    ///
+    /// Posts come in one order on all nodes, that of the history: the members here, too, get them when they come back
+    /// from the backplane, and nothing while it is away. `message` runs on this thread, before anything is sent.
+    ///
+    /// ```no_run
+    /// use wshub::{CatchUpError, Cluster, Connection, Local, PostId, Server};
+    ///
+    /// let server = Server::bind("127.0.0.1:9001")?;
+    /// let cluster = Cluster::builder().history(100).join(&server, Local::new())?;
+    /// cluster.group("news").post(|id| format!("{id} It rains."))?;
+    ///
+    /// // A client that was there before names the last post that it got, as in `/?last=ID`.
+    /// fn open(cluster: &Cluster, connection: &Connection) -> Result<usize, CatchUpError> {
+    ///     let news = cluster.group("news");
+    ///     let last = connection.request().query("last").and_then(|id| id.parse::<PostId>().ok());
+    ///     match last.map(|last| news.catch_up(connection, last)) {
+    ///         Some(Err(CatchUpError::Gone)) | None => news.join_with_history(connection, 20),
+    ///         Some(caught_up) => caught_up,
+    ///     }
+    /// }
+    /// # let _ = open;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ClusterError::TooLong`]: nobody got it. [`ClusterError::Left`].
+    pub fn post<M: Into<Message>>(
+        &self,
+        message: impl FnOnce(PostId) -> M,
+    ) -> Result<PostId, ClusterError> {
+        let relay = self.cluster.relay();
+        let id = relay.next_post();
+        let message = message(id).into();
+        relay.publish(&Body::Post {
+            room: &self.name,
+            number: id.number,
+            content: content(&message),
+        })?;
+        Ok(id)
+    }
+
+    /// The last posts that this node remembers of the room, `count` at most, the oldest first. Never blocks.
+    pub fn history(&self, count: usize) -> Vec<Post> {
+        let last = self.cluster.relay().rooms.last(&self.name, count);
+        last.posts.iter().map(|post| Post::clone(post)).collect()
+    }
+
+    /// Sends a connection of this server what was posted behind `last`, and takes it in: it gets every post once, and
+    /// in order. Returns how many it had missed; 0, and nothing is sent, if it was in already. Never blocks.
+    ///
+    /// # Errors
+    /// Then it is not in. [`CatchUpError::Gone`]; [`CatchUpError::Unsent`].
+    pub fn catch_up(&self, connection: &Connection, last: PostId) -> Result<usize, CatchUpError> {
+        let missed = self.cluster.relay().rooms.behind(&self.name, last)?;
+        self.join_behind(connection, missed)
+    }
+
+    /// As [`catch_up`](Room::catch_up), for a connection that is new: it gets the last posts first, `count` at most.
+    ///
+    /// # Errors
+    /// Then it is not in. [`CatchUpError::Unsent`]; [`CatchUpError::Gone`] if posts were lost just then.
+    pub fn join_with_history(
+        &self,
+        connection: &Connection,
+        count: usize,
+    ) -> Result<usize, CatchUpError> {
+        let last = self.cluster.relay().rooms.last(&self.name, count);
+        self.join_behind(connection, last)
+    }
+
+    fn join_behind(
+        &self,
+        connection: &Connection,
+        mut missed: Missed,
+    ) -> Result<usize, CatchUpError> {
+        let rooms = &self.cluster.relay().rooms;
+        let mut sent = 0;
+        if self.contains(connection) {
+            return Ok(sent);
+        }
+        loop {
+            for post in &missed.posts {
+                let send = connection.send(post.message.clone());
+                send.map_err(|error| CatchUpError::Unsent(error.kind()))?;
+                sent += 1;
+            }
+            // More may have come meanwhile.
+            match rooms.join_behind(&self.name, connection, missed.upto)? {
+                Some(more) => missed = more,
+                None => return Ok(sent),
+            }
+        }
     }
 }

@@ -1,14 +1,19 @@
-//! The members that rooms have on this server.
+//! The members that rooms have on this server, and what the rooms remember.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::lock::{Mutex, ROOMS, lock};
+use super::event::CatchUpError;
+use super::history::{History, HistoryBounds, Missed, Post};
+use super::id::PostId;
+use crate::lock::{HISTORY, Mutex, ROOMS, lock};
 use crate::{Broadcast, Connection, Group, Prepared, ReadyState};
 
 /// A handle may be the last of its connection, and drop data of the application's: none is dropped under the lock.
-#[derive(Default)]
-pub(super) struct ClusterRooms(Mutex<RoomTable, ROOMS>);
+pub(super) struct ClusterRooms {
+    all: Mutex<RoomTable, ROOMS>,
+    history: Mutex<History, HISTORY>,
+}
 
 #[derive(Default)]
 struct RoomTable {
@@ -35,20 +40,30 @@ struct Removed {
 }
 
 impl ClusterRooms {
+    pub fn new(bounds: HistoryBounds) -> Self {
+        ClusterRooms {
+            all: Mutex::default(),
+            history: Mutex::new(History::new(bounds)),
+        }
+    }
+
     /// False if it was in already, or has ended.
     pub fn join(&self, room: &str, connection: &Connection) -> bool {
+        self.take_in(room, connection, &mut Removed::default())
+    }
+
+    fn take_in(&self, room: &str, connection: &Connection, removed: &mut Removed) -> bool {
         if connection.ready_state() == ReadyState::Closed {
             return false;
         }
-        let mut removed = Removed::default();
-        let mut all = lock(&self.0);
-        all.make_room(&mut removed);
+        let mut all = lock(&self.all);
+        all.make_room(removed);
         let members = all.rooms.entry(room.to_owned()).or_default();
         let before = members
             .by_number
             .insert(connection.id(), connection.clone());
         if before.is_none() {
-            members.note_change(&mut removed);
+            members.note_change(removed);
         }
         drop(all);
         before.is_none()
@@ -57,7 +72,7 @@ impl ClusterRooms {
     /// False if it was not in.
     pub fn leave(&self, room: &str, connection: &Connection) -> bool {
         let mut removed = Removed::default();
-        let mut all = lock(&self.0);
+        let mut all = lock(&self.all);
         let Some(members) = all.rooms.get_mut(room) else {
             return false;
         };
@@ -70,7 +85,7 @@ impl ClusterRooms {
     }
 
     pub fn contains(&self, room: &str, connection: &Connection) -> bool {
-        let all = lock(&self.0);
+        let all = lock(&self.all);
         let members = all.rooms.get(room);
         members.is_some_and(|members| members.by_number.contains_key(&connection.id()))
     }
@@ -81,7 +96,7 @@ impl ClusterRooms {
         message: &Prepared,
         except: Option<&Connection>,
     ) -> Broadcast {
-        match (self.group(room), except) {
+        match (self.group(room, &mut Removed::default()), except) {
             (None, _) => Broadcast::default(),
             (Some(group), None) => group.broadcast_prepared(message),
             (Some(group), Some(except)) => group.broadcast_prepared_except(except, message),
@@ -90,19 +105,71 @@ impl ClusterRooms {
 
     /// How many members have not ended.
     pub fn count(&self, room: &str) -> usize {
-        self.group(room).map_or(0, |group| group.len())
+        let group = self.group(room, &mut Removed::default());
+        group.map_or(0, |group| group.len())
+    }
+
+    /// Sends a post to the members, and remembers it.
+    pub fn post(&self, room: &str, post: Post) {
+        let message = Prepared::new(post.message.clone());
+        let mut removed = Removed::default();
+        let mut history = lock(&self.history);
+        history.push(room, post);
+        // Under the lock of the history: a connection that joins later finds the post there, and those that joined
+        // before are in the group.
+        let group = self.group(room, &mut removed);
+        drop(history);
+        if let Some(group) = group {
+            group.broadcast_prepared(&message);
+        }
+    }
+
+    /// Remembers a post that was sent before this node joined.
+    pub fn remember(&self, room: &str, post: Post) {
+        lock(&self.history).push(room, post);
+    }
+
+    /// Something is missing, nobody knows of which room: what is remembered from before is not whole.
+    pub fn forget_history(&self) {
+        lock(&self.history).forget();
+    }
+
+    pub fn last(&self, room: &str, count: usize) -> Missed {
+        lock(&self.history).last(room, count)
+    }
+
+    pub fn behind(&self, room: &str, id: PostId) -> Result<Missed, CatchUpError> {
+        lock(&self.history).behind(room, id)
+    }
+
+    /// Takes in a connection that has got all posts up to this; returns what it has not got, which then comes first.
+    pub fn join_behind(
+        &self,
+        room: &str,
+        connection: &Connection,
+        upto: u64,
+    ) -> Result<Option<Missed>, CatchUpError> {
+        let mut removed = Removed::default();
+        let history = lock(&self.history);
+        let missed = history.since(room, upto)?;
+        if !missed.posts.is_empty() {
+            return Ok(Some(missed));
+        }
+        self.take_in(room, connection, &mut removed);
+        drop(history);
+        Ok(None)
     }
 
     /// Forgets members that have ended, and rooms that are empty: peers choose the names.
     pub fn sweep(&self) {
         let mut removed = Removed::default();
-        let mut all = lock(&self.0);
+        let mut all = lock(&self.all);
         all.sweep(&mut removed);
         drop(all);
     }
 
-    fn group(&self, room: &str) -> Option<Arc<Group>> {
-        let all = lock(&self.0);
+    fn group(&self, room: &str, removed: &mut Removed) -> Option<Arc<Group>> {
+        let all = lock(&self.all);
         let members = all.rooms.get(room)?;
         if let Some(group) = &members.group {
             return Some(group.clone());
@@ -115,13 +182,14 @@ impl ClusterRooms {
             group.join(connection);
         }
         let group = Arc::new(group);
-        let mut all = lock(&self.0);
+        let mut all = lock(&self.all);
         let members = all.rooms.get_mut(room);
         if let Some(members) = members.filter(|members| members.changes == changes) {
             let before = members.group.replace(group.clone());
-            drop(all);
-            drop(before);
+            removed.groups.extend(before);
         }
+        drop(all);
+        removed.connections.extend(connections);
         Some(group)
     }
 }

@@ -99,6 +99,16 @@ impl Roster {
         verdict
     }
 
+    /// A frame came that was published before this node joined: that its node is there is not said by it.
+    pub fn remember(&mut self, head: &Head, now: Duration) -> Verdict {
+        let verdict = self.hear(head, now, &mut |_| {});
+        let known = self.peers.get_mut(&head.node);
+        if let Some(known) = known.filter(|_| head.node != self.own) {
+            known.is_there = false;
+        }
+        verdict
+    }
+
     /// A heartbeat of another node, or of this one.
     pub fn beat(
         &mut self,

@@ -112,6 +112,8 @@ in_this_order! {
     SHUT,
     /// Address space that is kept from the allocator.
     ADDRESS_SPACE,
+    /// What a cluster's rooms remember. Who joins one behind that does so under it.
+    HISTORY,
     /// Members of a cluster's rooms.
     ROOMS,
     /// What a node of a cluster has to publish.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use crate::support::cluster::{HEARTBEAT, Node, text, two};
 use crate::support::{Client, Frame, PATIENCE, throw, wait_until};
 use wshub::{
-    Backplane, BackplaneError, CloseError, Cluster, ClusterError, ClusterEvent, Incoming, Local,
-    Message, Publisher, Server, Subscriber,
+    Backplane, BackplaneError, CatchUpError, CloseError, Cluster, ClusterError, ClusterEvent,
+    Incoming, Local, Message, Publisher, Server, Subscriber,
 };
 
 #[test]
@@ -433,6 +433,42 @@ fn in_one_order_what_is_lost_is_lost_here_too_and_told() {
     wait_until("it is published", || node.cluster.waiting() == 0);
     backplane.faults.loses.store(false, SeqCst);
     node.missing(&node, 1);
+}
+
+/// Nobody knows of which room it was.
+#[test]
+fn what_is_lost_ends_the_history_of_rooms() {
+    let backplane = Faulty::default();
+    let builder = Cluster::builder().heartbeat(HEARTBEAT).history(10);
+    let node = Node::join_as(builder, backplane.clone());
+    node.attached();
+    let room = node.cluster.group("room");
+    let before = room.post(|_| "before").unwrap();
+    wait_until("it came", || !room.history(1).is_empty());
+    backplane.faults.loses.store(true, SeqCst);
+    room.post(|_| "lost").unwrap();
+    wait_until("it is published", || node.cluster.waiting() == 0);
+    backplane.faults.loses.store(false, SeqCst);
+    node.missing(&node, 1);
+    assert!(room.history(10).is_empty());
+    let (_client, connection) = node.client();
+    assert_eq!(room.catch_up(&connection, before), Err(CatchUpError::Gone));
+}
+
+#[test]
+fn what_comes_twice_is_remembered_once() {
+    let backplane = Faulty::default();
+    backplane.faults.doubles.store(true, SeqCst);
+    let builder = Cluster::builder().heartbeat(HEARTBEAT).history(10);
+    let node = Node::join_as(builder, backplane.clone());
+    node.attached();
+    let room = node.cluster.group("room");
+    room.post(|_| "first").unwrap();
+    let last = room.post(|_| "last").unwrap();
+    wait_until("all came", || {
+        room.history(1).iter().any(|post| post.id == last)
+    });
+    assert_eq!(room.history(10).len(), 2);
 }
 
 #[test]

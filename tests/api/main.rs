@@ -36,6 +36,8 @@ mod giving_way;
 mod groups;
 mod half_close;
 mod handshake;
+#[cfg(feature = "redis")]
+mod history;
 mod hooks;
 mod http;
 mod keep_alive;

@@ -55,7 +55,7 @@ fn the_chat_serves_its_clients_without_a_redis_and_says_so() {
     client.send_text("hello");
     loop {
         let text = client.read_message().text().to_owned();
-        if text == format!("say {own} hello") {
+        if text == format!("say - {own} hello") {
             break;
         }
         assert!(

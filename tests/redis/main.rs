@@ -17,9 +17,9 @@ use load::Load;
 use proxy::Proxy;
 use server::{RedisServer, redis_at};
 use support::child::{Child, asked, in_child, tell};
-use support::cluster::{HEARTBEAT, Node};
+use support::cluster::{HEARTBEAT, Node, text};
 use support::wait_until;
-use wshub::{Cluster, ClusterEvent, Redis, Server};
+use wshub::{CatchUpError, Cluster, ClusterEvent, Redis, Room, Server};
 
 fn sleep(millis: u64) {
     thread::sleep(Duration::from_millis(millis));
@@ -376,6 +376,76 @@ fn a_key_that_is_used_for_something_else() {
     let reason = node.detached();
     assert!(reason.contains("Redis::key"), "{reason}");
     Node::join(server.redis().key("other")).attached();
+}
+
+fn remembering(redis: Redis) -> Node {
+    Node::join_as(Cluster::builder().heartbeat(HEARTBEAT).history(100), redis)
+}
+
+/// Posted by a server that is gone since, and by Redis kept over a kill.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_server_that_starts_anew_remembers_what_the_stream_has() {
+    let mut server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let node = remembering(server.redis());
+    let room = node.cluster.group("news");
+    let post = |number: u32| room.post(|_| number.to_string()).unwrap();
+    let mut ids: Vec<_> = (0..500).map(post).collect();
+    wait_until("all are published", || node.cluster.waiting() == 0);
+    server.kill();
+    node.detached();
+    ids.extend((500..600).map(post));
+    server.restart();
+    let is_last = |room: &Room| room.history(1).iter().any(|post| post.id == ids[599]);
+    wait_until("the posts have come", || is_last(&room));
+    drop(node);
+
+    let later = remembering(server.redis());
+    let room = later.cluster.group("news");
+    // What was posted in the second before it joined comes as what is new.
+    wait_until("the posts have come", || is_last(&room));
+    let posts = room.history(1000);
+    assert!(
+        posts
+            .iter()
+            .map(|post| post.id)
+            .eq(ids[500..].iter().copied())
+    );
+    let (mut client, connection) = later.client();
+    assert_eq!(
+        room.catch_up(&connection, ids[499]),
+        Err(CatchUpError::Gone)
+    );
+    assert_eq!(room.catch_up(&connection, ids[510]), Ok(89));
+    room.post(|_| "600").unwrap();
+    for number in 511..=600 {
+        assert_eq!(text(&mut client), number.to_string());
+    }
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn what_the_stream_has_not_is_not_remembered() {
+    let server = RedisServer::start(&[]);
+    for pub_sub in [false, true] {
+        let redis = || match pub_sub {
+            true => server.redis().pub_sub(),
+            false => server.redis().max_len(1),
+        };
+        let node = remembering(redis());
+        let room = node.cluster.group("news");
+        let ids: Vec<_> = (0..1000).map(|_| room.post(|_| "news").unwrap()).collect();
+        wait_until("the posts have come", || {
+            room.history(1).iter().any(|post| post.id == ids[999])
+        });
+        let later = remembering(redis());
+        later.attached();
+        let room = later.cluster.group("news");
+        assert!(room.history(1000).len() < 100);
+        let (_client, connection) = later.client();
+        let gone = Err(CatchUpError::Gone);
+        assert_eq!(room.catch_up(&connection, ids[0]), gone);
+    }
 }
 
 #[test]

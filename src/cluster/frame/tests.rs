@@ -39,6 +39,11 @@ fn bodies() -> Vec<Body<'static>> {
             to: Some(NodeId::new(0)),
             content: Content::Binary(b""),
         },
+        Body::Post {
+            room: "küche",
+            number: 12,
+            content: Content::Text("{}"),
+        },
         Body::Alive { connections: 500 },
         Body::Bye,
     ]

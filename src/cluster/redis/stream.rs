@@ -66,15 +66,46 @@ impl StreamReader {
         let mut connection = self.link.connect()?;
         let start = self.start(&mut connection, incoming.age())?;
         self.last = Some(start);
+        if incoming.wants_past() {
+            self.read_past(&mut connection, start, incoming)?;
+        }
         incoming.attached();
         let mut longest = None;
         while let Some(patience) = incoming.patience() {
             if longest.replace(patience) != Some(patience) {
                 connection.set_read_timeout(Some(patience + self.link.timeout))?;
             }
-            for (id, (_, frame)) in self.next(&mut connection, patience)? {
+            // 0 would be for ever.
+            let block = Some(patience.as_millis().max(1) as u64);
+            let last = self.last.unwrap_or(Id(0, 0));
+            for (id, (_, frame)) in self.next(&mut connection, last, block)? {
                 incoming.take(&frame);
                 self.last = Id::parse(&id).or(self.last);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in the stream of the time before `end`, for the history of rooms.
+    fn read_past(
+        &self,
+        connection: &mut Connection,
+        end: Id,
+        incoming: &mut Incoming<'_>,
+    ) -> RedisResult<()> {
+        let mut last = Id(0, 0);
+        while last < end && incoming.patience().is_some() {
+            let entries = self.next(connection, last, None)?;
+            let before = last;
+            for (id, (_, frame)) in entries {
+                match Id::parse(&id) {
+                    Some(id) if id <= end => last = id,
+                    _ => return Ok(()),
+                }
+                incoming.past(&frame);
+            }
+            if last == before {
+                break;
             }
         }
         Ok(())
@@ -109,16 +140,18 @@ impl StreamReader {
         Ok(id.unwrap_or(Id(0, 0)))
     }
 
+    /// What comes behind an entry; waits for it for so many milliseconds.
     fn next(
         &self,
         connection: &mut Connection,
-        patience: Duration,
+        Id(time, number): Id,
+        block: Option<u64>,
     ) -> RedisResult<Vec<StreamEntry>> {
-        let Id(time, number) = self.last.unwrap_or(Id(0, 0));
         let mut read = cmd("XREAD");
         read.arg("COUNT").arg(COUNT);
-        // 0 would be for ever.
-        read.arg("BLOCK").arg(patience.as_millis().max(1) as u64);
+        if let Some(millis) = block {
+            read.arg("BLOCK").arg(millis);
+        }
         read.arg("STREAMS")
             .arg(&self.key)
             .arg(format!("{time}-{number}"));
