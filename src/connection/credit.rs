@@ -342,7 +342,6 @@ impl Budget {
             }
             // It may have got a thread meanwhile, which waits.
             if !account.parked.load(SeqCst) {
-                // fault: credit comes back amid a hand-over
                 account.notify();
             }
         }

@@ -73,7 +73,6 @@ impl Drop for OnItsWay {
     fn drop(&mut self) {
         if let Some(parked) = self.0.take() {
             let hub = parked.hub().clone();
-            // fault: a connection that finds no thread is let go
             hub.lead.arrive(parked);
         }
     }

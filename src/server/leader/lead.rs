@@ -97,7 +97,6 @@ impl Lead {
         let count = self.application.load(Relaxed);
         if !is_away(count) {
             self.application.store(count.wrapping_add(1), SeqCst);
-            // fault: the stand-in rests on
             self.rest.ring();
         }
     }

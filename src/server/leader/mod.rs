@@ -224,7 +224,6 @@ impl Leader {
             };
             match self.poller.get(ready.token) {
                 Some(Led::Parked(parked)) => {
-                    // fault: an end behind data is forgotten
                     if ready.ended {
                         parked.note_end_of_stream();
                     }
