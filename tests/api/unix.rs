@@ -55,7 +55,7 @@ fn telling() -> ServerBuilder {
 
 #[test]
 fn a_page_and_a_websocket_come_by_a_socket_file() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let server = telling().listen_unix(&path).unwrap().start().unwrap();
     assert!(server.local_addrs().is_empty());
@@ -81,7 +81,7 @@ fn a_page_and_a_websocket_come_by_a_socket_file() {
 /// Names that no browser can be led to from outside, as tools write them; others need `.hosts()`, as anywhere.
 #[test]
 fn names_that_are_local_by_their_form_are_its_own() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let _server = telling().listen_unix(&path).unwrap().start().unwrap();
     for host in ["localhost", "hub", "127.0.0.1", "hub.local"] {
@@ -97,7 +97,7 @@ fn names_that_are_local_by_their_form_are_its_own() {
 
 #[test]
 fn a_closure_serves_a_unix_socket() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let handle = Server::builder()
         .listen_unix(&path)
@@ -123,7 +123,7 @@ fn a_closure_serves_a_unix_socket() {
 
 #[test]
 fn connections_that_are_open_hold_no_thread() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let server = Server::builder().listen_unix(&path).unwrap();
     let server = server.start().unwrap();
@@ -147,7 +147,7 @@ fn connections_that_are_open_hold_no_thread() {
 /// What a peer does not take at once is kept, and leaves when it reads.
 #[test]
 fn a_slow_reader_has_all_of_it() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let limits = Limits {
         outbound_per_connection: Some(16 << 20),
@@ -179,7 +179,7 @@ fn a_slow_reader_has_all_of_it() {
 
 #[test]
 fn the_mode_counts_whatever_the_umask_says() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let mode = |name: &str, socket: fn(&Path) -> UnixSocket| {
         let path = directory.file(name);
         let server = Server::builder().listen_unix(socket(&path)).unwrap();
@@ -194,7 +194,7 @@ fn the_mode_counts_whatever_the_umask_says() {
 
 #[test]
 fn the_file_goes_with_its_listener() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let builder = Server::builder().listen_unix(&path).unwrap();
     assert_eq!(directory.names(), ["hub.sock"]);
@@ -210,7 +210,7 @@ fn the_file_goes_with_its_listener() {
 
 #[test]
 fn a_file_that_another_program_has_put_there_meanwhile_stays() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let server = Server::builder().listen_unix(&path).unwrap();
     let server = server.start().unwrap();
@@ -223,7 +223,7 @@ fn a_file_that_another_program_has_put_there_meanwhile_stays() {
 
 #[test]
 fn a_socket_file_that_is_left_over_is_replaced() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     drop(UnixListener::bind(&path).unwrap());
     assert_eq!(directory.names(), ["hub.sock"]);
@@ -233,7 +233,7 @@ fn a_socket_file_that_is_left_over_is_replaced() {
 
 #[test]
 fn u01_a_socket_where_somebody_listens_is_never_taken() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let error = bind_error(Server::builder(), &path);
@@ -264,7 +264,7 @@ fn u01_a_socket_where_somebody_listens_is_never_taken() {
 
 #[test]
 fn u01_what_is_no_socket_is_left_alone() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let (file, link) = (directory.file("precious"), directory.file("link"));
     fs::write(&file, "precious").unwrap();
     drop(UnixListener::bind(directory.file("stale")).unwrap());
@@ -281,7 +281,7 @@ fn u01_what_is_no_socket_is_left_alone() {
 /// Of two that start at once, one listens, and the other is told so.
 #[test]
 fn u01_servers_that_start_at_once_take_nothing_from_each_other() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     for _ in 0..20 {
         drop(UnixListener::bind(&path).unwrap());
@@ -302,7 +302,7 @@ fn u01_servers_that_start_at_once_take_nothing_from_each_other() {
 
 #[test]
 fn errors_say_what_to_do() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let text = |path: &Path| bind_error(Server::builder(), path).to_string();
     let missing = text(&directory.file("nowhere/hub.sock"));
     assert!(missing.contains("RuntimeDirectory="), "{missing}");
@@ -336,7 +336,7 @@ fn an_abstract_name_needs_no_file() {
 
 #[test]
 fn no_limit_for_an_address_counts_peers_that_have_none() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let limits = Limits {
         max_per_address: Some(2),
@@ -350,7 +350,7 @@ fn no_limit_for_an_address_counts_peers_that_have_none() {
 
 #[test]
 fn a_proxy_that_comes_by_it_is_believed_as_unix() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let forwarded = page("localhost", "Forwarded: for=\"192.0.2.7:4711\"\r\n");
     for (name, proxies, wanted) in [
         ("not", None, "unix"),
@@ -377,7 +377,7 @@ fn send_with_descriptor(stream: &UnixStream, bytes: &[u8], descriptor: impl AsFd
 
 #[test]
 fn u02_descriptors_that_a_peer_sends_along_are_closed_and_hide_nothing() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let server = Server::builder().listen_unix(&path).unwrap();
     let server = server.start().unwrap();
@@ -465,7 +465,7 @@ fn asked(server: &Server) -> String {
 #[cfg(feature = "client")]
 #[test]
 fn a_client_comes_by_its_url() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("a hub: 100%.sock");
     let server = Server::builder().listen_unix(&path).unwrap();
     let server = server.start().unwrap();
@@ -523,7 +523,7 @@ fn urls_that_name_no_socket_are_refused() {
 fn a_client_that_cannot_connect_is_told_why() {
     use wshub::{ClientError, ClientRequest};
 
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let url = format!("ws+unix:{}:/", path.display());
     let connect = |time| {
@@ -553,7 +553,7 @@ fn a_client_that_cannot_connect_is_told_why() {
 fn a_client_connects_again_where_the_next_server_listens() {
     use wshub::{ClientEvent, Reconnecting};
 
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let start = || {
         Server::builder()

@@ -14,7 +14,7 @@ fn heard(notices: &UnixDatagram) -> String {
 
 #[test]
 fn a_service_says_when_it_is_ready_and_when_it_stops() {
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("notify.sock");
     let notices = UnixDatagram::bind(&path).unwrap();
     notices.set_read_timeout(Some(PATIENCE)).unwrap();

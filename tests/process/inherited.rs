@@ -117,7 +117,7 @@ fn a_unix_socket_keeps_its_file() {
     if in_child() {
         return serve_to_the_end();
     }
-    let directory = Directory::new();
+    let directory = Directory::create();
     let path = directory.file("hub.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let given = listener.try_clone().unwrap();

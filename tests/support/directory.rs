@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 pub struct Directory(PathBuf);
 
 impl Directory {
-    pub fn new() -> Directory {
+    pub fn create() -> Directory {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!(
             "wshub-{}-{}",
