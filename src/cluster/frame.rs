@@ -35,7 +35,7 @@ const BINARY: u8 = 2;
 
 /// The node that sends, and where in the order of what it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(crate) struct Head {
     pub node: NodeId,
     pub number: FrameNumber,
     /// How long ago the node joined.
@@ -43,7 +43,7 @@ pub(super) struct Head {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FrameNumber {
+pub(crate) enum FrameNumber {
     /// The frame has this one; the first is 1.
     Own(u64),
     /// The frame has none, and comes behind this one.
@@ -51,13 +51,13 @@ pub(super) enum FrameNumber {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content<'a> {
+pub(crate) enum Content<'a> {
     Text(&'a str),
     Binary(&'a [u8]),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body<'a> {
+pub(crate) enum Body<'a> {
     /// To the members of a room, or to all; but not to the connection of this number of the sending node.
     Broadcast {
         room: Option<&'a str>,
@@ -88,9 +88,9 @@ pub(super) enum Body<'a> {
 
 /// Not a frame of this version. With more that this version cannot say it is a body of `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable;
+pub(crate) struct Unreadable;
 
-pub(super) fn encode(head: &Head, body: &Body<'_>) -> Vec<u8> {
+pub(crate) fn encode(head: &Head, body: &Body<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEAD + 32 + body.len());
     let kind = match body {
         Body::Broadcast { room: None, .. } => BROADCAST,
@@ -111,14 +111,14 @@ pub(super) fn encode(head: &Head, body: &Body<'_>) -> Vec<u8> {
 }
 
 /// Gives an encoded frame its number.
-pub(super) fn set_number(frame: &mut [u8], number: u64) {
+pub(crate) fn set_number(frame: &mut [u8], number: u64) {
     if let Some(place) = frame.get_mut(NUMBER) {
         place.copy_from_slice(&number.to_be_bytes());
     }
 }
 
 /// The body is `None` where this version has no such kind.
-pub(super) fn decode(frame: &[u8]) -> Result<(Head, Option<Body<'_>>), Unreadable> {
+pub(crate) fn decode(frame: &[u8]) -> Result<(Head, Option<Body<'_>>), Unreadable> {
     let mut rest = FrameReader(frame);
     if rest.byte()? != VERSION {
         return Err(Unreadable);
@@ -216,7 +216,7 @@ impl Content<'_> {
 }
 
 /// The longest text that is told with its length: the name of a room, the reason of a close.
-pub(super) const SHORT: usize = u16::MAX as usize;
+pub(crate) const SHORT: usize = u16::MAX as usize;
 
 /// At most [`SHORT`] bytes: the caller sees to that.
 fn append_short(out: &mut Vec<u8>, text: &str) {

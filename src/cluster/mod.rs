@@ -4,7 +4,7 @@ mod backlog;
 mod backplane;
 mod builder;
 mod event;
-mod frame;
+pub(crate) mod frame;
 mod history;
 mod id;
 mod listener;

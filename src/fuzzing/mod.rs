@@ -4,6 +4,8 @@
 //! they find goes to `tests/fuzz/corpus`, and `cargo test` replays that folder.
 
 mod body;
+#[cfg(feature = "redis")]
+mod cluster;
 mod head;
 mod negotiation;
 mod proxied;
@@ -13,6 +15,8 @@ mod session;
 mod socketio;
 
 pub use body::body;
+#[cfg(feature = "redis")]
+pub use cluster::cluster_frames;
 pub use head::head;
 pub use negotiation::negotiation;
 pub use proxied::proxied;

@@ -25,6 +25,12 @@ fn corpus_of_bodies() {
     replay("body", body);
 }
 
+#[cfg(feature = "redis")]
+#[test]
+fn corpus_of_frames_of_clusters() {
+    replay("cluster_frames", cluster_frames);
+}
+
 #[test]
 fn corpus_of_heads() {
     replay("head", head);
