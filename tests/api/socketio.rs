@@ -826,6 +826,12 @@ fn a_loop_of_the_programs_own_takes_what_no_listener_does() {
         .bind("127.0.0.1:0")
         .unwrap();
     let (addr, handle) = (server.local_addr().unwrap(), server.handle());
+    let mut seen = Vec::new();
+    let mut events = io.events(&server);
+    assert_eq!(
+        events.recv_timeout(Duration::ZERO).err(),
+        Some(RecvError::Empty)
+    );
     let client = thread::spawn(move || {
         let mut client = Client::connect_with(addr, "/socket.io/?EIO=4&transport=websocket", "");
         text(&mut client);
@@ -839,12 +845,6 @@ fn a_loop_of_the_programs_own_takes_what_no_listener_does() {
         assert_eq!(text(&mut client), "431[3]");
         client.send_text("42[\"later\"]");
     });
-    let mut seen = Vec::new();
-    let mut events = io.events(&server);
-    assert_eq!(
-        events.recv_timeout(Duration::ZERO).err(),
-        Some(RecvError::Empty)
-    );
     for event in &mut events {
         match event {
             SocketEvent::Connect(socket, auth) => {

@@ -88,10 +88,10 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
     let line = told_of(Limits::default().max_connections);
     assert_eq!(count(Level::Info, &line), 1, "{:?}", lines());
     assert_eq!(count(Level::Warn, "max_connections is"), 0);
-    // The README says what the defaults come to where there are descriptors enough, twice.
-    let readme = include_str!("../../README.md");
-    assert!(readme.contains(&told_of(10_000)));
-    assert_eq!(readme.matches("51266 MiB").count(), 2);
+    // The guide says what the defaults come to where there are descriptors enough, twice.
+    let log = include_str!("../../src/guide/troubleshooting.md");
+    assert!(log.contains(&told_of(10_000)));
+    assert!(include_str!("../../src/guide/limits.md").contains("51266 MiB"));
 }
 
 /// With the defaults otherwise: three times 1 MiB of a message, 2 MiB outbound, 128 KiB of stack; 16 MiB inbound.

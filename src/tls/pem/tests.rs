@@ -90,7 +90,7 @@ fn neither_tls_nor_its_builder_prints_keys() {
     let builder = Tls::builder().pem(CERTIFICATE, KEY);
     assert_eq!(
         format!("{builder:?}"),
-        "TlsBuilder { certificates: 1, client_cas: 0, min_version: V1_2, .. }"
+        "TlsBuilder { certificates: 1, client_cas: 0, optional: false, min_version: V1_2, max_fragment_size: None, .. }"
     );
     assert_eq!(format!("{:?}", builder.build().unwrap()), "Tls { .. }");
 }
