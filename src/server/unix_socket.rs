@@ -198,6 +198,7 @@ fn lock_directory(path: &Path) -> io::Result<File> {
     loop {
         match flock(directory.as_fd(), FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::AGAIN) if Instant::now() < deadline => {
+                // The system waits for such a lock without a deadline, or not at all; two servers rarely start at once.
                 thread::sleep(Duration::from_millis(10));
             }
             Err(Errno::INTR) => {}
