@@ -13,6 +13,13 @@ browser_parts() {
   part "browser: dashboard example" browser dashboard --dashboard "$target/release/examples/dashboard"
   part "browser: compression" browser deflate --broadcast "$broadcast" --server "$server"
   part "browser: auth example" browser auth --auth "$target/release/examples/auth"
+  # A minute for the README's pictures, taken anew.
+  [ -z "${BROWSER_PICTURES:-}" ] || part "browser: pictures" pictures
+}
+
+pictures() {
+  browser pictures --broadcast "$broadcast" --dashboard "$target/release/examples/dashboard" &&
+    cp "$dir/browser/broadcast.png" "$dir/browser/dashboard.png" "$here/../../src/guide/pictures/"
 }
 
 # browser SCENARIO ARGUMENT...: the executables that it needs
