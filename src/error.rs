@@ -9,6 +9,8 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::violation::Violation;
 
 /// Why a connection was given up.
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -84,6 +86,8 @@ impl std::error::Error for Error {
 }
 
 /// Why a message was not taken.
+///
+/// The guide: [slow peers and large data](crate::guide::slow_peers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendErrorKind {
@@ -114,6 +118,8 @@ pub enum SendErrorKind {
 ///     error.into_message()
 /// }
 /// ```
+///
+/// The guide: [slow peers and large data](crate::guide::slow_peers).
 #[derive(Clone, PartialEq, Eq)]
 pub struct SendError {
     kind: SendErrorKind,
@@ -190,6 +196,8 @@ impl From<io::Error> for Error {
 }
 
 /// Why a close was not started.
+///
+/// The guide: [slow peers and large data](crate::guide::slow_peers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseError {
@@ -231,6 +239,8 @@ impl fmt::Display for CloseError {
 impl std::error::Error for CloseError {}
 
 /// Why a client got no WebSocket; see [`WebSocket::accept`](crate::WebSocket::accept).
+///
+/// The guide: [client](crate::guide::client).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HandshakeError {

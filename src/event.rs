@@ -9,6 +9,8 @@ use crate::message::Message;
 /// Per connection: one `Open`; its messages in the order they were sent; at most one `Error`; exactly
 /// one `Close`; nothing after. A failed opening handshake is no event: it is counted in
 /// [`Server::stats`](crate::Server::stats) and logged.
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -44,6 +46,8 @@ impl Event {
 }
 
 /// One step of a loop that takes events and keeps a schedule; see [`Events::tick`](crate::Events::tick).
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Step {
@@ -56,6 +60,8 @@ pub enum Step {
 }
 
 /// A tick of a fixed schedule: number n is due n intervals after the start, however late those before it were.
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tick {

@@ -32,6 +32,8 @@ use crate::outbox::{Broadcast, ReadyState};
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [slow peers and large data](crate::guide::slow_peers).
 #[derive(Clone, Debug, Default)]
 pub struct Group {
     /// In the order of [`key`].

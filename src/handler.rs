@@ -28,6 +28,8 @@ use crate::message::Message;
 /// server.run(&mut Chat { server: &server })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [forms](crate::guide::forms).
 #[allow(unused_variables)]
 pub trait Handler {
     /// The opening handshake succeeded.
@@ -101,6 +103,8 @@ impl Step {
 }
 
 /// Why [`Server::run`](crate::Server::run) ended otherwise than by a shutdown.
+///
+/// The guide: [forms](crate::guide::forms).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunError {
@@ -150,6 +154,8 @@ type OnClose<'a, S> = Box<dyn FnMut(&mut S, &Connection, &CloseEvent) + 'a>;
 /// println!("{} came", listeners.into_state());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [forms](crate::guide::forms).
 pub struct Listeners<'a, S> {
     state: S,
     open: Vec<OnConnection<'a, S>>,

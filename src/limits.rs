@@ -178,6 +178,8 @@ pub struct Limits {
 /// let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<InvalidLimit>());
 /// assert_eq!(cause.map(InvalidLimit::field), Some("max_connections"));
 /// ```
+///
+/// The guide: [limits and memory](crate::guide::limits).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidLimit {
     field: &'static str,

@@ -19,6 +19,8 @@ use crate::protocol::receive::MessageRef;
 /// assert_eq!(Message::from("hi").as_text(), Some("hi"));
 /// assert_eq!(Message::from(vec![1, 2, 3]).as_bytes(), [1, 2, 3]);
 /// ```
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Clone, PartialEq, Eq)]
 pub enum Message {
     /// Text, in a browser a string.
@@ -149,6 +151,8 @@ impl<const N: usize> From<&[u8; N]> for Message {
 /// let same = tick.clone();
 /// assert_eq!(same.len(), 4);
 /// ```
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Clone)]
 pub struct Prepared(Arc<Shared>);
 

@@ -12,6 +12,8 @@
 /// for messages under way stand still meanwhile, and `write_timeout` goes on. A peer of the other two may stay slow for
 /// good, and is read from always. What the application sends of its own accord, a feed or a broadcast, is not slowed
 /// down by that: there the policy decides, or [`Connection::send_timeout`](crate::Connection::send_timeout) waits.
+///
+/// The guide: [slow peers and large data](crate::guide::slow_peers).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {

@@ -23,6 +23,8 @@ pub use histogram::Histogram;
 /// assert_eq!((stats.opened, stats.dropped), (0, 0));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [deployment](crate::guide::deployment).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

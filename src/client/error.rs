@@ -15,6 +15,8 @@ use crate::tls::{TlsError, TlsHandshakeError};
 
 /// Why a server gave no WebSocket; see [`connect`](crate::connect) and
 /// [`WebSocket::client`](crate::WebSocket::client).
+///
+/// The guide: [client](crate::guide::client).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -91,6 +93,8 @@ pub enum ClientError {
 }
 
 /// Why a proxy gave no way to the server; see [`Proxy`](crate::Proxy).
+///
+/// The guide: [client](crate::guide::client).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProxyError {

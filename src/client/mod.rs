@@ -83,6 +83,8 @@ where
 ///
 /// Dropping it drops the stream, without a closing handshake: the server sees 1006. To part in
 /// order, [`close`](Client::close), then [`read`](Client::read) until `None`.
+///
+/// The guide: [client](crate::guide::client).
 pub struct Client {
     reader: WebSocketReader,
     writer: WebSocketWriter,

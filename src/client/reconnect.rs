@@ -60,6 +60,8 @@ const SHORTEST: Duration = Duration::from_millis(10);
 /// }
 /// # Ok::<(), wshub::ClientError>(())
 /// ```
+///
+/// The guide: [client](crate::guide::client).
 pub struct Reconnecting {
     request: RequestMaker,
     first: Duration,
@@ -83,6 +85,8 @@ enum ReconnectPhase {
 }
 
 /// What happens to a [`Reconnecting`] client.
+///
+/// The guide: [client](crate::guide::client).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientEvent {
@@ -109,6 +113,8 @@ pub enum ClientEvent {
 }
 
 /// How a connection of a [`Reconnecting`] client ended.
+///
+/// The guide: [client](crate::guide::client).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DisconnectCause {
@@ -303,6 +309,8 @@ impl Drop for Reconnecting {
 
 /// Sends over the connection that a [`Reconnecting`] client has just now. Cheap to clone, for any
 /// number of threads.
+///
+/// The guide: [client](crate::guide::client).
 #[derive(Clone, Debug)]
 pub struct ReconnectingWriter {
     slot: Arc<WriterSlot>,

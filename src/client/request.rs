@@ -28,6 +28,8 @@ use crate::tls::ClientTls;
 /// assert_eq!((request.host(), request.port()), ("localhost", 9001));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [client](crate::guide::client).
 #[derive(Clone)]
 pub struct ClientRequest {
     pub(crate) opening: OpeningRequest,

@@ -11,12 +11,16 @@ use super::Incoming;
 /// A backplane need not be reliable. The cluster numbers what it sends: duplicates fall out, what is missing is told
 /// ([`ClusterEvent::Gap`](crate::ClusterEvent::Gap)), and after an error it tries again for as long as it takes. What
 /// it relies on: what one publisher publishes arrives in that order, at its own node, too.
+///
+/// The guide: [clusters](crate::guide::cluster).
 pub trait Backplane {
     /// The two halves. Each goes to a thread of its own, which may block in it. Nothing connects here.
     fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>);
 }
 
 /// The half of a [`Backplane`] that sends.
+///
+/// The guide: [clusters](crate::guide::cluster).
 pub trait Publisher: Send {
     /// Publishes the frames in this order, and returns once they are out of this node's hands. Blocks for a few seconds
     /// at most, the time to connect included.
@@ -27,6 +31,8 @@ pub trait Publisher: Send {
 }
 
 /// The half of a [`Backplane`] that receives.
+///
+/// The guide: [clusters](crate::guide::cluster).
 pub trait Subscriber: Send {
     /// Connects, calls [`attached`](Incoming::attached), and hands on what comes until
     /// [`patience`](Incoming::patience) says that it is enough.
@@ -37,6 +43,8 @@ pub trait Subscriber: Send {
 }
 
 /// Why a backplane does not carry: text for people, what is wrong and what to do.
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackplaneError(String);
 

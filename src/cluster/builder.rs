@@ -31,6 +31,8 @@ use crate::panics;
 /// # drop(cluster);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Debug)]
 pub struct ClusterBuilder {
     settings: RelaySettings,

@@ -6,6 +6,8 @@ use super::id::NodeId;
 use crate::{Message, SendErrorKind};
 
 /// Something that happened between the servers; see [`Cluster::events`](crate::Cluster::events).
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClusterEvent {
@@ -53,6 +55,8 @@ pub enum ClusterEvent {
 }
 
 /// Why a cluster took something not.
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClusterError {
@@ -85,6 +89,8 @@ impl std::error::Error for ClusterError {}
 
 /// Why a connection was not taken into a room with what it has missed; see
 /// [`Room::catch_up`](crate::Room::catch_up).
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CatchUpError {

@@ -19,6 +19,8 @@ pub(super) struct HistoryBounds {
 }
 
 /// A message that a room remembers; see [`Room::history`](crate::Room::history).
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Post {

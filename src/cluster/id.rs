@@ -4,6 +4,8 @@ use core::fmt;
 use core::str::FromStr;
 
 /// The name of one server among those of a cluster. Random, and new each time a program joins.
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u128);
 
@@ -41,6 +43,8 @@ impl fmt::Debug for NodeId {
 /// assert_eq!(id.to_string(), text);
 /// # Ok::<(), wshub::InvalidConnectionId>(())
 /// ```
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct ConnectionId {
@@ -66,6 +70,8 @@ impl FromStr for ConnectionId {
 }
 
 /// The text is not one that a [`ConnectionId`] writes.
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidConnectionId;
 
@@ -88,6 +94,8 @@ impl core::error::Error for InvalidConnectionId {}
 /// assert_eq!(id.to_string(), text);
 /// # Ok::<(), wshub::InvalidPostId>(())
 /// ```
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct PostId {
@@ -113,6 +121,8 @@ impl FromStr for PostId {
 }
 
 /// The text is not one that a [`PostId`] writes.
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidPostId;
 

@@ -48,6 +48,8 @@ pub(super) fn listen(running: &Running, mut subscriber: Box<dyn Subscriber>) {
 }
 
 /// What a [`Subscriber`] hands to the cluster.
+///
+/// The guide: [clusters](crate::guide::cluster).
 pub struct Incoming<'a> {
     relay: &'a Relay,
     roster: Roster,

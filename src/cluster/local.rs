@@ -32,6 +32,8 @@ const PAST_BYTES: usize = 16 << 20;
 /// # drop((first, second));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Default)]
 pub struct Local(Arc<Bus>);
 

@@ -73,6 +73,8 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// When the last handle is dropped, the node publishes what waits and says that it leaves; with a backplane that is
 /// away it gives up after a second, and after two it leaves threads behind that end by themselves.
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone)]
 pub struct Cluster(Arc<Node>);
 
@@ -86,6 +88,8 @@ impl Drop for Node {
 }
 
 /// A server of a cluster, as it was heard last; see [`Cluster::nodes`].
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterNode {

@@ -19,6 +19,8 @@ use crate::{Broadcast, Connection, Message};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Debug)]
 pub struct Room {
     cluster: Cluster,

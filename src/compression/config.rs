@@ -26,6 +26,8 @@ const INFLATER: usize = 47 << 10;
 /// let server = Server::builder().compression(compression).bind("127.0.0.1:0")?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [compression](crate::guide::compression).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compression {
     /// The server's messages may refer to its earlier ones (RFC 7692 section 7.1.1). Default false: each connection

@@ -135,6 +135,8 @@ impl Parting {
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseEvent {

@@ -30,6 +30,8 @@ pub(crate) trait PartSource {
 /// by a Close; [`InvalidData`](io::ErrorKind::InvalidData) when the peer broke the protocol or the bound on the
 /// message, and [`TimedOut`](io::ErrorKind::TimedOut) when it was too slow. The [`Error`] is the cause
 /// ([`io::Error::get_ref`]). What has come of the message by then is not all of it: take none of it for whole.
+///
+/// The guide: [slow peers and large data](crate::guide::slow_peers).
 pub struct MessageStream<'a> {
     source: &'a mut dyn PartSource,
     is_text: bool,

@@ -49,6 +49,8 @@ use opening::Opening;
 ///     }
 /// }
 /// ```
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Clone)]
 pub struct Connection(Arc<ConnectionInner>);
 

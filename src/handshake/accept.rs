@@ -31,6 +31,8 @@ use crate::overflow::Overflow;
 /// assert_eq!(accept(&request).unwrap_err().status(), 401);
 /// # Ok::<(), wshub::Refusal>(())
 /// ```
+///
+/// The guide: [security](crate::guide::security).
 #[derive(Debug, Default)]
 pub struct Accept {
     subprotocol: Option<String>,

@@ -18,6 +18,8 @@ const TLS_ALERT: u8 = 0x15;
 /// What is wrong with a server's answer to the opening handshake.
 ///
 /// Text of the server is escaped and cut to 64 characters. Source: RFC 6455 4.1, RFC 9112 4 and 5.
+///
+/// The guide: [security](crate::guide::security).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidAnswer {

@@ -24,6 +24,8 @@ const AUTHORIZATION: &str = "Proxy-Authorization";
 /// let request = ClientRequest::new("wss://example.com/")?.with_proxy(proxy);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [security](crate::guide::security).
 #[derive(Clone)]
 pub struct Proxy {
     host: String,

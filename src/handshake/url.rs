@@ -28,6 +28,8 @@ pub(crate) struct Url {
 /// assert_eq!(wrong("https://example.com/"), InvalidUrl::Scheme);
 /// assert_eq!(wrong("wss://example.com:99999/"), InvalidUrl::Port);
 /// ```
+///
+/// The guide: [client](crate::guide::client).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidUrl {

@@ -30,6 +30,8 @@ const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 ///     .bind("127.0.0.1:0")?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [HTTP](crate::guide::http).
 #[derive(Clone, Debug)]
 pub struct Cors {
     is_public: bool,

@@ -29,6 +29,8 @@ const WEBSOCKET_PREFIX: &str = "sec-websocket-";
 /// let error = Response::ok().with_header("X-Name", "a\r\nSet-Cookie: b=c").unwrap_err();
 /// assert!(matches!(error, InvalidHeader::Value { .. }));
 /// ```
+///
+/// The guide: [security](crate::guide::security).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidHeader {

@@ -14,6 +14,8 @@ use core::net::{IpAddr, SocketAddr};
 /// assert_eq!(peer.ip(), Some([127, 0, 0, 1].into()));
 /// assert_eq!(Peer::Unix.addr(), None);
 /// ```
+///
+/// The guide: [security](crate::guide::security).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Peer {

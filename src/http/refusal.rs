@@ -29,6 +29,8 @@ const EXCERPT_CHARS: usize = 64;
 /// assert_eq!(refusal.reason(), "malformed");
 /// assert!(matches!(refusal, Refusal::Malformed(_)));
 /// ```
+///
+/// The guide: [security](crate::guide::security).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Refusal {

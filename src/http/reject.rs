@@ -18,6 +18,8 @@ use super::status::{InvalidStatus, reason_phrase};
 /// let reject = Reject::forbidden().with_body("members only\n");
 /// assert_eq!(reject.status(), 403);
 /// ```
+///
+/// The guide: [security](crate::guide::security).
 #[derive(Clone, Debug)]
 pub struct Reject {
     response: Response,

@@ -27,6 +27,8 @@ use spans::{HeaderSpans, Span};
 /// assert_eq!(request.version(), Version::Http10);
 /// # Ok::<(), wshub::Refusal>(())
 /// ```
+///
+/// The guide: [HTTP](crate::guide::http).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Version {
@@ -58,6 +60,8 @@ pub enum Version {
 /// assert_eq!(request.cookie("id"), Some("abc"));
 /// # Ok::<(), wshub::Refusal>(())
 /// ```
+///
+/// The guide: [HTTP](crate::guide::http).
 #[derive(Clone)]
 pub struct Request {
     /// The head as it came, and behind it where its headers are: one allocation that an idle connection holds.

@@ -29,6 +29,8 @@ use super::status::{InvalidStatus, Status, reason_phrase};
 /// assert_eq!(page(&request).status(), 200);
 /// # Ok::<(), wshub::Refusal>(())
 /// ```
+///
+/// The guide: [HTTP](crate::guide::http).
 #[derive(Clone)]
 pub struct Response {
     status: u16,

@@ -20,6 +20,8 @@ use core::fmt;
 /// assert!(Status::new(101).is_err());
 /// # Ok::<(), wshub::InvalidStatus>(())
 /// ```
+///
+/// The guide: [HTTP](crate::guide::http).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Status(u16);
 
@@ -144,6 +146,8 @@ impl fmt::Display for Status {
 /// assert!(Reject::new(200).is_err());
 /// assert!(Reject::new(403).is_ok());
 /// ```
+///
+/// The guide: [HTTP](crate::guide::http).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidStatus {
     status: u16,

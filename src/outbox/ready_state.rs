@@ -2,6 +2,8 @@
 
 /// Where a connection is in its life (WHATWG `readyState`, with its numbers). For display: by the
 /// time you look it may have changed.
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 #[non_exhaustive]

@@ -24,6 +24,8 @@ use super::Bell;
 ///     Source::from(stream)
 /// }
 /// ```
+///
+/// The guide: [design](crate::guide::design).
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     fd: BorrowedFd<'a>,

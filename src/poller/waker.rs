@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use super::Bell;
 
 /// Tells a server that a [`Transport`](crate::Transport) without a source has room again. Cheap to clone.
+///
+/// The guide: [design](crate::guide::design).
 #[derive(Clone)]
 pub struct Waker(Arc<WakerInner>);
 

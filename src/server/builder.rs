@@ -38,6 +38,8 @@ use crate::tls::Tls;
 ///     .bind("127.0.0.1:0")?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [deployment](crate::guide::deployment).
 #[derive(Default)]
 #[must_use = "a builder does nothing until it is bound or given a stream"]
 pub struct ServerBuilder {

@@ -27,6 +27,8 @@ use crate::outbox::broadcast::Collecting;
 /// While more events wait, what this thread sends is collected per connection and leaves in one
 /// write: when no more events wait, at 64 KiB, when the iterator is dropped, and in any case within
 /// 2 ms.
+///
+/// The guide: [events](crate::guide::events).
 pub struct Events<'a> {
     server: &'a Server,
     desk: Unyielded,
@@ -39,6 +41,8 @@ pub struct Events<'a> {
 }
 
 /// Why there is no event.
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecvError {

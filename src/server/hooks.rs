@@ -32,6 +32,8 @@ pub(crate) type HttpHook = Box<dyn Fn(&HookRequest<'_>) -> Response + Send + Syn
 ///     .bind("127.0.0.1:0")?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [HTTP](crate::guide::http).
 #[derive(Clone, Copy, Debug)]
 pub struct HookRequest<'a> {
     request: &'a Request,

@@ -95,6 +95,8 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 /// A process that forks behind the start has the sockets in its child, and no thread that serves them: there
 /// whatever would end the server does nothing, waits for nothing, and the clients stay with the parent. Send
 /// nothing from the child, take no events there, and best exec another program.
+///
+/// The guide: [start](crate::guide::start).
 pub struct Server {
     handle: ServerHandle,
     hub: Arc<Hub>,
@@ -294,6 +296,8 @@ impl fmt::Debug for Server {
 
 /// A server, seen from any thread. Cheap to clone; a server that was made with
 /// [`serve`](ServerBuilder::serve) runs on when all its handles are dropped.
+///
+/// The guide: [deployment](crate::guide::deployment).
 #[derive(Clone)]
 pub struct ServerHandle {
     /// `None`: over a stream of a user's own there is no server for its hooks.
@@ -566,6 +570,8 @@ impl fmt::Debug for ServerHandle {
 ///
 /// # Errors
 /// As [`Server::bind`].
+///
+/// The guide: [forms](crate::guide::forms).
 pub fn serve<F>(addr: impl ToSocketAddrs + fmt::Debug, handler: F) -> io::Result<ServerHandle>
 where
     F: Fn(Session<'_>) -> HandlerResult + Send + Sync + 'static,

@@ -25,6 +25,8 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::pace::Pace;
 
 /// What a handler returns: `Ok` closes with 1000, any error with 1011 and a line in the log.
+///
+/// The guide: [forms](crate::guide::forms).
 pub type HandlerResult = Result<(), Box<dyn StdError + Send + Sync>>;
 
 pub(crate) type SessionHandler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send + Sync>;
@@ -43,6 +45,8 @@ pub(crate) type SessionHandler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send
 /// # handle.shutdown(); handle.wait();
 /// # Ok(()) }
 /// ```
+///
+/// The guide: [forms](crate::guide::forms).
 pub struct Session<'a> {
     driver: &'a mut Driver,
     ended: &'a mut Option<CloseEvent>,

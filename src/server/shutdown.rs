@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [deployment](crate::guide::deployment).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {

@@ -12,6 +12,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// The events of a server, with ticks between them; made by [`Events::tick`].
 ///
 /// As an iterator it blocks until the next event or tick, and ends as [`Events`] does.
+///
+/// The guide: [events](crate::guide::events).
 pub struct Ticks<'a> {
     events: Events<'a>,
     schedule: Schedule,

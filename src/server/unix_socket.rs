@@ -34,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// let shared = UnixSocket::new("/run/hub/hub.sock").with_mode(0o660); // and for those of its group
 /// let on_linux = UnixSocket::new("@hub"); // an abstract name: no file
 /// ```
+///
+/// The guide: [deployment](crate::guide::deployment).
 #[derive(Clone, Debug)]
 pub struct UnixSocket {
     address: UnixAddress,

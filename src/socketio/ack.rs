@@ -34,6 +34,8 @@ use crate::logging::log_line;
 ///     });
 /// });
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 pub struct Ack(Option<Arc<Question>>);
 
 /// An event that wants an answer.

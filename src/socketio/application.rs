@@ -63,6 +63,8 @@ use crate::{
 /// server.run(&mut io)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 pub struct SocketIo<S> {
     pub(super) state: S,
     pub(super) listeners: HashMap<Arc<str>, NamespaceListeners<S>>,

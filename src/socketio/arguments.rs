@@ -101,6 +101,8 @@ pub(super) fn read<T: DeserializeOwned>(
 ///     socket.broadcast().emit("relayed", any);
 /// });
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AnyArguments {

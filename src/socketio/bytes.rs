@@ -27,6 +27,8 @@ use super::decoder::{PLACEHOLDER, PLACEHOLDER_NUMBER};
 ///     Ok(picture) // comes back as the answer
 /// });
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Bytes(Arc<Vec<u8>>);
 

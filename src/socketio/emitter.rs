@@ -28,6 +28,8 @@ use crate::logging::log_line;
 ///     news.to("sports").to("games").except("away").emit("score", (3, 1));
 /// });
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone)]
 pub struct Emitter {
     core: Arc<Core>,

@@ -16,6 +16,8 @@ use crate::{Events, Handler, RecvError, Server};
 
 /// Something that happened to a socket. Per socket: one `Connect`; its events in the order in which they were sent; one
 /// `Disconnect`; nothing after.
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SocketEvent<S = ()> {
@@ -29,6 +31,8 @@ pub enum SocketEvent<S = ()> {
 }
 
 /// An event that a client sent.
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Debug)]
 pub struct IncomingEvent {
     name: String,
@@ -112,6 +116,8 @@ impl IncomingEvent {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 pub struct SocketEvents<'a, S> {
     io: &'a mut SocketIo<S>,
     events: Events<'a>,

@@ -20,6 +20,8 @@ use crate::Overflow;
 /// let io = SocketIo::with_limits((), limits);
 /// # drop(io);
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// From a pong to the next ping. Default 25 s, as the reference server's: proxies cut silent connections after 60

@@ -5,6 +5,8 @@ use std::fmt;
 use super::engine::protocol::session::EndReason;
 
 /// Why a client left, in Socket.IO's words.
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DisconnectReason {

@@ -16,6 +16,8 @@ use super::arguments::{Written, write_ack};
 /// let refused = Refused::new("the room is full").with_data(json!({"free": "tomorrow"}));
 /// assert_eq!(refused.message(), "the room is full");
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refused {
     message: String,
@@ -73,6 +75,8 @@ impl std::error::Error for Refused {}
 ///
 /// `()` answers without arguments; `Ok` with its value, as [`Emitter::emit`](super::Emitter::emit) sends arguments; and
 /// an `Err` with `{"error": message, "data": …}`.
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 pub trait Reply {
     #[doc(hidden)]
     fn into_written(self) -> Result<ReplyText, Refused>;

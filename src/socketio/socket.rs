@@ -42,6 +42,8 @@ impl<S> Default for PendingAcks<S> {
 /// A client in a namespace. Clones are handles of the same one, and may be kept: one that has left sends nothing more.
 ///
 /// `S` is the state of the application. For other threads there is [`Emitter`], by [`emitter`](Socket::emitter).
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 pub struct Socket<S> {
     pub(super) member: Arc<NamespaceClient>,
     pub(super) core: Arc<Core>,
@@ -49,6 +51,8 @@ pub struct Socket<S> {
 }
 
 /// What a client answered with.
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub(super) arguments: Vec<Value>,
@@ -56,6 +60,8 @@ pub struct Answer {
 }
 
 /// Why there is no answer.
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AckError {

@@ -7,6 +7,8 @@
 /// let stats = io.stats();
 /// assert_eq!((stats.sessions, stats.dropped, stats.wrong_arguments), (0, 0, 0));
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketIoStats {

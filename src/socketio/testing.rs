@@ -30,6 +30,8 @@ use crate::{CloseCode, CloseEvent, Connection, Handler, Message, Request};
 /// let event = bob.take_events().remove(0);
 /// assert_eq!((event.name(), event.get::<i32>().unwrap()), ("total", 5));
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Debug)]
 pub struct MemoryClient {
     connection: Connection,
@@ -46,6 +48,8 @@ pub struct MemoryClient {
 }
 
 /// An event as the client got it.
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReceivedEvent {
     name: String,

@@ -23,6 +23,8 @@ const BOUNDS: [u64; 11] = [
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [deployment](crate::guide::deployment).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     classes: [u64; BOUNDS.len() + 1],

@@ -52,12 +52,16 @@ const ACCEPTS: Accepts = Accepts {
 /// assert_eq!(client.read_message()?, Some("hello".into()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [testing](crate::guide::testing).
 pub struct Client<S> {
     stream: S,
     protocol: Option<String>,
 }
 
 /// A frame as it came from the server (RFC 6455 section 5.2).
+///
+/// The guide: [testing](crate::guide::testing).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     /// The last frame of its message, or its only one.

@@ -80,6 +80,8 @@ pub(crate) fn connection_within(budget: Arc<Budget>, request: Request) -> (Conne
 }
 
 /// What was sent over a [`connection`] of this module.
+///
+/// The guide: [testing](crate::guide::testing).
 pub struct Sent {
     transport: Arc<Recorder>,
 }

@@ -32,6 +32,8 @@ use crate::transport::{self, LINGER, TcpTransport, Transport};
 /// let client = wshub::connect(request)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [TLS](crate::guide::tls).
 #[derive(Clone)]
 pub struct ClientTls(Option<Arc<ClientConfig>>);
 
@@ -61,6 +63,8 @@ impl fmt::Debug for ClientTls {
 
 /// Builds a [`ClientTls`]; made by [`ClientTls::builder`]. Files are read by
 /// [`build`](ClientTlsBuilder::build).
+///
+/// The guide: [TLS](crate::guide::tls).
 #[derive(Clone, Default)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct ClientTlsBuilder {
@@ -192,6 +196,8 @@ fn handshake(
 
 /// Why a client did not come to speak TLS with a server. Its text says what to do. Features `client`
 /// and `tls`.
+///
+/// The guide: [TLS](crate::guide::tls).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsHandshakeError {

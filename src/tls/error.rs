@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 
 /// Why certificates or keys cannot be used. Its `Display` names the file and says what to do.
+///
+/// The guide: [TLS](crate::guide::tls).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {

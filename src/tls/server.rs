@@ -35,6 +35,8 @@ use crate::lock::{CERTIFICATE, Mutex, lock};
 /// ```
 ///
 /// Clones are handles to one configuration: [`replace`](Tls::replace) on any of them is for all.
+///
+/// The guide: [TLS](crate::guide::tls).
 #[derive(Clone)]
 pub struct Tls(Arc<Mutex<Arc<ServerConfig>, CERTIFICATE>>);
 
@@ -93,6 +95,8 @@ impl fmt::Debug for Tls {
 }
 
 /// A version of TLS, as a [minimum](TlsBuilder::min_version). Older ones are never spoken.
+///
+/// The guide: [TLS](crate::guide::tls).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TlsVersion {
@@ -116,6 +120,8 @@ pub enum TlsVersion {
 ///     .build()?;
 /// # Ok::<(), wshub::TlsError>(())
 /// ```
+///
+/// The guide: [TLS](crate::guide::tls).
 #[derive(Clone, Default)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct TlsBuilder {

@@ -87,6 +87,8 @@ impl Tls {
 /// [`Transport`] every wait has its own deadline, so that a `WebSocket` over it can be
 /// [split](crate::WebSocket::split). An end without close_notify is
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) to who reads it.
+///
+/// The guide: [TLS](crate::guide::tls).
 pub struct TlsStream {
     transport: TlsTransport,
     timeout: Option<Duration>,

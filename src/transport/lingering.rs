@@ -34,6 +34,8 @@ use crate::http::Peer;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [design](crate::guide::design).
 pub struct LingeringStream<S: Transport>(S);
 
 impl<S: Transport> LingeringStream<S> {

@@ -49,6 +49,8 @@ pub fn duplex() -> (Duplex, Duplex) {
 ///
 /// Each direction holds 64 KiB. As [`Read`] and [`Write`] it blocks for as long as
 /// [`set_timeout`](Duplex::set_timeout) says; as [`Transport`] every wait has its own deadline.
+///
+/// The guide: [testing](crate::guide::testing).
 pub struct Duplex {
     incoming: Arc<Pipe>,
     outgoing: Arc<Pipe>,

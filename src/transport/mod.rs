@@ -89,6 +89,8 @@ pub(crate) use winsock::TcpTransport;
 ///     }
 /// }
 /// ```
+///
+/// The guide: [design](crate::guide::design).
 pub trait Transport: Send + Sync + 'static {
     /// Blocks until bytes came (their count), the peer sent its last (0), or `deadline` passed.
     /// [`shutdown`](Transport::shutdown) wakes it, unless it is [`How::Write`]. With a deadline that has
@@ -147,6 +149,8 @@ pub trait Transport: Send + Sync + 'static {
 
 /// Which directions [`Transport::shutdown`] ends. There may be more of them one day: what a stream of yours does not
 /// know it ends as [`Both`](How::Both).
+///
+/// The guide: [events](crate::guide::events).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum How {

@@ -79,6 +79,8 @@ const MAX_AFTER_CLOSE: usize = 64 << 10;
 /// assert_eq!(peer.join().unwrap(), Some("hello".into()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [forms](crate::guide::forms).
 pub struct WebSocket<S> {
     stream: S,
     role: Role,

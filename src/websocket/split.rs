@@ -66,6 +66,8 @@ pub(crate) fn split<S>(
 /// It answers pings and closes, and keeps the heartbeat: the connection lives as long as this half is
 /// in [`read`](WebSocketReader::read). Dropped, it leaves the writer to send to a peer that nobody
 /// listens to; when both halves are dropped the stream is.
+///
+/// The guide: [forms](crate::guide::forms).
 pub struct WebSocketReader {
     shared: Arc<SharedWriter>,
     role: Role,
@@ -88,6 +90,8 @@ struct Refusing {
 ///
 /// Clones of it send over the same connection, from any number of threads: one message at a time, each
 /// whole. Dropping it closes nothing: the reader reads on, and answers pings.
+///
+/// The guide: [forms](crate::guide::forms).
 #[derive(Clone)]
 pub struct WebSocketWriter {
     pub(super) shared: Arc<SharedWriter>,

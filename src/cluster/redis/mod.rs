@@ -39,6 +39,8 @@ use stream::{StreamReader, Writer};
 /// # drop(redis);
 /// # Ok::<(), wshub::BackplaneError>(())
 /// ```
+///
+/// The guide: [clusters](crate::guide::cluster).
 pub struct Redis {
     client: redis::Client,
     key: String,

@@ -19,6 +19,8 @@ use crate::error::SendErrorKind;
 type Reached = Arc<[Arc<Outbox>]>;
 
 /// What a broadcast did.
+///
+/// The guide: [slow peers and large data](crate::guide::slow_peers).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Broadcast {

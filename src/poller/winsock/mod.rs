@@ -32,6 +32,8 @@ use waits::{WaitPlace, Waiter, wake_all, watched_at};
 ///     Source::from(stream)
 /// }
 /// ```
+///
+/// The guide: [design](crate::guide::design).
 #[derive(Clone, Copy)]
 pub struct Source<'a>(BorrowedSocket<'a>);
 

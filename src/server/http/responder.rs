@@ -39,6 +39,8 @@ use crate::lock::{ANSWER, Mutex, lock, none_is_held};
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The guide: [HTTP](crate::guide::http).
 pub struct Responder(Arc<AnswerSlot>);
 
 impl Response {

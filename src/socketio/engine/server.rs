@@ -16,6 +16,8 @@ use crate::{CloseEvent, Connection, Error, Handler, Message, Request, ServerBuil
 /// What is called for each thing that happens to a session, on the thread that calls
 /// [`Server::run`](crate::Server::run), one at a time. Per session: one `on_open`; its messages in the order in which
 /// they were sent; one `on_close`; nothing after.
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[allow(unused_variables)]
 pub trait EngineHandler {
     /// A client has come.
@@ -50,6 +52,8 @@ pub trait EngineHandler {
 /// server.run(&mut engine)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 pub struct EngineIo<H> {
     handler: H,
     carriers: Carriers,
@@ -58,6 +62,8 @@ pub struct EngineIo<H> {
 
 /// A session. Clones are handles of the same one; any thread may use them, and they may be kept: one that has ended
 /// sends nothing more.
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone)]
 pub struct EngineSocket {
     link: Arc<SessionLink>,
