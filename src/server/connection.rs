@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::admission::slots::Slot;
 use super::batch::{Batch, Messages};
+use super::closing::Concluded;
 use super::driver::Driver;
 use super::hub::Hub;
 use super::inbox::InboxItem;
 use super::leader::hand_over::QUIET;
 use super::leader::parked::Parked;
 use super::lifecycle::Present;
+use super::lingering::LingeringClose;
 use super::members::Membership;
 use super::opening::Opened;
 use super::session::{Session, SessionHandler};
@@ -91,18 +93,19 @@ impl OpenConnection {
     }
 
     /// Ends the connection, for its peer and for the threads that wait for it.
-    pub fn finish(&mut self, driver: &mut Driver, end: End) {
+    pub fn finish(&mut self, driver: &Driver, end: End) -> LingeringClose {
+        let closing = driver.closing();
         let (end, told) = match end {
             End::Failed(_) => {
-                let begun = driver.begin_close(&end);
-                (self.report(end), begun && driver.wait_until_told())
+                let begun = closing.begin(&end);
+                (self.report(end), begun && closing.wait_until_told())
             }
             end => {
-                let told = driver.close(&end);
+                let told = closing.close(&end);
                 (end, told)
             }
         };
-        self.conclude(driver, end, told);
+        self.conclude(driver, end, told)
     }
 
     /// Tells the application why the connection is given up, ahead of its end: that waits for the peer.
@@ -120,15 +123,20 @@ impl OpenConnection {
     }
 
     /// As [`finish`](OpenConnection::finish), behind the closing handshake. `told`: everything has left.
-    pub fn conclude(&mut self, driver: &mut Driver, end: End, told: bool) {
+    pub fn conclude(&mut self, driver: &Driver, end: End, told: bool) -> LingeringClose {
         let reported = matches!(end, End::Reported);
-        let (error, close) = driver.conclude(end, told);
+        let Concluded {
+            error,
+            close,
+            lingering,
+        } = driver.closing().conclude(end, told);
         let reading = read_line(driver);
         let line = end_line(&self.connection, error.as_ref(), &close);
         self.end(error, close);
         let scribe = &self.hub().workers.scribe();
         scribe.write(reading);
         scribe.write(line.filter(|_| !reported));
+        lingering
     }
 
     fn end(&mut self, error: Option<Error>, close: CloseEvent) {
@@ -202,7 +210,7 @@ fn read(hub: &Hub, driver: &mut Driver, quiet: Option<Duration>) -> Result<(), E
 }
 
 /// Does what the end of a connection asks for, on a thread that may wait.
-pub(crate) fn part(mut place: OpenConnection, mut driver: Box<Driver>, end: End) {
+pub(crate) fn part(mut place: OpenConnection, driver: Box<Driver>, end: End) {
     let hub = place.hub().clone();
     if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
         // The peer's messages before its Close, its fault or the end of its direction are still owed
@@ -211,8 +219,7 @@ pub(crate) fn part(mut place: OpenConnection, mut driver: Box<Driver>, end: End)
         let budget = hub.inbox.budget();
         budget.wait_until_settled(&place.connection, deadline);
     }
-    place.finish(&mut driver, end);
-    driver.linger();
+    place.finish(&driver, end).linger(&hub);
 }
 
 /// Bytes of messages after which no further one is taken from the buffer: compressed ones may be a thousand times of
@@ -279,11 +286,11 @@ fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: 
             .fetch_add(1, Ordering::Relaxed);
     }
     match ended {
-        Some(close) => {
-            driver.part();
+        Some(ended) => {
+            let (close, lingering) = ended.part(&driver.closing());
             place.end(None, close);
             log_failure(&place.connection, failure.as_deref(), gone);
-            driver.linger();
+            lingering.linger(hub);
         }
         None => {
             let code = match failure {
@@ -293,8 +300,7 @@ fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: 
             let _ = driver.connection.outbox().close(Some(code), "");
             log_failure(&place.connection, failure.as_deref(), gone);
             let end = driver.run_out();
-            place.finish(driver, end);
-            driver.linger();
+            place.finish(driver, end).linger(hub);
         }
     }
 }

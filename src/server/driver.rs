@@ -1,25 +1,24 @@
 //! A server's connection as a value that a thread drives: a conversation over its stream, whose answers go to the
-//! Outbox, and what its end asks for. Nothing of it lives in the thread's stack.
+//! Outbox. What its end asks for is `closing`'s. Nothing of it lives in the thread's stack.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use super::closing::ClosingHandshake;
 use super::hub::Hub;
 use crate::address_space;
+use crate::connection::Connection;
 use crate::connection::conversation::{Answers, Conversation};
-use crate::connection::end::{End, Farewell, Parting};
+use crate::connection::end::End;
 use crate::connection::read_buffer::ReadBuffer;
-use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::outbox::{Failure, Outbox, ReadyState};
-use crate::patience::Patience;
+use crate::outbox::{Failure, ReadyState};
 use crate::protocol::Role;
 use crate::protocol::receive::{MessagePart, MessageRef};
 use crate::stats::Counters;
-use crate::transport::{self, How, LINGER, Transport};
+use crate::transport::{self, Transport};
 
 pub(crate) struct Driver {
     pub connection: Connection,
@@ -34,30 +33,6 @@ pub(crate) struct Driver {
     behind: Option<io::Result<usize>>,
     /// How reading failed. For the log: the application sees a Close with 1006, whatever it was.
     pub read_error: Option<io::Error>,
-    parting: Parting,
-    /// [`part`](Driver::part) comes.
-    owes_part: bool,
-    lingering: Option<Lingering>,
-    /// The peer's last byte was read behind ours.
-    is_through: bool,
-}
-
-/// A place among the connections that linger.
-struct Lingering(Arc<Counters>);
-
-impl Lingering {
-    fn begin(hub: &Hub) -> Option<Self> {
-        let (counters, max) = (&hub.counters, hub.options.limits.max_handshakes);
-        let place = |count| (count < max).then_some(count + 1);
-        let begun = counters.lingering.fetch_update(Relaxed, Relaxed, place);
-        begun.is_ok().then(|| Lingering(counters.clone()))
-    }
-}
-
-impl Drop for Lingering {
-    fn drop(&mut self) {
-        self.0.lingering.fetch_sub(1, Relaxed);
-    }
 }
 
 /// Answers go to the Outbox: pongs are collected there, so that many leave in one write. The leader keeps the
@@ -114,10 +89,6 @@ impl Driver {
             owes_flush: false,
             behind: None,
             read_error: None,
-            parting: Parting::Cut,
-            owes_part: false,
-            lingering: None,
-            is_through: false,
         }
     }
 
@@ -324,138 +295,12 @@ impl Driver {
         }
     }
 
-    /// Does what the closing handshake still asks for (RFC 6455 section 7), and waits until it has left; true if it
-    /// has.
-    pub fn close(&self, end: &End) -> bool {
-        match end.farewell() {
-            Farewell::Close(code, reason) => self.wait_for_farewell(|outbox, patience, failure| {
-                outbox.waiter().closed(code, &reason, patience, failure)
-            }),
-            Farewell::Answers => self.wait_until_told(),
-            Farewell::Nothing => false,
-        }
-    }
-
-    /// Behind [`begin_close`](Driver::begin_close): waits until everything has left; true if it has.
-    pub fn wait_until_told(&self) -> bool {
-        self.wait_for_farewell(|outbox, patience, failure| {
-            outbox.waiter().drained(patience, failure)
-        })
-    }
-
-    fn wait_for_farewell(
-        &self,
-        wait: impl FnOnce(&Arc<Outbox>, Patience, Failure) -> Result<(), Error>,
-    ) -> bool {
-        let patience = Patience::paced(Instant::now(), self.hub.options.limits.closing());
-        let outbox = self.connection.outbox();
-        // Where it fails the stream is cut.
-        let _ = wait(outbox, patience, Failure::CloseTimeout);
-        !outbox.is_cut()
-    }
-
-    /// Closes, and ends the stream. Does not wait for a peer that is given up and reads nothing: that is left to
-    /// [`part`](Driver::part).
-    pub fn give_up_or_close(&mut self, end: End) -> (Option<Error>, CloseEvent) {
-        let given_up = matches!(end, End::Failed(_));
-        let waits = given_up && self.begin_close(&end) && self.is_told().is_none();
-        match end {
-            End::Failed(error) if waits => {
-                self.owes_part = true;
-                (Some(error), CloseEvent::abnormal())
-            }
-            end => {
-                let told = self.close(&end);
-                self.conclude(end, told)
-            }
-        }
-    }
-
-    /// Waits for a peer that is being told that it is given up, if it is, and ends the stream.
-    pub fn part(&mut self) {
-        if std::mem::take(&mut self.owes_part) {
-            let told = self.wait_until_told();
-            self.conclude(End::Reported, told);
-        }
-    }
-
-    /// As [`close`](Driver::close), without waiting: true if there is something to leave, which
-    /// [`is_told`](Driver::is_told) follows.
-    pub fn begin_close(&self, end: &End) -> bool {
-        let outbox = self.connection.outbox();
-        match end.farewell() {
-            // Where a Close was sent before, that one has to leave.
-            Farewell::Close(code, reason) => drop(outbox.close(code, &reason)),
-            Farewell::Answers => outbox.flush(),
-            Farewell::Nothing => return false,
-        }
-        true
-    }
-
-    /// Whether everything has left; `None` while it waits for the peer.
-    pub fn is_told(&self) -> Option<bool> {
-        let outbox = self.connection.outbox();
-        outbox.is_settled().then(|| !outbox.is_cut())
-    }
-
-    /// Behind the closing handshake: lets the Outbox go, and ends the stream. `told`: everything has left.
-    pub fn conclude(&mut self, end: End, told: bool) -> (Option<Error>, CloseEvent) {
-        self.parting = end.parting(told);
-        let outbox = self.connection.outbox();
-        let end = match (outbox.failure(), end) {
-            // Whatever came meanwhile: the application has ended it.
-            (Some(Failure::Terminated), _) => End::Lost,
-            // The peer read so slowly meanwhile that it was given up.
-            (Some(Failure::SlowConsumer), End::Closed(..) | End::HalfClosed) => {
-                End::Failed(Error::SlowConsumer)
-            }
-            (_, end) => end,
-        };
-        let outcome = end.outcome(told);
-        outbox.finish();
-        // The server closes first (RFC 6455 section 7.1.1), also where a handler is still at work.
-        self.transport.shutdown(self.parting.how());
-        outcome
-    }
-
-    /// After [`conclude`](Driver::conclude): reads away what the peer still sends, so that our last
-    /// bytes reach it; unless so many threads do so that new connections would miss them.
-    pub fn linger(&mut self) {
-        if self.begin_linger() {
-            transport::linger(&*self.transport, Instant::now() + LINGER);
-        }
-        self.end();
-    }
-
-    /// After [`conclude`](Driver::conclude), where no thread waits: true if what comes is to be
-    /// [read away](Driver::read_away).
-    pub fn begin_linger(&mut self) -> bool {
-        self.lingering = match self.parting {
-            Parting::Linger => Lingering::begin(&self.hub),
-            Parting::Cut | Parting::Reset => None,
-        };
-        self.lingering.is_some()
-    }
-
-    /// Bytes that were there and were read away; `None` at the end of the stream.
-    pub fn read_away(&mut self, room: &mut [u8]) -> Option<usize> {
-        match self.transport.try_read(room) {
-            Ok(0) => {
-                self.is_through = true;
-                None
-            }
-            Ok(read) => Some(read),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
-            Err(_) => None,
-        }
-    }
-
-    /// Lets the stream go.
-    pub fn end(&mut self) {
-        self.lingering = None;
-        // A socket whose two directions have ended needs no system call more. A user's stream may wait for its word.
-        if !(self.is_through && self.transport.never_calls_back()) {
-            self.transport.shutdown(How::Both);
+    /// What is asked for behind the end.
+    pub fn closing(&self) -> ClosingHandshake<'_> {
+        ClosingHandshake {
+            connection: &self.connection,
+            transport: &self.transport,
+            limits: &self.hub.options.limits,
         }
     }
 

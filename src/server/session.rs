@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
+use super::closing::ClosingHandshake;
 use super::connection::{end_line, read_line};
 use super::driver::Driver;
 use super::hub::Hub;
+use super::lingering::LingeringClose;
 use crate::connection::end::End;
 use crate::connection::{CloseEvent, Connection};
 use crate::error::{CloseError, Error, SendError};
@@ -49,7 +51,7 @@ pub(crate) type SessionHandler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send
 /// The guide: [forms](crate::guide::forms).
 pub struct Session<'a> {
     driver: &'a mut Driver,
-    ended: &'a mut Option<CloseEvent>,
+    ended: &'a mut Option<Ended>,
     server: ServerHandle,
     writing: Pace,
     /// More messages wait in the read buffer: answers are collected until it runs empty.
@@ -65,11 +67,54 @@ pub struct Session<'a> {
     bytes: u64,
 }
 
+/// How the connection ended while the handler had it.
+pub(crate) struct Ended {
+    pub close: CloseEvent,
+    /// `None`: the peer is given up, and is still being told.
+    lingering: Option<LingeringClose>,
+}
+
+impl Ended {
+    /// Closes, and ends the stream. Does not wait for a peer that is given up and reads nothing: that is left to
+    /// [`part`](Ended::part).
+    fn begin(closing: &ClosingHandshake<'_>, end: End) -> (Option<Error>, Self) {
+        let given_up = matches!(end, End::Failed(_));
+        let waits = given_up && closing.begin(&end) && closing.is_told().is_none();
+        match end {
+            End::Failed(error) if waits => {
+                let ended = Ended {
+                    close: CloseEvent::abnormal(),
+                    lingering: None,
+                };
+                (Some(error), ended)
+            }
+            end => {
+                let told = closing.close(&end);
+                let concluded = closing.conclude(end, told);
+                let ended = Ended {
+                    close: concluded.close,
+                    lingering: Some(concluded.lingering),
+                };
+                (concluded.error, ended)
+            }
+        }
+    }
+
+    /// Waits for a peer that is being told that it is given up, if it is; the stream ends.
+    pub fn part(self, closing: &ClosingHandshake<'_>) -> (CloseEvent, LingeringClose) {
+        let lingering = self.lingering.unwrap_or_else(|| {
+            let told = closing.wait_until_told();
+            closing.conclude(End::Reported, told).lingering
+        });
+        (self.close, lingering)
+    }
+}
+
 impl<'a> Session<'a> {
     pub(super) fn new(
         driver: &'a mut Driver,
         hub: &Arc<Hub>,
-        ended: &'a mut Option<CloseEvent>,
+        ended: &'a mut Option<Ended>,
     ) -> Self {
         Session {
             driver,
@@ -181,10 +226,10 @@ impl<'a> Session<'a> {
 
     /// The connection has ended; the reason, where it is given up.
     fn end(&mut self, end: End) -> Option<Error> {
-        let (error, close) = self.driver.give_up_or_close(end);
+        let (error, ended) = Ended::begin(&self.driver.closing(), end);
         let reading = read_line(self.driver);
-        let line = end_line(&self.driver.connection, error.as_ref(), &close);
-        *self.ended = Some(close);
+        let line = end_line(&self.driver.connection, error.as_ref(), &ended.close);
+        *self.ended = Some(ended);
         [reading, line].iter().flatten().for_each(Line::write);
         error
     }
@@ -265,7 +310,7 @@ impl<'a> Session<'a> {
 
     /// How the connection ended, once [`read`](Session::read) has returned `None` or an error.
     pub fn close_event(&self) -> Option<&CloseEvent> {
-        self.ended.as_ref()
+        self.ended.as_ref().map(|ended| &ended.close)
     }
 
     fn flush(&mut self) {

@@ -10,6 +10,7 @@ use super::super::driver::Driver;
 use super::super::hub::Hub;
 use super::super::inbox::InboxItem;
 use super::super::lifecycle::{Participant, Present};
+use super::super::lingering::LingeringClose;
 use super::Next;
 use super::hand_over::{LONG, LONG_TURNS};
 use crate::connection::Connection;
@@ -52,7 +53,7 @@ enum Leaving {
     Closing(Closing),
     /// What the peer still sends is read away, so that a reset does not overtake our last bytes; so many bytes were,
     /// and until then.
-    Lingering(usize, Instant),
+    Lingering(LingeringClose, usize, Instant),
 }
 
 struct Closing {
@@ -134,7 +135,9 @@ impl Parked {
             None => self.read(scratch, put),
             Some(Leaving::Ending(end, until)) => self.end(end, Some(until)),
             Some(Leaving::Closing(closing)) => self.close(closing),
-            Some(Leaving::Lingering(seen, until)) => self.linger(scratch, seen, until),
+            Some(Leaving::Lingering(close, seen, until)) => {
+                self.linger(scratch, close, seen, until)
+            }
         }
     }
 
@@ -281,7 +284,7 @@ impl Parked {
         }
         let patience = Patience::paced(now, hub.options.limits.closing());
         let left = self.connection().outbox().left();
-        let begun = self.driver.begin_close(&end);
+        let begun = self.driver.closing().begin(&end);
         let end = self.place.report(end);
         match begun {
             true => self.close(Closing {
@@ -295,7 +298,7 @@ impl Parked {
 
     /// Waits until everything has left, or never will.
     fn close(&mut self, mut closing: Closing) -> Next {
-        if let Some(told) = self.driver.is_told() {
+        if let Some(told) = self.driver.closing().is_told() {
             return self.conclude(closing.end, told);
         }
         let outbox = self.connection().outbox();
@@ -314,35 +317,40 @@ impl Parked {
 
     /// Ends the connection; the peer may still read our last bytes.
     fn conclude(&mut self, end: End, told: bool) -> Next {
-        self.place.conclude(&mut self.driver, end, told);
-        if !self.driver.begin_linger() {
-            return self.gone();
+        let mut lingering = self.place.conclude(&self.driver, end, told);
+        if !lingering.begin(self.place.hub()) {
+            lingering.end();
+            return Next::Gone;
         }
         let until = Instant::now() + LINGER;
-        self.leave(Leaving::Lingering(0, until));
+        self.leave(Leaving::Lingering(lingering, 0, until));
         Next::Again(Some(until))
     }
 
     /// Reads away what the peer still sends.
-    fn linger(&mut self, scratch: &mut ReadBuffer, seen: usize, until: Instant) -> Next {
-        match self.driver.read_away(scratch.room()) {
+    fn linger(
+        &mut self,
+        scratch: &mut ReadBuffer,
+        mut lingering: LingeringClose,
+        seen: usize,
+        until: Instant,
+    ) -> Next {
+        match lingering.read_away(scratch.room()) {
             Some(read) if seen + read < MOST_READ_AWAY && Instant::now() < until => {
-                self.leave(Leaving::Lingering(seen + read, until));
+                self.leave(Leaving::Lingering(lingering, seen + read, until));
                 match read {
                     0 => Next::Wait(Some(until)),
                     _ => Next::Again(None),
                 }
             }
-            _ => self.gone(),
+            _ => {
+                lingering.end();
+                Next::Gone
+            }
         }
     }
 
     fn leave(&mut self, leaving: Leaving) {
         self.leaving = Some(Box::new(leaving));
-    }
-
-    fn gone(&mut self) -> Next {
-        self.driver.end();
-        Next::Gone
     }
 }
