@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
-use rustix::net::sockopt::{socket_acceptconn, socket_type};
+use rustix::net::sockopt::socket_type;
 use rustix::net::{AddressFamily, SocketType, getsockname};
 
 use super::listener::{Listener, ListeningSocket};
@@ -85,8 +85,7 @@ impl InheritedSocket {
             Ok(SocketType::STREAM) => {}
             Ok(_) => return Err(wrong(WrongKind::NoStream)),
         }
-        // Where the system does not tell, accept(2) does.
-        if socket_acceptconn(&self.fd) == Ok(false) {
+        if !may_listen(&self.fd) {
             return Err(wrong(WrongKind::Connection));
         }
         let address = getsockname(&self.fd).map_err(|error| NotInherited::System(error.into()))?;
@@ -96,6 +95,18 @@ impl InheritedSocket {
             _ => Err(wrong(WrongKind::Family)),
         }
     }
+}
+
+/// Where the system does not tell, accept(2) does.
+#[cfg(not(target_vendor = "apple"))]
+fn may_listen(socket: &OwnedFd) -> bool {
+    rustix::net::sockopt::socket_acceptconn(socket) != Ok(false)
+}
+
+/// Apple's systems have the option's name alone.
+#[cfg(target_vendor = "apple")]
+fn may_listen(_: &OwnedFd) -> bool {
+    true
 }
 
 /// All that the process was given.
