@@ -44,8 +44,12 @@ in_this_order! {
     DISCONNECTS,
     /// The server that runs the application of Socket.IO.
     SERVER,
+    /// What listeners do with acknowledgements that are awaited.
+    CALLBACKS,
     /// Acknowledgements that are awaited.
     ACKS,
+    /// Answers that many sockets are asked for.
+    POLLS,
     /// The deadlines of Socket.IO.
     TIMER,
     /// Jobs for threads.

@@ -13,7 +13,7 @@ pub struct Acks<T> {
     /// By socket and id.
     waiting: BTreeMap<(u64, u64), (Duration, T)>,
     deadlines: BTreeSet<(Duration, (u64, u64))>,
-    last_id: u64,
+    next_id: u64,
 }
 
 impl<T> Default for Acks<T> {
@@ -21,28 +21,34 @@ impl<T> Default for Acks<T> {
         Acks {
             waiting: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            last_id: 0,
+            next_id: 0,
         }
     }
 }
 
 impl<T> Acks<T> {
-    /// Awaits one more of a socket, and gives its id; `then` comes back when it is there, or will not come.
+    /// An id that was not given before.
+    pub fn next_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    /// Awaits one more of a socket, under this id; `then` comes back when it is there, or will not come.
     pub fn add(
         &mut self,
         socket: u64,
+        id: u64,
         deadline: Duration,
         then: T,
         most: usize,
-    ) -> Result<u64, (TooManyAcks, T)> {
+    ) -> Result<(), TooManyAcks> {
         if self.waiting.range((socket, 0)..=(socket, u64::MAX)).count() >= most {
-            return Err((TooManyAcks, then));
+            return Err(TooManyAcks);
         }
-        let id = self.last_id;
-        self.last_id += 1;
         self.waiting.insert((socket, id), (deadline, then));
         self.deadlines.insert((deadline, (socket, id)));
-        Ok(id)
+        Ok(())
     }
 
     /// An acknowledgement came; nothing for one that is not awaited, or came before.
@@ -52,19 +58,20 @@ impl<T> Acks<T> {
         Some(then)
     }
 
-    /// The socket is gone: none of its acknowledgements will come.
-    pub fn remove(&mut self, socket: u64) -> Vec<T> {
+    /// The socket is gone: none of its acknowledgements will come. Gives them with their ids.
+    pub fn remove(&mut self, socket: u64) -> Vec<(u64, T)> {
         let ids = self.waiting.range((socket, 0)..=(socket, u64::MAX));
         let ids: Vec<u64> = ids.map(|((_, id), _)| *id).collect();
         ids.into_iter()
-            .filter_map(|id| self.take(socket, id))
+            .filter_map(|id| Some((id, self.take(socket, id)?)))
             .collect()
     }
 
-    /// One whose deadline has passed.
-    pub fn take_overdue(&mut self, now: Duration) -> Option<T> {
+    /// One whose deadline has passed, with its id.
+    pub fn take_overdue(&mut self, now: Duration) -> Option<(u64, T)> {
         let (deadline, (socket, id)) = *self.deadlines.first()?;
-        (deadline <= now).then(|| self.take(socket, id)).flatten()
+        let then = (deadline <= now).then(|| self.take(socket, id)).flatten();
+        Some((id, then?))
     }
 
     pub fn deadline(&self) -> Option<Duration> {

@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::answers::Answer;
 use super::clients::Clients;
-use super::core::Core;
+use super::core::{AckOwner, Core};
 use super::emitter::Emitter;
 use super::engine::carriers::Carriers;
 use super::engine::mount::mount;
@@ -24,7 +25,7 @@ use super::reason::DisconnectReason;
 use super::reply::{Refused, Reply};
 use super::socket::{AckError, OnAck, PendingAcks, Socket};
 use super::stats::SocketIoStats;
-use crate::lock::{ACKS, Mutex, lock};
+use crate::lock::{CALLBACKS, Mutex, lock};
 use crate::logging::log_line;
 use crate::{
     CloseEvent, Connection, Error, Handler, Message, Request, Server, ServerBuilder, Tick,
@@ -70,7 +71,7 @@ pub struct SocketIo<S> {
     pub(super) listeners: HashMap<Arc<str>, NamespaceListeners<S>>,
     pub(super) carriers: Carriers,
     pub(super) core: Arc<Core>,
-    pub(super) pending: Arc<Mutex<PendingAcks<S>, ACKS>>,
+    pub(super) pending: Arc<Mutex<PendingAcks<S>, CALLBACKS>>,
     pub(super) clients: Clients<S>,
     /// What a loop of the program's own has not taken.
     pub(super) heard: VecDeque<SocketEvent<S>>,
@@ -255,25 +256,46 @@ impl<S> SocketIo<S> {
     /// Does what is due: acknowledgements that do not come, and clients that join nothing.
     pub(super) fn see_to_time(&mut self) {
         let now = self.core.sessions.now();
-        while let Some((then, why)) = self.overdue_ack(now) {
+        while let Some((then, why)) = self.refused_ack() {
             then(&mut self.state, Err(why));
+        }
+        while let Some((id, owner)) = self.overdue_ack(now) {
+            self.settle(id, owner, Err(AckError::Timeout));
+        }
+        while let Some((then, answers)) = self.core.finished_poll(now) {
+            then(answers);
         }
         while let Some(link) = self.clients.take_overdue(now) {
             log_line!(Debug, "a client joined no namespace within connect_timeout");
             link.close(EndReason::ForcedClose, &self.core.sessions);
         }
-        let ack = lock(&self.pending).acks.deadline();
-        let deadlines = [ack, self.clients.deadline()];
+        let ack = lock(&self.core.acks).deadline();
+        let poll = lock(&self.core.polls).deadline();
+        let deadlines = [ack, poll, self.clients.deadline()];
         if let Some(deadline) = deadlines.into_iter().flatten().min() {
             self.core.sessions.timer.note_application(deadline);
         }
     }
 
-    fn overdue_ack(&self, now: Duration) -> Option<(OnAck<S>, AckError)> {
-        let mut pending = lock(&self.pending);
-        match pending.refused.pop() {
-            Some((why, then)) => Some((then, why)),
-            None => Some((pending.acks.take_overdue(now)?, AckError::Timeout)),
+    fn refused_ack(&self) -> Option<(OnAck<S>, AckError)> {
+        let (why, then) = lock(&self.pending).refused.pop()?;
+        Some((then, why))
+    }
+
+    fn overdue_ack(&self, now: Duration) -> Option<(u64, AckOwner)> {
+        lock(&self.core.acks).take_overdue(now)
+    }
+
+    /// An acknowledgement came, or will not come.
+    pub(super) fn settle(&mut self, id: u64, owner: AckOwner, answer: Result<Answer, AckError>) {
+        match owner {
+            AckOwner::Poll(sink) => sink.answered(answer),
+            AckOwner::Listener => {
+                let then = lock(&self.pending).waiting.remove(&id);
+                if let Some(then) = then {
+                    then(&mut self.state, answer);
+                }
+            }
         }
     }
 

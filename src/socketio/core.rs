@@ -1,16 +1,19 @@
 //! What the threads of Socket.IO share: the sessions below it, sockets and rooms, and what is counted.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 
+use super::acks::Acks;
+use super::answers::OpenPolls;
 use super::directory::Directory;
 use super::engine::link::SessionLink;
 use super::engine::sessions::Sessions;
 use super::limits::Limits;
+use super::operation::{Adapter, AnswerSink};
 use super::stats::SocketIoStats;
 use crate::atomic::AtomicU64;
-use crate::lock::{DIRECTORY, DISCONNECTS, Mutex, lock};
+use crate::lock::{ACKS, DIRECTORY, DISCONNECTS, Mutex, POLLS, lock};
 
 /// The server ends a socket of this key, or its whole session.
 pub(super) struct Disconnect {
@@ -26,10 +29,22 @@ pub(super) enum DisconnectScope {
     Session,
 }
 
+/// What awaits an acknowledgement.
+pub(super) enum AckOwner {
+    /// A function of the application's, kept under the id.
+    Listener,
+    /// One of many that are asked.
+    Poll(Arc<dyn AnswerSink>),
+}
+
 pub(super) struct Core {
     pub limits: Limits,
     pub sessions: Arc<Sessions>,
     pub directory: Mutex<Directory, DIRECTORY>,
+    pub acks: Mutex<Acks<AckOwner>, ACKS>,
+    pub polls: Mutex<OpenPolls, POLLS>,
+    /// There is one if this server is one of several.
+    pub adapter: OnceLock<Box<dyn Adapter>>,
     /// Events whose arguments were not of their listeners' types.
     pub wrong_arguments: AtomicU64,
     disconnects: Mutex<VecDeque<Disconnect>, DISCONNECTS>,
@@ -40,6 +55,9 @@ impl Core {
         let limits = limits.bounded();
         Arc::new(Core {
             directory: Mutex::new(Directory::new(limits.recovery())),
+            acks: Mutex::default(),
+            polls: Mutex::default(),
+            adapter: OnceLock::new(),
             sessions: Sessions::new(limits.sessions()),
             limits,
             wrong_arguments: AtomicU64::new(0),

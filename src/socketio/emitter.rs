@@ -2,17 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::answers::AllAnswers;
 use super::arguments::{Written, write_event};
 use super::core::{Core, Disconnect, DisconnectScope};
 use super::directory::{NamespaceClient, Reliability};
 use super::engine::part::Part;
+use super::operation::{Act, Operation};
 use super::packet::{PacketKind, encode, is_reserved};
 use super::recovery::Audience;
+use super::socket::AckError;
 use super::stats::SocketIoStats;
-use crate::lock::lock;
 use crate::logging::log_line;
 
 /// Sends to all sockets of a namespace, or to rooms of it. Clones are cheap, and any thread may use them: what it sends
@@ -34,9 +37,15 @@ use crate::logging::log_line;
 pub struct Emitter {
     core: Arc<Core>,
     namespace: Arc<str>,
-    rooms: Vec<String>,
-    except: Vec<String>,
+    audience: Audience,
     delivery: Reliability,
+    reach: Reach,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    AllServers,
+    ThisServer,
 }
 
 impl Emitter {
@@ -44,9 +53,9 @@ impl Emitter {
         Emitter {
             core,
             namespace,
-            rooms: Vec::new(),
-            except: Vec::new(),
+            audience: Audience::default(),
             delivery: Reliability::Reliable,
+            reach: Reach::AllServers,
         }
     }
 
@@ -55,7 +64,7 @@ impl Emitter {
     #[must_use]
     pub fn to(&self, room: impl Into<String>) -> Self {
         let mut emitter = self.clone();
-        emitter.rooms.push(room.into());
+        emitter.audience.rooms.push(room.into());
         emitter
     }
 
@@ -63,7 +72,7 @@ impl Emitter {
     #[must_use]
     pub fn except(&self, room: impl Into<String>) -> Self {
         let mut emitter = self.clone();
-        emitter.except.push(room.into());
+        emitter.audience.except.push(room.into());
         emitter
     }
 
@@ -77,8 +86,17 @@ impl Emitter {
         }
     }
 
-    /// Sends an event, and says to how many sockets. A tuple or an array is the list of its arguments, `()` none, and
-    /// anything else one argument; [`Bytes`](super::Bytes) go as binary data. Never blocks.
+    /// Only to sockets of this server, where an adapter connects others with it.
+    #[must_use]
+    pub fn local(&self) -> Self {
+        Emitter {
+            reach: Reach::ThisServer,
+            ..self.clone()
+        }
+    }
+
+    /// Sends an event, and says to how many sockets of this server. A tuple or an array is the list of its arguments,
+    /// `()` none, and anything else one argument; [`Bytes`](super::Bytes) go as binary data. Never blocks.
     ///
     /// It goes to no socket, and a line in the log (error) says why, if the event's name is reserved (`connect`,
     /// `disconnect` and their kin) or the arguments cannot be JSON, a map with keys that are no strings for example.
@@ -86,48 +104,79 @@ impl Emitter {
         let Some(written) = written(event, &arguments) else {
             return 0;
         };
-        let audience = Audience {
-            rooms: self.rooms.clone(),
-            except: self.except.clone(),
-        };
-        send_to(
-            &self.core,
-            &self.namespace,
-            audience,
-            written,
-            self.delivery,
-        )
+        let delivery = self.delivery;
+        let done = self.carry_out(Act::Emit { written, delivery });
+        done.unwrap_or_default()
     }
 
-    /// The ids of the sockets that it would reach.
+    /// Sends an event and asks every socket that it reaches for an answer. `then` gets all of them on the application
+    /// thread: when every socket has answered, or with those that came when `timeout` is over. It is called once in any
+    /// case, as long as the server runs. To wait for it on another thread, have it send into a channel.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wshub::socketio::SocketIo;
+    ///
+    /// let io = SocketIo::new(());
+    /// io.to("players").emit_with_ack("ready?", (), Duration::from_secs(5), |answers| {
+    ///     let ready = answers.answers.iter().filter(|it| it.get().unwrap_or(false));
+    ///     println!("{} are ready, missing: {:?}", ready.count(), answers.error);
+    /// });
+    /// ```
+    pub fn emit_with_ack(
+        &self,
+        event: &str,
+        arguments: impl Serialize,
+        timeout: Duration,
+        then: impl FnOnce(AllAnswers) + Send + 'static,
+    ) {
+        let others = match (self.reach, self.core.adapter.get()) {
+            (Reach::AllServers, Some(adapter)) => adapter.others(),
+            _ => Vec::new(),
+        };
+        let wish = self.core.open_poll(others, timeout, Box::new(then));
+        let poll = wish.poll;
+        let done = written(event, &arguments)
+            .and_then(|written| self.carry_out(Act::Ask { written, wish }));
+        if done.is_none() {
+            self.core.end_poll(poll, AckError::NotSent);
+        }
+    }
+
+    /// The ids of the sockets of this server that it would reach.
     pub fn sockets(&self) -> Vec<String> {
-        let members = self.members();
+        let members = self.core.members(&self.namespace, &self.audience);
         members.iter().map(|member| member.id.clone()).collect()
     }
 
     /// Has those that it reaches join a room.
+    #[doc(alias = "socketsJoin")]
     pub fn join_all(&self, room: &str) {
-        let members = self.members();
-        let mut directory = lock(&self.core.directory);
-        for member in members {
-            // A socket in too many rooms stays out of this one.
-            let _ = directory.join(&member, room, self.core.limits.max_rooms);
-        }
+        self.carry_out(Act::Join(room.to_owned()));
     }
 
     /// Has those that it reaches leave a room.
+    #[doc(alias = "socketsLeave")]
     pub fn leave_all(&self, room: &str) {
-        let members = self.members();
-        let mut directory = lock(&self.core.directory);
-        for member in members {
-            directory.leave(&member, room);
-        }
+        self.carry_out(Act::Leave(room.to_owned()));
     }
 
     /// Disconnects those that it reaches from the namespace.
+    #[doc(alias = "disconnectSockets")]
     pub fn disconnect_all(&self) {
-        for member in self.members() {
-            disconnect(&self.core, &member, DisconnectScope::Socket);
+        self.carry_out(Act::Disconnect);
+    }
+
+    /// How many sockets of this server it reaches now; `None` if it is not done.
+    fn carry_out(&self, act: Act) -> Option<usize> {
+        let operation = Operation {
+            namespace: self.namespace.clone(),
+            audience: self.audience.clone(),
+            act,
+        };
+        match self.reach {
+            Reach::AllServers => self.core.carry_out(operation),
+            Reach::ThisServer => Some(self.core.apply(operation)),
         }
     }
 
@@ -135,18 +184,13 @@ impl Emitter {
     pub fn stats(&self) -> SocketIoStats {
         self.core.stats()
     }
-
-    fn members(&self) -> Vec<Arc<NamespaceClient>> {
-        lock(&self.core.directory).select(&self.namespace, &self.rooms, &self.except)
-    }
 }
 
 impl fmt::Debug for Emitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emitter")
             .field("namespace", &self.namespace)
-            .field("rooms", &self.rooms)
-            .field("except", &self.except)
+            .field("audience", &self.audience)
             .finish_non_exhaustive()
     }
 }
@@ -158,35 +202,6 @@ pub(super) fn disconnect(core: &Core, member: &NamespaceClient, scope: Disconnec
         key: member.key,
         scope,
     });
-}
-
-/// Sends an event to its audience, and keeps it for those of them that come back.
-pub(super) fn send_to(
-    core: &Core,
-    namespace: &Arc<str>,
-    audience: Audience,
-    written: Written,
-    delivery: Reliability,
-) -> usize {
-    let mut directory = lock(&core.directory);
-    let offset = match delivery {
-        Reliability::Reliable => directory.next_offset(namespace),
-        Reliability::Volatile => None,
-    };
-    let members = directory.select(namespace, &audience.rooms, &audience.except);
-    let packet = match offset {
-        None => event_packet(namespace, None, written),
-        Some(offset) => {
-            let packet = event_packet(namespace, None, written.with(&offset.to_string()));
-            directory.keep(namespace, packet.clone(), audience, core.sessions.now());
-            packet
-        }
-    };
-    drop(directory);
-    for member in &members {
-        member.send(&packet, delivery, core);
-    }
-    members.len()
 }
 
 /// An event's arguments; `None` if it cannot be sent.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use serde_json::Value;
 
 use super::ack::{Ack, Question};
+use super::answers::Answer;
 use super::application::SocketIo;
 use super::bytes::Bytes;
 use super::decoder::{Decoder, WholePacket};
@@ -16,7 +17,7 @@ use super::listeners::{Given, ListenerOutcome};
 use super::packet::{PacketError, PacketKind};
 use super::reason::DisconnectReason;
 use super::reply::Refused;
-use super::socket::{Answer, Socket};
+use super::socket::Socket;
 use crate::lock::lock;
 use crate::logging::log_line;
 
@@ -141,9 +142,9 @@ impl<S> SocketIo<S> {
     }
 
     fn acknowledged(&mut self, socket: &Socket<S>, id: Option<u64>, answer: Answer) {
-        let then = id.and_then(|id| lock(&self.pending).acks.take(socket.member.key, id));
-        match then {
-            Some(then) => then(&mut self.state, Ok(answer)),
+        let take = |id| Some((id, lock(&self.core.acks).take(socket.member.key, id)?));
+        match id.and_then(take) {
+            Some((id, owner)) => self.settle(id, owner, Ok(answer)),
             None => log_line!(Debug, "an acknowledgement that was not asked for"),
         }
     }

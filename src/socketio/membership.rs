@@ -151,9 +151,9 @@ impl<S> SocketIo<S> {
     }
 
     fn give_acks_up(&mut self, socket: &Socket<S>) {
-        let waiting = lock(&self.pending).acks.remove(socket.member.key);
-        for then in waiting {
-            then(&mut self.state, Err(AckError::Disconnected));
+        let waiting = lock(&self.core.acks).remove(socket.member.key);
+        for (id, owner) in waiting {
+            self.settle(id, owner, Err(AckError::Disconnected));
         }
     }
 }

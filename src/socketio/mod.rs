@@ -9,6 +9,7 @@
 
 mod ack;
 mod acks;
+mod answers;
 mod application;
 mod arguments;
 mod bytes;
@@ -23,7 +24,9 @@ mod exchange;
 mod limits;
 mod listeners;
 mod membership;
+mod operation;
 pub(crate) mod packet;
+mod polls;
 mod reason;
 mod recovery;
 mod reply;
@@ -33,6 +36,7 @@ mod stats;
 pub mod testing;
 
 pub use ack::Ack;
+pub use answers::{AllAnswers, Answer};
 pub use application::SocketIo;
 pub use arguments::AnyArguments;
 pub use bytes::Bytes;
@@ -41,5 +45,5 @@ pub use events::{IncomingEvent, SocketEvent, SocketEvents};
 pub use limits::Limits;
 pub use reason::DisconnectReason;
 pub use reply::{Refused, Reply};
-pub use socket::{AckError, Answer, Socket};
+pub use socket::{AckError, Socket};
 pub use stats::SocketIoStats;

@@ -1,23 +1,22 @@
 //! The handle of one client in one namespace.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::acks::Acks;
-use super::arguments;
-use super::bytes::Bytes;
-use super::core::{Core, DisconnectScope};
+use super::acks::TooManyAcks;
+use super::answers::Answer;
+use super::core::{AckOwner, Core, DisconnectScope};
 use super::directory::{NamespaceClient, Reliability};
-use super::emitter::{Emitter, disconnect, event_packet, send_to, written};
+use super::emitter::{Emitter, disconnect, event_packet, written};
+use super::operation::{Act, Operation};
 use super::recovery::Audience;
 use crate::Request;
-use crate::lock::{ACKS, Mutex, lock};
+use crate::lock::{CALLBACKS, Mutex, lock};
 use crate::logging::log_line;
 
 /// What is done with an acknowledgement.
@@ -25,7 +24,8 @@ pub(super) type OnAck<S> = Box<dyn FnOnce(&mut S, Result<Answer, AckError>) + Se
 
 /// What waits for acknowledgements, and for those that will not come.
 pub(super) struct PendingAcks<S> {
-    pub acks: Acks<OnAck<S>>,
+    /// By the id of the acknowledgement.
+    pub waiting: HashMap<u64, OnAck<S>>,
     /// Not asked for; told when the application is not at work.
     pub refused: Vec<(AckError, OnAck<S>)>,
 }
@@ -33,7 +33,7 @@ pub(super) struct PendingAcks<S> {
 impl<S> Default for PendingAcks<S> {
     fn default() -> Self {
         PendingAcks {
-            acks: Acks::default(),
+            waiting: HashMap::new(),
             refused: Vec::new(),
         }
     }
@@ -47,16 +47,7 @@ impl<S> Default for PendingAcks<S> {
 pub struct Socket<S> {
     pub(super) member: Arc<NamespaceClient>,
     pub(super) core: Arc<Core>,
-    pub(super) pending: Arc<Mutex<PendingAcks<S>, ACKS>>,
-}
-
-/// What a client answered with.
-///
-/// The guide: [Socket.IO](crate::guide::socketio).
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub(super) arguments: Vec<Value>,
-    pub(super) attachments: Vec<Bytes>,
+    pub(super) pending: Arc<Mutex<PendingAcks<S>, CALLBACKS>>,
 }
 
 /// Why there is no answer.
@@ -90,16 +81,6 @@ impl fmt::Display for AckError {
 }
 
 impl std::error::Error for AckError {}
-
-impl Answer {
-    /// The answer as a type of yours, by the rules of [`SocketIo::on`](super::SocketIo::on).
-    ///
-    /// # Errors
-    /// When it is not of that type; the text says what is there instead.
-    pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        arguments::read(self.arguments.clone(), &self.attachments)
-    }
-}
 
 impl<S> Socket<S> {
     /// Its name: 20 characters that no other socket has. Others may see it, and its room has the same name.
@@ -144,8 +125,11 @@ impl<S> Socket<S> {
             except: Vec::new(),
         };
         if let Some(written) = written(event, arguments) {
-            let namespace = &self.member.namespace;
-            send_to(&self.core, namespace, audience, written, delivery);
+            self.core.apply(Operation {
+                namespace: self.member.namespace.clone(),
+                audience,
+                act: Act::Emit { written, delivery },
+            });
         }
     }
 
@@ -176,31 +160,41 @@ impl<S> Socket<S> {
         timeout: Duration,
         then: impl FnOnce(&mut S, Result<Answer, AckError>) + Send + 'static,
     ) {
-        let deadline = self.core.sessions.now().saturating_add(timeout);
-        let most = self.core.limits.max_pending_acks;
-        let added = lock(&self.pending)
-            .acks
-            .add(self.member.key, deadline, Box::new(then), most);
-        let refused = match added {
-            Ok(id) => match written(event, &arguments) {
-                Some(written) if self.is_connected() => {
-                    let packet = event_packet(self.namespace(), Some(id), written);
-                    self.member.send(&packet, Reliability::Reliable, &self.core);
-                    return self.core.sessions.timer.note_application(deadline);
-                }
-                written => {
-                    let then = lock(&self.pending).acks.take(self.member.key, id);
-                    let why = match written {
-                        Some(_) => AckError::Disconnected,
-                        None => AckError::NotSent,
-                    };
-                    then.map(|then| (why, then))
-                }
-            },
-            Err((_, then)) => Some((AckError::TooMany, then)),
+        let then = Box::new(then);
+        let Some(written) = written(event, &arguments) else {
+            return self.refuse(AckError::NotSent, then);
         };
-        if let Some((why, then)) = refused {
-            self.refuse(why, then);
+        let deadline = self.core.sessions.now().saturating_add(timeout);
+        let id = match self.await_ack(deadline, then) {
+            Ok(id) => id,
+            Err(then) => return self.refuse(AckError::TooMany, then),
+        };
+        let packet = event_packet(self.namespace(), Some(id), written);
+        self.member.send(&packet, Reliability::Reliable, &self.core);
+        self.core.sessions.timer.note_application(deadline);
+        // One that left before nobody gives up.
+        if !self.is_connected() && lock(&self.core.acks).take(self.member.key, id).is_some() {
+            let then = lock(&self.pending).waiting.remove(&id);
+            if let Some(then) = then {
+                self.refuse(AckError::Disconnected, then);
+            }
+        }
+    }
+
+    /// Awaits one more; gives its id, or `then` back where the client owes too many.
+    fn await_ack(&self, deadline: Duration, then: OnAck<S>) -> Result<u64, OnAck<S>> {
+        // Both under the lock: whatever takes the one finds the other.
+        let mut pending = lock(&self.pending);
+        let id = lock(&self.core.acks).next_id();
+        match self
+            .core
+            .await_ack(&self.member, id, deadline, AckOwner::Listener)
+        {
+            Ok(()) => {
+                pending.waiting.insert(id, then);
+                Ok(id)
+            }
+            Err(TooManyAcks) => Err(then),
         }
     }
 

@@ -349,6 +349,42 @@ fn who_gets_no_answer_hears_why() {
 }
 
 #[test]
+fn many_are_asked_at_once_and_all_answers_come_together() {
+    let mut io = SocketIo::new(());
+    let mut clients = [join(&mut io, "/"), join(&mut io, "/"), join(&mut io, "/")];
+    let (tell, told) = std::sync::mpsc::channel();
+    let ask = |io: &SocketIo<()>, event: &str, timeout: Duration| {
+        let tell = tell.clone();
+        io.of("/").emit_with_ack(event, 7, timeout, move |answers| {
+            let got = answers.answers.iter().map(|it| it.get::<i32>().unwrap());
+            tell.send((got.collect::<Vec<_>>(), answers.error)).unwrap();
+        });
+    };
+    ask(&io, "number?", PATIENCE);
+    let questions = clients.each_mut().map(|it| it.take_events().remove(0));
+    assert_eq!(questions[0].get::<i32>().unwrap(), 7);
+    clients[2].answer(&mut io, &questions[2], 3);
+    clients[0].answer(&mut io, &questions[0], 1);
+    assert!(told.try_recv().is_err(), "one is missing");
+    let [mut first, second, third] = clients;
+    second.vanish(&mut io);
+    let all = (vec![3, 1], Some(AckError::Disconnected));
+    assert_eq!(told.recv().unwrap(), all);
+    third.vanish(&mut io);
+
+    // One that answers too late; a reserved name; nobody.
+    ask(&io, "number?", Duration::ZERO);
+    ask(&io, "connect", PATIENCE);
+    first.emit(&mut io, "anything", ());
+    assert_eq!(told.recv().unwrap(), (vec![], Some(AckError::NotSent)));
+    assert_eq!(told.recv().unwrap(), (vec![], Some(AckError::Timeout)));
+    first.vanish(&mut io);
+    ask(&io, "number?", PATIENCE);
+    join(&mut io, "/");
+    assert_eq!(told.recv().unwrap(), (vec![], None));
+}
+
+#[test]
 fn binary_data_comes_and_goes_as_it_is() {
     let mut io = SocketIo::new(());
     io.on("/", "upload", |_, socket, (name, data): (String, Bytes)| {

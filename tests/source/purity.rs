@@ -17,6 +17,7 @@ const PURE: &[&str] = &[
     "socketio/decoder.rs",
     "socketio/rooms.rs",
     "socketio/acks.rs",
+    "socketio/polls.rs",
     "socketio/recovery.rs",
     "cluster/backlog.rs",
     "cluster/frame.rs",

@@ -1,0 +1,128 @@
+//! What clients answer: one of them, or all that were asked.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::arguments;
+use super::bytes::Bytes;
+use super::core::Core;
+use super::operation::{AckWish, AnswerSink};
+use super::polls::{PollResult, PolledServer, Polls};
+use super::socket::AckError;
+use crate::lock::lock;
+
+/// What a client answered with.
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub(super) arguments: Vec<Value>,
+    pub(super) attachments: Vec<Bytes>,
+}
+
+/// What many clients answered; see [`Emitter::emit_with_ack`](super::Emitter::emit_with_ack).
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AllAnswers {
+    /// The answers, in the order in which they came.
+    pub answers: Vec<Answer>,
+    /// Why one is missing, the first of them; `None` if every socket that was asked has answered.
+    /// [`AckError::Timeout`] also if a server was not heard in time.
+    pub error: Option<AckError>,
+}
+
+pub(super) type OnAnswers = Box<dyn FnOnce(AllAnswers) + Send>;
+pub(super) type OpenPolls = Polls<Answer, AckError, OnAnswers>;
+
+impl Answer {
+    /// The answer as a type of yours, by the rules of [`SocketIo::on`](super::SocketIo::on).
+    ///
+    /// # Errors
+    /// When it is not of that type; the text says what is there instead.
+    pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        arguments::read(self.arguments.clone(), &self.attachments)
+    }
+}
+
+/// The sockets of this server, that are asked for a poll of this server.
+struct OwnSink {
+    core: Weak<Core>,
+    poll: u64,
+}
+
+impl AnswerSink for OwnSink {
+    fn asked(&self, sockets: usize) {
+        if let Some(core) = self.core.upgrade() {
+            core.asked(self.poll, None, sockets);
+        }
+    }
+
+    fn answered(&self, answer: Result<Answer, AckError>) {
+        if let Some(core) = self.core.upgrade() {
+            core.answered(self.poll, answer);
+        }
+    }
+}
+
+impl Core {
+    /// Begins to ask the sockets of this server and of these others.
+    pub fn open_poll(
+        self: &Arc<Self>,
+        others: Vec<u128>,
+        timeout: Duration,
+        then: OnAnswers,
+    ) -> AckWish {
+        let deadline = self.sessions.now().saturating_add(timeout);
+        let servers = std::iter::once(None).chain(others.into_iter().map(Some));
+        let poll = lock(&self.polls).open(servers, deadline, then);
+        self.sessions.timer.note_application(deadline);
+        self.own_wish(poll, timeout)
+    }
+
+    /// What sockets of this server are asked for, for a poll of this server.
+    pub fn own_wish(self: &Arc<Self>, poll: u64, timeout: Duration) -> AckWish {
+        let core = Arc::downgrade(self);
+        AckWish {
+            poll,
+            timeout,
+            sink: Arc::new(OwnSink { core, poll }),
+        }
+    }
+
+    /// A server asks so many.
+    pub fn asked(&self, poll: u64, server: PolledServer, sockets: usize) {
+        let is_done = lock(&self.polls).asked(poll, server, sockets);
+        self.wake_if(is_done);
+    }
+
+    /// A socket of whichever server answers, or will not.
+    pub fn answered(&self, poll: u64, answer: Result<Answer, AckError>) {
+        let is_done = lock(&self.polls).answered(poll, answer);
+        self.wake_if(is_done);
+    }
+
+    pub fn end_poll(&self, poll: u64, why: AckError) {
+        lock(&self.polls).end(poll, why);
+        self.wake_if(true);
+    }
+
+    fn wake_if(&self, is_done: bool) {
+        if is_done {
+            self.sessions.timer.note_application(Duration::ZERO);
+        }
+    }
+
+    pub fn finished_poll(&self, now: Duration) -> Option<(OnAnswers, AllAnswers)> {
+        let PollResult {
+            answers,
+            error,
+            then,
+        } = lock(&self.polls).take_done(now, AckError::Timeout)?;
+        Some((then, AllAnswers { answers, error }))
+    }
+}

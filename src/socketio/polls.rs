@@ -1,0 +1,134 @@
+//! Events that many sockets are asked to answer, on any server: what came, and what is waited for.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use core::time::Duration;
+
+/// Where sockets are asked: `None` on this server, or the number of another one.
+pub type PolledServer = Option<u128>;
+
+/// `A` is an answer, `E` why there is none, `T` what is to be done with all of them.
+#[derive(Debug)]
+pub struct Polls<A, E, T> {
+    open: BTreeMap<u64, Poll<A, E, T>>,
+    deadlines: BTreeSet<(Duration, u64)>,
+    done: VecDeque<PollResult<A, E, T>>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Poll<A, E, T> {
+    deadline: Duration,
+    /// Servers that have not said how many sockets they ask.
+    unheard: BTreeSet<PolledServer>,
+    /// Sockets that were asked, and have not answered.
+    owing: usize,
+    result: PollResult<A, E, T>,
+}
+
+/// What came until the end.
+#[derive(Debug, PartialEq)]
+pub struct PollResult<A, E, T> {
+    pub answers: Vec<A>,
+    /// Why the first one is missing.
+    pub error: Option<E>,
+    pub then: T,
+}
+
+impl<A, E, T> Default for Polls<A, E, T> {
+    fn default() -> Self {
+        Polls {
+            open: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            done: VecDeque::new(),
+            last: 0,
+        }
+    }
+}
+
+impl<A, E, T> Polls<A, E, T> {
+    /// Begins one that asks the sockets of these servers; gives its number.
+    pub fn open(
+        &mut self,
+        servers: impl IntoIterator<Item = PolledServer>,
+        deadline: Duration,
+        then: T,
+    ) -> u64 {
+        self.last += 1;
+        self.deadlines.insert((deadline, self.last));
+        let poll = Poll {
+            deadline,
+            unheard: servers.into_iter().collect(),
+            owing: 0,
+            result: PollResult {
+                answers: Vec::new(),
+                error: None,
+                then,
+            },
+        };
+        self.open.insert(self.last, poll);
+        self.last
+    }
+
+    /// A server asks so many. True if the poll is done.
+    pub fn asked(&mut self, poll: u64, server: PolledServer, sockets: usize) -> bool {
+        let Some(open) = self.open.get_mut(&poll) else {
+            return false;
+        };
+        // A server that was not known to be there counts as well.
+        open.unheard.remove(&server);
+        open.owing = open.owing.saturating_add(sockets);
+        self.conclude_if_complete(poll)
+    }
+
+    /// One that was asked answers, or will not. True if the poll is done.
+    pub fn answered(&mut self, poll: u64, answer: Result<A, E>) -> bool {
+        let Some(open) = self.open.get_mut(&poll).filter(|open| open.owing > 0) else {
+            return false;
+        };
+        open.owing -= 1;
+        match answer {
+            Ok(answer) => open.result.answers.push(answer),
+            Err(error) => _ = open.result.error.get_or_insert(error),
+        }
+        self.conclude_if_complete(poll)
+    }
+
+    /// It ends now, for this reason unless there was another.
+    pub fn end(&mut self, poll: u64, why: E) {
+        if let Some(mut open) = self.open.remove(&poll) {
+            self.deadlines.remove(&(open.deadline, poll));
+            open.result.error.get_or_insert(why);
+            self.done.push_back(open.result);
+        }
+    }
+
+    fn conclude_if_complete(&mut self, poll: u64) -> bool {
+        let is_complete = |open: &Poll<A, E, T>| open.unheard.is_empty() && open.owing == 0;
+        if !self.open.get(&poll).is_some_and(is_complete) {
+            return false;
+        }
+        if let Some(open) = self.open.remove(&poll) {
+            self.deadlines.remove(&(open.deadline, poll));
+            self.done.push_back(open.result);
+        }
+        true
+    }
+
+    /// One that is done, or whose deadline has passed, for this reason.
+    pub fn take_done(&mut self, now: Duration, late: E) -> Option<PollResult<A, E, T>> {
+        if self.done.is_empty() {
+            let overdue = self.deadlines.first().filter(|(at, _)| *at <= now);
+            let poll = overdue.map(|(_, poll)| *poll)?;
+            self.end(poll, late);
+        }
+        self.done.pop_front()
+    }
+
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests;
