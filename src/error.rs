@@ -10,6 +10,19 @@ use crate::protocol::violation::Violation;
 
 /// Why a connection was given up.
 ///
+/// ```
+/// use wshub::{Error, Event};
+///
+/// fn log(event: &Event) {
+///     match event {
+///         // A phone in a tunnel, a closed lid: no fault of anybody.
+///         Event::Error(connection, Error::PongTimeout) => println!("{} is out of reach", connection.id()),
+///         Event::Error(connection, error) => eprintln!("{}: {error}", connection.id()),
+///         _ => {}
+///     }
+/// }
+/// ```
+///
 /// The guide: [events](crate::guide::events).
 #[derive(Debug)]
 #[non_exhaustive]
@@ -86,6 +99,19 @@ impl std::error::Error for Error {
 }
 
 /// Why a message was not taken.
+///
+/// ```
+/// use wshub::{Connection, SendErrorKind};
+///
+/// fn tell(connection: &Connection, text: &str) {
+///     match connection.send(text).map_err(|error| error.kind()) {
+///         Ok(()) => {}
+///         // It has left meanwhile, or is about to: its `Close` says why.
+///         Err(SendErrorKind::Closed) => {}
+///         Err(kind) => eprintln!("{}: not sent: {kind}", connection.id()),
+///     }
+/// }
+/// ```
 ///
 /// The guide: [slow peers and large data](crate::guide::slow_peers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +223,17 @@ impl From<io::Error> for Error {
 
 /// Why a close was not started.
 ///
+/// ```
+/// use wshub::{CloseCode, CloseError, Request, testing};
+///
+/// let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+/// let (connection, _sent) = testing::connection(request);
+/// assert_eq!(connection.close(1006, ""), Err(CloseError::ReservedCode(CloseCode::from(1006))));
+/// assert_eq!(connection.close(4000, "kicked"), Ok(()));
+/// assert_eq!(connection.close(4000, "kicked"), Err(CloseError::Closed));
+/// # Ok::<(), wshub::Refusal>(())
+/// ```
+///
 /// The guide: [slow peers and large data](crate::guide::slow_peers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -239,6 +276,19 @@ impl fmt::Display for CloseError {
 impl std::error::Error for CloseError {}
 
 /// Why a client got no WebSocket; see [`WebSocket::accept`](crate::WebSocket::accept).
+///
+/// ```
+/// use std::io;
+/// use wshub::{HandshakeError, WebSocket, testing};
+///
+/// let (ours, theirs) = testing::duplex();
+/// drop(theirs); // a scanner that connects and leaves
+/// match WebSocket::accept(ours) {
+///     Err(HandshakeError::Io(error)) => assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof),
+///     Err(HandshakeError::Refused(refusal)) => println!("{refusal}"),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 ///
 /// The guide: [client](crate::guide::client).
 #[derive(Debug)]

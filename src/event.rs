@@ -10,6 +10,20 @@ use crate::message::Message;
 /// one `Close`; nothing after. A failed opening handshake is no event: it is counted in
 /// [`Server::stats`](crate::Server::stats) and logged.
 ///
+/// ```
+/// use wshub::{Event, Server};
+///
+/// fn on_event(server: &Server, event: Event) {
+///     match event {
+///         Event::Open(connection) => println!("{} came", connection.id()),
+///         Event::Message(_, message) => drop(server.broadcast(message)),
+///         Event::Close(connection, close) => println!("{} left: {}", connection.id(), close.code),
+///         Event::Error(connection, error) => eprintln!("{}: {error}", connection.id()),
+///         _ => {} // there may be more of them one day
+///     }
+/// }
+/// ```
+///
 /// The guide: [events](crate::guide::events).
 #[derive(Debug)]
 #[non_exhaustive]
@@ -47,6 +61,21 @@ impl Event {
 
 /// One step of a loop that takes events and keeps a schedule; see [`Events::tick`](crate::Events::tick).
 ///
+/// ```no_run
+/// use std::time::Duration;
+/// use wshub::{Event, Server, Step};
+///
+/// let server = Server::bind("127.0.0.1:9001")?;
+/// for step in server.events().tick(Duration::from_millis(20)) {
+///     match step {
+///         Step::Event(Event::Message(_, message)) => println!("{message:?}"),
+///         Step::Tick(tick) => drop(server.broadcast(format!("frame {}", tick.number))),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [events](crate::guide::events).
 #[derive(Debug)]
 #[non_exhaustive]
@@ -60,6 +89,20 @@ pub enum Step {
 }
 
 /// A tick of a fixed schedule: number n is due n intervals after the start, however late those before it were.
+///
+/// ```
+/// use wshub::Tick;
+///
+/// /// Moves a game on by a fiftieth of a second for each tick, also for those that were missed.
+/// fn advance(time_ms: &mut u64, tick: Tick) {
+///     *time_ms += 20 * (1 + tick.missed);
+/// }
+///
+/// let mut time_ms = 0;
+/// advance(&mut time_ms, Tick::new(0, 0));
+/// advance(&mut time_ms, Tick::new(3, 2));
+/// assert_eq!(time_ms, 80);
+/// ```
 ///
 /// The guide: [events](crate::guide::events).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

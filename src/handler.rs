@@ -104,6 +104,18 @@ impl Step {
 
 /// Why [`Server::run`](crate::Server::run) ended otherwise than by a shutdown.
 ///
+/// ```no_run
+/// use wshub::{Listeners, RunError, Server};
+///
+/// let server = Server::bind("127.0.0.1:9001")?;
+/// match server.run(&mut Listeners::new(())) {
+///     Ok(()) => println!("shut down"),
+///     Err(RunError::Panicked(message)) => eprintln!("a listener panicked: {message}"),
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [forms](crate::guide::forms).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

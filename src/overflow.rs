@@ -13,6 +13,14 @@
 /// good, and is read from always. What the application sends of its own accord, a feed or a broadcast, is not slowed
 /// down by that: there the policy decides, or [`Connection::send_timeout`](crate::Connection::send_timeout) waits.
 ///
+/// ```no_run
+/// use wshub::{Overflow, Server};
+///
+/// // A live feed: a peer that is slow gets the latest, and misses what lies between.
+/// let server = Server::builder().overflow(Overflow::DropOldest).bind("127.0.0.1:9001")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [slow peers and large data](crate::guide::slow_peers).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

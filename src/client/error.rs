@@ -16,6 +16,22 @@ use crate::tls::{TlsError, TlsHandshakeError};
 /// Why a server gave no WebSocket; see [`connect`](crate::connect) and
 /// [`WebSocket::client`](crate::WebSocket::client).
 ///
+/// ```
+/// use std::net::TcpListener;
+/// use wshub::ClientError;
+///
+/// let nobody = TcpListener::bind("127.0.0.1:0")?.local_addr()?; // closed again by now
+/// match wshub::connect(format!("ws://{nobody}/").as_str()) {
+///     Err(ClientError::Connect(tried)) => {
+///         for (address, error) in tried {
+///             println!("{address}: {error}");
+///         }
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [client](crate::guide::client).
 #[derive(Debug)]
 #[non_exhaustive]
@@ -93,6 +109,18 @@ pub enum ClientError {
 }
 
 /// Why a proxy gave no way to the server; see [`Proxy`](crate::Proxy).
+///
+/// ```
+/// use wshub::{ClientError, ProxyError};
+///
+/// fn remedy(error: &ClientError) -> &'static str {
+///     match error {
+///         ClientError::Proxy(ProxyError::Status { status: 407, .. }) => "give the proxy a name and a password",
+///         ClientError::Proxy(ProxyError::Timeout) => "the proxy does not answer: is it the right one?",
+///         _ => "see the error's text",
+///     }
+/// }
+/// ```
 ///
 /// The guide: [client](crate::guide::client).
 #[derive(Debug)]

@@ -84,6 +84,15 @@ where
 /// Dropping it drops the stream, without a closing handshake: the server sees 1006. To part in
 /// order, [`close`](Client::close), then [`read`](Client::read) until `None`.
 ///
+/// ```no_run
+/// let mut client = wshub::connect("ws://127.0.0.1:9001/")?;
+/// client.send("hello")?;
+/// println!("{:?}", client.read()?);
+/// client.close(1000, "done")?;
+/// while client.read()?.is_some() {}
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// The guide: [client](crate::guide::client).
 pub struct Client {
     reader: WebSocketReader,

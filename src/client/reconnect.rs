@@ -86,6 +86,21 @@ enum ReconnectPhase {
 
 /// What happens to a [`Reconnecting`] client.
 ///
+/// ```no_run
+/// use wshub::{ClientEvent, Reconnecting};
+///
+/// for event in Reconnecting::new("ws://127.0.0.1:9001/")? {
+///     match event {
+///         ClientEvent::Connected { .. } => println!("connected"),
+///         ClientEvent::Message(message) => println!("{message:?}"),
+///         ClientEvent::Disconnected { cause, retry_in: Some(pause), .. } => println!("{cause}; again in {pause:?}"),
+///         ClientEvent::Disconnected { cause, .. } => println!("{cause}; that is the end"),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), wshub::ClientError>(())
+/// ```
+///
 /// The guide: [client](crate::guide::client).
 #[derive(Debug)]
 #[non_exhaustive]
@@ -113,6 +128,19 @@ pub enum ClientEvent {
 }
 
 /// How a connection of a [`Reconnecting`] client ended.
+///
+/// ```
+/// use wshub::{ClientError, DisconnectCause};
+///
+/// /// A token that is refused is refused the next time, too.
+/// fn is_hopeless(cause: &DisconnectCause) -> bool {
+///     match cause {
+///         DisconnectCause::Connect(ClientError::Status { status, .. }) => *status == 401,
+///         DisconnectCause::Closed(close) => close.code == 4001,
+///         _ => false,
+///     }
+/// }
+/// ```
 ///
 /// The guide: [client](crate::guide::client).
 #[derive(Debug)]
@@ -309,6 +337,27 @@ impl Drop for Reconnecting {
 
 /// Sends over the connection that a [`Reconnecting`] client has just now. Cheap to clone, for any
 /// number of threads.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use wshub::Reconnecting;
+///
+/// let client = Reconnecting::new("ws://127.0.0.1:9001/")?;
+/// let writer = client.writer();
+/// std::thread::spawn(move || {
+///     loop {
+///         // Without a connection the message comes back in the error.
+///         if let Err(error) = writer.send("21.5 °C") {
+///             eprintln!("not sent: {error}");
+///         }
+///         std::thread::sleep(Duration::from_secs(10));
+///     }
+/// });
+/// for event in client {
+///     println!("{event:?}");
+/// }
+/// # Ok::<(), wshub::ClientError>(())
+/// ```
 ///
 /// The guide: [client](crate::guide::client).
 #[derive(Clone, Debug)]

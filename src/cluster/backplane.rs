@@ -12,6 +12,49 @@ use super::Incoming;
 /// ([`ClusterEvent::Gap`](crate::ClusterEvent::Gap)), and after an error it tries again for as long as it takes. What
 /// it relies on: what one publisher publishes arrives in that order, at its own node, too.
 ///
+/// ```
+/// use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+/// use std::time::Duration;
+/// use wshub::{Backplane, BackplaneError, Cluster, Incoming, Publisher, Server, Subscriber};
+///
+/// /// A cluster of one: what is published comes back.
+/// struct Mirror;
+/// struct Out(SyncSender<Vec<u8>>);
+/// struct Back(Receiver<Vec<u8>>);
+///
+/// impl Backplane for Mirror {
+///     fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>) {
+///         let (sender, receiver) = sync_channel(1024);
+///         (Box::new(Out(sender)), Box::new(Back(receiver)))
+///     }
+/// }
+///
+/// impl Publisher for Out {
+///     fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
+///         frames.iter().try_for_each(|frame| self.0.send(frame.to_vec())).map_err(|_| BackplaneError::new("the mirror broke"))
+///     }
+/// }
+///
+/// impl Subscriber for Back {
+///     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
+///         incoming.attached();
+///         while let Some(patience) = incoming.patience() {
+///             match self.0.recv_timeout(patience.min(Duration::from_secs(1))) {
+///                 Ok(frame) => incoming.take(&frame),
+///                 Err(RecvTimeoutError::Timeout) => {}
+///                 Err(RecvTimeoutError::Disconnected) => return Err(BackplaneError::new("the mirror broke")),
+///             }
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let server = Server::builder().without_listener()?;
+/// let cluster = Cluster::join(&server, Mirror)?;
+/// # drop(cluster);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [clusters](crate::guide::cluster).
 pub trait Backplane {
     /// The two halves. Each goes to a thread of its own, which may block in it. Nothing connects here.
@@ -19,6 +62,25 @@ pub trait Backplane {
 }
 
 /// The half of a [`Backplane`] that sends.
+///
+/// ```
+/// use std::io::Write;
+/// use std::net::TcpStream;
+/// use wshub::{BackplaneError, Publisher};
+///
+/// /// To a program that hands each line to all who are connected to it.
+/// struct Lines(TcpStream);
+///
+/// impl Publisher for Lines {
+///     fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
+///         for frame in frames {
+///             let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+///             writeln!(self.0, "{hex}")?;
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
 ///
 /// The guide: [clusters](crate::guide::cluster).
 pub trait Publisher: Send {
@@ -32,6 +94,32 @@ pub trait Publisher: Send {
 
 /// The half of a [`Backplane`] that receives.
 ///
+/// ```
+/// use std::io::{BufRead, BufReader};
+/// use std::net::TcpStream;
+/// use wshub::{BackplaneError, Incoming, Subscriber};
+///
+/// /// From a program that hands each line to all who are connected to it. The stream has a read timeout.
+/// struct Lines(BufReader<TcpStream>);
+///
+/// impl Subscriber for Lines {
+///     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
+///         incoming.attached();
+///         let mut line = String::new();
+///         while incoming.patience().is_some() {
+///             line.clear();
+///             if self.0.read_line(&mut line)? == 0 {
+///                 return Err(BackplaneError::new("the connection ended"));
+///             }
+///             let digits = line.trim_end().as_bytes().chunks(2);
+///             let frame: Option<Vec<u8>> = digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect();
+///             incoming.take(&frame.ok_or_else(|| BackplaneError::new("a line is not hexadecimal"))?);
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+///
 /// The guide: [clusters](crate::guide::cluster).
 pub trait Subscriber: Send {
     /// Connects, calls [`attached`](Incoming::attached), and hands on what comes until
@@ -43,6 +131,13 @@ pub trait Subscriber: Send {
 }
 
 /// Why a backplane does not carry: text for people, what is wrong and what to do.
+///
+/// ```
+/// use wshub::{BackplaneError, Redis};
+///
+/// let error: BackplaneError = Redis::new("http://127.0.0.1/").unwrap_err();
+/// println!("{error}");
+/// ```
 ///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Debug, PartialEq, Eq)]

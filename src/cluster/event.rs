@@ -7,6 +7,22 @@ use crate::{Message, SendErrorKind};
 
 /// Something that happened between the servers; see [`Cluster::events`](crate::Cluster::events).
 ///
+/// ```
+/// use wshub::{Cluster, ClusterEvent};
+///
+/// /// On a thread of its own.
+/// fn watch(cluster: &Cluster) {
+///     for event in cluster.events() {
+///         match event {
+///             ClusterEvent::NodeJoined(node) => println!("{node} joined"),
+///             ClusterEvent::Gap { node, missing } => eprintln!("{missing} messages of {node} are lost"),
+///             ClusterEvent::Detached { reason } => eprintln!("alone for now: {reason}"),
+///             _ => {}
+///         }
+///     }
+/// }
+/// ```
+///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,6 +72,18 @@ pub enum ClusterEvent {
 
 /// Why a cluster took something not.
 ///
+/// ```
+/// use wshub::{Cluster, ClusterError};
+///
+/// fn announce(cluster: &Cluster, text: &str) {
+///     match cluster.broadcast(text) {
+///         Ok(broadcast) => println!("{} of this server's clients got it", broadcast.sent),
+///         Err(ClusterError::TooLong { len, limit }) => eprintln!("{len} bytes, at most {limit} go to the other servers"),
+///         Err(error) => eprintln!("{error}"),
+///     }
+/// }
+/// ```
+///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -89,6 +117,18 @@ impl std::error::Error for ClusterError {}
 
 /// Why a connection was not taken into a room with what it has missed; see
 /// [`Room::catch_up`](crate::Room::catch_up).
+///
+/// ```
+/// use wshub::{CatchUpError, Connection, PostId, Room};
+///
+/// /// The page says which post it saw last.
+/// fn come_back(room: &Room, connection: &Connection, last: PostId) -> Result<(), CatchUpError> {
+///     match room.catch_up(connection, last) {
+///         Err(CatchUpError::Gone) => room.join_with_history(connection, 20).map(drop),
+///         other => other.map(drop),
+///     }
+/// }
+/// ```
 ///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

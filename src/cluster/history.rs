@@ -20,6 +20,18 @@ pub(super) struct HistoryBounds {
 
 /// A message that a room remembers; see [`Room::history`](crate::Room::history).
 ///
+/// ```
+/// use wshub::{Cluster, Local, Server};
+///
+/// let server = Server::builder().without_listener()?;
+/// let room = Cluster::builder().history(10).join(&server, Local::new())?.group("news");
+/// let id = room.post(|id| format!("{id}: it rains"))?;
+/// for post in room.history(10) {
+///     assert_eq!(post.id, id);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -5,6 +5,18 @@ use core::str::FromStr;
 
 /// The name of one server among those of a cluster. Random, and new each time a program joins.
 ///
+/// ```
+/// use wshub::{Cluster, Local, Server};
+///
+/// let local = Local::new();
+/// let servers = [Server::builder().without_listener()?, Server::builder().without_listener()?];
+/// let here = Cluster::join(&servers[0], local.clone())?;
+/// let there = Cluster::join(&servers[1], local)?;
+/// assert_ne!(here.id(), there.id());
+/// println!("this is {}", here.id());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u128);
@@ -71,6 +83,12 @@ impl FromStr for ConnectionId {
 
 /// The text is not one that a [`ConnectionId`] writes.
 ///
+/// ```
+/// use wshub::{ConnectionId, InvalidConnectionId};
+///
+/// assert_eq!("7".parse::<ConnectionId>(), Err(InvalidConnectionId));
+/// ```
+///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidConnectionId;
@@ -121,6 +139,13 @@ impl FromStr for PostId {
 }
 
 /// The text is not one that a [`PostId`] writes.
+///
+/// ```
+/// use wshub::{InvalidPostId, PostId};
+///
+/// // What a page sends is not to be trusted.
+/// assert_eq!("../..".parse::<PostId>(), Err(InvalidPostId));
+/// ```
 ///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

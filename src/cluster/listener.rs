@@ -49,6 +49,21 @@ pub(super) fn listen(running: &Running, mut subscriber: Box<dyn Subscriber>) {
 
 /// What a [`Subscriber`] hands to the cluster.
 ///
+/// ```
+/// use wshub::Incoming;
+///
+/// /// Hands on what was published while this server was away, and returns when the cluster wants something else done.
+/// fn replay(log: &[(std::time::Duration, Vec<u8>)], incoming: &mut Incoming<'_>) {
+///     for (age, frame) in log {
+///         if *age <= incoming.age() {
+///             incoming.take(frame);
+///         } else if incoming.wants_past() {
+///             incoming.past(frame);
+///         }
+///     }
+/// }
+/// ```
+///
 /// The guide: [clusters](crate::guide::cluster).
 pub struct Incoming<'a> {
     relay: &'a Relay,

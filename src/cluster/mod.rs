@@ -89,6 +89,16 @@ impl Drop for Node {
 
 /// A server of a cluster, as it was heard last; see [`Cluster::nodes`].
 ///
+/// ```
+/// use wshub::Cluster;
+///
+/// fn show(cluster: &Cluster) {
+///     for node in cluster.nodes() {
+///         println!("{}: {} connections", node.id, node.connections);
+///     }
+/// }
+/// ```
+///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

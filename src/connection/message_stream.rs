@@ -25,6 +25,23 @@ pub(crate) trait PartSource {
 ///
 /// Dropped before its end, it leaves the rest to the next read, which throws that away as it comes.
 ///
+/// ```
+/// use std::io::Read;
+/// use wshub::{WebSocket, testing};
+///
+/// let (ours, theirs) = testing::duplex();
+/// let server = std::thread::spawn(move || {
+///     let mut socket = WebSocket::accept(ours).unwrap();
+///     let mut upload = socket.read_stream(1 << 30).unwrap().expect("a message");
+///     let mut text = String::new();
+///     upload.read_to_string(&mut text).unwrap();
+///     text
+/// });
+/// testing::Client::open(theirs, "/upload")?.send_fragments(1, &[b"a long ", b"story"])?;
+/// assert_eq!(server.join().unwrap(), "a long story");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// Of its reads: [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the connection ended before the message did, also
 /// by a Close; [`InvalidData`](io::ErrorKind::InvalidData) when the peer broke the protocol or the bound on the

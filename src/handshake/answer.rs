@@ -19,6 +19,16 @@ const TLS_ALERT: u8 = 0x15;
 ///
 /// Text of the server is escaped and cut to 64 characters. Source: RFC 6455 4.1, RFC 9112 4 and 5.
 ///
+/// ```no_run
+/// use wshub::{ClientError, InvalidAnswer};
+///
+/// match wshub::connect("ws://127.0.0.1:9001/") {
+///     Ok(_) => println!("connected"),
+///     Err(ClientError::Answer(InvalidAnswer::Tls)) => println!("that port speaks TLS: take wss://"),
+///     Err(error) => println!("{error}"),
+/// }
+/// ```
+///
 /// The guide: [security](crate::guide::security).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

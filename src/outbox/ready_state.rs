@@ -3,6 +3,17 @@
 /// Where a connection is in its life (WHATWG `readyState`, with its numbers). For display: by the
 /// time you look it may have changed.
 ///
+/// ```
+/// use wshub::{ReadyState, Request, testing};
+///
+/// let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+/// let (connection, _sent) = testing::connection(request);
+/// assert_eq!(connection.ready_state(), ReadyState::Open);
+/// connection.close(1000, "")?;
+/// assert!(connection.ready_state() > ReadyState::Open);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// The guide: [events](crate::guide::events).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]

@@ -8,6 +8,29 @@ use super::Bell;
 
 /// Tells a server that a [`Transport`](crate::Transport) without a source has room again. Cheap to clone.
 ///
+/// ```
+/// use std::sync::Mutex;
+/// use wshub::Waker;
+///
+/// /// What a stream of yours keeps of `Transport::wake_when_writable`.
+/// #[derive(Default)]
+/// struct Room(Mutex<Option<Waker>>);
+///
+/// impl Room {
+///     fn wake_when_writable(&self, waker: &Waker) {
+///         *self.0.lock().unwrap() = Some(waker.clone());
+///     }
+///
+///     /// Called when the other side has taken bytes.
+///     fn has_come(&self) {
+///         let waker = self.0.lock().unwrap().take();
+///         if let Some(waker) = waker {
+///             waker.wake();
+///         }
+///     }
+/// }
+/// ```
+///
 /// The guide: [design](crate::guide::design).
 #[derive(Clone)]
 pub struct Waker(Arc<WakerInner>);

@@ -28,6 +28,22 @@ use crate::outbox::broadcast::Collecting;
 /// write: when no more events wait, at 64 KiB, when the iterator is dropped, and in any case within
 /// 2 ms.
 ///
+/// ```no_run
+/// use std::time::Duration;
+/// use wshub::{RecvError, Server};
+///
+/// let server = Server::bind("127.0.0.1:9001")?;
+/// let mut events = server.events();
+/// loop {
+///     match events.recv_timeout(Duration::from_secs(1)) {
+///         Ok(event) => println!("{event:?}"),
+///         Err(RecvError::Empty) => println!("nothing for a second"),
+///         Err(_) => break,
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [events](crate::guide::events).
 pub struct Events<'a> {
     server: &'a Server,
@@ -41,6 +57,19 @@ pub struct Events<'a> {
 }
 
 /// Why there is no event.
+///
+/// ```
+/// use wshub::{RecvError, Server};
+///
+/// let server = Server::builder().without_listener()?;
+/// let mut events = server.events();
+/// assert_eq!(events.try_recv().unwrap_err(), RecvError::Empty);
+/// server.handle().wake();
+/// assert_eq!(events.recv().unwrap_err(), RecvError::Woken);
+/// server.shutdown();
+/// assert_eq!(events.recv().unwrap_err(), RecvError::Ended);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// The guide: [events](crate::guide::events).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -299,6 +299,24 @@ impl fmt::Debug for Server {
 /// A server, seen from any thread. Cheap to clone; a server that was made with
 /// [`serve`](ServerBuilder::serve) runs on when all its handles are dropped.
 ///
+/// ```no_run
+/// use std::{io, thread};
+/// use wshub::Server;
+///
+/// let server = Server::bind("127.0.0.1:9001")?;
+/// let handle = server.handle();
+/// thread::spawn(move || {
+///     for line in io::stdin().lines().map_while(Result::ok) {
+///         handle.broadcast(line);
+///     }
+///     handle.shutdown();
+/// });
+/// for event in server.events() {
+///     println!("{event:?}");
+/// }
+/// # Ok::<(), io::Error>(())
+/// ```
+///
 /// The guide: [deployment](crate::guide::deployment).
 #[derive(Clone)]
 pub struct ServerHandle {
@@ -569,6 +587,17 @@ impl fmt::Debug for ServerHandle {
 
 /// Serves each connection with a closure on the connection's own thread: shorthand for
 /// [`Server::builder`]`().serve(addr, handler)`; see [`ServerBuilder::serve`].
+///
+/// ```no_run
+/// wshub::serve("127.0.0.1:9001", |mut session| {
+///     while let Some(message) = session.read()? {
+///         session.send(message)?;
+///     }
+///     Ok(())
+/// })?
+/// .wait();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`Server::bind`].

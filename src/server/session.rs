@@ -28,6 +28,17 @@ use crate::protocol::pace::Pace;
 
 /// What a handler returns: `Ok` closes with 1000, any error with 1011 and a line in the log.
 ///
+/// ```
+/// use wshub::{HandlerResult, Session};
+///
+/// fn echo(mut session: Session<'_>) -> HandlerResult {
+///     while let Some(message) = session.read()? {
+///         session.send(message)?;
+///     }
+///     Ok(())
+/// }
+/// ```
+///
 /// The guide: [forms](crate::guide::forms).
 pub type HandlerResult = Result<(), Box<dyn StdError + Send + Sync>>;
 

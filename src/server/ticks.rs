@@ -13,6 +13,18 @@ const SHORTEST: Duration = Duration::from_millis(1);
 ///
 /// As an iterator it blocks until the next event or tick, and ends as [`Events`] does.
 ///
+/// ```
+/// use std::time::Duration;
+/// use wshub::{Server, Step};
+///
+/// let server = Server::builder().without_listener()?;
+/// let mut ticks = server.events().tick(Duration::from_millis(1));
+/// let Ok(Step::Tick(first)) = ticks.recv() else { panic!("no tick") };
+/// server.shutdown();
+/// println!("the first tick is number {}", first.number);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [events](crate::guide::events).
 pub struct Ticks<'a> {
     events: Events<'a>,

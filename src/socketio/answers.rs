@@ -16,6 +16,23 @@ use crate::lock::lock;
 
 /// What a client answered with.
 ///
+/// ```
+/// use std::time::Duration;
+/// use wshub::socketio::SocketIo;
+///
+/// let mut io = SocketIo::new(());
+/// io.on_connect("/", |_, socket, _auth| {
+///     socket.emit_with_ack("your name?", (), Duration::from_secs(5), |_, answer| {
+///         match answer.map(|answer| answer.get::<String>()) {
+///             Ok(Ok(name)) => println!("{name} is here"),
+///             Ok(Err(error)) => println!("not a name: {error}"),
+///             Err(error) => println!("{error}"),
+///         }
+///     });
+///     Ok(())
+/// });
+/// ```
+///
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -24,6 +41,15 @@ pub struct Answer {
 }
 
 /// What many clients answered; see [`Emitter::emit_with_ack`](super::Emitter::emit_with_ack).
+///
+/// ```
+/// use wshub::socketio::AllAnswers;
+///
+/// fn votes_for(name: &str, ballot: &AllAnswers) -> usize {
+///     let votes = ballot.answers.iter().filter_map(|answer| answer.get::<String>().ok());
+///     votes.filter(|vote| vote == name).count()
+/// }
+/// ```
 ///
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug)]

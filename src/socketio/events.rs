@@ -17,6 +17,19 @@ use crate::{Events, Handler, RecvError, Server};
 /// Something that happened to a socket. Per socket: one `Connect`; its events in the order in which they were sent; one
 /// `Disconnect`; nothing after.
 ///
+/// ```
+/// use wshub::socketio::SocketEvent;
+///
+/// fn log(event: &SocketEvent) {
+///     match event {
+///         SocketEvent::Connect(socket, _auth) => println!("{} came", socket.id()),
+///         SocketEvent::Event(socket, event) => println!("{} sent {}", socket.id(), event.name()),
+///         SocketEvent::Disconnect(socket, reason) => println!("{} left: {reason}", socket.id()),
+///         _ => {}
+///     }
+/// }
+/// ```
+///
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Debug)]
 #[non_exhaustive]
@@ -31,6 +44,18 @@ pub enum SocketEvent<S = ()> {
 }
 
 /// An event that a client sent.
+///
+/// ```
+/// use wshub::socketio::IncomingEvent;
+///
+/// /// Answers with the sum of two numbers.
+/// fn add(event: IncomingEvent) {
+///     match event.get::<(i64, i64)>() {
+///         Ok((a, b)) => _ = event.answer(a.saturating_add(b)),
+///         Err(error) => println!("{}: {error}", event.name()),
+///     }
+/// }
+/// ```
 ///
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Debug)]

@@ -6,6 +6,16 @@ use super::engine::protocol::session::EndReason;
 
 /// Why a client left, in Socket.IO's words.
 ///
+/// ```
+/// use wshub::socketio::{DisconnectReason, SocketIo};
+///
+/// let mut io = SocketIo::new(());
+/// io.on_disconnect("/", |_, socket, reason| match reason {
+///     DisconnectReason::ClientNamespaceDisconnect => println!("{} said goodbye", socket.id()),
+///     other => println!("{} was lost: {other}", socket.id()),
+/// });
+/// ```
+///
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

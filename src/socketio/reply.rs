@@ -76,6 +76,15 @@ impl std::error::Error for Refused {}
 /// `()` answers without arguments; `Ok` with its value, as [`Emitter::emit`](super::Emitter::emit) sends arguments; and
 /// an `Err` with `{"error": message, "data": …}`.
 ///
+/// ```
+/// use wshub::socketio::{Refused, SocketIo};
+///
+/// let mut io = SocketIo::new(());
+/// io.on("/", "half", |_, _socket, (number,): (u32,)| {
+///     if number % 2 == 0 { Ok(number / 2) } else { Err(Refused::new("an even number, please")) }
+/// });
+/// ```
+///
 /// The guide: [Socket.IO](crate::guide::socketio).
 pub trait Reply {
     #[doc(hidden)]

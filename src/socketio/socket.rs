@@ -43,6 +43,18 @@ impl<S> Default for PendingAcks<S> {
 ///
 /// `S` is the state of the application. For other threads there is [`Emitter`], by [`emitter`](Socket::emitter).
 ///
+/// ```
+/// use wshub::socketio::SocketIo;
+///
+/// let mut io = SocketIo::new(());
+/// io.on_connect("/", |_, socket, _auth| {
+///     socket.join("lobby");
+///     socket.emit("welcome", socket.id());
+///     socket.to("lobby").emit("joined", socket.id()); // the others
+///     Ok(())
+/// });
+/// ```
+///
 /// The guide: [Socket.IO](crate::guide::socketio).
 pub struct Socket<S> {
     pub(super) member: Arc<NamespaceClient>,
@@ -51,6 +63,21 @@ pub struct Socket<S> {
 }
 
 /// Why there is no answer.
+///
+/// ```
+/// use std::time::Duration;
+/// use wshub::socketio::{AckError, SocketIo};
+///
+/// let mut io = SocketIo::new(());
+/// io.on_connect("/", |_, socket, _auth| {
+///     socket.emit_with_ack("ready?", (), Duration::from_secs(5), |_, answer| match answer {
+///         Ok(_) => println!("ready"),
+///         Err(AckError::Timeout) => println!("not within 5 s"),
+///         Err(error) => println!("{error}"),
+///     });
+///     Ok(())
+/// });
+/// ```
 ///
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

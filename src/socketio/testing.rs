@@ -49,6 +49,18 @@ pub struct MemoryClient {
 
 /// An event as the client got it.
 ///
+/// ```
+/// use serde_json::json;
+/// use wshub::socketio::{SocketIo, testing};
+///
+/// let mut io = SocketIo::new(());
+/// let mut ann = testing::join(&mut io, "/", json!({})).unwrap();
+/// io.emit("news", "rain");
+/// let event = ann.take_events().remove(0);
+/// assert_eq!((event.name(), event.arguments()), ("news", &[json!("rain")][..]));
+/// assert!(!event.wants_answer());
+/// ```
+///
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReceivedEvent {

@@ -61,6 +61,19 @@ pub struct Client<S> {
 
 /// A frame as it came from the server (RFC 6455 section 5.2).
 ///
+/// ```
+/// use wshub::{Server, testing};
+///
+/// let server = Server::builder().without_listener()?;
+/// let (ours, theirs) = testing::duplex();
+/// server.attach(ours);
+/// let mut client = testing::Client::open(theirs, "/")?;
+/// client.ping(b"still there?")?;
+/// let pong = client.read_frame()?;
+/// assert_eq!((pong.opcode, &pong.payload[..]), (0xA, &b"still there?"[..]));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [testing](crate::guide::testing).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {

@@ -81,6 +81,18 @@ pub(crate) fn connection_within(budget: Arc<Budget>, request: Request) -> (Conne
 
 /// What was sent over a [`connection`] of this module.
 ///
+/// ```
+/// use wshub::{Request, testing};
+///
+/// let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+/// let (connection, sent) = testing::connection(request);
+/// connection.send("hello")?;
+/// connection.close(4000, "enough")?;
+/// assert_eq!(sent.take_messages(), ["hello".into()]);
+/// assert_eq!(sent.close(), Some((4000.into(), "enough".to_string())));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// The guide: [testing](crate::guide::testing).
 pub struct Sent {
     transport: Arc<Recorder>,

@@ -64,6 +64,13 @@ impl fmt::Debug for ClientTls {
 /// Builds a [`ClientTls`]; made by [`ClientTls::builder`]. Files are read by
 /// [`build`](ClientTlsBuilder::build).
 ///
+/// ```
+/// use wshub::{ClientTls, TlsError};
+///
+/// let built = ClientTls::builder().ca_file("no-such-ca.pem").build();
+/// assert!(matches!(built, Err(TlsError::Read { .. })));
+/// ```
+///
 /// The guide: [TLS](crate::guide::tls).
 #[derive(Clone, Default)]
 #[must_use = "a builder does nothing until it is built"]
@@ -196,6 +203,18 @@ fn handshake(
 
 /// Why a client did not come to speak TLS with a server. Its text says what to do. Features `client`
 /// and `tls`.
+///
+/// ```
+/// use wshub::{ClientError, TlsHandshakeError};
+///
+/// fn remedy(error: &ClientError) -> String {
+///     match error {
+///         ClientError::Tls(TlsHandshakeError::WrongHost { names, .. }) => format!("connect to one of {names:?}"),
+///         ClientError::Tls(TlsHandshakeError::UnknownIssuer) => "give its ca.pem to ClientTls".to_string(),
+///         other => other.to_string(),
+///     }
+/// }
+/// ```
 ///
 /// The guide: [TLS](crate::guide::tls).
 #[derive(Debug)]

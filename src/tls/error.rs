@@ -6,6 +6,15 @@ use std::path::PathBuf;
 
 /// Why certificates or keys cannot be used. Its `Display` names the file and says what to do.
 ///
+/// ```
+/// use wshub::{Tls, TlsError};
+///
+/// match Tls::from_pem_files("no-such-cert.pem", "no-such-key.pem") {
+///     Err(TlsError::Read { file, error }) => println!("{}: {error}", file.display()),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
+///
 /// The guide: [TLS](crate::guide::tls).
 #[derive(Debug)]
 #[non_exhaustive]

@@ -96,6 +96,16 @@ impl fmt::Debug for Tls {
 
 /// A version of TLS, as a [minimum](TlsBuilder::min_version). Older ones are never spoken.
 ///
+/// ```no_run
+/// use wshub::{Tls, TlsVersion};
+///
+/// let tls = Tls::builder()
+///     .pem_files("cert.pem", "key.pem")
+///     .min_version(TlsVersion::V1_3)
+///     .build()?;
+/// # Ok::<(), wshub::TlsError>(())
+/// ```
+///
 /// The guide: [TLS](crate::guide::tls).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -88,6 +88,20 @@ impl Tls {
 /// [split](crate::WebSocket::split). An end without close_notify is
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) to who reads it.
 ///
+/// ```no_run
+/// use std::net::TcpListener;
+/// use std::time::Duration;
+/// use wshub::{Tls, WebSocket};
+///
+/// let tls = Tls::from_pem_files("cert.pem", "key.pem")?;
+/// let (stream, _) = TcpListener::bind("127.0.0.1:9001")?.accept()?;
+/// let mut socket = WebSocket::accept(tls.accept(stream, Duration::from_secs(10))?)?;
+/// while let Some(message) = socket.read()? {
+///     socket.send(message)?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// The guide: [TLS](crate::guide::tls).
 pub struct TlsStream {
     transport: TlsTransport,

@@ -50,6 +50,19 @@ pub fn duplex() -> (Duplex, Duplex) {
 /// Each direction holds 64 KiB. As [`Read`] and [`Write`] it blocks for as long as
 /// [`set_timeout`](Duplex::set_timeout) says; as [`Transport`] every wait has its own deadline.
 ///
+/// ```
+/// use std::io::{Read, Write};
+/// use wshub::testing;
+///
+/// let (mut ours, mut theirs) = testing::duplex();
+/// ours.write_all(b"over and out")?;
+/// drop(ours);
+/// let mut text = String::new();
+/// theirs.read_to_string(&mut text)?;
+/// assert_eq!(text, "over and out");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [testing](crate::guide::testing).
 pub struct Duplex {
     incoming: Arc<Pipe>,

@@ -150,6 +150,21 @@ pub trait Transport: Send + Sync + 'static {
 /// Which directions [`Transport::shutdown`] ends. There may be more of them one day: what a stream of yours does not
 /// know it ends as [`Both`](How::Both).
 ///
+/// ```
+/// use std::net::{Shutdown, TcpStream};
+/// use wshub::How;
+///
+/// /// `Transport::shutdown` of a stream that wraps a `TcpStream`.
+/// fn shutdown(stream: &TcpStream, how: How) {
+///     let how = match how {
+///         How::Read => Shutdown::Read,
+///         How::Write => Shutdown::Write,
+///         _ => Shutdown::Both,
+///     };
+///     let _ = stream.shutdown(how);
+/// }
+/// ```
+///
 /// The guide: [events](crate::guide::events).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -67,6 +67,25 @@ pub(crate) fn split<S>(
 /// in [`read`](WebSocketReader::read). Dropped, it leaves the writer to send to a peer that nobody
 /// listens to; when both halves are dropped the stream is.
 ///
+/// ```
+/// use std::thread;
+/// use wshub::{WebSocket, testing};
+///
+/// let (ours, theirs) = testing::duplex();
+/// let server = thread::spawn(move || {
+///     let (mut reader, mut writer) = WebSocket::accept(ours).unwrap().split();
+///     let greeter = thread::spawn(move || writer.send("hello"));
+///     let read = reader.read().unwrap();
+///     greeter.join().unwrap().unwrap();
+///     read
+/// });
+/// let mut client = testing::Client::open(theirs, "/")?;
+/// client.send_text("hi")?;
+/// assert_eq!(client.read_message()?, Some("hello".into()));
+/// assert_eq!(server.join().unwrap(), Some("hi".into()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [forms](crate::guide::forms).
 pub struct WebSocketReader {
     shared: Arc<SharedWriter>,
@@ -90,6 +109,22 @@ struct Refusing {
 ///
 /// Clones of it send over the same connection, from any number of threads: one message at a time, each
 /// whole. Dropping it closes nothing: the reader reads on, and answers pings.
+///
+/// ```
+/// use wshub::{WebSocketReader, WebSocketWriter};
+///
+/// /// Two threads that answer over one connection: each message goes out whole.
+/// fn share(mut reader: WebSocketReader, writer: WebSocketWriter) {
+///     let mut clock = writer.clone();
+///     std::thread::spawn(move || clock.send("tick"));
+///     let mut answers = writer;
+///     while let Ok(Some(message)) = reader.read() {
+///         if answers.send(message).is_err() {
+///             break;
+///         }
+///     }
+/// }
+/// ```
 ///
 /// The guide: [forms](crate::guide::forms).
 #[derive(Clone)]

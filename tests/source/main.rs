@@ -2,6 +2,7 @@
 //! the faults, the dependencies, and which file may name what.
 
 mod dependencies;
+mod documented;
 mod faults;
 mod files;
 mod guide;

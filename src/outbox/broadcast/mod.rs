@@ -20,6 +20,15 @@ type Reached = Arc<[Arc<Outbox>]>;
 
 /// What a broadcast did.
 ///
+/// ```
+/// use wshub::Server;
+///
+/// let server = Server::builder().without_listener()?;
+/// let broadcast = server.broadcast("anybody here?");
+/// assert_eq!((broadcast.sent, broadcast.dropped), (0, 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// The guide: [slow peers and large data](crate::guide::slow_peers).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

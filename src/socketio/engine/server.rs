@@ -17,6 +17,25 @@ use crate::{CloseEvent, Connection, Error, Handler, Message, Request, ServerBuil
 /// [`Server::run`](crate::Server::run), one at a time. Per session: one `on_open`; its messages in the order in which
 /// they were sent; one `on_close`; nothing after.
 ///
+/// ```
+/// use wshub::socketio::DisconnectReason;
+/// use wshub::socketio::engine::{EngineHandler, EngineSocket};
+///
+/// /// Says hello, and counts who is there.
+/// struct Lobby(usize);
+///
+/// impl EngineHandler for Lobby {
+///     fn on_open(&mut self, socket: &EngineSocket) {
+///         self.0 += 1;
+///         socket.send("hello");
+///     }
+///
+///     fn on_close(&mut self, _socket: &EngineSocket, _reason: DisconnectReason) {
+///         self.0 -= 1;
+///     }
+/// }
+/// ```
+///
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[allow(unused_variables)]
 pub trait EngineHandler {
@@ -62,6 +81,23 @@ pub struct EngineIo<H> {
 
 /// A session. Clones are handles of the same one; any thread may use them, and they may be kept: one that has ended
 /// sends nothing more.
+///
+/// ```
+/// use std::thread;
+/// use std::time::Duration;
+/// use wshub::socketio::engine::EngineSocket;
+///
+/// /// Tells a session once a minute that it is still seen, from a thread of its own.
+/// fn remind(socket: &EngineSocket) {
+///     let socket = socket.clone();
+///     thread::spawn(move || {
+///         while socket.is_open() {
+///             socket.send("still here");
+///             thread::sleep(Duration::from_secs(60));
+///         }
+///     });
+/// }
+/// ```
 ///
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone)]
