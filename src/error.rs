@@ -15,7 +15,7 @@ use crate::protocol::violation::Violation;
 ///
 /// fn log(event: &Event) {
 ///     match event {
-///         // A phone in a tunnel, a closed lid: no fault of anybody.
+///         // A phone in a tunnel, a closed lid: nobody's fault.
 ///         Event::Error(connection, Error::PongTimeout) => println!("{} is out of reach", connection.id()),
 ///         Event::Error(connection, error) => eprintln!("{}: {error}", connection.id()),
 ///         _ => {}
@@ -50,7 +50,7 @@ pub enum Error {
     OutOfMemory,
     /// The connection has ended, or a close is under way: nothing more can be sent.
     Closed,
-    /// Reading or writing failed otherwise than by the peer's going away.
+    /// Reading or writing failed, and not because the peer went away.
     Io(io::Error),
 }
 
@@ -121,17 +121,16 @@ pub enum SendErrorKind {
     /// Remedy: none, its `Close` event is on the way.
     Closed,
     /// Too much waits for the peer and the policy is [`Overflow::DropNewest`](crate::Overflow::DropNewest) or
-    /// [`Overflow::Refuse`](crate::Overflow::Refuse), or [`send_timeout`](crate::Connection::send_timeout) has waited
-    /// in vain. Remedy: drop the message, or send it later, with `Refuse` when
-    /// [`Event::Drained`](crate::Event::Drained) comes; the connection goes on.
+    /// [`Overflow::Refuse`](crate::Overflow::Refuse), or there was no room within the time of
+    /// [`send_timeout`](crate::Connection::send_timeout). The connection goes on. Remedy: drop the message, or send it
+    /// later; with `Refuse`, when [`Event::Drained`](crate::Event::Drained) comes.
     Full,
     /// Too much waited for the peer: by [`Overflow::Disconnect`](crate::Overflow::Disconnect) this
     /// send ended the connection. Remedy: send less, or choose another [`Overflow`](crate::Overflow).
     SlowConsumer,
-    /// The stream failed, or would block where nothing more may wait; only over a stream of your own,
-    /// see [`WebSocket::send`](crate::WebSocket::send). After
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) try again
-    /// later, after anything else the connection is gone.
+    /// The stream failed, or would block while no more may wait. Only over a stream of your own: see
+    /// [`WebSocket::send`](crate::WebSocket::send). After [`WouldBlock`](io::ErrorKind::WouldBlock) or
+    /// [`TimedOut`](io::ErrorKind::TimedOut) try again later. After any other kind the connection is gone.
     Io(io::ErrorKind),
 }
 
@@ -294,12 +293,11 @@ impl std::error::Error for CloseError {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The client was refused, and has been told by a complete HTTP answer wherever
-    /// [`Refusal::status`] is one. The text says what to send, or what to set. Remedy here: drop the
-    /// stream, and serve the next one.
+    /// The client was refused. If [`Refusal::status`] is `Some`, it has a complete HTTP answer with that status. The
+    /// text says what the client has to send, or what to set here. Remedy: drop the stream, and serve the next one.
     Refused(Refusal),
-    /// The stream failed; or ([`io::ErrorKind::InvalidInput`]) nothing could work with a limit that
-    /// was set, or a host, origin or subprotocol could never match, and the text says how to write it.
+    /// The stream failed. With [`io::ErrorKind::InvalidInput`] a setting is wrong: a limit that nothing can work with,
+    /// or a host, origin or subprotocol that can never match. The text says how to write it.
     Io(io::Error),
 }
 

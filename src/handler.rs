@@ -102,7 +102,7 @@ impl Step {
     }
 }
 
-/// Why [`Server::run`](crate::Server::run) ended otherwise than by a shutdown.
+/// Why [`Server::run`](crate::Server::run) ended without a shutdown.
 ///
 /// ```no_run
 /// use wshub::{Listeners, RunError, Server};

@@ -12,15 +12,15 @@ use crate::protocol::receive::ReceiveLimits;
 
 /// The bounds of a server: sizes in bytes, counts, and times.
 ///
-/// The defaults suit a tool on an ordinary machine. A peer that does its worst makes the server hold some
-/// 5 MiB with them, an ordinary one a few KiB; the log says at the start how much it is for each and in
-/// all. For a small device, or where many might be hostile, set them lower, as
-/// [the guide](crate::guide::limits) shows. Change single fields with the struct update syntax.
+/// The defaults suit a tool on an ordinary machine. With them a hostile peer can make the server hold about 5 MiB,
+/// and an ordinary one takes a few KiB; the log says at the start how much it is for each peer and in all. For a small
+/// device, or where many peers may be hostile, set them lower, as [the guide](crate::guide::limits) shows. Change
+/// single fields with the struct update syntax.
 ///
-/// Zero never means unlimited: it means none where that makes sense, and is refused elsewhere. What is
-/// too small or too large to work with is refused where a server is [bound](crate::Server::bind) or a
-/// client connects, by an [`InvalidLimit`] that names the field. A maximum (`usize::MAX`,
-/// `Duration::MAX`) means no bound; times end with a year.
+/// Zero never means unlimited: it means none where that makes sense, and is an error elsewhere. A value that is too
+/// small or too large to work with is an error when a server is [bound](crate::Server::bind) or a client connects: an
+/// [`InvalidLimit`] that names the field. A maximum (`usize::MAX`, `Duration::MAX`) means no bound; a time counts as a
+/// year at most.
 ///
 /// ```
 /// use std::time::Duration;

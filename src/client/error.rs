@@ -1,4 +1,4 @@
-//! Why a client got no WebSocket, by who or what was in the way.
+//! Why a client got no WebSocket: what failed, and where.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -28,10 +28,10 @@ const SHORTEST: Duration = Duration::from_millis(10);
 /// lookups, see [`connect`](crate::connect)). To send, from any thread: [`writer`](Reconnecting::writer).
 ///
 /// Between two tries it pauses: first about a second, then twice as long each time, up to half a
-/// minute. Of each pause the second half is left to chance, so that the clients of a server that was
-/// restarted do not all come at once. After a connection that lasted longer than the longest pause
-/// it begins anew with the first. Where a server refuses and says for how long (`Retry-After`, with a 503 or a 429),
-/// that time comes on top, at most an hour of it.
+/// minute. The second half of each pause is random, so that the clients of a restarted server do not all
+/// come at once. After a connection that lasted longer than the longest pause it starts again with the
+/// first. If a server refuses and says for how long (`Retry-After`, with a 503 or a 429), that time is added, up to
+/// an hour.
 ///
 /// **Nothing is kept to be sent later**, for only the application knows what is still worth it: what
 /// cannot be sent is given back by [`send`](ReconnectingWriter::send). What was sent is counted:

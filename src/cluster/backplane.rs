@@ -8,9 +8,9 @@ use super::Incoming;
 /// What carries bytes from each node of a cluster to every node: [`Redis`](crate::Redis), [`Local`](crate::Local), or
 /// one of your own. `examples/backplane.rs` has one over plain TCP.
 ///
-/// A backplane need not be reliable. The cluster numbers what it sends: duplicates fall out, what is missing is told
-/// ([`ClusterEvent::Gap`](crate::ClusterEvent::Gap)), and after an error it tries again for as long as it takes. What
-/// it relies on: what one publisher publishes arrives in that order, at its own node, too.
+/// A backplane may lose messages. The cluster numbers what it sends: it drops duplicates, reports what is missing
+/// ([`ClusterEvent::Gap`](crate::ClusterEvent::Gap)), and tries again after an error for as long as it takes. It relies
+/// on one thing: what a publisher publishes arrives in that order everywhere, at its own node too.
 ///
 /// ```
 /// use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -88,7 +88,7 @@ pub trait Publisher: Send {
     /// at most, the time to connect included.
     ///
     /// # Errors
-    /// When that is not known of all of them. They are all published again, so the next call starts anew: it connects.
+    /// If one of them may not have been published. The next call gets all of them again, and has to connect first.
     fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError>;
 }
 

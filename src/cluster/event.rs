@@ -35,7 +35,7 @@ pub enum ClusterEvent {
     /// So many messages of that node will not come: broadcasts, closes and messages between servers. Where the node is
     /// this one, the application took its events too slowly, or, in the mode
     /// [`ordered`](crate::ClusterBuilder::ordered) and of [posts](crate::Room::post), they were lost for the clients
-    /// here, too. What rooms remember begins anew behind a gap.
+    /// here, too. The history of a room starts again after a gap.
     Gap {
         /// The node that sent them.
         node: NodeId,
@@ -70,7 +70,7 @@ pub enum ClusterEvent {
     },
 }
 
-/// Why a cluster took something not.
+/// Why a cluster did not take a message.
 ///
 /// ```
 /// use wshub::{Cluster, ClusterError};

@@ -8,8 +8,8 @@ use super::id::PostId;
 use super::relay::content;
 use crate::{Broadcast, Connection, Message};
 
-/// Some connections of a cluster, whichever node they are connected to; see [`Cluster::group`]. A value to keep or to
-/// make anew each time, on any thread; members are those of the name. A connection that has ended falls out by itself.
+/// Some connections of a cluster, on any of its nodes; see [`Cluster::group`]. Keep the value, or make it again each
+/// time, on any thread: rooms of one name have the same members. A connection leaves when it ends.
 ///
 /// ```no_run
 /// # fn handle(cluster: &wshub::Cluster, connection: &wshub::Connection) -> Result<(), wshub::ClusterError> {

@@ -89,8 +89,8 @@ impl Accept {
     }
 
     /// Keeps a value with the connection: who the client is, what it may do. The application reads it with
-    /// [`Connection::data`](crate::Connection::data), and need not ask again. One value; another one replaces it, so
-    /// what belongs together goes into one struct. Default: none.
+    /// [`Connection::data`](crate::Connection::data), and does not have to ask again. There is one value; another one
+    /// replaces it, so put what belongs together into one struct. Default: none.
     ///
     /// It lives as long as the connection's handles. It cannot be changed there but through what it holds, an
     /// `AtomicU64` or a `Mutex`. Its destructor runs on whichever thread lets the last handle go, so it must not wait.

@@ -203,7 +203,7 @@ impl OwnLoopback {
 /// Whether a client that sends an Origin may open a WebSocket: the rules for Origin and for Host.
 ///
 /// `ask` is asked about an origin that nothing else lets in. Rebinding needs a browser, and a browser sends an Origin:
-/// who sends none is served under any name.
+/// a client that sends none is served under any name.
 pub(crate) fn check_site(
     request: &Request,
     rules: &Rules,

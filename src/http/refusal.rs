@@ -524,7 +524,7 @@ fn write_rejection(f: &mut fmt::Formatter<'_>, reject: &Reject) -> fmt::Result {
 
 impl core::error::Error for Refusal {}
 
-/// A refusal on its way to who asked.
+/// A refusal on its way to the client that asked.
 #[derive(Debug)]
 pub(crate) struct RefusedRequest {
     pub(crate) refusal: Refusal,

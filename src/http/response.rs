@@ -71,7 +71,7 @@ pub(crate) enum Length {
     Known(u64),
     /// Its last chunk says.
     Chunked,
-    /// As long as the connection, for who knows no chunks.
+    /// It ends with the connection, for a client that knows no chunks (HTTP/1.0).
     ToTheEnd,
 }
 

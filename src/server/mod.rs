@@ -133,7 +133,7 @@ impl Server {
     /// The events, in order, to be taken on one thread: the application thread.
     ///
     /// Only one [`Events`] may be alive; a second one yields nothing and says so in the log. When it
-    /// is dropped and made anew, it goes on where the first stopped.
+    /// is dropped and made again, it goes on where the first stopped.
     pub fn events(&self) -> Events<'_> {
         Events::new(self)
     }

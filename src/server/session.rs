@@ -250,8 +250,8 @@ impl<'a> Session<'a> {
     /// [`min_rate`](crate::Limits::min_rate); one that reads too slowly is given up. While more messages wait to be
     /// read, answers collect and leave in one write.
     ///
-    /// `Ok` says that the message was taken, not that it left: where the wait ended in vain the next
-    /// call says so, [`read`](Session::read) with [`Error::SlowConsumer`].
+    /// `Ok` says that the message was taken, not that it left. If it could not leave in time, the next call says so:
+    /// [`read`](Session::read) with [`Error::SlowConsumer`].
     ///
     /// # Errors
     /// The message comes back with [`SendErrorKind::Closed`](crate::SendErrorKind::Closed) when the

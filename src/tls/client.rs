@@ -20,9 +20,9 @@ use crate::transport::{self, LINGER, TcpTransport, Transport};
 /// Whom a client trusts with `wss://`, and the certificate it shows: for
 /// [`ClientRequest::with_tls`](crate::ClientRequest::with_tls). Features `client` and `tls`. Cheap to clone.
 ///
-/// Without one a client trusts the authorities of the system, read anew for each connection, and
-/// shows nothing. TLS 1.2 and 1.3 are spoken. There is no way to trust everybody: for a server of
-/// your own, give the client the certificate that it was made with.
+/// Without one a client trusts the authorities of the system, which it reads for each connection, and shows no
+/// certificate of its own. It speaks TLS 1.2 and 1.3. There is no way to trust everybody: for a server of your own,
+/// give the client the certificate of its authority.
 ///
 /// ```no_run
 /// use wshub::{ClientRequest, ClientTls};

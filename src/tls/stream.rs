@@ -1,4 +1,4 @@
-//! TLS over a stream of the user's own, for who accepts connections himself.
+//! TLS over a stream of the user's own, for programs that accept connections themselves.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
@@ -85,8 +85,8 @@ impl Tls {
 ///
 /// As [`Read`] and [`Write`] it blocks for as long as [`set_timeout`](TlsStream::set_timeout) says; as
 /// [`Transport`] every wait has its own deadline, so that a `WebSocket` over it can be
-/// [split](crate::WebSocket::split). An end without close_notify is
-/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) to who reads it.
+/// [split](crate::WebSocket::split). If the peer ends without close_notify, a read fails
+/// with [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
 ///
 /// ```no_run
 /// use std::net::TcpListener;

@@ -12,8 +12,8 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::send::UNFINISHED;
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Sends one binary message of any length, which need not be known: what each read of `source` gives, up to 64 KiB,
-    /// leaves at once as a fragment. Returns how many bytes that were. It is not compressed.
+    /// Sends one binary message of any length, also when the length is not known. Each read of `source` gives up to
+    /// 64 KiB, which leave at once as a fragment. Returns the number of bytes sent. The message is not compressed.
     ///
     /// Nothing is read meanwhile: pings wait for [`read`](WebSocket::read). Where that would be too long,
     /// [`split`](WebSocket::split) it.

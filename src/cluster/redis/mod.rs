@@ -91,8 +91,8 @@ impl Redis {
         self
     }
 
-    /// How long Redis may take to be connected to, and to answer. Default 2 s: then it is taken for hung, and connected
-    /// to anew. At least 10 ms.
+    /// How long connecting to Redis, and each of its answers, may take. Default 2 s: a Redis that takes longer counts
+    /// as hung, and is connected to again. At least 10 ms.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.max(Duration::from_millis(10));

@@ -12,8 +12,8 @@ use crate::outbox::OutgoingStream;
 const LOOKS: usize = 4;
 
 impl Session<'_> {
-    /// Sends one binary message of any length, which need not be known: what each read of `source` gives, up to 64 KiB,
-    /// leaves at once as a fragment. Returns how many bytes that were. It is not compressed.
+    /// Sends one binary message of any length, also when the length is not known. Each read of `source` gives up to
+    /// 64 KiB, which leave at once as a fragment. Returns the number of bytes sent. The message is not compressed.
     ///
     /// Each fragment waits as [`send`](Session::send) does, and the peer's pings are answered between two of them, and
     /// its Close. The first message that comes meanwhile is kept for [`read`](Session::read), and the peer is read from
