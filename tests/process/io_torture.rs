@@ -211,7 +211,7 @@ fn run(session: &'static Scripted, plan: Plan, baseline: bool) -> Outcome {
         let patience = if baseline { PATIENCE } else { PATIENCE / 60 };
         Peer::new(theirs, handle, patience)
     };
-    let played = match session.form {
+    let (played, stats) = match session.form {
         Form::Events => {
             let server = builder(limits, session).without_listener().unwrap();
             let peer = peer(server.handle());
@@ -220,8 +220,7 @@ fn run(session: &'static Scripted, plan: Plan, baseline: bool) -> Outcome {
                 take_events(&server, &mut tally.lock().unwrap(), &told);
                 client.join().unwrap_or_else(|_| panic!("{told}"))
             });
-            check_end(server.shutdown(), &server.stats(), &told);
-            played
+            (played, check_end(server.shutdown(), server.stats(), &told))
         }
         Form::Serve => {
             let shared = tally.clone();
@@ -229,15 +228,13 @@ fn run(session: &'static Scripted, plan: Plan, baseline: bool) -> Outcome {
                 .serve("127.0.0.1:0", move |ws| serve(ws, &shared))
                 .unwrap();
             let played = play(peer(handle.clone()), &told);
-            check_end(handle.wait(), &handle.stats(), &told);
-            played
+            (played, check_end(handle.wait(), handle.stats(), &told))
         }
     };
     assert_eq!(Arc::strong_count(&trace), 1, "a stream leaked: {told}");
     let Played {
         script,
         got,
-        stats,
         others,
     } = played;
     let tally = std::mem::take(&mut *tally.lock().unwrap());
@@ -263,7 +260,6 @@ struct Played {
     script: io::Result<()>,
     /// Messages the peer got.
     got: Vec<Message>,
-    stats: Stats,
     others: Vec<Arc<Trace>>,
 }
 
@@ -289,7 +285,6 @@ fn play(mut peer: Peer, told: &Told) -> Played {
     Played {
         script,
         got,
-        stats: handle.stats(),
         others,
     }
 }
@@ -437,9 +432,12 @@ impl Tally {
 
 // ---- what has to hold ----
 
-fn check_end(report: ShutdownReport, stats: &Stats, told: &Told) {
+/// Gives the counters behind the last thread: one that writes to a stream which has ended counts what it was about to
+/// write when the stream lets it go.
+fn check_end(report: ShutdownReport, stats: Stats, told: &Told) -> Stats {
     assert_eq!(report, ShutdownReport::default(), "{told}");
-    assert_eq!(held_now(stats), [0; 6], "{stats:?} {told}");
+    assert_eq!(held_now(&stats), [0; 6], "{stats:?} {told}");
+    stats
 }
 
 /// Every message that was taken for sending went to the peer or is counted as dropped, and what went is well-formed.
