@@ -98,7 +98,7 @@ impl<'a> Entry<'a> {
         let drained = self.take_drained();
         self.call();
         if let Some(drained) = drained {
-            drained();
+            drained.by.hear_room(drained.id);
         }
     }
 

@@ -54,8 +54,8 @@ pub(crate) use overflow::Bounds;
 pub(crate) use queue::Failure;
 use queue::Queue;
 pub use ready_state::ReadyState;
-pub(crate) use state::{Alarm, Delivery, DrainedCall};
 use state::{Collect, Link, State};
+pub(crate) use state::{Delivery, Owned, Owner};
 pub(crate) use stream::OutgoingStream;
 use turn::Turn;
 use wait::Waiter;
@@ -99,8 +99,8 @@ impl Outbox {
             calls,
             counters,
             delivery,
-            alarm: None,
-            drained: None,
+            owned: None,
+            alarmed: false,
             told: false,
         };
         Arc::new(Outbox {
@@ -230,33 +230,29 @@ impl Outbox {
     pub fn service(self: &Arc<Self>, now: Instant) -> Option<Pending> {
         let pending = self.enter().serve(now);
         let too_slow = self.failure() == Some(Failure::SlowConsumer);
-        let alarm = too_slow.then(|| self.take_alarm()).flatten();
+        let alarmed = too_slow.then(|| self.take_alarm()).flatten();
         // fault: too slow, and nobody hears of it
-        alarm.into_iter().for_each(|alarm| alarm());
+        alarmed
+            .into_iter()
+            .for_each(|it| it.by.hear_too_slow(it.id));
         let drained = self.enter().take_drained();
-        drained.into_iter().for_each(|drained| drained());
+        drained.into_iter().for_each(|it| it.by.hear_room(it.id));
         pending
     }
 
-    /// What is done as soon as the peer is too slow: the reading thread finds that only when the stream ends,
-    /// and that waits for our Close.
-    pub fn set_alarm(self: &Arc<Self>, alarm: Alarm) {
+    pub fn set_owner(self: &Arc<Self>, owned: Owned) {
         if let Some(link) = &mut self.enter().link {
-            link.alarm = Some(alarm);
+            link.owned = Some(owned);
         }
     }
 
-    /// What is to be done where the peer is too slow; `None` when it was done, or is about to be.
-    pub fn take_alarm(self: &Arc<Self>) -> Option<Alarm> {
+    /// The owner, which is to hear that the peer is too slow; `None` when it has, or is about to.
+    pub fn take_alarm(self: &Arc<Self>) -> Option<Owned> {
         let mut state = self.enter();
-        state.link.as_mut().and_then(|link| link.alarm.take())
-    }
-
-    /// What is done where there is room for what was refused.
-    pub fn set_drained(self: &Arc<Self>, drained: DrainedCall) {
-        if let Some(link) = &mut self.enter().link {
-            link.drained = Some(drained);
-        }
+        let link = state.link.as_mut()?;
+        let owned = link.owned.clone()?;
+        let first = !std::mem::replace(&mut link.alarmed, true);
+        first.then_some(owned)
     }
 
     /// The application hears of room: what was refused until now need not be told again where it has room.

@@ -22,10 +22,10 @@ pub(crate) struct Link {
     pub calls: Arc<Calls>,
     pub counters: Arc<Counters>,
     pub delivery: Delivery,
-    pub alarm: Option<Alarm>,
-    /// Tells the application that there is room for what was refused.
-    pub drained: Option<DrainedCall>,
-    /// It was told, and has not heard of it yet: once is enough.
+    pub owned: Option<Owned>,
+    /// The owner has heard that the peer is too slow, or is about to.
+    pub alarmed: bool,
+    /// The application was told that there is room, and has not heard of it yet: once is enough.
     pub told: bool,
 }
 
@@ -54,11 +54,22 @@ impl Delivery {
     }
 }
 
-/// What is done once where the peer turns out to be too slow: by the leader, which holds no lock.
-pub(crate) type Alarm = Box<dyn FnOnce() + Send>;
+/// Hears what becomes of an Outbox, without its lock.
+pub(crate) trait Owner: Send + Sync {
+    /// The peer of this connection is too slow: the reading thread finds that only when the stream ends, and that waits
+    /// for our Close.
+    fn hear_too_slow(&self, id: u64);
 
-/// What is done where there is room for what was refused: by any thread, which holds no lock.
-pub(crate) type DrainedCall = Arc<dyn Fn() + Send + Sync>;
+    /// There is room for what was refused.
+    fn hear_room(&self, id: u64);
+}
+
+/// The owner, and how it knows the connection.
+#[derive(Clone)]
+pub(crate) struct Owned {
+    pub by: Arc<dyn Owner>,
+    pub id: u64,
+}
 
 /// Whether a frame may be collected.
 #[derive(Clone, Copy)]
@@ -175,12 +186,12 @@ impl State {
         }
     }
 
-    /// What is to be done once now that there is room for what was refused.
-    pub fn take_drained(&mut self) -> Option<DrainedCall> {
+    /// The owner, where it is to hear once that there is room for what was refused.
+    pub fn take_drained(&mut self) -> Option<Owned> {
         let link = self.link.as_mut()?;
-        let drained = link.drained.clone()?;
+        let owned = link.owned.clone()?;
         let comes = self.queue.take_refused() && !std::mem::replace(&mut link.told, true);
-        comes.then_some(drained)
+        comes.then_some(owned)
     }
 
     /// Takes over what the run holds for it: whatever is done next comes after that.

@@ -20,6 +20,7 @@ use crate::connection::credit::{Budget, NoTaker, Permit};
 use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
 use crate::logging::log_line;
+use crate::outbox::Owner;
 use crate::poller::Bell;
 use crate::stats::Counters;
 
@@ -232,5 +233,15 @@ impl Inbox {
     /// Messages that found no taker.
     pub fn lost(&self) -> usize {
         self.lost.load(SeqCst)
+    }
+}
+
+impl Owner for Inbox {
+    fn hear_too_slow(&self, id: u64) {
+        self.put(InboxItem::Error(id, Error::SlowConsumer));
+    }
+
+    fn hear_room(&self, id: u64) {
+        self.put(InboxItem::Drained(id));
     }
 }

@@ -14,7 +14,6 @@ use super::driver::Driver;
 use super::hooks::HookRequest;
 use super::http::{self, AfterAnswer, HttpConnection};
 use super::hub::Hub;
-use super::inbox::InboxItem;
 use super::lifecycle::{Participant, Present};
 use super::listen::Site;
 use super::proxied::{self, Proxied};
@@ -23,14 +22,13 @@ use crate::clock;
 use crate::connection::Connection;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
-use crate::error::Error;
 use crate::handshake::accept::OwnBounds;
 use crate::http::forwarded;
 use crate::http::head::asks_for_head;
 use crate::http::proxy_protocol;
 use crate::http::refusal::RefusedRequest;
 use crate::http::{Peer, Refusal, Request};
-use crate::outbox::{Alarm, Bounds, Delivery, Outbox};
+use crate::outbox::{Bounds, Delivery, Outbox, Owned, Owner};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::tls::{self, Secured};
@@ -437,11 +435,8 @@ pub(crate) fn driver(
         limits.close_timeout,
         extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
     );
-    outbox.set_alarm(alarm(hub, id, transport));
-    if hub.handler.is_none() {
-        let inbox = hub.inbox.clone();
-        outbox.set_drained(Arc::new(move || inbox.put(InboxItem::Drained(id))));
-    }
+    let by = owner(hub, transport);
+    outbox.set_owner(Owned { by, id });
     let connection = Connection::new(id, opening, outbox, hub.inbox.budget().clone());
     Box::new(Driver::new(
         hub,
@@ -452,14 +447,22 @@ pub(crate) fn driver(
     ))
 }
 
-/// Tells the application that the peer is too slow, or wakes the closure that waits in a read.
-fn alarm(hub: &Hub, id: u64, transport: &Arc<dyn Transport>) -> Alarm {
-    if hub.handler.is_some() {
-        let transport = transport.clone();
-        return Box::new(move || transport.shutdown(How::Read));
+fn owner(hub: &Hub, transport: &Arc<dyn Transport>) -> Arc<dyn Owner> {
+    match &hub.handler {
+        None => hub.inbox.clone(),
+        Some(_) => Arc::new(ReadingClosure(transport.clone())),
     }
-    let inbox = hub.inbox.clone();
-    Box::new(move || inbox.put(InboxItem::Error(id, Error::SlowConsumer)))
+}
+
+/// A closure that may wait in a read.
+struct ReadingClosure(Arc<dyn Transport>);
+
+impl Owner for ReadingClosure {
+    fn hear_too_slow(&self, _: u64) {
+        self.0.shutdown(How::Read);
+    }
+
+    fn hear_room(&self, _: u64) {}
 }
 
 /// Says in the log why somebody was refused, and what to set.
