@@ -60,7 +60,8 @@ pub(crate) struct Conversation {
     /// The last message lies in the buffer still, and nobody borrows it any more.
     owes_discard: bool,
     /// What the message behind one that nobody reads to its end may hold, which is to come in parts.
-    parts_behind: Option<u64>,
+    /// Boxed: it is a rare one.
+    parts_behind: Option<Box<u64>>,
 }
 
 /// What a peer's data is to a reader.
@@ -124,7 +125,7 @@ impl Conversation {
     /// to its end is thrown away before.
     pub fn begin_parts(&mut self, max: u64) {
         match self.receiver.is_amid_parts() {
-            true => self.parts_behind = Some(max),
+            true => self.parts_behind = Some(Box::new(max)),
             false => {
                 self.parts_behind = None;
                 self.receiver.take_parts(max);
@@ -141,7 +142,7 @@ impl Conversation {
     ) -> Result<Option<T>, End> {
         let mut take = Some(take);
         loop {
-            let behind = self.parts_behind;
+            let behind = self.parts_behind.as_deref().copied();
             let found = self.find(answers, |arrived| match arrived {
                 Arrived::Part(part) if behind.is_none() => Some(take.take().map(|take| take(part))),
                 Arrived::Part(part) => part.last.then_some(None),

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Connection;
 use crate::limits::Limits;
@@ -55,6 +55,11 @@ impl Account {
         self.used.load(SeqCst)
     }
 
+    /// The time since the server began.
+    pub fn time(&self) -> Duration {
+        self.budget.begun.elapsed()
+    }
+
     /// From now on the connection holds no thread, or has one again.
     pub fn set_parked(&self, parked: bool) {
         self.parked.store(parked, SeqCst);
@@ -90,6 +95,7 @@ impl Account {
 
 /// What may wait of all connections of a server.
 pub(crate) struct Budget {
+    begun: Instant,
     total: usize,
     per_connection: usize,
     used: AtomicUsize,
@@ -144,6 +150,7 @@ impl Budget {
     /// `resume` has the leader look at a connection without a thread.
     pub fn new(limits: &Limits, resume: impl Fn(Token) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Budget {
+            begun: Instant::now(),
             total: limits.inbound_total,
             per_connection: limits.inbound_per_connection,
             used: AtomicUsize::new(0),

@@ -76,7 +76,7 @@ impl Connection {
         Connection(Arc::new(ConnectionInner {
             id,
             opening,
-            round_trip: RoundTrip::new(Instant::now()),
+            round_trip: RoundTrip::default(),
             outbox,
             account: Account::new(budget),
         }))
@@ -197,7 +197,7 @@ impl Connection {
     /// # Errors
     /// [`SendErrorKind::Closed`] if the connection is closed or closing.
     pub fn ping(&self) -> Result<(), SendErrorKind> {
-        let now = || self.0.round_trip.ask(Instant::now());
+        let now = || self.0.round_trip.ask(self.0.account.time());
         self.0.outbox.ping(now)
     }
 
@@ -232,7 +232,7 @@ impl Connection {
 
     /// A pong has come.
     pub(crate) fn note_pong(&self, payload: &[u8]) {
-        self.0.round_trip.answered(payload, Instant::now());
+        self.0.round_trip.answered(payload, self.0.account.time());
     }
 
     /// Starts the closing handshake (RFC 6455 section 7.1.2) and returns at once; the `Close` event

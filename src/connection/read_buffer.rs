@@ -9,58 +9,62 @@ const GROWN: usize = 4 << 10;
 /// What one read takes at most: more would leave the cache before it is parsed.
 const READ: usize = 64 << 10;
 
-/// The live bytes are `bytes[start..end]`.
+/// What an idle connection has is a pointer to nothing.
 #[derive(Default)]
-pub(crate) struct ReadBuffer {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// The last read filled its room: more may be there, and has room now.
-    filled_up: bool,
-    /// Reads in a row that began with an empty buffer larger than a read fills.
-    empty_reads: u32,
-}
+pub(crate) struct ReadBuffer(Option<Box<FilledRoom>>);
 
 impl ReadBuffer {
     pub fn len(&self) -> usize {
-        self.end - self.start
+        self.0.as_ref().map_or(0, |room| room.len())
     }
 
     pub fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.len() == 0
     }
 
+    #[inline]
     pub fn filled(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.start..self.end).unwrap_or_default()
+        self.0.as_mut().map_or(&mut [], |room| room.filled())
     }
 
     /// Drops bytes from the front.
+    #[inline]
     pub fn discard(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
+        if let Some(room) = &mut self.0 {
+            room.discard(count);
+        }
     }
 
     /// Keeps only these of the filled bytes, where they are.
+    #[inline]
     pub fn keep(&mut self, bytes: Range<usize>) {
-        self.end = (self.start + bytes.end).min(self.end);
-        self.start = (self.start + bytes.start).min(self.end);
+        if let Some(room) = &mut self.0 {
+            room.keep(bytes);
+        }
     }
 
     /// Room for one whole read, to be lent to one buffer after the other.
     pub fn scratch() -> Self {
-        ReadBuffer {
-            bytes: vec![0; READ],
-            ..ReadBuffer::default()
-        }
+        ReadBuffer::of(vec![0; READ], 0)
+    }
+
+    fn of(bytes: Vec<u8>, end: usize) -> Self {
+        ReadBuffer(Some(Box::new(FilledRoom {
+            bytes,
+            end,
+            ..FilledRoom::default()
+        })))
     }
 
     /// All of its room, for bytes that nobody wants.
     pub fn room(&mut self) -> &mut [u8] {
-        &mut self.bytes
+        self.0.as_mut().map_or(&mut [], |room| &mut room.bytes)
     }
 
     /// Takes the room of `scratch` for a read, if it holds nothing; true if so.
     pub fn borrow(&mut self, scratch: &mut ReadBuffer) -> bool {
-        let borrows = self.is_empty() && self.bytes.len() <= READ;
+        let is_free = |room: &FilledRoom| room.is_empty() && room.bytes.len() <= READ;
+        let borrows = self.0.as_deref().is_none_or(is_free);
         if borrows {
             *self = std::mem::take(scratch);
         }
@@ -69,20 +73,19 @@ impl ReadBuffer {
 
     /// Gives the room back, and keeps what is left in as much as it takes.
     pub fn give_back(&mut self, scratch: &mut ReadBuffer) {
-        let bytes = self.filled().to_vec();
-        let end = bytes.len();
-        let rest = ReadBuffer {
-            bytes,
-            end,
-            ..ReadBuffer::default()
+        let rest = match self.filled() {
+            [] => ReadBuffer::default(),
+            left => ReadBuffer::of(left.to_vec(), left.len()),
         };
         *scratch = std::mem::replace(self, rest);
-        (scratch.start, scratch.end) = (0, 0);
+        if let Some(room) = &mut scratch.0 {
+            (room.start, room.end) = (0, 0);
+        }
     }
 
     /// True if memory beyond what an idle connection keeps is held for nothing.
     pub fn is_oversized(&self) -> bool {
-        self.is_empty() && self.bytes.len() > IDLE
+        self.0.as_ref().is_some_and(|room| room.is_oversized())
     }
 
     /// One read behind the filled bytes.
@@ -98,6 +101,81 @@ impl ReadBuffer {
     /// Room for one read behind the filled bytes. At most twice what arrived is ever allocated: the
     /// peer's claims count for nothing.
     pub fn spare(&mut self) -> &mut [u8] {
+        self.0.get_or_insert_default().spare()
+    }
+
+    /// So many bytes were read into the [`spare`](ReadBuffer::spare) room. A read that fills it makes the
+    /// next one's larger, so that a stream of small messages is taken in large reads.
+    pub fn add(&mut self, read: usize) {
+        if let Some(room) = &mut self.0 {
+            room.add(read);
+        }
+    }
+
+    /// True if the last read filled its room and another could take more with it.
+    pub fn is_filled_up(&self) -> bool {
+        self.0.as_ref().is_some_and(|room| room.filled_up)
+    }
+
+    /// Gives all memory back, if nothing is in the buffer.
+    pub fn shed(&mut self) {
+        if self.is_empty() {
+            *self = ReadBuffer::default();
+        }
+    }
+
+    /// As [`shed`](ReadBuffer::shed), but for what an idle connection keeps.
+    pub fn trim(&mut self) {
+        if self.is_oversized() {
+            *self = ReadBuffer::default();
+        }
+    }
+}
+
+/// The live bytes are `bytes[start..end]`.
+#[derive(Default)]
+struct FilledRoom {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// The last read filled its room: more may be there, and has room now.
+    filled_up: bool,
+    /// Reads in a row that began with an empty buffer larger than a read fills.
+    empty_reads: u32,
+}
+
+impl FilledRoom {
+    fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    fn filled(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Drops bytes from the front.
+    fn discard(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
+    }
+
+    /// Keeps only these of the filled bytes, where they are.
+    fn keep(&mut self, bytes: Range<usize>) {
+        self.end = (self.start + bytes.end).min(self.end);
+        self.start = (self.start + bytes.start).min(self.end);
+    }
+
+    /// True if memory beyond what an idle connection keeps is held for nothing.
+    fn is_oversized(&self) -> bool {
+        self.is_empty() && self.bytes.len() > IDLE
+    }
+
+    /// Room for one read behind the filled bytes. At most twice what arrived is ever allocated: the
+    /// peer's claims count for nothing.
+    fn spare(&mut self) -> &mut [u8] {
         self.filled_up = false;
         self.give_back_what_nobody_needs();
         self.make_room();
@@ -112,7 +190,7 @@ impl ReadBuffer {
 
     /// So many bytes were read into the [`spare`](ReadBuffer::spare) room. A read that fills it makes the
     /// next one's larger, so that a stream of small messages is taken in large reads.
-    pub fn add(&mut self, read: usize) {
+    fn add(&mut self, read: usize) {
         let len = self.spare_len();
         self.end += read.min(len);
         self.filled_up = read == len && self.bytes.len() < READ;
@@ -120,11 +198,6 @@ impl ReadBuffer {
             let grown = 2 * self.bytes.len();
             self.bytes.resize(grown.clamp(GROWN, READ), 0);
         }
-    }
-
-    /// True if the last read filled its room and another could take more with it.
-    pub fn is_filled_up(&self) -> bool {
-        self.filled_up
     }
 
     /// Makes room for as many bytes as are there already, or for a whole read. What is there moves
@@ -153,21 +226,7 @@ impl ReadBuffer {
         }
         self.empty_reads += 1;
         if self.empty_reads > READS {
-            *self = ReadBuffer::default();
-        }
-    }
-
-    /// Gives all memory back, if nothing is in the buffer.
-    pub fn shed(&mut self) {
-        if self.is_empty() {
-            *self = ReadBuffer::default();
-        }
-    }
-
-    /// As [`shed`](ReadBuffer::shed), but for what an idle connection keeps.
-    pub fn trim(&mut self) {
-        if self.is_oversized() {
-            *self = ReadBuffer::default();
+            *self = FilledRoom::default();
         }
     }
 }

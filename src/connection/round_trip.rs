@@ -2,13 +2,13 @@
 //! one counts.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::atomic::AtomicU64;
 
+/// Times are given as what has passed since the server began, and kept in nanoseconds.
+#[derive(Default)]
 pub(crate) struct RoundTrip {
-    /// What the times here count from, in nanoseconds.
-    epoch: Instant,
     /// When the ping was sent whose answer is awaited; 0: none is. A peer that makes answers up has to know it.
     asked: AtomicU64,
     /// What the last answer took, and one more; 0: there was none.
@@ -16,30 +16,22 @@ pub(crate) struct RoundTrip {
 }
 
 impl RoundTrip {
-    pub fn new(now: Instant) -> Self {
-        RoundTrip {
-            epoch: now,
-            asked: AtomicU64::new(0),
-            took: AtomicU64::new(0),
-        }
-    }
-
     /// The payload of a ping that is sent now.
-    pub fn ask(&self, now: Instant) -> [u8; 8] {
-        let at = self.since_epoch(now).max(1);
+    pub fn ask(&self, now: Duration) -> [u8; 8] {
+        let at = nanos(now).max(1);
         self.asked.store(at, Relaxed);
         at.to_be_bytes()
     }
 
     /// A pong has come with this payload. One that nobody asked for, or that answers an earlier ping, says nothing.
-    pub fn answered(&self, payload: &[u8], now: Instant) {
+    pub fn answered(&self, payload: &[u8], now: Duration) {
         let Ok(payload) = payload.try_into() else {
             return;
         };
         let at = u64::from_be_bytes(payload);
         let awaited = at != 0 && self.asked.compare_exchange(at, 0, Relaxed, Relaxed).is_ok();
         if awaited {
-            let took = self.since_epoch(now).saturating_sub(at);
+            let took = nanos(now).saturating_sub(at);
             self.took.store(took.saturating_add(1), Relaxed);
         }
     }
@@ -48,11 +40,10 @@ impl RoundTrip {
         let took = self.took.load(Relaxed).checked_sub(1)?;
         Some(Duration::from_nanos(took))
     }
+}
 
-    fn since_epoch(&self, now: Instant) -> u64 {
-        let nanos = now.saturating_duration_since(self.epoch).as_nanos();
-        u64::try_from(nanos).unwrap_or(u64::MAX)
-    }
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

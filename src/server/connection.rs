@@ -14,7 +14,7 @@ use super::hub::Hub;
 use super::inbox::InboxItem;
 use super::leader::hand_over::QUIET;
 use super::leader::parked::Parked;
-use super::lifecycle::Present;
+use super::lifecycle::{Participant, Present};
 use super::lingering::LingeringClose;
 use super::members::Membership;
 use super::opening::Opened;
@@ -43,7 +43,7 @@ pub(crate) fn run(hub: &Arc<Hub>, stream: Present, opened: Opened) {
         slot: Some(slot),
         ended: false,
         _membership: hub.members.join(&connection),
-        _present: present.with(stream),
+        present: present.with(stream),
     };
     close_if_late(hub, &connection);
     match &hub.handler {
@@ -77,13 +77,21 @@ pub(crate) struct OpenConnection {
     ended: bool,
     // Given up in this order, behind all that may run the user's code.
     _membership: Membership,
-    /// The connection, and its stream.
-    _present: Present,
+    /// The connection, its stream, and that it holds no thread.
+    present: Present,
 }
 
 impl OpenConnection {
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
+    }
+
+    /// From now on it holds no thread, or has one again.
+    pub fn set_parked(&mut self, parked: bool) {
+        match parked {
+            true => self.present.join(Participant::Parked),
+            false => self.present.part(Participant::Parked),
+        }
     }
 
     /// What tells the application that the connection is open; once.

@@ -58,7 +58,7 @@ pub(crate) enum Participant {
     Stream,
     /// A stream that may give events: from before its 101 to its end.
     Connection,
-    /// A stream that holds no thread. It leaves behind the stream itself, so that no thread is taken for busy with
+    /// A stream that holds no thread. It leaves with the stream, or behind it, so that no thread is taken for busy with
     /// that.
     Parked,
 }
@@ -87,6 +87,23 @@ impl Present {
     pub fn with(mut self, mut other: Present) -> Present {
         self.who |= std::mem::take(&mut other.who);
         self
+    }
+
+    /// Is there as this one, too, from now on, unless it comes too late.
+    pub fn join(&mut self, who: Participant) {
+        if let Some(mut other) = self.lifecycle.come(who) {
+            self.who |= std::mem::take(&mut other.who);
+        }
+    }
+
+    /// Leaves as this one, and stays as the others.
+    pub fn part(&mut self, who: Participant) {
+        let who = self.who & 1 << who as u8;
+        self.who &= !who;
+        drop(Present {
+            lifecycle: self.lifecycle.clone(),
+            who,
+        });
     }
 }
 

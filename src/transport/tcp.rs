@@ -2,10 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-
-use crate::atomic::AtomicU64;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
@@ -17,8 +15,8 @@ use super::{How, Source, Transport, Waker};
 /// socket's read timeout.
 pub(crate) struct TcpTransport {
     stream: TcpStream,
-    /// The SO_RCVTIMEO that is set, in nanoseconds; 0: none. Only the reading thread touches it.
-    read_timeout: AtomicU64,
+    /// The SO_RCVTIMEO that is set, in milliseconds; 0: none. Only the reading thread touches it.
+    read_timeout: AtomicU32,
 }
 
 impl TcpTransport {
@@ -32,7 +30,7 @@ impl TcpTransport {
         sockopt::set_socket_nosigpipe(&stream, true)?;
         Ok(TcpTransport {
             stream,
-            read_timeout: AtomicU64::new(0),
+            read_timeout: AtomicU32::new(0),
         })
     }
 
@@ -45,7 +43,7 @@ impl TcpTransport {
         const SHORT: Duration = Duration::from_millis(500);
         let set = match self.read_timeout.load(Relaxed) {
             0 => None,
-            nanos => Some(Duration::from_nanos(nanos)),
+            millis => Some(Duration::from_millis(millis.into())),
         };
         let serves = match (set, wanted) {
             (None, None) => true,
@@ -57,12 +55,11 @@ impl TcpTransport {
         };
         if !serves {
             // A zero timeout is an error to std, and less than a microsecond would mean none to the system.
-            let timeout = wanted.map(|wanted| wanted.max(Duration::from_millis(1)));
+            let millis = wanted.map(|wanted| wanted.as_nanos().div_ceil(1_000_000).max(1));
+            let millis = millis.map(|millis| u32::try_from(millis).unwrap_or(u32::MAX));
+            let timeout = millis.map(|millis| Duration::from_millis(millis.into()));
             self.stream.set_read_timeout(timeout)?;
-            self.read_timeout.store(
-                timeout.map_or(0, |timeout| timeout.as_nanos() as u64),
-                Relaxed,
-            );
+            self.read_timeout.store(millis.unwrap_or(0), Relaxed);
         }
         Ok(())
     }

@@ -9,7 +9,6 @@ use super::super::connection::{OpenConnection, deliver, take_messages};
 use super::super::driver::Driver;
 use super::super::hub::Hub;
 use super::super::inbox::InboxItem;
-use super::super::lifecycle::{Participant, Present};
 use super::super::lingering::LingeringClose;
 use super::Next;
 use super::hand_over::{LONG, LONG_TURNS};
@@ -41,8 +40,6 @@ pub(crate) struct Parked {
     long_turns: u8,
     /// `None`: it is open. Boxed, for most are.
     leaving: Option<Box<Leaving>>,
-    /// Last: behind the stream's own.
-    _present: Option<Present>,
 }
 
 /// How far it is with its end.
@@ -64,10 +61,10 @@ struct Closing {
 }
 
 impl Parked {
-    pub fn new(driver: Driver, place: OpenConnection) -> Self {
+    pub fn new(driver: Driver, mut place: OpenConnection) -> Self {
         driver.connection.account().set_parked(true);
+        place.set_parked(true);
         Parked {
-            _present: place.hub().lifecycle.come(Participant::Parked),
             driver,
             place,
             starved: None,
@@ -112,8 +109,11 @@ impl Parked {
 
     /// What a thread of its own needs.
     pub fn take_apart(self) -> (OpenConnection, Box<Driver>) {
-        let Parked { driver, place, .. } = self;
+        let Parked {
+            driver, mut place, ..
+        } = self;
         driver.connection.account().set_parked(false);
+        place.set_parked(false);
         (place, Box::new(driver))
     }
 
