@@ -30,6 +30,9 @@ const OWN_THREADS: usize = 24 << 20;
 const HEAP: usize = 64 << 20;
 const HEAPS_PER_PROCESSOR: usize = 8;
 
+/// glibc keeps the stacks of threads that have ended for the next ones, up to so much of them.
+const KEPT_STACKS: usize = 40 << 20;
+
 /// Bytes that are left. `None`: there is no limit, or the system does not tell.
 #[cfg(unix)]
 pub(crate) fn left() -> Option<usize> {
@@ -65,6 +68,14 @@ pub(crate) fn has_room_for_thread(stack: usize, others: usize) -> bool {
     };
     keep_from_heaps(left, needed);
     self::left().is_none_or(|left| left >= needed)
+}
+
+/// How many stacks of this size the system keeps of threads that have ended. To take one takes nothing that is left.
+pub(crate) fn most_kept_stacks(stack: usize) -> usize {
+    match cfg!(target_env = "gnu") {
+        true => KEPT_STACKS / stack.max(1),
+        false => 0,
+    }
 }
 
 /// Whether so many bytes may be taken, so that the reserve stays. Little need not ask.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
+use crate::address_space;
 use crate::lock::{CREW, Mutex, lock};
 use crate::panics;
 
@@ -29,6 +30,8 @@ struct CrewList {
     aboard: HashMap<u64, Option<JoinHandle<()>>>,
     /// Threads that have signed off and that the shutdown joins.
     gone: Vec<JoinHandle<()>>,
+    /// Stacks of threads that have left, which the next ones get.
+    kept_stacks: usize,
     next_id: u64,
     /// The shutdown waits: nobody starts any more.
     ending: bool,
@@ -73,11 +76,13 @@ std::thread_local! {
 struct SignOff {
     crew: Arc<Crew>,
     id: u64,
+    /// The thread started, so it has a stack to leave behind.
+    has_stack: bool,
 }
 
 impl Drop for SignOff {
     fn drop(&mut self) {
-        self.crew.sign_off(self.id);
+        self.crew.sign_off(self.id, self.has_stack);
     }
 }
 
@@ -97,11 +102,12 @@ impl Crew {
         name: impl FnOnce(u64) -> String,
         work: impl FnOnce() + Send + 'static,
     ) -> Result<(), NotStarted> {
-        let sign_off = self.sign_on()?;
+        let mut sign_off = self.sign_on()?;
         let id = sign_off.id;
         let builder = Builder::new().name(name(id)).stack_size(self.stack_size);
         // Without the lock: a thread takes its time to start, and others sign off meanwhile.
         let started = builder.spawn(move || {
+            sign_off.has_stack = true;
             SIGN_OFF.with(|slot| slot.replace(Some(sign_off)));
             // What it panics with would end the process where its destructor panics.
             let _ = panics::catch(work);
@@ -122,6 +128,7 @@ impl Crew {
         if roster.aboard.len() >= self.max_threads {
             return Err(NotStarted::Full);
         }
+        roster.kept_stacks = roster.kept_stacks.saturating_sub(1);
         roster.next_id += 1;
         let id = roster.next_id;
         roster.aboard.insert(id, None);
@@ -129,11 +136,15 @@ impl Crew {
         Ok(SignOff {
             crew: self.clone(),
             id,
+            has_stack: false,
         })
     }
 
-    fn sign_off(&self, id: u64) {
+    fn sign_off(&self, id: u64, leaves_stack: bool) {
+        let most_kept = address_space::most_kept_stacks(self.stack_size);
         let mut roster = lock(&self.roster);
+        let kept_stacks = roster.kept_stacks + usize::from(leaves_stack);
+        roster.kept_stacks = kept_stacks.min(most_kept);
         let handle = roster.aboard.remove(&id).flatten();
         // Otherwise the handle is dropped, and the thread is nobody's.
         if roster.ending {
@@ -146,6 +157,12 @@ impl Crew {
 
     pub fn threads(&self) -> usize {
         lock(&self.roster).aboard.len()
+    }
+
+    /// Whether the next thread gets the stack of one that has left. Where a thread of another's took that, the next one
+    /// takes its stack from what is left: only one, for then there is room for no job.
+    pub fn keeps_stack(&self) -> bool {
+        lock(&self.roster).kept_stacks > 0
     }
 
     /// Waits for all threads but the `busy` ones, at most until the deadline, and joins those that have

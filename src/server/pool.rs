@@ -81,7 +81,8 @@ impl Pool {
             return Ok(());
         }
         drop(state);
-        if !address_space::has_room_for_thread(self.stack_size, others) {
+        if !self.crew.keeps_stack() && !address_space::has_room_for_thread(self.stack_size, others)
+        {
             return Err(NotStarted::NoRoom);
         }
         let pool = self.clone();

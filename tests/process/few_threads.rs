@@ -7,6 +7,7 @@ mod support;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::thread;
+use std::time::Duration;
 
 use support::child::{Child, asked, in_child, serve_echo, tell};
 use support::{Client, dial, frame, read_head, upgrade, wait_until};
@@ -210,6 +211,49 @@ fn m04_long_messages_give_way_to_little_address_space() {
     drop(clients);
     wait_until("there is room again", || !storm(addr, 1).is_empty());
     assert!(server.end().success());
+}
+
+/// How many of so many clients get a 101 that are all there before the first has said what it wants: each holds a
+/// thread meanwhile.
+fn burst(addr: SocketAddr, clients: usize) -> usize {
+    let request = upgrade("localhost", "/", "");
+    let (begin, end) = request.split_at(request.len() - 2);
+    let half = |_| {
+        let mut stream = dial(addr);
+        // One that is refused may be closed already.
+        let _ = stream.write_all(begin.as_bytes());
+        stream
+    };
+    let streams: Vec<_> = (0..clients).map(half).collect();
+    let answers = streams.into_iter().map(|mut stream| {
+        let _ = stream.write_all(end.as_bytes());
+        read_head(&mut stream).is_ok_and(|answer| answer.starts_with("HTTP/1.1 101 "))
+    });
+    answers.filter(|served| *served).count()
+}
+
+/// The system keeps the stacks of threads that have ended for the next ones, and they take address space meanwhile.
+#[test]
+fn m04_little_address_space_serves_after_each_burst() {
+    if in_child() {
+        return serve_echo(Limits {
+            idle_thread_timeout: Duration::ZERO,
+            ..Limits::default()
+        });
+    }
+    let test = "m04_little_address_space_serves_after_each_burst";
+    for kib in [45_000, 50_000, 55_000] {
+        let (mut server, addr) = Child::server(test, &format!("ulimit -v {kib}"));
+        let first = burst(addr, 60);
+        assert!(first > 0, "with {kib} KiB");
+        for _ in 0..3 {
+            wait_until("all have left", || server.ask("connections") == "0");
+            wait_until("as many are served again", || {
+                burst(addr, 60) >= first.div_ceil(2)
+            });
+        }
+        assert!(server.end().success(), "with {kib} KiB");
+    }
 }
 
 /// The limit counts what a user has; root has none. So it takes root to become somebody who has nothing yet.
