@@ -10,7 +10,7 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -148,7 +148,7 @@ fn show_progress(shared: &Shared, started: Instant, time: Duration, done: impl F
         let next = started + Duration::from_secs(second);
         thread::sleep(next.saturating_duration_since(Instant::now()));
         let count = shared.count.load(Relaxed);
-        let line = format!("{second:4} s {:10} messages/s", count - before);
+        let line = format!("{second:4} s {:10} messages/s", count.wrapping_sub(before));
         before = count;
         let shown = match terminal {
             true => write!(io::stdout(), "\r{line}").and_then(|()| io::stdout().flush()),
@@ -165,7 +165,7 @@ fn show_progress(shared: &Shared, started: Instant, time: Duration, done: impl F
 
 #[derive(Default)]
 struct Shared {
-    count: AtomicU64,
+    count: AtomicUsize,
     stop: AtomicBool,
     histogram: Mutex<Histogram>,
     /// The first thing that went wrong.

@@ -1,7 +1,7 @@
 //! Simulations from a seed: numbers that follow from it, and a run over many seeds that says how to repeat a failure.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Numbers that follow from a seed (xorshift64*): the same on every machine.
@@ -53,19 +53,18 @@ pub fn for_each_seed(test: &str, threads: usize, time: Duration, simulate: impl 
         (None, Some(count)) => (0, count, None),
         (None, None) => (0, u64::MAX, Some(Instant::now() + time)),
     };
-    let next = AtomicU64::new(first);
+    let seeds = Mutex::new(first..end);
     let work = || {
         while until.is_none_or(|until| Instant::now() < until) {
-            let seed = next.fetch_add(1, Relaxed);
-            if seed >= end {
+            let Some(seed) = seeds.lock().unwrap().next() else {
                 return;
-            }
+            };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
                 eprintln!(
                     "seed {seed} failed; to repeat it: WSHUB_SEED={seed} cargo test --all-features {test}"
                 );
                 // The others need not go on.
-                next.store(end, Relaxed);
+                *seeds.lock().unwrap() = end..end;
                 resume_unwind(panic);
             }
         }
@@ -75,5 +74,6 @@ pub fn for_each_seed(test: &str, threads: usize, time: Duration, simulate: impl 
             scope.spawn(work);
         }
     });
-    println!("{test}: {} seeds", next.into_inner().min(end) - first);
+    let seeds = seeds.into_inner().unwrap();
+    println!("{test}: {} seeds", seeds.start - first);
 }

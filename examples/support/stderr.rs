@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Stderr {
     waiting: SyncSender<Item>,
-    lost: Arc<AtomicU64>,
+    lost: Arc<AtomicUsize>,
 }
 
 enum Item {
@@ -59,7 +59,7 @@ impl Write for Stderr {
     }
 }
 
-fn write_all(items: &Receiver<Item>, lost: &AtomicU64) {
+fn write_all(items: &Receiver<Item>, lost: &AtomicUsize) {
     for item in items {
         let mut stderr = io::stderr();
         if let Item::Line(line) = &item {
@@ -78,7 +78,7 @@ fn write_all(items: &Receiver<Item>, lost: &AtomicU64) {
     }
 }
 
-fn say_lost(stderr: &mut impl Write, count: u64) -> io::Result<()> {
+fn say_lost(stderr: &mut impl Write, count: usize) -> io::Result<()> {
     let text = format!("[{count} lines of the log were lost: nobody read them]\n");
     stderr.write_all(text.as_bytes())
 }

@@ -1,7 +1,7 @@
 //! What the threads of a node share: what waits to be published, the members of each room, what the application is to
 //! be told.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use super::history::HistoryBounds;
 use super::id::{ConnectionId, NodeId, PostId};
 use super::news::{BackplaneDirection, News};
 use super::rooms::ClusterRooms;
+use crate::atomic::AtomicU64;
 use crate::lock::{Guard, Mutex, NEWS, OUTGOING, lock};
 use crate::logging::log_line;
 use crate::{Broadcast, Connection, Message, Prepared, ServerHandle};

@@ -76,7 +76,7 @@ fn each_room_names_only_rooms_below_it() {
 /// Rooms that are built on what users have, and what they name beside that: locks in one order, the one way to the log
 /// and the end of a panic.
 const ON_THE_FACE: &[&str] = &["cluster"];
-const BESIDE_IT: &[&str] = &["lock", "logging", "panics"];
+const BESIDE_IT: &[&str] = &["atomic", "lock", "logging", "panics"];
 
 /// The names right behind each `crate::`.
 fn named_of_the_crate(tokens: &[String]) -> Vec<&str> {
