@@ -66,10 +66,10 @@ impl ServerBuilder {
         self
     }
 
-    /// The headers of its request that a connection keeps, by name in any case; the others are there for the hooks, and
-    /// not in [`Connection::request`](crate::Connection::request). Default: all, a KiB or two for a browser with
-    /// cookies, half of what an idle connection takes. Method, target, host, subprotocols, peer and certificates stay
-    /// in any case.
+    /// The headers of its request that a connection keeps, by name in any case. Hooks see all headers;
+    /// [`Connection::request`](crate::Connection::request) has only these. Default: all, which is a KiB or two for a
+    /// browser with cookies, half of what an idle connection takes. Method, target, host, subprotocols, peer and
+    /// certificates always stay.
     ///
     /// ```
     /// use wshub::Server;
@@ -83,7 +83,7 @@ impl ServerBuilder {
     }
 
     /// Compresses messages for peers that offer it (RFC 7692; every browser does), as `compression` says. Default:
-    /// nothing is compressed, for it costs time and memory, and may give secrets away; see
+    /// nothing is compressed, because compression costs time and memory, and can give secrets away; see
     /// [`Compression`](crate::Compression).
     #[cfg(feature = "deflate")]
     pub fn compression(mut self, compression: crate::Compression) -> Self {
@@ -91,11 +91,10 @@ impl ServerBuilder {
         self
     }
 
-    /// Speaks TLS on every connection, but for listeners that have [their own](ServerBuilder::listen_tls), and nothing
-    /// else: `wss://`, and `https://` for the
-    /// [`http`](ServerBuilder::http) hook. The TLS handshake counts into
-    /// [`handshake_timeout`](Limits::handshake_timeout); a client that comes without TLS is told so (400).
-    /// Streams that are [attached](crate::Server::attach) speak it as well; for
+    /// Speaks TLS, and nothing else, on every connection: `wss://`, and `https://` for the
+    /// [`http`](ServerBuilder::http) hook. Listeners that have [their own](ServerBuilder::listen_tls) certificate keep
+    /// it. The TLS handshake counts into [`handshake_timeout`](Limits::handshake_timeout). A client that comes without
+    /// TLS is told so (400). Streams that are [attached](crate::Server::attach) speak it as well; for
     /// [`websocket`](ServerBuilder::websocket) there is [`Tls::accept`]. Feature `tls`.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: &Tls) -> Self {

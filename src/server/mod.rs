@@ -90,13 +90,13 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Dropping the server shuts it down: 1001 to all, a second for their answers, then it cuts them off.
-/// Where a hook, a handler or a stream of yours does not return, it waits three seconds more and leaves
-/// that thread behind. After [`shutdown`](Server::shutdown) it waits for nothing.
+/// Dropping the server shuts it down: it tells all connections (1001), waits a second for their answers, then cuts them
+/// off. If a hook, a handler or a stream of yours does not return, it waits three seconds more and leaves that thread
+/// behind. After [`shutdown`](Server::shutdown) the drop waits for nothing.
 ///
-/// A process that forks behind the start has the sockets in its child, and no thread that serves them: there
-/// whatever would end the server does nothing, waits for nothing, and the clients stay with the parent. Send
-/// nothing from the child, take no events there, and best exec another program.
+/// A process that forks after the start has the sockets in its child, but no thread that serves them. In the child a
+/// shutdown or a drop does nothing and does not wait; the clients stay with the parent. Send nothing from the child and
+/// take no events there. It is best to exec another program.
 ///
 /// The guide: [start](crate::guide::start).
 pub struct Server {
@@ -263,15 +263,13 @@ impl Server {
         self.handle.attach(transport);
     }
 
-    /// Shuts down and waits: no more accepts, 1001 to all, at most
-    /// [`close_timeout`](crate::Limits::close_timeout) for their answers, then they are cut off, and every
-    /// thread is joined. Where a hook, a handler or a stream of yours does not return, it waits three
-    /// seconds more, leaves that thread behind and counts it. May be called on the application thread,
-    /// and again.
+    /// Shuts down and waits: no more accepts, 1001 to all, at most [`close_timeout`](crate::Limits::close_timeout) for
+    /// their answers; then connections are cut off, and every thread is joined. If a hook, a handler or a stream of
+    /// yours does not return, it waits three seconds more, leaves that thread behind and counts it. You may call it on
+    /// the application thread, and more than once.
     ///
-    /// Afterwards [`events`](Server::events) yields the events that wait, every `Close` included, and
-    /// ends. Messages that find no room among them meanwhile are lost and counted, for nobody takes
-    /// events while this waits.
+    /// Afterwards [`events`](Server::events) yields the events that wait, every `Close` included, and ends. Nobody
+    /// takes events while this waits, so messages that find no room meanwhile are lost and counted.
     ///
     /// To go on handling events while the connections close, use [`ServerHandle::shutdown`].
     pub fn shutdown(&self) -> ShutdownReport {
@@ -369,9 +367,9 @@ impl ServerHandle {
         self.send(message.into(), Some(except))
     }
 
-    /// The open connections, the oldest first: those that a [`broadcast`](ServerHandle::broadcast) of now goes to.
-    /// Never blocks; a copy of the list, so that nothing is held up while you go through it, and a connection that ends
-    /// meanwhile is still in it.
+    /// The open connections, the oldest first: those that a [`broadcast`](ServerHandle::broadcast) goes to at this
+    /// moment. Never blocks. It is a copy of the list: nothing waits while you go through it, and a connection that
+    /// ends meanwhile is still in it.
     ///
     /// ```
     /// use wshub::Server;
@@ -411,10 +409,10 @@ impl ServerHandle {
         hub.map(|hub| hub.stats()).unwrap_or_default()
     }
 
-    /// Wakes the application thread, for a thread that has something for it: [`Events::recv`] and its kin
-    /// return [`RecvError::Woken`] there, [`Server::run`] calls [`Handler::on_wake`]. That comes behind the
-    /// events that wait now, and calls before it has come are one: put what you have where it finds it,
-    /// a channel of yours for example, then call this. Never blocks.
+    /// Wakes the application thread, for a thread that has something for it: there [`Events::recv`] and its siblings
+    /// return [`RecvError::Woken`], and [`Server::run`] calls [`Handler::on_wake`]. It comes after the events that
+    /// already wait. Several calls before that count as one: so put what you have where the application finds it, for
+    /// example into a channel of yours, then call this. Never blocks.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -470,9 +468,8 @@ impl ServerHandle {
     /// thread, and again. [`Server::events`] goes on until the last `Close`, then ends;
     /// [`wait`](ServerHandle::wait) returns.
     ///
-    /// For a thread that handles signals, as `ctrlc` and `signal-hook`'s iterator have, never inside a
-    /// signal handler (`sigaction`): that may have interrupted the very thread that holds a lock which
-    /// this takes.
+    /// For a thread that handles signals, as `ctrlc` and the iterator of `signal-hook` have. Never call it inside a
+    /// signal handler (`sigaction`): that may have interrupted the thread that holds a lock which this takes.
     pub fn shutdown(&self) {
         if let Some(hub) = &self.hub {
             shutdown::begin(hub);
@@ -487,8 +484,8 @@ impl ServerHandle {
     /// `time`. When nobody is left, or at the end of `time`, the shutdown begins, with 1012 for those that are still
     /// there; requests that still [wait](crate::Response::later) get 503.
     ///
-    /// So long that what comes behind it can take as many clients as come in a second; at least as long as a balancer
-    /// takes to find out, by its health checks. Kubernetes and systemd kill a process that takes longer to end than
+    /// Choose `time` so that the next process can take the clients that come in each second, and at least as long as a
+    /// balancer's health checks need to notice. Kubernetes and systemd kill a process that takes longer to end than
     /// they allow, 30 and 90 seconds by default.
     ///
     /// ```no_run
@@ -514,9 +511,9 @@ impl ServerHandle {
         hub.is_some_and(|hub| hub.lifecycle.is_draining())
     }
 
-    /// Ends the server at once and returns: no more accepts, and every connection is cut off, in the middle of
-    /// whatever it was. For a program that will not wait for [`shutdown`](ServerHandle::shutdown), whether that has
-    /// begun or not: a second Ctrl-C. As for that: from any thread, and never inside a signal handler.
+    /// Ends the server at once and returns: no more accepts, and every connection is cut off, whatever it is doing. For
+    /// a program that will not wait for [`shutdown`](ServerHandle::shutdown), for example at a second Ctrl-C; it does
+    /// not matter whether that has begun. As for that: from any thread, and never inside a signal handler.
     ///
     /// [`Server::events`] yields what waits, a `Close` with 1006 for each connection that was open, and
     /// ends; [`wait`](ServerHandle::wait) returns. Messages on their way are lost.
@@ -540,12 +537,11 @@ impl ServerHandle {
         }
     }
 
-    /// Blocks until somebody starts the shutdown and it is done: the main thread's last call where
-    /// [`serve`](ServerBuilder::serve) does the work. Not for handlers: they would wait for themselves.
+    /// Blocks until a thread starts the shutdown and it is done: the last call of the main thread when
+    /// [`serve`](ServerBuilder::serve) does the work. Do not call it in a handler: it would wait for itself.
     ///
-    /// From the shutdown on it takes at most [`close_timeout`](crate::Limits::close_timeout) and two
-    /// seconds, then cuts off what is left; and three seconds more where a hook, a handler or a stream of
-    /// yours does not return.
+    /// After the shutdown has begun it takes at most [`close_timeout`](crate::Limits::close_timeout) and two seconds,
+    /// then cuts off what is left; three seconds more if a hook, a handler or a stream of yours does not return.
     ///
     /// ```
     /// let handle = wshub::serve("127.0.0.1:0", |mut ws| {

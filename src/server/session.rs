@@ -155,9 +155,9 @@ impl<'a> Session<'a> {
         self.read_until(None)
     }
 
-    /// As [`read`](Session::read), for so long at most (and a little; at least a millisecond): for a closure that has
-    /// something to do meanwhile. Time between two calls counts neither for nor against the peer: the heartbeat goes on
-    /// only while one is under way.
+    /// As [`read`](Session::read), but waits at most `timeout` (a little longer at times, and at least a millisecond):
+    /// for a closure that has something else to do. Time between two calls counts neither for nor against the peer: the
+    /// heartbeat runs only during a call.
     ///
     /// ```
     /// use std::io::ErrorKind::TimedOut;

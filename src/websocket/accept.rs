@@ -24,8 +24,7 @@ use crate::stats::Counters;
 impl ServerBuilder {
     /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept`
     /// hook and without a server; see [`WebSocket::accept`]. The builder may serve further streams.
-    /// What concerns a whole server, `overflow` and `http` means nothing here: a plain request gets
-    /// 426.
+    /// What concerns a whole server, such as `overflow` and `http`, has no meaning here: a plain request gets 426.
     ///
     /// ```no_run
     /// use std::net::TcpListener;

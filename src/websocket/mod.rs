@@ -51,8 +51,8 @@ const MAX_AFTER_CLOSE: usize = 64 << 10;
 /// next call: a frame is never torn. The waiting bytes are bounded: a message is only taken when
 /// everything before it has left.
 ///
-/// There is no heartbeat either, for nothing would wait for its answer: where the peer may vanish
-/// without a word, use timeouts and [`ping`](WebSocket::ping), or `split`, which has one.
+/// There is no heartbeat either, because nothing would wait for its answer. If the peer may vanish without a word, use
+/// timeouts and [`ping`](WebSocket::ping), or `split`, which has a heartbeat.
 ///
 /// Dropping it drops the stream, without a closing handshake: the peer sees 1006. To part in
 /// order, [`close`](WebSocket::close), then [`read`](WebSocket::read) until `None`. Where the peer has

@@ -8,13 +8,13 @@ use crate::server::ServerHandle;
 use crate::server::hooks::{HookRequest, Mount};
 
 impl ServerBuilder {
-    /// Asked for every opening handshake that is otherwise in order: accept it, with a subprotocol,
-    /// headers and [data](Accept::with_data) of your choice, or reject it with a status and a text. As every hook, it
-    /// reaches the server: [`HookRequest::server`]. Runs on the connection's
-    /// own thread, with a stack of [`stack_size`](crate::Limits::stack_size), for
-    /// [`max_handshakes`](crate::Limits::max_handshakes) clients at once; others wait in line. When it takes
-    /// longer than the rest of
-    /// [`handshake_timeout`](crate::Limits::handshake_timeout), or panics, the client is refused.
+    /// Decides about every opening handshake that is otherwise in order: it accepts it, with a subprotocol, headers and
+    /// [data](Accept::with_data) of your choice, or rejects it with a status and a text. Like every hook it reaches the
+    /// server: [`HookRequest::server`].
+    ///
+    /// It runs on the connection's own thread, with a stack of [`stack_size`](crate::Limits::stack_size), for
+    /// [`max_handshakes`](crate::Limits::max_handshakes) clients at once; others wait in line. If it panics, or takes
+    /// longer than the rest of [`handshake_timeout`](crate::Limits::handshake_timeout), the client is refused.
     pub fn accept(
         mut self,
         hook: impl Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync + 'static,
@@ -23,16 +23,19 @@ impl ServerBuilder {
         self
     }
 
-    /// Answers plain requests on the same port, whatever their method: a page, its script, a form, what
-    /// [`request.server()`](HookRequest::server) has counted. It
-    /// gets a request with its whole [body](crate::Request::body), of up to [`max_body`](crate::Limits::max_body)
-    /// bytes; one with a method other than GET, HEAD, OPTIONS and TRACE and an origin only if a page
-    /// of that origin might open a WebSocket ([`origins`](ServerBuilder::origins)), for a page of any
-    /// site can have a browser send a form. Runs on the connection's own thread, with a stack of
-    /// [`stack_size`](crate::Limits::stack_size), for [`max_http_requests`](crate::Limits::max_http_requests) clients
-    /// at once; one more gets 503. A client has its page whole as long as it reads faster than
-    /// [`min_rate`](crate::Limits::min_rate). A panic costs that request only (500). Default: 426, which tells a
-    /// browser that only WebSocket is spoken here.
+    /// Answers plain requests on the same port, of any method: a page, its script, a form, what
+    /// [`request.server()`](HookRequest::server) has counted. It gets each request with its whole
+    /// [body](crate::Request::body), of up to [`max_body`](crate::Limits::max_body) bytes. Default: 426, which tells a
+    /// browser that this port speaks only WebSocket.
+    ///
+    /// A page of any site can make a browser send a form. So a request with an origin and a method other than GET,
+    /// HEAD, OPTIONS and TRACE comes here only if a page of that origin may open a WebSocket
+    /// ([`origins`](ServerBuilder::origins)).
+    ///
+    /// It runs on the connection's own thread, with a stack of [`stack_size`](crate::Limits::stack_size), for
+    /// [`max_http_requests`](crate::Limits::max_http_requests) clients at once; one more gets 503. A client gets its
+    /// whole page as long as it reads faster than [`min_rate`](crate::Limits::min_rate). A panic costs that request
+    /// only (500).
     pub fn http(
         mut self,
         hook: impl Fn(&HookRequest<'_>) -> Response + Send + Sync + 'static,
@@ -41,10 +44,10 @@ impl ServerBuilder {
         self
     }
 
-    /// Hooks for what lies below `path`, in place of [`accept`](ServerBuilder::accept) and
-    /// [`http`](ServerBuilder::http): a part of a server that is written by itself. They run as those do. Requests
-    /// belong to it whose path begins with `path`, so end that with `/`; of several mounts that fit, the longest path
-    /// counts.
+    /// Hooks for the paths below `path`, in place of [`accept`](ServerBuilder::accept) and
+    /// [`http`](ServerBuilder::http): for a part of a server that is written separately. They run as those do. A
+    /// request belongs to a mount if its path begins with `path`, so end that with `/`. If several mounts fit, the
+    /// longest path wins.
     ///
     /// ```
     /// use wshub::{Accept, Reject, Response, Server};
@@ -74,10 +77,12 @@ impl ServerBuilder {
     }
 
     /// Answers GET and HEAD at this path, for a balancer or an orchestrator that asks whether it may send clients here:
-    /// 200 `ok`, and 503 `draining` once [`drain`](ServerHandle::drain) or a shutdown has begun. Whatever the `Host`,
-    /// before all other hooks, and also while as many requests are under way as may. Default: none.
+    /// 200 `ok`, and 503 `draining` once [`drain`](ServerHandle::drain) or a shutdown has begun. It answers for any
+    /// `Host`, before all other hooks, and also when [`max_http_requests`](crate::Limits::max_http_requests) are under
+    /// way. Default: none.
     ///
-    /// New connections are refused while the server drains, which says the same; the 503 is for those that were kept.
+    /// While the server drains, new connections are refused, which says the same. The 503 is for connections that were
+    /// kept.
     ///
     /// ```
     /// use wshub::Server;
@@ -90,14 +95,13 @@ impl ServerBuilder {
         self
     }
 
-    /// Answers GET and HEAD at this path with what the server has [counted](crate::Stats), for a monitoring system,
-    /// before all other hooks: in the text format of Prometheus, or as OpenMetrics where its `Accept` names that.
-    /// Default: none.
+    /// Answers GET and HEAD at this path with the server's [counters](crate::Stats), for a monitoring system, before
+    /// all other hooks: in the text format of Prometheus, or as OpenMetrics if `Accept` names that. Default: none.
     ///
     /// Only for programs of this machine that come without a proxy, for [`trusted_proxies`](Self::trusted_proxies)
-    /// themselves, and for [`metrics_from`](Self::metrics_from). Others get 403, with the line to add. What a proxy
-    /// passes on that is not trusted shows by its `Forwarded`, `X-Forwarded-For` or `Via`; one that writes none of
-    /// these must not pass this path on.
+    /// themselves, and for [`metrics_from`](Self::metrics_from). Others get 403, with the line to add. A request
+    /// through a proxy that is not trusted is known by its `Forwarded`, `X-Forwarded-For` or `Via`. A proxy that writes
+    /// none of these must not pass this path on.
     ///
     /// ```
     /// use wshub::Server;
@@ -136,9 +140,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Calls `hook` once as the shutdown begins, before connections are told: on the thread that shuts the server down,
-    /// which waits for it. For what has something to say to its clients first, and for threads of your own that are to
-    /// end with the server. [`ServerHandle::terminate`] and a server that is dropped call it too.
+    /// Calls `hook` once when the shutdown begins, before connections are told, on the thread that shuts the server
+    /// down; that thread waits for it. Use it to say something to the clients first, or to end threads of your own with
+    /// the server. [`ServerHandle::terminate`] and a server that is dropped call it too.
     ///
     /// ```
     /// use std::sync::mpsc;

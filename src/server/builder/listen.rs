@@ -33,17 +33,17 @@ impl ServerBuilder {
         self.listen(addr)?.start()
     }
 
-    /// Adds an address to listen on, from now on: connections wait until the server has started. The system holds up to
-    /// 1,024 of them, fewer where its own limit is lower (`net.core.somaxconn`). Port 0 picks a free one
+    /// Adds an address and listens on it from now on: connections wait until the server has started. The system holds
+    /// up to 1,024 of them, fewer if its own limit is lower (`net.core.somaxconn`). Port 0 picks a free one
     /// ([`Server::local_addrs`] tells it).
     ///
-    /// `localhost:9001` is both loopbacks, 127.0.0.1 and `[::1]`, on one port, for a browser takes either of them; of
-    /// another name with several addresses it is the first that is this machine's. `[::]` is IPv4, too, where the
-    /// system has it so, as Linux does; `0.0.0.0` beside it is taken then.
+    /// `localhost:9001` means both loopbacks, 127.0.0.1 and `[::1]`, on one port, because a browser takes either of
+    /// them. Of another name with several addresses it is the first that belongs to this machine. `[::]` also covers
+    /// IPv4 where the system says so, as Linux does; then `0.0.0.0` beside it is already taken.
     ///
-    /// Of each listener what its own address says counts: on a loopback only loopback's names are this server's
-    /// ([`hosts`](ServerBuilder::hosts)). Streams that are [attached](Server::attach) are taken to have come by the
-    /// first.
+    /// Each listener goes by its own address: on a loopback only the names of loopback are this server's
+    /// ([`hosts`](ServerBuilder::hosts)). A stream that is [attached](Server::attach) counts as one of the first
+    /// listener.
     ///
     /// ```
     /// use wshub::Server;
@@ -114,9 +114,9 @@ impl ServerBuilder {
     /// Listens on a Unix socket, for programs of this machine: a proxy in front, tools beside it. A path, a
     /// [`UnixSocket`] with the mode of its file, or on Linux an abstract name, `@name`. Unix alone; not on Windows.
     ///
-    /// A socket file that is left over from a server which was killed is removed; one where somebody listens is an
-    /// error, and so is a file of another kind. The directory's lock (`flock`) is held meanwhile. The file goes as the
-    /// server stops to listen.
+    /// A socket file that a killed server left behind is removed. If another program listens there, or the file is of
+    /// another kind, that is an error. The lock (`flock`) of the directory is held meanwhile. The file is removed when
+    /// the server stops listening.
     ///
     /// Peers are [`Peer::Unix`](crate::Peer::Unix): they have no address, and no limit of connections for each
     /// address. Names that are local by their form are this server's there ([`hosts`](ServerBuilder::hosts)). Behind a

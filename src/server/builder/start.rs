@@ -23,9 +23,9 @@ impl ServerBuilder {
     /// [`Server::events`].
     ///
     /// # Errors
-    /// When nothing could work with a limit that was set, an origin, host, subprotocol or proxy could never match, or
-    /// it listens nowhere ([`io::ErrorKind::InvalidInput`]): the text says which, and what to do. Or the system gives
-    /// no thread or descriptor.
+    /// [`io::ErrorKind::InvalidInput`] if a setting is wrong: a limit that nothing can work with, an origin, host,
+    /// subprotocol or proxy that can never match, or no address to listen on. The text says which, and what to do.
+    /// Another error if the system gives no thread or descriptor.
     pub fn start(self) -> io::Result<Server> {
         Ok(Server::new(self.start_with(None)?))
     }
@@ -56,10 +56,10 @@ impl ServerBuilder {
         Ok((limits, &self.site.rules, &self.options.hooks))
     }
 
-    /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a
-    /// stack of [`stack_size`](Limits::stack_size), while this call returns at once. The fastest way to echo, and the
-    /// plainest to write a protocol with. An error or a panic of the handler closes its connection with 1011, is
-    /// counted and logged.
+    /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a stack of
+    /// [`stack_size`](Limits::stack_size). The call itself returns at once. This is the plainest way to write a
+    /// protocol. If the handler returns an error or panics, its connection closes with 1011, and that is counted and
+    /// logged.
     ///
     /// # Errors
     /// As [`bind`](ServerBuilder::bind).
