@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::socketio::decoder::Decoder;
 use crate::socketio::engine::protocol::handshake::Carrier;
-use crate::socketio::engine::protocol::packet::{EnginePacket, append_base64, base64_len};
+use crate::socketio::engine::protocol::packet::{EnginePacket, append_binary, base64_len};
 use crate::socketio::engine::protocol::payload::packets;
 use crate::socketio::engine::protocol::queue::{Carried, OutgoingPacket, QueuedPacket};
 use crate::socketio::engine::protocol::session::{
@@ -23,7 +23,7 @@ pub fn engine_packets(data: &[u8]) {
             continue;
         };
         let mut written = Vec::new();
-        append_base64(&mut written, &bytes);
+        append_binary(&mut written, &bytes);
         assert_eq!(written.len(), 1 + base64_len(bytes.len()));
         let again = EnginePacket::decode(std::str::from_utf8(&written).unwrap());
         assert_eq!(again, Ok(EnginePacket::Binary(bytes)));

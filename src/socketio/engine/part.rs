@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::protocol::packet::{append_base64, base64_len};
+use super::protocol::packet::{append_binary, base64_len};
 use super::protocol::queue::Carried;
 use crate::socketio::Bytes;
 use crate::{Message, Prepared};
@@ -76,7 +76,7 @@ impl Carried for Part {
             PartContent::Binary(bytes) => {
                 payload.extend_from_slice(self.0.base64.get_or_init(|| {
                     let mut base64 = Vec::with_capacity(1 + base64_len(bytes.len()));
-                    append_base64(&mut base64, bytes);
+                    append_binary(&mut base64, bytes);
                     base64
                 }))
             }

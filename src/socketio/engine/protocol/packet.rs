@@ -52,7 +52,7 @@ impl<'a> EnginePacket<'a> {
     }
 }
 
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = vec![0; base64::decoded_len_estimate(text.len())];
     let len = BASE64.decode_slice(text, &mut bytes).ok()?;
     bytes.truncate(len);
@@ -60,8 +60,12 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Appends `b` and the bytes in base64.
-pub fn append_base64(payload: &mut Vec<u8>, bytes: &[u8]) {
+pub fn append_binary(payload: &mut Vec<u8>, bytes: &[u8]) {
     payload.push(b'b');
+    append_base64(payload, bytes);
+}
+
+pub fn append_base64(payload: &mut Vec<u8>, bytes: &[u8]) {
     let start = payload.len();
     payload.resize(start + base64_len(bytes.len()), 0);
     let room = payload.get_mut(start..).unwrap_or_default();

@@ -41,7 +41,7 @@ fn binary_comes_back_as_it_was_written() {
     for len in 0..70 {
         let bytes: Vec<u8> = (0..len).map(|at: u8| at.wrapping_mul(37)).collect();
         let mut text = b"4before".to_vec();
-        append_base64(&mut text, &bytes);
+        append_binary(&mut text, &bytes);
         let text = String::from_utf8(text).unwrap();
         let packet = text.strip_prefix("4before").unwrap();
         assert_eq!(packet.len(), 1 + base64_len(bytes.len()));

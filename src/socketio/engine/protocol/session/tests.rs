@@ -30,7 +30,7 @@ impl Carried for Sent {
     fn append(&self, payload: &mut Vec<u8>) {
         match self {
             Sent::Text(text) => payload.extend([b"4", text.as_bytes()].concat()),
-            Sent::Binary(bytes) => super::super::packet::append_base64(payload, bytes),
+            Sent::Binary(bytes) => super::super::packet::append_binary(payload, bytes),
         }
     }
 }
