@@ -39,7 +39,7 @@
 //! - Ending: [`ServerHandle::shutdown`], [`ServerHandle::terminate`], [`ShutdownReport`]; before a restart:
 //!   [`ServerHandle::drain`], [`ServerBuilder::health`]. Counting: [`Stats`].
 //! - Features of the crate: [a client](guide::client), [`wss://`](guide::tls), [compression](guide::compression),
-//!   [the clients of Socket.IO](guide::socketio), [many servers as one](guide::cluster).
+//!   [the clients of Socket.IO](guide::socketio), [beside Flask](guide::flask), [many servers as one](guide::cluster).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // .clippy.toml: the log is written by `logging` alone.

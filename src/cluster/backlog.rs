@@ -4,14 +4,14 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BacklogBounds {
+pub(crate) struct BacklogBounds {
     pub messages: usize,
     pub bytes: usize,
     pub age: Duration,
 }
 
 /// `T` is a frame, cheap to clone.
-pub(super) struct Backlog<T> {
+pub(crate) struct Backlog<T> {
     bounds: BacklogBounds,
     waiting: VecDeque<BacklogEntry<T>>,
     bytes: usize,
@@ -28,7 +28,7 @@ struct BacklogEntry<T> {
 }
 
 /// What is published at once.
-pub(super) struct Publication<T> {
+pub(crate) struct Publication<T> {
     pub frames: Vec<T>,
     /// The number of the last of them, or of the last before them where there are none.
     pub last: u64,

@@ -1,6 +1,6 @@
 //! Many servers as one: broadcasts, rooms, presence and messages across machines, over a backplane.
 
-mod backlog;
+pub(crate) mod backlog;
 mod backplane;
 mod builder;
 mod event;
@@ -9,8 +9,8 @@ mod history;
 mod id;
 mod listener;
 mod local;
-mod news;
-mod redis;
+pub(crate) mod news;
+pub(crate) mod redis;
 mod relay;
 mod room;
 mod rooms;

@@ -15,13 +15,13 @@ const REASONS: usize = 8;
 
 /// One of the two directions of the backplane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BackplaneDirection {
+pub(crate) enum BackplaneDirection {
     Out,
     In,
 }
 
 #[derive(Default)]
-pub(super) struct News {
+pub(crate) struct News {
     queue: VecDeque<ClusterEvent>,
     bytes: usize,
     /// What found no room, and is told behind the rest. As many nodes as wait in the queue, at most.

@@ -92,4 +92,10 @@ chapter!(
     "`client`, `tls`"
 );
 chapter!(socketio, "socketio.md", feature = "socketio", "`socketio`");
+chapter!(
+    flask,
+    "flask.md",
+    all(feature = "socketio", feature = "redis"),
+    "`socketio`, `redis`"
+);
 chapter!(cluster, "cluster.md", feature = "redis", "`redis`");

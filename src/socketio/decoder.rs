@@ -73,7 +73,7 @@ impl Decoder {
 }
 
 /// Whether every placeholder stands for one of so many attachments. As deep as JSON was parsed.
-fn names_only_these(data: &Value, attachments: usize) -> bool {
+pub fn names_only_these(data: &Value, attachments: usize) -> bool {
     match data {
         Value::Array(list) => list.iter().all(|it| names_only_these(it, attachments)),
         Value::Object(fields) if fields.get(PLACEHOLDER) == Some(&Value::Bool(true)) => {

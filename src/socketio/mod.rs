@@ -12,6 +12,8 @@ mod acks;
 mod answers;
 mod application;
 mod arguments;
+#[cfg(feature = "redis")]
+pub mod bridge;
 mod bytes;
 mod clients;
 mod core;

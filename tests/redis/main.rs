@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "socketio")]
+mod bridge;
 mod load;
 mod proxy;
 mod server;

@@ -30,10 +30,11 @@ struct Entry {
 }
 
 /// The files that give something away, and the module that users find it in.
-const GIVING: [(&str, &str); 5] = [
+const GIVING: [(&str, &str); 6] = [
     ("lib.rs", ""),
     ("testing/mod.rs", "testing::"),
     ("socketio/mod.rs", "socketio::"),
+    ("socketio/bridge/mod.rs", "socketio::bridge::"),
     ("socketio/engine/mod.rs", "socketio::engine::"),
     ("socketio/testing.rs", "socketio::testing::"),
 ];
@@ -61,6 +62,7 @@ fn place<'a>(given: &'a Given, path: &str, name: &str) -> Option<(String, &'a Gi
     let find = |place| given.get(&(place, name.to_owned()));
     let of_socketio = match path {
         "socketio/testing.rs" => Some("socketio::testing::"),
+        _ if path.starts_with("socketio/bridge/") => Some("socketio::bridge::"),
         _ if path.starts_with("socketio/engine/") => Some("socketio::engine::"),
         _ => path.starts_with("socketio/").then_some("socketio::"),
     };

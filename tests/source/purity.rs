@@ -13,6 +13,7 @@ const PURE: &[&str] = &[
     "http/",
     "handshake/",
     "socketio/engine/protocol/",
+    "socketio/bridge/message.rs",
     "socketio/packet.rs",
     "socketio/decoder.rs",
     "socketio/rooms.rs",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use redis::{Client, Cmd, Connection, ErrorKind, RedisError, RedisResult, ServerError, Value, cmd};
 
-pub(super) struct RedisLink {
+pub(crate) struct RedisLink {
     client: Client,
     pub timeout: Duration,
     connection: Option<Connection>,

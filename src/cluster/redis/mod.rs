@@ -2,7 +2,7 @@
 
 mod error;
 mod link;
-mod pubsub;
+pub(crate) mod pubsub;
 mod stream;
 
 use std::fmt;
@@ -107,6 +107,16 @@ impl Redis {
         self.carrier = RedisMode::PubSub;
         self
     }
+}
+
+/// The two ends of a channel of Pub/Sub of this name, for what is no backplane.
+#[cfg(feature = "socketio")]
+pub(crate) fn channel(redis: &Redis, name: &str) -> (Announcer, Hearer) {
+    let link = || RedisLink::new(redis.client.clone(), redis.timeout);
+    (
+        Announcer::new(link(), name.to_owned()),
+        Hearer::new(link(), name.to_owned()),
+    )
 }
 
 fn client(url: &str) -> redis::RedisResult<redis::Client> {

@@ -1,5 +1,7 @@
 //! Over Pub/Sub: Redis hands on what is published to the nodes that listen at that moment, and keeps nothing.
 
+use std::time::Duration;
+
 use redis::{RedisResult, cmd};
 
 use super::error::explain;
@@ -7,7 +9,7 @@ use super::link::RedisLink;
 use crate::cluster::Incoming;
 use crate::cluster::backplane::{BackplaneError, Publisher, Subscriber};
 
-pub(super) struct Announcer {
+pub(crate) struct Announcer {
     link: RedisLink,
     channel: String,
 }
@@ -30,9 +32,32 @@ impl Publisher for Announcer {
     }
 }
 
-pub(super) struct Hearer {
+pub(crate) struct Hearer {
     link: RedisLink,
     channel: String,
+}
+
+/// What takes what comes over a channel.
+pub(crate) trait ChannelListener {
+    /// From now on everything comes.
+    fn attached(&mut self);
+    /// How long to wait for the next message at most, before this is called again; `None` at the end.
+    fn patience(&mut self) -> Option<Duration>;
+    fn take(&mut self, message: &[u8]);
+}
+
+impl ChannelListener for Incoming<'_> {
+    fn attached(&mut self) {
+        self.attached();
+    }
+
+    fn patience(&mut self) -> Option<Duration> {
+        self.patience()
+    }
+
+    fn take(&mut self, message: &[u8]) {
+        self.take(message);
+    }
 }
 
 impl Hearer {
@@ -40,19 +65,24 @@ impl Hearer {
         Hearer { link, channel }
     }
 
-    fn hear(&self, incoming: &mut Incoming<'_>) -> RedisResult<()> {
+    /// Connects, and hands on what comes until the listener has enough.
+    pub fn hear(&self, listener: &mut impl ChannelListener) -> Result<(), BackplaneError> {
+        self.subscribe(listener).map_err(|error| explain(&error))
+    }
+
+    fn subscribe(&self, listener: &mut impl ChannelListener) -> RedisResult<()> {
         let mut connection = self.link.connect()?;
         let mut channel = connection.as_pubsub();
         channel.subscribe(&self.channel)?;
-        incoming.attached();
+        listener.attached();
         let mut longest = None;
-        while let Some(patience) = incoming.patience() {
+        while let Some(patience) = listener.patience() {
             if longest.replace(patience) != Some(patience) {
                 channel.set_read_timeout(Some(patience))?;
             }
             match channel.get_message() {
-                Ok(message) => incoming.take(message.get_payload_bytes()),
-                // Its own heartbeats tell a node whether it still hears.
+                Ok(message) => listener.take(message.get_payload_bytes()),
+                // Its own heartbeats tell a listener whether it still hears.
                 Err(error) if error.is_timeout() => {}
                 Err(error) => return Err(error),
             }
@@ -63,6 +93,6 @@ impl Hearer {
 
 impl Subscriber for Hearer {
     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
-        self.hear(incoming).map_err(|error| explain(&error))
+        self.hear(incoming)
     }
 }

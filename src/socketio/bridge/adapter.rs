@@ -1,0 +1,107 @@
+//! What this server does, in messages for the other processes.
+
+use std::sync::Arc;
+
+use super::listener::{OTHERS, member};
+use super::message::{OwnEvent, SocketOrder};
+use super::queue::BridgeQueue;
+use crate::socketio::arguments::Written;
+use crate::socketio::core::Core;
+use crate::socketio::operation::{Act, Adapter, LocalTurn, Operation};
+use crate::socketio::recovery::Audience;
+
+pub(super) struct BridgeAdapter(Arc<BridgeQueue>);
+
+impl BridgeAdapter {
+    pub fn new(queue: Arc<BridgeQueue>) -> Self {
+        BridgeAdapter(queue)
+    }
+
+    fn emit(&self, operation: &Operation, written: &Written, callback: Option<u64>) {
+        let event = OwnEvent {
+            namespace: &operation.namespace,
+            json: &written.json,
+            attachments: &written.attachments,
+            rooms: &operation.audience.rooms,
+            skipped: &operation.audience.except,
+            callback,
+        };
+        if let Some(message) = event.encode(&self.0.host) {
+            self.0.publish(message);
+        }
+    }
+
+    /// An order for each of the sockets that are named, of those that are not of this server.
+    fn order(&self, core: &Core, operation: &Operation, order: impl Fn(String) -> SocketOrder) {
+        let Operation {
+            namespace,
+            audience: Audience { rooms, except },
+            ..
+        } = operation;
+        if rooms.is_empty() || !except.is_empty() {
+            return self.0.cannot_tell(
+                "Python knows orders for sockets by their ids alone: join_all, leave_all and disconnect_all of \
+                 io.to(id)",
+            );
+        }
+        for id in rooms {
+            if member(core, namespace, id).is_none() {
+                let message = order(id.clone()).encode(&self.0.host, namespace);
+                self.0.publish(message);
+            }
+        }
+    }
+}
+
+impl Adapter for BridgeAdapter {
+    fn publish(&self, operation: &Operation) -> LocalTurn {
+        let Some(core) = self.0.core.upgrade().filter(|_| !self.0.is_leaving()) else {
+            return LocalTurn::Now;
+        };
+        match &operation.act {
+            Act::Emit { written, .. } => {
+                if !is_for_own_sockets(&core, operation) {
+                    self.emit(operation, written, None);
+                }
+            }
+            Act::Ask { written, wish } => match is_for_own_sockets(&core, operation) {
+                true => core.asked(wish.poll, Some(OTHERS), 0),
+                false => self.emit(operation, written, Some(wish.poll)),
+            },
+            Act::Join(room) => self.order(&core, operation, |sid| SocketOrder::EnterRoom {
+                sid,
+                room: room.clone(),
+            }),
+            Act::Leave(room) if is_just(&operation.audience, room) => {
+                let order = SocketOrder::CloseRoom { room: room.clone() };
+                let message = order.encode(&self.0.host, &operation.namespace);
+                self.0.publish(message);
+            }
+            Act::Leave(room) => self.order(&core, operation, |sid| SocketOrder::LeaveRoom {
+                sid,
+                room: room.clone(),
+            }),
+            Act::Disconnect => self.order(&core, operation, |sid| SocketOrder::Disconnect { sid }),
+        }
+        LocalTurn::Now
+    }
+
+    fn others(&self) -> Vec<u128> {
+        match self.0.is_leaving() {
+            true => Vec::new(),
+            false => vec![OTHERS],
+        }
+    }
+}
+
+/// Whether it goes to sockets of this server by their ids, and so to none of others.
+fn is_for_own_sockets(core: &Core, operation: &Operation) -> bool {
+    let rooms = &operation.audience.rooms;
+    let is_own = |room: &String| member(core, &operation.namespace, room).is_some();
+    !rooms.is_empty() && rooms.iter().all(is_own)
+}
+
+/// Whether it is all that are in this room.
+fn is_just(audience: &Audience, room: &str) -> bool {
+    audience.except.is_empty() && matches!(&audience.rooms[..], [only] if only == room)
+}

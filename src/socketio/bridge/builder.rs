@@ -1,0 +1,108 @@
+//! What is chosen before a server joins the processes of a queue.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use super::adapter::BridgeAdapter;
+use super::listener::listen;
+use super::queue::{BridgeQueue, BridgeThread};
+use super::speaker::speak;
+use super::{Bridge, BridgeHandle};
+use crate::Redis;
+use crate::cluster::redis::channel;
+use crate::panics;
+use crate::socketio::application::SocketIo;
+
+/// Channel and bounds of a bridge; made by [`Bridge::builder`].
+///
+/// ```
+/// use wshub::Redis;
+/// use wshub::socketio::SocketIo;
+/// use wshub::socketio::bridge::Bridge;
+///
+/// let io = SocketIo::new(());
+/// let redis = Redis::new("redis://127.0.0.1/")?;
+/// let bridge = Bridge::builder()
+///     .channel("flask-socketio")
+///     .max_message(1 << 20)
+///     .join(&io, &redis)?;
+/// # drop(bridge);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The guide: [beside Flask](crate::guide::flask).
+#[derive(Clone, Debug)]
+pub struct BridgeBuilder {
+    channel: String,
+    max_message: usize,
+    is_receive_only: bool,
+}
+
+impl Default for BridgeBuilder {
+    fn default() -> Self {
+        BridgeBuilder {
+            channel: "socketio".to_owned(),
+            max_message: 4 << 20,
+            is_receive_only: false,
+        }
+    }
+}
+
+impl BridgeBuilder {
+    /// The channel that the processes share. Default `socketio`, as in python-socketio; Flask-SocketIO has
+    /// `flask-socketio`. Both take another one as `channel="…"`.
+    #[must_use]
+    pub fn channel(mut self, name: impl Into<String>) -> Self {
+        self.channel = name.into();
+        self
+    }
+
+    /// Bytes of one message in either direction, as JSON with binary data in base64; a longer one is not taken, or not
+    /// published, which is counted and logged (warn). Default 4 MiB: a picture.
+    #[must_use]
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// Takes what the processes say, and tells them nothing but the answers of clients: for a server whose events go
+    /// to other servers already, over a [`Cluster`](crate::Cluster).
+    #[must_use]
+    pub fn receive_only(mut self) -> Self {
+        self.is_receive_only = true;
+        self
+    }
+
+    /// Joins, as [`Bridge::join`] does. Of `redis` the address and [`timeout`](Redis::timeout) count.
+    ///
+    /// # Errors
+    /// As [`Bridge::join`].
+    pub fn join<S>(self, io: &SocketIo<S>, redis: &Redis) -> io::Result<Bridge> {
+        let mut host = [0; 16];
+        getrandom::fill(&mut host).map_err(io::Error::from)?;
+        let host = format!("{:032x}", u128::from_be_bytes(host));
+        let core = Arc::downgrade(&io.core);
+        let queue = Arc::new(BridgeQueue::new(host, self.max_message, core));
+        let bridge = Bridge(Arc::new(BridgeHandle(queue.clone())));
+        if !self.is_receive_only {
+            let adapter = BridgeAdapter::new(queue.clone());
+            if io.core.adapter.set(Box::new(adapter)).is_err() {
+                let why = "this SocketIo is one of several servers already: give it one bridge or one cluster, or take \
+                           BridgeBuilder::receive_only beside a cluster";
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+            }
+        }
+        let (publisher, hearer) = channel(redis, &self.channel);
+        let threads = [(); 2].map(|()| BridgeThread::new(&queue));
+        let [speaks, listens] = threads;
+        start("wshub-bridge-out", move || speak(speaks.queue(), publisher))?;
+        start("wshub-bridge-in", move || listen(listens.queue(), &hearer))?;
+        Ok(bridge)
+    }
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let builder = thread::Builder::new().name(name.to_owned());
+    builder.spawn(|| drop(panics::catch(work))).map(drop)
+}
