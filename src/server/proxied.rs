@@ -1,7 +1,6 @@
 //! A connection that a trusted proxy passes on: the client behind it, before its first byte is looked at.
 
-use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ use crate::http::Peer;
 use crate::http::proxy_protocol::{self, ProxyHeader};
 use crate::lock::{Mutex, PREFIX, lock};
 use crate::patience::Patience;
-use crate::transport::{How, Source, Transport, Waker};
+use crate::transport::{Transport, forward};
 
 /// A stream, and the peer at its other end.
 pub(crate) struct Proxied {
@@ -116,35 +115,8 @@ impl Transport for Prefixed {
         }
     }
 
-    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.transport.try_write(buffers)
-    }
-
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.transport.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.transport.wake_when_writable(waker);
-    }
-
-    fn source(&self) -> Option<Source<'_>> {
-        self.transport.source()
-    }
-
-    fn shutdown(&self, how: How) {
-        self.transport.shutdown(how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        self.transport.peer_addr()
-    }
-
-    fn peer(&self) -> Peer {
-        self.transport.peer()
-    }
-
-    fn never_calls_back(&self) -> bool {
-        self.transport.never_calls_back()
-    }
+    forward!(
+        this => &*this.transport;
+        try_write, wait_writable, wake_when_writable, source, shutdown, peer_addr, peer, never_calls_back,
+    );
 }

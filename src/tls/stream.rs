@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use crate::error::HandshakeError;
 use crate::http::Refusal;
 use crate::limits::YEAR;
 use crate::patience::Patience;
-use crate::transport::{self, Guarded, How, Source, Transport, Waker};
+use crate::transport::{self, Guarded, How, Transport, forward};
 
 impl Tls {
     /// TLS as the server over a stream of your own, for [`WebSocket::accept`](crate::WebSocket::accept)
@@ -153,41 +152,10 @@ impl Write for TlsStream {
 }
 
 impl Transport for TlsStream {
-    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        self.transport.read(buffer, deadline)
-    }
-
-    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.transport.try_write(buffers)
-    }
-
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.transport.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.transport.wake_when_writable(waker);
-    }
-
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.transport.try_read(buffer)
-    }
-
-    fn source(&self) -> Option<Source<'_>> {
-        self.transport.source()
-    }
-
-    fn shutdown(&self, how: How) {
-        self.transport.shutdown(how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        self.transport.peer_addr()
-    }
-
-    fn never_calls_back(&self) -> bool {
-        self.transport.never_calls_back()
-    }
+    forward!(
+        this => &this.transport;
+        read, try_read, try_write, wait_writable, wake_when_writable, source, shutdown, peer_addr, never_calls_back,
+    );
 }
 
 impl Drop for TlsStream {

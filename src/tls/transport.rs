@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +17,7 @@ use rustls::{Connection, ServerConfig, ServerConnection};
 use crate::http::head::asks_for_head;
 use crate::http::proxy_protocol;
 use crate::lock::{Guard, Mutex, TLS, lock};
-use crate::transport::{self, How, Source, Transport, Waker};
+use crate::transport::{self, How, Source, Transport, forward};
 
 /// Plaintext that is encrypted before the stream below has taken what came before it: a flush of
 /// collected frames, or a message of 64 KiB with its header, in one write.
@@ -507,13 +506,7 @@ impl Transport for TlsTransport {
         self.write_without_lock(buffers)
     }
 
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.below.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.below.wake_when_writable(waker);
-    }
+    forward!(this => &*this.below; wait_writable, wake_when_writable, peer_addr, never_calls_back);
 
     fn source(&self) -> Option<Source<'_>> {
         self.below.source().map(Source::buffered)
@@ -532,14 +525,6 @@ impl Transport for TlsTransport {
             }
         }
         self.below.shutdown(how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        self.below.peer_addr()
-    }
-
-    fn never_calls_back(&self) -> bool {
-        self.below.never_calls_back()
     }
 }
 

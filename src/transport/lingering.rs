@@ -1,13 +1,11 @@
 //! A stream of the user's own that is let go of as the server lets go of its own.
 
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
 use std::ops::Deref;
 use std::time::Instant;
 
-use super::{How, LINGER, Source, Transport, Waker, linger};
-use crate::http::Peer;
+use super::{LINGER, Transport, forward, linger};
 
 /// A stream for a [`WebSocket`](crate::WebSocket) that is not split, whose last bytes reach the peer.
 ///
@@ -17,7 +15,7 @@ use crate::http::Peer;
 /// server does: it ends the sending direction, reads away what comes, until the peer has ended its own,
 /// for one second and 64 KiB at most, and lets go of the stream then. It blocks for so long.
 ///
-/// To end at once, `shutdown` it with [`How::Reset`] before. Over TLS wrap what
+/// To end at once, `shutdown` it with [`How::Reset`](super::How::Reset) before. Over TLS wrap what
 /// `Tls::accept` gives, not the stream below.
 ///
 /// ```no_run
@@ -76,41 +74,10 @@ impl<S: Transport + Write> Write for LingeringStream<S> {
 }
 
 impl<S: Transport> Transport for LingeringStream<S> {
-    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        Transport::read(&self.0, buffer, deadline)
-    }
-
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
-    }
-
-    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write(buffers)
-    }
-
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.0.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.0.wake_when_writable(waker);
-    }
-
-    fn source(&self) -> Option<Source<'_>> {
-        self.0.source()
-    }
-
-    fn shutdown(&self, how: How) {
-        Transport::shutdown(&self.0, how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        Transport::peer_addr(&self.0)
-    }
-
-    fn peer(&self) -> Peer {
-        self.0.peer()
-    }
+    forward!(
+        this => &this.0;
+        read, try_read, try_write, wait_writable, wake_when_writable, source, shutdown, peer_addr, peer,
+    );
 }
 
 impl<S: Transport + fmt::Debug> fmt::Debug for LingeringStream<S> {

@@ -1,5 +1,6 @@
 //! What a connection runs over: TCP, a Unix socket, the in-memory duplex, or a stream of the user's own.
 
+mod forward;
 mod guarded;
 mod lingering;
 mod memory;
@@ -14,13 +15,14 @@ pub(crate) mod unix;
 mod winsock;
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Instant;
 
 use crate::http::Peer;
 use crate::patience::Patience;
 
 pub use crate::poller::{Source, Waker};
+pub(crate) use forward::forward;
 pub(crate) use guarded::Guarded;
 pub use lingering::LingeringStream;
 pub use memory::{Duplex, duplex};
@@ -177,6 +179,17 @@ pub enum How {
     Both,
     /// Both at once, what was written and not yet sent is thrown away (TCP: RST).
     Reset,
+}
+
+impl How {
+    /// As the system's sockets have it.
+    fn directions(self) -> Shutdown {
+        match self {
+            How::Read => Shutdown::Read,
+            How::Write => Shutdown::Write,
+            How::Both | How::Reset => Shutdown::Both,
+        }
+    }
 }
 
 /// Writes all of `bytes`, waiting for the peer where it must, as patiently as is said.

@@ -16,6 +16,44 @@ const NEVER_BLOCK: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(target_vendor = "apple")]
 const NEVER_BLOCK: SendFlags = SendFlags::DONTWAIT;
 
+/// The methods of a [`Transport`](super::Transport) that is such a socket itself.
+macro_rules! socket_methods {
+    () => {
+        fn read(
+            &self,
+            buffer: &mut [u8],
+            deadline: Option<std::time::Instant>,
+        ) -> std::io::Result<usize> {
+            crate::transport::socket::read(self, buffer, deadline)
+        }
+
+        fn try_read(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            crate::transport::socket::try_read(self, buffer)
+        }
+
+        fn try_write(&self, buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+            crate::transport::socket::try_write(self, buffers)
+        }
+
+        fn wait_writable(&self, deadline: std::time::Instant) -> std::io::Result<()> {
+            crate::transport::socket::wait_writable(self, deadline)
+        }
+
+        /// Never asked for: the system says when there is room.
+        fn wake_when_writable(&self, _: &crate::transport::Waker) {}
+
+        fn source(&self) -> Option<crate::transport::Source<'_>> {
+            Some(crate::transport::Source::from(self))
+        }
+
+        fn never_calls_back(&self) -> bool {
+            true
+        }
+    };
+}
+
+pub(super) use socket_methods;
+
 /// Leaves the socket's timeouts and its blocking mode as they are, and minds neither.
 pub(super) fn read(
     socket: &impl AsFd,

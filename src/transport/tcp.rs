@@ -1,15 +1,15 @@
 //! TCP: blocking reads with a deadline, writes that never block.
 
-use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
-use super::socket::{self, time_left};
-use super::{How, Source, Transport, Waker};
+use super::socket::{socket_methods, time_left};
+use super::{How, Transport, forward};
 
 /// A connection of the server: a TCP stream whose reads cost one system call, for which it owns the
 /// socket's read timeout.
@@ -93,65 +93,17 @@ impl Transport for TcpTransport {
         }
     }
 
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.try_read(buffer)
-    }
-
-    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream.try_write(buffers)
-    }
-
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.stream.wait_writable(deadline)
-    }
-
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.stream.wake_when_writable(waker);
-    }
-
-    fn source(&self) -> Option<Source<'_>> {
-        Some(Source::from(&self.stream))
-    }
-
-    fn shutdown(&self, how: How) {
-        Transport::shutdown(&self.stream, how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        Transport::peer_addr(&self.stream)
-    }
-
-    fn never_calls_back(&self) -> bool {
-        true
-    }
+    forward!(
+        this => &this.stream;
+        try_read, try_write, wait_writable, wake_when_writable, source, shutdown, peer_addr, never_calls_back,
+    );
 }
 
 /// Leaves the socket's timeouts and its blocking mode as they are, and minds neither. Set
 /// `TCP_NODELAY` on it ([`TcpStream::set_nodelay`]): frames leave in whole writes, and waiting for
 /// more would only delay them.
 impl Transport for TcpStream {
-    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        socket::read(self, buffer, deadline)
-    }
-
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        socket::try_read(self, buffer)
-    }
-
-    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        socket::try_write(self, buffers)
-    }
-
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        socket::wait_writable(self, deadline)
-    }
-
-    /// Never asked for: the system says when there is room.
-    fn wake_when_writable(&self, _: &Waker) {}
-
-    fn source(&self) -> Option<Source<'_>> {
-        Some(Source::from(self))
-    }
+    socket_methods!();
 
     fn shutdown(&self, how: How) {
         if how == How::Reset {
@@ -160,20 +112,11 @@ impl Transport for TcpStream {
             #[cfg(target_os = "linux")]
             let _ = rustix::net::connect_unspec(self);
         }
-        let how = match how {
-            How::Read => Shutdown::Read,
-            How::Write => Shutdown::Write,
-            How::Both | How::Reset => Shutdown::Both,
-        };
-        let _ = TcpStream::shutdown(self, how);
+        let _ = TcpStream::shutdown(self, how.directions());
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {
         TcpStream::peer_addr(self).ok()
-    }
-
-    fn never_calls_back(&self) -> bool {
-        true
     }
 }
 

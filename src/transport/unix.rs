@@ -2,19 +2,20 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect};
 
-use super::{How, Source, Transport, Waker, socket};
+use super::socket::socket_methods;
+use super::{How, Transport};
 use crate::http::Peer;
 
 /// What can be bound and connected to.
@@ -110,36 +111,10 @@ pub(crate) fn new_socket() -> io::Result<OwnedFd> {
 /// Leaves the socket's timeouts and its blocking mode as they are, and minds neither. The peer is [`Peer::Unix`]. What
 /// was written is the peer's at once, also before [`How::Reset`].
 impl Transport for UnixStream {
-    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        socket::read(self, buffer, deadline)
-    }
-
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        socket::try_read(self, buffer)
-    }
-
-    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        socket::try_write(self, buffers)
-    }
-
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        socket::wait_writable(self, deadline)
-    }
-
-    /// Never asked for: the system says when there is room.
-    fn wake_when_writable(&self, _: &Waker) {}
-
-    fn source(&self) -> Option<Source<'_>> {
-        Some(Source::from(self))
-    }
+    socket_methods!();
 
     fn shutdown(&self, how: How) {
-        let how = match how {
-            How::Read => Shutdown::Read,
-            How::Write => Shutdown::Write,
-            How::Both | How::Reset => Shutdown::Both,
-        };
-        let _ = UnixStream::shutdown(self, how);
+        let _ = UnixStream::shutdown(self, how.directions());
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {
@@ -148,9 +123,5 @@ impl Transport for UnixStream {
 
     fn peer(&self) -> Peer {
         Peer::Unix
-    }
-
-    fn never_calls_back(&self) -> bool {
-        true
     }
 }

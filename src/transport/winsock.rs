@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::net::sockopt;
 
-use super::{How, Source, Transport, Waker};
+use super::{How, Source, Transport, Waker, forward};
 use crate::poller::winsock::ThreadWait;
 
 /// What the system keeps of what was sent: as much as it did before it chose by itself. Where it chooses, it takes
@@ -67,13 +67,7 @@ impl Transport for TcpTransport {
         }
     }
 
-    fn wake_when_writable(&self, waker: &Waker) {
-        self.stream.wake_when_writable(waker);
-    }
-
-    fn source(&self) -> Option<Source<'_>> {
-        Some(Source::from(&self.stream))
-    }
+    forward!(this => &this.stream; wake_when_writable, source, peer_addr, never_calls_back);
 
     fn shutdown(&self, how: How) {
         if how != How::Write {
@@ -88,14 +82,6 @@ impl Transport for TcpTransport {
             }
         }
         note_shutdown(&self.stream, how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        Transport::peer_addr(&self.stream)
-    }
-
-    fn never_calls_back(&self) -> bool {
-        true
     }
 }
 
@@ -132,12 +118,7 @@ impl Transport for TcpStream {
         if how == How::Reset {
             let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
         }
-        let directions = match how {
-            How::Read => Shutdown::Read,
-            How::Write => Shutdown::Write,
-            How::Both | How::Reset => Shutdown::Both,
-        };
-        let _ = TcpStream::shutdown(self, directions);
+        let _ = TcpStream::shutdown(self, how.directions());
         note_shutdown(self, how);
     }
 

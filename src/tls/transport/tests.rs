@@ -1,6 +1,7 @@
 //! A pair of TLS transports over streams in memory, one of them through a valve.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::overflow::Overflow;
 use crate::patience::Patience;
 use crate::stats::Counters;
 use crate::tls::Tls;
-use crate::transport::{self, Duplex, duplex};
+use crate::transport::{self, Duplex, Waker, duplex};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
