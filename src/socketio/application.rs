@@ -13,7 +13,7 @@ use super::answers::Answer;
 use super::clients::Clients;
 use super::core::{AckOwner, Core};
 use super::emitter::Emitter;
-use super::engine::carriers::Carriers;
+use super::engine::carriers::{Carriers, hand_to_carriers};
 use super::engine::mount::mount;
 use super::engine::protocol::session::EndReason;
 use super::engine::sessions::Task;
@@ -27,9 +27,7 @@ use super::socket::{AckError, OnAck, PendingAcks, Socket};
 use super::stats::SocketIoStats;
 use crate::lock::{CALLBACKS, Mutex, lock};
 use crate::logging::log_line;
-use crate::{
-    CloseEvent, Connection, Error, Handler, Message, Request, Server, ServerBuilder, Tick,
-};
+use crate::{Handler, Request, Server, ServerBuilder};
 
 /// A server of Socket.IO: listeners, and a state that they share.
 ///
@@ -339,37 +337,7 @@ impl ServerBuilder {
 
 /// Called by [`Server::run`](crate::Server::run).
 impl<S> Handler for SocketIo<S> {
-    fn on_open(&mut self, connection: &Connection) {
-        self.carriers.on_open(connection);
-        self.see_to_all();
-    }
-
-    fn on_message(&mut self, connection: &Connection, message: Message) {
-        self.carriers.on_message(connection, message);
-        self.see_to_all();
-    }
-
-    fn on_error(&mut self, connection: &Connection, error: &Error) {
-        self.carriers.on_error(connection, error);
-    }
-
-    fn on_close(&mut self, connection: &Connection, close: &CloseEvent) {
-        self.carriers.on_close(connection, close);
-        self.see_to_all();
-    }
-
-    fn on_drained(&mut self, connection: &Connection) {
-        self.carriers.on_drained(connection);
-    }
-
-    fn on_wake(&mut self) {
-        self.carriers.on_wake();
-        self.see_to_all();
-    }
-
-    fn on_tick(&mut self, tick: Tick) {
-        self.carriers.on_tick(tick);
-    }
+    hand_to_carriers!();
 }
 
 /// Names of namespaces begin with a slash; one without it is meant with it.

@@ -10,6 +10,46 @@ use super::protocol::handshake::{Carrier, SessionRequest, check};
 use super::sessions::{Sessions, Task};
 use crate::{CloseCode, CloseEvent, Connection, Error, Handler, Message, Tick};
 
+/// The methods of a `Handler` whose `carriers` hear of each call first, and whose `see_to_all` sees then to what that
+/// brought sessions.
+macro_rules! hand_to_carriers {
+    () => {
+        fn on_open(&mut self, connection: &crate::Connection) {
+            self.carriers.on_open(connection);
+            self.see_to_all();
+        }
+
+        fn on_message(&mut self, connection: &crate::Connection, message: crate::Message) {
+            self.carriers.on_message(connection, message);
+            self.see_to_all();
+        }
+
+        fn on_error(&mut self, connection: &crate::Connection, error: &crate::Error) {
+            self.carriers.on_error(connection, error);
+        }
+
+        fn on_close(&mut self, connection: &crate::Connection, close: &crate::CloseEvent) {
+            self.carriers.on_close(connection, close);
+            self.see_to_all();
+        }
+
+        fn on_drained(&mut self, connection: &crate::Connection) {
+            self.carriers.on_drained(connection);
+        }
+
+        fn on_wake(&mut self) {
+            self.carriers.on_wake();
+            self.see_to_all();
+        }
+
+        fn on_tick(&mut self, tick: crate::Tick) {
+            self.carriers.on_tick(tick);
+        }
+    };
+}
+
+pub(crate) use hand_to_carriers;
+
 /// What the application thread has of the sessions.
 pub(crate) struct Carriers {
     pub sessions: Arc<Sessions>,

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::carriers::Carriers;
+use super::carriers::{Carriers, hand_to_carriers};
 use super::link::SessionLink;
 use super::mount::mount;
 use super::part::Part;
 use super::protocol::session::EndReason;
 use super::sessions::{Sessions, Task};
 use crate::socketio::{DisconnectReason, Limits, Refused};
-use crate::{CloseEvent, Connection, Error, Handler, Message, Request, ServerBuilder, Tick};
+use crate::{Handler, Message, Request, ServerBuilder};
 
 /// What is called for each thing that happens to a session, on the thread that calls
 /// [`Server::run`](crate::Server::run), one at a time. Per session: one `on_open`; its messages in the order in which
@@ -257,35 +257,5 @@ impl ServerBuilder {
 
 /// Called by [`Server::run`](crate::Server::run).
 impl<H: EngineHandler> Handler for EngineIo<H> {
-    fn on_open(&mut self, connection: &Connection) {
-        self.carriers.on_open(connection);
-        self.see_to_all();
-    }
-
-    fn on_message(&mut self, connection: &Connection, message: Message) {
-        self.carriers.on_message(connection, message);
-        self.see_to_all();
-    }
-
-    fn on_error(&mut self, connection: &Connection, error: &Error) {
-        self.carriers.on_error(connection, error);
-    }
-
-    fn on_close(&mut self, connection: &Connection, close: &CloseEvent) {
-        self.carriers.on_close(connection, close);
-        self.see_to_all();
-    }
-
-    fn on_drained(&mut self, connection: &Connection) {
-        self.carriers.on_drained(connection);
-    }
-
-    fn on_wake(&mut self) {
-        self.carriers.on_wake();
-        self.see_to_all();
-    }
-
-    fn on_tick(&mut self, tick: Tick) {
-        self.carriers.on_tick(tick);
-    }
+    hand_to_carriers!();
 }
