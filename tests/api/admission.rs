@@ -143,10 +143,11 @@ fn m10_in_a_storm_no_work_of_a_hook_is_lost() {
         thread::sleep(Duration::from_millis(5));
         Ok(Accept::new())
     }));
+    let addr = app.addr;
     let come_again = || {
         let request = upgrade("localhost", "/", "");
         loop {
-            let mut stream = dial(app.addr);
+            let mut stream = dial(addr);
             let sent = stream.write_all(request.as_bytes());
             match sent.and_then(|()| read_head(&mut stream)) {
                 Ok(answer) if status_of(&answer) == 101 => return stream,

@@ -1,6 +1,6 @@
 //! The end before a restart: who is open closes one after the other, who asks is answered, and nobody new comes.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::app::App;
 use crate::support::{
-    Client, PATIENCE, dial, exchange, read_head, read_to_close, upgrade, wait_until,
+    Client, PATIENCE, ask_on, dial, exchange, read_answer, read_to_close, upgrade, wait_until,
 };
 use wshub::{Limits, Response, Server, ServerBuilder, ShutdownReport};
 
@@ -23,22 +23,6 @@ fn server() -> ServerBuilder {
 
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
-}
-
-/// One answer of a connection that may stay: its head, and its body by its length.
-fn ask(stream: &mut TcpStream, request: &str) -> (String, String) {
-    stream.write_all(request.as_bytes()).unwrap();
-    answer(stream)
-}
-
-fn answer(stream: &mut TcpStream) -> (String, String) {
-    let head = read_head(stream).expect("an answer");
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("Content-Length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    stream.read_exact(&mut body).unwrap();
-    (head, String::from_utf8(body).unwrap())
 }
 
 fn is_refused(app: &App) -> bool {
@@ -113,7 +97,7 @@ fn health_says_so_and_kept_connections_end_behind_an_answer() {
     let mut kept: Vec<_> = (0..3).map(|_| dial(app.addr)).collect();
     for stream in &mut kept {
         // Under a name that no hook would be asked for.
-        let (head, body) = ask(
+        let (head, body) = ask_on(
             stream,
             &get("/healthz").replace("localhost", "balancer.example"),
         );
@@ -131,12 +115,12 @@ fn health_says_so_and_kept_connections_end_behind_an_answer() {
 
     app.handle.drain(LONG);
     wait_until("the listener is gone", || is_refused(&app));
-    let (head, body) = ask(&mut kept[0], &get("/healthz"));
+    let (head, body) = ask_on(&mut kept[0], &get("/healthz"));
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
     assert_eq!(body, "draining\n");
     assert_eq!(read_to_close(&mut kept[0]), b"");
-    let (head, body) = ask(&mut kept[1], &get("/"));
+    let (head, body) = ask_on(&mut kept[1], &get("/"));
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
     assert_eq!(body, "page");
@@ -150,14 +134,14 @@ fn health_is_answered_where_nothing_else_is_plain() {
     let app = App::echo(Server::builder().health("/healthz"));
     let mut stream = dial(app.addr);
     for _ in 0..2 {
-        assert_eq!(ask(&mut stream, &get("/healthz")).1, "ok\n");
+        assert_eq!(ask_on(&mut stream, &get("/healthz")).1, "ok\n");
     }
     for request in [
         get("/"),
         get("/healthz/more"),
         get("/healthz").replace("GET", "DELETE"),
     ] {
-        let (head, _) = ask(&mut dial(app.addr), &request);
+        let (head, _) = ask_on(&mut dial(app.addr), &request);
         assert!(!head.starts_with("HTTP/1.1 2"), "{head}");
     }
 }
@@ -180,11 +164,11 @@ fn health_takes_no_place_of_other_requests() {
     let mut busy = dial(app.addr);
     busy.write_all(get("/").as_bytes()).unwrap();
     has_entered.recv_timeout(PATIENCE).unwrap();
-    let (full, _) = ask(&mut dial(app.addr), &get("/"));
+    let (full, _) = ask_on(&mut dial(app.addr), &get("/"));
     assert!(full.starts_with("HTTP/1.1 503 "), "{full}");
-    assert_eq!(ask(&mut dial(app.addr), &get("/healthz")).1, "ok\n");
+    assert_eq!(ask_on(&mut dial(app.addr), &get("/healthz")).1, "ok\n");
     drop(release);
-    assert_eq!(answer(&mut busy).1, "page");
+    assert_eq!(read_answer(&mut busy).1, "page");
 }
 
 #[test]
@@ -211,11 +195,11 @@ fn answers_that_come_later_still_come() {
     let (mut forgotten, responder) = polls.remove(0);
     let (mut answered, in_time) = polls.remove(0);
     in_time.send(Response::text("in time")).unwrap();
-    let (head, body) = answer(&mut answered);
+    let (head, body) = read_answer(&mut answered);
     assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
     assert_eq!(body, "in time");
     // The other waits to the end.
-    let (head, _) = answer(&mut forgotten);
+    let (head, _) = read_answer(&mut forgotten);
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     assert!(begun.elapsed() >= time);
     assert!(responder.is_gone());
@@ -300,24 +284,24 @@ fn a_session_of_socketio_that_polls_is_told_to_go() {
     let (addr, handle) = (server.local_addr().unwrap(), server.handle());
     let running = thread::spawn(move || server.run(&mut io).unwrap());
     let mut polling = dial(addr);
-    let (_, opened) = ask(&mut polling, &get(POLLING));
+    let (_, opened) = ask_on(&mut polling, &get(POLLING));
     let sid = opened.split('"').nth(3).unwrap();
     let session = format!("{POLLING}&sid={sid}");
     let join = get(&session).replace("\r\n\r\n", "\r\nContent-Length: 2\r\n\r\n40");
-    let (_, taken) = ask(&mut polling, &join.replace("GET", "POST"));
+    let (_, taken) = ask_on(&mut polling, &join.replace("GET", "POST"));
     assert_eq!(taken, "ok");
-    let (_, joined) = ask(&mut polling, &get(&session));
+    let (_, joined) = ask_on(&mut polling, &get(&session));
     assert!(joined.starts_with("40{"), "{joined}");
     let mut another = dial(addr);
-    assert_eq!(ask(&mut another, &get("/healthz")).1, "ok\n");
+    assert_eq!(ask_on(&mut another, &get("/healthz")).1, "ok\n");
 
     handle.drain(LONG);
-    let (head, end) = ask(&mut polling, &get(&session));
+    let (head, end) = ask_on(&mut polling, &get(&session));
     assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
     assert_eq!(end, "1");
     assert_eq!(left.recv_timeout(PATIENCE).unwrap(), "server shutting down");
     // None begins any more.
-    let (head, _) = ask(&mut another, &get(POLLING));
+    let (head, _) = ask_on(&mut another, &get(POLLING));
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     drop((polling, another));
     running.join().unwrap();

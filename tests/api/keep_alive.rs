@@ -6,7 +6,9 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::support::app::App;
-use crate::support::{self, Client, dial, exchange, read_head, read_to_close, throw, wait_until};
+use crate::support::{
+    self, Client, ask_on, dial, exchange, read_answer, read_head, read_to_close, throw, wait_until,
+};
 use wshub::{HookRequest, Limits, Response, Server, ServerBuilder, Status};
 
 fn told(request: &HookRequest<'_>) -> Response {
@@ -40,22 +42,6 @@ fn post(body: &str) -> String {
     request("POST", "/form", &length, body)
 }
 
-/// One answer of a connection that stays: its head, and its body by its length.
-fn read_answer(stream: &mut TcpStream) -> (String, String) {
-    let head = read_head(stream).expect("an answer");
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("Content-Length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    stream.read_exact(&mut body).unwrap();
-    (head, String::from_utf8(body).unwrap())
-}
-
-fn ask(stream: &mut TcpStream, request: &str) -> (String, String) {
-    stream.write_all(request.as_bytes()).unwrap();
-    read_answer(stream)
-}
-
 fn assert_kept(head: &str) {
     assert!(head.contains("\r\nConnection: keep-alive\r\n"), "{head}");
     assert!(head.contains("\r\nKeep-Alive: timeout=75\r\n"), "{head}");
@@ -70,10 +56,10 @@ fn requests_follow_each_other_on_one_connection() {
     let app = App::echo(server());
     let mut stream = dial(app.addr);
     for round in 0..5 {
-        let (head, body) = ask(&mut stream, &get(&format!("/{round}")));
+        let (head, body) = ask_on(&mut stream, &get(&format!("/{round}")));
         assert_kept(&head);
         assert_eq!(body, format!("GET /{round} []"));
-        let (head, body) = ask(&mut stream, &post("a=b"));
+        let (head, body) = ask_on(&mut stream, &post("a=b"));
         assert_kept(&head);
         assert_eq!(body, "POST /form [a=b]");
         let chunked = request(
@@ -82,8 +68,8 @@ fn requests_follow_each_other_on_one_connection() {
             "Transfer-Encoding: chunked\r\n",
             "3\r\na=b\r\n0\r\n\r\n",
         );
-        assert_eq!(ask(&mut stream, &chunked).1, "PUT /c [a=b]");
-        assert_kept(&ask(&mut stream, &get("/empty")).0);
+        assert_eq!(ask_on(&mut stream, &chunked).1, "PUT /c [a=b]");
+        assert_kept(&ask_on(&mut stream, &get("/empty")).0);
         stream
             .write_all(request("HEAD", "/", "", "").as_bytes())
             .unwrap();
@@ -104,12 +90,12 @@ fn an_idle_connection_holds_no_thread_and_no_place() {
     let mut streams = Vec::new();
     for _ in 0..20 {
         let mut stream = dial(app.addr);
-        assert_kept(&ask(&mut stream, &get("/")).0);
+        assert_kept(&ask_on(&mut stream, &get("/")).0);
         streams.push(stream);
     }
     for _ in 0..3 {
         for stream in &mut streams {
-            assert_kept(&ask(stream, &get("/")).0);
+            assert_kept(&ask_on(stream, &get("/")).0);
         }
         wait_until("all are idle", || app.handle.stats().idle_connections == 20);
         wait_until("no thread is left", || app.handle.stats().threads == 0);
@@ -151,9 +137,9 @@ fn the_last_request_says_so() {
     let app = App::echo(server());
     for headers in ["Connection: close\r\n", "Connection: x, CLOSE\r\n"] {
         let mut stream = dial(app.addr);
-        assert_kept(&ask(&mut stream, &get("/")).0);
+        assert_kept(&ask_on(&mut stream, &get("/")).0);
         let last = request("GET", "/last", headers, "") + &get("/not");
-        let (head, body) = ask(&mut stream, &last);
+        let (head, body) = ask_on(&mut stream, &last);
         assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
         assert_eq!(body, "GET /last []");
         assert_eq!(read_to_close(&mut stream), b"");
@@ -241,7 +227,7 @@ fn h09_on_a_kept_connection_what_is_ambiguous_closes_it() {
     ];
     for (row, status) in rows {
         let mut stream = dial(app.addr);
-        assert_kept(&ask(&mut stream, &get("/")).0);
+        assert_kept(&ask_on(&mut stream, &get("/")).0);
         stream
             .write_all((row.clone() + &smuggled).as_bytes())
             .unwrap();
@@ -259,9 +245,9 @@ fn h09_on_a_kept_connection_what_is_ambiguous_closes_it() {
 fn a_websocket_opens_on_a_connection_that_brought_pages() {
     let app = App::echo(server());
     let mut stream = dial(app.addr);
-    assert_kept(&ask(&mut stream, &get("/")).0);
+    assert_kept(&ask_on(&mut stream, &get("/")).0);
     let pages = get("/2") + &support::upgrade("localhost", "/", "");
-    assert_eq!(ask(&mut stream, &pages).1, "GET /2 []");
+    assert_eq!(ask_on(&mut stream, &pages).1, "GET /2 []");
     let mut client = Client::adopt(stream);
     client.send_text("hello");
     assert_eq!(client.read().text(), "hello");
@@ -276,14 +262,14 @@ fn an_idle_connection_ends_at_its_deadline_and_one_in_use_does_not() {
     });
     let mut idle = dial(app.addr);
     let begun = Instant::now();
-    ask(&mut idle, &get("/"));
+    ask_on(&mut idle, &get("/"));
     let mut used = dial(app.addr);
     while begun.elapsed() < Duration::from_millis(1200) {
-        assert_eq!(ask(&mut used, &get("/")).1, "GET / []");
+        assert_eq!(ask_on(&mut used, &get("/")).1, "GET / []");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(ends(&mut idle));
-    assert_eq!(ask(&mut used, &get("/")).1, "GET / []");
+    assert_eq!(ask_on(&mut used, &get("/")).1, "GET / []");
 }
 
 /// H1 for the next request: it has begun, and does not come.
@@ -294,7 +280,7 @@ fn h01_a_next_request_that_dribbles_gets_408() {
         ..Limits::default()
     });
     let mut stream = dial(app.addr);
-    ask(&mut stream, &get("/"));
+    ask_on(&mut stream, &get("/"));
     stream.write_all(b"GET / HT").unwrap();
     let answer = String::from_utf8(read_to_close(&mut stream)).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -315,7 +301,7 @@ fn so_many_requests_and_no_more() {
         for left in (0..3).rev() {
             let (head, _) = match pipelined {
                 true => read_answer(&mut stream),
-                false => ask(&mut stream, &get("/")),
+                false => ask_on(&mut stream, &get("/")),
             };
             assert_eq!(
                 head.contains("\r\nConnection: close\r\n"),
@@ -336,7 +322,7 @@ fn the_one_that_has_been_idle_longest_gives_way() {
     let mut streams: Vec<_> = (0..5)
         .map(|idle: usize| {
             let mut stream = dial(app.addr);
-            assert_kept(&ask(&mut stream, &get("/")).0);
+            assert_kept(&ask_on(&mut stream, &get("/")).0);
             wait_until("it is idle", || {
                 app.handle.stats().idle_connections == (idle + 1).min(3)
             });
@@ -345,7 +331,7 @@ fn the_one_that_has_been_idle_longest_gives_way() {
         .collect();
     assert!(ends(&mut streams[0]) && ends(&mut streams[1]));
     for stream in &mut streams[2..] {
-        assert_kept(&ask(stream, &get("/")).0);
+        assert_kept(&ask_on(stream, &get("/")).0);
     }
 }
 
@@ -376,7 +362,7 @@ fn without_keep_alive_each_answer_closes() {
 fn b22_a_shutdown_ends_idle_connections_at_once() {
     let app = App::echo(server());
     let mut idle = dial(app.addr);
-    ask(&mut idle, &get("/"));
+    ask_on(&mut idle, &get("/"));
     wait_until("it is idle", || app.handle.stats().idle_connections == 1);
     let begun = Instant::now();
     app.handle.shutdown();
@@ -404,8 +390,8 @@ fn m11_who_half_closes_behind_requests_gets_every_answer() {
 fn a_long_answer_and_then_another_one() {
     let app = App::echo(server());
     let mut stream = dial(app.addr);
-    assert_eq!(ask(&mut stream, &get("/big")).1.len(), 8 << 20);
-    assert_eq!(ask(&mut stream, &get("/")).1, "GET / []");
+    assert_eq!(ask_on(&mut stream, &get("/big")).1.len(), 8 << 20);
+    assert_eq!(ask_on(&mut stream, &get("/")).1, "GET / []");
 }
 
 #[cfg(feature = "tls")]

@@ -1,25 +1,23 @@
 //! Socket.IO by long polling, and from there to a WebSocket, over sockets.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
+use std::ops::Deref;
 use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wshub::socketio::{AnyArguments, Emitter, Limits, Refused, Socket, SocketIo};
-use wshub::{Cors, Overflow, Server, ServerHandle};
+use wshub::socketio::{Emitter, Limits, Refused, Socket, SocketIo};
+use wshub::{Cors, Overflow, Server};
 
+use crate::support::socketio::SocketIoServer;
 use crate::support::{Client, PATIENCE, dial, exchange, read_to_close, upgrade, wait_until};
 
-/// A server that runs on a thread of its own.
+/// What answers polls.
 struct Running {
-    addr: SocketAddr,
-    handle: ServerHandle,
+    server: SocketIoServer,
     emitter: Emitter,
-    thread: Option<JoinHandle<()>>,
-    /// Why clients left.
-    left: mpsc::Receiver<String>,
     /// Lets the application go on, where an event had it wait.
     go_on: mpsc::Sender<()>,
 }
@@ -27,10 +25,6 @@ struct Running {
 impl Running {
     fn start(limits: Limits) -> Running {
         let mut io = SocketIo::with_limits((), limits);
-        io.on("/", "echo", |_, socket: &Socket<()>, any: AnyArguments| {
-            socket.emit("echo", &any);
-            Ok(any)
-        });
         let (go_on, gate) = mpsc::channel();
         io.on("/", "wait", move |_, _, ()| {
             let _ = gate.recv_timeout(PATIENCE);
@@ -42,25 +36,13 @@ impl Running {
             Some(_) => Err(Refused::new("not \"you\"")),
             None => Ok(()),
         });
-        let (sender, left) = mpsc::channel();
-        io.on_disconnect("/", move |_, _, reason| {
-            let _ = sender.send(reason.to_string());
-        });
         let emitter = io.of("/");
-        let server = Server::builder()
+        let builder = Server::builder()
             .origins(["https://page.example"])
-            .cors(Cors::new())
-            .socketio(&io, "/socket.io/")
-            .bind("127.0.0.1:0")
-            .unwrap();
-        let (addr, handle) = (server.local_addr().unwrap(), server.handle());
-        let thread = Some(thread::spawn(move || server.run(&mut io).unwrap()));
+            .cors(Cors::new());
         Running {
-            addr,
-            handle,
+            server: SocketIoServer::start(io, builder),
             emitter,
-            thread,
-            left,
             go_on,
         }
     }
@@ -94,21 +76,13 @@ impl Running {
         assert!(welcome.starts_with("40{\"sid\":\""), "{welcome}");
         poller
     }
-
-    fn left(&self) -> String {
-        self.left.recv_timeout(PATIENCE).unwrap()
-    }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.handle.shutdown();
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            if !thread::panicking() {
-                ended.unwrap();
-            }
-        }
+impl Deref for Running {
+    type Target = SocketIoServer;
+
+    fn deref(&self) -> &SocketIoServer {
+        &self.server
     }
 }
 

@@ -1,8 +1,9 @@
 //! Socket.IO: listeners over clients in memory, and the protocol over sockets.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,8 +11,9 @@ use wshub::socketio::testing::{self, MemoryClient};
 use wshub::socketio::{
     Ack, AckError, AnyArguments, Bytes, Limits, Refused, Socket, SocketEvent, SocketIo,
 };
-use wshub::{Handler, Message, Overflow, RecvError, Server, ServerHandle};
+use wshub::{Handler, Message, Overflow, RecvError, Server};
 
+use crate::support::socketio::SocketIoServer;
 use crate::support::{Client, PATIENCE, exchange, upgrade, wait_until};
 
 /// The names of events with their arguments.
@@ -516,21 +518,12 @@ fn without_recovery_nothing_is_added_to_events() {
     assert_eq!(events(&mut ann), [named("x", json!([1]))]);
 }
 
-/// A server that runs on a thread of its own.
-struct Running {
-    addr: SocketAddr,
-    handle: ServerHandle,
-    thread: Option<JoinHandle<()>>,
-    left: mpsc::Receiver<String>,
-}
+/// What clients connect to by WebSockets.
+struct Running(SocketIoServer);
 
 impl Running {
     fn start(limits: Limits) -> Running {
         let mut io = SocketIo::with_limits((), limits);
-        io.on("/", "echo", |_, socket: &Socket<()>, any: AnyArguments| {
-            socket.emit("echo", &any);
-            Ok(any)
-        });
         io.on("/", "ask me", |_, socket: &Socket<()>, ()| {
             let asker = socket.clone();
             socket.emit_with_ack(
@@ -545,22 +538,7 @@ impl Running {
         io.on("/", "wait", |_, _, millis: u64| {
             thread::sleep(Duration::from_millis(millis));
         });
-        let (sender, left) = mpsc::channel();
-        io.on_disconnect("/", move |_, _, reason| {
-            let _ = sender.send(reason.to_string());
-        });
-        let server = Server::builder()
-            .socketio(&io, "/socket.io/")
-            .bind("127.0.0.1:0")
-            .unwrap();
-        let (addr, handle) = (server.local_addr().unwrap(), server.handle());
-        let thread = Some(thread::spawn(move || server.run(&mut io).unwrap()));
-        Running {
-            addr,
-            handle,
-            thread,
-            left,
-        }
+        Running(SocketIoServer::start(io, Server::builder()))
     }
 
     fn open(&self) -> Client {
@@ -577,21 +555,13 @@ impl Running {
         assert!(welcome.starts_with("40{\"sid\":\""), "{welcome}");
         client
     }
-
-    fn left(&self) -> String {
-        self.left.recv_timeout(PATIENCE).unwrap()
-    }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.handle.shutdown();
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            if !thread::panicking() {
-                ended.unwrap();
-            }
-        }
+impl Deref for Running {
+    type Target = SocketIoServer;
+
+    fn deref(&self) -> &SocketIoServer {
+        &self.0
     }
 }
 
@@ -713,7 +683,7 @@ fn a_client_without_a_pong_is_gone_and_one_with_pongs_stays() {
     });
     assert_eq!(server.left(), "ping timeout");
     let lively = stays.join().unwrap();
-    assert!(server.left.try_recv().is_err());
+    assert!(!server.has_lost_another());
     drop(lively);
     assert_eq!(server.left(), "transport close");
 }

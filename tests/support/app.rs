@@ -1,18 +1,16 @@
 //! A server whose application thread tells the test what it saw.
 
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::mpsc::{Receiver, channel};
-use std::thread::{self, JoinHandle};
 
-use wshub::{Connection, Event, Message, ServerBuilder, ServerHandle};
+use wshub::{Connection, Event, Message, ServerBuilder};
 
 use super::PATIENCE;
+use super::serving::Serving;
 
 pub struct App {
-    pub addr: SocketAddr,
-    pub handle: ServerHandle,
+    serving: Serving,
     seen: Receiver<(u64, String)>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl App {
@@ -28,9 +26,8 @@ impl App {
         mut on_message: impl FnMut(&Connection, Message) + Send + 'static,
     ) -> App {
         let server = builder.bind("127.0.0.1:0").unwrap();
-        let (addr, handle) = (server.local_addr().unwrap(), server.handle());
         let (tell, seen) = channel();
-        let thread = thread::spawn(move || {
+        let serving = Serving::start(server, move |server| {
             for event in server.events() {
                 // Told before it is answered, so that a client that has its answer finds it told.
                 let _ = tell.send((event.connection().id(), describe(&event)));
@@ -39,12 +36,7 @@ impl App {
                 }
             }
         });
-        App {
-            addr,
-            handle,
-            seen,
-            thread: Some(thread),
-        }
+        App { serving, seen }
     }
 
     /// The next event: the connection's id and, for example, `open`, `text hello`, `binary 3 bytes`,
@@ -66,14 +58,11 @@ impl App {
     }
 }
 
-impl Drop for App {
-    fn drop(&mut self) {
-        self.handle.shutdown();
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() && !thread::panicking() {
-                panic!("the application thread panicked");
-            }
-        }
+impl Deref for App {
+    type Target = Serving;
+
+    fn deref(&self) -> &Serving {
+        &self.serving
     }
 }
 

@@ -15,6 +15,9 @@ pub mod hostile;
 pub mod refusal;
 pub mod scripted;
 pub mod sealed;
+pub mod serving;
+#[cfg(feature = "socketio")]
+pub mod socketio;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod ugly;
@@ -250,6 +253,23 @@ pub fn read_head(stream: &mut impl Read) -> io::Result<String> {
         head.push(byte[0]);
     }
     Ok(String::from_utf8(head).unwrap())
+}
+
+/// One answer of a connection that may stay: its head, and its body by its length.
+pub fn read_answer(stream: &mut impl Read) -> (String, String) {
+    let head = read_head(stream).expect("an answer");
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).unwrap();
+    (head, String::from_utf8(body).unwrap())
+}
+
+/// Sends a request over a connection that may stay; its answer as [`read_answer`] has it.
+pub fn ask_on(stream: &mut TcpStream, request: &str) -> (String, String) {
+    stream.write_all(request.as_bytes()).unwrap();
+    read_answer(stream)
 }
 
 /// Sends bytes to `addr` and returns the head of the answer, and the connection.
