@@ -136,7 +136,7 @@ impl Queue {
         // fault: a frame overtakes what is kept
         if self.kept.is_empty() {
             if collect && frame.len() < COLLECT / 4 {
-                return Ok(self.collect(link, frame));
+                return Ok(self.collect(frame));
             }
             let written = self.write_through(link, &frame);
             match written {
@@ -151,14 +151,11 @@ impl Queue {
         Ok(Dispatched::Remainder { written: 0 })
     }
 
-    fn collect(&mut self, link: &Link, frame: OutgoingFrame<'_>) -> Dispatched {
+    fn collect(&mut self, frame: OutgoingFrame<'_>) -> Dispatched {
         // fault: a newcomer's frame is nobody's to flush
         let first = !std::mem::replace(&mut self.listed, true);
         self.collected.extend_from_slice(frame.header);
         self.collected.extend_from_slice(frame.payload);
-        if self.collected.len() >= COLLECT {
-            self.flush(link);
-        }
         Dispatched::Collected { first }
     }
 
@@ -512,6 +509,11 @@ impl Queue {
         if waits {
             return self.keep_pong(frame);
         }
+        self.flush_enough(link)
+    }
+
+    /// Flushes once so much was collected that waiting for more gains nothing; true if so.
+    fn flush_enough(&mut self, link: &Link) -> bool {
         let is_enough = self.collected.len() >= COLLECT;
         if is_enough {
             self.flush(link);
@@ -519,10 +521,11 @@ impl Queue {
         is_enough
     }
 
-    /// Counts a message that was collected: when it leaves.
-    pub fn count_later(&mut self, bytes: Option<u64>) {
+    /// A message was collected, and is counted when it leaves: now, where that is enough.
+    pub fn note_collected(&mut self, link: &Link, bytes: Option<u64>) {
         self.uncounted.0 += u64::from(bytes.is_some());
         self.uncounted.1 += bytes.unwrap_or_default();
+        self.flush_enough(link);
     }
 
     fn count(&mut self, link: &Link) {

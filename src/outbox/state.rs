@@ -140,7 +140,7 @@ impl State {
         match queue.dispatch(link, message.frame(), collector.is_some(), unbounded)? {
             Dispatched::Sent => {}
             Dispatched::Collected { first } => {
-                queue.count_later(counted);
+                queue.note_collected(link, counted);
                 return Ok(collector.filter(|_| first).cloned());
             }
             Dispatched::Remainder { written } => queue.keep(message.into_frame(), written),

@@ -30,6 +30,8 @@ fn collected_frames_leave_at_64_kib() {
         }
     });
     assert_eq!((rig.script.calls(), rig.script.written()), (1, COLLECT));
+    let counted = rig.counters.snapshot().messages_out;
+    assert_eq!(counted, COLLECT as u64 / 1024, "the last one, too");
     // A large frame takes what was collected along.
     rig.collecting(|| {
         rig.send("before").unwrap();
