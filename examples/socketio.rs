@@ -125,7 +125,9 @@ impl Chat {
 
     fn names(&self, room: &str) -> Vec<&str> {
         let there = self.people.values().filter(|person| person.room == room);
-        there.map(|person| &*person.name).collect()
+        let mut names: Vec<&str> = there.map(|person| &*person.name).collect();
+        names.sort_unstable();
+        names
     }
 }
 

@@ -13,6 +13,7 @@ browser_parts() {
   part "browser: dashboard example" browser dashboard --dashboard "$target/release/examples/dashboard"
   part "browser: compression" browser deflate --broadcast "$broadcast" --server "$server"
   part "browser: auth example" browser auth --auth "$target/release/examples/auth"
+  part "browser: socketio example" browser socketio --socketio "$target/release/examples/socketio"
   # A minute for the README's pictures, taken anew.
   [ -z "${BROWSER_PICTURES:-}" ] || part "browser: pictures" pictures
 }
