@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         let redis = Redis::new(redis.as_deref().unwrap_or("redis://127.0.0.1/"));
         let redis = redis.map_err(io::Error::other)?;
         let server = Server::builder()
+            // When a server ends, its pages go to another one: they are of this machine, and of another port.
+            .origin_rule(|origin, _| is_of_this_machine(origin))
             .http(|request| match request.path() {
                 "/" => Response::html(PAGE),
                 _ => Response::not_found(),
@@ -42,6 +44,12 @@ fn main() -> ExitCode {
         chat(&server, &cluster, &own);
         Ok(())
     })
+}
+
+fn is_of_this_machine(origin: &str) -> bool {
+    let place = origin.strip_prefix("http://");
+    let host = place.and_then(|place| place.rsplit_once(':'));
+    matches!(host, Some(("localhost" | "127.0.0.1", _)))
 }
 
 /// Until the server has shut down. A page is told, a line each: `you SERVER`, `servers SERVER=PAGES ...`, `news TEXT`,

@@ -4,6 +4,7 @@
 browser_install() {
   needs_node || return
   [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || packages chromium || return
+  command -v redis-server >/dev/null || packages redis-server || return
   mkdir -p "$dir/browser" && cp "$here/browser/package.json" "$dir/browser/" || return
   limited 300 npm install --prefix "$dir/browser" --silent --no-audit --no-fund --ignore-scripts --no-package-lock
 }
@@ -14,6 +15,7 @@ browser_parts() {
   part "browser: compression" browser deflate --broadcast "$broadcast" --server "$server"
   part "browser: auth example" browser auth --auth "$target/release/examples/auth"
   part "browser: socketio example" browser socketio --socketio "$target/release/examples/socketio"
+  part "browser: cluster example" browser cluster --cluster "$target/release/examples/cluster" --redis "$(command -v redis-server)"
   # A minute for the README's pictures, taken anew.
   [ -z "${BROWSER_PICTURES:-}" ] || part "browser: pictures" pictures
 }

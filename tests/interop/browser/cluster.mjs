@@ -1,0 +1,84 @@
+// A real browser against two programs of the `cluster` example, a Redis between them, and its page: one program is killed.
+//
+//   node cluster.mjs --modules DIR --out DIR --chromium FILE --cluster FILE --redis FILE
+
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+
+import { args, check, checkLayout, openBrowser, same, scenario, screenshot, SOON, start } from './browser.mjs';
+
+const until = (page, what, argument) => page.waitForFunction(what, argument, { timeout: SOON, polling: 50 });
+const shows = (page, text) => until(page, (text) => document.querySelector('#log').textContent.includes(text), text);
+const connected = (page, place) => until(page, (place) => document.querySelector('#status').textContent === `connected to ${place}`, place);
+const said = (page) => page.evaluate(() => [...document.querySelectorAll('#log .said')].map((e) => e.textContent.split(': ')[1]));
+
+// A Redis of its own, in memory and on a port that is free: its address, and a function that ends it.
+async function startRedis() {
+  const port = await new Promise((resolve) => {
+    const probe = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+  const log = fs.openSync(path.join(args.out, 'redis.log'), 'w');
+  const child = spawn(args.redis, ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--dir', args.out], { stdio: ['ignore', log, log] });
+  process.on('exit', () => child.kill('SIGKILL'));
+  for (const since = Date.now(); ;) {
+    const open = await new Promise((resolve) => {
+      const probe = net.connect(port, '127.0.0.1', () => resolve(true));
+      probe.on('error', () => resolve(false));
+      probe.on('connect', () => probe.destroy());
+    });
+    if (open) return { url: `redis://127.0.0.1:${port}/`, stop: () => child.kill('SIGKILL') };
+    if (Date.now() - since > SOON) throw new Error('Redis does not listen; see redis.log');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function say(page, words) {
+  await page.fill('#message', words);
+  await page.press('#message', 'Enter');
+}
+
+async function main() {
+  const browser = await openBrowser();
+  const redis = await startRedis();
+  const one = await start('cluster-one', {}, args.cluster, '127.0.0.1:0', redis.url);
+  const two = await start('cluster-two', {}, args.cluster, '127.0.0.1:0', redis.url);
+  // As the servers name themselves.
+  const [first, second] = [one, two].map(({ address }) => `localhost:${address.split(':')[1]}`);
+  const ada = await browser.open('Ada', `http://${one.address}/`);
+  const bob = await browser.open('Bob', `http://${two.address}/`);
+  await connected(ada, first);
+  await connected(bob, second);
+  await until(ada, () => document.querySelectorAll('#servers span').length === 2);
+  same(await ada.evaluate(() => document.querySelector('#servers .own').textContent.split(': ')[0]), first, 'the page shows which server it is on, of two');
+
+  await say(ada, 'from the first server');
+  await shows(bob, 'from the first server');
+  await say(bob, 'from the second server');
+  await shows(ada, 'from the second server');
+  check(true, 'what the page of one server sends, the pages of both get');
+  await checkLayout(ada, 'cluster', 'h1, #status, #servers, #log, #message, #send, .said');
+
+  console.log('--- a server is killed');
+  browser.serverIsDown = true;
+  await one.stop('SIGKILL');
+  await say(bob, 'while Ada is away');
+  await connected(ada, second);
+  await shows(ada, 'while Ada is away');
+  same(await said(ada), ['from the first server', 'from the second server', 'while Ada is away'], 'its page goes to the other, and gets what it missed, once');
+  await until(bob, () => document.querySelectorAll('#servers span').length === 1);
+  check(true, 'and the list shows one server');
+  await say(ada, 'back again');
+  await shows(bob, 'back again');
+  await screenshot(ada, 'cluster-moved');
+
+  same(await two.stop(), 0, 'SIGTERM: exit status 0');
+  redis.stop();
+  same(browser.errors.filter((error) => !/WebSocket connection/.test(error)), [], 'no errors in the console');
+}
+
+await scenario('cluster', ['cluster', 'redis'], main);
