@@ -26,6 +26,7 @@ const ROOM: u8 = 2;
 const CLOSE: u8 = 3;
 const NOTE: u8 = 4;
 const POST: u8 = 5;
+const CARRIED: u8 = 6;
 const UNNUMBERED: u8 = 128;
 const ALIVE: u8 = 128;
 const BYE: u8 = 129;
@@ -80,6 +81,8 @@ pub(crate) enum Body<'a> {
         number: u64,
         content: Content<'a>,
     },
+    /// For what is built on the cluster: of one node, or of all.
+    Carried { to: Option<NodeId>, bytes: &'a [u8] },
     /// A heartbeat, with how many connections the node has.
     Alive { connections: u64 },
     /// The node leaves.
@@ -98,6 +101,7 @@ pub(crate) fn encode(head: &Head, body: &Body<'_>) -> Vec<u8> {
         Body::Close { .. } => CLOSE,
         Body::Note { .. } => NOTE,
         Body::Post { .. } => POST,
+        Body::Carried { .. } => CARRIED,
         Body::Alive { .. } => ALIVE,
         Body::Bye => BYE,
     };
@@ -145,6 +149,7 @@ impl Body<'_> {
             Body::Close { reason, .. } => reason.len(),
             Body::Note { content, .. } => content.len(),
             Body::Post { room, content, .. } => room.len() + content.len(),
+            Body::Carried { bytes, .. } => bytes.len(),
             Body::Alive { .. } | Body::Bye => 0,
         }
     }
@@ -174,9 +179,12 @@ impl Body<'_> {
                 append_short(out, reason);
             }
             Body::Note { to, content } => {
-                out.push(u8::from(to.is_some()));
-                out.extend(to.map_or(0, NodeId::number).to_be_bytes());
+                append_node(out, to);
                 content.append(out);
+            }
+            Body::Carried { to, bytes } => {
+                append_node(out, to);
+                out.extend(bytes);
             }
             Body::Post {
                 room,
@@ -218,6 +226,11 @@ impl Content<'_> {
 /// The longest text that is told with its length: the name of a room, the reason of a close.
 pub(crate) const SHORT: usize = u16::MAX as usize;
 
+fn append_node(out: &mut Vec<u8>, node: Option<NodeId>) {
+    out.push(u8::from(node.is_some()));
+    out.extend(node.map_or(0, NodeId::number).to_be_bytes());
+}
+
 /// At most [`SHORT`] bytes: the caller sees to that.
 fn append_short(out: &mut Vec<u8>, text: &str) {
     let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
@@ -247,14 +260,14 @@ impl<'a> FrameReader<'a> {
                 code: u16::from_be_bytes(self.array()?),
                 reason: self.short()?,
             },
-            NOTE => {
-                let is_to_one = self.byte()? > 0;
-                let node = NodeId::new(u128::from_be_bytes(self.array()?));
-                Body::Note {
-                    to: is_to_one.then_some(node),
-                    content: self.content()?,
-                }
-            }
+            NOTE => Body::Note {
+                to: self.node()?,
+                content: self.content()?,
+            },
+            CARRIED => Body::Carried {
+                to: self.node()?,
+                bytes: self.0,
+            },
             POST => Body::Post {
                 number: self.number()?,
                 room: self.short()?,
@@ -266,6 +279,12 @@ impl<'a> FrameReader<'a> {
             BYE => Body::Bye,
             _ => return Ok(None),
         }))
+    }
+
+    fn node(&mut self) -> Result<Option<NodeId>, Unreadable> {
+        let is_there = self.byte()? > 0;
+        let node = NodeId::new(u128::from_be_bytes(self.array()?));
+        Ok(is_there.then_some(node))
     }
 
     fn content(&mut self) -> Result<Content<'a>, Unreadable> {

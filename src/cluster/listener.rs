@@ -217,6 +217,12 @@ impl<'a> Incoming<'a> {
                 number,
                 content,
             } => relay.rooms.post(room, post(head, *number, content)),
+            Body::Carried { .. } if is_own && relay.settings.delivery == LocalDelivery::AtOnce => {}
+            Body::Carried { to, bytes } => {
+                if to.is_none_or(|node| node == relay.id) {
+                    relay.hand_on(head.node, bytes);
+                }
+            }
             Body::Note { to, content } => {
                 if !is_own && to.is_none_or(|node| node == relay.id) {
                     relay.tell(ClusterEvent::Message {

@@ -3,6 +3,8 @@
 pub(crate) mod backlog;
 mod backplane;
 mod builder;
+#[cfg(feature = "socketio")]
+mod carrier;
 mod event;
 pub(crate) mod frame;
 mod history;
@@ -26,6 +28,8 @@ use crate::{Broadcast, CloseCode, CloseError, Connection, Message, ServerHandle}
 
 pub use backplane::{Backplane, BackplaneError, Publisher, Subscriber};
 pub use builder::ClusterBuilder;
+#[cfg(feature = "socketio")]
+pub(crate) use carrier::ClusterCarrier;
 pub use event::{CatchUpError, ClusterError, ClusterEvent};
 pub use history::Post;
 pub use id::{ConnectionId, InvalidConnectionId, InvalidPostId, NodeId, PostId};

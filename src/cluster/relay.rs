@@ -2,7 +2,7 @@
 //! be told.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar};
+use std::sync::{Arc, Condvar, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::ClusterNode;
@@ -36,7 +36,12 @@ pub(super) struct Relay {
     /// Something of `outgoing` has changed.
     changed: Condvar,
     news: Mutex<(News, Vec<ClusterNode>), NEWS>,
+    /// What is built on the cluster: Socket.IO.
+    rider: OnceLock<Rider>,
 }
+
+/// Takes what nodes carry for what is built on the cluster.
+pub(super) type Rider = Box<dyn Fn(NodeId, &[u8]) + Send + Sync>;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RelaySettings {
@@ -100,6 +105,7 @@ impl Relay {
             }),
             changed: Condvar::new(),
             news: Mutex::default(),
+            rider: OnceLock::new(),
         }
     }
 
@@ -181,6 +187,18 @@ impl Relay {
         if let Some(connection) = self.server.connection(connection.number) {
             // An error says that it is closing already; the code was looked at before.
             let _ = connection.close(code, reason);
+        }
+    }
+
+    /// False if there is one already.
+    #[cfg(feature = "socketio")]
+    pub fn set_rider(&self, rider: Rider) -> bool {
+        self.rider.set(rider).is_ok()
+    }
+
+    pub fn hand_on(&self, node: NodeId, bytes: &[u8]) {
+        if let Some(rider) = self.rider.get() {
+            rider(node, bytes);
         }
     }
 

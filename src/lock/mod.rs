@@ -50,6 +50,8 @@ in_this_order! {
     ACKS,
     /// Answers that many sockets are asked for.
     POLLS,
+    /// Threads that ask other servers for their sockets.
+    CALLS,
     /// The deadlines of Socket.IO.
     TIMER,
     /// Jobs for threads.

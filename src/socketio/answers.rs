@@ -45,6 +45,18 @@ pub struct Answer {
 /// ```
 /// use wshub::socketio::AllAnswers;
 ///
+/// fn sum(all: &AllAnswers) -> i32 {
+///     if let Some(why) = all.error {
+///         println!("not of everybody: {why}");
+///     }
+///     all.answers.iter().filter_map(|answer| answer.get::<i32>().ok()).sum()
+/// }
+/// # let _ = sum;
+/// ```
+///
+/// ```
+/// use wshub::socketio::AllAnswers;
+///
 /// fn votes_for(name: &str, ballot: &AllAnswers) -> usize {
 ///     let votes = ballot.answers.iter().filter_map(|answer| answer.get::<String>().ok());
 ///     votes.filter(|vote| vote == name).count()

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use super::answers::Answer;
 use super::clients::Clients;
+#[cfg(feature = "redis")]
+use super::cluster::JoinedCluster;
 use super::core::{AckOwner, Core};
 use super::emitter::Emitter;
 use super::engine::carriers::{Carriers, hand_to_carriers};
@@ -75,6 +77,8 @@ pub struct SocketIo<S> {
     pub(super) heard: VecDeque<SocketEvent<S>>,
     /// There is such a loop.
     pub(super) is_looped: bool,
+    #[cfg(feature = "redis")]
+    pub(super) joined: Option<JoinedCluster<S>>,
 }
 
 impl<S> SocketIo<S> {
@@ -96,6 +100,8 @@ impl<S> SocketIo<S> {
             clients: Clients::default(),
             heard: VecDeque::new(),
             is_looped: false,
+            #[cfg(feature = "redis")]
+            joined: None,
         }
     }
 
@@ -260,6 +266,8 @@ impl<S> SocketIo<S> {
         while let Some((id, owner)) = self.overdue_ack(now) {
             self.settle(id, owner, Err(AckError::Timeout));
         }
+        #[cfg(feature = "redis")]
+        self.see_to_cluster();
         while let Some((then, answers)) = self.core.finished_poll(now) {
             then(answers);
         }

@@ -145,8 +145,26 @@ impl Emitter {
 
     /// The ids of the sockets of this server that it would reach.
     pub fn sockets(&self) -> Vec<String> {
-        let members = self.core.members(&self.namespace, &self.audience);
-        members.iter().map(|member| member.id.clone()).collect()
+        self.core.ids(&self.namespace, &self.audience)
+    }
+
+    /// The ids of the sockets that it would reach, on every server. Waits until all servers have said theirs, about a
+    /// round trip through the backplane, and `timeout` at most. Without an adapter it does not wait. Each
+    /// id is a room: `io.to(id)` reaches the socket, on whichever server it is.
+    #[doc(alias = "fetchSockets")]
+    #[doc(alias = "sockets_in")]
+    pub fn fetch_sockets(&self, timeout: Duration) -> FetchedSockets {
+        let mut ids = self.sockets();
+        let mut missing_servers = 0;
+        if let (Reach::AllServers, Some(adapter)) = (self.reach, self.core.adapter.get()) {
+            let (others, missing) = adapter.fetch(&self.namespace, &self.audience, timeout);
+            ids.extend(others);
+            missing_servers = missing;
+        }
+        FetchedSockets {
+            ids,
+            missing_servers,
+        }
     }
 
     /// Has those that it reaches join a room.
@@ -184,6 +202,28 @@ impl Emitter {
     pub fn stats(&self) -> SocketIoStats {
         self.core.stats()
     }
+}
+
+/// The sockets of all servers; see [`Emitter::fetch_sockets`].
+///
+/// ```
+/// use std::time::Duration;
+/// use wshub::socketio::SocketIo;
+///
+/// let io = SocketIo::new(());
+/// let found = io.to("lobby").fetch_sockets(Duration::from_secs(1));
+/// println!("{} in the lobby; servers missing: {}", found.ids.len(), found.missing_servers);
+/// ```
+///
+/// The guide: [many servers as one](crate::guide::cluster).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FetchedSockets {
+    /// Their ids, those of this server first.
+    pub ids: Vec<String>,
+    /// How many servers did not say theirs in time: killed, or cut off. 1 with a bridge to servers of Python, which do
+    /// not say it, and while this server has not attached to the backplane, and knows no others.
+    pub missing_servers: usize,
 }
 
 impl fmt::Debug for Emitter {

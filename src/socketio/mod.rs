@@ -16,6 +16,8 @@ mod arguments;
 pub mod bridge;
 mod bytes;
 mod clients;
+#[cfg(feature = "redis")]
+mod cluster;
 mod core;
 pub(crate) mod decoder;
 mod directory;
@@ -42,7 +44,7 @@ pub use answers::{AllAnswers, Answer};
 pub use application::SocketIo;
 pub use arguments::AnyArguments;
 pub use bytes::Bytes;
-pub use emitter::Emitter;
+pub use emitter::{Emitter, FetchedSockets};
 pub use events::{IncomingEvent, SocketEvent, SocketEvents};
 pub use limits::Limits;
 pub use reason::DisconnectReason;

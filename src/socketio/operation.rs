@@ -52,18 +52,26 @@ pub(super) trait AnswerSink: Send + Sync {
     fn answered(&self, answer: Result<Answer, AckError>);
 }
 
-/// What connects this server with others. Called without a lock, by any thread; it does not wait.
+/// What connects this server with others. Called without a lock, by any thread.
 pub(super) trait Adapter: Send + Sync {
     /// Has the other servers do what is done here.
     fn publish(&self, operation: &Operation) -> LocalTurn;
     /// The numbers of the other servers, whose answers are waited for.
     fn others(&self) -> Vec<u128>;
+    /// The ids of the sockets of an audience on the other servers, and how many servers have not said theirs. Waits so
+    /// long at most.
+    fn fetch(
+        &self,
+        namespace: &str,
+        audience: &Audience,
+        timeout: Duration,
+    ) -> (Vec<String>, usize);
 }
 
 /// When an operation that was published is done here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-// Without an adapter nothing is published.
-#[allow(dead_code)]
+// Without the feature `redis` nothing is published.
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
 pub(super) enum LocalTurn {
     Now,
     /// When it comes back, in the one order of all servers.
@@ -107,6 +115,12 @@ impl Core {
 
     pub fn members(&self, namespace: &str, audience: &Audience) -> Vec<Arc<NamespaceClient>> {
         lock(&self.directory).select(namespace, &audience.rooms, &audience.except)
+    }
+
+    /// The ids of the sockets of this server.
+    pub fn ids(&self, namespace: &str, audience: &Audience) -> Vec<String> {
+        let members = self.members(namespace, audience);
+        members.iter().map(|member| member.id.clone()).collect()
     }
 
     /// Sends an event to its audience, and keeps it for those of them that come back.

@@ -66,6 +66,8 @@ mod restart;
 mod shutdown;
 #[cfg(feature = "socketio")]
 mod socketio;
+#[cfg(all(feature = "socketio", feature = "redis"))]
+mod socketio_cluster;
 mod split;
 mod streamed;
 mod streams;

@@ -10,6 +10,8 @@ mod bridge;
 mod load;
 mod proxy;
 mod server;
+#[cfg(feature = "socketio")]
+mod socketio;
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;

@@ -16,6 +16,8 @@ pub mod refusal;
 pub mod scripted;
 pub mod sealed;
 pub mod serving;
+#[cfg(all(feature = "socketio", feature = "redis"))]
+pub mod sides;
 #[cfg(feature = "socketio")]
 pub mod socketio;
 #[cfg(feature = "tls")]

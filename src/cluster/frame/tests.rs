@@ -31,6 +31,14 @@ fn bodies() -> Vec<Body<'static>> {
             code: 4001,
             reason: "elsewhere",
         },
+        Body::Carried {
+            to: None,
+            bytes: b"to all",
+        },
+        Body::Carried {
+            to: Some(NodeId::new(8)),
+            bytes: b"",
+        },
         Body::Note {
             to: None,
             content: Content::Text("to all"),

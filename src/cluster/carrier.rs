@@ -1,0 +1,48 @@
+//! The cluster for what is built on it: bytes to the same on other nodes.
+
+use std::sync::Arc;
+
+use super::Cluster;
+use super::event::ClusterError;
+use super::frame::Body;
+use super::id::NodeId;
+use super::relay::{LocalDelivery, Relay, Rider};
+
+/// Carries bytes. It does not keep the node in the cluster, as a [`Cluster`] does.
+pub(crate) struct ClusterCarrier(Arc<Relay>);
+
+impl Cluster {
+    pub(crate) fn carrier(&self) -> ClusterCarrier {
+        ClusterCarrier(self.0.0.clone())
+    }
+}
+
+impl ClusterCarrier {
+    pub fn id(&self) -> NodeId {
+        self.0.id
+    }
+
+    /// What takes what comes: from every other node, and from this one with
+    /// [`comes_back`](ClusterCarrier::comes_back). It runs on the thread that receives. False if there is one already.
+    pub fn set_rider(&self, rider: Rider) -> bool {
+        self.0.set_rider(rider)
+    }
+
+    /// To one node, or to all. Never blocks.
+    pub fn carry(&self, to: Option<NodeId>, bytes: &[u8]) -> Result<(), ClusterError> {
+        self.0.publish(&Body::Carried { to, bytes })
+    }
+
+    /// Whether what this node carries to all comes back to it, in the one order of all nodes.
+    pub fn comes_back(&self) -> bool {
+        self.0.settings.delivery == LocalDelivery::InOneOrder
+    }
+
+    /// The other nodes; `None` before this one has attached, and knows them.
+    pub fn others(&self) -> Option<Vec<NodeId>> {
+        let nodes = self.0.nodes();
+        let others = nodes.iter().map(|node| node.id);
+        let others = others.filter(|id| *id != self.0.id).collect();
+        (!nodes.is_empty()).then_some(others)
+    }
+}

@@ -1,0 +1,331 @@
+//! Socket.IO on several servers: what is done on one is done on all, over a cluster.
+
+mod wire;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Condvar, Weak};
+use std::time::{Duration, Instant};
+
+use super::answers::Answer;
+use super::application::SocketIo;
+use super::core::Core;
+use super::operation::{AckWish, Act, Adapter, AnswerSink, LocalTurn, Operation};
+use super::recovery::Audience;
+use super::socket::AckError;
+use crate::cluster::ClusterCarrier;
+use crate::lock::{CALLS, Mutex, lock};
+use crate::logging::log_line;
+use crate::{Cluster, ClusterError, ClusterEvent, NodeId};
+
+use wire::{CarriedAct, Telegram};
+
+/// Ids that one telegram has: with 20 bytes each it is of 24 KB.
+const PRESENT_AT_ONCE: usize = 1000;
+/// Stands for servers that are not known yet.
+const UNKNOWN: u128 = 0;
+
+/// The cluster that a server of Socket.IO is in.
+pub(super) struct JoinedCluster<S> {
+    /// Keeps the server in it.
+    cluster: Cluster,
+    listeners: Vec<OnClusterEvent<S>>,
+}
+
+type OnClusterEvent<S> = Box<dyn FnMut(&mut S, ClusterEvent) + Send>;
+
+impl<S> SocketIo<S> {
+    /// Makes this server one of several. What an [`Emitter`](super::Emitter) does, it does to the sockets of all of
+    /// them: `emit`, `emit_with_ack`, `join_all`, `leave_all`, `disconnect_all` and `fetch_sockets`, unless it is
+    /// [`local`](super::Emitter::local). What one thread sends, each socket gets in that order, on whichever server it
+    /// is. With [`ordered`](crate::ClusterBuilder::ordered), what different servers send comes in one order, too.
+    /// Features `socketio` and `redis`.
+    ///
+    /// All servers of the cluster have the same namespaces, best the same program. A client that polls comes to the
+    /// same server each time, so what stands in front of them needs sticky sessions; clients with WebSockets alone need
+    /// none. A client that comes back after a break is recovered by the server that it was on, and new to others.
+    ///
+    /// The server can be in one cluster; a second one is ignored, and the log (warn) says so.
+    ///
+    /// ```no_run
+    /// use wshub::socketio::SocketIo;
+    /// use wshub::{Cluster, Redis, Server};
+    ///
+    /// let mut io = SocketIo::new(());
+    /// io.on("/", "say", |_, socket, text: String| {
+    ///     socket.to("lobby").emit("said", text); // the others in the room, on every server
+    /// });
+    /// let server = Server::builder().socketio(&io, "/socket.io/").bind("127.0.0.1:3000")?;
+    /// io.adapter(&Cluster::join(&server, Redis::new("redis://127.0.0.1/")?)?);
+    /// server.run(&mut io)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn adapter(&mut self, cluster: &Cluster) -> &mut Self {
+        let adapter = Arc::new(ClusterAdapter {
+            carrier: cluster.carrier(),
+            core: Arc::downgrade(&self.core),
+            calls: Mutex::default(),
+            heard: Condvar::new(),
+        });
+        let rider = Arc::downgrade(&adapter);
+        let is_free = self.core.adapter.get().is_none()
+            && adapter.carrier.set_rider(Box::new(move |node, bytes| {
+                if let Some(adapter) = rider.upgrade() {
+                    adapter.take(node, bytes);
+                }
+            }));
+        if is_free && self.core.adapter.set(Box::new(adapter)).is_ok() {
+            self.joined = Some(JoinedCluster {
+                cluster: cluster.clone(),
+                listeners: Vec::new(),
+            });
+        } else {
+            log_line!(
+                Warn,
+                "SocketIo::adapter: one cluster and one SocketIo belong together, and one of them is taken"
+            );
+        }
+        self
+    }
+
+    /// Adds a listener for what happens between the servers: one comes or goes, the backplane is away, messages are
+    /// missing. Without one they wait in [`Cluster::events`]. Behind [`adapter`](SocketIo::adapter); before it is
+    /// ignored, and the log (warn) says so.
+    pub fn on_cluster_event(
+        &mut self,
+        listener: impl FnMut(&mut S, ClusterEvent) + Send + 'static,
+    ) -> &mut Self {
+        match &mut self.joined {
+            Some(joined) => joined.listeners.push(Box::new(listener)),
+            None => log_line!(
+                Warn,
+                "SocketIo::on_cluster_event: call SocketIo::adapter before"
+            ),
+        }
+        self
+    }
+
+    /// Tells the listeners what happened between the servers.
+    pub(super) fn see_to_cluster(&mut self) {
+        let Some(joined) = &mut self.joined else {
+            return;
+        };
+        if joined.listeners.is_empty() {
+            return;
+        }
+        for event in joined.cluster.events() {
+            for listener in &mut joined.listeners {
+                listener(&mut self.state, event.clone());
+            }
+        }
+    }
+}
+
+struct ClusterAdapter {
+    carrier: ClusterCarrier,
+    core: Weak<Core>,
+    calls: Mutex<OpenCalls, CALLS>,
+    /// Something of `calls` has changed.
+    heard: Condvar,
+}
+
+/// Threads that wait for the ids of sockets.
+#[derive(Default)]
+struct OpenCalls {
+    last: u64,
+    by_number: HashMap<u64, OpenCall>,
+}
+
+struct OpenCall {
+    unheard: BTreeSet<u128>,
+    sockets: Vec<String>,
+}
+
+impl Adapter for Arc<ClusterAdapter> {
+    fn publish(&self, operation: &Operation) -> LocalTurn {
+        match self.carrier.carry(None, &wire::operation(operation)) {
+            Ok(()) if self.carrier.comes_back() => LocalTurn::OnReturn,
+            Ok(()) | Err(ClusterError::Left) => LocalTurn::Now,
+            Err(error) => {
+                log_line!(Error, "not sent: {error}");
+                LocalTurn::Never
+            }
+        }
+    }
+
+    fn others(&self) -> Vec<u128> {
+        match self.carrier.others() {
+            Some(others) => others.into_iter().map(NodeId::number).collect(),
+            None => vec![UNKNOWN],
+        }
+    }
+
+    fn fetch(
+        &self,
+        namespace: &str,
+        audience: &Audience,
+        timeout: Duration,
+    ) -> (Vec<String>, usize) {
+        let deadline = Instant::now() + timeout;
+        let mut calls = lock(&self.calls);
+        calls.last += 1;
+        let number = calls.last;
+        let open = OpenCall {
+            unheard: self.others().into_iter().collect(),
+            sockets: Vec::new(),
+        };
+        calls.by_number.insert(number, open);
+        drop(calls);
+        // A telegram that is too long reaches nobody, who then is missing.
+        let _ = self
+            .carrier
+            .carry(None, &wire::call(number, namespace, audience));
+        let mut calls = lock(&self.calls);
+        loop {
+            let waits = calls
+                .by_number
+                .get(&number)
+                .is_some_and(|it| !it.unheard.is_empty());
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !waits || left.is_zero() {
+                let call = calls.by_number.remove(&number);
+                return call.map_or((Vec::new(), 0), |it| (it.sockets, it.unheard.len()));
+            }
+            calls = calls.wait_timeout(&self.heard, left);
+        }
+    }
+}
+
+impl ClusterAdapter {
+    /// Takes what a server has sent: another one, or this one in the order of all.
+    fn take(self: &Arc<Self>, from: NodeId, telegram: &[u8]) {
+        let Some(core) = self.core.upgrade() else {
+            return;
+        };
+        let Ok(telegram) = wire::read(telegram) else {
+            log_line!(
+                Warn,
+                "Socket.IO: {from} sends what is not understood: have all servers run one version of wshub"
+            );
+            return;
+        };
+        match telegram {
+            Telegram::Operation {
+                namespace,
+                audience,
+                act,
+            } => {
+                core.apply(Operation {
+                    namespace: namespace.into(),
+                    audience,
+                    act: self.act(act, from, &core),
+                });
+            }
+            Telegram::Asked { poll, sockets } => core.asked(poll, Some(from.number()), sockets),
+            Telegram::Answered { poll, answer } => core.answered(poll, answer),
+            Telegram::Call { .. } if from == self.carrier.id() => {}
+            Telegram::Call {
+                call,
+                namespace,
+                audience,
+            } => self.answer_call(from, call, &core.ids(&namespace, &audience)),
+            Telegram::Present {
+                call,
+                sockets,
+                is_last,
+            } => self.present(from, call, sockets, is_last),
+        }
+    }
+
+    fn act(self: &Arc<Self>, act: CarriedAct, from: NodeId, core: &Arc<Core>) -> Act {
+        match act {
+            CarriedAct::Emit { written, delivery } => Act::Emit { written, delivery },
+            CarriedAct::Join(room) => Act::Join(room),
+            CarriedAct::Leave(room) => Act::Leave(room),
+            CarriedAct::Disconnect => Act::Disconnect,
+            CarriedAct::Ask {
+                written,
+                poll,
+                timeout,
+            } if from == self.carrier.id() => {
+                let wish = core.own_wish(poll, timeout);
+                Act::Ask { written, wish }
+            }
+            CarriedAct::Ask {
+                written,
+                poll,
+                timeout,
+            } => {
+                let adapter = self.clone();
+                let wish = AckWish {
+                    poll,
+                    timeout,
+                    sink: Arc::new(RemoteSink {
+                        adapter,
+                        from,
+                        poll,
+                    }),
+                };
+                Act::Ask { written, wish }
+            }
+        }
+    }
+
+    fn answer_call(&self, from: NodeId, call: u64, ids: &[String]) {
+        let mut chunks = ids.chunks(PRESENT_AT_ONCE).peekable();
+        while let Some(chunk) = chunks.next() {
+            let is_last = chunks.peek().is_none();
+            self.tell(from, &wire::present(call, chunk, is_last));
+        }
+        if ids.is_empty() {
+            self.tell(from, &wire::present(call, &[], true));
+        }
+    }
+
+    fn present(&self, from: NodeId, call: u64, sockets: Vec<String>, is_last: bool) {
+        let mut calls = lock(&self.calls);
+        if let Some(open) = calls.by_number.get_mut(&call) {
+            open.sockets.extend(sockets);
+            if is_last {
+                open.unheard.remove(&from.number());
+            }
+        }
+        drop(calls);
+        self.heard.notify_all();
+    }
+
+    /// False if it is too long.
+    fn tell(&self, to: NodeId, telegram: &[u8]) -> bool {
+        match self.carrier.carry(Some(to), telegram) {
+            Err(error @ ClusterError::TooLong { .. }) => {
+                log_line!(Error, "not answered: {error}");
+                false
+            }
+            _ => true,
+        }
+    }
+}
+
+/// The sockets of this server that are asked for a poll of another one.
+struct RemoteSink {
+    adapter: Arc<ClusterAdapter>,
+    from: NodeId,
+    poll: u64,
+}
+
+impl AnswerSink for RemoteSink {
+    fn asked(&self, sockets: usize) {
+        self.adapter
+            .tell(self.from, &wire::asked(self.poll, sockets));
+    }
+
+    fn answered(&self, answer: Result<Answer, AckError>) {
+        let is_told = self
+            .adapter
+            .tell(self.from, &wire::answered(self.poll, &answer));
+        if !is_told {
+            let lost = Err(AckError::Timeout);
+            self.adapter
+                .tell(self.from, &wire::answered(self.poll, &lost));
+        }
+    }
+}
