@@ -61,8 +61,9 @@ impl Default for ClusterBuilder {
 
 impl ClusterBuilder {
     /// One order on all nodes: the clients of this server, too, get what it broadcasts only when it comes back from the
-    /// backplane. That costs them one round trip, and while the backplane is away they get nothing of it. Without it,
-    /// what two nodes send at the same time may come in a different order to their clients. Best the same on all nodes.
+    /// backplane. That costs them one round trip, and while the backplane is away they get nothing of it. Without it
+    /// the clients of two nodes may get what these send at the same time in different orders. Set it on all nodes or on
+    /// none.
     #[must_use]
     pub fn ordered(mut self) -> Self {
         self.settings.delivery = LocalDelivery::InOneOrder;

@@ -44,9 +44,9 @@ use relay::{LocalDelivery, Relay, content};
 /// How long a dropped cluster goes on publishing what waits.
 const DROP_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A server, as one of many that a [`Backplane`] makes one of: broadcasts and [rooms](Cluster::group) reach the clients
-/// of all of them. A clone is a handle of the same; any thread may use it, and no method blocks but the last handle's
-/// drop.
+/// A server as one node of a cluster. A [`Backplane`] connects the nodes: broadcasts and [rooms](Cluster::group) reach
+/// the clients of all of them. A clone is a handle of the same node; any thread may use it. No method blocks, but the
+/// drop of the last handle may.
 ///
 /// ```no_run
 /// use wshub::{Cluster, Event, RecvError, Redis, Server};
@@ -67,16 +67,16 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// **What is kept.** What one thread sends, everybody gets in that order. Each node numbers what it sends: nothing
-/// comes twice, and where something is missing the application is told how much ([`ClusterEvent::Gap`]). The clients of
-/// this server get a broadcast at once, whether the backplane is there or not. Meanwhile what is meant for others
-/// waits, up to the bounds of [`ClusterBuilder`]; beyond them the oldest is dropped, which is told here
-/// ([`ClusterEvent::Unsent`]) and there.
+/// **What is promised.** Everybody gets what one thread sends in the order in which it was sent. Each node numbers what
+/// it sends: nothing comes twice, and if something is missing the application is told how much ([`ClusterEvent::Gap`]).
+/// The clients of this server get a broadcast at once, also while the backplane is away. Meanwhile what is meant for
+/// other nodes waits, up to the bounds of [`ClusterBuilder`]; beyond them the oldest is dropped, and both sides are
+/// told: this one by [`ClusterEvent::Unsent`].
 ///
-/// **What it costs.** Two threads, and each message once to each node, whether it has clients for it or not.
+/// **What it costs.** Two threads. Each message goes once to each node, also to nodes without clients for it.
 ///
-/// When the last handle is dropped, the node publishes what waits and says that it leaves; with a backplane that is
-/// away it gives up after a second, and after two it leaves threads behind that end by themselves.
+/// When the last handle is dropped, the node publishes what waits and says that it leaves. If the backplane is away it
+/// gives up after a second; after two it leaves threads behind, which end by themselves.
 ///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone)]
@@ -115,7 +115,7 @@ pub struct ClusterNode {
 
 impl Cluster {
     /// Makes this server a node of the cluster that uses this backplane, with the defaults of
-    /// [`builder`](Cluster::builder). Returns at once, also where the backplane is away: the node attaches as soon as
+    /// [`builder`](Cluster::builder). Returns at once, also while the backplane is away: the node attaches as soon as
     /// it can, and [`ClusterEvent::Attached`] tells when.
     ///
     /// # Errors
@@ -168,8 +168,8 @@ impl Cluster {
         Room::new(self.clone(), name.into())
     }
 
-    /// Closes a connection of whichever node, as [`Connection::close`] does there. On another node this comes to
-    /// nothing, and is not told, where the connection has ended.
+    /// Closes a connection of any node, as [`Connection::close`] does on its own server. If a connection of another
+    /// node has ended already, nothing happens and nobody is told.
     ///
     /// # Errors
     /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] where it can be seen from
@@ -220,9 +220,9 @@ impl Cluster {
         std::iter::from_fn(|| self.relay().take_event())
     }
 
-    /// The nodes that are there, this one first, from when it first hears itself on, right behind
-    /// [`Attached`](ClusterEvent::Attached). One that was killed is gone from here within two
-    /// [heartbeats](ClusterBuilder::heartbeat). While this node is detached nobody is judged: it is as it was before.
+    /// The nodes that are there, this one first, once it has heard itself, right after
+    /// [`Attached`](ClusterEvent::Attached). A node that was killed is gone from the list within two
+    /// [heartbeats](ClusterBuilder::heartbeat). While this node is detached the list stays as it was.
     pub fn nodes(&self) -> Vec<ClusterNode> {
         self.relay().nodes()
     }

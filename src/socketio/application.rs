@@ -106,8 +106,8 @@ impl<S> SocketIo<S> {
     }
 
     /// Asks about each request that would begin a session, before anything else is known of the client; an error
-    /// refuses it with 403 and its text. For what the request shows: cookies and addresses. What the client says of
-    /// itself comes later, to [`on_connect`](SocketIo::on_connect). Runs on threads of the server's, as the hooks of
+    /// refuses it with 403 and the error's text. It sees the request: cookies and addresses. What the client says of
+    /// itself comes later, to [`on_connect`](SocketIo::on_connect). It runs on threads of the server, as the hooks of
     /// [`ServerBuilder`](crate::ServerBuilder) do. One rule can be set; a second one is ignored, and the log (warn)
     /// says so.
     pub fn allow(
@@ -123,7 +123,7 @@ impl<S> SocketIo<S> {
     /// the data as `connect_error`. What is sent to the socket meanwhile reaches it once it is in. Several are asked
     /// one after the other, up to the first that refuses.
     ///
-    /// A namespace is there if it has a listener of whatever kind; `/` always is.
+    /// A namespace exists if it has a listener of any kind; `/` always exists.
     pub fn on_connect(
         &mut self,
         namespace: &str,
@@ -133,10 +133,10 @@ impl<S> SocketIo<S> {
         self
     }
 
-    /// Adds a listener for an event. Its arguments are read as the listener's last parameter has them: a tuple takes as
-    /// many as it has places, of which a missing one is null, and others are left; a `Vec` takes all; anything else
-    /// takes the first; [`Bytes`](super::Bytes) are binary data. Where they do not fit, the listener is not called, the
-    /// log (warn) says what is wrong and where, and a client that wants an answer gets `{"error": "…"}`.
+    /// Adds a listener for an event. The type of its last parameter says how the arguments are read: a tuple takes as
+    /// many as it has places, a missing one is null, and further ones are ignored; a `Vec` takes all; any other type
+    /// takes the first; [`Bytes`](super::Bytes) are binary data. If the arguments do not fit, the listener is not
+    /// called, the log (warn) says what is wrong and where, and a client that wants an answer gets `{"error": "…"}`.
     ///
     /// What it returns is the answer for a client that asked for one: see [`Reply`]; to answer later, take an
     /// [`Ack`](super::Ack). Of several listeners of one event the first one's answer counts.

@@ -99,9 +99,9 @@ pub trait Transport: Send + Sync + 'static {
     /// passed it takes what is there: behind a read that filled its room the server asks so for the rest.
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize>;
 
-    /// Takes what is there without blocking; [`io::ErrorKind::WouldBlock`] when nothing is,
-    /// [`io::ErrorKind::Interrupted`] to be asked again. As it stands here it is a [`read`](Transport::read) whose
-    /// deadline has passed.
+    /// Takes what is there without blocking; [`io::ErrorKind::WouldBlock`] if nothing is,
+    /// [`io::ErrorKind::Interrupted`] to be asked again. The default is a [`read`](Transport::read) whose deadline has
+    /// passed.
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.read(buffer, Some(Instant::now())) {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -118,14 +118,14 @@ pub trait Transport: Send + Sync + 'static {
     /// Blocks until [`try_write`](Transport::try_write) would do something: write, or fail.
     fn wait_writable(&self, deadline: Instant) -> io::Result<()>;
 
-    /// Asked for where there is no [`source`](Transport::source), after [`try_write`](Transport::try_write) has
-    /// refused: the stream keeps the waker, and wakes it once as soon as there is room (at once if there is already) or
-    /// it is shut down.
+    /// Called if there is no [`source`](Transport::source), after [`try_write`](Transport::try_write) has refused: the
+    /// stream keeps the waker, and wakes it once as soon as there is room (at once if there is already) or the stream
+    /// is shut down.
     fn wake_when_writable(&self, waker: &Waker);
 
-    /// What the system watches for this stream. With a source an open connection of a server that gives events holds no
-    /// thread: it is read from when the source is readable, until [`try_read`](Transport::try_read) finds nothing.
-    /// Without one, the default, it keeps a thread of its own.
+    /// What the system watches for this stream. With a source, an open connection of a server that gives events holds
+    /// no thread: it is read from when the source is readable, until [`try_read`](Transport::try_read) finds nothing.
+    /// The default is none: then the connection keeps a thread of its own.
     fn source(&self) -> Option<Source<'_>> {
         None
     }
@@ -136,8 +136,8 @@ pub trait Transport: Send + Sync + 'static {
     /// The peer's address, where there is such a thing.
     fn peer_addr(&self) -> Option<SocketAddr>;
 
-    /// Where the peer is. As it stands here, what [`peer_addr`](Transport::peer_addr) tells; a stream over a Unix
-    /// socket says [`Peer::Unix`].
+    /// Where the peer is. The default is what [`peer_addr`](Transport::peer_addr) tells; a stream over a Unix socket
+    /// says [`Peer::Unix`].
     fn peer(&self) -> Peer {
         self.peer_addr().map_or(Peer::Unknown, Peer::Address)
     }
@@ -149,8 +149,8 @@ pub trait Transport: Send + Sync + 'static {
     }
 }
 
-/// Which directions [`Transport::shutdown`] ends. There may be more of them one day: what a stream of yours does not
-/// know it ends as [`Both`](How::Both).
+/// Which directions [`Transport::shutdown`] ends. More of them may come: a stream of yours ends a direction that it
+/// does not know as [`Both`](How::Both).
 ///
 /// ```
 /// use std::net::{Shutdown, TcpStream};
