@@ -348,6 +348,7 @@ impl Budget {
                 (self.resume)(token);
             }
             // It may have got a thread meanwhile, which waits.
+            // fault: credit comes back amid a hand-over and wakes nobody
             if !account.parked.load(SeqCst) {
                 account.notify();
             }

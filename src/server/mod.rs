@@ -101,7 +101,7 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 /// The guide: [start](crate::guide::start).
 pub struct Server {
     handle: ServerHandle,
-    hub: Arc<Hub>,
+    pub(crate) hub: Arc<Hub>,
     /// Events taken off the channel and not yielded; `None` while an [`Events`] is alive.
     desk: Mutex<Option<events::Unyielded>, DESK>,
 }

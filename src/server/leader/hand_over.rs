@@ -40,6 +40,11 @@ impl Places {
         let taken = self.taken.fetch_update(SeqCst, SeqCst, free);
         taken.is_ok().then(|| Place(self.clone()))
     }
+
+    #[cfg(test)]
+    pub fn taken(&self) -> usize {
+        self.taken.load(SeqCst)
+    }
 }
 
 /// A connection has a thread.

@@ -272,3 +272,31 @@ pub fn who_is_led_is_resumed() {
     assert_eq!(inbox.not_taken(), 0);
     assert_eq!(clock::passed(), Duration::ZERO);
 }
+
+/// A connection that the leader has read gets a thread while the application is done with one message after the other:
+/// the thread waits for the credit of the last, and is woken.
+pub fn credit_comes_back_amid_a_hand_over() {
+    let inbox = inbox(100, 8);
+    let connection = connection(&inbox);
+    connection.account().set_parked(true);
+    connection.outbox().set_token(Some(Token::from_number(0)));
+    for number in 0..2 {
+        let item = inbox.charge(&connection, message(number, 4));
+        inbox.put(item.expect("nobody shuts down"));
+    }
+    let thread = thread::spawn({
+        let (inbox, connection) = (inbox.clone(), connection.clone());
+        move || {
+            connection.outbox().set_token(None);
+            connection.account().set_parked(false);
+            inbox.put_messages(&connection, message(2, 8));
+        }
+    });
+    for number in 0..3 {
+        let taken = take(&inbox, inbox.wait(None, || false).expect("an item"));
+        assert_eq!(taken.1, number);
+    }
+    thread.join().unwrap();
+    assert_eq!(inbox.budget().used(), 0);
+    assert_eq!(clock::passed(), Duration::ZERO);
+}

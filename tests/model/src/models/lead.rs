@@ -445,6 +445,37 @@ pub fn a_stream_outlives_the_shutdown() {
     assert_eq!(Arc::strong_count(&line.0), 1, "the server holds a stream");
 }
 
+/// The application has waited for so long that its stand-in rests, and stays away with what it got: the stand-in leads.
+pub fn a_ping_is_answered_while_the_application_is_away() {
+    let line = Line::with_source(ROOM);
+    let (server, application) = open(limits(), &[&line]);
+    let peer = thread::spawn({
+        let line = line.clone();
+        move || {
+            kernel::pass(AWAY);
+            line.0.feed(&text(1));
+            kernel::pass(AWAY);
+            line.0.feed(&masked(9, b"there?"));
+        }
+    });
+    let ponged = |written: &[u8]| all_of(written).is_some_and(|frames| !frames.is_empty());
+    let application = on_its_own(application, {
+        let line = line.clone();
+        move |it| {
+            it.patient = true;
+            it.serve_with(
+                |it| it.messages() == 1,
+                |_| assert!(line.0.wait_written(ponged)),
+            );
+        }
+    });
+    peer.join().unwrap();
+    drop(application.join().unwrap());
+    assert_eq!(seen(&line), [Seen::Pong(b"there?".to_vec())]);
+    line.0.break_off();
+    end(server, &[&line]);
+}
+
 /// A peer that sends more than there is room for is terminated, by the application or another thread: its next event is
 /// the Close.
 pub fn a_starved_connection_is_terminated() {
@@ -536,7 +567,7 @@ fn long_text(number: u32) -> Vec<u8> {
 }
 
 /// Two peers send much, are silent for a while and send again: each has a thread meanwhile, and its messages come once
-/// and in order, whether the application has room for them or makes it one by one.
+/// and in order, whether the application has room for them or makes it one by one, and whether there are threads.
 pub fn a_busy_connection_changes_hands() {
     const AT_ONCE: u32 = 6;
     const LATER: u32 = 1;
@@ -550,6 +581,9 @@ pub fn a_busy_connection_changes_hands() {
         ..limits()
     };
     let (server, application) = open(limits, &lines);
+    if choose(4) == 0 {
+        server.hub.workers.stop_pool(|| usize::MAX, Instant::now());
+    }
     let closes = choose(2) == 0;
     let peers = lines.map(|line| {
         let line = line.clone();
