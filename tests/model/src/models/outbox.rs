@@ -7,7 +7,7 @@ use std::kernel;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use super::guide::Guide;
@@ -18,7 +18,7 @@ use crate::message::Message;
 use crate::outbox::broadcast::Collector;
 use crate::outbox::broadcast::collector::LATEST;
 use crate::outbox::calls::Calls;
-use crate::outbox::{Bounds, Delivery, Failure, Outbox, ReadyState};
+use crate::outbox::{Bounds, Delivery, Failure, Outbox, Owned, Owner, ReadyState};
 use crate::overflow::Overflow;
 use crate::protocol::close::CloseCode;
 use crate::stats::Counters;
@@ -280,6 +280,21 @@ pub fn flush_races_senders_and_who_leads() {
     );
 }
 
+/// Hears once that the peer is too slow.
+struct Told {
+    too_slow: AtomicBool,
+    waiter: Thread,
+}
+
+impl Owner for Told {
+    fn hear_too_slow(&self, _: u64) {
+        assert!(!self.too_slow.swap(true, SeqCst));
+        self.waiter.unpark();
+    }
+
+    fn hear_room(&self, _: u64) {}
+}
+
 /// Every policy, over a bound of two frames, against a peer that reads or not: all that was taken is sent or counted.
 pub fn overflow_races_who_leads() {
     let policy = [
@@ -288,14 +303,12 @@ pub fn overflow_races_who_leads() {
         Overflow::DropOldest,
     ][choose(3) as usize];
     let rig = Rig::new(choose(6) as usize, 2 * FRAME, policy);
-    let (raised, waiter) = (Arc::new(AtomicBool::new(false)), thread::current());
-    rig.outbox.set_alarm(Box::new({
-        let raised = raised.clone();
-        move || {
-            assert!(!raised.swap(true, SeqCst));
-            waiter.unpark();
-        }
-    }));
+    let told = Arc::new(Told {
+        too_slow: AtomicBool::new(false),
+        waiter: thread::current(),
+    });
+    let by = told.clone();
+    rig.outbox.set_owner(Owned { by, id: 1 });
     let threads = [sender(&rig.outbox, "a", 3), sender(&rig.outbox, "b", 2)];
     let peer = (choose(2) == 0).then(|| reading_peer(&rig.line, 3));
     let taken: u64 = threads
@@ -308,7 +321,7 @@ pub fn overflow_races_who_leads() {
     let gave_up = rig.outbox.failure().is_some();
     if rig.outbox.failure() == Some(Failure::SlowConsumer) {
         // It is told now, whatever the peer does.
-        while !raised.load(SeqCst) {
+        while !told.too_slow.load(SeqCst) {
             thread::park();
         }
     }

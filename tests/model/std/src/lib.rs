@@ -30,7 +30,7 @@ pub mod thread {
     //! Threads that the checker schedules.
     pub use ::std::thread::*;
     pub use shuttle::thread::{
-        Builder, JoinHandle, LocalKey, current, park, sleep, spawn, yield_now,
+        Builder, JoinHandle, LocalKey, Thread, current, park, sleep, spawn, yield_now,
     };
 }
 
