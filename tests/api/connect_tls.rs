@@ -371,6 +371,7 @@ fn ws_and_wss_mixed_up() {
 
 /// The environment is the process's, so that this runs in one of its own.
 #[test]
+#[cfg_attr(windows, ignore = "a shell sets its environment")]
 fn without_more_the_authorities_of_the_system_are_trusted() {
     const NAME: &str = "connect_tls::without_more_the_authorities_of_the_system_are_trusted";
     if in_child() {

@@ -1,6 +1,7 @@
 //! The examples as a user runs them: each one a process, its output in a pipe.
 //!
 //! `cargo test` builds the examples; `cargo test --test examples` does not, so run `cargo build --examples` before it.
+#![cfg(unix)]
 
 #[path = "../support/mod.rs"]
 mod support;

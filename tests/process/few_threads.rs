@@ -1,5 +1,6 @@
 //! A server that gets no more threads: those it has are served, others are told, and there is room
 //! again once somebody left.
+#![cfg(unix)]
 
 #[path = "../support/mod.rs"]
 mod support;

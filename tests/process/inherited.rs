@@ -1,5 +1,6 @@
 //! Sockets that the process was given as it started, as systemd gives them: each part of a test runs in a process of its
 //! own, which has them as its descriptors 3 and 4.
+#![cfg(unix)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,6 +2,7 @@
 //! peer that is gone kills nobody.
 //!
 //! A test binary of its own: it changes what a signal does to its process, which takes `unsafe`.
+#![cfg(unix)]
 #![allow(unsafe_code)]
 
 #[path = "../support/mod.rs"]

@@ -1,5 +1,6 @@
 //! A process that stood still for a while, by Ctrl-Z or because its machine was paused: when it goes
 //! on, every deadline has passed, and yet nobody is dropped for it.
+#![cfg(unix)]
 
 #[path = "../support/mod.rs"]
 mod support;
