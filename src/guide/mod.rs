@@ -39,6 +39,9 @@ pub mod http {}
 #[doc = include_str!("deployment.md")]
 pub mod deployment {}
 
+#[doc = include_str!("platforms.md")]
+pub mod platforms {}
+
 /// A heading, and a file of `examples/proxies`.
 macro_rules! configuration {
     ($heading:literal, $file:literal) => {
