@@ -82,6 +82,29 @@ fn a_burst_comes_whole_and_in_order() {
     }
 }
 
+/// What was sent before a server joined is not for it, be it only just before.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_server_that_joins_hears_only_what_is_sent_from_then_on() {
+    let server = RedisServer::start(&[]);
+    let one = Node::join(server.redis());
+    one.attached();
+    for number in 0..5 {
+        one.cluster.send(None, format!("old {number}")).unwrap();
+        wait_until("it is published", || one.cluster.waiting() == 0);
+        // The clock of a stream counts milliseconds.
+        sleep(20);
+        let two = Node::join(server.redis());
+        two.attached();
+        one.cluster.send(None, format!("new {number}")).unwrap();
+        let first = two.event(|event| match event {
+            ClusterEvent::Message { message, .. } => Some(message.clone()),
+            _ => None,
+        });
+        assert_eq!(first.as_text(), Some(&*format!("new {number}")));
+    }
+}
+
 fn two_over(server: &RedisServer, pub_sub: bool) -> (Node, Node) {
     let redis = || match pub_sub {
         true => server.redis().pub_sub().key("burst"),

@@ -64,7 +64,7 @@ impl StreamReader {
 
     fn read(&mut self, incoming: &mut Incoming<'_>) -> RedisResult<()> {
         let mut connection = self.link.connect()?;
-        let start = self.start(&mut connection, incoming.age())?;
+        let start = self.start(&mut connection, || incoming.age())?;
         self.last = Some(start);
         if incoming.wants_past() {
             self.read_past(&mut connection, start, incoming)?;
@@ -113,17 +113,24 @@ impl StreamReader {
 
     /// Where to read on. The first time that is where the stream was when the node joined, which may be long before
     /// Redis was there; it is found once, for what is published while the node is away is for it, too.
-    fn start(&self, connection: &mut Connection, age: Duration) -> RedisResult<Id> {
+    fn start(
+        &self,
+        connection: &mut Connection,
+        age: impl FnOnce() -> Duration,
+    ) -> RedisResult<Id> {
         let newest = self.newest(connection)?;
         match self.last {
             // Redis has lost what it had, or its clock was set back and the stream is a new one.
             Some(last) if newest < last => Ok(Id(0, 0)),
             Some(last) => Ok(last),
             None => {
-                let (seconds, _): (u64, u64) = cmd("TIME").query(connection)?;
-                let joined = (seconds * 1000).saturating_sub(age.as_millis() as u64);
+                let (seconds, micros): (u64, u64) = cmd("TIME").query(connection)?;
+                let now = seconds * 1000 + micros / 1000;
+                // Taken behind the clock, and a millisecond more for what both leave off: a node begins a round trip
+                // too early at most, and never too late.
+                let joined = now.saturating_sub(age().as_millis() as u64 + 1);
                 // A clock that was set back: what is in the stream seems to come from later, and is old.
-                match newest.0 > (seconds + 1) * 1000 {
+                match newest.0 > now + 1000 {
                     true => Ok(newest),
                     false => Ok(Id(joined, 0).min(newest)),
                 }
