@@ -14,8 +14,8 @@ use crate::protocol::receive::ReceiveLimits;
 ///
 /// The defaults suit a tool on an ordinary machine. With them a hostile peer can make the server hold about 5 MiB,
 /// and an ordinary one takes a few KiB; the log says at the start how much it is for each peer and in all. For a small
-/// device, or where many peers may be hostile, set them lower, as [the guide](crate::guide::limits) shows. Change
-/// single fields with the struct update syntax.
+/// device take [`Limits::small`]; where many peers may be hostile, set them lower, as [the guide](crate::guide::limits)
+/// shows. Change single fields with the struct update syntax.
 ///
 /// Zero never means unlimited: it means none where that makes sense, and is an error elsewhere. A value that is too
 /// small or too large to work with is an error when a server is [bound](crate::Server::bind) or a client connects: an
@@ -245,6 +245,65 @@ impl Default for Limits {
             close_timeout: Duration::from_secs(5),
             stack_size: 2 << 20,
             idle_thread_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// For small machines: a controller, a camera, a router. By events the server's own memory with 32 clients stays
+    /// within 2 MiB, and within 10 MiB where all of them send what they can and read nothing; stacks that were touched
+    /// included. TLS and compression come on top, and so does what your code holds.
+    ///
+    /// | field | value | reason |
+    /// |---|---|---|
+    /// | `max_connections` | 32 | a household's browsers, with what 64 descriptors carry; fewer where there are fewer |
+    /// | `max_handshakes` | 8 | each holds a thread, and 64 KiB of its stack at the most |
+    /// | `max_http_requests` | 4 | two browsers that load a page; each holds a thread and its answer |
+    /// | `max_head` | 4 KiB | a browser's head with a cookie or two: raise it where 431 comes |
+    /// | `max_target` | 1,024 bytes | paths of a device are short |
+    /// | `max_headers` | 48 | browsers send 20, and a proxy adds ten |
+    /// | `max_body` | 8 KiB | a form of settings |
+    /// | `max_idle_connections` | 8 | each takes a descriptor of few |
+    /// | `max_waiting_requests` | 32 | one for each connection |
+    /// | `keep_alive` | 15 s | a page and what belongs to it; then the descriptor is free |
+    /// | `max_message` | 8 KiB | a command or a reading as JSON; a peer can make the server hold three times as much |
+    /// | `max_fragments` | 64 | frames of 128 bytes |
+    /// | `inbound_total` | 128 KiB | 16 of the longest messages |
+    /// | `inbound_per_connection` | 16 KiB | two of the longest messages |
+    /// | `outbound_per_connection` | 16 KiB | two of the longest messages, for a slow peer |
+    /// | `stack_size` | 256 KiB | four times what wshub takes; raise it for deep hooks |
+    /// | `idle_thread_timeout` | 2 s | a page's next request finds the thread, and then its stack is free |
+    ///
+    /// The other fields are as by [`default`](Limits::default): times are for slow links, which do not get faster on a
+    /// small machine.
+    ///
+    /// ```
+    /// use wshub::{Limits, Server};
+    ///
+    /// let limits = Limits { max_message: 2 << 10, ..Limits::small() };
+    /// let server = Server::builder().limits(limits).bind("127.0.0.1:0")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn small() -> Limits {
+        Limits {
+            max_connections: descriptors::connections().min(32),
+            max_handshakes: 8,
+            max_http_requests: 4,
+            max_head: 4 << 10,
+            max_target: 1_024,
+            max_headers: 48,
+            max_body: 8 << 10,
+            max_idle_connections: 8,
+            max_waiting_requests: 32,
+            keep_alive: Some(Duration::from_secs(15)),
+            max_message: 8 << 10,
+            max_fragments: 64,
+            inbound_total: 128 << 10,
+            inbound_per_connection: 16 << 10,
+            outbound_per_connection: Some(16 << 10),
+            stack_size: 256 << 10,
+            idle_thread_timeout: Duration::from_secs(2),
+            ..Limits::default()
         }
     }
 }

@@ -21,6 +21,13 @@ const WITHOUT_THREAD: usize = 32 << 10;
 /// handshakes alone do. `buffers`: what a connection takes beside that.
 pub(crate) fn bound(limits: &mut Limits, on_threads: bool, buffers: usize) {
     let wanted = limits.max_connections;
+    if wanted == descriptors::connections() {
+        log_line!(
+            Info,
+            "max_connections is {wanted}, for the process may open {} descriptors: to have more, raise that (ulimit -n)",
+            descriptors::allowed(),
+        );
+    }
     let thread = limits.stack_size + BESIDE_STACK;
     let carried = match on_threads {
         true => [

@@ -94,6 +94,25 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
     assert!(include_str!("../../src/guide/limits.md").contains("51266 MiB"));
 }
 
+#[cfg(unix)]
+#[test]
+fn m04_few_descriptors_are_told_where_they_are_the_reason() {
+    let _turn = begin();
+    let soft = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let connections = soft.map_or(1 << 20, |soft| soft.min(1 << 20)) as usize - 32;
+    let line = format!("max_connections is {connections}, for the process may open");
+    for (max_connections, lines_of_it) in [(connections, 1), (connections - 1, 0)] {
+        let limits = Limits {
+            max_connections,
+            ..Limits::default()
+        };
+        let server = Server::builder().limits(limits);
+        let _server = server.bind("127.0.0.1:0").unwrap();
+        assert_eq!(count(Level::Info, &line), lines_of_it, "{:?}", lines());
+        lines().clear();
+    }
+}
+
 /// With the defaults otherwise: three times 1 MiB of a message, 2 MiB outbound, 128 KiB of stack; 16 MiB inbound.
 fn told_of(connections: usize) -> String {
     let (each, messages) = ((5 << 20) + (128 << 10), 16 << 20);
