@@ -1,4 +1,5 @@
 //! What a server with `Limits::small` takes, with as many clients as it lets in.
+#![cfg(unix)]
 
 #[path = "../support/mod.rs"]
 mod support;
