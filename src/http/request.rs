@@ -75,12 +75,12 @@ pub struct Request {
     host: Span,
     version: Version,
     peer: Peer,
-    beside: Option<Box<Beside>>,
+    extras: Option<Box<RequestExtras>>,
 }
 
 /// What few requests have.
 #[derive(Clone, Default)]
-struct Beside {
+struct RequestExtras {
     client_certificates: Box<[Vec<u8>]>,
     body: Box<[u8]>,
     /// What a trusted proxy says of how the client sent it.
@@ -145,7 +145,7 @@ impl Request {
             host: span(host),
             version,
             peer: Peer::Unknown,
-            beside: None,
+            extras: None,
         })
     }
 
@@ -225,7 +225,7 @@ impl Request {
     /// ```
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        self.beside.as_ref().map_or(&[], |beside| &beside.body)
+        self.extras.as_ref().map_or(&[], |extras| &extras.body)
     }
 
     /// The same request with a body, as [`body`](Self::body) gives it.
@@ -234,8 +234,8 @@ impl Request {
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into().into_boxed_slice();
-        if !(body.is_empty() && self.beside.is_none()) {
-            self.beside.get_or_insert_default().body = body;
+        if !(body.is_empty() && self.extras.is_none()) {
+            self.extras.get_or_insert_default().body = body;
         }
         self
     }
@@ -366,14 +366,14 @@ impl Request {
     /// header (RFC 9112 3.2.2). Empty if an HTTP/1.0 client named none.
     #[must_use]
     pub fn host(&self) -> &str {
-        let beside = self.beside.as_ref();
-        let forwarded = beside.and_then(|beside| beside.host.as_deref());
+        let extras = self.extras.as_ref();
+        let forwarded = extras.and_then(|extras| extras.host.as_deref());
         forwarded.unwrap_or_else(|| self.host.text(&self.head))
     }
 
     /// Whether a trusted proxy says that the client sent it by https or wss, or that it did not.
     pub(crate) fn is_secure(&self) -> Option<bool> {
-        self.beside.as_ref()?.secure
+        self.extras.as_ref()?.secure
     }
 
     /// The same request with what trusted proxies say of it.
@@ -384,8 +384,8 @@ impl Request {
             host,
         } = forwarded;
         if secure.is_some() || host.is_some() {
-            let beside = self.beside.get_or_insert_default();
-            (beside.secure, beside.host) = (secure, host);
+            let extras = self.extras.get_or_insert_default();
+            (extras.secure, extras.host) = (secure, host);
         }
         self.with_peer(client)
     }
@@ -465,8 +465,8 @@ impl Request {
     /// names, a parser for X.509 reads; to let known devices in only, compare its bytes, or a hash of them.
     #[must_use]
     pub fn client_certificates(&self) -> &[Vec<u8>] {
-        let beside = self.beside.as_ref();
-        beside.map_or(&[], |beside| &beside.client_certificates)
+        let extras = self.extras.as_ref();
+        extras.map_or(&[], |extras| &extras.client_certificates)
     }
 
     /// The same request with certificates of its client, as [`client_certificates`](Self::client_certificates) gives
@@ -476,8 +476,8 @@ impl Request {
     #[must_use]
     pub fn with_client_certificates(mut self, certificates: impl Into<Box<[Vec<u8>]>>) -> Self {
         let certificates = certificates.into();
-        if self.beside.is_some() || !certificates.is_empty() {
-            self.beside.get_or_insert_default().client_certificates = certificates;
+        if self.extras.is_some() || !certificates.is_empty() {
+            self.extras.get_or_insert_default().client_certificates = certificates;
         }
         self
     }

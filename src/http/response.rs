@@ -55,7 +55,7 @@ impl Clone for Box<dyn PendingBody> {
 
 /// How an answer is put on the wire.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wire {
+pub(crate) struct WireFormat {
     /// It was asked for with HEAD, which wants no body (RFC 9110 9.3.2).
     pub(crate) head_only: bool,
     /// When it was made, where that is known.
@@ -221,7 +221,7 @@ impl Response {
 
     /// The answer as bytes, after which the connection closes.
     pub(crate) fn encode(&self, head_only: bool, date: Option<Date>) -> Vec<u8> {
-        self.encode_for(Wire {
+        self.encode_for(WireFormat {
             head_only,
             date,
             keep_alive: None,
@@ -229,7 +229,7 @@ impl Response {
     }
 
     /// The answer as bytes.
-    pub(crate) fn encode_for(&self, wire: Wire) -> Vec<u8> {
+    pub(crate) fn encode_for(&self, wire: WireFormat) -> Vec<u8> {
         let mut bytes = self.encode_head(wire, Length::Known(self.body.len() as u64));
         if !wire.head_only && self.has_content() {
             bytes.extend_from_slice(&self.body);
@@ -238,7 +238,7 @@ impl Response {
     }
 
     /// The head of an answer whose body is as long as is said.
-    pub(crate) fn encode_head(&self, wire: Wire, length: Length) -> Vec<u8> {
+    pub(crate) fn encode_head(&self, wire: WireFormat, length: Length) -> Vec<u8> {
         let mut bytes = status_line(self.status);
         match wire.keep_alive {
             // Some clients take a connection up again right when it closes, unless they know when that is.

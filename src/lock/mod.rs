@@ -95,7 +95,7 @@ in_this_order! {
     /// How many lines of a kind were logged.
     REFUSALS,
     /// Lines for the log that wait.
-    SCRIBE,
+    LOG_QUEUE,
     /// How many clients were refused, by reason.
     COUNTS,
     /// The certificate that new connections get.

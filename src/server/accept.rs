@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::hub::Hub;
-use super::lifecycle::{Participant, Present};
+use super::lifecycle::{Participant, Presence};
 use super::listen::Site;
 use super::listener::{Arrival, BACKLOG, Listener};
 use super::opening;
@@ -26,7 +26,7 @@ pub(crate) struct AcceptLoop {
     sites: Vec<(Token, Arc<Site>)>,
     hub: Arc<Hub>,
     /// Last, so that the port is free when the loop is said to have ended.
-    _present: Option<Present>,
+    _present: Option<Presence>,
 }
 
 impl AcceptLoop {
@@ -119,7 +119,7 @@ impl AcceptLoop {
     }
 
     fn log(&self, line: Option<Line>) {
-        self.hub.workers.scribe().write(line);
+        self.hub.workers.log_writer().write(line);
     }
 
     fn is_over(&self) -> bool {

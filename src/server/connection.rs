@@ -14,7 +14,7 @@ use super::hub::Hub;
 use super::inbox::InboxItem;
 use super::leader::hand_over::QUIET;
 use super::leader::parked::Parked;
-use super::lifecycle::{Participant, Present};
+use super::lifecycle::{Participant, Presence};
 use super::lingering::LingeringClose;
 use super::members::Membership;
 use super::opening::Opened;
@@ -30,7 +30,7 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::receive::MessageRef;
 
 /// Serves an open connection: to its end, or until the leader has it.
-pub(crate) fn run(hub: &Arc<Hub>, stream: Present, opened: Opened) {
+pub(crate) fn run(hub: &Arc<Hub>, stream: Presence, opened: Opened) {
     let Opened {
         driver,
         slot,
@@ -78,7 +78,7 @@ pub(crate) struct OpenConnection {
     // Given up in this order, behind all that may run the user's code.
     _membership: Membership,
     /// The connection, its stream, and that it holds no thread.
-    present: Present,
+    present: Presence,
 }
 
 impl OpenConnection {
@@ -126,7 +126,7 @@ impl OpenConnection {
         }
         let line = end_line(&self.connection, Some(&error), &CloseEvent::abnormal());
         hub.inbox.put(InboxItem::Error(self.connection.id(), error));
-        hub.workers.scribe().write(line);
+        hub.workers.log_writer().write(line);
         End::Reported
     }
 
@@ -141,9 +141,9 @@ impl OpenConnection {
         let reading = read_line(driver);
         let line = end_line(&self.connection, error.as_ref(), &close);
         self.end(error, close);
-        let scribe = &self.hub().workers.scribe();
-        scribe.write(reading);
-        scribe.write(line.filter(|_| !reported));
+        let log_writer = &self.hub().workers.log_writer();
+        log_writer.write(reading);
+        log_writer.write(line.filter(|_| !reported));
         lingering
     }
 

@@ -16,7 +16,7 @@ use super::ServerHandle;
 use super::admission::{Seat, Stage};
 use super::hooks::{HookRequest, contain};
 use super::hub::Hub;
-use super::lifecycle::Present;
+use super::lifecycle::Presence;
 use super::listen::Site;
 use super::metrics;
 use crate::clock;
@@ -25,7 +25,7 @@ use crate::handshake::negotiate;
 use crate::http::body::Framing;
 use crate::http::refusal::RefusedRequest;
 use crate::http::request::Version;
-use crate::http::response::{Length, Wire};
+use crate::http::response::{Length, WireFormat};
 use crate::http::{Cors, Peer, Refusal, Request, Response, Status};
 use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
@@ -132,7 +132,7 @@ pub(crate) fn answer(
 /// What there is left to do behind a plain request needs no thread.
 pub(crate) fn go_on(
     hub: &Arc<Hub>,
-    stream: Present,
+    stream: Presence,
     connection: HttpConnection,
     after: AfterAnswer,
 ) {
@@ -258,9 +258,9 @@ impl PlainRequest {
         response
     }
 
-    fn wire(&self, hub: &Hub, keeps: bool) -> Wire {
+    fn wire(&self, hub: &Hub, keeps: bool) -> WireFormat {
         let keep_alive = hub.options.limits.keep_alive.filter(|_| keeps);
-        Wire {
+        WireFormat {
             head_only: self.head_only(),
             date: clock::date(),
             keep_alive: keep_alive.map(|time| time.as_secs()),

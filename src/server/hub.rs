@@ -68,7 +68,7 @@ impl Hub {
             .max_connections
             .saturating_add(Admission::max_threads(limits));
         let workers = Workers::new(limits, max_threads);
-        let lead = Lead::new(workers.scribe().clone())?;
+        let lead = Lead::new(workers.log_writer().clone())?;
         // Weak: a handle that outlives its connection keeps nothing of the server's open.
         let mailbox = Arc::downgrade(lead.mailbox());
         let budget = Budget::new(limits, move |token| {

@@ -28,14 +28,14 @@ pub(crate) struct Lifecycle {
     /// The process that the server was started in.
     process: u32,
     phase: AtomicU8,
-    there: Mutex<There, PRESENCE>,
+    participants: Mutex<Participants, PRESENCE>,
     /// Somebody has left, or there is another phase.
     changed: Condvar,
     inbox: Arc<Inbox>,
 }
 
 #[derive(Default)]
-struct There {
+struct Participants {
     /// How many there are of each kind.
     counts: [usize; 4],
     /// The events have their end, because nothing is left that could give another.
@@ -44,7 +44,7 @@ struct There {
     drained: bool,
 }
 
-impl There {
+impl Participants {
     fn is_empty(&self) -> bool {
         self.counts == [0; 4]
     }
@@ -76,15 +76,15 @@ impl Participant {
 }
 
 /// Somebody is there, until this is dropped.
-pub(crate) struct Present {
+pub(crate) struct Presence {
     lifecycle: Arc<Lifecycle>,
     /// One bit for each who: a connection is there as several.
     who: u8,
 }
 
-impl Present {
+impl Presence {
     /// Both in one, which leave together.
-    pub fn with(mut self, mut other: Present) -> Present {
+    pub fn with(mut self, mut other: Presence) -> Presence {
         self.who |= std::mem::take(&mut other.who);
         self
     }
@@ -100,23 +100,23 @@ impl Present {
     pub fn part(&mut self, who: Participant) {
         let who = self.who & 1 << who as u8;
         self.who &= !who;
-        drop(Present {
+        drop(Presence {
             lifecycle: self.lifecycle.clone(),
             who,
         });
     }
 }
 
-impl Drop for Present {
+impl Drop for Presence {
     fn drop(&mut self) {
         if self.who == 0 {
             return;
         }
-        let mut there = self.lifecycle.there();
-        for (who, count) in there.counts.iter_mut().enumerate() {
+        let mut participants = self.lifecycle.participants();
+        for (who, count) in participants.counts.iter_mut().enumerate() {
             *count -= usize::from(self.who >> who & 1);
         }
-        drop(there);
+        drop(participants);
         self.lifecycle.look_round();
     }
 }
@@ -126,7 +126,7 @@ impl Lifecycle {
         Arc::new(Lifecycle {
             process: std::process::id(),
             phase: AtomicU8::new(Phase::Running as u8),
-            there: Mutex::default(),
+            participants: Mutex::default(),
             changed: Condvar::new(),
             inbox,
         })
@@ -144,7 +144,7 @@ impl Lifecycle {
 
     /// What connections are told at the end.
     pub fn close_code(&self) -> CloseCode {
-        match self.there().drained {
+        match self.participants().drained {
             true => CloseCode::SERVICE_RESTART,
             false => CloseCode::GOING_AWAY,
         }
@@ -169,10 +169,10 @@ impl Lifecycle {
     /// False if it was that far already.
     pub fn enter(&self, phase: Phase) -> bool {
         // Under the lock: what comes later finds it so, and the thread that waits hears of it.
-        let mut there = self.there();
+        let mut participants = self.participants();
         let entered = self.phase.fetch_max(phase as u8, SeqCst) < phase as u8;
-        there.drained |= entered && phase == Phase::Draining;
-        drop(there);
+        participants.drained |= entered && phase == Phase::Draining;
+        drop(participants);
         self.look_round();
         entered
     }
@@ -187,14 +187,14 @@ impl Lifecycle {
     }
 
     /// `None`: it comes too late.
-    pub fn come(self: &Arc<Self>, who: Participant) -> Option<Present> {
-        let mut there = self.there();
+    pub fn come(self: &Arc<Self>, who: Participant) -> Option<Presence> {
+        let mut participants = self.participants();
         // fault: a slot is taken behind the shutdown
         if self.phase.load(SeqCst) > who.last_phase() as u8 {
             return None;
         }
-        there.counts[who as usize] += 1;
-        Some(Present {
+        participants.counts[who as usize] += 1;
+        Some(Presence {
             lifecycle: self.clone(),
             who: 1 << who as u8,
         })
@@ -202,22 +202,22 @@ impl Lifecycle {
 
     /// Streams that a thread serves.
     pub fn on_threads(&self) -> usize {
-        let counts = self.there().counts;
+        let counts = self.participants().counts;
         counts[Participant::Stream as usize].saturating_sub(counts[Participant::Parked as usize])
     }
 
     /// Tells the thread that waits, and ends the events where no further one can come. Nobody waits for it before the
     /// end begins, and a notice is a system call.
     fn look_round(&self) {
-        let mut there = self.there();
+        let mut participants = self.participants();
         if !self.is_draining() {
             return;
         }
         let ends = self.is_closing()
-            && there.counts[Participant::Connection as usize] == 0
-            && !there.silent;
-        there.silent |= ends;
-        drop(there);
+            && participants.counts[Participant::Connection as usize] == 0
+            && !participants.silent;
+        participants.silent |= ends;
+        drop(participants);
         // fault: events without an end
         if ends {
             self.inbox.put(InboxItem::Stopped);
@@ -228,42 +228,44 @@ impl Lifecycle {
 
     /// Waits until somebody begins the shutdown.
     pub fn wait_for_closing(&self) {
-        let mut there = self.there();
+        let mut participants = self.participants();
         while !self.is_closing() {
-            there = there.wait(&self.changed);
+            participants = participants.wait(&self.changed);
         }
     }
 
     /// Waits until then; false once nobody is there, or a shutdown has begun.
     pub fn wait_while_draining(&self, until: Instant) -> bool {
-        let is_over = |there: &There| there.is_empty() || self.is_closing();
+        let is_over = |participants: &Participants| participants.is_empty() || self.is_closing();
         self.wait_until(until, is_over);
-        !is_over(&self.there())
+        !is_over(&self.participants())
     }
 
     /// Waits until nobody is there, or nobody is to be waited for any more; at most to `deadline`.
     pub fn wait_until_cut(&self, deadline: Instant) {
-        self.wait_until(deadline, |there| there.is_empty() || self.is_ending());
+        self.wait_until(deadline, |participants| {
+            participants.is_empty() || self.is_ending()
+        });
     }
 
     /// Waits until nobody is there, at most to `deadline`.
     pub fn wait_until_empty(&self, deadline: Instant) {
-        self.wait_until(deadline, There::is_empty);
+        self.wait_until(deadline, Participants::is_empty);
     }
 
-    fn wait_until(&self, deadline: Instant, is_so: impl Fn(&There) -> bool) {
-        let mut there = self.there();
-        while !is_so(&there) {
+    fn wait_until(&self, deadline: Instant, is_so: impl Fn(&Participants) -> bool) {
+        let mut participants = self.participants();
+        while !is_so(&participants) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
-            there = there.wait_timeout(&self.changed, left);
+            participants = participants.wait_timeout(&self.changed, left);
         }
     }
 
-    fn there(&self) -> Guard<'_, There> {
-        lock(&self.there)
+    fn participants(&self) -> Guard<'_, Participants> {
+        lock(&self.participants)
     }
 }
 

@@ -14,7 +14,7 @@ use super::driver::Driver;
 use super::hooks::HookRequest;
 use super::http::{self, AfterAnswer, HttpConnection};
 use super::hub::Hub;
-use super::lifecycle::{Participant, Present};
+use super::lifecycle::{Participant, Presence};
 use super::listen::Site;
 use super::proxied::{self, Proxied};
 use super::upgrade::{self, NoRequest};
@@ -46,7 +46,7 @@ pub(crate) fn begin(hub: &Arc<Hub>, transport: Arc<dyn Transport>, peer: Peer, s
         turn_away(hub, &*transport, &site, &Refusal::Full);
         let text = || format!("no thread for a connection: {refused}");
         hub.workers
-            .scribe()
+            .log_writer()
             .write(hub.refusals.line("thread", text));
     }
 }
@@ -98,7 +98,7 @@ enum StreamOutcome {
 /// Serves a stream from its first byte to its end, or until nothing of it needs a thread.
 fn serve(
     hub: &Arc<Hub>,
-    stream: Present,
+    stream: Presence,
     seat: Seat,
     transport: Arc<dyn Transport>,
     peer: Peer,
@@ -112,7 +112,7 @@ fn serve(
 /// Serves the next request of a connection, which has begun.
 pub(crate) fn serve_next(
     hub: &Arc<Hub>,
-    stream: Present,
+    stream: Presence,
     seat: Seat,
     mut connection: HttpConnection,
 ) {
@@ -122,7 +122,7 @@ pub(crate) fn serve_next(
     go_on(hub, stream, outcome);
 }
 
-fn go_on(hub: &Arc<Hub>, stream: Present, outcome: StreamOutcome) {
+fn go_on(hub: &Arc<Hub>, stream: Presence, outcome: StreamOutcome) {
     match outcome {
         StreamOutcome::WebSocket(opened) => connection::run(hub, stream, opened),
         StreamOutcome::Http(connection, after) => http::go_on(hub, stream, connection, after),
@@ -135,7 +135,7 @@ pub(crate) struct Opened {
     pub driver: Box<Driver>,
     pub slot: Slot,
     /// It may give events.
-    pub present: Present,
+    pub present: Presence,
 }
 
 /// Kept out of [`serve`], as what it calls is, whose stack stays for the connection's whole life: so the handshake's

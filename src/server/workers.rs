@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::crew::{Crew, NotStarted, USUAL_STACK};
+use super::log_writer::LogWriter;
 use super::pool::Pool;
-use super::scribe::Scribe;
 use crate::limits::Limits;
 
 pub(crate) struct Workers {
     pool: Arc<Pool>,
-    /// The accept loop, the stand-in, the scribe.
+    /// The accept loop, the stand-in, the writer of the log.
     crew: Arc<Crew>,
-    scribe: Arc<Scribe>,
+    log_writer: Arc<LogWriter>,
 }
 
 impl Workers {
@@ -20,14 +20,14 @@ impl Workers {
         let crew = Crew::new(usize::MAX, USUAL_STACK);
         Workers {
             pool: Pool::new(max_threads, limits.stack_size, limits.idle_thread_timeout),
-            scribe: Scribe::new(crew.clone()),
+            log_writer: LogWriter::new(crew.clone()),
             crew,
         }
     }
 
     /// Writes the lines of threads that serve many.
-    pub fn scribe(&self) -> &Arc<Scribe> {
-        &self.scribe
+    pub fn log_writer(&self) -> &Arc<LogWriter> {
+        &self.log_writer
     }
 
     /// Threads of the pool.
@@ -57,7 +57,7 @@ impl Workers {
 
     /// Waits for the others, which were told that they end; returns how many are left.
     pub fn stop_crew(&self, deadline: Instant) -> usize {
-        self.scribe.stop();
+        self.log_writer.stop();
         self.crew.wait(|| 0, deadline)
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct TlsTransport {
 
 struct TlsSession {
     connection: Connection,
-    raw: Raw,
+    raw: UnreadCiphertext,
     /// The peer broke TLS; what it sent before that comes first.
     failure: Option<rustls::Error>,
     /// Bytes, none or one, that are encrypted and were not reported as written: the caller comes
@@ -71,13 +71,13 @@ impl Ciphertext {
 
 /// What was read from below and not given to rustls: `bytes[start..end]`.
 #[derive(Default)]
-struct Raw {
+struct UnreadCiphertext {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
 }
 
-impl Raw {
+impl UnreadCiphertext {
     fn rest(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
@@ -103,7 +103,7 @@ impl Raw {
         let read = read(&mut self.bytes);
         match read {
             Ok(read) => self.end = read.min(self.bytes.len()),
-            Err(_) => *self = Raw::default(),
+            Err(_) => *self = UnreadCiphertext::default(),
         }
         read
     }
@@ -159,7 +159,7 @@ impl TlsTransport {
             below,
             session: Mutex::new(TlsSession {
                 connection,
-                raw: Raw::default(),
+                raw: UnreadCiphertext::default(),
                 failure: None,
                 owed: 0,
                 write_ended: false,

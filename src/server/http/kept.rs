@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::super::admission::Stage;
 use super::super::hub::Hub;
-use super::super::lifecycle::{Participant, Present};
+use super::super::lifecycle::{Participant, Presence};
 use super::super::opening;
 use super::responder::{Notify, OnGone};
 use super::streamed::Streamed;
@@ -35,8 +35,8 @@ pub(super) struct KeptConnection {
     /// Its place in the line of those that are idle.
     number: Option<u64>,
     // Given up in this order.
-    stream: Present,
-    parked: Option<Present>,
+    stream: Presence,
+    parked: Option<Presence>,
 }
 
 enum KeptState {
@@ -62,14 +62,14 @@ pub(super) enum NextAction {
 }
 
 impl KeptConnection {
-    pub fn idle(hub: Arc<Hub>, stream: Present, connection: HttpConnection) -> Self {
+    pub fn idle(hub: Arc<Hub>, stream: Presence, connection: HttpConnection) -> Self {
         let keep_alive = hub.options.limits.keep_alive.unwrap_or_default();
         KeptConnection::new(hub, stream, connection, KeptState::Idle, keep_alive)
     }
 
     pub fn waiting(
         hub: Arc<Hub>,
-        stream: Present,
+        stream: Presence,
         connection: HttpConnection,
         later: Box<WaitingRequest>,
     ) -> Self {
@@ -79,7 +79,7 @@ impl KeptConnection {
 
     fn new(
         hub: Arc<Hub>,
-        stream: Present,
+        stream: Presence,
         connection: HttpConnection,
         state: KeptState,
         timeout: Duration,
@@ -371,14 +371,14 @@ fn may_come(error: &io::Error) -> bool {
 fn log_later(hub: &Hub, refusal: &Refusal, peer: Peer) {
     let text = || format!("refused {peer}: {refusal}");
     let line = hub.refusals.line(refusal.reason(), text);
-    hub.workers.scribe().write(line);
+    hub.workers.log_writer().write(line);
 }
 
 /// The application's code may take its time, or never return.
 fn call_elsewhere(hub: &Arc<Hub>, on_gone: OnGone) {
     let own = hub.clone();
     if let Err(refused) = hub.workers.run(move || call(&own, on_gone)) {
-        hub.workers.scribe().write(line_for_later!(
+        hub.workers.log_writer().write(line_for_later!(
             Warn,
             "the application is not told that a client has left: {refused}"
         ));

@@ -51,7 +51,7 @@ impl Response {
     #[must_use]
     pub fn later() -> (Self, Responder) {
         let slot = Arc::new(AnswerSlot::default());
-        let promise = Promise(Arc::new(Hold(slot.clone())));
+        let promise = Promise(Arc::new(PromiseGuard(slot.clone())));
         let response = Response::ok().with_pending(Box::new(promise));
         (response, Responder(slot))
     }
@@ -234,7 +234,7 @@ impl AnswerSlot {
 
 /// In the answer that the hook returns, and then with the request that waits. A clone stands for the same.
 #[derive(Clone)]
-pub(super) struct Promise(Arc<Hold>);
+pub(super) struct Promise(Arc<PromiseGuard>);
 
 impl Promise {
     pub fn slot(&self) -> &AnswerSlot {
@@ -253,9 +253,9 @@ impl PendingBody for Promise {
 }
 
 /// A promise that nobody has any more is over: it was not returned, or its connection has ended.
-struct Hold(Arc<AnswerSlot>);
+struct PromiseGuard(Arc<AnswerSlot>);
 
-impl Drop for Hold {
+impl Drop for PromiseGuard {
     fn drop(&mut self) {
         let mut state = lock(&self.0.0);
         let unused = std::mem::replace(&mut state.stage, AnswerStage::Over);

@@ -20,25 +20,25 @@ pub(super) const LONG_TURNS: u8 = 4;
 pub(crate) const QUIET: Duration = Duration::from_millis(10);
 
 /// How many may have a thread so.
-pub(super) struct Places {
+pub(super) struct ThreadPlaces {
     max: usize,
     taken: AtomicUsize,
 }
 
-impl Places {
+impl ThreadPlaces {
     /// One for each core: more threads would wait for each other. None where there is one core, which the leader uses.
     pub fn new() -> Arc<Self> {
         let cores = available_parallelism().map_or(1, usize::from);
-        Arc::new(Places {
+        Arc::new(ThreadPlaces {
             max: if cores > 1 { cores } else { 0 },
             taken: AtomicUsize::new(0),
         })
     }
 
-    pub fn take(self: &Arc<Self>) -> Option<Place> {
+    pub fn take(self: &Arc<Self>) -> Option<ThreadPlace> {
         let free = |taken| (taken < self.max).then_some(taken + 1);
         let taken = self.taken.fetch_update(SeqCst, SeqCst, free);
-        taken.is_ok().then(|| Place(self.clone()))
+        taken.is_ok().then(|| ThreadPlace(self.clone()))
     }
 
     #[cfg(test)]
@@ -48,18 +48,18 @@ impl Places {
 }
 
 /// A connection has a thread.
-pub(super) struct Place(Arc<Places>);
+pub(super) struct ThreadPlace(Arc<ThreadPlaces>);
 
-impl Drop for Place {
+impl Drop for ThreadPlace {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, SeqCst);
     }
 }
 
 /// Gives it a thread. Where there is none it goes back to the leader.
-pub(super) fn hand_over(parked: Box<Parked>, place: Place) {
+pub(super) fn hand_over(parked: Box<Parked>, place: ThreadPlace) {
     let hub = parked.hub().clone();
-    let mut on_its_way = OnItsWay(Some(parked));
+    let mut on_its_way = HandOverGuard(Some(parked));
     let serve = move || {
         if let Some(parked) = on_its_way.0.take() {
             let (open, driver) = parked.take_apart();
@@ -72,9 +72,9 @@ pub(super) fn hand_over(parked: Box<Parked>, place: Place) {
 }
 
 /// A connection between the leader and a thread. Where the thread does not come it goes back.
-struct OnItsWay(Option<Box<Parked>>);
+struct HandOverGuard(Option<Box<Parked>>);
 
-impl Drop for OnItsWay {
+impl Drop for HandOverGuard {
     fn drop(&mut self) {
         if let Some(parked) = self.0.take() {
             let hub = parked.hub().clone();

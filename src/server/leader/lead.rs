@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::super::doorbell::Doorbell;
 use super::super::inbox::Inbox;
-use super::super::scribe::Scribe;
+use super::super::log_writer::LogWriter;
 use super::Leader;
 use super::Mail;
 use super::parked::Parked;
@@ -27,7 +27,7 @@ use crate::poller::{Bell, Mailbox};
 const PATIENCE: Duration = Duration::from_millis(1);
 
 pub(crate) struct Lead {
-    scribe: Arc<Scribe>,
+    log_writer: Arc<LogWriter>,
     bell: Arc<Bell>,
     mailbox: Arc<Mailbox<Mail>>,
     calls: Arc<Calls>,
@@ -45,10 +45,10 @@ pub(crate) struct Lead {
 }
 
 impl Lead {
-    pub fn new(scribe: Arc<Scribe>) -> io::Result<Self> {
-        let leader = Leader::new(scribe.clone())?;
+    pub fn new(log_writer: Arc<LogWriter>) -> io::Result<Self> {
+        let leader = Leader::new(log_writer.clone())?;
         Ok(Lead {
-            scribe,
+            log_writer,
             bell: leader.bell().clone(),
             mailbox: leader.mailbox().clone(),
             calls: leader.calls().clone(),
@@ -190,7 +190,7 @@ impl Lead {
             }
         };
         if panics::catch(|| self.hold(lead)).is_err() {
-            self.scribe.write(line_for_later!(
+            self.log_writer.write(line_for_later!(
                 Error,
                 "the leader has panicked: this is a bug of wshub"
             ));

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::inbox::InboxItem;
-use super::scribe::Scribe;
+use super::log_writer::LogWriter;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::logging::line_for_later;
 use crate::outbox::broadcast::Collector;
@@ -25,7 +25,7 @@ use crate::outbox::{self, Outbox};
 use crate::panics;
 use crate::patience::stood_still;
 use crate::poller::{Bell, Mailbox, Poller, Ready, Token, Waker};
-use hand_over::{Places, hand_over};
+use hand_over::{ThreadPlaces, hand_over};
 use line::ReadyLine;
 use parked::Parked;
 use stalled::Stalled;
@@ -51,7 +51,7 @@ pub(crate) struct Mail {
 pub(crate) struct Leader {
     mailbox: Arc<Mailbox<Mail>>,
     calls: Arc<Calls>,
-    poller: Poller<Led>,
+    poller: Poller<PolledConnection>,
     /// Who was reported ready and was not read to the end, in turn.
     ready: ReadyLine,
     /// Turns left before the next look at who is ready.
@@ -65,11 +65,11 @@ pub(crate) struct Leader {
     waker: Waker,
     unwatched: Vec<Token>,
     /// For those that give much to do.
-    places: Arc<Places>,
-    scribe: Arc<Scribe>,
+    places: Arc<ThreadPlaces>,
+    log_writer: Arc<LogWriter>,
 }
 
-enum Led {
+enum PolledConnection {
     Parked(Box<Parked>),
     Stalled(Box<Stalled>),
 }
@@ -98,7 +98,7 @@ impl Next {
 }
 
 impl Leader {
-    pub fn new(scribe: Arc<Scribe>) -> std::io::Result<Self> {
+    pub fn new(log_writer: Arc<LogWriter>) -> std::io::Result<Self> {
         let poller = Poller::new()?;
         let bell = Some(poller.bell().clone());
         Ok(Leader {
@@ -112,8 +112,8 @@ impl Leader {
             scratch: ReadBuffer::scratch(),
             collectors: Vec::new(),
             unwatched: Vec::new(),
-            places: Places::new(),
-            scribe,
+            places: ThreadPlaces::new(),
+            log_writer,
         })
     }
 
@@ -156,7 +156,7 @@ impl Leader {
     }
 
     fn hand_over_if_busy(&mut self, token: Token) {
-        let Some(Led::Parked(parked)) = self.poller.get(token) else {
+        let Some(PolledConnection::Parked(parked)) = self.poller.get(token) else {
             return;
         };
         if !parked.is_busy() {
@@ -165,7 +165,7 @@ impl Leader {
         let Some(place) = self.places.take() else {
             return;
         };
-        if let Some(Led::Parked(parked)) = self.take_out(token) {
+        if let Some(PolledConnection::Parked(parked)) = self.take_out(token) {
             hand_over(parked, place);
         }
     }
@@ -223,7 +223,7 @@ impl Leader {
                 break;
             };
             match self.poller.get(ready.token) {
-                Some(Led::Parked(parked)) => {
+                Some(PolledConnection::Parked(parked)) => {
                     if ready.ended {
                         parked.note_end_of_stream();
                     }
@@ -235,8 +235,10 @@ impl Leader {
                         self.write(ready.token, now);
                     }
                 }
-                Some(Led::Stalled(_)) if ready.writable => self.write(ready.token, now),
-                Some(Led::Stalled(_)) | None => {}
+                Some(PolledConnection::Stalled(_)) if ready.writable => {
+                    self.write(ready.token, now)
+                }
+                Some(PolledConnection::Stalled(_)) | None => {}
             }
         }
         self.found.clear();
@@ -268,7 +270,9 @@ impl Leader {
         if let Some(token) = called {
             self.remove(token);
         }
-        let inserted = self.poller.insert(Led::Parked(parked), Led::source);
+        let inserted = self
+            .poller
+            .insert(PolledConnection::Parked(parked), PolledConnection::source);
         match inserted {
             Ok(token) => {
                 connection.outbox().set_token(Some(token));
@@ -282,10 +286,10 @@ impl Leader {
                 }
             }
             Err((led, error)) => {
-                if let Led::Parked(parked) = led {
+                if let PolledConnection::Parked(parked) = led {
                     parked.unpark();
                 }
-                self.scribe.write(line_for_later!(
+                self.log_writer.write(line_for_later!(
                     Warn,
                     "connection {}: it gets a thread, for it cannot be watched: {error}",
                     connection.id()
@@ -319,10 +323,10 @@ impl Leader {
             return;
         };
         let unwatched = stalled.is_unwatched();
-        match self
-            .poller
-            .insert(Led::Stalled(Box::new(stalled)), Led::source)
-        {
+        match self.poller.insert(
+            PolledConnection::Stalled(Box::new(stalled)),
+            PolledConnection::source,
+        ) {
             Ok(token) => {
                 outbox.set_token(Some(token));
                 if unwatched {
@@ -332,7 +336,7 @@ impl Leader {
             }
             Err((_, error)) => {
                 outbox.abort();
-                self.scribe.write(line_for_later!(
+                self.log_writer.write(line_for_later!(
                     Warn,
                     "a connection ends, for it cannot be watched: {error}"
                 ));
@@ -343,8 +347,8 @@ impl Leader {
     /// Writes what the socket takes of what waits in an Outbox.
     fn write(&mut self, token: Token, now: Instant) {
         self.with(token, |led, _| match led {
-            Led::Parked(parked) => parked.write(now),
-            Led::Stalled(stalled) => stalled.write(now),
+            PolledConnection::Parked(parked) => parked.write(now),
+            PolledConnection::Stalled(stalled) => stalled.write(now),
         });
     }
 
@@ -358,8 +362,8 @@ impl Leader {
                 return;
             };
             self.with(token, |led, scratch| match led {
-                Led::Parked(parked) => parked.is_due(scratch, now, stood_still, put),
-                Led::Stalled(stalled) => stalled.write(now),
+                PolledConnection::Parked(parked) => parked.is_due(scratch, now, stood_still, put),
+                PolledConnection::Stalled(stalled) => stalled.write(now),
             });
         }
     }
@@ -393,13 +397,17 @@ impl Leader {
         act: impl FnOnce(&mut Parked, &mut ReadBuffer) -> Next,
     ) {
         self.with(token, |led, scratch| match led {
-            Led::Parked(parked) => act(parked, scratch),
-            Led::Stalled(_) => Next::Wait(None),
+            PolledConnection::Parked(parked) => act(parked, scratch),
+            PolledConnection::Stalled(_) => Next::Wait(None),
         });
     }
 
     /// Has a connection do something, and does what that leaves to do. A panic costs this connection alone.
-    fn with(&mut self, token: Token, act: impl FnOnce(&mut Led, &mut ReadBuffer) -> Next) {
+    fn with(
+        &mut self,
+        token: Token,
+        act: impl FnOnce(&mut PolledConnection, &mut ReadBuffer) -> Next,
+    ) {
         let Some(led) = self.poller.get(token) else {
             return;
         };
@@ -428,7 +436,7 @@ impl Leader {
         drop(self.take_out(token));
     }
 
-    fn take_out(&mut self, token: Token) -> Option<Led> {
+    fn take_out(&mut self, token: Token) -> Option<PolledConnection> {
         let led = self.poller.remove(token)?;
         led.outbox().set_token(None);
         self.unwatched.retain(|it| *it != token);
@@ -439,32 +447,32 @@ impl Leader {
     pub fn stop(&mut self) {
         let called = self.calls.stop();
         let stalled = self.poller.all().filter_map(|(_, led)| match led {
-            Led::Stalled(stalled) => Some(stalled.outbox()),
-            Led::Parked(_) => None,
+            PolledConnection::Stalled(stalled) => Some(stalled.outbox()),
+            PolledConnection::Parked(_) => None,
         });
         outbox::for_each(stalled.chain(&called.outboxes), |outbox| outbox.abort());
     }
 }
 
-impl Led {
+impl PolledConnection {
     fn source(&self) -> Option<crate::poller::Source<'_>> {
         match self {
-            Led::Parked(parked) => parked.source(),
-            Led::Stalled(stalled) => stalled.source(),
+            PolledConnection::Parked(parked) => parked.source(),
+            PolledConnection::Stalled(stalled) => stalled.source(),
         }
     }
 
     fn outbox(&self) -> &Arc<Outbox> {
         match self {
-            Led::Parked(parked) => parked.connection().outbox(),
-            Led::Stalled(stalled) => stalled.outbox(),
+            PolledConnection::Parked(parked) => parked.connection().outbox(),
+            PolledConnection::Stalled(stalled) => stalled.outbox(),
         }
     }
 
     /// The Outbox, if something waits in it.
     fn calling(&self) -> Option<&Arc<Outbox>> {
         match self {
-            Led::Parked(parked) if !parked.has_called() => None,
+            PolledConnection::Parked(parked) if !parked.has_called() => None,
             led => Some(led.outbox()),
         }
     }

@@ -122,7 +122,7 @@ impl Parked {
         let (place, driver) = self.take_apart();
         let hub = place.hub().clone();
         if let Err(refused) = hub.workers.run(move || deliver(place, driver)) {
-            hub.workers.scribe().write(line_for_later!(
+            hub.workers.log_writer().write(line_for_later!(
                 Warn,
                 "a connection ends, for there is no thread: {refused}"
             ));

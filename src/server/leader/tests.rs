@@ -80,8 +80,8 @@ fn lead_until(leader: &mut Leader, mut done: impl FnMut() -> bool) {
 }
 
 fn leader() -> Leader {
-    let scribe = Scribe::new(Crew::new(1, 128 << 10));
-    Leader::new(scribe).unwrap()
+    let log_writer = LogWriter::new(Crew::new(1, 128 << 10));
+    Leader::new(log_writer).unwrap()
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn b13_a_panic_over_one_that_stalls_costs_that_one_only() {
 
 #[test]
 fn b13_a_panic_of_whoever_leads_gives_the_lead_back() {
-    let lead = lead::Lead::new(Scribe::new(Crew::new(1, 128 << 10))).unwrap();
+    let lead = lead::Lead::new(LogWriter::new(Crew::new(1, 128 << 10))).unwrap();
     let breaks = |_: &mut Leader| std::panic::resume_unwind(Box::new("on purpose"));
     let led = panics::catch(|| lead.come::<()>(breaks));
     assert!(led.is_err());
@@ -533,7 +533,7 @@ fn b13_a_panic_on_the_thread_of_a_busy_connection_costs_that_one_only() {
         leader.take_mail(&mut { put });
         let place = leader.places.take().unwrap();
         match leader.take_out(token) {
-            Some(Led::Parked(parked)) => hand_over(parked, place),
+            Some(PolledConnection::Parked(parked)) => hand_over(parked, place),
             _ => panic!("it holds no thread"),
         }
     });

@@ -73,7 +73,7 @@ fn who_waits_for_the_last_is_woken_by_it() {
         move || {
             lifecycle.wait_for_closing();
             lifecycle.wait_until_cut(later());
-            lifecycle.there().is_empty()
+            lifecycle.participants().is_empty()
         }
     });
     lifecycle.enter(Phase::Closing);
@@ -106,5 +106,5 @@ fn a_stream_that_is_parked_is_on_no_thread_wherever_it_is_dropped() {
     drop(streams);
     assert_eq!(lifecycle.on_threads(), 0);
     drop(parked);
-    assert!(lifecycle.there().is_empty());
+    assert!(lifecycle.participants().is_empty());
 }

@@ -8,7 +8,7 @@ use crate::outbox::calls::Calls;
 use crate::poller::Mailbox;
 use crate::server::crew::Crew;
 use crate::server::leader::{Leader, Mail};
-use crate::server::scribe::Scribe;
+use crate::server::log_writer::LogWriter;
 
 pub struct Guide {
     pub calls: Arc<Calls>,
@@ -20,8 +20,8 @@ pub struct Guide {
 impl Guide {
     pub fn start() -> Self {
         // Nothing here is worth a line.
-        let scribe = Scribe::new(Crew::new(0, 0));
-        let leader = Leader::new(scribe).expect("a leader");
+        let log_writer = LogWriter::new(Crew::new(0, 0));
+        let leader = Leader::new(log_writer).expect("a leader");
         let stopping = Arc::<AtomicBool>::default();
         Guide {
             calls: leader.calls().clone(),

@@ -5,17 +5,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar};
 
 use super::crew::Crew;
-use crate::lock::{Mutex, SCRIBE, lock};
+use crate::lock::{LOG_QUEUE, Mutex, lock};
 use crate::logging::{Line, log_line};
 
 /// Lines that wait. More are left out while the logger blocks: 1,024 connections that end at once find
 /// room, in about 128 KiB.
 const MOST: usize = 1024;
 
-pub(crate) struct Scribe {
+pub(crate) struct LogWriter {
     /// Its thread starts with the first line: without a logger there is none.
     crew: Arc<Crew>,
-    desk: Mutex<LogQueue, SCRIBE>,
+    queue: Mutex<LogQueue, LOG_QUEUE>,
     news: Condvar,
 }
 
@@ -27,11 +27,11 @@ struct LogQueue {
     stopping: bool,
 }
 
-impl Scribe {
+impl LogWriter {
     pub fn new(crew: Arc<Crew>) -> Arc<Self> {
-        Arc::new(Scribe {
+        Arc::new(LogWriter {
             crew,
-            desk: Mutex::default(),
+            queue: Mutex::default(),
             news: Condvar::new(),
         })
     }
@@ -40,18 +40,18 @@ impl Scribe {
     /// has stopped.
     pub fn write(self: &Arc<Self>, line: Option<Line>) {
         let Some(line) = line else { return };
-        let mut desk = lock(&self.desk);
-        if desk.lines.len() >= MOST {
-            desk.left_out += 1;
+        let mut queue = lock(&self.queue);
+        if queue.lines.len() >= MOST {
+            queue.left_out += 1;
             return;
         }
-        desk.lines.push_back(line);
-        let starts = !std::mem::replace(&mut desk.has_thread, true);
-        drop(desk);
+        queue.lines.push_back(line);
+        let starts = !std::mem::replace(&mut queue.has_thread, true);
+        drop(queue);
         self.news.notify_one();
         if starts {
-            let scribe = self.clone();
-            let work = move || scribe.work();
+            let log_writer = self.clone();
+            let work = move || log_writer.work();
             if self.crew.start(|_| "wshub-log".to_owned(), work).is_err() {
                 self.write_here();
             }
@@ -60,7 +60,7 @@ impl Scribe {
 
     /// Ends the thread, behind what waits.
     pub fn stop(&self) {
-        lock(&self.desk).stopping = true;
+        lock(&self.queue).stopping = true;
         self.news.notify_one();
     }
 
@@ -74,9 +74,9 @@ impl Scribe {
     fn write_here(&self) {
         loop {
             self.write_all();
-            let mut desk = lock(&self.desk);
-            if desk.lines.is_empty() {
-                desk.has_thread = false;
+            let mut queue = lock(&self.queue);
+            if queue.lines.is_empty() {
+                queue.has_thread = false;
                 return;
             }
         }
@@ -84,13 +84,13 @@ impl Scribe {
 
     /// False when there is nothing to write any more.
     fn wait(&self) -> bool {
-        let mut desk = lock(&self.desk);
-        while desk.lines.is_empty() {
-            if desk.stopping {
-                desk.has_thread = false;
+        let mut queue = lock(&self.queue);
+        while queue.lines.is_empty() {
+            if queue.stopping {
+                queue.has_thread = false;
                 return false;
             }
-            desk = desk.wait(&self.news);
+            queue = queue.wait(&self.news);
         }
         true
     }
@@ -109,9 +109,9 @@ impl Scribe {
 
     /// The next line, and how many were left out since the last.
     fn next(&self) -> Option<(Line, u64)> {
-        let mut desk = lock(&self.desk);
-        let line = desk.lines.pop_front()?;
-        Some((line, std::mem::take(&mut desk.left_out)))
+        let mut queue = lock(&self.queue);
+        let line = queue.lines.pop_front()?;
+        Some((line, std::mem::take(&mut queue.left_out)))
     }
 }
 

@@ -16,44 +16,44 @@ fn late() -> Instant {
 #[test]
 fn what_waits_is_written_before_the_thread_ends() {
     let crew = Crew::new(1, 128 << 10);
-    let scribe = Scribe::new(crew.clone());
+    let log_writer = LogWriter::new(crew.clone());
     for _ in 0..10 * MOST {
-        scribe.write(line());
+        log_writer.write(line());
     }
-    scribe.stop();
+    log_writer.stop();
     assert_eq!(crew.wait(|| 0, late()), 0);
-    assert!(lock(&scribe.desk).lines.is_empty());
+    assert!(lock(&log_writer.queue).lines.is_empty());
 }
 
 #[test]
 fn without_a_line_there_is_no_thread() {
     let crew = Crew::new(1, 128 << 10);
-    let scribe = Scribe::new(crew.clone());
-    scribe.write(None);
+    let log_writer = LogWriter::new(crew.clone());
+    log_writer.write(None);
     assert_eq!(crew.threads(), 0);
-    scribe.stop();
+    log_writer.stop();
     assert_eq!(crew.wait(|| 0, late()), 0);
 }
 
 #[test]
 fn where_no_thread_is_to_be_had_the_line_is_written_at_once() {
     let crew = Crew::new(0, 128 << 10);
-    let scribe = Scribe::new(crew);
+    let log_writer = LogWriter::new(crew);
     for _ in 0..2 {
-        scribe.write(line());
-        assert!(lock(&scribe.desk).lines.is_empty());
+        log_writer.write(line());
+        assert!(lock(&log_writer.queue).lines.is_empty());
     }
 }
 
 #[test]
 fn m01_lines_that_wait_are_bounded_and_those_left_out_are_counted() {
-    let scribe = Scribe::new(Crew::new(1, 128 << 10));
+    let log_writer = LogWriter::new(Crew::new(1, 128 << 10));
     // Its thread is busy.
-    lock(&scribe.desk).has_thread = true;
+    lock(&log_writer.queue).has_thread = true;
     for _ in 0..MOST + 7 {
-        scribe.write(line());
+        log_writer.write(line());
     }
-    assert_eq!(lock(&scribe.desk).lines.len(), MOST);
-    assert!(matches!(scribe.next(), Some((_, 7))));
-    assert!(matches!(scribe.next(), Some((_, 0))));
+    assert_eq!(lock(&log_writer.queue).lines.len(), MOST);
+    assert!(matches!(log_writer.next(), Some((_, 7))));
+    assert!(matches!(log_writer.next(), Some((_, 0))));
 }
