@@ -2,10 +2,12 @@
 
 #[cfg(feature = "deflate")]
 mod compression;
-mod head;
+mod head_limits;
+mod header_lines;
 mod hooks;
 mod hostile;
 mod origin;
+mod request_line;
 mod samples;
 mod upgrade;
 mod written;

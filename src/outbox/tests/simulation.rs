@@ -6,11 +6,17 @@
 //! here but in `tests/process/simulation.rs`, where a seed gives the schedule of the peers and the system that of the
 //! threads.
 
+mod peer;
+mod wire;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::LazyLock;
+
+use peer::{Peer, numbered};
+use wire::{Whose, Wire};
 
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
@@ -58,155 +64,6 @@ static START: LazyLock<Instant> = LazyLock::new(|| Instant::now() + Duration::fr
 
 fn now() -> Instant {
     *START + NOW.get()
-}
-
-/// The stream: the peer decides how much it takes.
-struct Wire(Mutex<Line, PLAYED>, Whose);
-
-/// Whether it stands for one of the user's own.
-#[derive(Clone, Copy, PartialEq)]
-enum Whose {
-    Ours,
-    Users,
-}
-
-#[derive(Default)]
-struct Line {
-    /// Bytes that the stream takes before it blocks.
-    room: usize,
-    written: Vec<u8>,
-    broken: bool,
-    shut: Option<How>,
-    /// Room that appears while somebody waits for it, and after how long; used up one by one.
-    coming: Vec<(Duration, usize)>,
-}
-
-impl Wire {
-    fn room_and_written(&self) -> (usize, usize) {
-        let line = lock(&self.0);
-        (line.room, line.written.len())
-    }
-}
-
-impl Transport for Wire {
-    fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
-        unreachable!("the simulation hands over what comes in")
-    }
-
-    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut line = lock(&self.0);
-        assert_eq!(line.shut, None, "written to after its end");
-        if line.broken {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        let bytes = buffers.iter().flat_map(|buffer| buffer.iter().copied());
-        let taken: Vec<u8> = bytes.take(line.room).collect();
-        if taken.is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        line.room -= taken.len();
-        line.written.extend(&taken);
-        Ok(taken.len())
-    }
-
-    fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        let mut line = lock(&self.0);
-        if line.room > 0 || line.broken || line.shut.is_some() {
-            return Ok(());
-        }
-        let left = deadline.saturating_duration_since(now());
-        match line.coming.pop() {
-            Some((after, room)) if after < left => {
-                NOW.set(NOW.get() + after);
-                line.room += room;
-                Ok(())
-            }
-            _ => {
-                NOW.set(NOW.get() + left);
-                Err(io::ErrorKind::TimedOut.into())
-            }
-        }
-    }
-
-    fn wake_when_writable(&self, _: &Waker) {}
-
-    fn shutdown(&self, how: How) {
-        lock(&self.0).shut.get_or_insert(how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
-
-    fn never_calls_back(&self) -> bool {
-        self.1 == Whose::Ours
-    }
-}
-
-/// What the peer has understood of what was written.
-struct Peer {
-    receiver: Receiver,
-    buffer: Vec<u8>,
-    /// Bytes of the wire that it has read.
-    read: usize,
-    /// Numbers of the messages and of the pongs that came whole.
-    got: Vec<u64>,
-    pongs: Vec<u64>,
-    closed: bool,
-}
-
-impl Peer {
-    fn read(&mut self, written: &[u8]) {
-        let fresh = &written[self.read..];
-        assert!(
-            !self.closed || fresh.is_empty(),
-            "something after the Close"
-        );
-        self.buffer.extend(fresh);
-        self.read = written.len();
-        loop {
-            let received = self.receiver.receive(&mut self.buffer);
-            match received.expect("the server's frames are valid") {
-                Received::NeedMore { keep } => {
-                    self.buffer.truncate(keep.end);
-                    self.buffer.drain(..keep.start);
-                    return;
-                }
-                Received::Message(MessageRef::Binary(bytes)) => {
-                    push_in_order(&mut self.got, number_of(bytes))
-                }
-                Received::Pong(bytes) => push_in_order(&mut self.pongs, number_of(bytes)),
-                Received::Ping(_) => {}
-                Received::Close(..) => self.closed = true,
-                Received::Message(MessageRef::Text(text)) => panic!("nobody sent {text:?}"),
-                Received::Part(part) => panic!("nobody sent {part:?}"),
-            }
-            let discard = self.receiver.take_discard();
-            self.buffer.drain(..discard);
-            if self.closed {
-                return assert!(self.buffer.is_empty(), "something after the Close");
-            }
-        }
-    }
-}
-
-fn push_in_order(numbers: &mut Vec<u64>, number: u64) {
-    assert!(
-        numbers.last().is_none_or(|last| *last < number),
-        "out of order"
-    );
-    numbers.push(number);
-}
-
-/// A payload that tells its place in the order.
-fn numbered(number: u64, len: usize) -> Vec<u8> {
-    let mut payload = number.to_be_bytes().to_vec();
-    payload.resize(len.max(8), 0x55);
-    payload
-}
-
-fn number_of(payload: &[u8]) -> u64 {
-    u64::from_be_bytes(*payload.first_chunk().expect("eight bytes"))
 }
 
 /// The reading half, and what its peer sends.
