@@ -51,7 +51,7 @@ fn look_up(
         .name("wshub-lookup".to_owned())
         .spawn(move || {
             let _turn = turn;
-            // Whoever has stopped waiting does not want to know.
+            // A caller that has stopped waiting takes no answer.
             let _ = tell.send(resolver(&host, port));
         })?;
     let addresses = match told.recv_deadline(deadline) {

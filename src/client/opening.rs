@@ -131,7 +131,7 @@ fn retry_after(answer: &AnswerHead) -> Option<Duration> {
 fn seconds(value: &[u8]) -> Option<Duration> {
     let seconds = std::str::from_utf8(value).ok()?;
     let is_number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
-    // More than fits is longer than anybody waits.
+    // A number that does not fit is longer than any client waits.
     is_number.then(|| Duration::from_secs(seconds.parse().unwrap_or(u64::MAX)))
 }
 

@@ -54,7 +54,7 @@ pub enum InvalidAnswer {
     /// `Connection: Upgrade` is missing in a 101.
     Connection,
     /// Sec-WebSocket-Accept is missing or does not fit the key that was sent: a cache or a proxy that does not know
-    /// WebSocket answered, or an answer to somebody else.
+    /// WebSocket answered, or an answer to another client.
     Accept,
     /// The server chose a subprotocol that was not offered.
     Subprotocol {

@@ -12,7 +12,7 @@ const AUTHORIZATION: &str = "Proxy-Authorization";
 /// An HTTP proxy that a client connects through, with the method CONNECT: it sees where the connection leads, and with
 /// `wss` nothing of what is in it. For [`ClientRequest::with_proxy`](crate::ClientRequest::with_proxy).
 ///
-/// The way to the proxy itself is not encrypted: who is on it can read the credentials. No environment variable
+/// The way to the proxy itself is not encrypted: any machine on it can read the credentials. No environment variable
 /// (`HTTPS_PROXY` and the like) is ever read; a program that wants them reads them itself.
 ///
 /// Source: RFC 9110 9.3.6; the credentials RFC 7617.

@@ -6,7 +6,7 @@ use core::hint::black_box;
 /// answer takes as long, so that it cannot guess the secret byte by byte (CWE-208; CVE-2021-33880 was such a compare
 /// with `==`).
 ///
-/// An empty secret matches nothing: one that somebody forgot to set lets nobody in. The length of the secret is not
+/// An empty secret matches nothing: a secret that was never set lets no client in. The length of the secret is not
 /// hidden. Take one that cannot be guessed, 16 random bytes or more.
 ///
 /// ```

@@ -58,8 +58,8 @@ impl Framing {
         }
     }
 
-    /// RFC 9112 6.3: no body. In HTTP/1.0 a method that is about its body has to say its length (RFC 1945 8.3): who
-    /// sends one and ends its stream behind it would be taken for one that sends none.
+    /// RFC 9112 6.3: no body. In HTTP/1.0 a method that is about its body has to say its length (RFC 1945 8.3):
+    /// a client that sends a body and then ends its stream would seem to have sent none.
     fn of_none(request: &Request) -> Result<Self, Refusal> {
         let is_about_body = matches!(request.method(), "POST" | "PUT" | "PATCH");
         match is_about_body && request.version() == Version::Http10 {

@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use super::request::Request;
 use super::token::{is_token, is_token_byte};
 
-/// Who sent a request, and how.
+/// Which client sent a request, and over which scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Forwarded {
     pub(crate) client: Peer,
@@ -29,7 +29,7 @@ struct Hop {
     host: Option<String>,
 }
 
-/// Who is behind the request of `peer`. From one that is not trusted the headers mean nothing.
+/// The client behind the request of `peer`. The headers of a peer that is not trusted mean nothing.
 ///
 /// # Errors
 ///

@@ -146,7 +146,7 @@ fn check_header(name: &str, value: &str) -> Result<(), InvalidHeader> {
             name: excerpt(name.as_bytes()),
         });
     }
-    // RFC 9110 5.5: no CR, LF, NUL or other control character, and ASCII from those who send.
+    // RFC 9110 5.5: no CR, LF, NUL or other control character, and only ASCII where we send.
     match value
         .bytes()
         .all(|byte| matches!(byte, b'\t' | 0x20..=0x7e))

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
-/// Where a connection or a request comes from: the other end of the transport, or who is behind it by the word of a
+/// Where a connection or a request comes from: the other end of the transport, or the client behind it by the word of a
 /// [trusted proxy](crate::ServerBuilder::trusted_proxies). Behind another one it is the proxy.
 ///
 /// ```

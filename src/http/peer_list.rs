@@ -68,7 +68,7 @@ impl Network {
                 == 0
     }
 
-    /// Bits that are anybody's.
+    /// Bits that may have any value.
     fn free(self) -> u32 {
         width(self.address) - self.bits
     }

@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2: what a proxy says in front of a connection about who is behind it.
+//! The PROXY protocol, versions 1 and 2: what a proxy says in front of a connection about the client behind it.
 //!
 //! Source: haproxy.org, proxy-protocol.txt.
 
@@ -22,7 +22,7 @@ pub(crate) enum ProxyHeader {
     More(usize),
     /// There is none.
     Absent,
-    /// It says who the client is; `None`: nobody else than the proxy itself, as with its health checks.
+    /// It names the client; `None`: the proxy speaks for itself, as with its health checks.
     Complete(Option<Peer>),
 }
 

@@ -39,7 +39,8 @@ pub struct Response {
     pending: Option<Box<dyn PendingBody>>,
 }
 
-/// What stands for a body, or for all of an answer, that is not here yet. Who writes the answer knows what it is.
+/// What stands for a body, or for all of an answer, that is not here yet. The code that writes the answer knows
+/// what it is.
 pub(crate) trait PendingBody: Any + Send + Sync {
     /// Another one that stands for the same.
     fn again(&self) -> Box<dyn PendingBody>;
@@ -246,7 +247,7 @@ impl Response {
                 push_header(&mut bytes, "Connection", "keep-alive");
                 push_header(&mut bytes, "Keep-Alive", &format!("timeout={seconds}"));
             }
-            // RFC 9110 7.8: who sends Upgrade also names it in Connection.
+            // RFC 9110 7.8: a sender of Upgrade also names it in Connection.
             None if self.status == 426 => push_header(&mut bytes, "Connection", "close, Upgrade"),
             None => push_header(&mut bytes, "Connection", "close"),
         }

@@ -61,8 +61,8 @@ impl AcceptLoop {
         self.accept_last();
     }
 
-    /// Those who wait where nobody listens any more would be reset: they are still served. At a socket that goes on
-    /// they are left to the process that has it next.
+    /// Clients in the queue of a listener that closes would be reset, so they are still served. Where another process
+    /// goes on with the socket, they are left to it.
     fn accept_last(&mut self) {
         let poller = &mut self.poller;
         (self.sites).retain(|(token, _)| poller.get(*token).is_some_and(|it| !it.is_inherited()));

@@ -41,7 +41,7 @@ struct Seated {
     id: u64,
     transport: Arc<dyn Transport>,
     stage: Stage,
-    /// Rings when it is its turn, or nobody's any more.
+    /// Rings when it is its turn, or when the server shuts down.
     turn: Option<Arc<Condvar>>,
 }
 
@@ -93,9 +93,9 @@ impl Admission {
         })
     }
 
-    /// The most threads that are taken by what is no connection: their requests are read; they gave way and are
-    /// leaving; they have ended and linger; the hook runs for them; they wait for it, or have only begun; and plain
-    /// requests.
+    /// The most threads for streams that are no open connections: their requests are being read; they gave way and are
+    /// leaving; they have ended and linger; the hook runs for them; they wait for it, or have only begun; or they are
+    /// plain requests.
     pub fn max_threads(limits: &Limits) -> usize {
         limits
             .max_handshakes
@@ -130,7 +130,7 @@ impl Admission {
         seat
     }
 
-    /// The server shuts down: the `accept` hook is asked for nobody any more.
+    /// The server shuts down: the `accept` hook is not called any more.
     pub fn close(&self) {
         let mut seats = lock(&self.seats);
         seats.closed = true;
@@ -174,7 +174,8 @@ impl Seats {
         self.seated.iter_mut().find(|seated| seated.id == id)
     }
 
-    /// Takes out so many that give way that no more are left than may be: first one that only parts, then the oldest.
+    /// Takes out as many as have to give way, so that at most `max` are left: first one that only parts, then the
+    /// oldest.
     fn make_room(&mut self, max: usize) -> Vec<Seated> {
         let mut gone = Vec::new();
         while self.count(|stage| stage.gives_way().is_some()) > max {

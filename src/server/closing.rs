@@ -80,7 +80,7 @@ impl ClosingHandshake<'_> {
         let parting = end.parting(told);
         let outbox = self.connection.outbox();
         let end = match (outbox.failure(), end) {
-            // Whatever came meanwhile: the application has ended it.
+            // The application has ended it, whatever else came.
             (Some(Failure::Terminated), _) => End::Lost,
             // The peer read so slowly meanwhile that it was given up.
             (Some(Failure::SlowConsumer), End::Closed(..) | End::HalfClosed) => {

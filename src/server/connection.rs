@@ -57,7 +57,7 @@ pub(crate) fn run(hub: &Arc<Hub>, stream: Presence, opened: Opened) {
     }
 }
 
-/// The shutdown has closed, or cut off, those that were members before.
+/// A shutdown that has begun has closed only the connections that were members by then: this one is closed here.
 fn close_if_late(hub: &Hub, connection: &Connection) {
     if hub.lifecycle.is_ending() {
         connection.outbox().abort();
@@ -328,7 +328,7 @@ fn says_closed(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
     sending.is_some_and(|error| error.kind() == SendErrorKind::Closed)
 }
 
-/// What the log says of an end: made before the end is handed on, written behind that.
+/// What the log says of an end. The line is made before the end is handed on, and written after it.
 pub(super) fn end_line(
     connection: &Connection,
     error: Option<&Error>,

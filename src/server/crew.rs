@@ -1,5 +1,5 @@
-//! The threads of a server, counted until each has really left: nobody waits for one that leaves, but
-//! the shutdown, and that with a deadline.
+//! The threads of a server, counted until each has really left. Only the shutdown waits for a thread that leaves, and
+//! with a deadline.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,14 +26,14 @@ pub(crate) struct Crew {
 
 #[derive(Default)]
 struct CrewList {
-    /// Threads that have not signed off; with its handle once the one that started it has that.
+    /// Threads that have not signed off, each with its handle once the thread that started it has stored that.
     aboard: HashMap<u64, Option<JoinHandle<()>>>,
     /// Threads that have signed off and that the shutdown joins.
     gone: Vec<JoinHandle<()>>,
     /// Stacks of threads that have left, which the next ones get.
     kept_stacks: usize,
     next_id: u64,
-    /// The shutdown waits: nobody starts any more.
+    /// The shutdown waits: no thread starts any more.
     ending: bool,
 }
 
@@ -146,7 +146,7 @@ impl Crew {
         let kept_stacks = roster.kept_stacks + usize::from(leaves_stack);
         roster.kept_stacks = kept_stacks.min(most_kept);
         let handle = roster.aboard.remove(&id).flatten();
-        // Otherwise the handle is dropped, and the thread is nobody's.
+        // Otherwise the handle is dropped, and the thread is detached.
         if roster.ending {
             roster.gone.extend(handle);
         }

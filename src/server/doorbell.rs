@@ -15,7 +15,7 @@ use crate::lock::{DOOR, Mutex, lock};
 
 #[derive(Default)]
 pub(crate) struct Doorbell {
-    /// The waiting thread sleeps, or is about to: a call to nobody would be a system call.
+    /// The waiting thread sleeps, or is about to. Otherwise ringing would be a system call in vain.
     asleep: AtomicBool,
     door: Mutex<(), DOOR>,
     rung: Condvar,

@@ -12,7 +12,7 @@ use crate::limits::YEAR;
 use crate::logging::log_line;
 use crate::outbox::ReadyState;
 
-/// When it is looked for those that opened meanwhile.
+/// How long the drain waits before it looks for connections that opened meanwhile.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Starts the drain. Returns at once.

@@ -27,9 +27,9 @@ pub(crate) struct Driver {
     pub conversation: Conversation,
     /// Whole messages may be in the buffer: they were more than is taken at once.
     pub holds_messages: bool,
-    /// A pong was collected and not offered to the socket.
+    /// A pong was collected, and not yet offered to the socket.
     owes_flush: bool,
-    /// What the stream gave behind what is in the buffer: its end, or its failure.
+    /// What the stream gave after the bytes in the buffer: its end, or its failure.
     behind: Option<io::Result<usize>>,
     /// How reading failed. For the log: the application sees a Close with 1006, whatever it was.
     pub read_error: Option<io::Error>,
@@ -282,7 +282,7 @@ impl Driver {
         outbox.ready_state() != ReadyState::Open && outbox.failure() == Some(Failure::SlowConsumer)
     }
 
-    /// Reads on until the connection ends, with nobody left to take messages.
+    /// Reads on until the connection ends, and drops its messages: no handler is left to take them.
     pub fn run_out(&mut self) -> End {
         loop {
             if let Err(end) = self.each(|_| ()) {
@@ -309,8 +309,8 @@ impl Driver {
     }
 }
 
-/// What the peer sends takes memory where it stays in its buffer, which grows to twice of what is there, and where the
-/// messages are copied from there.
+/// What the peer sends takes memory twice: its buffer grows to twice of what is there, and the messages are copied out
+/// of it.
 fn find_room(bytes: usize) -> Result<(), End> {
     match address_space::has_room(bytes.saturating_mul(2)) {
         true => Ok(()),

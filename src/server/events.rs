@@ -216,7 +216,7 @@ impl<'a> Events<'a> {
         Some(event)
     }
 
-    /// As [`take`](Events::take), where none is at hand. Apart, so that it does not weigh on those that are.
+    /// As [`take`](Events::take), where none is there yet. Never inlined, so that events that are there cost no more.
     #[inline(never)]
     fn wait(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
         let hub = &self.server.hub;

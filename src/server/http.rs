@@ -367,7 +367,7 @@ fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
     hub.refusals.log("answer", text);
 }
 
-/// Waits for the answer on this thread: nobody can watch the stream, which is read from meanwhile. The one that has the
+/// Waits for the answer on this thread, since the system cannot watch the stream; reads from the stream meanwhile. The
 /// answer ends that, and so does a shutdown; the client's end counts as its leaving.
 fn wait_here(
     hub: &Hub,
@@ -406,7 +406,7 @@ fn wait_here(
     Err(refusal)
 }
 
-/// Tells the application that nobody waits any more.
+/// Tells the application that the client waits no more.
 fn call(hub: &Hub, on_gone: OnGone) {
     // Counted there.
     let _ = contain(&hub.counters, on_gone);

@@ -19,7 +19,7 @@ const MOST: u32 = 1024;
 /// The first of them.
 const FIRST: u32 = 3;
 
-/// Those that nobody has taken; `None` until somebody asks.
+/// Sockets that no listener has taken; `None` until the first listener asks.
 static LEFT: Mutex<Option<Vec<InheritedSocket>>, INHERITED> = Mutex::new(None);
 
 struct InheritedSocket {

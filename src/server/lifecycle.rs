@@ -29,7 +29,7 @@ pub(crate) struct Lifecycle {
     process: u32,
     phase: AtomicU8,
     participants: Mutex<Participants, PRESENCE>,
-    /// Somebody has left, or there is another phase.
+    /// A participant has left, or there is another phase.
     changed: Condvar,
     inbox: Arc<Inbox>,
 }
@@ -75,10 +75,10 @@ impl Participant {
     }
 }
 
-/// Somebody is there, until this is dropped.
+/// A participant is there until this is dropped.
 pub(crate) struct Presence {
     lifecycle: Arc<Lifecycle>,
-    /// One bit for each who: a connection is there as several.
+    /// One bit for each kind of participant: a connection is there as several.
     who: u8,
 }
 
@@ -177,8 +177,8 @@ impl Lifecycle {
         entered
     }
 
-    /// The events end without what is left: what is open for the application is closed for it. A second
-    /// end, behind that which the last one to leave has put in or is about to, is not seen.
+    /// The events end although connections are left: the application gets a Close for each that is open. The last
+    /// participant to leave may put in an end of the events, too; the application sees the first one only.
     pub fn end_events(&self) {
         // fault: the end is left to slow threads
         if self.enter(Phase::Ended) {
@@ -226,7 +226,7 @@ impl Lifecycle {
         self.changed.notify_all();
     }
 
-    /// Waits until somebody begins the shutdown.
+    /// Waits until another thread begins the shutdown.
     pub fn wait_for_closing(&self) {
         let mut participants = self.participants();
         while !self.is_closing() {
@@ -234,21 +234,21 @@ impl Lifecycle {
         }
     }
 
-    /// Waits until then; false once nobody is there, or a shutdown has begun.
+    /// Waits until then; false once no participant is there, or a shutdown has begun.
     pub fn wait_while_draining(&self, until: Instant) -> bool {
         let is_over = |participants: &Participants| participants.is_empty() || self.is_closing();
         self.wait_until(until, is_over);
         !is_over(&self.participants())
     }
 
-    /// Waits until nobody is there, or nobody is to be waited for any more; at most to `deadline`.
+    /// Waits until no participant is there, or the shutdown cuts off what is left; at most to `deadline`.
     pub fn wait_until_cut(&self, deadline: Instant) {
         self.wait_until(deadline, |participants| {
             participants.is_empty() || self.is_ending()
         });
     }
 
-    /// Waits until nobody is there, at most to `deadline`.
+    /// Waits until no participant is there, at most to `deadline`.
     pub fn wait_until_empty(&self, deadline: Instant) {
         self.wait_until(deadline, Participants::is_empty);
     }

@@ -12,7 +12,7 @@ use super::listener::Listener;
 use crate::handshake::rules::{OwnLoopback, Rules};
 use crate::tls::Tls;
 
-/// Where nobody can listen, why, and what to do.
+/// Where a server cannot listen, why, and what to do.
 #[derive(Debug)]
 struct NotBound {
     addr: String,

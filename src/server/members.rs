@@ -1,4 +1,4 @@
-//! The open connections: those that a shutdown closes, and those among them that the application knows of.
+//! The open connections: all that a shutdown closes, and among them the ones that the application knows of.
 
 use std::collections::HashMap;
 use std::sync::Arc;

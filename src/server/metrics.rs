@@ -9,7 +9,8 @@ use crate::stats::exposition::TextFormat;
 /// Headers by which a proxy shows.
 const PROXIED: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
 
-/// The answer to a question for the counters; `None`: it is none. With a body it is none, for nobody reads that.
+/// The answer to a request for the counters; `None`: it is another request. One with a body is another one, for that
+/// body is read by no code here.
 pub(crate) fn answer(
     hub: &Hub,
     rules: &Rules,

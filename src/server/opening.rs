@@ -138,8 +138,8 @@ pub(crate) struct Opened {
     pub present: Presence,
 }
 
-/// Kept out of [`serve`], as what it calls is, whose stack stays for the connection's whole life: so the handshake's
-/// does not.
+/// Never inlined into [`serve`], whose stack frame stays for the connection's whole life: the handshake's own does not
+/// stay with it.
 #[inline(never)]
 fn secure_and_open(
     hub: &Arc<Hub>,
@@ -465,7 +465,7 @@ impl Owner for ReadingClosure {
     fn hear_room(&self, _: u64) {}
 }
 
-/// Says in the log why somebody was refused, and what to set.
+/// Says in the log why a client was refused, and what to set.
 pub(super) fn log_refusal(hub: &Hub, refusal: &Refusal, peer: Peer) {
     let text = || format!("refused {peer}: {refusal}");
     hub.refusals.log(refusal.reason(), text);

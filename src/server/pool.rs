@@ -1,4 +1,4 @@
-//! Threads for connections: as many as there are connections, never a queue behind one that is busy.
+//! Threads for connections: a connection never waits in a queue behind a thread that is busy.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

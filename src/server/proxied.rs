@@ -86,7 +86,7 @@ impl Prefixed {
         })
     }
 
-    /// How much of what was read before; `None`: nothing is left.
+    /// Gives bytes that were read before, and says how many; `None`: none is left.
     fn take(&self, room: &mut [u8]) -> Option<usize> {
         let mut prefix = lock(&self.prefix);
         let count = prefix.len().min(room.len());

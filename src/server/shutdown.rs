@@ -89,7 +89,7 @@ pub(crate) fn terminate(hub: &Hub) {
     hub.lifecycle.end_events();
 }
 
-/// Waits for the graceful shutdown that somebody starts, then ends as it does.
+/// Waits until another thread starts the graceful shutdown, then ends as it does.
 pub(crate) fn wait(hub: &Hub) -> ShutdownReport {
     if hub.lifecycle.is_of_another_process() {
         return ShutdownReport::default();

@@ -51,8 +51,8 @@ impl<'a> Ticks<'a> {
             let now = Instant::now();
             let due = self.schedule.due();
             let back_at = *self.back_at.get_or_insert(now);
-            // Events have half an interval between two ticks, so that ticks that take too long keep nobody waiting for
-            // good.
+            // Events have half an interval between two ticks, so that ticks that take too long do not keep them waiting
+            // for good.
             if due.max(back_at + self.schedule.interval / 2) <= now {
                 if let Some(tick) = self.tick(now) {
                     return Ok(tick);

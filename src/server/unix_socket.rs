@@ -106,13 +106,14 @@ impl From<PathBuf> for UnixSocket {
 
 /// A listener, and the file that goes with it.
 pub(crate) struct BoundUnix {
-    /// Goes before the listener: nobody takes it for one that is left over meanwhile, and its inode is not given away.
+    /// Dropped before the listener: while that listens, no other server takes the file for one that is left over, and
+    /// its inode is not given away.
     _file: Option<SocketFile>,
     listener: UnixListener,
 }
 
 impl BoundUnix {
-    /// The file is that of those who made it.
+    /// The file belongs to the process that made it.
     pub fn inherited(listener: UnixListener) -> Self {
         BoundUnix {
             _file: None,
@@ -159,7 +160,7 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         let found = fs::symlink_metadata(&self.path);
         if found.is_ok_and(|it| (it.dev(), it.ino()) == (self.device, self.inode)) {
-            // Where it cannot be removed, the next server finds that nobody listens there.
+            // Where it cannot be removed, the next server finds that no process listens there.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -173,7 +174,7 @@ fn bind_file(path: &Path, address: &UnixAddress, mode: u32) -> Result<BoundUnix,
     bind_new(address, Some((path, mode))).map_err(NoSocket::of)
 }
 
-/// Nobody can connect before the mode is set, because nobody listens.
+/// No client can connect before the mode is set, because the socket does not listen yet.
 fn bind_new(address: &UnixAddress, file: Option<(&Path, u32)>) -> io::Result<BoundUnix> {
     let socket = new_socket()?;
     rustix::net::bind(&socket, &address.encode()?)?;
@@ -209,7 +210,7 @@ fn lock_directory(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Removes a socket file that nobody listens on any more, as a server leaves it that was killed.
+/// Removes a socket file on which no process listens any more, as a killed server leaves it.
 fn remove_if_stale(path: &Path, address: &UnixAddress) -> Result<(), NoSocket> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -225,7 +226,7 @@ fn remove_if_stale(path: &Path, address: &UnixAddress) -> Result<(), NoSocket> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Err(NoSocket::of(io::ErrorKind::AddrInUse.into()))
         }
-        // Whatever else: somebody has it.
+        // Any other answer: a process has it.
         Ok(_) | Err(_) => Err(NoSocket::Live),
     }
 }
@@ -233,7 +234,7 @@ fn remove_if_stale(path: &Path, address: &UnixAddress) -> Result<(), NoSocket> {
 /// Why there is no socket.
 #[derive(Debug)]
 enum NoSocket {
-    /// Somebody listens there.
+    /// A process listens there.
     Live,
     /// What is there is no socket.
     Foreign,
@@ -254,7 +255,7 @@ impl NoSocket {
     }
 }
 
-/// Where nobody can listen, why, and what to do.
+/// Where a server cannot listen, why, and what to do.
 #[derive(Debug)]
 struct UnixNotBound {
     address: String,

@@ -367,7 +367,7 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(())
     }
 
-    /// A peer that has sent its last has its time for what is long, too.
+    /// A peer that has sent its last byte gets more time while it takes what is sent to it.
     fn note_progress(&mut self, written: usize) {
         let by = self.answer_by;
         self.answer_by = by.map(|by| renewed(by, self.limits.closing(), written, Instant::now()));
@@ -428,7 +428,7 @@ impl<S> WebSocket<S> {
         WebSocket {
             stream,
             role,
-            // Without deadlines nobody would wait for the answer to a ping.
+            // Without deadlines no read would wait for the answer to a ping.
             conversation: Conversation::new(role, &limits, None, buffer, extension, Instant::now()),
             outgoing: WriteBuffer::new(masking, &limits, packing),
             limits,

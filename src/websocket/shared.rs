@@ -23,7 +23,7 @@ pub(super) struct SharedWriter {
     pub writing: Pace,
     pub closing: Pace,
     side: Mutex<WriteSide, HALVES>,
-    /// The writer has ended it: what was read before is for nobody.
+    /// The writer has ended it: what was read before is dropped.
     terminated: AtomicBool,
     /// The write side was given back, or nothing can be sent any more.
     changed: Condvar,
@@ -162,7 +162,7 @@ impl SharedWriter {
         lock(&self.side).taken_at
     }
 
-    /// Nothing is sent any more, for the reason that is given back: the first one. Whoever waits is woken.
+    /// Nothing is sent any more, for the reason that is given back: the first one. Waiting threads are woken.
     pub fn fail(&self, failure: SendErrorKind, how: Option<How>) -> SendErrorKind {
         let mut side = lock(&self.side);
         let failure = *side.failure.get_or_insert(failure);
@@ -361,8 +361,8 @@ impl SharedWriter {
         }
     }
 
-    /// Lets go of the write side, but only when nothing is owed: that leaves before, as patiently as is
-    /// said, or without patience as far as the stream takes it at once.
+    /// Lets go of the write side. What the reader owes leaves first: within `patience`, or without it as far as the
+    /// stream takes it at once.
     fn give_back(
         &self,
         mut outgoing: Box<WriteBuffer>,

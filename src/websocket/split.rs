@@ -268,8 +268,8 @@ impl WebSocketReader {
             (End::HalfClosed | End::Lost, Some(SendErrorKind::SlowConsumer)) => {
                 End::Failed(Error::SlowConsumer)
             }
-            // A client may still read: it gets what the writer sends for a while. After a server's last there is
-            // nobody.
+            // A client that has ended its direction may still read: it gets what the writer sends for a while. A server
+            // that has ended its direction reads no more.
             (End::HalfClosed, None) if self.role == Role::Server => {
                 self.shared.end_soon();
                 self.ended = Some(CloseEvent::abnormal());

@@ -200,7 +200,7 @@ impl WriteBuffer {
         }
     }
 
-    /// The stream has failed: what waits is for nobody.
+    /// The stream has failed: what waits is dropped.
     pub fn discard(&mut self) {
         self.bytes = Vec::new();
         self.written = 0;

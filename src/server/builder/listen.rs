@@ -150,8 +150,8 @@ impl ServerBuilder {
     /// unit of systemd, by `systemd-socket-activate`, or by another supervisor. All that were not taken before; TCP and
     /// Unix sockets. Linux alone.
     ///
-    /// The socket belongs to those who gave it. It stays open while this process restarts, so that no client is refused
-    /// meanwhile, and its file and mode are theirs. Clients that wait as this server
+    /// The socket belongs to the process that gave it, and so do its file and mode. It stays open while this process
+    /// restarts, so that no client is refused meanwhile. Clients that wait as this server
     /// [drains](crate::ServerHandle::drain) or ends are left to the next process. Programs that this one executes do
     /// not get it.
     ///

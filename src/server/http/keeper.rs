@@ -20,7 +20,7 @@ struct KeeperMail {
     arrived: Vec<KeptConnection>,
     /// Connections that have an answer now.
     answered: Vec<Token>,
-    /// Somebody needs the descriptors of those that are idle.
+    /// Descriptors have run out: idle connections give theirs up.
     make_room: bool,
     /// The server shuts down: connections that arrive are ended.
     closing: bool,
@@ -100,12 +100,12 @@ impl Keeper {
         }
     }
 
-    /// Closes those that are idle: somebody needs their descriptors.
+    /// Closes idle connections, because descriptors have run out.
     pub fn make_room(&self) {
         self.mailbox.put(|mail| mail.make_room = true);
     }
 
-    /// Closes those that are idle, and answers those that wait that the server shuts down.
+    /// Closes idle connections, and tells waiting ones that the server shuts down.
     pub fn close(&self) {
         self.mailbox.put(|mail| mail.closing = true);
     }
@@ -244,7 +244,7 @@ impl KeeperThread {
         self.count.store(self.idle.len(), Relaxed);
     }
 
-    /// Closes the oldest of those that are idle, until so many are left.
+    /// Closes the oldest idle connections, until so many are left.
     fn close_idle(&mut self, left: usize) {
         while self.idle.len() > left {
             let Some((_, token)) = self.idle.pop_first() else {

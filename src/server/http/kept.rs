@@ -20,11 +20,11 @@ use crate::patience::Patience;
 use crate::poller::{Ready, Source};
 use crate::transport::{How, LINGER, Transport};
 
-/// So much is read away of a peer that goes on sending behind the end.
+/// At most so much is read away of a peer that sends on after the end.
 const MOST_READ_AWAY: usize = 64 << 10;
 /// How often a stream may ask to be asked again: TLS does while records come that hold nothing.
 const MOST_TRIES: usize = 1000;
-/// One read of what is read away.
+/// How much one such read takes.
 const ROOM: usize = 1024;
 
 pub(super) struct KeptConnection {
@@ -32,7 +32,7 @@ pub(super) struct KeptConnection {
     connection: HttpConnection,
     state: KeptState,
     patience: Patience,
-    /// Its place in the line of those that are idle.
+    /// Its place in the line of idle connections.
     number: Option<u64>,
     // Given up in this order.
     stream: Presence,
@@ -137,7 +137,7 @@ impl KeptConnection {
         }
     }
 
-    /// Looks what has come.
+    /// Reads what has come.
     fn look(&mut self) -> NextAction {
         match self.state {
             KeptState::Idle => {

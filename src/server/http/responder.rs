@@ -181,7 +181,7 @@ impl AnswerSlot {
         Ok(())
     }
 
-    /// Somebody waits from now on, unless the answer is there.
+    /// The connection waits from now on, unless the answer is there.
     pub fn wait(&self, notify: Notify) -> Option<LateAnswer> {
         let mut state = lock(&self.0);
         match std::mem::replace(&mut state.stage, AnswerStage::Over) {
@@ -252,7 +252,7 @@ impl PendingBody for Promise {
     }
 }
 
-/// A promise that nobody has any more is over: it was not returned, or its connection has ended.
+/// The answer is over once no clone of its promise is left: the hook did not return it, or its connection has ended.
 struct PromiseGuard(Arc<AnswerSlot>);
 
 impl Drop for PromiseGuard {
