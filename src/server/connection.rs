@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::admission::slots::Slot;
-use super::batch::{Batch, Messages};
 use super::closing::Concluded;
 use super::driver::Driver;
 use super::hub::Hub;
@@ -27,7 +26,6 @@ use crate::logging::{Line, line_for_later, log_line};
 use crate::outbox::{Failure, ReadyState};
 use crate::panics;
 use crate::protocol::close::CloseCode;
-use crate::protocol::receive::MessageRef;
 
 /// Serves an open connection: to its end, or until the leader has it.
 pub(crate) fn run(hub: &Arc<Hub>, stream: Presence, opened: Opened) {
@@ -205,7 +203,7 @@ fn log_open(hub: &Hub, connection: &Connection) {
 /// Reads until the connection ends, or says nothing for so long.
 fn read(hub: &Hub, driver: &mut Driver, quiet: Option<Duration>) -> Result<(), End> {
     loop {
-        let (messages, parsed) = take_messages(driver);
+        let (messages, parsed) = driver.take_messages();
         if let Some(messages) = messages {
             hub.inbox.put_messages(&driver.connection, messages);
         }
@@ -228,46 +226,6 @@ pub(crate) fn part(mut place: OpenConnection, driver: Box<Driver>, end: End) {
         budget.wait_until_settled(&place.connection, deadline);
     }
     place.finish(&driver, end).linger(&hub);
-}
-
-/// Bytes of messages after which no further one is taken from the buffer: compressed ones may be a thousand times of
-/// what is there.
-const MOST_AT_ONCE: usize = 64 << 10;
-
-/// The messages in the buffer, as many as are taken at once; pongs leave.
-pub(crate) fn take_messages(driver: &mut Driver) -> (Option<Messages>, Result<(), End>) {
-    let mut batch = Batch::default();
-    let mut left = match driver.find_room() {
-        Ok(buffered) => buffered,
-        Err(end) => return (None, Err(end)),
-    };
-    let mut take = |message: MessageRef<'_>| {
-        // Headers are not counted off: room for a little too much.
-        left = left.saturating_sub(message.len());
-        match message {
-            MessageRef::Text(text) => batch.push_text(text, left),
-            MessageRef::Binary(bytes) => batch.push_binary(bytes, left),
-        }
-        batch.payload_bytes() < MOST_AT_ONCE
-    };
-    let mut more = Some(true);
-    let parsed = loop {
-        match driver.next(&mut take) {
-            Ok(next) => more = next,
-            Err(end) => break Err(end),
-        }
-        if more != Some(true) {
-            break Ok(());
-        }
-    };
-    driver.holds_messages = more.is_some();
-    driver.flush_pongs();
-    let bytes = batch.payload_bytes() as u64;
-    let messages = batch.finish();
-    if let Some(messages) = &messages {
-        driver.counters().received(messages.left() as u64, bytes);
-    }
-    (messages, parsed)
 }
 
 fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: Box<Driver>) {

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::batch::{Batch, Messages};
 use super::closing::ClosingHandshake;
 use super::hub::Hub;
 use crate::address_space;
@@ -19,6 +20,10 @@ use crate::protocol::Role;
 use crate::protocol::receive::{MessagePart, MessageRef};
 use crate::stats::Counters;
 use crate::transport::{self, Transport};
+
+/// Bytes of messages after which no further one is taken from the buffer: compressed ones may be a thousand times of
+/// what is there.
+const MOST_AT_ONCE: usize = 64 << 10;
 
 pub(crate) struct Driver {
     pub connection: Connection,
@@ -93,7 +98,7 @@ impl Driver {
     }
 
     /// Makes sure that there is room for copies of all messages in the buffer; how many bytes are there.
-    pub fn find_room(&mut self) -> Result<usize, End> {
+    fn find_room(&mut self) -> Result<usize, End> {
         let buffered = self.conversation.buffered();
         find_room(buffered).map(|()| buffered)
     }
@@ -108,6 +113,42 @@ impl Driver {
             find_room(message.len()).map(|()| take(message))
         });
         next?.transpose()
+    }
+
+    /// The messages in the buffer, as many as are taken at once; pongs leave.
+    pub fn take_messages(&mut self) -> (Option<Messages>, Result<(), End>) {
+        let mut batch = Batch::default();
+        let mut left = match self.find_room() {
+            Ok(buffered) => buffered,
+            Err(end) => return (None, Err(end)),
+        };
+        let mut take = |message: MessageRef<'_>| {
+            // Headers are not counted off: room for a little too much.
+            left = left.saturating_sub(message.len());
+            match message {
+                MessageRef::Text(text) => batch.push_text(text, left),
+                MessageRef::Binary(bytes) => batch.push_binary(bytes, left),
+            }
+            batch.payload_bytes() < MOST_AT_ONCE
+        };
+        let mut more = Some(true);
+        let parsed = loop {
+            match self.next(&mut take) {
+                Ok(next) => more = next,
+                Err(end) => break Err(end),
+            }
+            if more != Some(true) {
+                break Ok(());
+            }
+        };
+        self.holds_messages = more.is_some();
+        self.flush_pongs();
+        let bytes = batch.payload_bytes() as u64;
+        let messages = batch.finish();
+        if let Some(messages) = &messages {
+            self.counters().received(messages.left() as u64, bytes);
+        }
+        (messages, parsed)
     }
 
     /// Gives the next part of a message to `take`, where that is to come in parts.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::batch::Messages;
-use super::super::connection::{OpenConnection, deliver, take_messages};
+use super::super::connection::{OpenConnection, deliver};
 use super::super::driver::Driver;
 use super::super::hub::Hub;
 use super::super::inbox::InboxItem;
@@ -184,7 +184,7 @@ impl Parked {
 
     /// Gives what is there of messages; how many bytes they have.
     fn parse(&mut self, put: &mut impl FnMut(InboxItem)) -> Result<usize, End> {
-        let (messages, parsed) = take_messages(&mut self.driver);
+        let (messages, parsed) = self.driver.take_messages();
         let bytes = messages.as_ref().map_or(0, Messages::cost);
         let inbox = &self.place.hub().inbox;
         let charged = messages.and_then(|messages| inbox.charge(self.connection(), messages));
