@@ -627,9 +627,9 @@ fn b14_a_silent_peer_is_given_up_after_ping_and_pong_wait() {
     };
     let server = Server::builder().limits(limits);
     let server = server.bind("127.0.0.1:0").unwrap();
+    let since = Instant::now();
     let mut client = Client::connect(server.local_addr().unwrap());
     let mut events = server.events();
-    let since = Instant::now();
     opened(&mut events, &["/"]);
     let error = events.recv_timeout(PATIENCE).unwrap();
     assert!(
