@@ -58,24 +58,23 @@ impl Patience {
     }
 
     /// The peer has taken so much, or sent it.
-    pub fn progressed(&mut self, bytes: usize) {
+    pub fn progressed(&mut self, bytes: usize, now: Instant) {
         if let (Some(pace), 1..) = (self.pace, bytes) {
-            self.renew();
+            self.renew(now);
             self.tried = false;
-            self.deadline = renewed(self.deadline, pace, bytes, Instant::now());
+            self.deadline = renewed(self.deadline, pace, bytes, now);
         }
     }
 
     /// A wait ended at the deadline: true if there is another one now, or the last try is still to be
     /// made. What happened may show only then: a socket takes bytes long before poll(2) says that
     /// there is room, which waits for a third of its buffer to be free.
-    pub fn allows_another_try(&mut self) -> bool {
-        self.renew() || !std::mem::replace(&mut self.tried, true)
+    pub fn allows_another_try(&mut self, now: Instant) -> bool {
+        self.renew(now) || !std::mem::replace(&mut self.tried, true)
     }
 
     /// True if the process stood still across the deadline, and there is another one now.
-    pub fn renew(&mut self) -> bool {
-        let now = Instant::now();
+    pub fn renew(&mut self, now: Instant) -> bool {
         let round = self.round.filter(|_| stood_still(self.deadline, now));
         let Some(round) = round else { return false };
         self.deadline = now + round;

@@ -56,8 +56,8 @@ impl Account {
     }
 
     /// The time since the server began.
-    pub fn time(&self) -> Duration {
-        self.budget.begun.elapsed()
+    pub fn time_at(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.budget.begun)
     }
 
     /// From now on the connection holds no thread, or has one again.

@@ -15,7 +15,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use credit::{Account, Budget};
 use round_trip::RoundTrip;
@@ -179,7 +179,7 @@ impl Connection {
         message: impl Into<Message>,
         timeout: Duration,
     ) -> Result<(), SendError> {
-        let end = Instant::now().checked_add(timeout);
+        let end = self.0.outbox.now().checked_add(timeout);
         self.0.outbox.waiter().send_until(message.into(), end)
     }
 
@@ -197,8 +197,8 @@ impl Connection {
     /// # Errors
     /// [`SendErrorKind::Closed`] if the connection is closed or closing.
     pub fn ping(&self) -> Result<(), SendErrorKind> {
-        let now = || self.0.round_trip.ask(self.0.account.time());
-        self.0.outbox.ping(now)
+        let now = self.0.account.time_at(self.0.outbox.now());
+        self.0.outbox.ping(|| self.0.round_trip.ask(now))
     }
 
     /// How long the peer took to answer the last ping that it has answered: the heartbeat's, which comes after
@@ -232,7 +232,8 @@ impl Connection {
 
     /// A pong has come.
     pub(crate) fn note_pong(&self, payload: &[u8]) {
-        self.0.round_trip.answered(payload, self.0.account.time());
+        let now = self.0.account.time_at(self.0.outbox.now());
+        self.0.round_trip.answered(payload, now);
     }
 
     /// Starts the closing handshake (RFC 6455 section 7.1.2) and returns at once; the `Close` event

@@ -106,6 +106,8 @@ in_this_order! {
     PREFIX,
     /// One direction of a stream in memory.
     PIPE,
+    /// What runs on the clock of a test.
+    CLOCK,
     /// What was sent over a connection of a test.
     RECORDED,
     /// Compressors and decompressors that belong to no connection.

@@ -44,7 +44,7 @@ impl<'a> Entry<'a> {
     pub fn in_turn(outbox: &'a Arc<Outbox>, deadline: Instant) -> Self {
         let mut entry = Entry::new(outbox);
         while entry.queue.turn.taken {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(entry.queue.time.now());
             if left.is_zero() {
                 break;
             }
@@ -56,7 +56,7 @@ impl<'a> Entry<'a> {
 
     /// Waits until a message in fragments is at its end, or another thread has written, at most until `deadline`.
     pub fn wait_for_turned(self, deadline: Instant) {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_duration_since(self.queue.time.now());
         drop(self.state.wait_timeout(&self.outbox.turned, left));
     }
 

@@ -90,7 +90,7 @@ impl Outbox {
         packing: Option<Packing>,
     ) -> Arc<Self> {
         let bounds = bounds.into();
-        let mut queue = Queue::new(bounds.clone(), close_timeout, Instant::now);
+        let mut queue = Queue::new(bounds.clone(), close_timeout, transport.time_source());
         if !transport.never_calls_back() {
             queue.turn = Turn::FREE;
         }
@@ -315,6 +315,11 @@ impl Outbox {
     /// The process stood still until now, and deadlines may have passed.
     pub fn resumed(self: &Arc<Self>, now: Instant) {
         self.enter().queue.resumed(now);
+    }
+
+    /// The time that its deadlines are made from.
+    pub fn now(self: &Arc<Self>) -> Instant {
+        self.enter().queue.time.now()
     }
 
     /// Gives buffers of an idle connection back.

@@ -1,14 +1,13 @@
 //! What happens when a peer does not read: how much may wait for it, for how long, and what goes
 //! when that is not enough.
 
-use std::time::Instant;
-
 use super::kept::KeptFrames;
 use crate::address_space;
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::overflow::Overflow;
 use crate::protocol::pace::Pace;
+use crate::transport::clock::TimeSource;
 
 /// What one read brings at most beside the end of a message that was under way.
 const ONE_READ: usize = 64 << 10;
@@ -41,9 +40,9 @@ impl Bounds {
         &self,
         kept: &mut KeptFrames,
         len: usize,
-        clock: fn() -> Instant,
+        time: &TimeSource,
     ) -> (Result<(), SendErrorKind>, u64) {
-        if self.admit(kept, len, clock) {
+        if self.admit(kept, len, time) {
             return (Ok(()), 0);
         }
         match self.overflow {
@@ -52,7 +51,7 @@ impl Bounds {
             Overflow::Refuse => (Err(SendErrorKind::Full), 0),
             Overflow::DropOldest => {
                 let mut dropped = 0;
-                while !self.admit(kept, len, clock) && kept.drop_oldest() {
+                while !self.admit(kept, len, time) && kept.drop_oldest() {
                     dropped += 1;
                 }
                 (Ok(()), dropped)
@@ -98,14 +97,14 @@ impl Bounds {
     }
 
     /// Whether a message of `len` bytes may wait behind what is kept, without the policy.
-    pub fn admit(&self, kept: &KeptFrames, len: usize, clock: fn() -> Instant) -> bool {
-        self.hold(kept, len) && !self.hold_old(kept, clock)
+    pub fn admit(&self, kept: &KeptFrames, len: usize, time: &TimeSource) -> bool {
+        self.hold(kept, len) && !self.hold_old(kept, time)
     }
 
     /// A message has waited for too long. Where nothing is dropped that is for the leader to judge,
     /// which knows whether the process stood still.
-    pub fn hold_old(&self, kept: &KeptFrames, clock: fn() -> Instant) -> bool {
-        self.overflow.drops() && kept.is_older(clock(), self.pace.patience)
+    pub fn hold_old(&self, kept: &KeptFrames, time: &TimeSource) -> bool {
+        self.overflow.drops() && kept.is_older(time.now(), self.pace.patience)
     }
 
     /// Whether there is room for a message of `len` bytes more. Where none waits any one may.

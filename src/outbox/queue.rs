@@ -17,6 +17,7 @@ use crate::protocol::opcode::Opcode;
 use crate::protocol::send::Sender;
 use crate::stats::Counters;
 use crate::transport::How;
+use crate::transport::clock::TimeSource;
 
 /// Collected bytes that are worth a write of their own.
 pub(crate) const COLLECT: usize = 64 << 10;
@@ -46,8 +47,7 @@ pub(crate) struct Queue {
     /// the counters, and a thread that touches them takes them from the others' caches.
     uncounted: (u64, u64),
     pub bounds: Arc<Bounds>,
-    /// Tells the time: `Instant::now`, but in a simulation.
-    pub clock: fn() -> Instant,
+    pub time: TimeSource,
     /// When the connection began: the protocol core counts time from there.
     pub epoch: Instant,
 }
@@ -76,14 +76,10 @@ pub(crate) enum Dispatched {
 }
 
 impl Queue {
-    pub fn new(
-        bounds: impl Into<Arc<Bounds>>,
-        close_timeout: Duration,
-        clock: fn() -> Instant,
-    ) -> Self {
+    pub fn new(bounds: impl Into<Arc<Bounds>>, close_timeout: Duration, time: TimeSource) -> Self {
         Queue {
-            clock,
-            epoch: clock(),
+            epoch: time.now(),
+            time,
             bounds: bounds.into(),
             sender: Sender::new(close_timeout),
             collected: Vec::new(),
@@ -282,7 +278,7 @@ impl Queue {
         if written == 0 {
             return;
         }
-        let now = (self.clock)();
+        let now = self.time.now();
         let waited = |time| counters.outbox_time.record(time);
         self.kept.advance(written, now, self.bounds.pace, waited);
         if self.failure.is_none() {
@@ -366,14 +362,14 @@ impl Queue {
         if self.failure.is_none() && (unbounded || self.turn.is_coming()) {
             return Ok(());
         }
-        if self.failure.is_none() && self.bounds.hold_old(&self.kept, self.clock) {
+        if self.failure.is_none() && self.bounds.hold_old(&self.kept, &self.time) {
             // After a standstill it may have room: the first thread that looks tries.
             self.drain(link);
         }
         if self.failure.is_some() {
             return Err(SendErrorKind::Closed);
         }
-        let (admitted, dropped) = self.bounds.make_room(&mut self.kept, len, self.clock);
+        let (admitted, dropped) = self.bounds.make_room(&mut self.kept, len, &self.time);
         link.count_dropped(dropped);
         match admitted {
             Err(SendErrorKind::SlowConsumer) => self.slow_consumer(link),
@@ -444,7 +440,7 @@ impl Queue {
 
     /// Whether a message of `len` bytes is decided about without the policy: it may wait, or never leaves.
     pub fn takes(&self, len: usize) -> bool {
-        !self.is_open() || self.bounds.admit(&self.kept, len, self.clock)
+        !self.is_open() || self.bounds.admit(&self.kept, len, &self.time)
     }
 
     pub fn check_deadlines(&mut self, link: &Link, now: Instant) {
@@ -471,6 +467,7 @@ impl Queue {
 
     /// The process stood still: what passed meanwhile counts against nobody.
     pub fn resumed(&mut self, now: Instant) {
+        let now = self.time.at(now);
         self.kept.wait_anew(now);
         self.sender
             .resumed(now.saturating_duration_since(self.epoch));
@@ -478,12 +475,12 @@ impl Queue {
 
     /// Keeps a frame of which `begun` bytes are written.
     pub fn keep(&mut self, frame: EncodedFrame, begun: usize) {
-        self.kept.push(frame, begun, (self.clock)());
+        self.kept.push(frame, begun, self.time.now());
     }
 
     /// Keeps a pong in place of the one that waits; true if none did.
     fn keep_pong(&mut self, frame: Vec<u8>) -> bool {
-        let first = self.kept.set_pong(frame, (self.clock)());
+        let first = self.kept.set_pong(frame, self.time.now());
         if first {
             // fault: a pong's deadline is no news
             self.watch.has_news = true;
@@ -538,7 +535,7 @@ impl Queue {
     /// Writes a Close or keeps it; false if one was sent before.
     pub fn begin_close(&mut self, link: &Link, code: Option<CloseCode>, reason: &str) -> bool {
         let mut frame = Vec::new();
-        let now = (self.clock)().saturating_duration_since(self.epoch);
+        let now = self.time.now().saturating_duration_since(self.epoch);
         let begun = self.sender.close(code, reason, None, now, &mut frame);
         // fault: a second Close
         if begun {

@@ -2,7 +2,6 @@
 //! other message may come between them (RFC 6455 5.4); pings, pongs and a Close may.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::Outbox;
 use super::frame::{EncodedFrame, OutgoingFrame};
@@ -42,7 +41,7 @@ impl<'a> OutgoingStream<'a> {
         match sent.is_err() || entry.queue.kept.is_empty() {
             true => entry.leave(),
             false => {
-                let patience = Patience::paced(Instant::now(), self.outbox.bounds.pace);
+                let patience = Patience::paced(entry.queue.time.now(), self.outbox.bounds.pace);
                 // A failure of the wait shows at the next call: this fragment was taken.
                 let _ = Waiter(self.outbox).wait_for_kept(entry, patience, Failure::SlowConsumer);
             }
@@ -98,7 +97,7 @@ impl State {
         let queue = &mut self.queue;
         let (admitted, dropped) = queue
             .bounds
-            .make_room(held, message.frame().len(), queue.clock);
+            .make_room(held, message.frame().len(), &queue.time);
         link.count_dropped(dropped);
         if admitted == Err(SendErrorKind::SlowConsumer) {
             queue.slow_consumer(link);
@@ -107,7 +106,7 @@ impl State {
         if let Some(bytes) = message.counted() {
             link.counters.sent(1, bytes);
         }
-        held.push(message.into_frame(), 0, (queue.clock)());
+        held.push(message.into_frame(), 0, queue.time.now());
         Ok(())
     }
 
@@ -115,7 +114,7 @@ impl State {
     pub fn holds_room_for(&self, len: usize) -> Option<bool> {
         let held = self.held.as_ref()?;
         let ended = self.link.is_none() || self.queue.failure.is_some();
-        Some(ended || self.queue.bounds.admit(held, len, self.queue.clock))
+        Some(ended || self.queue.bounds.admit(held, len, &self.queue.time))
     }
 
     /// What was held leaves: no message is under way any more.

@@ -56,7 +56,7 @@ impl<'a> Waiter<'a> {
                 if sent.is_err() || entry.queue.kept.is_empty() {
                     entry.leave();
                 } else {
-                    let patience = Patience::paced(Instant::now(), self.0.bounds.pace);
+                    let patience = Patience::paced(entry.queue.time.now(), self.0.bounds.pace);
                     // A failure of the wait shows at the next call: this message was taken.
                     let _ = self.wait_for_kept(entry, patience, Failure::SlowConsumer);
                 }
@@ -86,7 +86,7 @@ impl<'a> Waiter<'a> {
             if behind_stream.unwrap_or(entry.link.is_none() || entry.queue.takes(len)) {
                 return entry.send(outbound, Collect::Never, false);
             }
-            let now = Instant::now();
+            let now = entry.queue.time.now();
             if end.is_some_and(|end| end <= now) {
                 return Err(SendErrorKind::Full);
             }
@@ -112,7 +112,7 @@ impl<'a> Waiter<'a> {
             return true;
         }
         let room = |queue: &Queue| (!queue.is_crowded(pending)).then_some(Ok(()));
-        let patience = Patience::paced(Instant::now(), self.0.bounds.pace);
+        let patience = Patience::paced(entry.queue.time.now(), self.0.bounds.pace);
         let attended = self.attend(entry);
         // A failure has ended the stream: the read that follows finds that.
         let _ = match end {
@@ -120,8 +120,9 @@ impl<'a> Waiter<'a> {
             _ => self.drain_until(room, patience, Failure::SlowConsumer),
         };
         drop(attended);
-        let in_time = end.is_none_or(|end| end > Instant::now());
-        in_time || !self.0.enter().queue.is_crowded(pending)
+        let entry = self.0.enter();
+        let in_time = end.is_none_or(|end| end > entry.queue.time.now());
+        in_time || !entry.queue.is_crowded(pending)
     }
 
     /// Offers everything and waits until all that is kept now has left; past the deadline the

@@ -2,7 +2,6 @@
 //! for a thread that may wait, and for the leader, which may not.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::lingering::LingeringClose;
 use crate::connection::end::{End, Farewell};
@@ -49,7 +48,7 @@ impl ClosingHandshake<'_> {
         &self,
         wait: impl FnOnce(&Arc<Outbox>, Patience, Failure) -> Result<(), Error>,
     ) -> bool {
-        let patience = Patience::paced(Instant::now(), self.limits.closing());
+        let patience = Patience::paced(self.transport.now(), self.limits.closing());
         let outbox = self.connection.outbox();
         // Where it fails the stream is cut.
         let _ = wait(outbox, patience, Failure::CloseTimeout);

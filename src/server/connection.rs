@@ -208,7 +208,7 @@ fn read(hub: &Hub, driver: &mut Driver, quiet: Option<Duration>) -> Result<(), E
             hub.inbox.put_messages(&driver.connection, messages);
         }
         parsed?;
-        let until = quiet.map(|quiet| Instant::now() + quiet);
+        let until = quiet.map(|quiet| driver.transport().now() + quiet);
         if !driver.fill(until)? {
             return Ok(());
         }

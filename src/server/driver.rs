@@ -83,7 +83,7 @@ impl Driver {
             limits.ping_interval,
             buffer,
             connection.compression(),
-            Instant::now(),
+            transport.now(),
         );
         Driver {
             connection,
@@ -196,14 +196,15 @@ impl Driver {
             return Ok(true);
         }
         loop {
+            let now = self.transport.now();
             let (conversation, mut answers) = self.talk();
-            let due = conversation.before_read(Instant::now(), &mut answers)?;
+            let due = conversation.before_read(now, &mut answers)?;
             match self.read([due, end].into_iter().flatten().min()) {
                 Ok(0) => return Err(self.ended(End::HalfClosed)),
                 Ok(_) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     self.trim();
-                    if end.is_some_and(|end| end <= Instant::now()) {
+                    if end.is_some_and(|end| end <= self.transport.now()) {
                         return Ok(false);
                     }
                 }
@@ -237,7 +238,7 @@ impl Driver {
         let room = self.conversation.room();
         let room_was = room.len();
         let read = self.transport.try_read(room);
-        self.conversation.filled(&read, None, Instant::now());
+        self.conversation.filled(&read, None, self.transport.now());
         match read {
             Ok(0) => Err(self.ended(End::HalfClosed)),
             Ok(read) => Ok((read, read >= room_was || self.may_hold_bytes_back())),
@@ -255,8 +256,9 @@ impl Driver {
 
     /// Pings a peer that was silent until now, and gives up one that does not answer; until when nothing else is due.
     pub fn keep_deadlines(&mut self) -> Result<Option<Instant>, End> {
+        let now = self.transport.now();
         let (conversation, mut answers) = self.talk();
-        let until = conversation.in_silence(Instant::now(), &mut answers)?;
+        let until = conversation.in_silence(now, &mut answers)?;
         self.connection.outbox().trim();
         Ok(until)
     }
@@ -278,7 +280,7 @@ impl Driver {
     /// peer sent at once is taken at once, though the buffer of an idle connection is small.
     fn read_along(&mut self) {
         while self.conversation.is_filled_up() {
-            let read = self.read_once(Some(Instant::now()));
+            let read = self.read_once(Some(self.transport.now()));
             match &read {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return,
                 Ok(0) | Err(_) => {
@@ -292,7 +294,8 @@ impl Driver {
 
     fn read_once(&mut self, deadline: Option<Instant>) -> io::Result<usize> {
         let read = transport::read(&*self.transport, self.conversation.room(), deadline);
-        self.conversation.filled(&read, deadline, Instant::now());
+        self.conversation
+            .filled(&read, deadline, self.transport.now());
         read
     }
 

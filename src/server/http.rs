@@ -315,7 +315,7 @@ fn end_of_answer(
     seat.enter(Stage::Parting);
     let transport = &*connection.transport;
     match written {
-        Ok(()) => transport::linger(transport, Instant::now() + LINGER),
+        Ok(()) => transport::linger(transport, transport.now() + LINGER),
         Err(error) => {
             transport.shutdown(How::Both);
             note_not_taken(hub, &error, connection.peer);
@@ -351,10 +351,10 @@ fn write(hub: &Hub, seat: &Seat, transport: &dyn Transport, bytes: &[u8]) -> io:
     let mut patience = None;
     transport::write_all_waiting(transport, bytes, |written| {
         let patience = patience.get_or_insert_with(|| match seat.serve_plain() {
-            Ok(()) => Patience::paced(Instant::now(), hub.options.limits.writing()),
+            Ok(()) => Patience::paced(transport.now(), hub.options.limits.writing()),
             Err(_) => {
                 seat.enter(Stage::Parting);
-                Patience::new(Instant::now(), LINGER)
+                Patience::new(transport.now(), LINGER)
             }
         });
         transport::wait_for_room(transport, patience, written)
@@ -381,7 +381,10 @@ fn wait_here(
     if let Some(answer) = slot.wait(notify) {
         return Ok(answer);
     }
-    let mut patience = Patience::new(Instant::now(), hub.options.limits.answer_timeout);
+    let mut patience = Patience::new(
+        connection.transport.now(),
+        hub.options.limits.answer_timeout,
+    );
     let mut room = vec![0; 1024];
     let refusal = loop {
         // The connection closes behind this answer: what else is asked means nothing.
@@ -389,7 +392,7 @@ fn wait_here(
         match read {
             Ok(1..) => {}
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                if !patience.renew() {
+                if !patience.renew(connection.transport.now()) {
                     break Refusal::AnswerTimeout;
                 }
             }

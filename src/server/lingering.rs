@@ -4,7 +4,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 
 use super::hub::Hub;
 use crate::connection::end::Parting;
@@ -33,7 +32,7 @@ impl LingeringClose {
     /// connections would miss them.
     pub fn linger(mut self, hub: &Hub) {
         if self.begin(hub) {
-            transport::linger(&*self.transport, Instant::now() + LINGER);
+            transport::linger(&*self.transport, self.transport.now() + LINGER);
         }
         self.end();
     }

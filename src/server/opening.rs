@@ -116,7 +116,7 @@ pub(crate) fn serve_next(
     seat: Seat,
     mut connection: HttpConnection,
 ) {
-    connection.begun = Instant::now();
+    connection.begun = connection.transport.now();
     let patience = Patience::new(connection.begun, hub.options.limits.handshake_timeout);
     let outcome = open_or_refuse(hub, seat, connection, patience);
     go_on(hub, stream, outcome);
@@ -148,7 +148,7 @@ fn secure_and_open(
     peer: Peer,
     site: Arc<Site>,
 ) -> StreamOutcome {
-    let begun = Instant::now();
+    let begun = transport.now();
     let mut patience = Patience::new(begun, hub.options.limits.handshake_timeout);
     let proxied = match look_behind(hub, &seat, transport, peer, &site, &mut patience) {
         Ok(proxied) => proxied,
@@ -215,7 +215,7 @@ fn refuse_in_clear(
     refusal: Refusal,
 ) {
     let is_tls = site.tls.is_some();
-    let (transport, now) = (transport.clone(), Instant::now());
+    let (transport, now) = (transport.clone(), transport.now());
     let connection = HttpConnection::new(transport.clone(), Box::default(), peer, site, now);
     match is_tls {
         false => refuse(hub, seat, &connection, &refusal.into()),
@@ -242,7 +242,7 @@ fn open_or_refuse(
                 if !seat.enter(Stage::Begun) {
                     break Err(Refusal::Evicted.into());
                 }
-                connection.begun = Instant::now();
+                connection.begun = connection.transport.now();
                 patience = Patience::new(connection.begun, hub.options.limits.handshake_timeout);
             }
             Ok(RequestOutcome::Answered(after)) => break Ok(after),
@@ -296,7 +296,7 @@ fn open(
     let asked = HookRequest::new(&request, &server);
     let (rules, overflow) = (&connection.site.rules, hub.options.overflow);
     let upgrade = upgrade::negotiate(asked, rules, hooks, &hub.counters, overflow)?;
-    if Instant::now() > deadline {
+    if connection.transport.now() > deadline {
         return Err(Refusal::Timeout.into());
     }
     let present = hub.lifecycle.come(Participant::Connection);
@@ -305,7 +305,10 @@ fn open(
     if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
         return Err(ended(hub, seat).into());
     }
-    let took = connection.begun.elapsed();
+    let took = connection
+        .transport
+        .now()
+        .saturating_duration_since(connection.begun);
     hub.counters.handshake_time.record(took);
     let request = match &hub.options.kept_headers {
         Some(names) => request.with_headers_only(names),
@@ -361,7 +364,7 @@ fn read_request(
         loop {
             let deadline = patience.deadline();
             let filled = buffer.fill(|room| seat.read(&**transport, room, deadline));
-            let renewed = patience.renew();
+            let renewed = patience.renew(transport.now());
             match filled {
                 Err(error) if renewed && error.kind() == io::ErrorKind::TimedOut => {}
                 done => return done,

@@ -60,7 +60,8 @@ fn read_more(
     let room = received.get_mut(before..).unwrap_or_default();
     let read = loop {
         match seat.read(transport, room, patience.deadline()) {
-            Err(error) if error.kind() == io::ErrorKind::TimedOut && patience.renew() => {}
+            Err(error)
+                if error.kind() == io::ErrorKind::TimedOut && patience.renew(transport.now()) => {}
             done => break done,
         }
     };
@@ -118,5 +119,6 @@ impl Transport for Prefixed {
     forward!(
         this => &*this.transport;
         try_write, wait_writable, wake_when_writable, source, shutdown, peer_addr, peer, never_calls_back,
+        clock,
     );
 }

@@ -183,7 +183,8 @@ impl<'a> Session<'a> {
     /// Otherwise as [`read`](Session::read).
     pub fn read_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
         const SHORTEST: Duration = Duration::from_millis(1);
-        self.read_until(Instant::now().checked_add(timeout.max(SHORTEST)))
+        let now = self.driver.transport().now();
+        self.read_until(now.checked_add(timeout.max(SHORTEST)))
     }
 
     fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Error> {
@@ -329,7 +330,7 @@ impl<'a> Session<'a> {
         if std::mem::take(&mut self.owes_flush) {
             // A failure ends the stream, and the read that follows reports it.
             let _ = self.driver.connection.outbox().waiter().drained(
-                Patience::paced(Instant::now(), self.writing),
+                Patience::paced(self.driver.transport().now(), self.writing),
                 Failure::SlowConsumer,
             );
             self.collector.flushed();

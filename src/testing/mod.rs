@@ -27,7 +27,7 @@ use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
 use crate::stats::Counters;
 use crate::transport::{How, Transport, Waker};
 
-pub use crate::transport::{Duplex, duplex};
+pub use crate::transport::{Clock, Duplex, duplex};
 pub use client::{Client, Frame};
 
 /// A connection as a handler gets it, opened by `request`, and a look at what is sent over it. No

@@ -44,7 +44,7 @@ impl Tls {
             TlsTransport::server(below.clone(), self.config()).map_err(TlsFailure::Tls)?;
         while let Err(failure) = transport.handshake(patience.deadline()) {
             let timed_out = matches!(&failure, TlsFailure::Io(error) if error.kind() == io::ErrorKind::TimedOut);
-            if !timed_out || !patience.renew() {
+            if !timed_out || !patience.renew(below.now()) {
                 return Err(failure);
             }
         }

@@ -2,7 +2,6 @@
 //! came, or a client to part from.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::Tls;
 use crate::http::Refusal;
@@ -38,7 +37,7 @@ pub(crate) fn secure(
 pub(crate) fn dismiss(below: &dyn Transport, refused: &RefusedRequest, log: impl FnOnce()) {
     match refused.refusal {
         Refusal::PlainOnTlsPort | Refusal::UntrustedProxy { .. } => {
-            let patience = Patience::new(Instant::now(), LINGER);
+            let patience = Patience::new(below.now(), LINGER);
             let write = |answer: &[u8]| transport::write_all(below, answer, patience);
             transport::answer_refusal(below, refused, write, log);
         }
@@ -46,7 +45,7 @@ pub(crate) fn dismiss(below: &dyn Transport, refused: &RefusedRequest, log: impl
             below.shutdown(How::Write);
             log();
             // So that no reset overtakes the alert.
-            transport::read_away(below, Instant::now() + LINGER);
+            transport::read_away(below, below.now() + LINGER);
         }
         _ => {
             below.shutdown(How::Both);

@@ -57,7 +57,7 @@ impl Tls {
         timeout: Duration,
     ) -> Result<TlsStream, HandshakeError> {
         let below: Arc<dyn Transport> = Arc::new(Guarded::new(stream));
-        let mut patience = Patience::until(Instant::now() + timeout.min(YEAR));
+        let mut patience = Patience::until(below.now() + timeout.min(YEAR));
         let peer = below.peer();
         match self
             .handshake(&below, &mut patience)
@@ -122,8 +122,12 @@ impl TlsStream {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.timeout
-            .map(|timeout| Instant::now() + timeout.min(YEAR))
+        self.timeout.map(|timeout| self.now() + timeout.min(YEAR))
+    }
+
+    fn now(&self) -> Instant {
+        let stream: &dyn Transport = &self.transport;
+        stream.now()
     }
 }
 
@@ -135,7 +139,7 @@ impl Read for TlsStream {
 
 impl Write for TlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let deadline = self.deadline().unwrap_or_else(|| Instant::now() + YEAR);
+        let deadline = self.deadline().unwrap_or_else(|| self.now() + YEAR);
         loop {
             match self.transport.try_write(&[IoSlice::new(bytes)]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -155,6 +159,7 @@ impl Transport for TlsStream {
     forward!(
         this => &this.transport;
         read, try_read, try_write, wait_writable, wake_when_writable, source, shutdown, peer_addr, never_calls_back,
+        clock,
     );
 }
 

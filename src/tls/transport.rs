@@ -506,7 +506,7 @@ impl Transport for TlsTransport {
         self.write_without_lock(buffers)
     }
 
-    forward!(this => &*this.below; wait_writable, wake_when_writable, peer_addr, never_calls_back);
+    forward!(this => &*this.below; wait_writable, wake_when_writable, peer_addr, never_calls_back, clock);
 
     fn source(&self) -> Option<Source<'_>> {
         self.below.source().map(Source::buffered)

@@ -70,6 +70,12 @@ macro_rules! forward {
             crate::transport::Transport::never_calls_back($stream)
         }
     };
+    (@clock $this:ident, $stream:expr) => {
+        fn clock(&self) -> Option<&crate::transport::Clock> {
+            let $this = self;
+            crate::transport::Transport::clock($stream)
+        }
+    };
 }
 
 pub(crate) use forward;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Instant;
 
-use super::{How, Source, Transport, Waker};
+use super::{Clock, How, Source, Transport, Waker};
 use crate::http::Peer;
 use crate::lock::none_is_held;
 use crate::panics;
@@ -61,7 +61,7 @@ impl<T: Transport> Guarded<T> {
 impl<T: Transport> Transport for Guarded<T> {
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
         let room = buffer.len();
-        wait(deadline, || {
+        wait(self, deadline, || {
             self.ask_io(|transport| transport.read(buffer, deadline))
         })
         .map(|read| read.min(room))
@@ -91,7 +91,7 @@ impl<T: Transport> Transport for Guarded<T> {
     }
 
     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        wait(Some(deadline), || {
+        wait(self, Some(deadline), || {
             self.ask_io(|transport| transport.wait_writable(deadline))
         })
     }
@@ -130,6 +130,10 @@ impl<T: Transport> Transport for Guarded<T> {
         let transport = self.transport.as_ref();
         transport.is_some_and(T::never_calls_back)
     }
+
+    fn clock(&self) -> Option<&Clock> {
+        self.transport.as_ref().and_then(T::clock)
+    }
 }
 
 impl<T: Transport> Drop for Guarded<T> {
@@ -143,13 +147,17 @@ impl<T: Transport> Drop for Guarded<T> {
 /// Has a stream wait until there is something, or the deadline has passed: it may have a timeout of
 /// its own, which std calls WouldBlock on Unix. Without a deadline its caller has other things to see
 /// to between.
-fn wait<R>(deadline: Option<Instant>, mut wait: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+fn wait<R>(
+    stream: &dyn Transport,
+    deadline: Option<Instant>,
+    mut wait: impl FnMut() -> io::Result<R>,
+) -> io::Result<R> {
     loop {
         let waited = wait();
         if !waited.as_ref().is_err_and(is_timeout) {
             return waited;
         }
-        if deadline.is_none_or(|deadline| deadline <= Instant::now()) {
+        if deadline.is_none_or(|deadline| deadline <= stream.now()) {
             return Err(io::ErrorKind::TimedOut.into());
         }
     }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::ops::Deref;
-use std::time::Instant;
 
 use super::{LINGER, Transport, forward, linger};
 
@@ -45,7 +44,8 @@ impl<S: Transport> LingeringStream<S> {
 
 impl<S: Transport> Drop for LingeringStream<S> {
     fn drop(&mut self) {
-        linger(&self.0, Instant::now() + LINGER);
+        let stream: &dyn Transport = &self.0;
+        linger(stream, stream.now() + LINGER);
     }
 }
 
@@ -77,6 +77,7 @@ impl<S: Transport> Transport for LingeringStream<S> {
     forward!(
         this => &this.0;
         read, try_read, try_write, wait_writable, wake_when_writable, source, shutdown, peer_addr, peer,
+        clock,
     );
 }
 

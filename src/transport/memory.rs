@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar};
+use std::sync::{Arc, Condvar, Weak};
 use std::time::{Duration, Instant};
 
-use super::{How, Transport, Waker};
+use super::{Clock, How, Transport, Waker};
 use crate::lock::{Guard, Mutex, PIPE, lock};
 
 /// Bytes that one direction holds before its writer must wait.
@@ -27,20 +27,20 @@ const CAPACITY: usize = 64 << 10;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn duplex() -> (Duplex, Duplex) {
+    pair(None)
+}
+
+pub(super) fn pair(clock: Option<&Clock>) -> (Duplex, Duplex) {
     let (there, back) = (Arc::new(Pipe::default()), Arc::new(Pipe::default()));
-    let left = Duplex {
-        incoming: there.clone(),
-        outgoing: back.clone(),
+    let end = |incoming: &Arc<Pipe>, outgoing: &Arc<Pipe>| Duplex {
+        end: Arc::new(DuplexEnd {
+            incoming: incoming.clone(),
+            outgoing: outgoing.clone(),
+        }),
+        clock: clock.cloned(),
         timeout: None,
     };
-    (
-        left,
-        Duplex {
-            incoming: back,
-            outgoing: there,
-            timeout: None,
-        },
-    )
+    (end(&there, &back), end(&back, &there))
 }
 
 /// One end of a [`duplex`]. Dropping it ends both directions, as closing a socket does. What was
@@ -65,9 +65,48 @@ pub fn duplex() -> (Duplex, Duplex) {
 ///
 /// The guide: [testing](crate::guide::testing).
 pub struct Duplex {
+    end: Arc<DuplexEnd>,
+    /// What its waits as a [`Transport`] run on.
+    clock: Option<Clock>,
+    timeout: Option<Duration>,
+}
+
+/// What a clock sees of one end.
+pub(super) struct DuplexEnd {
     incoming: Arc<Pipe>,
     outgoing: Arc<Pipe>,
-    timeout: Option<Duration>,
+}
+
+impl DuplexEnd {
+    /// A thread that serves it waits in it, or none will any more. Of a pair one end is served.
+    pub fn is_settled(&self) -> bool {
+        let incoming = lock(&self.incoming.state);
+        let (served, reads, unread) = (
+            incoming.served,
+            incoming.reader.is_waiting(),
+            incoming.unread,
+        );
+        drop(incoming);
+        let outgoing = lock(&self.outgoing.state);
+        let waits = match served {
+            true => reads || outgoing.writer.is_waiting(),
+            false => outgoing.served,
+        };
+        waits || (unread && outgoing.ended)
+    }
+
+    /// Until when the threads wait in it that read and write.
+    pub fn deadlines(&self) -> [Option<Instant>; 2] {
+        let reader = lock(&self.incoming.state).reader.deadline();
+        let writer = lock(&self.outgoing.state).writer.deadline();
+        [reader, writer]
+    }
+
+    /// Has the threads that wait in it look at the clock.
+    pub fn wake(&self) {
+        self.incoming.change(|_| ());
+        self.outgoing.change(|_| ());
+    }
 }
 
 impl Duplex {
@@ -90,6 +129,10 @@ impl Duplex {
         self.timeout
             .and_then(|timeout| Instant::now().checked_add(timeout))
     }
+
+    pub(super) fn downgrade(&self) -> Weak<DuplexEnd> {
+        Arc::downgrade(&self.end)
+    }
 }
 
 #[derive(Default)]
@@ -106,22 +149,73 @@ struct PipeState {
     /// The reader takes nothing more.
     unread: bool,
     waker: Option<Waker>,
+    /// A server, or a half, has read from it.
+    served: bool,
+    /// The threads of theirs that wait, for a clock to know.
+    reader: ClockedWait,
+    writer: ClockedWait,
+}
+
+impl PipeState {
+    fn wait_of(&mut self, side: Side) -> &mut ClockedWait {
+        match side {
+            Side::Reader => &mut self.reader,
+            Side::Writer => &mut self.writer,
+        }
+    }
+}
+
+/// Whether a thread waits by a clock, which has nothing to do before a deadline.
+#[derive(Clone, Copy, Default)]
+enum ClockedWait {
+    #[default]
+    None,
+    Until(Option<Instant>),
+}
+
+impl ClockedWait {
+    fn is_waiting(self) -> bool {
+        matches!(self, ClockedWait::Until(_))
+    }
+
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            ClockedWait::Until(deadline) => deadline,
+            ClockedWait::None => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Reader,
+    Writer,
 }
 
 impl Pipe {
     fn change(&self, change: impl FnOnce(&mut PipeState)) {
         let mut state = lock(&self.state);
         change(&mut state);
-        self.changed.notify_all();
+        self.notify(&mut state);
         if let Some(waker) = state.waker.take() {
             waker.wake();
         }
     }
 
-    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        drop(self.wait(deadline, |state| {
-            !state.bytes.is_empty() || state.ended || state.unread
-        })?);
+    /// The threads that wait look again: until then they have something to do.
+    fn notify(&self, state: &mut PipeState) {
+        (state.reader, state.writer) = Default::default();
+        self.changed.notify_all();
+    }
+
+    fn read(
+        &self,
+        buffer: &mut [u8],
+        deadline: Option<Instant>,
+        clock: Option<&Clock>,
+    ) -> io::Result<usize> {
+        let comes = |state: &PipeState| !state.bytes.is_empty() || state.ended || state.unread;
+        drop(self.wait(Side::Reader, deadline, clock, comes)?);
         let mut taken = 0;
         self.change(|state| taken = state.bytes.read(buffer).unwrap_or(0));
         Ok(taken)
@@ -142,28 +236,34 @@ impl Pipe {
         if written == 0 && buffers.iter().any(|buffer| !buffer.is_empty()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.changed.notify_all();
+        self.notify(&mut state);
         Ok(written)
     }
 
     /// Waits until `done`, and returns the state as it is then.
     fn wait(
         &self,
+        side: Side,
         deadline: Option<Instant>,
+        clock: Option<&Clock>,
         done: impl Fn(&PipeState) -> bool,
     ) -> io::Result<Guard<'_, PipeState>> {
+        let now = || clock.map_or_else(Instant::now, Clock::now);
         let mut state = lock(&self.state);
         while !done(&state) {
-            state = match deadline {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if let Some(clock) = clock {
+                *state.wait_of(side) = ClockedWait::Until(deadline);
+                clock.note();
+            }
+            state = match left {
                 None => state.wait(&self.changed),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(io::ErrorKind::TimedOut.into());
-                    }
-                    state.wait_timeout(&self.changed, left)
-                }
+                Some(left) => state.wait_timeout(&self.changed, left),
             };
+            *state.wait_of(side) = ClockedWait::None;
         }
         Ok(state)
     }
@@ -175,21 +275,25 @@ impl Pipe {
 
 impl Transport for Duplex {
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        self.incoming.read(buffer, deadline)
+        let incoming = &self.end.incoming;
+        if self.clock.is_some() {
+            lock(&incoming.state).served = true;
+        }
+        incoming.read(buffer, deadline, self.clock.as_ref())
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.outgoing.try_write(buffers)
+        self.end.outgoing.try_write(buffers)
     }
 
     fn wait_writable(&self, deadline: Instant) -> io::Result<()> {
-        self.outgoing
-            .wait(Some(deadline), Pipe::is_writable)
-            .map(drop)
+        let (outgoing, clock) = (&self.end.outgoing, self.clock.as_ref());
+        let room = outgoing.wait(Side::Writer, Some(deadline), clock, Pipe::is_writable);
+        room.map(drop)
     }
 
     fn wake_when_writable(&self, waker: &Waker) {
-        let mut state = lock(&self.outgoing.state);
+        let mut state = lock(&self.end.outgoing.state);
         if Pipe::is_writable(&state) {
             waker.wake();
         } else {
@@ -199,10 +303,13 @@ impl Transport for Duplex {
 
     fn shutdown(&self, how: How) {
         if how != How::Read {
-            self.outgoing.change(|state| state.ended = true);
+            self.end.outgoing.change(|state| state.ended = true);
         }
         if how != How::Write {
-            self.incoming.change(|state| state.unread = true);
+            self.end.incoming.change(|state| state.unread = true);
+        }
+        if let Some(clock) = &self.clock {
+            clock.note();
         }
     }
 
@@ -213,11 +320,15 @@ impl Transport for Duplex {
     fn never_calls_back(&self) -> bool {
         true
     }
+
+    fn clock(&self) -> Option<&Clock> {
+        self.clock.as_ref()
+    }
 }
 
 impl Read for Duplex {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.incoming.read(buffer, self.deadline())
+        self.end.incoming.read(buffer, self.deadline(), None)
     }
 }
 
@@ -226,8 +337,9 @@ impl Write for Duplex {
         if bytes.is_empty() {
             return Ok(0);
         }
-        drop(self.outgoing.wait(self.deadline(), Pipe::is_writable)?);
-        self.outgoing.try_write(&[IoSlice::new(bytes)])
+        let (outgoing, deadline) = (&self.end.outgoing, self.deadline());
+        drop(outgoing.wait(Side::Writer, deadline, None, Pipe::is_writable)?);
+        outgoing.try_write(&[IoSlice::new(bytes)])
     }
 
     fn flush(&mut self) -> io::Result<()> {

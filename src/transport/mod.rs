@@ -1,5 +1,6 @@
 //! What a connection runs over: TCP, a Unix socket, the in-memory duplex, or a stream of the user's own.
 
+pub(crate) mod clock;
 mod forward;
 mod guarded;
 mod lingering;
@@ -20,8 +21,10 @@ use std::time::Instant;
 
 use crate::http::Peer;
 use crate::patience::Patience;
+use clock::TimeSource;
 
 pub use crate::poller::{Source, Waker};
+pub use clock::Clock;
 pub(crate) use forward::forward;
 pub(crate) use guarded::Guarded;
 pub use lingering::LingeringStream;
@@ -103,7 +106,8 @@ pub trait Transport: Send + Sync + 'static {
     /// [`io::ErrorKind::Interrupted`] to be asked again. The default is a [`read`](Transport::read) whose deadline has
     /// passed.
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.read(buffer, Some(Instant::now())) {
+        let now = self.clock().map_or_else(Instant::now, Clock::now);
+        match self.read(buffer, Some(now)) {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 Err(io::ErrorKind::WouldBlock.into())
             }
@@ -146,6 +150,25 @@ pub trait Transport: Send + Sync + 'static {
     #[doc(hidden)]
     fn never_calls_back(&self) -> bool {
         false
+    }
+
+    /// What the deadlines of its waits run on, where that is not the system's clock.
+    #[doc(hidden)]
+    fn clock(&self) -> Option<&Clock> {
+        None
+    }
+}
+
+impl dyn Transport {
+    /// The time that deadlines are made from.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock().map_or_else(Instant::now, Clock::now)
+    }
+
+    pub(crate) fn time_source(&self) -> TimeSource {
+        self.clock()
+            .cloned()
+            .map_or(TimeSource::System, TimeSource::Test)
     }
 }
 
@@ -237,9 +260,12 @@ pub(crate) fn wait_for_room(
     patience: &mut Patience,
     written: usize,
 ) -> io::Result<()> {
-    patience.progressed(written);
+    patience.progressed(written, transport.now());
     match wait_writable(transport, patience.deadline()) {
-        Err(error) if error.kind() == io::ErrorKind::TimedOut && patience.allows_another_try() => {
+        Err(error)
+            if error.kind() == io::ErrorKind::TimedOut
+                && patience.allows_another_try(transport.now()) =>
+        {
             Ok(())
         }
         done => done,
@@ -254,7 +280,9 @@ pub(crate) fn read(
 ) -> io::Result<usize> {
     loop {
         match transport.read(buffer, deadline) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => check_deadline(deadline)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                check_deadline(transport, deadline)?
+            }
             done => return done,
         }
     }
@@ -264,7 +292,7 @@ pub(crate) fn read(
 /// that there is room, so that a loop around it ends whatever the transport says.
 pub(crate) fn wait_writable(transport: &dyn Transport, deadline: Instant) -> io::Result<()> {
     loop {
-        check_deadline(Some(deadline))?;
+        check_deadline(transport, Some(deadline))?;
         match transport.wait_writable(deadline) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             done => return done,
@@ -272,8 +300,8 @@ pub(crate) fn wait_writable(transport: &dyn Transport, deadline: Instant) -> io:
     }
 }
 
-fn check_deadline(deadline: Option<Instant>) -> io::Result<()> {
-    match deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+fn check_deadline(transport: &dyn Transport, deadline: Option<Instant>) -> io::Result<()> {
+    match deadline.is_some_and(|deadline| deadline <= transport.now()) {
         true => Err(io::ErrorKind::TimedOut.into()),
         false => Ok(()),
     }

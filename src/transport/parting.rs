@@ -46,6 +46,6 @@ pub(crate) fn answer_refusal(
     log();
     // Who gave way to newer handshakes does so at once: its thread is one of theirs.
     if answered && !matches!(refusal, Refusal::Evicted) {
-        read_away(transport, Instant::now() + LINGER);
+        read_away(transport, transport.now() + LINGER);
     }
 }

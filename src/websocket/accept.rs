@@ -177,7 +177,7 @@ pub(crate) fn write_all(
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
                 bytes = bytes.get(written..).unwrap_or_default();
-                patience.progressed(written);
+                patience.progressed(written, Instant::now());
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

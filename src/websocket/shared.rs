@@ -96,8 +96,8 @@ impl Owed {
 }
 
 impl WriteSide {
-    fn is_answer_overdue(&self) -> bool {
-        self.answer_by.is_some_and(|by| by <= Instant::now())
+    fn is_answer_overdue(&self, now: Instant) -> bool {
+        self.answer_by.is_some_and(|by| by <= now)
     }
 }
 
@@ -145,7 +145,7 @@ impl SharedWriter {
     /// Nothing can be sent any more.
     pub fn is_closed(&self) -> bool {
         let side = lock(&self.side);
-        side.closing || side.failure.is_some() || side.is_answer_overdue()
+        side.closing || side.failure.is_some() || side.is_answer_overdue(self.transport.now())
     }
 
     pub fn close_by(&self) -> Option<Instant> {
@@ -154,7 +154,7 @@ impl SharedWriter {
 
     /// The peer has sent its last: what is sent to it must begin within `close_timeout`.
     pub fn end_soon(&self) {
-        lock(&self.side).answer_by = Instant::now().checked_add(self.closing.patience);
+        lock(&self.side).answer_by = self.transport.now().checked_add(self.closing.patience);
     }
 
     /// When the peer has last made room for what waits.
@@ -182,7 +182,7 @@ impl SharedWriter {
         sending: Sending,
         add: impl FnOnce(&mut WriteBuffer) -> io::Result<bool>,
     ) -> Result<(), SendErrorKind> {
-        let mut patience = Patience::paced(Instant::now(), self.writing);
+        let mut patience = Patience::paced(self.transport.now(), self.writing);
         let mut outgoing = self.take(sending, &mut patience)?;
         let added = add(&mut outgoing);
         let written = self.write_all(&mut outgoing, &mut patience);
@@ -209,7 +209,7 @@ impl SharedWriter {
         owe(&mut side.owed);
         if side.owed.close.is_some() {
             side.closing = true;
-            side.close_by = Instant::now().checked_add(self.closing.patience);
+            side.close_by = self.transport.now().checked_add(self.closing.patience);
         }
         self.try_to_empty(side)
     }
@@ -235,7 +235,7 @@ impl SharedWriter {
 
     /// Waits until nothing is to be sent any more; false where that does not happen in time.
     pub fn drain(&self) -> bool {
-        let mut patience = Patience::paced(Instant::now(), self.closing);
+        let mut patience = Patience::paced(self.transport.now(), self.closing);
         let mut seen = None;
         loop {
             let mut side = lock(&self.side);
@@ -277,7 +277,7 @@ impl SharedWriter {
             if side.closing {
                 return Err(SendErrorKind::Closed);
             }
-            if side.is_answer_overdue() {
+            if side.is_answer_overdue(self.transport.now()) {
                 drop(side);
                 self.fail(SendErrorKind::Closed, Some(How::Both));
                 continue;
@@ -307,11 +307,10 @@ impl SharedWriter {
     ) -> bool {
         let taken = side.taken;
         let news = taken - seen.replace(taken).unwrap_or(taken);
-        patience.progressed(usize::try_from(news).unwrap_or(usize::MAX));
-        let left = patience
-            .deadline()
-            .saturating_duration_since(Instant::now());
-        if left.is_zero() && !patience.allows_another_try() {
+        let now = self.transport.now();
+        patience.progressed(usize::try_from(news).unwrap_or(usize::MAX), now);
+        let left = patience.deadline().saturating_duration_since(now);
+        if left.is_zero() && !patience.allows_another_try(now) {
             return false;
         }
         drop(side.wait_timeout(&self.changed, left));
@@ -343,7 +342,7 @@ impl SharedWriter {
         if bytes == 0 {
             return;
         }
-        let now = Instant::now();
+        let now = self.transport.now();
         let mut side = lock(&self.side);
         side.taken += bytes as u64;
         side.taken_at = Some(now);

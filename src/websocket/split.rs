@@ -159,7 +159,8 @@ impl WebSocketReader {
     /// call again. Otherwise as [`read`](WebSocketReader::read).
     pub fn read_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
         const SHORTEST: Duration = Duration::from_millis(1);
-        self.read_until(Instant::now().checked_add(timeout.max(SHORTEST)))
+        let now = self.shared.transport.now();
+        self.read_until(now.checked_add(timeout.max(SHORTEST)))
     }
 
     fn read_until(&mut self, until: Option<Instant>) -> Result<Option<Message>, Error> {
@@ -177,7 +178,7 @@ impl WebSocketReader {
         while self.ended.is_none() {
             let read = match self.look_for(&mut next) {
                 Ok(Some(found)) => return Ok(Some(found)),
-                Ok(None) if until.is_some_and(|until| until <= Instant::now()) => {
+                Ok(None) if until.is_some_and(|until| until <= self.shared.transport.now()) => {
                     return Err(io::Error::from(io::ErrorKind::TimedOut).into());
                 }
                 Ok(None) => self.fill(until),
@@ -241,7 +242,7 @@ impl WebSocketReader {
     /// One read, until a deadline or `until` at most. Nothing else wakes it, so that it wakes once per `close_timeout`:
     /// a Close that the writer sends meanwhile is seen in time.
     fn fill(&mut self, until: Option<Instant>) -> Result<(), End> {
-        let now = Instant::now();
+        let now = self.shared.transport.now();
         let (conversation, mut answers) = self.talk();
         answers.retry()?;
         let due = conversation.before_read(now, &mut answers)?;
@@ -250,7 +251,8 @@ impl WebSocketReader {
         let deadline = [due, again, look, until].into_iter().flatten().min();
         let room = self.conversation.room();
         let read = transport::read(&*self.shared.transport, room, deadline);
-        self.conversation.filled(&read, deadline, Instant::now());
+        self.conversation
+            .filled(&read, deadline, self.shared.transport.now());
         match read {
             Ok(0) => Err(End::HalfClosed),
             Ok(_) => Ok(()),
@@ -290,10 +292,10 @@ impl WebSocketReader {
             (Parting::Cut | Parting::Reset, _) => {}
             // The server closes the stream first (RFC 6455 section 7.1.1).
             (Parting::Linger, Role::Client) if matches!(end, End::Closed(..)) => {
-                let deadline = Instant::now() + self.shared.closing.patience;
+                let deadline = transport.now() + self.shared.closing.patience;
                 transport::read_away(transport, deadline);
             }
-            (Parting::Linger, _) => transport::linger(transport, Instant::now() + LINGER),
+            (Parting::Linger, _) => transport::linger(transport, transport.now() + LINGER),
         }
         let how = match parting {
             Parting::Reset => How::Reset,
@@ -352,7 +354,7 @@ impl ToShared<'_> {
     /// Remembers since when the stream refuses what is owed, and gives a peer up that takes nothing
     /// for too long.
     fn note(&mut self, tried: WriteAttempt) -> Result<(), End> {
-        let now = Instant::now();
+        let now = self.shared.transport.now();
         match (tried, &mut self.refused) {
             (WriteAttempt::Done, refused) => **refused = None,
             (WriteAttempt::Stuck, Some(refusing)) => {

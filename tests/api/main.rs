@@ -12,6 +12,7 @@ mod backpressure;
 mod bodies;
 #[cfg(feature = "client")]
 mod client;
+mod clocked;
 mod closing;
 #[cfg(feature = "redis")]
 mod cluster;

@@ -35,6 +35,7 @@ use crate::protocol::keepalive::{Due, Keepalive};
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::{MessageRef, ReceiveLimits, Received, Receiver};
 use crate::seeded::{Random, for_each_seed};
+use crate::transport::clock::TimeSource;
 use crate::transport::{How, Waker};
 
 const AGE: Duration = Duration::from_secs(10);
@@ -146,7 +147,7 @@ impl World {
             CLOSE_TIMEOUT,
             None,
         );
-        let mut queue = Queue::new(bounds, CLOSE_TIMEOUT, now);
+        let mut queue = Queue::new(bounds, CLOSE_TIMEOUT, TimeSource::simulated(now));
         queue.turn = outbox.enter().queue.turn;
         outbox.enter().queue = queue;
         collector.join(&outbox);

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::LazyLock;
 
 use super::*;
+use crate::transport::clock::TimeSource;
 
 #[test]
 fn b03_past_the_deadline_a_partial_frame_ends_in_a_reset() {
@@ -103,7 +104,11 @@ fn read_at(rate: usize, len: usize, close: bool) -> (u64, Option<Failure>) {
     let limits = Limits::default();
     let bounds = Bounds::new(&limits, Overflow::Disconnect);
     let rig = rig_with(&Calls::new(None), Script::new(&[1], 0), bounds);
-    rig.outbox.enter().queue = Queue::new(bounds, limits.close_timeout, simulated);
+    rig.outbox.enter().queue = Queue::new(
+        bounds,
+        limits.close_timeout,
+        TimeSource::simulated(simulated),
+    );
     rig.send(&text(len)).unwrap();
     if close {
         rig.outbox.close(None, "").unwrap();
@@ -143,7 +148,11 @@ fn m09_dropping_policies_count_no_age_of_a_pong_whose_peer_reads() {
     let limits = Limits::default();
     let bounds = Bounds::new(&limits, Overflow::DropOldest);
     let rig = rig_with(&Calls::new(None), Script::new(&[1], 0), bounds);
-    rig.outbox.enter().queue = Queue::new(bounds, limits.close_timeout, simulated);
+    rig.outbox.enter().queue = Queue::new(
+        bounds,
+        limits.close_timeout,
+        TimeSource::simulated(simulated),
+    );
     rig.send(&text(2 << 20)).unwrap();
     rig.outbox.pong(b"behind it");
     for second in 1..=30 {
@@ -184,9 +193,11 @@ fn b02_dropping_policies_do_not_count_the_age_of_a_ping() {
 #[test]
 fn b20_behind_a_standstill_the_peer_has_its_whole_time_again() {
     let rig = rig(Overflow::Disconnect, 1000, &[3]);
+    rig.outbox.enter().queue.time = TimeSource::simulated(simulated);
     rig.send("begun").unwrap();
     rig.outbox.pong(b"p");
-    let later = Instant::now() + 3 * AGE;
+    PASSED.set(3 * AGE);
+    let later = simulated();
     rig.outbox.resumed(later);
     assert_eq!(rig.service_at(later), Some(Some(later + AGE)));
     rig.outbox.close(None, "").unwrap();

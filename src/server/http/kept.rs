@@ -192,7 +192,7 @@ impl KeptConnection {
 
     /// Its deadline may have come.
     pub fn is_due(&mut self, hub: &Arc<Hub>, now: Instant) -> NextAction {
-        if self.patience.deadline() > now || self.patience.renew() {
+        if self.patience.deadline() > now || self.patience.renew(now) {
             return self.stay();
         }
         match self.state {

@@ -1,7 +1,6 @@
 //! The body of a plain request on its way in, on the request's own thread.
 
 use std::io;
-use std::time::Instant;
 
 use super::super::hub::Hub;
 use super::HttpConnection;
@@ -27,7 +26,7 @@ pub(super) fn read(
 ) -> Result<Vec<u8>, Refusal> {
     let mut decoder = BodyDecoder::new(framing, hub.options.limits.body())?;
     let is_waited_for = framing.is_waited_for(request)?;
-    let mut patience = Patience::paced(Instant::now(), hub.options.limits.upload());
+    let mut patience = Patience::paced(connection.transport.now(), hub.options.limits.upload());
     if is_waited_for && connection.buffer.is_empty() {
         let transport = &*connection.transport;
         let wait = |written| transport::wait_for_room(transport, &mut patience, written);
@@ -42,7 +41,7 @@ pub(super) fn read(
         }
         match fill(connection, &mut patience) {
             Ok(0) => return Err(CUT_SHORT),
-            Ok(read) => patience.progressed(read),
+            Ok(read) => patience.progressed(read, connection.transport.now()),
             Err(error) => return Err(why(&error)),
         }
     }
@@ -55,7 +54,8 @@ fn fill(connection: &mut HttpConnection, patience: &mut Patience) -> io::Result<
     loop {
         let deadline = Some(patience.deadline());
         match buffer.fill(|room| transport::read(&**transport, room, deadline)) {
-            Err(error) if error.kind() == io::ErrorKind::TimedOut && patience.renew() => {}
+            Err(error)
+                if error.kind() == io::ErrorKind::TimedOut && patience.renew(transport.now()) => {}
             done => return done,
         }
     }

@@ -304,7 +304,7 @@ impl Parked {
         let outbox = self.connection().outbox();
         let left = outbox.left();
         let written = usize::try_from(left - closing.left).unwrap_or(usize::MAX);
-        closing.patience.progressed(written);
+        closing.patience.progressed(written, Instant::now());
         closing.left = left;
         let until = closing.patience.deadline();
         if until <= Instant::now() {

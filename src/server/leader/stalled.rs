@@ -7,6 +7,7 @@ use super::Next;
 use crate::outbox::Outbox;
 use crate::poller::{Source, Waker};
 use crate::transport::Transport;
+use crate::transport::clock::ClockAlarm;
 
 pub(super) struct Stalled {
     outbox: Arc<Outbox>,
@@ -14,17 +15,21 @@ pub(super) struct Stalled {
     transport: Arc<dyn Transport>,
     /// Where the system cannot say when there is room, the stream does.
     waker: Option<Waker>,
+    /// Where its deadlines run on the clock of a test.
+    alarm: Option<ClockAlarm>,
 }
 
 impl Stalled {
     /// `None`: the connection has ended.
     pub fn new(outbox: Arc<Outbox>, waker: &Waker) -> Option<Self> {
         let transport = outbox.transport()?;
+        let alarm = transport.clock().map(|clock| clock.alarm(waker));
         let waker = transport.source().is_none().then(|| waker.clone());
         Some(Stalled {
             outbox,
             transport,
             waker,
+            alarm,
         })
     }
 
@@ -42,12 +47,20 @@ impl Stalled {
 
     /// Writes what the stream takes.
     pub fn write(&mut self, now: Instant) -> Next {
+        let now = self.alarm.as_ref().map_or(now, |alarm| alarm.clock().now());
         let Some(pending) = self.outbox.service(now) else {
             return Next::Gone;
         };
         if let (true, Some(waker)) = (pending.wants_write, &self.waker) {
             self.transport.wake_when_writable(waker);
         }
-        Next::Wait(pending.deadline)
+        let deadline = match &self.alarm {
+            None => pending.deadline,
+            Some(alarm) => {
+                alarm.set(pending.deadline);
+                pending.deadline.map(|at| alarm.clock().to_system(at))
+            }
+        };
+        Next::Wait(deadline)
     }
 }
