@@ -12,6 +12,8 @@ pub struct Faults {
     /// The next so many answers are cut off.
     pub cuts: AtomicUsize,
     pub pauses: AtomicBool,
+    /// Nothing comes on connections that have subscribed to a channel.
+    pub deafens: AtomicBool,
 }
 
 pub struct Proxy {
@@ -42,9 +44,12 @@ impl Proxy {
 fn carry(mut from: TcpStream, mut to: TcpStream, faults: Option<Arc<Faults>>) {
     thread::spawn(move || {
         let mut buffer = [0; 64 << 10];
+        let mut has_subscribed = false;
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             if let Some(faults) = &faults {
-                while faults.pauses.load(SeqCst) {
+                let subscribed = b"subscribe";
+                has_subscribed |= buffer[..read].windows(9).any(|it| it == subscribed);
+                while faults.pauses.load(SeqCst) || has_subscribed && faults.deafens.load(SeqCst) {
                     thread::park_timeout(Duration::from_millis(5));
                 }
                 let cut = |left: usize| left.checked_sub(1);
