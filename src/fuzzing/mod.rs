@@ -4,6 +4,8 @@
 //! they find goes to `tests/fuzz/corpus`, and `cargo test` replays that folder.
 
 mod body;
+#[cfg(all(feature = "redis", feature = "socketio"))]
+mod bridge;
 #[cfg(feature = "redis")]
 mod cluster;
 mod head;
@@ -15,6 +17,8 @@ mod session;
 mod socketio;
 
 pub use body::body;
+#[cfg(all(feature = "redis", feature = "socketio"))]
+pub use bridge::queue_messages;
 #[cfg(feature = "redis")]
 pub use cluster::cluster_frames;
 pub use head::head;

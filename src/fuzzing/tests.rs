@@ -31,6 +31,12 @@ fn corpus_of_frames_of_clusters() {
     replay("cluster_frames", cluster_frames);
 }
 
+#[cfg(all(feature = "redis", feature = "socketio"))]
+#[test]
+fn corpus_of_messages_of_python() {
+    replay("queue_messages", queue_messages);
+}
+
 #[test]
 fn corpus_of_heads() {
     replay("head", head);
