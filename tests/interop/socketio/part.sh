@@ -5,6 +5,7 @@
 socketio_checks=('event and answer' proof binary rooms '2,000 in order' 'asked back' namespaces refusal 'wrong arguments' kicked 'too large' heartbeat
   'heartbeat lost' reconnect)
 socketio_python_checks=('event and answer' proof binary rooms '2,000 in order' 'asked back' namespaces refusal kicked heartbeat)
+socketio_rust_checks=('event and answer' proof binary rooms '2,000 in order' 'no answer in time' namespaces refusal kicked heartbeat disconnect)
 socketio_raw_checks=('refused requests' 'refused WebSockets' 'handshake, event and answer by polling' 'binary by polling' namespaces 'two GETs at once'
   'malformed packets' 'a body of bytes, and one too large' 'the client closes' 'broken rules of Socket.IO' 'over a WebSocket' upgrade
   'an upgrade that begins wrongly')
@@ -17,6 +18,7 @@ socketio_install() { node_packages && python_packages && programs socketio; }
 
 socketio_parts() {
   part "socketio: clients" socketio_clients
+  part "socketio: rust_socketio" socketio_rust
   part "socketio: recovery" socketio_recovery
   part "socketio: engine.io-client" engineio_clients
   part "socketio: the protocols' own cases" socketio_suites
@@ -29,6 +31,19 @@ socketio_clients() {
   for mode in polling websocket upgrade; do
     socketio_client "node-$mode" "${socketio_checks[@]}" -- node socketio.mjs "http://$server_addr/" "$mode" || status=1
     socketio_client "python-$mode" "${socketio_python_checks[@]}" -- "$dir/python/bin/python" python.py "http://$server_addr/" "$mode" || status=1
+  done
+  stop_server "$log" || status=1
+  return "$status"
+}
+
+# Its TLS is OpenSSL's, though nothing here uses it.
+socketio_rust() {
+  local log="$dir/socketio/rust-server.log" status=0 mode
+  pkg-config --exists openssl 2>/dev/null || packages libssl-dev pkg-config || return
+  limited 900 cargo build --locked --manifest-path "$here/rust_socketio/Cargo.toml" --target-dir "$dir/rust_socketio" || return
+  start_server "$log" "$dir/wshub/release/socketio" 127.0.0.1:0 1000 || return
+  for mode in polling websocket upgrade; do
+    socketio_client "rust-$mode" "${socketio_rust_checks[@]}" -- "$dir/rust_socketio/debug/wshub-interop-rust-socketio" "http://$server_addr/" "$mode" || status=1
   done
   stop_server "$log" || status=1
   return "$status"
