@@ -239,6 +239,63 @@ fn a_second_poll_ends_the_session() {
     assert_eq!(server.left(), "transport error");
 }
 
+#[test]
+fn a_post_that_breaks_the_protocol_ends_the_session() {
+    let server = Running::start(Limits {
+        max_payload: 1_000,
+        ..Limits::default()
+    });
+    let long = "4".repeat(1_001);
+    for (body, status, reason) in [
+        ("abc", 400, "parse error"),
+        ("", 400, "parse error"),
+        ("4a\x1e", 400, "parse error"),
+        ("b!", 400, "parse error"),
+        (long.as_str(), 413, "transport error"),
+        // Only the server pings.
+        ("2", 200, "transport error"),
+    ] {
+        let client = server.join();
+        assert_eq!(client.post(body).status, status, "{body:?}");
+        assert_eq!(server.left(), reason, "{body:?}");
+        assert_eq!(client.get().error(), Some(1), "{body:?}");
+    }
+    let client = server.join();
+    let text = server.text("POST", &client.query(), "4a");
+    let octets = "Content-Type: application/octet-stream\r\nConnection:";
+    let answer = exchange(server.addr, text.replacen("Connection:", octets, 1));
+    assert_eq!(Answer::of(&answer).status, 400);
+    assert_eq!(server.left(), "transport error");
+    assert_eq!(client.get().error(), Some(1));
+}
+
+#[test]
+fn a_client_that_closes_has_its_poll_answered() {
+    let server = Running::start(Limits::default());
+    let client = server.join();
+    let held = client.begin("GET", "");
+    // The poll is there before the close.
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(client.post("1").body, "ok");
+    assert_eq!(finish(held).body, "6");
+    assert_eq!(server.left(), "transport close");
+    assert_eq!(client.get().error(), Some(1));
+}
+
+#[test]
+fn an_upgrade_that_begins_wrongly_is_closed_and_polling_lives_on() {
+    let server = Running::start(Limits::default());
+    let client = server.join();
+    for wrong in ["2", "4a", "abc", ""] {
+        let mut websocket = client.websocket();
+        websocket.send_text(wrong);
+        assert_eq!(websocket.read_message().opcode, 8, "{wrong:?}");
+        websocket.send_close(1000, "");
+    }
+    client.post("420[\"echo\"]");
+    assert_eq!(client.packets(2), ["42[\"echo\"]", "430[]"]);
+}
+
 /// As sessions that others' servers never forgot showed.
 #[test]
 fn sessions_that_are_abandoned_are_forgotten() {
