@@ -13,14 +13,13 @@ use crate::atomic::AtomicU64;
 use crate::connection::Connection;
 use crate::connection::credit::Budget;
 use crate::connection::opening::Opening;
-use crate::handshake::data::Data;
+use crate::handshake::Accept;
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::lock::{Mutex, RECORDED, lock};
 use crate::message::Message;
 use crate::outbox::calls::Calls;
 use crate::outbox::{Bounds, Delivery, Outbox};
-use crate::overflow::Overflow;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
@@ -50,33 +49,73 @@ pub use client::{Client, Frame};
 /// # Ok::<(), wshub::Refusal>(())
 /// ```
 pub fn connection(request: Request) -> (Connection, Sent) {
-    connection_within(Budget::new(&Limits::default(), drop), request)
+    accepted(request, Accept::new())
 }
 
-/// As [`connection`]; what comes in counts into `budget`.
-pub(crate) fn connection_within(budget: Arc<Budget>, request: Request) -> (Connection, Sent) {
+/// As [`connection`], accepted as an [`accept`](crate::ServerBuilder::accept) hook did: with its data, its subprotocol,
+/// its policy for a peer that does not read. Its headers go nowhere.
+///
+/// ```
+/// use wshub::{Accept, Overflow, Request, SendErrorKind, testing};
+///
+/// struct User(&'static str);
+///
+/// let request = Request::parse(b"GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+/// let accept = Accept::new().with_data(User("ann")).with_overflow(Overflow::Refuse);
+/// let (connection, sent) = testing::accepted(request, accept.with_subprotocol("feed.v1")?);
+/// assert_eq!(connection.data::<User>().unwrap().0, "ann");
+/// assert_eq!(connection.protocol(), Some("feed.v1"));
+///
+/// sent.stall(); // the peer reads nothing from here on
+/// let full = loop {
+///     if let Err(error) = connection.send(vec![0; 100_000]) {
+///         break error;
+///     }
+/// };
+/// assert_eq!(full.kind(), SendErrorKind::Full);
+/// sent.resume();
+/// assert_eq!(connection.buffered_amount(), 0);
+///
+/// sent.end(); // it is gone
+/// assert_eq!(connection.send("hello").unwrap_err().kind(), SendErrorKind::Closed);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn accepted(request: Request, accept: Accept) -> (Connection, Sent) {
+    connection_within(Budget::new(&Limits::default(), drop), request, accept)
+}
+
+/// As [`accepted`]; what comes in counts into `budget`.
+pub(crate) fn connection_within(
+    budget: Arc<Budget>,
+    request: Request,
+    accept: Accept,
+) -> (Connection, Sent) {
     static IDS: AtomicU64 = AtomicU64::new(1);
+    let bounds = accept.bounds();
     let opening = Opening {
         request,
-        protocol: None,
+        protocol: accept.subprotocol().map(str::to_owned),
         extension: None,
-        data: Data::default(),
+        data: accept.into_data(),
     };
     let transport = Arc::new(Recorder::default());
     let limits = Limits::default();
+    let limits = limits.with_max_message(bounds.max_message);
     let outbox = Outbox::new(
         transport.clone(),
         Calls::new(None),
         Arc::new(Counters::default()),
         Delivery::Handler,
-        Bounds::new(&limits, Overflow::default()),
+        Bounds::new(&limits, bounds.overflow.unwrap_or_default()),
         limits.close_timeout,
         None,
     );
-    (
-        Connection::new(IDS.fetch_add(1, Relaxed), opening, outbox, budget),
-        Sent { transport },
-    )
+    let connection = Connection::new(IDS.fetch_add(1, Relaxed), opening, outbox, budget);
+    let sent = Sent {
+        transport,
+        connection: connection.clone(),
+    };
+    (connection, sent)
 }
 
 /// What was sent over a [`connection`] of this module.
@@ -96,6 +135,7 @@ pub(crate) fn connection_within(budget: Arc<Budget>, request: Request) -> (Conne
 /// The guide: [testing](crate::guide::testing).
 pub struct Sent {
     transport: Arc<Recorder>,
+    connection: Connection,
 }
 
 impl Sent {
@@ -115,6 +155,23 @@ impl Sent {
     pub fn close(&self) -> Option<(CloseCode, String)> {
         self.read();
         lock(&self.transport.0).close.clone()
+    }
+
+    /// From now on the peer reads nothing: what is sent waits, as far as the connection's policy lets it. No deadline
+    /// runs; over streams of a [`Clock`] they do.
+    pub fn stall(&self) {
+        lock(&self.transport.0).stalled = true;
+    }
+
+    /// The peer takes everything again, what waited first.
+    pub fn resume(&self) {
+        lock(&self.transport.0).stalled = false;
+        self.connection.outbox().service(Instant::now());
+    }
+
+    /// The connection has ended, as it has where its server gives a `Close` event: nothing can be sent any more.
+    pub fn end(&self) {
+        self.connection.outbox().finish();
     }
 
     /// Parses what was written, as a client does.
@@ -150,7 +207,7 @@ impl std::fmt::Debug for Sent {
     }
 }
 
-/// Takes everything that is written, and has nothing to read.
+/// Takes everything that is written, unless it is stalled, and has nothing to read.
 #[derive(Default)]
 struct Recorder(Mutex<Recorded, RECORDED>);
 
@@ -160,6 +217,8 @@ struct Recorded {
     messages: Vec<Message>,
     pings: usize,
     close: Option<(CloseCode, String)>,
+    /// Nothing is taken.
+    stalled: bool,
 }
 
 impl Transport for Recorder {
@@ -168,7 +227,11 @@ impl Transport for Recorder {
     }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let bytes = &mut lock(&self.0).bytes;
+        let mut state = lock(&self.0);
+        if state.stalled {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let bytes = &mut state.bytes;
         let before = bytes.len();
         for buffer in buffers {
             bytes.extend_from_slice(buffer);

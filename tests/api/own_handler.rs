@@ -7,7 +7,8 @@ use std::io::ErrorKind;
 
 use wshub::testing::{self, Client};
 use wshub::{
-    CloseCode, CloseEvent, Connection, Event, Group, Handler, Message, Reject, Request, Server,
+    Accept, CloseCode, CloseEvent, Connection, Event, Group, Handler, Message, Overflow, Reject,
+    Request, SendErrorKind, Server,
 };
 
 /// The program under test: a chat with a room per path, where everybody has a name.
@@ -163,4 +164,35 @@ fn the_whole_server() {
     drop(ann);
     run_until(&server, &mut chat, is_close);
     assert_eq!(server.shutdown().threads_left, 0);
+}
+
+#[test]
+fn a_connection_in_memory_is_as_its_hook_left_it() {
+    struct User(&'static str);
+    let accept = Accept::new().with_data(User("ann"));
+    let accept = accept.with_subprotocol("feed.v1").unwrap();
+    let (connection, sent) =
+        testing::accepted(request("/feed"), accept.with_overflow(Overflow::Refuse));
+    assert_eq!(connection.data::<User>().unwrap().0, "ann");
+    assert_eq!(connection.protocol(), Some("feed.v1"));
+
+    sent.stall();
+    let mut taken = 0;
+    let refused = loop {
+        match connection.send(vec![7; 100_000]) {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused.kind(), SendErrorKind::Full);
+    assert!(taken > 0 && sent.take_messages().is_empty());
+
+    sent.resume();
+    assert_eq!(connection.buffered_amount(), 0);
+    assert_eq!(sent.take_messages().len(), taken);
+    connection.send("there is room again").unwrap();
+
+    sent.end();
+    let refused = connection.send("too late").unwrap_err();
+    assert_eq!(refused.kind(), SendErrorKind::Closed);
 }

@@ -3,13 +3,14 @@
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
+use crate::handshake::Accept;
 use crate::http::Request;
 use crate::testing;
 
 /// A connection without a thread.
 fn led(budget: &Arc<Budget>, number: u32) -> Connection {
     let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    let (connection, _) = testing::connection_within(budget.clone(), request);
+    let (connection, _) = testing::connection_within(budget.clone(), request, Accept::new());
     connection.account().set_parked(true);
     let token = Some(Token::from_number(number));
     connection.outbox().set_token(token);
