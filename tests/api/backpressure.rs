@@ -847,8 +847,10 @@ fn b01_a_peer_that_reads_at_last_is_told_1013() {
     let mut events = server.events();
     let mut client = Client::connect(server.local_addr().unwrap());
     let connection = opened(&mut events, &["/"]).remove(0);
+    let (too_much, waits) = mpsc::channel();
     let peer = thread::spawn(move || {
         client.send_text("go on");
+        waits.recv().unwrap();
         let close = loop {
             let frame = client.read();
             if frame.opcode == 8 {
@@ -866,6 +868,7 @@ fn b01_a_peer_that_reads_at_last_is_told_1013() {
                 assert!(!told);
                 drop(message);
                 overflow(|message| it.send(message.clone()).is_ok());
+                too_much.send(()).unwrap();
             }
             Event::Error(it, Error::SlowConsumer) => {
                 assert_eq!(it, connection);
