@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::process::{Pid, Signal, kill_process};
 use wshub::Redis;
@@ -27,8 +29,7 @@ impl RedisServer {
 
     /// Not started yet; its port is free.
     pub fn absent(settings: &[&str]) -> RedisServer {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
+        let port = free_port();
         let folder = std::env::temp_dir().join(format!("wshub-redis-{port}"));
         std::fs::create_dir_all(&folder).unwrap();
         RedisServer {
@@ -107,6 +108,21 @@ impl RedisServer {
         let answer = self.ask(command);
         assert!(!answer.starts_with('-'), "{command}: {answer}");
     }
+}
+
+/// A port that is free and stays so until Redis has it: below those that systems give away themselves, to the sockets of
+/// the other tests and to connections.
+fn free_port() -> u16 {
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // Another run begins elsewhere.
+    let first = std::process::id().wrapping_mul(97);
+    (0..COUNT)
+        .map(|_| first.wrapping_add(TAKEN.fetch_add(1, Relaxed)) % COUNT + FIRST)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .expect("a free port")
 }
 
 pub fn redis_at(port: u16) -> Redis {
