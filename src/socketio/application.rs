@@ -25,7 +25,7 @@ use super::listeners::NamespaceListeners;
 use super::packet::MAIN_NAMESPACE;
 use super::reason::DisconnectReason;
 use super::reply::{Refused, Reply};
-use super::socket::{AckError, OnAck, PendingAcks, Socket};
+use super::socket::{AckError, PendingAcks, Socket};
 use super::stats::SocketIoStats;
 use crate::lock::{CALLBACKS, Mutex, lock};
 use crate::logging::log_line;
@@ -260,7 +260,9 @@ impl<S> SocketIo<S> {
     /// Does what is due: acknowledgements that do not come, and clients that join nothing.
     pub(super) fn see_to_time(&mut self) {
         let now = self.core.sessions.now();
-        while let Some((then, why)) = self.refused_ack() {
+        // A callback may ask again, and be refused again: that is for the next time, which `refuse` has noted.
+        let refused = std::mem::take(&mut lock(&self.pending).refused);
+        for (why, then) in refused {
             then(&mut self.state, Err(why));
         }
         while let Some((id, owner)) = self.overdue_ack(now) {
@@ -268,7 +270,8 @@ impl<S> SocketIo<S> {
         }
         #[cfg(feature = "redis")]
         self.see_to_cluster();
-        while let Some((then, answers)) = self.core.finished_poll(now) {
+        let finished: Vec<_> = std::iter::from_fn(|| self.core.finished_poll(now)).collect();
+        for (then, answers) in finished {
             then(answers);
         }
         while let Some(link) = self.clients.take_overdue(now) {
@@ -281,11 +284,6 @@ impl<S> SocketIo<S> {
         if let Some(deadline) = deadlines.into_iter().flatten().min() {
             self.core.sessions.timer.note_application(deadline);
         }
-    }
-
-    fn refused_ack(&self) -> Option<(OnAck<S>, AckError)> {
-        let (why, then) = lock(&self.pending).refused.pop()?;
-        Some((then, why))
     }
 
     fn overdue_ack(&self, now: Duration) -> Option<(u64, AckOwner)> {

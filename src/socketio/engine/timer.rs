@@ -80,7 +80,11 @@ impl Timer {
         }
         let mut state = lock(&self.state);
         let before = state.first();
-        self.application.store(nanos(deadline), SeqCst);
+        let deadline = state
+            .application
+            .map_or(deadline, |noted| noted.min(deadline));
+        // 0 stands for none.
+        self.application.store(nanos(deadline).max(1), SeqCst);
         state.application = Some(deadline);
         self.wake_if_earlier(before, state);
     }
