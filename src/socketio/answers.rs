@@ -85,6 +85,23 @@ impl Answer {
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         arguments::read(self.arguments.clone(), &self.attachments)
     }
+
+    /// About how much memory it takes.
+    fn size(&self) -> usize {
+        let attachments: usize = self.attachments.iter().map(|bytes| bytes.len()).sum();
+        attachments + self.arguments.iter().map(size).sum::<usize>()
+    }
+}
+
+/// About how much memory a value takes. Values are nested no deeper than JSON is read.
+fn size(value: &Value) -> usize {
+    let within = match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, it)| name.len() + size(it)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + within
 }
 
 /// The sockets of this server, that are asked for a poll of this server.
@@ -140,7 +157,14 @@ impl Core {
 
     /// A socket of whichever server answers, or will not.
     pub fn answered(&self, poll: u64, answer: Result<Answer, AckError>) {
-        let is_done = lock(&self.polls).answered(poll, answer);
+        let bytes = answer.as_ref().map_or(0, Answer::size);
+        let mut polls = lock(&self.polls);
+        let answer = match polls.bytes().saturating_add(bytes) > self.limits.max_answer_bytes {
+            true => Err(AckError::TooMany),
+            false => answer,
+        };
+        let is_done = polls.answered(poll, answer, bytes);
+        drop(polls);
         self.wake_if(is_done);
     }
 
@@ -160,6 +184,7 @@ impl Core {
             answers,
             error,
             then,
+            ..
         } = lock(&self.polls).take_done(now, AckError::Timeout)?;
         Some((then, AllAnswers { answers, error }))
     }

@@ -81,6 +81,11 @@ pub struct Limits {
     pub max_rooms: usize,
     /// Acknowledgements that one socket may owe. Default 1,000.
     pub max_pending_acks: usize,
+    /// Bytes of memory that answers to [`Emitter::emit_with_ack`](super::Emitter::emit_with_ack) take, for all
+    /// questions together: they are held until the last one has come, or the time is over. A further answer is
+    /// missing, as [`AckError::TooMany`](super::AckError::TooMany). Default 16 MiB: 1,000 clients that answer with 16
+    /// KiB.
+    pub max_answer_bytes: usize,
 }
 
 impl Default for Limits {
@@ -105,6 +110,7 @@ impl Default for Limits {
             max_namespaces: 16,
             max_rooms: 256,
             max_pending_acks: 1_000,
+            max_answer_bytes: 16 << 20,
         }
     }
 }

@@ -11,6 +11,8 @@ pub type PolledServer = Option<u128>;
 #[derive(Debug)]
 pub struct Polls<A, E, T> {
     open: BTreeMap<u64, Poll<A, E, T>>,
+    /// Of all answers that are here.
+    bytes: usize,
     deadlines: BTreeSet<(Duration, u64)>,
     done: VecDeque<PollResult<A, E, T>>,
     last: u64,
@@ -33,12 +35,14 @@ pub struct PollResult<A, E, T> {
     /// Why the first one is missing.
     pub error: Option<E>,
     pub then: T,
+    bytes: usize,
 }
 
 impl<A, E, T> Default for Polls<A, E, T> {
     fn default() -> Self {
         Polls {
             open: BTreeMap::new(),
+            bytes: 0,
             deadlines: BTreeSet::new(),
             done: VecDeque::new(),
             last: 0,
@@ -64,6 +68,7 @@ impl<A, E, T> Polls<A, E, T> {
                 answers: Vec::new(),
                 error: None,
                 then,
+                bytes: 0,
             },
         };
         self.open.insert(self.last, poll);
@@ -81,14 +86,23 @@ impl<A, E, T> Polls<A, E, T> {
         self.conclude_if_complete(poll)
     }
 
-    /// One that was asked answers, or will not. True if the poll is done.
-    pub fn answered(&mut self, poll: u64, answer: Result<A, E>) -> bool {
+    /// How much memory the answers take that are here.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// One that was asked answers with so many bytes, or will not. True if the poll is done.
+    pub fn answered(&mut self, poll: u64, answer: Result<A, E>, bytes: usize) -> bool {
         let Some(open) = self.open.get_mut(&poll).filter(|open| open.owing > 0) else {
             return false;
         };
         open.owing -= 1;
         match answer {
-            Ok(answer) => open.result.answers.push(answer),
+            Ok(answer) => {
+                open.result.answers.push(answer);
+                open.result.bytes += bytes;
+                self.bytes += bytes;
+            }
             Err(error) => _ = open.result.error.get_or_insert(error),
         }
         self.conclude_if_complete(poll)
@@ -122,7 +136,9 @@ impl<A, E, T> Polls<A, E, T> {
             let poll = overdue.map(|(_, poll)| *poll)?;
             self.end(poll, late);
         }
-        self.done.pop_front()
+        let done = self.done.pop_front()?;
+        self.bytes -= done.bytes;
+        Some(done)
     }
 
     pub fn deadline(&self) -> Option<Duration> {

@@ -88,7 +88,8 @@ pub enum AckError {
     /// The client left before.
     Disconnected,
     /// It was not asked: as many answers as [`Limits::max_pending_acks`](super::Limits::max_pending_acks) are awaited
-    /// of this client. Remedy: shorter timeouts, or a larger limit.
+    /// of this client. Or its answer has no room beside those that are held
+    /// ([`Limits::max_answer_bytes`](super::Limits::max_answer_bytes)). Remedy: shorter timeouts, or a larger limit.
     TooMany,
     /// It was not asked: the event cannot be sent, and the log says why.
     NotSent,
@@ -100,7 +101,7 @@ impl fmt::Display for AckError {
             AckError::Timeout => "no acknowledgement came in time",
             AckError::Disconnected => "the client left before it answered",
             AckError::TooMany => {
-                "too many acknowledgements are awaited of this client (max_pending_acks)"
+                "too many acknowledgements are awaited (max_pending_acks), or held (max_answer_bytes)"
             }
             AckError::NotSent => "the event cannot be sent",
         })

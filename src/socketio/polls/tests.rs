@@ -12,6 +12,7 @@ fn done(
         answers: answers.to_vec(),
         error,
         then: "then",
+        bytes: 8 * answers.len(),
     })
 }
 
@@ -20,11 +21,11 @@ fn it_is_done_when_every_server_was_heard_and_every_socket_answered() {
     let mut polls = TestPolls::default();
     let poll = polls.open([None, Some(7)], SECOND, "then");
     assert!(!polls.asked(poll, None, 1));
-    assert!(!polls.answered(poll, Ok(1)));
+    assert!(!polls.answered(poll, Ok(1), 8));
     assert_eq!(polls.take_done(Duration::ZERO, "late"), None);
     assert!(!polls.asked(poll, Some(7), 2));
-    assert!(!polls.answered(poll, Err("gone")));
-    assert!(polls.answered(poll, Ok(3)));
+    assert!(!polls.answered(poll, Err("gone"), 8));
+    assert!(polls.answered(poll, Ok(3), 8));
     assert_eq!(
         polls.take_done(Duration::ZERO, "late"),
         done(&[1, 3], Some("gone"))
@@ -38,7 +39,7 @@ fn a_server_that_is_not_heard_makes_it_late() {
     let mut polls = TestPolls::default();
     let poll = polls.open([None, Some(7)], SECOND, "then");
     polls.asked(poll, None, 1);
-    polls.answered(poll, Ok(1));
+    polls.answered(poll, Ok(1), 8);
     assert_eq!(polls.deadline(), Some(SECOND));
     assert_eq!(polls.take_done(SECOND, "late"), done(&[1], Some("late")));
     assert!(!polls.asked(poll, Some(7), 1), "too late");
@@ -48,7 +49,7 @@ fn a_server_that_is_not_heard_makes_it_late() {
 fn nobody_answers_who_was_not_asked() {
     let mut polls = TestPolls::default();
     let poll = polls.open([None], SECOND, "then");
-    assert!(!polls.answered(poll, Ok(1)));
+    assert!(!polls.answered(poll, Ok(1), 8));
     assert!(polls.asked(poll, None, 0));
     assert_eq!(polls.take_done(Duration::ZERO, "late"), done(&[], None));
     let poll = polls.open([None], SECOND, "then");
