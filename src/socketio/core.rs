@@ -1,6 +1,8 @@
 //! What the threads of Socket.IO share: the sessions below it, sockets and rooms, and what is counted.
 
 use std::collections::VecDeque;
+#[cfg(feature = "redis")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
@@ -45,6 +47,9 @@ pub(super) struct Core {
     pub polls: Mutex<OpenPolls, POLLS>,
     /// There is one if this server is one of several.
     pub adapter: OnceLock<Box<dyn Adapter>>,
+    /// It has a bridge, or had one.
+    #[cfg(feature = "redis")]
+    pub is_bridged: AtomicBool,
     /// Events whose arguments were not of their listeners' types.
     pub wrong_arguments: AtomicU64,
     disconnects: Mutex<VecDeque<Disconnect>, DISCONNECTS>,
@@ -58,6 +63,8 @@ impl Core {
             acks: Mutex::default(),
             polls: Mutex::default(),
             adapter: OnceLock::new(),
+            #[cfg(feature = "redis")]
+            is_bridged: AtomicBool::new(false),
             sessions: Sessions::new(limits.sessions()),
             limits,
             wrong_arguments: AtomicU64::new(0),

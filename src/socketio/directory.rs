@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::core::Core;
@@ -24,6 +25,8 @@ pub(super) struct NamespaceClient {
     /// The secret name by which it may come back.
     pub recovery: Option<String>,
     pub is_recovered: bool,
+    /// The application has been asked to disconnect it: once is enough.
+    pub ends: AtomicBool,
     gate: Mutex<Gate, GATE_OF_SOCKET>,
     pub data: Mutex<Option<SocketData>, DATA>,
 }
@@ -73,6 +76,7 @@ impl NamespaceClient {
             link,
             recovery,
             is_recovered,
+            ends: AtomicBool::new(false),
             gate: Mutex::new(Gate::Joining(Vec::new())),
             data: Mutex::new(known.data),
         })
@@ -80,6 +84,7 @@ impl NamespaceClient {
 
     pub fn send(&self, packet: &[Part], delivery: Reliability, core: &Core) {
         match &mut *lock(&self.gate) {
+            Gate::Joining(_) if delivery == Reliability::Volatile => return,
             Gate::Joining(held) => return held.push(packet.to_vec()),
             Gate::Left(_) => return,
             Gate::Joined => {}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -237,6 +238,9 @@ impl fmt::Debug for Emitter {
 
 /// The server disconnects a socket, or its whole session; its listener hears of it behind what it does now.
 pub(super) fn disconnect(core: &Core, member: &NamespaceClient, scope: DisconnectScope) {
+    if scope == DisconnectScope::Socket && member.ends.swap(true, Relaxed) {
+        return;
+    }
     core.disconnect(Disconnect {
         link: member.link.clone(),
         key: member.key,

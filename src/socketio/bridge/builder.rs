@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 
 use super::adapter::BridgeAdapter;
@@ -79,6 +80,10 @@ impl BridgeBuilder {
     /// # Errors
     /// As [`Bridge::join`].
     pub fn join<S>(self, io: &SocketIo<S>, redis: &Redis) -> io::Result<Bridge> {
+        if io.core.is_bridged.swap(true, SeqCst) {
+            let why = "this SocketIo has a bridge already, or had one";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+        }
         let mut host = [0; 16];
         getrandom::fill(&mut host).map_err(io::Error::from)?;
         let host = format!("{:032x}", u128::from_be_bytes(host));

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::message::{QueueMessage, QueueMethod, QueuedEvent, ReplyAddress, SocketOrder};
+use super::message::{
+    QueueError, QueueMessage, QueueMethod, QueuedEvent, ReplyAddress, SocketOrder,
+};
 use super::queue::BridgeQueue;
 use super::speaker::{BEAT, RESTS};
 use crate::cluster::news::BackplaneDirection;
 use crate::cluster::redis::pubsub::{ChannelListener, Hearer};
 use crate::lock::lock;
-use crate::logging::log_line;
 use crate::panics;
 use crate::socketio::answers::Answer;
 use crate::socketio::arguments::{AnyArguments, write_event};
@@ -29,7 +30,7 @@ pub(super) const OTHERS: u128 = 0;
 /// How long a client may take to answer a process that asks: as long as `call` waits in Python.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait for a message before it is seen whether the bridge leaves.
-const TURN: Duration = Duration::from_millis(250);
+const TURN: Duration = Duration::from_secs(1);
 /// A bridge that has heard nothing for so long, not even its own signs of life, is deaf.
 const DEAF: Duration = Duration::from_secs(4);
 /// As many times longer while it hears others: what it published may be far behind that.
@@ -103,7 +104,9 @@ impl<'a> BridgeListener<'a> {
             QueueMethod::Callback { .. } => return,
             QueueMethod::Emit(_) | QueueMethod::Order { .. } if is_own => return,
             QueueMethod::Emit(event) => self.emit(core, event),
-            QueueMethod::Order { namespace, order } => carry_out(core, &namespace, &order),
+            QueueMethod::Order { namespace, order } => {
+                carry_out(self.queue, core, &namespace, &order)
+            }
         }
         self.queue.note_received();
     }
@@ -186,7 +189,7 @@ fn answer(core: &Core, poll: u64, arguments: Vec<Value>) {
     );
 }
 
-fn carry_out(core: &Arc<Core>, namespace: &str, order: &SocketOrder) {
+fn carry_out(queue: &BridgeQueue, core: &Arc<Core>, namespace: &str, order: &SocketOrder) {
     match order {
         SocketOrder::Disconnect { sid } => {
             if let Some(member) = member(core, namespace, sid) {
@@ -200,10 +203,7 @@ fn carry_out(core: &Arc<Core>, namespace: &str, order: &SocketOrder) {
             let most = core.limits.max_rooms;
             let joined = lock(&core.directory).join(&member, room, most);
             if joined.is_err() {
-                log_line!(
-                    Warn,
-                    "bridge: a socket is in {most} rooms and joins no other: raise socketio::Limits::max_rooms"
-                );
+                queue.refuse(&QueueError::TooManyRooms);
             }
         }
         SocketOrder::LeaveRoom { sid, room } => {
@@ -244,9 +244,11 @@ impl AnswerSink for ReplySink {
     fn asked(&self, _: usize) {}
 
     fn answered(&self, answer: Result<Answer, AckError>) {
-        // A process hears of answers, and of nothing else.
-        let Ok(answer) = answer else {
-            return;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(AckError::TooMany) => return self.queue.refuse(&QueueError::TooManyAcks),
+            // A process hears of answers, and of nothing else.
+            Err(_) => return,
         };
         match answer.attachments.is_empty() {
             true => self.queue.publish(self.address.encode(&answer.arguments)),

@@ -101,6 +101,10 @@ pub enum QueueError {
     Field(&'static str),
     UnknownMethod,
     ReservedEvent,
+    /// A socket did not get an event, because it owes so many answers.
+    TooManyAcks,
+    /// A socket did not join a room, because it is in so many.
+    TooManyRooms,
 }
 
 impl fmt::Display for QueueError {
@@ -121,6 +125,12 @@ impl fmt::Display for QueueError {
             QueueError::ReservedEvent => {
                 f.write_str("the name of its event means something else in Socket.IO")
             }
+            QueueError::TooManyAcks => f.write_str(
+                "a socket that owes too many answers did not get its event: see socketio::Limits::max_pending_acks",
+            ),
+            QueueError::TooManyRooms => f.write_str(
+                "a socket that is in too many rooms did not join another one: see socketio::Limits::max_rooms",
+            ),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::message::alive;
 use super::queue::BridgeQueue;
-use crate::Publisher;
 use crate::cluster::news::BackplaneDirection;
+use crate::panics;
+use crate::{BackplaneError, Publisher};
 
 /// Between two signs of life.
 pub(super) const BEAT: Duration = Duration::from_secs(2);
@@ -23,7 +24,8 @@ pub(super) fn speak(queue: &BridgeQueue, mut publisher: impl Publisher) {
         let mut frames = turn.messages.clone();
         frames.extend(turn.beat.map(|beat| Arc::new(alive(&queue.host, beat))));
         let frames: Vec<&[u8]> = frames.iter().map(|frame| frame.as_slice()).collect();
-        match publisher.publish(&frames) {
+        let published = panics::catch(|| publisher.publish(&frames));
+        match published.unwrap_or_else(|_| Err(BackplaneError::new("publishing panicked"))) {
             Ok(()) => {
                 queue.published(&turn);
                 queue.set_link(BackplaneDirection::Out, Ok(()));
