@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::Waker;
 use super::memory::{Duplex, DuplexEnd, pair};
 use crate::atomic::AtomicU64;
+use crate::limits::YEAR;
 use crate::lock::{CLOCK, Mutex, lock};
 
 /// How long a move waits, in real time, for a server that is not done with what came before it.
@@ -108,7 +109,7 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         let patience = Instant::now() + PATIENCE;
         self.settle(patience);
-        let target = self.now() + by;
+        let target = self.now() + by.min(YEAR);
         while let Some(next) = self.next_deadline().filter(|&next| next < target) {
             self.move_to(next);
             self.settle(patience);

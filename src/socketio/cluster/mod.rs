@@ -3,6 +3,7 @@
 mod wire;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Weak};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use super::core::Core;
 use super::operation::{AckWish, Act, Adapter, AnswerSink, LocalTurn, Operation};
 use super::recovery::Audience;
 use super::socket::AckError;
+use crate::atomic::AtomicU64;
 use crate::cluster::ClusterCarrier;
 use crate::lock::{CALLS, Mutex, lock};
 use crate::logging::log_line;
@@ -21,6 +23,8 @@ use wire::{CarriedAct, Telegram};
 
 /// Ids that one telegram has: with 20 bytes each it is of 24 KB.
 const PRESENT_AT_ONCE: usize = 1000;
+/// As good as for ever, and clocks can still be counted up by it.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Stands for servers that are not known yet.
 const UNKNOWN: u128 = 0;
 
@@ -65,6 +69,7 @@ impl<S> SocketIo<S> {
             core: Arc::downgrade(&self.core),
             calls: Mutex::default(),
             heard: Condvar::new(),
+            unreadable: AtomicU64::new(0),
         });
         let rider = Arc::downgrade(&adapter);
         let is_free = self.core.adapter.get().is_none()
@@ -126,6 +131,8 @@ struct ClusterAdapter {
     calls: Mutex<OpenCalls, CALLS>,
     /// Something of `calls` has changed.
     heard: Condvar,
+    /// Telegrams that were not understood.
+    unreadable: AtomicU64,
 }
 
 /// Threads that wait for the ids of sockets.
@@ -165,7 +172,7 @@ impl Adapter for Arc<ClusterAdapter> {
         audience: &Audience,
         timeout: Duration,
     ) -> (Vec<String>, usize) {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout.min(LONGEST);
         let mut calls = lock(&self.calls);
         calls.last += 1;
         let number = calls.last;
@@ -202,10 +209,14 @@ impl ClusterAdapter {
             return;
         };
         let Ok(telegram) = wire::read(telegram) else {
-            log_line!(
-                Warn,
-                "Socket.IO: {from} sends what is not understood: have all servers run one version of wshub"
-            );
+            let count = self.unreadable.fetch_add(1, Relaxed) + 1;
+            if count.is_power_of_two() {
+                log_line!(
+                    Warn,
+                    "Socket.IO: {count} telegrams were not understood, the last one of {from}: have all servers run \
+                     one version of wshub"
+                );
+            }
             return;
         };
         match telegram {
