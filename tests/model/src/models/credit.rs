@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
 use crate::connection::credit::Budget;
+use crate::handshake::Accept;
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::poller::{Mailbox, Poller, Token};
@@ -42,7 +43,8 @@ fn inbox_with(
 
 fn connection(inbox: &Inbox) -> Connection {
     let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    testing::connection_within(inbox.budget().clone(), request.expect("a request")).0
+    let request = request.expect("a request");
+    testing::connection_within(inbox.budget().clone(), request, Accept::new()).0
 }
 
 /// One that begins with its number.
