@@ -237,16 +237,19 @@ def write(folder, text, pictures):
             (folder / name).write_text(picture)
 
 
-# ---- the guide
+# ---- the guide and the README
+
+GUIDE = ("echo", "queued-echo", "broadcast", "queued-broadcast", "handshakes", "idle")
+README = ("echo", "queued-broadcast", "handshakes", "idle")
 
 
-def short_table(results):
+def short_table(results, families):
     """A row for each server, a column for each of the scenarios that say most."""
     columns = []
-    for family in ("echo", "queued-echo", "broadcast", "queued-broadcast", "handshakes", "idle"):
-        # Of several counts the largest.
+    for family in families:
+        # Of several counts the largest that others than wshub were asked for.
         of_family = [s for s in results.scenarios if s.family == family]
-        columns += sorted(of_family, key=lambda s: s.connections)[-1:]
+        columns += sorted(of_family, key=lambda s: (len(s.servers), s.connections))[-1:]
     servers = [name for name in ABOUT if any(name in s.servers for s in columns)]
     rows = []
     for server in servers:
@@ -260,18 +263,23 @@ def short_table(results):
     return table(["", *(f"{s.title}, {s.unit}" for s in columns)], rows)
 
 
-def publish(chapter, results, facts):
-    """Replaces what stands between the chapter's markers."""
-    text = chapter.read_text()
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise Failed(f"{chapter} needs the lines {BEGIN} and {END}, once each")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
+def publish(root, results, facts):
+    """Writes the tables of the guide and of the README."""
     pinned = "pinned to one core" if not facts["pinned"].startswith("NOT") else "not pinned"
-    parts = [
+    about = (
         f"The server's CPU time per message or delivery, {pinned}; in parentheses the ratio to what sockets and threads\n"
         "allow: raw bytes on one thread over epoll (`limit-epoll`), for broadcasts from one thread to all\n"
-        f"(`limit-fan`). {facts['date']}, {facts['machine']}.",
-        short_table(results),
-    ]
-    chapter.write_text("\n\n".join([before + BEGIN, *parts, END + after]))
+        f"(`limit-fan`). {facts['date']}, {facts['machine']}."
+    )
+    replace(root / "src/guide/speed.md", [about, short_table(results, GUIDE)])
+    replace(root / "README.md", [about, short_table(results, README)])
+
+
+def replace(file, parts):
+    """Puts the parts between the file's markers."""
+    text = file.read_text()
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise Failed(f"{file} needs the lines {BEGIN} and {END}, once each")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    file.write_text("\n\n".join([before + BEGIN, *parts, END + after]))
