@@ -50,7 +50,7 @@ use calls::Calls;
 pub(crate) use contained::for_each;
 use entry::Entry;
 use outbound::Outbound;
-pub(crate) use overflow::Bounds;
+pub(crate) use overflow::{Bounds, LEAST_PENDING};
 pub(crate) use queue::Failure;
 use queue::Queue;
 pub use ready_state::ReadyState;

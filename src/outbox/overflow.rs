@@ -13,6 +13,8 @@ use crate::transport::clock::TimeSource;
 const ONE_READ: usize = 64 << 10;
 /// Bytes of the shortest frame of a client: so many fewer messages come with a read.
 const SHORTEST: usize = 6;
+/// What a message costs at least while it waits for the application: so many fewer of them are pending.
+pub(crate) const LEAST_PENDING: usize = 2 * size_of::<usize>();
 
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
@@ -87,7 +89,8 @@ impl Bounds {
         !self.overflow.drops()
             && kept.messages() > 0
             && (kept.message_bytes().saturating_add(pending) > half(self.bytes, self.answers)
-                || kept.messages() > half(self.messages(), ONE_READ / SHORTEST).max(1))
+                || kept.messages() + pending / LEAST_PENDING
+                    > half(self.messages(), ONE_READ / SHORTEST).max(1))
     }
 
     /// Whether less than half waits, and a message of `len` bytes has room.

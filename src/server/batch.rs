@@ -2,6 +2,7 @@
 
 use crate::copy;
 use crate::message::Message;
+use crate::outbox::LEAST_PENDING;
 
 /// What they cost beside their bytes.
 const OVERHEAD: usize = 64;
@@ -64,6 +65,8 @@ enum MessageEnd {
     Text(usize),
     Binary(usize),
 }
+
+const _: () = assert!(size_of::<MessageEnd>() >= LEAST_PENDING);
 
 impl Batch {
     /// `more`: how many bytes of further frames follow. Room for them at once saves a batch of small

@@ -72,7 +72,7 @@ fn ask_over<S: Read + Write + Send + 'static>(len: usize, stream: S, mut other: 
     let send = move |payload: &[u8]| other.write_all(&frame(true, 2, payload)).unwrap();
     ask_ahead(len, send, || {
         let answer = client.read();
-        assert_eq!(answer.opcode, 2, "{answer:?}");
+        assert_eq!(answer.opcode, 2, "{len}: {answer:?}");
         answer.payload
     });
 }

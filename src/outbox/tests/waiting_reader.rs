@@ -64,3 +64,20 @@ fn simulate(seed: u64) {
         );
     }
 }
+
+/// Messages without a payload count by number: those that the application has still to answer, too.
+#[test]
+fn b01_pending_messages_without_payload_leave_room_for_their_answers() {
+    const ROOM: usize = 1 << 20;
+    let calls = Calls::new(None);
+    let script = Script::new(&[], 0);
+    let rig = rig_with(&calls, script, bounds(Overflow::Disconnect, ROOM));
+    let kept = (ROOM >> 6) / 8;
+    for _ in 0..kept {
+        rig.outbox.send(text(0).into()).unwrap();
+    }
+    assert!(!rig.outbox.enter().queue.is_crowded(0));
+    // As many as there is room for at all.
+    let pending = (ROOM >> 6) * LEAST_PENDING;
+    assert!(pending < ROOM && rig.outbox.enter().queue.is_crowded(pending));
+}
