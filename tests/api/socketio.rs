@@ -966,7 +966,8 @@ fn clients_with_a_websocket_leave_with_the_server() {
 /// Emits binary events to a client that does not read, until some were dropped, one of them with the last; then lets it
 /// read. Gives what it got, how many were emitted and how many of them dropped, and why it left.
 fn slow_reader(overflow: Overflow) -> (Vec<u64>, u64, u64, String) {
-    const EVENTS: u64 = 400;
+    /// More than any socket takes.
+    const EVENTS: u64 = 4_000;
     const DROPPED: u64 = 10;
     let limits = Limits {
         overflow,
