@@ -12,8 +12,10 @@ mod wait;
 mod waiting_reader;
 mod watch;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::sync::LazyLock;
 
 use super::broadcast::Collector;
 use super::broadcast::collector::{IDLE_LOOKS, LATEST};
@@ -27,6 +29,7 @@ use crate::overflow::Overflow;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
 use crate::protocol::pace::Pace;
+use crate::transport::clock::TimeSource;
 use crate::transport::{How, Waker};
 
 const AGE: Duration = Duration::from_secs(10);
@@ -214,6 +217,17 @@ fn within(patience: Duration) -> Pace {
         patience,
         min_rate: usize::MAX,
     }
+}
+
+thread_local! {
+    static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// A clock that goes on as [`PASSED`] says.
+fn simulated() -> Instant {
+    *START + PASSED.get()
 }
 
 fn rig_with(calls: &Arc<Calls>, script: Arc<Script>, bounds: Bounds) -> Rig {

@@ -1,10 +1,6 @@
 //! What the leader does with an Outbox, and the deadlines that run there.
 
-use std::cell::Cell;
-use std::sync::LazyLock;
-
 use super::*;
-use crate::transport::clock::TimeSource;
 
 #[test]
 fn b03_past_the_deadline_a_partial_frame_ends_in_a_reset() {
@@ -85,16 +81,6 @@ fn b02_a_trickle_does_not_move_the_deadline() {
     rig.service_at(deadline);
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
     assert_eq!(rig.script.written(), 101);
-}
-
-thread_local! {
-    static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-}
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-fn simulated() -> Instant {
-    *START + PASSED.get()
 }
 
 /// What became of a message of `len` bytes, and of a Close behind it where one is asked for, whose peer takes `rate`
