@@ -14,7 +14,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use wshub::{
-    Accept, Connection, Event, Message, Reject, Request, Response, Server, Status, secret_matches,
+    Accept, Connection, Event, HookRequest, Message, Reject, Request, Response, Server, Status,
+    secret_matches,
 };
 
 const PAGE: &str = concat!(include_str!("support/head.html"), include_str!("auth.html"));
@@ -83,12 +84,18 @@ fn accept(request: &Request, users: &Users) -> Result<Accept, Reject> {
 
 /// The page, and what it asks before it opens its WebSocket. It logs in once: from then on the browser sends the
 /// cookie, and no script can read it. The server refuses a POST from a page of another site by itself.
-fn answer(request: &Request, users: &Users) -> Response {
+fn answer(request: &HookRequest<'_>, users: &Users) -> Response {
     let who = users.check(request);
     match (request.method(), request.path(), who) {
         (_, "/", _) => Response::html(PAGE),
         // Nobody, where there is no token or a wrong one.
         ("GET", "/me", who) => Response::text(who.map_or("", |(name, _)| name)),
+        // Who is connected, for those who may know.
+        ("GET", "/here", Ok(_)) => {
+            let here = request.server().connections();
+            let names: Vec<_> = here.iter().map(name).collect();
+            Response::text(names.join("\n"))
+        }
         ("POST", "/login", Ok((name, credentials))) => {
             set_cookie(Response::text(name), credentials.token())
         }

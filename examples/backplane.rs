@@ -1,4 +1,4 @@
-//! A backplane of one's own for `Cluster`, over plain TCP: the first of the programs carries for all of them.
+//! A `Backplane` of your own for `Cluster`, over plain TCP: the first of the programs carries for all of them.
 //!
 //! `cargo run --release --features redis --example backplane -- 127.0.0.1:9001 127.0.0.1:9100`, and once more with
 //! another first address: a message to one server goes to the clients of both.
@@ -6,7 +6,7 @@
 mod support;
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -75,7 +75,12 @@ impl Publisher for Outward {
 impl Subscriber for Tcp {
     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
         let mut stream = connect(&self.0, b'S')?;
-        stream.read_exact(&mut [0])?;
+        stream.read_exact(&mut [0]).map_err(|error| {
+            let addr = &self.0;
+            BackplaneError::new(format!(
+                "no carrier answers at {addr} ({error}); give another CARRIER"
+            ))
+        })?;
         incoming.attached();
         while let Some(patience) = incoming.patience() {
             stream.set_read_timeout(Some(patience))?;
@@ -114,13 +119,18 @@ fn carry(listener: TcpListener) {
 }
 
 fn main() -> ExitCode {
-    let about =
-        "CARRIER is 127.0.0.1:9100 by default; the first to listen there carries for all.\n";
+    let about = "CARRIER is 127.0.0.1:9100 by default; the first program that listens there carries for all.\n";
     support::run_with("[ADDRESS [CARRIER]]", about, |addr| {
         let carrier = std::env::args().nth(2);
         let carrier = carrier.unwrap_or_else(|| "127.0.0.1:9100".to_owned());
-        if let Ok(listener) = TcpListener::bind(&carrier) {
-            thread::spawn(move || carry(listener));
+        match TcpListener::bind(&carrier) {
+            Ok(listener) => drop(thread::spawn(move || carry(listener))),
+            // Another of these programs carries, on this machine or elsewhere.
+            Err(error) if carrier.to_socket_addrs().is_ok() => log::info!("{carrier}: {error}"),
+            Err(error) => {
+                let text = format!("{carrier}: {error}; give CARRIER as in 127.0.0.1:9100");
+                return Err(io::Error::other(text));
+            }
         }
         let server = Server::bind(addr)?;
         let cluster = Cluster::join(&server, Tcp(carrier))?;

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --features redis --example cluster -- 127.0.0.1:9001`
 //! `cargo run --release --features redis --example cluster -- 127.0.0.1:9002`, then open both addresses in a browser.
+//!
+//! With a Redis that sentinels watch: `... -- 127.0.0.1:9001 redis://mymaster redis://127.0.0.1:26379`, and more of them.
 
 mod support;
 
@@ -11,8 +13,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use wshub::{
-    CatchUpError, Cluster, ClusterEvent, Connection, Event, NodeId, RecvError, Redis, Response,
-    Room, Server,
+    BackplaneError, CatchUpError, Cluster, ClusterEvent, Connection, Event, NodeId, RecvError,
+    Redis, Response, Room, Server,
 };
 
 /// How often the pages of other servers are counted anew, where nothing else happens.
@@ -25,11 +27,10 @@ const PAGE: &str = concat!(
 );
 
 fn main() -> ExitCode {
-    let about = "REDIS is redis://127.0.0.1/ by default.\n";
-    support::run_with("[ADDRESS [REDIS]]", about, |addr| {
-        let redis = std::env::args().nth(2);
-        let redis = Redis::new(redis.as_deref().unwrap_or("redis://127.0.0.1/"));
-        let redis = redis.map_err(io::Error::other)?;
+    let about =
+        "REDIS is redis://127.0.0.1/ by default; with SENTINELs its host is what they call it.\n";
+    support::run_with("[ADDRESS [REDIS [SENTINEL...]]]", about, |addr| {
+        let redis = redis().map_err(io::Error::other)?;
         let server = Server::builder()
             // When a server ends, its pages go to another one: they are of this machine, and of another port.
             .origin_rule(|origin, _| is_of_this_machine(origin))
@@ -44,6 +45,16 @@ fn main() -> ExitCode {
         chat(&server, &cluster, &own);
         Ok(())
     })
+}
+
+fn redis() -> Result<Redis, BackplaneError> {
+    let mut urls = std::env::args().skip(2);
+    let redis = urls.next();
+    let redis = redis.as_deref().unwrap_or("redis://127.0.0.1/");
+    match urls.len() {
+        0 => Redis::new(redis),
+        _ => Redis::with_sentinels(redis, urls),
+    }
 }
 
 fn is_of_this_machine(origin: &str) -> bool {

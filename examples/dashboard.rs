@@ -70,13 +70,16 @@ fn note(event: Event, kept: &VecDeque<String>) {
     match event {
         Event::Open(connection) => {
             log::info!("{} watches", connection.id());
-            // A page that comes, or comes back, has its plot at once.
+            // A page that opens, or comes back, has its plot at once.
             let history: Vec<&str> = kept.iter().rev().map(String::as_str).collect();
             let _ = connection.send(format!("[{}]", history.join(",")));
         }
-        Event::Close(connection, close) => log::info!("{} left: {}", connection.id(), close.code),
+        Event::Close(connection, close) => {
+            let (id, code, rtt) = (connection.id(), close.code, connection.rtt());
+            log::info!("{id} left: {code}; the last ping took {rtt:?}");
+        }
         Event::Error(connection, error) => log::warn!("{}: {error}", connection.id()),
-        // A dashboard has nothing to say to the device; a device that obeys commands takes them here.
+        // A dashboard sends nothing; a device that takes commands would handle them here.
         _ => {}
     }
 }

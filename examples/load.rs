@@ -5,7 +5,7 @@
 //! Each client is a thread: it sends a message, waits until it comes back, and goes on. A server that sends it to others,
 //! too, such as `broadcast`, is loaded by what all of them get; a client waits for its own. A line each second says how
 //! far it is, and at the end there is a histogram. What these clients cost comes out of the same processor: for figures to
-//! compare, run the server on another machine, or pin both.
+//! compare, run the server on another machine, or pin both to processors of their own.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -58,7 +58,10 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problem) => {
-            let _ = writeln!(io::stderr(), "{problem}\n{USAGE}");
+            let _ = writeln!(
+                io::stderr(),
+                "{problem}\nusage: load [OPTION]... [URL]; --help lists the options"
+            );
             ExitCode::from(2)
         }
     }
@@ -315,7 +318,14 @@ impl Histogram {
         let mut text = String::new();
         let used = |count: &u64| *count > 0;
         let first = self.classes.iter().position(used).unwrap_or(0);
+        let mut empty = 0;
         for (class, count) in self.classes.iter().enumerate().skip(first) {
+            empty = if *count == 0 { empty + 1 } else { 0 };
+            if empty > 1 {
+                // A row of dots stands for the rest of a gap.
+                text.push_str(if empty == 2 { "      ...\n" } else { "" });
+                continue;
+            }
             let bar = "#".repeat((count * 50).div_ceil(most) as usize);
             let _ = writeln!(text, "{:>9} {count:>9} {bar}", shown(class_end(class)));
         }

@@ -40,7 +40,10 @@ fn main() -> ExitCode {
     support::run_with("[ADDRESS [CLIENT]]", about, |addr| {
         let client = match std::env::args_os().nth(2) {
             Some(path) => Some(fs::read(&path).map_err(|error| {
-                io::Error::other(format!("{}: {error}", path.to_string_lossy()))
+                io::Error::other(format!(
+                    "{}: {error}; give the file socket.io.min.js of npm's socket.io-client, or leave it out",
+                    path.to_string_lossy()
+                ))
             })?),
             None => None,
         };
@@ -91,7 +94,7 @@ fn chat() -> SocketIo<Chat> {
     });
     io.on("/", "typing", |chat, socket, ()| {
         if let Ok(person) = chat.person(socket) {
-            // To whoever can take it now: an old note is worth nothing.
+            // To clients that can take it now: an old note is worth nothing.
             let others = socket.to(&person.room).volatile();
             others.emit("typing", &person.name);
         }
@@ -104,7 +107,7 @@ fn chat() -> SocketIo<Chat> {
     io.on("/", "move", |chat, socket, room: Value| {
         let room = named(&room).ok_or_else(|| Refused::new("say which room"))?;
         let name = leave(chat, socket)
-            .ok_or_else(|| Refused::new("nobody"))?
+            .ok_or_else(|| Refused::new("you are in no room"))?
             .name;
         enter(chat, socket, Person { name, room });
         Ok::<_, Refused>(true)
@@ -120,7 +123,7 @@ fn chat() -> SocketIo<Chat> {
 impl Chat {
     fn person(&self, socket: &Socket<Chat>) -> Result<&Person, Refused> {
         let person = self.people.get(socket.id());
-        person.ok_or_else(|| Refused::new("nobody"))
+        person.ok_or_else(|| Refused::new("you are in no room"))
     }
 
     fn names(&self, room: &str) -> Vec<&str> {

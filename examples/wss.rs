@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --features tls --example wss -- 127.0.0.1:9443 fullchain.pem privkey.pem`
 //!
-//! When the files were renewed, `pkill -HUP wss` has new connections get what they hold now.
+//! After the files were renewed, `pkill -HUP wss` loads them for new connections.
 
 mod support;
 
@@ -18,8 +18,8 @@ use wshub::{Event, Server, Tls};
 fn main() -> ExitCode {
     #[cfg(unix)]
     let hangup = hold_hangups();
-    let about = "CERTIFICATE and KEY are PEM files; without them openssl makes a certificate for localhost. SIGHUP has it\n\
-                 load them anew, without an end to open connections.\n";
+    let about = "CERTIFICATE and KEY are PEM files; without them openssl makes a certificate for localhost.\n\
+                 SIGHUP loads them anew; open connections go on.\n";
     support::run_with("[ADDRESS [CERTIFICATE KEY]]", about, |addr| {
         let tls = certificate()?;
         let server = Server::builder().listen_tls(addr, &tls)?.start()?;
@@ -58,7 +58,7 @@ fn reload_on(hangup: SigSet, tls: Tls) -> io::Result<()> {
     std::thread::Builder::new().spawn(reload).map(drop)
 }
 
-/// What is wrong with new files costs nobody a connection.
+/// If the new files are wrong, connections go on with the old ones.
 #[cfg(unix)]
 fn reload(tls: &Tls) {
     match certificate() {
@@ -80,7 +80,7 @@ fn certificate() -> io::Result<Tls> {
         }
         [certificate, key] => Tls::from_pem_files(certificate, key).map_err(io::Error::other),
         _ => Err(io::Error::other(
-            "give two files: the certificate and its key",
+            "the key is missing: give two files, the certificate and its key",
         )),
     }
 }
@@ -114,7 +114,7 @@ fn made_by_openssl() -> io::Result<Vec<u8>> {
         .unwrap_or_default();
     writeln!(
         io::stderr(),
-        "no certificate given: this one is for localhost, and clients have to be told to trust it\n{}",
+        "no certificate given: this one is for localhost; save it, and let clients trust it\n{}",
         &certificate[begin..]
     )?;
     Ok(made.stdout)

@@ -7,6 +7,7 @@ use std::num::NonZero;
 #[cfg(unix)]
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::available_parallelism;
 
 #[cfg(unix)]
@@ -33,13 +34,19 @@ const HEAPS_PER_PROCESSOR: usize = 8;
 /// glibc keeps the stacks of threads that have ended for the next ones, up to so much of them.
 const KEPT_STACKS: usize = 40 << 20;
 
+/// There was no limit when that was last asked for. Each connection asks when it begins, and not for each read.
+static UNLIMITED: AtomicBool = AtomicBool::new(false);
+
 /// Bytes that are left. `None`: there is no limit, or the system does not tell.
 #[cfg(unix)]
 pub(crate) fn left() -> Option<usize> {
     let limit = match getrlimit(Resource::As).current {
         // Of 32 bits, some systems keep the half for themselves.
         limit if cfg!(target_pointer_width = "32") => limit.unwrap_or(u64::MAX).min(2 << 30),
-        limit => limit?,
+        limit => {
+            UNLIMITED.store(limit.is_none(), Relaxed);
+            limit?
+        }
     };
     Some(usize::try_from(limit).ok()?.saturating_sub(used()?))
 }
@@ -80,7 +87,9 @@ pub(crate) fn most_kept_stacks(stack: usize) -> usize {
 
 /// Whether so many bytes may be taken, so that the reserve stays. Little need not ask.
 pub(crate) fn has_room(bytes: usize) -> bool {
-    bytes < MUCH || left().is_none_or(|left| left >= RESERVE.saturating_add(bytes))
+    bytes < MUCH
+        || UNLIMITED.load(Relaxed)
+        || left().is_none_or(|left| left >= RESERVE.saturating_add(bytes))
 }
 
 /// Where heaps would leave less than is needed, takes that rest, so that the last heap finds no room.

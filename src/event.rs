@@ -32,17 +32,17 @@ pub enum Event {
     Open(Connection),
     /// A whole message arrived.
     Message(Connection, Message),
-    /// The connection ended, cleanly or not; its handle sends nothing more. Before it comes, what the
-    /// application sends while it takes the peer's last messages goes out, for at most
-    /// [`close_timeout`](crate::Limits::close_timeout): also to a peer that ended its direction of the
-    /// stream right behind them, without a Close frame (1006).
+    /// The connection ended, cleanly or not; its handle sends nothing more. Before that, what the application sends
+    /// while it takes the peer's last messages goes out, for at most [`close_timeout`](crate::Limits::close_timeout).
+    /// This also holds for a peer that ended its direction of the stream right after them, without a Close frame
+    /// (1006).
     Close(Connection, CloseEvent),
-    /// wshub had to give the connection up. It comes when that is decided, behind the messages that were
-    /// read before. `Close` with code 1006 is the next event of this connection: while the peer is told,
-    /// for at most [`close_timeout`](crate::Limits::close_timeout), nothing more of it is taken.
+    /// wshub had to give the connection up. It comes when that is decided, after the messages that were read before.
+    /// The next event of this connection is `Close` with code 1006: the peer is told first, for at most
+    /// [`close_timeout`](crate::Limits::close_timeout), and nothing more of it is taken.
     Error(Connection, Error),
     /// There is room again for what [`Overflow::Refuse`](crate::Overflow::Refuse) refused to send: less than half of
-    /// the bound waits. Once, however many sends were refused; under the other policies it never comes.
+    /// the bound waits. It comes once, however many sends were refused. Under the other policies it never comes.
     Drained(Connection),
 }
 
@@ -88,7 +88,7 @@ pub enum Step {
     Woken,
 }
 
-/// A tick of a fixed schedule: number n is due n intervals after the start, however late those before it were.
+/// A tick of a fixed schedule: number n is due n intervals after the start, even if earlier ones were late.
 ///
 /// ```
 /// use wshub::Tick;
@@ -108,10 +108,10 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tick {
-    /// Its number in the schedule, from 1; those that were missed are counted.
+    /// Its number in the schedule, from 1; missed ticks have numbers, too.
     pub number: u64,
-    /// How many were due since the last one, and are not made up for, because the application was away for so long. So
-    /// `missed + 1` intervals have passed.
+    /// How many ticks were due since the last one and are left out, because the application was away. So `missed + 1`
+    /// intervals have passed.
     pub missed: u64,
 }
 

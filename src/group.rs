@@ -4,8 +4,8 @@ use crate::connection::Connection;
 use crate::message::{Message, Prepared};
 use crate::outbox::{Broadcast, ReadyState};
 
-/// Some of a server's connections, or of several servers': a room, a topic, the subscribers of a
-/// sensor. Plain data of yours; a connection that has ended falls out by itself.
+/// Some connections of a server, or of several: a room, a topic, the subscribers of a sensor. It is plain data of
+/// yours; a connection leaves it when it ends.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -48,7 +48,7 @@ impl Group {
         Group::default()
     }
 
-    /// Takes a connection in; false if it was in already.
+    /// Adds a connection; false if it was in already.
     pub fn join(&mut self, connection: &Connection) -> bool {
         if self.members.len() >= self.full {
             self.forget_ended();
@@ -61,7 +61,7 @@ impl Group {
         place.is_err()
     }
 
-    /// Lets a connection go; false if it was not in.
+    /// Removes a connection; false if it was not in.
     pub fn leave(&mut self, connection: &Connection) -> bool {
         let place = self.place(connection);
         place.map(|at| self.members.remove(at)).is_ok()

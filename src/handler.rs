@@ -7,8 +7,9 @@ use crate::error::Error;
 use crate::event::{Event, Step, Tick};
 use crate::message::Message;
 
-/// What is called for each event by [`Server::run`](crate::Server::run), on the thread that calls
-/// `run`: it needs no `Send`, `Sync` or `'static`, and may borrow the server.
+/// Methods that [`Server::run`](crate::Server::run) calls for each event.
+///
+/// They run on the thread that calls `run`: the type needs no `Send`, `Sync` or `'static`, and may borrow the server.
 ///
 /// ```
 /// use wshub::{Connection, Handler, Message, Server};
@@ -120,8 +121,8 @@ impl Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The handler panicked, with this message. The server was shut down: 1001 to all. Remedy: mend
-    /// the handler. (In a program that aborts on panic it never comes to this.)
+    /// The handler panicked, with this message. The server was shut down: 1001 to all. Remedy: mend the handler. (A
+    /// program that aborts on panic never gets this error.)
     Panicked(String),
     /// Another [`Events`](crate::Events) of the server is alive. Remedy: drop it first.
     InUse,
@@ -180,7 +181,7 @@ pub struct Listeners<'a, S> {
 }
 
 impl<'a, S> Listeners<'a, S> {
-    /// No listeners yet, and the state they will share; `()` where there is none.
+    /// No listeners yet, and the state that they will share; `()` for none.
     pub fn new(state: S) -> Self {
         Listeners {
             state,
@@ -243,12 +244,12 @@ impl<'a, S> Listeners<'a, S> {
         self
     }
 
-    /// The state as it is now.
+    /// The state.
     pub fn state(&self) -> &S {
         &self.state
     }
 
-    /// The state, when the listeners are done.
+    /// The state, after the listeners are done.
     pub fn into_state(self) -> S {
         self.state
     }

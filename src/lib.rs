@@ -81,6 +81,7 @@ mod seeded;
 mod server;
 #[cfg(feature = "socketio")]
 pub mod socketio;
+mod spawn;
 mod stats;
 pub mod testing;
 mod tls;

@@ -7,6 +7,7 @@ use std::fmt;
 use crate::descriptors;
 use crate::http::body::BodyLimits;
 use crate::http::head::HeadLimits;
+use crate::protocol::frame::MAX_HEADER;
 use crate::protocol::pace::Pace;
 use crate::protocol::receive::ReceiveLimits;
 
@@ -32,25 +33,32 @@ use crate::protocol::receive::ReceiveLimits;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections that are open at once; one more gets 503. Default 10,000, or what descriptors there are
-    /// when the `Limits` are made, less 32 for everything else: `ulimit -n`, and soft limits of 1,024 are
-    /// common. An idle one takes some 2 KiB by events and 12 KiB with a thread. Never more than the process
-    /// carries: descriptors, what is left of the address space (`ulimit -v`), and where each holds a
-    /// thread, threads (`ulimit -u`) less 32. The log says at warn what lowered it.
+    /// Connections that are open at once; one more gets 503. Default 10,000, or what descriptors there are when the
+    /// `Limits` are made, less 32 for everything else: `ulimit -n`, and soft limits of 1,024 are common. An idle one
+    /// takes about 2 KiB with events and 16 KiB with a thread of its own. Never more than the process carries:
+    /// descriptors, what is left of the address space (`ulimit -v`), and where each holds a thread, threads (`ulimit
+    /// -u`) less 32. The log says at warn what lowered it.
     ///
     /// A connection counts until the application has taken its `Close` event.
     pub max_connections: usize,
-    /// Requests that peers still have to send at once; one more evicts the oldest, which gets 503. One that
-    /// is there whole counts only where four times as many wait for a processor. And handshakes for which
-    /// the [`accept`](crate::ServerBuilder::accept) hook runs at once: four times as many wait in line for
-    /// it, and one more gets 503. Default 64: enough for a reconnect storm, too few to hurt.
+    /// Requests that peers still have to send at once; one more evicts the oldest, which gets 503. A complete one
+    /// counts only if four times as many wait for a processor. It also bounds the handshakes for which the
+    /// [`accept`](crate::ServerBuilder::accept) hook runs at once: four times as many wait in line for it, and one more
+    /// gets 503. Default 64: enough for a reconnect storm, too few to hurt.
+    ///
+    /// Where plain requests are answered and so many have begun, a new connection evicts nobody before its first byte,
+    /// and holds no thread: as many as [`max_waiting_requests`](Limits::max_waiting_requests) may be silent so, and one
+    /// more evicts the one that is silent longest. Those over TLS or from
+    /// [trusted proxies](crate::ServerBuilder::trusted_proxies) have a thread from the start.
     pub max_handshakes: usize,
     /// Plain HTTP requests under way at once, from the [`http`](crate::ServerBuilder::http) hook to the
     /// last byte of its answer; one more gets 503. Default 64: ten browsers, which load six files at
     /// once. Each has a thread and its answer, and none is cut for a newer one.
     pub max_http_requests: usize,
-    /// Connections from one peer address; one more gets 429. Default none: behind NAT, or a proxy that is
-    /// not [trusted](crate::ServerBuilder::trusted_proxies), all peers share one.
+    /// Connections from one peer address, and plain requests of it under way: of each so many, and one more gets 429.
+    /// A request whose answer comes later ([`Response::later`](crate::Response::later)) does not count meanwhile: a
+    /// client that polls sends, too. Default none: behind NAT, or a proxy that is not
+    /// [trusted](crate::ServerBuilder::trusted_proxies), all peers share one.
     pub max_per_address: Option<usize>,
 
     /// Bytes of a request head, in however many lines; a longer one gets 431. Default 16 KiB: the
@@ -77,22 +85,27 @@ pub struct Limits {
     /// Default 30 s, as a message: a mobile link that is lost for a while.
     pub body_timeout: Duration,
     /// How long a connection that has its answer waits for the next plain request; then it closes. Default 75 s:
-    /// proxies keep theirs for 60 s, and a server that is quicker closes under their requests. Meanwhile it holds no
-    /// thread and no place of others. `None` closes behind each answer. It closes so, too, where the system cannot
-    /// watch the stream ([`Transport::source`](crate::Transport::source)), and over HTTP/1.0.
+    /// proxies keep theirs for 60 s, and a server that is quicker closes under their requests. While it waits it holds
+    /// no thread and takes no place of others. `None` closes after each answer. A stream that the system cannot watch
+    /// ([`Transport::source`](crate::Transport::source)) also closes after each answer, and so does HTTP/1.0.
     pub keep_alive: Option<Duration>,
-    /// Plain requests over one connection, which closes behind the last one's answer. Default 1,000: it costs little to
-    /// connect again so seldom, and nobody holds on for ever.
+    /// Plain requests over one connection, which closes after the last answer. Default 1,000: it costs little to
+    /// connect again that seldom, and no client keeps a connection for ever.
     pub max_requests_per_connection: u32,
     /// Connections that wait for a next plain request; one more closes the one that has waited longest. Default 256:
     /// for 40 browsers. They have descriptors beside those of [`max_connections`](Limits::max_connections); when the
-    /// system has none left for a new connection, all of these close. Zero keeps none.
+    /// system has none left for a new connection, those that have sent nothing yet close, or all of these where there
+    /// are none. Zero keeps none.
     pub max_idle_connections: usize,
-    /// Plain requests whose answers come later ([`Response::later`](crate::Response::later)); one more gets 503.
-    /// Default 1,000. They hold no thread, and have descriptors beside those of
-    /// [`max_connections`](Limits::max_connections).
+    /// Plain requests whose answers come later ([`Response::later`](crate::Response::later)), until
+    /// [`on_gone`](crate::Responder::on_gone) has returned where one ended without; one more gets 503. Default 1,000.
+    /// They hold no thread, and have descriptors beside those of [`max_connections`](Limits::max_connections). Those
+    /// answered [at once](crate::ServerBuilder::http_at_once) count while their answers are written; one more of them
+    /// takes a thread. As many new connections may be silent beyond [`max_handshakes`](Limits::max_handshakes); with
+    /// zero each begins as a handshake.
     pub max_waiting_requests: usize,
-    /// How long such an answer may take; 504. Default 55 s: proxies give up after 60 s.
+    /// How long such an answer may take; 504. Default 55 s: proxies give up after 60 s. A POST of Socket.IO that waits
+    /// for a slow application has no deadline.
     pub answer_timeout: Duration,
 
     /// Bytes of one received message, all its fragments together; a longer one ends the connection with
@@ -103,10 +116,9 @@ pub struct Limits {
     /// Frames of one received message, empty ones too; more end the connection with 1008. Default 1,024:
     /// a flood of empty ones costs CPU, which no bound in bytes sees.
     pub max_fragments: u32,
-    /// How long a message may take to arrive, and longer while it comes faster than
-    /// [`min_rate`](Limits::min_rate): at most this and `max_message / min_rate` seconds. A slower one
-    /// ends the connection with 1008. Default 30 s: a mobile link that is lost for a while, and nobody
-    /// dribbles for ever.
+    /// How long a message may take to arrive, and longer while it comes faster than [`min_rate`](Limits::min_rate): at
+    /// most this and `max_message / min_rate` seconds. A slower one ends the connection with 1008. Default 30 s: longer
+    /// than a mobile link is lost now and then, and no peer dribbles for ever.
     pub assembly_timeout: Duration,
     /// Take frame lengths that are not in their shortest form. Default false, 1002: RFC 6455 section 5.2
     /// demands the minimal form.
@@ -121,10 +133,10 @@ pub struct Limits {
     pub inbound_per_connection: usize,
 
     /// Bytes of frames that the socket refused and that wait for a slow peer. Default (`None`) the larger of 1 MiB and
-    /// twice `max_message`, so that the answer to one more message has room when half of it is taken: from there on the
-    /// peer is not read from. Beyond all of it [`Overflow`](crate::Overflow) decides. At most one message for every 64
-    /// bytes of it waits: short messages cost more than their bytes. One message may always wait alone; with
-    /// `DropOldest` the newest, also behind a partly written one.
+    /// two frames of `max_message`, so that the answer to one more message has room when half of it is taken: from
+    /// there on the peer is not read from. Beyond all of it [`Overflow`](crate::Overflow) decides. At most one message
+    /// for every 64 bytes of it waits: short messages cost more than their bytes. One message may always wait alone;
+    /// with `DropOldest` the newest, also behind a partly written one.
     pub outbound_per_connection: Option<usize>,
     /// How long a frame may wait for a slow peer, and how long a blocking write or the answer to a
     /// plain request may take; longer while the peer reads faster than
@@ -148,20 +160,18 @@ pub struct Limits {
     /// link that is a second or two of it; over loopback it may be 4 MiB, which a program that says
     /// nothing has to read within these 40 s, at 100 KiB/s.
     pub pong_timeout: Duration,
-    /// From our Close frame to the peer's; what is sent before it goes first, and gives the peer more
-    /// time while it reads faster than [`min_rate`](Limits::min_rate). How long the answers to what a
-    /// peer sent last may take once it has said or shown that nothing more comes. And the longest a
-    /// graceful shutdown takes, which is absolute: of a page or a message under way what a peer does
-    /// not read meanwhile is lost. Default 5 s: a peer that is alive answers within a round trip, one
-    /// that is not holds nobody up for longer. Zero waits for nobody.
+    /// From our Close frame to the peer's; what is sent before it goes first, and gives the peer more time while it
+    /// reads faster than [`min_rate`](Limits::min_rate). How long the answers to what a peer sent last may take once it
+    /// has said or shown that nothing more comes. And the longest a graceful shutdown takes, which is absolute: of a
+    /// page or a message under way what a peer does not read meanwhile is lost. Default 5 s: a live peer answers within
+    /// a round trip, and a dead one delays the end no longer. Zero does not wait.
     pub close_timeout: Duration,
 
-    /// Stack of a thread that runs a hook or a closure of yours, and with it the opening handshake and
-    /// what a stream without a [`source`](crate::Transport::source) gives; from 128 KiB to 1 GiB. Default
-    /// 2 MiB, as std gives its threads: what overflows a stack ends the process. So much address space
-    /// is reserved; memory are only the pages of it that were touched, and 4 KiB of page tables. Set
-    /// less where address space is little (`ulimit -v`, 32 bits) and your code needs less: wshub itself
-    /// takes up to 64 KiB.
+    /// Stack of a thread that runs a hook or a closure of yours, and with it the opening handshake and what a stream
+    /// without a [`source`](crate::Transport::source) gives; from 128 KiB to 1 GiB. Default 2 MiB, as std gives its
+    /// threads: what overflows a stack ends the process. That much address space is reserved; only touched pages, and 4
+    /// KiB of page tables, are memory. Set less if address space is short (`ulimit -v`, 32 bits) and your code needs
+    /// less: wshub itself takes up to 64 KiB.
     pub stack_size: usize,
     /// How long a thread whose connection ended waits for another one. Default 10 s: pages that are
     /// reloaded and peers that reconnect find it. Zero keeps none.
@@ -251,14 +261,14 @@ impl Default for Limits {
 
 impl Limits {
     /// For small machines: a controller, a camera, a router. By events the server's own memory with 32 clients stays
-    /// within 2 MiB, and within 10 MiB where all of them send what they can and read nothing; stacks that were touched
-    /// included. TLS and compression come on top, and so does what your code holds.
+    /// within 2 MiB, also where all of them send what they can and read nothing; stacks that were touched included. TLS
+    /// and compression come on top, and so does what your code holds.
     ///
     /// | field | value | reason |
     /// |---|---|---|
     /// | `max_connections` | 32 | a household's browsers, with what 64 descriptors carry; fewer where there are fewer |
-    /// | `max_handshakes` | 8 | each holds a thread, and 64 KiB of its stack at the most |
-    /// | `max_http_requests` | 4 | two browsers that load a page; each holds a thread and its answer |
+    /// | `max_handshakes` | 32 | all clients may connect again at once, and TLS takes a slow processor its time; one more, a page for instance, evicts the oldest, which has to come again; each holds a thread, and some 24 KiB of its stack |
+    /// | `max_http_requests` | 4 | a page and its script for two; raise it where a page loads more files at once, which get 503; each holds a thread and its answer |
     /// | `max_head` | 4 KiB | a browser's head with a cookie or two: raise it where 431 comes |
     /// | `max_target` | 1,024 bytes | paths of a device are short |
     /// | `max_headers` | 48 | browsers send 20, and a proxy adds ten |
@@ -269,8 +279,8 @@ impl Limits {
     /// | `max_message` | 8 KiB | a command or a reading as JSON; a peer can make the server hold three times as much |
     /// | `max_fragments` | 64 | frames of 128 bytes |
     /// | `inbound_total` | 128 KiB | 16 of the longest messages |
-    /// | `inbound_per_connection` | 16 KiB | two of the longest messages |
-    /// | `outbound_per_connection` | 16 KiB | two of the longest messages, for a slow peer |
+    /// | `inbound_per_connection` | 2 KiB | 128 short messages; a longer one waits alone |
+    /// | `outbound_per_connection` | 24 KiB | the answers to what waits and to one more read: three of the longest messages |
     /// | `stack_size` | 256 KiB | four times what wshub takes; raise it for deep hooks |
     /// | `idle_thread_timeout` | 2 s | a page's next request finds the thread, and then its stack is free |
     ///
@@ -287,7 +297,7 @@ impl Limits {
     pub fn small() -> Limits {
         Limits {
             max_connections: descriptors::connections().min(32),
-            max_handshakes: 8,
+            max_handshakes: 32,
             max_http_requests: 4,
             max_head: 4 << 10,
             max_target: 1_024,
@@ -299,13 +309,23 @@ impl Limits {
             max_message: 8 << 10,
             max_fragments: 64,
             inbound_total: 128 << 10,
-            inbound_per_connection: 16 << 10,
-            outbound_per_connection: Some(16 << 10),
+            inbound_per_connection: 2 << 10,
+            outbound_per_connection: Some(24 << 10),
             stack_size: 256 << 10,
             idle_thread_timeout: Duration::from_secs(2),
             ..Limits::default()
         }
     }
+}
+
+/// More would leave the cache before it is parsed.
+pub(crate) const LARGEST_READ: usize = 64 << 10;
+/// Less costs a stream of short messages too many calls of the system.
+const LEAST_READ: usize = 4 << 10;
+
+/// What one read of a peer takes at most: what comes with it may all have to be answered, and wait.
+pub(crate) fn read_size(max_message: usize) -> usize {
+    max_message.clamp(LEAST_READ, LARGEST_READ)
 }
 
 /// A shorter wait would end before the system lets anybody be heard, or never end to ask for more.
@@ -314,8 +334,10 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// header lines.
 const LEAST_HEAD: usize = 256;
 const LEAST_HEADERS: usize = 5;
-/// wshub takes less than half of it, TLS and compression in a debug build included.
-const LEAST_STACK: usize = 128 << 10;
+/// What wshub touches of a thread's stack, TLS and compression in a debug build included; the rest is touched by hooks
+/// and closures alone.
+pub(crate) const TOUCHED_STACK: usize = 64 << 10;
+const LEAST_STACK: usize = 2 * TOUCHED_STACK;
 const LARGEST_STACK: usize = 1 << 30;
 
 fn at_least<T: PartialOrd + fmt::Debug>(
@@ -345,7 +367,7 @@ fn at_most(field: &'static str, given: usize, most: usize) -> Result<(), Invalid
 }
 
 impl Limits {
-    /// Refuses what nothing could work with. Each field stands here: who adds one decides what it takes.
+    /// Refuses values with which nothing could work. Every field stands here, so that a new one gets its range.
     pub(crate) fn check(&self) -> Result<(), InvalidLimit> {
         let Limits {
             max_connections,
@@ -472,8 +494,10 @@ impl Limits {
     }
 
     pub(crate) fn outbound(&self) -> usize {
-        self.outbound_per_connection
-            .unwrap_or_else(|| self.max_message.saturating_mul(2).max(1 << 20))
+        self.outbound_per_connection.unwrap_or_else(|| {
+            let frame = self.max_message.saturating_add(MAX_HEADER);
+            frame.saturating_mul(2).max(1 << 20)
+        })
     }
 
     pub(crate) fn bound_times(&mut self) {
@@ -502,9 +526,6 @@ impl Limits {
     /// The most memory that one peer can make the server hold, beside what all have in common.
     pub(crate) fn memory_per_connection(&self) -> usize {
         // A read buffer holds up to twice what has arrived of a message, and behind it waits its copy.
-        // Of a stack, the rest is touched by hooks and closures alone.
-        (self.max_message.saturating_mul(3))
-            .saturating_add(self.outbound())
-            .saturating_add(LEAST_STACK)
+        (self.max_message.saturating_mul(3)).saturating_add(self.outbound())
     }
 }

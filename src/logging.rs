@@ -8,7 +8,7 @@ use log::{Level, Record};
 use crate::lock::none_is_held;
 use crate::panics;
 
-/// Whether somebody may want lines of this level. The logger is not asked.
+/// Whether lines of this level may be wanted. The logger is not asked.
 pub(crate) fn is_on(level: Level) -> bool {
     level <= log::STATIC_MAX_LEVEL && level <= log::max_level()
 }

@@ -1,5 +1,7 @@
 //! A message as the application sees it, and the frame that carries it, encoded once.
 
+mod spare;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,7 +32,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// The payload, whichever kind it is.
+    /// The payload, of either kind.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Message::Text(text) => text.as_bytes(),
@@ -64,6 +66,12 @@ impl Message {
         self.len() == 0
     }
 
+    /// It was sent: its buffer may serve another message.
+    #[inline]
+    pub(crate) fn recycle(self) {
+        spare::put(self.into_bytes());
+    }
+
     pub(crate) fn opcode(&self) -> Opcode {
         match self {
             Message::Text(_) => Opcode::Text,
@@ -89,8 +97,10 @@ impl fmt::Debug for Message {
 }
 
 impl From<&str> for Message {
+    #[inline]
     fn from(text: &str) -> Self {
-        let mut owned = String::with_capacity(text.len());
+        // Nothing is in it to be checked.
+        let mut owned = String::from_utf8(spare::buffer(text.len())).unwrap_or_default();
         copy::append_text(&mut owned, text);
         Message::Text(owned)
     }
@@ -125,8 +135,9 @@ impl From<Vec<u8>> for Message {
 }
 
 impl From<&[u8]> for Message {
+    #[inline]
     fn from(bytes: &[u8]) -> Self {
-        let mut owned = Vec::with_capacity(bytes.len());
+        let mut owned = spare::buffer(bytes.len());
         copy::append(&mut owned, bytes);
         Message::Binary(owned)
     }
@@ -171,7 +182,7 @@ impl Prepared {
         Prepared::encode(message.into(), true)
     }
 
-    /// As [`new`](Prepared::new), for a message that is compressed for nobody: see
+    /// As [`new`](Prepared::new), for a message that is never compressed: see
     /// [`Connection::send_uncompressed`](crate::Connection::send_uncompressed).
     #[cfg(feature = "deflate")]
     pub fn uncompressed(message: impl Into<Message>) -> Self {

@@ -9,9 +9,9 @@
 ///
 /// With `Disconnect` and `Refuse` a peer that asks faster than it listens is slowed down before that: while more than
 /// about half of the bound waits for it, it is not read from, so TCP holds back what it sends. Its clocks for pongs and
-/// for messages under way stand still meanwhile, and `write_timeout` goes on. A peer of the other two may stay slow for
-/// good, and is read from always. What the application sends of its own accord, a feed or a broadcast, is not slowed
-/// down by that: there the policy decides, or [`Connection::send_timeout`](crate::Connection::send_timeout) waits.
+/// for messages under way stand still then, and `write_timeout` goes on. With the other two a peer may stay slow for
+/// ever, and is always read from. This does not slow down what the application sends on its own, a feed or a broadcast:
+/// there the policy decides, or [`Connection::send_timeout`](crate::Connection::send_timeout) waits.
 ///
 /// ```no_run
 /// use wshub::{Overflow, Server};
@@ -39,8 +39,8 @@ pub enum Overflow {
     /// Refuse what is sent now: `send` gives it back with [`SendErrorKind::Full`](crate::SendErrorKind::Full), nothing
     /// is dropped, and the connection goes on. [`Event::Drained`](crate::Event::Drained) comes once when less than half
     /// of the bound waits, and there is room for what was refused: for a download that must lose nothing. A peer that
-    /// takes nothing for `write_timeout` is given up as with `Disconnect`. What is broadcast goes to those who have
-    /// room; the others count as [`dropped`](crate::Broadcast::dropped).
+    /// takes nothing for `write_timeout` is given up as with `Disconnect`. A broadcast goes to the connections that
+    /// have room; the others count as [`dropped`](crate::Broadcast::dropped).
     ///
     /// ```
     /// use wshub::{Connection, Event, Overflow, SendErrorKind, Server};

@@ -66,6 +66,11 @@ impl Patience {
         }
     }
 
+    /// Something else than the peer took so long meanwhile.
+    pub fn put_off(&mut self, by: Duration) {
+        self.deadline += by;
+    }
+
     /// A wait ended at the deadline: true if there is another one now, or the last try is still to be
     /// made. What happened may show only then: a socket takes bytes long before poll(2) says that
     /// there is room, which waits for a third of its buffer to be free.
@@ -80,6 +85,35 @@ impl Patience {
         self.deadline = now + round;
         self.round = None;
         true
+    }
+}
+
+/// How long threads of this process are waited for. Where the waiting thread oversleeps, the process stood still or had
+/// no processor, and the others did not run either: that does not count.
+pub(crate) struct Grace {
+    deadline: Instant,
+    /// When the wait under way ends.
+    wakes_at: Option<Instant>,
+}
+
+impl Grace {
+    pub fn until(deadline: Instant) -> Self {
+        Grace {
+            deadline,
+            wakes_at: None,
+        }
+    }
+
+    /// How long to wait before this is called again; `None` when the time is up.
+    pub fn next_wait(&mut self, now: Instant) -> Option<Duration> {
+        const LOOK: Duration = Duration::from_millis(250);
+        if let Some(wakes_at) = self.wakes_at {
+            self.deadline += now.saturating_duration_since(wakes_at);
+        }
+        let left = self.deadline.saturating_duration_since(now);
+        let wait = left.min(LOOK);
+        self.wakes_at = Some(now + wait);
+        (!wait.is_zero()).then_some(wait)
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Stats {
     pub waiting_for_accept: usize,
     /// Connections now that wait for a next plain request, without a thread.
     pub idle_connections: usize,
-    /// Plain requests now whose answer comes [later](crate::Response::later).
+    /// Plain requests now whose answer comes [later](crate::Response::later), or has come and is not read yet.
     pub waiting_requests: usize,
     /// Threads of the pool now, idle ones included.
     pub threads: usize,
@@ -56,7 +56,7 @@ pub struct Stats {
     pub messages_out: u64,
     /// Bytes of payload taken for sending.
     pub bytes_out: u64,
-    /// Messages dropped for slow peers, by whichever policy, or unsent when their connection ended.
+    /// Messages dropped for slow peers by any policy, or unsent when their connection ended.
     pub dropped: u64,
     /// Connections now whose peer does not take what is sent.
     pub stalled: usize,
@@ -72,11 +72,11 @@ pub struct Stats {
     pub handler_failures: u64,
     /// TLS handshakes completed.
     pub tls_sessions: u64,
-    /// How long opening handshakes took that ended with a 101, TLS and hooks included; where a connection was kept
-    /// behind a plain request, from the next one on.
+    /// How long opening handshakes took that ended with a 101, TLS and hooks included. On a connection that served
+    /// plain requests before, the time begins with the handshake's request.
     pub handshake_time: Histogram,
-    /// How long events were in the channel to the application thread. Those that it reads itself are in none, and are
-    /// not counted.
+    /// How long events were in the channel to the application thread. Events that this thread reads itself skip the
+    /// channel, and are not counted.
     pub channel_time: Histogram,
     /// How long messages waited in an Outbox until their peer took them. Those that the socket took at once did not
     /// wait, and are not counted.

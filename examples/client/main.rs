@@ -51,7 +51,9 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(problem) => {
-            complain(&format!("{problem}\n{USAGE}"));
+            complain(&format!(
+                "{problem}\nusage: client [OPTION]... [URL]; --help lists the options"
+            ));
             return ExitCode::from(2);
         }
     };
@@ -223,7 +225,7 @@ impl Progress {
         let (came, all_sent) = self.with(|state| (state.came, state.all_sent));
         match self.wanted {
             Some(wanted) if came >= wanted => Ok(()),
-            Some(wanted) => Err(Some(format!("{came} messages came, and not {wanted}"))),
+            Some(wanted) => Err(Some(format!("only {came} of {wanted} messages came"))),
             None if all_sent => Ok(()),
             None => Err(None),
         }

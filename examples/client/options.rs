@@ -11,16 +11,16 @@ Connects to URL, ws://127.0.0.1:9001/ by default, sends the lines of its input, 
   -s, --subprotocol NAME      offers a subprotocol; may be given more than once
   -o, --origin ORIGIN         sends an Origin, as a browser's page does
       --ca FILE               trusts the authorities in this PEM file only (wss://)
-  -m, --message TEXT          sends this and not the input; may be given more than once
-  -b, --binary FILE           sends this file as one binary message and not the input; may be given more than once
-  -n, --count N               ends when N messages have come; if fewer come, the exit status is 1
-  -w, --wait SECONDS          when all is sent: how long it waits for N messages (60), or, without -n, for silence (1)
-  -p, --ping SECONDS          pings after so much silence, and gives the server up that does not answer for as long
-  -t, --timing                says with each message how long after the last one that was sent it came
+  -m, --message TEXT          sends this in place of the input; may be given more than once
+  -b, --binary FILE           sends this file as one binary message in place of the input; may be given more than once
+  -n, --count N               ends after N messages have come; if fewer come, the exit status is 1
+  -w, --wait SECONDS          after all is sent, waits this long for the N messages (60), or without -n for silence (1)
+  -p, --ping SECONDS          pings after this much silence, and gives the server up after as long without an answer
+  -t, --timing                shows with each message the time since the last one was sent
 
-Messages go to standard output, everything else to standard error; of a binary message only its length is said, there.
-Where input and output are a terminal, a line can be edited, and the arrow up brings earlier ones back.
-Exit status: 0 all was sent and came, and the connection was closed in order; 1 it was not; 2 the options make no sense.";
+Text messages go to standard output. Everything else goes to standard error, also the length of binary messages.
+On a terminal a line can be edited, and the up arrow brings earlier lines back.
+Exit status: 0 all was sent and came, and the connection closed in order; 1 it did not; 2 the options make no sense.";
 
 #[derive(Debug, Default)]
 pub struct Options {

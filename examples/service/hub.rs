@@ -8,7 +8,7 @@ use crate::{notify, support};
 use wshub::{Event, Response, Server, ServerBuilder, ServerHandle};
 
 pub fn main() -> ExitCode {
-    let about = "A path, or @name for an abstract one, is a Unix socket. A socket unit of systemd comes first.\n";
+    let about = "A path is a Unix socket, and so is @name, an abstract one. Sockets from a unit of systemd go first.\n";
     support::run_with("[ADDRESS]", about, |addr| {
         let server = listen(addr)?.start()?;
         end_on_signals(server.handle(), drain_time()?)?;

@@ -6,16 +6,18 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
-use std::thread;
+use std::thread::Builder;
 use std::time::Duration;
 
-use env_logger::{Builder, Env, Target};
+use env_logger::{Env, Target};
 use wshub::ServerHandle;
 
 use stderr::Stderr;
 
 /// For the program that reads standard output.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Of threads that only write: where address space is short (`ulimit -v`), the usual two megabytes are much.
+const STACK: usize = 64 << 10;
 
 /// Turns the log on (RUST_LOG=info shows who came and who was refused), runs the example on the
 /// address of the command line, and says in plain words what went wrong.
@@ -59,9 +61,9 @@ pub fn run_with(
 fn usage(arguments: &str, about: &str) -> String {
     format!(
         "usage: {} {arguments}\n\
-         ADDRESS is where to listen: 127.0.0.1:9001 by default, 127.0.0.1:0 for any free port, 0.0.0.0:9001 for everybody\n\
-         in this machine's networks. {about}With RUST_LOG=info in the environment it says who comes and who is refused.\n\
-         Ctrl-C ends it.",
+         ADDRESS is where to listen: 127.0.0.1:9001 by default, 127.0.0.1:0 for any free port,\n\
+         0.0.0.0:9001 for everybody in this machine's networks.\n\
+         {about}With RUST_LOG=info in the environment it logs each connection and each refusal. Ctrl-C ends it.",
         env!("CARGO_CRATE_NAME")
     )
 }
@@ -79,7 +81,7 @@ fn fail(text: &str) -> ExitCode {
 
 fn start_log() -> io::Result<Stderr> {
     let stderr = Stderr::start()?;
-    Builder::from_env(Env::default().default_filter_or("warn"))
+    env_logger::Builder::from_env(Env::default().default_filter_or("warn"))
         .target(Target::Pipe(Box::new(stderr.clone())))
         .init();
     Ok(stderr)
@@ -120,12 +122,13 @@ pub fn stop_on_signals(handle: ServerHandle) -> io::Result<()> {
 pub fn say(line: &str) {
     let (tell, told) = channel();
     let text = format!("{line}\n");
-    // Without a thread nothing is told.
-    let _ =
-        thread::Builder::new().spawn(move || tell.send(io::stdout().write_all(text.as_bytes())));
-    match told.recv_timeout(PATIENCE) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => log::warn!("standard output: {error}; {line}"),
-        Err(_) => log::warn!("standard output: nobody reads it; {line}"),
+    let write = move || io::stdout().write_all(text.as_bytes());
+    let waiter = Builder::new().stack_size(STACK);
+    let started = waiter.spawn(move || tell.send(write()));
+    match (started, told.recv_timeout(PATIENCE)) {
+        (_, Ok(Ok(()))) => {}
+        (_, Ok(Err(error))) => log::warn!("standard output: {error}; {line}"),
+        (Err(error), _) => log::warn!("standard output: no thread to write to it, {error}; {line}"),
+        (Ok(_), Err(_)) => log::warn!("standard output: nobody reads it; {line}"),
     }
 }

@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
-use std::thread;
+use std::thread::Builder;
 use std::time::Duration;
+
+use super::STACK;
 
 /// Lines that wait to be written.
 const LINES: usize = 1_000;
@@ -29,7 +31,14 @@ impl Stderr {
         let (waiting, items) = sync_channel(LINES);
         let lost = Arc::default();
         let counted = Arc::clone(&lost);
-        thread::Builder::new().spawn(move || write_all(&items, &counted))?;
+        let writer = Builder::new().stack_size(STACK);
+        writer
+            .spawn(move || write_all(&items, &counted))
+            .map_err(|error| {
+                io::Error::other(format!(
+                    "no thread for the log: {error}; raise ulimit -u or ulimit -v"
+                ))
+            })?;
         Ok(Stderr { waiting, lost })
     }
 
@@ -39,7 +48,7 @@ impl Stderr {
         if let Err(TrySendError::Full(item)) = self.waiting.try_send(Item::Written(tell)) {
             // There may be room for it later, or no reader ever. Without a thread nobody waits for that.
             let waiting = self.waiting.clone();
-            let _ = thread::Builder::new().spawn(move || waiting.send(item));
+            let _ = Builder::new().spawn(move || waiting.send(item));
         }
         let _ = told.recv_timeout(PATIENCE);
     }

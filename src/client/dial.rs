@@ -9,7 +9,7 @@ use crate::transport::{TcpTransport, Transport};
 
 /// The first address that answers. What is left of the time is shared by those that are left, so
 /// that one that swallows everything does not cost the others theirs.
-pub(super) fn dial(
+pub(crate) fn dial(
     addresses: &[SocketAddr],
     deadline: Instant,
 ) -> Result<TcpTransport, Vec<(SocketAddr, io::Error)>> {
@@ -38,7 +38,7 @@ fn dial_one(address: SocketAddr, time: Duration) -> io::Result<TcpTransport> {
 }
 
 /// As [`connect`](crate::connect) names it.
-pub(super) fn dial_unix(socket: &str, time: Duration) -> Result<Box<dyn Transport>, ClientError> {
+pub(crate) fn dial_unix(socket: &str, time: Duration) -> Result<Box<dyn Transport>, ClientError> {
     connect_unix(socket, time).map_err(|error| ClientError::UnixSocket {
         socket: socket.to_owned(),
         error,

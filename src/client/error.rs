@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use crate::handshake::{InvalidAnswer, InvalidUrl};
 use crate::http::Refusal;
-use crate::http::refusal::excerpt;
+use crate::http::excerpt::{excerpt, excerpt_of};
 use crate::http::status::reason_phrase;
 use crate::limits::InvalidLimit;
 use crate::tls::{TlsError, TlsHandshakeError};
 
-/// Why a server gave no WebSocket; see [`connect`](crate::connect) and
-/// [`WebSocket::client`](crate::WebSocket::client).
+/// Characters of a refusal's body that are shown: room for what wshub itself says, with its remedy.
+const BODY_CHARS: usize = 240;
+
+/// Why no WebSocket was opened; see [`connect`](crate::connect) and [`WebSocket::client`](crate::WebSocket::client).
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -41,31 +43,30 @@ pub enum ClientError {
     /// A field of its [`Limits`](crate::Limits) has a value with which nothing could work; the text names
     /// it, and what it takes.
     Limits(InvalidLimit),
-    /// The request cannot be sent: its headers are too long together. Remedy: fewer or shorter ones.
+    /// The request cannot be sent: all its headers together are too long. Remedy: fewer or shorter ones.
     Request(Refusal),
     /// The URL is `wss`, and wshub was built without TLS. Remedy: the feature `tls`.
     TlsFeature,
-    /// This machine is not set up for TLS: it has no authorities to trust. Feature `tls`.
+    /// This machine has no certificate authorities to trust. Remedy: install them (`ca-certificates`), or name one with
+    /// `ClientTls::builder().ca_file(…)`. Feature `tls`.
     TlsSetup(TlsError),
-    /// The TLS handshake failed. Feature `tls`.
+    /// The TLS handshake failed; each variant of the error has its remedy. Feature `tls`.
     Tls(TlsHandshakeError),
-    /// No address was found for the host of the URL, or of the proxy. After
-    /// [`TimedOut`](io::ErrorKind::TimedOut) the resolver has not answered in
-    /// [time](crate::ClientRequest::with_lookup_timeout). Remedy: check the name, and this machine's
-    /// network; then try again later.
+    /// No address was found for the host of the URL, or of the proxy. With [`TimedOut`](io::ErrorKind::TimedOut) the
+    /// resolver did not answer within the [lookup timeout](crate::ClientRequest::with_lookup_timeout). Remedy: check
+    /// the name, and this machine's network; then try again later.
     Lookup {
         /// The name that was looked up.
         host: String,
         /// What the resolver said.
         error: io::Error,
     },
-    /// None of the host's addresses, or the proxy's, could be connected to: each that was tried, and
-    /// how that ended. Remedy: check that the server runs and the port is right (refused), or that
-    /// nothing on the way swallows the connection (timed out); or allow
-    /// [more time](crate::ClientRequest::with_connect_timeout).
+    /// No address of the host, or of the proxy, could be connected to: each address that was tried, with its error.
+    /// Remedy: check that the server runs and the port is right (refused), or that nothing on the way swallows the
+    /// connection (timed out); or allow [more time](crate::ClientRequest::with_connect_timeout).
     Connect(Vec<(SocketAddr, io::Error)>),
     /// The Unix socket of a `ws+unix` URL could not be connected to. Remedy: check that the server runs (refused, not
-    /// found), and that this user may write to its file (denied). Elsewhere than on Unix
+    /// found), and that this user may write to its file (denied). On other systems than Unix the error is
     /// [`Unsupported`](io::ErrorKind::Unsupported).
     #[non_exhaustive]
     UnixSocket {
@@ -74,20 +75,20 @@ pub enum ClientError {
         /// What the system said.
         error: io::Error,
     },
-    /// The proxy gave no way to the server.
+    /// The proxy did not connect to the server; each variant of the error has its remedy.
     Proxy(ProxyError),
-    /// The operating system gave no random bytes, and without them nothing may be sent (RFC 6455
-    /// section 10.3). Remedy: on that machine; early in its boot, try again.
+    /// The operating system gave no random bytes, and without them nothing may be sent (RFC 6455 section 10.3). Remedy:
+    /// try again; early after a boot the system may not have any yet.
     Random(io::Error),
     /// The server did not answer in time: [`handshake_timeout`](crate::Limits::handshake_timeout)
     /// passed, or the stream's own timeout. Remedy: try again later, or raise these.
     Timeout,
-    /// The server closed the stream before its answer was complete. It may be overloaded, speak
-    /// another protocol, or expect TLS.
+    /// The server closed the stream before its answer was complete. It may be overloaded, speak another protocol, or
+    /// expect TLS. Remedy: check host and port, and `ws://` or `wss://`.
     ServerLeft,
     /// The stream failed.
     Io(io::Error),
-    /// The server answered with another status than 101. Redirects are not followed.
+    /// The server answered with a status other than 101. Redirects are not followed. Remedy: by the status, see there.
     #[non_exhaustive]
     Status {
         /// The status: 401 asks for credentials, 403 may mean the Origin, 404 the path, 426 the
@@ -102,13 +103,14 @@ pub enum ClientError {
         /// where you show it.
         body: String,
     },
-    /// The answer breaks the rules of the opening handshake, so that it cannot be trusted.
+    /// The answer breaks the rules of the opening handshake, so it cannot be trusted. Remedy: check host and port;
+    /// otherwise the server is at fault.
     Answer(InvalidAnswer),
-    /// The closure of [`Reconnecting::with`](crate::Reconnecting::with) made no request, for this reason.
+    /// The closure of [`Reconnecting::with`](crate::Reconnecting::with) returned this error in place of a request.
     NoRequest(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Why a proxy gave no way to the server; see [`Proxy`](crate::Proxy).
+/// Why a proxy did not connect to the server; see [`Proxy`](crate::Proxy).
 ///
 /// ```
 /// use wshub::{ClientError, ProxyError};
@@ -129,8 +131,8 @@ pub enum ProxyError {
     /// It refused.
     #[non_exhaustive]
     Status {
-        /// The status: 407 asks for (other) [credentials](crate::Proxy::with_credentials), 403 means
-        /// that it lets nobody to this host or port, 502 and 504 that it cannot reach them.
+        /// The status: 407 asks for (other) [credentials](crate::Proxy::with_credentials), 403 means that it allows no
+        /// connection to this host or port, 502 and 504 that it cannot reach them.
         status: u16,
         /// The beginning of the body, at most 1,024 bytes of it. It is the proxy's text: escape it
         /// where you show it.
@@ -164,7 +166,8 @@ impl NoAnswer {
             NoAnswer::Invalid(error) => ClientError::Answer(error),
             NoAnswer::Timeout => ClientError::Timeout,
             NoAnswer::Left => ClientError::ServerLeft,
-            NoAnswer::Io(error) => ClientError::Io(error),
+            NoAnswer::Io(error) => TlsHandshakeError::behind_handshake(error)
+                .map_or_else(ClientError::Io, ClientError::Tls),
         }
     }
 
@@ -179,6 +182,17 @@ impl NoAnswer {
 }
 
 impl ClientError {
+    /// What a server makes that answers with this status and nothing else: for a test of your own code, as
+    /// [`ClientEvent::disconnected`](crate::ClientEvent::disconnected).
+    pub fn answered(status: u16) -> Self {
+        ClientError::Status {
+            status,
+            location: None,
+            retry_after: None,
+            body: String::new(),
+        }
+    }
+
     /// How long the server asks to wait.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -229,11 +243,15 @@ impl fmt::Display for ClientError {
             }
             ClientError::Proxy(error) => error.fmt(f),
             ClientError::Random(error) => {
-                write!(f, "the operating system gave no random bytes: {error}")
+                write!(
+                    f,
+                    "the operating system gave no random bytes: {error}; try again"
+                )
             }
-            ClientError::Timeout => {
-                f.write_str("the server did not answer the opening handshake in time")
-            }
+            ClientError::Timeout => f.write_str(
+                "the server did not answer the opening handshake in time; try again later, or raise \
+                 Limits::handshake_timeout",
+            ),
             ClientError::ServerLeft => f.write_str(
                 "the server closed the connection before its answer was complete; check that host \
                  and port are those of a WebSocket server, and ws:// or wss://",
@@ -275,13 +293,41 @@ fn write_status(
             "; redirects are not followed, connect to \"{location}\" if you trust it"
         )?;
     }
-    write_body(f, body)
+    let body = says_more(status, body);
+    write_body(f, body)?;
+    match status_remedy(status) {
+        // A server that refuses says itself which rule it was.
+        Some(remedy) if status != 403 || body.is_empty() => write!(f, "; {remedy}"),
+        _ => Ok(()),
+    }
+}
+
+fn status_remedy(status: u16) -> Option<&'static str> {
+    match status {
+        200 => Some("it serves a page there, no WebSocket: check host, port and path"),
+        401 => Some("it wants credentials, such as a token in an Authorization header"),
+        403 => {
+            Some("its rules refuse this client: check credentials, and the Origin if you send one")
+        }
+        404 => Some("check the path"),
+        429 | 503 => Some("try again later"),
+        _ => None,
+    }
+}
+
+/// What the body says beyond the status: wshub's own, as others', is the status line once more by default.
+fn says_more(status: u16, body: &str) -> &str {
+    let body = body.trim();
+    match body == format!("{status} {}", reason_phrase(status)) {
+        true => "",
+        false => body,
+    }
 }
 
 fn write_body(f: &mut fmt::Formatter<'_>, body: &str) -> fmt::Result {
-    match body.trim() {
+    match body {
         "" => Ok(()),
-        body => write!(f, ": {}", excerpt(body.as_bytes())),
+        body => write!(f, ": {}", excerpt_of(body.as_bytes(), BODY_CHARS)),
     }
 }
 
@@ -293,10 +339,13 @@ impl fmt::Display for ProxyError {
                 if *status == 407 {
                     f.write_str("; give it (other) credentials with Proxy::with_credentials")?;
                 }
-                write_body(f, body)
+                write_body(f, says_more(*status, body))
             }
             ProxyError::Answer(error) => write!(f, "the proxy: {error}"),
-            ProxyError::Timeout => f.write_str("the proxy did not answer in time"),
+            ProxyError::Timeout => f.write_str(
+                "the proxy did not answer in time; try again later, or give it more time with \
+                 with_connect_timeout",
+            ),
             ProxyError::Left => f.write_str(
                 "the proxy closed the connection before its answer was complete; check that its \
                  host and port are those of an HTTP proxy",

@@ -7,10 +7,12 @@ use super::error::NoAnswer;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::InvalidAnswer;
 use crate::handshake::answer::{AnswerHead, AnswerScanner};
+use crate::http::body::{BodyDecoder, BodyLimits, Framing};
 use crate::http::head::HeadLimits;
 use crate::patience::Patience;
 use crate::transport::{self, Transport};
-use crate::websocket::{fill, must_wait, write_all};
+use crate::websocket::stream_error::must_wait;
+use crate::websocket::{fill, write_all};
 
 /// How much of the body of a refusal is read.
 const MAX_BODY: usize = 1024;
@@ -61,6 +63,7 @@ pub(crate) fn body(
     answer: &AnswerHead,
     stream: &mut impl Read,
     mut buffer: ReadBuffer,
+    limits: HeadLimits,
     deadline: Instant,
 ) -> String {
     let wanted = body_len(answer).min(MAX_BODY);
@@ -70,9 +73,28 @@ pub(crate) fn body(
             break;
         }
     }
-    let body = buffer.filled();
-    let body = body.get(..MAX_BODY).unwrap_or(body);
-    String::from_utf8_lossy(body).into_owned()
+    let came = buffer.filled();
+    let body = match answer.header("transfer-encoding") {
+        Some(coding) if coding.eq_ignore_ascii_case(b"chunked") => dechunked(came, limits),
+        // It is compressed.
+        Some(_) => Vec::new(),
+        None => came.to_vec(),
+    };
+    let shown = body.get(..MAX_BODY).unwrap_or(&body);
+    String::from_utf8_lossy(shown).into_owned()
+}
+
+/// What came of a body in chunks. Behind a fault there is nothing to be shown.
+fn dechunked(came: &[u8], head: HeadLimits) -> Vec<u8> {
+    let limits = BodyLimits {
+        max_body: usize::MAX,
+        head,
+    };
+    let Ok(mut decoder) = BodyDecoder::new(Framing::Chunked, limits) else {
+        return Vec::new();
+    };
+    let _ = decoder.decode(came);
+    decoder.into_body()
 }
 
 /// How much of the body is worth waiting for: none where only the server knows when it ends.
@@ -86,7 +108,7 @@ fn body_len(answer: &AnswerHead) -> usize {
 }
 
 /// A transport as a stream whose every wait ends at one deadline.
-pub(super) struct DeadlineStream<'a> {
+pub(crate) struct DeadlineStream<'a> {
     pub transport: &'a dyn Transport,
     pub deadline: Instant,
 }

@@ -4,12 +4,13 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Condvar;
-use std::thread;
+use std::thread::Builder;
 use std::time::Instant;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use crate::lock::{Mutex, RESOLVERS, lock};
+use crate::spawn::spawn;
 
 /// Lookups that run at once in this process, those included that nobody waits for any more; one more
 /// waits for its turn, up to its deadline.
@@ -23,7 +24,7 @@ static LOOKUPS: Lookups = Lookups::new();
 type Resolver = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
 /// The addresses of a host, in the order in which the system wants them tried (RFC 6724), at least one.
-pub(super) fn addresses(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
+pub(crate) fn addresses(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
     match host.parse::<IpAddr>() {
         Ok(address) => Ok(vec![(address, port).into()]),
         Err(_) => look_up(&LOOKUPS, ask_system, host, port, deadline),
@@ -47,13 +48,12 @@ fn look_up(
     let turn = lookups.wait_for_turn(deadline).ok_or_else(timed_out)?;
     let (tell, told) = bounded(1);
     let host = host.to_owned();
-    thread::Builder::new()
-        .name("wshub-lookup".to_owned())
-        .spawn(move || {
-            let _turn = turn;
-            // A caller that has stopped waiting takes no answer.
-            let _ = tell.send(resolver(&host, port));
-        })?;
+    let builder = Builder::new().name("wshub-lookup".to_owned());
+    spawn(builder, move || {
+        let _turn = turn;
+        // A caller that has stopped waiting takes no answer.
+        let _ = tell.send(resolver(&host, port));
+    })?;
     let addresses = match told.recv_deadline(deadline) {
         Ok(found) => found?,
         Err(RecvTimeoutError::Timeout) => return Err(timed_out()),

@@ -41,18 +41,18 @@ pub use request::ClientRequest;
 /// | TLS, for `wss://` | `with_tls_timeout` | 10 s |
 /// | opening handshake | [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) | 10 s |
 ///
-/// The addresses of a name, at most 16, are tried in the system's order, each with an equal share of the time that
-/// is left. A lookup that has not ended by its deadline goes on in a thread of its own, which nothing
-/// can end; at most 8 lookups run in a process at once, and one more waits for its turn.
+/// The addresses of a name, at most 16, are tried in the system's order, each with an equal share of the time that is
+/// left. The system cannot stop a lookup: one that is late goes on in a thread of its own, and its result is not used.
+/// At most 8 lookups run in a process at once; further ones wait for their turn.
 ///
 /// A `ws+unix` URL leads to a program of this machine by a Unix socket: `ws+unix:/run/hub.sock:/path`, as npm's ws
-/// writes it; on Linux also by an abstract name, `ws+unix:@hub:/path`. The connect timeout is then for the socket, and
-/// the server is told `Host: localhost`.
+/// writes it; on Linux also by an abstract name, `ws+unix:@hub:/path`. Then the connect timeout applies to the socket,
+/// and the server gets `Host: localhost`.
 ///
-/// `wss://` takes the feature `tls`. Whom to trust: the system's authorities, or those of a `ClientTls`.
+/// `wss://` needs the feature `tls`. The client trusts the system's certificate authorities, or those of a `ClientTls`.
 ///
-/// A redirect is an error that names its target, and is not followed: it may lead credentials
-/// elsewhere. Source: RFC 6455 section 4.1.
+/// A redirect is not followed, because credentials could end up elsewhere: it is an error that names the target.
+/// Source: RFC 6455 section 4.1.
 ///
 /// ```no_run
 /// let mut client = wshub::connect("ws://127.0.0.1:9001/")?;
@@ -74,15 +74,14 @@ where
 
 /// A WebSocket that [`connect`] opened.
 ///
-/// It keeps the deadlines of [`Limits`](crate::Limits): nothing here blocks for ever but
-/// [`read`](Client::read) on a server that is silent and alive. The heartbeat
-/// ([`ping_interval`](crate::Limits::ping_interval), [`pong_timeout`](crate::Limits::pong_timeout))
-/// and the answers to the server's pings are `read`'s: a program that sends for long without reading
-/// is given up by servers that ping, so [`split`](Client::split) it, or look in with
-/// [`read_timeout`](Client::read_timeout).
+/// It keeps the deadlines of [`Limits`](crate::Limits): only [`read`](Client::read) may block for ever, on a server
+/// that is silent and alive. The heartbeat ([`ping_interval`](crate::Limits::ping_interval),
+/// [`pong_timeout`](crate::Limits::pong_timeout)) and the answers to the server's pings happen inside `read`. A server
+/// that pings gives up a program that sends for long without reading: [`split`](Client::split) the client then, or call
+/// [`read_timeout`](Client::read_timeout) now and then.
 ///
-/// Dropping it drops the stream, without a closing handshake: the server sees 1006. To part in
-/// order, [`close`](Client::close), then [`read`](Client::read) until `None`.
+/// Dropping it drops the stream without a closing handshake: the server sees 1006. To close in order, call
+/// [`close`](Client::close), then [`read`](Client::read) until `None`.
 ///
 /// ```no_run
 /// let mut client = wshub::connect("ws://127.0.0.1:9001/")?;
@@ -124,19 +123,18 @@ impl Client {
         })
     }
 
-    /// Blocks until the next message is there; `None` when the connection has ended, also without
-    /// a Close frame ([`close_event`](Client::close_event) says how). Pings and the closing handshake
-    /// are answered meanwhile, and a silent server is pinged, and given up after
-    /// [`pong_timeout`](crate::Limits::pong_timeout).
+    /// Blocks until the next message has come. `None`: the connection has ended, with or without a Close frame
+    /// ([`close_event`](Client::close_event) says how). While it waits it answers pings and the closing handshake,
+    /// pings a silent server, and gives it up after [`pong_timeout`](crate::Limits::pong_timeout).
     ///
     /// # Errors
-    /// [`Error`] when the connection had to be given up: the server broke the protocol or a limit, did
-    /// not read, or vanished. It has been told already, as far as it could be.
+    /// [`Error`] when the connection had to be given up: the server broke the protocol or a limit, did not read, or
+    /// vanished. It has been told so already, as far as that was possible.
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
         self.reader.read()
     }
 
-    /// As [`read`](Client::read), for so long at most; see [`WebSocketReader::read_timeout`].
+    /// As [`read`](Client::read), with a longest time; see [`WebSocketReader::read_timeout`].
     ///
     /// # Errors
     /// As [`WebSocketReader::read_timeout`].
@@ -164,9 +162,10 @@ impl Client {
         self.writer.send_uncompressed(message)
     }
 
-    /// Sends one binary message of any length, which need not be known, in fragments while it is made; see
-    /// [`WebSocketWriter::send_stream`]. Nothing is read meanwhile: pings of the server wait for
-    /// [`read`](Client::read), so for one that takes longer than the server's patience [`split`](Client::split) it.
+    /// Sends one binary message of any length, in fragments, while the source makes it. Its length need not be known;
+    /// see [`WebSocketWriter::send_stream`]. Nothing is read during that: pings of the server wait for
+    /// [`read`](Client::read). [`split`](Client::split) the client if a message takes longer than the server's pong
+    /// timeout.
     ///
     /// ```no_run
     /// use std::fs::File;
@@ -183,7 +182,7 @@ impl Client {
         self.writer.send_stream(source)
     }
 
-    /// The next message while it arrives, of up to `max` bytes; see [`WebSocketReader::read_stream`].
+    /// The next message, of up to `max` bytes, to be read while it arrives; see [`WebSocketReader::read_stream`].
     ///
     /// ```no_run
     /// use std::fs::File;
@@ -202,7 +201,7 @@ impl Client {
         self.reader.read_stream(max)
     }
 
-    /// Sends a ping (RFC 6455 section 5.5.2); `read` does so by itself after
+    /// Sends a ping (RFC 6455 section 5.5.2). `read` sends one on its own after
     /// [`ping_interval`](crate::Limits::ping_interval) of silence.
     ///
     /// # Errors
@@ -211,9 +210,9 @@ impl Client {
         self.writer.ping()
     }
 
-    /// Starts the closing handshake (RFC 6455 section 7.1.2); then [`read`](Client::read) until
-    /// `None`, which takes at most [`close_timeout`](crate::Limits::close_timeout) if no messages
-    /// come. Until the server has answered `read` still gives its messages.
+    /// Starts the closing handshake (RFC 6455 section 7.1.2). Then call [`read`](Client::read) until `None`: that takes
+    /// at most [`close_timeout`](crate::Limits::close_timeout) if no messages come. Until the server has answered,
+    /// `read` still gives its messages.
     ///
     /// # Errors
     /// As [`WebSocketWriter::close`].
@@ -244,8 +243,8 @@ impl Client {
         self.reader.request()
     }
 
-    /// A header of the server's answer, `Set-Cookie` for one, its name in any case, without the spaces around it. The
-    /// first one where several are sent. `None` if there is none, or if it is not UTF-8.
+    /// A header of the server's answer, such as `Set-Cookie`; the name in any case, the value without spaces around it.
+    /// The first one if several are sent. `None` if there is none, or if it is not UTF-8.
     ///
     /// ```no_run
     /// let client = wshub::connect("ws://127.0.0.1:9001/")?;
@@ -266,12 +265,12 @@ impl Client {
         self.reader.protocol()
     }
 
-    /// The extensions in use (RFC 6455 section 9): what was agreed on compression, or nothing.
+    /// The extensions in use (RFC 6455 section 9): the parameters of compression, or nothing.
     pub fn extensions(&self) -> &str {
         self.reader.extensions()
     }
 
-    /// Which of the host's addresses the connection leads to, or of the proxy's. `None` over a Unix socket.
+    /// The address that the connection leads to: one of the host's, or of the proxy's. `None` over a Unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer_addr
     }
@@ -361,7 +360,7 @@ fn tunnel(
     if !matches!(answer.status, 200..300) {
         return Err(ProxyError::Status {
             status: answer.status,
-            body: body(&answer, &mut until, buffer, deadline),
+            body: body(&answer, &mut until, buffer, request.limits.head(), deadline),
         });
     }
     match buffer.is_empty() {

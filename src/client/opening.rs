@@ -26,10 +26,9 @@ impl<S: Read + Write> WebSocket<S> {
     /// `TcpStream`, or an encrypted one for `wss`. `request` is a URL, or a
     /// [`ClientRequest`](crate::ClientRequest) with headers, subprotocols and limits.
     ///
-    /// Blocks until the server has answered, as long as the stream does: give it a read and a write
-    /// timeout before. [`handshake_timeout`](crate::Limits::handshake_timeout) is looked at between
-    /// reads, so that a server that answers byte by byte does not hold on for longer.
-    /// To keep the stream after a failure, pass `&mut stream`.
+    /// Blocks until the server has answered, as long as the stream blocks: give it a read and a write timeout before.
+    /// Between reads it looks at [`handshake_timeout`](crate::Limits::handshake_timeout), so a server that answers byte
+    /// by byte does not hold it for longer. To keep the stream after a failure, pass `&mut stream`.
     ///
     /// Source: RFC 6455 section 4.1.
     ///
@@ -87,7 +86,7 @@ pub(crate) fn open(
             status: answer.status,
             retry_after: retry_after(&answer),
             location: location.map(|value| String::from_utf8_lossy(value).into_owned()),
-            body: body(&answer, stream, buffer, deadline),
+            body: body(&answer, stream, buffer, request.limits.head(), deadline),
         });
     }
     let accept_key = negotiate::accept_key(key.as_bytes()).ok_or(InvalidAnswer::Accept)?;
@@ -99,7 +98,7 @@ pub(crate) fn open(
         buffer,
         opening: Opening {
             request: sent,
-            protocol,
+            protocol: protocol.map(|name| Box::new(name.into())),
             extension,
             data: Data::default(),
         },

@@ -23,24 +23,23 @@ type RequestMaker =
 /// The shortest first pause: without any, a server that closes at once would be asked without end.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// A client that connects again whenever its connection ends: an iterator over what happens. It
-/// connects, waits and reads on the thread that iterates, and has no thread of its own (but for name
-/// lookups, see [`connect`](crate::connect)). To send, from any thread: [`writer`](Reconnecting::writer).
+/// A client that connects again whenever its connection ends: an iterator over what happens.
 ///
-/// Between two tries it pauses: first about a second, then twice as long each time, up to half a
-/// minute. The second half of each pause is random, so that the clients of a restarted server do not all
-/// come at once. After a connection that lasted longer than the longest pause it starts again with the
-/// first. If a server refuses and says for how long (`Retry-After`, with a 503 or a 429), that time is added, up to
-/// an hour.
+/// It connects, waits and reads on the thread that iterates, and has no thread of its own (except for name lookups, see
+/// [`connect`](crate::connect)). To send, from any thread: [`writer`](Reconnecting::writer).
 ///
-/// **Nothing is kept to be sent later**, for only the application knows what is still worth it: what
+/// Between two tries it pauses: about a second at first, then twice as long each time, up to half a minute. The second
+/// half of each pause is random, so that the clients of a restarted server do not all come at once. After a connection
+/// that lasted longer than the longest pause, the pauses start over. A server that refuses may say for how long
+/// (`Retry-After`, with whatever status): that time is added, up to an hour.
+///
+/// **Nothing is kept to be sent later**, because only the application knows what is still worth sending. A message that
 /// cannot be sent is given back by [`send`](ReconnectingWriter::send). What was sent is counted:
-/// [`ClientEvent::Disconnected`] says how many messages the system has taken over the connection
-/// that ended. Whether the last of them have arrived WebSocket does not tell; where it matters, let
-/// the server answer.
+/// [`ClientEvent::Disconnected`] says how many messages the system has taken over the connection that ended. WebSocket
+/// does not tell whether the last of them arrived; where that matters, let the server answer.
 ///
-/// It goes on until it is told to [`close`](ReconnectingWriter::close), or the loop is left. Some
-/// causes no patience heals, a 401 for one: look at the cause, and leave the loop.
+/// It goes on until [`close`](ReconnectingWriter::close) is called or the loop is left. For some causes waiting does
+/// not help, such as a 401: look at the cause, and leave the loop.
 ///
 /// ```no_run
 /// use wshub::{ClientEvent, Reconnecting};
@@ -113,7 +112,7 @@ pub enum ClientEvent {
     },
     /// A message came.
     Message(Message),
-    /// The connection ended, or none could be opened.
+    /// The connection ended, or could not be opened.
     #[non_exhaustive]
     Disconnected {
         /// How.
@@ -121,10 +120,46 @@ pub enum ClientEvent {
         /// How many messages were sent over the connection that ended: those for which
         /// [`send`](ReconnectingWriter::send) said `Ok`. All others were given back.
         sent: u64,
-        /// When the next try begins, from now. `None`: there will be none, because of
-        /// [`close`](ReconnectingWriter::close) or because the request itself is at fault.
+        /// How long until the next try. `None`: there will be none, because of [`close`](ReconnectingWriter::close) or
+        /// because the request itself is at fault.
         retry_in: Option<Duration>,
     },
+}
+
+impl ClientEvent {
+    /// A connection that has opened, for a test of what takes the events.
+    pub fn connected(protocol: Option<&str>) -> Self {
+        ClientEvent::Connected {
+            protocol: protocol.map(str::to_owned),
+        }
+    }
+
+    /// The end of a connection, or a try that failed, for a test of what takes the events.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wshub::{ClientError, ClientEvent, DisconnectCause};
+    ///
+    /// /// False where another try would end as this one did.
+    /// fn goes_on(event: &ClientEvent) -> bool {
+    ///     use DisconnectCause::Connect;
+    ///     let ClientEvent::Disconnected { cause: Connect(error), .. } = event else { return true };
+    ///     !matches!(error, ClientError::Status { status: 401, .. })
+    /// }
+    ///
+    /// let refused = |status| DisconnectCause::Connect(ClientError::answered(status));
+    /// let pause = Some(Duration::from_secs(1));
+    /// assert!(goes_on(&ClientEvent::connected(None)));
+    /// assert!(goes_on(&ClientEvent::disconnected(refused(503), 0, pause)));
+    /// assert!(!goes_on(&ClientEvent::disconnected(refused(401), 0, pause)));
+    /// ```
+    pub fn disconnected(cause: DisconnectCause, sent: u64, retry_in: Option<Duration>) -> Self {
+        ClientEvent::Disconnected {
+            cause,
+            sent,
+            retry_in,
+        }
+    }
 }
 
 /// How a connection of a [`Reconnecting`] client ended.
@@ -146,17 +181,17 @@ pub enum ClientEvent {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DisconnectCause {
-    /// None was opened.
+    /// No connection was opened.
     Connect(ClientError),
-    /// The server closed it, or the closing handshake begun here is through; 1006: it vanished.
+    /// The server closed it, or the closing handshake that began here is complete. 1006: the server vanished.
     Closed(CloseEvent),
-    /// It had to be given up.
+    /// The connection had to be given up.
     Failed(Error),
 }
 
 impl Reconnecting {
-    /// A client that connects when it is iterated first. `request` is a URL or a [`ClientRequest`],
-    /// with which each connection is opened.
+    /// A client that opens each connection with `request`, a URL or a [`ClientRequest`]. The first connection is opened
+    /// when the iteration begins.
     ///
     /// # Errors
     /// [`ClientError::Url`], which says how to write it.
@@ -168,9 +203,9 @@ impl Reconnecting {
         Ok(Reconnecting::with(move |_| Ok(request.clone())))
     }
 
-    /// A client that asks `request` for the request of each try: for a token that expires, or one server after the
-    /// other. It gets how many tries in a row have failed before this one, and is called on the thread that iterates,
-    /// behind the pause; what it waits for has to have a deadline of its own. An error is a failed try
+    /// A client that calls `request` for the request of each try: for a token that expires, or to try one server after
+    /// the other. The closure gets how many tries in a row have failed. It runs on the thread that iterates, after the
+    /// pause; if it waits for something, that needs a deadline of its own. An error counts as a failed try
     /// ([`ClientError::NoRequest`]), and the next one follows.
     ///
     /// ```no_run
@@ -205,9 +240,8 @@ impl Reconnecting {
         }
     }
 
-    /// The first and the longest pause before a try. Default 1 s, about what a server takes to
-    /// restart, and 30 s, with which a thousand clients ask a server that is down about 40 times a
-    /// second. At least 10 ms.
+    /// The first and the longest pause before a try. Default 1 s, about the time of a restart, and 30 s: a thousand
+    /// clients then ask a server that is down about 40 times a second. At least 10 ms.
     #[must_use]
     pub fn with_backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.first = first.clamp(SHORTEST, YEAR);
@@ -215,7 +249,7 @@ impl Reconnecting {
         self
     }
 
-    /// A handle to send with, over whichever connection is open.
+    /// A handle that sends over the connection that is open at the time.
     #[must_use]
     pub fn writer(&self) -> ReconnectingWriter {
         ReconnectingWriter {
@@ -335,8 +369,7 @@ impl Drop for Reconnecting {
     }
 }
 
-/// Sends over the connection that a [`Reconnecting`] client has just now. Cheap to clone, for any
-/// number of threads.
+/// Sends over the current connection of a [`Reconnecting`] client. It is cheap to clone, for any number of threads.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -393,10 +426,9 @@ impl ReconnectingWriter {
         }
     }
 
-    /// Ends it all: starts the closing handshake where there is a connection, ends a pause, and no
-    /// further connection is opened. The iterator gives what still comes, then
-    /// [`ClientEvent::Disconnected`] if there was a connection, and ends. A try to connect that is
-    /// under way goes on to its end first, which its deadlines bound.
+    /// Ends the client: it starts the closing handshake if there is a connection, ends a pause, and opens no further
+    /// connection. The iterator gives what still comes, then [`ClientEvent::Disconnected`] if there was a connection,
+    /// and ends. A try to connect that is under way ends first, within its deadlines.
     ///
     /// # Errors
     /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] after

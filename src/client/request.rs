@@ -10,10 +10,11 @@ use crate::http::InvalidHeader;
 use crate::limits::{Limits, YEAR};
 use crate::tls::ClientTls;
 
-/// What a client asks for: a URL, subprotocols, headers; the way there; and the limits of the connection that comes of
-/// it. For [`connect`](crate::connect) and [`Reconnecting`](crate::Reconnecting), or, over a stream of your own, for
-/// [`WebSocket::client`](crate::WebSocket::client): then [`host`](Self::host) and [`port`](Self::port) say where it has
-/// to lead, and for a `wss` URL it has to be encrypted already.
+/// What a client asks for: URL, subprotocols, headers, the way to the server, and the limits of the connection.
+///
+/// It is for [`connect`](crate::connect) and [`Reconnecting`](crate::Reconnecting), and, over a stream of your own, for
+/// [`WebSocket::client`](crate::WebSocket::client): then [`host`](Self::host) and [`port`](Self::port) say where the
+/// stream has to lead, and for a `wss` URL it has to be encrypted already.
 ///
 /// Source: RFC 6455 3 and 4.1.
 ///
@@ -45,9 +46,9 @@ pub struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// Reads a `ws`, `wss` or [`ws+unix`](crate::connect) URL. Without a port it is 80 or 443, without a path `/`. An
-    /// IPv6 address stands in brackets; one that is good on one link only has the interface behind it, as in
-    /// `ws://[fe80::1%25eth0]:9001/` (RFC 6874).
+    /// Reads a `ws`, `wss` or [`ws+unix`](crate::connect) URL. The port is 80 or 443 by default, the path `/`. An IPv6
+    /// address stands in brackets; a link-local one names its interface, as in `ws://[fe80::1%25eth0]:9001/` (RFC
+    /// 6874).
     ///
     /// # Errors
     ///
@@ -76,7 +77,7 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Sets a header, `Cookie` or `Authorization` for one. A header of the same name is replaced.
+    /// Sets a header, such as `Cookie` or `Authorization`. A header of the same name is replaced.
     ///
     /// # Errors
     ///
@@ -105,34 +106,34 @@ impl ClientRequest {
         self.with_header("Origin", origin)
     }
 
-    /// How long to wait for the addresses of the host's name. Default 10 s: the resolver asks again after 5 s, so that
-    /// one lost question does no harm.
+    /// How long the name lookup may take. Default 10 s: the resolver asks again after 5 s, so one lost packet does no
+    /// harm.
     #[must_use]
     pub fn with_lookup_timeout(mut self, timeout: Duration) -> Self {
         self.lookup_timeout = timeout.min(YEAR);
         self
     }
 
-    /// How long until a stream leads to the server, all its addresses and the proxy's answer together. Default 10 s: a
-    /// lost SYN is sent again after 1, 3 and 7 s.
+    /// How long connecting may take: all addresses of the server and the proxy's answer together. Default 10 s: a lost
+    /// SYN is sent again after 1, 3 and 7 s.
     #[must_use]
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout.min(YEAR);
         self
     }
 
-    /// Connects through this proxy, which then looks the host's name up, too. Default: none, whatever the environment
-    /// says. To a Unix socket there is no proxy: it counts for nothing there.
+    /// Connects through this proxy, which then also looks up the name of the host. Default: none; no environment
+    /// variable is read. It is ignored for a Unix socket.
     #[must_use]
     pub fn with_proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
         self
     }
 
-    /// Dials this address, in place of those of the URL's host, and looks no name up. The name stays what the server
-    /// and its certificate are asked for: `Host`, SNI. For a server behind a tunnel, a test, one of several of the same
-    /// name. Through a [proxy](Self::with_proxy) that is asked for this address. Default: the host's addresses.
-    /// For a Unix socket it counts for nothing.
+    /// Connects to this address, and looks no name up. `Host`, SNI and the certificate still go by the name in the URL.
+    /// Use it for a server behind a tunnel, for a test, or to choose one of several servers with one name. A
+    /// [proxy](Self::with_proxy) is asked for this address. Default: the addresses of the URL's host. It is ignored for
+    /// a Unix socket.
     ///
     /// ```no_run
     /// use wshub::ClientRequest;
@@ -148,8 +149,8 @@ impl ClientRequest {
         self
     }
 
-    /// How long the TLS handshake of a `wss` URL may take. Default 10 s, as long as a server gives it, and the opening
-    /// handshake that follows. Absolute, however long the chain of certificates is: one of 16 KiB needs 1.6 KiB/s.
+    /// How long the TLS handshake of a `wss` URL may take. Default 10 s: a server of wshub gives TLS and the opening
+    /// handshake together as long. The time does not grow with the certificates: a chain of 16 KiB needs 1.6 KiB/s.
     /// Feature `tls`.
     #[cfg(feature = "tls")]
     #[must_use]
@@ -158,8 +159,8 @@ impl ClientRequest {
         self
     }
 
-    /// Whom to trust with a `wss` URL, and what to show a server that asks for a certificate. Default: the system's
-    /// authorities, and nothing. Feature `tls`.
+    /// The authorities to trust for a `wss` URL, and the certificate to show if the server asks for one. Default: the
+    /// system's authorities, and no certificate. Feature `tls`.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(mut self, tls: &ClientTls) -> Self {
@@ -176,8 +177,8 @@ impl ClientRequest {
     }
 
     /// The limits of the connection: the head of the answer ([`max_head`](Limits::max_head),
-    /// [`max_headers`](Limits::max_headers)), messages, times and heartbeat. Those that concern a whole server do not
-    /// count here.
+    /// [`max_headers`](Limits::max_headers)), messages, times and heartbeat. Limits that concern a whole server are
+    /// ignored.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;

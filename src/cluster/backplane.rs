@@ -10,7 +10,8 @@ use super::Incoming;
 ///
 /// A backplane may lose messages. The cluster numbers what it sends: it drops duplicates, reports what is missing
 /// ([`ClusterEvent::Gap`](crate::ClusterEvent::Gap)), and tries again after an error for as long as it takes. It relies
-/// on one thing: what a publisher publishes arrives in that order everywhere, at its own node too.
+/// on one thing: what a publisher publishes arrives in that order everywhere, at its own node too. Clients of Socket.IO
+/// that come back to any server need more: what all publishers publish arrives in one order, the same at every node.
 ///
 /// ```
 /// use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -126,11 +127,11 @@ pub trait Subscriber: Send {
     /// [`patience`](Incoming::patience) says that it is enough.
     ///
     /// # Errors
-    /// When the connection fails, or cannot be made within a few seconds. It is called again, soon.
+    /// If the connection fails, or cannot be made within a few seconds. Then it is called again soon.
     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError>;
 }
 
-/// Why a backplane does not carry: text for people, what is wrong and what to do.
+/// Why a backplane does not work: a text that says what is wrong and what to do.
 ///
 /// ```
 /// use wshub::{BackplaneError, Redis};

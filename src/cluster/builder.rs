@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
+use std::thread::Builder;
 use std::time::Duration;
 
 use super::backlog::BacklogBounds;
@@ -10,11 +10,12 @@ use super::backplane::Backplane;
 use super::history::HistoryBounds;
 use super::id::NodeId;
 use super::listener::listen;
+use super::publisher::publish_all;
 use super::relay::{LocalDelivery, Relay, RelaySettings, Running};
-use super::speaker::speak;
-use super::{Cluster, Node};
+use super::{Cluster, Node, YEAR};
 use crate::ServerHandle;
 use crate::panics;
+use crate::spawn::spawn;
 
 /// Bounds, heartbeat and order of a node; made by [`Cluster::builder`].
 ///
@@ -61,21 +62,26 @@ impl Default for ClusterBuilder {
 
 impl ClusterBuilder {
     /// One order on all nodes: the clients of this server, too, get what it broadcasts only when it comes back from the
-    /// backplane. That costs them one round trip, and while the backplane is away they get nothing of it. Without it
-    /// the clients of two nodes may get what these send at the same time in different orders. Set it on all nodes or on
-    /// none.
+    /// backplane. That costs one round trip, and while the backplane is away the clients get no broadcasts. Without it,
+    /// the clients of two nodes may get messages that these nodes send at the same time in different orders. Set it on
+    /// all nodes or on none.
+    ///
+    /// What goes to one connection of this server is in no such order: [`Connection::send`](crate::Connection::send)
+    /// and Socket.IO's `Socket::emit` do not wait for the backplane, and overtake what was broadcast just before. With
+    /// Socket.IO, `io.to(id).emit` keeps behind it, and where clients [may come
+    /// back](crate::guide::cluster#socketio) `Socket::emit`, too.
     #[must_use]
     pub fn ordered(mut self) -> Self {
         self.settings.delivery = LocalDelivery::InOneOrder;
         self
     }
 
-    /// A node that is killed is gone within two of these. Default 2 s: a process on a loaded machine, or a pause of the
-    /// backplane, is not taken for gone that soon. At least 100 ms. The same on all nodes: they tell each other that
-    /// they are there twice in this time.
+    /// The time between two signs of life. A node that is killed is removed within two of these. Default 2 s, longer
+    /// than a loaded machine or a short pause of the backplane delays a sign. At least 100 ms, at most a year. Use the
+    /// same on all nodes: each sends two signs in this time.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
-        self.settings.heartbeat = heartbeat.max(Duration::from_millis(100));
+        self.settings.heartbeat = heartbeat.clamp(Duration::from_millis(100), YEAR);
         self
     }
 
@@ -87,18 +93,18 @@ impl ClusterBuilder {
         self
     }
 
-    /// How many bytes they have at most. Default 64 MiB.
+    /// How many bytes of messages wait for the backplane at most. Default 64 MiB.
     #[must_use]
     pub fn max_waiting_bytes(mut self, bytes: usize) -> Self {
         self.settings.bounds.bytes = bytes;
         self
     }
 
-    /// How long a message waits at most. Default 60 s: a Redis that restarts is back by then, and what is older is of
-    /// little use to a peer that reads it live.
+    /// How long a message waits at most. Default 60 s: a Redis that restarts is back by then, and an older message is
+    /// of little use to a live client.
     #[must_use]
     pub fn max_waiting_time(mut self, age: Duration) -> Self {
-        self.settings.bounds.age = age;
+        self.settings.bounds.age = age.min(YEAR);
         self
     }
 
@@ -111,15 +117,15 @@ impl ClusterBuilder {
     }
 
     /// How many [posts](crate::Room::post) this node remembers of each room at most. Default 0: rooms have no history
-    /// here. A node that joins reads from the backplane what was posted before, as far as it is kept there. The same on
-    /// all nodes, so that a client that comes again may come to any.
+    /// here. A node that joins reads from the backplane what was posted before, as far as it is kept there. Use the
+    /// same on all nodes, so that a client may come back to any of them.
     #[must_use]
     pub fn history(mut self, posts: usize) -> Self {
         self.settings.history.posts = posts;
         self
     }
 
-    /// How many bytes the posts of all rooms have at most, 256 for each and the names of rooms included; then the
+    /// How many bytes the posts of all rooms take at most, counting 256 for each post and the names of rooms; then the
     /// oldest is dropped. Default 64 MiB: clients choose the names of rooms in many programs.
     #[must_use]
     pub fn max_history_bytes(mut self, bytes: usize) -> Self {
@@ -144,15 +150,15 @@ impl ClusterBuilder {
         let (publisher, subscriber) = backplane.split();
         // Both first: the end of one tells whether the other goes on.
         let (speaks, listens) = (Running::new(&node.0), Running::new(&node.0));
-        start("wshub-cluster-out", move || speak(&speaks, publisher))?;
+        start("wshub-cluster-out", move || publish_all(&speaks, publisher))?;
         start("wshub-cluster-in", move || listen(&listens, subscriber))?;
         Ok(Cluster(Arc::new(node)))
     }
 }
 
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let builder = thread::Builder::new().name(name.to_owned());
+    let builder = Builder::new().name(name.to_owned());
     // The ends of the backplane are dropped there, which are the user's.
     let work = move || drop(panics::catch(work));
-    builder.spawn(work).map(drop)
+    spawn(builder, work).map(drop)
 }

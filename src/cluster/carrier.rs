@@ -6,7 +6,8 @@ use super::Cluster;
 use super::event::ClusterError;
 use super::frame::Body;
 use super::id::NodeId;
-use super::relay::{LocalDelivery, Relay, Rider};
+pub(crate) use super::relay::CarrierEvent;
+use super::relay::{CarrierHandler, LocalDelivery, Relay};
 
 /// Carries bytes. It does not keep the node in the cluster, as a [`Cluster`] does.
 pub(crate) struct ClusterCarrier(Arc<Relay>);
@@ -23,9 +24,10 @@ impl ClusterCarrier {
     }
 
     /// What takes what comes: from every other node, and from this one with
-    /// [`comes_back`](ClusterCarrier::comes_back). It runs on the thread that receives. False if there is one already.
-    pub fn set_rider(&self, rider: Rider) -> bool {
-        self.0.set_rider(rider)
+    /// [`comes_back`](ClusterCarrier::comes_back); and hears that another node is gone. It runs on the thread that
+    /// receives. False if there is one already.
+    pub fn set_carrier_handler(&self, carrier_handler: CarrierHandler) -> bool {
+        self.0.set_carrier_handler(carrier_handler)
     }
 
     /// To one node, or to all. Never blocks.

@@ -27,34 +27,34 @@ use crate::{Message, SendErrorKind};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClusterEvent {
-    /// Another server is there.
+    /// Another server has joined.
     NodeJoined(NodeId),
-    /// Another server left, or was not heard for two heartbeats: killed, hung or cut off. It may come again, as the
-    /// same node.
+    /// Another server left, or was not heard for two heartbeats: killed, hung or cut off. It may come back, as the same
+    /// node.
     NodeLeft(NodeId),
-    /// So many messages of that node will not come: broadcasts, closes and messages between servers. Where the node is
-    /// this one, the application took its events too slowly, or, in the mode
-    /// [`ordered`](crate::ClusterBuilder::ordered) and of [posts](crate::Room::post), they were lost for the clients
-    /// here, too. The history of a room starts again after a gap.
+    /// This many messages of that node are lost: broadcasts, closes and messages between servers. If the node is this
+    /// one, the application took its events too slowly, or, in the mode [`ordered`](crate::ClusterBuilder::ordered) and
+    /// of [posts](crate::Room::post), they were lost for the clients here, too. The history of a room starts again
+    /// after a gap.
     Gap {
         /// The node that sent them.
         node: NodeId,
         /// How many.
         missing: u64,
     },
-    /// Messages of this node that were not published, because too many waited, or for too long. The other nodes have a
-    /// [`Gap`](ClusterEvent::Gap).
+    /// Messages of this node that were not published, because too many waited, or they waited too long. The other nodes
+    /// get a [`Gap`](ClusterEvent::Gap).
     Unsent {
         /// How many.
         messages: u64,
     },
-    /// The backplane is away. Clients of this server are still served; what is meant for others waits. It comes again
-    /// where there is another reason: Redis is not there, then it loads its data.
+    /// The backplane is away. Clients of this server are still served; what is meant for others waits. The event comes
+    /// again if the reason changes: Redis is not there, then it loads its data.
     Detached {
         /// What is wrong, and what to do.
         reason: String,
     },
-    /// The backplane is there, for the first time or again.
+    /// The backplane works, for the first time or again.
     Attached,
     /// What the application of another node sent with [`Cluster::send`](crate::Cluster::send).
     Message {
@@ -88,16 +88,16 @@ pub enum ClusterEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClusterError {
-    /// The message is larger than [`ClusterBuilder::max_message`](crate::ClusterBuilder::max_message), the name of the
-    /// room included, or the name alone than 65,535 bytes. Nobody got it. Remedy: send less, or allow more, on every
-    /// node.
+    /// With the name of its room the message is larger than
+    /// [`ClusterBuilder::max_message`](crate::ClusterBuilder::max_message), or the name alone is longer than 65,535
+    /// bytes. Nobody got it. Remedy: send less, or allow more on every node.
     TooLong {
         /// Bytes that it has.
         len: usize,
         /// Bytes that it may have.
         limit: usize,
     },
-    /// This node has left the cluster.
+    /// This node has left the cluster. Remedy: none; its server has ended.
     Left,
 }
 
@@ -134,12 +134,13 @@ impl std::error::Error for ClusterError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CatchUpError {
-    /// What it has missed is not remembered, or not all of it: it is too long ago, this node keeps no
-    /// [history](crate::ClusterBuilder::history), messages were lost meanwhile, or the post that it names has not come
-    /// to this node yet, which is behind the one that sent it. Remedy: send the client the present
-    /// state as to one that is new, and take it in with [`Room::join_with_history`](crate::Room::join_with_history).
+    /// Not all that it has missed is remembered: it was too long ago, this node keeps no
+    /// [history](crate::ClusterBuilder::history), messages were lost in between, or this node is late and has not got
+    /// the post that it names yet. Remedy: send the client the present state as to one that is new, and take it in with
+    /// [`Room::join_with_history`](crate::Room::join_with_history).
     Gone,
-    /// The connection does not take it all: it has ended, or so much does not fit into what may wait for it.
+    /// The connection does not take all of it: it has ended, or that much may not wait for it. Remedy: raise
+    /// `outbound_per_connection`, or remember less.
     Unsent(SendErrorKind),
 }
 

@@ -14,6 +14,7 @@
 use core::time::Duration;
 
 use super::id::{ConnectionId, NodeId};
+use super::report::{RoomCounts, RoomReport};
 
 const VERSION: u8 = 1;
 /// Bytes of the head.
@@ -83,8 +84,12 @@ pub(crate) enum Body<'a> {
     },
     /// For what is built on the cluster: of one node, or of all.
     Carried { to: Option<NodeId>, bytes: &'a [u8] },
-    /// A heartbeat, with how many connections the node has.
-    Alive { connections: u64 },
+    /// A heartbeat, with how many connections the node has, and how many members its rooms; without a report of them it
+    /// is of a node that knows none.
+    Alive {
+        connections: u64,
+        rooms: Option<RoomReport<'a>>,
+    },
     /// The node leaves.
     Bye,
 }
@@ -195,7 +200,14 @@ impl Body<'_> {
                 append_short(out, room);
                 content.append(out);
             }
-            Body::Alive { connections } => out.extend(connections.to_be_bytes()),
+            Body::Alive { connections, rooms } => {
+                out.extend(connections.to_be_bytes());
+                if let Some(report) = rooms {
+                    out.extend(report.number.to_be_bytes());
+                    out.extend([u8::from(report.is_whole), u8::from(report.lacks)]);
+                    out.extend(report.counts.bytes());
+                }
+            }
             Body::Bye => {}
         }
     }
@@ -275,9 +287,22 @@ impl<'a> FrameReader<'a> {
             },
             ALIVE => Body::Alive {
                 connections: self.number()?,
+                rooms: self.report()?,
             },
             BYE => Body::Bye,
             _ => return Ok(None),
+        }))
+    }
+
+    fn report(&mut self) -> Result<Option<RoomReport<'a>>, Unreadable> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(RoomReport {
+            number: self.number()?,
+            is_whole: self.byte()? > 0,
+            lacks: self.byte()? > 0,
+            counts: RoomCounts::read(self.0).ok_or(Unreadable)?,
         }))
     }
 

@@ -11,7 +11,7 @@ use crate::Message;
 const OVERHEAD: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HistoryBounds {
+pub(crate) struct HistoryBounds {
     /// Of each room. None are kept with 0.
     pub posts: usize,
     /// Of all rooms.
@@ -44,14 +44,14 @@ pub struct Post {
 
 /// Posts of one room, the oldest first.
 #[derive(Debug)]
-pub(super) struct Missed {
+pub(crate) struct Missed {
     pub posts: Vec<Arc<Post>>,
     /// Where the history was then: what came later is asked for with [`History::since`].
     pub upto: u64,
 }
 
 /// Posts are counted from 1, those of all rooms together.
-pub(super) struct History {
+pub(crate) struct History {
     bounds: HistoryBounds,
     rooms: HashMap<Arc<str>, RoomHistory>,
     /// The room of each post that is kept.

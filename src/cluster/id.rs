@@ -43,8 +43,8 @@ impl fmt::Debug for NodeId {
     }
 }
 
-/// The name of one connection on whichever server: 128 bits of the node, and
-/// [`Connection::id`](crate::Connection::id) there. It goes into a database or a message as text, and comes back.
+/// The name of one connection in the whole cluster: 128 bits of the node, and [`Connection::id`](crate::Connection::id)
+/// there. As text it can be kept in a database or sent in a message.
 ///
 /// ```
 /// use wshub::ConnectionId;
@@ -81,7 +81,7 @@ impl FromStr for ConnectionId {
     }
 }
 
-/// The text is not one that a [`ConnectionId`] writes.
+/// The text is not a [`ConnectionId`].
 ///
 /// ```
 /// use wshub::{ConnectionId, InvalidConnectionId};
@@ -119,7 +119,7 @@ impl core::error::Error for InvalidConnectionId {}
 pub struct PostId {
     /// The server that sent it.
     pub node: NodeId,
-    /// Which of those that it sent.
+    /// The number of the post among those of that server.
     pub number: u64,
 }
 
@@ -138,7 +138,7 @@ impl FromStr for PostId {
     }
 }
 
-/// The text is not one that a [`PostId`] writes.
+/// The text is not a [`PostId`].
 ///
 /// ```
 /// use wshub::{InvalidPostId, PostId};

@@ -7,11 +7,12 @@ use super::backplane::{BackplaneError, Subscriber};
 use super::event::ClusterEvent;
 use super::frame::{Body, Content, Head, decode};
 use super::history::Post;
-use super::id::PostId;
+use super::id::{NodeId, PostId};
 use super::news::BackplaneDirection;
-use super::relay::{LocalDelivery, Relay, Running, message};
+use super::publisher::RESTS;
+use super::relay::{CarrierEvent, LocalDelivery, Relay, Running, message};
+use super::report::RoomReport;
 use super::roster::{Roster, RosterChange, Verdict};
-use super::speaker::RESTS;
 use crate::logging::log_line;
 use crate::panics;
 
@@ -20,12 +21,19 @@ const DEAF: Duration = Duration::from_secs(2);
 /// As many times longer while it hears others: what it published may be far behind that.
 const LAG: u32 = 3;
 
-pub(super) fn listen(running: &Running, mut subscriber: Box<dyn Subscriber>) {
+pub(crate) fn listen(running: &Running, mut subscriber: Box<dyn Subscriber>) {
     let mut incoming = Incoming::new(running.relay());
-    let relay = running.relay();
+    running.work(BackplaneDirection::In, || {
+        receive_all(&mut incoming, &mut *subscriber);
+    });
+    incoming.end();
+}
+
+fn receive_all(incoming: &mut Incoming<'_>, subscriber: &mut dyn Subscriber) {
+    let relay = incoming.relay;
     let mut rest = RESTS.0;
     while !relay.is_over() {
-        let receive = || subscriber.receive(&mut incoming);
+        let receive = || subscriber.receive(incoming);
         let ended = panics::catch(receive)
             .unwrap_or_else(|_| Err(BackplaneError::new("Subscriber::receive panicked")));
         let was_attached = incoming.detach();
@@ -96,14 +104,15 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// From now on everything comes that any node publishes. To be called once in each
-    /// [`receive`](Subscriber::receive): nothing is published here before.
+    /// Says that from now on everything comes that any node publishes. Call it once for each
+    /// connection that a [`receive`](Subscriber::receive) makes: before it this node publishes nothing.
     pub fn attached(&mut self) {
         self.hears = true;
         self.has_begun = true;
         self.heard = self.relay.age();
         self.unheard = None;
         self.roster.renew(self.heard);
+        self.relay.rooms.begin_census();
         self.relay.set_link(BackplaneDirection::In, Ok(()));
         self.relay.set_hears(true);
     }
@@ -121,20 +130,26 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// How long ago this node joined: what was published since is for it.
+    /// Waits between two connections of one [`receive`](Subscriber::receive); false if the node has left.
+    pub(crate) fn pause(&self, time: Duration) -> bool {
+        self.relay.pause(time);
+        !self.relay.is_over()
+    }
+
+    /// How long ago this node joined: it wants what was published since.
     pub fn age(&self) -> Duration {
         self.relay.age()
     }
 
-    /// True if the node has use for [`past`](Incoming::past): it keeps the history of rooms, and was not attached
-    /// before.
+    /// True if the node wants calls of [`past`](Incoming::past): it keeps the history of rooms, and attaches for the
+    /// first time.
     pub fn wants_past(&self) -> bool {
         self.relay.settings.history.posts > 0 && !self.has_begun
     }
 
-    /// Takes a frame that was published before this node joined, for the history of rooms: nothing else comes of it. In
-    /// the order in which they were published, and before [`attached`](Incoming::attached). A backplane that keeps
-    /// nothing has none.
+    /// Takes a frame that was published before this node joined, for the history of rooms only. Call it in the order in
+    /// which they were published, and before [`attached`](Incoming::attached). A backplane that keeps nothing never
+    /// calls it.
     pub fn past(&mut self, frame: &[u8]) {
         let Ok((head, body)) = decode(frame) else {
             return;
@@ -153,6 +168,14 @@ impl<'a> Incoming<'a> {
                 .rooms
                 .remember(room, post(&head, number, &content));
         }
+    }
+
+    /// Takes frames that came together: what the clients here get of them leaves together, too.
+    pub(crate) fn take_all<'f>(&mut self, frames: impl ExactSizeIterator<Item = &'f [u8]>) {
+        let relay = self.relay;
+        let together = (frames.len() > 1).then(|| relay.server.send_together());
+        frames.for_each(|frame| self.take(frame));
+        drop(together);
     }
 
     /// Takes a frame that came.
@@ -181,12 +204,14 @@ impl<'a> Incoming<'a> {
         let mut changes = Vec::new();
         let mut tell = |change| changes.push(change);
         match body {
-            Body::Alive { connections } => {
+            Body::Alive { connections, rooms } => {
                 self.roster.beat(head.node, *connections, now, &mut tell);
                 if is_own {
                     self.own_beat = head.age;
                     self.unheard = None;
                     relay.rooms.sweep();
+                } else if let Some(report) = rooms {
+                    self.hear_report(head.node, report, now);
                 }
                 self.show_nodes();
             }
@@ -220,7 +245,7 @@ impl<'a> Incoming<'a> {
             Body::Carried { .. } if is_own && relay.settings.delivery == LocalDelivery::AtOnce => {}
             Body::Carried { to, bytes } => {
                 if to.is_none_or(|node| node == relay.id) {
-                    relay.hand_on(head.node, bytes);
+                    relay.hand_on(head.node, CarrierEvent::Came(bytes));
                 }
             }
             Body::Note { to, content } => {
@@ -233,6 +258,14 @@ impl<'a> Incoming<'a> {
             }
         }
         self.tell(&mut changes);
+    }
+
+    fn hear_report(&self, node: NodeId, report: &RoomReport<'_>, now: Duration) {
+        let relay = self.relay;
+        let pause = relay.settings.heartbeat;
+        if relay.rooms.hear_report(node, report, now, pause) {
+            relay.beat_soon();
+        }
     }
 
     /// Tells the application what has changed, which it then finds so.
@@ -249,6 +282,10 @@ impl<'a> Incoming<'a> {
             self.relay.rooms.forget_history();
         }
         for change in changes.drain(..) {
+            if let RosterChange::Left(node) = change {
+                self.relay.rooms.forget_node(node);
+                self.relay.hand_on(node, CarrierEvent::Left);
+            }
             self.relay.tell(match change {
                 RosterChange::Joined(node) => ClusterEvent::NodeJoined(node),
                 RosterChange::Left(node) => ClusterEvent::NodeLeft(node),
@@ -307,6 +344,17 @@ impl<'a> Incoming<'a> {
         let patience = DEAF.max(2 * self.relay.settings.heartbeat);
         let silent = |since: Duration| now.saturating_sub(since);
         silent(unheard.max(self.heard)) > patience || silent(unheard) > LAG * patience
+    }
+
+    /// The node has left: to it all others are gone.
+    fn end(&self) {
+        let (own, others): (Vec<_>, Vec<_>) =
+            (self.relay.nodes().into_iter()).partition(|node| node.id == self.relay.id);
+        self.relay.set_nodes(own);
+        for node in others {
+            self.relay.hand_on(node.id, CarrierEvent::Left);
+        }
+        self.relay.hand_on(self.relay.id, CarrierEvent::Left);
     }
 
     /// Behind a `receive`; true if it had attached.

@@ -17,9 +17,9 @@ const BYTES: usize = 64 << 20;
 const PAST_FRAMES: usize = 10_000;
 const PAST_BYTES: usize = 16 << 20;
 
-/// A [`Backplane`] in memory, for tests without Redis and for several servers of one program. Each clone is for one of
-/// them. The last 10,000 messages, with 16 MiB at most, are kept for the [history](crate::ClusterBuilder::history) of
-/// nodes that join later.
+/// A [`Backplane`] in memory, for tests without Redis and for several servers of one program. Give each server a clone.
+/// The last 10,000 messages, at most 16 MiB, are kept for the [history](crate::ClusterBuilder::history) of nodes that
+/// join later.
 ///
 /// ```
 /// use wshub::{Cluster, Local, Server};
@@ -60,7 +60,7 @@ struct BoundedFrames {
 }
 
 impl Local {
-    /// One that nobody has joined.
+    /// A new backplane, without nodes.
     pub fn new() -> Self {
         Local::default()
     }
@@ -104,9 +104,7 @@ impl Subscriber for BusPublisher {
         past.iter().for_each(|frame| incoming.past(frame));
         incoming.attached();
         while let Some(patience) = incoming.patience() {
-            for frame in queue.take(patience) {
-                incoming.take(&frame);
-            }
+            incoming.take_all(queue.take(patience).iter().map(|frame| &**frame));
         }
         Ok(())
     }

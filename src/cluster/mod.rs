@@ -5,6 +5,7 @@ mod backplane;
 mod builder;
 #[cfg(feature = "socketio")]
 mod carrier;
+mod census;
 mod event;
 pub(crate) mod frame;
 mod history;
@@ -12,12 +13,13 @@ mod id;
 mod listener;
 mod local;
 pub(crate) mod news;
+mod publisher;
 pub(crate) mod redis;
 mod relay;
+pub(crate) mod report;
 mod room;
 mod rooms;
 mod roster;
-mod speaker;
 
 use std::fmt;
 use std::io;
@@ -29,7 +31,7 @@ use crate::{Broadcast, CloseCode, CloseError, Connection, Message, ServerHandle}
 pub use backplane::{Backplane, BackplaneError, Publisher, Subscriber};
 pub use builder::ClusterBuilder;
 #[cfg(feature = "socketio")]
-pub(crate) use carrier::ClusterCarrier;
+pub(crate) use carrier::{CarrierEvent, ClusterCarrier};
 pub use event::{CatchUpError, ClusterError, ClusterEvent};
 pub use history::Post;
 pub use id::{ConnectionId, InvalidConnectionId, InvalidPostId, NodeId, PostId};
@@ -41,12 +43,15 @@ pub use room::Room;
 use frame::Body;
 use relay::{LocalDelivery, Relay, content};
 
+/// As good as for ever, and clocks can still be counted up by it.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long a dropped cluster goes on publishing what waits.
 const DROP_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A server as one node of a cluster. A [`Backplane`] connects the nodes: broadcasts and [rooms](Cluster::group) reach
-/// the clients of all of them. A clone is a handle of the same node; any thread may use it. No method blocks, but the
-/// drop of the last handle may.
+/// A server as one node of a cluster.
+///
+/// A [`Backplane`] connects the nodes: broadcasts and [rooms](Cluster::group) reach the clients of all of them. A clone
+/// is another handle of the same node, for any thread. No method blocks; only the drop of the last handle may.
 ///
 /// ```no_run
 /// use wshub::{Cluster, Event, RecvError, Redis, Server};
@@ -67,19 +72,20 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// **What is promised.** Everybody gets what one thread sends in the order in which it was sent. Each node numbers what
-/// it sends: nothing comes twice, and if something is missing the application is told how much ([`ClusterEvent::Gap`]).
-/// The clients of this server get a broadcast at once, also while the backplane is away. Meanwhile what is meant for
-/// other nodes waits, up to the bounds of [`ClusterBuilder`]; beyond them the oldest is dropped, and both sides are
-/// told: this one by [`ClusterEvent::Unsent`].
+/// **What is promised.** All clients get what one thread sends in the order in which it was sent. Each node numbers
+/// what it sends: nothing comes twice, and if something is missing the application is told how much
+/// ([`ClusterEvent::Gap`]). The clients of this server get a broadcast at once, also while the backplane is away. What
+/// is for other nodes waits then, within the bounds of [`ClusterBuilder`]; beyond them the oldest is dropped, and both
+/// sides are told, this one by [`ClusterEvent::Unsent`].
 ///
 /// **What it costs.** Two threads. Each message goes once to each node, also to nodes without clients for it.
 ///
 /// When the last handle is dropped, the node publishes what waits and says that it leaves. If the backplane is away it
-/// gives up after a second; after two it leaves threads behind, which end by themselves.
+/// gives up after a second. After two seconds it does not wait for its threads any more; they end on their own.
 ///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone)]
+#[must_use = "the server leaves the cluster when the last handle is dropped, which `let _ =` does at once"]
 pub struct Cluster(Arc<Node>);
 
 /// What all handles share.
@@ -134,7 +140,7 @@ impl Cluster {
         self.relay().id
     }
 
-    /// The name of a connection of this server, for [`close`](Cluster::close) on any.
+    /// The name of a connection of this server, for [`close`](Cluster::close) on any server.
     pub fn id_of(&self, connection: &Connection) -> ConnectionId {
         ConnectionId {
             node: self.id(),
@@ -142,7 +148,7 @@ impl Cluster {
         }
     }
 
-    /// Sends a message to every connection of every node. Returns what was done on this one; with
+    /// Sends a message to every connection of every node. Returns what was done on this node; with
     /// [`ordered`](ClusterBuilder::ordered) that is nothing yet.
     ///
     /// # Errors
@@ -215,14 +221,14 @@ impl Cluster {
 
     /// The events that wait now, the oldest first. Never blocks: [`RecvError::Woken`](crate::RecvError::Woken) and
     /// [`Handler::on_wake`](crate::Handler::on_wake) tell when there are some. 4,096 wait at most, with 16 MiB of
-    /// messages; what finds no room is counted and told behind them.
+    /// messages; further events are counted, and [`ClusterEvent::Untaken`] tells how many.
     pub fn events(&self) -> impl Iterator<Item = ClusterEvent> + '_ {
         std::iter::from_fn(|| self.relay().take_event())
     }
 
-    /// The nodes that are there, this one first, once it has heard itself, right after
-    /// [`Attached`](ClusterEvent::Attached). A node that was killed is gone from the list within two
-    /// [heartbeats](ClusterBuilder::heartbeat). While this node is detached the list stays as it was.
+    /// The nodes of the cluster, this one first, which is there right after [`Attached`](ClusterEvent::Attached). A
+    /// node that was killed is gone from the list within two [heartbeats](ClusterBuilder::heartbeat). While this node
+    /// is detached the list stays as it was.
     pub fn nodes(&self) -> Vec<ClusterNode> {
         self.relay().nodes()
     }

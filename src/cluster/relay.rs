@@ -16,15 +16,16 @@ use super::rooms::ClusterRooms;
 use crate::atomic::AtomicU64;
 use crate::lock::{Guard, Mutex, NEWS, OUTGOING, lock};
 use crate::logging::log_line;
+use crate::panics;
 use crate::{Broadcast, Connection, Message, Prepared, ServerHandle};
 
 /// What is published at once: enough that a round trip weighs little, and little enough to be said again.
 const BATCH_FRAMES: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
 
-pub(super) type FrameBytes = Arc<Vec<u8>>;
+pub(crate) type FrameBytes = Arc<Vec<u8>>;
 
-pub(super) struct Relay {
+pub(crate) struct Relay {
     pub id: NodeId,
     pub server: ServerHandle,
     pub rooms: ClusterRooms,
@@ -37,14 +38,22 @@ pub(super) struct Relay {
     changed: Condvar,
     news: Mutex<(News, Vec<ClusterNode>), NEWS>,
     /// What is built on the cluster: Socket.IO.
-    rider: OnceLock<Rider>,
+    carrier_handler: OnceLock<CarrierHandler>,
 }
 
-/// Takes what nodes carry for what is built on the cluster.
-pub(super) type Rider = Box<dyn Fn(NodeId, &[u8]) + Send + Sync>;
+/// Takes what nodes carry for what is built on the cluster, and hears that one is gone.
+pub(crate) type CarrierHandler = Box<dyn Fn(NodeId, CarrierEvent<'_>) + Send + Sync>;
+
+/// What a carrier_handler hears of a node.
+// Without the feature `socketio` nobody rides.
+#[cfg_attr(not(feature = "socketio"), allow(dead_code))]
+pub(crate) enum CarrierEvent<'a> {
+    Came(&'a [u8]),
+    Left,
+}
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RelaySettings {
+pub(crate) struct RelaySettings {
     pub delivery: LocalDelivery,
     pub heartbeat: Duration,
     pub max_message: usize,
@@ -54,7 +63,7 @@ pub(super) struct RelaySettings {
 
 /// When a node's own clients get what it broadcasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LocalDelivery {
+pub(crate) enum LocalDelivery {
     /// At once.
     AtOnce,
     /// When it comes back, in the one order that all nodes see.
@@ -63,6 +72,8 @@ pub(super) enum LocalDelivery {
 
 struct PublishQueue {
     backlog: Backlog<FrameBytes>,
+    /// Messages that were dropped, and the application has not been told.
+    unsent: u64,
     /// What is published now comes back: nothing is published before.
     hears: bool,
     /// Until then what waits is still published.
@@ -76,7 +87,7 @@ struct PublishQueue {
 }
 
 /// What the publishing thread is to do.
-pub(super) enum PublisherStep {
+pub(crate) enum PublisherStep {
     Publish {
         batch: Publication<FrameBytes>,
         with_beat: bool,
@@ -97,6 +108,7 @@ impl Relay {
             posts: AtomicU64::new(0),
             outgoing: Mutex::new(PublishQueue {
                 backlog: Backlog::new(settings.bounds),
+                unsent: 0,
                 hears: false,
                 wants_beat: false,
                 leaves_by: None,
@@ -105,7 +117,7 @@ impl Relay {
             }),
             changed: Condvar::new(),
             news: Mutex::default(),
-            rider: OnceLock::new(),
+            carrier_handler: OnceLock::new(),
         }
     }
 
@@ -144,10 +156,10 @@ impl Relay {
         if outgoing.leaves_by.is_some() {
             return Err(ClusterError::Left);
         }
-        let lost = outgoing.backlog.push(bytes, self.age(), numbered);
+        // The thread that publishes tells it: the sender may hold a lock.
+        outgoing.unsent += outgoing.backlog.push(bytes, self.age(), numbered);
         drop(outgoing);
         self.changed.notify_all();
-        self.tell_unsent(lost);
         Ok(())
     }
 
@@ -192,13 +204,13 @@ impl Relay {
 
     /// False if there is one already.
     #[cfg(feature = "socketio")]
-    pub fn set_rider(&self, rider: Rider) -> bool {
-        self.rider.set(rider).is_ok()
+    pub fn set_carrier_handler(&self, carrier_handler: CarrierHandler) -> bool {
+        self.carrier_handler.set(carrier_handler).is_ok()
     }
 
-    pub fn hand_on(&self, node: NodeId, bytes: &[u8]) {
-        if let Some(rider) = self.rider.get() {
-            rider(node, bytes);
+    pub fn hand_on(&self, node: NodeId, news: CarrierEvent<'_>) {
+        if let Some(carrier_handler) = self.carrier_handler.get() {
+            carrier_handler(node, news);
         }
     }
 
@@ -252,11 +264,17 @@ impl Relay {
         self.changed.notify_all();
     }
 
+    /// A heartbeat is to go out at once.
+    pub fn beat_soon(&self) {
+        lock(&self.outgoing).wants_beat = true;
+        self.changed.notify_all();
+    }
+
     /// Waits until there is something to publish, or `beat_at`; not before `not_before`.
     pub fn next_turn(&self, beat_at: Instant, not_before: Instant) -> PublisherStep {
         let mut outgoing = lock(&self.outgoing);
         loop {
-            let lost = outgoing.backlog.cut(self.age());
+            let lost = outgoing.backlog.cut(self.age()) + std::mem::take(&mut outgoing.unsent);
             if lost > 0 {
                 drop(outgoing);
                 self.tell_unsent(lost);
@@ -331,9 +349,9 @@ impl Relay {
         self.changed.notify_all();
         let until = leaves_by + patience;
         self.wait_until(until, |outgoing| outgoing.threads == 0);
-        let left = self.waiting();
-        if left > 0 {
-            log_line!(Warn, "cluster: left with {left} messages not published");
+        match self.waiting() {
+            0 => log_line!(Info, "cluster: left"),
+            left => log_line!(Warn, "cluster: left with {left} messages not published"),
         }
     }
 
@@ -380,7 +398,7 @@ impl PublishQueue {
 }
 
 /// A thread of the node; dropped when it ends.
-pub(super) struct Running(Arc<Relay>);
+pub(crate) struct Running(Arc<Relay>);
 
 impl Running {
     pub fn new(relay: &Arc<Relay>) -> Self {
@@ -391,6 +409,16 @@ impl Running {
     pub fn relay(&self) -> &Arc<Relay> {
         &self.0
     }
+
+    /// Does what the thread is for, after a panic again unless the node leaves. Meanwhile it is detached for that
+    /// reason.
+    pub fn work(&self, way: BackplaneDirection, work: impl FnMut()) {
+        panics::work_on(work, |message| {
+            let reason = format!("a thread panicked, a bug of wshub: {message}");
+            self.0.set_link(way, Err(&reason));
+            !self.0.is_leaving()
+        });
+    }
 }
 
 impl Drop for Running {
@@ -400,16 +428,19 @@ impl Drop for Running {
     }
 }
 
-pub(super) fn content(message: &Message) -> Content<'_> {
+pub(crate) fn content(message: &Message) -> Content<'_> {
     match message {
         Message::Text(text) => Content::Text(text),
         Message::Binary(bytes) => Content::Binary(bytes),
     }
 }
 
-pub(super) fn message(content: &Content<'_>) -> Message {
+pub(crate) fn message(content: &Content<'_>) -> Message {
     match *content {
         Content::Text(text) => text.into(),
         Content::Binary(bytes) => bytes.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use super::id::PostId;
 use super::relay::content;
 use crate::{Broadcast, Connection, Message};
 
-/// Some connections of a cluster, on any of its nodes; see [`Cluster::group`]. Keep the value, or make it again each
+/// Some connections of a cluster, on any of its nodes; see [`Cluster::group`]. Keep the value, or get it anew each
 /// time, on any thread: rooms of one name have the same members. A connection leaves when it ends.
 ///
 /// ```no_run
@@ -28,7 +28,7 @@ pub struct Room {
 }
 
 impl Room {
-    pub(super) fn new(cluster: Cluster, name: String) -> Self {
+    pub(crate) fn new(cluster: Cluster, name: String) -> Self {
         Room { cluster, name }
     }
 
@@ -52,9 +52,26 @@ impl Room {
         self.cluster.relay().rooms.contains(&self.name, connection)
     }
 
-    /// How many members are connected to this server and have not ended. What the others have is not known here.
+    /// How many members are connected to this server and have not ended.
     pub fn members_here(&self) -> usize {
         self.cluster.relay().rooms.count(&self.name)
+    }
+
+    /// How many members there are on all nodes. Those of this server are counted now; those of the others are what
+    /// they told with their last [heartbeat](crate::ClusterBuilder::heartbeat), up to half of one ago, and later where
+    /// the rooms that change between two have more than 8 KiB of names. A node that has just attached is told all rooms
+    /// of the others, also 8 KiB at a time. The members of a node that was killed are gone within two heartbeats. While
+    /// this node is detached what the others told stays as it was. Never blocks.
+    ///
+    /// ```
+    /// use wshub::Cluster;
+    ///
+    /// fn show(cluster: &Cluster) {
+    ///     println!("{} in the lobby, on all servers", cluster.group("lobby").members());
+    /// }
+    /// ```
+    pub fn members(&self) -> usize {
+        self.members_here() + self.cluster.relay().rooms.count_elsewhere(&self.name)
     }
 
     /// Sends a message to every member on every node. Never blocks; returns what was done on this node, as
@@ -80,11 +97,11 @@ impl Room {
     }
 
     /// Sends a message to every member on every node, and has the room remember it on the nodes that keep a
-    /// [history](crate::ClusterBuilder::history). The message is made of its name, which the client needs to
-    /// [catch up](Room::catch_up). Never blocks.
+    /// [history](crate::ClusterBuilder::history). `message` makes the message from the name of the post, which the
+    /// client needs to [catch up](Room::catch_up). Never blocks.
     ///
     /// Posts come in one order on all nodes, that of the history: the members here, too, get them when they come back
-    /// from the backplane, and nothing while it is away. `message` runs on this thread, before anything is sent.
+    /// from the backplane, and get none while it is away. `message` runs on this thread, before anything is sent.
     ///
     /// ```no_run
     /// use wshub::{CatchUpError, Cluster, Connection, Local, PostId, Server};
@@ -129,8 +146,9 @@ impl Room {
         last.posts.iter().map(|post| Post::clone(post)).collect()
     }
 
-    /// Sends a connection of this server what was posted behind `last`, and takes it in: it gets every post once, and
-    /// in order. Returns how many it had missed; 0, and nothing is sent, if it was in already. Never blocks.
+    /// Sends a connection of this server what was posted after `last`, and takes it into the room: it gets every post
+    /// once, and in order. Returns how many posts it had missed; 0, and nothing is sent, if it was in the room already.
+    /// Never blocks.
     ///
     /// # Errors
     /// Then it is not in. [`CatchUpError::Gone`]; [`CatchUpError::Unsent`].

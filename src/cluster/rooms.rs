@@ -2,22 +2,28 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::census::Census;
 use super::event::CatchUpError;
 use super::history::{History, HistoryBounds, Missed, Post};
-use super::id::PostId;
-use crate::lock::{HISTORY, Mutex, ROOMS, lock};
+use super::id::{NodeId, PostId};
+use super::report::{RoomReport, Unreported};
+use crate::lock::{CENSUS, HISTORY, Mutex, ROOMS, lock};
 use crate::{Broadcast, Connection, Group, Prepared, ReadyState};
 
 /// A handle may be the last of its connection, and drop data of the application's: none is dropped under the lock.
-pub(super) struct ClusterRooms {
+pub(crate) struct ClusterRooms {
     all: Mutex<RoomTable, ROOMS>,
     history: Mutex<History, HISTORY>,
+    census: Mutex<Census, CENSUS>,
 }
 
-#[derive(Default)]
 struct RoomTable {
     rooms: HashMap<String, RoomMembers>,
+    unreported: Unreported,
+    /// When everything was last told anew.
+    told_anew: Option<Duration>,
     /// How many joined since the ended ones were last taken out, and with how many that is done again.
     joined: usize,
     full: usize,
@@ -26,9 +32,9 @@ struct RoomTable {
 #[derive(Default)]
 struct RoomMembers {
     by_number: BTreeMap<u64, Connection>,
-    /// The same for broadcasts; `None` since somebody came or went.
+    /// The same for broadcasts; `None` since a connection joined or left.
     group: Option<Arc<Group>>,
-    /// How often somebody came or went.
+    /// How often a connection joined or left.
     changes: u64,
 }
 
@@ -42,8 +48,15 @@ struct Removed {
 impl ClusterRooms {
     pub fn new(bounds: HistoryBounds) -> Self {
         ClusterRooms {
-            all: Mutex::default(),
+            all: Mutex::new(RoomTable {
+                rooms: HashMap::new(),
+                unreported: Unreported::Everything,
+                told_anew: None,
+                joined: 0,
+                full: 0,
+            }),
             history: Mutex::new(History::new(bounds)),
+            census: Mutex::default(),
         }
     }
 
@@ -64,6 +77,7 @@ impl ClusterRooms {
             .insert(connection.id(), connection.clone());
         if before.is_none() {
             members.note_change(removed);
+            all.unreported.note(room);
         }
         drop(all);
         before.is_none()
@@ -73,12 +87,18 @@ impl ClusterRooms {
     pub fn leave(&self, room: &str, connection: &Connection) -> bool {
         let mut removed = Removed::default();
         let mut all = lock(&self.all);
-        let Some(members) = all.rooms.get_mut(room) else {
+        let RoomTable {
+            rooms, unreported, ..
+        } = &mut *all;
+        let Some(members) = rooms.get_mut(room) else {
             return false;
         };
         members.remove(connection.id(), &mut removed);
+        if !removed.connections.is_empty() {
+            unreported.note(room);
+        }
         if members.by_number.is_empty() {
-            all.rooms.remove(room);
+            rooms.remove(room);
         }
         drop(all);
         !removed.connections.is_empty()
@@ -107,6 +127,51 @@ impl ClusterRooms {
     pub fn count(&self, room: &str) -> usize {
         let group = self.group(room, &mut Removed::default());
         group.map_or(0, |group| group.len())
+    }
+
+    /// How many members it has on the other nodes, as they have told.
+    pub fn count_elsewhere(&self, room: &str) -> usize {
+        lock(&self.census).members(room)
+    }
+
+    /// For the next heartbeat: what the others are to be told, as [`RoomCounts`](super::report::RoomCounts) has it;
+    /// whether it begins anew; and whether something of theirs is missing here.
+    pub fn report(&self) -> (Vec<u8>, bool, bool) {
+        let mut all = lock(&self.all);
+        let (counts, is_whole) = all.report();
+        drop(all);
+        (counts, is_whole, lock(&self.census).lacks())
+    }
+
+    /// The last report was published, or nobody knows.
+    pub fn reported(&self, is_published: bool) {
+        match is_published {
+            true => lock(&self.census).asked(),
+            false => lock(&self.all).unreported = Unreported::Everything,
+        }
+    }
+
+    /// This node has attached.
+    pub fn begin_census(&self) {
+        lock(&self.census).begin();
+    }
+
+    /// Another node tells of its rooms. True if everything here is told anew because that node lacks it; at most once
+    /// in this time.
+    pub fn hear_report(
+        &self,
+        node: NodeId,
+        report: &RoomReport<'_>,
+        now: Duration,
+        pause: Duration,
+    ) -> bool {
+        lock(&self.census).hear(node, report);
+        report.lacks && lock(&self.all).tell_anew(now, pause)
+    }
+
+    /// Another node is gone.
+    pub fn forget_node(&self, node: NodeId) {
+        lock(&self.census).leave(node);
     }
 
     /// Sends a post to the members, and remembers it.
@@ -206,13 +271,32 @@ impl RoomTable {
     }
 
     fn sweep(&mut self, removed: &mut Removed) {
-        for members in self.rooms.values_mut() {
+        for (room, members) in &mut self.rooms {
             for number in members.ended() {
                 members.remove(number, removed);
+                self.unreported.note(room);
             }
         }
         self.rooms
             .retain(|_, members| !members.by_number.is_empty());
+    }
+}
+
+impl RoomTable {
+    fn report(&mut self) -> (Vec<u8>, bool) {
+        let rooms = &self.rooms;
+        let members = |name: &str| rooms.get(name).map_or(0, |it| it.by_number.len());
+        self.unreported.take(rooms.keys(), members)
+    }
+
+    fn tell_anew(&mut self, now: Duration, pause: Duration) -> bool {
+        let is_due = |before| now.saturating_sub(before) >= pause;
+        let is_due = self.told_anew.is_none_or(is_due);
+        if is_due {
+            self.told_anew = Some(now);
+            self.unreported = Unreported::Everything;
+        }
+        is_due
     }
 }
 

@@ -9,7 +9,7 @@ use super::id::NodeId;
 /// Nodes that are remembered, those that left among them: a late frame of theirs is still no duplicate.
 const MOST: usize = 4096;
 
-pub(super) struct Roster {
+pub(crate) struct Roster {
     own: NodeId,
     heartbeat: Duration,
     peers: HashMap<NodeId, KnownPeer>,
@@ -24,10 +24,12 @@ struct KnownPeer {
     heard: Duration,
     is_there: bool,
     connections: u64,
+    /// The latest age that was told beside a number that is not the frame's own; `None` if none was.
+    age: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RosterChange {
+pub(crate) enum RosterChange {
     Joined(NodeId),
     Left(NodeId),
     Missed { node: NodeId, count: u64 },
@@ -35,10 +37,19 @@ pub(super) enum RosterChange {
 
 /// Whether a frame is to be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Fresh,
     /// It came before.
     Stale,
+}
+
+impl KnownPeer {
+    /// Whether a frame that has no number of its own came before. A heartbeat and the farewell behind it may tell one
+    /// age; once the node has left, neither of them is new.
+    fn has_told(&self, age: Duration) -> bool {
+        self.age
+            .is_some_and(|last| age < last || age == last && !self.is_there)
+    }
 }
 
 impl Roster {
@@ -48,6 +59,7 @@ impl Roster {
             heard: Duration::ZERO,
             is_there: true,
             connections: 0,
+            age: None,
         };
         Roster {
             own,
@@ -80,23 +92,29 @@ impl Roster {
             heard: now,
             is_there: false,
             connections: 0,
+            age: None,
         });
+        // What comes again does not say that its node is there.
+        let (reached, expected) = match head.number {
+            FrameNumber::Own(number) if number <= known.last => return Verdict::Stale,
+            FrameNumber::Behind(_) if known.has_told(head.age) => return Verdict::Stale,
+            FrameNumber::Own(number) => (number, number - 1),
+            FrameNumber::Behind(number) => {
+                known.age = Some(head.age);
+                (number.max(known.last), number)
+            }
+        };
         known.heard = now;
         if !known.is_there {
             known.is_there = true;
             tell(RosterChange::Joined(node));
         }
-        let (reached, expected, verdict) = match head.number {
-            FrameNumber::Own(number) if number <= known.last => return Verdict::Stale,
-            FrameNumber::Own(number) => (number, number - 1, Verdict::Fresh),
-            FrameNumber::Behind(number) => (number.max(known.last), number, Verdict::Fresh),
-        };
         let count = expected.saturating_sub(known.last);
         known.last = reached;
         if count > 0 {
             tell(RosterChange::Missed { node, count });
         }
-        verdict
+        Verdict::Fresh
     }
 
     /// A frame came that was published before this node joined: that its node is there is not said by it.

@@ -12,12 +12,12 @@ const INFLATER: usize = 47 << 10;
 /// `ClientRequest::with_compression`. Nothing is compressed without it. The names say "server" and "client" by role, on
 /// both sides. A number out of its range is taken as the nearest one in it.
 ///
-/// Compression costs time and memory, and it can give secrets away: who can have text of his choice compressed
-/// together with a secret learns from the length whether he guessed it (CRIME, BREACH; RFC 7692 section 8). Send what
-/// is secret with [`Connection::send_uncompressed`](crate::Connection::send_uncompressed).
+/// Compression costs time and memory, and it can give secrets away: an attacker who can have text compressed together
+/// with a secret learns from the length whether a guess was right (CRIME, BREACH; RFC 7692 section 8). Send what is
+/// secret with [`Connection::send_uncompressed`](crate::Connection::send_uncompressed).
 ///
-/// Received messages are bounded by [`max_message`](crate::Limits::max_message) as they come out: a message that would
-/// inflate to more ends its connection with 1009 as soon as it does.
+/// [`max_message`](crate::Limits::max_message) bounds a received message after decompression: one that inflates to more
+/// ends its connection with 1009 as soon as it does.
 ///
 /// ```
 /// use wshub::{Compression, Server};
@@ -35,8 +35,8 @@ pub struct Compression {
     /// would be compressed for each of them, and one message could give another one away. With true, short messages of
     /// the same kind shrink far more; set a lower `threshold` then.
     ///
-    /// Where messages are dropped or refused ([`Overflow`](crate::Overflow), all but `Disconnect`) a connection never
-    /// does so: later ones could refer to what was dropped.
+    /// A connection whose messages may be dropped or refused ([`Overflow`](crate::Overflow), all but `Disconnect`)
+    /// never does so: later messages could refer to a dropped one.
     pub server_context_takeover: bool,
     /// The client's messages may refer to its earlier ones. Default false; with true the server keeps up to 32 KiB of
     /// each connection's last messages.
@@ -45,14 +45,14 @@ pub struct Compression {
     /// 7.1.2). Default 15. A client may ask for less. One that asks for 8, with which nothing can be compressed
     /// reliably, gets its connection without compression.
     pub server_max_window_bits: u8,
-    /// The client's window, 9 to 15. Default 15. Fewer save memory with `client_context_takeover`; only a client that
-    /// offers to be limited is.
+    /// The client's window, 9 to 15. Default 15. A smaller one saves memory with `client_context_takeover`. Only
+    /// clients that offer it can be limited.
     pub client_max_window_bits: u8,
-    /// Messages of fewer bytes are sent as they are. Default 1,024: below, a message fits in one packet of a network
-    /// anyhow, and for want of anything to refer to it shrinks little.
+    /// Messages of fewer bytes are sent as they are. Default 1,024: a shorter message fits into one packet anyway, and
+    /// shrinks little because it has little to refer to.
     pub threshold: usize,
-    /// From 1, the fastest, to 9, the smallest. Default 2: of JSON it saves within a twentieth of what 6 saves, for
-    /// messages of 16 KiB in less than half the time, for 64 KiB in less than a third.
+    /// From 1, the fastest, to 9, the smallest. Default 2: for JSON it saves nearly what 6 saves (within a twentieth),
+    /// in less than half the time at 16 KiB and less than a third at 64 KiB.
     pub level: u8,
 }
 

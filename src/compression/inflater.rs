@@ -38,6 +38,8 @@ pub struct Inflater {
     max_message: usize,
     /// The longest message, of which this one is.
     allowed: u64,
+    /// How much of what is in the output was handed out.
+    handed_out: usize,
     /// How much of the message under way was handed out and forgotten.
     forgotten: u64,
     /// Compressed bytes of the message under way.
@@ -60,6 +62,7 @@ impl Inflater {
             output: Vec::new(),
             max_message,
             allowed: max_message as u64,
+            handed_out: 0,
             forgotten: 0,
             taken: 0,
             ended: false,
@@ -97,8 +100,17 @@ impl Inflater {
         self.allowed = bytes;
     }
 
-    /// So much in front of what is there was handed out, and is needed no more but to be referred to.
-    pub fn forget(&mut self, bytes: usize) {
+    /// So much in front of what is there is handed out.
+    pub fn hand_out(&mut self, bytes: usize) {
+        self.handed_out = bytes;
+    }
+
+    /// What was handed out is needed no more but to be referred to.
+    pub fn forget_what_was_handed_out(&mut self) {
+        let bytes = core::mem::take(&mut self.handed_out);
+        if bytes == 0 {
+            return;
+        }
         self.remember(bytes);
         self.forgotten = self.forgotten.saturating_add(bytes as u64);
         self.output.drain(..bytes.min(self.output.len()));

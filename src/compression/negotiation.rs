@@ -20,7 +20,7 @@ pub(crate) struct Agreed {
     /// Our own: which messages to compress, and how hard to try.
     pub(crate) threshold: usize,
     pub(crate) level: u8,
-    text: String,
+    text: Box<str>,
 }
 
 /// How one side compresses.
@@ -54,7 +54,7 @@ impl Agreed {
             client,
             threshold: own.threshold,
             level: own.level,
-            text: answer.to_string(),
+            text: answer.to_string().into(),
         }
     }
 }

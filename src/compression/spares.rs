@@ -7,9 +7,9 @@
 use crate::lock::{Mutex, SPARES, lock};
 
 /// How many are kept. More exist only while more threads are inside a message at the same time.
-pub(super) const MOST: usize = 4;
+pub(crate) const MOST: usize = 4;
 
-pub(super) struct Spares<T>(Mutex<Vec<T>, SPARES>);
+pub(crate) struct Spares<T>(Mutex<Vec<T>, SPARES>);
 
 impl<T> Spares<T> {
     pub const fn new() -> Self {

@@ -1,4 +1,5 @@
-//! A connection as the key of a table in which its id finds it: beside the handle the id takes no room.
+//! A connection as the key of a table that is searched by its id. The id is not stored beside the handle, which saves
+//! its room.
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
@@ -13,7 +14,7 @@ impl Borrow<u64> for ById {
     }
 }
 
-/// As that of the id.
+/// The same hash as that of the id.
 impl Hash for ById {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.id().hash(state);

@@ -9,16 +9,18 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::conversation_rules::ConversationRules;
 use super::end::End;
 use super::read_buffer::ReadBuffer;
 use crate::compression::Agreed;
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limits, read_size};
 use crate::patience::stood_still;
 use crate::protocol::Role;
 use crate::protocol::keepalive::{Due, Keepalive};
 use crate::protocol::nanos::Nanos;
 use crate::protocol::receive::{MessagePart, MessageRef, Received, Receiver};
+use crate::protocol::violation::Violation;
 
 /// Silence after which a buffer that grew is given back.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
@@ -35,13 +37,13 @@ pub(crate) trait Answers {
     /// The peer's pong has come.
     fn ponged(&mut self, _payload: &[u8]) {}
 
-    /// When the peer last took bytes that had to wait for it: a sign of life of a peer that says nothing, for it still
-    /// reads what is before the ping.
+    /// When the peer last took bytes that had to wait for it. That is a sign of life of a peer that sends nothing: it
+    /// still reads what was sent before the ping.
     fn taken_at(&self) -> Option<Instant> {
         None
     }
 
-    /// Until when the peer has to finish the closing handshake, where nobody else keeps that deadline.
+    /// Until when the peer has to finish the closing handshake; `None` if other code keeps that deadline.
     fn close_by(&self) -> Option<Instant> {
         None
     }
@@ -50,58 +52,49 @@ pub(crate) trait Answers {
 pub(crate) struct Conversation {
     receiver: Receiver,
     buffer: ReadBuffer,
+    rules: ConversationRules,
     keepalive: Keepalive,
-    /// When it began: the protocol core counts time from there.
-    epoch: Instant,
-    /// When the last read returned: time spent elsewhere counts against nobody.
+    /// When the last read returned: time spent outside of reads does not count against the peer.
     read_at: Nanos,
-    /// Bytes came that were not looked at.
+    /// Bytes have come that no code has looked at yet.
     fresh: bool,
-    /// The last message lies in the buffer still, and nobody borrows it any more.
+    /// The last message is still in the buffer, and is not borrowed any more.
     owes_discard: bool,
-    /// What the message behind one that nobody reads to its end may hold, which is to come in parts.
-    /// Boxed: it is a rare one.
-    parts_behind: Option<Box<u64>>,
 }
 
-/// What a peer's data is to a reader.
+/// What the peer's data is for the reading code.
 enum Arrived<'b> {
     Message(MessageRef<'b>),
     Part(MessagePart<'b>),
 }
 
 impl Conversation {
-    /// `buffer`: what came behind the opening handshake. Without a `ping_interval` no ping is ever due.
+    /// `buffer`: what came after the opening handshake.
     pub fn new(
         role: Role,
         limits: &Limits,
-        ping_interval: Option<Duration>,
+        rules: ConversationRules,
         buffer: ReadBuffer,
         extension: Option<&Agreed>,
         now: Instant,
     ) -> Self {
         let inflater = extension
             .map(|agreed| agreed.inflater(role.peer_compression(agreed), limits.max_message));
+        let began = now.saturating_duration_since(rules.epoch);
         Conversation {
             receiver: Receiver::new(role, limits.receive()).with_inflater(inflater),
             buffer,
-            keepalive: Keepalive::new(
-                ping_interval,
-                limits.pong_timeout,
-                limits.assembly(),
-                Duration::ZERO,
-            ),
-            epoch: now,
-            read_at: Duration::ZERO.into(),
+            keepalive: Keepalive::new(began),
+            rules,
+            read_at: began.into(),
             fresh: true,
             owes_discard: false,
-            parts_behind: None,
         }
     }
 
     /// From now on a silent peer is pinged.
     pub fn start_heartbeat(&mut self, ping_interval: Option<Duration>) {
-        self.keepalive.set_ping_interval(ping_interval);
+        self.rules.set_ping_interval(ping_interval);
     }
 
     /// Gives the next message in the buffer to `take`; `None` when there is no whole one. Control frames before it are
@@ -116,20 +109,27 @@ impl Conversation {
         let mut take = Some(take);
         self.find(answers, |arrived| match arrived {
             Arrived::Message(message) => take.take().map(|take| take(message)),
-            // Of a message that nobody reads to its end.
+            // A part of a message whose rest is thrown away.
             Arrived::Part(_) => None,
         })
     }
 
-    /// From now on the next message comes in parts, up to `max` bytes of it; what is left of one that nobody has read
-    /// to its end is thrown away before.
+    /// Gives the messages in front of the buffer to `take`, as long as they are whole, each in one frame, and `take`
+    /// wants more: then [`next`](Conversation::next) finds what there is behind them.
+    pub fn all_whole(&mut self, take: impl FnMut(MessageRef<'_>) -> bool) -> Result<(), End> {
+        self.receiver.take_whole();
+        self.settle();
+        let found = self.receiver.receive_all_whole(self.buffer.filled(), take);
+        self.buffer.discard(self.receiver.take_discard());
+        found.map_err(|violation| self.failed(violation))
+    }
+
+    /// From now on the next message comes in parts, up to `max` bytes of it. The rest of a message that was not read to
+    /// its end is thrown away first.
     pub fn begin_parts(&mut self, max: u64) {
         match self.receiver.is_amid_parts() {
-            true => self.parts_behind = Some(Box::new(max)),
-            false => {
-                self.parts_behind = None;
-                self.receiver.take_parts(max);
-            }
+            true => self.receiver.take_parts_behind(max),
+            false => self.receiver.take_parts(max),
         }
     }
 
@@ -142,23 +142,20 @@ impl Conversation {
     ) -> Result<Option<T>, End> {
         let mut take = Some(take);
         loop {
-            let behind = self.parts_behind.as_deref().copied();
+            let behind = self.receiver.parts_behind();
             let found = self.find(answers, |arrived| match arrived {
                 Arrived::Part(part) if behind.is_none() => Some(take.take().map(|take| take(part))),
                 Arrived::Part(part) => part.last.then_some(None),
                 Arrived::Message(_) => None,
             })?;
             match found {
-                Some(None) => {
-                    self.parts_behind = None;
-                    self.receiver.take_parts(behind.unwrap_or_default());
-                }
+                Some(None) => self.receiver.take_parts(behind.unwrap_or_default()),
                 found => return Ok(found.flatten()),
             }
         }
     }
 
-    /// Gives what arrives to `take` until that has a use for it.
+    /// Gives what arrives to `take` until `take` returns something.
     #[inline]
     fn find<T>(
         &mut self,
@@ -167,33 +164,47 @@ impl Conversation {
     ) -> Result<Option<T>, End> {
         loop {
             self.settle();
-            let received = self
-                .receiver
-                .receive(self.buffer.filled())
-                .map_err(|violation| End::Failed(Error::Protocol(violation)))?;
             self.owes_discard = true;
-            match received {
-                Received::Message(message) => {
+            match self.receiver.receive_whole(self.buffer.filled()) {
+                Some(Ok(message)) => match take(Arrived::Message(message)) {
+                    None => continue,
+                    taken => return Ok(taken),
+                },
+                Some(Err(violation)) => return Err(self.failed(violation)),
+                None => {}
+            }
+            match self.receiver.receive(self.buffer.filled()) {
+                Ok(Received::Message(message)) => {
                     if let Some(taken) = take(Arrived::Message(message)) {
                         return Ok(Some(taken));
                     }
                 }
-                Received::Part(part) => {
+                Ok(Received::Part(part)) => {
                     if let Some(taken) = take(Arrived::Part(part)) {
                         return Ok(Some(taken));
                     }
                 }
-                Received::NeedMore { keep } => {
+                Ok(Received::NeedMore { keep }) => {
                     self.owes_discard = false;
                     self.keep(keep);
                     return Ok(None);
                 }
-                Received::Ping(payload) => answers.pong(payload)?,
+                Ok(Received::Ping(payload)) => answers.pong(payload)?,
                 // A sign of life, as every byte.
-                Received::Pong(payload) => answers.ponged(payload),
-                Received::Close(code, reason) => return Err(End::Closed(code, reason.to_owned())),
+                Ok(Received::Pong(payload)) => answers.ponged(payload),
+                Ok(Received::Close(code, reason)) => {
+                    return Err(End::Closed(code, reason.to_owned()));
+                }
+                Err(violation) => return Err(self.failed(violation)),
             }
         }
+    }
+
+    /// The bytes that broke the protocol stay in the buffer.
+    #[cold]
+    fn failed(&mut self, violation: Violation) -> End {
+        self.owes_discard = false;
+        End::Failed(Error::Protocol(violation))
     }
 
     #[inline]
@@ -206,29 +217,36 @@ impl Conversation {
     #[inline]
     fn keep(&mut self, bytes: Range<usize>) {
         self.buffer.keep(bytes);
-        // A look after a read that brought nothing is no sign of life.
+        // Looking again after a read that brought nothing is no sign of life.
         if std::mem::take(&mut self.fresh) {
             let under_way = self.receiver.under_way();
-            self.keepalive.received(self.read_at.into(), under_way);
+            self.keepalive
+                .received(self.read_at.into(), under_way, &self.rules.keepalive);
         }
     }
 
     /// Room for one read.
     pub fn room(&mut self) -> &mut [u8] {
         self.settle();
-        self.buffer.spare()
+        let most = self.read_size();
+        self.buffer.spare(most)
     }
 
-    /// What a read into that room gave at `now`, where it was to end by `deadline`.
+    /// What one read of this peer takes at most.
+    pub fn read_size(&self) -> usize {
+        read_size(self.receiver.max_message())
+    }
+
+    /// Notes what a read into that room gave at `now`; the read was to end by `deadline`.
     pub fn filled<E>(&mut self, read: &Result<usize, E>, deadline: Option<Instant>, now: Instant) {
         let read = *read.as_ref().unwrap_or(&0);
-        self.buffer.add(read);
+        self.buffer.add(read, self.read_size());
         let at = self.since_epoch(now);
         self.read_at = at.into();
         self.fresh |= read > 0;
         if deadline.is_some_and(|deadline| stood_still(deadline, now)) {
             // What the peer sent meanwhile may wait in the socket.
-            self.keepalive.resumed(at);
+            self.keepalive.resumed(at, &self.rules.keepalive);
         }
     }
 
@@ -237,7 +255,7 @@ impl Conversation {
         self.buffer.is_filled_up()
     }
 
-    /// Does what the time asks for before a read that waits, and tells until when that may. The time since the last
+    /// Keeps the deadlines before a read that waits, and returns until when that read may wait. The time since the last
     /// read counts against nobody.
     pub fn before_read(
         &mut self,
@@ -256,11 +274,11 @@ impl Conversation {
         }
         let trim_at = self.is_oversized().then(|| at + TRIM_AFTER);
         let until = [due, trim_at].into_iter().flatten().min();
-        let until = until.and_then(|until| self.epoch.checked_add(until));
+        let until = until.and_then(|until| self.rules.epoch.checked_add(until));
         Ok([until, close_by].into_iter().flatten().min())
     }
 
-    /// Does what the time asks for where nothing came until `now`, which counts against the peer; when to look again.
+    /// Keeps the deadlines when nothing came until `now`, which counts against the peer; returns when to look again.
     pub fn in_silence(
         &mut self,
         now: Instant,
@@ -271,14 +289,14 @@ impl Conversation {
         self.read_at = at.into();
         let until = self.due(at, answers)?;
         self.trim();
-        Ok(until.and_then(|until| self.epoch.checked_add(until)))
+        Ok(until.and_then(|until| self.rules.epoch.checked_add(until)))
     }
 
-    /// Pings a silent peer, gives up one that does not answer or does not get on with its message; until when nothing
-    /// else is due.
+    /// Pings a silent peer; gives up one that does not answer, or does not get on with its message. Returns until when
+    /// nothing else is due.
     fn due(&mut self, now: Duration, answers: &mut impl Answers) -> Result<Option<Duration>, End> {
         loop {
-            match self.keepalive.due(now) {
+            match self.keepalive.due(now, &self.rules.keepalive) {
                 Due::Wait(until) => return Ok(until),
                 Due::Ping => answers.ping()?,
                 Due::PongTimedOut if self.takes(answers.taken_at()) => {}
@@ -294,10 +312,10 @@ impl Conversation {
     }
 
     fn since_epoch(&self, at: Instant) -> Duration {
-        at.saturating_duration_since(self.epoch)
+        at.saturating_duration_since(self.rules.epoch)
     }
 
-    /// For so long the peer was not read from.
+    /// The peer was not read from for this long.
     pub fn stood_still(&mut self, by: Duration) {
         self.settle();
         self.keepalive.stood_still(by);
@@ -306,7 +324,13 @@ impl Conversation {
     /// The process stood still until `now`: the peer gets one more round.
     pub fn resumed(&mut self, now: Instant) {
         self.settle();
-        self.keepalive.resumed(self.since_epoch(now));
+        let at = self.since_epoch(now);
+        self.keepalive.resumed(at, &self.rules.keepalive);
+    }
+
+    /// How many bytes are still to come of the frame that is arriving, which belongs to a message.
+    pub fn payload_left(&self) -> usize {
+        self.receiver.payload_left()
     }
 
     /// A message, or a frame, has begun and is not complete.
@@ -337,7 +361,7 @@ impl Conversation {
         self.buffer.give_back(scratch);
     }
 
-    /// Drops what is in the buffer: nobody will look at it.
+    /// Drops what is in the buffer: no code will look at it.
     pub fn forget(&mut self) {
         self.settle();
         self.buffer.discard(self.buffer.len());

@@ -4,7 +4,7 @@
 //! connection that has a thread waits for credit; one without is read from only while it has some.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,8 @@ use crate::poller::Token;
 pub(crate) struct Account {
     budget: Arc<Budget>,
     used: AtomicUsize,
-    /// Messages found no taker, so those behind them are not taken either: what is taken has no gap.
-    cut: AtomicBool,
-    /// The application wants nothing more of the connection but its end.
-    dismissed: AtomicBool,
+    /// A bit for each [`NoTaker`] that there was: later messages are refused too, so that what is taken has no gap.
+    no_taker: AtomicU8,
     waiting: AtomicBool,
     /// It stands in line for common bytes, or was called out of it and has not looked.
     in_line: AtomicBool,
@@ -35,8 +33,7 @@ impl Account {
         Account {
             budget,
             used: AtomicUsize::new(0),
-            cut: AtomicBool::new(false),
-            dismissed: AtomicBool::new(false),
+            no_taker: AtomicU8::new(0),
             waiting: AtomicBool::new(false),
             in_line: AtomicBool::new(false),
             parked: AtomicBool::new(false),
@@ -48,6 +45,16 @@ impl Account {
     /// True while the connection's reader waits for the application.
     pub fn is_waiting(&self) -> bool {
         self.waiting.load(SeqCst)
+    }
+
+    /// Its reader waits until the application is done with messages. Then it is resumed, or its thread is woken.
+    pub fn note_waiting(&self) {
+        self.waiting.store(true, SeqCst);
+    }
+
+    /// Its reader, which has a thread, waits no more.
+    pub fn note_reading(&self) {
+        self.waiting.store(false, SeqCst);
     }
 
     /// Bytes of its messages that the application has still to take, or to be done with.
@@ -67,14 +74,22 @@ impl Account {
 
     /// From now on the application takes no message.
     pub fn dismiss(&self) {
-        self.dismissed.store(true, SeqCst);
+        self.note(NoTaker::Dismissed);
     }
 
     pub fn is_dismissed(&self) -> bool {
-        self.dismissed.load(SeqCst)
+        self.has_had(NoTaker::Dismissed)
     }
 
-    /// Has a reader that waits at the gate look again.
+    fn note(&self, reason: NoTaker) {
+        self.no_taker.fetch_or(1 << reason as u8, SeqCst);
+    }
+
+    fn has_had(&self, reason: NoTaker) -> bool {
+        self.no_taker.load(SeqCst) & 1 << reason as u8 != 0
+    }
+
+    /// Wakes a reader that waits at the gate, to look again.
     pub fn wake(&self) {
         if self.is_waiting() {
             self.notify();
@@ -87,7 +102,7 @@ impl Account {
         self.changed.notify_one();
     }
 
-    /// True if nothing waits, or nobody will take it.
+    /// True if nothing waits, or what waits will never be taken.
     fn is_settled(&self) -> bool {
         self.used.load(SeqCst) == 0 || self.is_dismissed() || self.budget.is_closed()
     }
@@ -101,9 +116,9 @@ pub(crate) struct Budget {
     used: AtomicUsize,
     /// Connections whose reader waits for the common bytes.
     line: Mutex<VecDeque<Connection>, LINE>,
-    /// Nobody takes messages any more.
+    /// No messages are taken any more.
     closed: AtomicBool,
-    /// Has the leader look at a connection without a thread.
+    /// Asks the leader to look at a connection without a thread.
     resume: Box<dyn Fn(Token) + Send + Sync>,
 }
 
@@ -113,12 +128,12 @@ enum CreditShortage {
     Common,
 }
 
-/// Why messages find no taker.
-#[derive(PartialEq, Eq)]
+/// Why messages are not taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoTaker {
     /// The server shuts down.
     Shutdown,
-    /// The application has dismissed the connection.
+    /// The application wants nothing more of the connection but its end.
     Dismissed,
 }
 
@@ -147,7 +162,7 @@ impl Drop for Permit {
 }
 
 impl Budget {
-    /// `resume` has the leader look at a connection without a thread.
+    /// `resume` asks the leader to look at a connection without a thread.
     pub fn new(limits: &Limits, resume: impl Fn(Token) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Budget {
             begun: Instant::now(),
@@ -169,7 +184,7 @@ impl Budget {
         self.closed.load(SeqCst)
     }
 
-    /// For a connection without a thread: whether it may be read from. If not, it is resumed when it may.
+    /// For a connection without a thread: whether it may be read from. If not, it is resumed when it may be.
     pub fn may_read(&self, connection: &Connection) -> bool {
         let account = connection.account();
         let may_read = || account.is_dismissed() || self.is_closed() || self.room(account).is_ok();
@@ -216,15 +231,15 @@ impl Budget {
         }
     }
 
-    /// For what was read of a connection without a thread, which had credit before.
+    /// Charges for what was read from a connection without a thread, which had credit before the read.
     pub fn charge(&self, connection: &Connection, bytes: usize) -> Result<Permit, NoTaker> {
         let account = connection.account();
         if account.is_dismissed() {
             return Err(NoTaker::Dismissed);
         }
         let full = self.is_closed() && self.room(account).is_err();
-        if full || account.cut.load(SeqCst) {
-            account.cut.store(true, SeqCst);
+        if full || account.has_had(NoTaker::Shutdown) {
+            account.note(NoTaker::Shutdown);
             return Err(NoTaker::Shutdown);
         }
         self.used.fetch_add(bytes, SeqCst);
@@ -235,22 +250,41 @@ impl Budget {
         })
     }
 
-    /// For what the thread of a connection has read: waits for credit. While the server goes down nobody takes it.
+    /// Charges for what the thread of a connection has read: waits for credit. While the server shuts down the messages
+    /// are not taken.
     pub fn wait(&self, connection: &Connection, bytes: usize) -> Result<Permit, NoTaker> {
         let account = connection.account();
         if account.is_dismissed() {
             return Err(NoTaker::Dismissed);
         }
-        if account.cut.load(SeqCst) {
+        if account.has_had(NoTaker::Shutdown) {
             return Err(NoTaker::Shutdown);
         }
         if self.take(account, bytes).is_err() {
-            self.wait_at_gate(connection, bytes)?;
+            let waited = self.wait_at_gate(connection, None, || self.take(account, bytes));
+            if waited == Err(NoTaker::Shutdown) {
+                // fault: a gap behind what found no taker
+                account.note(NoTaker::Shutdown);
+            }
+            waited?;
         }
         Ok(Permit {
             connection: connection.clone(),
             bytes,
         })
+    }
+
+    /// Waits until the connection may be read from, at most until `end`; false if it may not by then. The thread must
+    /// not read ahead: answers to that would come behind what waits by then, and no code has checked that both find
+    /// room.
+    pub fn wait_to_read(&self, connection: &Connection, end: Option<Instant>) -> bool {
+        let account = connection.account();
+        if self.room(account).is_ok() {
+            return true;
+        }
+        let waited = self.wait_at_gate(connection, end, || self.room(account));
+        // If messages are not taken any more, a Close may still come.
+        waited.unwrap_or(true)
     }
 
     fn take(&self, account: &Account, bytes: usize) -> Result<(), CreditShortage> {
@@ -266,10 +300,15 @@ impl Budget {
         Ok(())
     }
 
-    /// Waits until the application has made room. Without a deadline by design: nobody is dropped
-    /// because the application is slow (row B5 of `tests/threats.md`). A shutdown ends the wait, and so does the
-    /// application that wants no more of them.
-    fn wait_at_gate(&self, connection: &Connection, bytes: usize) -> Result<(), NoTaker> {
+    /// Waits until the application has made room; false if it has not by `end`. A thread that has nothing else to do
+    /// waits without an end, by design: no peer is dropped because the application is slow (row B5 of
+    /// `tests/threats.md`). A shutdown ends the wait, and so does the application when it wants no more messages.
+    fn wait_at_gate(
+        &self,
+        connection: &Connection,
+        end: Option<Instant>,
+        try_pass: impl Fn() -> Result<(), CreditShortage>,
+    ) -> Result<bool, NoTaker> {
         let account = connection.account();
         let mut gate = lock(&account.gate);
         let outcome = loop {
@@ -278,23 +317,26 @@ impl Budget {
                 break Err(NoTaker::Dismissed);
             }
             if self.is_closed() {
-                // fault: a gap behind what found no taker
-                account.cut.store(true, SeqCst);
                 break Err(NoTaker::Shutdown);
             }
-            match self.take(account, bytes) {
-                Ok(()) => break Ok(()),
+            match try_pass() {
+                Ok(()) => break Ok(true),
                 Err(CreditShortage::Own) => {}
                 Err(CreditShortage::Common) => {
                     self.stand_in_line(connection);
                     // Room that was made before we stood in line would wake nobody.
                     // fault: no second look in line
-                    if self.take(account, bytes).is_ok() {
-                        break Ok(());
+                    if try_pass().is_ok() {
+                        break Ok(true);
                     }
                 }
             }
-            gate = gate.wait(&account.changed);
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            gate = match left {
+                None => gate.wait(&account.changed),
+                Some(Duration::ZERO) => break Ok(false),
+                Some(left) => gate.wait_timeout(&account.changed, left),
+            };
         };
         account.waiting.store(false, SeqCst);
         drop(gate);
@@ -310,8 +352,8 @@ impl Budget {
         }
     }
 
-    /// The connection waits for no common bytes any more, or has ended. Its place in line must not swallow the wake-up
-    /// of another; and where it was woken, there may be room for the next, too.
+    /// The connection does not wait for common bytes any more, or has ended. Its place in line must not swallow the
+    /// wake-up of the next one; and if it was woken, there may be room for the next, too.
     pub fn leave_line(&self, connection: &Connection) {
         let account = connection.account();
         if account.in_line.load(SeqCst) {
@@ -341,8 +383,10 @@ impl Budget {
     fn resume(&self, connection: &Connection) {
         let account = connection.account();
         if !account.parked.load(SeqCst) {
-            account.wake();
-        } else if account.waiting.swap(false, SeqCst) {
+            if account.is_waiting() {
+                self.wake_thread(connection);
+            }
+        } else if account.is_waiting() && account.waiting.swap(false, SeqCst) {
             if let Some(token) = connection.outbox().token() {
                 // fault: credit comes back and nobody is resumed
                 (self.resume)(token);
@@ -350,9 +394,15 @@ impl Budget {
             // It may have got a thread meanwhile, which waits.
             // fault: credit comes back amid a hand-over and wakes nobody
             if !account.parked.load(SeqCst) {
-                account.notify();
+                self.wake_thread(connection);
             }
         }
+    }
+
+    /// The connection's thread waits at the gate, or for room in the Outbox.
+    fn wake_thread(&self, connection: &Connection) {
+        connection.account().notify();
+        connection.outbox().wake_reader();
     }
 
     fn wake_next(&self) {
@@ -365,8 +415,8 @@ impl Budget {
         }
     }
 
-    /// From now on messages find no taker; readers that wait are let go. `everyone` is asked behind that: one that is
-    /// not among them yet will find it so.
+    /// From now on no messages are taken, and readers that wait are let go. `everyone` is called after that: a
+    /// connection that is not in its list yet will see the change by itself.
     pub fn close(&self, everyone: impl FnOnce() -> Vec<Connection>) {
         // fault: readers are looked for before the flag is set
         self.closed.store(true, SeqCst);

@@ -24,23 +24,23 @@ pub(crate) enum End {
 
 /// What still has to leave.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Farewell {
+pub(crate) enum StillToSend {
     /// A Close frame, if none was sent before, behind all that waits.
     Close(Option<CloseCode>, String),
     /// What was sent before, to a peer that may still read.
     Answers,
-    /// Nobody is there to be told.
+    /// Nothing: there is no peer to be told.
     Nothing,
 }
 
 /// How the stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parting {
+pub(crate) enum StreamEnd {
     /// In one direction first: the peer may still read our last bytes.
     Linger,
     /// At once; what the stream has taken still goes out.
     Cut,
-    /// At once: what waits in the socket is for nobody.
+    /// At once, and what waits in the socket is dropped.
     Reset,
 }
 
@@ -54,39 +54,39 @@ impl End {
         }
     }
 
-    /// What is still to be said (RFC 6455 section 7).
-    pub fn farewell(&self) -> Farewell {
+    /// What the peer is still to be told (RFC 6455 section 7).
+    pub fn still_to_send(&self) -> StillToSend {
         match self {
             // RFC 6455 section 5.5.1: the answer echoes the code.
-            End::Closed(code, _) => Farewell::Close(*code, String::new()),
+            End::Closed(code, _) => StillToSend::Close(*code, String::new()),
             // A peer that is too slow was told when that was decided, if there was a way to tell it.
-            End::HalfClosed | End::Failed(Error::SlowConsumer) => Farewell::Answers,
+            End::HalfClosed | End::Failed(Error::SlowConsumer) => StillToSend::Answers,
             End::Failed(error) => match error.close_code() {
-                Some(code) => Farewell::Close(Some(code), error.to_string()),
-                None => Farewell::Nothing,
+                Some(code) => StillToSend::Close(Some(code), error.to_string()),
+                None => StillToSend::Nothing,
             },
-            End::Reported | End::Lost => Farewell::Nothing,
+            End::Reported | End::Lost => StillToSend::Nothing,
         }
     }
 
-    /// How the stream parts. `told`: the farewell has left.
-    pub fn parting(&self, told: bool) -> Parting {
+    /// How the stream parts. `all_left`: nothing of what was still to be sent waits any more.
+    pub fn stream_end(&self, all_left: bool) -> StreamEnd {
         match self {
-            End::Closed(..) | End::Failed(_) | End::Reported if told => Parting::Linger,
-            End::Failed(_) | End::Reported => Parting::Reset,
-            // Where an answer did not leave, the sender has cut the stream already.
-            End::Closed(..) | End::HalfClosed | End::Lost => Parting::Cut,
+            End::Closed(..) | End::Failed(_) | End::Reported if all_left => StreamEnd::Linger,
+            End::Failed(_) | End::Reported => StreamEnd::Reset,
+            // If an answer did not leave, the sending side has cut the stream already.
+            End::Closed(..) | End::HalfClosed | End::Lost => StreamEnd::Cut,
         }
     }
 
-    /// What the application is told. `told`: the farewell has left.
-    pub fn outcome(self, told: bool) -> (Option<Error>, CloseEvent) {
+    /// What the application is told. `all_left`: nothing of what was still to be sent waits any more.
+    pub fn outcome(self, all_left: bool) -> (Option<Error>, CloseEvent) {
         match self {
             End::Closed(code, reason) => {
                 let close = CloseEvent {
                     code: code.unwrap_or(CloseCode::NO_STATUS),
                     reason,
-                    was_clean: told,
+                    was_clean: all_left,
                 };
                 (None, close)
             }
@@ -103,13 +103,13 @@ impl From<io::Error> for End {
     }
 }
 
-impl Parting {
+impl StreamEnd {
     /// Which directions of the stream end now.
     pub fn how(self) -> How {
         match self {
-            Parting::Linger => How::Write,
-            Parting::Cut => How::Both,
-            Parting::Reset => How::Reset,
+            StreamEnd::Linger => How::Write,
+            StreamEnd::Cut => How::Both,
+            StreamEnd::Reset => How::Reset,
         }
     }
 }
@@ -150,7 +150,7 @@ pub struct CloseEvent {
 }
 
 impl CloseEvent {
-    /// The end that a closing handshake makes, with the peer's code and reason: for tests of a handler.
+    /// A clean end with the peer's code and reason: for tests of a handler.
     ///
     /// ```
     /// use wshub::CloseEvent;

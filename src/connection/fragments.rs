@@ -22,7 +22,7 @@ pub(crate) fn send_all(
     loop {
         let read = read(&mut source, &mut room)?;
         let is_last = read.is_empty();
-        send(Fragment { is_first, is_last }, read).map_err(told)?;
+        send(Fragment { is_first, is_last }, read).map_err(as_io_error)?;
         sent += read.len() as u64;
         is_first = false;
         if is_last {
@@ -45,7 +45,7 @@ fn read<'r>(source: &mut impl Read, room: &'r mut [u8]) -> io::Result<&'r [u8]> 
     }
 }
 
-fn told(kind: SendErrorKind) -> io::Error {
+fn as_io_error(kind: SendErrorKind) -> io::Error {
     let of_stream = match kind {
         SendErrorKind::Io(kind) => kind,
         SendErrorKind::SlowConsumer => io::ErrorKind::TimedOut,

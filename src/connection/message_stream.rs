@@ -18,12 +18,12 @@ pub(crate) trait PartSource {
 
 /// One message while it arrives, made by `read_stream`: its bytes by [`Read`], in memory that does not grow with it.
 ///
-/// Reading blocks as the connection's own `read` does. Meanwhile pings are answered, a silent peer is given up after
-/// the heartbeat's time, and one that sends more slowly than [`min_rate`](crate::Limits::min_rate) after
-/// [`assembly_timeout`](crate::Limits::assembly_timeout). Time between two reads counts neither for nor against it, and
-/// TCP holds it back. A text is checked as it comes: what is read is whole characters.
+/// Reading blocks as the connection's own `read` does. While it waits, pings are answered, a silent peer is given up
+/// after the heartbeat's time, and a peer that sends more slowly than [`min_rate`](crate::Limits::min_rate) after
+/// [`assembly_timeout`](crate::Limits::assembly_timeout). Time between two reads does not count against the peer; TCP
+/// slows it down then. A text is checked as it arrives: a read gives whole characters.
 ///
-/// Dropped before its end, it leaves the rest to the next read, which throws that away as it comes.
+/// If it is dropped before its end, the next read throws the rest away.
 ///
 /// ```
 /// use std::io::Read;
@@ -46,7 +46,7 @@ pub(crate) trait PartSource {
 /// Of its reads: [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the connection ended before the message did, also
 /// by a Close; [`InvalidData`](io::ErrorKind::InvalidData) when the peer broke the protocol or the bound on the
 /// message, and [`TimedOut`](io::ErrorKind::TimedOut) when it was too slow. The [`Error`] is the cause
-/// ([`io::Error::get_ref`]). What has come of the message by then is not all of it: take none of it for whole.
+/// ([`io::Error::get_ref`]). Then the message is incomplete: do not use the part that came as if it were whole.
 ///
 /// The guide: [slow peers and large data](crate::guide::slow_peers).
 pub struct MessageStream<'a> {
@@ -61,7 +61,7 @@ pub struct MessageStream<'a> {
 
 impl<'a> MessageStream<'a> {
     /// `first`: its first part; `is_last`: its only one.
-    pub(crate) fn new(source: &'a mut dyn PartSource, begun: Begun) -> Self {
+    pub(crate) fn new(source: &'a mut dyn PartSource, begun: FirstPart) -> Self {
         MessageStream {
             source,
             is_text: begun.is_text,
@@ -71,23 +71,23 @@ impl<'a> MessageStream<'a> {
         }
     }
 
-    /// It is a text message.
+    /// True for a text message.
     pub fn is_text(&self) -> bool {
         self.is_text
     }
 }
 
 /// The first part of a message.
-pub(crate) struct Begun {
+pub(crate) struct FirstPart {
     pub is_text: bool,
     pub bytes: Vec<u8>,
     pub is_last: bool,
 }
 
-impl Begun {
+impl FirstPart {
     /// A message that has come already.
     pub fn whole(message: Message) -> Self {
-        Begun {
+        FirstPart {
             is_text: message.as_text().is_some(),
             bytes: message.into_bytes(),
             is_last: true,
@@ -95,7 +95,7 @@ impl Begun {
     }
 
     pub fn of(part: MessagePart<'_>) -> Self {
-        Begun {
+        FirstPart {
             is_text: part.text,
             bytes: part.bytes.to_vec(),
             is_last: part.last,
@@ -114,7 +114,7 @@ impl Read for MessageStream<'_> {
             }
             (self.at, self.is_last) = (0, false);
             self.part.clear();
-            self.is_last = self.source.next_part(&mut self.part).map_err(told)?;
+            self.is_last = self.source.next_part(&mut self.part).map_err(as_io_error)?;
         }
         let mut rest = self.part.get(self.at..).unwrap_or_default();
         let read = rest.read(room)?;
@@ -124,7 +124,7 @@ impl Read for MessageStream<'_> {
 }
 
 /// An error of the connection as one of a reader's.
-fn told(error: Error) -> io::Error {
+fn as_io_error(error: Error) -> io::Error {
     let kind = match error {
         Error::Io(error) => return error,
         Error::Closed => io::ErrorKind::UnexpectedEof,

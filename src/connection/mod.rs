@@ -2,6 +2,7 @@
 
 pub(crate) mod by_id;
 pub(crate) mod conversation;
+pub(crate) mod conversation_rules;
 pub(crate) mod credit;
 pub(crate) mod end;
 pub(crate) mod fragments;
@@ -92,8 +93,8 @@ impl Connection {
         &self.0.opening.request
     }
 
-    /// What the accept hook has kept with the connection
-    /// ([`Accept::with_data`](crate::Accept::with_data)); `None` if it kept nothing, or a value of another type.
+    /// The value that the accept hook has kept with the connection ([`Accept::with_data`](crate::Accept::with_data));
+    /// `None` if it kept nothing, or a value of another type.
     pub fn data<T: Any>(&self) -> Option<&T> {
         self.0.opening.data.get()
     }
@@ -106,16 +107,16 @@ impl Connection {
 
     /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
-        self.0.opening.protocol.as_deref()
+        self.0.opening.protocol()
     }
 
-    /// The extensions in use (RFC 6455 section 9), as in a browser: what was agreed on compression,
-    /// `permessage-deflate; server_no_context_takeover; …`, or nothing.
+    /// The extensions in use (RFC 6455 section 9), as in a browser: the parameters of compression, `permessage-deflate;
+    /// server_no_context_takeover; …`, or nothing.
     pub fn extensions(&self) -> &str {
         self.0.opening.extensions()
     }
 
-    /// Where the connection is in its life.
+    /// The state of the connection, as in a browser.
     pub fn ready_state(&self) -> ReadyState {
         self.0.outbox.ready_state()
     }
@@ -124,6 +125,13 @@ impl Connection {
     /// socket has not taken yet. 0 for a peer that keeps up.
     pub fn buffered_amount(&self) -> usize {
         self.0.outbox.buffered_amount()
+    }
+
+    /// True while the socket does not take what was sent: the peer reads too slowly. Time to leave out what is worth
+    /// nothing a moment later. Unlike [`buffered_amount`](Connection::buffered_amount) it does not count what is on its
+    /// way, and leaves with what is sent next.
+    pub fn is_stalled(&self) -> bool {
+        self.0.outbox.is_stalled()
     }
 
     /// Sends a message. Never blocks: what the socket does not take is kept, up to
@@ -138,9 +146,9 @@ impl Connection {
         self.0.outbox.send(message.into())
     }
 
-    /// As [`send`](Connection::send), for a message that must not be compressed, because it holds a
-    /// secret beside text that others chose: from the length of such a message, compressed, they can
-    /// learn the secret (RFC 7692 section 8). To many: [`Prepared::uncompressed`].
+    /// As [`send`](Connection::send), for a message that must not be compressed, because it holds a secret beside text
+    /// that others chose: they could learn the secret from the compressed length (RFC 7692 section 8). To send one to
+    /// many: [`Prepared::uncompressed`].
     ///
     /// # Errors
     /// As [`send`](Connection::send).
@@ -149,12 +157,12 @@ impl Connection {
         self.0.outbox.send_uncompressed(message.into())
     }
 
-    /// As [`send`](Connection::send), but waits for room where there is none, for at most `timeout`: for a thread that
-    /// makes data faster than a peer takes it, and must lose none. It returns when the message may wait, not when it
-    /// has left, and writes meanwhile by itself. The policy decides about nothing that is sent so.
+    /// As [`send`](Connection::send), but if there is no room it blocks until there is, for at most `timeout`. It is
+    /// for a thread that makes data faster than the peer takes it, and must lose none. It returns when the message is
+    /// queued, not when it has left. While it waits it writes what it can. The overflow policy does not apply.
     ///
-    /// For threads other than the application's. On the application's own it works, too, but all other connections wait
-    /// for the application meanwhile; there [`Overflow::Refuse`](crate::Overflow::Refuse) tells when there is room.
+    /// Use it on threads other than the application thread. It works there, too, but all other connections wait during
+    /// that; [`Overflow::Refuse`](crate::Overflow::Refuse) tells that thread when there is room.
     ///
     /// ```
     /// use std::time::Duration;
@@ -172,8 +180,8 @@ impl Connection {
     ///
     /// # Errors
     /// The message is given back: with [`SendErrorKind::Full`] when there was no room in time, and the connection goes
-    /// on; with [`SendErrorKind::Closed`] if it is closed or closing, or was given up meanwhile because its peer took
-    /// nothing for [`write_timeout`](crate::Limits::write_timeout).
+    /// on; with [`SendErrorKind::Closed`] if it is closed or closing, or was given up while this waited, because its
+    /// peer took nothing for [`write_timeout`](crate::Limits::write_timeout).
     pub fn send_timeout(
         &self,
         message: impl Into<Message>,
@@ -191,8 +199,8 @@ impl Connection {
         self.0.outbox.send_prepared(message)
     }
 
-    /// Sends a ping now (RFC 6455 section 5.5.2), whose answer [`rtt`](Connection::rtt) measures; the heartbeat does so
-    /// by itself after [`ping_interval`](crate::Limits::ping_interval) of silence. Never blocks.
+    /// Sends a ping now (RFC 6455 section 5.5.2), whose answer [`rtt`](Connection::rtt) measures. The heartbeat sends
+    /// one after [`ping_interval`](crate::Limits::ping_interval) of silence. Never blocks.
     ///
     /// # Errors
     /// [`SendErrorKind::Closed`] if the connection is closed or closing.
@@ -203,8 +211,8 @@ impl Connection {
 
     /// How long the peer took to answer the last ping that it has answered: the heartbeat's, which comes after
     /// [`ping_interval`](crate::Limits::ping_interval) of silence, or one of [`ping`](Connection::ping). `None` before
-    /// the first answer. With what the ping waited for, behind messages that the peer had not read, and what the answer
-    /// waited for until it was read here: so it is as long as a message and its answer take now.
+    /// the first answer. It includes the time that the ping waited behind messages that the peer had not read, and that
+    /// the answer waited until it was read here: a message and its answer take as long now.
     ///
     /// ```
     /// use wshub::testing::{self, Client};
@@ -240,10 +248,9 @@ impl Connection {
     /// comes when the peer has answered, or after [`close_timeout`](crate::Limits::close_timeout).
     /// A reason of more than 123 bytes is cut at a character.
     ///
-    /// Until then the peer's messages still come: those that were on their way, and what it sends
-    /// before it answers, as RFC 6455 section 5.5.1 lets it. To take none of them, look at
-    /// [`ready_state`](Connection::ready_state), or end the connection at once:
-    /// [`terminate`](Connection::terminate).
+    /// Until then the peer's messages still come: those on their way, and those that it sends before it answers, as RFC
+    /// 6455 section 5.5.1 allows. To take none of them, look at [`ready_state`](Connection::ready_state), or end the
+    /// connection at once: [`terminate`](Connection::terminate).
     ///
     /// ```
     /// # fn kick(connection: &wshub::Connection) {
@@ -259,11 +266,11 @@ impl Connection {
         self.0.outbox.close(Some(code), reason)
     }
 
-    /// Ends the connection at once, for abuse: whatever waits to be sent is dropped, over TCP the peer
-    /// sees a reset, and no closing handshake is made. Its next event is `Close`, with 1006: messages
-    /// that were read and not taken yet are dropped, too. To part in order: [`close`](Connection::close).
+    /// Ends the connection at once, for abuse: what waits to be sent is dropped, the peer sees a reset over TCP, and
+    /// there is no closing handshake. Its next event is `Close`, with 1006: messages that were read and not taken yet
+    /// are dropped, too. To close in order use [`close`](Connection::close).
     ///
-    /// Does nothing to a connection that has ended; of that, too, only `Close` still comes.
+    /// On a connection that has ended it drops messages not taken yet: only its `Close` still comes.
     ///
     /// ```
     /// use wshub::testing::{self, Client};
@@ -321,8 +328,8 @@ impl PartialEq for Connection {
 
 impl Eq for Connection {}
 
-/// A connection keys a map; two handles of the same one are the same key. What is hashed, its id, never changes: where
-/// Clippy's `mutable_key_type` warns of such a map, allow it.
+/// A connection can be the key of a map; two handles of the same connection are the same key. The hash is that of its
+/// id, which never changes: allow Clippy's `mutable_key_type` for such a map.
 ///
 /// ```
 /// use std::collections::HashMap;

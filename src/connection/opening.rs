@@ -7,8 +7,8 @@ use crate::http::Request;
 pub(crate) struct Opening {
     /// The client's; in the role of the client our own.
     pub request: Request,
-    /// The subprotocol that was chosen.
-    pub protocol: Option<String>,
+    /// The subprotocol that was chosen. Boxed twice: most have none, and hold one word for that.
+    pub protocol: Option<Box<Box<str>>>,
     /// What was agreed on compression.
     pub extension: Option<Agreed>,
     /// What the `accept` hook has kept; nothing in the role of the client.
@@ -16,6 +16,10 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref().map(Box::as_ref)
+    }
+
     pub fn extensions(&self) -> &str {
         self.extension
             .as_ref()

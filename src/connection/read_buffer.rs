@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
+use crate::limits::LARGEST_READ;
+
 /// What stays with an idle connection.
 const IDLE: usize = 256;
-/// What a read that filled the room of an idle connection makes of it: a burst of short messages is taken in two.
+/// The buffer grows to this after a read that filled the room of an idle connection: so a burst of short messages is
+/// taken in two reads.
 const GROWN: usize = 4 << 10;
-/// What one read takes at most: more would leave the cache before it is parsed.
-const READ: usize = 64 << 10;
 
-/// What an idle connection has is a pointer to nothing.
+/// An idle connection holds a null pointer here.
 #[derive(Default)]
 pub(crate) struct ReadBuffer(Option<Box<FilledRoom>>);
 
@@ -43,9 +44,9 @@ impl ReadBuffer {
         }
     }
 
-    /// Room for one whole read, to be lent to one buffer after the other.
-    pub fn scratch() -> Self {
-        ReadBuffer::of(vec![0; READ], 0)
+    /// Room for a read of this size, to be lent to one buffer after the other.
+    pub fn scratch(size: usize) -> Self {
+        ReadBuffer::of(vec![0; size], 0)
     }
 
     fn of(bytes: Vec<u8>, end: usize) -> Self {
@@ -56,14 +57,15 @@ impl ReadBuffer {
         })))
     }
 
-    /// All of its room, for bytes that nobody wants.
+    /// All of its room, for bytes that are thrown away.
     pub fn room(&mut self) -> &mut [u8] {
         self.0.as_mut().map_or(&mut [], |room| &mut room.bytes)
     }
 
     /// Takes the room of `scratch` for a read, if it holds nothing; true if so.
     pub fn borrow(&mut self, scratch: &mut ReadBuffer) -> bool {
-        let is_free = |room: &FilledRoom| room.is_empty() && room.bytes.len() <= READ;
+        let size = scratch.room().len();
+        let is_free = |room: &FilledRoom| room.is_empty() && room.bytes.len() <= size;
         let borrows = self.0.as_deref().is_none_or(is_free);
         if borrows {
             *self = std::mem::take(scratch);
@@ -93,22 +95,22 @@ impl ReadBuffer {
         &mut self,
         read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<usize, E> {
-        let read = read(self.spare())?;
-        self.add(read);
+        let read = read(self.spare(LARGEST_READ))?;
+        self.add(read, LARGEST_READ);
         Ok(read)
     }
 
-    /// Room for one read behind the filled bytes. At most twice what arrived is ever allocated: the
-    /// peer's claims count for nothing.
-    pub fn spare(&mut self) -> &mut [u8] {
-        self.0.get_or_insert_default().spare()
+    /// Room for one read of up to `most` bytes behind the filled ones. At most twice what arrived is ever allocated:
+    /// the peer's claims count for nothing.
+    pub fn spare(&mut self, most: usize) -> &mut [u8] {
+        self.0.get_or_insert_default().spare(most)
     }
 
-    /// So many bytes were read into the [`spare`](ReadBuffer::spare) room. A read that fills it makes the
-    /// next one's larger, so that a stream of small messages is taken in large reads.
-    pub fn add(&mut self, read: usize) {
+    /// So many bytes were read into the [`spare`](ReadBuffer::spare) room, of which `most` was asked for. A read that
+    /// fills it makes the next one's larger, so that a stream of small messages is taken in large reads.
+    pub fn add(&mut self, read: usize, most: usize) {
         if let Some(room) = &mut self.0 {
-            room.add(read);
+            room.add(read, most);
         }
     }
 
@@ -173,55 +175,51 @@ impl FilledRoom {
         self.is_empty() && self.bytes.len() > IDLE
     }
 
-    /// Room for one read behind the filled bytes. At most twice what arrived is ever allocated: the
-    /// peer's claims count for nothing.
-    fn spare(&mut self) -> &mut [u8] {
+    fn spare(&mut self, most: usize) -> &mut [u8] {
         self.filled_up = false;
-        self.give_back_what_nobody_needs();
-        self.make_room();
-        let len = self.spare_len();
+        self.give_back_what_nobody_needs(most);
+        self.make_room(most);
+        let len = self.spare_len(most);
         let room = self.bytes.get_mut(self.end..self.end + len);
         room.unwrap_or_default()
     }
 
-    fn spare_len(&self) -> usize {
-        (self.bytes.len() - self.end).min(READ)
+    fn spare_len(&self, most: usize) -> usize {
+        (self.bytes.len() - self.end).min(most)
     }
 
-    /// So many bytes were read into the [`spare`](ReadBuffer::spare) room. A read that fills it makes the
-    /// next one's larger, so that a stream of small messages is taken in large reads.
-    fn add(&mut self, read: usize) {
-        let len = self.spare_len();
+    fn add(&mut self, read: usize, most: usize) {
+        let len = self.spare_len(most);
         self.end += read.min(len);
-        self.filled_up = read == len && self.bytes.len() < READ;
+        self.filled_up = read == len && self.bytes.len() < most;
         if self.filled_up {
-            let grown = 2 * self.bytes.len();
-            self.bytes.resize(grown.clamp(GROWN, READ), 0);
+            let grown = (2 * self.bytes.len()).max(GROWN);
+            self.bytes.resize(grown.min(most), 0);
         }
     }
 
-    /// Makes room for as many bytes as are there already, or for a whole read. What is there moves
-    /// to the front while it is little beside what has left, later only where room is short.
-    fn make_room(&mut self) {
+    /// Makes room for as many bytes as are there already, or for a whole read. The bytes move to the front while they
+    /// are few beside what has left, later only if room is short.
+    fn make_room(&mut self, most: usize) {
         let live = self.len();
         let room = self.bytes.len() - self.end;
         let cheap = live <= self.start / 8;
-        if cheap || (room < READ && (live <= self.start || room < live)) {
+        if cheap || (room < most && (live <= self.start || room < live)) {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, live);
         }
-        if self.bytes.len() - self.end < live.clamp(1, READ) {
+        if self.bytes.len() - self.end < live.clamp(1, most.max(1)) {
             self.bytes.resize((2 * live).max(IDLE), 0);
         }
     }
 
-    /// A buffer that grew for a long message goes when short ones have followed it for a while: at
-    /// once would cost a stream of long messages its growth each time.
-    fn give_back_what_nobody_needs(&mut self) {
+    /// A buffer that grew for a long message is given back when short ones have followed for a while. Giving it back at
+    /// once would make a stream of long messages grow it anew each time.
+    fn give_back_what_nobody_needs(&mut self, most: usize) {
         const READS: u32 = 16;
         let live = self.len();
-        if live > 0 || self.bytes.len() <= READ {
-            self.empty_reads = if live > READ { 0 } else { self.empty_reads };
+        if live > 0 || self.bytes.len() <= most {
+            self.empty_reads = if live > most { 0 } else { self.empty_reads };
             return;
         }
         self.empty_reads += 1;

@@ -9,9 +9,9 @@ use crate::atomic::AtomicU64;
 /// Times are given as what has passed since the server began, and kept in nanoseconds.
 #[derive(Default)]
 pub(crate) struct RoundTrip {
-    /// When the ping was sent whose answer is awaited; 0: none is. A peer that makes answers up has to know it.
+    /// When the awaited ping was sent; 0: none is awaited. A peer cannot make up an answer without knowing this.
     asked: AtomicU64,
-    /// What the last answer took, and one more; 0: there was none.
+    /// How long the last answer took, plus one; 0: there was no answer yet.
     took: AtomicU64,
 }
 
@@ -23,7 +23,7 @@ impl RoundTrip {
         at.to_be_bytes()
     }
 
-    /// A pong has come with this payload. One that nobody asked for, or that answers an earlier ping, says nothing.
+    /// A pong has come with this payload. A pong that was not asked for, or that answers an earlier ping, is ignored.
     pub fn answered(&self, payload: &[u8], now: Duration) {
         let Ok(payload) = payload.try_into() else {
             return;

@@ -73,7 +73,7 @@ fn check_request(request: &Request, head: &[u8]) {
 }
 
 /// A head as somebody reads it who knows only that it is well-formed.
-pub(super) struct Lines<'a> {
+pub(crate) struct Lines<'a> {
     pub first: Vec<&'a [u8]>,
     pub headers: Vec<(&'a [u8], &'a [u8])>,
 }
@@ -98,7 +98,7 @@ impl<'a> Lines<'a> {
 }
 
 /// Every refusal is answered with one complete HTTP response, or with nothing.
-pub(super) fn check_answer(refusal: &Refusal) {
+pub(crate) fn check_answer(refusal: &Refusal) {
     let answer = String::from_utf8(refusal.encode(false, None)).expect("an answer is text");
     let Some(status) = refusal.status() else {
         return assert!(answer.is_empty());

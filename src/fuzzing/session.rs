@@ -41,7 +41,7 @@ pub fn session(data: &[u8]) {
 
     let head = opening_head(data);
     let mut events = server.events();
-    let told = head.map(|_| take_events(&mut events));
+    let taken = head.map(|_| take_events(&mut events));
     let answer = read_to_end(&peer);
     assert!(events.try_recv().is_err(), "an event after the end");
     let after = server.stats();
@@ -50,15 +50,15 @@ pub fn session(data: &[u8]) {
         (0, 0),
         "{after:?}"
     );
-    assert_eq!(after.opened - before.opened, u64::from(told.is_some()));
-    match (head, told) {
-        (Some(length), Some(told)) => {
+    assert_eq!(after.opened - before.opened, u64::from(taken.is_some()));
+    match (head, taken) {
+        (Some(length), Some(taken)) => {
             assert_eq!(
                 after.messages_in - before.messages_in,
-                told.messages.len() as u64
+                taken.messages.len() as u64
             );
-            check_events(&data[length..], &told);
-            check_answer(&data[length..], &told, &answer);
+            check_events(&data[length..], &taken);
+            check_answer(&data[length..], &taken, &answer);
         }
         _ => assert!(
             !answer.starts_with(b"HTTP/1.1 101"),
@@ -93,14 +93,14 @@ fn opening_head(data: &[u8]) -> Option<usize> {
     opens.then_some(length)
 }
 
-/// What the application was told.
-struct Told {
+/// The events that the application took.
+struct TakenEvents {
     messages: Vec<Message>,
     error: bool,
     close: CloseEvent,
 }
 
-fn take_events(events: &mut Events<'_>) -> Told {
+fn take_events(events: &mut Events<'_>) -> TakenEvents {
     let mut next = || events.recv_timeout(PATIENCE).expect("an event");
     let Event::Open(opened) = next() else {
         panic!("the first event is Open");
@@ -119,7 +119,7 @@ fn take_events(events: &mut Events<'_>) -> Told {
             Event::Error(..) => assert!(!std::mem::replace(&mut error, true)),
             Event::Drained(_) => unreachable!("nothing is refused so"),
             Event::Close(_, close) => {
-                return Told {
+                return TakenEvents {
                     messages,
                     error,
                     close,
@@ -150,27 +150,27 @@ fn messages(seen: &[Seen]) -> Vec<Message> {
     seen.iter().filter_map(message).collect()
 }
 
-fn check_events(frames: &[u8], told: &Told) {
+fn check_events(frames: &[u8], taken: &TakenEvents) {
     let (seen, end) = receive(true, frames);
-    assert_eq!(told.messages, messages(&seen));
-    assert_eq!(told.error, matches!(end, Stop::Violated(_)));
+    assert_eq!(taken.messages, messages(&seen));
+    assert_eq!(taken.error, matches!(end, Stop::Violated(_)));
     match (end, seen.last()) {
         (Stop::Closed, Some(Seen::Close(code, reason))) => {
-            assert_eq!(told.close.code, code.unwrap_or(1005));
-            assert_eq!(told.close.reason, *reason);
-            assert!(told.close.was_clean);
+            assert_eq!(taken.close.code, code.unwrap_or(1005));
+            assert_eq!(taken.close.reason, *reason);
+            assert!(taken.close.was_clean);
         }
-        _ => assert_eq!(told.close, CloseEvent::abnormal()),
+        _ => assert_eq!(taken.close, CloseEvent::abnormal()),
     }
 }
 
 /// The 101, then echoes in order, pongs to pings, and one Close, if the peer's frames gave time for it.
-fn check_answer(frames: &[u8], told: &Told, answer: &[u8]) {
+fn check_answer(frames: &[u8], taken: &TakenEvents, answer: &[u8]) {
     assert!(answer.starts_with(b"HTTP/1.1 101 "));
     let end = answer.windows(4).position(|end| end == b"\r\n\r\n");
     let (sent, sent_end) = receive(false, &answer[end.expect("a whole head") + 4..]);
     let echoed = messages(&sent);
-    assert!(told.messages.starts_with(&echoed));
+    assert!(taken.messages.starts_with(&echoed));
     let (seen, end) = receive(true, frames);
     for event in &sent {
         if let Seen::Pong(payload) = event {
@@ -182,12 +182,12 @@ fn check_answer(frames: &[u8], told: &Told, answer: &[u8]) {
         Stop::More(_) => {}
         Stop::Closed => {
             assert_eq!(sent_end, Stop::Closed);
-            assert_eq!(echoed, told.messages);
+            assert_eq!(echoed, taken.messages);
         }
         Stop::Violated(violation) => {
             let code = Some(u16::from(violation.close_code()));
             assert!(matches!(sent.last(), Some(Seen::Close(sent, _)) if *sent == code));
-            assert_eq!(echoed, told.messages);
+            assert_eq!(echoed, taken.messages);
         }
     }
 }

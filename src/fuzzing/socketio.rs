@@ -1,16 +1,17 @@
 //! Socket.IO: packets of both layers are read or refused, and what is written is read as it was; a session of Engine.IO
 //! loses nothing, repeats nothing and ends once, whatever happens to it in whatever order.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::socketio::decoder::Decoder;
+use crate::socketio::engine::protocol::config::EngineConfig;
 use crate::socketio::engine::protocol::handshake::Carrier;
+use crate::socketio::engine::protocol::output::{EndReason, Output, PollAnswer, WebSocketInput};
 use crate::socketio::engine::protocol::packet::{EnginePacket, append_binary, base64_len};
-use crate::socketio::engine::protocol::payload::packets;
+use crate::socketio::engine::protocol::payload::Packets;
 use crate::socketio::engine::protocol::queue::{Carried, OutgoingPacket, QueuedPacket};
-use crate::socketio::engine::protocol::session::{
-    EndReason, EngineConfig, EngineSession, Output, PollAnswer, WebSocketInput,
-};
+use crate::socketio::engine::protocol::session::EngineSession;
 use crate::socketio::packet::{Packet, encode};
 
 /// Bytes of a payload: each of its packets, and binary data written and read again.
@@ -18,7 +19,7 @@ pub fn engine_packets(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    for packet in packets(text) {
+    for packet in (Packets { rest: Some(text) }) {
         let Ok(EnginePacket::Binary(bytes)) = packet else {
             continue;
         };
@@ -127,8 +128,10 @@ struct Checked {
     session: EngineSession<Numbered>,
     now: Duration,
     parked: bool,
-    /// Messages that the application has not taken.
-    untaken: usize,
+    /// The lengths of the messages that the application has not taken.
+    untaken: VecDeque<usize>,
+    /// A POST waits for its answer.
+    posting: bool,
     /// The WebSocket takes no more.
     blocked: bool,
     refused: Vec<QueuedPacket<Numbered>>,
@@ -151,7 +154,8 @@ impl Checked {
             session: EngineSession::new("SID", carrier, CONFIG, Duration::ZERO),
             now: Duration::ZERO,
             parked: false,
-            untaken: 0,
+            untaken: VecDeque::new(),
+            posting: false,
             blocked: false,
             refused: Vec::new(),
             candidate: false,
@@ -209,6 +213,9 @@ impl Checked {
                     assert!(std::mem::take(&mut self.parked), "an answer to nobody");
                     self.answered(&answer);
                 }
+                Output::AnswerPost(_) => {
+                    assert!(std::mem::take(&mut self.posting), "an answer to nobody");
+                }
                 Output::Write(queued) => {
                     assert!(self.websocket);
                     self.write(queued);
@@ -223,17 +230,20 @@ impl Checked {
                     self.websocket = true;
                 }
                 Output::CloseCandidate => assert!(std::mem::take(&mut self.candidate)),
-                Output::Text(_) | Output::Binary(_) => {
-                    assert!(!self.ended);
-                    self.untaken += 1;
-                }
+                Output::Text(text) => self.hear(text.len()),
+                Output::Binary(bytes) => self.hear(bytes.len()),
                 Output::End(_) => assert!(!std::mem::replace(&mut self.ended, true)),
             }
         }
         if self.session.is_over() {
             assert!(self.ended);
-            assert!(!self.parked && !self.candidate && !self.websocket);
+            assert!(!self.parked && !self.posting && !self.candidate && !self.websocket);
         }
+    }
+
+    fn hear(&mut self, len: usize) {
+        assert!(!self.ended);
+        self.untaken.push_back(len);
     }
 
     fn step(&mut self, choices: &mut Choices<'_>) {
@@ -242,8 +252,8 @@ impl Checked {
             0 | 1 => self.get(),
             2 => {
                 let bodies = ["3\x1e4a", "4b\x1ebAQID", "3", "6", "3\x1e4c"];
-                self.session
-                    .post(choices.pick(&bodies).as_bytes(), false, now);
+                let body = choices.pick(&bodies).as_bytes();
+                self.posting |= self.session.post(body, false, now).is_none();
             }
             3 => {
                 let taken = self.session.probe(now);
@@ -271,9 +281,10 @@ impl Checked {
                 self.blocked = false;
                 self.session.drained();
             }
-            14 | 15 if self.untaken > 0 => {
-                self.untaken -= 1;
-                self.session.note_taken();
+            14 | 15 if !self.untaken.is_empty() => {
+                if let Some(len) = self.untaken.pop_front() {
+                    self.session.note_taken(len, now);
+                }
             }
             8 => {
                 let pause = choices.pick(&[MS, 30 * MS, 60 * MS, 3_000 * MS, 21_000 * MS]);
@@ -329,8 +340,13 @@ impl Checked {
         }
     }
 
-    /// However it was left: without anybody it ends by itself.
+    /// However it was left: without a client it ends by itself, once the application has taken what it has. A POST that
+    /// waits for that has no end of its own.
     fn leave_alone(mut self) {
+        while let Some(len) = self.untaken.pop_front() {
+            self.session.note_taken(len, self.now);
+            self.see_outputs();
+        }
         while let Some(deadline) = self.session.deadline() {
             assert!(self.now < Duration::from_secs(100_000));
             self.now = self.now.max(deadline);

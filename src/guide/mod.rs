@@ -1,7 +1,7 @@
 //! The guide: how to use wshub, chapter by chapter.
 //!
 //! Begin with [`start`], then choose a form in [`forms`]. Before a server is public, read [`security`]. When something
-//! goes wrong, look the message up in [`troubleshooting`].
+//! goes wrong, look the message up in [`troubleshooting`], or in the list of all [`messages`].
 
 /// A chapter for which its features have to be on: it links to what they add, and its examples use it.
 macro_rules! chapter {
@@ -69,6 +69,9 @@ pub mod proxies {}
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
 
+#[doc = include_str!("messages.md")]
+pub mod messages {}
+
 #[doc = include_str!("design.md")]
 pub mod design {}
 
@@ -101,4 +104,9 @@ chapter!(
     all(feature = "socketio", feature = "redis"),
     "`socketio`, `redis`"
 );
-chapter!(cluster, "cluster.md", feature = "redis", "`redis`");
+chapter!(
+    cluster,
+    "cluster.md",
+    all(feature = "socketio", feature = "redis"),
+    "`socketio`, `redis`"
+);

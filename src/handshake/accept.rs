@@ -4,14 +4,14 @@ use core::any::Any;
 
 use super::data::Data;
 use super::negotiate::Upgrade;
+use crate::http::excerpt::excerpt;
 use crate::http::headers::{Headers, push_header};
-use crate::http::refusal::excerpt;
 use crate::http::response::status_line;
 use crate::http::token::is_token;
 use crate::http::{InvalidHeader, Refusal, Request};
 use crate::overflow::Overflow;
 
-/// What the `accept` hook returns to open the WebSocket, with a subprotocol, headers and data of its own if it wants.
+/// What the `accept` hook returns to open the WebSocket, with an optional subprotocol, headers and data.
 ///
 /// By default there are no extra headers and no data, and the subprotocol is the server's choice among its own list.
 ///
@@ -78,7 +78,7 @@ impl Accept {
         Ok(self)
     }
 
-    /// Adds a header to the 101, `Set-Cookie` for one. A header of the same name is replaced, except `Set-Cookie`.
+    /// Adds a header to the 101, such as `Set-Cookie`. A header of the same name is replaced, except `Set-Cookie`.
     ///
     /// # Errors
     ///
@@ -92,8 +92,8 @@ impl Accept {
     /// [`Connection::data`](crate::Connection::data), and does not have to ask again. There is one value; another one
     /// replaces it, so put what belongs together into one struct. Default: none.
     ///
-    /// It lives as long as the connection's handles. It cannot be changed there but through what it holds, an
-    /// `AtomicU64` or a `Mutex`. Its destructor runs on whichever thread lets the last handle go, so it must not wait.
+    /// It lives as long as the connection's handles. To change it, let it hold an `AtomicU64` or a `Mutex`. Its
+    /// destructor runs on the thread that drops the last handle, so it must not wait.
     ///
     /// ```
     /// use wshub::testing::{self, Client};
@@ -131,10 +131,10 @@ impl Accept {
         self.data.get()
     }
 
-    /// Has this connection its own policy for a peer that reads too slowly, in place of
+    /// Gives this connection its own policy for a peer that reads too slowly, in place of
     /// [`ServerBuilder::overflow`](crate::ServerBuilder::overflow): a live feed that may leave something out, and a
-    /// download that must not, on one server. Over a stream of your own
-    /// ([`ServerBuilder::websocket`](crate::ServerBuilder::websocket)) it means nothing.
+    /// download that must not, on one server. It has no effect over a stream of your own
+    /// ([`ServerBuilder::websocket`](crate::ServerBuilder::websocket)).
     ///
     /// ```
     /// use wshub::{Accept, Event, Overflow, Server, testing};
@@ -162,13 +162,13 @@ impl Accept {
         self
     }
 
-    /// Takes messages of up to so many bytes over this connection, in place of
-    /// [`Limits::max_message`](crate::Limits::max_message): more where a client uploads, less where it only says a few
-    /// words. A longer one ends the connection with 1009. Where
+    /// The longest message of this connection in bytes, in place of
+    /// [`Limits::max_message`](crate::Limits::max_message): more for a client that uploads, less for one that only says
+    /// a few words. A longer one ends the connection with 1009. Where
     /// [`outbound_per_connection`](crate::Limits::outbound_per_connection) is not set, it follows.
     ///
-    /// The memory of which the log tells at the start goes by the limit of the server: where more is let in here, that
-    /// comes on top, up to three times as much for each such connection.
+    /// The memory that the log tells at the start goes by the limit of the server. A larger limit here comes on top: up
+    /// to three times its bytes for each such connection.
     ///
     /// ```
     /// use wshub::{Accept, Server};

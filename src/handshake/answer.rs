@@ -6,9 +6,9 @@ use core::fmt;
 use crate::compression::config::Compression;
 use crate::compression::error::InvalidExtension;
 use crate::compression::negotiation::Agreed;
+use crate::http::excerpt::excerpt;
 use crate::http::head::HeadLimits;
 use crate::http::head::split_line;
-use crate::http::refusal::excerpt;
 
 /// How the head of every answer begins (RFC 9112 4).
 const BEGINNING: &[u8] = b"HTTP/1.";

@@ -9,7 +9,8 @@ use super::subprotocol;
 use crate::compression::negotiation::Agreed;
 use crate::http::body::Framing;
 use crate::http::cors::Cors;
-use crate::http::refusal::{Refusal, excerpt};
+use crate::http::excerpt::excerpt;
+use crate::http::refusal::Refusal;
 use crate::http::request::{Request, Version};
 use crate::overflow::Overflow;
 

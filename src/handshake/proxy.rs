@@ -10,7 +10,7 @@ use crate::http::headers::InvalidHeader;
 const AUTHORIZATION: &str = "Proxy-Authorization";
 
 /// An HTTP proxy that a client connects through, with the method CONNECT: it sees where the connection leads, and with
-/// `wss` nothing of what is in it. For [`ClientRequest::with_proxy`](crate::ClientRequest::with_proxy).
+/// `wss` none of its content. For [`ClientRequest::with_proxy`](crate::ClientRequest::with_proxy).
 ///
 /// The way to the proxy itself is not encrypted: any machine on it can read the credentials. No environment variable
 /// (`HTTPS_PROXY` and the like) is ever read; a program that wants them reads them itself.
@@ -45,7 +45,7 @@ impl Proxy {
     }
 
     /// Sends these credentials with the first request (`Basic`, RFC 7617), without waiting to be asked. Default: none;
-    /// a proxy that wants some answers 407.
+    /// a proxy that wants credentials answers 407.
     ///
     /// # Errors
     ///

@@ -4,8 +4,8 @@ use core::fmt;
 
 use super::url::{InvalidUrl, Url};
 use crate::compression::config::Compression;
+use crate::http::excerpt::excerpt;
 use crate::http::headers::{Headers, InvalidHeader};
-use crate::http::refusal::excerpt;
 use crate::http::token::is_token;
 
 /// What a client asks a server for, and where.

@@ -9,8 +9,9 @@ use super::pattern::{HostPattern, OriginPattern};
 use crate::compression::config::Compression;
 use crate::http::authority::{Authority, Host, has_plain_labels};
 use crate::http::cors::Cors;
+use crate::http::excerpt::excerpt;
 use crate::http::peer_list::PeerList;
-use crate::http::refusal::{Refusal, excerpt};
+use crate::http::refusal::Refusal;
 use crate::http::request::Request;
 use crate::http::token::is_token;
 

@@ -2,9 +2,10 @@
 
 use core::hint::black_box;
 
-/// Whether `given` is the secret, compared in constant time: however many bytes a client has guessed right, the
-/// answer takes as long, so that it cannot guess the secret byte by byte (CWE-208; CVE-2021-33880 was such a compare
-/// with `==`).
+/// Whether `given` is the secret, compared in constant time.
+///
+/// The time does not depend on how many bytes a client has guessed right, so it cannot guess the secret byte by byte
+/// (CWE-208; CVE-2021-33880 was such a compare with `==`).
 ///
 /// An empty secret matches nothing: a secret that was never set lets no client in. The length of the secret is not
 /// hidden. Take one that cannot be guessed, 16 random bytes or more.

@@ -30,9 +30,9 @@ pub(crate) fn choose(request: &Request, own: &[String]) -> Result<Option<String>
 
 /// What the log says of a request whose offers the server speaks none of: a browser gives the connection up, and its
 /// page is not told why.
-pub(crate) struct NoneSpoken<'a>(pub(crate) &'a Request);
+pub(crate) struct NoCommonSubprotocol<'a>(pub(crate) &'a Request);
 
-impl fmt::Display for NoneSpoken<'_> {
+impl fmt::Display for NoCommonSubprotocol<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (shown, left_out) = self.offers();
         f.write_str("the client offered the subprotocols ")?;
@@ -54,7 +54,7 @@ impl fmt::Display for NoneSpoken<'_> {
     }
 }
 
-impl NoneSpoken<'_> {
+impl NoCommonSubprotocol<'_> {
     /// The offers that may be shown, and how many besides.
     fn offers(&self) -> (Vec<&str>, usize) {
         let (mut shown, mut left_out) = (Vec::new(), 0);

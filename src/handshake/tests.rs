@@ -18,11 +18,11 @@ use super::accept::switching_protocols;
 use super::negotiate::{self, Upgrade, accept_key};
 use super::pattern::{HostPattern, OriginPattern};
 use super::rules::{OwnLoopback, Rules};
-use super::subprotocol::NoneSpoken;
+use super::subprotocol::NoCommonSubprotocol;
 use super::*;
 use crate::http::body::Framing;
+use crate::http::excerpt::excerpt;
 use crate::http::head::{HeadLimits, HeadScanner};
-use crate::http::refusal::excerpt;
 use crate::http::*;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

@@ -59,7 +59,9 @@ pub enum InvalidUrl {
 impl fmt::Display for InvalidUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Scheme => "the URL does not begin with ws://, wss:// or ws+unix:",
+            Self::Scheme => {
+                "the URL does not begin with ws://, wss:// or ws+unix:; write ws://host:port/path"
+            }
             Self::UnixSocket => {
                 "the URL names no Unix socket; write ws+unix:/run/hub.sock:/path, a space and the \
                  like percent-encoded"

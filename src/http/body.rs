@@ -210,6 +210,11 @@ impl BodyDecoder {
     }
 
     /// What has arrived.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The same.
     pub(crate) fn into_body(self) -> Vec<u8> {
         self.body
     }

@@ -12,11 +12,11 @@ const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 /// Lets pages of other sites read the answers of the [`http`](crate::ServerBuilder::http) hook; for
 /// [`ServerBuilder::cors`](crate::ServerBuilder::cors).
 ///
-/// Without it a browser asks for such a page and then keeps the answer from it. With it the server answers preflights
-/// (`OPTIONS` with `Access-Control-Request-Method`), which the hook does not see, with 204, and adds
+/// Without it a browser sends the request of such a page, and keeps the answer from the page. With it the server
+/// answers preflights (`OPTIONS` with `Access-Control-Request-Method`), which the hook does not see, with 204, and adds
 /// `Access-Control-Allow-Origin` and `Vary: Origin` to what the hook answers, unless the hook has set the first itself.
-/// An origin that is not let in gets 403 for a preflight, with the line to add; to anything else it gets the answer
-/// without these headers.
+/// For an origin that is not allowed, a preflight gets 403, with the line to add; other requests get the answer without
+/// these headers.
 ///
 /// Source: WHATWG Fetch 3.2.
 ///
@@ -55,8 +55,8 @@ impl Cors {
         }
     }
 
-    /// For every page there is, which may also send what it likes, but never with cookies. Only for what is public
-    /// anyway: the page may be anybody's, and the browser it runs in may stand in a network that is yours.
+    /// For every page, with any method and header, but never with cookies. Use it only for data that is public anyway:
+    /// the page may be anybody's, and its browser may be inside your network.
     #[must_use]
     pub fn public() -> Self {
         Self {
@@ -65,8 +65,8 @@ impl Cors {
         }
     }
 
-    /// The same, and pages may have the browser send its cookies with a request, and read the answer. It means nothing
-    /// for [`public`](Self::public). Default: without.
+    /// Pages may also send requests with cookies, and read the answers. It has no effect on [`public`](Self::public).
+    /// Default: no.
     #[must_use]
     pub fn with_credentials(mut self) -> Self {
         self.credentials = true;

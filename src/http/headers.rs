@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::refusal::excerpt;
+use super::excerpt::excerpt;
 use super::token::is_token;
 
 /// Headers that say where a message ends or what the connection becomes: the server writes them itself.
@@ -20,8 +20,8 @@ const WEBSOCKET_PREFIX: &str = "sec-websocket-";
 
 /// A header that cannot be sent, with the reason.
 ///
-/// Checked where the header is set, so that text of a peer that an application passes on can never start a second
-/// header or a second response (CWE-113, RFC 9110 5.5).
+/// Checked where the header is set, so text of a peer that an application passes on can never start a second header or
+/// a second response (CWE-113, RFC 9110 5.5).
 ///
 /// ```
 /// use wshub::{InvalidHeader, Response};

@@ -8,6 +8,7 @@ pub(crate) mod authority;
 pub(crate) mod body;
 pub(crate) mod cors;
 pub(crate) mod date;
+pub(crate) mod excerpt;
 pub(crate) mod forwarded;
 pub(crate) mod head;
 pub(crate) mod headers;

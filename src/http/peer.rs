@@ -3,8 +3,10 @@
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
-/// Where a connection or a request comes from: the other end of the transport, or the client behind it by the word of a
-/// [trusted proxy](crate::ServerBuilder::trusted_proxies). Behind another one it is the proxy.
+/// Where a connection or a request comes from: the other end of the transport.
+///
+/// Behind a [trusted proxy](crate::ServerBuilder::trusted_proxies) it is the client that the proxy names; behind
+/// another proxy it is the proxy.
 ///
 /// ```
 /// use wshub::Peer;

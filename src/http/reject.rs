@@ -1,14 +1,14 @@
 //! What a hook refuses a WebSocket with.
 
+use super::excerpt::excerpt;
 use super::headers::InvalidHeader;
-use super::refusal::excerpt;
 use super::response::Response;
 use super::status::{InvalidStatus, reason_phrase};
 
 /// What the `accept` hook returns to refuse: a status from 300 to 599, headers and a text.
 ///
-/// A browser shows none of it to the page, which sees only that the connection failed (close code 1006); other
-/// clients do. An [`InvalidHeader`] or [`InvalidStatus`] becomes a `Reject` with `?`: 500, with its text in the log.
+/// Clients that are not browsers see all of it. A browser tells its page only that the connection failed (close code
+/// 1006). An [`InvalidHeader`] or [`InvalidStatus`] becomes a `Reject` with `?`: 500, with its text in the log.
 ///
 /// Source: RFC 6455 4.2.2, RFC 9110 15.
 ///
@@ -77,7 +77,7 @@ impl Reject {
         Self::plain(503)
     }
 
-    /// Sets a header, `Location` or `Retry-After` for one. A header of the same name is replaced, except `Set-Cookie`.
+    /// Sets a header, such as `Location` or `Retry-After`. A header of the same name is replaced, except `Set-Cookie`.
     ///
     /// # Errors
     ///
@@ -108,8 +108,8 @@ impl Reject {
         self.response.status()
     }
 
-    /// Says why, for the log only: the client does not see it. Escaped and cut short there; name what was tried, never
-    /// the secret that was sent.
+    /// Says why, for the log only: the client does not see it. The log shows it escaped and cut short. Name what was
+    /// tried, never the secret that was sent.
     ///
     /// ```
     /// use wshub::{Refusal, Reject};

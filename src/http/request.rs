@@ -1,48 +1,28 @@
-//! A request: what its head says, and its body.
+//! A request as hooks and the application see it: what its head says, its body, and where it comes from.
 
 mod fields;
 mod spans;
+mod stored;
 mod target;
+mod version;
 
 use core::fmt;
 use core::net::SocketAddr;
 use std::borrow::Cow;
 
-use super::forwarded::Forwarded;
-use super::head::{HeadLimits, HeadScanner, NOT_A_REQUEST_LINE, split_line};
+use super::excerpt::excerpt;
 use super::peer::Peer;
 use super::percent;
-use super::refusal::{Refusal, excerpt};
+use super::refusal::Refusal;
 use super::token::is_token;
-use spans::{HeaderSpans, Span};
-
-/// The HTTP version a request was sent with.
-///
-/// Another major version is refused with 505 before a [`Request`] exists (RFC 9110 15.6.6).
-///
-/// ```
-/// use wshub::{Request, Version};
-///
-/// let request = Request::parse(b"GET / HTTP/1.0\r\n\r\n")?;
-/// assert_eq!(request.version(), Version::Http10);
-/// # Ok::<(), wshub::Refusal>(())
-/// ```
-///
-/// The guide: [HTTP](crate::guide::http).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Version {
-    /// HTTP/1.0: plain requests only, a WebSocket cannot be opened over it (RFC 9110 7.8).
-    Http10,
-    /// HTTP/1.1, or a later minor version, which is to be taken for it (RFC 9110 2.5).
-    Http11,
-}
+use stored::StoredHead;
+pub use version::Version;
 
 /// The request that opened a connection, or a plain request on the same port: its head, and its body if it has one.
 ///
-/// Hooks get one, and a connection keeps it. Names and values are as the peer sent them, percent-decoded only where it
-/// says so, and nothing is trusted. It holds one copy of the head, and the body of a plain request; its size is that of
-/// both.
+/// Hooks get one, and a connection keeps it. Names and values are as the peer sent them; only some methods decode them,
+/// and say so. Do not trust any of it. It holds one copy of the head, and the body of a plain request; that is its
+/// size.
 ///
 /// `Debug` prints method, host, path and header names; never a value, a cookie, the query or the body, which may be
 /// secret.
@@ -64,16 +44,7 @@ pub enum Version {
 /// The guide: [HTTP](crate::guide::http).
 #[derive(Clone)]
 pub struct Request {
-    /// The head as it came, and behind it where its headers are: one allocation that an idle connection holds.
-    head: Box<[u8]>,
-    /// Where the head ends.
-    end: u16,
-    method: Span,
-    target: Span,
-    path: Span,
-    query: Option<Span>,
-    host: Span,
-    version: Version,
+    head: StoredHead,
     peer: Peer,
     extras: Option<Box<RequestExtras>>,
 }
@@ -108,86 +79,31 @@ impl Request {
     /// # Ok::<(), wshub::Refusal>(())
     /// ```
     pub fn parse(head: &[u8]) -> Result<Self, Refusal> {
-        check_is_one_head(head)?;
-        let (line, rest) = split_line(head.strip_prefix(b"\r\n").unwrap_or(head));
-        let (method, raw_target, version) = request_line(line).ok_or(NOT_A_REQUEST_LINE)?;
-        // The last line is no header; the array is on the heap, for threads have small stacks.
-        let lines = rest.iter().filter(|&&byte| byte == b'\n').count();
-        let mut slots = vec![httparse::EMPTY_HEADER; lines.saturating_sub(1)];
-        let parsed = httparse::parse_headers(rest, &mut slots).map_err(fields::malformed)?;
-        let httparse::Status::Complete((_, parsed)) = parsed else {
-            return Err(UNFINISHED);
-        };
+        StoredHead::parse(head).map(Self::of)
+    }
 
-        let target = target::parse(method, raw_target)?;
-        fields::check_single(parsed)?;
-        let host_header = fields::host(parsed, version)?;
-        // RFC 9112 3.2.2: the authority of the target replaces what Host says.
-        let host = target.authority.unwrap_or(host_header);
+    /// As [`parse`](Self::parse), for a head that a scanner has found to be one.
+    pub(crate) fn of_scanned(head: &[u8]) -> Result<Self, Refusal> {
+        StoredHead::of_scanned(head).map(Self::of)
+    }
 
-        let span = |part: &str| Span::of(head, part.as_bytes()).unwrap_or_default();
-        let mut kept = Vec::with_capacity(head.len() + HeaderSpans::SIZE * parsed.len());
-        kept.extend_from_slice(head);
-        for header in parsed.iter() {
-            let spans = HeaderSpans {
-                name: span(header.name),
-                value: Span::of(head, header.value.trim_ascii()).unwrap_or_default(),
-            };
-            kept.extend_from_slice(&spans.to_bytes());
-        }
-        Ok(Self {
-            head: kept.into_boxed_slice(),
-            end: u16::try_from(head.len()).unwrap_or(u16::MAX),
-            method: span(method),
-            target: span(raw_target),
-            path: span(target.path),
-            query: target.query.map(span),
-            host: span(host),
-            version,
+    fn of(head: StoredHead) -> Self {
+        Self {
+            head,
             peer: Peer::Unknown,
             extras: None,
-        })
+        }
     }
 
     /// The same request with these of its headers alone, and the subprotocols: the others take no memory any more.
     pub(crate) fn with_headers_only(mut self, names: &[String]) -> Self {
-        let line = Span {
-            start: 0,
-            end: self.target.end,
-        };
-        let mut head = line.bytes(&self.head).to_vec();
-        let mut keep = |bytes: &[u8]| {
-            let start = head.len();
-            head.extend_from_slice(bytes);
-            Span::between(start, head.len())
-        };
-        let host = match self.host.end <= line.end {
-            true => Some(self.host),
-            false => keep(self.host.bytes(&self.head)),
-        };
         let names = names.iter().map(String::as_str);
         let names: Vec<&str> = names.chain(["sec-websocket-protocol"]).collect();
-        let is_kept = |name: &str| names.iter().any(|kept| kept.eq_ignore_ascii_case(name));
-        let headers = self.headers().filter(|(name, _)| is_kept(name));
-        let headers: Option<Vec<HeaderSpans>> = headers
-            .map(|(name, value)| {
-                Some(HeaderSpans {
-                    name: keep(name.as_bytes())?,
-                    value: keep(value)?,
-                })
-            })
-            .collect();
-        // The host may stand there twice: of one that is too long then all is kept.
-        let (Some(host), Some(headers), Ok(end)) = (host, headers, u16::try_from(head.len()))
-        else {
-            return self;
-        };
-        head.extend(headers.into_iter().flat_map(HeaderSpans::to_bytes));
-        (self.head, self.end, self.host) = (head.into_boxed_slice(), end, host);
+        self.head.keep_headers(&names);
         self
     }
 
-    /// The same request with where it comes from, as [`peer`](Self::peer) gives it.
+    /// The same request from another peer: the value of [`peer`](Self::peer).
     ///
     /// A server sets it; it is public for tests of hooks.
     #[must_use]
@@ -196,17 +112,17 @@ impl Request {
         self
     }
 
-    /// As [`with_peer`](Self::with_peer), for a peer with an address, or one of which nothing is known.
+    /// As [`with_peer`](Self::with_peer), for a peer with an address, or an unknown one.
     #[must_use]
     pub fn with_peer_addr(self, peer_addr: Option<SocketAddr>) -> Self {
         self.with_peer(peer_addr.map_or(Peer::Unknown, Peer::Address))
     }
 
-    /// The body, whole, its framing taken off: what a `Content-Length` counted or the chunks held. Empty where there is
-    /// none, and always in the `accept` hook: a request for a WebSocket has no body.
+    /// The whole body, without its framing: what `Content-Length` counted, or the content of the chunks. Empty if there
+    /// is none, and always in the `accept` hook: a request for a WebSocket has no body.
     ///
-    /// It is at most [`max_body`](crate::Limits::max_body) long. What it is says the `Content-Type` header; nothing is
-    /// decoded, and nothing in it is trusted.
+    /// It has at most [`max_body`](crate::Limits::max_body) bytes. The `Content-Type` header says what it is. Nothing
+    /// is decoded; do not trust it.
     ///
     /// ```
     /// use wshub::{Request, Response};
@@ -243,7 +159,7 @@ impl Request {
     /// The method, case as sent: `"GET"` for a WebSocket, any for a plain request.
     #[must_use]
     pub fn method(&self) -> &str {
-        self.method.text(&self.head)
+        self.head.method()
     }
 
     /// The request target as sent: path and query, or a whole URL from a client that thinks it speaks to a proxy.
@@ -251,7 +167,7 @@ impl Request {
     /// [`path`](Self::path) and [`query_string`](Self::query_string) are the parts of both.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.target.text(&self.head)
+        self.head.target()
     }
 
     /// The path, from its `/` to the query, percent-encoded as sent; `*` for `OPTIONS *`, which a server answers
@@ -261,18 +177,18 @@ impl Request {
     /// is as a file name, a link or a `Location`.
     #[must_use]
     pub fn path(&self) -> &str {
-        match self.path.text(&self.head) {
+        match self.head.path() {
             // RFC 9112 3.2.1: an empty path is sent, and meant, as "/".
             "" => "/",
             path => path,
         }
     }
 
-    /// The segments of the path, percent-decoded: one behind each of its slashes, so that `/` has an empty one, and so
-    /// does a path that ends with `/`.
+    /// The segments of the path, percent-decoded: one after each slash. So `/` has one empty segment, and a path that
+    /// ends with `/` has an empty last one.
     ///
-    /// A segment may be `..` and may hold any character, a slash and a NUL among them: do not make a file name of it.
-    /// What is no UTF-8 once it is decoded shows as U+FFFD.
+    /// A segment may be `..` and may hold any character, even a slash or a NUL: do not make a file name of it. Bytes
+    /// that are not UTF-8 after decoding become U+FFFD.
     ///
     /// ```
     /// use wshub::Request;
@@ -289,15 +205,15 @@ impl Request {
     /// What follows the `?`, percent-encoded as sent; `None` without a `?`.
     #[must_use]
     pub fn query_string(&self) -> Option<&str> {
-        self.query.map(|query| query.text(&self.head))
+        self.head.query()
     }
 
     /// The value of this name in the query, as a browser's `URLSearchParams` reads it: percent-decoded, a `+` is a
-    /// space. The first one where several are sent ([`query_all`](Self::query_all) has them all); empty where there is
-    /// no `=`. `None` if the name, which is exact, is not in the query.
+    /// space. The first one if several are sent ([`query_all`](Self::query_all) has all of them); empty if there is no
+    /// `=`. `None` if the query does not have the name, which must match exactly.
     ///
-    /// What is no UTF-8 once it is decoded shows as U+FFFD. A query is no place for secrets: proxies write it to their
-    /// logs.
+    /// Bytes that are not UTF-8 after decoding become U+FFFD. A query is no place for secrets: proxies write it to
+    /// their logs.
     ///
     /// ```
     /// use wshub::Request;
@@ -328,12 +244,12 @@ impl Request {
     /// The HTTP version.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.version
+        self.head.version()
     }
 
     /// The value of a header, its name in any case, without the spaces around it.
     ///
-    /// The first one where several are sent. `None` if there is none, or if it is not UTF-8: see
+    /// The first one if several are sent. `None` if there is none, or if it is not UTF-8: see
     /// [`headers`](Self::headers) for those.
     ///
     /// ```
@@ -352,13 +268,7 @@ impl Request {
 
     /// Every header in the order sent, with its name as sent and its value as bytes.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let spans = self.head.get(usize::from(self.end)..).unwrap_or_default();
-        let spans = spans.chunks_exact(HeaderSpans::SIZE);
-        let spans = spans.filter_map(|spans| spans.try_into().ok());
-        spans.map(HeaderSpans::from_bytes).map(|header| {
-            let (name, value) = (header.name, header.value);
-            (name.text(&self.head), value.bytes(&self.head))
-        })
+        self.head.headers()
     }
 
     /// The host, and its port if written, that the client asked for: what a
@@ -368,7 +278,7 @@ impl Request {
     pub fn host(&self) -> &str {
         let extras = self.extras.as_ref();
         let forwarded = extras.and_then(|extras| extras.host.as_deref());
-        forwarded.unwrap_or_else(|| self.host.text(&self.head))
+        forwarded.unwrap_or_else(|| self.head.host())
     }
 
     /// Whether a trusted proxy says that the client sent it by https or wss, or that it did not.
@@ -376,18 +286,13 @@ impl Request {
         self.extras.as_ref()?.secure
     }
 
-    /// The same request with what trusted proxies say of it.
-    pub(crate) fn with_forwarded(mut self, forwarded: Forwarded) -> Self {
-        let Forwarded {
-            client,
-            secure,
-            host,
-        } = forwarded;
+    /// The same request with what trusted proxies say of how the client sent it.
+    pub(crate) fn with_forwarded(mut self, secure: Option<bool>, host: Option<String>) -> Self {
         if secure.is_some() || host.is_some() {
             let extras = self.extras.get_or_insert_default();
             (extras.secure, extras.host) = (secure, host);
         }
-        self.with_peer(client)
+        self
     }
 
     /// The Origin header: the site whose page opens the WebSocket. `None` for most clients that are not
@@ -399,7 +304,8 @@ impl Request {
         self.header("origin")
     }
 
-    /// The value of a cookie, its name exact, quotes included if sent. The first one where several are sent.
+    /// The value of a cookie, with its quotes if they were sent. The name must match exactly. The first one if several
+    /// are sent.
     ///
     /// ```
     /// use wshub::Request;
@@ -415,8 +321,8 @@ impl Request {
             .find_map(|(sent, value)| (sent == name).then_some(value))
     }
 
-    /// Every cookie as name and value, in the order sent (RFC 6265 4.2.1). What is no `name=value` in UTF-8 is left
-    /// out.
+    /// Every cookie as name and value, in the order sent (RFC 6265 4.2.1). Parts that are not `name=value` in UTF-8 are
+    /// left out.
     pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values("cookie")
             .flat_map(|line| line.split(|&byte| byte == b';'))
@@ -442,16 +348,15 @@ impl Request {
             .filter_map(|element| core::str::from_utf8(element).ok())
     }
 
-    /// Where the request comes from, as its transport tells, or a
-    /// [trusted proxy](crate::ServerBuilder::trusted_proxies). Behind another one it is the proxy. Its port is 0 where
-    /// a proxy tells none.
+    /// Where the request comes from: the other end of the transport, or the client that a [trusted
+    /// proxy](crate::ServerBuilder::trusted_proxies) names. Behind another proxy it is the proxy. The port is 0 if the
+    /// proxy does not tell it.
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.peer
     }
 
-    /// The address of the peer; `None` where the transport has none, as in memory. Behind a proxy that is
-    /// not trusted it is the proxy's.
+    /// The address of the [`peer`](Self::peer); `None` if the transport has none, as in memory.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer.addr()
@@ -459,10 +364,10 @@ impl Request {
 
     /// The certificates that the client has shown and that were verified against the server's client CA
     /// (`TlsBuilder::client_ca_file`, feature `tls`): the client's own first, then the intermediate ones as it sent
-    /// them, each in DER (RFC 5280). Empty where none are asked for.
+    /// them, each in DER (RFC 5280). Empty if the server does not ask for any.
     ///
-    /// That they are here says that the CA vouches for them and that the client holds the key. Whom the first one
-    /// names, a parser for X.509 reads; to let known devices in only, compare its bytes, or a hash of them.
+    /// The CA has signed them, and the client has shown that it holds the key. A parser for X.509 reads the name in the
+    /// first one. To let in known devices only, compare its bytes, or a hash of them.
     #[must_use]
     pub fn client_certificates(&self) -> &[Vec<u8>] {
         let extras = self.extras.as_ref();
@@ -535,31 +440,9 @@ impl fmt::Debug for Request {
             )
             .field("host", &format_args!("{}", excerpt(self.host().as_bytes())))
             .field("path", &format_args!("{}", excerpt(self.path().as_bytes())))
-            .field("version", &self.version)
+            .field("version", &self.version())
             .field("headers", &format_args!("{}", names.join(" ")))
             .field("peer", &self.peer)
             .finish_non_exhaustive()
     }
-}
-
-/// What the scanner refuses, for a head that did not come through one.
-fn check_is_one_head(head: &[u8]) -> Result<(), Refusal> {
-    match HeadScanner::new(HeadLimits::WIDEST).scan(head)? {
-        Some(length) if length == head.len() => Ok(()),
-        _ => Err(UNFINISHED),
-    }
-}
-
-const UNFINISHED: Refusal =
-    Refusal::Malformed("the head does not end with its blank line (RFC 9112 2.1)");
-
-/// Method, target and version of a line that the scanner has checked.
-fn request_line(line: &[u8]) -> Option<(&str, &str, Version)> {
-    let mut parts = core::str::from_utf8(line).ok()?.split(' ');
-    let (method, target) = (parts.next()?, parts.next()?);
-    let version = match parts.next()? {
-        "HTTP/1.0" => Version::Http10,
-        _ => Version::Http11,
-    };
-    Some((method, target, version))
 }

@@ -99,22 +99,22 @@ impl Response {
         Self::empty(200)
     }
 
-    /// A 200 with a page: `text/html; charset=utf-8`, and `X-Content-Type-Options: nosniff`, so that a browser takes
-    /// the type as it is said.
+    /// A 200 with a page: `text/html; charset=utf-8`, and `X-Content-Type-Options: nosniff`, so that a browser does not
+    /// guess another type.
     #[must_use]
     pub fn html(page: impl Into<String>) -> Self {
         Self::typed(200, "text/html; charset=utf-8", page.into())
     }
 
-    /// A 200 with text: `text/plain; charset=utf-8`, and `X-Content-Type-Options: nosniff`, so that no browser takes
-    /// text for a page.
+    /// A 200 with text: `text/plain; charset=utf-8`, and `X-Content-Type-Options: nosniff`, so that no browser shows it
+    /// as a page.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self::text_with_status(200, text.into())
     }
 
-    /// A 200 with JSON that is encoded already: `application/json`, and `X-Content-Type-Options: nosniff`. Whether it
-    /// is JSON is not looked at.
+    /// A 200 with JSON that is encoded already: `application/json`, and `X-Content-Type-Options: nosniff`. It is not
+    /// checked.
     ///
     /// ```
     /// let stats = wshub::Response::json(r#"{"users":3}"#);
@@ -167,7 +167,7 @@ impl Response {
         self
     }
 
-    /// Sets a header. A header of the same name is replaced, except that each `Set-Cookie` is one more.
+    /// Sets a header. A header of the same name is replaced; `Set-Cookie` is added each time.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ impl Response {
         Ok(self)
     }
 
-    /// Sets the body. Its type is what a `Content-Type` header says; set one if there is none yet.
+    /// Sets the body. Set its `Content-Type`, too, if there is none yet.
     ///
     /// ```
     /// use wshub::Response;
@@ -241,15 +241,17 @@ impl Response {
     /// The head of an answer whose body is as long as is said.
     pub(crate) fn encode_head(&self, wire: WireFormat, length: Length) -> Vec<u8> {
         let mut bytes = status_line(self.status);
-        match wire.keep_alive {
-            // Some clients take a connection up again right when it closes, unless they know when that is.
-            Some(seconds) => {
-                push_header(&mut bytes, "Connection", "keep-alive");
-                push_header(&mut bytes, "Keep-Alive", &format!("timeout={seconds}"));
-            }
+        let connection = match (wire.keep_alive, self.status) {
             // RFC 9110 7.8: a sender of Upgrade also names it in Connection.
-            None if self.status == 426 => push_header(&mut bytes, "Connection", "close, Upgrade"),
-            None => push_header(&mut bytes, "Connection", "close"),
+            (Some(_), 426) => "keep-alive, Upgrade",
+            (None, 426) => "close, Upgrade",
+            (Some(_), _) => "keep-alive",
+            (None, _) => "close",
+        };
+        push_header(&mut bytes, "Connection", connection);
+        if let Some(seconds) = wire.keep_alive {
+            // Some clients take a connection up again right when it closes, unless they know when that is.
+            push_header(&mut bytes, "Keep-Alive", &format!("timeout={seconds}"));
         }
         // RFC 9110 6.6.1: a server that has a clock says when it answers.
         if let Some(date) = wire.date.filter(|_| self.headers.get("date").is_none()) {

@@ -12,7 +12,7 @@ std::thread_local! {
 }
 
 /// A lock that this thread holds, or is about to take.
-pub(super) struct Held(u8);
+pub(crate) struct Held(u8);
 
 impl Held {
     pub fn new(place: u8) -> Held {
@@ -44,7 +44,7 @@ impl Drop for Held {
     }
 }
 
-pub(super) fn none() {
+pub(crate) fn none() {
     change(|held| {
         assert!(
             held == 0,

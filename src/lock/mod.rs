@@ -26,18 +26,20 @@ macro_rules! in_this_order {
 in_this_order! {
     /// Events that were taken off the channel and not yielded, while no `Events` is alive.
     DESK,
-    /// A session of Socket.IO, its queue and its WebSockets.
-    SESSION,
     /// Sockets that the process was given, and nobody has taken.
     INHERITED,
     /// The sockets and rooms of Socket.IO. A socket that leaves is told under it.
     DIRECTORY,
-    /// Whether a socket of Socket.IO is in.
+    /// Whether a socket of Socket.IO is in. What waited for that is put in line under it.
     GATE_OF_SOCKET,
+    /// A session of Socket.IO, its queue and its WebSockets.
+    SESSION,
     /// What the application keeps with a socket of Socket.IO.
     DATA,
     /// The sessions of Socket.IO.
     SESSIONS,
+    /// How many sessions of Socket.IO there are.
+    PLACES,
     /// What the sessions of Socket.IO have for the application.
     TOLD,
     /// Sockets of Socket.IO that the server disconnects.
@@ -54,10 +56,12 @@ in_this_order! {
     CALLS,
     /// The deadlines of Socket.IO.
     TIMER,
+    /// Callbacks of the application for what has ended.
+    ENDED,
     /// Jobs for threads.
     POOL,
     /// Threads that have not left. How many are busy is asked under it.
-    CREW,
+    THREADS,
     /// What waits for one connection's stream. A stream of wshub's own is written to under it.
     OUTBOX,
     /// The members that broadcasts reach, and the frames that wait for all of them.
@@ -124,6 +128,8 @@ in_this_order! {
     HISTORY,
     /// Members of a cluster's rooms.
     ROOMS,
+    /// Members of a cluster's rooms on other nodes.
+    CENSUS,
     /// What a node of a cluster has to publish.
     OUTGOING,
     /// Events of a cluster that wait for the application.

@@ -1,5 +1,5 @@
-//! What one thread does for many connections. A panic in there is a bug of wshub: it costs the
-//! connection over which it happened, and the others have their turn.
+//! Work that one thread does for many connections. A panic in it is a bug of wshub: it ends the connection over which
+//! it happened, and the others still have their turn.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub(crate) fn for_each<'a>(
 ) {
     let mut outboxes = outboxes.into_iter();
     let at = Cell::new(None);
-    // Around as many as it goes well for: a broadcast would pay for a guard around each.
+    // One guard around all of them until the first panic: a guard around each would slow every broadcast down.
     let mut rest = || {
         for outbox in &mut outboxes {
             at.set(Some(outbox));
@@ -24,7 +24,7 @@ pub(crate) fn for_each<'a>(
     while panics::catch(&mut rest).is_err() {
         match at.take() {
             Some(outbox) => outbox.break_off(),
-            // The list itself panics.
+            // The iterator itself panicked.
             None => return,
         }
     }

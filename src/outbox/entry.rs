@@ -1,20 +1,23 @@
-//! An Outbox while a thread has its lock: what is done on the way in, and what on the way out, so that nothing that
-//! waits is left to nobody.
+//! An Outbox while a thread has its lock: what is done on the way in, and on the way out, so that some thread always
+//! sees to what waits.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Outbox;
 use super::broadcast::Collector;
+use super::link::Owned;
 use super::outbound::Outbound;
 use super::queue::Failure;
 use super::ready_state::ReadyState;
 use super::state::{Collect, State};
-use super::turn::TakenTurn;
+use super::taken_turn::TakenTurn;
 use super::watch::Pending;
 use crate::error::SendErrorKind;
 use crate::lock::{Guard, lock};
+use crate::protocol::close::CloseCode;
 
 pub(crate) struct Entry<'a> {
     outbox: &'a Arc<Outbox>,
@@ -22,7 +25,7 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Takes the lock, and over what waits in the run: what is done next comes behind that.
+    /// Takes the lock, and then the frames that wait in the run: what is sent next comes behind them.
     #[inline]
     pub fn new(outbox: &'a Arc<Outbox>) -> Self {
         let mut entry = Entry::ahead_of_the_run(outbox);
@@ -48,7 +51,9 @@ impl<'a> Entry<'a> {
             if left.is_zero() {
                 break;
             }
+            entry.queue.turn.awaited += 1;
             entry.state = entry.state.wait_timeout(&outbox.turned, left);
+            entry.queue.turn.awaited -= 1;
         }
         entry.catch_up();
         entry
@@ -60,7 +65,16 @@ impl<'a> Entry<'a> {
         drop(self.state.wait_timeout(&self.outbox.turned, left));
     }
 
+    /// Waits until there may be room to read again, or the stream may have ended, at most until `deadline`.
+    pub fn wait_to_read(mut self, deadline: Instant) {
+        let left = deadline.saturating_duration_since(self.queue.time.now());
+        self.queue.watch.reader_waits = true;
+        let mut state = self.state.wait_timeout(&self.outbox.turned, left);
+        state.queue.watch.reader_waits = false;
+    }
+
     /// Sends or keeps a message, and leaves.
+    #[inline]
     pub fn send(
         mut self,
         message: Outbound<'_>,
@@ -69,6 +83,9 @@ impl<'a> Entry<'a> {
     ) -> Result<(), SendErrorKind> {
         let sent = self.state.send(message, collect, unbounded);
         let outbox = self.outbox;
+        if self.queue.has_much_collected() {
+            outbox.has_kept.store(true, Ordering::Release);
+        }
         // fault: what a send leaves is watched by nobody
         self.leave();
         if let Some(collector) = sent? {
@@ -77,12 +94,24 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
+    /// Writes a Close or keeps it; false if nothing can be sent any more.
+    pub fn begin_close(&mut self, code: Option<CloseCode>, reason: &str) -> bool {
+        let begun = match self.state.parts() {
+            Some((link, queue)) if !queue.cut => queue.begin_close(link, code, reason),
+            _ => false,
+        };
+        if begun {
+            self.outbox.set_ready(ReadyState::Closing);
+        }
+        begun
+    }
+
     /// Lets go of the lock, and calls the leader if something waits or a deadline runs. When the server has ended, and
     /// nobody leads, the stream ends here.
     #[inline]
     pub fn leave(self) {
         let State { queue, member, .. } = &*self.state;
-        // Nearly always: nothing waits, no deadline runs, and nobody has been told otherwise.
+        // The usual case: nothing waits, no deadline runs, and the other members know of no trouble.
         if member.is_troubled() || !queue.is_well() || queue.is_awaited() {
             self.leave_troubled();
         }
@@ -90,6 +119,7 @@ impl<'a> Entry<'a> {
 
     #[cold]
     fn leave_troubled(mut self) {
+        self.outbox.has_kept.store(true, Ordering::Release);
         // What the stream has refused is for the leader to write.
         if !self.queue.is_refused() || self.queue.turn.taken {
             self = self.take_turns();
@@ -98,8 +128,15 @@ impl<'a> Entry<'a> {
         let drained = self.take_drained();
         self.call();
         if let Some(drained) = drained {
-            drained.by.hear_room(drained.id);
+            drained.has_room();
         }
+    }
+
+    /// The owner, where it is to hear once that there is room for what was refused.
+    pub fn take_drained(&mut self) -> Option<Owned> {
+        let owned = self.link.as_ref()?.owned()?;
+        let comes = self.queue.take_refused() && !self.outbox.told.swap(true, Ordering::AcqRel);
+        comes.then_some(owned)
     }
 
     fn call(mut self) {
@@ -109,23 +146,26 @@ impl<'a> Entry<'a> {
         if queue.failure == Some(Failure::SlowConsumer) {
             self.outbox.set_ready(ReadyState::Closing);
         }
-        // The thread that writes calls behind that, but for a Close.
+        queue.watch.wake_reader(&self.outbox.turned);
+        // A thread that writes now calls the leader when it is done. A Close has a deadline, so the leader is called
+        // for it at once.
         let waits = !queue.kept.is_empty() && !queue.turn.taken || queue.sender.close_sent();
         let missed = !queue.watch.is_attended && queue.turn.take_missed();
         let calls = queue.watch.calls(waits, missed);
-        // The thread that reads for it does so again.
+        // The thread that reads from this connection may go on.
         if queue.take_awaited() || calls {
-            let calls = link.calls.clone();
+            let leader_queue = link.server.leader_queue.clone();
             drop(self.state);
             // fault: a kept frame is announced to nobody
-            if !calls.call(self.outbox.clone()) {
+            if !leader_queue.add(self.outbox.clone()) {
                 self.outbox.abort();
             }
         }
     }
 
-    /// Lets go of the lock, and ends the stream where that was decided under it. Nobody is called.
+    /// Lets go of the lock, and ends the stream if that was decided under the lock. The leader is not called.
     pub fn leave_uncalled(mut self) {
+        self.queue.watch.wake_reader(&self.outbox.turned);
         let parting = self.queue.parting.take();
         let transport = parting.and(self.link.as_ref().map(|link| link.transport.clone()));
         drop(self.state);
@@ -141,15 +181,17 @@ impl<'a> Entry<'a> {
         let (link, queue) = entry.state.parts()?;
         queue.turn.take_missed();
         queue.check_deadlines(link, now);
-        // What came while this thread wrote: it is this thread's again, behind the others.
-        let calls = queue.is_left_over().then(|| link.calls.clone());
+        // What others kept while this thread wrote is again for this thread to write, behind other connections.
+        let leader_queue = queue
+            .is_left_over()
+            .then(|| link.server.leader_queue.clone());
         entry.note_trouble();
         let pending = entry.pending();
         let outbox = entry.outbox;
         entry.leave_uncalled();
-        if let Some(calls) = calls {
-            // When nobody leads any more, nobody is told.
-            let _ = calls.call(outbox.clone());
+        if let Some(leader_queue) = leader_queue {
+            // After the stop no thread leads any more, and none needs the call.
+            let _ = leader_queue.add(outbox.clone());
         }
         pending
     }
@@ -162,8 +204,8 @@ impl<'a> Entry<'a> {
         self.take_turns()
     }
 
-    /// Writes what is kept to a stream of the user's own: without the lock meanwhile, and nothing where another thread
-    /// has the turn. What others send while this goes on may stay.
+    /// Writes what is kept to a stream of the user's own, without the lock. Does nothing if another thread has the
+    /// turn. What others send meanwhile may stay behind.
     fn take_turns(mut self) -> Self {
         let last = self.queue.kept.last();
         while let Some(taken) = TakenTurn::take(self.outbox, &mut self.state) {

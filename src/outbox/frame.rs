@@ -1,10 +1,15 @@
 //! One encoded frame, on its way or kept, and what can be told from the bytes of one.
 
+use std::io::IoSlice;
+
 use crate::compression::Packing;
 use crate::message::Prepared;
 use crate::protocol::Role;
 use crate::protocol::frame::{Accepts, EncodedHeader, FrameHeader};
 use crate::protocol::opcode::Opcode;
+
+/// A frame of so many bytes is copied in less time than the kernel takes for a slice of its own.
+pub(crate) const SMALL: usize = 144;
 
 /// One encoded frame.
 pub(crate) enum EncodedFrame {
@@ -52,23 +57,40 @@ impl EncodedFrame {
     }
 }
 
-/// A frame on its way: encoded header and payload, or a whole frame and nothing.
+/// A frame on its way: encoded header and payload, or nothing and a whole frame.
 #[derive(Clone, Copy)]
 pub(crate) struct OutgoingFrame<'a> {
-    pub header: &'a [u8],
+    pub header: &'a EncodedHeader,
     pub payload: &'a [u8],
 }
 
 impl<'a> OutgoingFrame<'a> {
     pub fn whole(frame: &'a [u8]) -> Self {
         OutgoingFrame {
-            header: frame,
-            payload: &[],
+            header: &EncodedHeader::NONE,
+            payload: frame,
         }
     }
 
     pub fn len(&self) -> usize {
         self.header.len() + self.payload.len()
+    }
+
+    /// Hands the frame to `write`: a small one as one slice, joined on the stack.
+    #[inline]
+    pub fn with_slices<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
+        if self.header.len() == 0 {
+            return write(&[IoSlice::new(self.payload)]);
+        }
+        let header = self.header.as_slice();
+        let mut joined = [0; SMALL];
+        let Some(small) = joined.get_mut(..self.len()) else {
+            return write(&[IoSlice::new(header), IoSlice::new(self.payload)]);
+        };
+        let (front, payload) = small.split_at_mut(header.len());
+        front.copy_from_slice(header);
+        payload.copy_from_slice(self.payload);
+        write(&[IoSlice::new(small)])
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct WaitingFrames {
     /// Bytes that have left from here.
     left: u64,
     left_at: Option<Instant>,
-    /// Until when what left gives the rest time, however long that has waited.
+    /// The deadline that the rest has got because something left, however long the rest has waited.
     renewed: Option<Instant>,
     /// Frames in front that a thread writes without the lock: nothing of them is dropped or replaced.
     offered: usize,
@@ -149,7 +149,7 @@ impl WaitingFrames {
         self.frames.insert(at, waiting);
     }
 
-    /// Replaces the pong that waits; true if none did.
+    /// Replaces the pong that waits; true if there was none.
     pub fn set_pong(&mut self, frame: Vec<u8>, now: Instant) -> bool {
         self.pong_since.get_or_insert(now);
         self.pong.replace(frame).is_none()
@@ -234,7 +234,7 @@ impl WaitingFrames {
         }
     }
 
-    /// Makes it a pong again, unless a part of it has left; a later one counts more.
+    /// Makes that frame the waiting pong again, unless a part of it has left, or a later pong waits.
     fn take_pong_back(&mut self) {
         let at = usize::from(self.begun > 0);
         let Some(WaitingFrame { number: 0, .. }) = self.frames.get(at) else {
@@ -263,7 +263,7 @@ impl WaitingFrames {
         }
     }
 
-    /// So much is gone that had not waited.
+    /// `written` bytes have left without having waited.
     pub fn pass(&mut self, written: usize) {
         self.pass_each(written, |_| ());
     }
@@ -330,7 +330,7 @@ impl WaitingFrames {
         self.drop_message(newest)
     }
 
-    /// Where messages are of which nothing has left, nor is about to.
+    /// Positions of the messages of which nothing has left, or is about to.
     fn whole_messages(&self) -> impl DoubleEndedIterator<Item = usize> {
         let frames = self.frames.iter().enumerate().skip(self.untouchable());
         let messages = frames.filter(|(_, waiting)| !waiting.frame.is_control());
@@ -375,7 +375,8 @@ impl WaitingFrames {
             .is_some_and(|first| now.saturating_duration_since(first.since) > age)
     }
 
-    /// Until when the oldest may wait, or until when it may as others have left: whichever is later.
+    /// When the oldest frame has waited too long. Frames that left may have given it more time: the later of the two
+    /// counts.
     pub fn deadline(&self, age: Duration, messages_too: bool) -> Option<Instant> {
         // A pong that is partly written stands in front of an older frame.
         let front = self

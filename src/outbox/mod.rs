@@ -2,33 +2,39 @@
 //! refuses within bounds, and is drained by the leader ([`calls`]) for all connections.
 //!
 //! The way of a message: [`Outbox::send`] packs it ([`outbound`]) and locks what it needs ([`entry`], [`state`]); the
-//! [`queue`] writes, collects or keeps it ([`kept`], within the bounds of [`overflow`]). On the way out the [`entry`]
-//! calls the leader where something is left ([`watch`]). A sender that waits writes by itself ([`wait`]), and a stream
-//! of the user's own is written to without the lock ([`turn`]). What goes to many is in [`broadcast`].
+//! [`queue`] writes or collects it, or keeps it ([`kept`]) where there is [`room`], within the bounds of [`overflow`].
+//! On the way out the [`entry`] calls the leader where something is left ([`watch`]). A sender that waits writes by
+//! itself ([`wait`]), and a stream of the user's own is written to without the lock ([`turn`]). What goes to many is in
+//! [`broadcast`].
 //!
 //! Frames wait in one of two places, never in both: `collected` holds frames of a sender that has more to do and that
 //! have not been offered to the socket; `kept` holds what the socket refused. Bounds apply to `kept` alone. Collected
 //! broadcasts wait elsewhere, once for all connections.
 
 pub(crate) mod broadcast;
-pub(crate) mod calls;
+mod collected;
 mod contained;
+mod ending;
 mod entry;
 mod frame;
 mod kept;
+pub(crate) mod leader_queue;
+mod link;
 mod outbound;
 mod overflow;
 mod queue;
 mod ready_state;
+mod room;
 mod state;
 mod stream;
+mod taken_turn;
 #[cfg(test)]
 mod tests;
 mod turn;
 mod wait;
 mod watch;
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
@@ -40,29 +46,25 @@ use crate::message::{Message, Prepared};
 use crate::panics;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
-use crate::stats::Counters;
 use crate::transport::Transport;
 
 use crate::poller::Token;
 pub use broadcast::Broadcast;
 use broadcast::{Frames, Member};
-use calls::Calls;
 pub(crate) use contained::for_each;
 use entry::Entry;
+use link::Link;
+pub(crate) use link::{Delivery, OutboxServer, Owned, Owner};
 use outbound::Outbound;
 pub(crate) use overflow::{Bounds, LEAST_PENDING};
 pub(crate) use queue::Failure;
 use queue::Queue;
 pub use ready_state::ReadyState;
-use state::{Collect, Link, State};
-pub(crate) use state::{Delivery, Owned, Owner};
+use state::{Collect, State};
 pub(crate) use stream::OutgoingStream;
 use turn::Turn;
 use wait::Waiter;
 pub(crate) use watch::Pending;
-
-/// Buffer that stays with an idle connection.
-const IDLE: usize = 1 << 10;
 
 // In this order in memory, as `State` and `Queue`: what a send looks at comes first, in few cache lines. A
 // broadcast finds those of no connection in the cache.
@@ -70,11 +72,19 @@ const IDLE: usize = 1 << 10;
 pub(crate) struct Outbox {
     state: Mutex<State, OUTBOX>,
     ready: AtomicU8,
+    /// Something was kept, or much was collected, and may still be there. Set under the lock; while it is false a
+    /// reader need not take the lock.
+    has_kept: AtomicBool,
+    /// The owner was told that the peer is too slow, or is about to be.
+    alarmed: AtomicBool,
+    /// The application was told that there is room, and has not heard of it yet: once is enough.
+    told: AtomicBool,
     /// One more than the number of its token with the poller; 0: it has none.
     token: AtomicU32,
-    /// The turn was given back, where a thread waits for that.
+    /// Notified when the turn is given back and a thread waits for it.
     turned: Condvar,
-    bounds: Arc<Bounds>,
+    /// A copy of the number in the bounds, which are behind the lock.
+    messages_at_once: u32,
     /// How messages are compressed; those that refer to no other, before the lock is taken.
     packing: Option<Packing>,
 }
@@ -82,31 +92,30 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub fn new(
         transport: Arc<dyn Transport>,
-        calls: Arc<Calls>,
-        counters: Arc<Counters>,
-        delivery: Delivery,
+        server: Arc<OutboxServer>,
+        id: u64,
         bounds: impl Into<Arc<Bounds>>,
         close_timeout: Duration,
         packing: Option<Packing>,
     ) -> Arc<Self> {
-        let bounds = bounds.into();
-        let mut queue = Queue::new(bounds.clone(), close_timeout, transport.time_source());
+        let bounds: Arc<Bounds> = bounds.into();
+        let messages_at_once = u32::try_from(bounds.at_once).unwrap_or(u32::MAX);
+        let mut queue = Queue::new(bounds, close_timeout, transport.time_source());
         if !transport.never_calls_back() {
             queue.turn = Turn::FREE;
         }
         let link = Link {
             transport,
-            calls,
-            counters,
-            delivery,
-            owned: None,
-            alarmed: false,
-            told: false,
+            server,
+            id,
         };
         Arc::new(Outbox {
             packing,
-            bounds,
+            messages_at_once,
             ready: AtomicU8::new(ReadyState::Open as u8),
+            has_kept: AtomicBool::new(false),
+            alarmed: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             token: AtomicU32::new(0),
             turned: Condvar::new(),
             state: Mutex::new(State {
@@ -137,20 +146,24 @@ impl Outbox {
     ) -> Result<(), SendError> {
         // Compressed before the lock is taken, where that can be.
         let outbound = Outbound::new(&mut message, compress, self.packing);
-        let sent = self.enter().send(outbound, Collect::WhileActive, false);
-        sent.map_err(|kind| SendError::new(kind, message))
+        if let Err(kind) = self.enter().send(outbound, Collect::WhileActive, false) {
+            return Err(SendError::new(kind, message));
+        }
+        message.recycle();
+        Ok(())
     }
 
     /// Sends or keeps an encoded message; never blocks.
     pub fn send_prepared(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
         self.send_uncounted(prepared)?;
         if let Some(link) = &self.enter().link {
-            link.counters.sent(1, prepared.len() as u64);
+            link.server.counters.sent(1, prepared.len() as u64);
         }
         Ok(())
     }
 
-    /// As [`send_prepared`](Outbox::send_prepared), for a broadcast that counts all at once.
+    /// As [`send_prepared`](Outbox::send_prepared), for a broadcast, which counts its messages for all connections at
+    /// once.
     pub fn send_uncounted(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
         let outbound = Outbound::shared(prepared, self.packing);
         self.enter().send(outbound, Collect::WhileActive, false)
@@ -161,13 +174,13 @@ impl Outbox {
         Waiter(self)
     }
 
-    /// Sends a ping (RFC 6455 section 5.5.2) with the payload that it is given, where it is sent.
+    /// Sends a ping (RFC 6455 section 5.5.2). `payload` is called if the ping is sent.
     pub fn ping(self: &Arc<Self>, payload: impl FnOnce() -> [u8; 8]) -> Result<(), SendErrorKind> {
         let mut entry = self.enter();
         let (link, queue) = entry.parts().ok_or(SendErrorKind::Closed)?;
         // What was collected leaves first, and may end the connection.
         queue.flush(link);
-        // One ping that waits asks as much as many.
+        // If a ping waits already, a second one would ask nothing more.
         let payload = (!queue.kept.holds_ping()).then(payload);
         let (waits, payload) = (payload.is_none(), payload.unwrap_or_default());
         let mut frame = Vec::new();
@@ -197,11 +210,9 @@ impl Outbox {
         reason: &str,
     ) -> Result<(), CloseError> {
         let mut entry = self.enter();
-        let (link, queue) = entry.parts().ok_or(CloseError::Closed)?;
-        if queue.cut || !queue.begin_close(link, code, reason) {
+        if !entry.begin_close(code, reason) {
             return Err(CloseError::Closed);
         }
-        self.set_ready(ReadyState::Closing);
         entry.leave();
         Ok(())
     }
@@ -232,42 +243,73 @@ impl Outbox {
         let too_slow = self.failure() == Some(Failure::SlowConsumer);
         let alarmed = too_slow.then(|| self.take_alarm()).flatten();
         // fault: too slow, and nobody hears of it
-        alarmed
-            .into_iter()
-            .for_each(|it| it.by.hear_too_slow(it.id));
+        alarmed.iter().for_each(Owned::is_too_slow);
         let drained = self.enter().take_drained();
-        drained.into_iter().for_each(|it| it.by.hear_room(it.id));
+        drained.iter().for_each(Owned::has_room);
         pending
     }
 
-    pub fn set_owner(self: &Arc<Self>, owned: Owned) {
-        if let Some(link) = &mut self.enter().link {
-            link.owned = Some(owned);
-        }
-    }
-
-    /// The owner, which is to hear that the peer is too slow; `None` when it has, or is about to.
+    /// The owner, if it is to be told that the peer is too slow; `None` if it was told, or is about to be.
     pub fn take_alarm(self: &Arc<Self>) -> Option<Owned> {
-        let mut state = self.enter();
-        let link = state.link.as_mut()?;
-        let owned = link.owned.clone()?;
-        let first = !std::mem::replace(&mut link.alarmed, true);
+        let owned = self.enter().link.as_ref()?.owned()?;
+        let first = !self.alarmed.swap(true, Ordering::AcqRel);
         first.then_some(owned)
     }
 
-    /// The application hears of room: what was refused until now need not be told again where it has room.
+    /// The application is told of room: for what was refused until now it needs no second notice.
     pub fn note_told(self: &Arc<Self>) {
         let mut state = self.enter();
         state.queue.take_refused();
-        if let Some(link) = &mut state.link {
-            link.told = false;
-        }
+        self.told.store(false, Ordering::Release);
     }
 
-    /// So much waits for the peer that it is not to be read from: the leader is called when it may be. `pending`: bytes
-    /// of its messages that the application has still to answer.
+    /// True if so much waits for the peer that it must not be read from; the leader is called when it may be again.
+    /// `pending`: bytes of its messages that the application has still to answer.
     pub fn awaits_room(self: &Arc<Self>, pending: usize) -> bool {
-        self.enter().queue.await_room(pending)
+        self.look_for_room(pending, |queue| queue.await_room(pending))
+    }
+
+    /// As [`awaits_room`](Outbox::awaits_room), for a thread that waits by itself: nobody is called.
+    pub fn is_crowded(self: &Arc<Self>, pending: usize) -> bool {
+        self.look_for_room(pending, |queue| queue.is_crowded(pending))
+    }
+
+    fn look_for_room(
+        self: &Arc<Self>,
+        pending: usize,
+        is_crowded: impl FnOnce(&mut Queue) -> bool,
+    ) -> bool {
+        if !self.has_kept.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut state = self.enter_to_read(pending);
+        if state.queue.kept.is_empty() && state.queue.collected.is_empty() {
+            self.has_kept.store(false, Ordering::Release);
+        }
+        is_crowded(&mut state.queue)
+    }
+
+    /// Has a reader that waits for room look again.
+    pub fn wake_reader(self: &Arc<Self>) {
+        let entry = Entry::ahead_of_the_run(self);
+        entry.queue.watch.wake_reader(&self.turned);
+    }
+
+    /// How many messages of the peer are to be taken at once, so that their answers find room.
+    pub fn messages_at_once(&self) -> usize {
+        self.messages_at_once as usize
+    }
+
+    /// For a thread that is about to read: if much is collected it is offered to the socket first, because the read may
+    /// wait.
+    fn enter_to_read(self: &Arc<Self>, pending: usize) -> Entry<'_> {
+        let mut entry = self.enter();
+        let parts = entry.parts();
+        if parts.is_some_and(|(link, queue)| queue.flush_much(link, pending)) {
+            entry.leave();
+            entry = self.enter();
+        }
+        entry
     }
 
     /// Ends the stream whatever waits, because the server can wait no longer.
@@ -307,8 +349,8 @@ impl Outbox {
         let ended = self.enter().end();
         // fault: an ended connection is led on
         if let Some((link, true)) = &ended {
-            // When nobody leads any more, nobody has it.
-            let _ = link.calls.call(self.clone());
+            // After the stop no thread leads any more, and none holds this Outbox.
+            let _ = link.server.leader_queue.add(self.clone());
         }
     }
 
@@ -324,10 +366,7 @@ impl Outbox {
 
     /// Gives buffers of an idle connection back.
     pub fn trim(self: &Arc<Self>) {
-        let queue = &mut self.enter().queue;
-        if queue.collected.is_empty() && queue.collected.capacity() > IDLE {
-            queue.collected = Vec::new();
-        }
+        self.enter().queue.collected.trim();
     }
 
     pub fn ready_state(&self) -> ReadyState {
@@ -342,7 +381,7 @@ impl Outbox {
         self.ready.fetch_max(ready as u8, Ordering::AcqRel);
     }
 
-    /// Where the leader has it, if anywhere.
+    /// Its token with the poller, if the leader holds it.
     pub fn token(&self) -> Option<Token> {
         let number = self.token.load(Ordering::SeqCst).checked_sub(1)?;
         Some(Token::from_number(number))
@@ -364,11 +403,11 @@ impl Outbox {
         let state = self.enter();
         let queue = &state.queue;
         match state.link.is_none() || queue.cut {
-            // A thread may be about to write something still.
+            // A thread may still be about to write.
             true => 0,
             false => {
                 let held = state.held.as_ref().map_or(0, |held| held.unsent());
-                queue.collected.len() + queue.kept.unsent() + held
+                queue.collected.bytes().len() + queue.kept.unsent() + held
             }
         }
     }
@@ -410,6 +449,7 @@ impl Outbox {
         self.enter().queue.cut
     }
 
+    #[inline]
     fn enter(self: &Arc<Self>) -> Entry<'_> {
         Entry::new(self)
     }

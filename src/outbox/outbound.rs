@@ -31,45 +31,44 @@ impl OutboundContent<'_> {
 }
 
 impl<'a> Outbound<'a> {
-    /// Compresses a message that may be and that refers to no other.
+    /// Compresses the message, if it may be compressed and refers to no earlier one.
     #[inline]
     pub fn new(message: &'a mut Message, compress: bool, packing: Option<Packing>) -> Self {
-        let packing = packing.filter(|_| compress);
-        let packed = packing.and_then(|packing| packing.pack(message.as_bytes()));
-        Outbound::of(OutboundContent::Own(message), packed, compress)
+        let mut outbound = Outbound::of(OutboundContent::Own(message), compress);
+        if let Some(packing) = packing {
+            outbound.pack_by(|payload| packing.pack(payload));
+        }
+        outbound
     }
 
-    /// The same for one that goes to others, too, unless it was compressed for one of them.
+    /// As `new`, for a message that also goes to other connections; it is compressed once for all of them.
     pub fn shared(message: &'a Prepared, packing: Option<Packing>) -> Self {
         message.frame_as(packing);
         let compress = message.may_be_compressed();
-        Outbound::of(OutboundContent::Shared(message, packing), None, compress)
+        Outbound::of(OutboundContent::Shared(message, packing), compress)
     }
 
     #[inline]
-    fn of(content: OutboundContent<'a>, packed: Option<Vec<u8>>, compress: bool) -> Self {
+    fn of(content: OutboundContent<'a>, compress: bool) -> Self {
         let (opcode, payload) = content.opcode_and_payload();
-        let header = match &packed {
-            Some(packed) => EncodedHeader::new(opcode, packed.len(), None).compressed(),
-            None => EncodedHeader::new(opcode, payload.len(), None),
-        };
         Outbound {
+            header: EncodedHeader::new(opcode, payload.len(), None),
             content,
-            header,
-            packed,
+            packed: None,
             compress,
         }
     }
 
-    /// The same as a compressor of the connection's own packs it, unless it is packed, or must not be.
+    /// Calls `pack` to compress the message, unless it is compressed already or must not be.
     #[inline]
-    pub fn packed_by(self, pack: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> Self {
+    pub fn pack_by(&mut self, pack: impl FnOnce(&[u8]) -> Option<Vec<u8>>) {
         if !self.compress || self.packed.is_some() {
-            return self;
+            return;
         }
-        match pack(self.content.opcode_and_payload().1) {
-            Some(packed) => Outbound::of(self.content, Some(packed), true),
-            None => self,
+        let (opcode, payload) = self.content.opcode_and_payload();
+        if let Some(packed) = pack(payload) {
+            self.header = EncodedHeader::new(opcode, packed.len(), None).compressed();
+            self.packed = Some(packed);
         }
     }
 
@@ -92,7 +91,7 @@ impl<'a> Outbound<'a> {
             }
         };
         OutgoingFrame {
-            header: self.header.as_slice(),
+            header: &self.header,
             payload,
         }
     }

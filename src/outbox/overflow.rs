@@ -1,19 +1,19 @@
 //! What happens when a peer does not read: how much may wait for it, for how long, and what goes
 //! when that is not enough.
 
+use std::time::Instant;
+
 use super::kept::KeptFrames;
 use crate::address_space;
 use crate::error::SendErrorKind;
-use crate::limits::Limits;
+use crate::limits::{Limits, read_size};
 use crate::overflow::Overflow;
 use crate::protocol::pace::Pace;
 use crate::transport::clock::TimeSource;
 
-/// What one read brings at most beside the end of a message that was under way.
-const ONE_READ: usize = 64 << 10;
-/// Bytes of the shortest frame of a client: so many fewer messages come with a read.
+/// Bytes of the shortest frame of a client: it bounds how many messages one read can bring.
 const SHORTEST: usize = 6;
-/// What a message costs at least while it waits for the application: so many fewer of them are pending.
+/// The least that a message costs while it waits for the application: it bounds how many can be pending.
 pub(crate) const LEAST_PENDING: usize = 2 * size_of::<usize>();
 
 #[derive(Clone, Copy)]
@@ -22,8 +22,13 @@ pub(crate) struct Bounds {
     /// How long a frame may wait, and how fast those before it have to leave.
     pub(crate) pace: Pace,
     pub(crate) overflow: Overflow,
-    /// Bytes of messages that may come with one more read of the peer, and be answered with as many.
+    /// Messages that are taken at once, to be answered.
+    pub(crate) at_once: usize,
+    /// Bytes of messages that may come with it, the rest of one that is under way among them, and be answered with as
+    /// many; and the headers of those answers.
     pub(crate) answers: usize,
+    /// Before any connection under these bounds began: the protocol core counts time from there.
+    pub(crate) epoch: Instant,
 }
 
 impl Bounds {
@@ -32,12 +37,16 @@ impl Bounds {
             bytes: limits.outbound(),
             pace: limits.writing(),
             overflow,
-            answers: limits.max_message.saturating_add(ONE_READ),
+            at_once: messages_at_once(limits),
+            answers: (limits.max_message)
+                .saturating_add(read_size(limits.max_message))
+                .saturating_add(limits.outbound() / 64),
+            epoch: Instant::now(),
         }
     }
 
-    /// Makes room by the policy for a message of `len` bytes behind what is kept. Also how many messages were dropped
-    /// for that, or with that.
+    /// Makes room for a message of `len` bytes behind what is kept, as the policy says. Also returns how many messages
+    /// were dropped, the new one included.
     pub fn make_room(
         &self,
         kept: &mut KeptFrames,
@@ -61,7 +70,8 @@ impl Bounds {
         }
     }
 
-    /// Drops messages by the policy while more waits than may; also how many. One message may always wait.
+    /// Drops messages as the policy says until what waits is within the bounds; also returns how many. One message may
+    /// always wait.
     pub fn cut_back(&self, kept: &mut KeptFrames) -> (Result<(), SendErrorKind>, u64) {
         let mut dropped = 0;
         while kept.messages() > 1
@@ -71,7 +81,7 @@ impl Bounds {
                 Overflow::Disconnect => return (Err(SendErrorKind::SlowConsumer), dropped),
                 Overflow::DropNewest => kept.drop_newest(),
                 Overflow::DropOldest => kept.drop_oldest(),
-                // It was taken, and has to leave.
+                // It was accepted for sending, so it must not be dropped.
                 Overflow::Refuse => false,
             };
             if !goes {
@@ -82,15 +92,14 @@ impl Bounds {
         (Ok(()), dropped)
     }
 
-    /// Whether so much is kept that the peer is not to be read from. The answers to what comes with one more read, and
-    /// to the `pending` bytes that the application has, are to find room.
-    pub fn are_crowded(&self, kept: &KeptFrames, pending: usize) -> bool {
+    /// True if so many messages and bytes wait that the peer must not be read from. Room is reserved for the answers to
+    /// one more read, and to the `pending` bytes that the application has.
+    pub fn are_crowded(&self, messages: usize, bytes: usize, pending: usize) -> bool {
         let half = |bound: usize, answers: usize| (bound / 2).min(bound.saturating_sub(answers));
         !self.overflow.drops()
-            && kept.messages() > 0
-            && (kept.message_bytes().saturating_add(pending) > half(self.bytes, self.answers)
-                || kept.messages() + pending / LEAST_PENDING
-                    > half(self.messages(), ONE_READ / SHORTEST).max(1))
+            && messages > 0
+            && (bytes.saturating_add(pending) > half(self.bytes, self.answers)
+                || messages + pending / LEAST_PENDING > half(self.messages(), self.at_once).max(1))
     }
 
     /// Whether less than half waits, and a message of `len` bytes has room.
@@ -104,13 +113,13 @@ impl Bounds {
         self.hold(kept, len) && !self.hold_old(kept, time)
     }
 
-    /// A message has waited for too long. Where nothing is dropped that is for the leader to judge,
-    /// which knows whether the process stood still.
+    /// True if a message has waited too long. If the policy drops nothing, the leader decides instead: it knows whether
+    /// the process stood still.
     pub fn hold_old(&self, kept: &KeptFrames, time: &TimeSource) -> bool {
         self.overflow.drops() && kept.is_older(time.now(), self.pace.patience)
     }
 
-    /// Whether there is room for a message of `len` bytes more. Where none waits any one may.
+    /// Whether there is room for one more message of `len` bytes. If none waits, any length has room.
     fn hold(&self, kept: &KeptFrames, len: usize) -> bool {
         let beside = || {
             let bytes = kept.message_bytes() + len;
@@ -121,8 +130,18 @@ impl Bounds {
         kept.messages() == 0 || beside()
     }
 
-    /// How many messages may wait: short ones cost more than their bytes.
-    fn messages(&self) -> usize {
-        (self.bytes / 64).max(16)
+    pub fn messages(&self) -> usize {
+        most_messages(self.bytes)
     }
+}
+
+/// How many messages may wait: short ones cost more than their bytes.
+fn most_messages(bytes: usize) -> usize {
+    (bytes / 64).max(16)
+}
+
+/// How many messages of a peer are taken at once: their answers, beside half of all that may wait, find room.
+fn messages_at_once(limits: &Limits) -> usize {
+    let of_a_read = read_size(limits.max_message) / SHORTEST;
+    of_a_read.min(most_messages(limits.outbound()) / 2)
 }

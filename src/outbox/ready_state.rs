@@ -1,7 +1,7 @@
 //! Where a connection is in its life, as its Outbox tells it.
 
-/// Where a connection is in its life (WHATWG `readyState`, with its numbers). For display: by the
-/// time you look it may have changed.
+/// The state of a connection (WHATWG `readyState`, with its numbers). Use it for display: it may have changed by the
+/// time you look.
 ///
 /// ```
 /// use wshub::{ReadyState, Request, testing};

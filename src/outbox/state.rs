@@ -1,75 +1,18 @@
-//! What the lock of an Outbox guards, and what ties it to its connection.
+//! What the lock of an Outbox guards.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::broadcast::{Collector, Member};
-use super::calls::Calls;
 use super::kept::KeptFrames;
+use super::link::Link;
 use super::outbound::Outbound;
 use super::queue::{Dispatched, Queue};
 use super::watch::Pending;
 use crate::compression::Context;
 use crate::error::SendErrorKind;
 use crate::stats::Counters;
-use crate::transport::Transport;
-
-/// What ties an Outbox to its connection; gone when the connection has ended, so that a handle
-/// that outlives it holds no descriptor.
-pub(crate) struct Link {
-    pub transport: Arc<dyn Transport>,
-    pub calls: Arc<Calls>,
-    pub counters: Arc<Counters>,
-    pub delivery: Delivery,
-    pub owned: Option<Owned>,
-    /// The owner has heard that the peer is too slow, or is about to.
-    pub alarmed: bool,
-    /// The application was told that there is room, and has not heard of it yet: once is enough.
-    pub told: bool,
-}
-
-impl Link {
-    pub fn count_dropped(&self, messages: u64) {
-        self.counters.dropped.fetch_add(messages, Ordering::Relaxed);
-    }
-}
-
-/// Where the messages of the connection go.
-#[derive(Clone)]
-pub(crate) enum Delivery {
-    /// To the events of its server: what is sent while more of them wait is collected with what goes to the other
-    /// connections.
-    Events(Arc<Collector>),
-    /// To a handler of its own, which waits for what it sends.
-    Handler,
-}
-
-impl Delivery {
-    pub fn collector(&self) -> Option<&Arc<Collector>> {
-        match self {
-            Delivery::Events(collector) => Some(collector),
-            Delivery::Handler => None,
-        }
-    }
-}
-
-/// Hears what becomes of an Outbox, without its lock.
-pub(crate) trait Owner: Send + Sync {
-    /// The peer of this connection is too slow: the reading thread finds that only when the stream ends, and that waits
-    /// for our Close.
-    fn hear_too_slow(&self, id: u64);
-
-    /// There is room for what was refused.
-    fn hear_room(&self, id: u64);
-}
-
-/// The owner, and how it knows the connection.
-#[derive(Clone)]
-pub(crate) struct Owned {
-    pub by: Arc<dyn Owner>,
-    pub id: u64,
-}
 
 /// Whether a frame may be collected.
 #[derive(Clone, Copy)]
@@ -85,7 +28,7 @@ impl<'a> Collect<'a> {
         match self {
             Collect::Never => None,
             Collect::WhileActive => {
-                let common = link.delivery.collector();
+                let common = link.server.delivery.collector();
                 common.filter(|collector| collector.is_active_here())
             }
             Collect::For(collector) => Some(collector),
@@ -114,7 +57,7 @@ impl State {
     /// The collector of its server, where it has part in that.
     pub fn collector(&self) -> Option<&Arc<Collector>> {
         let link = self.link.as_ref()?;
-        link.delivery.collector()
+        link.server.delivery.collector()
     }
 
     /// Writes, collects or keeps a message; gives the collector that has to hear of its first frame.
@@ -131,7 +74,7 @@ impl State {
             return Err(SendErrorKind::Closed);
         }
         // Only what is sent, or kept: later messages may refer to it.
-        message = message.packed_by(|payload| self.context.pack(payload));
+        message.pack_by(|payload| self.context.pack(payload));
         if self.held.is_some() {
             return self.hold(message).map(|()| None);
         }
@@ -146,7 +89,7 @@ impl State {
             Dispatched::Remainder { written } => queue.keep(message.into_frame(), written),
         }
         if let Some(bytes) = counted {
-            link.counters.sent(1, bytes);
+            link.server.counters.sent(1, bytes);
         }
         Ok(None)
     }
@@ -184,14 +127,6 @@ impl State {
                 counters.dropped.fetch_add(lost, Ordering::Relaxed);
             }
         }
-    }
-
-    /// The owner, where it is to hear once that there is room for what was refused.
-    pub fn take_drained(&mut self) -> Option<Owned> {
-        let link = self.link.as_mut()?;
-        let owned = link.owned.clone()?;
-        let comes = self.queue.take_refused() && !std::mem::replace(&mut link.told, true);
-        comes.then_some(owned)
     }
 
     /// Takes over what the run holds for it: whatever is done next comes after that.

@@ -14,12 +14,13 @@ use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
 use crate::protocol::send::{Fragment, UNFINISHED};
 
-/// The place of a message in fragments. Given up before the last of them, it closes the connection with 1011: the peer
-/// would wait for the rest for ever.
+/// The place of a message that is sent in fragments. If it is dropped before the last fragment, the connection is
+/// closed with 1011: the peer would wait for the rest for ever.
 pub(crate) struct OutgoingStream<'a> {
     outbox: &'a Arc<Outbox>,
     bytes: u64,
     is_amid: bool,
+    is_complete: bool,
 }
 
 impl<'a> OutgoingStream<'a> {
@@ -31,6 +32,7 @@ impl<'a> OutgoingStream<'a> {
             outbox,
             bytes: 0,
             is_amid: false,
+            is_complete: false,
         }
     }
 
@@ -41,14 +43,14 @@ impl<'a> OutgoingStream<'a> {
         match sent.is_err() || entry.queue.kept.is_empty() {
             true => entry.leave(),
             false => {
-                let patience = Patience::paced(entry.queue.time.now(), self.outbox.bounds.pace);
-                // A failure of the wait shows at the next call: this fragment was taken.
+                let patience = Patience::paced(entry.queue.time.now(), entry.queue.bounds.pace);
+                // If the wait fails, the next call says so: this fragment was accepted.
                 let _ = Waiter(self.outbox).wait_for_kept(entry, patience, Failure::SlowConsumer);
             }
         }
         sent?;
         self.bytes += payload.len() as u64;
-        self.is_amid = !fragment.is_last;
+        (self.is_amid, self.is_complete) = (!fragment.is_last, fragment.is_last);
         Ok(())
     }
 }
@@ -56,18 +58,16 @@ impl<'a> OutgoingStream<'a> {
 impl Drop for OutgoingStream<'_> {
     fn drop(&mut self) {
         let mut entry = self.outbox.enter();
-        if let (Some(link), true) = (&entry.link, !self.is_amid && self.bytes > 0) {
-            link.counters.sent(1, self.bytes);
+        if let (Some(link), true) = (&entry.link, self.is_complete) {
+            link.server.counters.sent(1, self.bytes);
+        }
+        if self.is_amid {
+            // Before what was held, which then leaves no more. It may be closing already.
+            entry.begin_close(Some(CloseCode::INTERNAL_ERROR), UNFINISHED);
         }
         entry.release();
         entry.leave();
         self.outbox.turned.notify_all();
-        if self.is_amid {
-            // It may be closing already.
-            let _ = self
-                .outbox
-                .close(Some(CloseCode::INTERNAL_ERROR), UNFINISHED);
-        }
     }
 }
 
@@ -80,7 +80,7 @@ impl State {
         let header = queue.sender.fragment(fragment, payload.len(), None);
         let header = header.map_err(|_| SendErrorKind::Closed)?;
         let frame = OutgoingFrame {
-            header: header.as_slice(),
+            header: &header,
             payload,
         };
         if let Dispatched::Remainder { written } = queue.dispatch(link, frame, false, true)? {
@@ -104,13 +104,14 @@ impl State {
         }
         admitted?;
         if let Some(bytes) = message.counted() {
-            link.counters.sent(1, bytes);
+            link.server.counters.sent(1, bytes);
         }
         held.push(message.into_frame(), 0, queue.time.now());
         Ok(())
     }
 
-    /// Whether a message of `len` bytes may wait behind the one that is under way in fragments; `None`: none is.
+    /// Whether a message of `len` bytes may wait behind the one that is under way in fragments; `None` if there is no
+    /// such message.
     pub fn holds_room_for(&self, len: usize) -> Option<bool> {
         let held = self.held.as_ref()?;
         let ended = self.link.is_none() || self.queue.failure.is_some();

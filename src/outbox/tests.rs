@@ -19,7 +19,8 @@ use std::sync::LazyLock;
 
 use super::broadcast::Collector;
 use super::broadcast::collector::{IDLE_LOOKS, LATEST};
-use super::queue::COLLECT;
+use super::collected::COLLECT;
+use super::leader_queue::LeaderQueue;
 use super::*;
 use crate::error::{CloseError, Error, SendErrorKind};
 use crate::limits::Limits;
@@ -29,6 +30,7 @@ use crate::overflow::Overflow;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
 use crate::protocol::pace::Pace;
+use crate::stats::Counters;
 use crate::transport::clock::TimeSource;
 use crate::transport::{How, Waker};
 
@@ -207,7 +209,9 @@ fn bounds(overflow: Overflow, bytes: usize) -> Bounds {
         bytes,
         pace: within(AGE),
         overflow,
+        at_once: 0,
         answers: 0,
+        epoch: *START,
     }
 }
 
@@ -230,13 +234,18 @@ fn simulated() -> Instant {
     *START + PASSED.get()
 }
 
-fn rig_with(calls: &Arc<Calls>, script: Arc<Script>, bounds: Bounds) -> Rig {
-    let (counters, collector) = (Arc::default(), Collector::new(calls.clone()));
+fn rig_with(leader_queue: &Arc<LeaderQueue>, script: Arc<Script>, bounds: Bounds) -> Rig {
+    let (counters, collector) = (Arc::default(), Collector::new(leader_queue.clone()));
+    let server = OutboxServer {
+        leader_queue: leader_queue.clone(),
+        counters: Arc::clone(&counters),
+        delivery: Delivery::Events(collector.clone()),
+        owner: None,
+    };
     let outbox = Outbox::new(
         script.clone(),
-        calls.clone(),
-        Arc::clone(&counters),
-        Delivery::Events(collector.clone()),
+        Arc::new(server),
+        1,
         bounds,
         CLOSE_TIMEOUT,
         None,
@@ -252,7 +261,7 @@ fn rig_with(calls: &Arc<Calls>, script: Arc<Script>, bounds: Bounds) -> Rig {
 /// An Outbox whose stream takes `budgets`, then nothing.
 fn rig(overflow: Overflow, bytes: usize, budgets: &[usize]) -> Rig {
     rig_with(
-        &Calls::new(None),
+        &LeaderQueue::new(None),
         Script::new(budgets, 0),
         bounds(overflow, bytes),
     )
@@ -270,9 +279,19 @@ impl Rig {
 
     /// Makes it one of those that a common collector flushes.
     fn adopt(&mut self, collector: &Arc<Collector>) {
-        let delivery = Delivery::Events(collector.clone());
-        lock(&self.outbox.state).link.as_mut().unwrap().delivery = delivery;
+        self.deliver_to(Delivery::Events(collector.clone()));
         self.collector = collector.clone();
+    }
+
+    fn deliver_to(&self, delivery: Delivery) {
+        let mut state = lock(&self.outbox.state);
+        let link = state.link.as_mut().unwrap();
+        link.server = Arc::new(OutboxServer {
+            leader_queue: link.server.leader_queue.clone(),
+            counters: self.counters.clone(),
+            delivery,
+            owner: None,
+        });
     }
 
     fn collecting<T>(&self, work: impl FnOnce() -> T) -> T {
@@ -314,3 +333,15 @@ const EVERY_POLICY: [Overflow; 4] = [
     Overflow::DropOldest,
     Overflow::Refuse,
 ];
+
+/// Runs it over streams that take every number of bytes in their first two writes, and then all, or one byte at a time.
+/// `run` has what each write takes and what the later ones take; it gives how many bytes were written.
+fn for_every_split(run: impl Fn(&[usize], usize) -> usize) {
+    let total = run(&[], ALL);
+    for first in 0..=total {
+        for second in 0..=total {
+            run(&[first, second], ALL);
+            run(&[first, second, 0, 1, 0], 1);
+        }
+    }
+}

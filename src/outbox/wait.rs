@@ -1,5 +1,5 @@
-//! Senders that wait until what they sent has left: handlers, and a connection's own thread at its
-//! end. They drain by themselves, and nobody is called meanwhile.
+//! Senders that wait until what they sent has left: handlers, and a connection's own thread at its end. They write by
+//! themselves, and the leader is not called meanwhile.
 
 use std::io;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
 use crate::transport::{self, Transport};
 
-/// Of a frame (RFC 6455 section 5.2), unmasked.
+/// The longest header of a frame that is not masked (RFC 6455 section 5.2).
 const LONGEST_HEADER: usize = 10;
 
-/// What waits in an Outbox is written by the thread that waits for it, not by the leader; when the thread is done, what
-/// is left is the leader's.
+/// While this is held, the thread that waits writes what is in the Outbox, not the leader. Its drop leaves the rest to
+/// the leader.
 struct Attended<'a>(&'a Arc<Outbox>);
 
 impl Drop for Attended<'_> {
@@ -56,14 +56,18 @@ impl<'a> Waiter<'a> {
                 if sent.is_err() || entry.queue.kept.is_empty() {
                     entry.leave();
                 } else {
-                    let patience = Patience::paced(entry.queue.time.now(), self.0.bounds.pace);
-                    // A failure of the wait shows at the next call: this message was taken.
+                    let patience = Patience::paced(entry.queue.time.now(), entry.queue.bounds.pace);
+                    // If the wait fails, the next call says so: this message was accepted.
                     let _ = self.wait_for_kept(entry, patience, Failure::SlowConsumer);
                 }
                 sent
             }
         };
-        sent.map_err(|kind| SendError::new(kind, message))
+        if let Err(kind) = sent {
+            return Err(SendError::new(kind, message));
+        }
+        message.recycle();
+        Ok(())
     }
 
     /// Sends a message, and waits for room before that where there is none, at most until `end`.
@@ -77,7 +81,7 @@ impl<'a> Waiter<'a> {
         message: &mut Message,
         end: Option<Instant>,
     ) -> Result<(), SendErrorKind> {
-        // Longer than it is on the way, unless it does not shrink.
+        // An upper bound: on its way the message is shorter if it compresses well.
         let len = message.len() + LONGEST_HEADER;
         let outbound = Outbound::new(message, true, self.0.packing);
         loop {
@@ -90,8 +94,8 @@ impl<'a> Waiter<'a> {
             if end.is_some_and(|end| end <= now) {
                 return Err(SendErrorKind::Full);
             }
-            // The leader gives up a peer that takes nothing, and is told of it between the rounds.
-            let round = now + self.0.bounds.pace.patience;
+            // Between the rounds the leader is called, which gives up a peer that takes nothing.
+            let round = now + entry.queue.bounds.pace.patience;
             let until = end.map_or(round, |end| end.min(round));
             if behind_stream.is_some() {
                 entry.wait_for_turned(until);
@@ -99,30 +103,36 @@ impl<'a> Waiter<'a> {
             }
             let room = |queue: &Queue| queue.takes(len).then_some(Ok(()));
             let _attended = self.attend(entry);
-            // A failure shows at the next try.
+            // If this fails, the next try says so.
             let _ = self.drain_before(until, room);
         }
     }
 
-    /// Waits while so much is kept that the peer is not to be read from, at most until `end`; false if it is so still.
-    /// A peer that takes nothing is given up meanwhile. `pending` as for [`awaits_room`](Outbox::awaits_room).
-    pub fn room(self, pending: usize, end: Option<Instant>) -> bool {
-        let entry = self.0.enter();
-        if !entry.queue.is_crowded(pending) {
-            return true;
+    /// Waits while so much is kept that the peer must not be read from, at most until `end`; false if that is still so.
+    /// Meanwhile the leader writes, gives up a peer that takes nothing, and wakes this thread: a thread that waited for
+    /// the stream itself would miss a failure that another thread decides. `pending` as for
+    /// [`awaits_room`](Outbox::awaits_room). It is asked for anew before each wait, and when it becomes less this
+    /// thread is [woken](Outbox::wake_reader).
+    pub fn room(self, pending: impl Fn() -> usize, end: Option<Instant>) -> bool {
+        loop {
+            let bytes = pending();
+            let entry = self.0.enter_to_read(bytes);
+            if !entry.queue.is_crowded(bytes) {
+                return true;
+            }
+            let now = entry.queue.time.now();
+            if end.is_some_and(|end| end <= now) {
+                return false;
+            }
+            // The leader holds the Outbox already, or is called.
+            entry.leave();
+            let entry = Entry::ahead_of_the_run(self.0);
+            // With the lock: what becomes less from now on wakes this thread behind it.
+            if entry.queue.is_crowded(pending()) {
+                let round = now + entry.queue.bounds.pace.patience;
+                entry.wait_to_read(end.map_or(round, |end| end.min(round)));
+            }
         }
-        let room = |queue: &Queue| (!queue.is_crowded(pending)).then_some(Ok(()));
-        let patience = Patience::paced(entry.queue.time.now(), self.0.bounds.pace);
-        let attended = self.attend(entry);
-        // A failure has ended the stream: the read that follows finds that.
-        let _ = match end {
-            Some(end) if end < patience.deadline() => self.drain_before(end, room),
-            _ => self.drain_until(room, patience, Failure::SlowConsumer),
-        };
-        drop(attended);
-        let entry = self.0.enter();
-        let in_time = end.is_none_or(|end| end > entry.queue.time.now());
-        in_time || !entry.queue.is_crowded(pending)
     }
 
     /// Offers everything and waits until all that is kept now has left; past the deadline the
@@ -138,9 +148,9 @@ impl<'a> Waiter<'a> {
         self.wait_for_kept(entry, patience, failure)
     }
 
-    /// Starts or answers the closing handshake and waits until that has left. For the connection's
-    /// own thread, which lets go of the Outbox next: nobody is called for the Close,
-    /// which would cost two wake-ups for nothing.
+    /// Starts or answers the closing handshake and waits until that has left. It is for the connection's own thread,
+    /// which lets go of the Outbox next. The leader is not called for the Close: that would cost two wake-ups for
+    /// nothing.
     pub fn closed(
         self,
         code: Option<CloseCode>,
@@ -177,7 +187,7 @@ impl<'a> Waiter<'a> {
         Attended(self.0)
     }
 
-    /// As [`drain_until`](Waiter::drain_until), for a sender that gives nobody up: the leader does that.
+    /// As [`drain_until`](Waiter::drain_until), for a sender that does not give the peer up: the leader does that.
     fn drain_before(
         self,
         end: Instant,
@@ -196,8 +206,8 @@ impl<'a> Waiter<'a> {
         }
     }
 
-    /// Drains on this thread until `done` says that it is: for one that waits until a frame has left those that others
-    /// send meanwhile are not waited for. What leaves is progress, whichever thread writes it.
+    /// Writes on this thread until `done` is true. A sender that waits for one frame does not wait for those that
+    /// others send behind it. Every byte that leaves is progress, whichever thread wrote it.
     fn drain_until(
         self,
         done: impl Fn(&Queue) -> Option<Result<(), Error>>,

@@ -1,5 +1,6 @@
 //! Whether the leader has an Outbox, and when it is called for it.
 
+use std::sync::Condvar;
 use std::time::Instant;
 
 /// Which thread sees to what waits in an Outbox.
@@ -14,12 +15,20 @@ pub(crate) struct Watch {
     pub has_news: bool,
     /// A sender that waits writes by itself: nobody is called.
     pub is_attended: bool,
+    /// The thread that reads waits for room: it is woken behind whatever may have made some, or ended the stream.
+    pub reader_waits: bool,
 }
 
 impl Watch {
-    /// There is that of a Close, and a sender that waits knows of none but its own.
+    /// A Close has a deadline, which a sender that waits does not keep.
     pub fn note_close(&mut self) {
         (self.has_news, self.is_attended) = (true, false);
+    }
+
+    pub fn wake_reader(&self, changed: &Condvar) {
+        if self.reader_waits {
+            changed.notify_all();
+        }
     }
 
     /// Whether the leader is to be called now; then it counts as called. `missed`: others came amid a write.

@@ -4,29 +4,29 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 pub(crate) struct Bell {
     waker: mio::Waker,
-    /// Somebody sleeps in the poller, or is about to.
+    /// A thread sleeps in the poller, or is about to.
     asleep: AtomicBool,
 }
 
 impl Bell {
-    pub(super) fn new(waker: mio::Waker) -> Self {
+    pub(crate) fn new(waker: mio::Waker) -> Self {
         Bell {
             waker,
             asleep: AtomicBool::new(false),
         }
     }
 
-    /// Wakes the sleeper. To be called behind whatever it is to find.
+    /// Wakes the sleeper. Call it after publishing what the sleeper is to find.
     pub fn ring(&self) {
         if self.asleep.load(SeqCst) && self.asleep.swap(false, SeqCst) {
-            // It fails only where the poller is gone: nobody sleeps then.
+            // It fails only if the poller is gone: then no thread sleeps.
             let _ = self.waker.wake();
         }
     }
 
-    /// Sleeps in `sleep`, which is told whether there was nothing to do. `asleep` is set before the look. The
-    /// ringer publishes first, then reads `asleep`: one side sees the other.
-    pub(super) fn attend<R>(
+    /// Calls `sleep`, and tells it whether there was nothing to do. Sets `asleep` before looking. The ringer publishes
+    /// first, then reads `asleep`: one side sees the other.
+    pub(crate) fn attend<R>(
         &self,
         idle: impl FnOnce() -> bool,
         sleep: impl FnOnce(bool) -> R,

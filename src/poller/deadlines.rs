@@ -1,4 +1,5 @@
-//! What is due when. One entry each, judged when it comes up: a deadline that moves on costs nothing until then.
+//! What is due when. Each token has one entry, which is checked when its time comes: a deadline that moves later costs
+//! nothing until then.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Token;
 
-pub(super) struct Deadlines {
+pub(crate) struct Deadlines {
     /// Times are nanoseconds from here, which last for 584 years: an `Instant` takes twice as much.
     epoch: Instant,
     heap: BinaryHeap<Reverse<(u64, Token)>>,
@@ -30,7 +31,7 @@ impl Deadlines {
         u64::try_from(since).unwrap_or(NONE).min(NONE - 1)
     }
 
-    /// An entry that comes up earlier serves: it is judged then.
+    /// An entry with an earlier time is enough: it is checked then.
     pub fn set(&mut self, token: Token, at: Instant) {
         let (at, index) = (self.nanos(at), token.number() as usize);
         if self.at.len() <= index {

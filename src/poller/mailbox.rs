@@ -7,7 +7,7 @@ use super::Bell;
 use crate::lock::{MAIL, Mutex, lock};
 
 pub(crate) struct Mailbox<M> {
-    /// `None`: nobody takes anything out.
+    /// `None`: no thread takes anything out.
     bell: Option<Arc<Bell>>,
     mail: Mutex<M, MAIL>,
     full: AtomicBool,

@@ -157,17 +157,17 @@ impl<T> Poller<T> {
         entries.filter_map(|(entry, number)| Some((Token(number), &mut entry.as_mut()?.value)))
     }
 
-    /// Has [`next_due`](Poller::next_due) give `token` at this instant, or earlier.
+    /// Makes [`next_due`](Poller::next_due) give `token` at this instant, or earlier.
     pub fn set_deadline(&mut self, token: Token, at: Instant) {
         self.deadlines.set(token, at);
     }
 
-    /// When somebody will be due, at the earliest.
+    /// The earliest deadline of all.
     pub fn first_deadline(&self) -> Option<Instant> {
         self.deadlines.first()
     }
 
-    /// One whose deadline has passed; it has none then.
+    /// A token whose deadline has passed; the deadline is removed.
     pub fn next_due(&mut self, now: Instant) -> Option<Token> {
         self.deadlines.next_due(now)
     }
@@ -191,7 +191,7 @@ impl<T> Poller<T> {
             };
             self.poll.poll(&mut self.events, timeout)
         });
-        // An interrupted or failed wait is a look too early, nothing worse.
+        // After an interrupted or failed wait the caller only looks too early.
         if polled.is_ok() {
             self.note_events(ready);
         }

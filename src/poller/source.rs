@@ -72,7 +72,7 @@ impl<'a> From<BorrowedFd<'a>> for Source<'a> {
 }
 
 impl Source<'_> {
-    /// The same, under a stream that holds bytes back, as TLS does.
+    /// The same source, under a stream that holds bytes back, as TLS does.
     pub(crate) fn buffered(self) -> Self {
         Source {
             short_read_is_last: false,
@@ -89,7 +89,7 @@ impl Source<'_> {
 }
 
 /// What a poller knows of its sockets beside the system: nothing, on Unix.
-pub(super) struct Sockets;
+pub(crate) struct Sockets;
 
 impl Sockets {
     pub fn new(_: &Arc<Bell>) -> Self {
@@ -119,14 +119,14 @@ impl Sockets {
 }
 
 /// A source that is watched. The value beside it keeps its descriptor open.
-pub(super) struct Registered(RawFd);
+pub(crate) struct Registered(RawFd);
 
 impl Registered {
     /// The system reports the next edge without being asked.
     pub fn note_reported(&self, _: &Event) {}
 
     pub fn deregister(self, registry: &Registry) {
-        // It fails only where the user's stream has closed its descriptor: then nothing is watched.
+        // It fails only if the user's stream has closed its descriptor: then nothing is watched.
         let _ = registry.deregister(&mut SourceFd(&self.0));
     }
 }

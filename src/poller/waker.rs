@@ -41,14 +41,14 @@ struct WakerInner {
 }
 
 impl Waker {
-    pub(super) fn new(bell: Arc<Bell>) -> Self {
+    pub(crate) fn new(bell: Arc<Bell>) -> Self {
         Waker(Arc::new(WakerInner {
             bell,
             woken: AtomicBool::new(false),
         }))
     }
 
-    /// Has the server try again to write; never blocks.
+    /// Tells the server to try to write again; never blocks.
     pub fn wake(&self) {
         self.0.woken.store(true, SeqCst);
         self.0.bell.ring();

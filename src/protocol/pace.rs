@@ -5,7 +5,7 @@ use core::time::Duration;
 /// A bound on slowness and not on length: a peer that makes no progress has `patience`, and each byte gives as much
 /// more time as it takes at `min_rate`.
 ///
-/// So nobody is given up who stays above the rate, whatever the length; and who stays below it is given up soon
+/// So a peer that stays above the rate is never given up, however long its message. A peer below it is given up soon
 /// after `patience`: at a quarter of the rate after four thirds of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {

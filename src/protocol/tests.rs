@@ -10,7 +10,7 @@ mod sent;
 
 use super::close::{self, CloseCode};
 use super::frame::{Accepts, EncodedHeader, FrameHeader, MAX_CONTROL, MAX_HEADER};
-use super::keepalive::{Due, Keepalive};
+use super::keepalive::{Due, Keepalive, KeepaliveRules};
 use super::opcode::Opcode;
 use super::pace::Pace;
 use super::receive::{MessageRef, ReceiveLimits, Received, Receiver, UnderWay};
@@ -106,6 +106,22 @@ impl Driver {
         }
     }
 
+    /// As [`feed`](Driver::feed), but whole messages are taken at once.
+    fn feed_at_once(&mut self, bytes: &[u8]) {
+        self.buf.extend_from_slice(bytes);
+        let events = &mut self.events;
+        let found = self.receiver.receive_all_whole(&mut self.buf, |message| {
+            events.push(match message {
+                MessageRef::Text(s) => text(s),
+                MessageRef::Binary(b) => binary(b),
+            });
+            true
+        });
+        self.events.extend(found.err().map(Failed));
+        self.buf.drain(..self.receiver.take_discard());
+        self.feed(&[]);
+    }
+
     fn assembling(&self) -> bool {
         self.receiver.is_assembling()
     }
@@ -136,6 +152,10 @@ fn check_as(role: Role, limits: ReceiveLimits, stream: &[u8], expected: &[Event]
     for at in (0..=stream.len()).step_by(step) {
         let (a, b) = stream.split_at(at);
         assert_eq!(run(role, limits, [a, b]), expected, "split at {at}");
+        let mut driver = Driver::new(role, limits);
+        driver.feed_at_once(a);
+        driver.feed_at_once(b);
+        assert_eq!(driver.events, expected, "at once, split at {at}");
     }
 }
 

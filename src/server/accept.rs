@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::capacity::BACKLOG;
 use super::hub::Hub;
 use super::lifecycle::{Participant, Presence};
-use super::listen::Site;
-use super::listener::{Arrival, BACKLOG, Listener};
+use super::listen::ListenerSettings;
+use super::listener::{Arrival, Listener};
 use super::opening;
 use crate::http::Peer;
 use crate::logging::{Line, line_for_later};
@@ -23,24 +24,28 @@ pub(crate) struct AcceptLoop {
     /// Holds the listeners, and watches them.
     poller: Poller<Listener>,
     /// The listeners, and what applies to the streams of each.
-    sites: Vec<(Token, Arc<Site>)>,
+    settings: Vec<(Token, Arc<ListenerSettings>)>,
     hub: Arc<Hub>,
     /// Last, so that the port is free when the loop is said to have ended.
     _present: Option<Presence>,
 }
 
 impl AcceptLoop {
-    pub fn new(poller: Poller<Listener>, sites: Vec<(Token, Arc<Site>)>, hub: Arc<Hub>) -> Self {
+    pub fn new(
+        poller: Poller<Listener>,
+        settings: Vec<(Token, Arc<ListenerSettings>)>,
+        hub: Arc<Hub>,
+    ) -> Self {
         AcceptLoop {
             poller,
-            sites,
-            _present: hub.lifecycle.come(Participant::AcceptLoop),
+            settings,
+            _present: hub.lifecycle.register(Participant::AcceptLoop),
             hub,
         }
     }
 
     /// Runs until the server drains or shuts down.
-    pub fn run(mut self) {
+    pub fn run(&mut self) {
         let mut pause = FIRST_PAUSE;
         while !self.is_over() {
             match self.accept_from_each() {
@@ -61,11 +66,12 @@ impl AcceptLoop {
         self.accept_last();
     }
 
-    /// Clients in the queue of a listener that closes would be reset, so they are still served. Where another process
-    /// goes on with the socket, they are left to it.
+    /// Clients in the queue of a listener that closes would be reset, so they are still served. If another process goes
+    /// on with the socket, they are left to that process.
     fn accept_last(&mut self) {
         let poller = &mut self.poller;
-        (self.sites).retain(|(token, _)| poller.get(*token).is_some_and(|it| !it.is_inherited()));
+        (self.settings)
+            .retain(|(token, _)| poller.get(*token).is_some_and(|it| !it.is_inherited()));
         for _ in 0..BACKLOG {
             if !matches!(self.accept_from_each(), Ok(true)) {
                 return;
@@ -76,7 +82,7 @@ impl AcceptLoop {
     /// Takes one connection from each listener that has one; true if there may be more. An error where none had one.
     fn accept_from_each(&mut self) -> io::Result<bool> {
         let (mut came, mut failed) = (false, None);
-        for (token, site) in &self.sites {
+        for (token, settings) in &self.settings {
             let Some(listener) = self.poller.get(*token) else {
                 continue;
             };
@@ -84,7 +90,7 @@ impl AcceptLoop {
                 Ok(Arrival { peer, transport }) => {
                     came = true;
                     match transport {
-                        Ok(transport) => self.serve(transport, peer, site),
+                        Ok(transport) => self.serve(transport, peer, settings),
                         Err(error) => self.log(line_for_later!(
                             Debug,
                             "{peer} left before it was served: {error}"
@@ -93,7 +99,7 @@ impl AcceptLoop {
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => listener.source().found_nothing(),
-                    // The peer's doing, and over with it. Windows calls it a reset.
+                    // The peer broke off: nothing is left of it. Windows calls it a reset.
                     io::ErrorKind::Interrupted
                     | io::ErrorKind::ConnectionAborted
                     | io::ErrorKind::ConnectionReset => came = true,
@@ -107,9 +113,9 @@ impl AcceptLoop {
         }
     }
 
-    /// A panic in there is a bug of wshub: it costs this connection, and others are accepted.
-    fn serve(&self, transport: Arc<dyn Transport>, peer: Peer, site: &Arc<Site>) {
-        let serve = || opening::begin(&self.hub, transport, peer, site.clone());
+    /// A panic in it is a bug of wshub: it costs this connection, and others are still accepted.
+    fn serve(&self, transport: Arc<dyn Transport>, peer: Peer, settings: &Arc<ListenerSettings>) {
+        let serve = || opening::begin(&self.hub, transport, peer, settings.clone());
         if panics::catch(serve).is_err() {
             self.log(line_for_later!(
                 Error,

@@ -1,39 +1,47 @@
-//! Places for what comes in: handshakes, of which the oldest give way to newer ones while their peers are waited for,
-//! and then wait in line for the `accept` hook; and plain requests, which do not give way and are turned away when
-//! there are too many.
+//! Places for what comes in. Handshakes: the oldest give way to newer ones while the server waits for their peers; then
+//! they wait in line for the `accept` hook. Plain requests: they do not give way, and are turned away when there are
+//! too many. Answers that come later and need a thread wait in line for a place among the plain requests.
 
 pub(crate) mod slots;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
 use crate::atomic::AtomicU64;
-use crate::http::Refusal;
+use crate::http::{Peer, Refusal};
 use crate::limits::Limits;
 use crate::lock::{Mutex, SEATS, lock};
 use crate::transport::{self, How, Transport};
 
-/// So many times as many as the `accept` hook runs for may wait for it: where it takes a quarter of a second, there is
-/// always one of them until those come again that were told to do so in a second.
+/// The line for the `accept` hook is this many times as long as the number of hooks that run at once. With a hook that
+/// takes a quarter of a second it never runs empty before those come again that were told to come back in a second.
 const LINE: usize = 4;
 
 pub(crate) struct Admission {
     max_handshakes: usize,
-    max_http_requests: usize,
+    plain: PlainBounds,
     next_id: AtomicU64,
     seats: Mutex<Seats, SEATS>,
     /// Seats that are held, also by those that gave way and are leaving.
     held: AtomicUsize,
 }
 
+/// How many plain requests may be under way.
+#[derive(Clone, Copy)]
+struct PlainBounds {
+    in_all: usize,
+    per_address: Option<usize>,
+}
+
 #[derive(Default)]
 struct Seats {
     /// The oldest first.
     seated: VecDeque<Seated>,
-    /// Nobody waits in line any more.
+    /// The server shuts down: no handshake waits in line any more.
     closed: bool,
 }
 
@@ -41,33 +49,42 @@ struct Seated {
     id: u64,
     transport: Arc<dyn Transport>,
     stage: Stage,
+    /// The address of a plain request's client, once there is one.
+    client: Option<IpAddr>,
     /// Rings when it is its turn, or when the server shuts down.
     turn: Option<Arc<Condvar>>,
+    /// Called once it has left the line.
+    on_served: Option<Wake>,
 }
 
-/// How far a stream is that is no connection yet, and with that whether it gives way to a newer one, and how.
+/// Tells another thread that there is something to do.
+pub(crate) type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// How far a stream is before it is a connection. The stage decides whether and how it gives way to a newer one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Its thread has not found yet that it has to wait for the peer: the whole request may be there, and where the
-    /// processors are busy it is the thread that is late.
+    /// Its thread has not found yet that it has to wait for the peer. The whole request may be there: on a busy machine
+    /// the thread is late, not the peer.
     Begun,
-    /// The rest of its TLS handshake or of its request is waited for: its thread is woken, and answers 503.
+    /// It waits for the rest of its TLS handshake or request. To give way, its thread is woken and answers 503.
     Reading,
     /// It waits for the `accept` hook.
     Waiting,
-    /// The `accept` hook runs: its work would be lost.
+    /// The `accept` hook runs. It does not give way: the work of the hook would be lost.
     Deciding,
-    /// Its 101 waits for the peer to take it: it is cut off.
+    /// Its 101 waits for the peer to take it. To give way, it is cut off.
     Answering,
-    /// Its 101 leaves now, without waiting, or has left: a peer that reads 101 has a connection.
+    /// Its 101 leaves now, without waiting, or has left. It does not give way: a peer that reads 101 has a connection.
     Opening,
-    /// A plain request, whose hook runs or whose answer is read: a page is not cut.
+    /// The answer to a plain request waits, without a thread, for a place: its body is read while it is written.
+    Queued,
+    /// A plain request: its hook runs, or the peer reads the answer. A page is not cut.
     Plain,
     /// A plain request whose answer comes later, over a stream that keeps its thread: it is read from meanwhile.
     Held,
-    /// The last of its answer leaves now, without waiting: a peer that has that may ask again at once.
+    /// The last bytes of its answer leave now, without waiting. A peer that has them may send its next request at once.
     Leaving,
-    /// It has its answer, and what it still sends is read away: that ends.
+    /// It has its answer. What the peer still sends is read away, for a bounded time.
     Parting,
 }
 
@@ -77,8 +94,12 @@ impl Stage {
             Stage::Reading | Stage::Parting => Some(How::Read),
             Stage::Answering => Some(How::Both),
             Stage::Begun | Stage::Waiting | Stage::Deciding | Stage::Opening => None,
-            Stage::Plain | Stage::Held | Stage::Leaving => None,
+            Stage::Queued | Stage::Plain | Stage::Held | Stage::Leaving => None,
         }
+    }
+
+    fn is_plain(self) -> bool {
+        matches!(self, Stage::Plain | Stage::Held)
     }
 }
 
@@ -86,7 +107,10 @@ impl Admission {
     pub fn new(limits: &Limits) -> Arc<Self> {
         Arc::new(Admission {
             max_handshakes: limits.max_handshakes,
-            max_http_requests: limits.max_http_requests,
+            plain: PlainBounds {
+                in_all: limits.max_http_requests,
+                per_address: limits.max_per_address,
+            },
             next_id: AtomicU64::new(1),
             seats: Mutex::default(),
             held: AtomicUsize::new(0),
@@ -103,31 +127,69 @@ impl Admission {
             .saturating_add(limits.max_http_requests)
     }
 
-    /// A seat for a handshake that begins. The oldest gives way where as many have only begun as may wait for the hook.
+    /// A seat for a handshake that begins. If as many have only begun as may wait for the hook, the oldest of them
+    /// gives way.
     pub fn admit(self: &Arc<Self>, transport: &Arc<dyn Transport>) -> Seat {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let mut seats = lock(&self.seats);
         let most = self.max_handshakes.saturating_mul(LINE);
         let late = match seats.count(|stage| stage == Stage::Begun) >= most {
             true => seats.take_out(|it| it.stage == Stage::Begun),
             false => None,
         };
-        seats.seated.push_back(Seated {
-            id,
-            transport: transport.clone(),
-            stage: Stage::Begun,
-            turn: None,
-        });
+        let seat = self.add(&mut seats, transport, Stage::Begun);
         drop(seats);
-        self.held.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat {
-            admission: self.clone(),
-            id,
-        };
         if let Some(late) = late {
             late.transport.shutdown(How::Read);
         }
         seat
+    }
+
+    /// True if no more handshakes may begin, or wait for their peers.
+    pub fn is_crowded(&self) -> bool {
+        let is_early = |stage| matches!(stage, Stage::Begun | Stage::Reading);
+        lock(&self.seats).count(is_early) >= self.max_handshakes
+    }
+
+    /// A seat for an answer that needs a place among the plain requests, and waits for one if none is free. `on_served`
+    /// is called when it has its place.
+    pub fn queue(
+        self: &Arc<Self>,
+        transport: &Arc<dyn Transport>,
+        client: Peer,
+        on_served: Wake,
+    ) -> Seat {
+        let mut seats = lock(&self.seats);
+        let seat = self.add(&mut seats, transport, Stage::Queued);
+        if let Some(own) = seats.own(seat.id) {
+            own.client = client.ip();
+            own.on_served = Some(on_served);
+        }
+        let served = seats.serve_queued(self.plain);
+        drop(seats);
+        served.iter().for_each(|wake| wake());
+        seat
+    }
+
+    fn add(
+        self: &Arc<Self>,
+        seats: &mut Seats,
+        transport: &Arc<dyn Transport>,
+        stage: Stage,
+    ) -> Seat {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        seats.seated.push_back(Seated {
+            id,
+            transport: transport.clone(),
+            stage,
+            client: None,
+            turn: None,
+            on_served: None,
+        });
+        self.held.fetch_add(1, Ordering::Relaxed);
+        Seat {
+            admission: self.clone(),
+            id,
+        }
     }
 
     /// The server shuts down: the `accept` hook is not called any more.
@@ -141,9 +203,10 @@ impl Admission {
         }
     }
 
-    /// Seats that are held.
+    /// Seats that are held by threads.
     pub fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        let queued = lock(&self.seats).count(|stage| stage == Stage::Queued);
+        self.held.load(Ordering::Relaxed).saturating_sub(queued)
     }
 
     /// Plain requests under way.
@@ -156,7 +219,7 @@ impl Admission {
         lock(&self.seats).count(|stage| stage == Stage::Waiting)
     }
 
-    /// The streams that are so far.
+    /// The streams whose stage `which` picks.
     pub fn transports(&self, which: impl Fn(Stage) -> bool) -> Vec<Arc<dyn Transport>> {
         let seats = lock(&self.seats);
         let those = seats.seated.iter().filter(|seated| which(seated.stage));
@@ -174,8 +237,8 @@ impl Seats {
         self.seated.iter_mut().find(|seated| seated.id == id)
     }
 
-    /// Takes out as many as have to give way, so that at most `max` are left: first one that only parts, then the
-    /// oldest.
+    /// Takes out as many as have to give way, so that at most `max` are left: first streams that only read away, then
+    /// the oldest.
     fn make_room(&mut self, max: usize) -> Vec<Seated> {
         let mut gone = Vec::new();
         while self.count(|stage| stage.gives_way().is_some()) > max {
@@ -186,7 +249,7 @@ impl Seats {
         gone
     }
 
-    /// Takes out the oldest of those.
+    /// Takes out the oldest seat that `which` picks.
     fn take_out(&mut self, which: impl Fn(&Seated) -> bool) -> Option<Seated> {
         let index = self.seated.iter().position(which)?;
         self.seated.remove(index)
@@ -205,6 +268,72 @@ impl Seats {
             }
         }
     }
+
+    /// Whether there is a place for one more plain request, of this client.
+    fn check_plain(&self, most: PlainBounds, client: Option<IpAddr>) -> Result<(), Refusal> {
+        if self.count(Stage::is_plain) >= most.in_all {
+            return Err(Refusal::HttpRequestsFull);
+        }
+        match most.per_address.zip(client) {
+            Some((most, client)) if self.plain_of(client) >= most => {
+                Err(Refusal::TooManyFromAddress)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Requests under way that count for their address. One whose answer comes later does not, as one that holds no
+    /// thread: a client that polls sends, too.
+    fn of_addresses(&self) -> impl Iterator<Item = &Seated> {
+        let seated = self.seated.iter();
+        seated.filter(|it| it.stage == Stage::Plain)
+    }
+
+    fn plain_of(&self, client: IpAddr) -> usize {
+        let own = |it: &&Seated| it.client == Some(client);
+        self.of_addresses().filter(own).count()
+    }
+
+    fn plain_of_each(&self) -> HashMap<IpAddr, usize> {
+        let mut of_each = HashMap::default();
+        for seated in self.of_addresses() {
+            if let Some(client) = seated.client {
+                *of_each.entry(client).or_default() += 1;
+            }
+        }
+        of_each
+    }
+
+    /// Gives free places among the plain requests to those that have waited longest and whose address has room. Returns
+    /// what to call without the lock.
+    fn serve_queued(&mut self, most: PlainBounds) -> Vec<Wake> {
+        let mut served = Vec::new();
+        if self.count(|stage| stage == Stage::Queued) == 0 {
+            return served;
+        }
+        let mut free = most.in_all.saturating_sub(self.count(Stage::is_plain));
+        let mut of_each = self.plain_of_each();
+        for seated in self
+            .seated
+            .iter_mut()
+            .filter(|it| it.stage == Stage::Queued)
+        {
+            if free == 0 {
+                break;
+            }
+            if let Some((most, client)) = most.per_address.zip(seated.client) {
+                let own = of_each.entry(client).or_default();
+                if *own >= most {
+                    continue;
+                }
+                *own += 1;
+            }
+            free -= 1;
+            seated.stage = Stage::Plain;
+            served.extend(seated.on_served.take());
+        }
+        served
+    }
 }
 
 /// A place among the handshakes, or among the plain requests. It is given up however its stream ends.
@@ -219,14 +348,28 @@ impl Seat {
         self.id
     }
 
-    /// It has come further; false if it had to give way. Where it may have to from now on, the oldest do, it
-    /// among them.
+    /// The stream has reached this stage; false if it had to give way. If it can give way from now on, the oldest
+    /// streams give way now, perhaps this one.
     pub fn enter(&self, stage: Stage) -> bool {
+        self.change(|_| stage)
+    }
+
+    /// The last bytes of its answer leave now, which frees its place among the plain requests. If the peer has to be
+    /// waited for all the same, [`serve_plain`](Seat::serve_plain) takes the place again.
+    pub fn leave(&self) {
+        self.change(|stage| match stage.is_plain() {
+            true => Stage::Leaving,
+            false => stage,
+        });
+    }
+
+    fn change(&self, to: impl FnOnce(Stage) -> Stage) -> bool {
         let max = self.admission.max_handshakes;
         let mut seats = lock(&self.admission.seats);
         let Some(own) = seats.own(self.id) else {
             return false;
         };
+        let stage = to(own.stage);
         own.stage = stage;
         own.turn = None;
         let gone = match stage.gives_way() {
@@ -234,7 +377,9 @@ impl Seat {
             None => Vec::new(),
         };
         seats.pass_on(max);
+        let served = seats.serve_queued(self.admission.plain);
         drop(seats);
+        served.iter().for_each(|wake| wake());
         for seated in &gone {
             if let Some(how) = seated.stage.gives_way() {
                 seated.transport.shutdown(how);
@@ -243,8 +388,8 @@ impl Seat {
         gone.iter().all(|it| it.id != self.id)
     }
 
-    /// Reads of its stream; from when it has to wait for the peer it may have to give way. A stream of the user's own
-    /// is not asked without waiting: what it makes of that is not known.
+    /// Reads from its stream. Once it has to wait for the peer it may have to give way. A stream of the user's own is
+    /// not tried without waiting, because it may not know how.
     pub fn read(
         &self,
         transport: &dyn Transport,
@@ -296,21 +441,37 @@ impl Seat {
         }
     }
 
-    /// It is a plain request, and one of those that may be under way.
+    /// It is a plain request of this client, and one of those that may be under way.
+    pub fn serve_plain_of(&self, client: Peer) -> Result<(), Refusal> {
+        if let Some(own) = lock(&self.admission.seats).own(self.id) {
+            own.client = client.ip();
+        }
+        self.serve_plain()
+    }
+
+    /// It is one of the plain requests that may be under way, in all and of its address. One that had its place until a
+    /// moment ago has it again, whatever has come meanwhile.
     pub fn serve_plain(&self) -> Result<(), Refusal> {
         let mut seats = lock(&self.admission.seats);
         let own = seats.own(self.id).ok_or(Refusal::Evicted)?;
-        // One that is among them counts as such.
-        let before = std::mem::replace(&mut own.stage, Stage::Plain);
-        let plain = seats.count(|stage| matches!(stage, Stage::Plain | Stage::Held));
-        if plain <= self.admission.max_http_requests {
-            seats.pass_on(self.admission.max_handshakes);
-            return Ok(());
+        let (had_place, client) = (
+            own.stage.is_plain() || own.stage == Stage::Leaving,
+            own.client,
+        );
+        if !had_place {
+            seats.check_plain(self.admission.plain, client)?;
         }
         if let Some(own) = seats.own(self.id) {
-            own.stage = before;
+            own.stage = Stage::Plain;
         }
-        Err(Refusal::HttpRequestsFull)
+        seats.pass_on(self.admission.max_handshakes);
+        Ok(())
+    }
+
+    /// It is among the plain requests.
+    pub fn is_served(&self) -> bool {
+        let mut seats = lock(&self.admission.seats);
+        seats.own(self.id).is_some_and(|own| own.stage.is_plain())
     }
 
     pub fn has_given_way(&self) -> bool {
@@ -324,7 +485,9 @@ impl Drop for Seat {
         let index = seats.seated.iter().position(|it| it.id == self.id);
         let own = index.and_then(|index| seats.seated.remove(index));
         seats.pass_on(self.admission.max_handshakes);
+        let served = seats.serve_queued(self.admission.plain);
         drop(seats);
+        served.iter().for_each(|wake| wake());
         // Its stream may be the user's.
         drop(own);
         self.admission.held.fetch_sub(1, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use crate::copy;
 use crate::message::Message;
 use crate::outbox::LEAST_PENDING;
 
-/// What they cost beside their bytes.
+/// What a message costs beside its bytes.
 const OVERHEAD: usize = 64;
 
 /// What one read gave; an iterator over it.
@@ -38,6 +38,7 @@ impl Messages {
 impl Iterator for Messages {
     type Item = Message;
 
+    #[inline]
     fn next(&mut self) -> Option<Message> {
         match self {
             Messages::One(message) => message.take(),
@@ -76,7 +77,7 @@ impl Batch {
             self.text.reserve(text.len() + more);
         }
         copy::append_text(&mut self.text, text);
-        self.push_end(MessageEnd::Text(self.text.len()));
+        self.push_end(MessageEnd::Text(self.text.len()), more);
     }
 
     /// As [`push_text`](Batch::push_text).
@@ -85,15 +86,21 @@ impl Batch {
             self.binary.reserve(bytes.len() + more);
         }
         copy::append(&mut self.binary, bytes);
-        self.push_end(MessageEnd::Binary(self.binary.len()));
+        self.push_end(MessageEnd::Binary(self.binary.len()), more);
     }
 
-    fn push_end(&mut self, end: MessageEnd) {
+    fn push_end(&mut self, end: MessageEnd, more: usize) {
         const FEW: usize = 16;
-        if self.ends.len() == 1 {
-            self.ends.reserve_exact(FEW);
+        // Headers are not counted off: so much is that of this message alone.
+        const HEADER: usize = 14;
+        if self.ends.is_empty() {
+            self.ends.reserve_exact(if more > HEADER { FEW } else { 1 });
         }
         self.ends.push(end);
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
     }
 
     pub fn payload_bytes(&self) -> usize {
@@ -111,7 +118,8 @@ impl Batch {
         }
     }
 
-    /// What follows may have been the beginning of a long message: credit counts bytes, not room.
+    /// The bytes that followed may have been the beginning of a long message. Credit counts bytes, not room: so room
+    /// that is not used is given back.
     fn give_room_back(&mut self) {
         if self.text.capacity() > 2 * self.text.len() {
             self.text.shrink_to_fit();
@@ -121,6 +129,7 @@ impl Batch {
         }
     }
 
+    #[inline]
     fn next(&mut self) -> Option<Message> {
         let end = *self.ends.get(self.taken)?;
         self.taken += 1;

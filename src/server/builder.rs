@@ -1,5 +1,5 @@
-//! What is chosen before a server starts. Here what concerns all of it; [`rules`], which clients may come in;
-//! [`hooks`], the application's own; [`listen`], where; [`start`], and then.
+//! What is chosen before a server starts. This file has what concerns the whole server. [`rules`] has which clients may
+//! come in, [`hooks`] the code of the application, [`listen`] the addresses, and [`start`] the ways to start it.
 
 mod hooks;
 mod listen;
@@ -9,7 +9,7 @@ mod start;
 use std::fmt;
 
 use super::ServerHandle;
-use super::listen::{Listening, Site};
+use super::listen::{ListenerSettings, Listening};
 use super::options::Options;
 use crate::limits::Limits;
 use crate::overflow::Overflow;
@@ -45,7 +45,7 @@ use crate::tls::Tls;
 pub struct ServerBuilder {
     options: Options,
     /// What applies to each listener, unless that has its own.
-    site: Site,
+    settings: ListenerSettings,
     listening: Vec<Listening>,
     start_hooks: Vec<StartHook>,
 }
@@ -87,7 +87,7 @@ impl ServerBuilder {
     /// [`Compression`](crate::Compression).
     #[cfg(feature = "deflate")]
     pub fn compression(mut self, compression: crate::Compression) -> Self {
-        self.site.rules.compression = Some(compression);
+        self.settings.rules.compression = Some(compression);
         self
     }
 
@@ -98,7 +98,7 @@ impl ServerBuilder {
     /// [`websocket`](ServerBuilder::websocket) there is [`Tls::accept`]. Feature `tls`.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: &Tls) -> Self {
-        self.site.tls = Some(tls.clone());
+        self.settings.tls = Some(tls.clone());
         self
     }
 }
@@ -108,7 +108,7 @@ impl fmt::Debug for ServerBuilder {
         f.debug_struct("ServerBuilder")
             .field("limits", &self.options.limits)
             .field("overflow", &self.options.overflow)
-            .field("rules", &self.site.rules)
+            .field("rules", &self.settings.rules)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,5 @@
-//! How many connections the limits of this process carry: descriptors, address space, threads.
+//! How many connections the limits of this process carry: descriptors, address space, threads; and how many may wait to
+//! be accepted.
 
 #[cfg(target_os = "linux")]
 use rustix::process::{Resource, getrlimit, getuid};
@@ -8,6 +9,9 @@ use crate::address_space::{self, BESIDE_STACK, LATER};
 use crate::descriptors;
 use crate::limits::Limits;
 use crate::logging::log_line;
+
+/// Connections that the system holds for each listener until they are accepted: a reconnect storm fits.
+pub(crate) const BACKLOG: i32 = 1024;
 
 /// Threads that are left for wshub's own two, the application's, and handshakes.
 #[cfg(target_os = "linux")]
@@ -62,12 +66,20 @@ pub(crate) fn warn_of(all: usize, each: usize) {
         if all > most {
             log_line!(
                 Warn,
-                "peers can make the server hold at most {} MiB, and {} MiB {what}, which some {} of them fill: lower max_message, outbound_per_connection or max_connections",
-                all >> 20,
-                most >> 20,
+                "peers can make the server hold at most {}, and {} {what}, which some {} of them fill: lower max_message, outbound_per_connection or max_connections",
+                readable(all),
+                readable(most),
                 most / each.max(1) + 1,
             );
         }
+    }
+}
+
+/// A number of bytes. That of a small machine would say little in MiB.
+pub(crate) fn readable(bytes: usize) -> String {
+    match bytes >> 20 {
+        0..10 => format!("{} KiB", bytes >> 10),
+        mib => format!("{mib} MiB"),
     }
 }
 

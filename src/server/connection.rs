@@ -21,7 +21,7 @@ use super::session::{Session, SessionHandler};
 use crate::connection::end::End;
 use crate::connection::{CloseEvent, Connection};
 use crate::error::{Error, SendError, SendErrorKind};
-use crate::handshake::subprotocol::NoneSpoken;
+use crate::handshake::subprotocol::NoCommonSubprotocol;
 use crate::logging::{Line, line_for_later, log_line};
 use crate::outbox::{Failure, ReadyState};
 use crate::panics;
@@ -37,10 +37,9 @@ pub(crate) fn run(hub: &Arc<Hub>, stream: Presence, opened: Opened) {
     let connection = driver.connection.clone();
     let place = OpenConnection {
         hub: hub.clone(),
-        connection: connection.clone(),
         slot: Some(slot),
         ended: false,
-        _membership: hub.members.join(&connection),
+        membership: hub.members.join(&connection),
         present: present.with(stream),
     };
     close_if_late(hub, &connection);
@@ -69,12 +68,11 @@ fn close_if_late(hub: &Hub, connection: &Connection) {
 /// user's transport or logger too: no slot is lost, and every Open gets its Close.
 pub(crate) struct OpenConnection {
     hub: Arc<Hub>,
-    connection: Connection,
-    /// Goes to the application with the Open, which gives it back behind the Close.
+    /// Goes to the application with the Open; the application gives it back after the Close.
     slot: Option<Slot>,
     ended: bool,
-    // Given up in this order, behind all that may run the user's code.
-    _membership: Membership,
+    // Dropped in this order, after all that may run the user's code.
+    membership: Membership,
     /// The connection, its stream, and that it holds no thread.
     present: Presence,
 }
@@ -82,6 +80,10 @@ pub(crate) struct OpenConnection {
 impl OpenConnection {
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
+    }
+
+    fn connection(&self) -> &Connection {
+        self.membership.connection()
     }
 
     /// From now on it holds no thread, or has one again.
@@ -92,52 +94,55 @@ impl OpenConnection {
         }
     }
 
-    /// What tells the application that the connection is open; once.
+    /// The item that tells the application that the connection is open; given once.
     pub fn open(&mut self) -> Option<InboxItem> {
         let slot = self.slot.take()?;
-        Some(InboxItem::Open(self.connection.clone(), slot))
+        Some(InboxItem::Open(self.connection().clone(), slot))
     }
 
     /// Ends the connection, for its peer and for the threads that wait for it.
     pub fn finish(&mut self, driver: &Driver, end: End) -> LingeringClose {
-        let closing = driver.closing();
-        let (end, told) = match end {
+        let closing = driver.closing(&self.hub.options.limits);
+        let (end, all_left) = match end {
             End::Failed(_) => {
                 let begun = closing.begin(&end);
-                (self.report(end), begun && closing.wait_until_told())
+                (self.report(end), begun && closing.wait_until_left())
             }
             end => {
-                let told = closing.close(&end);
-                (end, told)
+                let all_left = closing.close(&end);
+                (end, all_left)
             }
         };
-        self.conclude(driver, end, told)
+        self.conclude(driver, end, all_left)
     }
 
-    /// Tells the application why the connection is given up, ahead of its end: that waits for the peer.
+    /// Tells the application why the connection is given up, before its end, which waits for the peer.
     pub fn report(&self, end: End) -> End {
         let End::Failed(error) = end else { return end };
         let hub = self.hub();
-        let told = self.connection.outbox().take_alarm().is_none();
+        let told = self.connection().outbox().take_alarm().is_none();
         if told || hub.handler.is_some() {
             return End::Failed(error);
         }
-        let line = end_line(&self.connection, Some(&error), &CloseEvent::abnormal());
-        hub.inbox.put(InboxItem::Error(self.connection.id(), error));
+        let line = end_line(self.connection(), Some(&error), &CloseEvent::abnormal());
+        hub.inbox
+            .put(InboxItem::Error(self.connection().id(), error));
         hub.workers.log_writer().write(line);
         End::Reported
     }
 
-    /// As [`finish`](OpenConnection::finish), behind the closing handshake. `told`: everything has left.
-    pub fn conclude(&mut self, driver: &Driver, end: End, told: bool) -> LingeringClose {
+    /// As [`finish`](OpenConnection::finish), behind the closing handshake. `all_left`: everything has left.
+    pub fn conclude(&mut self, driver: &Driver, end: End, all_left: bool) -> LingeringClose {
         let reported = matches!(end, End::Reported);
         let Concluded {
             error,
             close,
             lingering,
-        } = driver.closing().conclude(end, told);
+        } = driver
+            .closing(&self.hub.options.limits)
+            .conclude(end, all_left);
         let reading = read_line(driver);
-        let line = end_line(&self.connection, error.as_ref(), &close);
+        let line = end_line(self.connection(), error.as_ref(), &close);
         self.end(error, close);
         let log_writer = &self.hub().workers.log_writer();
         log_writer.write(reading);
@@ -148,13 +153,13 @@ impl OpenConnection {
     fn end(&mut self, error: Option<Error>, close: CloseEvent) {
         self.ended = true;
         match self.slot.take() {
-            // Nobody has its Open.
+            // The application never got its Open.
             Some(slot) => drop(slot),
             None => {
                 let end = Box::new((error, close));
                 self.hub
                     .inbox
-                    .put(InboxItem::End(self.connection.clone(), end));
+                    .put(InboxItem::End(self.connection().clone(), end));
             }
         }
     }
@@ -163,10 +168,10 @@ impl OpenConnection {
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         if !self.ended {
-            self.connection.outbox().finish();
+            self.connection().outbox().finish();
             self.end(None, CloseEvent::abnormal());
         }
-        self.hub.inbox.budget().leave_line(&self.connection);
+        self.hub.inbox.budget().leave_line(self.connection());
     }
 }
 
@@ -176,13 +181,13 @@ pub(crate) fn deliver(mut place: OpenConnection, mut driver: Box<Driver>) {
     if let Some(open) = place.open() {
         hub.inbox.put(open);
     }
-    log_open(&hub, &place.connection);
+    log_open(&hub, place.connection());
     if let Err(end) = read(&hub, &mut driver, None) {
         part(place, driver, end);
     }
 }
 
-/// Delivers what a connection sends that has a thread while it sends much; then the leader has it again.
+/// Delivers what a connection sends while it has a thread because it sends much; then the leader takes it again.
 pub(crate) fn deliver_while_busy(place: OpenConnection, mut driver: Box<Driver>) {
     let hub = place.hub().clone();
     match read(&hub, &mut driver, Some(QUIET)) {
@@ -193,59 +198,74 @@ pub(crate) fn deliver_while_busy(place: OpenConnection, mut driver: Box<Driver>)
 
 fn log_open(hub: &Hub, connection: &Connection) {
     let (id, request) = (connection.id(), connection.request());
-    log_line!(Info, "connection {id} open: {}", Introduction(connection));
+    log_line!(Info, "connection {id} open: {}", ClientLine(connection));
     if connection.protocol().is_none() && request.subprotocols().next().is_some() {
-        let text = || format!("connection {id}: {}", NoneSpoken(request));
+        let text = || format!("connection {id}: {}", NoCommonSubprotocol(request));
         hub.refusals.log("none_spoken", text);
     }
 }
 
-/// Reads until the connection ends, or says nothing for so long.
+/// Reads until the connection ends, or the peer has sent nothing for `quiet`.
 fn read(hub: &Hub, driver: &mut Driver, quiet: Option<Duration>) -> Result<(), End> {
+    // What came behind the opening handshake. Messages that the leader has held back wait until their answers find
+    // room.
+    if !driver.holds_messages {
+        take_messages(hub, driver)?;
+    }
     loop {
-        let (messages, parsed) = driver.take_messages();
-        if let Some(messages) = messages {
-            hub.inbox.put_messages(&driver.connection, messages);
+        let credit = quiet.map(|quiet| Instant::now() + quiet);
+        if !(hub.inbox.budget()).wait_to_read(&driver.connection, credit) {
+            return Ok(());
         }
-        parsed?;
         let until = quiet.map(|quiet| driver.transport().now() + quiet);
         if !driver.fill(until)? {
             return Ok(());
         }
+        take_messages(hub, driver)?;
     }
+}
+
+fn take_messages(hub: &Hub, driver: &mut Driver) -> Result<(), End> {
+    let (messages, parsed) = driver.take_messages(&hub.counters);
+    if let Some(messages) = messages {
+        hub.inbox.put_messages(&driver.connection, messages);
+    }
+    parsed
 }
 
 /// Does what the end of a connection asks for, on a thread that may wait.
 pub(crate) fn part(mut place: OpenConnection, driver: Box<Driver>, end: End) {
     let hub = place.hub().clone();
-    if !matches!(end, End::Lost) && place.connection.ready_state() == ReadyState::Open {
+    if !matches!(end, End::Lost) && place.connection().ready_state() == ReadyState::Open {
         // The peer's messages before its Close, its fault or the end of its direction are still owed
         // their answers.
         let deadline = Instant::now() + hub.options.limits.close_timeout;
         let budget = hub.inbox.budget();
-        budget.wait_until_settled(&place.connection, deadline);
+        budget.wait_until_settled(place.connection(), deadline);
     }
-    place.finish(&driver, end).linger(&hub);
+    place
+        .finish(&driver, end)
+        .linger(&hub.counters, &hub.options.limits);
 }
 
 fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: Box<Driver>) {
     let hub = &place.hub().clone();
     let driver = &mut *driver;
     hub.members.announce(&driver.connection);
-    log_open(hub, &place.connection);
+    log_open(hub, place.connection());
     let mut ended = None;
     let session = Session::new(driver, hub, &mut ended);
     // The panic is reported, and what it may have left half done ends with the connection.
     let outcome = panics::catch(|| {
         handler(session).map_err(|error| (error.to_string(), says_closed(&*error)))
     });
-    let (failure, told_closed) = match outcome {
+    let (failure, saw_closed) = match outcome {
         Ok(Ok(())) => (None, false),
-        Ok(Err((failure, told_closed))) => (Some(failure), told_closed),
+        Ok(Err((failure, saw_closed))) => (Some(failure), saw_closed),
         Err(_) => (Some("the handler panicked".to_owned()), false),
     };
-    // What a handler says of a connection that is gone, or going, is no failure of the handler.
-    let gone = told_closed || ended.is_some() || driver.connection.outbox().failure().is_some();
+    // An error that a handler returns for a connection that is closed or closing is no failure of the handler.
+    let gone = saw_closed || ended.is_some() || driver.connection.outbox().failure().is_some();
     if failure.is_some() && !gone {
         hub.counters
             .handler_failures
@@ -253,10 +273,10 @@ fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: 
     }
     match ended {
         Some(ended) => {
-            let (close, lingering) = ended.part(&driver.closing());
+            let (close, lingering) = ended.part(&driver.closing(&hub.options.limits));
             place.end(None, close);
-            log_failure(&place.connection, failure.as_deref(), gone);
-            lingering.linger(hub);
+            log_failure(place.connection(), failure.as_deref(), gone);
+            lingering.linger(&hub.counters, &hub.options.limits);
         }
         None => {
             let code = match failure {
@@ -264,9 +284,10 @@ fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: 
                 None => CloseCode::NORMAL,
             };
             let _ = driver.connection.outbox().close(Some(code), "");
-            log_failure(&place.connection, failure.as_deref(), gone);
+            log_failure(place.connection(), failure.as_deref(), gone);
             let end = driver.run_out();
-            place.finish(driver, end).linger(hub);
+            let lingering = place.finish(driver, end);
+            lingering.linger(&hub.counters, &hub.options.limits);
         }
     }
 }
@@ -280,14 +301,14 @@ fn log_failure(connection: &Connection, failure: Option<&str>, gone: bool) {
     }
 }
 
-/// The handler hands on what a send told it: a Close is under way.
+/// True for the error of a `send` on a connection that closes, which the handler passed on.
 fn says_closed(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
     let sending = error.downcast_ref::<SendError>();
     sending.is_some_and(|error| error.kind() == SendErrorKind::Closed)
 }
 
 /// What the log says of an end. The line is made before the end is handed on, and written after it.
-pub(super) fn end_line(
+pub(crate) fn end_line(
     connection: &Connection,
     error: Option<&Error>,
     close: &CloseEvent,
@@ -306,7 +327,7 @@ pub(super) fn end_line(
 }
 
 /// What it says of a read that failed.
-pub(super) fn read_line(driver: &Driver) -> Option<Line> {
+pub(crate) fn read_line(driver: &Driver) -> Option<Line> {
     let (id, error) = (driver.connection.id(), driver.read_error.as_ref()?);
     line_for_later!(Debug, "connection {id}: reading: {error}")
 }
@@ -318,9 +339,9 @@ fn shortened(text: &str) -> &str {
 }
 
 /// The client, for the log: address and path, never query, cookies or credentials.
-struct Introduction<'a>(&'a Connection);
+struct ClientLine<'a>(&'a Connection);
 
-impl std::fmt::Display for Introduction<'_> {
+impl std::fmt::Display for ClientLine<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let request = self.0.request();
         let path = shortened(request.path()).escape_debug();

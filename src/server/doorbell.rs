@@ -22,7 +22,7 @@ pub(crate) struct Doorbell {
 }
 
 impl Doorbell {
-    /// To be called when what the waiting thread is to find is there.
+    /// Call it when what the waiting thread is to find is there.
     pub fn ring(&self) {
         if self.asleep.load(SeqCst) && self.asleep.swap(false, SeqCst) {
             // The thread that holds the door has said that it sleeps, and does not yet.

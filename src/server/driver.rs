@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use super::batch::{Batch, Messages};
 use super::closing::ClosingHandshake;
-use super::hub::Hub;
 use crate::address_space;
 use crate::connection::Connection;
 use crate::connection::conversation::{Answers, Conversation};
+use crate::connection::conversation_rules::ConversationRules;
 use crate::connection::end::End;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::error::Error;
@@ -21,21 +21,16 @@ use crate::protocol::receive::{MessagePart, MessageRef};
 use crate::stats::Counters;
 use crate::transport::{self, Transport};
 
-/// Bytes of messages after which no further one is taken from the buffer: compressed ones may be a thousand times of
-/// what is there.
-const MOST_AT_ONCE: usize = 64 << 10;
-
 pub(crate) struct Driver {
     pub connection: Connection,
     transport: Arc<dyn Transport>,
-    hub: Arc<Hub>,
     pub conversation: Conversation,
     /// Whole messages may be in the buffer: they were more than is taken at once.
     pub holds_messages: bool,
     /// A pong was collected, and not yet offered to the socket.
     owes_flush: bool,
-    /// What the stream gave after the bytes in the buffer: its end, or its failure.
-    behind: Option<io::Result<usize>>,
+    /// What the stream gave after the bytes in the buffer: its end, or its failure. Boxed: it is a rare one.
+    behind: Option<Box<io::Result<usize>>>,
     /// How reading failed. For the log: the application sees a Close with 1006, whatever it was.
     pub read_error: Option<io::Error>,
 }
@@ -71,16 +66,16 @@ impl Answers for ToOutbox<'_> {
 
 impl Driver {
     pub fn new(
-        hub: &Arc<Hub>,
         connection: Connection,
         transport: Arc<dyn Transport>,
         limits: &Limits,
+        rules: ConversationRules,
         buffer: ReadBuffer,
     ) -> Self {
         let conversation = Conversation::new(
             Role::Server,
             limits,
-            limits.ping_interval,
+            rules,
             buffer,
             connection.compression(),
             transport.now(),
@@ -88,7 +83,6 @@ impl Driver {
         Driver {
             connection,
             transport,
-            hub: hub.clone(),
             conversation,
             holds_messages: false,
             owes_flush: false,
@@ -97,7 +91,8 @@ impl Driver {
         }
     }
 
-    /// Makes sure that there is room for copies of all messages in the buffer; how many bytes are there.
+    /// Makes sure that the address space has room for copies of all messages in the buffer; returns how many bytes are
+    /// there.
     fn find_room(&mut self) -> Result<usize, End> {
         let buffered = self.conversation.buffered();
         find_room(buffered).map(|()| buffered)
@@ -110,13 +105,19 @@ impl Driver {
         }
         let (conversation, mut answers) = self.talk();
         let next = conversation.next(&mut answers, |message| {
-            find_room(message.len()).map(|()| take(message))
+            has_room(message.len()).then(|| take(message))
         });
-        next?.transpose()
+        match next? {
+            Some(None) => Err(End::Failed(Error::OutOfMemory)),
+            next => Ok(next.flatten()),
+        }
     }
 
-    /// The messages in the buffer, as many as are taken at once; pongs leave.
-    pub fn take_messages(&mut self) -> (Option<Messages>, Result<(), End>) {
+    /// The messages in the buffer, but no more than find room when they are answered, and not many more bytes than a
+    /// read takes: compressed ones may be a thousand times of what is there. Pongs leave.
+    pub fn take_messages(&mut self, counters: &Counters) -> (Option<Messages>, Result<(), End>) {
+        let most = self.connection.outbox().messages_at_once();
+        let most_bytes = self.conversation.read_size();
         let mut batch = Batch::default();
         let mut left = match self.find_room() {
             Ok(buffered) => buffered,
@@ -129,11 +130,11 @@ impl Driver {
                 MessageRef::Text(text) => batch.push_text(text, left),
                 MessageRef::Binary(bytes) => batch.push_binary(bytes, left),
             }
-            batch.payload_bytes() < MOST_AT_ONCE
+            batch.len() < most && batch.payload_bytes() < most_bytes
         };
         let mut more = Some(true);
         let parsed = loop {
-            match self.next(&mut take) {
+            match self.next_run(&mut take) {
                 Ok(next) => more = next,
                 Err(end) => break Err(end),
             }
@@ -146,9 +147,29 @@ impl Driver {
         let bytes = batch.payload_bytes() as u64;
         let messages = batch.finish();
         if let Some(messages) = &messages {
-            self.counters().received(messages.left() as u64, bytes);
+            counters.received(messages.left() as u64, bytes);
         }
         (messages, parsed)
+    }
+
+    /// Gives the next messages in the buffer to `take`, as long as it wants more; what it said last, `None` when the
+    /// buffer holds no further one. For those that are whole there, room was found with the buffer's.
+    fn next_run(
+        &mut self,
+        mut take: impl FnMut(MessageRef<'_>) -> bool,
+    ) -> Result<Option<bool>, End> {
+        if self.connection.outbox().has_ended() {
+            return Err(End::Lost);
+        }
+        let mut more = true;
+        self.conversation.all_whole(|message| {
+            more = take(message);
+            more
+        })?;
+        match more {
+            true => self.next(take),
+            false => Ok(Some(false)),
+        }
     }
 
     /// Gives the next part of a message to `take`, where that is to come in parts.
@@ -188,8 +209,8 @@ impl Driver {
     /// read from until it has taken some of that.
     pub fn fill(&mut self, end: Option<Instant>) -> Result<bool, End> {
         self.find_room()?;
-        let pending = self.connection.account().used();
-        if !self.connection.outbox().waiter().room(pending, end) {
+        let used = self.connection.account().used();
+        if self.connection.outbox().is_crowded(used) && !self.wait_for_room(end) {
             return Ok(false);
         }
         if self.holds_messages {
@@ -211,6 +232,19 @@ impl Driver {
                 Err(error) => return Err(self.failed(error)),
             }
         }
+    }
+
+    /// Waits until the peer may be read from, at most until `end`; false if it may not by then.
+    fn wait_for_room(&self, end: Option<Instant>) -> bool {
+        let account = self.connection.account();
+        let pending = || {
+            // Set before the look: messages that the application was done with before that would wake nobody.
+            account.note_waiting();
+            account.used()
+        };
+        let room = self.connection.outbox().waiter().room(pending, end);
+        account.note_reading();
+        room
     }
 
     /// So much waits for the peer that it is not to be read from: the leader is called when it may be.
@@ -237,7 +271,11 @@ impl Driver {
         }
         let room = self.conversation.room();
         let room_was = room.len();
-        let read = self.transport.try_read(room);
+        let read = match self.behind.take() {
+            // A thread that had the connection found it. The stream may not say it again.
+            Some(behind) => *behind,
+            None => self.transport.try_read(room),
+        };
         self.conversation.filled(&read, None, self.transport.now());
         match read {
             Ok(0) => Err(self.ended(End::HalfClosed)),
@@ -251,7 +289,7 @@ impl Driver {
     /// True if the stream may have bytes of which the system knows nothing.
     pub fn may_hold_bytes_back(&self) -> bool {
         let source = self.transport.source();
-        source.is_none_or(|source| !source.short_read_is_last())
+        self.behind.is_some() || source.is_none_or(|source| !source.short_read_is_last())
     }
 
     /// Pings a peer that was silent until now, and gives up one that does not answer; until when nothing else is due.
@@ -269,7 +307,7 @@ impl Driver {
 
     fn read(&mut self, deadline: Option<Instant>) -> io::Result<usize> {
         if let Some(behind) = self.behind.take() {
-            return behind;
+            return *behind;
         }
         let read = self.read_once(deadline)?;
         self.read_along();
@@ -284,7 +322,7 @@ impl Driver {
             match &read {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return,
                 Ok(0) | Err(_) => {
-                    self.behind = Some(read);
+                    self.behind = Some(Box::new(read));
                     return;
                 }
                 Ok(_) => {}
@@ -340,24 +378,24 @@ impl Driver {
     }
 
     /// What is asked for behind the end.
-    pub fn closing(&self) -> ClosingHandshake<'_> {
+    pub fn closing<'a>(&'a self, limits: &'a Limits) -> ClosingHandshake<'a> {
         ClosingHandshake {
             connection: &self.connection,
             transport: &self.transport,
-            limits: &self.hub.options.limits,
+            limits,
         }
     }
+}
 
-    pub fn counters(&self) -> &Counters {
-        &self.hub.counters
+fn find_room(bytes: usize) -> Result<(), End> {
+    match has_room(bytes) {
+        true => Ok(()),
+        false => Err(End::Failed(Error::OutOfMemory)),
     }
 }
 
 /// What the peer sends takes memory twice: its buffer grows to twice of what is there, and the messages are copied out
 /// of it.
-fn find_room(bytes: usize) -> Result<(), End> {
-    match address_space::has_room(bytes.saturating_mul(2)) {
-        true => Ok(()),
-        false => Err(End::Failed(Error::OutOfMemory)),
-    }
+fn has_room(bytes: usize) -> bool {
+    address_space::has_room(bytes.saturating_mul(2))
 }

@@ -9,13 +9,13 @@ use super::batch::Messages;
 use super::hub::Hub;
 use super::inbox::InboxItem;
 use super::leader::Leader;
-use super::ticks::Ticks;
 use crate::connection::by_id::ById;
 use crate::connection::credit::Permit;
 use crate::connection::{CloseEvent, Connection};
 use crate::event::Event;
 use crate::lock::lock;
 use crate::logging::log_line;
+use crate::message::Message;
 use crate::outbox::ReadyState;
 use crate::outbox::broadcast::Collecting;
 
@@ -50,7 +50,7 @@ pub struct Events<'a> {
     desk: Unyielded,
     /// False for a second one beside a live one: it yields nothing.
     in_charge: bool,
-    /// Others are ready to be read from.
+    /// Other connections are ready to be read from.
     more_ready: bool,
     /// While more events wait.
     collecting: Option<Collecting>,
@@ -101,12 +101,12 @@ impl std::error::Error for RecvError {}
 
 /// What has been taken off the channel and not yielded yet; it outlives the iterator.
 #[derive(Default)]
-pub(super) struct Unyielded {
+pub(crate) struct Unyielded {
     batch: Option<(Permit, Messages)>,
     /// An `Open`, or the `Error` that goes before a `Close`.
     single: Option<Event>,
     close: Option<Event>,
-    /// What this thread has read beside that, in order.
+    /// What this thread has read beside the batch, in order.
     read: VecDeque<InboxItem>,
     /// Connections whose `Open` was yielded, and whose `Close` has not come.
     open: HashMap<ById, Slot>,
@@ -122,7 +122,7 @@ enum WaitTime {
 }
 
 impl<'a> Events<'a> {
-    pub(super) fn new(server: &'a Server) -> Self {
+    pub(crate) fn new(server: &'a Server) -> Self {
         let desk = lock(&server.desk).take();
         if desk.is_none() {
             log_line!(
@@ -168,36 +168,42 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Ticks beside the events, on a fixed schedule: a loop of its own, at 50 Hz for one, without a second thread. The
-    /// first tick is due one `interval` from now, and number n n intervals from now, so nothing adds up. Where the
-    /// application was away for longer, it gets the latest tick, which tells how many it missed; they are not made up
-    /// for. At least 1 ms, the system's clock for such waits.
-    ///
-    /// A tick that is due goes before events that wait. Where ticks take so long that the next one is due at once,
-    /// events that wait have half an interval in between.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use wshub::{Event, Server, Step};
-    ///
-    /// let server = Server::bind("127.0.0.1:0")?;
-    /// for step in server.events().tick(Duration::from_millis(20)) {
-    ///     match step {
-    ///         Step::Tick(tick) => {
-    ///             server.broadcast(format!("step {}", tick.number));
-    /// #           if tick.number > 2 { server.handle().shutdown(); }
-    ///         }
-    ///         Step::Event(Event::Message(player, input)) => println!("{}: {input:?}", player.id()),
-    ///         _ => {}
-    ///     }
-    /// }
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn tick(self, interval: Duration) -> Ticks<'a> {
-        Ticks::new(self, interval, Instant::now())
+    fn take(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
+        match self.message_at_hand() {
+            Some((connection, message)) => Ok(Event::Message(connection, message)),
+            None => self.take_next(patience),
+        }
     }
 
-    fn take(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
+    /// The next message of a batch that was taken before. Inlined where the application takes it, and an event only
+    /// there: so its parts stay in registers, where copies of an event that was just written would wait for that.
+    #[inline]
+    fn message_at_hand(&mut self) -> Option<(Connection, Message)> {
+        let message = self.desk.next_message()?;
+        self.note_taken();
+        Some(message)
+    }
+
+    /// The next event of what was taken before.
+    fn at_hand(&mut self) -> Option<Event> {
+        if let Some((connection, message)) = self.message_at_hand() {
+            return Some(Event::Message(connection, message));
+        }
+        let event = self.desk.next_beside_messages(&self.server.hub)?;
+        self.note_taken();
+        Some(event)
+    }
+
+    #[inline]
+    fn note_taken(&mut self) {
+        self.server.hub.inbox.taken(1);
+        self.collect_while_more_waits();
+    }
+
+    /// As [`take`](Events::take), if no message is at hand. Never inlined, so that taking a message at hand costs no
+    /// more.
+    #[inline(never)]
+    fn take_next(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
         if !self.in_charge {
             return Err(RecvError::InUse);
         }
@@ -207,17 +213,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// The next event of what was taken before.
-    fn at_hand(&mut self) -> Option<Event> {
-        let hub = &self.server.hub;
-        let event = self.desk.next(hub)?;
-        hub.inbox.taken(1);
-        self.collect_while_more_waits();
-        Some(event)
-    }
-
-    /// As [`take`](Events::take), where none is there yet. Never inlined, so that events that are there cost no more.
-    #[inline(never)]
+    /// As [`take`](Events::take), where nothing is at hand.
     fn wait(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
         let hub = &self.server.hub;
         loop {
@@ -226,7 +222,10 @@ impl<'a> Events<'a> {
                 return Err(RecvError::Ended);
             }
             let item = self.receive(patience);
-            hub.lead.leave();
+            hub.lead.application_goes_on();
+            if item.is_err() {
+                self.collect_while_more_waits();
+            }
             match item? {
                 InboxItem::Woken => {
                     hub.inbox.note_woken();
@@ -255,7 +254,7 @@ impl<'a> Events<'a> {
                 self.more_ready = leader.has_ready();
                 item
             };
-            let led = hub.lead.come(lead);
+            let led = hub.lead.application_waits(lead);
             let item = led.unwrap_or_else(|| self.wait_for_the_lead(patience));
             match (item, patience) {
                 (Some(item), _) => return Ok(item),
@@ -292,7 +291,7 @@ impl<'a> Events<'a> {
             }
             let read = &mut self.desk.read;
             let mut put = |item| hub.inbox.put_behind(read, item);
-            leader.look(until, &mut put, || hub.inbox.set_leading(true));
+            leader.poll(until, &mut put, || hub.inbox.set_leading(true));
             hub.inbox.set_leading(false);
             looked = true;
         }
@@ -313,16 +312,29 @@ impl<'a> Events<'a> {
         item
     }
 
-    /// The last event of a batch is answered together with those before it.
-    fn collect_while_more_waits(&mut self) {
+    /// The last event of a batch is answered together with those before it. Where none waits, bursts are collected.
+    #[inline]
+    pub(crate) fn collect_while_more_waits(&mut self) {
         let hub = &self.server.hub;
         let more = self.desk.has_more()
             || self.more_ready
             || !hub.inbox.is_empty()
             || !hub.collector.is_empty();
+        // Nothing changes between the messages of one read: a new turn for each took three locked instructions.
+        if !more || !hub.collector.is_active_here() {
+            self.collect_anew(more);
+        }
+    }
+
+    #[inline(never)]
+    fn collect_anew(&mut self, more: bool) {
+        let hub = &self.server.hub;
         // One ends before the next begins.
         self.collecting = None;
-        self.collecting = more.then(|| hub.collector.collect_here());
+        self.collecting = Some(match more {
+            true => hub.collector.collect_here(),
+            false => hub.collector.collect_bursts_here(),
+        });
     }
 
     fn stop_collecting(&mut self) {
@@ -335,35 +347,40 @@ impl<'a> Events<'a> {
 }
 
 impl Unyielded {
+    #[inline]
     fn has_more(&self) -> bool {
         let batch = self.batch.as_ref();
-        self.close.is_some()
+        batch.is_some_and(|(_, messages)| messages.left() > 0)
+            || self.close.is_some()
             || !self.read.is_empty()
-            || batch.is_some_and(|(_, messages)| messages.left() > 0)
     }
 
-    fn next(&mut self, hub: &Hub) -> Option<Event> {
-        if let Some((permit, messages)) = &mut self.batch {
-            if permit.connection().account().is_dismissed() {
-                hub.inbox.taken(messages.left());
-            } else if let Some(message) = messages.next() {
-                return Some(Event::Message(permit.connection().clone(), message));
-            }
-            // The application is done with them: their permit is given back.
-            self.batch = None;
+    /// The next message of the batch, where the application still wants those of its connection.
+    #[inline]
+    fn next_message(&mut self) -> Option<(Connection, Message)> {
+        let (permit, messages) = self.batch.as_mut()?;
+        let connection = permit.connection();
+        if connection.account().is_dismissed() {
+            return None;
         }
-        self.next_beside_messages(hub)
+        let message = messages.next()?;
+        Some((connection.clone(), message))
     }
 
+    /// The next event behind the batch, of which nothing is left that the application wants.
     #[inline(never)]
     fn next_beside_messages(&mut self, hub: &Hub) -> Option<Event> {
+        // The application is done with these messages: their permit is given back.
+        if let Some((_, messages)) = self.batch.take() {
+            hub.inbox.taken(messages.left());
+        }
         if let Some(event) = self.single.take() {
             match &event {
-                // Told before, or not wanted any more.
+                // The application was told before, or wants nothing more of the connection.
                 Event::Error(connection, _) if connection.account().is_dismissed() => {
                     hub.inbox.taken(1);
                 }
-                // Behind it comes the Close and nothing else.
+                // After it comes the Close and nothing else.
                 Event::Error(connection, _) => {
                     connection.account().dismiss();
                     return Some(event);
@@ -375,8 +392,7 @@ impl Unyielded {
         self.close.take().or_else(|| self.close_for_who_is_left())
     }
 
-    /// Behind the end: a connection whose thread did not end with the server is closed for the application all the
-    /// same.
+    /// After the end: a connection whose thread did not end with the server is closed for the application all the same.
     fn close_for_who_is_left(&mut self) -> Option<Event> {
         if !self.ended {
             return None;
@@ -436,9 +452,13 @@ impl Unyielded {
 impl Iterator for Events<'_> {
     type Item = Event;
 
+    #[inline]
     fn next(&mut self) -> Option<Event> {
+        if let Some((connection, message)) = self.message_at_hand() {
+            return Some(Event::Message(connection, message));
+        }
         loop {
-            match self.take(WaitTime::Forever) {
+            match self.take_next(WaitTime::Forever) {
                 Err(RecvError::Woken) => {}
                 taken => return taken.ok(),
             }

@@ -1,80 +1,46 @@
 //! Plain HTTP on the WebSocket's port: a request on a thread, from its head to its answer, and what becomes of its
 //! connection then.
 
+mod at_once;
+pub(crate) mod connection;
 pub(crate) mod keeper;
 mod kept;
+mod late_bytes;
+mod lines;
+mod queued;
+mod reads;
 pub(crate) mod responder;
 mod streamed;
 mod upload;
+mod waiting;
+mod writing;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::ServerHandle;
 use super::admission::{Seat, Stage};
-use super::hooks::{HookRequest, contain};
+use super::hooks::HookRequest;
 use super::hub::Hub;
 use super::lifecycle::Presence;
-use super::listen::Site;
+use super::listen::ListenerSettings;
 use super::metrics;
 use crate::clock;
-use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::negotiate;
 use crate::http::body::Framing;
 use crate::http::refusal::RefusedRequest;
 use crate::http::request::Version;
 use crate::http::response::{Length, WireFormat};
 use crate::http::{Cors, Peer, Refusal, Request, Response, Status};
-use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
-use keeper::{Keeper, WaitingPlace};
+use connection::HttpConnection;
+use keeper::Keeper;
 use kept::KeptConnection;
-use responder::{AnswerSlot, LateAnswer, OnGone, Promise};
+use responder::{LateAnswer, Promise};
 use streamed::Streamed;
-
-/// What a socket takes at once, most of the time.
-const LAST: usize = 16 << 10;
-
-/// A connection over which requests come, the last of them for a WebSocket maybe.
-pub(crate) struct HttpConnection {
-    pub transport: Arc<dyn Transport>,
-    pub client_certificates: Box<[Vec<u8>]>,
-    /// The peer at its other end, or behind that by the PROXY protocol.
-    pub end: Peer,
-    /// The client that sent the request: the same, or one behind that by its headers.
-    pub peer: Peer,
-    /// What goes for it, by where it came in.
-    pub site: Arc<Site>,
-    /// When its first request, or the next one, began.
-    pub begun: Instant,
-    /// What came behind the last request.
-    pub buffer: ReadBuffer,
-    /// Requests that were answered.
-    answered: u32,
-}
-
-impl HttpConnection {
-    pub fn new(
-        transport: Arc<dyn Transport>,
-        client_certificates: Box<[Vec<u8>]>,
-        peer: Peer,
-        site: Arc<Site>,
-        begun: Instant,
-    ) -> Self {
-        HttpConnection {
-            transport,
-            client_certificates,
-            end: peer,
-            peer,
-            site,
-            begun,
-            buffer: ReadBuffer::default(),
-            answered: 0,
-        }
-    }
-}
+use waiting::WaitingPlace;
+use writing::AnswerWriter;
 
 /// What there is left to do for a connection behind a plain request.
 pub(crate) enum AfterAnswer {
@@ -89,15 +55,14 @@ pub(crate) enum AfterAnswer {
 pub(crate) struct PlainRequest {
     request: Request,
     is_let_in: bool,
-    site: Arc<Site>,
+    settings: Arc<ListenerSettings>,
 }
 
 /// A request that waits for its answer.
 pub(crate) struct WaitingRequest {
     asked: PlainRequest,
     promise: Promise,
-    /// Given back with it.
-    _place: WaitingPlace,
+    place: WaitingPlace,
 }
 
 /// Answers a plain request.
@@ -113,20 +78,35 @@ pub(crate) fn answer(
     let Some(promise) = response.pending::<Promise>() else {
         return Ok(give(hub, seat, connection, &asked, response));
     };
-    let Some(place) = hub.keeper.as_ref().and_then(Keeper::take_place) else {
+    let Some(place) = hub
+        .keeper
+        .as_ref()
+        .and_then(|keeper| keeper.waiting().take())
+    else {
+        promise.tell_refused(hub);
         return Err(refuse(Refusal::WaitingRequestsFull));
     };
     let later = WaitingRequest {
         asked,
         promise: promise.clone(),
-        _place: place,
+        place,
     };
     if connection.transport.source().is_some() {
         return Ok(AfterAnswer::Later(Box::new(later)));
     }
-    let answer = wait_here(hub, seat, connection, later.promise.slot()).map_err(refuse)?;
+    let answer = wait_here(hub, seat, connection, &later.promise).map_err(refuse)?;
     let response = resolve(answer).map_err(refuse)?;
     Ok(give(hub, seat, connection, &later.asked, response))
+}
+
+/// A new connection needs no thread until its first byte is there.
+pub(crate) fn watch_new(
+    hub: &Arc<Hub>,
+    keeper: &Keeper,
+    stream: Presence,
+    connection: HttpConnection,
+) {
+    keeper.put(KeptConnection::new_one(hub.clone(), stream, connection));
 }
 
 /// What there is left to do behind a plain request needs no thread.
@@ -157,30 +137,32 @@ fn ask_hook(
     let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
     let ask =
         |origin: &str| hooks.origin(origin, HookRequest::new(&request, &server), &hub.counters);
-    let site = connection.site.clone();
+    let settings = connection.settings.clone();
     let asked = |request, is_let_in| PlainRequest {
         request,
         is_let_in,
-        site: site.clone(),
+        settings: settings.clone(),
     };
     if let Some(response) = health(hub, &request) {
         return Ok((asked(request, false), response));
     }
-    let plain = negotiate::plain(&request, &site.rules, ask)?;
+    let plain = negotiate::plain(&request, &settings.rules, ask)?;
     if request.is_about_server() {
         let response = about_server(plain.framing)?;
         return Ok((asked(request, plain.is_let_in), response));
     }
-    if let Some(answer) = metrics::answer(hub, &site.rules, &request, plain.framing) {
+    let path = hooks.metrics.as_deref();
+    let stats = || hub.stats();
+    if let Some(answer) = metrics::answer(path, stats, &settings.rules, &request, plain.framing) {
         return Ok((asked(request, false), answer?));
     }
     if !hooks.answers_plain() {
         return Err(negotiate::unserved(&request));
     }
-    seat.serve_plain()?;
-    let body = upload::read(hub, connection, &request, plain.framing)?;
+    seat.serve_plain_of(connection.peer)?;
+    let body = upload::read(&hub.options.limits, connection, &request, plain.framing)?;
     let request = request.with_body(body);
-    let cors = site.rules.cors.as_ref();
+    let cors = settings.rules.cors.as_ref();
     let response = match cors.filter(|_| Cors::is_preflight(&request)) {
         Some(cors) => cors.preflight(&request),
         None => hooks.http(HookRequest::new(&request, &server), &hub.counters)?,
@@ -212,10 +194,10 @@ fn about_server(framing: Framing) -> Result<Response, Refusal> {
     }
 }
 
-/// What is answered in the end.
+/// The answer that is written in the end.
 fn resolve(answer: LateAnswer) -> Result<Response, Refusal> {
     match answer {
-        // A promise in place of an answer is none.
+        // A promise is not an answer to a promise.
         LateAnswer::Response(response) if response.pending::<Promise>().is_none() => Ok(response),
         LateAnswer::Response(_) | LateAnswer::Dropped => Err(Refusal::NoAnswer),
     }
@@ -225,7 +207,8 @@ impl PlainRequest {
     /// Whether the connection is kept behind the answer.
     fn keeps(&self, hub: &Hub, connection: &HttpConnection) -> bool {
         let limits = &hub.options.limits;
-        limits.keep_alive.is_some()
+        hub.keeper.is_some()
+            && limits.keep_alive.is_some()
             && limits.max_idle_connections > 0
             && connection.answered.saturating_add(1) < limits.max_requests_per_connection
             && self.request.version() == Version::Http11
@@ -248,7 +231,7 @@ impl PlainRequest {
 
     /// Adds what the rules ask for, and counts the answer.
     fn finish(&self, hub: &Hub, mut response: Response) -> Response {
-        if let Some(cors) = &self.site.rules.cors {
+        if let Some(cors) = &self.settings.rules.cors {
             match self.is_let_in {
                 true => cors.grant(&self.request, &mut response),
                 false => cors.withhold(&mut response),
@@ -285,18 +268,8 @@ fn give(
     }
     let keeps = asked.keeps(hub, connection);
     let bytes = asked.encode(hub, response, keeps);
-    write_answer(hub, seat, connection, &bytes, keeps)
-}
-
-/// Writes an answer, or what is left of it.
-fn write_answer(
-    hub: &Hub,
-    seat: &Seat,
-    connection: &mut HttpConnection,
-    bytes: &[u8],
-    keeps: bool,
-) -> AfterAnswer {
-    let written = write_last(hub, seat, &*connection.transport, bytes);
+    let written =
+        AnswerWriter::new(&hub.options.limits, seat, &*connection.transport).write_last(&bytes);
     end_of_answer(hub, seat, connection, written, keeps)
 }
 
@@ -324,67 +297,43 @@ fn end_of_answer(
     AfterAnswer::Closed
 }
 
-/// Writes the answer to a refused request, and parts.
-pub(super) fn write_refusal(
+/// Writes the answer to a refused request, and ends the connection.
+pub(crate) fn write_refusal(
     hub: &Hub,
     seat: &Seat,
     transport: &dyn Transport,
     bytes: &[u8],
 ) -> io::Result<()> {
-    let written = write(hub, seat, transport, bytes);
+    let written = AnswerWriter::new(&hub.options.limits, seat, transport).write(bytes);
     seat.enter(Stage::Parting);
     written
 }
 
-/// Writes the last bytes of an answer, and all that go before. Its place among the plain requests is free before its
-/// client has all of them.
-fn write_last(hub: &Hub, seat: &Seat, transport: &dyn Transport, bytes: &[u8]) -> io::Result<()> {
-    let (most, last) = bytes.split_at(bytes.len().saturating_sub(LAST));
-    write(hub, seat, transport, most)?;
-    seat.enter(Stage::Leaving);
-    write(hub, seat, transport, last)
-}
-
-/// Writes bytes of any number. While it waits for the peer it is a plain request's, which is not cut as long as
-/// the peer reads fast enough; where there are too many of those the peer has a moment.
-fn write(hub: &Hub, seat: &Seat, transport: &dyn Transport, bytes: &[u8]) -> io::Result<()> {
-    let mut patience = None;
-    transport::write_all_waiting(transport, bytes, |written| {
-        let patience = patience.get_or_insert_with(|| match seat.serve_plain() {
-            Ok(()) => Patience::paced(transport.now(), hub.options.limits.writing()),
-            Err(_) => {
-                seat.enter(Stage::Parting);
-                Patience::new(transport.now(), LINGER)
-            }
-        });
-        transport::wait_for_room(transport, patience, written)
-    })
-}
-
 fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
     hub.counters.refuse("answer");
-    let text = || format!("{peer} did not take its answer: {error}");
-    hub.refusals.log("answer", text);
+    hub.refusals.log("answer", || not_taken(error, peer));
+}
+
+fn not_taken(error: &io::Error, peer: Peer) -> String {
+    format!("{peer} did not take its answer: {error}")
 }
 
 /// Waits for the answer on this thread, since the system cannot watch the stream; reads from the stream meanwhile. The
 /// answer ends that, and so does a shutdown; the client's end counts as its leaving.
 fn wait_here(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     seat: &Seat,
     connection: &HttpConnection,
-    slot: &AnswerSlot,
+    promise: &Promise,
 ) -> Result<LateAnswer, Refusal> {
+    let slot = promise.slot();
     let stream = connection.transport.clone();
     let notify = Box::new(move || stream.shutdown(How::Read));
     seat.enter(Stage::Held);
     if let Some(answer) = slot.wait(notify) {
         return Ok(answer);
     }
-    let mut patience = Patience::new(
-        connection.transport.now(),
-        hub.options.limits.answer_timeout,
-    );
+    let mut patience = promise.patience(hub, connection.transport.now());
     let mut room = vec![0; 1024];
     let refusal = loop {
         // The connection closes behind this answer: what else is asked means nothing.
@@ -404,13 +353,7 @@ fn wait_here(
         return Ok(answer);
     }
     if !matches!(refusal, Refusal::ShuttingDown) {
-        slot.take_on_gone().into_iter().for_each(|it| call(hub, it));
+        promise.tell_gone(hub);
     }
     Err(refusal)
-}
-
-/// Tells the application that the client waits no more.
-fn call(hub: &Hub, on_gone: OnGone) {
-    // Counted there.
-    let _ = contain(&hub.counters, on_gone);
 }

@@ -6,21 +6,23 @@ use std::time::Instant;
 
 use super::admission::Admission;
 use super::admission::slots::Slots;
+use super::callbacks::Callbacks;
 use super::http::keeper::Keeper;
 use super::inbox::Inbox;
 use super::leader::lead::Lead;
 use super::lifecycle::Lifecycle;
-use super::listen::Site;
+use super::listen::ListenerSettings;
 use super::members::Members;
 use super::options::Options;
 use super::refusals::Refusals;
-use super::session::SessionHandler;
+use super::session::{ReadingClosures, SessionHandler};
 use super::shutdown;
 use super::workers::Workers;
 use crate::connection::Connection;
+use crate::connection::conversation_rules::ConversationRules;
 use crate::connection::credit::Budget;
-use crate::outbox::Bounds;
 use crate::outbox::broadcast::Collector;
+use crate::outbox::{Bounds, Delivery, OutboxServer, Owner};
 use crate::poller::Bell;
 use crate::stats::{Counters, Stats};
 
@@ -29,17 +31,20 @@ pub(crate) struct Hub {
     /// Where it listens.
     pub local_addrs: Vec<SocketAddr>,
     /// What applies to streams that are attached.
-    pub site: Arc<Site>,
+    pub settings: Arc<ListenerSettings>,
     /// Runs each connection on its own thread; without it events go to the application thread.
     pub handler: Option<SessionHandler>,
     /// What goes for connections without bounds of their own.
     pub bounds: Arc<Bounds>,
+    /// What the connections share.
+    pub conversations: ConversationRules,
+    pub outboxes: Arc<OutboxServer>,
     pub counters: Arc<Counters>,
     pub refusals: Refusals,
     /// Places of handshakes and plain requests.
     pub admission: Arc<Admission>,
     /// Places of connections.
-    pub slots: Arc<Slots>,
+    pub slots: Slots,
     /// The open connections.
     pub members: Arc<Members>,
     pub inbox: Arc<Inbox>,
@@ -50,6 +55,8 @@ pub(crate) struct Hub {
     /// Connections of plain requests that hold no thread; `None` where no plain request is answered.
     pub keeper: Option<Keeper>,
     pub workers: Workers,
+    /// The application's code for what has ended.
+    pub callbacks: Callbacks,
     pub lifecycle: Arc<Lifecycle>,
     /// Wakes the accept loop.
     pub accept_bell: Option<Arc<Bell>>,
@@ -58,7 +65,7 @@ pub(crate) struct Hub {
 impl Hub {
     pub fn start(
         options: Options,
-        site: Arc<Site>,
+        settings: Arc<ListenerSettings>,
         local_addrs: Vec<SocketAddr>,
         handler: Option<SessionHandler>,
         accept_bell: Option<Arc<Bell>>,
@@ -68,7 +75,7 @@ impl Hub {
             .max_connections
             .saturating_add(Admission::max_threads(limits));
         let workers = Workers::new(limits, max_threads);
-        let lead = Lead::new(workers.log_writer().clone())?;
+        let lead = Lead::new(workers.log_writer().clone(), limits)?;
         // Weak: a handle that outlives its connection keeps nothing of the server's open.
         let mailbox = Arc::downgrade(lead.mailbox());
         let budget = Budget::new(limits, move |token| {
@@ -78,22 +85,38 @@ impl Hub {
         });
         let counters = Arc::<Counters>::default();
         let inbox = Arc::new(Inbox::new(budget, lead.bell().clone(), counters.clone()));
-        let collector = Collector::new(lead.calls().clone());
+        let collector = Collector::new(lead.leader_queue().clone());
         let keeper = match options.hooks.keeps_plain() {
             true => Some(Keeper::new(limits)?),
             false => None,
         };
         let (keeper, watch) = keeper.unzip();
+        let (delivery, owner): (_, Arc<dyn Owner>) = match &handler {
+            None => (Delivery::Events(collector.clone()), inbox.clone()),
+            Some(_) => (Delivery::Handler, Arc::new(ReadingClosures)),
+        };
+        let outboxes = OutboxServer {
+            leader_queue: lead.leader_queue().clone(),
+            counters: counters.clone(),
+            delivery,
+            owner: Some(owner),
+        };
         let hub = Arc::new(Hub {
             admission: Admission::new(limits),
             slots: Slots::new(limits),
             bounds: Arc::new(Bounds::new(&options.limits, options.overflow)),
+            conversations: ConversationRules::new(
+                &options.limits,
+                options.limits.ping_interval,
+                Instant::now(),
+            ),
             members: Members::new(collector.clone(), counters.clone()),
             lifecycle: Lifecycle::new(inbox.clone()),
+            outboxes: Arc::new(outboxes),
             refusals: Refusals::default(),
             options,
             local_addrs,
-            site,
+            settings,
             handler,
             counters,
             inbox,
@@ -101,13 +124,14 @@ impl Hub {
             lead,
             keeper,
             workers,
+            callbacks: Callbacks::default(),
             accept_bell,
         });
         let stand_in = hub.clone();
         let work = move || stand_in.lead.stand_in(&stand_in.inbox);
         let started = hub.workers.start("wshub-stand-in", work);
         started.map_err(|refused| refused.into_io())?;
-        if let Some(watch) = watch {
+        if let Some(mut watch) = watch {
             let own = hub.clone();
             let started = hub.workers.start("wshub-http", move || watch.run(&own));
             if let Err(refused) = started {
@@ -127,7 +151,10 @@ impl Hub {
             answering: self.admission.answering(),
             waiting_for_accept: self.admission.waiting(),
             idle_connections: self.keeper.as_ref().map_or(0, Keeper::idle),
-            waiting_requests: self.keeper.as_ref().map_or(0, Keeper::waiting),
+            waiting_requests: self
+                .keeper
+                .as_ref()
+                .map_or(0, |keeper| keeper.waiting().taken()),
             threads: self.workers.threads(),
             stalled: count(|connection| connection.outbox().is_stalled()),
             waiting_for_application: count(|connection| connection.account().is_waiting()),

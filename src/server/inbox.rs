@@ -1,4 +1,6 @@
-//! The way of events to the application thread: one channel, and the application's sleep until something is in it.
+//! The way of events to the application thread: one channel, and the application's sleep until something is in it. The
+//! channel itself is not bounded, because a bounded one takes all its memory at the start:
+//! [credit](crate::connection::credit) bounds what is in it.
 //!
 //! The channel has no bound of its own, which would take its memory at the start: [credit](crate::connection::credit)
 //! bounds what is in it.
@@ -23,25 +25,26 @@ use crate::logging::log_line;
 use crate::outbox::Owner;
 use crate::poller::Bell;
 use crate::stats::Counters;
+use crate::transport::Transport;
 
 pub(crate) enum InboxItem {
-    /// With its slot, which is given back behind its Close.
+    /// A new connection, with its slot, which is given back after its Close.
     Open(Connection, Slot),
     Messages(Permit, Messages),
     /// This connection is given up, and its end follows.
     Error(u64, Error),
-    /// With the error, if nobody has told it yet.
+    /// Its end, with the error if the application was not told of it yet.
     End(Connection, Box<(Option<Error>, CloseEvent)>),
     /// There is room again for what this connection was refused.
     Drained(u64),
-    /// Another thread has the application look at something of its own.
+    /// Another thread asks the application to look at something of its own.
     Woken,
     /// The server has stopped: the last item that is taken.
     Stopped,
 }
 
 impl InboxItem {
-    /// How many events it is.
+    /// How many events this item is for the application.
     fn events(&self) -> usize {
         match self {
             InboxItem::Open(..) | InboxItem::Error(..) | InboxItem::Drained(_) => 1,
@@ -105,7 +108,7 @@ impl Inbox {
     /// Takes an item, if there is one now.
     #[inline]
     pub fn take(&self) -> Option<InboxItem> {
-        // The channel's own look would cost a fence where it is empty, which it nearly always is.
+        // `try_recv` costs a fence on an empty channel, and the channel is nearly always empty.
         match self.receiver.is_empty() {
             true => None,
             false => self.receive(),
@@ -120,7 +123,7 @@ impl Inbox {
         Some(item)
     }
 
-    /// Takes an item; sleeps until there is one, at most until the deadline or until `free` says that nobody leads.
+    /// Takes an item; sleeps until there is one, at most until the deadline, or until `free` says that no thread leads.
     pub fn wait(&self, deadline: Option<Instant>, free: impl Fn() -> bool) -> Option<InboxItem> {
         // A panic while it led may have left it so.
         self.leads.store(false, SeqCst);
@@ -131,13 +134,13 @@ impl Inbox {
         self.doorbell.wait(deadline, look).flatten()
     }
 
-    /// The application leads, and is about to sleep, or sleeps no longer; true if there is nothing to take.
+    /// Notes whether the application leads and is about to sleep; true if there is nothing to take.
     pub fn set_leading(&self, leads: bool) -> bool {
         self.leads.store(leads, SeqCst);
         self.is_empty()
     }
 
-    /// Wakes the application, wherever it sleeps. To be called behind what it is to find.
+    /// Wakes the application, wherever it sleeps. Call it after the item is in the channel.
     pub fn ring(&self) {
         match self.leads.load(SeqCst) {
             true => self.bell.ring(),
@@ -156,8 +159,8 @@ impl Inbox {
         }
     }
 
-    /// Puts an item that the application itself has read into `read`, behind what other threads have put in by now: a
-    /// connection that had a thread until now may have left something there.
+    /// Puts an item that the application itself has read into `read`, after all that other threads have put in by now:
+    /// a connection that had a thread until now may have left something there.
     pub fn put_behind(&self, read: &mut VecDeque<InboxItem>, item: InboxItem) {
         self.count(&item);
         while let Some(earlier) = self.take() {
@@ -179,14 +182,14 @@ impl Inbox {
         }
     }
 
-    /// Has the application woken behind what is in the channel now. Calls that come before it was are one.
+    /// Wakes the application after what is in the channel now. Calls that come before it has woken count as one.
     pub fn wake(&self) {
         if !self.woken.swap(true, SeqCst) {
             self.put(InboxItem::Woken);
         }
     }
 
-    /// The application was woken, and looks behind this.
+    /// The application was woken, and looks after this call.
     pub fn note_woken(&self) {
         self.woken.store(false, SeqCst);
     }
@@ -197,8 +200,8 @@ impl Inbox {
         self.admit(charged, messages)
     }
 
-    /// Puts messages in, waiting for credit. While the server goes down they find no taker: they are
-    /// counted, and the peer has been told. Those of a connection that was dismissed are dropped.
+    /// Puts messages in, waiting for credit. While the server shuts down no more are taken: they are counted, and the
+    /// peer has been told. Messages of a connection that was dismissed are dropped.
     pub fn put_messages(&self, connection: &Connection, messages: Messages) {
         let waited = self.budget.wait(connection, messages.cost());
         if let Some(item) = self.admit(waited, messages) {
@@ -215,15 +218,16 @@ impl Inbox {
         None
     }
 
-    /// The application has taken so many events, or wants them no more. Called by the one
-    /// [`Events`](super::Events) in charge: a counter with one writer needs no locked instruction.
+    /// The application has taken `count` events, or wants them no more. Only the [`Events`](super::Events) in charge
+    /// calls this: a counter with one writer needs no locked instruction.
+    #[inline]
     pub fn taken(&self, count: usize) {
         self.events_taken
             .store(self.events_taken.load(Relaxed).wrapping_add(count), Release);
     }
 
-    /// Events that wait once the server has stopped. What is open now will have its Close, though none
-    /// was put in for it.
+    /// Events that wait when the server has stopped. Each open connection will have a Close, though none was put in for
+    /// it.
     pub fn not_taken(&self) -> usize {
         let taken = self.events_taken.load(Acquire);
         let put = self.events_put.load(SeqCst);
@@ -237,7 +241,7 @@ impl Inbox {
 }
 
 impl Owner for Inbox {
-    fn hear_too_slow(&self, id: u64) {
+    fn hear_too_slow(&self, id: u64, _: &dyn Transport) {
         self.put(InboxItem::Error(id, Error::SlowConsumer));
     }
 

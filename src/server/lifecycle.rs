@@ -1,4 +1,4 @@
-//! How far a server is with its end, and what is there that has to end before.
+//! How far a server is with its end, and what has to end before it.
 
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Condvar};
@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use super::inbox::{Inbox, InboxItem};
 use crate::lock::{Guard, Mutex, PRESENCE, lock};
+use crate::patience::Grace;
 use crate::protocol::close::CloseCode;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
     Running,
-    /// Nobody is accepted any more, and connections close one after the other.
+    /// No connection is accepted any more, and the open ones close one after the other.
     Draining,
     /// No connection opens any more, and those that are open close.
     Closing,
@@ -20,7 +21,7 @@ pub(crate) enum Phase {
     Ending,
     /// The events end, even if connections are left.
     Ended,
-    /// All were waited for: what is left is kept by the user's code.
+    /// Every wait is over: what is left is held by the user's code.
     Done,
 }
 
@@ -40,7 +41,7 @@ struct Participants {
     counts: [usize; 4],
     /// The events have their end, because nothing is left that could give another.
     silent: bool,
-    /// It began with a drain.
+    /// The end began with a drain.
     drained: bool,
 }
 
@@ -83,20 +84,20 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    /// Both in one, which leave together.
+    /// Both presences in one, which leave together.
     pub fn with(mut self, mut other: Presence) -> Presence {
         self.who |= std::mem::take(&mut other.who);
         self
     }
 
-    /// Is there as this one, too, from now on, unless it comes too late.
+    /// Is there as this kind, too, from now on, unless it comes too late.
     pub fn join(&mut self, who: Participant) {
-        if let Some(mut other) = self.lifecycle.come(who) {
+        if let Some(mut other) = self.lifecycle.register(who) {
             self.who |= std::mem::take(&mut other.who);
         }
     }
 
-    /// Leaves as this one, and stays as the others.
+    /// Leaves as this kind, and stays as the others.
     pub fn part(&mut self, who: Participant) {
         let who = self.who & 1 << who as u8;
         self.who &= !who;
@@ -117,7 +118,7 @@ impl Drop for Presence {
             *count -= usize::from(self.who >> who & 1);
         }
         drop(participants);
-        self.lifecycle.look_round();
+        self.lifecycle.note_change();
     }
 }
 
@@ -132,8 +133,8 @@ impl Lifecycle {
         })
     }
 
-    /// True in a process that was forked off behind the start: it has the sockets and none of the threads. The clients
-    /// are those of the process that goes on.
+    /// True in a process that was forked off after the start: it has the sockets and none of the threads. The clients
+    /// belong to the process that goes on.
     pub fn is_of_another_process(&self) -> bool {
         self.process != std::process::id()
     }
@@ -166,14 +167,14 @@ impl Lifecycle {
         self.phase.load(SeqCst) >= phase as u8
     }
 
-    /// False if it was that far already.
+    /// False if the server was in this phase, or a later one, already.
     pub fn enter(&self, phase: Phase) -> bool {
-        // Under the lock: what comes later finds it so, and the thread that waits hears of it.
+        // Under the lock: a participant that comes later sees the new phase, and the thread that waits is woken.
         let mut participants = self.participants();
         let entered = self.phase.fetch_max(phase as u8, SeqCst) < phase as u8;
         participants.drained |= entered && phase == Phase::Draining;
         drop(participants);
-        self.look_round();
+        self.note_change();
         entered
     }
 
@@ -187,7 +188,7 @@ impl Lifecycle {
     }
 
     /// `None`: it comes too late.
-    pub fn come(self: &Arc<Self>, who: Participant) -> Option<Presence> {
+    pub fn register(self: &Arc<Self>, who: Participant) -> Option<Presence> {
         let mut participants = self.participants();
         // fault: a slot is taken behind the shutdown
         if self.phase.load(SeqCst) > who.last_phase() as u8 {
@@ -206,9 +207,9 @@ impl Lifecycle {
         counts[Participant::Stream as usize].saturating_sub(counts[Participant::Parked as usize])
     }
 
-    /// Tells the thread that waits, and ends the events where no further one can come. Nobody waits for it before the
-    /// end begins, and a notice is a system call.
-    fn look_round(&self) {
+    /// Wakes the thread that waits, and ends the events if no more can come. Before the end begins no thread waits, and
+    /// waking would be a system call for nothing.
+    fn note_change(&self) {
         let mut participants = self.participants();
         if !self.is_draining() {
             return;
@@ -234,6 +235,11 @@ impl Lifecycle {
         }
     }
 
+    /// The same, at most to `deadline`.
+    pub fn wait_until_closing(&self, deadline: Instant) {
+        self.wait_until(deadline, |_| self.is_closing());
+    }
+
     /// Waits until then; false once no participant is there, or a shutdown has begun.
     pub fn wait_while_draining(&self, until: Instant) -> bool {
         let is_over = |participants: &Participants| participants.is_empty() || self.is_closing();
@@ -248,9 +254,16 @@ impl Lifecycle {
         });
     }
 
-    /// Waits until no participant is there, at most to `deadline`.
+    /// Waits until no participant is there, at most to `deadline`, or longer where the process stands still.
     pub fn wait_until_empty(&self, deadline: Instant) {
-        self.wait_until(deadline, Participants::is_empty);
+        let mut grace = Grace::until(deadline);
+        let mut participants = self.participants();
+        while !participants.is_empty() {
+            let Some(wait) = grace.next_wait(Instant::now()) else {
+                return;
+            };
+            participants = participants.wait_timeout(&self.changed, wait);
+        }
     }
 
     fn wait_until(&self, deadline: Instant, is_so: impl Fn(&Participants) -> bool) {

@@ -5,24 +5,35 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::hub::Hub;
-use crate::connection::end::Parting;
+use crate::connection::end::StreamEnd;
+use crate::limits::Limits;
 use crate::stats::Counters;
 use crate::transport::{self, How, LINGER, Transport};
 
 pub(crate) struct LingeringClose {
     transport: Arc<dyn Transport>,
-    parting: Parting,
+    stream_end: StreamEnd,
     place: Option<LingeringPlace>,
     /// The peer's last byte was read behind ours.
     is_through: bool,
 }
 
+/// What came of one read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ReadAway {
+    /// So many bytes, and there may be more.
+    Came(usize),
+    /// No more for now.
+    Nothing,
+    /// The stream has ended.
+    End,
+}
+
 impl LingeringClose {
-    pub fn new(transport: Arc<dyn Transport>, parting: Parting) -> Self {
+    pub fn new(transport: Arc<dyn Transport>, stream_end: StreamEnd) -> Self {
         LingeringClose {
             transport,
-            parting,
+            stream_end,
             place: None,
             is_through: false,
         }
@@ -30,8 +41,8 @@ impl LingeringClose {
 
     /// Reads away what the peer still sends, and ends the stream; at once where so many threads linger that new
     /// connections would miss them.
-    pub fn linger(mut self, hub: &Hub) {
-        if self.begin(hub) {
+    pub fn linger(mut self, counters: &Arc<Counters>, limits: &Limits) {
+        if self.begin(counters, limits) {
             transport::linger(&*self.transport, self.transport.now() + LINGER);
         }
         self.end();
@@ -39,24 +50,28 @@ impl LingeringClose {
 
     /// As [`linger`](LingeringClose::linger), where no thread waits: true if what comes is to be
     /// [read away](LingeringClose::read_away).
-    pub fn begin(&mut self, hub: &Hub) -> bool {
-        self.place = match self.parting {
-            Parting::Linger => LingeringPlace::take(hub),
-            Parting::Cut | Parting::Reset => None,
+    pub fn begin(&mut self, counters: &Arc<Counters>, limits: &Limits) -> bool {
+        self.place = match self.stream_end {
+            StreamEnd::Linger => LingeringPlace::take(counters, limits.max_handshakes),
+            StreamEnd::Cut | StreamEnd::Reset => None,
         };
         self.place.is_some()
     }
 
-    /// Bytes that were there and were read away; `None` at the end of the stream.
-    pub fn read_away(&mut self, room: &mut [u8]) -> Option<usize> {
+    /// Reads away what is there.
+    pub fn read_away(&mut self, room: &mut [u8]) -> ReadAway {
         match self.transport.try_read(room) {
             Ok(0) => {
                 self.is_through = true;
-                None
+                ReadAway::End
             }
-            Ok(read) => Some(read),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
-            Err(_) => None,
+            Ok(read) => ReadAway::Came(read),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => ReadAway::Nothing,
+                // Over TLS a record may come in more reads than are made at once.
+                io::ErrorKind::Interrupted => ReadAway::Came(0),
+                _ => ReadAway::End,
+            },
         }
     }
 
@@ -74,8 +89,7 @@ impl LingeringClose {
 struct LingeringPlace(Arc<Counters>);
 
 impl LingeringPlace {
-    fn take(hub: &Hub) -> Option<Self> {
-        let (counters, max) = (&hub.counters, hub.options.limits.max_handshakes);
+    fn take(counters: &Arc<Counters>, max: usize) -> Option<Self> {
         let place = |count| (count < max).then_some(count + 1);
         let taken = counters.lingering.fetch_update(Relaxed, Relaxed, place);
         taken.is_ok().then(|| LingeringPlace(counters.clone()))
@@ -87,3 +101,6 @@ impl Drop for LingeringPlace {
         self.0.lingering.fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

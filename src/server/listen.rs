@@ -16,17 +16,21 @@ use crate::tls::Tls;
 #[derive(Debug)]
 struct NotBound {
     addr: String,
+    /// The name was found, or none had to be looked up.
+    looked_up: bool,
     error: io::Error,
 }
 
 /// How often a free port is asked for that is free on both loopbacks.
 const TRIES: usize = 16;
 
-/// Listens on an address: on the first of a name's addresses that is this machine's, as std does; but on all of them
-/// where they are loopbacks, for a browser that is given `localhost` takes either.
+/// Listens on an address. Of a name's addresses it takes the first that is this machine's, as std does. Where they are
+/// loopbacks it takes all of them, because a browser that is given `localhost` may connect to either.
 pub(crate) fn bind(addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Vec<TcpListener>> {
     let name = format!("{addr:?}");
-    let bound = addr.to_socket_addrs().and_then(|found| {
+    let found = addr.to_socket_addrs();
+    let looked_up = found.is_ok();
+    let bound = found.and_then(|found| {
         let mut addrs: Vec<SocketAddr> = Vec::new();
         found.for_each(|it| {
             if !addrs.contains(&it) {
@@ -42,7 +46,12 @@ pub(crate) fn bind(addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Vec<TcpL
         let kind = error.kind();
         // Text is shown as it was written.
         let addr = name.trim_matches('"').to_owned();
-        io::Error::new(kind, NotBound { addr, error })
+        let why = NotBound {
+            addr,
+            looked_up,
+            error,
+        };
+        io::Error::new(kind, why)
     })
 }
 
@@ -89,11 +98,11 @@ fn is_missing(error: &io::Error) -> bool {
 /// A socket that a server will listen on.
 pub(crate) struct Listening {
     pub listener: Listener,
-    /// `None`: of a family without such.
+    /// `None`: a socket whose family has no IP addresses.
     pub addr: Option<SocketAddr>,
-    /// IPv4 does not get to it.
+    /// An IPv6 socket that takes no connections of IPv4.
     v6_only: bool,
-    /// Its own, in place of the server's.
+    /// The certificate of this listener, in place of the server's.
     tls: Option<Tls>,
 }
 
@@ -116,12 +125,12 @@ impl Listening {
 
 /// What applies to the streams of one listener: rules and TLS.
 #[derive(Clone, Default)]
-pub(crate) struct Site {
+pub(crate) struct ListenerSettings {
     pub rules: Rules,
     pub tls: Option<Tls>,
 }
 
-impl Site {
+impl ListenerSettings {
     /// Of a server that listens nowhere.
     pub fn in_memory(mut self) -> Arc<Self> {
         self.rules.loopback = true;
@@ -130,7 +139,7 @@ impl Site {
 
     /// The same for one listener. A page of `localhost` may have come from any of the others.
     pub fn at(&self, own: &Listening, all: &[Listening]) -> Arc<Self> {
-        let Site { mut rules, tls } = self.clone();
+        let ListenerSettings { mut rules, tls } = self.clone();
         // No browser comes by a Unix socket, but through a proxy: whatever is local by its form is this server's there.
         rules.loopback = (own.addr).is_some_and(|addr| addr.ip().to_canonical().is_loopback());
         rules.own_loopback = own.own_loopback().map(|own| {
@@ -138,7 +147,7 @@ impl Site {
             all.fold(own, OwnLoopback::and)
         });
         let tls = own.tls.clone().or(tls);
-        Arc::new(Site { rules, tls })
+        Arc::new(ListenerSettings { rules, tls })
     }
 
     /// What a connection takes beside its thread and its messages.
@@ -151,7 +160,11 @@ impl Site {
 
 impl fmt::Display for NotBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let NotBound { addr, error } = self;
+        let NotBound {
+            addr,
+            looked_up,
+            error,
+        } = self;
         write!(f, "cannot listen on {addr}: ")?;
         match error.kind() {
             io::ErrorKind::AddrInUse => f.write_str(
@@ -171,7 +184,11 @@ impl fmt::Display for NotBound {
                     "{error}; give an address and a port, as in 127.0.0.1:9001"
                 )
             }
-            _ => error.fmt(f),
+            _ if *looked_up => error.fmt(f),
+            _ => write!(
+                f,
+                "{error}; give an address of this machine and a port, as in 127.0.0.1:9001, without ws:// before it"
+            ),
         }
     }
 }

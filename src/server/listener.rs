@@ -6,14 +6,12 @@ use std::sync::Arc;
 
 use rustix::net::sockopt::ipv6_v6only;
 
+use super::capacity::BACKLOG;
 #[cfg(unix)]
 use super::unix_socket::BoundUnix;
 use crate::http::Peer;
 use crate::poller::Source;
 use crate::transport::{TcpTransport, Transport};
-
-/// Connections that the system holds for us until we accept them: a reconnect storm fits.
-pub(crate) const BACKLOG: i32 = 1024;
 
 pub(crate) struct Listener {
     socket: ListeningSocket,

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar};
 
-use super::crew::Crew;
+use super::threads::ServerThreads;
 use crate::lock::{LOG_QUEUE, Mutex, lock};
 use crate::logging::{Line, log_line};
+use crate::panics;
 
 /// Lines that wait. More are left out while the logger blocks: 1,024 connections that end at once find
 /// room, in about 128 KiB.
@@ -14,7 +15,7 @@ const MOST: usize = 1024;
 
 pub(crate) struct LogWriter {
     /// Its thread starts with the first line: without a logger there is none.
-    crew: Arc<Crew>,
+    threads: Arc<ServerThreads>,
     queue: Mutex<LogQueue, LOG_QUEUE>,
     news: Condvar,
 }
@@ -28,9 +29,9 @@ struct LogQueue {
 }
 
 impl LogWriter {
-    pub fn new(crew: Arc<Crew>) -> Arc<Self> {
+    pub fn new(threads: Arc<ServerThreads>) -> Arc<Self> {
         Arc::new(LogWriter {
-            crew,
+            threads,
             queue: Mutex::default(),
             news: Condvar::new(),
         })
@@ -51,8 +52,14 @@ impl LogWriter {
         self.news.notify_one();
         if starts {
             let log_writer = self.clone();
-            let work = move || log_writer.work();
-            if self.crew.start(|_| "wshub-log".to_owned(), work).is_err() {
+            // A line that cannot be written is lost, as one whose logger panics.
+            let work =
+                move || panics::work_on(|| log_writer.work(), |_| log_writer.threads.go_on());
+            if self
+                .threads
+                .start(|_| "wshub-log".to_owned(), work)
+                .is_err()
+            {
                 self.write_here();
             }
         }

@@ -1,6 +1,6 @@
 //! The open connections: all that a shutdown closes, and among them the ones that the application knows of.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,11 +13,25 @@ use crate::outbox::{self, Broadcast, Outbox, ReadyState};
 use crate::stats::Counters;
 
 pub(crate) struct Members {
-    /// Each with whether broadcasts reach it.
-    registry: Mutex<HashMap<ById, bool>, REGISTRY>,
+    registry: Mutex<Registry, REGISTRY>,
     /// Keeps the members that broadcasts reach.
     collector: Arc<Collector>,
     counters: Arc<Counters>,
+}
+
+/// Two tables: a mark beside each handle would double their size.
+#[derive(Default)]
+struct Registry {
+    /// Broadcasts do not reach these.
+    unannounced: HashSet<ById>,
+    announced: HashSet<ById>,
+}
+
+impl Registry {
+    fn remove(&mut self, id: u64) -> Option<ById> {
+        let announced = self.announced.take(&id);
+        announced.or_else(|| self.unannounced.take(&id))
+    }
 }
 
 /// A connection is among the members, until this is dropped.
@@ -26,9 +40,15 @@ pub(crate) struct Membership {
     connection: Connection,
 }
 
+impl Membership {
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
 impl Drop for Membership {
     fn drop(&mut self) {
-        let own = lock(&self.members.registry).remove_entry(&self.connection.id());
+        let own = lock(&self.members.registry).remove(self.connection.id());
         drop(own);
         self.members.collector.leave(self.connection.outbox());
     }
@@ -45,7 +65,8 @@ impl Members {
 
     /// A connection opens.
     pub fn join(self: &Arc<Self>, connection: &Connection) -> Membership {
-        lock(&self.registry).insert(ById(connection.clone()), false);
+        let own = ById(connection.clone());
+        lock(&self.registry).unannounced.insert(own);
         self.counters.opened.fetch_add(1, Relaxed);
         Membership {
             members: self.clone(),
@@ -56,13 +77,16 @@ impl Members {
     /// From now on broadcasts reach the connection.
     pub fn announce(&self, connection: &Connection) {
         self.collector.join(connection.outbox());
-        if let Some(announced) = lock(&self.registry).get_mut(&connection.id()) {
-            *announced = true;
+        let mut registry = lock(&self.registry);
+        if let Some(own) = registry.unannounced.take(&connection.id()) {
+            registry.announced.insert(own);
         }
     }
 
     pub fn everyone(&self) -> Vec<Connection> {
-        self.those(|_| true)
+        let registry = lock(&self.registry);
+        let everyone = registry.announced.iter().chain(&registry.unannounced);
+        everyone.map(|member| member.0.clone()).collect()
     }
 
     pub fn for_everyone(&self, work: impl Fn(&Arc<Outbox>)) {
@@ -70,31 +94,27 @@ impl Members {
         outbox::for_each(everyone.iter().map(Connection::outbox), work);
     }
 
-    /// Those that broadcasts reach, the oldest first.
+    /// The connections that broadcasts reach, the oldest first.
     pub fn announced(&self) -> Vec<Connection> {
-        let mut open = self.those(|announced| announced);
+        let registry = lock(&self.registry);
+        let announced = registry.announced.iter();
+        let mut open: Vec<_> = announced.map(|member| member.0.clone()).collect();
+        drop(registry);
         open.retain(|connection| connection.ready_state() != ReadyState::Closed);
         open.sort_unstable_by_key(Connection::id);
         open
     }
 
-    /// One of those.
+    /// The connection of this id, if broadcasts reach it.
     pub fn find(&self, id: u64) -> Option<Connection> {
         let registry = lock(&self.registry);
-        let member = registry.get_key_value(&id);
-        let announced = member.filter(|(_, announced)| **announced);
-        let connection = announced.map(|(member, _)| member.0.clone());
+        let member = registry.announced.get(&id);
+        let connection = member.map(|member| member.0.clone());
         drop(registry);
         connection.filter(|connection| connection.ready_state() != ReadyState::Closed)
     }
 
-    fn those(&self, which: impl Fn(bool) -> bool) -> Vec<Connection> {
-        let registry = lock(&self.registry);
-        let those = registry.iter().filter(|(_, announced)| which(**announced));
-        those.map(|(member, _)| member.0.clone()).collect()
-    }
-
-    /// Sends one encoded message to everyone that is announced but `except`.
+    /// Sends one encoded message to every connection that broadcasts reach, but not to `except`.
     pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         let except = except.map(Connection::outbox);
         let done = self.collector.broadcast(message, except);

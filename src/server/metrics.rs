@@ -1,27 +1,28 @@
 //! The page of counters for a monitoring system, and which peers get it.
 
-use super::hub::Hub;
 use crate::handshake::rules::Rules;
 use crate::http::body::Framing;
 use crate::http::{Peer, Refusal, Request, Response};
+use crate::stats::Stats;
 use crate::stats::exposition::TextFormat;
 
 /// Headers by which a proxy shows.
 const PROXIED: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
 
-/// The answer to a request for the counters; `None`: it is another request. One with a body is another one, for that
-/// body is read by no code here.
+/// The answer to a request for the counters, which are at `path`; `None`: it is another request. One with a body is
+/// another one, for no code here reads that body.
 pub(crate) fn answer(
-    hub: &Hub,
+    path: Option<&str>,
+    stats: impl FnOnce() -> Stats,
     rules: &Rules,
     request: &Request,
     framing: Framing,
 ) -> Option<Result<Response, Refusal>> {
-    let is_asked = hub.options.hooks.metrics.as_deref() == Some(request.path())
+    let is_asked = path == Some(request.path())
         && matches!(request.method(), "GET" | "HEAD")
         && matches!(framing, Framing::Empty);
     is_asked.then(|| match may_see(rules, request) {
-        true => Ok(page(hub, request)),
+        true => Ok(page(&stats(), request)),
         false => Err(Refusal::Metrics {
             peer: match request.peer() {
                 Peer::Address(address) => address.ip().to_canonical().to_string(),
@@ -46,7 +47,7 @@ fn may_see(rules: &Rules, request: &Request) -> bool {
     rules.metrics_from.contains(peer) || rules.proxies.contains(peer) || (is_local && !is_proxied())
 }
 
-fn page(hub: &Hub, request: &Request) -> Response {
+fn page(stats: &Stats, request: &Request) -> Response {
     let accepted = request
         .elements("accept")
         .any(|range| range.starts_with(b"application/openmetrics-text"));
@@ -54,7 +55,7 @@ fn page(hub: &Hub, request: &Request) -> Response {
         true => TextFormat::OpenMetrics,
         false => TextFormat::Prometheus,
     };
-    Response::text(hub.stats().exposed(format))
+    Response::text(stats.exposed(format))
         .with_trusted_header("Content-Type", format.content_type())
         .with_trusted_header("Cache-Control", "no-store")
         .with_trusted_header("Vary", "Accept")

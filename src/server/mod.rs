@@ -4,14 +4,15 @@ mod accept;
 mod admission;
 pub(crate) mod batch;
 mod builder;
+mod callbacks;
 mod capacity;
 mod closing;
 mod connection;
-pub(crate) mod crew;
 mod doorbell;
 mod drain;
 mod driver;
 mod events;
+mod handle;
 pub(crate) mod hooks;
 mod http;
 pub(crate) mod hub;
@@ -34,6 +35,7 @@ mod proxied;
 mod refusals;
 mod session;
 mod shutdown;
+pub(crate) mod threads;
 mod ticks;
 #[cfg(unix)]
 mod unix_socket;
@@ -51,15 +53,18 @@ use crate::event::Step;
 use crate::handler::{Handler, RunError};
 use crate::lock::{DESK, Mutex};
 use crate::logging::log_line;
-use crate::message::{Message, Prepared};
+use crate::message::Message;
 use crate::outbox::Broadcast;
 use crate::panics;
 use crate::stats::Stats;
-use crate::transport::{Guarded, How, Transport};
+use crate::transport::Transport;
 
 pub use builder::ServerBuilder;
 pub use events::{Events, RecvError};
+pub use handle::ServerHandle;
 pub use hooks::HookRequest;
+#[cfg(all(test, feature = "socketio"))]
+pub(crate) use http::responder::Promise;
 pub use http::responder::Responder;
 pub use session::{HandlerResult, Session};
 pub use shutdown::ShutdownReport;
@@ -207,7 +212,8 @@ impl Server {
             if let Err(panic) = panics::catch(call) {
                 let message = panic.message().to_owned();
                 self.handle.shutdown();
-                log_line!(Error, "the handler panicked, shutting down: {message}");
+                let shown = panic.excerpt();
+                log_line!(Error, "the handler panicked, shutting down: {shown}");
                 self.shutdown();
                 return Err(RunError::Panicked(message));
             }
@@ -278,6 +284,12 @@ impl Server {
     }
 }
 
+impl From<&Server> for ServerHandle {
+    fn from(server: &Server) -> Self {
+        server.handle()
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         if !self.hub.lifecycle.is_done() {
@@ -289,293 +301,6 @@ impl Drop for Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("local_addr", &self.local_addr().ok())
-            .finish_non_exhaustive()
-    }
-}
-
-/// A server, seen from any thread. Cheap to clone; a server that was made with
-/// [`serve`](ServerBuilder::serve) runs on when all its handles are dropped.
-///
-/// ```no_run
-/// use std::{io, thread};
-/// use wshub::Server;
-///
-/// let server = Server::bind("127.0.0.1:9001")?;
-/// let handle = server.handle();
-/// thread::spawn(move || {
-///     for line in io::stdin().lines().map_while(Result::ok) {
-///         handle.broadcast(line);
-///     }
-///     handle.shutdown();
-/// });
-/// for event in server.events() {
-///     println!("{event:?}");
-/// }
-/// # Ok::<(), io::Error>(())
-/// ```
-///
-/// The guide: [deployment](crate::guide::deployment).
-#[derive(Clone)]
-pub struct ServerHandle {
-    /// `None`: over a stream of a user's own there is no server for its hooks.
-    hub: Option<Arc<Hub>>,
-}
-
-impl ServerHandle {
-    pub(crate) fn new(hub: &Arc<Hub>) -> Self {
-        ServerHandle {
-            hub: Some(hub.clone()),
-        }
-    }
-
-    pub(crate) fn of_no_server() -> Self {
-        ServerHandle { hub: None }
-    }
-
-    /// The address the server listens on; the first one of several ([`local_addrs`](Self::local_addrs)).
-    ///
-    /// # Errors
-    /// When it has none: the server was made without a listener, or listens on Unix sockets only.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let mut addrs = self.hub.iter().flat_map(|hub| &hub.local_addrs);
-        addrs.next().copied().ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                "this server listens on no address of the internet protocols",
-            )
-        })
-    }
-
-    /// Every address the server listens on, in the order of [`ServerBuilder::listen`]; Unix sockets have none.
-    pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        let hub = self.hub.as_ref();
-        hub.map(|hub| hub.local_addrs.clone()).unwrap_or_default()
-    }
-
-    /// Sends a message to every open connection, encoded once. Never blocks: for a peer that reads
-    /// too slowly [`Overflow`](crate::Overflow) decides.
-    ///
-    /// Connections count as open from their `Open` event on, as the application takes it, or as
-    /// their handler starts.
-    pub fn broadcast(&self, message: impl Into<Message>) -> Broadcast {
-        self.send(message.into(), None)
-    }
-
-    /// As [`broadcast`](ServerHandle::broadcast), to everyone but one: often the sender.
-    pub fn broadcast_except(&self, except: &Connection, message: impl Into<Message>) -> Broadcast {
-        self.send(message.into(), Some(except))
-    }
-
-    /// The open connections, the oldest first: those that a [`broadcast`](ServerHandle::broadcast) goes to at this
-    /// moment. Never blocks. It is a copy of the list: nothing waits while you go through it, and a connection that
-    /// ends meanwhile is still in it.
-    ///
-    /// ```
-    /// use wshub::Server;
-    ///
-    /// /// To those of one room, which keep its name; see `Accept::with_data`.
-    /// fn tell(server: &Server, room: &str, text: &str) {
-    ///     for connection in server.connections() {
-    ///         if connection.data::<String>().is_some_and(|own| own == room) {
-    ///             let _ = connection.send(text);
-    ///         }
-    ///     }
-    /// }
-    /// # let server = Server::builder().without_listener()?;
-    /// # tell(&server, "kitchen", "dinner is ready");
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn connections(&self) -> Vec<Connection> {
-        let hub = self.hub.as_ref();
-        hub.map(|hub| hub.members.announced()).unwrap_or_default()
-    }
-
-    /// The connection of this [number](Connection::id), if it is open: one of
-    /// [`connections`](ServerHandle::connections), without the list. Never blocks.
-    pub fn connection(&self, id: u64) -> Option<Connection> {
-        self.hub.as_ref()?.members.find(id)
-    }
-
-    fn send(&self, message: Message, except: Option<&Connection>) -> Broadcast {
-        let hub = self.hub.as_ref();
-        let sent = hub.map(|hub| hub.members.broadcast(&Prepared::new(message), except));
-        sent.unwrap_or_default()
-    }
-
-    /// What the server has counted so far.
-    pub fn stats(&self) -> Stats {
-        let hub = self.hub.as_ref();
-        hub.map(|hub| hub.stats()).unwrap_or_default()
-    }
-
-    /// Wakes the application thread, for a thread that has something for it: there [`Events::recv`] and its siblings
-    /// return [`RecvError::Woken`], and [`Server::run`] calls [`Handler::on_wake`]. It comes after the events that
-    /// already wait. Several calls before that count as one: so put what you have where the application finds it, for
-    /// example into a channel of yours, then call this. Never blocks.
-    ///
-    /// ```
-    /// use std::sync::mpsc;
-    /// use wshub::{RecvError, Server};
-    ///
-    /// let server = Server::builder().without_listener()?;
-    /// let handle = server.handle();
-    /// let (readings, incoming) = mpsc::channel();
-    /// std::thread::spawn(move || {
-    ///     readings.send(21.5).unwrap();
-    ///     handle.wake();
-    /// });
-    /// let mut events = server.events();
-    /// loop {
-    ///     match events.recv() {
-    ///         Ok(event) => println!("{event:?}"),
-    ///         Err(RecvError::Woken) => break, // the reading is there
-    ///         Err(error) => return Err(error.into()),
-    ///     }
-    /// }
-    /// assert_eq!(incoming.try_iter().collect::<Vec<_>>(), [21.5]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn wake(&self) {
-        if let Some(hub) = &self.hub {
-            hub.inbox.wake();
-        }
-    }
-
-    /// Serves a stream of your own as if it had been accepted: opening handshake, limits and slots
-    /// included. Never blocks.
-    ///
-    /// ```
-    /// use std::io::Write;
-    /// use wshub::{Server, testing};
-    ///
-    /// let server = Server::builder().without_listener()?;
-    /// let (ours, mut peer) = testing::duplex();
-    /// server.attach(ours);
-    /// peer.write_all(b"GET / HTTP/1.1\r\n")?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn attach(&self, transport: impl Transport) {
-        let transport = Guarded::new(transport);
-        let peer = transport.peer();
-        match &self.hub {
-            Some(hub) => opening::begin(hub, Arc::new(transport), peer, hub.site.clone()),
-            None => transport.shutdown(How::Both),
-        }
-    }
-
-    /// Starts the graceful shutdown and returns at once: no more accepts, 1001 to all. From any
-    /// thread, and again. [`Server::events`] goes on until the last `Close`, then ends;
-    /// [`wait`](ServerHandle::wait) returns.
-    ///
-    /// For a thread that handles signals, as `ctrlc` and the iterator of `signal-hook` have. Never call it inside a
-    /// signal handler (`sigaction`): that may have interrupted the thread that holds a lock which this takes.
-    pub fn shutdown(&self) {
-        if let Some(hub) = &self.hub {
-            shutdown::begin(hub);
-        }
-    }
-
-    /// Starts the shutdown of a server that is restarted, so that its clients do not all connect again at once. Returns
-    /// at once. From any thread; a second call changes nothing, and [`shutdown`](ServerHandle::shutdown) ends it early.
-    ///
-    /// The listeners close. [`health`](ServerBuilder::health) says 503. Handshakes and requests that are under way are
-    /// served, and answers say `Connection: close`. Connections get 1012, one after the other, spread evenly over
-    /// `time`. When nobody is left, or at the end of `time`, the shutdown begins, with 1012 for those that are still
-    /// there; requests that still [wait](crate::Response::later) get 503.
-    ///
-    /// Choose `time` so that the next process can take the clients that come in each second, and at least as long as a
-    /// balancer's health checks need to notice. Kubernetes and systemd kill a process that takes longer to end than
-    /// they allow, 30 and 90 seconds by default.
-    ///
-    /// ```no_run
-    /// use std::time::Duration;
-    ///
-    /// let server = wshub::Server::builder().health("/healthz").bind("127.0.0.1:9001")?;
-    /// let handle = server.handle();
-    /// ctrlc::set_handler(move || handle.drain(Duration::from_secs(20)))?; // SIGTERM, too
-    /// for event in server.events() {
-    ///     println!("{event:?}");
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn drain(&self, time: Duration) {
-        if let Some(hub) = &self.hub {
-            drain::begin(hub, time);
-        }
-    }
-
-    /// True once [`drain`](ServerHandle::drain) or a shutdown has begun: for hooks that would begin what takes time.
-    pub fn is_draining(&self) -> bool {
-        let hub = self.hub.as_ref();
-        hub.is_some_and(|hub| hub.lifecycle.is_draining())
-    }
-
-    /// Ends the server at once and returns: no more accepts, and every connection is cut off, whatever it is doing. For
-    /// a program that will not wait for [`shutdown`](ServerHandle::shutdown), for example at a second Ctrl-C; it does
-    /// not matter whether that has begun. As for that: from any thread, and never inside a signal handler.
-    ///
-    /// [`Server::events`] yields what waits, a `Close` with 1006 for each connection that was open, and
-    /// ends; [`wait`](ServerHandle::wait) returns. Messages on their way are lost.
-    ///
-    /// ```no_run
-    /// let server = wshub::Server::bind("127.0.0.1:9001")?;
-    /// let handle = server.handle();
-    /// let mut asked = false;
-    /// ctrlc::set_handler(move || {
-    ///     if asked { handle.terminate() } else { handle.shutdown() }
-    ///     asked = true;
-    /// })?;
-    /// for event in server.events() {
-    ///     println!("{event:?}");
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn terminate(&self) {
-        if let Some(hub) = &self.hub {
-            shutdown::terminate(hub);
-        }
-    }
-
-    /// Blocks until a thread starts the shutdown and it is done: the last call of the main thread when
-    /// [`serve`](ServerBuilder::serve) does the work. Do not call it in a handler: it would wait for itself.
-    ///
-    /// After the shutdown has begun it takes at most [`close_timeout`](crate::Limits::close_timeout) and two seconds,
-    /// then cuts off what is left; three seconds more if a hook, a handler or a stream of yours does not return.
-    ///
-    /// ```
-    /// let handle = wshub::serve("127.0.0.1:0", |mut ws| {
-    ///     while let Some(message) = ws.read()? {
-    ///         ws.send(message)?;
-    ///     }
-    ///     Ok(())
-    /// })?;
-    /// let stop = handle.clone();
-    /// std::thread::spawn(move || stop.shutdown()); // as a thread that handles signals would
-    /// assert_eq!(handle.wait().threads_left, 0);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn wait(&self) -> ShutdownReport {
-        let hub = self.hub.as_ref();
-        hub.map(|hub| shutdown::wait(hub)).unwrap_or_default()
-    }
-}
-
-impl From<&Server> for ServerHandle {
-    fn from(server: &Server) -> Self {
-        server.handle()
-    }
-}
-
-impl From<&ServerHandle> for ServerHandle {
-    fn from(handle: &ServerHandle) -> Self {
-        handle.clone()
-    }
-}
-
-impl fmt::Debug for ServerHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandle")
             .field("local_addr", &self.local_addr().ok())
             .finish_non_exhaustive()
     }

@@ -12,10 +12,11 @@ use super::admission::{Seat, Stage};
 use super::connection;
 use super::driver::Driver;
 use super::hooks::HookRequest;
-use super::http::{self, AfterAnswer, HttpConnection};
+use super::http::connection::HttpConnection;
+use super::http::{self, AfterAnswer};
 use super::hub::Hub;
 use super::lifecycle::{Participant, Presence};
-use super::listen::Site;
+use super::listen::ListenerSettings;
 use super::proxied::{self, Proxied};
 use super::upgrade::{self, NoRequest};
 use crate::clock;
@@ -28,27 +29,57 @@ use crate::http::head::asks_for_head;
 use crate::http::proxy_protocol;
 use crate::http::refusal::RefusedRequest;
 use crate::http::{Peer, Refusal, Request};
-use crate::outbox::{Bounds, Delivery, Outbox, Owned, Owner};
+use crate::outbox::{Bounds, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::tls::{self, Secured};
 use crate::transport::{self, How, Transport, answer_refusal};
 
-/// Serves a new stream on a thread of its own, as a handshake first. Never blocks.
-pub(crate) fn begin(hub: &Arc<Hub>, transport: Arc<dyn Transport>, peer: Peer, site: Arc<Site>) {
-    let Some(stream) = hub.lifecycle.come(Participant::Stream) else {
-        return turn_away(hub, &*transport, &site, &Refusal::ShuttingDown);
+/// Serves a new stream on a thread of its own, as a handshake first. If there are enough handshakes the stream is
+/// watched until its first byte is there. Never blocks.
+pub(crate) fn begin(
+    hub: &Arc<Hub>,
+    transport: Arc<dyn Transport>,
+    peer: Peer,
+    settings: Arc<ListenerSettings>,
+) {
+    let Some(stream) = hub.lifecycle.register(Participant::Stream) else {
+        return turn_away(hub, &*transport, &settings, &Refusal::ShuttingDown);
     };
+    if let Some(keeper) = hub
+        .keeper
+        .as_ref()
+        .filter(|_| may_be_watched(hub, &*transport, peer, &settings))
+    {
+        let now = transport.now();
+        let connection = HttpConnection::new(transport, Box::default(), peer, settings, now);
+        return http::watch_new(hub, keeper, stream, connection);
+    }
     let seat = seat(hub, &transport);
-    let (served, own, its) = (hub.clone(), transport.clone(), site.clone());
+    let (served, own, its) = (hub.clone(), transport.clone(), settings.clone());
     let job = move || serve(&served, stream, seat, own, peer, its);
     if let Err(refused) = hub.workers.run(job) {
-        turn_away(hub, &*transport, &site, &Refusal::Full);
+        turn_away(hub, &*transport, &settings, &Refusal::Full);
         let text = || format!("no thread for a connection: {refused}");
         hub.workers
             .log_writer()
             .write(hub.refusals.line("thread", text));
     }
+}
+
+/// Whether a new stream gets no thread before its first byte. What comes before a request, for TLS or by a proxy, is
+/// read on a thread.
+fn may_be_watched(
+    hub: &Hub,
+    transport: &dyn Transport,
+    peer: Peer,
+    settings: &ListenerSettings,
+) -> bool {
+    settings.tls.is_none()
+        && !settings.rules.proxies.contains(peer)
+        && transport.source().is_some()
+        && hub.options.limits.max_waiting_requests > 0
+        && hub.admission.is_crowded()
 }
 
 /// A place for a stream of which a request is to be read.
@@ -59,8 +90,8 @@ pub(crate) fn seat(hub: &Hub, transport: &Arc<dyn Transport>) -> Seat {
 }
 
 /// Refuses a stream of which nothing was read.
-fn turn_away(hub: &Hub, transport: &dyn Transport, site: &Site, refusal: &Refusal) {
-    if site.tls.is_none() {
+fn turn_away(hub: &Hub, transport: &dyn Transport, settings: &ListenerSettings, refusal: &Refusal) {
+    if settings.tls.is_none() {
         return refuse_at_once(hub, transport, refusal);
     }
     // Before a TLS handshake nothing can be said.
@@ -76,7 +107,7 @@ pub(crate) fn refuse_at_once(hub: &Hub, transport: &dyn Transport, refusal: &Ref
     transport.shutdown(How::Both);
 }
 
-/// The shutdown has woken, or cut off, the streams that had their seats before.
+/// The shutdown has woken, or cut off, the streams that had their seats before it began: this one came later.
 fn wake_if_late(hub: &Hub, transport: &dyn Transport) {
     // fault: a late handshake is not woken
     if hub.lifecycle.is_closing() {
@@ -102,9 +133,9 @@ fn serve(
     seat: Seat,
     transport: Arc<dyn Transport>,
     peer: Peer,
-    site: Arc<Site>,
+    settings: Arc<ListenerSettings>,
 ) {
-    let outcome = secure_and_open(hub, seat, &transport, peer, site);
+    let outcome = secure_and_open(hub, seat, &transport, peer, settings);
     drop(transport);
     go_on(hub, stream, outcome);
 }
@@ -118,6 +149,17 @@ pub(crate) fn serve_next(
 ) {
     connection.begun = connection.transport.now();
     let patience = Patience::new(connection.begun, hub.options.limits.handshake_timeout);
+    serve_watched(hub, stream, seat, connection, patience);
+}
+
+/// Serves the first request of a connection that was watched until it began: what is left of its time goes on.
+pub(crate) fn serve_watched(
+    hub: &Arc<Hub>,
+    stream: Presence,
+    seat: Seat,
+    connection: HttpConnection,
+    patience: Patience,
+) {
     let outcome = open_or_refuse(hub, seat, connection, patience);
     go_on(hub, stream, outcome);
 }
@@ -146,23 +188,23 @@ fn secure_and_open(
     seat: Seat,
     transport: &Arc<dyn Transport>,
     peer: Peer,
-    site: Arc<Site>,
+    settings: Arc<ListenerSettings>,
 ) -> StreamOutcome {
     let begun = transport.now();
     let mut patience = Patience::new(begun, hub.options.limits.handshake_timeout);
-    let proxied = match look_behind(hub, &seat, transport, peer, &site, &mut patience) {
+    let proxied = match read_proxy_header(hub, &seat, transport, peer, &settings, &mut patience) {
         Ok(proxied) => proxied,
         Err(refusal) => {
-            refuse_in_clear(hub, &seat, transport, peer, site, refusal);
+            refuse_in_clear(hub, &seat, transport, peer, settings, refusal);
             return StreamOutcome::Refused;
         }
     };
     let (transport, peer) = (&proxied.transport, proxied.peer);
-    if site.tls.is_some() {
+    if settings.tls.is_some() {
         // That takes several rounds with the peer.
         seat.enter(Stage::Reading);
     }
-    let secured = tls::secure(site.tls.as_ref(), transport, &mut patience, || {
+    let secured = tls::secure(settings.tls.as_ref(), transport, &mut patience, || {
         ended(hub, &seat)
     });
     match secured {
@@ -170,10 +212,11 @@ fn secure_and_open(
             transport,
             client_certificates,
         }) => {
-            if site.tls.is_some() {
+            if settings.tls.is_some() {
                 hub.counters.tls_sessions.fetch_add(1, Relaxed);
             }
-            let connection = HttpConnection::new(transport, client_certificates, peer, site, begun);
+            let connection =
+                HttpConnection::new(transport, client_certificates, peer, settings, begun);
             open_or_refuse(hub, seat, connection, patience)
         }
         Err(refused) => {
@@ -187,15 +230,15 @@ fn secure_and_open(
 }
 
 /// The client behind a trusted proxy, by the PROXY protocol.
-fn look_behind(
+fn read_proxy_header(
     hub: &Hub,
     seat: &Seat,
     transport: &Arc<dyn Transport>,
     peer: Peer,
-    site: &Site,
+    settings: &ListenerSettings,
     patience: &mut Patience,
 ) -> Result<Proxied, Refusal> {
-    match site.rules.proxies.contains(peer) {
+    match settings.rules.proxies.contains(peer) {
         true => proxied::read_header(transport, peer, seat, patience)
             .map_err(|none| why(hub, seat, none, false)),
         false => Ok(Proxied {
@@ -211,12 +254,12 @@ fn refuse_in_clear(
     seat: &Seat,
     transport: &Arc<dyn Transport>,
     peer: Peer,
-    site: Arc<Site>,
+    settings: Arc<ListenerSettings>,
     refusal: Refusal,
 ) {
-    let is_tls = site.tls.is_some();
+    let is_tls = settings.tls.is_some();
     let (transport, now) = (transport.clone(), transport.now());
-    let connection = HttpConnection::new(transport.clone(), Box::default(), peer, site, now);
+    let connection = HttpConnection::new(transport.clone(), Box::default(), peer, settings, now);
     match is_tls {
         false => refuse(hub, seat, &connection, &refusal.into()),
         true => {
@@ -282,24 +325,27 @@ fn open(
 ) -> Result<RequestOutcome, RefusedRequest> {
     let request = read_request(hub, seat, connection, patience)?;
     let deadline = patience.deadline();
-    let proxies = &connection.site.rules.proxies;
-    let forwarded = forwarded::resolve(&request, connection.end, proxies)?;
+    let proxies = &connection.settings.rules.proxies;
+    let head_only = request.method() == "HEAD";
+    let refuse = |refusal| RefusedRequest { refusal, head_only };
+    let forwarded = forwarded::resolve(&request, connection.end, proxies).map_err(refuse)?;
     connection.peer = forwarded.client;
     let request = request
         .with_client_certificates(connection.client_certificates.clone())
-        .with_forwarded(forwarded);
+        .with_peer(forwarded.client)
+        .with_forwarded(forwarded.secure, forwarded.host);
     if !request.wants_upgrade() {
         return http::answer(hub, seat, connection, request).map(RequestOutcome::Answered);
     }
     seat.wait_for_turn(deadline)?;
     let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
     let asked = HookRequest::new(&request, &server);
-    let (rules, overflow) = (&connection.site.rules, hub.options.overflow);
+    let (rules, overflow) = (&connection.settings.rules, hub.options.overflow);
     let upgrade = upgrade::negotiate(asked, rules, hooks, &hub.counters, overflow)?;
     if connection.transport.now() > deadline {
         return Err(Refusal::Timeout.into());
     }
-    let present = hub.lifecycle.come(Participant::Connection);
+    let present = hub.lifecycle.register(Participant::Connection);
     let present = present.ok_or(Refusal::ShuttingDown)?;
     let slot = hub.slots.take(connection.peer)?;
     if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
@@ -382,7 +428,7 @@ fn read_request(
     })
 }
 
-/// Why there is no request, of which a part has come or nothing.
+/// Why there is no request. `has_begun`: a part of it has come.
 fn why(hub: &Hub, seat: &Seat, none: NoRequest, has_begun: bool) -> Refusal {
     match none {
         NoRequest::Refused(refusal) => refusal,
@@ -425,51 +471,26 @@ pub(crate) fn driver(
         Arc::new(Bounds::new(limits, overflow))
     });
     let extension = opening.extension.as_ref();
-    let delivery = match &hub.handler {
-        None => Delivery::Events(hub.collector.clone()),
-        Some(_) => Delivery::Handler,
-    };
     let outbox = Outbox::new(
         transport.clone(),
-        hub.lead.calls().clone(),
-        hub.counters.clone(),
-        delivery,
+        hub.outboxes.clone(),
+        id,
         own_bounds.unwrap_or_else(|| hub.bounds.clone()),
         limits.close_timeout,
         extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
     );
-    let by = owner(hub, transport);
-    outbox.set_owner(Owned { by, id });
     let connection = Connection::new(id, opening, outbox, hub.inbox.budget().clone());
     Box::new(Driver::new(
-        hub,
         connection,
         transport.clone(),
         limits,
+        hub.conversations.clone(),
         buffer,
     ))
 }
 
-fn owner(hub: &Hub, transport: &Arc<dyn Transport>) -> Arc<dyn Owner> {
-    match &hub.handler {
-        None => hub.inbox.clone(),
-        Some(_) => Arc::new(ReadingClosure(transport.clone())),
-    }
-}
-
-/// A closure that may wait in a read.
-struct ReadingClosure(Arc<dyn Transport>);
-
-impl Owner for ReadingClosure {
-    fn hear_too_slow(&self, _: u64) {
-        self.0.shutdown(How::Read);
-    }
-
-    fn hear_room(&self, _: u64) {}
-}
-
 /// Says in the log why a client was refused, and what to set.
-pub(super) fn log_refusal(hub: &Hub, refusal: &Refusal, peer: Peer) {
+pub(crate) fn log_refusal(hub: &Hub, refusal: &Refusal, peer: Peer) {
     let text = || format!("refused {peer}: {refusal}");
     hub.refusals.log(refusal.reason(), text);
 }

@@ -2,7 +2,7 @@
 
 use super::capacity;
 use super::hooks::Hooks;
-use crate::limits::Limits;
+use crate::limits::{Limits, TOUCHED_STACK};
 use crate::logging::log_line;
 use crate::overflow::Overflow;
 
@@ -21,13 +21,15 @@ impl Options {
     pub fn fit_process(&mut self, on_threads: bool, buffers: usize) {
         capacity::bound(&mut self.limits, on_threads, buffers);
         self.limits.bound_times();
-        let each = self.limits.memory_per_connection().saturating_add(buffers);
+        let stack = if on_threads { TOUCHED_STACK } else { 0 };
+        let each = self.limits.memory_per_connection();
+        let each = each.saturating_add(stack).saturating_add(buffers);
         let all = self.memory_budget(each);
         log_line!(
             Info,
-            "at most {} connections; peers can make the server hold at most {} MiB, {} KiB for each connection",
+            "at most {} connections; peers can make the server hold at most {}, {} KiB for each connection",
             self.limits.max_connections,
-            all >> 20,
+            capacity::readable(all),
             each >> 10,
         );
         capacity::warn_of(all, each);
@@ -36,11 +38,14 @@ impl Options {
     /// The most memory that peers can make the server hold, so much with each connection.
     fn memory_budget(&self, each: usize) -> usize {
         let connections = self.limits.max_connections.saturating_mul(each);
+        let handshakes = self.limits.max_handshakes.saturating_mul(TOUCHED_STACK);
         let bodies = match self.hooks.answers_plain() {
             true => self.limits.bodies_budget(),
             false => 0,
         };
         let messages = self.limits.inbound_total;
-        connections.saturating_add(messages).saturating_add(bodies)
+        [handshakes, messages, bodies]
+            .into_iter()
+            .fold(connections, usize::saturating_add)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
-use super::crew::{Crew, NotStarted};
+use super::threads::{NotStarted, ServerThreads};
 use crate::address_space;
 use crate::lock::{Mutex, POOL, lock};
 use crate::logging::log_line;
@@ -14,11 +14,11 @@ use crate::panics;
 type Job = Box<dyn FnOnce() + Send>;
 
 pub(crate) struct Pool {
-    crew: Arc<Crew>,
+    threads: Arc<ServerThreads>,
     stack_size: usize,
     idle_timeout: Duration,
     state: Mutex<PoolState, POOL>,
-    /// Threads that wait for a job, those included for which one is queued. Changes under the lock.
+    /// Threads that wait for a job, also those for which one is queued. Changes under the lock.
     idle: AtomicUsize,
     /// A job was queued, or the pool stops.
     work: Condvar,
@@ -28,6 +28,8 @@ pub(crate) struct Pool {
 struct PoolState {
     /// Never more than there are idle threads.
     jobs: VecDeque<Job>,
+    /// Jobs for which there was no thread: each runs when one is free.
+    postponed: VecDeque<Job>,
     stopping: bool,
 }
 
@@ -50,7 +52,7 @@ impl Drop for IdleThread<'_> {
 impl Pool {
     pub fn new(max_threads: usize, stack_size: usize, idle_timeout: Duration) -> Arc<Self> {
         Arc::new(Pool {
-            crew: Crew::new(max_threads, stack_size),
+            threads: ServerThreads::new(max_threads, stack_size),
             stack_size,
             idle_timeout,
             state: Mutex::default(),
@@ -61,7 +63,7 @@ impl Pool {
 
     /// Runs `job` at once: on an idle thread, else on a new one.
     pub fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) -> Result<(), NotStarted> {
-        // On an idle thread a job takes memory, too, and leaves a connection behind.
+        // A job takes memory on an idle thread, too, and leaves a connection behind.
         let others = self.threads();
         if !address_space::has_room_for_thread(0, others) {
             return Err(NotStarted::NoRoom);
@@ -81,33 +83,53 @@ impl Pool {
             return Ok(());
         }
         drop(state);
-        if !self.crew.keeps_stack() && !address_space::has_room_for_thread(self.stack_size, others)
+        if !self.threads.keeps_stack()
+            && !address_space::has_room_for_thread(self.stack_size, others)
         {
             return Err(NotStarted::NoRoom);
         }
         let pool = self.clone();
         let work = move || pool.work(Box::new(job));
-        self.crew.start(|id| format!("wshub-{id}"), work)
+        self.threads.start(|id| format!("wshub-{id}"), work)
+    }
+
+    /// Runs `job` at once where there is a thread for it, else when one is free; not when the pool stops.
+    pub fn run_when_free(self: &Arc<Self>, job: impl FnOnce() + Clone + Send + 'static) {
+        if self.run(job.clone()).is_ok() {
+            return;
+        }
+        let mut state = lock(&self.state);
+        if !state.stopping {
+            state.postponed.push_back(Box::new(job));
+            drop(state);
+            // One may be free by now.
+            self.work.notify_one();
+        }
     }
 
     pub fn threads(&self) -> usize {
-        self.crew.threads()
+        self.threads.count()
     }
 
-    /// Sends idle threads home and waits for all but the `busy` ones, at most until the deadline;
-    /// returns how many are there still.
+    /// Ends idle threads and waits for all but the `busy` ones, at most until the deadline; returns how many are still
+    /// there.
     pub fn stop(&self, busy: impl Fn() -> usize, deadline: Instant) -> usize {
-        lock(&self.state).stopping = true;
+        let postponed = {
+            let mut state = lock(&self.state);
+            state.stopping = true;
+            std::mem::take(&mut state.postponed)
+        };
+        drop(postponed);
         // fault: a stop wakes nobody
         self.work.notify_all();
-        self.crew.wait(busy, deadline)
+        self.threads.wait(busy, deadline)
     }
 
     fn work(&self, first: Job) {
         let mut next = Some(first);
         while let Some(job) = next {
-            // User code has its own guards further in: a panic that comes here is a bug of wshub,
-            // and must not cost the pool a thread it counts on.
+            // User code has guards of its own further in. A panic that comes here is a bug of wshub, and must not cost
+            // the pool a thread.
             if panics::catch(job).is_err() {
                 log_line!(
                     Error,
@@ -126,6 +148,9 @@ impl Pool {
         loop {
             // fault: a thread leaves past a job
             if let Some(job) = state.jobs.pop_front() {
+                return Some(job);
+            }
+            if let Some(job) = state.postponed.pop_front() {
                 return Some(job);
             }
             let left = deadline.saturating_duration_since(Instant::now());

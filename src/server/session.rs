@@ -20,11 +20,11 @@ use crate::connection::{CloseEvent, Connection};
 use crate::error::{CloseError, Error, SendError};
 use crate::logging::Line;
 use crate::message::Message;
-use crate::outbox::Failure;
 use crate::outbox::broadcast::Collector;
+use crate::outbox::{Failure, Owner};
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
-use crate::protocol::pace::Pace;
+use crate::transport::{How, Transport};
 
 /// What a handler returns: `Ok` closes with 1000, any error with 1011 and a line in the log.
 ///
@@ -61,19 +61,21 @@ pub(crate) type SessionHandler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send
 ///
 /// The guide: [forms](crate::guide::forms).
 pub struct Session<'a> {
+    hub: &'a Hub,
     driver: &'a mut Driver,
     ended: &'a mut Option<Ended>,
     server: ServerHandle,
-    writing: Pace,
     /// More messages wait in the read buffer: answers are collected until it runs empty.
     more: bool,
     collector: Arc<Collector>,
-    /// A message that came while one was sent in fragments.
+    /// A message that was read while another one was sent in fragments.
     ahead: Option<Message>,
     /// Why the connection was given up meanwhile.
-    untold: Option<Error>,
-    /// Something was collected since the last flush.
+    unreported: Option<Error>,
+    /// Something was collected since the last flush, and the leader may look for it.
     owes_flush: bool,
+    /// What was collected was not offered to the socket yet: nothing was sent after it that took it along.
+    holds_collected: bool,
     messages: u64,
     bytes: u64,
 }
@@ -81,8 +83,19 @@ pub struct Session<'a> {
 /// How the connection ended while the handler had it.
 pub(crate) struct Ended {
     pub close: CloseEvent,
-    /// `None`: the peer is given up, and is still being told.
+    /// `None`: the peer is given up, and its Close is still leaving.
     lingering: Option<LingeringClose>,
+}
+
+/// A closure may wait in a read.
+pub(crate) struct ReadingClosures;
+
+impl Owner for ReadingClosures {
+    fn hear_too_slow(&self, _: u64, transport: &dyn Transport) {
+        transport.shutdown(How::Read);
+    }
+
+    fn hear_room(&self, _: u64) {}
 }
 
 impl Ended {
@@ -90,7 +103,7 @@ impl Ended {
     /// [`part`](Ended::part).
     fn begin(closing: &ClosingHandshake<'_>, end: End) -> (Option<Error>, Self) {
         let given_up = matches!(end, End::Failed(_));
-        let waits = given_up && closing.begin(&end) && closing.is_told().is_none();
+        let waits = given_up && closing.begin(&end) && closing.has_left().is_none();
         match end {
             End::Failed(error) if waits => {
                 let ended = Ended {
@@ -100,8 +113,8 @@ impl Ended {
                 (Some(error), ended)
             }
             end => {
-                let told = closing.close(&end);
-                let concluded = closing.conclude(end, told);
+                let all_left = closing.close(&end);
+                let concluded = closing.conclude(end, all_left);
                 let ended = Ended {
                     close: concluded.close,
                     lingering: Some(concluded.lingering),
@@ -111,32 +124,33 @@ impl Ended {
         }
     }
 
-    /// Waits for a peer that is being told that it is given up, if it is; the stream ends.
+    /// If the peer is given up and its Close is still leaving, waits for that; then the stream ends.
     pub fn part(self, closing: &ClosingHandshake<'_>) -> (CloseEvent, LingeringClose) {
         let lingering = self.lingering.unwrap_or_else(|| {
-            let told = closing.wait_until_told();
-            closing.conclude(End::Reported, told).lingering
+            let all_left = closing.wait_until_left();
+            closing.conclude(End::Reported, all_left).lingering
         });
         (self.close, lingering)
     }
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         driver: &'a mut Driver,
-        hub: &Arc<Hub>,
+        hub: &'a Arc<Hub>,
         ended: &'a mut Option<Ended>,
     ) -> Self {
         Session {
+            hub,
             driver,
             ended,
             server: ServerHandle::new(hub),
-            writing: hub.options.limits.writing(),
             more: false,
-            collector: Collector::new(hub.lead.calls().clone()),
+            collector: Collector::new(hub.lead.leader_queue().clone()),
             ahead: None,
-            untold: None,
+            unreported: None,
             owes_flush: false,
+            holds_collected: false,
             messages: 0,
             bytes: 0,
         }
@@ -209,7 +223,7 @@ impl<'a> Session<'a> {
         end: Option<Instant>,
         mut next: impl FnMut(&mut Driver) -> Result<Option<T>, End>,
     ) -> Result<Option<T>, Error> {
-        if let Some(error) = self.untold.take() {
+        if let Some(error) = self.unreported.take() {
             return Err(error);
         }
         while self.ended.is_none() {
@@ -238,7 +252,7 @@ impl<'a> Session<'a> {
 
     /// The connection has ended; the reason, where it is given up.
     fn end(&mut self, end: End) -> Option<Error> {
-        let (error, ended) = Ended::begin(&self.driver.closing(), end);
+        let (error, ended) = Ended::begin(&self.driver.closing(&self.hub.options.limits), end);
         let reading = read_line(self.driver);
         let line = end_line(&self.driver.connection, error.as_ref(), &ended.close);
         *self.ended = Some(ended);
@@ -274,6 +288,7 @@ impl<'a> Session<'a> {
     fn send_message(&mut self, message: Message, compress: bool) -> Result<(), SendError> {
         let outbox = self.driver.connection.outbox();
         self.owes_flush |= self.more;
+        self.holds_collected = self.more;
         let collector = self.more.then_some(&self.collector);
         outbox.waiter().send(message, compress, collector)
     }
@@ -327,19 +342,23 @@ impl<'a> Session<'a> {
 
     fn flush(&mut self) {
         self.driver.flush_pongs();
-        if std::mem::take(&mut self.owes_flush) {
+        if !std::mem::take(&mut self.owes_flush) {
+            return;
+        }
+        if std::mem::take(&mut self.holds_collected) {
+            let writing = self.hub.options.limits.writing();
             // A failure ends the stream, and the read that follows reports it.
             let _ = self.driver.connection.outbox().waiter().drained(
-                Patience::paced(self.driver.transport().now(), self.writing),
+                Patience::paced(self.driver.transport().now(), writing),
                 Failure::SlowConsumer,
             );
-            self.collector.flushed();
         }
+        self.collector.flushed();
     }
 
     fn count(&mut self) {
         if self.messages > 0 {
-            self.driver.counters().received(self.messages, self.bytes);
+            self.hub.counters.received(self.messages, self.bytes);
             (self.messages, self.bytes) = (0, 0);
         }
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::admission::Stage;
+use super::callbacks;
 use super::hub::Hub;
 use super::lifecycle::Phase;
 use crate::logging::log_line;
@@ -44,13 +45,23 @@ pub struct ShutdownReport {
     pub threads_left: usize,
 }
 
-/// Starts the graceful shutdown: no more accepts, 1001 to all, or 1012 behind a drain. Returns at once.
+/// Starts the graceful shutdown: no more accepts, 1001 to all, or 1012 behind a drain. Returns at once: where another
+/// thread has called the hooks, that one goes on as soon as they return.
 pub(crate) fn begin(hub: &Hub) {
     if hub.lifecycle.is_of_another_process() {
         return;
     }
     // Before the end of the events, which may come at once: what a hook has for the application is still taken.
-    hub.options.hooks.shutdown.call(&hub.counters);
+    if hub.options.hooks.shutdown.call(&hub.counters) {
+        tell_all(hub);
+    }
+}
+
+fn tell_all(hub: &Hub) {
+    // A hook that ends the server itself does not return before that.
+    if hub.options.hooks.shutdown.are_called_here() {
+        hub.options.hooks.shutdown.call_rest(&hub.counters);
+    }
     if !hub.lifecycle.enter(Phase::Closing) {
         return;
     }
@@ -84,6 +95,7 @@ pub(crate) fn terminate(hub: &Hub) {
         return;
     }
     begin(hub);
+    tell_all(hub);
     let_readers_go(hub);
     cut_off(hub);
     hub.lifecycle.end_events();
@@ -93,6 +105,10 @@ pub(crate) fn terminate(hub: &Hub) {
 pub(crate) fn wait(hub: &Hub) -> ShutdownReport {
     if hub.lifecycle.is_of_another_process() {
         return ShutdownReport::default();
+    }
+    if hub.options.hooks.shutdown.are_called_here() {
+        // Called in such a hook, this would wait for what comes behind the hook.
+        tell_all(hub);
     }
     hub.lifecycle.wait_for_closing();
     let deadline = Instant::now() + hub.options.limits.close_timeout + GRACE;
@@ -110,6 +126,10 @@ pub(crate) fn finish(hub: &Hub, deadline: Instant) -> ShutdownReport {
         return ShutdownReport::default();
     }
     begin(hub);
+    if !hub.options.hooks.shutdown.are_called_here() {
+        hub.lifecycle.wait_until_closing(deadline);
+    }
+    tell_all(hub);
     let_readers_go(hub);
     hub.lifecycle.wait_until_cut(deadline);
     cut_off(hub);
@@ -156,6 +176,7 @@ fn cut_off(hub: &Hub) {
 fn join_threads(hub: &Hub) -> usize {
     let busy = || hub.lifecycle.on_threads();
     let kept = hub.workers.stop_pool(busy, Instant::now() + GRACE);
+    callbacks::stop(hub);
     hub.lead.stop();
     let left = kept + hub.workers.stop_crew(Instant::now() + GRACE);
     hub.lead.clear();

@@ -33,8 +33,39 @@ pub struct Ticks<'a> {
     back_at: Option<Instant>,
 }
 
+impl<'a> Events<'a> {
+    /// Ticks beside the events, on a fixed schedule: a loop of its own, at 50 Hz for one, without a second thread. The
+    /// first tick is due one `interval` from now, and number n n intervals from now, so nothing adds up. Where the
+    /// application was away for longer, it gets the latest tick, which tells how many it missed; they are not made up
+    /// for. At least 1 ms, the system's clock for such waits.
+    ///
+    /// A tick that is due goes before events that wait. Where ticks take so long that the next one is due at once,
+    /// events that wait have half an interval in between.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wshub::{Event, Server, Step};
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// for step in server.events().tick(Duration::from_millis(20)) {
+    ///     match step {
+    ///         Step::Tick(tick) => {
+    ///             server.broadcast(format!("step {}", tick.number));
+    /// #           if tick.number > 2 { server.handle().shutdown(); }
+    ///         }
+    ///         Step::Event(Event::Message(player, input)) => println!("{}: {input:?}", player.id()),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn tick(self, interval: Duration) -> Ticks<'a> {
+        Ticks::new(self, interval, Instant::now())
+    }
+}
+
 impl<'a> Ticks<'a> {
-    pub(super) fn new(events: Events<'a>, interval: Duration, now: Instant) -> Self {
+    pub(crate) fn new(events: Events<'a>, interval: Duration, now: Instant) -> Self {
         Ticks {
             events,
             schedule: Schedule::new(now, interval),
@@ -72,6 +103,7 @@ impl<'a> Ticks<'a> {
     fn tick(&mut self, now: Instant) -> Option<Step> {
         let tick = self.schedule.take(now)?;
         self.back_at = None;
+        self.events.collect_while_more_waits();
         Some(Step::Tick(tick))
     }
 }
@@ -86,7 +118,7 @@ impl Iterator for Ticks<'_> {
 
 impl Step {
     /// What a look for the next event gave; not every error is one.
-    pub(super) fn of(taken: Result<Event, RecvError>) -> Result<Step, RecvError> {
+    pub(crate) fn of(taken: Result<Event, RecvError>) -> Result<Step, RecvError> {
         match taken {
             Ok(event) => Ok(Step::Event(event)),
             Err(RecvError::Woken) => Ok(Step::Woken),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::listener::BACKLOG;
+use super::capacity::BACKLOG;
 use crate::poller::Source;
 use crate::transport::unix::{UnixAddress, new_socket};
 
@@ -62,7 +62,7 @@ impl UnixSocket {
         self
     }
 
-    pub(super) fn bind(&self) -> io::Result<BoundUnix> {
+    pub(crate) fn bind(&self) -> io::Result<BoundUnix> {
         let bound = match self.address.file() {
             Some(path) => bind_file(path, &self.address, self.mode),
             None => bind_new(&self.address, None).map_err(NoSocket::of),

@@ -55,7 +55,7 @@ pub(crate) fn read_request(
         }
         scanned = buffer.len();
         if let Some(head) = scanner.scan(buffer.filled())? {
-            let request = Request::parse(buffer.filled().get(..head).unwrap_or_default())?;
+            let request = Request::of_scanned(buffer.filled().get(..head).unwrap_or_default())?;
             buffer.discard(head);
             // The connection that follows finds the head's memory free, and may have no use for a buffer of its own.
             buffer.shed();
@@ -78,7 +78,7 @@ impl UpgradeAnswer {
     pub fn into_opening(self, request: Request) -> Opening {
         Opening {
             request,
-            protocol: self.subprotocol,
+            protocol: self.subprotocol.map(|name| Box::new(name.into())),
             extension: self.extension,
             data: self.data,
         }

@@ -19,8 +19,8 @@ use crate::logging::log_line;
 /// Acknowledges an event later: from another thread, or from a later event. Clients that emit with a callback, or with
 /// `emitWithAck`, wait for it.
 ///
-/// A listener gets it as one of its arguments, the last one as in JavaScript. What the listener returns is no answer
-/// then. Dropped, it leaves the client without an answer until its timeout.
+/// A listener gets it as its last argument, as in JavaScript. Then the value that the listener returns is ignored. If
+/// it is dropped, the client gets no answer, and runs into its timeout.
 ///
 /// ```
 /// use std::thread;
@@ -39,7 +39,7 @@ use crate::logging::log_line;
 pub struct Ack(Option<Arc<Question>>);
 
 /// An event that wants an answer.
-pub(super) struct Question {
+pub(crate) struct Question {
     pub core: Arc<Core>,
     pub member: Arc<NamespaceClient>,
     pub id: u64,
@@ -54,7 +54,7 @@ thread_local! {
 }
 
 /// What `read` reads while an [`Ack`] among it answers this question, and whether there was one.
-pub(super) fn with<T>(question: Option<Arc<Question>>, read: impl FnOnce() -> T) -> (T, bool) {
+pub(crate) fn with<T>(question: Option<Arc<Question>>, read: impl FnOnce() -> T) -> (T, bool) {
     /// Leaves nothing behind, also behind a panic of a user's type.
     struct Asking;
     impl Drop for Asking {
@@ -92,19 +92,19 @@ impl Question {
 }
 
 impl Ack {
-    pub(super) fn new(question: Option<Arc<Question>>) -> Self {
+    pub(crate) fn new(question: Option<Arc<Question>>) -> Self {
         Ack(question)
     }
 
-    /// Whether the client waits for an answer: it asked for one, is there, and has got none.
+    /// True while the client waits for an answer: it asked for one, is still connected, and has not got one.
     pub fn is_wanted(&self) -> bool {
         let waits = |it: &Arc<Question>| it.member.is_in() && !it.is_answered.load(SeqCst);
         self.0.as_ref().is_some_and(waits)
     }
 
-    /// Answers, with arguments as those of [`Emitter::emit`](super::Emitter::emit). Never blocks. False if it went
-    /// nowhere: the client did not ask for an answer, has left, or has got one; or the arguments cannot be JSON, which
-    /// the log (error) says.
+    /// Answers, with arguments as for [`Emitter::emit`](super::Emitter::emit). Never blocks. False if nothing was sent:
+    /// the client did not ask for an answer, has left, or has got one already; or the arguments cannot be JSON, then
+    /// the log (error) says so.
     pub fn send(self, arguments: impl Serialize) -> bool {
         match (self.0, write_ack(&arguments)) {
             (Some(question), Ok(written)) => question.answer(written),
@@ -116,7 +116,7 @@ impl Ack {
         }
     }
 
-    /// Answers with `{"error": message, "data": …}`, as a listener does that returns an `Err`. False as for
+    /// Answers with `{"error": message, "data": …}`, as a listener that returns an `Err` does. False as for
     /// [`send`](Ack::send).
     pub fn refuse(self, refused: &Refused) -> bool {
         self.0.is_some_and(|it| it.answer(refused.to_answer()))

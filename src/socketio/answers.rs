@@ -1,5 +1,6 @@
 //! What clients answer: one of them, or all that were asked.
 
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,12 +10,15 @@ use serde_json::Value;
 use super::arguments;
 use super::bytes::Bytes;
 use super::core::Core;
-use super::operation::{AckWish, AnswerSink};
+use super::operation::{AckRequest, AnswerSink};
 use super::polls::{PollResult, PolledServer, Polls};
 use super::socket::AckError;
 use crate::lock::lock;
 
-/// What a client answered with.
+/// No poll has this number: the first one is 1.
+const NO_POLL: u64 = 0;
+
+/// The answer of one client.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,11 +40,11 @@ use crate::lock::lock;
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug)]
 pub struct Answer {
-    pub(super) arguments: Vec<Value>,
-    pub(super) attachments: Vec<Bytes>,
+    pub(crate) arguments: Vec<Value>,
+    pub(crate) attachments: Vec<Bytes>,
 }
 
-/// What many clients answered; see [`Emitter::emit_with_ack`](super::Emitter::emit_with_ack).
+/// The answers of many clients; see [`Emitter::emit_with_ack`](super::Emitter::emit_with_ack).
 ///
 /// ```
 /// use wshub::socketio::AllAnswers;
@@ -69,19 +73,23 @@ pub struct Answer {
 pub struct AllAnswers {
     /// The answers, in the order in which they came.
     pub answers: Vec<Answer>,
-    /// Why one is missing, the first of them; `None` if every socket that was asked has answered.
-    /// [`AckError::Timeout`] also if a server was not heard in time.
+    /// Why an answer is missing, for the first one that is; `None` if every socket that was asked has answered.
+    /// [`AckError::Timeout`] also if a server did not report in time.
     pub error: Option<AckError>,
+    /// How many other servers did not report in time, or left the cluster before all of their sockets had answered. It
+    /// is 1 where no server of Python answers over a bridge, and while this server has not attached to the backplane
+    /// and knows no others.
+    pub missing_servers: usize,
 }
 
-pub(super) type OnAnswers = Box<dyn FnOnce(AllAnswers) + Send>;
-pub(super) type OpenPolls = Polls<Answer, AckError, OnAnswers>;
+pub(crate) type OnAnswers = Box<dyn FnOnce(AllAnswers) + Send>;
+pub(crate) type OpenPolls = Polls<Answer, AckError, OnAnswers>;
 
 impl Answer {
     /// The answer as a type of yours, by the rules of [`SocketIo::on`](super::SocketIo::on).
     ///
     /// # Errors
-    /// When it is not of that type; the text says what is there instead.
+    /// If it is not of that type; the text says what is there instead.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         arguments::read(self.arguments.clone(), &self.attachments)
     }
@@ -119,7 +127,7 @@ impl AnswerSink for OwnSink {
 
     fn answered(&self, answer: Result<Answer, AckError>) {
         if let Some(core) = self.core.upgrade() {
-            core.answered(self.poll, answer);
+            core.answered(self.poll, None, answer);
         }
     }
 }
@@ -128,21 +136,29 @@ impl Core {
     /// Begins to ask the sockets of this server and of these others.
     pub fn open_poll(
         self: &Arc<Self>,
-        others: Vec<u128>,
+        others: impl FnOnce() -> Vec<u128>,
         timeout: Duration,
         then: OnAnswers,
-    ) -> AckWish {
+    ) -> AckRequest {
         let deadline = self.sessions.now().saturating_add(timeout);
-        let servers = std::iter::once(None).chain(others.into_iter().map(Some));
-        let poll = lock(&self.polls).open(servers, deadline, then);
+        let mut polls = lock(&self.polls);
+        if self.has_ended.load(SeqCst) {
+            drop(polls);
+            drop(then);
+            return self.own_wish(NO_POLL, timeout);
+        }
+        // Under the lock: one that leaves now ends its part in this poll, too.
+        let servers = std::iter::once(None).chain(others().into_iter().map(Some));
+        let poll = polls.open(servers, deadline, then);
+        drop(polls);
         self.sessions.timer.note_application(deadline);
         self.own_wish(poll, timeout)
     }
 
     /// What sockets of this server are asked for, for a poll of this server.
-    pub fn own_wish(self: &Arc<Self>, poll: u64, timeout: Duration) -> AckWish {
+    pub fn own_wish(self: &Arc<Self>, poll: u64, timeout: Duration) -> AckRequest {
         let core = Arc::downgrade(self);
-        AckWish {
+        AckRequest {
             poll,
             timeout,
             sink: Arc::new(OwnSink { core, poll }),
@@ -155,17 +171,24 @@ impl Core {
         self.wake_if(is_done);
     }
 
-    /// A socket of whichever server answers, or will not.
-    pub fn answered(&self, poll: u64, answer: Result<Answer, AckError>) {
+    /// A socket of a server answers, or will not.
+    pub fn answered(&self, poll: u64, server: PolledServer, answer: Result<Answer, AckError>) {
         let bytes = answer.as_ref().map_or(0, Answer::size);
         let mut polls = lock(&self.polls);
         let answer = match polls.bytes().saturating_add(bytes) > self.limits.max_answer_bytes {
             true => Err(AckError::TooMany),
             false => answer,
         };
-        let is_done = polls.answered(poll, answer, bytes);
+        let is_done = polls.answered(poll, server, answer, bytes);
         drop(polls);
         self.wake_if(is_done);
+    }
+
+    /// Another server is gone, and its sockets with it: what they owe does not come.
+    #[cfg(feature = "redis")]
+    pub fn end_polls_of(&self, server: u128) {
+        let is_one_done = lock(&self.polls).leave(Some(server), AckError::Disconnected);
+        self.wake_if(is_one_done);
     }
 
     pub fn end_poll(&self, poll: u64, why: AckError) {
@@ -183,9 +206,18 @@ impl Core {
         let PollResult {
             answers,
             error,
+            missing_servers,
             then,
             ..
         } = lock(&self.polls).take_done(now, AckError::Timeout)?;
-        Some((then, AllAnswers { answers, error }))
+        let answers = AllAnswers {
+            answers,
+            error,
+            missing_servers,
+        };
+        Some((then, answers))
     }
 }
+
+#[cfg(test)]
+mod tests;

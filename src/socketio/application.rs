@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,7 +18,7 @@ use super::core::{AckOwner, Core};
 use super::emitter::Emitter;
 use super::engine::carriers::{Carriers, hand_to_carriers};
 use super::engine::mount::mount;
-use super::engine::protocol::session::EndReason;
+use super::engine::protocol::output::EndReason;
 use super::engine::sessions::Task;
 use super::events::{SocketEvent, SocketEvents};
 use super::limits::Limits;
@@ -67,33 +68,34 @@ use crate::{Handler, Request, Server, ServerBuilder};
 ///
 /// The guide: [Socket.IO](crate::guide::socketio).
 pub struct SocketIo<S> {
-    pub(super) state: S,
-    pub(super) listeners: HashMap<Arc<str>, NamespaceListeners<S>>,
-    pub(super) carriers: Carriers,
-    pub(super) core: Arc<Core>,
-    pub(super) pending: Arc<Mutex<PendingAcks<S>, CALLBACKS>>,
-    pub(super) clients: Clients<S>,
+    pub(crate) state: S,
+    pub(crate) listeners: HashMap<Arc<str>, NamespaceListeners<S>>,
+    pub(crate) carriers: Carriers,
+    pub(crate) core: Arc<Core>,
+    pub(crate) pending: Arc<Mutex<PendingAcks<S>, CALLBACKS>>,
+    pub(crate) clients: Clients<S>,
     /// What a loop of the program's own has not taken.
-    pub(super) heard: VecDeque<SocketEvent<S>>,
+    pub(crate) heard: VecDeque<SocketEvent<S>>,
     /// There is such a loop.
-    pub(super) is_looped: bool,
+    pub(crate) is_looped: bool,
     #[cfg(feature = "redis")]
-    pub(super) joined: Option<JoinedCluster<S>>,
+    pub(crate) joined: Option<JoinedCluster<S>>,
 }
 
 impl<S> SocketIo<S> {
-    /// A server with the default limits; `()` where there is no state.
+    /// A server with the default limits. Without a state, give `()`.
     pub fn new(state: S) -> Self {
         SocketIo::with_limits(state, Limits::default())
     }
 
     /// A server with limits of your own.
     pub fn with_limits(state: S, limits: Limits) -> Self {
-        let main = (Arc::from(MAIN_NAMESPACE), NamespaceListeners::default());
+        let main: Arc<str> = Arc::from(MAIN_NAMESPACE);
         let core = Core::new(limits);
+        lock(&core.directory).declare(&main);
         SocketIo {
             state,
-            listeners: HashMap::from([main]),
+            listeners: HashMap::from([(main, NamespaceListeners::default())]),
             carriers: Carriers::new(core.sessions.clone()),
             core,
             pending: Arc::default(),
@@ -105,9 +107,9 @@ impl<S> SocketIo<S> {
         }
     }
 
-    /// Asks about each request that would begin a session, before anything else is known of the client; an error
-    /// refuses it with 403 and the error's text. It sees the request: cookies and addresses. What the client says of
-    /// itself comes later, to [`on_connect`](SocketIo::on_connect). It runs on threads of the server, as the hooks of
+    /// Decides about each request that would begin a session, by its cookies and addresses. An error refuses it with
+    /// 403 and the error's text. What the client says about itself comes later, to
+    /// [`on_connect`](SocketIo::on_connect). It runs on threads of the server, as the hooks of
     /// [`ServerBuilder`](crate::ServerBuilder) do. One rule can be set; a second one is ignored, and the log (warn)
     /// says so.
     pub fn allow(
@@ -118,10 +120,10 @@ impl<S> SocketIo<S> {
         self
     }
 
-    /// Adds a listener for clients that want to join a namespace, with what they send for their proof, an object that
-    /// may be empty: `io({auth: {token: "…"}})` in JavaScript. An error refuses the client, which gets the message and
-    /// the data as `connect_error`. What is sent to the socket meanwhile reaches it once it is in. Several are asked
-    /// one after the other, up to the first that refuses.
+    /// Adds a listener for clients that want to join a namespace. It gets the `auth` object of the client, which may be
+    /// empty: `io({auth: {token: "…"}})` in JavaScript. An error refuses the client, which gets the message and the
+    /// data as `connect_error`. What the listener sends to the socket reaches the client once it has joined. Several
+    /// listeners are asked one after the other, up to the first that refuses.
     ///
     /// A namespace exists if it has a listener of any kind; `/` always exists.
     pub fn on_connect(
@@ -160,8 +162,8 @@ impl<S> SocketIo<S> {
         self
     }
 
-    /// Adds a listener for clients that leave a namespace. The socket is in no room any more;
-    /// [`Socket::rooms`] says which it was in.
+    /// Adds a listener for clients that leave a namespace. The socket has left its rooms; [`Socket::rooms`] says which
+    /// they were.
     pub fn on_disconnect(
         &mut self,
         namespace: &str,
@@ -173,20 +175,20 @@ impl<S> SocketIo<S> {
         self
     }
 
-    /// Hands the events of plain WebSockets on, of other paths than Socket.IO's. Without a handler they are closed with
-    /// 1000 as they come.
+    /// Takes a handler for plain WebSockets, those on other paths than Socket.IO's. Without a handler they are closed
+    /// with 1000 at once.
     pub fn websockets(&mut self, handler: impl Handler + Send + 'static) -> &mut Self {
         self.carriers.set_plain(Box::new(handler));
         self
     }
 
-    /// Takes what happens in a loop of the program's own, in place of [`Server::run`]. Only one loop of a server may be
-    /// alive.
+    /// An iterator over the events, for a loop of your own in place of [`Server::run`]. A server may have only one at a
+    /// time.
     pub fn events<'a>(&'a mut self, server: &'a Server) -> SocketEvents<'a, S> {
         SocketEvents::new(self, server)
     }
 
-    /// What is counted; [`Emitter::stats`] has it for other threads.
+    /// The counters; [`Emitter::stats`] has them for other threads.
     pub fn stats(&self) -> SocketIoStats {
         self.core.stats()
     }
@@ -213,23 +215,25 @@ impl<S> SocketIo<S> {
         &self.state
     }
 
-    /// The state, to be changed between two runs.
+    /// The state, to change it between two runs.
     pub fn state_mut(&mut self) -> &mut S {
         &mut self.state
     }
 
     fn namespace(&mut self, name: &str) -> &mut NamespaceListeners<S> {
-        self.listeners.entry(named(name).into()).or_default()
+        let name = named(name).into();
+        lock(&self.core.directory).declare(&name);
+        self.listeners.entry(name).or_default()
     }
 
     /// Does what waits for the application, in order, and what is due.
-    pub(super) fn see_to_all(&mut self) {
+    pub(crate) fn see_to_all(&mut self) {
         while self.see_to_next() {}
         self.see_to_time();
     }
 
     /// Does the next thing that waits; false if nothing does.
-    pub(super) fn see_to_next(&mut self) -> bool {
+    pub(crate) fn see_to_next(&mut self) -> bool {
         if let Some(disconnect) = self.core.next_disconnect() {
             self.disconnect(&disconnect);
             return true;
@@ -241,7 +245,10 @@ impl<S> SocketIo<S> {
     fn see_to(&mut self, task: Task) {
         let sessions = self.core.sessions.clone();
         match task {
-            Task::Opened(link) => self.clients.add(&link, &self.core.limits, sessions.now()),
+            Task::Opened(link, place) => {
+                let limits = &self.core.limits;
+                self.clients.add(&link, place, limits, sessions.now());
+            }
             Task::Text(link, text) => {
                 self.receive(&link, |decoder| decoder.text(&text));
                 link.note_taken(text.len(), &sessions);
@@ -252,13 +259,13 @@ impl<S> SocketIo<S> {
                 link.note_taken(len, &sessions);
             }
             Task::Ended(link, reason) => self.ended(&link, DisconnectReason::of(reason)),
-            // `Carriers::next_task` has seen to it.
+            // `Carriers::next_task` has done it.
             Task::PongDue(..) => {}
         }
     }
 
     /// Does what is due: acknowledgements that do not come, and clients that join nothing.
-    pub(super) fn see_to_time(&mut self) {
+    pub(crate) fn see_to_time(&mut self) {
         let now = self.core.sessions.now();
         // A callback may ask again, and be refused again: that is for the next time, which `refuse` has noted.
         let refused = std::mem::take(&mut lock(&self.pending).refused);
@@ -276,14 +283,30 @@ impl<S> SocketIo<S> {
         }
         while let Some(link) = self.clients.take_overdue(now) {
             log_line!(Debug, "a client joined no namespace within connect_timeout");
-            link.close(EndReason::ForcedClose, &self.core.sessions);
+            self.end_session(&link, EndReason::ForcedClose);
         }
         let ack = lock(&self.core.acks).deadline();
         let poll = lock(&self.core.polls).deadline();
-        let deadlines = [ack, poll, self.clients.deadline()];
+        let deadlines = [
+            ack,
+            poll,
+            self.clients.deadline(),
+            self.forget_departed(now),
+        ];
         if let Some(deadline) = deadlines.into_iter().flatten().min() {
             self.core.sessions.timer.note_application(deadline);
         }
+    }
+
+    /// Drops what sockets were that may come back no longer; gives when the next one may not.
+    fn forget_departed(&self, now: Duration) -> Option<Duration> {
+        self.core.limits.recovery_window?;
+        let mut directory = lock(&self.core.directory);
+        let next = directory.forget_departed(now);
+        let forgotten = directory.take_forgotten();
+        drop(directory);
+        drop(forgotten);
+        next
     }
 
     fn overdue_ack(&self, now: Duration) -> Option<(u64, AckOwner)> {
@@ -291,7 +314,7 @@ impl<S> SocketIo<S> {
     }
 
     /// An acknowledgement came, or will not come.
-    pub(super) fn settle(&mut self, id: u64, owner: AckOwner, answer: Result<Answer, AckError>) {
+    pub(crate) fn settle(&mut self, id: u64, owner: AckOwner, answer: Result<Answer, AckError>) {
         match owner {
             AckOwner::Poll(sink) => sink.answered(answer),
             AckOwner::Listener => {
@@ -304,7 +327,7 @@ impl<S> SocketIo<S> {
     }
 
     /// Tells a loop of the program's own, if there is one.
-    pub(super) fn tell(&mut self, event: impl FnOnce() -> SocketEvent<S>) {
+    pub(crate) fn tell(&mut self, event: impl FnOnce() -> SocketEvent<S>) {
         if self.is_looped {
             self.heard.push_back(event());
         }
@@ -312,13 +335,13 @@ impl<S> SocketIo<S> {
 }
 
 impl ServerBuilder {
-    /// Serves Socket.IO below `path`, where its clients look for it unless they are told otherwise: `/socket.io/`.
-    /// Other paths stay with [`accept`](ServerBuilder::accept) and [`http`](ServerBuilder::http), pages and plain
-    /// WebSockets beside it ([`SocketIo::websockets`]). Which pages may connect is decided by
-    /// [`origins`](ServerBuilder::origins), as for all WebSockets. Feature `socketio`.
+    /// Serves Socket.IO below `path`. Clients expect it at `/socket.io/` unless they are told otherwise. Other paths
+    /// stay with [`accept`](ServerBuilder::accept) and [`http`](ServerBuilder::http), for pages and plain WebSockets
+    /// ([`SocketIo::websockets`]). [`origins`](ServerBuilder::origins) decides which pages may connect, as for all
+    /// WebSockets. Feature `socketio`.
     ///
-    /// Clients begin with long polling, and go on over a WebSocket where they can; or begin with that. Pages of other
-    /// sites need [`cors`](ServerBuilder::cors) as well to poll. A poll that waits holds no thread; see
+    /// Clients begin with long polling and go on over a WebSocket if they can, or begin with a WebSocket. Pages of
+    /// other sites that poll need [`cors`](ServerBuilder::cors) as well. A poll that waits holds no thread; see
     /// [`max_waiting_requests`](crate::Limits::max_waiting_requests), and let
     /// [`answer_timeout`](crate::Limits::answer_timeout) be longer than
     /// [`Limits::ping_interval`](crate::socketio::Limits::ping_interval).
@@ -338,6 +361,20 @@ impl ServerBuilder {
     /// ```
     pub fn socketio<S>(self, io: &SocketIo<S>, path: &str) -> ServerBuilder {
         mount(self, &io.core.sessions, path)
+    }
+}
+
+/// What still waits for an answer may hold sockets and emitters, and those what waits. What is kept with a socket may
+/// hold emitters, and those the socket. These circles end here.
+impl<S> Drop for SocketIo<S> {
+    fn drop(&mut self) {
+        // First: what comes behind this is not taken in.
+        self.core.has_ended.store(true, SeqCst);
+        let pending = std::mem::take(&mut *lock(&self.pending));
+        let acks = std::mem::take(&mut *lock(&self.core.acks));
+        let polls = std::mem::take(&mut *lock(&self.core.polls));
+        let sockets = lock(&self.core.directory).end();
+        drop((pending, acks, polls, sockets));
     }
 }
 

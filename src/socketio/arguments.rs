@@ -11,21 +11,21 @@ use serde::ser::{self, Impossible, Serialize, SerializeTuple, Serializer};
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Value;
 
-use located::{Located, LocatedList, Trail};
+use located::{ErrorPath, Located, LocatedList};
 
 use super::bytes::{self, Bytes};
 use super::decoder::{PLACEHOLDER, PLACEHOLDER_NUMBER};
 
 /// Arguments as text, with their attachments.
-#[derive(Debug, PartialEq)]
-pub(super) struct Written {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Written {
     /// A list.
     pub json: String,
     pub attachments: Vec<Bytes>,
 }
 
 /// The arguments of an event of this name, which goes before them.
-pub(super) fn write_event(
+pub(crate) fn write_event(
     event: &str,
     arguments: &impl Serialize,
 ) -> Result<Written, serde_json::Error> {
@@ -48,7 +48,7 @@ impl Written {
 }
 
 /// The arguments of an acknowledgement.
-pub(super) fn write_ack(arguments: &impl Serialize) -> Result<Written, serde_json::Error> {
+pub(crate) fn write_ack(arguments: &impl Serialize) -> Result<Written, serde_json::Error> {
     let (inner, attachments) = write_inner(arguments)?;
     Ok(Written {
         json: format!("[{inner}]"),
@@ -75,22 +75,22 @@ fn write_inner(arguments: &impl Serialize) -> Result<(String, Vec<Bytes>), serde
 }
 
 /// Arguments, read as a type of a user's.
-pub(super) fn read<T: DeserializeOwned>(
+pub(crate) fn read<T: DeserializeOwned>(
     arguments: Vec<Value>,
     attachments: &[Bytes],
 ) -> Result<T, serde_json::Error> {
-    let trail = Trail::default();
+    let path = ErrorPath::default();
     let read = bytes::with(attachments, || {
         T::deserialize(List {
             arguments,
-            trail: &trail,
+            path: &path,
         })
     });
-    read.map_err(|error| trail.locate(error))
+    read.map_err(|error| path.locate(error))
 }
 
-/// All arguments as they came, for a listener that takes any; to be sent, it is that list again. Where binary data was,
-/// `values` has an object `{"_placeholder":true,"num":n}`, and `attachments` the bytes at place `n`.
+/// All arguments as they came, for a listener that takes any. It can be sent again as it is. In place of binary data
+/// `values` has an object `{"_placeholder":true,"num":n}`, and `attachments` has the bytes at index `n`.
 ///
 /// ```
 /// # struct State;
@@ -167,7 +167,7 @@ fn attachment<'a>(
 /// that no place is for are left.
 struct List<'a> {
     arguments: Vec<Value>,
-    trail: &'a Trail,
+    path: &'a ErrorPath,
 }
 
 impl<'a> List<'a> {
@@ -177,12 +177,12 @@ impl<'a> List<'a> {
         read: impl FnOnce(Located<'a>) -> Result<T, serde_json::Error>,
     ) -> Result<T, serde_json::Error> {
         let value = self.arguments.into_iter().next().unwrap_or_default();
-        let trail = self.trail;
-        trail.within(read(Located { value, trail }), || "[0]".to_owned())
+        let path = self.path;
+        path.within(read(Located { value, path }), || "[0]".to_owned())
     }
 
     fn elements(self) -> LocatedList<'a> {
-        LocatedList::new(self.arguments, self.trail)
+        LocatedList::new(self.arguments, self.path)
     }
 }
 

@@ -15,8 +15,8 @@ use super::decoder::{PLACEHOLDER, PLACEHOLDER_NUMBER};
 /// Binary data of an event or an acknowledgement, in JavaScript an `ArrayBuffer` or a `Buffer`, in Python `bytes`.
 /// Clones share the bytes.
 ///
-/// It may stand anywhere in what is sent, and is taken wherever a type of yours has it. It goes as it is, an attachment
-/// beside the JSON, not as a list of numbers, as `Vec<u8>` does.
+/// It may stand anywhere in what is sent, and anywhere in a type of yours that is received. It goes as an attachment
+/// beside the JSON, and its clones in the same event as one; a `Vec<u8>` goes as a list of numbers.
 ///
 /// ```
 /// use wshub::socketio::Bytes;
@@ -50,7 +50,7 @@ impl Drop for Scope {
 }
 
 /// What `write` writes, and the attachments that it has met.
-pub(super) fn collect<T>(write: impl FnOnce() -> T) -> (T, Vec<Bytes>) {
+pub(crate) fn collect<T>(write: impl FnOnce() -> T) -> (T, Vec<Bytes>) {
     WRITTEN.set(Some(Vec::new()));
     let scope = Scope;
     let written = write();
@@ -60,20 +60,20 @@ pub(super) fn collect<T>(write: impl FnOnce() -> T) -> (T, Vec<Bytes>) {
 }
 
 /// What `read` reads with these attachments at hand.
-pub(super) fn with<T>(attachments: &[Bytes], read: impl FnOnce() -> T) -> T {
+pub(crate) fn with<T>(attachments: &[Bytes], read: impl FnOnce() -> T) -> T {
     READ.set(attachments.to_vec());
     let _scope = Scope;
     read()
 }
 
 /// The attachments that are at hand.
-pub(super) fn at_hand() -> Vec<Bytes> {
+pub(crate) fn at_hand() -> Vec<Bytes> {
     READ.with_borrow(Clone::clone)
 }
 
 impl Bytes {
     /// The bytes themselves, for what sends them.
-    pub(super) fn into_shared(self) -> Arc<Vec<u8>> {
+    pub(crate) fn into_shared(self) -> Arc<Vec<u8>> {
         self.0
     }
 }
@@ -115,8 +115,12 @@ impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let number = WRITTEN.with_borrow_mut(|written| {
             let written = written.as_mut()?;
-            written.push(self.clone());
-            Some(written.len() - 1)
+            // Else a client that names one attachment a thousand times has it sent a thousand times to all others.
+            let known = written.iter().position(|it| Arc::ptr_eq(&it.0, &self.0));
+            Some(known.unwrap_or_else(|| {
+                written.push(self.clone());
+                written.len() - 1
+            }))
         });
         let Some(number) = number else {
             return serializer.serialize_bytes(self);

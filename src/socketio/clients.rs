@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::decoder::{Decoder, WholePacket};
 use super::engine::link::SessionLink;
+use super::engine::places::SessionPlace;
 use super::limits::Limits;
 use super::packet::PacketError;
 use super::socket::Socket;
 
-pub(super) struct Clients<S> {
+pub(crate) struct Clients<S> {
     clients: HashMap<u64, ClientState<S>>,
     /// Clients that have not joined a namespace yet, with the time until which they have to.
     joining: BTreeSet<(Duration, u64)>,
@@ -23,6 +24,9 @@ struct ClientState<S> {
     sockets: HashMap<Arc<str>, Socket<S>>,
     /// Until when it has to join a namespace.
     join_by: Option<Duration>,
+    /// The server has ended it: what it sent before it hears of that means nothing.
+    is_over: bool,
+    _place: Arc<SessionPlace>,
 }
 
 impl<S> Default for Clients<S> {
@@ -35,13 +39,21 @@ impl<S> Default for Clients<S> {
 }
 
 impl<S> Clients<S> {
-    pub fn add(&mut self, link: &Arc<SessionLink>, limits: &Limits, now: Duration) {
+    pub fn add(
+        &mut self,
+        link: &Arc<SessionLink>,
+        place: Arc<SessionPlace>,
+        limits: &Limits,
+        now: Duration,
+    ) {
         let join_by = now + limits.connect_timeout;
         let client = ClientState {
             link: link.clone(),
             decoder: Decoder::new(limits.max_attachments, limits.max_attachment_bytes),
             sockets: HashMap::new(),
             join_by: Some(join_by),
+            is_over: false,
+            _place: place,
         };
         self.joining.insert((join_by, link.key));
         self.clients.insert(link.key, client);
@@ -55,15 +67,23 @@ impl<S> Clients<S> {
         sockets.map(|(_, socket)| socket).collect()
     }
 
-    /// Reads a message of a client's; gives the packet that it completes. Nothing for a client that is gone.
+    /// Reads a message of a client's; gives the packet that it completes. Nothing for a client that is gone,
+    /// or whose session the server has ended.
     pub fn read(
         &mut self,
         link: &SessionLink,
         read: impl FnOnce(&mut Decoder) -> Result<Option<WholePacket>, PacketError>,
     ) -> Result<Option<WholePacket>, PacketError> {
         match self.clients.get_mut(&link.key) {
-            Some(client) => read(&mut client.decoder),
-            None => Ok(None),
+            Some(client) if !client.is_over => read(&mut client.decoder),
+            _ => Ok(None),
+        }
+    }
+
+    /// The server has ended the session of a client.
+    pub fn note_over(&mut self, link: &SessionLink) {
+        if let Some(client) = self.clients.get_mut(&link.key) {
+            client.is_over = true;
         }
     }
 

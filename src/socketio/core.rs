@@ -1,9 +1,7 @@
 //! What the threads of Socket.IO share: the sessions below it, sockets and rooms, and what is counted.
 
 use std::collections::VecDeque;
-#[cfg(feature = "redis")]
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use super::acks::Acks;
@@ -18,7 +16,7 @@ use crate::atomic::AtomicU64;
 use crate::lock::{ACKS, DIRECTORY, DISCONNECTS, Mutex, POLLS, lock};
 
 /// The server ends a socket of this key, or its whole session.
-pub(super) struct Disconnect {
+pub(crate) struct Disconnect {
     pub link: Arc<SessionLink>,
     pub key: u64,
     pub scope: DisconnectScope,
@@ -26,20 +24,20 @@ pub(super) struct Disconnect {
 
 /// Whether a disconnect means the whole session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DisconnectScope {
+pub(crate) enum DisconnectScope {
     Socket,
     Session,
 }
 
 /// What awaits an acknowledgement.
-pub(super) enum AckOwner {
+pub(crate) enum AckOwner {
     /// A function of the application's, kept under the id.
     Listener,
     /// One of many that are asked.
     Poll(Arc<dyn AnswerSink>),
 }
 
-pub(super) struct Core {
+pub(crate) struct Core {
     pub limits: Limits,
     pub sessions: Arc<Sessions>,
     pub directory: Mutex<Directory, DIRECTORY>,
@@ -50,6 +48,8 @@ pub(super) struct Core {
     /// It has a bridge, or had one.
     #[cfg(feature = "redis")]
     pub is_bridged: AtomicBool,
+    /// The application is gone: nothing waits for answers any more.
+    pub has_ended: AtomicBool,
     /// Events whose arguments were not of their listeners' types.
     pub wrong_arguments: AtomicU64,
     disconnects: Mutex<VecDeque<Disconnect>, DISCONNECTS>,
@@ -67,6 +67,7 @@ impl Core {
             is_bridged: AtomicBool::new(false),
             sessions: Sessions::new(limits.sessions()),
             limits,
+            has_ended: AtomicBool::new(false),
             wrong_arguments: AtomicU64::new(0),
             disconnects: Mutex::default(),
         })

@@ -1,21 +1,25 @@
 //! The sockets of each namespace, and their rooms.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::arguments::Written;
 use super::core::Core;
 use super::engine::link::SessionLink;
 use super::engine::part::Part;
-use super::engine::protocol::queue::Carried;
-use super::recovery::{Audience, Departed, Recovery, RecoveryBounds};
+use super::engine::protocol::output::EndReason;
+use super::gate::{Gate, HeldOverflow, HeldPackets};
+use super::position::{ClientPosition, PacketName, PacketOrigin};
+use super::recovery::{Audience, Departed, Recovery, RecoveryBounds, ReturnOf};
 use super::rooms::{Rooms, TooManyRooms};
 use crate::lock::{DATA, GATE_OF_SOCKET, Mutex, lock};
+use crate::logging::log_line;
 
 /// A client in a namespace.
-pub(super) struct NamespaceClient {
+pub(crate) struct NamespaceClient {
     /// A number that no other one has.
     pub key: u64,
     /// Its name for other clients too; not the secret of its session.
@@ -25,6 +29,8 @@ pub(super) struct NamespaceClient {
     /// The secret name by which it may come back.
     pub recovery: Option<String>,
     pub is_recovered: bool,
+    /// When it came back, the number of the last packet that had stayed here and was not for it.
+    arrived: u64,
     /// The application has been asked to disconnect it: once is enough.
     pub ends: AtomicBool,
     gate: Mutex<Gate, GATE_OF_SOCKET>,
@@ -32,29 +38,19 @@ pub(super) struct NamespaceClient {
 }
 
 /// What the application keeps with a socket.
-pub(super) type SocketData = Arc<dyn Any + Send + Sync>;
+pub(crate) type SocketData = Arc<dyn Any + Send + Sync>;
 
 /// What a socket that comes back was.
-pub(super) struct Known {
+pub(crate) struct RememberedSocket {
     pub id: String,
     pub data: Option<SocketData>,
 }
 
-type SocketRecovery = Recovery<Vec<Part>, Known>;
-/// What a socket is that comes back, with its rooms and what it missed.
-pub(super) type Returned = (Departed<Known>, Vec<Vec<Part>>);
-
-/// Whether what is sent may go out.
-enum Gate {
-    /// The client has not been told that it is in: what it is sent waits for that.
-    Joining(Vec<Vec<Part>>),
-    Joined,
-    /// With the rooms that it was in.
-    Left(Vec<String>),
-}
+type SocketRecovery = Recovery<Written, RememberedSocket>;
+pub(crate) type Returned = ReturnOf<Written, RememberedSocket>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reliability {
+pub(crate) enum Reliability {
     Reliable,
     /// Only if it can leave now.
     Volatile,
@@ -63,56 +59,90 @@ pub(super) enum Reliability {
 impl NamespaceClient {
     pub fn new(
         key: u64,
-        known: Known,
+        remembered: RememberedSocket,
         namespace: Arc<str>,
         link: Arc<SessionLink>,
         recovery: Option<String>,
         is_recovered: bool,
+        arrived: u64,
     ) -> Arc<NamespaceClient> {
         Arc::new(NamespaceClient {
             key,
-            id: known.id,
+            id: remembered.id,
             namespace,
             link,
             recovery,
             is_recovered,
+            arrived,
             ends: AtomicBool::new(false),
-            gate: Mutex::new(Gate::Joining(Vec::new())),
-            data: Mutex::new(known.data),
+            gate: Mutex::new(Gate::Joining(HeldPackets::default())),
+            data: Mutex::new(remembered.data),
         })
     }
 
     pub fn send(&self, packet: &[Part], delivery: Reliability, core: &Core) {
-        match &mut *lock(&self.gate) {
+        let held = match &mut *lock(&self.gate) {
             Gate::Joining(_) if delivery == Reliability::Volatile => return,
-            Gate::Joining(held) => return held.push(packet.to_vec()),
+            Gate::Joining(held) => Some(held.push(packet, &core.limits)),
+            Gate::Joined => None,
             Gate::Left(_) => return,
+        };
+        match (held, delivery) {
+            (Some(held), _) => self.note_held(held, core),
+            (None, Reliability::Reliable) => self.link.send(packet, &core.sessions),
+            (None, Reliability::Volatile) => self.link.send_volatile(packet, &core.sessions),
+        }
+    }
+
+    /// Puts a packet in line. It leaves when the socket is [seen to](NamespaceClient::see_to): this runs no code of the
+    /// user's, and may be called under a lock.
+    pub fn put_in_line(&self, packet: &[Part], core: &Core) -> Result<(), HeldOverflow> {
+        match &mut *lock(&self.gate) {
+            Gate::Joining(held) => return held.push(packet, &core.limits),
             Gate::Joined => {}
+            Gate::Left(_) => return Ok(()),
         }
-        match delivery {
-            Reliability::Reliable => self.link.send(packet, &core.sessions),
-            Reliability::Volatile => self.link.send_volatile(packet, &core.sessions),
-        }
+        self.link.put_in_line(packet, &core.sessions);
+        Ok(())
+    }
+
+    /// Sends what is in line; with what became of that.
+    pub fn see_to(&self, held: Result<(), HeldOverflow>, core: &Core) {
+        self.note_held(held, core);
+        self.link.see_to(&core.sessions);
+    }
+
+    /// Counts what found no room, and ends the session for that where the policy is so.
+    fn note_held(&self, held: Result<(), HeldOverflow>, core: &Core) {
+        let dropped = match held {
+            Ok(()) => return,
+            Err(HeldOverflow::Dropped(dropped)) => dropped,
+            Err(HeldOverflow::Ends) => {
+                log_line!(
+                    Warn,
+                    "a client is disconnected: more is sent to it while it joins than may wait; send less, or raise \
+                     socketio::Limits::max_queued_packets and max_queued_bytes"
+                );
+                self.link.end(EndReason::TransportError, &core.sessions);
+                1
+            }
+        };
+        core.sessions.dropped.fetch_add(dropped as u64, Relaxed);
     }
 
     /// The client is told that it is in, and then what it missed and what was sent to it meanwhile.
     pub fn let_in(&self, welcome: &[Part], missed: &[Vec<Part>], core: &Core) {
-        self.link.send(welcome, &core.sessions);
-        for packet in missed {
-            self.link.send(packet, &core.sessions);
-        }
-        loop {
-            let held = match &mut *lock(&self.gate) {
-                Gate::Joining(held) if !held.is_empty() => std::mem::take(held),
-                gate => {
-                    *gate = Gate::Joined;
-                    return;
-                }
-            };
-            for packet in held {
-                self.link.send(&packet, &core.sessions);
-            }
-        }
+        let mut gate = lock(&self.gate);
+        let held = match std::mem::replace(&mut *gate, Gate::Joined) {
+            Gate::Joining(held) => held.into_packets(),
+            Gate::Joined | Gate::Left(_) => VecDeque::new(),
+        };
+        let packets = missed.iter().chain(&held).map(Vec::as_slice);
+        let packets = std::iter::once(welcome).chain(packets);
+        // Under the lock: what is sent from now on comes behind them.
+        self.link.put_owed_in_line(packets);
+        drop(gate);
+        self.link.see_to(&core.sessions);
     }
 
     pub fn is_in(&self) -> bool {
@@ -129,15 +159,51 @@ impl NamespaceClient {
 }
 
 #[derive(Default)]
-struct Namespace {
+pub(crate) struct Namespace {
     members: BTreeMap<u64, Arc<NamespaceClient>>,
     rooms: Rooms,
     kept: Option<SocketRecovery>,
 }
 
-pub(super) struct Directory {
+pub(crate) struct Directory {
     namespaces: HashMap<Arc<str>, Namespace>,
     recovery: Option<RecoveryBounds>,
+    /// Of what goes to all servers, in a cluster.
+    shared: Option<PacketOrigin>,
+    /// Of what stays on this one.
+    own: PacketOrigin,
+}
+
+/// What other servers are told of sockets that may come back to any of them.
+#[derive(Debug)]
+// Without the feature `redis` there are none.
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+pub(crate) enum SocketMove {
+    /// One left.
+    Departed {
+        namespace: Arc<str>,
+        name: String,
+        id: String,
+        rooms: Vec<String>,
+        /// How far the sockets of its server had come.
+        last: ClientPosition,
+        /// What it had got of origins of which its position does not tell.
+        before: ClientPosition,
+    },
+    /// One came back.
+    Returned { namespace: Arc<str>, name: String },
+}
+
+#[cfg(feature = "redis")]
+impl Core {
+    /// Another server tells of a socket.
+    pub fn hear_move(&self, told: SocketMove) {
+        let mut directory = lock(&self.directory);
+        directory.hear_move(told, self.sessions.now());
+        let forgotten = directory.take_forgotten();
+        drop(directory);
+        drop(forgotten);
+    }
 }
 
 impl Directory {
@@ -146,7 +212,30 @@ impl Directory {
         Directory {
             namespaces: HashMap::new(),
             recovery,
+            shared: None,
+            own: PacketOrigin::ALONE,
         }
+    }
+
+    /// The server is this node of a cluster. What was kept before is for nobody, and is given back to be dropped
+    /// without the lock.
+    #[cfg(feature = "redis")]
+    pub fn set_node(&mut self, node: u128) -> Vec<SocketRecovery> {
+        let shared = PacketOrigin::of_node(node);
+        self.shared = Some(shared);
+        self.own = shared.staying();
+        let namespaces = self.namespaces.values_mut();
+        namespaces.filter_map(|it| it.kept.take()).collect()
+    }
+
+    /// The application is gone: nobody is here, and nothing is kept. To be dropped without the lock.
+    pub fn end(&mut self) -> HashMap<Arc<str>, Namespace> {
+        std::mem::take(&mut self.namespaces)
+    }
+
+    /// A namespace that clients may join: what is sent to it is kept from now on.
+    pub fn declare(&mut self, namespace: &Arc<str>) {
+        self.namespaces.entry(namespace.clone()).or_default();
     }
 
     /// Sockets in all namespaces.
@@ -164,15 +253,46 @@ impl Directory {
         Some(namespace.kept.get_or_insert_with(|| Recovery::new(bounds)))
     }
 
-    /// The offset of the next packet of a namespace, if packets are kept.
-    pub fn next_offset(&mut self, namespace: &str) -> Option<u64> {
-        self.kept(namespace).map(|kept| kept.next_offset())
+    /// A name for a packet that goes to all servers; `at_once`: it has reached its one client before.
+    pub fn name_for_all(&mut self, namespace: &str, at_once: bool) -> Option<PacketName> {
+        let shared = self.shared?;
+        let origin = if at_once { shared.at_once() } else { shared };
+        Some(self.kept(namespace)?.name(origin))
     }
 
-    pub fn keep(&mut self, namespace: &str, packet: Vec<Part>, audience: Audience, now: Duration) {
-        let len = packet.iter().map(Carried::payload_len).sum();
+    /// The last name was given to a packet that goes nowhere.
+    pub fn take_name_back(&mut self, namespace: &str, name: PacketName) {
         if let Some(kept) = self.kept(namespace) {
-            kept.keep(packet, len, audience, now);
+            kept.take_name_back(name);
+        }
+    }
+
+    /// Names a packet that has no name yet, and gives the position of the sockets that it is sent to, if packets are
+    /// kept.
+    pub fn advance(
+        &mut self,
+        namespace: &str,
+        name: Option<PacketName>,
+        now: Duration,
+    ) -> Option<(PacketName, ClientPosition)> {
+        let own = self.own;
+        let kept = self.kept(namespace)?;
+        let name = name.unwrap_or_else(|| kept.name(own));
+        Some((name, kept.advance(name, now)))
+    }
+
+    pub fn keep(
+        &mut self,
+        namespace: &str,
+        name: PacketName,
+        written: Written,
+        audience: Audience,
+        now: Duration,
+    ) {
+        let attachments = written.attachments.iter().map(|bytes| bytes.len());
+        let len = written.json.len() + attachments.sum::<usize>();
+        if let Some(kept) = self.kept(namespace) {
+            kept.keep(written, len, name, audience, now);
         }
     }
 
@@ -181,29 +301,89 @@ impl Directory {
         &mut self,
         namespace: &str,
         name: &str,
-        offset: u64,
+        position: &ClientPosition,
         now: Duration,
     ) -> Option<Returned> {
-        self.kept(namespace)?.return_of(name, offset, now)
+        self.kept(namespace)?.return_of(name, position, now)
+    }
+
+    /// The number of the last packet that had stayed here and was not for the socket.
+    pub fn arrived(&self, departed: &Departed<RememberedSocket>) -> u64 {
+        departed.before(self.own)
+    }
+
+    /// Forgets the sockets that may come back no longer; gives when the next one may not.
+    pub fn forget_departed(&mut self, now: Duration) -> Option<Duration> {
+        let kept = self
+            .namespaces
+            .values_mut()
+            .filter_map(|it| it.kept.as_mut());
+        kept.filter_map(|kept| kept.forget_sockets(now)).min()
     }
 
     /// Sockets that left and were forgotten, to be dropped without the lock.
-    pub fn take_forgotten(&mut self, namespace: &str) -> Vec<Departed<Known>> {
-        let kept = self.kept(namespace);
-        kept.map(Recovery::take_forgotten).unwrap_or_default()
+    pub fn take_forgotten(&mut self) -> Vec<Departed<RememberedSocket>> {
+        let kept = self
+            .namespaces
+            .values_mut()
+            .filter_map(|it| it.kept.as_mut());
+        kept.flat_map(Recovery::take_forgotten).collect()
     }
 
-    /// A socket that left may come back as what it was.
-    pub fn depart(&mut self, member: &NamespaceClient, now: Duration) {
-        let (Some(name), Some(rooms)) = (&member.recovery, member.left_rooms()) else {
-            return;
-        };
-        let known = Known {
+    /// A socket that left may come back as what it was; to any server, if these are told.
+    pub fn depart(&mut self, member: &NamespaceClient, now: Duration) -> Option<SocketMove> {
+        let name = member.recovery.clone()?;
+        let rooms = member.left_rooms()?;
+        let remembered = RememberedSocket {
             id: member.id.clone(),
             data: lock(&member.data).clone(),
         };
-        if let Some(kept) = self.kept(&member.namespace) {
-            kept.depart(name.clone(), rooms, known, now);
+        let kept = self.kept(&member.namespace)?;
+        let before = kept.before(member.arrived, now);
+        let rooms_kept = rooms.clone();
+        kept.depart(
+            name.clone(),
+            rooms_kept,
+            remembered,
+            before.clone(),
+            None,
+            now,
+        );
+        Some(SocketMove::Departed {
+            namespace: member.namespace.clone(),
+            name,
+            id: member.id.clone(),
+            rooms,
+            last: kept.last(),
+            before,
+        })
+    }
+
+    /// Another server tells of a socket.
+    #[cfg(feature = "redis")]
+    pub fn hear_move(&mut self, told: SocketMove, now: Duration) {
+        match told {
+            SocketMove::Departed {
+                namespace,
+                name,
+                id,
+                rooms,
+                last,
+                before,
+            } => {
+                if let Some(kept) = self.kept(&namespace) {
+                    kept.hear_last(&last, now);
+                    let before = kept.before_of(before, now);
+                    // What the application kept with it is on that server.
+                    let remembered = RememberedSocket { id, data: None };
+                    kept.depart(name, rooms, remembered, before, last.staying(), now);
+                }
+            }
+            SocketMove::Returned { namespace, name } => {
+                if let Some(kept) = self.kept(&namespace) {
+                    kept.forget(&name);
+                }
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::arguments::{Written, write_event};
 use super::core::{Core, Disconnect, DisconnectScope};
 use super::directory::{NamespaceClient, Reliability};
 use super::engine::part::Part;
-use super::operation::{Act, Operation};
+use super::operation::{Act, Emission, Operation};
 use super::packet::{PacketKind, encode, is_reserved};
 use super::recovery::Audience;
 use super::socket::AckError;
@@ -20,7 +20,7 @@ use super::stats::SocketIoStats;
 use crate::logging::log_line;
 
 /// Sends to all sockets of a namespace, or to rooms of it. Clones are cheap, and any thread may use them: what it sends
-/// leaves at once, whatever the application thread does. It may outlive the server; then it reaches no socket.
+/// leaves at once, also while the application thread is busy. It may outlive the server; then it reaches no socket.
 ///
 /// ```
 /// use wshub::socketio::SocketIo;
@@ -50,7 +50,7 @@ enum Reach {
 }
 
 impl Emitter {
-    pub(super) fn new(core: Arc<Core>, namespace: Arc<str>) -> Self {
+    pub(crate) fn new(core: Arc<Core>, namespace: Arc<str>) -> Self {
         Emitter {
             core,
             namespace,
@@ -60,8 +60,8 @@ impl Emitter {
         }
     }
 
-    /// To this room only, or to this one as well where there is one already. A socket in several gets it once. The
-    /// room of a socket's [`id`](super::Socket::id) has that socket alone.
+    /// To this room only; called again, to that room as well. A socket in several of them gets one copy. The room of a
+    /// socket's [`id`](super::Socket::id) has that socket alone.
     #[must_use]
     pub fn to(&self, room: impl Into<String>) -> Self {
         let mut emitter = self.clone();
@@ -77,8 +77,8 @@ impl Emitter {
         emitter
     }
 
-    /// Only to clients that can take it now: for what is worth nothing a moment later, the place of a mouse. One that
-    /// is slow, or polls and has not come back yet, misses it.
+    /// Only to clients that can take it now: for data that is worth nothing a moment later, such as the position of a
+    /// mouse. A client that is slow, or has no poll open, misses it.
     #[must_use]
     pub fn volatile(&self) -> Self {
         Emitter {
@@ -87,7 +87,7 @@ impl Emitter {
         }
     }
 
-    /// Only to sockets of this server, where an adapter connects others with it.
+    /// Only to sockets of this server, also if an adapter connects it with others.
     #[must_use]
     pub fn local(&self) -> Self {
         Emitter {
@@ -96,8 +96,8 @@ impl Emitter {
         }
     }
 
-    /// Sends an event, and says to how many sockets of this server. A tuple or an array is the list of its arguments,
-    /// `()` none, and anything else one argument; [`Bytes`](super::Bytes) go as binary data. Never blocks.
+    /// Sends an event, and returns to how many sockets of this server. A tuple or an array is the list of its
+    /// arguments, `()` is none, anything else is one argument; [`Bytes`](super::Bytes) go as binary data. Never blocks.
     ///
     /// It goes to no socket, and a line in the log (error) says why, if the event's name is reserved (`connect`,
     /// `disconnect` and their kin) or the arguments cannot be JSON, a map with keys that are no strings for example.
@@ -105,14 +105,13 @@ impl Emitter {
         let Some(written) = written(event, &arguments) else {
             return 0;
         };
-        let delivery = self.delivery;
-        let done = self.carry_out(Act::Emit { written, delivery });
+        let done = self.carry_out(Act::Emit(Emission::new(written, self.delivery)));
         done.unwrap_or_default()
     }
 
-    /// Sends an event and asks every socket that it reaches for an answer. `then` gets all of them on the application
-    /// thread: when every socket has answered, or with those that came when `timeout` is over. It is called once in any
-    /// case, as long as the server runs. To wait for it on another thread, have it send into a channel.
+    /// Sends an event and asks every socket that it reaches for an answer. `then` gets all answers on the application
+    /// thread, when every socket has answered or `timeout` is over. It is called exactly once while the server runs. To
+    /// wait on another thread, let it send into a channel.
     ///
     /// ```
     /// use std::time::Duration;
@@ -131,7 +130,7 @@ impl Emitter {
         timeout: Duration,
         then: impl FnOnce(AllAnswers) + Send + 'static,
     ) {
-        let others = match (self.reach, self.core.adapter.get()) {
+        let others = || match (self.reach, self.core.adapter.get()) {
             (Reach::AllServers, Some(adapter)) => adapter.others(),
             _ => Vec::new(),
         };
@@ -144,14 +143,14 @@ impl Emitter {
         }
     }
 
-    /// The ids of the sockets of this server that it would reach.
+    /// The ids of the sockets of this server that it reaches.
     pub fn sockets(&self) -> Vec<String> {
         self.core.ids(&self.namespace, &self.audience)
     }
 
-    /// The ids of the sockets that it would reach, on every server. Waits until all servers have said theirs, about a
-    /// round trip through the backplane, and `timeout` at most. Without an adapter it does not wait. Each
-    /// id is a room: `io.to(id)` reaches the socket, on whichever server it is.
+    /// The ids of the sockets that it reaches, on every server. Blocks until all servers have answered, about a round
+    /// trip through the backplane, and at most `timeout`. Without an adapter it does not wait. Each id is a room:
+    /// `io.to(id)` reaches the socket, on whichever server it is.
     #[doc(alias = "fetchSockets")]
     #[doc(alias = "sockets_in")]
     pub fn fetch_sockets(&self, timeout: Duration) -> FetchedSockets {
@@ -168,19 +167,19 @@ impl Emitter {
         }
     }
 
-    /// Has those that it reaches join a room.
+    /// Lets the sockets that it reaches join a room.
     #[doc(alias = "socketsJoin")]
     pub fn join_all(&self, room: &str) {
         self.carry_out(Act::Join(room.to_owned()));
     }
 
-    /// Has those that it reaches leave a room.
+    /// Lets the sockets that it reaches leave a room.
     #[doc(alias = "socketsLeave")]
     pub fn leave_all(&self, room: &str) {
         self.carry_out(Act::Leave(room.to_owned()));
     }
 
-    /// Disconnects those that it reaches from the namespace.
+    /// Disconnects the sockets that it reaches from the namespace.
     #[doc(alias = "disconnectSockets")]
     pub fn disconnect_all(&self) {
         self.carry_out(Act::Disconnect);
@@ -199,7 +198,7 @@ impl Emitter {
         }
     }
 
-    /// What the whole server counts.
+    /// The counters of the whole server.
     pub fn stats(&self) -> SocketIoStats {
         self.core.stats()
     }
@@ -222,8 +221,8 @@ impl Emitter {
 pub struct FetchedSockets {
     /// Their ids, those of this server first.
     pub ids: Vec<String>,
-    /// How many servers did not say theirs in time: killed, or cut off. 1 with a bridge to servers of Python, which do
-    /// not say it, and while this server has not attached to the backplane, and knows no others.
+    /// How many servers did not answer in time, or were killed or cut off before. It is 1 with a bridge to servers of
+    /// Python, which do not answer, and while this server has not attached to the backplane and knows no others.
     pub missing_servers: usize,
 }
 
@@ -237,7 +236,7 @@ impl fmt::Debug for Emitter {
 }
 
 /// The server disconnects a socket, or its whole session; its listener hears of it behind what it does now.
-pub(super) fn disconnect(core: &Core, member: &NamespaceClient, scope: DisconnectScope) {
+pub(crate) fn disconnect(core: &Core, member: &NamespaceClient, scope: DisconnectScope) {
     if scope == DisconnectScope::Socket && member.ends.swap(true, Relaxed) {
         return;
     }
@@ -249,7 +248,7 @@ pub(super) fn disconnect(core: &Core, member: &NamespaceClient, scope: Disconnec
 }
 
 /// An event's arguments; `None` if it cannot be sent.
-pub(super) fn written(event: &str, arguments: &impl Serialize) -> Option<Written> {
+pub(crate) fn written(event: &str, arguments: &impl Serialize) -> Option<Written> {
     if is_reserved(event) {
         log_line!(
             Error,
@@ -269,7 +268,7 @@ pub(super) fn written(event: &str, arguments: &impl Serialize) -> Option<Written
     }
 }
 
-pub(super) fn event_packet(namespace: &str, id: Option<u64>, written: Written) -> Vec<Part> {
+pub(crate) fn event_packet(namespace: &str, id: Option<u64>, written: Written) -> Vec<Part> {
     let attachments = written.attachments.len();
     let text = encode(PacketKind::Event, namespace, id, &written.json, attachments);
     Part::of_packet(&text, written.attachments)

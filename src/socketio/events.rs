@@ -34,12 +34,12 @@ use crate::{Events, Handler, RecvError, Server};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SocketEvent<S = ()> {
-    /// A client has joined a namespace, with this proof, an object that may be empty. To refuse clients, add
+    /// A client has joined a namespace, with this `auth` object, which may be empty. To refuse clients, add
     /// [`SocketIo::on_connect`].
     Connect(Socket<S>, Value),
-    /// A client sent an event that no listener of [`SocketIo::on`] is there for.
+    /// A client sent an event for which [`SocketIo::on`] has no listener.
     Event(Socket<S>, IncomingEvent),
-    /// A client has left a namespace. The socket is in no room any more.
+    /// A client has left a namespace. The socket has left its rooms.
     Disconnect(Socket<S>, DisconnectReason),
 }
 
@@ -67,7 +67,7 @@ pub struct IncomingEvent {
 }
 
 impl IncomingEvent {
-    pub(super) fn new(
+    pub(crate) fn new(
         name: String,
         arguments: Vec<Value>,
         attachments: Vec<Bytes>,
@@ -86,7 +86,7 @@ impl IncomingEvent {
         &self.name
     }
 
-    /// Its arguments, placeholders where binary data is.
+    /// Its arguments, with placeholders for binary data.
     pub fn arguments(&self) -> &[Value] {
         &self.arguments
     }
@@ -94,12 +94,12 @@ impl IncomingEvent {
     /// Its arguments as a type of yours, by the rules of [`SocketIo::on`].
     ///
     /// # Errors
-    /// When they are not of that type; the text says where, and what is there instead.
+    /// If they are not of that type; the text says where, and what is there instead.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         arguments::read(self.arguments.clone(), &self.attachments)
     }
 
-    /// Answers it, where the client asked for that; see [`Ack::send`].
+    /// Answers it, if the client asked for that; see [`Ack::send`].
     pub fn answer(self, arguments: impl Serialize) -> bool {
         self.ack.send(arguments)
     }
@@ -110,10 +110,10 @@ impl IncomingEvent {
     }
 }
 
-/// The events of Socket.IO, for a loop of the program's own; made by [`SocketIo::events`].
+/// The events of Socket.IO, for a loop of your own; made by [`SocketIo::events`].
 ///
-/// Listeners go on beside it: those of [`SocketIo::on_connect`] decide which clients come in, and events that have a
-/// listener go there and do not come here.
+/// Listeners still work: those of [`SocketIo::on_connect`] decide which clients may join, and an event that has a
+/// listener goes there and not here.
 ///
 /// ```
 /// use wshub::Server;
@@ -149,7 +149,7 @@ pub struct SocketEvents<'a, S> {
 }
 
 impl<'a, S> SocketEvents<'a, S> {
-    pub(super) fn new(io: &'a mut SocketIo<S>, server: &'a Server) -> Self {
+    pub(crate) fn new(io: &'a mut SocketIo<S>, server: &'a Server) -> Self {
         io.is_looped = true;
         SocketEvents {
             io,
@@ -160,14 +160,14 @@ impl<'a, S> SocketEvents<'a, S> {
     /// Waits for the next event.
     ///
     /// # Errors
-    /// [`RecvError::Ended`] when the server has shut down. [`RecvError::Woken`] when a thread called
-    /// [`ServerHandle::wake`](crate::ServerHandle::wake); it comes at other times too. [`RecvError::InUse`] while
-    /// another [`Events`] of the server is alive.
+    /// [`RecvError::Ended`] after the server has shut down. [`RecvError::Woken`] after a call of
+    /// [`ServerHandle::wake`](crate::ServerHandle::wake), and at other times too: call again. [`RecvError::InUse`]
+    /// while another [`Events`] of the server is alive.
     pub fn recv(&mut self) -> Result<SocketEvent<S>, RecvError> {
         self.take(None)
     }
 
-    /// As [`recv`](SocketEvents::recv), and waits no longer than that.
+    /// As [`recv`](SocketEvents::recv), for at most this time.
     ///
     /// # Errors
     /// As for `recv`, and [`RecvError::Empty`] when no event came in time.

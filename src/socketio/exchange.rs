@@ -11,9 +11,9 @@ use super::application::SocketIo;
 use super::bytes::Bytes;
 use super::decoder::{Decoder, WholePacket};
 use super::engine::link::SessionLink;
-use super::engine::protocol::session::EndReason;
+use super::engine::protocol::output::EndReason;
 use super::events::{IncomingEvent, SocketEvent};
-use super::listeners::{Given, ListenerOutcome};
+use super::listeners::{ListenerOutcome, ReceivedArguments};
 use super::packet::{PacketError, PacketKind};
 use super::reason::DisconnectReason;
 use super::reply::Refused;
@@ -23,7 +23,7 @@ use crate::logging::log_line;
 
 impl<S> SocketIo<S> {
     /// A message of a client's.
-    pub(super) fn receive(
+    pub(crate) fn receive(
         &mut self,
         link: &Arc<SessionLink>,
         read: impl FnOnce(&mut Decoder) -> Result<Option<WholePacket>, PacketError>,
@@ -33,7 +33,7 @@ impl<S> SocketIo<S> {
             Ok(Some(whole)) => self.take(link, whole),
             Err(error) => {
                 log_line!(Debug, "a client is disconnected for what it sent: {error}");
-                link.close(EndReason::ParseError, &self.core.sessions);
+                self.end_session(link, EndReason::ParseError);
             }
         }
     }
@@ -66,7 +66,7 @@ impl<S> SocketIo<S> {
                     Debug,
                     "a client is disconnected: its packet has no place here"
                 );
-                link.close(EndReason::ForcedClose, &self.core.sessions);
+                self.end_session(link, EndReason::ForcedClose);
             }
         }
     }
@@ -89,14 +89,14 @@ impl<S> SocketIo<S> {
         let Some(listeners) = self.listeners.get_mut(socket.namespace()) else {
             return;
         };
-        let given = Given {
+        let received = ReceivedArguments {
             arguments: &data,
             attachments: &attachments,
             question: question.clone(),
         };
-        listeners.call_any(&mut self.state, socket, &name, &given);
+        listeners.call_any(&mut self.state, socket, &name, &received);
         // All are called, and the first one answers.
-        let outcomes = listeners.call(&mut self.state, socket, &name, &given);
+        let outcomes = listeners.call(&mut self.state, socket, &name, &received);
         if outcomes.is_empty() && listeners.any.is_empty() && !self.is_looped {
             log_line!(Debug, "no listener for the event {:?}", shortened(&name));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::engine::protocol::session::EngineConfig;
+use super::engine::protocol::config::EngineConfig;
 use super::engine::sessions::SessionBounds;
 use super::recovery::RecoveryBounds;
 use crate::Overflow;
@@ -28,46 +28,50 @@ pub struct Limits {
     /// s.
     pub ping_interval: Duration,
     /// How long a pong may take; then the client is gone. Default 20 s, as the reference server's. Clients are told
-    /// both, and give the server up after the one and the other without a ping.
+    /// both times, and give the server up after the sum of both without a ping.
     pub ping_timeout: Duration,
-    /// How long a client that has come may take to join a namespace. Default 45 s, as the reference server's.
+    /// How long a client may take to join a namespace after it has connected. Default 45 s, as the reference server's.
     pub connect_timeout: Duration,
-    /// How long a WebSocket for a session that polls may take to carry it; then it is closed, and polling goes on.
+    /// How long an upgrade from polling to a WebSocket may take; then the WebSocket is closed, and polling goes on.
     /// Default 10 s, as the reference server's.
     pub upgrade_timeout: Duration,
-    /// Bytes of one message, and of the body of a POST; a longer one ends the session. Clients are told. While more
-    /// than that of one client's messages waits for the application, its POST is answered when that was taken. Default
-    /// 1,000,000, as the reference server's. Not more than [`max_body`](crate::Limits::max_body), which refuses it, and
-    /// [`max_message`](crate::Limits::max_message), which ends the connection first.
+    /// Bytes of one message, and of the body of a POST; a longer one ends the session. Clients are told the limit.
+    /// While more than this waits for the application from one client, or 1,024 messages, its POST is answered only
+    /// when that has been taken, without a deadline. Default 1,000,000, as the reference server's. Not more than
+    /// [`max_body`](crate::Limits::max_body), which refuses it, and [`max_message`](crate::Limits::max_message), which
+    /// ends the connection first.
     pub max_payload: usize,
     /// Binary attachments of one event; more end the session. Default 10, as the reference server's.
     pub max_attachments: usize,
-    /// Bytes of the attachments of one event together; more end the session. Default 4,000,000: a few pictures, and a
-    /// client that sends all but the last holds no more than that.
+    /// Bytes of all attachments of one event; more end the session. Default 4,000,000: a few pictures. A client that
+    /// never sends the last attachment makes the server hold at most that.
     pub max_attachment_bytes: usize,
-    /// Messages that wait for a client that polls, or beyond what its WebSocket takes
+    /// Messages that wait for a client that polls, for one that joins, or beyond what its WebSocket takes
     /// ([`outbound_per_connection`](crate::Limits::outbound_per_connection)); see `overflow`. Default 16,384: short
     /// messages cost more than their bytes.
     pub max_queued_packets: usize,
     /// Bytes of such messages; see `overflow`. One event with its attachments may always wait alone. Default 1 MiB, as
     /// for a WebSocket alone.
     pub max_queued_bytes: usize,
-    /// What becomes of a client that takes too little, by polling or over its WebSocket; of plain WebSockets
+    /// What happens when a client takes too little, by polling or over its WebSocket. For plain WebSockets
     /// [`ServerBuilder::overflow`](crate::ServerBuilder::overflow) decides. An event is dropped with its attachments.
     /// [`Overflow::Refuse`] is as [`Overflow::Disconnect`], the default: an emit gives nothing back.
     pub overflow: Overflow,
-    /// For how long a client that lost its connection may come back: with its id, rooms and data, and
-    /// what it missed. Default none: none may. 2 min is usual. A client knows where it was by the last event that it
-    /// got, so one that got none yet is new.
+    /// How long a client that lost its connection may come back with its id, rooms and data, and get what it missed.
+    /// Default none: every client is new. 2 min is usual, and it should be longer than `ping_interval` and
+    /// `ping_timeout` together. A client names the last event that it got, so one that got none yet is new. In a
+    /// cluster it may come back to any server, but its data is with the one that it was on.
     pub recovery_window: Option<Duration>,
-    /// Events of one namespace that are kept for clients that come back; what is older is missed for good, and a client
-    /// that needs it is new. Default 10,000.
+    /// Events of one namespace that are kept for clients that come back, those of other servers of a cluster among
+    /// them. A client that needs an older one is new. Default 10,000.
     pub max_recovery_packets: usize,
     /// Bytes of them. Default 4 MiB.
     pub max_recovery_bytes: usize,
-    /// Sockets of one namespace that left and may come back; of more the one that left first is new. Default 1,000.
+    /// Sockets of one namespace that left and may come back, those of other servers of a cluster among them; beyond
+    /// that the one that left first is forgotten. Default 1,000.
     pub max_recovery_sockets: usize,
-    /// Sessions at once, of clients that poll or have a WebSocket; one more gets 503. Default 10,000: those with a
+    /// Sessions at once, of clients that poll or have a WebSocket; one more gets 503. One that has ended counts until
+    /// the application has heard of that. Default 10,000: those with a
     /// WebSocket are bounded by [`max_connections`](crate::Limits::max_connections), and the polls that wait by
     /// [`max_waiting_requests`](crate::Limits::max_waiting_requests).
     pub max_sessions: usize,
@@ -77,13 +81,13 @@ pub struct Limits {
     pub max_sessions_per_address: Option<usize>,
     /// Namespaces that one client may be in; one more is refused with CONNECT_ERROR. Default 16: a page has a handful.
     pub max_namespaces: usize,
-    /// Rooms that one socket may be in, its own included. Default 256: a chat's.
+    /// Rooms that one socket may be in, its own included. Default 256: more than a chat needs.
     pub max_rooms: usize,
-    /// Acknowledgements that one socket may owe. Default 1,000.
+    /// Acknowledgements that are awaited from one socket. Default 1,000.
     pub max_pending_acks: usize,
-    /// Bytes of memory that answers to [`Emitter::emit_with_ack`](super::Emitter::emit_with_ack) take, for all
-    /// questions together: they are held until the last one has come, or the time is over. A further answer is
-    /// missing, as [`AckError::TooMany`](super::AckError::TooMany). Default 16 MiB: 1,000 clients that answer with 16
+    /// Bytes of memory that answers to [`Emitter::emit_with_ack`](super::Emitter::emit_with_ack) take, for all calls
+    /// together: answers are held until the last one has come, or the time is over. A further answer is dropped, and
+    /// its error is [`AckError::TooMany`](super::AckError::TooMany). Default 16 MiB: 1,000 clients that answer with 16
     /// KiB.
     pub max_answer_bytes: usize,
 }
@@ -121,7 +125,7 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Limits {
-    pub(super) fn bounded(mut self) -> Self {
+    pub(crate) fn bounded(mut self) -> Self {
         for time in [
             &mut self.ping_interval,
             &mut self.ping_timeout,
@@ -136,7 +140,7 @@ impl Limits {
         self
     }
 
-    pub(super) fn recovery(&self) -> Option<RecoveryBounds> {
+    pub(crate) fn recovery(&self) -> Option<RecoveryBounds> {
         self.recovery_window.map(|window| RecoveryBounds {
             window,
             max_packets: self.max_recovery_packets,
@@ -145,7 +149,7 @@ impl Limits {
         })
     }
 
-    pub(super) fn sessions(&self) -> SessionBounds {
+    pub(crate) fn sessions(&self) -> SessionBounds {
         let engine = EngineConfig {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,

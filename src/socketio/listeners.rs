@@ -13,14 +13,14 @@ use super::reason::DisconnectReason;
 use super::reply::{Refused, Reply, ReplyText};
 use super::socket::Socket;
 
-pub(super) type OnConnect<S> =
+pub(crate) type OnConnect<S> =
     Box<dyn FnMut(&mut S, &Socket<S>, &Value) -> Result<(), Refused> + Send>;
-pub(super) type OnEvent<S> =
-    Box<dyn FnMut(&mut S, &Socket<S>, &Given<'_>) -> ListenerOutcome + Send>;
-pub(super) type OnAny<S> = Box<dyn FnMut(&mut S, &Socket<S>, &str, &[Value]) + Send>;
-pub(super) type OnDisconnect<S> = Box<dyn FnMut(&mut S, &Socket<S>, DisconnectReason) + Send>;
+pub(crate) type OnEvent<S> =
+    Box<dyn FnMut(&mut S, &Socket<S>, &ReceivedArguments<'_>) -> ListenerOutcome + Send>;
+pub(crate) type OnAny<S> = Box<dyn FnMut(&mut S, &Socket<S>, &str, &[Value]) + Send>;
+pub(crate) type OnDisconnect<S> = Box<dyn FnMut(&mut S, &Socket<S>, DisconnectReason) + Send>;
 
-pub(super) struct NamespaceListeners<S> {
+pub(crate) struct NamespaceListeners<S> {
     pub connect: Vec<OnConnect<S>>,
     events: HashMap<String, Vec<OnEvent<S>>>,
     pub any: Vec<OnAny<S>>,
@@ -28,7 +28,7 @@ pub(super) struct NamespaceListeners<S> {
 }
 
 /// An event that came.
-pub(super) struct Given<'a> {
+pub(crate) struct ReceivedArguments<'a> {
     pub arguments: &'a [Value],
     pub attachments: &'a [Bytes],
     /// The answer that the client wants.
@@ -36,7 +36,7 @@ pub(super) struct Given<'a> {
 }
 
 /// What a listener made of an event.
-pub(super) enum ListenerOutcome {
+pub(crate) enum ListenerOutcome {
     Answer(Result<Written, serde_json::Error>),
     Refused(Refused),
     /// It has the [`Ack`](super::Ack) and answers by that.
@@ -74,9 +74,15 @@ impl<S> NamespaceListeners<S> {
     }
 
     /// Calls the listeners of every event.
-    pub fn call_any(&mut self, state: &mut S, socket: &Socket<S>, name: &str, given: &Given<'_>) {
+    pub fn call_any(
+        &mut self,
+        state: &mut S,
+        socket: &Socket<S>,
+        name: &str,
+        received: &ReceivedArguments<'_>,
+    ) {
         for listener in &mut self.any {
-            listener(state, socket, name, given.arguments);
+            listener(state, socket, name, received.arguments);
         }
     }
 
@@ -86,11 +92,11 @@ impl<S> NamespaceListeners<S> {
         state: &mut S,
         socket: &Socket<S>,
         name: &str,
-        given: &Given<'_>,
+        received: &ReceivedArguments<'_>,
     ) -> Vec<ListenerOutcome> {
         let called = self.events.get_mut(name).into_iter().flatten();
         called
-            .map(|listener| listener(state, socket, given))
+            .map(|listener| listener(state, socket, received))
             .collect()
     }
 
@@ -103,10 +109,10 @@ impl<S> NamespaceListeners<S> {
 
 fn typed<S, A: DeserializeOwned, R: Reply>(
     mut listener: impl FnMut(&mut S, &Socket<S>, A) -> R + Send + 'static,
-) -> impl FnMut(&mut S, &Socket<S>, &Given<'_>) -> ListenerOutcome + Send + 'static {
-    move |state, socket, given| {
-        let read = || arguments::read(given.arguments.to_vec(), given.attachments);
-        let (arguments, has_ack) = ack::with(given.question.clone(), read);
+) -> impl FnMut(&mut S, &Socket<S>, &ReceivedArguments<'_>) -> ListenerOutcome + Send + 'static {
+    move |state, socket, received| {
+        let read = || arguments::read(received.arguments.to_vec(), received.attachments);
+        let (arguments, has_ack) = ack::with(received.question.clone(), read);
         match arguments {
             Err(error) => ListenerOutcome::WrongArguments(error),
             Ok(arguments) => {

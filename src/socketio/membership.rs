@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use super::application::SocketIo;
 use super::core::{Disconnect, DisconnectScope};
-use super::directory::{Known, NamespaceClient};
+use super::directory::{NamespaceClient, RememberedSocket, SocketMove};
+use super::emitter::event_packet;
 use super::engine::link::SessionLink;
 use super::engine::part::Part;
-use super::engine::protocol::session::EndReason;
+use super::engine::protocol::output::EndReason;
 use super::engine::sessions::{NoRandom, random_id};
 use super::events::SocketEvent;
 use super::packet::{PacketKind, encode};
+use super::position::ClientPosition;
 use super::reason::DisconnectReason;
 use super::reply::Refused;
 use super::socket::{AckError, Socket};
@@ -20,7 +22,7 @@ use crate::lock::lock;
 
 impl<S> SocketIo<S> {
     /// A client wants to join a namespace.
-    pub(super) fn connect(&mut self, link: &Arc<SessionLink>, name: &str, auth: Option<Value>) {
+    pub(crate) fn connect(&mut self, link: &Arc<SessionLink>, name: &str, auth: Option<Value>) {
         if !self.clients.is_there(link) {
             return;
         }
@@ -63,27 +65,53 @@ impl<S> SocketIo<S> {
         let mut directory = lock(&self.core.directory);
         let name = directory.has_recovery().then_some(name);
         let before = auth["pid"].as_str().unwrap_or_default();
-        let offset = auth["offset"].as_str().and_then(|it| it.parse().ok());
+        let position = auth["offset"].as_str().filter(|it| !it.is_empty());
+        let position = position.and_then(ClientPosition::parse);
         let returned =
-            offset.and_then(|offset| directory.return_of(&namespace, before, offset, now));
+            position.and_then(|position| directory.return_of(&namespace, before, &position, now));
         let is_recovered = returned.is_some();
-        let (known, rooms, name, missed) = match returned {
+        let arrived = returned.as_ref().map(|(it, _)| directory.arrived(it));
+        let arrived = arrived.unwrap_or_default();
+        let (remembered, rooms, name, missed) = match returned {
             Some((departed, missed)) => {
                 let name = Some(before.to_owned());
                 (departed.known, departed.rooms, name, missed)
             }
-            None => (Known { id, data: None }, Vec::new(), name, Vec::new()),
+            None => (
+                RememberedSocket { id, data: None },
+                Vec::new(),
+                name,
+                Vec::new(),
+            ),
         };
         let (link, key) = (link.clone(), self.core.sessions.key());
-        let member = NamespaceClient::new(key, known, namespace, link, name, is_recovered);
+        let member = NamespaceClient::new(
+            key,
+            remembered,
+            namespace,
+            link,
+            name,
+            is_recovered,
+            arrived,
+        );
         directory.add(&member);
         for room in rooms {
             // As many as it was in before.
             let _ = directory.join(&member, &room, usize::MAX);
         }
-        let forgotten = directory.take_forgotten(&member.namespace);
+        let forgotten = directory.take_forgotten();
         drop(directory);
         drop(forgotten);
+        self.core
+            .tell_move(is_recovered.then(|| SocketMove::Returned {
+                namespace: member.namespace.clone(),
+                name: before.to_owned(),
+            }));
+        let missed = missed.into_iter().map(|(written, position)| {
+            let placed = written.with(&position.to_string());
+            event_packet(&member.namespace, None, placed)
+        });
+        let missed = missed.collect();
         let socket = Socket {
             member,
             core: self.core.clone(),
@@ -110,7 +138,7 @@ impl<S> SocketIo<S> {
     }
 
     /// The server disconnects a socket, or its whole session.
-    pub(super) fn disconnect(&mut self, disconnect: &Disconnect) {
+    pub(crate) fn disconnect(&mut self, disconnect: &Disconnect) {
         let Disconnect { link, key, scope } = disconnect;
         for socket in self.clients.sockets(link) {
             if *scope == DisconnectScope::Socket && socket.member.key != *key {
@@ -121,28 +149,36 @@ impl<S> SocketIo<S> {
             self.leave(&socket, DisconnectReason::ServerNamespaceDisconnect);
         }
         if *scope == DisconnectScope::Session {
-            link.close(EndReason::ForcedClose, &self.core.sessions);
+            self.end_session(link, EndReason::ForcedClose);
         }
     }
 
+    /// The server ends a session, behind what it has sent. What the client has sent behind this is not heard.
+    pub(crate) fn end_session(&mut self, link: &Arc<SessionLink>, reason: EndReason) {
+        self.clients.note_over(link);
+        link.close(reason, &self.core.sessions);
+    }
+
     /// A session has ended.
-    pub(super) fn ended(&mut self, link: &SessionLink, reason: DisconnectReason) {
+    pub(crate) fn ended(&mut self, link: &SessionLink, reason: DisconnectReason) {
         for socket in self.clients.remove(link) {
             self.leave(&socket, reason);
         }
     }
 
     /// A socket leaves its namespace.
-    pub(super) fn leave(&mut self, socket: &Socket<S>, reason: DisconnectReason) {
+    pub(crate) fn leave(&mut self, socket: &Socket<S>, reason: DisconnectReason) {
         self.clients.left(&socket.member.link, socket.namespace());
         let mut directory = lock(&self.core.directory);
         directory.remove(&socket.member);
-        if reason.may_come_back() {
-            directory.depart(&socket.member, self.core.sessions.now());
-        }
-        let forgotten = directory.take_forgotten(socket.namespace());
+        let departed = match reason.may_come_back() {
+            true => directory.depart(&socket.member, self.core.sessions.now()),
+            false => None,
+        };
+        let forgotten = directory.take_forgotten();
         drop(directory);
         drop(forgotten);
+        self.core.tell_move(departed);
         self.give_acks_up(socket);
         if let Some(listeners) = self.listeners.get_mut(socket.namespace()) {
             listeners.tell_left(&mut self.state, socket, reason);

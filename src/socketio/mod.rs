@@ -1,5 +1,5 @@
-//! Socket.IO: the clients of npm's `socket.io-client` 3 and 4, of python-socketio 5, and their kin, on plain threads
-//! and one application thread. Feature `socketio`.
+//! Socket.IO: the clients of npm's `socket.io-client` 3 and 4, of python-socketio 5 and others, on plain threads and
+//! one application thread. Feature `socketio`.
 //!
 //! Start with [`SocketIo`]: listeners and a state of yours, which
 //! [`ServerBuilder::socketio`](crate::ServerBuilder::socketio) gives a place on a server. A listener gets the
@@ -25,12 +25,14 @@ mod emitter;
 pub mod engine;
 mod events;
 mod exchange;
+mod gate;
 mod limits;
 mod listeners;
 mod membership;
 mod operation;
 pub(crate) mod packet;
 mod polls;
+mod position;
 mod reason;
 mod recovery;
 mod reply;

@@ -8,36 +8,54 @@ use super::acks::TooManyAcks;
 use super::answers::Answer;
 use super::arguments::Written;
 use super::core::{AckOwner, Core, DisconnectScope};
-use super::directory::{NamespaceClient, Reliability};
+use super::directory::{Directory, NamespaceClient, Reliability, SocketMove};
 use super::emitter::{disconnect, event_packet};
+use super::position::PacketName;
 use super::recovery::Audience;
 use super::socket::AckError;
-use crate::lock::lock;
+use crate::lock::{Guard, lock};
+use crate::logging::log_line;
+use crate::outbox::broadcast::note_message_of_burst;
 
 /// Something that is done to the sockets of an audience.
-pub(super) struct Operation {
+pub(crate) struct Operation {
     pub namespace: Arc<str>,
     pub audience: Audience,
     pub act: Act,
 }
 
-pub(super) enum Act {
-    Emit {
-        written: Written,
-        delivery: Reliability,
-    },
+pub(crate) enum Act {
+    Emit(Emission),
     /// An event that every one of them is to answer.
     Ask {
         written: Written,
-        wish: AckWish,
+        wish: AckRequest,
     },
     Join(String),
     Leave(String),
     Disconnect,
 }
 
+/// An event for those who are there, and perhaps for those who come back.
+pub(crate) struct Emission {
+    pub written: Written,
+    pub delivery: Reliability,
+    /// Its name on all servers, if it has one.
+    pub name: Option<PacketName>,
+}
+
+impl Emission {
+    pub fn new(written: Written, delivery: Reliability) -> Self {
+        Emission {
+            written,
+            delivery,
+            name: None,
+        }
+    }
+}
+
 /// Answers that are wanted, for so long.
-pub(super) struct AckWish {
+pub(crate) struct AckRequest {
     /// The number of the poll, on the server that asks.
     pub poll: u64,
     pub timeout: Duration,
@@ -45,17 +63,24 @@ pub(super) struct AckWish {
 }
 
 /// What takes the answers that the sockets of this server give.
-pub(super) trait AnswerSink: Send + Sync {
+pub(crate) trait AnswerSink: Send + Sync {
     /// So many are asked. Told once, before their answers.
     fn asked(&self, sockets: usize);
     /// Told once for each of them.
     fn answered(&self, answer: Result<Answer, AckError>);
 }
 
-/// What connects this server with others. Called without a lock, by any thread.
-pub(super) trait Adapter: Send + Sync {
-    /// Has the other servers do what is done here.
+/// What connects this server with others. Called by any thread.
+pub(crate) trait Adapter: Send + Sync {
+    /// Has the other servers do what is done here. Called without a lock, or, where sockets
+    /// [move](Adapter::moves_sockets), under that of the directory.
     fn publish(&self, operation: &Operation) -> LocalTurn;
+    /// Whether a socket that left may come back to another server.
+    fn moves_sockets(&self) -> bool {
+        false
+    }
+    /// Tells the other servers, if sockets move.
+    fn tell_move(&self, _: &SocketMove) {}
     /// The numbers of the other servers, whose answers are waited for.
     fn others(&self) -> Vec<u128>;
     /// The ids of the sockets of an audience on the other servers, and how many servers have not said theirs. Waits so
@@ -69,37 +94,92 @@ pub(super) trait Adapter: Send + Sync {
 }
 
 /// When an operation that was published is done here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 // Without the feature `redis` nothing is published.
 #[cfg_attr(not(feature = "redis"), allow(dead_code))]
-pub(super) enum LocalTurn {
+pub(crate) enum LocalTurn {
     Now,
     /// When it comes back, in the one order of all servers.
     OnReturn,
-    /// Not at all: it cannot be published, and the log says why.
-    Never,
+    /// Not at all: it cannot be published, for this reason.
+    Never(String),
 }
 
 impl Core {
     /// Does it here and on the other servers. Returns how many sockets it reaches here now; `None` if it is not done.
-    pub fn carry_out(&self, operation: Operation) -> Option<usize> {
-        let published = self.adapter.get().map(|it| it.publish(&operation));
-        match published {
-            None | Some(LocalTurn::Now) => Some(self.apply(operation)),
-            Some(LocalTurn::OnReturn) => Some(0),
-            Some(LocalTurn::Never) => None,
+    pub fn carry_out(&self, mut operation: Operation) -> Option<usize> {
+        let Some(adapter) = self.adapter.get() else {
+            return Some(self.apply(operation));
+        };
+        let mut named = self.name(&mut operation, false);
+        match adapter.publish(&operation) {
+            LocalTurn::Now => Some(self.apply_with(named, operation)),
+            LocalTurn::OnReturn => Some(0),
+            LocalTurn::Never(why) => {
+                take_name_back(&mut named, &mut operation);
+                drop(named);
+                log_line!(Error, "not sent: {why}");
+                None
+            }
+        }
+    }
+
+    /// Sends an event to one socket of this server, at once. The others are told where sockets move, for the client may
+    /// have to find it there.
+    pub fn send_to_one(&self, mut operation: Operation) {
+        let mut named = self.name(&mut operation, true);
+        if let (true, Some(adapter)) = (named.is_some(), self.adapter.get()) {
+            if let LocalTurn::Never(_) = adapter.publish(&operation) {
+                // The client has it, and if it misses it, is new on the others.
+                take_name_back(&mut named, &mut operation);
+            }
+        }
+        self.apply_with(named, operation);
+    }
+
+    /// Names what clients may find when they come back to any server. The lock is held until it is sent: the packets of
+    /// an origin have one order everywhere, that of their numbers.
+    fn name(&self, operation: &mut Operation, at_once: bool) -> Option<Guard<'_, Directory>> {
+        let Act::Emit(emission) = &mut operation.act else {
+            return None;
+        };
+        if emission.delivery == Reliability::Volatile || !self.moves_sockets() {
+            return None;
+        }
+        let mut directory = lock(&self.directory);
+        emission.name = Some(directory.name_for_all(&operation.namespace, at_once)?);
+        Some(directory)
+    }
+
+    /// Whether a socket that left may come back to another server.
+    pub fn moves_sockets(&self) -> bool {
+        let adapter = self.adapter.get();
+        self.limits.recovery_window.is_some() && adapter.is_some_and(|it| it.moves_sockets())
+    }
+
+    /// Tells the other servers of a socket that left or came back.
+    pub fn tell_move(&self, told: Option<SocketMove>) {
+        if let (Some(told), Some(adapter)) = (told, self.adapter.get()) {
+            adapter.tell_move(&told);
         }
     }
 
     /// Does it to the sockets of this server, whatever server it comes from. Returns how many they are.
     pub fn apply(&self, operation: Operation) -> usize {
+        self.apply_with(None, operation)
+    }
+
+    fn apply_with(&self, named: Option<Guard<'_, Directory>>, operation: Operation) -> usize {
         let Operation {
             namespace,
             audience,
             act,
         } = operation;
         match act {
-            Act::Emit { written, delivery } => self.send(&namespace, audience, written, delivery),
+            Act::Emit(emission) => {
+                let directory = named.unwrap_or_else(|| lock(&self.directory));
+                self.send(directory, &namespace, audience, emission)
+            }
             Act::Ask { written, wish } => self.ask(&namespace, &audience, written, &wish),
             Act::Join(room) => self.join(&namespace, &audience, &room),
             Act::Leave(room) => self.leave(&namespace, &audience, &room),
@@ -126,28 +206,41 @@ impl Core {
     /// Sends an event to its audience, and keeps it for those of them that come back.
     fn send(
         &self,
+        mut directory: Guard<'_, Directory>,
         namespace: &Arc<str>,
         audience: Audience,
-        written: Written,
-        delivery: Reliability,
+        emission: Emission,
     ) -> usize {
-        let mut directory = lock(&self.directory);
-        let offset = match delivery {
-            Reliability::Reliable => directory.next_offset(namespace),
+        let Emission {
+            written,
+            delivery,
+            name,
+        } = emission;
+        let now = self.sessions.now();
+        let members = directory.select(namespace, &audience.rooms, &audience.except);
+        let place = match delivery {
+            Reliability::Reliable => directory.advance(namespace, name, now),
             Reliability::Volatile => None,
         };
-        let members = directory.select(namespace, &audience.rooms, &audience.except);
-        let packet = match offset {
-            None => event_packet(namespace, None, written),
-            Some(offset) => {
-                let packet = event_packet(namespace, None, written.with(&offset.to_string()));
-                directory.keep(namespace, packet.clone(), audience, self.sessions.now());
-                packet
+        let Some((name, position)) = place else {
+            drop(directory);
+            let packet = event_packet(namespace, None, written);
+            note_message_of_burst();
+            for member in &members {
+                member.send(&packet, delivery, self);
             }
+            return members.len();
         };
+        let placed = written.clone().with(&position.to_string());
+        let packet = event_packet(namespace, None, placed);
+        directory.keep(namespace, name, written, audience, now);
+        // Under the lock: what a client has is what its position says.
+        let line_up = |member: &Arc<NamespaceClient>| member.put_in_line(&packet, self);
+        let lined_up: Vec<_> = members.iter().map(line_up).collect();
         drop(directory);
-        for member in &members {
-            member.send(&packet, delivery, self);
+        note_message_of_burst();
+        for (member, held) in members.iter().zip(lined_up) {
+            member.see_to(held, self);
         }
         members.len()
     }
@@ -158,7 +251,7 @@ impl Core {
         namespace: &Arc<str>,
         audience: &Audience,
         written: Written,
-        wish: &AckWish,
+        wish: &AckRequest,
     ) -> usize {
         let members = self.members(namespace, audience);
         let deadline = self.sessions.now().saturating_add(wish.timeout);
@@ -208,5 +301,14 @@ impl Core {
             directory.leave(member, room);
         }
         members.len()
+    }
+}
+
+/// What was named goes to no other server.
+fn take_name_back(named: &mut Option<Guard<'_, Directory>>, operation: &mut Operation) {
+    if let (Some(directory), Act::Emit(emission)) = (named, &mut operation.act) {
+        if let Some(name) = emission.name.take() {
+            directory.take_name_back(&operation.namespace, name);
+        }
     }
 }

@@ -15,9 +15,6 @@ const RESERVED_EVENTS: [&str; 6] = [
     "removeListener",
 ];
 
-/// Digits of an id that JavaScript counts exactly.
-const MAX_ID_DIGITS: usize = 15;
-
 /// The namespace of a client that names none.
 pub const MAIN_NAMESPACE: &str = "/";
 
@@ -59,7 +56,7 @@ pub enum PacketError {
     InvalidPayload,
     /// The event has a name that is reserved.
     ReservedEvent,
-    /// The id of the acknowledgement has too many digits, or is missing.
+    /// The id of the acknowledgement does not fit in 64 bits, or is missing.
     InvalidId,
     /// A text came where an attachment was due.
     AttachmentExpected,
@@ -157,11 +154,11 @@ fn namespace(text: &str) -> (&str, &str) {
 fn id(text: &str) -> Result<(Option<u64>, &str), PacketError> {
     let len = text.bytes().take_while(u8::is_ascii_digit).count();
     let (digits, rest) = text.split_at_checked(len).unwrap_or_default();
-    match len {
-        0 => Ok((None, rest)),
-        1..=MAX_ID_DIGITS => Ok((digits.parse().ok(), rest)),
-        _ => Err(PacketError::InvalidId),
+    if digits.is_empty() {
+        return Ok((None, rest));
     }
+    let id = digits.parse().map_err(|_| PacketError::InvalidId)?;
+    Ok((Some(id), rest))
 }
 
 fn check(kind: PacketKind, id: Option<u64>, data: Option<&Value>) -> Result<(), PacketError> {

@@ -23,8 +23,8 @@ struct Poll<A, E, T> {
     deadline: Duration,
     /// Servers that have not said how many sockets they ask.
     unheard: BTreeSet<PolledServer>,
-    /// Sockets that were asked, and have not answered.
-    owing: usize,
+    /// How many sockets of each server were asked, and have not answered.
+    owing: BTreeMap<PolledServer, usize>,
     result: PollResult<A, E, T>,
 }
 
@@ -34,6 +34,8 @@ pub struct PollResult<A, E, T> {
     pub answers: Vec<A>,
     /// Why the first one is missing.
     pub error: Option<E>,
+    /// Other servers that did not say how many sockets they ask, or left while one of theirs had not answered.
+    pub missing_servers: usize,
     pub then: T,
     bytes: usize,
 }
@@ -63,10 +65,11 @@ impl<A, E, T> Polls<A, E, T> {
         let poll = Poll {
             deadline,
             unheard: servers.into_iter().collect(),
-            owing: 0,
+            owing: BTreeMap::new(),
             result: PollResult {
                 answers: Vec::new(),
                 error: None,
+                missing_servers: 0,
                 then,
                 bytes: 0,
             },
@@ -82,7 +85,10 @@ impl<A, E, T> Polls<A, E, T> {
         };
         // A server that was not known to be there counts as well.
         open.unheard.remove(&server);
-        open.owing = open.owing.saturating_add(sockets);
+        if sockets > 0 {
+            let owing = open.owing.entry(server).or_default();
+            *owing = owing.saturating_add(sockets);
+        }
         self.conclude_if_complete(poll)
     }
 
@@ -91,12 +97,24 @@ impl<A, E, T> Polls<A, E, T> {
         self.bytes
     }
 
-    /// One that was asked answers with so many bytes, or will not. True if the poll is done.
-    pub fn answered(&mut self, poll: u64, answer: Result<A, E>, bytes: usize) -> bool {
-        let Some(open) = self.open.get_mut(&poll).filter(|open| open.owing > 0) else {
+    /// One that a server asked answers with so many bytes, or will not. True if the poll is done.
+    pub fn answered(
+        &mut self,
+        poll: u64,
+        server: PolledServer,
+        answer: Result<A, E>,
+        bytes: usize,
+    ) -> bool {
+        let Some(open) = self.open.get_mut(&poll) else {
             return false;
         };
-        open.owing -= 1;
+        let Some(owing) = open.owing.get_mut(&server) else {
+            return false;
+        };
+        *owing -= 1;
+        if *owing == 0 {
+            open.owing.remove(&server);
+        }
         match answer {
             Ok(answer) => {
                 open.result.answers.push(answer);
@@ -108,17 +126,41 @@ impl<A, E, T> Polls<A, E, T> {
         self.conclude_if_complete(poll)
     }
 
+    /// A server is gone: what it and its sockets owe does not come, for this reason. True if a poll is done.
+    // Without the feature `redis` there are no others.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    pub fn leave(&mut self, server: PolledServer, why: E) -> bool
+    where
+        E: Clone,
+    {
+        let mut concerned = Vec::new();
+        for (poll, open) in &mut self.open {
+            let is_unheard = open.unheard.remove(&server);
+            let owes = open.owing.remove(&server).is_some();
+            if is_unheard || owes {
+                open.result.error.get_or_insert_with(|| why.clone());
+                open.result.missing_servers += 1;
+                concerned.push(*poll);
+            }
+        }
+        let done = concerned
+            .into_iter()
+            .filter(|poll| self.conclude_if_complete(*poll));
+        done.count() > 0
+    }
+
     /// It ends now, for this reason unless there was another.
     pub fn end(&mut self, poll: u64, why: E) {
         if let Some(mut open) = self.open.remove(&poll) {
             self.deadlines.remove(&(open.deadline, poll));
             open.result.error.get_or_insert(why);
+            open.result.missing_servers += open.unheard.iter().flatten().count();
             self.done.push_back(open.result);
         }
     }
 
     fn conclude_if_complete(&mut self, poll: u64) -> bool {
-        let is_complete = |open: &Poll<A, E, T>| open.unheard.is_empty() && open.owing == 0;
+        let is_complete = |open: &Poll<A, E, T>| open.unheard.is_empty() && open.owing.is_empty();
         if !self.open.get(&poll).is_some_and(is_complete) {
             return false;
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::engine::protocol::session::EndReason;
+use super::engine::protocol::output::EndReason;
 
 /// Why a client left, in Socket.IO's words.
 ///
@@ -20,16 +20,17 @@ use super::engine::protocol::session::EndReason;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DisconnectReason {
-    /// It closed its connection, or its network did: a page that was left, say.
+    /// It closed its connection, or its network did; for example a page that was left.
     TransportClose,
     /// It broke the protocol of its transport, sent something too large, or did not take what was sent to it.
     TransportError,
     /// It did not answer a ping within [`Limits::ping_timeout`](super::Limits::ping_timeout): it is gone, or its
     /// network is.
     PingTimeout,
-    /// It sent what is no packet of Socket.IO.
+    /// It sent something that is not a packet of Socket.IO.
     ParseError,
-    /// The server closed its connection: [`Socket::close`](super::Socket::close), or it sent what it may not send.
+    /// The server closed its connection: [`Socket::close`](super::Socket::close), or the client sent something that it
+    /// may not send.
     ForcedServerClose,
     /// The server shuts down.
     ServerShuttingDown,
@@ -42,7 +43,7 @@ pub enum DisconnectReason {
 
 impl DisconnectReason {
     /// Whether a client that left so may come back with its id, rooms and data.
-    pub(super) fn may_come_back(self) -> bool {
+    pub(crate) fn may_come_back(self) -> bool {
         !matches!(
             self,
             DisconnectReason::ParseError
@@ -51,7 +52,7 @@ impl DisconnectReason {
         )
     }
 
-    pub(super) fn of(reason: EndReason) -> Self {
+    pub(crate) fn of(reason: EndReason) -> Self {
         match reason {
             EndReason::TransportClose => DisconnectReason::TransportClose,
             EndReason::TransportError => DisconnectReason::TransportError,

@@ -33,7 +33,7 @@ impl Refused {
         }
     }
 
-    /// With something for the client's program; in JavaScript `error.data`.
+    /// Adds data for the client's program; in JavaScript `error.data`.
     #[must_use]
     pub fn with_data(mut self, data: Value) -> Self {
         self.data = Some(data);
@@ -46,7 +46,7 @@ impl Refused {
     }
 
     /// The arguments of an acknowledgement that says so.
-    pub(super) fn to_answer(&self) -> Written {
+    pub(crate) fn to_answer(&self) -> Written {
         Written {
             json: format!("[{}]", self.to_json("error")),
             attachments: Vec::new(),
@@ -54,7 +54,7 @@ impl Refused {
     }
 
     /// The text under this key, and the data behind it.
-    pub(super) fn to_json(&self, key: &str) -> String {
+    pub(crate) fn to_json(&self, key: &str) -> String {
         let message = Value::from(self.message.as_str());
         match &self.data {
             Some(data) => format!(r#"{{"{key}":{message},"data":{data}}}"#),
@@ -93,7 +93,7 @@ pub trait Reply {
 
 /// An answer on its way.
 #[doc(hidden)]
-pub struct ReplyText(pub(super) Result<Written, serde_json::Error>);
+pub struct ReplyText(pub(crate) Result<Written, serde_json::Error>);
 
 impl Reply for () {
     fn into_written(self) -> Result<ReplyText, Refused> {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,17 +14,17 @@ use super::answers::Answer;
 use super::core::{AckOwner, Core, DisconnectScope};
 use super::directory::{NamespaceClient, Reliability};
 use super::emitter::{Emitter, disconnect, event_packet, written};
-use super::operation::{Act, Operation};
+use super::operation::{Act, Emission, Operation};
 use super::recovery::Audience;
 use crate::Request;
 use crate::lock::{CALLBACKS, Mutex, lock};
 use crate::logging::log_line;
 
 /// What is done with an acknowledgement.
-pub(super) type OnAck<S> = Box<dyn FnOnce(&mut S, Result<Answer, AckError>) + Send>;
+pub(crate) type OnAck<S> = Box<dyn FnOnce(&mut S, Result<Answer, AckError>) + Send>;
 
 /// What waits for acknowledgements, and for those that will not come.
-pub(super) struct PendingAcks<S> {
+pub(crate) struct PendingAcks<S> {
     /// By the id of the acknowledgement.
     pub waiting: HashMap<u64, OnAck<S>>,
     /// Not asked for; told when the application is not at work.
@@ -39,7 +40,8 @@ impl<S> Default for PendingAcks<S> {
     }
 }
 
-/// A client in a namespace. Clones are handles of the same one, and may be kept: one that has left sends nothing more.
+/// A client in a namespace. Clones are handles of the same one, and may be kept; after the client has left they send
+/// nothing, but what one that may come back will find then.
 ///
 /// `S` is the state of the application. For other threads there is [`Emitter`], by [`emitter`](Socket::emitter).
 ///
@@ -57,9 +59,9 @@ impl<S> Default for PendingAcks<S> {
 ///
 /// The guide: [Socket.IO](crate::guide::socketio).
 pub struct Socket<S> {
-    pub(super) member: Arc<NamespaceClient>,
-    pub(super) core: Arc<Core>,
-    pub(super) pending: Arc<Mutex<PendingAcks<S>, CALLBACKS>>,
+    pub(crate) member: Arc<NamespaceClient>,
+    pub(crate) core: Arc<Core>,
+    pub(crate) pending: Arc<Mutex<PendingAcks<S>, CALLBACKS>>,
 }
 
 /// Why there is no answer.
@@ -83,15 +85,15 @@ pub struct Socket<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AckError {
-    /// None came in time. One that comes later is ignored.
+    /// No answer came in time. One that comes later is ignored.
     Timeout,
-    /// The client left before.
+    /// The client left before it answered, or the server that it was on did.
     Disconnected,
-    /// It was not asked: as many answers as [`Limits::max_pending_acks`](super::Limits::max_pending_acks) are awaited
-    /// of this client. Or its answer has no room beside those that are held
+    /// The client was not asked, because [`Limits::max_pending_acks`](super::Limits::max_pending_acks) answers are
+    /// awaited from it already. Or its answer found no room beside those that are held
     /// ([`Limits::max_answer_bytes`](super::Limits::max_answer_bytes)). Remedy: shorter timeouts, or a larger limit.
     TooMany,
-    /// It was not asked: the event cannot be sent, and the log says why.
+    /// The client was not asked: the event cannot be sent, and the log says why.
     NotSent,
 }
 
@@ -111,33 +113,35 @@ impl fmt::Display for AckError {
 impl std::error::Error for AckError {}
 
 impl<S> Socket<S> {
-    /// Its name: 20 characters that no other socket has. Others may see it, and its room has the same name.
+    /// Its id: 20 characters that no other socket has. Others may see it, and its room has the same name.
     pub fn id(&self) -> &str {
         &self.member.id
     }
 
-    /// The namespace that it is in, `/` for the main one.
+    /// Its namespace, `/` for the main one.
     pub fn namespace(&self) -> &str {
         &self.member.namespace
     }
 
-    /// The request that opened its connection: headers, cookies, address. Its query has the session's id, a secret.
+    /// The request that opened its connection: headers, cookies, address. The query holds the id of the session, which
+    /// is a secret.
     pub fn request(&self) -> &Request {
         &self.member.link.request
     }
 
-    /// Whether it is in still.
+    /// True until the client has left the namespace.
     pub fn is_connected(&self) -> bool {
         self.member.is_in()
     }
 
-    /// Whether it came back in time, with its id, rooms and data, and has got what it missed; see
-    /// [`Limits::recovery_window`](super::Limits::recovery_window).
+    /// Whether it came back in time, with its id and rooms, and gets what it missed; see
+    /// [`Limits::recovery_window`](super::Limits::recovery_window). It has its data, too, unless it was on another
+    /// server of a cluster.
     pub fn is_recovered(&self) -> bool {
         self.member.is_recovered
     }
 
-    /// Sends an event to this client; arguments as those of [`Emitter::emit`].
+    /// Sends an event to this client; arguments as for [`Emitter::emit`].
     pub fn emit(&self, event: &str, arguments: impl Serialize) {
         self.send(event, &arguments, Reliability::Reliable);
     }
@@ -153,16 +157,17 @@ impl<S> Socket<S> {
             except: Vec::new(),
         };
         if let Some(written) = written(event, arguments) {
-            self.core.apply(Operation {
+            let operation = Operation {
                 namespace: self.member.namespace.clone(),
                 audience,
-                act: Act::Emit { written, delivery },
-            });
+                act: Act::Emit(Emission::new(written, delivery)),
+            };
+            self.core.send_to_one(operation);
         }
     }
 
-    /// Sends an event and asks for an answer, which `then` gets on the application thread; or the reason why there is
-    /// none, `timeout` at the latest. It is called once in any case.
+    /// Sends an event and asks for an answer. `then` gets the answer on the application thread, or the reason why there
+    /// is none, after `timeout` at the latest. It is called exactly once while the server runs.
     ///
     /// ```
     /// use std::time::Duration;
@@ -213,6 +218,9 @@ impl<S> Socket<S> {
     fn await_ack(&self, deadline: Duration, then: OnAck<S>) -> Result<u64, OnAck<S>> {
         // Both under the lock: whatever takes the one finds the other.
         let mut pending = lock(&self.pending);
+        if self.core.has_ended.load(SeqCst) {
+            return Err(then);
+        }
         let id = lock(&self.core.acks).next_id();
         match self
             .core
@@ -228,12 +236,18 @@ impl<S> Socket<S> {
 
     /// Not now: the application is at work with its state.
     fn refuse(&self, why: AckError, then: OnAck<S>) {
-        lock(&self.pending).refused.push((why, then));
+        let mut pending = lock(&self.pending);
+        if self.core.has_ended.load(SeqCst) {
+            drop(pending);
+            return drop(then);
+        }
+        pending.refused.push((why, then));
+        drop(pending);
         self.core.sessions.timer.note_application(Duration::ZERO);
     }
 
-    /// Joins a room. A socket in [`Limits::max_rooms`](super::Limits::max_rooms) already joins no other; the log
-    /// (warn) says so, and the answer is false. Nothing for one that has left.
+    /// Joins a room. False, with a line in the log (warn), if the socket is in
+    /// [`Limits::max_rooms`](super::Limits::max_rooms) already. It has no effect after the client has left.
     pub fn join(&self, room: impl AsRef<str>) -> bool {
         let most = self.core.limits.max_rooms;
         let joined = lock(&self.core.directory).join(&self.member, room.as_ref(), most);
@@ -251,7 +265,7 @@ impl<S> Socket<S> {
         lock(&self.core.directory).leave(&self.member, room.as_ref());
     }
 
-    /// The rooms that it is in, its own among them; of one that has left, those that it was in.
+    /// Its rooms, the one of its own id among them; after it has left, those that it was in.
     pub fn rooms(&self) -> Vec<String> {
         let left = self.member.left_rooms();
         left.unwrap_or_else(|| lock(&self.core.directory).rooms_of(&self.member))
@@ -281,19 +295,20 @@ impl<S> Socket<S> {
         self.all().to(self.id())
     }
 
-    /// Keeps something with the socket, in place of what was kept before: the name of its user, for example.
+    /// Keeps a value with the socket, such as the name of its user. It replaces the one before. It may hold an
+    /// [`Emitter`], but no [`Socket`] of its own, which would keep both for ever.
     pub fn set_data<T: Any + Send + Sync>(&self, data: T) {
         let before = lock(&self.member.data).replace(Arc::new(data));
         drop(before);
     }
 
-    /// What is kept with the socket, if it is of this type.
+    /// The value that is kept with the socket, if it is of this type.
     pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let data = lock(&self.member.data).clone();
         data.and_then(|data| data.downcast::<T>().ok())
     }
 
-    /// Disconnects the socket from its namespace; others of the same client stay. Its `on_disconnect` is called behind
+    /// Disconnects the socket from its namespace; others of the same client stay. Its `on_disconnect` is called after
     /// the listener that runs now.
     pub fn disconnect(&self) {
         disconnect(&self.core, &self.member, DisconnectScope::Socket);

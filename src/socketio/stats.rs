@@ -1,6 +1,6 @@
 //! What is counted.
 
-/// A snapshot of what Socket.IO counts; connections and requests are in [`wshub::Stats`](crate::Stats).
+/// A snapshot of the counters of Socket.IO; connections and requests are in [`wshub::Stats`](crate::Stats).
 ///
 /// ```
 /// let io = wshub::socketio::SocketIo::new(());
@@ -19,6 +19,6 @@ pub struct SocketIoStats {
     /// Messages that clients missed, because they took too little under a policy that drops, or because the messages
     /// were volatile.
     pub dropped: u64,
-    /// Events whose arguments were not of their listeners' types.
+    /// Events whose arguments did not fit the types of their listeners.
     pub wrong_arguments: u64,
 }

@@ -12,7 +12,7 @@ use super::packet::{PacketKind, encode};
 use crate::testing::{Sent, connection};
 use crate::{CloseCode, CloseEvent, Connection, Handler, Message, Request};
 
-/// A client of a [`SocketIo`] in memory, in one namespace. What it does has been dealt with when the call returns.
+/// A client of a [`SocketIo`] in memory, in one namespace. When a call returns, the listeners have dealt with it.
 ///
 /// ```
 /// use serde_json::json;
@@ -76,7 +76,7 @@ impl ReceivedEvent {
         &self.name
     }
 
-    /// Its arguments, placeholders where binary data is.
+    /// Its arguments, with placeholders for binary data.
     pub fn arguments(&self) -> &[Value] {
         &self.arguments
     }
@@ -84,7 +84,7 @@ impl ReceivedEvent {
     /// Its arguments as a type of yours, by the rules of [`SocketIo::on`].
     ///
     /// # Errors
-    /// When they are not of that type.
+    /// If they are not of that type.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         arguments::read(self.arguments.clone(), &self.attachments)
     }
@@ -95,7 +95,7 @@ impl ReceivedEvent {
     }
 }
 
-/// Joins a namespace with this proof.
+/// Joins a namespace with this `auth` object.
 ///
 /// # Errors
 /// What the client is told when it is refused: `{"message": …, "data": …}`.
@@ -135,13 +135,13 @@ impl MemoryClient {
         &self.id
     }
 
-    /// The name by which it may come back, with [`Limits::recovery_window`](super::Limits::recovery_window): the `pid`
-    /// of the proof, beside the `offset`, the last argument of the last event that it got.
+    /// The id by which it may come back, with [`Limits::recovery_window`](super::Limits::recovery_window). To come
+    /// back, join with it as `pid` in the `auth` object, and with the last argument of the last event as `offset`.
     pub fn recovery(&self) -> Option<&str> {
         self.recovery.as_deref()
     }
 
-    /// Sends an event; arguments as those of [`Emitter::emit`](super::Emitter::emit).
+    /// Sends an event; arguments as for [`Emitter::emit`](super::Emitter::emit).
     ///
     /// # Panics
     /// When the arguments are no JSON.
@@ -150,7 +150,7 @@ impl MemoryClient {
         self.send_written(io, PacketKind::Event, None, written);
     }
 
-    /// Sends an event that wants an answer, and gives the answer's arguments; `None` if nothing answers.
+    /// Sends an event that wants an answer, and returns the arguments of the answer; `None` if nothing answers.
     ///
     /// # Panics
     /// When the arguments are no JSON.
@@ -189,8 +189,8 @@ impl MemoryClient {
         std::mem::take(&mut self.events)
     }
 
-    /// The answers that came later than [`ask`](MemoryClient::ask) waited, in order: the number of the question, from
-    /// 0, and the arguments.
+    /// The answers that came after [`ask`](MemoryClient::ask) had returned, in order: the number of the call of `ask`,
+    /// from 0, and the arguments.
     pub fn take_answers(&mut self) -> Vec<(u64, Vec<Value>)> {
         self.read();
         std::mem::take(&mut self.answers)
@@ -202,13 +202,13 @@ impl MemoryClient {
         self.is_disconnected || self.sent.close().is_some()
     }
 
-    /// Leaves its namespace, as a program does that disconnects.
+    /// Leaves its namespace, as `socket.disconnect()` does.
     pub fn disconnect<S>(mut self, io: &mut SocketIo<S>) {
         let text = encode(PacketKind::Disconnect, &self.namespace, None, "", 0);
         self.send(io, &text, Vec::new());
     }
 
-    /// Is gone without a word, as a page that is left.
+    /// Vanishes without a word, as a page that is closed.
     pub fn vanish<S>(self, io: &mut SocketIo<S>) {
         let close = CloseEvent {
             code: CloseCode::ABNORMAL,

@@ -10,7 +10,7 @@ const BOUNDS: [u64; 11] = [
     100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000,
 ];
 
-/// How long something took, over all times that it was counted.
+/// The distribution of how long something took.
 ///
 /// ```
 /// let server = wshub::Server::bind("127.0.0.1:0")?;
@@ -32,27 +32,27 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// How often it was counted.
+    /// How many times were counted.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.classes.iter().sum()
     }
 
-    /// How long all of them took together.
+    /// The sum of all times.
     #[must_use]
     pub fn sum(&self) -> Duration {
         self.sum
     }
 
-    /// How long one took on average; `None` where none was counted.
+    /// The average; `None` if none was counted.
     #[must_use]
     pub fn mean(&self) -> Option<Duration> {
         let nanos = self.sum.as_nanos().checked_div(self.count().into())?;
         u64::try_from(nanos).ok().map(Duration::from_nanos)
     }
 
-    /// How many took at most so long, from 100 microseconds to 10 seconds; those of a shorter time are in every longer
-    /// one. [`count`](Self::count) has the rest, too.
+    /// Pairs of an upper bound, from 100 microseconds to 10 seconds, and how many times were at most that; each count
+    /// includes the ones before it. [`count`](Self::count) includes longer times, too.
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
         let bounds = BOUNDS.iter().copied().map(Duration::from_micros);
         bounds.zip(&self.classes).scan(0, |below, (bound, &class)| {

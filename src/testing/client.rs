@@ -25,12 +25,12 @@ const ACCEPTS: Accepts = Accepts {
     compression: false,
 };
 
-/// A WebSocket client for tests, over a [`duplex`](super::duplex) or any other stream. Every call
-/// blocks as long as the stream does.
+/// A WebSocket client for tests, over a [`duplex`](super::duplex) or any other stream. Every call blocks as long as the
+/// stream blocks.
 ///
-/// It sends what it is told to, wrong frames too, with a fixed mask; what it reads it checks, and
-/// says with [`io::ErrorKind::InvalidData`] when a server broke the protocol. It is no client for
-/// other uses: that one is `WebSocket::client`, with the feature `client`.
+/// It sends what it is told to, also wrong frames, with a fixed mask. It checks what it reads:
+/// [`io::ErrorKind::InvalidData`] means that the server broke the protocol. For uses other than tests take
+/// `WebSocket::client`, with the feature `client`.
 ///
 /// ```
 /// use wshub::{Event, Server, testing};
@@ -173,7 +173,7 @@ impl<S: Read + Write> Client<S> {
         self.stream.flush()
     }
 
-    /// The next frame, whatever it is.
+    /// The next frame, of any kind.
     ///
     /// # Errors
     /// The stream's; [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the server has closed it.
@@ -254,7 +254,7 @@ impl<S> Client<S> {
         &mut self.stream
     }
 
-    /// The stream. Nothing of it is kept back: what comes next was not read.
+    /// The stream. The client has read nothing beyond the last frame.
     pub fn into_inner(self) -> S {
         self.stream
     }

@@ -1,5 +1,5 @@
-//! For tests of your own code: streams in memory, a client that speaks over them, and connections
-//! that only remember what was sent over them, without a socket, a thread or a sleep.
+//! For tests of your own code, without a socket, a thread or a sleep: streams in memory, a client for them, and
+//! connections that only remember what was sent.
 
 mod client;
 
@@ -18,8 +18,8 @@ use crate::http::Request;
 use crate::limits::Limits;
 use crate::lock::{Mutex, RECORDED, lock};
 use crate::message::Message;
-use crate::outbox::calls::Calls;
-use crate::outbox::{Bounds, Delivery, Outbox};
+use crate::outbox::leader_queue::LeaderQueue;
+use crate::outbox::{Bounds, Delivery, Outbox, OutboxServer};
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
@@ -29,8 +29,8 @@ use crate::transport::{How, Transport, Waker};
 pub use crate::transport::{Clock, Duplex, duplex};
 pub use client::{Client, Frame};
 
-/// A connection as a handler gets it, opened by `request`, and a look at what is sent over it. No
-/// other connection made here has its id, nothing ever comes in, and its peer takes everything at once.
+/// A connection for a handler, opened by `request`, and what is sent over it. Its id is unique, nothing ever comes in,
+/// and its peer takes everything at once.
 ///
 /// ```
 /// use wshub::{Connection, Handler, Message, Request, testing};
@@ -94,23 +94,29 @@ pub(crate) fn connection_within(
     let bounds = accept.bounds();
     let opening = Opening {
         request,
-        protocol: accept.subprotocol().map(str::to_owned),
+        protocol: accept.subprotocol().map(|name| Box::new(name.into())),
         extension: None,
         data: accept.into_data(),
     };
     let transport = Arc::new(Recorder::default());
     let limits = Limits::default();
     let limits = limits.with_max_message(bounds.max_message);
+    let id = IDS.fetch_add(1, Relaxed);
+    let server = OutboxServer {
+        leader_queue: LeaderQueue::new(None),
+        counters: Arc::new(Counters::default()),
+        delivery: Delivery::Handler,
+        owner: None,
+    };
     let outbox = Outbox::new(
         transport.clone(),
-        Calls::new(None),
-        Arc::new(Counters::default()),
-        Delivery::Handler,
+        Arc::new(server),
+        id,
         Bounds::new(&limits, bounds.overflow.unwrap_or_default()),
         limits.close_timeout,
         None,
     );
-    let connection = Connection::new(IDS.fetch_add(1, Relaxed), opening, outbox, budget);
+    let connection = Connection::new(id, opening, outbox, budget);
     let sent = Sent {
         transport,
         connection: connection.clone(),
@@ -157,8 +163,8 @@ impl Sent {
         lock(&self.transport.0).close.clone()
     }
 
-    /// From now on the peer reads nothing: what is sent waits, as far as the connection's policy lets it. No deadline
-    /// runs; over streams of a [`Clock`] they do.
+    /// From now on the peer reads nothing: what is sent waits, within the connection's policy. No deadline passes here;
+    /// over streams of a [`Clock`] deadlines do pass.
     pub fn stall(&self) {
         lock(&self.transport.0).stalled = true;
     }
@@ -169,7 +175,7 @@ impl Sent {
         self.connection.outbox().service(Instant::now());
     }
 
-    /// The connection has ended, as it has where its server gives a `Close` event: nothing can be sent any more.
+    /// Ends the connection, as after a `Close` event: nothing can be sent any more.
     pub fn end(&self) {
         self.connection.outbox().finish();
     }

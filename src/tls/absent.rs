@@ -34,6 +34,7 @@ mod client {
     use std::convert::Infallible;
     use std::error::Error;
     use std::fmt;
+    use std::io;
     use std::time::Instant;
 
     use crate::transport::{TcpTransport, Transport};
@@ -73,6 +74,12 @@ mod client {
 
     #[derive(Debug)]
     pub enum TlsHandshakeError {}
+
+    impl TlsHandshakeError {
+        pub fn behind_handshake(error: io::Error) -> Result<Self, io::Error> {
+            Err(error)
+        }
+    }
 
     impl fmt::Display for TlsHandshakeError {
         fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,17 +13,18 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::error::TlsError;
+use super::failure::TlsFailure;
 use super::pem::{Pem, PemPair, roots};
-use super::transport::{TlsFailure, TlsTransport};
-use crate::http::refusal::excerpt;
+use super::transport::TlsTransport;
+use crate::http::excerpt::excerpt;
 use crate::transport::{self, LINGER, TcpTransport, Transport};
 
-/// Whom a client trusts with `wss://`, and the certificate it shows: for
+/// The authorities that a client trusts for `wss://`, and the certificate it shows; for
 /// [`ClientRequest::with_tls`](crate::ClientRequest::with_tls). Features `client` and `tls`. Cheap to clone.
 ///
-/// Without one a client trusts the authorities of the system, which it reads for each connection, and shows no
-/// certificate of its own. It speaks TLS 1.2 and 1.3. There is no way to trust everybody: for a server of your own,
-/// give the client the certificate of its authority.
+/// Without it a client trusts the authorities of the system, which it reads for each connection, and shows no
+/// certificate. It speaks TLS 1.2 and 1.3. There is no way to trust everybody: for a server of your own, give the
+/// client the certificate of its authority.
 ///
 /// ```no_run
 /// use wshub::{ClientRequest, ClientTls};
@@ -41,7 +43,7 @@ impl ClientTls {
     /// Of a request that says nothing else: the system's authorities, read for each connection.
     pub(crate) const DEFAULT: Option<ClientTls> = Some(ClientTls(None));
 
-    /// Authorities of your own, a client certificate.
+    /// A builder, for authorities of your own and a client certificate.
     pub fn builder() -> ClientTlsBuilder {
         ClientTlsBuilder::default()
     }
@@ -80,10 +82,9 @@ pub struct ClientTlsBuilder {
 }
 
 impl ClientTlsBuilder {
-    /// Trusts the authorities in this PEM file, and no others; of a server that signed its certificate
-    /// itself, that one. May be called for several files. Default: the system's authorities, where
-    /// OpenSSL finds them (`SSL_CERT_FILE` and `SSL_CERT_DIR` say where else), or in the keychain of
-    /// macOS.
+    /// Trusts the authorities in this PEM file, and no others. For a server with a self-signed certificate, give that
+    /// certificate. May be called for several files. Default: the system's authorities, where OpenSSL finds them
+    /// (`SSL_CERT_FILE` and `SSL_CERT_DIR` say where else), or in the keychain of macOS.
     pub fn ca_file(mut self, ca: impl AsRef<Path>) -> Self {
         self.cas.push(Pem::file(ca));
         self
@@ -96,8 +97,8 @@ impl ClientTlsBuilder {
         self
     }
 
-    /// Shows this certificate to a server that asks for one (mTLS), the intermediate ones behind it,
-    /// and proves it with this key. Default: none is shown.
+    /// Shows this certificate, followed by its intermediate ones, to a server that asks for one (mTLS), and proves it
+    /// with this key. Default: none is shown.
     pub fn pem_files(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
         self.certificate = Some(PemPair::files(certificate, key));
         self
@@ -201,8 +202,7 @@ fn handshake(
     Ok(transport)
 }
 
-/// Why a client did not come to speak TLS with a server. Its text says what to do. Features `client`
-/// and `tls`.
+/// Why the TLS handshake with a server failed. Its text says what to do. Features `client` and `tls`.
 ///
 /// ```
 /// use wshub::{ClientError, TlsHandshakeError};
@@ -225,7 +225,8 @@ pub enum TlsHandshakeError {
     WrongHost {
         /// The URL's host.
         host: String,
-        /// Names that the certificate is for, at most 8, escaped and cut short.
+        /// Names that the certificate is for, at most 8, escaped and cut short. None where it has no subjectAltName:
+        /// the common name does not count.
         names: Vec<String>,
     },
     /// The certificate has expired. Remedy: renew it; or this machine's clock is wrong.
@@ -238,16 +239,17 @@ pub enum TlsHandshakeError {
     /// The server shows the certificate of an authority as its own (RFC 5280 section 4.2.1.9), which
     /// `openssl req -x509` makes if it is not told otherwise. Remedy: one with `CA:FALSE`.
     Authority,
-    /// The certificate cannot be used for another reason, which the text names.
+    /// The certificate cannot be used for another reason, which the text names. Remedy: another certificate.
     Certificate(String),
     /// The server speaks no TLS on this port. Remedy: another port, or `ws://`.
     PlainText,
-    /// The handshake failed otherwise, or the server ended it: it may want a client certificate
-    /// ([`ClientTlsBuilder::pem_files`]).
+    /// The handshake failed otherwise, or the server ended it: the port may not speak TLS, or the server may want a
+    /// client certificate ([`ClientTlsBuilder::pem_files`]).
     Failed(String),
-    /// The server did not answer within the [TLS timeout](crate::ClientRequest::with_tls_timeout).
+    /// The server did not answer within the [TLS timeout](crate::ClientRequest::with_tls_timeout). Remedy: check that
+    /// the port is one for TLS.
     Timeout,
-    /// The server closed the stream before the handshake was complete.
+    /// The server closed the stream before the handshake was complete. Remedy: check that the port is one for TLS.
     Left,
     /// The stream failed.
     Io(io::Error),
@@ -271,10 +273,19 @@ impl TlsHandshakeError {
         }
     }
 
+    /// What the server says behind the handshake, where `error` is that: with TLS 1.3 it looks at a client's
+    /// certificate only there. Otherwise that error.
+    pub(crate) fn behind_handshake(error: io::Error) -> Result<Self, io::Error> {
+        let tls = error.get_ref().and_then(|it| it.downcast_ref());
+        match tls {
+            Some(alert @ rustls::Error::AlertReceived(_)) => Ok(Self::Failed(alert.to_string())),
+            _ => Err(error),
+        }
+    }
+
     fn certificate(problem: &CertificateError, host: &str) -> Self {
         const MAX_NAMES: usize = 8;
         match problem {
-            CertificateError::NotValidForName => Self::wrong_host(host, Vec::new()),
             CertificateError::NotValidForNameContext { presented, .. } => {
                 let names = presented.iter().take(MAX_NAMES);
                 Self::wrong_host(host, names.map(|name| excerpt(name.as_bytes())).collect())
@@ -305,6 +316,14 @@ impl TlsHandshakeError {
 impl fmt::Display for TlsHandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::WrongHost { host, names } if names.is_empty() => {
+                let kind = host.parse::<IpAddr>().map_or("DNS", |_| "IP");
+                write!(
+                    f,
+                    "the server's certificate is for no host at all, and so not for \"{host}\"; give the server one \
+                     that names it (openssl req -x509 -addext subjectAltName={kind}:{host})"
+                )
+            }
             Self::WrongHost { host, names } => write!(
                 f,
                 "the server's certificate is not for \"{host}\" but for: {}; use that name in the \
@@ -338,8 +357,8 @@ impl fmt::Display for TlsHandshakeError {
             }
             Self::Failed(problem) => write!(
                 f,
-                "the TLS handshake failed: {problem}; the server may want a client certificate, or \
-                 other versions of TLS"
+                "the TLS handshake failed: {problem}; check that the port speaks TLS (otherwise use \
+                 ws://), and whether the server wants a client certificate"
             ),
             Self::Timeout => f.write_str(
                 "the server did not answer the TLS handshake in time; check that the port is one \

@@ -37,7 +37,7 @@ pub enum TlsError {
     NoKey {
         /// The file.
         from: String,
-        /// There is one, behind a passphrase.
+        /// There is one, encrypted with a passphrase.
         encrypted: bool,
     },
     /// The key is not the certificate's. Remedy: the pair that was made together; in the certificate's
@@ -56,7 +56,7 @@ pub enum TlsError {
         /// What is wrong with it.
         problem: String,
     },
-    /// No certificate was given to the builder.
+    /// No certificate was given to the builder. Remedy: `pem_files` or `pem`.
     Nothing,
     /// A client that was given no authority to trust found none on this system either. Remedy: install
     /// the package `ca-certificates`, or give it one.

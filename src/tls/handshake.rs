@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError};
 
+use super::failure::{PlainText, TlsFailure};
 use super::secured::Secured;
 use super::server::Tls;
-use super::transport::{PlainText, TlsFailure, TlsTransport};
+use super::transport::TlsTransport;
 use crate::http::refusal::RefusedRequest;
 use crate::http::{Peer, Refusal};
 use crate::patience::Patience;

@@ -3,10 +3,14 @@
 
 #[cfg(not(feature = "tls"))]
 mod absent;
+#[cfg(feature = "tls")]
+mod ciphertext;
 #[cfg(all(feature = "client", feature = "tls"))]
 mod client;
 #[cfg(feature = "tls")]
 mod error;
+#[cfg(feature = "tls")]
+mod failure;
 #[cfg(feature = "tls")]
 mod handshake;
 #[cfg(feature = "tls")]
@@ -14,6 +18,8 @@ mod pem;
 mod secured;
 #[cfg(feature = "tls")]
 mod server;
+#[cfg(feature = "tls")]
+mod session;
 #[cfg(feature = "tls")]
 mod stream;
 #[cfg(feature = "tls")]

@@ -61,6 +61,11 @@ impl Pem {
                 from: self.name(),
                 encrypted: contains(&bytes, b"ENCRYPTED PRIVATE KEY"),
             },
+            // RFC 1421 4.6.1.1: as older tools write it.
+            _ if contains(&bytes, b"Proc-Type: 4,ENCRYPTED") => TlsError::NoKey {
+                from: self.name(),
+                encrypted: true,
+            },
             error => TlsError::unusable(self.name(), error),
         })
     }

@@ -18,11 +18,11 @@ use rustls::version::{TLS12, TLS13};
 
 use super::error::TlsError;
 use super::pem::{Pem, PemPair, roots};
-use super::transport::BUFFERS;
+use super::session::BUFFERS;
 use crate::lock::{CERTIFICATE, Mutex, lock};
 
-/// What a server needs to speak TLS (`wss://`, `https://`): certificates, their keys, and whom it
-/// asks for a certificate. For [`ServerBuilder::tls`](crate::ServerBuilder::tls). Feature `tls`.
+/// What a server needs for TLS (`wss://`, `https://`): certificates, their keys, and rules for client certificates. For
+/// [`ServerBuilder::tls`](crate::ServerBuilder::tls). Feature `tls`.
 ///
 /// ```no_run
 /// use wshub::{Server, Tls};
@@ -34,7 +34,7 @@ use crate::lock::{CERTIFICATE, Mutex, lock};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Clones are handles to one configuration: [`replace`](Tls::replace) on any of them is for all.
+/// Clones share one configuration: [`replace`](Tls::replace) on one of them is for all.
 ///
 /// The guide: [TLS](crate::guide::tls).
 #[derive(Clone)]
@@ -66,13 +66,13 @@ impl Tls {
         Tls::builder().pem(certificate, key).build()
     }
 
-    /// Several certificates, client certificates, a minimum version.
+    /// A builder, for several certificates, client certificates or a minimum version.
     pub fn builder() -> TlsBuilder {
         TlsBuilder::default()
     }
 
-    /// From now on new connections get what `new` holds: its certificates, its rules for clients.
-    /// Connections that are open, or in their handshake, go on with what they began with.
+    /// From now on new connections get the certificates and rules of `new`. Connections that are open, or in their
+    /// handshake, go on as they began.
     pub fn replace(&self, new: &Tls) {
         let config = new.config();
         *lock(&self.0) = config;
@@ -156,11 +156,11 @@ impl TlsBuilder {
         self
     }
 
-    /// Every client has to show a certificate that one of this file's certificate authorities signed
-    /// (mTLS); others are refused in the TLS handshake, plain requests too, unless a certificate is
-    /// [optional](TlsBuilder::optional_client_certificate). Who it is, the `accept` hook reads from
-    /// [`Request::client_certificates`](crate::Request::client_certificates). May be called for several
-    /// files. Default: nobody is asked.
+    /// Every client has to show a certificate that one of this file's certificate authorities signed (mTLS); others are
+    /// refused in the TLS handshake, plain requests too, unless a certificate is
+    /// [optional](TlsBuilder::optional_client_certificate). The `accept` hook reads the name of the client from
+    /// [`Request::client_certificates`](crate::Request::client_certificates). May be called for several files. Default:
+    /// clients are not asked.
     pub fn client_ca_file(mut self, ca: impl AsRef<Path>) -> Self {
         self.client_cas.push(Pem::file(ca));
         self
@@ -207,7 +207,7 @@ impl TlsBuilder {
     /// bytes more, for its header and cipher. It is for every client, as no client is asked for its own size (RFC 6066
     /// section 4, RFC 8449), and certificates are cut into such records, too. Default: 16,384.
     ///
-    /// What a device sends is its own affair: the server takes records of every size.
+    /// It concerns only what the server writes: it takes records of every size.
     ///
     /// ```no_run
     /// let tls = wshub::Tls::builder()
@@ -221,15 +221,14 @@ impl TlsBuilder {
         self
     }
 
-    /// The oldest version that is spoken. Default: TLS 1.2, for older devices; every browser of the
-    /// last years speaks 1.3.
+    /// The oldest version that is spoken. Default: TLS 1.2, for older devices; current browsers all speak 1.3.
     pub fn min_version(mut self, version: TlsVersion) -> Self {
         self.min_version = version;
         self
     }
 
-    /// Reads and checks everything. A certificate that has expired, or is not valid yet, is a warning
-    /// in the log and no error: the clock may be what is wrong.
+    /// Reads and checks everything. A certificate that has expired, or is not valid yet, is a warning in the log and no
+    /// error: the clock may be wrong.
     ///
     /// # Errors
     /// As [`Tls::from_pem_files`]; also when no certificate was given at all, where a client's certificate is

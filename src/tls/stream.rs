@@ -16,13 +16,13 @@ use crate::patience::Patience;
 use crate::transport::{self, Guarded, How, Transport, forward};
 
 impl Tls {
-    /// TLS as the server over a stream of your own, for [`WebSocket::accept`](crate::WebSocket::accept)
-    /// or [`ServerBuilder::websocket`](crate::ServerBuilder::websocket). A server that was bound does
-    /// this itself: see [`ServerBuilder::tls`](crate::ServerBuilder::tls).
+    /// TLS as the server over a stream of your own, for [`WebSocket::accept`](crate::WebSocket::accept) or
+    /// [`ServerBuilder::websocket`](crate::ServerBuilder::websocket). A bound server does this itself: see
+    /// [`ServerBuilder::tls`](crate::ServerBuilder::tls).
     ///
-    /// Blocks until the TLS handshake is done, at most for `timeout` (a server's own is 10 s for this
-    /// and the opening handshake), and one second more to part from a client that was refused. Do it
-    /// on the connection's thread, not on the one that accepts.
+    /// Blocks until the TLS handshake is done, at most for `timeout` (a server's own is 10 s for this and the opening
+    /// handshake), and one second more after a client was refused. Call it on the connection's thread, not on the one
+    /// that accepts.
     ///
     /// ```no_run
     /// use std::net::TcpListener;
@@ -108,8 +108,8 @@ pub struct TlsStream {
 }
 
 impl TlsStream {
-    /// How long one read or write may wait before it fails with [`io::ErrorKind::TimedOut`]. Default
-    /// `None`, for ever, as with a socket, whose own timeouts count no more.
+    /// How long one read or write may wait before it fails with [`io::ErrorKind::TimedOut`]. Default `None`, for ever,
+    /// as with a socket. Timeouts of the socket itself are ignored.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
     }
@@ -158,8 +158,8 @@ impl Write for TlsStream {
 impl Transport for TlsStream {
     forward!(
         this => &this.transport;
-        read, try_read, try_write, wait_writable, wake_when_writable, source, shutdown, peer_addr, never_calls_back,
-        clock,
+        read, try_read, try_write, wait_writable, wake_when_writable, source, shutdown, peer_addr, peer,
+        never_calls_back, clock,
     );
 }
 

@@ -24,7 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// [shutdown](crate::Server::shutdown)) runs on the system's, and so does the client's end,
 /// [`set_timeout`](Duplex::set_timeout) of [`Duplex`].
 ///
-/// The clock goes on by itself, too, as the system's does: it is only ever ahead of that. Clones are the same clock.
+/// A [`Transport`](crate::Transport) of your own around such a stream hands the clock on:
+/// [`Transport::clock`](crate::Transport::clock).
+///
+/// The clock also runs with the system's: it is never behind it. Clones are the same clock.
 ///
 /// The guide: [testing](crate::guide::testing).
 ///
@@ -105,7 +108,7 @@ impl Clock {
     /// them asked for and waits again. What the client sent before has come by then.
     ///
     /// A server waits for its application, too, where that does not take events or its handler is at work: the move
-    /// does so for a second at most, of real time. What passes meanwhile counts against no peer.
+    /// does so for a second at most, of real time. That time does not count against a peer.
     pub fn advance(&self, by: Duration) {
         let patience = Instant::now() + PATIENCE;
         self.settle(patience);
@@ -126,7 +129,7 @@ impl Clock {
         Instant::now() + self.ahead()
     }
 
-    /// When the system's clock shows what this one shows `at`, unless it is moved before.
+    /// The time of the system's clock when this clock shows `at`, unless it is moved before.
     pub(crate) fn to_system(&self, at: Instant) -> Instant {
         at.checked_sub(self.ahead()).unwrap_or(at)
     }
@@ -149,7 +152,7 @@ impl Clock {
     }
 
     /// A thread waits in a stream of this clock, or never will again.
-    pub(super) fn note(&self) {
+    pub(crate) fn note(&self) {
         lock(&self.0.state).news += 1;
         self.0.changed.notify_all();
     }
@@ -253,7 +256,7 @@ impl Drop for ClockAlarm {
     }
 }
 
-/// What tells the time to a connection.
+/// The clock of a connection.
 #[derive(Clone)]
 pub(crate) enum TimeSource {
     System,

@@ -1,4 +1,4 @@
-//! What a stream around another one leaves to that, method by method.
+//! The methods that a stream around another one passes on to it.
 
 /// The methods of [`Transport`](super::Transport) named behind `=>`, as the stream within has them:
 /// `forward!(this => &this.stream; try_read, try_write);`

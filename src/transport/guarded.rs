@@ -1,5 +1,5 @@
-//! A stream of the user's own: its panics are errors, its counts never more than was offered, and a
-//! wait that it ends before its time is begun anew. The threads that use it serve others, too.
+//! A stream of the user's own. Its panics become errors, its counts are never more than was offered, and a wait that it
+//! ends too early is begun anew: the threads that use it serve other connections, too.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -12,18 +12,23 @@ use crate::lock::none_is_held;
 use crate::panics;
 
 pub(crate) struct Guarded<T: Transport> {
-    /// There until the end.
+    /// `Some` until the drop.
     transport: Option<T>,
     /// It panicked: it is not asked again, and nothing is known of what it left half done.
     broken: AtomicBool,
+    /// Asked for once: what the time is, is asked under locks, too.
+    clock: Option<Clock>,
 }
 
 impl<T: Transport> Guarded<T> {
     pub fn new(transport: T) -> Self {
-        Guarded {
+        let mut guarded = Guarded {
             transport: Some(transport),
             broken: AtomicBool::new(false),
-        }
+            clock: None,
+        };
+        guarded.clock = guarded.ask(|it| it.clock().cloned()).flatten();
+        guarded
     }
 
     /// `None` if it panics, or did before.
@@ -99,7 +104,7 @@ impl<T: Transport> Transport for Guarded<T> {
     fn wake_when_writable(&self, waker: &Waker) {
         let asked = self.ask(|transport| transport.wake_when_writable(waker));
         if asked.is_none() {
-            // There is something to find out: writing fails.
+            // The server is to find out that writing fails.
             waker.wake();
         }
     }
@@ -132,7 +137,7 @@ impl<T: Transport> Transport for Guarded<T> {
     }
 
     fn clock(&self) -> Option<&Clock> {
-        self.transport.as_ref().and_then(T::clock)
+        self.clock.as_ref()
     }
 }
 
@@ -144,9 +149,9 @@ impl<T: Transport> Drop for Guarded<T> {
     }
 }
 
-/// Has a stream wait until there is something, or the deadline has passed: it may have a timeout of
-/// its own, which std calls WouldBlock on Unix. Without a deadline its caller has other things to see
-/// to between.
+/// Waits in the stream until there is something, or the deadline has passed: the stream may have a timeout of its own,
+/// which std calls WouldBlock on Unix. Without a deadline the wait ends now and then, because its caller has other
+/// things to see to.
 fn wait<R>(
     stream: &dyn Transport,
     deadline: Option<Instant>,

@@ -1,4 +1,4 @@
-//! A stream of the user's own that is let go of as the server lets go of its own.
+//! A stream of the user's own that is closed as the server closes its own.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -8,11 +8,11 @@ use super::{LINGER, Transport, forward, linger};
 
 /// A stream for a [`WebSocket`](crate::WebSocket) that is not split, whose last bytes reach the peer.
 ///
-/// A TCP socket that is closed while something unread is in it, or still comes, is reset, and the reset
-/// may overtake what was written: the peer then never sees the Close that tells it of its fault, or the
-/// answer that refuses it. Dropping this makes the lingering close of RFC 9112 section 9.6, as a
-/// server does: it ends the sending direction, reads away what comes, until the peer has ended its own,
-/// for one second and 64 KiB at most, and lets go of the stream then. It blocks for so long.
+/// A TCP socket that is closed while something unread is in it, or still comes, is reset, and the reset may overtake
+/// what was written: the peer then never sees the Close that tells it of its fault, or the answer that refuses it.
+/// Dropping this makes the lingering close of RFC 9112 section 9.6, as a server does: it ends the sending direction,
+/// reads away what comes, until the peer has ended its own, for at most one second and 64 KiB, and then closes the
+/// stream. The drop blocks that long.
 ///
 /// To end at once, `shutdown` it with [`How::Reset`](super::How::Reset) before. Over TLS wrap what
 /// `Tls::accept` gives, not the stream below.

@@ -30,7 +30,7 @@ pub fn duplex() -> (Duplex, Duplex) {
     pair(None)
 }
 
-pub(super) fn pair(clock: Option<&Clock>) -> (Duplex, Duplex) {
+pub(crate) fn pair(clock: Option<&Clock>) -> (Duplex, Duplex) {
     let (there, back) = (Arc::new(Pipe::default()), Arc::new(Pipe::default()));
     let end = |incoming: &Arc<Pipe>, outgoing: &Arc<Pipe>| Duplex {
         end: Arc::new(DuplexEnd {
@@ -72,13 +72,13 @@ pub struct Duplex {
 }
 
 /// What a clock sees of one end.
-pub(super) struct DuplexEnd {
+pub(crate) struct DuplexEnd {
     incoming: Arc<Pipe>,
     outgoing: Arc<Pipe>,
 }
 
 impl DuplexEnd {
-    /// A thread that serves it waits in it, or none will any more. Of a pair one end is served.
+    /// A thread that serves this end waits in it, or none will any more. Only one end of a pair is served.
     pub fn is_settled(&self) -> bool {
         let incoming = lock(&self.incoming.state);
         let (served, reads, unread) = (
@@ -95,14 +95,14 @@ impl DuplexEnd {
         waits || (unread && outgoing.ended)
     }
 
-    /// Until when the threads wait in it that read and write.
+    /// Until when the reading and the writing thread wait in it.
     pub fn deadlines(&self) -> [Option<Instant>; 2] {
         let reader = lock(&self.incoming.state).reader.deadline();
         let writer = lock(&self.outgoing.state).writer.deadline();
         [reader, writer]
     }
 
-    /// Has the threads that wait in it look at the clock.
+    /// Wakes the threads that wait in it, to look at the clock.
     pub fn wake(&self) {
         self.incoming.change(|_| ());
         self.outgoing.change(|_| ());
@@ -130,7 +130,7 @@ impl Duplex {
             .and_then(|timeout| Instant::now().checked_add(timeout))
     }
 
-    pub(super) fn downgrade(&self) -> Weak<DuplexEnd> {
+    pub(crate) fn downgrade(&self) -> Weak<DuplexEnd> {
         Arc::downgrade(&self.end)
     }
 }

@@ -38,16 +38,14 @@ pub(crate) use winsock::TcpTransport;
 /// A byte stream whose two directions are used by different threads at once, through a shared
 /// reference.
 ///
-/// One thread reads; any thread writes, but never two at the same time. Deadlines are absolute: a
-/// wait that would pass one returns [`io::ErrorKind::TimedOut`]; one that does so early is asked
-/// again. Implement it to run a connection
-/// over a stream of your own with [`Server::attach`](crate::Server::attach), or to
-/// [split](crate::WebSocket::split) a [`WebSocket`](crate::WebSocket). `TcpStream` and `UnixStream` are, and so
-/// is [`testing::Duplex`](crate::testing::Duplex). One that panics costs a server that one connection.
-/// A server calls it on threads with a stack of [`Limits::stack_size`](crate::Limits::stack_size) or of 2 MiB, and
-/// on the threads that send and take events. No lock of wshub's is held meanwhile: its methods, and its
-/// drop, may call the connection and the server. What they send leaves behind what is being written; a send that
-/// waits for that ends at its deadline.
+/// One thread reads; any thread writes, but never two at the same time. Deadlines are absolute: a wait that would pass
+/// one returns [`io::ErrorKind::TimedOut`]; one that does so early is asked again. Implement it to run a connection
+/// over a stream of your own with [`Server::attach`](crate::Server::attach), or to [split](crate::WebSocket::split) a
+/// [`WebSocket`](crate::WebSocket). `TcpStream`, `UnixStream` and [`testing::Duplex`](crate::testing::Duplex) are
+/// transports. One that panics costs a server that one connection. A server calls it on threads with a stack of
+/// [`Limits::stack_size`](crate::Limits::stack_size) or of 2 MiB, and on the threads that send and take events. wshub
+/// holds no lock during these calls: its methods, and its drop, may call the connection and the server. What they send
+/// leaves after what is being written; a send that waits for that ends at its deadline.
 ///
 /// ```
 /// use std::io::{self, IoSlice};
@@ -98,8 +96,8 @@ pub(crate) use winsock::TcpTransport;
 /// The guide: [design](crate::guide::design).
 pub trait Transport: Send + Sync + 'static {
     /// Blocks until bytes came (their count), the peer sent its last (0), or `deadline` passed.
-    /// [`shutdown`](Transport::shutdown) wakes it, unless it is [`How::Write`]. With a deadline that has
-    /// passed it takes what is there: behind a read that filled its room the server asks so for the rest.
+    /// [`shutdown`](Transport::shutdown) wakes it, unless it is [`How::Write`]. With a deadline that has passed it
+    /// takes what is there: so the server asks for the rest after a read that filled its room.
     fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize>;
 
     /// Takes what is there without blocking; [`io::ErrorKind::WouldBlock`] if nothing is,
@@ -122,7 +120,7 @@ pub trait Transport: Send + Sync + 'static {
     /// Blocks until [`try_write`](Transport::try_write) would do something: write, or fail.
     fn wait_writable(&self, deadline: Instant) -> io::Result<()>;
 
-    /// Called if there is no [`source`](Transport::source), after [`try_write`](Transport::try_write) has refused: the
+    /// Called after [`try_write`](Transport::try_write) has refused, if there is no [`source`](Transport::source): the
     /// stream keeps the waker, and wakes it once as soon as there is room (at once if there is already) or the stream
     /// is shut down.
     fn wake_when_writable(&self, waker: &Waker);
@@ -137,7 +135,7 @@ pub trait Transport: Send + Sync + 'static {
     /// Ends one or both directions; never blocks. Errors do not matter: the stream is dead then.
     fn shutdown(&self, how: How);
 
-    /// The peer's address, where there is such a thing.
+    /// The peer's address, if it has one.
     fn peer_addr(&self) -> Option<SocketAddr>;
 
     /// Where the peer is. The default is what [`peer_addr`](Transport::peer_addr) tells; a stream over a Unix socket
@@ -152,8 +150,38 @@ pub trait Transport: Send + Sync + 'static {
         false
     }
 
-    /// What the deadlines of its waits run on, where that is not the system's clock.
-    #[doc(hidden)]
+    /// What the deadlines of its waits run on, where that is a clock of a test. A stream of yours around a
+    /// [`testing::Duplex`](crate::testing::Duplex) hands on what that says: then the connection runs on the
+    /// [`Clock`](crate::testing::Clock), too. The default is none, the system's clock.
+    ///
+    /// ```
+    /// # use std::io::{self, IoSlice};
+    /// # use std::net::SocketAddr;
+    /// # use std::time::Instant;
+    /// # use wshub::{How, Waker};
+    /// use wshub::{Transport, testing};
+    ///
+    /// struct Logged<T>(T);
+    ///
+    /// impl<T: Transport> Transport for Logged<T> {
+    ///     fn clock(&self) -> Option<&testing::Clock> {
+    ///         self.0.clock()
+    ///     }
+    ///     // The other methods as well, with a line for the log.
+    /// #   fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+    /// #       self.0.read(buffer, deadline)
+    /// #   }
+    /// #   fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> { self.0.try_write(buffers) }
+    /// #   fn wait_writable(&self, deadline: Instant) -> io::Result<()> { self.0.wait_writable(deadline) }
+    /// #   fn wake_when_writable(&self, waker: &Waker) { self.0.wake_when_writable(waker) }
+    /// #   fn shutdown(&self, how: How) { self.0.shutdown(how) }
+    /// #   fn peer_addr(&self) -> Option<SocketAddr> { self.0.peer_addr() }
+    /// }
+    ///
+    /// let clock = testing::Clock::new();
+    /// let (ours, _theirs) = clock.duplex();
+    /// assert!(Logged(ours).clock().is_some());
+    /// ```
     fn clock(&self) -> Option<&Clock> {
         None
     }
@@ -172,8 +200,8 @@ impl dyn Transport {
     }
 }
 
-/// Which directions [`Transport::shutdown`] ends. More of them may come: a stream of yours ends a direction that it
-/// does not know as [`Both`](How::Both).
+/// Which directions [`Transport::shutdown`] ends. Later versions may have more: let your stream treat one that it does
+/// not know as [`Both`](How::Both).
 ///
 /// ```
 /// use std::net::{Shutdown, TcpStream};
@@ -200,12 +228,12 @@ pub enum How {
     Write,
     /// Both; what was written still goes out.
     Both,
-    /// Both at once, what was written and not yet sent is thrown away (TCP: RST).
+    /// Both at once; what was written and not yet sent is thrown away (TCP: RST).
     Reset,
 }
 
 impl How {
-    /// As the system's sockets have it.
+    /// The same for the sockets of the system.
     fn directions(self) -> Shutdown {
         match self {
             How::Read => Shutdown::Read,

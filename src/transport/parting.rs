@@ -1,4 +1,4 @@
-//! The last bytes to a peer, and the end behind them.
+//! The last bytes to a peer, and the end of the stream after them.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub(crate) fn linger(transport: &dyn Transport, deadline: Instant) {
     read_away(transport, deadline);
 }
 
-/// Reads until the peer's end of stream, or so much that it would not come any more.
+/// Reads until the peer ends its direction, or until so much has come that the peer will not stop.
 pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
     const MAX_BYTES: usize = 64 << 10;
     let mut buffer = vec![0; 1024];
@@ -31,8 +31,8 @@ pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
     }
 }
 
-/// A complete answer, if there is one, by `write`, and a lingering close, so that the peer reads it. `log`
-/// is called when the peer has all of it.
+/// Writes a complete answer with `write`, if there is one, and lingers, so that the peer can read it. `log` is called
+/// when the peer has all of it.
 pub(crate) fn answer_refusal(
     transport: &dyn Transport,
     refused: &RefusedRequest,
@@ -44,7 +44,7 @@ pub(crate) fn answer_refusal(
     let answered = !answer.is_empty() && write(&answer).is_ok();
     transport.shutdown(if answered { How::Write } else { How::Both });
     log();
-    // Who gave way to newer handshakes does so at once: its thread is one of theirs.
+    // A handshake that gives way does so at once: a newer one waits for its thread.
     if answered && !matches!(refusal, Refusal::Evicted) {
         read_away(transport, transport.now() + LINGER);
     }

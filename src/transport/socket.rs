@@ -52,10 +52,10 @@ macro_rules! socket_methods {
     };
 }
 
-pub(super) use socket_methods;
+pub(crate) use socket_methods;
 
 /// Leaves the socket's timeouts and its blocking mode as they are, and minds neither.
-pub(super) fn read(
+pub(crate) fn read(
     socket: &impl AsFd,
     buffer: &mut [u8],
     deadline: Option<Instant>,
@@ -70,11 +70,11 @@ pub(super) fn read(
     }
 }
 
-pub(super) fn try_read(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn try_read(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(recv(socket, buffer, RecvFlags::DONTWAIT)?.0)
 }
 
-pub(super) fn try_write(socket: &impl AsFd, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+pub(crate) fn try_write(socket: &impl AsFd, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     Ok(match buffers {
         [one] => send(socket, one, NEVER_BLOCK)?,
         _ => sendmsg(
@@ -86,7 +86,7 @@ pub(super) fn try_write(socket: &impl AsFd, buffers: &[IoSlice<'_>]) -> io::Resu
     })
 }
 
-pub(super) fn wait_writable(socket: &impl AsFd, deadline: Instant) -> io::Result<()> {
+pub(crate) fn wait_writable(socket: &impl AsFd, deadline: Instant) -> io::Result<()> {
     wait_for(socket, PollFlags::OUT, Some(deadline))
 }
 
@@ -104,7 +104,7 @@ fn wait_for(socket: &impl AsFd, event: PollFlags, deadline: Option<Instant>) -> 
     }
 }
 
-pub(super) fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
+pub(crate) fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
     let Some(deadline) = deadline else {
         return Ok(None);
     };

@@ -24,7 +24,8 @@ impl TcpTransport {
         // BSDs hand the listener's non-blocking mode on to the connection; Linux does not.
         #[cfg(not(target_os = "linux"))]
         stream.set_nonblocking(false)?;
-        // Frames leave in whole writes: waiting for more would only delay them.
+        // Frames leave in whole writes: waiting for more would only delay them. The listener could hand it on, but not
+        // to streams that came in before it was set there, as they do at a socket that systemd gives.
         stream.set_nodelay(true)?;
         #[cfg(target_vendor = "apple")]
         sockopt::set_socket_nosigpipe(&stream, true)?;
@@ -64,7 +65,7 @@ impl TcpTransport {
         Ok(())
     }
 
-    /// Behind the deadline: takes what is there.
+    /// After the deadline: takes what is there.
     fn read_at_once(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.try_read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -99,16 +100,15 @@ impl Transport for TcpTransport {
     );
 }
 
-/// Leaves the socket's timeouts and its blocking mode as they are, and minds neither. Set
-/// `TCP_NODELAY` on it ([`TcpStream::set_nodelay`]): frames leave in whole writes, and waiting for
-/// more would only delay them.
+/// Leaves the socket's timeouts and its blocking mode as they are, and does not depend on them. Set `TCP_NODELAY` on it
+/// ([`TcpStream::set_nodelay`]): frames leave in whole writes, and waiting for more would only delay them.
 impl Transport for TcpStream {
     socket_methods!();
 
     fn shutdown(&self, how: How) {
         if how == How::Reset {
             let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
-            // Else the peer reads an end first, until the last who holds the socket closes it.
+            // Otherwise the peer reads an end first, until the last holder of the socket closes it.
             #[cfg(target_os = "linux")]
             let _ = rustix::net::connect_unspec(self);
         }

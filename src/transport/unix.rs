@@ -108,8 +108,8 @@ pub(crate) fn new_socket() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Leaves the socket's timeouts and its blocking mode as they are, and minds neither. The peer is [`Peer::Unix`]. What
-/// was written is the peer's at once, also before [`How::Reset`].
+/// Leaves the socket's timeouts and its blocking mode as they are, and does not depend on them. The peer is
+/// [`Peer::Unix`]. What was written is the peer's at once, also before [`How::Reset`].
 impl Transport for UnixStream {
     socket_methods!();
 

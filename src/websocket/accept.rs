@@ -3,8 +3,9 @@
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
+use super::WebSocket;
+use super::stream_error::must_wait;
 use super::write_buffer::Masking;
-use super::{WebSocket, must_wait};
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::error::HandshakeError;
@@ -22,9 +23,9 @@ use crate::server::{ServerBuilder, ServerHandle};
 use crate::stats::Counters;
 
 impl ServerBuilder {
-    /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept`
-    /// hook and without a server; see [`WebSocket::accept`]. The builder may serve further streams.
-    /// What concerns a whole server, such as `overflow` and `http`, has no meaning here: a plain request gets 426.
+    /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept` hook and without a
+    /// server; see [`WebSocket::accept`]. The builder may serve further streams. Settings of a whole server, such as
+    /// `overflow` and `http`, have no effect here: a plain request gets 426.
     ///
     /// ```no_run
     /// use std::net::TcpListener;
@@ -41,10 +42,9 @@ impl ServerBuilder {
     /// ```
     ///
     /// # Errors
-    /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if nothing could work with a limit that was set,
-    /// an origin, host, subprotocol or proxy could never match, or `ServerBuilder::tls` was set: here the
-    /// stream has to speak it (`Tls::accept`).
+    /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with [`InvalidInput`](io::ErrorKind::InvalidInput) if
+    /// nothing could work with a limit that was set, if an origin, host, subprotocol or proxy could never match, or if
+    /// `ServerBuilder::tls` was set: here the stream has to speak TLS itself (`Tls::accept`).
     pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
         let (limits, rules, hooks) = self.for_one_stream()?;
         accept(stream, &limits, rules, hooks)

@@ -1,13 +1,13 @@
-//! The write side that the two halves of a split WebSocket share: one has it at a time, and what the
-//! reader owes waits beside it: the thread that has the write side sends that before it lets go.
+//! The write side that the two halves of a split WebSocket share. One half has it at a time. What the reader owes waits
+//! beside it: the thread that has the write side sends that before it gives the write side back.
 
 use std::io::{self, IoSlice};
 use std::sync::Condvar;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::stream_error::{io_kind, must_wait, stream_failure};
 use super::write_buffer::WriteBuffer;
-use super::{io_kind, is_gone, must_wait};
 use crate::connection::conversation::Answers;
 use crate::error::SendErrorKind;
 use crate::limits::Limits;
@@ -15,10 +15,13 @@ use crate::lock::{Guard, HALVES, Mutex, lock};
 use crate::patience::{Patience, renewed};
 use crate::protocol::close::CloseCode;
 use crate::protocol::pace::Pace;
-use crate::protocol::send::{Fragment, UNFINISHED};
 use crate::transport::{self, How, Transport};
 
-pub(super) struct SharedWriter {
+/// What the reader owes is sent so often by a writer that comes back to the application then: a peer may ping faster
+/// than its pings are answered.
+const MOST_OWED: u32 = 16;
+
+pub(crate) struct SharedWriter {
     pub transport: Box<dyn Transport>,
     pub writing: Pace,
     pub closing: Pace,
@@ -46,13 +49,13 @@ struct WriteSide {
     taken_at: Option<Instant>,
     /// A message is under way in fragments: others wait for its last.
     amid_stream: bool,
-    /// Why nothing can be sent any more; `Closed`: the reader saw the end, or the writer made it.
+    /// Why nothing can be sent any more. `Closed`: the reader saw the end, or the writer ended the connection.
     failure: Option<SendErrorKind>,
 }
 
 /// What the reader owes: one of a kind, the latest.
 #[derive(Default)]
-pub(super) struct Owed {
+pub(crate) struct Owed {
     pub pong: Option<Vec<u8>>,
     pub ping: bool,
     pub close: Option<(Option<CloseCode>, String)>,
@@ -60,18 +63,21 @@ pub(super) struct Owed {
 
 /// What a half sends: no message comes between the fragments of another one (RFC 6455 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sending {
+pub(crate) enum Sending {
     Message,
     FirstFragment,
     Fragment,
     Control,
 }
 
-/// What came of the reader's try.
+/// The result of the reader's try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WriteAttempt {
-    /// Everything has left, or will by the hand of the writer, or never will: reading shows how it ended.
+pub(crate) enum WriteAttempt {
+    /// Everything has left, or the writer has the write side, or it never leaves: reading shows how the connection
+    /// ended.
     Done,
+    /// The writer has the write side. It sends what is owed, unless it has sent so much of that already.
+    Held,
     /// The stream takes nothing now.
     Stuck,
 }
@@ -162,7 +168,7 @@ impl SharedWriter {
         lock(&self.side).taken_at
     }
 
-    /// Nothing is sent any more, for the reason that is given back: the first one. Waiting threads are woken.
+    /// Nothing is sent any more. Returns the first reason for that. Waiting threads are woken.
     pub fn fail(&self, failure: SendErrorKind, how: Option<How>) -> SendErrorKind {
         let mut side = lock(&self.side);
         let failure = *side.failure.get_or_insert(failure);
@@ -175,8 +181,8 @@ impl SharedWriter {
         failure
     }
 
-    /// The writer's way: has `add` put a frame behind what waits, if no Close was sent, and writes until all has left,
-    /// or the peer has been too slow, which ends the connection.
+    /// For the writer: calls `add` to append a frame, if no Close was sent, and writes until all has left. A peer that
+    /// is too slow ends the connection.
     pub fn send(
         &self,
         sending: Sending,
@@ -186,21 +192,25 @@ impl SharedWriter {
         let mut outgoing = self.take(sending, &mut patience)?;
         let added = add(&mut outgoing);
         let written = self.write_all(&mut outgoing, &mut patience);
-        self.give_back(outgoing, written, Some(&mut patience))?;
-        match added.map_err(io_kind)? {
+        let given_back = self.give_back(outgoing, written, Some(&mut patience));
+        let sent = given_back.and_then(|_| match added.map_err(io_kind)? {
             true => Ok(()),
             false => Err(SendErrorKind::Closed),
+        });
+        if sent.is_err() && sending == Sending::FirstFragment {
+            self.end_stream();
         }
+        sent
     }
 
     /// No message is under way in fragments any more.
-    fn end_stream(&self) {
+    pub fn end_stream(&self) {
         lock(&self.side).amid_stream = false;
         self.changed.notify_all();
     }
 
-    /// The reader's way: what it owes leaves now if that needs no waiting, else the thread
-    /// that has the write side sends it, or the next try does.
+    /// For the reader: what it owes leaves now if that needs no waiting. Otherwise the thread that has the write side
+    /// sends it, or the next try does.
     pub fn owe(&self, owe: impl FnOnce(&mut Owed)) -> WriteAttempt {
         let mut side = lock(&self.side);
         if side.closing || side.failure.is_some() {
@@ -211,16 +221,21 @@ impl SharedWriter {
             side.closing = true;
             side.close_by = self.transport.now().checked_add(self.closing.patience);
         }
-        self.try_to_empty(side)
+        match self.try_to_empty(side) {
+            // It is asked again before the reader waits.
+            WriteAttempt::Held => WriteAttempt::Done,
+            tried => tried,
+        }
     }
 
-    /// The reader's next try for what the stream refused.
+    /// The reader's next try for what the stream refused, or a writer has left.
     pub fn retry(&self) -> WriteAttempt {
         self.try_to_empty(lock(&self.side))
     }
 
     fn try_to_empty(&self, mut side: Guard<'_, WriteSide>) -> WriteAttempt {
         let idle = side.owed.is_empty();
+        let is_held = side.outgoing.is_none() && side.failure.is_none();
         let outgoing = side
             .outgoing
             .take_if(|outgoing| !(idle && outgoing.is_empty()));
@@ -229,11 +244,12 @@ impl SharedWriter {
             Some(outgoing) => self
                 .give_back(outgoing, Ok(()), None)
                 .unwrap_or(WriteAttempt::Done),
+            None if is_held && !idle => WriteAttempt::Held,
             None => WriteAttempt::Done,
         }
     }
 
-    /// Waits until nothing is to be sent any more; false where that does not happen in time.
+    /// Waits until nothing is left to be sent; false if that does not happen in time.
     pub fn drain(&self) -> bool {
         let mut patience = Patience::paced(self.transport.now(), self.closing);
         let mut seen = None;
@@ -297,8 +313,8 @@ impl SharedWriter {
         }
     }
 
-    /// Waits for a change; false when the time is up. What the writing thread gets rid of meanwhile is
-    /// progress; `seen` is how much that was at the last look.
+    /// Waits for a change; false when the time is up. Bytes that the writing thread gets rid of are progress; `seen` is
+    /// how many those were at the last look.
     fn wait(
         &self,
         side: Guard<'_, WriteSide>,
@@ -337,7 +353,7 @@ impl SharedWriter {
         })
     }
 
-    /// So many bytes have left before the stream took nothing more: others that wait are told of it.
+    /// The stream took `bytes` bytes and then refused: other threads that wait are told.
     fn note_taken(&self, bytes: usize) {
         if bytes == 0 {
             return;
@@ -350,7 +366,7 @@ impl SharedWriter {
         side.close_by = close_by.map(|by| renewed(by, self.closing, bytes, now));
     }
 
-    /// A signal is as good as a stream that takes nothing now: the deadline is looked at.
+    /// A signal counts as a stream that takes nothing now: the deadline is checked.
     fn try_write_once(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.transport.try_write(&[IoSlice::new(bytes)]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -360,14 +376,16 @@ impl SharedWriter {
         }
     }
 
-    /// Lets go of the write side. What the reader owes leaves first: within `patience`, or without it as far as the
-    /// stream takes it at once.
+    /// Gives the write side back. What the reader owes leaves first: within `patience`, or without one as far as the
+    /// stream takes it at once. If it owes more each time, the rest is left to the reader, which tries before it waits,
+    /// and again soon where a writer has the write side then.
     fn give_back(
         &self,
         mut outgoing: Box<WriteBuffer>,
         mut written: io::Result<()>,
         mut patience: Option<&mut Patience>,
     ) -> Result<WriteAttempt, SendErrorKind> {
+        let mut rounds = 0;
         loop {
             if let Err(error) = &written {
                 if patience.is_some() || !must_wait(error) {
@@ -378,9 +396,9 @@ impl SharedWriter {
             if let Some(failure) = side.failure {
                 return Err(failure);
             }
-            let owed = std::mem::take(&mut side.owed);
             let stuck = written.is_err();
-            if owed.is_empty() && (stuck || outgoing.is_empty()) {
+            let is_done = side.owed.is_empty() || rounds >= MOST_OWED;
+            if is_done && (stuck || outgoing.is_empty()) {
                 side.closing |= outgoing.close_sent();
                 side.close_by = side.close_by.or(outgoing.close_by());
                 if !stuck {
@@ -394,6 +412,8 @@ impl SharedWriter {
                     false => WriteAttempt::Done,
                 });
             }
+            rounds += 1;
+            let owed = std::mem::take(&mut side.owed);
             drop(side);
             if let Err(error) = owed.move_to(&mut outgoing) {
                 // Without a key nothing can be sent: not this, and no Close either.
@@ -417,52 +437,5 @@ impl SharedWriter {
     }
 }
 
-/// The place of a message in fragments. Given up before the last of them, it closes the connection with 1011: the peer
-/// would wait for the rest for ever.
-pub(super) struct OutgoingFragments<'a> {
-    shared: &'a SharedWriter,
-    is_amid: bool,
-}
-
-impl<'a> OutgoingFragments<'a> {
-    pub fn new(shared: &'a SharedWriter) -> Self {
-        OutgoingFragments {
-            shared,
-            is_amid: false,
-        }
-    }
-
-    pub fn send(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendErrorKind> {
-        let sending = match fragment.is_first {
-            true => Sending::FirstFragment,
-            false => Sending::Fragment,
-        };
-        let add = |outgoing: &mut WriteBuffer| outgoing.fragment(fragment, payload);
-        self.shared.send(sending, add)?;
-        self.is_amid = !fragment.is_last;
-        if fragment.is_last {
-            self.shared.end_stream();
-        }
-        Ok(())
-    }
-}
-
-impl Drop for OutgoingFragments<'_> {
-    fn drop(&mut self) {
-        if self.is_amid {
-            let code = Some(CloseCode::INTERNAL_ERROR);
-            let close = |outgoing: &mut WriteBuffer| outgoing.close(code, UNFINISHED);
-            // It may be closing already, or the peer may not read.
-            let _ = self.shared.send(Sending::Control, close);
-            self.shared.end_stream();
-        }
-    }
-}
-
-/// What a send says of a stream that has failed.
-pub(super) fn stream_failure(kind: io::ErrorKind) -> SendErrorKind {
-    match is_gone(&kind.into()) {
-        true => SendErrorKind::Closed,
-        false => SendErrorKind::Io(kind),
-    }
-}
+#[cfg(test)]
+mod tests;

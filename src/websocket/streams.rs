@@ -3,20 +3,21 @@
 
 use std::io::{self, Read, Write};
 
-use super::shared::OutgoingFragments;
+use super::shared::{Sending, SharedWriter};
+use super::write_buffer::WriteBuffer;
 use super::{WebSocket, WebSocketReader, WebSocketWriter};
 use crate::connection::fragments::send_all;
-use crate::connection::message_stream::{Begun, MessageStream, PartSource};
-use crate::error::Error;
+use crate::connection::message_stream::{FirstPart, MessageStream, PartSource};
+use crate::error::{Error, SendErrorKind};
 use crate::protocol::close::CloseCode;
-use crate::protocol::send::UNFINISHED;
+use crate::protocol::send::{Fragment, UNFINISHED};
 
 impl<S: Read + Write> WebSocket<S> {
     /// Sends one binary message of any length, also when the length is not known. Each read of `source` gives up to
     /// 64 KiB, which leave at once as a fragment. Returns the number of bytes sent. The message is not compressed.
     ///
-    /// Nothing is read meanwhile: pings wait for [`read`](WebSocket::read). Where that would be too long,
-    /// [`split`](WebSocket::split) it.
+    /// Nothing is read during that: pings wait for [`read`](WebSocket::read). [`split`](WebSocket::split) it if that
+    /// takes too long.
     ///
     /// ```
     /// use std::thread;
@@ -38,7 +39,7 @@ impl<S: Read + Write> WebSocket<S> {
         let sent = send_all(source, |fragment, payload| {
             self.send_frame(|outgoing| outgoing.fragment(fragment, payload))
         });
-        if self.outgoing.is_amid_message() {
+        if self.writer.outgoing.is_amid_message() {
             let _ = self.close(CloseCode::INTERNAL_ERROR, UNFINISHED);
         }
         sent
@@ -75,7 +76,7 @@ impl<S: Read + Write> WebSocket<S> {
     pub fn read_stream(&mut self, max: u64) -> Result<Option<MessageStream<'_>>, Error> {
         self.conversation.begin_parts(max);
         let begun =
-            self.read_with(|conversation, answers| conversation.next_part(answers, Begun::of))?;
+            self.read_with(|conversation, answers| conversation.next_part(answers, FirstPart::of))?;
         Ok(begun.map(|begun| MessageStream::new(self, begun)))
     }
 }
@@ -83,10 +84,7 @@ impl<S: Read + Write> WebSocket<S> {
 impl<S: Read + Write> PartSource for WebSocket<S> {
     fn next_part(&mut self, bytes: &mut Vec<u8>) -> Result<bool, Error> {
         let next = self.read_with(|conversation, answers| {
-            conversation.next_part(answers, |part| {
-                bytes.extend_from_slice(part.bytes);
-                part.last
-            })
+            conversation.next_part(answers, |part| part.append_to(bytes))
         });
         next?.ok_or(Error::Closed)
     }
@@ -102,7 +100,7 @@ impl WebSocketReader {
     pub fn read_stream(&mut self, max: u64) -> Result<Option<MessageStream<'_>>, Error> {
         self.conversation.begin_parts(max);
         let begun = self.read_with(None, |conversation, answers| {
-            conversation.next_part(answers, Begun::of)
+            conversation.next_part(answers, FirstPart::of)
         })?;
         Ok(begun.map(|begun| MessageStream::new(self, begun)))
     }
@@ -111,30 +109,70 @@ impl WebSocketReader {
 impl PartSource for WebSocketReader {
     fn next_part(&mut self, bytes: &mut Vec<u8>) -> Result<bool, Error> {
         let next = self.read_with(None, |conversation, answers| {
-            conversation.next_part(answers, |part| {
-                bytes.extend_from_slice(part.bytes);
-                part.last
-            })
+            conversation.next_part(answers, |part| part.append_to(bytes))
         });
         next?.ok_or(Error::Closed)
     }
 }
 
 impl WebSocketWriter {
-    /// Sends one binary message of any length, which need not be known: what each read of `source` gives, up to 64 KiB,
-    /// leaves at once as a fragment, each as patiently as [`send`](WebSocketWriter::send) is. Returns how many bytes
-    /// that were. It is not compressed.
+    /// Sends one binary message of any length, also when the length is not known. Each read of `source` gives up to 64
+    /// KiB, which leave at once as a fragment; each waits as [`send`](WebSocketWriter::send) does. Returns the number
+    /// of bytes sent. The message is not compressed.
     ///
-    /// The reader answers pings meanwhile. A message of another clone waits for the end of this one, for at most
+    /// The reader answers pings during that. A message of another clone waits for the end of this one, for at most
     /// [`write_timeout`](crate::Limits::write_timeout), and is then given back with
     /// [`SendErrorKind::Full`](crate::SendErrorKind::Full).
     ///
     /// # Errors
     /// The source's own; or why a fragment was not taken: [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the connection
-    /// has ended or is closing, [`TimedOut`](io::ErrorKind::TimedOut) when the peer did not read, the stream's
+    /// has ended or is closing, [`TimedOut`](io::ErrorKind::TimedOut) when the peer did not read,
+    /// [`ResourceBusy`](io::ErrorKind::ResourceBusy) when a clone was amid a stream for all of that time, the stream's
     /// otherwise. A message that has begun cannot be taken back: then the connection is closed with 1011.
     pub fn send_stream(&mut self, source: impl Read) -> io::Result<u64> {
         let mut stream = OutgoingFragments::new(&self.shared);
         send_all(source, |fragment, payload| stream.send(fragment, payload))
+    }
+}
+
+/// The place of a message that is sent in fragments. If it is dropped before the last fragment, the connection is
+/// closed with 1011: the peer would wait for the rest for ever.
+pub(crate) struct OutgoingFragments<'a> {
+    shared: &'a SharedWriter,
+    is_amid: bool,
+}
+
+impl<'a> OutgoingFragments<'a> {
+    pub fn new(shared: &'a SharedWriter) -> Self {
+        OutgoingFragments {
+            shared,
+            is_amid: false,
+        }
+    }
+
+    pub fn send(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendErrorKind> {
+        let sending = match fragment.is_first {
+            true => Sending::FirstFragment,
+            false => Sending::Fragment,
+        };
+        let add = |outgoing: &mut WriteBuffer| outgoing.fragment(fragment, payload);
+        self.shared.send(sending, add)?;
+        self.is_amid = !fragment.is_last;
+        if fragment.is_last {
+            self.shared.end_stream();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for OutgoingFragments<'_> {
+    fn drop(&mut self) {
+        if self.is_amid {
+            let code = Some(CloseCode::INTERNAL_ERROR);
+            let close = |outgoing: &mut WriteBuffer| outgoing.close(code, UNFINISHED);
+            // It may be closing already, or the peer may not read.
+            let _ = self.shared.send(Sending::Control, close);
+            self.shared.end_stream();
+        }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct WriteBuffer {
     masking: Masking,
     context: Context,
     epoch: Instant,
-    /// Bytes per second from which on the stream gives a Close behind them its time.
+    /// From this many bytes per second on, the stream is fast enough that a Close behind these bytes gets more time.
     min_rate: usize,
     bytes: Vec<u8>,
     /// How many of `bytes` the stream has taken.
@@ -168,7 +168,7 @@ impl WriteBuffer {
         self.waiting() == 0 && self.pong.is_none()
     }
 
-    /// Has `write` take everything. After an error the rest waits: it leaves first, next time.
+    /// Gives everything to `write`. After an error the rest waits, and leaves first the next time.
     pub fn write(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
         loop {
             while let Some(rest) = self.bytes.get(self.written..).filter(|r| !r.is_empty()) {

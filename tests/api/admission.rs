@@ -6,11 +6,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::app::App;
 use crate::support::refusal::{refusal_on, status_of};
-use crate::support::{Client, PATIENCE, dial, exchange, read_head, upgrade, wait_until};
+use crate::support::{
+    Client, PATIENCE, dial, exchange, read_head, read_to_close, upgrade, wait_until,
+};
 use wshub::{Accept, Limits, Response, Server, ServerBuilder};
 
 const PAGE: &str = "<!doctype html><title>hub</title>";
@@ -163,4 +165,112 @@ fn m10_in_a_storm_no_work_of_a_hook_is_lost() {
     });
     assert_eq!(ASKED.load(SeqCst), CLIENTS);
     assert_eq!(app.handle.stats().opened, CLIENTS as u64);
+}
+
+/// One that says nothing has the only thread; the others are watched.
+fn silent(app: &App, count: usize) -> Vec<TcpStream> {
+    let first = dial(app.addr);
+    wait_until("it is waited for", || app.handle.stats().handshakes == 1);
+    let others = (0..count).map(|_| dial(app.addr));
+    std::iter::once(first).chain(others).collect()
+}
+
+fn silent_server(limits: Limits) -> App {
+    let limits = Limits {
+        max_handshakes: 1,
+        ..limits
+    };
+    let builder = Server::builder().limits(limits);
+    App::echo(builder.http(|_| Response::html(PAGE)))
+}
+
+#[test]
+fn new_connections_that_say_nothing_yet_push_nobody_out_and_hold_no_thread() {
+    let app = silent_server(Limits::default());
+    let mut streams = silent(&app, 50);
+    for stream in streams.iter_mut().rev() {
+        stream.write_all(page("/").as_bytes()).unwrap();
+        assert_eq!(status_of(&read_head(stream).unwrap()), 200);
+    }
+    assert!(app.handle.stats().threads < 20);
+    let mut client = Client::connect(app.addr);
+    client.send_text("hello");
+    assert_eq!(client.read().text(), "hello");
+    assert!(app.handle.stats().refused.is_empty());
+}
+
+#[test]
+fn of_too_many_that_say_nothing_the_oldest_gives_way() {
+    let app = silent_server(Limits {
+        max_waiting_requests: 2,
+        ..Limits::default()
+    });
+    let mut streams = silent(&app, 3);
+    assert_told_to_try_again(&refusal_on(&mut streams[1]), "max_handshakes");
+    for stream in [
+        &mut streams.remove(0),
+        &mut streams.remove(1),
+        &mut streams.remove(1),
+    ] {
+        stream.write_all(page("/").as_bytes()).unwrap();
+        assert_eq!(status_of(&read_head(stream).unwrap()), 200);
+    }
+}
+
+#[test]
+fn those_that_say_nothing_end_at_the_deadline_and_with_the_server() {
+    let app = silent_server(Limits {
+        handshake_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    });
+    for mut stream in silent(&app, 3) {
+        assert_eq!(read_to_close(&mut stream), b"");
+    }
+    wait_until("all are counted", || {
+        app.handle.stats().refused.get("silence") == Some(&4)
+    });
+    let app = silent_server(Limits::default());
+    let mut streams = silent(&app, 3);
+    app.handle.shutdown();
+    for stream in &mut streams {
+        assert_eq!(status_of(&refusal_on(stream)), 503);
+    }
+}
+
+/// Where no connection may be watched, the newest has its place as everywhere.
+#[test]
+fn without_room_for_those_that_say_nothing_the_oldest_handshake_gives_way() {
+    let app = silent_server(Limits {
+        max_waiting_requests: 0,
+        ..Limits::default()
+    });
+    let mut streams = silent(&app, 1);
+    wait_until("one gives way", || {
+        app.handle.stats().refused.get("evicted") == Some(&1)
+    });
+    streams[1].write_all(page("/").as_bytes()).unwrap();
+    assert_eq!(status_of(&read_head(&mut streams[1]).unwrap()), 200);
+}
+
+/// How long one has that is silent at first, and then sends a part; `None` where the machine stood still.
+fn time_of_one_that_begins_late(timeout: Duration) -> Option<Duration> {
+    let app = silent_server(Limits {
+        handshake_timeout: timeout,
+        ..Limits::default()
+    });
+    let _first = silent(&app, 0);
+    let begun = Instant::now();
+    let mut late = dial(app.addr);
+    thread::sleep(timeout * 3 / 4);
+    late.write_all(b"GET ").ok()?;
+    let answer = String::from_utf8(read_to_close(&mut late)).ok()?;
+    answer.starts_with("HTTP/1.1 408 ").then(|| begun.elapsed())
+}
+
+#[test]
+fn h01_one_that_says_nothing_at_first_has_no_more_time_than_others() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let is_in_time = |took: Duration| took < TIMEOUT * 3 / 2;
+    let in_time = (0..8).any(|_| time_of_one_that_begins_late(TIMEOUT).is_some_and(is_in_time));
+    assert!(in_time, "its time began anew with its first byte");
 }

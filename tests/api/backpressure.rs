@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::support::serving::blocked_in_send;
 use crate::support::{self, Client, PATIENCE, frame};
 use wshub::{
     Connection, Error, Event, Events, Limits, Message, Overflow, Prepared, ReadyState, RecvError,
@@ -77,7 +78,7 @@ fn reader(mut client: Client) -> JoinHandle<Vec<usize>> {
 fn b01_one_that_never_reads_beside_a_hundred_healthy() {
     const MESSAGES: usize = 300;
     let limits = Limits {
-        write_timeout: Duration::from_secs(1),
+        write_timeout: Duration::from_secs(4),
         ..Limits::default()
     };
     let server = Server::builder().limits(limits.clone());
@@ -575,19 +576,7 @@ fn refused_again(ws: &mut wshub::Session<'_>) -> wshub::SendError {
 
 #[test]
 fn b01_others_stay_bounded_while_a_handler_waits() {
-    let (open, opened) = mpsc::channel();
-    let handle = Server::builder()
-        .serve("127.0.0.1:0", move |mut ws| {
-            open.send(ws.connection().clone()).unwrap();
-            while ws.send(vec![0; 1 << 20]).is_ok() {}
-            Ok(())
-        })
-        .unwrap();
-    let client = Client::connect(handle.local_addr().unwrap());
-    let connection = opened.recv_timeout(PATIENCE).unwrap();
-    support::wait_until("something waits for the peer", || {
-        connection.buffered_amount() != 0
-    });
+    let (handle, client, connection) = blocked_in_send(Server::builder());
     let refused = (0..100).any(|_| connection.send(vec![0; 1 << 20]).is_err());
     assert!(refused, "{} bytes wait", connection.buffered_amount());
     drop(client);
@@ -937,6 +926,43 @@ fn b01_a_closure_hears_at_once_that_its_peer_is_too_slow() {
         handle.shutdown();
         assert_eq!(handle.wait(), ShutdownReport::default());
     }
+}
+
+/// Messages that the application is done with and does not answer: the peer is read from again, though it has taken
+/// nothing meanwhile.
+#[test]
+fn b01_messages_without_answers_keep_no_peer_from_being_read() {
+    let limits = Limits {
+        outbound_per_connection: Some(4 << 20),
+        inbound_per_connection: 4 << 20,
+        write_timeout: 3 * PATIENCE,
+        // A ping that is due has it read, too.
+        ping_interval: None,
+        ..Limits::default()
+    };
+    let server = Server::builder().limits(limits);
+    let server = server.bind("127.0.0.1:0").unwrap();
+    let mut events = server.events();
+    let client = Client::connect(server.local_addr().unwrap());
+    let connection = opened(&mut events, &["/"]).remove(0);
+    let mut other = Client::connect(server.local_addr().unwrap());
+    opened(&mut events, &["/"]);
+    stall(&connection, 256 << 10);
+    let mut writes = client.stream.try_clone().unwrap();
+    let writer = thread::spawn(move || {
+        let last = frame(true, 2, b"short");
+        writes.write_all(&[frame(true, 2, &[7; 950_000]), last].concat())
+    });
+    for len in [950_000, 5] {
+        match events.recv_timeout(PATIENCE) {
+            Ok(Event::Message(_, message)) => assert_eq!(message.len(), len),
+            other => panic!("{len}: {other:?}"),
+        }
+        // While the application is away: with what waits for the peer, that is too much, and it is not read from.
+        other.stream.write_all(&frame(true, 9, b"there?")).unwrap();
+        assert_eq!(other.read().opcode, 10);
+    }
+    writer.join().unwrap().unwrap();
 }
 
 /// Has more wait for the peer than sockets might still take.

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::app::App;
@@ -226,7 +227,7 @@ fn a_client_that_waits_for_a_word_gets_it_before_its_body() {
 #[test]
 fn m09_a_body_that_dribbles_gets_408_and_one_that_flows_is_waited_for() {
     let limits = Limits {
-        body_timeout: Duration::from_millis(1500),
+        body_timeout: Duration::from_secs(3),
         min_rate: 5_000,
         ..Limits::default()
     };
@@ -245,10 +246,10 @@ fn m09_a_body_that_dribbles_gets_408_and_one_that_flows_is_waited_for() {
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
     // Far above the floor, for longer than the timeout: each piece is worth all of it again.
-    let mut steady = begin(250_000);
+    let mut steady = begin(500_000);
     for _ in 0..25 {
-        steady.write_all(&[b'x'; 10_000]).unwrap();
-        std::thread::sleep(Duration::from_millis(100));
+        steady.write_all(&[b'x'; 20_000]).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
     }
     let answer = String::from_utf8(read_to_close(&mut steady)).unwrap();
     assert_eq!(status_of(&answer), 200, "{answer}");
@@ -318,6 +319,36 @@ fn m10_slow_uploads_keep_no_websocket_out() {
     }
 }
 
+/// An upload that stays half takes a place until its deadline.
+#[test]
+fn m10_half_uploads_of_one_address_keep_no_other_one_out() {
+    let limits = Limits {
+        max_http_requests: 4,
+        max_per_address: Some(3),
+        ..Limits::default()
+    };
+    let app = App::echo(with_limits(limits).trusted_proxies(["127.0.0.1"]));
+    let of = |client: &str| format!("X-Forwarded-For: {client}\r\nContent-Length: 5\r\n");
+    let half = request("POST", &of("192.0.2.1"), "ha");
+    let mut uploads = [(); 3].map(|()| {
+        let mut stream = dial(app.addr);
+        stream.write_all(half.as_bytes()).unwrap();
+        stream
+    });
+    wait_until("they are under way", || app.handle.stats().answering == 3);
+    let answer = exchange(app.addr, request("POST", &of("192.0.2.1"), "whole"));
+    assert_eq!(status_of(&answer), 429, "{answer}");
+    assert!(answer.contains("max_per_address"), "{answer}");
+    let answer = exchange(app.addr, request("POST", &of("192.0.2.2"), "whole"));
+    assert_eq!(body_of(&answer), "POST /here [whole]");
+    // Its place is free again behind an answer.
+    uploads[0].write_all(b"lf!").unwrap();
+    let answer = String::from_utf8(read_to_close(&mut uploads[0])).unwrap();
+    assert_eq!(body_of(&answer), "POST /here [half!]");
+    let answer = exchange(app.addr, request("POST", &of("192.0.2.1"), "whole"));
+    assert_eq!(body_of(&answer), "POST /here [whole]");
+}
+
 /// A page of another site can have a browser send a form here, with whatever the browser knows of its user.
 #[test]
 fn h21_a_page_of_another_site_changes_nothing() {
@@ -340,4 +371,31 @@ fn h21_a_page_of_another_site_changes_nothing() {
         assert_eq!(status_of(&from(method, "http://localhost")), 200);
     }
     assert_eq!(status_of(&from("GET", "https://evil.example")), 200);
+}
+
+/// The pace is that of the body: what stands around it is no progress.
+#[test]
+fn m09_a_body_that_dribbles_in_thick_chunks_gets_408() {
+    let app = App::echo(with_limits(Limits {
+        body_timeout: Duration::from_millis(300),
+        min_rate: 1000,
+        ..Limits::default()
+    }));
+    let mut stream = dial(app.addr);
+    stream.set_nodelay(true).unwrap();
+    let head = request("POST", "Transfer-Encoding: chunked\r\n", "");
+    stream.write_all(head.as_bytes()).unwrap();
+    // 2,000 bytes a second, a twentieth of them the body's.
+    for _ in 0..300 {
+        if stream.write_all(b"0000000000000001\r\nx\r\n").is_err() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    let _ = stream.write_all(b"0\r\n\r\n");
+    wait_until("it is refused or served", || {
+        let stats = app.handle.stats();
+        stats.http_requests + stats.refused.values().sum::<u64>() == 1
+    });
+    assert_eq!(app.handle.stats().refused["body_too_slow"], 1);
 }

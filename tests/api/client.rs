@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::support::hostile::{SWITCHING, accept_of, header};
 use crate::support::scripted::Scripted;
-use crate::support::{PATIENCE, frame, server_frame};
+use crate::support::{PATIENCE, frame, server_frame, serving};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wshub::{
@@ -378,87 +378,67 @@ fn m08_a_client_takes_a_later_minor_version_for_1_1() {
 fn hostile_answers_are_refused() {
     let switching = |from: &str, to: &str| format!("{SWITCHING}\r\n").replace(from, to);
     let with = |headers: &str| format!("{SWITCHING}{headers}\r\n");
+    let refused = |answer: String, why: InvalidAnswer| (answer, Some(why));
     let malformed = |answer: String| (answer, None);
-    let table: Vec<(String, Option<InvalidAnswer>)> = vec![
-        (
-            "SSH-2.0-OpenSSH_9.2\r\n".into(),
-            Some(InvalidAnswer::NotHttp),
-        ),
-        ("HTTP/2 101\r\n\r\n".into(), Some(InvalidAnswer::NotHttp)),
-        (
-            "\r\nHTTP/1.1 101 x\r\n\r\n".into(),
-            Some(InvalidAnswer::NotHttp),
-        ),
-        (
-            "\u{15}\u{3}\u{1}\0\u{2}\u{2}F".into(),
-            Some(InvalidAnswer::Tls),
-        ),
-        (
+    let subprotocol = |headers: &str, chosen: &str| {
+        let chosen = chosen.into();
+        refused(with(headers), InvalidAnswer::Subprotocol { chosen })
+    };
+    let too_large = |answer: String| {
+        let limit = 16 << 10;
+        refused(answer, InvalidAnswer::HeadTooLarge { limit })
+    };
+    let table = vec![
+        refused("SSH-2.0-OpenSSH_9.2\r\n".into(), InvalidAnswer::NotHttp),
+        refused("HTTP/2 101\r\n\r\n".into(), InvalidAnswer::NotHttp),
+        refused("\r\nHTTP/1.1 101 x\r\n\r\n".into(), InvalidAnswer::NotHttp),
+        refused("\u{15}\u{3}\u{1}\0\u{2}\u{2}F".into(), InvalidAnswer::Tls),
+        refused(
             switching("Upgrade: websocket\r\n", ""),
-            Some(InvalidAnswer::Upgrade),
+            InvalidAnswer::Upgrade,
         ),
-        (
+        refused(
             switching("Upgrade: websocket", "Upgrade: h2c"),
-            Some(InvalidAnswer::Upgrade),
+            InvalidAnswer::Upgrade,
         ),
-        (
+        refused(
             switching("Upgrade: websocket", "Upgrade: websocket, h2c"),
-            Some(InvalidAnswer::Upgrade),
+            InvalidAnswer::Upgrade,
         ),
-        (
+        refused(
             switching("Connection: Upgrade\r\n", ""),
-            Some(InvalidAnswer::Connection),
+            InvalidAnswer::Connection,
         ),
-        (
+        refused(
             switching("Connection: Upgrade", "Connection: close"),
-            Some(InvalidAnswer::Connection),
+            InvalidAnswer::Connection,
         ),
-        (
+        refused(
             switching("Sec-WebSocket-Accept: {accept}\r\n", ""),
-            Some(InvalidAnswer::Accept),
+            InvalidAnswer::Accept,
         ),
-        (switching("{accept}", ""), Some(InvalidAnswer::Accept)),
-        (
+        refused(switching("{accept}", ""), InvalidAnswer::Accept),
+        refused(
             switching("{accept}", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
-            Some(InvalidAnswer::Accept),
+            InvalidAnswer::Accept,
         ),
-        (
-            switching("{accept}", "{accept}x"),
-            Some(InvalidAnswer::Accept),
-        ),
-        (
+        refused(switching("{accept}", "{accept}x"), InvalidAnswer::Accept),
+        refused(
             with("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
-            Some(InvalidAnswer::Accept),
+            InvalidAnswer::Accept,
         ),
-        (
+        refused(
             with("Sec-WebSocket-Extensions: permessage-deflate\r\n"),
-            Some(InvalidAnswer::Extension {
+            InvalidAnswer::Extension {
                 chosen: "permessage-deflate".into(),
-            }),
+            },
         ),
-        (
-            with("Sec-WebSocket-Protocol: v3\r\n"),
-            Some(InvalidAnswer::Subprotocol {
-                chosen: "v3".into(),
-            }),
-        ),
-        (
-            with("Sec-WebSocket-Protocol: V1\r\n"),
-            Some(InvalidAnswer::Subprotocol {
-                chosen: "V1".into(),
-            }),
-        ),
-        (
-            with("Sec-WebSocket-Protocol: v1, v2\r\n"),
-            Some(InvalidAnswer::Subprotocol {
-                chosen: "v1, v2".into(),
-            }),
-        ),
-        (
-            with("Sec-WebSocket-Protocol: v1\r\nSec-WebSocket-Protocol: v2\r\n"),
-            Some(InvalidAnswer::Subprotocol {
-                chosen: "v2".into(),
-            }),
+        subprotocol("Sec-WebSocket-Protocol: v3\r\n", "v3"),
+        subprotocol("Sec-WebSocket-Protocol: V1\r\n", "V1"),
+        subprotocol("Sec-WebSocket-Protocol: v1, v2\r\n", "v1, v2"),
+        subprotocol(
+            "Sec-WebSocket-Protocol: v1\r\nSec-WebSocket-Protocol: v2\r\n",
+            "v2",
         ),
         malformed(switching("HTTP/1.1 101", "HTTP/1.0 101")),
         malformed(switching("HTTP/1.1 101", "HTTP/1.1 1O1")),
@@ -473,18 +453,12 @@ fn hostile_answers_are_refused() {
         malformed(switching("websocket\r\n", "websocket\r")),
         malformed(switching("websocket", "web\0socket")),
         malformed(with("no colon\r\n")),
-        (
+        refused(
             with(&"X: y\r\n".repeat(101)),
-            Some(InvalidAnswer::TooManyHeaders { limit: 100 }),
+            InvalidAnswer::TooManyHeaders { limit: 100 },
         ),
-        (
-            with(&format!("X: {}\r\n", "y".repeat(8_000)).repeat(3)),
-            Some(InvalidAnswer::HeadTooLarge { limit: 16 << 10 }),
-        ),
-        (
-            format!("HTTP/1.1 200 {}", "y".repeat(20_000)),
-            Some(InvalidAnswer::HeadTooLarge { limit: 16 << 10 }),
-        ),
+        too_large(with(&format!("X: {}\r\n", "y".repeat(8_000)).repeat(3))),
+        too_large(format!("HTTP/1.1 200 {}", "y".repeat(20_000))),
     ];
     for (answer, expected) in table {
         let request = ClientRequest::new("ws://localhost/").unwrap();
@@ -643,16 +617,36 @@ fn another_status_is_told_with_the_beginning_of_its_body() {
     assert_eq!(ask(&long), (200, None, "x".repeat(1_024)));
     let chunked = "HTTP/1.1 503\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(ask(chunked), (503, None, String::new()));
+    // As far as it came with the head.
+    for (body, shown) in [
+        ("4\r\nfull\r\n0\r\n\r\n", "full"),
+        ("9\r\ntoo", "too"),
+        ("<html>", ""),
+    ] {
+        assert_eq!(ask(&format!("{chunked}{body}")), (503, None, shown.into()));
+    }
+    let spelled = "HTTP/1.1 503\r\nTransfer-Encoding: Chunked\r\n\r\n4\r\nfull\r\n";
+    assert_eq!(ask(spelled), (503, None, "full".into()));
+    let packed = "HTTP/1.1 503\r\nTransfer-Encoding: gzip, chunked\r\n\r\n4\r\nfull\r\n0\r\n\r\n";
+    assert_eq!(ask(packed), (503, None, String::new()));
     let absurd = "HTTP/1.1 500 x\r\nContent-Length: 99999999999999999999999999\r\n\r\n";
     assert_eq!(ask(absurd), (500, None, String::new()));
 
-    let Err(error) = WebSocket::client(Answering::new(moved), "ws://localhost/") else {
-        panic!("opened");
+    let text = |answer: &str| match WebSocket::client(Answering::new(answer), "ws://localhost/") {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("opened"),
     };
     assert_eq!(
-        error.to_string(),
+        text(moved),
         "the server answered 302 Found; redirects are not followed, connect to \
          \"wss://example.com/x\" if you trust it"
+    );
+    let says_why = "the server answered 403 Forbidden: members only\\nmore";
+    assert_eq!(text(refused), says_why);
+    let says_no_more = "HTTP/1.1 404 Not Found\r\n\r\n404 Not Found\n";
+    assert_eq!(
+        text(says_no_more),
+        "the server answered 404 Not Found; check the path"
     );
 }
 
@@ -825,12 +819,7 @@ fn the_server_may_close_too() {
 fn against_the_server_over_tcp() {
     let server = Server::builder()
         .subprotocols(["v1"])
-        .serve("127.0.0.1:0", |mut ws| {
-            while let Some(message) = ws.read()? {
-                ws.send(message)?;
-            }
-            Ok(())
-        })
+        .serve("127.0.0.1:0", serving::echo)
         .unwrap();
     let addr = server.local_addr().unwrap();
     let request = ClientRequest::new(&format!("ws://{addr}/")).unwrap();

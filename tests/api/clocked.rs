@@ -1,11 +1,13 @@
 //! Servers over streams whose clock a test moves: hours pass, and no real second.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
 use crate::support::{PATIENCE, upgrade};
 use wshub::testing::{Client, Clock, Duplex};
-use wshub::{CloseCode, Connection, Error, Event, Events, Limits, Overflow, Server, ServerBuilder};
+use wshub::{
+    CloseCode, Connection, Error, Event, Events, Limits, Overflow, Server, ServerBuilder, Transport,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -257,4 +259,45 @@ fn halves_run_on_the_clock() {
     assert_eq!(client.read_frame().unwrap().opcode, PING);
     clock.advance(HOUR);
     assert!(matches!(end.join().unwrap(), Error::PongTimeout));
+}
+
+/// A stream of the user's own, which hands the clock of the one within on.
+struct Around {
+    within: Duplex,
+}
+
+impl Transport for Around {
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        Transport::read(&self.within, buffer, deadline)
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.within.try_write(buffers)
+    }
+
+    fn clock(&self) -> Option<&Clock> {
+        self.within.clock()
+    }
+
+    crate::support::delegated!(within);
+}
+
+#[test]
+fn a_stream_of_ones_own_around_one_of_the_clock_runs_on_it() {
+    let clock = Clock::new();
+    let server = builder().without_listener().unwrap();
+    let (ours, mut theirs) = clock.duplex();
+    theirs.set_timeout(Some(PATIENCE));
+    server.attach(Around { within: ours });
+    let mut client = Client::open(theirs, "/").unwrap();
+    let mut events = server.events();
+    let connection = opened(&mut events);
+    clock.advance(2 * HOUR);
+    assert_eq!(client.read_frame().unwrap().opcode, PING);
+    client.send_frame(true, 10, b"").unwrap();
+    clock.advance(Duration::ZERO);
+    // More than the stream holds: the ping behind it does not leave, either.
+    connection.send(vec![0; 100_000]).unwrap();
+    clock.advance(3 * HOUR);
+    assert!(matches!(given_up(&mut events), Error::PongTimeout));
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::cluster::{HEARTBEAT, Node, text, two};
+use crate::support::cluster::{HEARTBEAT, Node, two};
 use crate::support::{Client, Frame, PATIENCE, throw, wait_until};
 use wshub::{
     Backplane, BackplaneError, CatchUpError, CloseError, Cluster, ClusterError, ClusterEvent,
@@ -21,19 +21,19 @@ fn a_broadcast_reaches_the_clients_of_every_server_once() {
     one.cluster.broadcast(vec![1, 2]).unwrap();
     one.cluster.broadcast("last").unwrap();
     for client in &mut clients {
-        assert_eq!(text(client), "first");
+        assert_eq!(client.read_text(), "first");
         let binary = Frame {
             fin: true,
             opcode: 2,
             payload: vec![1, 2],
         };
         assert_eq!(client.read_message(), binary);
-        assert_eq!(text(client), "last");
+        assert_eq!(client.read_text(), "last");
     }
     two.cluster.broadcast("back").unwrap();
     clients
         .iter_mut()
-        .for_each(|it| assert_eq!(text(it), "back"));
+        .for_each(|it| assert_eq!(it.read_text(), "back"));
 }
 
 #[test]
@@ -44,9 +44,9 @@ fn the_sender_can_be_left_out() {
     let (mut other, _) = two.client();
     one.cluster.broadcast_except(&connection, "others").unwrap();
     one.cluster.broadcast("all").unwrap();
-    assert_eq!(text(&mut other), "others");
-    assert_eq!(text(&mut other), "all");
-    assert_eq!(text(&mut sender), "all");
+    assert_eq!(other.read_text(), "others");
+    assert_eq!(other.read_text(), "all");
+    assert_eq!(sender.read_text(), "all");
 }
 
 #[test]
@@ -62,18 +62,18 @@ fn rooms_have_members_on_any_server_and_are_used_from_any_thread() {
     let other = kitchen.clone();
     let sent = thread::spawn(move || other.broadcast("dinner").unwrap());
     assert_eq!(sent.join().unwrap().sent, 1);
-    assert_eq!(text(&mut first), "dinner");
-    assert_eq!(text(&mut second), "dinner");
+    assert_eq!(first.read_text(), "dinner");
+    assert_eq!(second.read_text(), "dinner");
     kitchen.broadcast_except(&connection, "not first").unwrap();
-    assert_eq!(text(&mut second), "not first");
+    assert_eq!(second.read_text(), "not first");
 
     assert!(kitchen.contains(&connection) && kitchen.leave(&connection));
     assert!(!kitchen.contains(&connection) && !kitchen.leave(&connection));
     kitchen.broadcast("washing up").unwrap();
-    assert_eq!(text(&mut second), "washing up");
+    assert_eq!(second.read_text(), "washing up");
     one.cluster.broadcast("all").unwrap();
     for client in [&mut first, &mut second, &mut outside] {
-        assert_eq!(text(client), "all");
+        assert_eq!(client.read_text(), "all");
     }
 }
 
@@ -90,6 +90,37 @@ fn who_has_ended_falls_out_of_a_room() {
     wait_until("the member is gone", || !room.contains(&connection));
     assert_eq!(room.members_here(), 1);
     assert!(!room.join(&connection), "it has ended");
+}
+
+#[test]
+fn members_are_counted_on_all_servers() {
+    let local = Local::new();
+    let (one, two) = two(local.clone());
+    let room = |node: &Node| node.cluster.group("room");
+    let (_first, first) = one.client();
+    let (second_client, second) = two.client();
+    let (_third, third) = two.client();
+    assert_eq!(room(&one).members(), 0);
+    room(&one).join(&first);
+    assert_eq!(room(&one).members(), 1, "at once");
+    room(&two).join(&second);
+    room(&two).join(&third);
+    let all = |nodes: &[&Node], members| {
+        wait_until("all count the same", || {
+            nodes.iter().all(|node| room(node).members() == members)
+        });
+    };
+    all(&[&one, &two], 3);
+    // One that comes later is told what was before.
+    let three = Node::join(local);
+    all(&[&one, &two, &three], 3);
+    room(&two).leave(&third);
+    all(&[&one, &two, &three], 2);
+    drop(second_client);
+    all(&[&one, &two, &three], 1);
+    assert_eq!(three.cluster.group("other").members(), 0);
+    drop(one);
+    all(&[&two, &three], 0);
 }
 
 #[test]
@@ -158,7 +189,7 @@ fn what_waits_goes_out_before_a_node_leaves() {
     let goes = Node::join(backplane);
     (0..1000).for_each(|i| _ = goes.cluster.broadcast(i.to_string()).unwrap());
     drop(goes);
-    (0..1000).for_each(|i| assert_eq!(text(&mut client), i.to_string()));
+    (0..1000).for_each(|i| assert_eq!(client.read_text(), i.to_string()));
 }
 
 #[test]
@@ -174,7 +205,7 @@ fn a_message_that_is_too_long_reaches_nobody() {
     let name = "x".repeat(65_536);
     assert!(node.cluster.group(name).broadcast("").is_err());
     assert!(room.broadcast("six by").is_ok());
-    assert_eq!(text(&mut client), "six by");
+    assert_eq!(client.read_text(), "six by");
 }
 
 /// Faults of one node's end of a backplane, or of all.
@@ -280,13 +311,30 @@ fn while_the_backplane_is_away_clients_here_are_served_and_the_others_later() {
     there.detached();
     let (mut beside, _) = there.client();
     there.cluster.broadcast("while away").unwrap();
-    assert_eq!(text(&mut beside), "while away");
-    assert_eq!(text(&mut far), "while away");
+    assert_eq!(beside.read_text(), "while away");
+    assert_eq!(far.read_text(), "while away");
     assert_eq!(there.cluster.waiting(), 1);
     backplane.faults.is_down.store(false, SeqCst);
     there.attached();
-    assert_eq!(text(&mut near), "while away");
+    assert_eq!(near.read_text(), "while away");
     assert!(there.cluster.is_attached());
+}
+
+#[test]
+fn without_an_end_to_its_waiting_a_message_goes_out_once_the_backplane_is_back() {
+    let backplane = Faulty::default();
+    let here = Node::join(backplane.other_end());
+    backplane.faults.is_down.store(true, SeqCst);
+    let patient = Cluster::builder()
+        .heartbeat(HEARTBEAT)
+        .max_waiting_time(Duration::MAX);
+    let there = Node::join_as(patient, backplane.clone());
+    there.detached();
+    let (mut near, _) = here.client();
+    there.cluster.broadcast("at last").unwrap();
+    backplane.faults.is_down.store(false, SeqCst);
+    there.attached();
+    assert_eq!(near.read_text(), "at last");
 }
 
 #[test]
@@ -309,7 +357,7 @@ fn what_waits_is_bounded_and_its_loss_is_told_on_both_sides() {
     }
     assert_eq!(unsent, 90);
     backplane.faults.is_down.store(false, SeqCst);
-    (90..100).for_each(|i| assert_eq!(text(&mut far), i.to_string()));
+    (90..100).for_each(|i| assert_eq!(far.read_text(), i.to_string()));
     there.missing(&here, 90);
 }
 
@@ -338,8 +386,8 @@ fn nothing_comes_twice() {
     (0..100).for_each(|i| _ = one.cluster.broadcast(i.to_string()).unwrap());
     backplane.faults.doubles.store(false, SeqCst);
     one.cluster.broadcast("end").unwrap();
-    (0..100).for_each(|i| assert_eq!(text(&mut client), i.to_string()));
-    assert_eq!(text(&mut client), "end");
+    (0..100).for_each(|i| assert_eq!(client.read_text(), i.to_string()));
+    assert_eq!(client.read_text(), "end");
 }
 
 #[test]
@@ -374,6 +422,32 @@ fn who_is_not_heard_is_gone_and_notices_itself() {
 }
 
 /// It published nothing that could come back.
+/// Lost heartbeats, a node that is gone, and one that comes again.
+#[test]
+fn members_are_counted_right_after_a_fault() {
+    let backplane = Faulty::default();
+    let far = backplane.other_end();
+    let (one, two) = (Node::join(backplane), Node::join(far.clone()));
+    one.joined(&two);
+    let room = |node: &Node| node.cluster.group("room");
+    let counts = |members| {
+        wait_until("it counts so", || room(&one).members() == members);
+    };
+    let (_clients, connections): (Vec<_>, Vec<_>) = (0..3).map(|_| two.client()).unzip();
+    room(&two).join(&connections[0]);
+    counts(1);
+    far.faults.loses.store(true, SeqCst);
+    room(&two).join(&connections[1]);
+    thread::sleep(2 * HEARTBEAT);
+    far.faults.loses.store(false, SeqCst);
+    counts(2);
+    far.faults.refuses.store(true, SeqCst);
+    counts(0);
+    room(&two).join(&connections[2]);
+    far.faults.refuses.store(false, SeqCst);
+    counts(3);
+}
+
 #[test]
 fn who_cannot_publish_does_not_take_itself_for_deaf() {
     let backplane = Faulty::default();
@@ -413,13 +487,13 @@ fn in_one_order_all_clients_see_the_same() {
     });
     let [one, two] = clients
         .each_mut()
-        .map(|client| (0..1000).map(|_| text(client)).collect::<Vec<_>>());
+        .map(|client| (0..1000).map(|_| client.read_text()).collect::<Vec<_>>());
     assert_eq!(one, two);
     let (mut client, connection) = nodes[0].client();
     let cluster = &nodes[0].cluster;
     cluster.broadcast_except(&connection, "others").unwrap();
     cluster.broadcast("all").unwrap();
-    assert_eq!(text(&mut client), "all");
+    assert_eq!(client.read_text(), "all");
 }
 
 #[test]
@@ -538,9 +612,15 @@ fn connections_that_are_served_by_a_closure_are_in_the_cluster_too() {
     let known = ClusterEvent::NodeJoined(cluster.id());
     node.event(|event| (*event == known).then_some(()));
     let mut client = Client::connect(handle.local_addr().unwrap());
-    assert_eq!(text(&mut client), "ready");
+    assert_eq!(client.read_text(), "ready");
     wait_until("both attached", || cluster.is_attached());
-    node.cluster.broadcast("hello").unwrap();
-    assert_eq!(text(&mut client), "hello");
+    // Frames that the backplane has together, too.
+    let texts: Vec<_> = (0..500).map(|n| n.to_string()).collect();
+    for text in &texts {
+        node.cluster.broadcast(&**text).unwrap();
+    }
+    for sent in &texts {
+        assert_eq!(client.read_text(), *sent);
+    }
     handle.shutdown();
 }

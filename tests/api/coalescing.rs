@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::support::{self, Client, PATIENCE, frame, upgrade};
+use crate::support::{self, Client, PATIENCE, frame, serving, upgrade};
 use wshub::testing::{Duplex, duplex};
 use wshub::{Connection, Event, How, Server, ServerHandle, Transport};
 
@@ -32,13 +32,17 @@ impl Transport for Counting {
 
 /// Attaches a client; returns it with the count of the server's writes to it.
 fn attach(handle: &ServerHandle) -> (Client<Duplex>, Arc<AtomicUsize>) {
+    attach_at(handle, "/")
+}
+
+fn attach_at(handle: &ServerHandle, path: &str) -> (Client<Duplex>, Arc<AtomicUsize>) {
     let (stream, peer) = duplex();
     let writes = Arc::default();
     handle.attach(Counting {
         stream,
         writes: Arc::clone(&writes),
     });
-    (Client::open(peer, &upgrade("localhost", "/", "")), writes)
+    (Client::open(peer, &upgrade("localhost", path, "")), writes)
 }
 
 fn without_listener() -> Server {
@@ -88,11 +92,7 @@ fn a_busy_handler_does_not_hold_its_frames_back() {
         confirmed
             .recv_timeout(PATIENCE)
             .expect("the helper flushes");
-        assert!(
-            since.elapsed() < Duration::from_secs(2),
-            "{:?}",
-            since.elapsed()
-        );
+        assert!(since.elapsed() < PATIENCE / 2, "{:?}", since.elapsed());
     }
     drop(client.join().unwrap());
 }
@@ -152,13 +152,7 @@ fn many_queued_messages_are_answered_in_few_writes() {
 #[test]
 fn a_handler_of_its_own_thread_answers_many_messages_in_few_writes() {
     const MESSAGES: usize = 1000;
-    let handle = wshub::serve("127.0.0.1:0", |mut ws| {
-        while let Some(message) = ws.read()? {
-            ws.send(message)?;
-        }
-        Ok(())
-    })
-    .unwrap();
+    let handle = wshub::serve("127.0.0.1:0", serving::echo).unwrap();
     let (mut client, writes) = attach(&handle);
     let sent: Vec<u8> = (0..MESSAGES)
         .flat_map(|n| frame(true, 1, n.to_string().as_bytes()))
@@ -300,4 +294,97 @@ fn what_was_collected_leaves_with_the_iterator_a_close_or_a_shutdown() {
             assert_eq!(client.read().opcode, 8);
         }
     }
+}
+
+/// Of what one listener of Socket.IO emits, the first leaves at once and the rest together; and all of it reaches a
+/// client that keeps up, what is volatile too.
+#[cfg(feature = "socketio")]
+#[test]
+fn a_burst_of_emits_leaves_in_few_writes() {
+    use wshub::socketio::{Socket, SocketIo};
+    const EMITS: usize = 16;
+
+    let mut io = SocketIo::new(());
+    io.on("/", "burst", |_, socket: &Socket<()>, ()| {
+        for number in 0..EMITS {
+            socket.all().emit("tick", number);
+        }
+        socket.all().volatile().emit("tick", EMITS);
+    });
+    let builder = Server::builder().socketio(&io, "/socket.io/");
+    let server = builder.without_listener().unwrap();
+    let handle = server.handle();
+    let running = thread::spawn(move || server.run(&mut io).unwrap());
+    let mut clients = [(); 3].map(|()| {
+        let (mut client, writes) = attach_at(&handle, "/socket.io/?EIO=4&transport=websocket");
+        assert!(client.read().text().starts_with("0{"));
+        client.send_text("40");
+        assert!(client.read().text().starts_with("40{"));
+        (client, writes)
+    });
+    let before = clients.each_ref().map(|(_, writes)| writes.load(SeqCst));
+    clients[0].0.send_text("42[\"burst\"]");
+    for (client, _) in &mut clients {
+        for number in 0..=EMITS {
+            assert_eq!(client.read().text(), format!("42[\"tick\",{number}]"));
+        }
+    }
+    for ((_, writes), before) in clients.iter().zip(before) {
+        let writes = writes.load(SeqCst) - before;
+        // One more where the leader flushes for a listener that is late.
+        assert!(writes < EMITS / 2, "{writes} writes for {EMITS} emits");
+    }
+    handle.shutdown();
+    running.join().unwrap();
+}
+
+/// What comes together from another server leaves together, though no event of this one's waits.
+#[cfg(feature = "redis")]
+#[test]
+fn a_burst_of_another_server_leaves_in_few_writes() {
+    use std::sync::Mutex;
+    use wshub::{Backplane, BackplaneError, Cluster, Local, Publisher, Subscriber};
+
+    /// Publishes nothing while the test holds the lock.
+    struct Held<B>(B, Arc<Mutex<()>>);
+
+    impl Backplane for Held<Local> {
+        fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>) {
+            let (publisher, subscriber) = self.0.split();
+            (Box::new(Held(publisher, self.1)), subscriber)
+        }
+    }
+
+    impl Publisher for Held<Box<dyn Publisher>> {
+        fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
+            let _free = self.1.lock().unwrap();
+            self.0.publish(frames)
+        }
+    }
+
+    const COUNT: usize = 300;
+    let (local, gate) = (Local::new(), Arc::default());
+    let (near, far) = (without_listener(), without_listener());
+    let hears = Cluster::join(&far, local.clone()).unwrap();
+    let sends = Cluster::join(&near, Held(local, Arc::clone(&gate))).unwrap();
+    support::wait_until("they know each other", || {
+        hears.nodes().len() == 2 && sends.nodes().len() == 2
+    });
+    let (mut client, writes) = attach(&far.handle());
+    let mut events = far.events();
+    // Between the servers something happens, too.
+    support::wait_until("it is open", || {
+        matches!(events.recv_timeout(PATIENCE), Ok(Event::Open(_)))
+    });
+    let before = writes.load(SeqCst);
+    let held = gate.lock().unwrap();
+    for number in 0..COUNT {
+        let _ = sends.broadcast(number.to_string()).unwrap();
+    }
+    drop(held);
+    for number in 0..COUNT {
+        assert_eq!(client.read_message().text(), number.to_string());
+    }
+    let count = writes.load(SeqCst) - before;
+    assert!(count < COUNT / 3, "{count} writes");
 }

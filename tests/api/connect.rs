@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::app::App;
 use crate::support::hostile::{self, Peer, SWITCHING, header, proxy};
-use crate::support::{self, PATIENCE, frame, read_head, server_frame};
+use crate::support::{PATIENCE, frame, read_head, server_frame};
 use wshub::{
     Client, ClientError, ClientRequest, Error, InvalidAnswer, InvalidUrl, Limits, Proxy,
     ProxyError, SendErrorKind, Server, Violation, connect,
@@ -322,7 +322,7 @@ const HOSTILE: &[Case] = &[
         "check that host and port",
     ),
     (
-        |stream| support::reset(stream),
+        hostile::reset,
         |error| matches!(error, ClientError::Io(_)),
         "the opening handshake failed",
     ),
@@ -600,7 +600,7 @@ const HOSTILE_PROXIES: &[ProxyCase] = &[
         "an HTTP proxy",
     ),
     (
-        support::reset,
+        hostile::reset,
         |error| matches!(error, ProxyError::Io(_)),
         "the proxy failed",
     ),

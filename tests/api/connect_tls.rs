@@ -199,8 +199,8 @@ fn a_client_certificate_is_shown() {
 
     // With TLS 1.3 the server's refusal comes behind the handshake.
     match connect(request(app.addr, &trusting(&authority.pem()))) {
-        Err(error @ (ClientError::Tls(_) | ClientError::Io(_) | ClientError::ServerLeft)) => {
-            assert!(!error.to_string().is_empty());
+        Err(ClientError::Tls(error @ TlsHandshakeError::Failed(_))) => {
+            assert!(error.to_string().contains("client certificate"), "{error}");
         }
         other => panic!("{other:?}"),
     }
@@ -219,11 +219,13 @@ fn certificates_that_are_not_to_be_trusted_say_what_to_do() {
     let ca = authority.pem();
     let other = authority.issued("one.example");
     let other = Tls::from_pem(other.certificate, other.key).unwrap();
+    let nameless = authority.issued("nameless");
+    let nameless = Tls::from_pem(nameless.certificate, nameless.key).unwrap();
     let (expired, expired_ca) = alone("expired");
     let (early, early_ca) = alone("early");
     let (authoritative, authoritative_ca) = alone("authority");
     type Expected = fn(&TlsHandshakeError) -> bool;
-    let table: [(Tls, &str, Expected, &str); 6] = [
+    let table: [(Tls, &str, Expected, &str); 7] = [
         (
             other,
             &ca,
@@ -232,6 +234,12 @@ fn certificates_that_are_not_to_be_trusted_say_what_to_do() {
                     if host == "localhost" && names.concat().contains("one.example"))
             },
             "not for \"localhost\" but for: ",
+        ),
+        (
+            nameless,
+            &ca,
+            |error| matches!(error, TlsHandshakeError::WrongHost { names, .. } if names.is_empty()),
+            "subjectAltName=DNS:localhost",
         ),
         (
             expired,
@@ -349,8 +357,12 @@ fn servers_that_speak_no_tls_or_a_bad_one() {
     let tls = trusting(&Authority::new().pem());
     for (behave, is_expected, says) in HOSTILE {
         let peer = Peer::new(behave);
-        let request = request(peer.addr, &tls).with_tls_timeout(Duration::from_millis(200));
-        let error = refused(request);
+        // A busy machine answers late, so that only what is to take too long has little time.
+        let timeout = match is_expected(&TlsHandshakeError::Timeout) {
+            true => Duration::from_millis(200),
+            false => PATIENCE,
+        };
+        let error = refused(request(peer.addr, &tls).with_tls_timeout(timeout));
         assert!(is_expected(&error), "{error:?}");
         assert!(error.to_string().contains(says), "{error}");
         peer.end();

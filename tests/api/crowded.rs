@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::app::App;
-use crate::support::{Client, PATIENCE, frame, upgrade};
+use crate::support::{Client, PATIENCE, frame, serving, upgrade, wait_until};
 use wshub::testing::{Duplex, duplex};
 use wshub::{
     Connection, Event, Limits, Overflow, SendErrorKind, Server, ServerBuilder, Transport, serve,
@@ -83,13 +83,6 @@ fn ask_over_tcp(len: usize, addr: SocketAddr) {
     ask_over(len, stream, other);
 }
 
-fn echo(mut ws: wshub::Session<'_>) -> wshub::HandlerResult {
-    while let Some(message) = ws.read()? {
-        ws.send(message)?;
-    }
-    Ok(())
-}
-
 #[test]
 fn b01_events_answer_who_asks_ahead_over_tcp() {
     for len in LENGTHS {
@@ -101,28 +94,43 @@ fn b01_events_answer_who_asks_ahead_over_tcp() {
 #[test]
 fn b01_events_answer_who_asks_ahead_over_a_stream_that_has_a_thread() {
     for len in LENGTHS {
-        let server = Server::builder().without_listener().unwrap();
-        let (ours, theirs) = duplex();
-        server.attach(ours);
-        let handle = server.handle();
-        let answering = thread::spawn(move || {
-            for event in server.events() {
-                if let Event::Message(connection, message) = event {
-                    let _ = connection.send(message);
-                }
+        ask_over_memory(len, Server::builder());
+    }
+}
+
+fn ask_over_memory(len: usize, builder: ServerBuilder) {
+    let server = builder.without_listener().unwrap();
+    let (ours, theirs) = duplex();
+    server.attach(ours);
+    let handle = server.handle();
+    let answering = thread::spawn(move || {
+        for event in server.events() {
+            if let Event::Message(connection, message) = event {
+                let _ = connection.send(message);
             }
-        });
-        let shared = Shared(Arc::new(theirs));
-        ask_over(len, shared.clone(), shared);
-        handle.shutdown();
-        answering.join().unwrap();
+        }
+    });
+    let shared = Shared(Arc::new(theirs));
+    ask_over(len, shared.clone(), shared);
+    handle.shutdown();
+    answering.join().unwrap();
+}
+
+/// Two of the longest messages may wait, and one read brings no more.
+#[test]
+fn b01_small_limits_answer_who_asks_ahead() {
+    for len in [0, 4, 200, 4_000, 8 << 10] {
+        let small = || Server::builder().limits(Limits::small());
+        ask_over_memory(len, small());
+        let app = App::echo(small());
+        ask_over_tcp(len, app.addr);
     }
 }
 
 #[test]
 fn b01_a_closure_answers_who_asks_ahead() {
     for len in LENGTHS {
-        let handle = serve("127.0.0.1:0", echo).unwrap();
+        let handle = serve("127.0.0.1:0", serving::echo).unwrap();
         ask_over_tcp(len, handle.local_addr().unwrap());
         handle.shutdown();
         handle.wait();
@@ -147,47 +155,110 @@ fn b01_another_thread_answers_for_a_closure() {
     handle.wait();
 }
 
+/// In both forms: by events, and with a closure.
 #[cfg(all(feature = "client", feature = "tls"))]
 #[test]
-fn b01_events_answer_who_asks_ahead_over_tls() {
+fn b01_who_asks_ahead_is_answered_over_tls() {
     use crate::support::tls::Authority;
 
     let authority = Authority::new();
-    for len in LENGTHS {
-        let app = App::echo(Server::builder().tls(&authority.tls()));
+    let ask = |len, addr: SocketAddr| {
         let tls = wshub::ClientTls::builder().ca(authority.pem());
-        let url = format!("wss://localhost:{}/", app.addr.port());
+        let url = format!("wss://localhost:{}/", addr.port());
         let request = wshub::ClientRequest::new(&url).unwrap();
         ask_by(len, request.with_tls(&tls.build().unwrap()));
+    };
+    for len in LENGTHS {
+        in_both_forms(
+            || Server::builder().tls(&authority.tls()),
+            |addr| ask(len, addr),
+        );
     }
 }
 
-/// What a client compresses to a thousandth is answered as it is.
+/// What a client compresses to a thousandth is answered as it is, too.
 #[cfg(all(feature = "client", feature = "deflate"))]
 #[test]
-fn b01_events_answer_who_asks_ahead_compressed() {
-    let plain = wshub::Compression {
+fn b01_who_asks_ahead_is_answered_compressed() {
+    use wshub::{ClientRequest, Compression};
+
+    let plain = Compression {
         threshold: usize::MAX,
-        ..wshub::Compression::default()
+        ..Compression::default()
     };
-    for (own, len) in [
-        (wshub::Compression::default(), 1 << 20),
-        (plain.clone(), 1 << 20),
-        (plain, 9000),
-    ] {
-        let app = App::echo(Server::builder().compression(own));
-        let request = wshub::ClientRequest::new(&format!("ws://{}/", app.addr)).unwrap();
-        ask_by(len, request.with_compression(wshub::Compression::default()));
+    let ask = |len, addr: SocketAddr| {
+        let request = ClientRequest::new(&format!("ws://{addr}/")).unwrap();
+        ask_by(len, request.with_compression(Compression::default()));
+    };
+    let rounds = LENGTHS.map(|len| (len, Compression::default()));
+    let answered_plain = [9000, 1 << 20].map(|len| (len, plain.clone()));
+    for (len, own) in rounds.into_iter().chain(answered_plain) {
+        in_both_forms(
+            || Server::builder().compression(own.clone()),
+            |addr| ask(len, addr),
+        );
     }
 }
 
-#[cfg(feature = "client")]
+#[cfg(all(feature = "client", any(feature = "tls", feature = "deflate")))]
+fn in_both_forms(builder: impl Fn() -> ServerBuilder, ask: impl Fn(SocketAddr)) {
+    let app = App::echo(builder());
+    ask(app.addr);
+    drop(app);
+    let handle = builder().serve("127.0.0.1:0", serving::echo).unwrap();
+    ask(handle.local_addr().unwrap());
+    handle.shutdown();
+    handle.wait();
+}
+
+#[cfg(all(feature = "client", any(feature = "tls", feature = "deflate")))]
 fn ask_by(len: usize, request: wshub::ClientRequest) {
     let (mut reader, mut writer) = wshub::connect(request).unwrap().split();
     let send = move |payload: &[u8]| writer.send(payload.to_vec()).unwrap();
     ask_ahead(len, send, || {
         reader.read().unwrap().expect("an answer").into_bytes()
     });
+}
+
+/// A second message comes while the application still has the first, and the peer takes nothing yet: there is room for one
+/// such answer at least, and what would be too much is not read.
+#[test]
+fn b01_nothing_is_read_ahead_whose_answer_finds_no_room() {
+    let len = Limits::default().max_message;
+    let server = Server::builder().without_listener().unwrap();
+    let (ours, theirs) = duplex();
+    server.attach(ours);
+    let shared = Shared(Arc::new(theirs));
+    let mut client = Client::open(shared.clone(), &upgrade("localhost", "/", ""));
+    let mut other = shared;
+    let asking = thread::spawn(move || {
+        (0..2).for_each(|_| other.write_all(&frame(true, 2, &vec![7; len])).unwrap());
+    });
+    let mut events = server.events();
+    assert!(matches!(events.recv(), Ok(Event::Open(_))));
+    let answer = |event| match event {
+        Ok(Event::Message(connection, message)) => connection.send(message).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let first = events.recv_timeout(PATIENCE);
+    wait_until("the reader waits for the application", || {
+        server.stats().waiting_for_application == 1
+    });
+    answer(first);
+    // Whether it is read before the peer takes anything is the server's own affair.
+    let early = events.recv_timeout(Duration::from_millis(200));
+    let comes_later = early.is_err();
+    if !comes_later {
+        answer(early);
+    }
+    let reading = thread::spawn(move || {
+        (0..2).for_each(|_| assert_eq!(client.read().payload.len(), len));
+    });
+    if comes_later {
+        answer(events.recv_timeout(PATIENCE));
+    }
+    reading.join().unwrap();
+    asking.join().unwrap();
 }
 
 fn refusing() -> ServerBuilder {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::app::App;
-use crate::support::{Client, Frame, frame, wait_until};
+use crate::support::{Client, Frame, PATIENCE, frame, serving, wait_until};
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress};
 use wshub::{Compression, Limits, Message, Overflow, Prepared, Server, ServerBuilder};
 
@@ -186,14 +186,7 @@ fn the_application_thread_compresses() {
 #[test]
 fn a_handler_compresses() {
     let builder = compressing(everything());
-    let handle = builder
-        .serve("127.0.0.1:0", |mut ws| {
-            while let Some(message) = ws.read()? {
-                ws.send(message)?;
-            }
-            Ok(())
-        })
-        .unwrap();
+    let handle = builder.serve("127.0.0.1:0", serving::echo).unwrap();
     assert_compresses(handle.local_addr().unwrap());
     handle.shutdown();
     handle.wait();
@@ -336,9 +329,12 @@ fn broadcasts_reach_peers_of_every_kind() {
         let addr = server.local_addr().unwrap();
         let sending = server.clone();
         // A message of one client makes a storm of every length, queued and at once.
+        let (open, opened) = std::sync::mpsc::channel();
         let application = thread::spawn(move || {
             for event in sending.events() {
-                if let wshub::Event::Message(connection, _) = event {
+                if let wshub::Event::Open(_) = event {
+                    open.send(()).unwrap();
+                } else if let wshub::Event::Message(connection, _) = event {
                     for n in 0..60 {
                         sending.broadcast(storm(n));
                         let _ = connection.send(storm(n));
@@ -353,7 +349,10 @@ fn broadcasts_reach_peers_of_every_kind() {
             .iter()
             .map(|offer| Peer::connect(addr, offer))
             .collect();
-        wait_until("all are in", || server.stats().connections == offers.len());
+        // A client has its 101 before broadcasts reach it.
+        for _ in &offers {
+            opened.recv_timeout(PATIENCE).unwrap();
+        }
         for asking in 0..peers.len() {
             peers[asking].client.send_text("storm");
             peers[asking]
@@ -666,7 +665,6 @@ mod client {
     use std::net::TcpStream;
 
     use super::*;
-    use crate::support::PATIENCE;
     use wshub::{ClientRequest, WebSocket};
 
     fn request(addr: SocketAddr, compression: Option<Compression>) -> ClientRequest {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::app::App;
 use crate::support::{
-    Client, PATIENCE, ask_on, dial, exchange, read_answer, read_to_close, upgrade, wait_until,
+    Client, PATIENCE, ask_on, dial, exchange, read_answer, read_to_close, serving, upgrade,
+    wait_until,
 };
 use wshub::{Limits, Response, Server, ServerBuilder, ShutdownReport};
 
@@ -232,14 +233,7 @@ fn with_nobody_there_it_is_over_at_once() {
 
 #[test]
 fn no_time_is_all_at_once_and_a_closure_hears_of_it() {
-    let handle = server()
-        .serve("127.0.0.1:0", |mut ws| {
-            while let Some(message) = ws.read()? {
-                ws.send(message)?;
-            }
-            Ok(())
-        })
-        .unwrap();
+    let handle = server().serve("127.0.0.1:0", serving::echo).unwrap();
     let addr = handle.local_addr().unwrap();
     let mut clients: Vec<_> = (0..3).map(|_| Client::connect(addr)).collect();
     wait_until("all are open", || handle.stats().connections == 3);

@@ -11,7 +11,7 @@ use wshub::{Event, How, Limits, Overflow, Server, Transport};
 #[test]
 fn who_is_given_up_can_read_what_was_sent() {
     let limits = Limits {
-        ping_interval: Some(Duration::from_millis(300)),
+        ping_interval: Some(Duration::from_secs(2)),
         pong_timeout: Duration::from_millis(300),
         ..Limits::default()
     };

@@ -46,12 +46,6 @@ impl EngineHandler for Hub {
     }
 }
 
-fn text(client: &mut Client) -> String {
-    let frame = client.read_message();
-    assert_eq!(frame.opcode, 1, "{frame:?}");
-    String::from_utf8(frame.payload).unwrap()
-}
-
 #[test]
 fn messages_go_by_polling_and_over_a_websocket() {
     let (sender, told) = mpsc::channel();
@@ -95,15 +89,15 @@ fn messages_go_by_polling_and_over_a_websocket() {
 
     let path = "/engine.io/?EIO=4&transport=websocket&name=bob";
     let mut bob = Client::connect_with(addr, path, "");
-    assert!(text(&mut bob).starts_with("0{\"sid\":\""));
+    assert!(bob.read_text().starts_with("0{\"sid\":\""));
     assert_eq!(told(), "open bob");
     bob.send_text("4hello");
-    assert_eq!(text(&mut bob), "4hello");
+    assert_eq!(bob.read_text(), "4hello");
     assert_eq!(poll("GET", &sid, ""), "4hello");
     assert_eq!(poll("POST", &sid, "bAQID\x1e4ü"), "ok");
     assert_eq!(poll("GET", &sid, ""), "bAQID\x1e4ü");
     assert_eq!(bob.read_message().payload, [1, 2, 3]);
-    assert_eq!(text(&mut bob), "4ü");
+    assert_eq!(bob.read_text(), "4ü");
 
     let mut upgraded = Client::connect_with(
         addr,
@@ -111,13 +105,13 @@ fn messages_go_by_polling_and_over_a_websocket() {
         "",
     );
     upgraded.send_text("2probe");
-    assert_eq!(text(&mut upgraded), "3probe");
+    assert_eq!(upgraded.read_text(), "3probe");
     upgraded.send_text("5");
     bob.send_text("4again");
-    assert_eq!(text(&mut upgraded), "4again");
+    assert_eq!(upgraded.read_text(), "4again");
 
     bob.send_text("4close");
-    assert_eq!(text(&mut bob), "4again");
+    assert_eq!(bob.read_text(), "4again");
     assert_eq!(bob.read_message().opcode, 8);
     assert_eq!(told(), "forced server close");
     handle.shutdown();
@@ -146,10 +140,44 @@ fn a_client_that_answers_no_ping_is_gone() {
     let (addr, handle) = (server.local_addr().unwrap(), server.handle());
     let thread = thread::spawn(move || server.run(&mut engine).unwrap());
     let mut client = Client::connect_with(addr, "/engine.io/?EIO=4&transport=websocket", "");
-    text(&mut client);
-    assert_eq!(text(&mut client), "2");
+    client.read_text();
+    assert_eq!(client.read_text(), "2");
     assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "open ");
     assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "ping timeout");
+    handle.shutdown();
+    thread.join().unwrap();
+}
+
+/// As for WebSockets.
+#[test]
+fn a_session_that_polls_keeps_the_headers_that_are_kept() {
+    struct Headers(mpsc::Sender<[Option<String>; 2]>);
+
+    impl EngineHandler for Headers {
+        fn on_open(&mut self, socket: &EngineSocket) {
+            let kept = |name| socket.request().header(name).map(str::to_owned);
+            let _ = self.0.send([kept("Accept"), kept("Cookie")]);
+        }
+    }
+
+    let (sender, told) = mpsc::channel();
+    let mut engine = EngineIo::new(Headers(sender));
+    let server = Server::builder()
+        .keep_headers(["Accept"])
+        .engineio(&engine, "/engine.io/")
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let (addr, handle) = (server.local_addr().unwrap(), server.handle());
+    let thread = thread::spawn(move || server.run(&mut engine).unwrap());
+    exchange(
+        addr,
+        format!(
+            "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: {addr}\r\n\
+             Connection: close\r\nAccept: text/plain\r\nCookie: secret=1\r\n\r\n"
+        ),
+    );
+    let kept = told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(kept, [Some("text/plain".to_owned()), None]);
     handle.shutdown();
     thread.join().unwrap();
 }

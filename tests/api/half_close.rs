@@ -219,7 +219,7 @@ fn m11_who_half_closes_behind_messages_gets_the_answers_of_a_writer() {
 #[test]
 fn m11_a_writer_ends_a_while_after_its_peer_has_half_closed() {
     let (ours, theirs) = duplex();
-    let limits = hurried(Duration::from_millis(300));
+    let limits = hurried(Duration::from_secs(2));
     let accepting = thread::spawn(move || limits.websocket(ours).unwrap().split());
     let mut client = Client::open(theirs, &upgrade("localhost", "/", ""));
     let (mut reader, mut writer) = accepting.join().unwrap();
@@ -293,7 +293,7 @@ fn m11_an_application_that_takes_its_time_still_answers() {
 /// A peer that is gone, or reads nothing, costs `close_timeout` at most.
 #[test]
 fn m11_who_half_closes_and_never_reads_is_given_up_at_the_close_timeout() {
-    const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
+    const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
     let (server, client) = half_closed(hurried(CLOSE_TIMEOUT));
     let mut events = server.events();
     let connection = next_message(&mut events);
@@ -309,7 +309,7 @@ fn m11_who_half_closes_and_never_reads_is_given_up_at_the_close_timeout() {
 /// What overflows on the way out is told as ever.
 #[test]
 fn m11_who_half_closes_may_still_be_too_slow() {
-    let (server, client) = half_closed(hurried(Duration::from_millis(300)));
+    let (server, client) = half_closed(hurried(Duration::from_secs(2)));
     let mut events = server.events();
     let connection = next_message(&mut events);
     while connection.send(vec![7; 1 << 20]).is_ok() {}

@@ -13,7 +13,8 @@ use crate::support::refusal::{
     KEY_LINE, assert_refused, but, refusal, refusal_on, status, status_of,
 };
 use crate::support::{
-    Client, PATIENCE, ask, dial, frame, read_head, read_to_close, reset, throw, upgrade, wait_until,
+    Client, PATIENCE, ask, dial, frame, read_head, read_to_close, reset, serving, throw, upgrade,
+    wait_until,
 };
 use wshub::{Accept, Event, Limits, Reject, Server, ServerBuilder};
 
@@ -34,6 +35,11 @@ fn in_a_hurry() -> Limits {
 fn assert_echoes(client: &mut Client) {
     client.send_text("still here");
     assert_eq!(client.read().text(), "still here");
+}
+
+fn assert_has_line(head: &str, line: &str) {
+    let line = format!("\r\n{line}\r\n");
+    assert!(head.contains(&line), "{line:?} in {head}");
 }
 
 #[test]
@@ -611,12 +617,7 @@ fn h24_the_accept_hook_decides() {
         "Set-Cookie: c=d",
         "Sec-WebSocket-Protocol: chat.v2",
     ] {
-        let line = format!("\r\n{line}\r\n");
-        assert!(
-            client.answer.contains(&line),
-            "{line:?} in {}",
-            client.answer
-        );
+        assert_has_line(&client.answer, line);
     }
     assert_echoes(&mut client);
 
@@ -790,12 +791,7 @@ fn sample_a_the_handshake_of_rfc_6455() {
         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
         "Sec-WebSocket-Protocol: chat",
     ] {
-        let line = format!("\r\n{line}\r\n");
-        assert!(
-            client.answer.contains(&line),
-            "{line:?} in {}",
-            client.answer
-        );
+        assert_has_line(&client.answer, line);
     }
     assert_echoes(&mut client);
 
@@ -920,12 +916,7 @@ fn b07_a_full_server_with_a_handler_is_free_when_the_handler_is_done() {
         ..Limits::default()
     };
     let handle = with_limits(limits)
-        .serve("127.0.0.1:0", |mut ws| {
-            while let Some(message) = ws.read()? {
-                ws.send(message)?;
-            }
-            Ok(())
-        })
+        .serve("127.0.0.1:0", serving::echo)
         .unwrap();
     let addr = handle.local_addr().unwrap();
     let first = Client::connect(addr);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::thread;
 
-use crate::support::cluster::{HEARTBEAT, Node, text};
+use crate::support::cluster::{HEARTBEAT, Node};
 use crate::support::wait_until;
 use wshub::{Backplane, CatchUpError, Cluster, Local, PostId, Room};
 
@@ -43,7 +43,7 @@ fn a_client_that_comes_again_to_any_server_gets_what_it_missed() {
     let (mut client, connection) = one.client();
     here.join(&connection);
     here.post(|id| id.to_string()).unwrap();
-    let last = text(&mut client);
+    let last = client.read_text();
     drop(client);
 
     let posted = post(&here, 1..3);
@@ -55,7 +55,7 @@ fn a_client_that_comes_again_to_any_server_gets_what_it_missed() {
     assert_eq!(there.join_with_history(&connection, 10), Ok(0), "it is in");
     post(&here, 3..4);
     post(&there, 4..5);
-    let got = [0; 4].map(|_| text(&mut again));
+    let got = [0; 4].map(|_| again.read_text());
     assert_eq!(got, ["1", "2", "3", "4"]);
 }
 
@@ -71,7 +71,7 @@ fn what_is_not_remembered_is_gone_and_told() {
         assert!(!room.contains(&connection));
     }
     assert_eq!(room.join_with_history(&connection, 2), Ok(2));
-    assert_eq!([text(&mut client), text(&mut client)], ["8", "9"]);
+    assert_eq!([client.read_text(), client.read_text()], ["8", "9"]);
     assert_eq!(remembered(&room, 100), ["5", "6", "7", "8", "9"]);
     assert_eq!(remembered(&other, 100), [""; 0]);
 }
@@ -83,7 +83,7 @@ fn without_a_history_posts_arrive_and_are_not_remembered() {
     let (mut client, connection) = node.client();
     assert_eq!(room.join_with_history(&connection, 10), Ok(0));
     let id = room.post(|_| "now").unwrap();
-    assert_eq!(text(&mut client), "now");
+    assert_eq!(client.read_text(), "now");
     assert!(room.history(10).is_empty());
     room.leave(&connection);
     assert_eq!(room.catch_up(&connection, id), Err(CatchUpError::Gone));
@@ -101,7 +101,7 @@ fn a_server_that_joins_later_remembers_what_was_posted_before() {
     let room = two.cluster.group("news");
     let (mut client, connection) = two.client();
     assert_eq!(room.catch_up(&connection, ids[17]), Ok(2));
-    assert_eq!([text(&mut client), text(&mut client)], ["18", "19"]);
+    assert_eq!([client.read_text(), client.read_text()], ["18", "19"]);
 }
 
 /// Each of them gets every post from its first on, once and in order.
@@ -122,9 +122,9 @@ fn clients_that_come_while_posts_come_miss_none() {
                 continue;
             }
             scope.spawn(move || {
-                let first: u32 = text(&mut client).parse().unwrap();
+                let first: u32 = client.read_text().parse().unwrap();
                 for number in first + 1..POSTS {
-                    assert_eq!(text(&mut client), number.to_string());
+                    assert_eq!(client.read_text(), number.to_string());
                 }
             });
         }

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use crate::support::refusal::{assert_refused, status};
-use crate::support::{Client, PATIENCE, dial, exchange, upgrade};
+use crate::support::{Client, PATIENCE, dial, exchange, serving, upgrade};
 use wshub::{Event, Response, Server};
 
 const ANY_PORT: &str = "127.0.0.1:0";
@@ -56,12 +56,10 @@ fn all_listeners_lead_to_one_server() {
 #[test]
 fn a_closure_serves_all_of_them() {
     let builder = Server::builder().listen(ANY_PORT).unwrap();
-    let serving = builder.listen(ANY_PORT).unwrap().start_serving(|mut ws| {
-        while let Some(message) = ws.read()? {
-            ws.send(message)?;
-        }
-        Ok(())
-    });
+    let serving = builder
+        .listen(ANY_PORT)
+        .unwrap()
+        .start_serving(serving::echo);
     let handle = serving.unwrap();
     for addr in handle.local_addrs() {
         let mut client = Client::connect(addr);

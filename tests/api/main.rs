@@ -8,6 +8,7 @@ mod support;
 
 mod admission;
 mod advisories;
+mod at_once;
 mod backpressure;
 mod bodies;
 #[cfg(feature = "client")]
@@ -42,6 +43,7 @@ mod history;
 mod hooks;
 mod http;
 mod keep_alive;
+mod late_writing;
 mod later;
 mod leading;
 mod limits;

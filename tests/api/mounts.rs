@@ -97,3 +97,47 @@ fn whoever_starts_the_server_hands_its_handle_on() {
     handles.try_recv().unwrap().shutdown();
     assert_eq!(serving.wait().threads_left, 0);
 }
+
+#[test]
+fn a_path_that_stands_in_no_request_is_refused_with_what_to_write() {
+    for path in ["part/", "*", "/a b", "/part?x", "/part#x", "/m\u{fc}ll"] {
+        let nothing = |_: &wshub::HookRequest<'_>| Err(Reject::not_found());
+        let mounted = Server::builder().mount(path, nothing, |_| Response::not_found());
+        let builders = [
+            mounted,
+            Server::builder().http_at_once(path, |_| None),
+            Server::builder().health(path),
+            Server::builder().metrics(path),
+        ];
+        for builder in builders {
+            let error = builder.bind("127.0.0.1:0").unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{path}");
+            let told = format!("the path {path:?} stands in no request; write it as \"/status\"");
+            assert!(error.to_string().starts_with(&told), "{error}");
+        }
+    }
+}
+
+#[test]
+fn no_path_is_refused_and_a_slash_is_every_path() {
+    let nothing = |_: &wshub::HookRequest<'_>| Err(Reject::not_found());
+    let builders = [
+        Server::builder().mount("", nothing, |_| Response::not_found()),
+        Server::builder().http_at_once("", |_| None),
+        Server::builder().health(""),
+    ];
+    for builder in builders {
+        let error = builder.bind("127.0.0.1:0").unwrap_err();
+        let told = "a path is empty; write \"/\", which for mount and http_at_once is every path";
+        assert_eq!(error.to_string(), told);
+    }
+    let mounted = Server::builder().mount("/", nothing, |_| Response::text("all"));
+    let at_once = Server::builder().http_at_once("/", |_| Some(Response::text("all")));
+    for builder in [mounted, at_once] {
+        let server = builder.bind("127.0.0.1:0").unwrap();
+        let addr = server.local_addr().unwrap();
+        for target in ["/", "/a/b", "//", "/?x", "http://localhost"] {
+            assert_eq!(get(addr, target), "all", "{target}");
+        }
+    }
+}

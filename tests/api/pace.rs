@@ -1,26 +1,27 @@
 //! Peers that read, or send, slowly and steadily what is long; and those that only trickle.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpListener;
+use std::io::{Cursor, ErrorKind, Read, Write};
 use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::net::sockopt;
 use wshub::testing::{Duplex, duplex};
 use wshub::{Limits, Message, Reject, Response, Server, ServerBuilder, ServerHandle, WebSocket};
 
 use crate::support::app::App;
 use crate::support::{
-    self, Client, PATIENCE, dial, read_head, read_to_close, server_frame, upgrade,
+    self, Client, PATIENCE, narrow, read_head, read_to_close, server_frame, upgrade,
 };
 
-/// What every deadline is set to, and what reading and sending exceeds.
-const SHORT: Duration = Duration::from_secs(1);
-/// Twenty-four times what a stream in memory holds: at the pace of `sip` more than two seconds.
+/// What every deadline is set to, and what reading and sending exceeds. A busy machine may not run a thread for a second
+/// or two.
+const SHORT: Duration = Duration::from_secs(3);
+/// Twenty-four times what a stream in memory holds: with a pause behind each sip more than five seconds.
 const LEN: usize = 3 << 19;
 const SIP: usize = 16 << 10;
-const PAUSE: Duration = Duration::from_millis(25);
+const PAUSE: Duration = Duration::from_millis(60);
+/// Behind each sip of a trickle, which has not ended where the deadline comes late.
+const LONG_PAUSE: Duration = Duration::from_millis(300);
 
 /// Deadlines that end before a slow peer is done, and the floor that it stays above, or one that it does not.
 fn limits(min_rate: usize) -> Limits {
@@ -38,8 +39,16 @@ const STEADY: usize = 4 << 10;
 /// More than a peer that sips takes.
 const TRICKLE: usize = 16 << 20;
 
+/// The pause of a peer that stays above this rate, or below it.
+fn pause(min_rate: usize) -> Duration {
+    match min_rate {
+        STEADY => PAUSE,
+        _ => LONG_PAUSE,
+    }
+}
+
 /// Reads so many bytes, or to the end, be it a reset, a little at a time.
-fn sip(stream: &mut impl Read, len: usize) -> Vec<u8> {
+fn sip(stream: &mut impl Read, len: usize, min_rate: usize) -> Vec<u8> {
     let mut got = vec![0; len];
     let mut filled = 0;
     while filled < len {
@@ -52,7 +61,7 @@ fn sip(stream: &mut impl Read, len: usize) -> Vec<u8> {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
             Err(error) => panic!("{error}"),
         }
-        thread::sleep(PAUSE);
+        thread::sleep(pause(min_rate));
     }
     got.truncate(filled);
     got
@@ -84,14 +93,7 @@ fn in_memory(handle: &ServerHandle) -> Peer {
 
 /// For a connection that has none where an application takes events. The system holds little.
 fn over_tcp(handle: &ServerHandle) -> Peer {
-    const BUFFER: usize = 32 << 10;
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let peer = dial(listener.local_addr().unwrap());
-    sockopt::set_socket_recv_buffer_size(&peer, BUFFER).unwrap();
-    let stream = listener.accept().unwrap().0;
-    sockopt::set_socket_send_buffer_size(&stream, BUFFER).unwrap();
-    handle.attach(stream);
-    Box::new(peer)
+    Box::new(narrow(handle))
 }
 
 /// Over both kinds of stream, beside each other.
@@ -106,6 +108,23 @@ fn over_both(test: fn(Attach)) {
 
 fn open(handle: &ServerHandle, attach: Attach) -> Client<Peer> {
     Client::open(attach(handle), &upgrade("localhost", "/", ""))
+}
+
+/// A client that has asked for the long message.
+fn ask(handle: &ServerHandle, attach: Attach) -> Client<Peer> {
+    let mut client = open(handle, attach);
+    client.send_text("ask");
+    client
+}
+
+/// The long message, or what comes of it.
+fn sip_long_frame(client: &mut Client<Peer>, min_rate: usize) -> Vec<u8> {
+    let begun = Instant::now();
+    let got = sip(&mut client.stream, LONG_FRAME.len(), min_rate);
+    if min_rate == STEADY {
+        assert_took_longer(begun);
+    }
+    got
 }
 
 /// Answers every message with the long one.
@@ -125,17 +144,22 @@ fn site(limits: Limits) -> ServerBuilder {
         .http(|_| Response::ok().with_body(long()))
 }
 
+/// Up to the head of the answer.
+fn ask_for_page(stream: &mut (impl Read + Write)) {
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    read_head(stream).unwrap();
+}
+
 #[test]
 fn m09_a_page_is_read_to_its_end_slowly() {
     over_both(|attach| {
         let app = App::echo(site(limits(STEADY)));
         let mut reader = attach(&app.handle);
-        reader
-            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        read_head(&mut reader).unwrap();
+        ask_for_page(&mut reader);
         let begun = Instant::now();
-        assert!(sip(&mut reader, LEN) == *LONG);
+        assert!(sip(&mut reader, LEN, STEADY) == *LONG);
         assert_took_longer(begun);
         assert_eq!(read_to_close(&mut reader), b"");
         assert!(app.handle.stats().refused.is_empty());
@@ -148,13 +172,39 @@ fn m09_a_page_that_is_read_in_a_trickle_is_cut() {
         let app = App::echo(site(limits(TRICKLE)));
         let mut reader = attach(&app.handle);
         let begun = Instant::now();
-        reader
-            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        read_head(&mut reader).unwrap();
-        assert!(sip(&mut reader, LEN).len() < LEN);
+        ask_for_page(&mut reader);
+        assert!(sip(&mut reader, LEN, TRICKLE).len() < LEN);
         assert_took_longer(begun);
         assert_eq!(app.handle.stats().refused["answer"], 1);
+    });
+}
+
+/// The same page, whose body is read while it is written.
+fn read_meanwhile(limits: Limits) -> ServerBuilder {
+    Server::builder()
+        .limits(limits)
+        .http(|_| Response::ok().with_reader(Cursor::new(long()), Some(LEN as u64)))
+}
+
+fn assert_has_page_unless_in_a_trickle(stream: &mut impl Read, min_rate: usize) {
+    let begun = Instant::now();
+    let got = sip(stream, LEN, min_rate);
+    if min_rate != STEADY {
+        return assert!(got.len() < LEN);
+    }
+    assert!(got == *LONG, "{} bytes", got.len());
+    assert_took_longer(begun);
+}
+
+#[test]
+fn m09_a_body_that_is_read_meanwhile_may_go_out_slowly_and_not_in_a_trickle() {
+    over_both(|attach| {
+        for min_rate in [STEADY, TRICKLE] {
+            let app = App::echo(read_meanwhile(limits(min_rate)));
+            let mut reader = attach(&app.handle);
+            ask_for_page(&mut reader);
+            assert_has_page_unless_in_a_trickle(&mut reader, min_rate);
+        }
     });
 }
 
@@ -169,17 +219,8 @@ fn m09_a_page_over_tls_is_read_to_its_end_slowly_and_not_in_a_trickle() {
         let stream = over_tcp(&app.handle);
         let config = authority.client_config(None);
         let mut reader = support::tls::secure_over(stream, config, "localhost").unwrap();
-        reader
-            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        read_head(&mut reader).unwrap();
-        let begun = Instant::now();
-        let got = sip(&mut reader, LEN);
-        assert_took_longer(begun);
-        match min_rate {
-            STEADY => assert!(got == *LONG, "{} bytes", got.len()),
-            _ => assert!(got.len() < LEN),
-        }
+        ask_for_page(&mut reader);
+        assert_has_page_unless_in_a_trickle(&mut reader, min_rate);
     }
 }
 
@@ -197,7 +238,7 @@ fn m09_a_refusal_of_a_hook_is_read_to_its_end_slowly() {
             .unwrap();
         read_head(&mut reader).unwrap();
         let begun = Instant::now();
-        assert!(sip(&mut reader, LEN) == text.as_bytes());
+        assert!(sip(&mut reader, LEN, STEADY) == text.as_bytes());
         assert_took_longer(begun);
     });
 }
@@ -219,7 +260,7 @@ fn m09_a_refusal_over_a_stream_of_ones_own_is_read_to_its_end_slowly() {
     let serving = thread::spawn(move || builder.websocket(ours).is_err());
     read_head(&mut theirs).unwrap();
     let begun = Instant::now();
-    assert!(sip(&mut theirs, LEN) == text.as_bytes());
+    assert!(sip(&mut theirs, LEN, STEADY) == text.as_bytes());
     assert_took_longer(begun);
     assert!(serving.join().unwrap());
 }
@@ -228,11 +269,8 @@ fn m09_a_refusal_over_a_stream_of_ones_own_is_read_to_its_end_slowly() {
 fn m09_a_message_of_the_application_is_read_to_its_end_slowly() {
     over_both(|attach| {
         let app = answers_at_length(limits(STEADY));
-        let mut client = open(&app.handle, attach);
-        client.send_text("ask");
-        let begun = Instant::now();
-        assert!(sip(&mut client.stream, LONG_FRAME.len()) == *LONG_FRAME);
-        assert_took_longer(begun);
+        let mut client = ask(&app.handle, attach);
+        assert!(sip_long_frame(&mut client, STEADY) == *LONG_FRAME);
         client.send_close(1000, "");
         app.expect(&["open", "text ask", "close 1000  clean"]);
     });
@@ -242,11 +280,8 @@ fn m09_a_message_of_the_application_is_read_to_its_end_slowly() {
 fn m09_a_message_of_the_application_that_is_read_in_a_trickle_ends_the_connection() {
     over_both(|attach| {
         let app = answers_at_length(limits(TRICKLE));
-        let mut client = open(&app.handle, attach);
-        client.send_text("ask");
-        let begun = Instant::now();
-        assert!(sip(&mut client.stream, LONG_FRAME.len()).len() < LEN);
-        assert_took_longer(begun);
+        let mut client = ask(&app.handle, attach);
+        assert!(sip_long_frame(&mut client, TRICKLE).len() < LEN);
         app.expect(&["open", "text ask"]);
         let too_slow = "error the peer reads too slowly: what waits for it is too much or too old";
         app.expect(&[too_slow, "close 1006  unclean"]);
@@ -261,11 +296,8 @@ fn m09_a_close_of_ours_waits_behind_what_is_read_slowly() {
             connection.send(long()).unwrap();
             connection.close(4000, "that was all").unwrap();
         });
-        let mut client = open(&app.handle, attach);
-        client.send_text("ask");
-        let begun = Instant::now();
-        assert!(sip(&mut client.stream, LONG_FRAME.len()) == *LONG_FRAME);
-        assert_took_longer(begun);
+        let mut client = ask(&app.handle, attach);
+        assert!(sip_long_frame(&mut client, STEADY) == *LONG_FRAME);
         assert_eq!(client.read().close(), (4000, "that was all"));
         client.send_close(4000, "");
         app.expect(&["open", "text ask", "close 4000  clean"]);
@@ -277,12 +309,9 @@ fn m09_a_close_of_ours_waits_behind_what_is_read_slowly() {
 fn m09_a_close_of_the_peer_is_answered_behind_what_it_reads_slowly() {
     over_both(|attach| {
         let app = answers_at_length(limits(STEADY));
-        let mut client = open(&app.handle, attach);
-        client.send_text("ask");
+        let mut client = ask(&app.handle, attach);
         client.send_close(1000, "");
-        let begun = Instant::now();
-        assert!(sip(&mut client.stream, LONG_FRAME.len()) == *LONG_FRAME);
-        assert_took_longer(begun);
+        assert!(sip_long_frame(&mut client, STEADY) == *LONG_FRAME);
         assert_eq!(client.read().close(), (1000, ""));
         app.expect(&["open", "text ask", "close 1000  clean"]);
     });
@@ -298,11 +327,8 @@ fn m09_a_peer_that_reads_is_alive_though_it_says_nothing() {
             ..limits(STEADY)
         };
         let app = answers_at_length(limits);
-        let mut client = open(&app.handle, attach);
-        client.send_text("ask");
-        let begun = Instant::now();
-        assert!(sip(&mut client.stream, LONG_FRAME.len()) == *LONG_FRAME);
-        assert_took_longer(begun);
+        let mut client = ask(&app.handle, attach);
+        assert!(sip_long_frame(&mut client, STEADY) == *LONG_FRAME);
         assert_eq!(client.read().opcode, 9);
         client.send_close(1000, "");
         app.expect(&["open", "text ask", "close 1000  clean"]);
@@ -326,11 +352,8 @@ fn closure(min_rate: usize) -> (ServerHandle, std::sync::mpsc::Receiver<String>)
 fn m09_a_message_of_a_closure_is_read_to_its_end_slowly() {
     over_both(|attach| {
         let (handle, told) = closure(STEADY);
-        let mut client = open(&handle, attach);
-        client.send_text("ask");
-        let begun = Instant::now();
-        assert!(sip(&mut client.stream, LONG_FRAME.len()) == *LONG_FRAME);
-        assert_took_longer(begun);
+        let mut client = ask(&handle, attach);
+        assert!(sip_long_frame(&mut client, STEADY) == *LONG_FRAME);
         client.send_text("got it");
         assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "Ok(())");
         assert_eq!(
@@ -345,11 +368,8 @@ fn m09_a_message_of_a_closure_is_read_to_its_end_slowly() {
 fn m09_a_message_of_a_closure_that_is_read_in_a_trickle_ends_the_connection() {
     over_both(|attach| {
         let (handle, told) = closure(TRICKLE);
-        let mut client = open(&handle, attach);
-        client.send_text("ask");
-        let begun = Instant::now();
-        assert!(sip(&mut client.stream, LONG_FRAME.len()).len() < LEN);
-        assert_took_longer(begun);
+        let mut client = ask(&handle, attach);
+        assert!(sip_long_frame(&mut client, TRICKLE).len() < LEN);
         assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "Ok(())");
         assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "Err(SlowConsumer)");
         handle.shutdown();
@@ -384,7 +404,7 @@ fn m09_messages_of_writers_are_read_to_their_end_slowly() {
     let (mut client, writers, seen) = split(STEADY);
     let all = LONG_FRAME.len() + server_frame(true, 1, b"behind it").len();
     let begun = Instant::now();
-    assert_eq!(sip(&mut client.stream, all).len(), all);
+    assert_eq!(sip(&mut client.stream, all, STEADY).len(), all);
     assert_took_longer(begun);
     assert_eq!(writers.map(|writer| writer.join().unwrap()), [true, true]);
     client.send_text("got it");
@@ -394,21 +414,19 @@ fn m09_messages_of_writers_are_read_to_their_end_slowly() {
 #[test]
 fn m09_a_message_of_a_writer_that_is_read_in_a_trickle_ends_the_connection() {
     let (mut client, [first, second], seen) = split(TRICKLE);
-    let begun = Instant::now();
-    assert!(sip(&mut client.stream, LEN).len() < LEN);
-    assert_took_longer(begun);
+    assert!(sip(&mut client.stream, LEN, TRICKLE).len() < LEN);
     let taken = [first.join().unwrap(), second.join().unwrap()];
     assert!(taken.contains(&false), "{taken:?}");
     assert_eq!(seen.join().unwrap(), "Err(SlowConsumer)");
 }
 
 /// Sends a little at a time; as far as that goes.
-fn dribble(stream: &mut impl Write, bytes: &[u8]) {
+fn dribble(stream: &mut impl Write, bytes: &[u8], min_rate: usize) {
     for part in bytes.chunks(SIP) {
         if stream.write_all(part).is_err() {
             return;
         }
-        thread::sleep(PAUSE);
+        thread::sleep(pause(min_rate));
     }
 }
 
@@ -418,7 +436,11 @@ fn m09_a_message_arrives_though_it_takes_longer_than_the_assembly_timeout() {
         let app = App::start(Server::builder().limits(limits(STEADY)), |_, _| {});
         let mut client = open(&app.handle, attach);
         let begun = Instant::now();
-        dribble(&mut client.stream, &support::frame(true, 2, &long()));
+        dribble(
+            &mut client.stream,
+            &support::frame(true, 2, &long()),
+            STEADY,
+        );
         assert_took_longer(begun);
         let arrived = format!("binary {LEN} bytes");
         app.expect(&["open", &arrived]);
@@ -431,7 +453,11 @@ fn m09_a_message_that_trickles_in_ends_the_connection() {
         let app = App::start(Server::builder().limits(limits(TRICKLE)), |_, _| {});
         let mut client = open(&app.handle, attach);
         let begun = Instant::now();
-        dribble(&mut client.stream, &support::frame(true, 2, &long()));
+        dribble(
+            &mut client.stream,
+            &support::frame(true, 2, &long()),
+            TRICKLE,
+        );
         assert_took_longer(begun);
         app.expect(&[
             "open",
@@ -453,7 +479,7 @@ fn m09_a_websocket_that_may_not_block_closes_behind_what_is_read_slowly() {
     let mut ws: WebSocket<Duplex> = builder.websocket(ours).unwrap();
     let mut client = Client::adopt(theirs);
     let reading = thread::spawn(move || {
-        let got = sip(&mut client.stream, LONG_FRAME.len());
+        let got = sip(&mut client.stream, LONG_FRAME.len(), STEADY);
         let close = client.read();
         client.send_close(1000, "");
         (got == *LONG_FRAME, close.close().0)

@@ -8,11 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wshub::socketio::{Emitter, Limits, Refused, Socket, SocketIo};
-use wshub::{Cors, Overflow, Server};
+use wshub::socketio::{Bytes, Emitter, Limits, Refused, Socket, SocketIo};
+use wshub::{Cors, Overflow, Server, ServerBuilder};
 
-use crate::support::socketio::SocketIoServer;
-use crate::support::{Client, PATIENCE, dial, exchange, read_to_close, upgrade, wait_until};
+use crate::support::socketio::{SocketIoServer, join_websocket};
+use crate::support::{
+    Client, PATIENCE, ask_on, dial, exchange, read_answer, read_to_close, upgrade, wait_until,
+};
 
 /// What answers polls.
 struct Running {
@@ -24,6 +26,10 @@ struct Running {
 
 impl Running {
     fn start(limits: Limits) -> Running {
+        Running::start_on(Server::builder(), limits)
+    }
+
+    fn start_on(builder: ServerBuilder, limits: Limits) -> Running {
         let mut io = SocketIo::with_limits((), limits);
         let (go_on, gate) = mpsc::channel();
         io.on("/", "wait", move |_, _, ()| {
@@ -32,14 +38,15 @@ impl Running {
         io.on("/", "count", |_, socket: &Socket<()>, most: u32| {
             (0..most).for_each(|number| socket.emit("n", number));
         });
+        io.on("/", "shout", |_, socket: &Socket<()>, ()| {
+            socket.broadcast().emit("shout", ());
+        });
         io.allow(|request| match request.query("forbidden") {
             Some(_) => Err(Refused::new("not \"you\"")),
             None => Ok(()),
         });
         let emitter = io.of("/");
-        let builder = Server::builder()
-            .origins(["https://page.example"])
-            .cors(Cors::new());
+        let builder = builder.origins(["https://page.example"]).cors(Cors::new());
         Running {
             server: SocketIoServer::start(io, builder),
             emitter,
@@ -66,6 +73,15 @@ impl Running {
         let sid = json["sid"].as_str().unwrap().to_owned();
         assert_eq!(json["upgrades"], json!(["websocket"]));
         Poller { server: self, sid }
+    }
+
+    /// A poll that waits; no other does.
+    fn hold(&self, client: &Poller<'_>) -> TcpStream {
+        let held = client.begin("GET", "");
+        wait_until("the poll waits", || {
+            self.handle.stats().waiting_requests == 1
+        });
+        held
     }
 
     /// A client in the main namespace.
@@ -127,7 +143,16 @@ impl Poller<'_> {
         self.server.request("POST", &self.query(), body)
     }
 
-    /// A GET that is not waited for.
+    /// A POST that waits for the application, which has not taken one like it; and the packet of both.
+    fn hold_post(&self, length: usize) -> (TcpStream, String) {
+        self.post("42[\"wait\"]");
+        let packet = format!("42[\"echo\",\"{}\"]", "x".repeat(length));
+        assert_eq!(self.post(&packet).body, "ok");
+        let held = self.begin("POST", &packet);
+        (held, packet)
+    }
+
+    /// A request that is not waited for.
     fn begin(&self, method: &str, body: &str) -> TcpStream {
         let mut stream = dial(self.server.addr);
         let request = self.server.text(method, &self.query(), body);
@@ -156,18 +181,20 @@ fn finish(mut stream: TcpStream) -> Answer {
     Answer::of(&String::from_utf8(read_to_close(&mut stream)).unwrap())
 }
 
-fn text(client: &mut Client) -> String {
-    let frame = client.read_message();
-    assert_eq!(frame.opcode, 1, "{frame:?}");
-    String::from_utf8(frame.payload).unwrap()
-}
-
+/// Long enough for a client to join on a busy machine.
 fn quick() -> Limits {
     Limits {
-        ping_interval: Duration::from_millis(60),
-        ping_timeout: Duration::from_millis(60),
+        ping_interval: Duration::from_secs(2),
+        ping_timeout: Duration::from_secs(2),
         ..Limits::default()
     }
+}
+
+/// Nothing is answered for so long.
+fn not_yet(held: &mut TcpStream, time: Duration) {
+    held.set_read_timeout(Some(time)).unwrap();
+    assert!(std::io::Read::read(held, &mut [0]).is_err(), "not yet");
+    held.set_read_timeout(Some(PATIENCE)).unwrap();
 }
 
 #[test]
@@ -201,6 +228,40 @@ fn events_answers_and_binary_data_by_polling() {
     assert!(answer.head.contains("cache-control: no-store"));
 }
 
+/// As the orders of another server showed, whose headers and attachments were mixed.
+#[test]
+fn binary_events_of_several_threads_are_not_mixed() {
+    const THREADS: u8 = 4;
+    const EACH: usize = 50;
+    let server = Running::start(Limits::default());
+    let polls = server.join();
+    let mut websocket = join_websocket(server.addr);
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let emitter = &server.emitter;
+            scope.spawn(move || {
+                for _ in 0..EACH {
+                    emitter.emit("data", (number, Bytes::from(vec![number; 3])));
+                }
+            });
+        }
+    });
+    let number_of = |header: &str| -> u8 {
+        let rest = header.strip_prefix("451-[\"data\",").unwrap();
+        rest.split(',').next().unwrap().parse().unwrap()
+    };
+    let events = EACH * usize::from(THREADS);
+    for _ in 0..events {
+        let number = number_of(&websocket.read_text());
+        assert_eq!(websocket.read_message().payload, [number; 3]);
+    }
+    let in_base64 = ["bAAAA", "bAQEB", "bAgIC", "bAwMD"];
+    for event in polls.packets(2 * events).chunks(2) {
+        let number = number_of(&event[0]);
+        assert_eq!(event[1], in_base64[usize::from(number)]);
+    }
+}
+
 #[test]
 fn a_poll_that_waits_holds_no_thread() {
     let server = Running::start(Limits::default());
@@ -213,6 +274,39 @@ fn a_poll_that_waits_holds_no_thread() {
     }
 }
 
+/// As Node's clients do: the connections are there before what is sent over them.
+#[test]
+fn clients_that_connect_anew_for_each_poll_lose_no_session_and_take_no_threads() {
+    const CLIENTS: usize = 200;
+    let server = Running::start(Limits::default());
+    let most = wshub::Limits::default().max_handshakes;
+    assert!(CLIENTS > 2 * most);
+    let clients: Vec<Poller<'_>> = (0..CLIENTS).map(|_| server.join()).collect();
+    for round in 0..2 {
+        let mut streams: Vec<TcpStream> = clients.iter().map(|_| dial(server.addr)).collect();
+        wait_until("many are there", || {
+            server.handle.stats().handshakes == most
+        });
+        for (client, stream) in clients.iter().zip(&mut streams) {
+            let get = server.text("GET", &client.query(), "");
+            stream.write_all(get.as_bytes()).unwrap();
+        }
+        wait_until("all polls wait", || {
+            server.handle.stats().waiting_requests == CLIENTS
+        });
+        assert!(server.handle.stats().threads <= most + most / 2);
+        server.emitter.emit("round", round);
+        for stream in streams {
+            let answer = finish(stream);
+            assert_eq!(
+                (answer.status, &*answer.body),
+                (200, &*format!("42[\"round\",{round}]"))
+            );
+        }
+    }
+    assert_eq!(server.handle.stats().refused.values().sum::<u64>(), 0);
+}
+
 #[test]
 fn a_client_that_hangs_up_on_its_poll_has_left() {
     let server = Running::start(Limits::default());
@@ -220,8 +314,7 @@ fn a_client_that_hangs_up_on_its_poll_has_left() {
     let held = client.begin("GET", "");
     server.emitter.emit("first", ());
     assert_eq!(finish(held).body, "42[\"first\"]");
-    let held = client.begin("GET", "");
-    thread::sleep(Duration::from_millis(50));
+    let held = server.hold(&client);
     drop(held);
     assert_eq!(server.left(), "transport error");
     assert_eq!(client.get().error(), Some(1));
@@ -231,9 +324,7 @@ fn a_client_that_hangs_up_on_its_poll_has_left() {
 fn a_second_poll_ends_the_session() {
     let server = Running::start(Limits::default());
     let client = server.join();
-    let first = client.begin("GET", "");
-    // The first is there before the second.
-    thread::sleep(Duration::from_millis(100));
+    let first = server.hold(&client);
     assert_eq!(client.get().status, 400);
     assert_eq!(finish(first).body, "1");
     assert_eq!(server.left(), "transport error");
@@ -273,9 +364,7 @@ fn a_post_that_breaks_the_protocol_ends_the_session() {
 fn a_client_that_closes_has_its_poll_answered() {
     let server = Running::start(Limits::default());
     let client = server.join();
-    let held = client.begin("GET", "");
-    // The poll is there before the close.
-    thread::sleep(Duration::from_millis(100));
+    let held = server.hold(&client);
     assert_eq!(client.post("1").body, "ok");
     assert_eq!(finish(held).body, "6");
     assert_eq!(server.left(), "transport close");
@@ -316,23 +405,24 @@ fn sessions_that_are_abandoned_are_forgotten() {
 /// As 19 GiB of another server showed.
 #[test]
 fn half_an_upgrade_is_closed_and_polling_lives_on() {
-    let server = Running::start(Limits {
-        upgrade_timeout: Duration::from_millis(80),
-        ..Limits::default()
-    });
-    let client = server.join();
-    for probes in [false, true] {
+    // A probe must come within this time, too.
+    for (probes, upgrade_timeout) in [(false, 80), (true, 3_000)] {
+        let server = Running::start(Limits {
+            upgrade_timeout: Duration::from_millis(upgrade_timeout),
+            ..Limits::default()
+        });
+        let client = server.join();
         let mut half = client.websocket();
         if probes {
             half.send_text("2probe");
-            assert_eq!(text(&mut half), "3probe");
+            assert_eq!(half.read_text(), "3probe");
         }
         let frame = half.read_message();
         assert_eq!(frame.opcode, 8, "{frame:?}");
         half.send_close(1000, "");
+        client.post("420[\"echo\"]");
+        assert_eq!(client.packets(2), ["42[\"echo\"]", "430[]"]);
     }
-    client.post("420[\"echo\"]");
-    assert_eq!(client.packets(2), ["42[\"echo\"]", "430[]"]);
 }
 
 #[test]
@@ -342,20 +432,20 @@ fn an_upgrade_releases_every_poll_and_goes_on_over_the_websocket() {
     let held = client.begin("GET", "");
     let mut websocket = client.websocket();
     websocket.send_text("2probe");
-    assert_eq!(text(&mut websocket), "3probe");
+    assert_eq!(websocket.read_text(), "3probe");
     assert_eq!(finish(held).body, "6");
     for _ in 0..3 {
         assert_eq!(client.get().body, "6");
     }
     websocket.send_text("5");
     websocket.send_text("420[\"echo\",1]");
-    assert_eq!(text(&mut websocket), "42[\"echo\",1]");
-    assert_eq!(text(&mut websocket), "430[1]");
+    assert_eq!(websocket.read_text(), "42[\"echo\",1]");
+    assert_eq!(websocket.read_text(), "430[1]");
     assert_eq!(client.get().error(), Some(3));
     let mut second = client.websocket();
     assert_eq!(second.read_message().opcode, 8, "opened, and closed");
     server.emitter.emit("news", ());
-    assert_eq!(text(&mut websocket), "42[\"news\"]");
+    assert_eq!(websocket.read_text(), "42[\"news\"]");
     drop(websocket);
     assert_eq!(server.left(), "transport close");
 }
@@ -367,17 +457,203 @@ fn what_waits_for_the_application_holds_the_next_post_up() {
         ..Limits::default()
     });
     let client = server.join();
-    client.post("42[\"wait\"]");
-    let long = format!("42[\"echo\",\"{}\"]", "x".repeat(800));
-    assert_eq!(client.post(&long).body, "ok");
-    let mut held = client.begin("POST", &long);
-    held.set_read_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
-    assert!(std::io::Read::read(&mut held, &mut [0]).is_err(), "not yet");
-    held.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut held, long) = client.hold_post(800);
+    not_yet(&mut held, Duration::from_millis(200));
     server.go_on.send(()).unwrap();
     assert_eq!(finish(held).body, "ok");
     assert_eq!(client.packets(2), [&*long, &*long]);
+}
+
+/// A slow application costs no client its session.
+#[test]
+fn a_post_that_waits_for_the_application_has_no_deadline() {
+    let limits = wshub::Limits {
+        answer_timeout: Duration::from_millis(300),
+        ..wshub::Limits::default()
+    };
+    let server = Running::start_on(
+        Server::builder().limits(limits),
+        Limits {
+            max_payload: 150,
+            ..Limits::default()
+        },
+    );
+    let client = server.join();
+    let (mut held, long) = client.hold_post(80);
+    not_yet(&mut held, Duration::from_secs(1));
+    server.go_on.send(()).unwrap();
+    let answer = finish(held);
+    assert_eq!((answer.status, &*answer.body), (200, "ok"));
+    assert_eq!(client.packets(2), [&*long, &*long]);
+}
+
+/// The pong waits behind the POST.
+#[test]
+fn a_post_that_waits_for_the_application_costs_no_client_its_session() {
+    let server = Running::start(Limits {
+        max_payload: 150,
+        ping_interval: Duration::from_secs(4),
+        ping_timeout: Duration::from_secs(4),
+        ..Limits::default()
+    });
+    let client = server.join();
+    let (mut held, long) = client.hold_post(80);
+    assert_eq!(client.get().body, "2");
+    not_yet(&mut held, Duration::from_secs(5));
+    server.emitter.emit("news", ());
+    assert_eq!(client.get().body, "42[\"news\"]", "its pong is overdue");
+    server.go_on.send(()).unwrap();
+    assert_eq!(finish(held).body, "ok");
+    assert_eq!(client.post("3").body, "ok");
+    assert_eq!(client.packets(2), [&*long, &*long]);
+}
+
+/// So it is where the connection has brought requests before, and holds no thread.
+#[test]
+fn a_post_that_waits_has_no_deadline_on_a_kept_connection_either() {
+    let limits = wshub::Limits {
+        answer_timeout: Duration::from_millis(300),
+        ..wshub::Limits::default()
+    };
+    let small = Limits {
+        max_payload: 150,
+        ..Limits::default()
+    };
+    let server = Running::start_on(Server::builder().limits(limits), small);
+    let client = server.join();
+    let post = |body: &str| {
+        let text = server.text("POST", &client.query(), body);
+        text.replace("Connection: close\r\n", "")
+    };
+    let mut stream = dial(server.addr);
+    let long = format!("42[\"echo\",\"{}\"]", "x".repeat(80));
+    assert_eq!(ask_on(&mut stream, &post("42[\"wait\"]")).1, "ok");
+    assert_eq!(ask_on(&mut stream, &post(&long)).1, "ok");
+    wait_until("it is idle", || server.handle.stats().idle_connections == 1);
+    stream.write_all(post(&long).as_bytes()).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
+    assert!(stream.peek(&mut [0]).is_err(), "not yet");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    server.go_on.send(()).unwrap();
+    assert_eq!(read_answer(&mut stream).1, "ok");
+    assert_eq!(client.packets(2), [&*long, &*long]);
+}
+
+/// Short messages cost more than their bytes.
+#[test]
+fn so_many_messages_of_one_client_wait_for_the_application() {
+    const MANY: usize = 5_000;
+    let server = Running::start(Limits::default());
+    let client = server.join();
+    client.post("42[\"wait\"]");
+    let events = vec!["42[\"echo\"]"; MANY];
+    let mut held = client.begin("POST", &events.join("\x1e"));
+    not_yet(&mut held, Duration::from_millis(200));
+    server.go_on.send(()).unwrap();
+    assert_eq!(finish(held).body, "ok");
+    assert_eq!(client.packets(MANY), events);
+}
+
+/// As a plain WebSocket keeps its place until the application has taken its end.
+#[test]
+fn a_session_keeps_its_place_until_the_application_has_heard_of_its_end() {
+    let server = Running::start(Limits {
+        max_sessions: 2,
+        ..Limits::default()
+    });
+    let busy = server.join();
+    busy.post("42[\"wait\"]");
+    let client = server.open();
+    assert_eq!(client.post("1").body, "ok");
+    assert_eq!(client.get().body, "6");
+    assert_eq!(client.get().error(), Some(1), "it has ended");
+    assert_eq!(server.request("GET", "", "").status, 503);
+    server.go_on.send(()).unwrap();
+    wait_until("its place", || server.request("GET", "", "").status == 200);
+}
+
+#[test]
+fn nothing_behind_what_breaks_the_protocol_is_heard() {
+    // No packet, and one that has no place here.
+    for violation in ["4garbage", "40"] {
+        let server = Running::start(Limits::default());
+        let [client, other] = [server.join(), server.join()];
+        client.post(&format!(
+            "{violation}\x1e42[\"shout\"]\x1e40/\x1e42[\"shout\"]"
+        ));
+        server.left();
+        other.post("420[\"echo\"]");
+        assert_eq!(other.packets(2), ["42[\"echo\"]", "430[]"]);
+    }
+}
+
+fn with_recovery() -> Limits {
+    Limits {
+        recovery_window: Some(Duration::from_secs(60)),
+        ..Limits::default()
+    }
+}
+
+/// A client names the last offset that it saw, and gets what is behind that: one that came late would be lost.
+#[test]
+fn offsets_rise_though_several_threads_emit() {
+    const THREADS: usize = 4;
+    const EACH: usize = 2_000;
+    let server = Running::start(with_recovery());
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    let mut websocket = Client::connect_with(server.addr, path, "");
+    assert!(websocket.read_text().starts_with("0{"));
+    websocket.send_text("40");
+    assert!(websocket.read_text().starts_with("40{"));
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let emitter = &server.emitter;
+            scope.spawn(move || (0..EACH).for_each(|_| _ = emitter.emit("n", ())));
+        }
+        let mut last = 0;
+        for _ in 0..THREADS * EACH {
+            let event = websocket.read_text();
+            let offset = event.strip_prefix("42[\"n\",\"0.").unwrap();
+            let offset: u64 = offset.strip_suffix("\"]").unwrap().parse().unwrap();
+            assert!(offset > last, "{offset} behind {last}");
+            last = offset;
+        }
+    });
+}
+
+/// What was missed is bounded by what is kept, and not by what else a client lets wait.
+#[test]
+fn a_client_that_comes_back_gets_all_that_it_missed() {
+    const MISSED: usize = 200;
+    let server = Running::start(with_recovery());
+    let client = server.open();
+    client.post("40");
+    let welcome = client.get().body;
+    let welcome: Value = serde_json::from_str(&welcome[2..]).unwrap();
+    server.emitter.emit("first", ());
+    assert_eq!(client.get().body, "42[\"first\",\"0.1\"]");
+    let held = client.begin("GET", "");
+    wait_until("the poll", || server.handle.stats().waiting_requests == 1);
+    drop(held);
+    assert_eq!(server.left(), "transport error");
+    let long = "x".repeat(10_000);
+    (0..MISSED).for_each(|_| _ = server.emitter.emit("n", &long));
+    let client = server.open();
+    let auth = json!({"pid": welcome["pid"], "offset": "0.1"});
+    assert_eq!(client.post(&format!("40{auth}")).body, "ok");
+    wait_until("its return", || server.emitter.sockets().len() == 1);
+    server.emitter.emit("last", ());
+    let packets = client.packets(MISSED + 2);
+    assert!(packets[0].starts_with("40{"));
+    for (at, packet) in packets[1..=MISSED].iter().enumerate() {
+        assert_eq!(*packet, format!("42[\"n\",\"{long}\",\"0.{}\"]", at + 2));
+    }
+    assert_eq!(
+        packets[MISSED + 1],
+        format!("42[\"last\",\"0.{}\"]", MISSED + 2)
+    );
 }
 
 #[test]
@@ -387,10 +663,7 @@ fn two_posts_at_once_end_the_session() {
         ..Limits::default()
     });
     let client = server.join();
-    client.post("42[\"wait\"]");
-    let long = format!("42[\"echo\",\"{}\"]", "x".repeat(800));
-    client.post(&long);
-    let held = client.begin("POST", &long);
+    let (held, _) = client.hold_post(800);
     wait_until("the end", || client.post("3").status == 400);
     server.go_on.send(()).unwrap();
     assert_eq!(finish(held).body, "ok");
@@ -466,6 +739,7 @@ fn sessions_of_one_address_are_bounded_and_their_places_are_given_back() {
     assert_eq!(server.emitter.stats().sessions, 1);
     client.post("1");
     assert_eq!(client.get().body, "6");
+    assert_eq!(server.left(), "transport close");
     server.open();
 }
 
@@ -501,12 +775,58 @@ fn pages_of_other_sites_poll_by_the_rule_for_websockets() {
     for method in ["GET", "OPTIONS"] {
         let answer = ask(method, page);
         assert!(answer.head.contains(&allowed), "{answer:?}");
+        assert!(answer.head.contains("vary: origin"), "{answer:?}");
+        if method == "OPTIONS" {
+            assert_eq!(answer.status, 204);
+            assert!(answer.head.contains("access-control-allow-methods: "));
+        }
         let answer = ask(method, "https://other.example");
         assert!(
             !answer.head.contains("access-control-allow-origin"),
             "{answer:?}"
         );
     }
+}
+
+#[test]
+fn a_websocket_of_another_site_is_refused() {
+    let server = Running::start(Limits::default());
+    let client = server.join();
+    let host = server.addr.to_string();
+    for sid in [String::new(), client.query()] {
+        let path = format!("/socket.io/?EIO=4&transport=websocket{sid}");
+        let request = upgrade(&host, &path, "Origin: https://other.example\r\n");
+        let answer = Answer::of(&exchange(server.addr, request));
+        assert_eq!(answer.status, 403, "{answer:?}");
+        assert!(answer.body.contains(".origins("), "{answer:?}");
+    }
+    client.post("420[\"echo\"]");
+    assert_eq!(client.packets(2), ["42[\"echo\"]", "430[]"]);
+}
+
+/// The id of a session is its client's secret; that of a socket is shown to others, and names its room.
+#[test]
+fn the_id_of_a_socket_is_another_than_that_of_its_session() {
+    let server = Running::start(Limits::default());
+    let [first, second] = [server.join(), server.join()];
+    let ids = server.emitter.sockets();
+    assert_eq!(ids.len(), 2);
+    assert!(!ids.contains(&first.sid) && !ids.contains(&second.sid));
+    assert_eq!(server.emitter.to(&*first.sid).emit("stolen", ()), 0);
+    assert_eq!(server.emitter.to(&*ids[0]).emit("news", ()), 1);
+}
+
+#[test]
+fn what_is_volatile_does_not_wait_for_a_poll() {
+    let server = Running::start(Limits::default());
+    let client = server.join();
+    server.emitter.volatile().emit("tick", 1);
+    server.emitter.emit("news", ());
+    assert_eq!(client.get().body, "42[\"news\"]");
+    let held = client.begin("GET", "");
+    wait_until("the poll", || server.handle.stats().waiting_requests == 1);
+    server.emitter.volatile().emit("tick", 2);
+    assert_eq!(finish(held).body, "42[\"tick\",2]");
 }
 
 #[test]
@@ -533,4 +853,19 @@ fn the_server_closes_behind_what_waits() {
     assert_eq!(server.left(), "forced server close");
     assert_eq!(client.packets(2), ["42[\"n\",0]", "1"]);
     assert_eq!(client.get().error(), Some(1));
+}
+
+#[test]
+fn a_client_that_hangs_up_on_a_post_that_waits_has_left() {
+    let server = Running::start(Limits {
+        max_payload: 150,
+        ..Limits::default()
+    });
+    let client = server.join();
+    let (held, _) = client.hold_post(80);
+    wait_until("the post", || server.handle.stats().waiting_requests == 1);
+    drop(held);
+    wait_until("the end", || client.get().error() == Some(1));
+    server.go_on.send(()).unwrap();
+    assert_eq!(server.left(), "transport error");
 }

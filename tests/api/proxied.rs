@@ -176,11 +176,14 @@ fn what_a_trusted_proxy_sends_that_cannot_be_read_gets_400() {
     ] {
         let answer = exchange(app.addr, get(headers));
         assert!(answer.starts_with("HTTP/1.1 400 "), "{headers}: {answer}");
+        let answer = exchange(app.addr, get(headers).replace("GET", "HEAD"));
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{headers}: {answer}");
+        assert!(answer.ends_with("\r\n\r\n"), "HEAD has no body: {answer}");
     }
     let stats = app.handle.stats();
     assert_eq!(
         (stats.refused["proxy_protocol"], stats.refused["forwarded"]),
-        (5, 2)
+        (5, 4)
     );
 }
 

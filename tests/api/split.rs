@@ -1,8 +1,10 @@
 //! A split `WebSocket`: two threads, several kinds of stream, peers that do not read, vanish or break
 //! the rules; nobody waits for the other half, and no pong and no Close is lost.
 
-use std::io::{Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -113,7 +115,7 @@ fn open<S: Pair>(limits: Limits) -> (WebSocketReader, WebSocketWriter, Client<S:
     (reader, writer, client)
 }
 
-/// For a long message that gets through at last: a busy machine may take more than ten seconds for it.
+/// For what is long and gets through at last: a busy machine may take more than ten seconds for it.
 fn patient() -> Limits {
     Limits {
         write_timeout: 3 * PATIENCE,
@@ -149,11 +151,9 @@ fn unblock(client: &mut Client<impl Read + Write>) {
 }
 
 fn at_end(client: &mut Client<impl Read + Write>) -> bool {
-    let read = Read::read(client.stream(), &mut [0]);
-    match read {
-        Ok(read) => read == 0,
-        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
-    }
+    use std::io::ErrorKind::{ConnectionReset, UnexpectedEof};
+    let end = Read::read_exact(client.stream(), &mut [0]);
+    end.is_err_and(|error| matches!(error.kind(), UnexpectedEof | ConnectionReset))
 }
 
 fn an_echo_through_two_threads<S: Pair>() {
@@ -264,7 +264,7 @@ fn flood_a_blocked_writer<S: Pair>(pings: u32) {
 
 fn f15_pongs_that_nobody_reads_wait_and_the_last_one_arrives<S: Pair>() {
     const PINGS: u32 = 100_000;
-    let (mut reader, writer, mut client) = open::<S>(Limits::default());
+    let (mut reader, writer, mut client) = open::<S>(patient());
     let reading = thread::spawn(move || reader.read().map(|message| (message, reader)));
     for batch in 0..PINGS / 1_000 {
         let pings = (0..1_000).flat_map(|i| frame(true, 9, &(batch * 1_000 + i).to_be_bytes()));
@@ -381,6 +381,69 @@ fn a_close_that_is_not_answered_ends_in_time<S: Pair>() {
     assert_eq!(reader.close_event().unwrap().code, 1006);
     assert_eq!(client.read_frame().unwrap().opcode, 8);
     assert!(at_end(&mut client));
+}
+
+/// Counts how often it is read from.
+struct Counted {
+    stream: Duplex,
+    reads: Arc<AtomicUsize>,
+}
+
+/// For the handshake.
+impl Read for Counted {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        Read::read(&mut self.stream, room)
+    }
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Transport for Counted {
+    fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        self.reads.fetch_add(1, SeqCst);
+        Transport::read(&self.stream, buffer, deadline)
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.try_write(buffers)
+    }
+
+    support::delegated!(stream);
+}
+
+#[test]
+fn m06_a_reader_sleeps_while_nothing_comes_with_a_close_timeout_of_zero() {
+    let (stream, theirs) = testing::duplex();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = Counted {
+        stream,
+        reads: reads.clone(),
+    };
+    let limits = Limits {
+        close_timeout: Duration::ZERO,
+        ..Limits::default()
+    };
+    let client = thread::spawn(move || Client::open(theirs, "/").unwrap());
+    let (mut reader, _writer) = Server::builder()
+        .limits(limits)
+        .websocket(counted)
+        .unwrap()
+        .split();
+    let _client = client.join().unwrap();
+    let before = reads.load(SeqCst);
+    assert!(matches!(
+        reader.read_timeout(Duration::from_millis(300)),
+        Err(Error::Io(error)) if error.kind() == io::ErrorKind::TimedOut
+    ));
+    assert!(reads.load(SeqCst) - before < 10);
 }
 
 fn without_its_writer_the_reader_goes_on<S: Pair>() {

@@ -347,6 +347,56 @@ fn told_of_failure(client: &mut Client<Duplex>, pieces: usize) {
     );
 }
 
+/// What waits behind it never leaves: no other message comes between the fragments of one that has begun (RFC 6455 5.4).
+#[test]
+fn what_waits_behind_a_stream_that_fails_is_dropped() {
+    let (tell, told) = channel();
+    let (handle, mut client) = serve(Server::builder(), move |mut ws| {
+        let connection = ws.connection().clone();
+        let waits = Fails(move || connection.send("behind it").unwrap());
+        tell.send(
+            ws.send_stream(Source(vec![Ok(vec![1])]).chain(waits))
+                .unwrap_err(),
+        )
+        .unwrap();
+        let _ = ws.read();
+        Ok(())
+    });
+    assert!(!client.read_frame().unwrap().fin);
+    let (code, _) = client.read_frame().unwrap().close().unwrap();
+    assert_eq!(code, CloseCode::INTERNAL_ERROR);
+    assert_eq!(
+        told.recv_timeout(PATIENCE).unwrap().to_string(),
+        "unplugged"
+    );
+    assert_eq!(handle.stats().dropped, 1);
+}
+
+/// Does this, and fails.
+struct Fails<F: FnMut()>(F);
+
+impl<F: FnMut()> Read for Fails<F> {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0();
+        Err(io::Error::other("unplugged"))
+    }
+}
+
+/// An empty message is a message.
+#[test]
+fn a_stream_of_nothing_counts_as_sent() {
+    let (handle, mut client) = serve(Server::builder(), |mut ws| {
+        assert_eq!(ws.send_stream(io::empty())?, 0);
+        let _ = ws.read();
+        Ok(())
+    });
+    assert_eq!(client.read_message().unwrap(), Some(Vec::new().into()));
+    client.close(1000, "").unwrap();
+    handle.shutdown();
+    handle.wait();
+    assert_eq!(handle.stats().messages_out, 1);
+}
+
 /// A source that panics closes its connection, too.
 #[test]
 fn a_source_that_panics_costs_its_connection() {

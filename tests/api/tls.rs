@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::app::App;
 use crate::support::tls::{Authority, Stream, connect, secure, secure_over, session};
-use crate::support::{self, Client, PATIENCE, dial, read_head, read_to_close, upgrade, wait_until};
+use crate::support::{
+    self, Client, PATIENCE, dial, read_head, read_to_close, serving, upgrade, wait_until,
+};
 use rustls::{HandshakeKind, ProtocolVersion};
 use wshub::testing::{Duplex, duplex};
 use wshub::{
@@ -620,6 +622,41 @@ fn t01_fifty_stalled_handshakes_beside_fifty_healthy_peers() {
     drop(stalled);
 }
 
+/// As many handshakes as connections: all clients may come again at once, and what stalls gives way to them.
+#[test]
+fn t01_stalled_handshakes_give_way_where_limits_are_small() {
+    const CLIENTS: usize = 32;
+    let authority = Authority::new();
+    let limits = Limits {
+        max_connections: CLIENTS,
+        ..Limits::small()
+    };
+    let app = App::echo(Server::builder().limits(limits).tls(&authority.tls()));
+    let hello = client_hello(&authority);
+    let stalled: Vec<TcpStream> = (0..CLIENTS)
+        .map(|_| {
+            let mut stream = dial(app.addr);
+            stream.write_all(&hello[..hello.len() / 2]).unwrap();
+            stream
+        })
+        .collect();
+    wait_until("all of them wait", || {
+        app.handle.stats().handshakes == CLIENTS
+    });
+    let addr = app.addr;
+    let mut healthy: Vec<_> = thread::scope(|scope| {
+        let come = |_| scope.spawn(|| connect(addr, &authority));
+        let coming: Vec<_> = (0..CLIENTS).map(come).collect();
+        coming.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    for client in &mut healthy {
+        client.send_text("hello");
+        assert_eq!(client.read_message().text(), "hello");
+    }
+    assert!(refused(&app, "evicted") > 0);
+    drop(stalled);
+}
+
 #[test]
 fn t02_close_notify_in_the_handshake_neither_loops_nor_hangs() {
     const CLOSE_NOTIFY: [u8; 7] = [0x15, 3, 3, 0, 2, 1, 0];
@@ -788,10 +825,14 @@ fn the_oldest_tls_handshake_gives_way() {
         ..Limits::default()
     };
     let app = App::echo(Server::builder().limits(limits).tls(&authority.tls()));
-    let mut oldest = dial(app.addr);
-    wait_until("it is under way", || app.handle.stats().handshakes == 1);
-    let _second = dial(app.addr);
-    wait_until("so is the next", || app.handle.stats().handshakes == 2);
+    // The answer shows that the client is waited for: before that it does not count as one that may give way.
+    let half = || {
+        let mut stream = dial(app.addr);
+        stream.write_all(&client_hello(&authority)).unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        stream
+    };
+    let (mut oldest, _second) = (half(), half());
     let mut client = connect(app.addr, &authority);
     read_to_close(&mut oldest);
     wait_until("it is counted", || refused(&app, "evicted") == 1);
@@ -830,12 +871,7 @@ fn an_attached_stream_speaks_tls_too() {
 fn a_closure_per_connection_speaks_tls_too() {
     let authority = Authority::new();
     let builder = Server::builder().tls(&authority.tls());
-    let serving = builder.serve("127.0.0.1:0", |mut ws| {
-        while let Some(message) = ws.read()? {
-            ws.send(message)?;
-        }
-        Ok(())
-    });
+    let serving = builder.serve("127.0.0.1:0", serving::echo);
     let handle = serving.unwrap();
     let addr: SocketAddr = handle.local_addr().unwrap();
     let mut client = connect(addr, &authority);

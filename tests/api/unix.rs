@@ -11,7 +11,9 @@ use std::time::Duration;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use crate::support::directory::Directory;
-use crate::support::{Client, PATIENCE, frame, read_head, read_to_close, upgrade, wait_until};
+use crate::support::{
+    Client, PATIENCE, frame, read_head, read_to_close, serving, upgrade, wait_until,
+};
 use wshub::{Connection, Event, Events, Limits, Peer, Response, Server, ServerBuilder, UnixSocket};
 
 const UPGRADE: &str = "localhost";
@@ -102,12 +104,7 @@ fn a_closure_serves_a_unix_socket() {
     let handle = Server::builder()
         .listen_unix(&path)
         .unwrap()
-        .start_serving(|mut ws| {
-            while let Some(message) = ws.read()? {
-                ws.send(message)?;
-            }
-            Ok(())
-        })
+        .start_serving(serving::echo)
         .unwrap();
     let mut client = connect(&path);
     for _ in 0..3 {

@@ -170,6 +170,7 @@ fn where_no_connection_opens_it_says_why() {
     let refused = format!("ws://{}/", auth.addr);
     for (url, why) in [
         (&*refused, "the server answered 401 Unauthorized"),
+        (&*refused, "it wants credentials"),
         ("http://localhost/", "does not begin with ws://"),
         ("ws://127.0.0.1:1/", "check that the server runs"),
     ] {
@@ -264,7 +265,7 @@ fn a_script_learns_from_the_exit_status_whether_all_came() {
         assert_eq!(client.stdout()[1..], ["one", "two"]);
         let mut client = run(url, &["-m", "one", "-n", "3", "-w", "0.2"]);
         assert_eq!(client.wait().code(), Some(1));
-        assert_eq!(client.stderr(), ["2 messages came, and not 3"]);
+        assert_eq!(client.stderr(), ["only 2 of 3 messages came"]);
     });
 }
 

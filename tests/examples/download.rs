@@ -13,8 +13,8 @@ fn mib() -> usize {
 }
 
 /// Reads all of it, with so long a pause behind each 8 MiB; how many bytes that were.
-fn download(addr: SocketAddr, pause: Duration) -> usize {
-    let mut client = Client::connect_with(addr, "/download", "");
+fn download(addr: SocketAddr, path: &str, pause: Duration) -> usize {
+    let mut client = Client::connect_with(addr, path, "");
     let (mut read, mut rest) = (0, 8 << 20);
     loop {
         let frame = client.read();
@@ -38,8 +38,8 @@ fn a_download_takes_no_memory_however_slow_its_client() {
     let example = Example::serving(command.args(["127.0.0.1:0", &mib.to_string()]));
     let mut feed = Client::connect(example.addr);
     let addr = example.addr;
-    let slow = thread::spawn(move || download(addr, Duration::from_millis(50)));
-    let fast = thread::spawn(move || download(addr, Duration::ZERO));
+    let slow = thread::spawn(move || download(addr, "/download", Duration::from_millis(50)));
+    let fast = thread::spawn(move || download(addr, "/download", Duration::ZERO));
     assert!(feed.read_message().text().starts_with("second "));
     for client in [fast, slow] {
         assert_eq!(client.join().unwrap(), mib << 20);
@@ -58,6 +58,9 @@ fn a_download_takes_no_memory_however_slow_its_client() {
             .and_then(|text| text.strip_suffix(" KiB"));
         let kib: usize = kib.expect("the memory, on Linux").parse().unwrap();
         // What waits for each client at most, and what the first of them makes the process take.
-        assert!(kib < 8 << 10, "{line}");
+        assert!(kib < 2 << 10, "{line}");
     }
+    let path = "/download?by=thread";
+    let by_thread = thread::spawn(move || download(addr, path, Duration::from_millis(50)));
+    assert_eq!(by_thread.join().unwrap(), mib << 20);
 }

@@ -262,7 +262,10 @@ fn auth_has_a_login_of_its_own_for_pages() {
         answer.contains("Set-Cookie: hub_token=; Max-Age=0;"),
         "{answer}"
     );
-    let client = Client::connect_with(example.addr, "/", &by_cookie);
+    let mut client = Client::connect_with(example.addr, "/", &by_cookie);
+    assert_eq!(client.read_message().text(), "hello ada");
+    assert!(ask("GET /here", &bearer).ends_with("\r\n\r\nada"));
+    assert!(ask("GET /here", "").starts_with("HTTP/1.1 404 "));
     assert_eq!(ends_gracefully(client, example), "");
 }
 
@@ -402,9 +405,16 @@ fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
 
 #[test]
 fn every_example_says_how_it_is_used() {
-    let mut names = vec!["auth", "broadcast", "dashboard", "echo", "per_connection"];
+    let mut names = vec![
+        "auth",
+        "broadcast",
+        "dashboard",
+        "download",
+        "echo",
+        "per_connection",
+    ];
     if cfg!(feature = "client") {
-        names.extend(["client", "load"]);
+        names.extend(["client", "follow", "load"]);
     }
     if cfg!(feature = "redis") {
         names.extend(["backplane", "cluster"]);

@@ -67,6 +67,30 @@ fn people_of_one_room_hear_each_other() {
 }
 
 #[test]
+fn the_log_names_a_client_of_another_version_and_no_session() {
+    let example = start(&[]);
+    let version = get(&example, "/socket.io/?EIO=3&transport=polling");
+    assert!(
+        version.contains("Unsupported protocol version"),
+        "{version}"
+    );
+    example.logs("socket.io-client 3 or 4");
+    let opened = get(&example, "/socket.io/?EIO=4&transport=polling");
+    let (_, rest) = opened.split_once("\"sid\":\"").unwrap();
+    let sid = rest[..20].to_owned();
+    for query in ["&sid=", "&forged&sid="] {
+        let (addr, octets) = (example.addr, "Content-Type: application/octet-stream");
+        let path = format!("/socket.io/?EIO=4&transport=polling{query}{sid}");
+        let body = format!(
+            "POST {path} HTTP/1.1\r\nHost: {addr}\r\n{octets}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n4a"
+        );
+        assert!(exchange(addr, body).starts_with("HTTP/1.1 400 "));
+    }
+    let (status, log) = example.terminate();
+    assert!(status.success() && !log.contains(&sid), "{log}");
+}
+
+#[test]
 fn who_has_no_name_is_told_so() {
     let example = start(&[]);
     for auth in ["", "{}", r#"{"name":" ","room":"lobby"}"#, r#"{"name":7}"#] {

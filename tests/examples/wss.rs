@@ -190,7 +190,7 @@ fn files_that_cannot_be_used_are_named_with_what_to_do() {
         ),
         (
             vec![certificate.clone()],
-            "give two files: the certificate and its key",
+            "give two files, the certificate and its key",
         ),
     ] {
         let told = refusal(&files);

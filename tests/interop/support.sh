@@ -39,11 +39,11 @@ background() {
   running[$background_pid]=1
 }
 
-# until_up PID COMMAND...: tries the command until it succeeds, at most 10 s, while the process lives
+# until_up PID COMMAND...: tries the command until it succeeds, at most 60 s, while the process lives
 until_up() {
   local pid=$1 tries
   shift
-  for ((tries = 0; tries < 100; tries++)); do
+  for ((tries = 0; tries < 600; tries++)); do
     "$@" 2>/dev/null && return 0
     kill -0 "$pid" 2>/dev/null || return 1
     sleep 0.1
@@ -114,7 +114,7 @@ checked() {
     shift
   done
   shift
-  limited 60 "$@" >"$log" 2>&1 || status=$?
+  limited 180 "$@" >"$log" 2>&1 || status=$?
   seen=$(sed -nE 's#^(ok  |n/a ) ([^:]*).*#\2#p' "$log")
   if [ "$status" -eq 0 ] && [ "$seen" = "$(printf '%s\n' "${wanted[@]}")" ]; then
     printf 'ok   %s: %s of %s checks\n' "$(head -n 1 "$log")" "$(grep -c '^ok  ' "$log")" "${#wanted[@]}"
@@ -162,7 +162,7 @@ python_packages() {
     cp "$here/requirements.txt" "$dir/python/installed"
 }
 
-# programs NAME: copies those of tests/interop/NAME to where they find their packages
+# programs NAME: copies those of tests/interop/NAME, and what they share, to where they find their packages
 programs() {
-  mkdir -p "$dir/$1" && cp "$here/$1"/* "$dir/$1/"
+  mkdir -p "$dir/$1" && cp "$here/checking.py" "$here/$1"/* "$dir/$1/"
 }

@@ -15,7 +15,7 @@ use core::cell::Cell;
 use core::time::Duration;
 use protocol::Role;
 use protocol::frame::EncodedHeader;
-use protocol::keepalive::{Due, Keepalive};
+use protocol::keepalive::{Due, Keepalive, KeepaliveRules};
 use protocol::opcode::Opcode;
 use protocol::pace::Pace;
 use protocol::receive::{ReceiveLimits, Received, Receiver};
@@ -88,15 +88,15 @@ fn receive_all(stream: &[u8], frames_in_it: usize, read: usize) -> usize {
         accept_non_minimal_lengths: false,
     };
     let mut receiver = Receiver::new(Role::Server, limits);
-    let mut keepalive = Keepalive::new(
-        Some(Duration::MAX),
-        Duration::MAX,
-        Pace {
+    let rules = KeepaliveRules {
+        ping_interval: Some(Duration::MAX),
+        pong_wait: Duration::MAX,
+        assembly: Pace {
             patience: Duration::MAX,
             min_rate: 0,
         },
-        Duration::ZERO,
-    );
+    };
+    let mut keepalive = Keepalive::new(Duration::ZERO);
     let mut buf = vec![0; 256 * 1024];
     let mut events = 0;
     let found = allocations(|| {
@@ -117,8 +117,11 @@ fn receive_all(stream: &[u8], frames_in_it: usize, read: usize) -> usize {
                 }
                 start += receiver.take_discard();
             }
-            keepalive.received(Duration::ZERO, receiver.under_way());
-            assert!(matches!(keepalive.due(Duration::ZERO), Due::Wait(_)));
+            keepalive.received(Duration::ZERO, receiver.under_way(), &rules);
+            assert!(matches!(
+                keepalive.due(Duration::ZERO, &rules),
+                Due::Wait(_)
+            ));
         }
     });
     assert_eq!(found, 0, "allocations while receiving");

@@ -5,20 +5,14 @@ mod support;
 
 use std::io::Write;
 
-use support::{Client, frame};
+use support::{Client, frame, serving};
 
 const CLIENTS: usize = 300;
 const ANNOUNCED: usize = 1 << 20;
 
 #[test]
 fn f06_cve_2022_35922_announced_lengths_cost_nothing() {
-    let handle = wshub::serve("127.0.0.1:0", |mut ws| {
-        while let Some(message) = ws.read()? {
-            ws.send(message)?;
-        }
-        Ok(())
-    })
-    .unwrap();
+    let handle = wshub::serve("127.0.0.1:0", serving::echo).unwrap();
     let addr = handle.local_addr().unwrap();
     let mut clients: Vec<Client> = (0..CLIENTS).map(|_| Client::connect(addr)).collect();
     clients.iter_mut().for_each(|client| {

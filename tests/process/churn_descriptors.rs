@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use support::child::{Child, asked, in_child, serve_echo, tell};
 use support::{Client, PATIENCE, cpu_time, dial, read_head, wait_until};
-use wshub::{Limits, Response, Server};
+use wshub::{Limits, Response, Server, Status};
 
 /// Descriptors that the server may open, and far more clients.
 const SETUP: &str = "ulimit -n 64";
@@ -130,4 +130,41 @@ fn b09_idle_connections_of_pages_keep_nobody_out() {
     let idle: usize = server.ask("idle").parse().unwrap();
     assert!((1..40).contains(&idle), "{idle}");
     assert!(server.end().success());
+}
+
+/// Connections that have sent nothing yet close first, and those that clients use stay.
+#[test]
+fn b09_silent_connections_close_before_idle_ones() {
+    if in_child() {
+        let limits = Limits {
+            max_handshakes: 1,
+            ..limits()
+        };
+        let server = Server::builder().limits(limits);
+        let server = server.http(|_| Status::NO_CONTENT.into());
+        let server = server.bind("127.0.0.1:0").unwrap();
+        tell(server.local_addr().unwrap());
+        for _ in asked() {
+            tell(server.stats().idle_connections);
+        }
+        return;
+    }
+    const IDLE: usize = 5;
+    let test = "b09_silent_connections_close_before_idle_ones";
+    // Where the machine stands still meanwhile, descriptors may run out again behind the silent ones.
+    let stay = (0..8).any(|_| {
+        let (mut server, addr) = Child::server(test, SETUP);
+        let mut idle: Vec<TcpStream> = (0..IDLE).map(|_| dial(addr)).collect();
+        let ask = |stream: &mut TcpStream| {
+            let asked = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            asked.is_ok() && read_head(stream).is_ok_and(|head| head.starts_with("HTTP/1.1 204 "))
+        };
+        assert!(idle.iter_mut().all(ask));
+        wait_until("all are idle", || server.ask("idle") == IDLE.to_string());
+        let mut silent: Vec<TcpStream> = (0..80).map(|_| dial(addr)).collect();
+        // The first has a thread.
+        support::read_to_close(&mut silent[1]);
+        idle.iter_mut().all(ask)
+    });
+    assert!(stay, "idle connections were closed with the silent ones");
 }

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use support::child::{Child, asked, in_child, serve_echo, tell};
 use support::{Client, dial, frame, read_head, upgrade, wait_until};
 use wshub::{Event, Limits, Server};
@@ -82,6 +83,34 @@ fn b08_without_threads_clients_get_503_and_the_server_lives() {
     }
     assert_eq!(server.refused("full"), 10);
     assert!(server.end().success());
+}
+
+#[test]
+fn b08_a_server_that_gets_no_thread_of_its_own_says_what_to_raise() {
+    if in_child() {
+        // Less is left than the stack of one thread takes.
+        let most = Some(address_space() + (1 << 20));
+        let limit = Rlimit {
+            current: most,
+            maximum: most,
+        };
+        setrlimit(Resource::As, limit).unwrap();
+        return tell(Server::bind("127.0.0.1:0").err().unwrap());
+    }
+    let test = "b08_a_server_that_gets_no_thread_of_its_own_says_what_to_raise";
+    let mut child = Child::start(test, ":");
+    let told = child.told();
+    assert!(told.starts_with("the system gave no thread: "), "{told}");
+    assert!(told.contains("(ulimit -v)"), "{told}");
+    assert!(child.end().success());
+}
+
+/// What this process has of it.
+fn address_space() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+    kilobytes.parse::<u64>().unwrap() << 10
 }
 
 /// Connects as many clients at once; those that got a 101 are echoed to, all others got a 503.

@@ -12,15 +12,16 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Instant;
 
-use support::{PATIENCE, allow_descriptors};
-use wshub::{Event, Limits, Server};
+use support::PATIENCE;
+use support::serving::server_with_room;
+use wshub::Event;
 
 const CONNECTIONS: usize = 1_000;
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 /// Beside the request head, as most allocators round each allocation up to 16 bytes, with 8 of their own. Tables, which
-/// grow in leaps, are up to a quarter of it.
-const BOUND: usize = 1_408;
+/// grow in leaps, are about a tenth of it.
+const BOUND: usize = 1_020;
 /// Allocations beside those that tables make.
 const ALLOCATIONS: usize = 6;
 
@@ -85,13 +86,7 @@ fn open(addr: SocketAddr) -> TcpStream {
 
 #[test]
 fn an_idle_connection_takes_little_of_the_heap() {
-    allow_descriptors(2 * CONNECTIONS + 200);
-    let limits = Limits {
-        max_connections: 2 * CONNECTIONS,
-        ..Limits::default()
-    };
-    let server = Server::builder().limits(limits);
-    let server = server.bind("127.0.0.1:0").unwrap();
+    let server = server_with_room(2 * CONNECTIONS);
     let addr = server.local_addr().unwrap();
     let mut events = server.events();
     let mut clients = Vec::with_capacity(2 * CONNECTIONS);

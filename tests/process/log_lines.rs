@@ -6,12 +6,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::error::Error;
+use std::fmt::{self, Display};
+use std::io::{self, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use support::app::App;
-use support::{Client, exchange, upgrade, wait_until};
-use wshub::{Accept, Limits, Server};
+use support::{Client, dial, exchange, read_to_close, upgrade, wait_until};
+use wshub::{Accept, Connection, Limits, Response, Server};
 
 struct Lines(Mutex<Vec<(Level, String)>>);
 
@@ -51,6 +55,55 @@ fn count(level: Level, part: &str) -> usize {
     found.count()
 }
 
+/// An error of the application's, whose code panics where it is shown, or where it is dropped.
+#[derive(Debug)]
+struct Rude {
+    in_drop: bool,
+}
+
+impl Display for Rude {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.in_drop {
+            true => f.write_str("rude"),
+            false => panic!("on purpose"),
+        }
+    }
+}
+
+impl Error for Rude {}
+
+impl Drop for Rude {
+    fn drop(&mut self) {
+        assert!(!self.in_drop, "on purpose");
+    }
+}
+
+impl Read for Rude {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        let in_drop = self.in_drop;
+        Err(io::Error::other(Rude { in_drop }))
+    }
+}
+
+#[test]
+fn a_readers_error_that_panics_is_a_fault_of_the_reader() {
+    let _turn = begin();
+    let app = App::echo(Server::builder().http(|request| {
+        let in_drop = request.path() == "/drop";
+        Response::ok().with_reader(Rude { in_drop }, None)
+    }));
+    for path in ["/drop", "/shown"] {
+        let mut stream = dial(app.addr);
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        // A reset may overtake what was sent.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    let told = "the body of an answer could not be read";
+    wait_until("both are told", || count(Level::Info, told) == 2);
+    assert_eq!(count(Level::Error, "bug of wshub"), 0, "{:?}", lines());
+}
+
 #[test]
 fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
     let _turn = begin();
@@ -65,8 +118,8 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
         .limits(limits)
         .bind("127.0.0.1:0")
         .unwrap();
-    // 10 x (three times 3 MiB of a message + 6 MiB outbound + 128 KiB of stack) + 16 MiB inbound.
-    let line = "at most 10 connections; peers can make the server hold at most 167 MiB, 15488 KiB for each connection";
+    // 10 x (three times 3 MiB of a message + 6 MiB outbound) + 16 MiB inbound + 64 stacks of handshakes, 64 KiB each.
+    let line = "at most 10 connections; peers can make the server hold at most 170 MiB, 15360 KiB for each connection";
     assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
     // With pages there are bodies of requests: 8 x twice 1 MiB.
     let limits = Limits {
@@ -82,7 +135,16 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
         .limits(limits)
         .bind("127.0.0.1:0")
         .unwrap();
-    let line = "at most 1 connections; peers can make the server hold at most 16 MiB, 128 KiB for each connection";
+    let line = "at most 1 connections; peers can make the server hold at most 20 MiB, 0 KiB for each connection";
+    assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
+    // 32 x 48 KiB + 128 KiB inbound + 32 stacks; the test of small limits measures less than 2 MiB.
+    let limits = Limits {
+        max_connections: 32,
+        ..Limits::small()
+    };
+    let small = Server::builder().limits(limits);
+    let _server = small.bind("127.0.0.1:0").unwrap();
+    let line = "at most 32 connections; peers can make the server hold at most 3712 KiB, 48 KiB for each connection";
     assert_eq!(count(Level::Info, line), 1, "{:?}", lines());
     let _server = Server::bind("127.0.0.1:0").unwrap();
     let line = told_of(Limits::default().max_connections);
@@ -91,7 +153,7 @@ fn b11_the_memory_that_peers_can_take_is_told_at_the_start() {
     // The guide says what the defaults come to where there are descriptors enough, twice.
     let log = include_str!("../../src/guide/troubleshooting.md");
     assert!(log.contains(&told_of(10_000)));
-    assert!(include_str!("../../src/guide/limits.md").contains("51266 MiB"));
+    assert!(include_str!("../../src/guide/limits.md").contains("50020 MiB"));
 }
 
 #[cfg(unix)]
@@ -115,8 +177,8 @@ fn m04_few_descriptors_are_told_where_they_are_the_reason() {
 
 /// With the defaults otherwise: three times 1 MiB of a message, 2 MiB outbound, 128 KiB of stack; 16 MiB inbound.
 fn told_of(connections: usize) -> String {
-    let (each, messages) = ((5 << 20) + (128 << 10), 16 << 20);
-    let all = (connections * each + messages) >> 20;
+    let (each, messages, stacks) = (5 << 20, 16 << 20, 64 * (64 << 10));
+    let all = (connections * each + messages + stacks) >> 20;
     format!(
         "at most {connections} connections; peers can make the server hold at most {all} MiB, {} KiB for each connection",
         each >> 10
@@ -273,4 +335,72 @@ fn b09_a_flood_of_refusals_is_a_few_lines() {
     assert_eq!(app.handle.stats().refused["origin"], 50);
     let told = count(Level::Info, "refused 127.0.0.1");
     assert!((1..40).contains(&told), "{told} lines");
+}
+
+/// A panic or an error may quote what a peer has sent.
+#[test]
+fn f14_what_the_application_says_of_its_failure_stays_on_its_line() {
+    struct Fails;
+    impl wshub::Handler for Fails {
+        fn on_message(&mut self, _: &Connection, message: wshub::Message) {
+            std::panic::panic_any(message.as_text().unwrap().to_owned());
+        }
+    }
+    impl Read for Fails {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other(UGLY))
+        }
+    }
+    const UGLY: &str = "broken\nit is all well \u{1b}[2K";
+    let _turn = begin();
+    let server = Server::builder()
+        .http(|_| Response::ok().with_reader(Fails, Some(1)))
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let addr = server.local_addr().unwrap();
+    let app = thread::spawn(move || server.run(&mut Fails));
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut stream = dial(addr);
+    stream.write_all(request.as_bytes()).unwrap();
+    read_to_close(&mut stream);
+    let shown = UGLY.escape_debug().to_string();
+    let reader = || count(Level::Info, "the body of an answer could not be read");
+    wait_until("the reader's failure is told", || reader() == 1);
+    assert_eq!(count(Level::Info, &shown), 1, "{:?}", lines());
+    let long = UGLY.to_owned() + &"x".repeat(1000);
+    Client::connect(addr).send_text(&long);
+    app.join().unwrap().unwrap_err();
+    let told = format!("the handler panicked, shutting down: {shown}x");
+    assert_eq!(count(Level::Error, &told), 1, "{:?}", lines());
+    assert!(lines().iter().all(|(_, line)| line.len() < 500));
+}
+
+/// A body's reader is the application's, and so is its destructor.
+#[test]
+fn b12_a_reader_whose_destructor_panics_is_no_bug_of_the_server() {
+    struct Empty(#[allow(dead_code)] support::Thorny);
+    impl Read for Empty {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+    }
+    let _turn = begin();
+    let server = Server::builder()
+        .http(|_| Response::ok().with_reader(Empty(support::Thorny), None))
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let addr = server.local_addr().unwrap();
+    for asked in ["GET", "HEAD"] {
+        let request = format!("{asked} / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let mut stream = dial(addr);
+        stream.write_all(request.as_bytes()).unwrap();
+        assert!(read_to_close(&mut stream).starts_with(b"HTTP/1.1 200 "));
+    }
+    assert_eq!(server.shutdown().threads_left, 0);
+    assert_eq!(
+        count(Level::Error, "this is a bug of wshub"),
+        0,
+        "{:?}",
+        lines()
+    );
 }

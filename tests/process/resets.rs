@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use support::app::App;
-use support::{Client, cpu_time, threads_and_descriptors, ugly, wait_until};
+use support::{Client, cpu_time, serving, threads_and_descriptors, ugly, wait_until};
 use wshub::{Limits, Server, ServerHandle};
 
 const CLIENTS: usize = 1_000;
@@ -25,12 +25,7 @@ fn b16_a_thousand_resets_leave_nothing_behind() {
     let app = App::echo(Server::builder().limits(limits.clone()));
     let handle = Server::builder()
         .limits(limits)
-        .serve("127.0.0.1:0", |mut ws| {
-            while let Some(message) = ws.read()? {
-                ws.send(message)?;
-            }
-            Ok(())
-        })
+        .serve("127.0.0.1:0", serving::echo)
         .unwrap();
     let at_rest = threads_and_descriptors();
 

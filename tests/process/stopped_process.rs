@@ -15,13 +15,13 @@ use support::{Client, PATIENCE, dial, frame, upgrade, wait_until};
 use wshub::{CloseCode, Event, Limits, Message, Server};
 
 /// Longer than every deadline below. Time itself has to pass.
-const STANDSTILL: Duration = Duration::from_millis(2_500);
+const STANDSTILL: Duration = Duration::from_millis(4_500);
 
 fn limits() -> Limits {
     Limits {
         ping_interval: Some(Duration::from_millis(300)),
-        pong_timeout: Duration::from_millis(1_500),
-        assembly_timeout: Duration::from_millis(1_500),
+        pong_timeout: Duration::from_secs(3),
+        assembly_timeout: Duration::from_secs(3),
         ..Limits::default()
     }
 }
@@ -141,7 +141,7 @@ const LONG: usize = 16 << 20;
 
 /// The standstill is longer than each of these.
 fn short_of_time() -> Limits {
-    let short = Duration::from_millis(1_500);
+    let short = Duration::from_secs(3);
     Limits {
         ping_interval: None,
         handshake_timeout: short,

@@ -148,7 +148,8 @@ impl Load {
             .collect();
         let is_whole = counts.iter().all(|count| count + missing == sent) && attached;
         (!is_whole).then(|| {
-            format!("server {at}, attached {attached}: {counts:?} and {missing} missing of {sent}")
+            let reasons = &seen.reasons;
+            format!("server {at}, attached {attached}: {counts:?} and {missing} missing of {sent}; {reasons:?}")
         })
     }
 
@@ -205,8 +206,11 @@ impl Drop for End<'_> {
 fn read(mut client: Client, at: usize, count: &AtomicUsize) {
     let mut last = [None; 2];
     while let Ok(frame) = client.try_read() {
-        if frame.opcode != 1 {
-            return;
+        match frame.opcode {
+            1 => {}
+            // A load may take longer than a silent client is left alone.
+            9 if client.try_send(true, 10, &frame.payload).is_ok() => continue,
+            _ => return,
         }
         let text = frame.text();
         let (from, number) = text.split_once(' ').unwrap();

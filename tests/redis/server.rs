@@ -1,6 +1,7 @@
 //! A redis-server of a test's own: on its own port, in a folder of its own, ended with the test.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -15,6 +16,8 @@ use crate::support::{PATIENCE, dial, wait_until};
 pub struct RedisServer {
     pub port: u16,
     pub folder: PathBuf,
+    /// Arguments, the file of its configuration before all others.
+    first: Vec<OsString>,
     settings: Vec<String>,
     process: Option<Child>,
 }
@@ -27,6 +30,23 @@ impl RedisServer {
         server
     }
 
+    /// Started, as one of those that watch this primary under the name `mymaster`: two of them have to agree.
+    pub fn sentinel(primary: u16) -> RedisServer {
+        let mut sentinel = RedisServer::absent(&[]);
+        let file = sentinel.folder.join("sentinel.conf");
+        // Half a second of silence is enough.
+        let settings = format!(
+            "sentinel monitor mymaster 127.0.0.1 {primary} 2\n\
+             sentinel down-after-milliseconds mymaster 500\n\
+             sentinel failover-timeout mymaster 2000\n"
+        );
+        std::fs::write(&file, settings).unwrap();
+        sentinel.first = vec![file.into(), "--sentinel".into()];
+        sentinel.settings.clear();
+        sentinel.restart();
+        sentinel
+    }
+
     /// Not started yet; its port is free.
     pub fn absent(settings: &[&str]) -> RedisServer {
         let port = free_port();
@@ -35,7 +55,12 @@ impl RedisServer {
         RedisServer {
             port,
             folder,
-            settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            first: Vec::new(),
+            settings: ["--save", ""]
+                .iter()
+                .chain(settings)
+                .map(|&it| it.to_owned())
+                .collect(),
             process: None,
         }
     }
@@ -43,8 +68,14 @@ impl RedisServer {
     pub fn restart(&mut self) {
         self.kill();
         let started = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
-            .args(["--save", "", "--dir"])
+            .args(&self.first)
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                &self.port.to_string(),
+                "--dir",
+            ])
             .arg(&self.folder)
             .args(&self.settings)
             .stdout(Stdio::null())
@@ -85,22 +116,30 @@ impl RedisServer {
 
     /// Runs a command on a connection of its own; returns the answer as it came, its first line at least.
     pub fn ask(&self, command: &str) -> String {
+        self.try_ask(command).unwrap()
+    }
+
+    /// True if these words are in the answer; a server that fails over may cut off who asks.
+    pub fn says(&self, command: &str, words: &str) -> bool {
+        self.try_ask(command)
+            .is_ok_and(|answer| answer.contains(words))
+    }
+
+    fn try_ask(&self, command: &str) -> io::Result<String> {
         let stream = dial(([127, 0, 0, 1], self.port).into());
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        (&stream)
-            .write_all(format!("{command}\r\n").as_bytes())
-            .unwrap();
+        (&stream).write_all(format!("{command}\r\n").as_bytes())?;
         let mut reader = BufReader::new(stream);
         let mut answer = String::new();
-        reader.read_line(&mut answer).unwrap();
+        reader.read_line(&mut answer)?;
         if let Some(len) = answer
             .strip_prefix('$')
             .and_then(|len| len.trim().parse::<u64>().ok())
         {
             answer.clear();
-            reader.take(len).read_to_string(&mut answer).unwrap();
+            reader.take(len).read_to_string(&mut answer)?;
         }
-        answer
+        Ok(answer)
     }
 
     /// Runs a command that must go well.

@@ -176,3 +176,80 @@ fn grouped(value: usize) -> String {
         thousands => format!("{thousands},{:03}", value % 1000),
     }
 }
+
+/// A program of the guide is pasted as it stands: the file shows hidden lines, and the page leaves them out.
+#[test]
+fn its_programs_have_no_hidden_lines() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide");
+    let mut programs = 0;
+    for chapter in std::fs::read_dir(folder).unwrap() {
+        let path = chapter.unwrap().path();
+        if path.extension().is_none_or(|kind| kind != "md") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for block in text.split("\n```rust").skip(1) {
+            let program = block.split("\n```\n").next().unwrap();
+            let hidden = |line: &str| line == "#" || line.starts_with("# ");
+            assert!(
+                !program.lines().any(hidden),
+                "{}: {program}",
+                path.display()
+            );
+            programs += 1;
+        }
+    }
+    assert!(programs > 20, "{programs}");
+}
+
+/// The strings of the `Display` of errors, and of the lines of the log but those for debugging.
+fn messages(source: &str) -> Vec<String> {
+    let tokens = crate::tokens::lexed(source);
+    let mut found = Vec::new();
+    for at in 0..tokens.len() {
+        let starts = |words: &[&str]| tokens[at..].iter().zip(words).all(|(it, word)| it == word);
+        let is_line = starts(&["log_line", "!", "("]) || starts(&["line_for_later", "!", "("]);
+        let is_debug = |token: &String| token == "Debug" || token == "$";
+        let ends = match () {
+            () if is_line && !tokens.get(at + 3).is_some_and(is_debug) => ("(", ")"),
+            () if starts(&["Display", "for"]) => ("{", "}"),
+            () => continue,
+        };
+        let mut depth = 0;
+        for token in &tokens[at..] {
+            depth += i32::from(token == ends.0) - i32::from(token == ends.1);
+            if token.starts_with('"') {
+                found.push(token.trim_matches('"').to_owned());
+            }
+            if token == ends.1 && depth == 0 {
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// What one looks a message up by: its longest part without a value of its own, up to the remedy.
+fn searched(message: &str) -> String {
+    let lines = message.split("\\\n").map(str::trim_start);
+    let text = lines.collect::<String>().replace("\\\"", "\"");
+    let parts = text.split(['{', '}']).step_by(2);
+    let longest = parts.max_by_key(|part| part.len()).unwrap_or_default();
+    let before_remedy = longest.trim_start_matches("; ").split("; ").next();
+    before_remedy
+        .unwrap_or_default()
+        .trim_matches([' ', ',', ':', ';'])
+        .to_owned()
+}
+
+#[test]
+fn every_message_of_the_code_is_found_in_the_guide() {
+    let guide = format!("{MESSAGES}{}", include_str!("../../src/guide/messages.md"));
+    let missing: Vec<String> = crate::files::sources()
+        .filter(|(path, _)| !path.contains("tests") && !path.starts_with("fuzzing"))
+        .flat_map(|(_, source)| messages(&source))
+        .map(|message| searched(&message))
+        .filter(|text| text.split(' ').count() > 2 && !guide.contains(text.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}

@@ -47,9 +47,9 @@ impl Tree {
             imported: BTreeMap::new(),
         };
         for file in &tree.files {
-            let names = uses(&file.tokens).into_iter().filter_map(|(name, path)| {
-                let path = tree.absolute(&file.module, &path)?;
-                Some((name, path))
+            let names = uses(&file.tokens).into_iter().filter_map(|declaration| {
+                let path = tree.absolute(&file.module, &declaration.path)?;
+                Some((declaration.name, path))
             });
             let names: Vec<_> = names.collect();
             let known = tree.imported.entry(file.module.clone()).or_default();
@@ -64,9 +64,19 @@ impl Tree {
 
     /// Every import from one file to another one, each once; `lib.rs`, which shows everything, imports nothing.
     pub fn imports(&self) -> BTreeSet<Import> {
+        self.imports_by(|_| true)
+    }
+
+    /// Those without which a file does not compile: not what it just passes on to others.
+    pub fn needs(&self) -> BTreeSet<Import> {
+        self.imports_by(|declaration| !declaration.passes_on)
+    }
+
+    fn imports_by(&self, counts: impl Fn(&Use) -> bool) -> BTreeSet<Import> {
         let mut imports = BTreeSet::new();
         for file in self.files.iter().filter(|file| file.path != "lib.rs") {
-            let used = uses(&file.tokens).into_iter().map(|(_, path)| path);
+            let used = uses(&file.tokens).into_iter().filter(&counts);
+            let used = used.map(|declaration| declaration.path);
             for path in used.chain(plain_paths(&file.tokens)) {
                 let Some(path) = self.absolute(&file.module, &path) else {
                     continue;
@@ -136,18 +146,36 @@ fn module_of(path: &str) -> Vec<String> {
         .collect()
 }
 
-/// What the `use` declarations bring in: each name with its path.
-fn uses(tokens: &[String]) -> Vec<(String, Vec<String>)> {
-    let mut found = Vec::new();
+/// A name that a `use` declaration brings in, and the path that it stands for.
+struct Use {
+    name: String,
+    path: Vec<String>,
+    /// It is public, for others.
+    passes_on: bool,
+}
+
+fn uses(tokens: &[String]) -> Vec<Use> {
+    let mut all = Vec::new();
     let starts = tokens
         .iter()
         .enumerate()
         .filter(|(_, token)| *token == "use");
     for (start, _) in starts {
         let mut rest = tokens[start + 1..].iter().map(String::as_str).peekable();
+        let mut found = Vec::new();
         branch(&mut rest, Vec::new(), &mut found);
+        // The end of `pub` or of `pub(crate)`.
+        let passes_on = matches!(
+            tokens[..start].last().map(String::as_str),
+            Some("pub" | ")")
+        );
+        all.extend(found.into_iter().map(|(name, path)| Use {
+            name,
+            path,
+            passes_on,
+        }));
     }
-    found
+    all
 }
 
 /// One path of a `use` with all that branches off it.
@@ -241,4 +269,6 @@ fn imports_are_followed_to_where_things_are() {
             ("c/d.rs", "e.rs"),
         ]
     );
+    let needs = tree.needs();
+    assert!(needs.len() + 1 == imports.len() && needs.iter().all(|it| it.from != "a/mod.rs"));
 }

@@ -1,8 +1,10 @@
-//! A type's name is used once in the crate, so that a reader knows which one is meant wherever it stands.
+//! A type's name is used once in the crate, so that a reader knows which one is meant wherever it stands. And
+//! nothing is visible to a part of the crate only.
 
 use std::collections::BTreeMap;
 
 use crate::files::sources;
+use crate::imports::Tree;
 use crate::tokens::tokens;
 
 /// Names that users meet in two modules, where the module tells them apart.
@@ -28,6 +30,16 @@ fn defined(source: &str) -> Vec<String> {
 fn counts(path: &str) -> bool {
     let mut parts = path.trim_end_matches(".rs").split('/');
     !parts.any(|part| ["tests", "absent", "winsock"].contains(&part))
+}
+
+#[test]
+fn what_is_visible_is_visible_in_the_crate_or_to_all() {
+    let tree = Tree::of_the_library();
+    for file in tree.files() {
+        let mut words = file.tokens.windows(3);
+        let found = words.find(|it| it[..2] == ["pub", "("] && it[2] != "crate");
+        assert!(found.is_none(), "src/{} is to say pub(crate)", file.path);
+    }
 }
 
 #[test]

@@ -19,10 +19,13 @@ const PURE: &[&str] = &[
     "socketio/rooms.rs",
     "socketio/acks.rs",
     "socketio/polls.rs",
+    "socketio/position.rs",
     "socketio/recovery.rs",
     "cluster/backlog.rs",
+    "cluster/census.rs",
     "cluster/frame.rs",
     "cluster/id.rs",
+    "cluster/report.rs",
     "cluster/roster.rs",
 ];
 

@@ -9,8 +9,9 @@ const ROOMS: &[&str] = &[
     "atomic",
     "copy",
     "lock",
-    "panics",
+    "spawn",
     "http",
+    "panics",
     "overflow",
     "compression",
     "protocol",
@@ -73,10 +74,10 @@ fn each_room_names_only_rooms_below_it() {
     );
 }
 
-/// Rooms that are built on what users have, and what they name beside that: locks in one order, the one way to the log
-/// and the end of a panic.
+/// Rooms that are built on what users have, and what they name beside that: locks in one order, the one way to the log, to
+/// a thread, and the end of a panic.
 const ON_THE_FACE: &[&str] = &["cluster"];
-const BESIDE_IT: &[&str] = &["atomic", "lock", "logging", "panics"];
+const BESIDE_IT: &[&str] = &["atomic", "lock", "logging", "panics", "spawn"];
 
 /// The names right behind each `crate::`.
 fn named_of_the_crate(tokens: &[String]) -> Vec<&str> {

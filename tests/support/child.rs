@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write, stdin};
 use std::net::SocketAddr;
 use std::process::{Child as Process, ChildStdout, Command, ExitStatus, Stdio};
 
+use super::serving;
 #[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process};
 use wshub::{Limits, Server, ServerHandle};
@@ -43,12 +44,7 @@ pub fn serve_echo(limits: Limits) {
 pub fn echo_while_asked(limits: Limits) -> ServerHandle {
     let handle = Server::builder()
         .limits(limits)
-        .serve("127.0.0.1:0", |mut ws| {
-            while let Some(message) = ws.read()? {
-                ws.send(message)?;
-            }
-            Ok(())
-        })
+        .serve("127.0.0.1:0", serving::echo)
         .unwrap();
     tell(handle.local_addr().unwrap());
     for reason in asked() {

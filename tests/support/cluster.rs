@@ -121,7 +121,3 @@ pub fn two(backplane: impl Backplane + Clone) -> (Node, Node) {
     two.joined(&one);
     (one, two)
 }
-
-pub fn text(client: &mut Client) -> String {
-    client.read_message().text().to_owned()
-}

@@ -81,6 +81,13 @@ pub fn silence(stream: TcpStream) {
     rest(stream);
 }
 
+/// Reads a request and resets the connection. A reset before the request can fail the client's
+/// connect itself.
+pub fn reset(mut stream: TcpStream) {
+    read_head(&mut stream).unwrap();
+    super::reset(stream);
+}
+
 /// Writes the same again and again, with a pause between, until the client ends the stream.
 pub fn drip(mut stream: TcpStream, first: &str, again: &str, pause: Duration) {
     let mut sent = stream.write_all(first.as_bytes());

@@ -27,12 +27,14 @@ pub mod ugly;
 pub(crate) use delegated::delegated;
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt;
 #[cfg(unix)]
 use rustix::process::{Resource, getrlimit, setrlimit};
+use wshub::ServerHandle;
 
 /// Longer than anything here may take: a test that meets it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -77,7 +79,8 @@ pub fn throw() -> ! {
     std::panic::resume_unwind(Box::new(Thorny))
 }
 
-struct Thorny;
+/// Panics when it is dropped, as a user's value may.
+pub struct Thorny;
 
 impl Drop for Thorny {
     fn drop(&mut self) {
@@ -116,6 +119,18 @@ pub fn dial(addr: SocketAddr) -> TcpStream {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream
+}
+
+/// The peer of a connection for which the system holds little.
+pub fn narrow(handle: &ServerHandle) -> TcpStream {
+    const BUFFER: usize = 32 << 10;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = dial(listener.local_addr().unwrap());
+    sockopt::set_socket_recv_buffer_size(&peer, BUFFER).unwrap();
+    let stream = listener.accept().unwrap().0;
+    sockopt::set_socket_send_buffer_size(&stream, BUFFER).unwrap();
+    handle.attach(stream);
+    peer
 }
 
 impl Client {
@@ -202,6 +217,23 @@ impl<S: Read + Write> Client<S> {
             let frame = self.read();
             if !matches!(frame.opcode, 9 | 10) {
                 return frame;
+            }
+        }
+    }
+
+    /// The next message, which is a text.
+    pub fn read_text(&mut self) -> String {
+        self.read_message().text().to_owned()
+    }
+
+    /// How long the next message is, however many frames it comes in.
+    pub fn read_length(&mut self) -> usize {
+        let mut length = 0;
+        loop {
+            let frame = self.read();
+            length += frame.payload.len();
+            if frame.fin {
+                return length;
             }
         }
     }
@@ -335,4 +367,14 @@ pub fn cpu_time(process: impl std::fmt::Display) -> Duration {
     let (_, fields) = stat.rsplit_once(") ").unwrap();
     let ticks = fields.split(' ').skip(11).take(2);
     Duration::from_millis(ticks.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum())
+}
+
+/// Memory of a process that no file stands behind: its heap, and what was touched of its stacks.
+pub fn own_memory(process: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+    kilobytes.parse::<usize>().unwrap() << 10
 }

@@ -2,11 +2,11 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{PATIENCE, wait_until};
 use wshub::socketio::testing::{self, MemoryClient, ReceivedEvent};
-use wshub::socketio::{AckError, AllAnswers, SocketIo};
+use wshub::socketio::{AckError, AllAnswers, Limits, SocketIo};
 use wshub::{Backplane, Cluster, ClusterBuilder, Server};
 
 pub struct Side {
@@ -17,7 +17,11 @@ pub struct Side {
 
 impl Side {
     pub fn join(builder: ClusterBuilder, backplane: impl Backplane) -> Side {
-        let mut io = SocketIo::new(Vec::new());
+        Side::join_with(Limits::default(), builder, backplane)
+    }
+
+    fn join_with(limits: Limits, builder: ClusterBuilder, backplane: impl Backplane) -> Side {
+        let mut io = SocketIo::with_limits(Vec::new(), limits);
         io.on("/", "say", |_, socket, text: String| {
             socket.to("lobby").emit("said", text);
         });
@@ -41,12 +45,85 @@ impl Side {
 
 /// Two that know each other.
 pub fn two_over<B: Backplane>(builder: &ClusterBuilder, backplane: impl Fn() -> B) -> (Side, Side) {
-    let one = Side::join(builder.clone(), backplane());
-    let two = Side::join(builder.clone(), backplane());
+    two_with(&Limits::default(), builder, backplane)
+}
+
+/// Two whose clients may come back to either.
+pub fn two_that_recover_over<B: Backplane>(
+    builder: &ClusterBuilder,
+    backplane: impl Fn() -> B,
+) -> (Side, Side) {
+    two_with(&recovering(), builder, backplane)
+}
+
+pub fn recovering() -> Limits {
+    Limits {
+        recovery_window: Some(PATIENCE),
+        ..Limits::default()
+    }
+}
+
+fn two_with<B: Backplane>(
+    limits: &Limits,
+    builder: &ClusterBuilder,
+    backplane: impl Fn() -> B,
+) -> (Side, Side) {
+    let join = || Side::join_with(limits.clone(), builder.clone(), backplane());
+    let (one, two) = (join(), join());
     wait_until("they know each other", || {
         one.cluster.nodes().len() == 2 && two.cluster.nodes().len() == 2
     });
     (one, two)
+}
+
+/// A client loses its connection to one server, and comes back to the other.
+pub fn a_client_moves(one: &mut Side, two: &mut Side) {
+    let (mut ann, mut bob, mut carl) = (one.client(), two.client(), one.client());
+    let id = ann.id().to_owned();
+    one.io.to(&id).join_all("lobby");
+    two.io.emit("first", 1);
+    one.io.emit("first", 2);
+    let seen = events(&mut ann, 2);
+    let auth = returning(&ann, &seen);
+    events(&mut carl, 2);
+    ann.vanish(&mut one.io);
+    one.io.to("lobby").emit("missed", 3);
+    one.io.to("elsewhere").emit("not meant", 4);
+    one.io.to(&id).emit("missed", 5);
+    one.io.of("/").except("lobby").emit("not meant", 6);
+    one.io.of("/").volatile().emit("volatile", 7);
+    one.io.emit("missed", 8);
+    until(&mut bob, 8);
+    two.io.to("lobby").emit("missed", 9);
+    let mut ann = testing::join(&mut two.io, "/", auth.clone()).unwrap();
+    assert_eq!((ann.id(), ann.recovery()), (&*id, auth["pid"].as_str()));
+    let numbers = |events: &[ReceivedEvent]| -> Vec<Value> {
+        events.iter().map(|it| it.arguments()[0].clone()).collect()
+    };
+    assert_eq!(numbers(&events(&mut ann, 4)), [3, 5, 8, 9]);
+    one.io.to("lobby").emit("now", 10);
+    assert_eq!(numbers(&events(&mut ann, 1)), [10]);
+    // It comes back once, wherever it tries.
+    two.io.emit("last", 11);
+    until(&mut carl, 11);
+    for side in [one, two] {
+        let again = testing::join(&mut side.io, "/", auth.clone()).unwrap();
+        assert_ne!(again.id(), id);
+    }
+}
+
+/// What a client says to come back from behind the last of these events.
+pub fn returning(client: &MemoryClient, seen: &[ReceivedEvent]) -> Value {
+    let offset = seen.last().unwrap().arguments().last().unwrap();
+    json!({"pid": client.recovery().unwrap(), "offset": offset})
+}
+
+/// Waits until a client has got the event with this number.
+fn until(client: &mut MemoryClient, number: i32) {
+    wait_until("it is heard", || {
+        let events = client.take_events();
+        events.iter().any(|it| it.arguments()[0] == number)
+    });
 }
 
 /// The next events of a client, as many as that.

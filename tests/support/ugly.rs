@@ -7,6 +7,8 @@ use super::{dial, frame, read_head, read_to_close, reset, upgrade};
 
 /// How many ways there are.
 pub const WAYS: usize = 16;
+/// The first so many expect no answer, so that they may come to a server that speaks TLS.
+pub const WITHOUT_ANSWER: usize = 5;
 
 /// One client, in the way that its number chooses.
 pub fn come_and_go(addr: SocketAddr, number: usize) {

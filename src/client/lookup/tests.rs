@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::lock::PLAYED;
+use std::thread;
 use std::time::Duration;
 
 /// Longer than anything here may take.

@@ -52,7 +52,19 @@ fn bodies() -> Vec<Body<'static>> {
             number: 12,
             content: Content::Text("{}"),
         },
-        Body::Alive { connections: 500 },
+        Body::Alive {
+            connections: 500,
+            rooms: None,
+        },
+        Body::Alive {
+            connections: 500,
+            rooms: Some(RoomReport {
+                number: 3,
+                is_whole: true,
+                lacks: false,
+                counts: RoomCounts::read(b"\0\0\0\x02\0\x01a\0\0\0\0\0\0").unwrap(),
+            }),
+        },
         Body::Bye,
     ]
 }

@@ -62,7 +62,7 @@ const REMEDIES: &[(&str, &str)] = &[
 ];
 
 /// The error in words: what is wrong, and what to do.
-pub(super) fn explain(error: &RedisError) -> BackplaneError {
+pub(crate) fn explain(error: &RedisError) -> BackplaneError {
     let (code, detail) = (error.code(), error.detail());
     if let Some((code, remedy)) = code.and_then(remedy) {
         let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
@@ -74,11 +74,14 @@ pub(super) fn explain(error: &RedisError) -> BackplaneError {
                 "Redis lets nobody in with this user and password: see the URL, and `requirepass` or `ACL LIST` there ({error})"
             )
         }
+        // It says where it looked.
+        ErrorKind::MasterNameNotFoundBySentinel => detail.unwrap_or_default().to_owned(),
         ErrorKind::Io if error.is_timeout() => {
             "Redis does not answer in time: it hangs, or the network between; see Redis::timeout"
                 .to_owned()
         }
         ErrorKind::Io => format!("no connection to Redis: {error}; is it running at this address?"),
+        ErrorKind::Parse => "what answers there is no Redis; check host and port".to_owned(),
         _ => format!("Redis: {error}"),
     })
 }

@@ -1,44 +1,67 @@
 //! A connection to Redis that is made anew after an error.
 
+use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::{Client, Cmd, Connection, ErrorKind, RedisError, RedisResult, ServerError, Value, cmd};
+use redis::{
+    Cmd, Connection, ConnectionAddr, ErrorKind, RedisError, RedisResult, ServerError, Value, cmd,
+};
+
+use super::place::RedisPlace;
 
 pub(crate) struct RedisLink {
-    client: Client,
+    place: RedisPlace,
     pub timeout: Duration,
     connection: Option<Connection>,
 }
 
 impl RedisLink {
-    pub fn new(client: Client, timeout: Duration) -> Self {
+    pub fn new(place: RedisPlace, timeout: Duration) -> Self {
         RedisLink {
-            client,
+            place,
             timeout,
             connection: None,
         }
     }
 
-    /// A connection on which every answer comes within the timeout, or is an error.
-    pub fn connect(&self) -> RedisResult<Connection> {
-        let connection = self.client.get_connection_with_timeout(self.timeout)?;
-        connection.set_write_timeout(Some(self.timeout))?;
-        connection.set_read_timeout(Some(self.timeout))?;
-        Ok(connection)
+    /// A connection on which each read and write ends within the timeout, or is an error; and where it leads.
+    pub fn connect(&mut self) -> RedisResult<(Connection, ConnectionAddr)> {
+        self.place.connect(self.timeout)
     }
 
     /// Runs the commands as one, all or none, on the connection that is kept. After an error it is not: answers that
     /// are late would be taken for those of the next commands.
     pub fn run(&mut self, commands: &[Cmd]) -> RedisResult<()> {
+        match self.try_run(commands) {
+            Err(error) if is_interrupted(&error) => self.try_run(commands),
+            done => done,
+        }
+    }
+
+    fn try_run(&mut self, commands: &[Cmd]) -> RedisResult<()> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect()?,
+            None => self.connect()?.0,
         };
         transact(&mut connection, commands, Instant::now() + self.timeout)?;
         self.connection = Some(connection);
         Ok(())
     }
+}
+
+/// The process stood still and goes on, as behind a debugger or on a machine that was paused: that ends a read with a
+/// timeout on Linux. Nothing is wrong with the connection.
+pub(crate) fn is_interrupted(error: &RedisError) -> bool {
+    let source = error.source();
+    // The crate shares what is below its error.
+    let shared = source.and_then(|it| it.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let error = match shared {
+        Some(shared) => shared.downcast_ref::<io::Error>(),
+        None => source.and_then(|it| it.downcast_ref()),
+    };
+    error.is_some_and(|error| error.kind() == io::ErrorKind::Interrupted)
 }
 
 /// MULTI to EXEC. Not `redis::Pipeline`: it waits the timeout for each of its answers when Redis hangs, and does not

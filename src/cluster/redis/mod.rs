@@ -2,19 +2,20 @@
 
 mod error;
 mod link;
+mod place;
 pub(crate) mod pubsub;
 mod stream;
 
 use std::fmt;
 use std::time::Duration;
 
-use redis::IntoConnectionInfo;
-
+use super::YEAR;
 use super::backplane::{Backplane, BackplaneError, Publisher, Subscriber};
 
 use link::RedisLink;
-use pubsub::{Announcer, Hearer};
-use stream::{StreamReader, Writer};
+use place::RedisPlace;
+use pubsub::{PubSubPublisher, PubSubSubscriber};
+use stream::{StreamPublisher, StreamSubscriber};
 
 /// A [`Backplane`] over a running Redis (6.2 or later) or Valkey: one stream that every node writes to and reads, or,
 /// with [`pub_sub`](Redis::pub_sub), one channel.
@@ -25,12 +26,13 @@ use stream::{StreamReader, Writer};
 /// | A node is too slow | what was trimmed is lost, and told | Redis cuts the connection; what follows is lost, and told |
 /// | Memory of Redis | [`max_len`](Redis::max_len) messages | none |
 ///
-/// What Redis holds when it is killed without a file of appended commands (`appendonly yes`) is gone: those who had not
-/// read it are told how much.
+/// If Redis is killed without a file of appended commands (`appendonly yes`), what it held is gone. Nodes that had not
+/// read it are told how much they miss.
 ///
 /// A user with an ACL needs `+xadd +xread +xrevrange +time +multi +exec ~KEY` for the stream,
-/// `+publish +subscribe +unsubscribe +punsubscribe +multi +exec &KEY` for Pub/Sub. Redis Cluster is not supported: give
-/// the address of one Redis outside of it. TLS is not built in: run a tunnel such as `stunnel` beside.
+/// `+publish +subscribe +unsubscribe +punsubscribe +multi +exec &KEY` for Pub/Sub, and `+role` behind sentinels. Redis
+/// Cluster is not supported: give the address of one Redis outside of it. TLS is not built in: run a tunnel such as
+/// `stunnel` beside.
 ///
 /// ```
 /// use wshub::Redis;
@@ -42,7 +44,7 @@ use stream::{StreamReader, Writer};
 ///
 /// The guide: [clusters](crate::guide::cluster).
 pub struct Redis {
-    client: redis::Client,
+    place: RedisPlace,
     key: String,
     max_len: usize,
     timeout: Duration,
@@ -60,18 +62,46 @@ impl Redis {
     /// connect.
     ///
     /// # Errors
-    /// When that is no such address.
+    /// If that is not such an address.
     pub fn new(url: &str) -> Result<Redis, BackplaneError> {
-        // The error does not repeat the address, which may hold a password.
-        let client = client(url)
-            .map_err(|error| BackplaneError::new(format!("not the URL of a Redis: {error}")))?;
-        Ok(Redis {
-            client,
+        RedisPlace::at(url).map(Redis::over)
+    }
+
+    /// A primary with replicas, which Redis Sentinel watches: at these URLs, with their ports, and passwords where the
+    /// sentinels have some. The host of the first URL is what they call the primary; its user, password and database
+    /// are for Redis itself. Does not connect.
+    ///
+    /// The sentinels are asked before each connection, one after the other within [`timeout`](Redis::timeout). What one
+    /// names is asked with `ROLE`, and left for what the next one names if it is no primary. After a failover the node
+    /// connects to the new primary. What the old one had taken and not handed on is lost for the
+    /// nodes that had not read it; they are told.
+    ///
+    /// ```
+    /// use wshub::Redis;
+    ///
+    /// let sentinels = ["redis://10.0.0.1:26379", "redis://10.0.0.2:26379", "redis://10.0.0.3:26379"];
+    /// let redis = Redis::with_sentinels("redis://app:secret@mymaster/0", sentinels)?;
+    /// # drop(redis);
+    /// # Ok::<(), wshub::BackplaneError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When one of these is no such URL, or there are no sentinels.
+    pub fn with_sentinels<S: AsRef<str>>(
+        url: &str,
+        sentinels: impl IntoIterator<Item = S>,
+    ) -> Result<Redis, BackplaneError> {
+        RedisPlace::watched(url, sentinels).map(Redis::over)
+    }
+
+    fn over(place: RedisPlace) -> Redis {
+        Redis {
+            place,
             key: "wshub".to_owned(),
             max_len: 100_000,
             timeout: Duration::from_secs(2),
             carrier: RedisMode::Stream,
-        })
+        }
     }
 
     /// The name of the stream, or the channel. Default `wshub`. Every program with the same key on the same Redis is
@@ -82,9 +112,12 @@ impl Redis {
         self
     }
 
-    /// About how many messages the stream keeps: so far behind a node may be without losing any. Redis needs their
-    /// bytes, and about 100 more each. Default 100,000: ten seconds of 10,000 a second, in 20 MB where a message has
-    /// 100 bytes. Choose fewer where messages are large.
+    /// About how many messages the stream keeps. A node may be that far behind without losing any. Redis needs their
+    /// bytes, and about 100 more for each. Default 100,000: ten seconds at 10,000 a second, 20 MB if a message has 100
+    /// bytes. Choose fewer if messages are large.
+    ///
+    /// Heartbeats count, two in each [`heartbeat`](crate::ClusterBuilder::heartbeat) from each node. They carry the
+    /// names of the rooms whose members have changed, at most 8 KiB and one name each.
     #[must_use]
     pub fn max_len(mut self, messages: usize) -> Self {
         self.max_len = messages.max(1);
@@ -92,16 +125,15 @@ impl Redis {
     }
 
     /// How long connecting to Redis, and each of its answers, may take. Default 2 s: a Redis that takes longer counts
-    /// as hung, and is connected to again. At least 10 ms.
+    /// as hung, and the node connects again. At least 10 ms, at most a year.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout.max(Duration::from_millis(10));
+        self.timeout = timeout.clamp(Duration::from_millis(10), YEAR);
         self
     }
 
-    /// Over Pub/Sub in place of a stream: Redis keeps nothing, and what a node does not hear at once it has lost. Its
-    /// own output buffer limits (`client-output-buffer-limit pubsub`, 32 MiB by default) cut off a node that is too
-    /// slow.
+    /// Uses Pub/Sub in place of a stream: Redis keeps nothing, and a node loses what it does not hear at once. Its own
+    /// output buffer limits (`client-output-buffer-limit pubsub`, 32 MiB by default) cut off a node that is too slow.
     #[must_use]
     pub fn pub_sub(mut self) -> Self {
         self.carrier = RedisMode::PubSub;
@@ -111,32 +143,25 @@ impl Redis {
 
 /// The two ends of a channel of Pub/Sub of this name, for what is no backplane.
 #[cfg(feature = "socketio")]
-pub(crate) fn channel(redis: &Redis, name: &str) -> (Announcer, Hearer) {
-    let link = || RedisLink::new(redis.client.clone(), redis.timeout);
+pub(crate) fn channel(redis: &Redis, name: &str) -> (PubSubPublisher, PubSubSubscriber) {
+    let link = || RedisLink::new(redis.place.clone(), redis.timeout);
     (
-        Announcer::new(link(), name.to_owned()),
-        Hearer::new(link(), name.to_owned()),
+        PubSubPublisher::new(link(), name.to_owned()),
+        PubSubSubscriber::new(link(), name.to_owned()),
     )
-}
-
-fn client(url: &str) -> redis::RedisResult<redis::Client> {
-    let info = url.into_connection_info()?;
-    // To name the library takes answers, and each one a timeout where Redis hangs.
-    let settings = info.redis_settings().clone().set_skip_set_lib_name();
-    redis::Client::open(info.set_redis_settings(settings))
 }
 
 impl Backplane for Redis {
     fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>) {
-        let link = || RedisLink::new(self.client.clone(), self.timeout);
+        let link = || RedisLink::new(self.place.clone(), self.timeout);
         match self.carrier {
             RedisMode::Stream => (
-                Box::new(Writer::new(link(), self.key.clone(), self.max_len)),
-                Box::new(StreamReader::new(link(), self.key)),
+                Box::new(StreamPublisher::new(link(), self.key.clone(), self.max_len)),
+                Box::new(StreamSubscriber::new(link(), self.key)),
             ),
             RedisMode::PubSub => (
-                Box::new(Announcer::new(link(), self.key.clone())),
-                Box::new(Hearer::new(link(), self.key)),
+                Box::new(PubSubPublisher::new(link(), self.key.clone())),
+                Box::new(PubSubSubscriber::new(link(), self.key)),
             ),
         }
     }

@@ -5,22 +5,22 @@ use std::time::Duration;
 use redis::{RedisResult, cmd};
 
 use super::error::explain;
-use super::link::RedisLink;
+use super::link::{RedisLink, is_interrupted};
 use crate::cluster::Incoming;
 use crate::cluster::backplane::{BackplaneError, Publisher, Subscriber};
 
-pub(crate) struct Announcer {
+pub(crate) struct PubSubPublisher {
     link: RedisLink,
     channel: String,
 }
 
-impl Announcer {
+impl PubSubPublisher {
     pub fn new(link: RedisLink, channel: String) -> Self {
-        Announcer { link, channel }
+        PubSubPublisher { link, channel }
     }
 }
 
-impl Publisher for Announcer {
+impl Publisher for PubSubPublisher {
     fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
         let publish = |frame: &&[u8]| {
             let mut publish = cmd("PUBLISH");
@@ -32,7 +32,7 @@ impl Publisher for Announcer {
     }
 }
 
-pub(crate) struct Hearer {
+pub(crate) struct PubSubSubscriber {
     link: RedisLink,
     channel: String,
 }
@@ -60,18 +60,18 @@ impl ChannelListener for Incoming<'_> {
     }
 }
 
-impl Hearer {
+impl PubSubSubscriber {
     pub fn new(link: RedisLink, channel: String) -> Self {
-        Hearer { link, channel }
+        PubSubSubscriber { link, channel }
     }
 
     /// Connects, and hands on what comes until the listener has enough.
-    pub fn hear(&self, listener: &mut impl ChannelListener) -> Result<(), BackplaneError> {
+    pub fn hear(&mut self, listener: &mut impl ChannelListener) -> Result<(), BackplaneError> {
         self.subscribe(listener).map_err(|error| explain(&error))
     }
 
-    fn subscribe(&self, listener: &mut impl ChannelListener) -> RedisResult<()> {
-        let mut connection = self.link.connect()?;
+    fn subscribe(&mut self, listener: &mut impl ChannelListener) -> RedisResult<()> {
+        let (mut connection, _) = self.link.connect()?;
         let mut channel = connection.as_pubsub();
         channel.subscribe(&self.channel)?;
         listener.attached();
@@ -82,8 +82,8 @@ impl Hearer {
             }
             match channel.get_message() {
                 Ok(message) => listener.take(message.get_payload_bytes()),
-                // Its own heartbeats tell a listener whether it still hears.
-                Err(error) if error.is_timeout() => {}
+                // Its own heartbeats tell a listener whether it still hears. What came of a message is kept.
+                Err(error) if error.is_timeout() || is_interrupted(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -91,7 +91,7 @@ impl Hearer {
     }
 }
 
-impl Subscriber for Hearer {
+impl Subscriber for PubSubSubscriber {
     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
         self.hear(incoming)
     }

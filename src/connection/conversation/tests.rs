@@ -12,14 +12,14 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// What the machine wants sent, and what it is told of the sending side.
 #[derive(Default)]
-struct Told {
+struct RecordedAnswers {
     pongs: Vec<Vec<u8>>,
     pings: usize,
     taken_at: Option<Instant>,
     close_by: Option<Instant>,
 }
 
-impl Answers for Told {
+impl Answers for RecordedAnswers {
     fn pong(&mut self, payload: &[u8]) -> Result<(), End> {
         self.pongs.push(payload.to_vec());
         Ok(())
@@ -42,7 +42,7 @@ impl Answers for Told {
 /// A server's conversation: a ping after 10 s of silence, its answer within 5 s.
 struct Rig {
     conversation: Conversation,
-    told: Told,
+    told: RecordedAnswers,
     began: Instant,
 }
 
@@ -54,10 +54,11 @@ impl Rig {
             ..Limits::default()
         };
         let (began, interval) = (Instant::now(), Some(10 * SECOND));
+        let rules = ConversationRules::new(&limits, interval, began);
         let buffer = ReadBuffer::default();
         Rig {
-            conversation: Conversation::new(Role::Server, &limits, interval, buffer, None, began),
-            told: Told::default(),
+            conversation: Conversation::new(Role::Server, &limits, rules, buffer, None, began),
+            told: RecordedAnswers::default(),
             began,
         }
     }

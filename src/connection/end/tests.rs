@@ -17,27 +17,27 @@ fn ends() -> [End; 7] {
 
 #[test]
 fn what_the_peer_is_told() {
-    let close = |code, reason: &str| Farewell::Close(Some(code), reason.to_owned());
+    let close = |code, reason: &str| StillToSend::Close(Some(code), reason.to_owned());
     let violation = Violation::ReservedBits.to_string();
     let told = [
         close(CloseCode::NORMAL, ""),
-        Farewell::Answers,
-        Farewell::Nothing,
+        StillToSend::Answers,
+        StillToSend::Nothing,
         close(CloseCode::PROTOCOL_ERROR, &violation),
-        Farewell::Nothing,
-        Farewell::Answers,
-        Farewell::Nothing,
+        StillToSend::Nothing,
+        StillToSend::Answers,
+        StillToSend::Nothing,
     ];
-    assert_eq!(ends().map(|end| end.farewell()), told);
+    assert_eq!(ends().map(|end| end.still_to_send()), told);
 }
 
 #[test]
 fn how_the_stream_parts() {
-    use Parting::{Cut, Linger, Reset};
+    use StreamEnd::{Cut, Linger, Reset};
     let told = [Linger, Cut, Cut, Linger, Linger, Linger, Linger];
-    assert_eq!(ends().map(|end| end.parting(true)), told);
+    assert_eq!(ends().map(|end| end.stream_end(true)), told);
     let not_told = [Cut, Cut, Cut, Reset, Reset, Reset, Reset];
-    assert_eq!(ends().map(|end| end.parting(false)), not_told);
+    assert_eq!(ends().map(|end| end.stream_end(false)), not_told);
 }
 
 #[test]

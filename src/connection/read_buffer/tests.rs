@@ -68,7 +68,7 @@ fn a_stream_of_small_messages_is_taken_in_large_reads() {
         read(&mut buffer, &[7; 60 << 10]);
         take_all(&mut buffer);
     }
-    assert_eq!(buffer.room().len(), READ);
+    assert_eq!(buffer.room().len(), LARGEST_READ);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn what_a_long_message_needed_goes_while_short_ones_follow() {
         take_all(&mut buffer);
         read(&mut buffer, b"short");
     }
-    assert!(buffer.room().len() <= READ);
+    assert!(buffer.room().len() <= LARGEST_READ);
 }
 
 #[test]
@@ -94,5 +94,5 @@ fn a_stream_of_long_messages_keeps_its_buffer() {
         }
         take_all(&mut buffer);
     }
-    assert!(buffer.room().len() > READ);
+    assert!(buffer.room().len() > LARGEST_READ);
 }

@@ -309,7 +309,7 @@ fn ghsa_jc97_h3h9_7xh6_long_connection_lists() {
 fn h18_offers_are_told_unless_they_may_be_credentials() {
     let told = |offers: &str| {
         let bytes = upgrade_head(&[&format!("Sec-WebSocket-Protocol: {offers}")]);
-        NoneSpoken(&receive(&bytes).expect("a head")).to_string()
+        NoCommonSubprotocol(&receive(&bytes).expect("a head")).to_string()
     };
     for (offers, shown) in [
         ("chat", "\"chat\", and"),

@@ -321,12 +321,13 @@ fn f06_a_body_grows_with_what_arrives() {
         max_body: usize::MAX,
         ..LIMITS
     };
+    let announced = usize::MAX / 2;
     for (framing, first) in [
-        (Framing::Length(1 << 40), b"".as_slice()),
-        (Framing::Chunked, b"7fffffffffffffff\r\n"),
+        (Framing::Length(announced as u64), String::new()),
+        (Framing::Chunked, format!("{announced:x}\r\n")),
     ] {
         let mut decoder = BodyDecoder::new(framing, limits).expect("room");
-        decoder.decode(first).expect("more");
+        decoder.decode(first.as_bytes()).expect("more");
         decoder.decode(&[7; 1000]).expect("more");
         assert!(decoder.into_body().capacity() <= 2000);
     }

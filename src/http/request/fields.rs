@@ -18,7 +18,7 @@ const SINGLE_HEADERS: [(&str, &str); 4] = [
     ),
 ];
 
-pub(super) fn check_single(headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
+pub(crate) fn check_single(headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
     for (name, complaint) in SINGLE_HEADERS {
         if headers
             .iter()
@@ -33,7 +33,7 @@ pub(super) fn check_single(headers: &[httparse::Header<'_>]) -> Result<(), Refus
 }
 
 /// RFC 9112 3.2: 400 for an HTTP/1.1 request without a Host, or with one that is invalid.
-pub(super) fn host<'a>(
+pub(crate) fn host<'a>(
     headers: &[httparse::Header<'a>],
     version: Version,
 ) -> Result<&'a str, Refusal> {
@@ -56,7 +56,7 @@ pub(super) fn host<'a>(
         ))
 }
 
-pub(super) fn malformed(error: httparse::Error) -> Refusal {
+pub(crate) fn malformed(error: httparse::Error) -> Refusal {
     Refusal::Malformed(match error {
         // RFC 9112 5.1: a server MUST answer 400 to a space between name and colon.
         httparse::Error::HeaderName => {

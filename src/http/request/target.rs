@@ -1,20 +1,21 @@
 //! The target of a request: its forms (RFC 9112 3.2), and what each is made of.
 
 use crate::http::authority::Authority;
-use crate::http::refusal::{Refusal, excerpt};
+use crate::http::excerpt::excerpt;
+use crate::http::refusal::Refusal;
 
 /// Schemes that a target in absolute form may name (RFC 9112 3.2.2, RFC 6455 3).
 const TARGET_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
 /// What a request target is made of.
-pub(super) struct RequestTarget<'a> {
-    pub(super) authority: Option<&'a str>,
-    pub(super) path: &'a str,
-    pub(super) query: Option<&'a str>,
+pub(crate) struct RequestTarget<'a> {
+    pub(crate) authority: Option<&'a str>,
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
 }
 
 /// The part of the server that a request is about. `*` stands for the whole server, and only with OPTIONS.
-pub(super) fn parse<'a>(method: &str, target: &'a str) -> Result<RequestTarget<'a>, Refusal> {
+pub(crate) fn parse<'a>(method: &str, target: &'a str) -> Result<RequestTarget<'a>, Refusal> {
     match (method, target) {
         ("OPTIONS", "*") => Ok(RequestTarget {
             authority: None,

@@ -1,9 +1,10 @@
 //! Coalescing: a sender that has more to do collects its frames, so that they leave in one write per
-//! connection. The leader flushes for a sender that is busy for longer than [`LATEST`].
+//! connection: while more events wait, and from the second message of a burst on. The leader flushes for a sender that
+//! is busy for longer than [`LATEST`].
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::run::Run;
@@ -11,8 +12,8 @@ use super::{Broadcast, Reached};
 use crate::atomic::AtomicU64;
 use crate::lock::{COLLECTOR, Mutex, lock};
 use crate::message::Prepared;
-use crate::outbox::calls::Calls;
-use crate::outbox::queue::COLLECT;
+use crate::outbox::collected::COLLECT;
+use crate::outbox::leader_queue::LeaderQueue;
 use crate::outbox::{Outbox, for_each};
 
 /// How long a frame is collected at most, whatever its sender does meanwhile.
@@ -22,25 +23,58 @@ pub(crate) const LATEST: Duration = Duration::from_millis(2);
 pub(crate) const IDLE_LOOKS: u32 = 16;
 
 thread_local! {
-    /// The collector for which this thread collects now; 0: none.
-    static ACTIVE: Cell<u64> = const { Cell::new(0) };
+    static COLLECTS: Cell<Collects> = const { Cell::new(Collects::Nothing) };
+}
+
+/// What this thread collects now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Collects {
+    Nothing,
+    /// All that goes through a collector, as long as its turn is this one.
+    All(CollectingTurn),
+    /// As `All`, from the second message of a burst on: a message that stays alone leaves at once.
+    Burst {
+        turn: CollectingTurn,
+        begun: bool,
+    },
+}
+
+/// From when a thread begins to collect until it ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct CollectingTurn {
+    collector: u64,
+    number: u64,
+}
+
+/// This thread is about to send a message to many, and may send more before it takes the next event.
+#[cfg(feature = "socketio")]
+pub(crate) fn note_message_of_burst() {
+    COLLECTS.set(match COLLECTS.get() {
+        Collects::Burst { turn, begun: false } => Collects::Burst { turn, begun: true },
+        Collects::Burst { turn, begun: true } => Collects::All(turn),
+        other => other,
+    });
 }
 
 /// The Outboxes that hold frames of one sender.
 pub(crate) struct Collector {
     id: u64,
-    calls: Arc<Calls>,
+    /// How many turns of collecting have ended. A thread that remembers an earlier turn collects no more.
+    turns: AtomicU64,
+    leader_queue: Arc<LeaderQueue>,
+    /// There are Outboxes in `state`, under whose lock it changes: its sender looks here behind each event.
+    holds: AtomicBool,
     state: Mutex<CollectorState, COLLECTOR>,
     /// What is broadcast, and to which members.
     pub(crate) run: Run,
 }
 
-/// A thread collects what it sends; one at a time on each.
-pub(crate) struct Collecting(());
+/// A thread collects what it sends, until this is dropped, on whatever thread. One at a time of each collector.
+pub(crate) struct Collecting(Arc<Collector>);
 
 impl Drop for Collecting {
     fn drop(&mut self) {
-        ACTIVE.set(0);
+        self.0.turns.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -51,42 +85,63 @@ struct CollectorState {
     since: Option<Instant>,
     /// The leader looks here every [`LATEST`].
     watched: bool,
-    /// Its looks since a frame was collected.
+    /// How often the leader has looked since a frame was last collected.
     looks: u32,
 }
 
 impl Collector {
-    pub fn new(calls: Arc<Calls>) -> Arc<Self> {
+    pub fn new(leader_queue: Arc<LeaderQueue>) -> Arc<Self> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
         Arc::new(Collector {
             id,
-            calls,
+            turns: AtomicU64::new(0),
+            leader_queue,
+            holds: AtomicBool::new(false),
             state: Mutex::default(),
             run: Run::default(),
         })
     }
 
-    /// What this thread sends is collected until that is dropped.
-    pub fn collect_here(&self) -> Collecting {
-        ACTIVE.set(self.id);
-        Collecting(())
+    /// What this thread sends is collected until the returned guard is dropped.
+    pub fn collect_here(self: &Arc<Self>) -> Collecting {
+        COLLECTS.set(Collects::All(self.turn()));
+        Collecting(self.clone())
     }
 
+    /// Until the returned guard is dropped, this thread's messages are collected from the second one of a burst on.
+    pub fn collect_bursts_here(self: &Arc<Self>) -> Collecting {
+        COLLECTS.set(Collects::Burst {
+            turn: self.turn(),
+            begun: false,
+        });
+        Collecting(self.clone())
+    }
+
+    fn turn(&self) -> CollectingTurn {
+        CollectingTurn {
+            collector: self.id,
+            number: self.turns.load(Ordering::Relaxed),
+        }
+    }
+
+    #[inline]
     pub fn is_active_here(&self) -> bool {
-        ACTIVE.get() == self.id
+        COLLECTS.get() == Collects::All(self.turn())
     }
 
     pub fn is_empty(&self) -> bool {
-        lock(&self.state).outboxes.is_empty() && self.run.is_empty()
+        !self.holds.load(Ordering::Acquire) && self.run.is_empty()
     }
 
-    /// From now on broadcasts reach it, unless it has ended: then it has left, or is about to.
+    /// From now on broadcasts reach the Outbox. One that has ended is left out: it has left the members, or is about
+    /// to.
     pub fn join(&self, outbox: &Arc<Outbox>) {
         let mut state = outbox.enter();
         if state.link.is_some() {
             let place = self.run.join(outbox);
-            state.member.place = state.collector().map(|_| place);
+            state.member.is_reached = state.collector().is_some();
+            state.member.place = place;
         }
     }
 
@@ -112,8 +167,8 @@ impl Collector {
         }
     }
 
-    /// Adds it to the run, and says how many of the members it goes to; gives them where it has to go to each by
-    /// itself.
+    /// Adds the message to the run and returns how many members it goes to. Where it has to be sent to each member by
+    /// itself, returns the members instead.
     fn push(
         self: &Arc<Self>,
         message: &Prepared,
@@ -122,7 +177,7 @@ impl Collector {
         if !self.is_active_here() || message.frame().len() >= COLLECT / 4 {
             return Err(self.run.reached());
         }
-        // Locked until the message is in the run, and its place behind that.
+        // `except` stays locked until the message is in the run and its own place is behind the message.
         let mut except = except.map(Outbox::enter);
         let pushed = self.run.push(message)?;
         let passed_over = except.as_mut().is_some_and(|except| {
@@ -141,7 +196,10 @@ impl Collector {
 
     /// An Outbox collected its first frame.
     pub fn add(self: &Arc<Self>, outbox: &Arc<Outbox>) {
-        self.begin(|state| state.outboxes.push(outbox.clone()));
+        self.begin(|state| {
+            state.outboxes.push(outbox.clone());
+            self.holds.store(true, Ordering::Release);
+        });
     }
 
     /// Something waits that was not there before.
@@ -153,7 +211,7 @@ impl Collector {
         if !std::mem::replace(&mut state.watched, true) {
             drop(state);
             // fault: collected, and nobody watches
-            self.calls.call_for_collector(self.clone());
+            self.leader_queue.add_collector(self.clone());
         }
     }
 
@@ -162,6 +220,7 @@ impl Collector {
         let mut outboxes = {
             let mut state = lock(&self.state);
             state.since = None;
+            self.holds.store(false, Ordering::Release);
             std::mem::take(&mut state.outboxes)
         };
         for_each(&outboxes, Outbox::flush);
@@ -191,12 +250,13 @@ impl Collector {
     pub fn flushed(&self) {
         let mut state = lock(&self.state);
         state.since = None;
+        self.holds.store(false, Ordering::Release);
         state.outboxes.clear();
     }
 
-    /// A look of the leader: flushes what is overdue, and says when to look again. `None`:
-    /// nothing has been collected for a while, the collector may be forgotten. Not at once: to
-    /// be told again costs the sender more than all these looks.
+    /// For the leader: flushes what is overdue, and returns when to look again. `None`: nothing has been collected for
+    /// a while, and the collector may be forgotten. That takes a while because a call for the leader costs the sender
+    /// more than all these looks.
     pub fn service(&self, now: Instant) -> Option<Instant> {
         let mut state = lock(&self.state);
         state.looks += 1;

@@ -1,20 +1,23 @@
-//! An Outbox among those that broadcasts reach: its place in the run. The thread that locks it first takes over what
-//! lies behind that, which keeps the order of all that is sent to one connection; the flush writes it where it lies.
+//! An Outbox as a member of those that broadcasts reach, and its place in the run. A thread that locks the Outbox first
+//! takes over the frames behind that place, which keeps the order of all that is sent to one connection. The flush
+//! writes them from the run itself.
 //!
 //! A member that closes or ends says first that it takes no more, then leaves the others, and looks into the run behind
 //! both: so a broadcast counts no member that does not see it.
 
 use super::run::{Frames, Run};
+use crate::outbox::link::Link;
 use crate::outbox::queue::Queue;
-use crate::outbox::state::Link;
 
 /// What an Outbox is to the broadcasts.
 #[derive(Default)]
 pub(crate) struct Member {
-    /// Up to where it has had the run; `None`: no run reaches it.
-    pub(crate) place: Option<u64>,
+    /// A run reaches it.
+    pub(crate) is_reached: bool,
     /// It counts among the members that cannot take every frame.
     is_troubled: bool,
+    /// Up to this place it has had the frames of the run.
+    pub(crate) place: u64,
 }
 
 impl Member {
@@ -25,19 +28,25 @@ impl Member {
     /// Takes over what the run holds for it.
     #[inline]
     pub fn catch_up(&mut self, link: &Link, queue: &mut Queue) {
-        let (Some(collector), Some(place)) = (link.delivery.collector(), &mut self.place) else {
-            return;
-        };
-        if *place != collector.run.end() {
-            let take = |frames: &[u8]| queue.take_over(link, frames);
-            *place = collector.run.take_from(*place, take);
+        if let (true, Some(collector)) = (self.is_reached, link.server.delivery.collector()) {
+            if self.place != collector.run.end() {
+                self.take_from(&collector.run, link, queue);
+            }
         }
+    }
+
+    #[inline(never)]
+    fn take_from(&mut self, run: &Run, link: &Link, queue: &mut Queue) {
+        let take = |frames: &[u8]| queue.take_over(link, frames);
+        self.place = run.take_from(self.place, take);
     }
 
     /// Tells the others whether it can take every frame.
     pub fn set_troubled(&mut self, link: &Link, queue: &mut Queue, troubled: bool) {
-        let (Some(collector), true) = (link.delivery.collector(), troubled != self.is_troubled)
-        else {
+        let (Some(collector), true) = (
+            link.server.delivery.collector(),
+            troubled != self.is_troubled,
+        ) else {
             return;
         };
         collector.run.note_trouble(troubled);
@@ -50,27 +59,23 @@ impl Member {
     /// Offers its part of the run to the socket, from where it lies.
     pub fn flush(&mut self, link: &Link, queue: &mut Queue, frames: &Frames) {
         // fault: the run overtakes what is collected
-        match self.place {
-            Some(place) if place < frames.end() && queue.is_clear() => {
-                queue.write_frames(link, frames.between(place..frames.end()));
-                // fault: flushed, yet its place is behind
-                self.place = Some(frames.end());
-            }
-            _ => {
-                self.catch_up(link, queue);
-                queue.flush(link);
-            }
+        if self.is_reached && self.place < frames.end() && queue.is_clear() {
+            queue.write_frames(link, frames.between(self.place..frames.end()));
+            // fault: flushed, yet its place is behind
+            self.place = frames.end();
+        } else {
+            self.catch_up(link, queue);
+            queue.flush(link);
         }
     }
 
-    /// Lets what was last appended to the run pass by; false if that does not reach it anyway.
+    /// Passes over what was last appended to the run; false if the run does not reach this member anyway.
     pub fn pass_over(&mut self, run: &Run) -> bool {
-        let Some(place) = &mut self.place else {
-            return false;
-        };
-        // fault: a broadcast that passed over is had again
-        *place = run.end();
-        true
+        if self.is_reached {
+            // fault: a broadcast that passed over is had again
+            self.place = run.end();
+        }
+        self.is_reached
     }
 
     /// No run reaches it any more.

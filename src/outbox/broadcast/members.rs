@@ -1,6 +1,7 @@
 //! The members that broadcasts reach, and whether all of them can take a message in the same form.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::Reached;
@@ -10,8 +11,7 @@ use crate::outbox::Outbox;
 
 #[derive(Default)]
 pub(crate) struct RunMembers {
-    /// By address.
-    outboxes: HashMap<usize, Arc<Outbox>>,
+    outboxes: HashSet<ByAddress>,
     /// As the last broadcast saw them; `None` after a change.
     reached: Option<Reached>,
     /// Those that cannot take every frame: their stream refuses, they are closing, or have ended. While there are any,
@@ -24,7 +24,7 @@ pub(crate) struct RunMembers {
 
 impl RunMembers {
     pub fn add(&mut self, outbox: &Arc<Outbox>) {
-        if self.outboxes.insert(key(outbox), outbox.clone()).is_none() {
+        if self.outboxes.insert(ByAddress(outbox.clone())) {
             self.packing += usize::from(outbox.packing.is_some());
             self.packs = outbox.packing.or(self.packs);
             self.reached = None;
@@ -32,15 +32,14 @@ impl RunMembers {
     }
 
     pub fn remove(&mut self, outbox: &Arc<Outbox>) {
-        if self.outboxes.remove(&key(outbox)).is_some() {
+        if self.outboxes.remove(&ByAddress(outbox.clone())) {
             self.packing -= usize::from(outbox.packing.is_some());
             self.reached = None;
         }
     }
 
     pub fn reached(&mut self) -> Reached {
-        let outboxes = &self.outboxes;
-        let collect = || outboxes.values().cloned().collect();
+        let collect = || self.outboxes.iter().map(|it| it.0.clone()).collect();
         self.reached.get_or_insert_with(collect).clone()
     }
 
@@ -62,6 +61,19 @@ impl RunMembers {
     }
 }
 
-fn key(outbox: &Arc<Outbox>) -> usize {
-    Arc::as_ptr(outbox) as usize
+/// An Outbox as the key of a table, in which its address takes no room.
+struct ByAddress(Arc<Outbox>);
+
+impl Hash for ByAddress {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
 }
+
+impl PartialEq for ByAddress {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ByAddress {}

@@ -8,6 +8,8 @@ mod run;
 
 use std::sync::Arc;
 
+#[cfg(feature = "socketio")]
+pub(crate) use collector::note_message_of_burst;
 pub(crate) use collector::{Collecting, Collector};
 pub(crate) use member::Member;
 pub(crate) use run::Frames;
@@ -18,7 +20,7 @@ use crate::error::SendErrorKind;
 /// The members that a broadcast goes to.
 type Reached = Arc<[Arc<Outbox>]>;
 
-/// What a broadcast did.
+/// How many connections a broadcast reached.
 ///
 /// ```
 /// use wshub::Server;
@@ -35,7 +37,7 @@ type Reached = Arc<[Arc<Outbox>]>;
 pub struct Broadcast {
     /// Connections that took the message.
     pub sent: usize,
-    /// Connections for which it was dropped: their peers read too slowly.
+    /// Connections for which the message was dropped, because their peers read too slowly.
     pub dropped: usize,
 }
 

@@ -30,12 +30,12 @@ struct RunState {
     members: RunMembers,
 }
 
-/// What the run consists of now; a clone holds it still.
+/// The frames of the run as they are now. A clone keeps them while the run goes on.
 #[derive(Clone, Default)]
 pub(crate) struct Frames {
     start: u64,
     bytes: Arc<Vec<u8>>,
-    /// The members that it goes to. The others have a place behind it, or have ended.
+    /// The members that the run goes to. All others joined behind these frames, or have ended.
     pub reached: Reached,
 }
 
@@ -68,7 +68,7 @@ impl Run {
         self.start.load(Ordering::Acquire) == self.end()
     }
 
-    /// Takes a member in; gives its place.
+    /// Adds a member; returns its place in the run.
     pub fn join(&self, outbox: &Arc<Outbox>) -> u64 {
         let mut state = lock(&self.state);
         state.members.add(outbox);
@@ -83,13 +83,14 @@ impl Run {
         lock(&self.state).members.reached()
     }
 
-    /// One member more, or less, cannot take every frame. Behind this, `end` covers every frame that was pushed before
-    /// it was told.
+    /// One member more, or less, cannot take every frame. After this call, `end` covers every frame that was pushed
+    /// before the change was known.
     pub fn note_trouble(&self, troubled: bool) {
         lock(&self.state).members.note_trouble(troubled);
     }
 
-    /// Appends a message to what goes to all members; gives them where it has to go to each by itself.
+    /// Appends a message for all members. Where it has to be sent to each member by itself, returns the members
+    /// instead.
     pub fn push(&self, message: &Prepared) -> Result<Pushed, Reached> {
         let RunState { frames, members } = &mut *lock(&self.state);
         let reached = members.reached();

@@ -43,15 +43,15 @@ fn collected_frames_leave_at_64_kib() {
 
 #[test]
 fn what_is_collected_is_flushed_after_2_ms() {
-    let calls = Calls::new(None);
+    let leader_queue = LeaderQueue::new(None);
     let script = Script::new(&[ALL, ALL], 0);
-    let rig = rig_with(&calls, script, bounds(Overflow::Disconnect, 10));
+    let rig = rig_with(&leader_queue, script, bounds(Overflow::Disconnect, 10));
     let before = Instant::now();
     rig.collecting(|| {
         rig.send("a").unwrap();
         rig.send("b").unwrap();
     });
-    assert_eq!(calls.take().collectors.len(), 1);
+    assert_eq!(leader_queue.take().collectors.len(), 1);
     let due = rig.collector.service(before).unwrap();
     assert!(due >= before + LATEST && due <= Instant::now() + LATEST);
     assert_eq!(rig.script.calls(), 0, "never early");
@@ -66,7 +66,7 @@ fn what_is_collected_is_flushed_after_2_ms() {
     assert_eq!(looks, IDLE_LOOKS - 1, "and forgets it");
     rig.collecting(|| rig.send("c").unwrap());
     assert_eq!(
-        calls.take().collectors.len(),
+        leader_queue.take().collectors.len(),
         1,
         "until it hears of it again"
     );

@@ -10,10 +10,10 @@ struct Row {
 
 impl Row {
     fn new() -> Row {
-        let calls = Calls::new(None);
+        let leader_queue = LeaderQueue::new(None);
         let rig = || {
             rig_with(
-                &calls,
+                &leader_queue,
                 Script::new(&[], ALL),
                 bounds(Overflow::Disconnect, 100),
             )

@@ -136,24 +136,30 @@ fn control_frames_are_exempt_from_the_bound() {
     }
 }
 
+/// The stream took the first bytes of one message; the rest and another message have waited for longer than they may.
+fn where_much_waited_for_too_long(overflow: Overflow) -> Rig {
+    const SHORT: Duration = Duration::from_secs(1);
+    let bounds = Bounds {
+        pace: within(SHORT),
+        ..bounds(overflow, 1000)
+    };
+    let rig = rig_with(&LeaderQueue::new(None), Script::new(&[3], 0), bounds);
+    PASSED.set(Duration::ZERO);
+    rig.outbox.enter().queue.time = TimeSource::simulated(simulated);
+    rig.send("begun").unwrap();
+    rig.send("waits").unwrap();
+    PASSED.set(2 * SHORT);
+    rig
+}
+
 /// Under `Disconnect` the deadline decides.
 #[test]
 fn what_waits_for_too_long_is_dropped_by_the_policy() {
-    const SHORT: Duration = Duration::from_secs(1);
     for (overflow, result, second) in [
         (Overflow::DropNewest, Err(SendErrorKind::Full), "waits"),
         (Overflow::DropOldest, Ok(()), "late"),
     ] {
-        let bounds = Bounds {
-            pace: within(SHORT),
-            ..bounds(overflow, 1000)
-        };
-        let rig = rig_with(&Calls::new(None), Script::new(&[3], 0), bounds);
-        PASSED.set(Duration::ZERO);
-        rig.outbox.enter().queue.time = TimeSource::simulated(simulated);
-        rig.send("begun").unwrap();
-        rig.send("waits").unwrap();
-        PASSED.set(2 * SHORT);
+        let rig = where_much_waited_for_too_long(overflow);
         assert_eq!(rig.send("late"), result);
         assert_eq!(rig.dropped(), 1);
         rig.let_all_through();
@@ -164,18 +170,8 @@ fn what_waits_for_too_long_is_dropped_by_the_policy() {
 /// After a standstill of the process the first thread that runs may be a sender.
 #[test]
 fn b20_what_waited_for_too_long_is_offered_before_anything_is_dropped_for_it() {
-    const SHORT: Duration = Duration::from_secs(1);
     for overflow in EVERY_POLICY {
-        let bounds = Bounds {
-            pace: within(SHORT),
-            ..bounds(overflow, 1000)
-        };
-        let rig = rig_with(&Calls::new(None), Script::new(&[3], 0), bounds);
-        PASSED.set(Duration::ZERO);
-        rig.outbox.enter().queue.time = TimeSource::simulated(simulated);
-        rig.send("begun").unwrap();
-        rig.send("waits").unwrap();
-        PASSED.set(2 * SHORT);
+        let rig = where_much_waited_for_too_long(overflow);
         rig.script.now_takes(ALL);
         rig.send("late").unwrap();
         rig.let_all_through();
@@ -220,4 +216,17 @@ fn collected_frames_that_were_refused_follow_the_policy() {
         rig.let_all_through();
         assert_eq!(rig.script.texts(), expected);
     }
+}
+
+/// A peer that does not read may have asked for the second one while the application was about to send the first: then
+/// nothing waited for it.
+#[test]
+fn b01_two_of_the_longest_messages_may_wait_in_their_frames() {
+    let limits = Limits::default();
+    let bounds = Bounds::new(&limits, Overflow::Disconnect);
+    let rig = rig_with(&LeaderQueue::new(None), Script::new(&[3], 0), bounds);
+    let longest = text(limits.max_message);
+    rig.send(&longest).unwrap();
+    rig.send(&longest).unwrap();
+    assert_eq!(rig.dropped(), 0);
 }

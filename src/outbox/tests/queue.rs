@@ -56,10 +56,10 @@ fn more_frames_than_one_write_holds_leave_in_order() {
 /// its first three writes: whole frames, messages in order, pongs in order, the Close last.
 #[test]
 fn order_is_kept_for_every_split() {
-    let calls = Calls::new(None);
+    let leader_queue = LeaderQueue::new(None);
     let run = |budgets: &[usize], rest: usize| {
         let script = Script::new(budgets, rest);
-        let rig = rig_with(&calls, script, bounds(Overflow::Disconnect, 1000));
+        let rig = rig_with(&leader_queue, script, bounds(Overflow::Disconnect, 1000));
         rig.collecting(|| {
             rig.send("a").unwrap();
             rig.send("b").unwrap();

@@ -7,6 +7,7 @@
 //! threads.
 
 mod peer;
+mod reader;
 mod wire;
 
 use std::cell::Cell;
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use peer::{Peer, numbered};
+use reader::Reader;
 use wire::{Whose, Wire};
 
 use crate::error::SendErrorKind;
@@ -23,7 +25,8 @@ use crate::limits::Limits;
 use crate::lock::{PLAYED, lock};
 use crate::message::{Message, Prepared};
 use crate::outbox::broadcast::{Collecting, Collector};
-use crate::outbox::queue::COLLECT;
+use crate::outbox::collected::COLLECT;
+use crate::outbox::leader_queue::LeaderQueue;
 
 use crate::outbox::*;
 use crate::overflow::Overflow;
@@ -31,10 +34,11 @@ use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::protocol::frame::EncodedHeader;
-use crate::protocol::keepalive::{Due, Keepalive};
+use crate::protocol::keepalive::{Due, Keepalive, KeepaliveRules};
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::{MessageRef, ReceiveLimits, Received, Receiver};
 use crate::seeded::{Random, for_each_seed};
+use crate::stats::Counters;
 use crate::transport::clock::TimeSource;
 use crate::transport::{How, Waker};
 
@@ -67,33 +71,11 @@ fn now() -> Instant {
     *START + NOW.get()
 }
 
-/// The reading half, and what its peer sends.
-struct Reader {
-    receiver: Receiver,
-    keepalive: Keepalive,
-    buffer: Vec<u8>,
-    /// Sent and not arrived.
-    flying: Vec<u8>,
-    /// Messages that were sent and not received.
-    expected: VecDeque<Vec<u8>>,
-    pings: u64,
-    /// Nothing is sent behind a Close, or behind what breaks the protocol.
-    last: Option<Last>,
-    /// When the last byte came.
-    heard: Duration,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Last {
-    Close,
-    Violation,
-}
-
 struct World {
     random: Random,
     overflow: Overflow,
     wire: Arc<Wire>,
-    calls: Arc<Calls>,
+    leader_queue: Arc<LeaderQueue>,
     collector: Arc<Collector>,
     collecting: Option<Collecting>,
     counters: Arc<Counters>,
@@ -128,8 +110,8 @@ impl World {
         let min_rate = random.pick(&[usize::MAX, 1_000]);
         let whose = random.pick(&[Whose::Ours, Whose::Users]);
         let wire = Arc::new(Wire(Mutex::default(), whose));
-        let calls = Calls::new(None);
-        let collector = Collector::new(calls.clone());
+        let leader_queue = LeaderQueue::new(None);
+        let collector = Collector::new(leader_queue.clone());
         let counters = Arc::<Counters>::default();
         let limits = Limits {
             outbound_per_connection: Some(BYTES),
@@ -138,11 +120,16 @@ impl World {
             ..Limits::default()
         };
         let bounds = Bounds::new(&limits, overflow);
+        let server = OutboxServer {
+            leader_queue: leader_queue.clone(),
+            counters: counters.clone(),
+            delivery: Delivery::Events(collector.clone()),
+            owner: None,
+        };
         let outbox = Outbox::new(
             wire.clone(),
-            calls.clone(),
-            counters.clone(),
-            Delivery::Events(collector.clone()),
+            Arc::new(server),
+            1,
             bounds,
             CLOSE_TIMEOUT,
             None,
@@ -165,7 +152,7 @@ impl World {
             random,
             overflow,
             wire,
-            calls,
+            leader_queue,
             collector,
             collecting: None,
             counters,
@@ -180,16 +167,7 @@ impl World {
                 pongs: Vec::new(),
                 closed: false,
             },
-            reader: Reader {
-                receiver: Receiver::new(Role::Server, limits),
-                keepalive: Keepalive::new(Some(PING), PONG, assembly, Duration::ZERO),
-                buffer: Vec::new(),
-                flying: Vec::new(),
-                expected: VecDeque::new(),
-                pings: 0,
-                last: None,
-                heard: Duration::ZERO,
-            },
+            reader: Reader::new(limits, assembly),
             taken: Vec::new(),
             refused: 0,
             sent: 0,
@@ -217,8 +195,8 @@ impl World {
             300..320 => drop(self.outbox.ping(Default::default)),
             320..323 => drop(self.outbox.close(Some(CloseCode::NORMAL), "enough")),
             323..500 => self.peer_makes_room(),
-            500..680 => self.peer_sends(),
-            680..850 => self.bytes_arrive(),
+            500..680 => self.reader.peer_sends(&mut self.random),
+            680..850 => self.ended |= self.reader.bytes_arrive(&mut self.random, &self.outbox),
             850..960 => self.time_passes(),
             960..962 => self.stream_breaks(),
             962..963 => self.ended = true,
@@ -277,146 +255,11 @@ impl World {
         self.helper_is_woken();
     }
 
-    fn peer_sends(&mut self) {
-        if self.reader.last.is_some() {
-            return;
-        }
-        match self.random.below(100) {
-            0..50 => self.peer_sends_message(),
-            50..80 => {
-                self.reader.pings += 1;
-                let payload = numbered(self.reader.pings, 8);
-                self.frame(Opcode::Ping, true, &payload);
-            }
-            80..96 => self.frame(Opcode::Pong, true, b"unasked"),
-            96..98 => {
-                self.frame(Opcode::Close, true, &4000u16.to_be_bytes());
-                self.reader.last = Some(Last::Close);
-            }
-            _ => {
-                let rsv = self.random.pick(&[0xC1, 0x83, 0x09]);
-                self.reader.flying.extend([rsv, 0x80, 0, 0, 0, 0]);
-                self.reader.last = Some(Last::Violation);
-            }
-        }
-    }
-
-    fn peer_sends_message(&mut self) {
-        let len = self.random.pick(&[0, 5, 125, 126, 3000, MAX_MESSAGE]);
-        let payload: Vec<u8> = (0..len).map(|_| self.random.number() as u8).collect();
-        let mut opcode = Opcode::Binary;
-        let mut rest = &payload[..];
-        while self.random.chance(30) {
-            let (part, behind) = rest.split_at(self.random.below(rest.len() + 1));
-            self.frame(opcode, false, part);
-            (opcode, rest) = (Opcode::Continuation, behind);
-            if self.random.chance(30) {
-                self.frame(Opcode::Pong, true, b"between");
-            }
-        }
-        self.frame(opcode, true, rest);
-        self.reader.expected.push_back(payload);
-    }
-
-    fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
-        let key = (self.random.number() as u32).to_ne_bytes();
-        let flying = &mut self.reader.flying;
-        let last = EncodedHeader::new(opcode, payload.len(), Some(key));
-        let header = if fin { last } else { last.continued() };
-        header.append_to(flying);
-        let masked = payload.iter().zip(key.iter().cycle());
-        flying.extend(masked.map(|(byte, key)| byte ^ key));
-    }
-
-    // ---- the reader ----
-
-    fn bytes_arrive(&mut self) {
-        let flying = self.reader.flying.len();
-        let most = self.random.pick(&[1, 10, 500, 10_000]);
-        let count = flying.min(1 + self.random.below(most));
-        if count == 0 {
-            return;
-        }
-        let arrived: Vec<u8> = self.reader.flying.drain(..count).collect();
-        self.reader.buffer.extend(arrived);
-        self.reader.heard = NOW.get();
-        while !self.ended && self.receive_one() {}
-        self.outbox.flush();
-    }
-
-    /// As the driver of a connection does it; false when more bytes are needed.
-    fn receive_one(&mut self) -> bool {
-        let Reader {
-            receiver,
-            buffer,
-            keepalive,
-            expected,
-            last,
-            ..
-        } = &mut self.reader;
-        match receiver.receive(buffer) {
-            Ok(Received::NeedMore { keep }) => {
-                buffer.truncate(keep.end);
-                buffer.drain(..keep.start);
-                keepalive.received(NOW.get(), receiver.under_way());
-                return false;
-            }
-            Ok(Received::Message(MessageRef::Binary(bytes))) => {
-                assert_eq!(expected.pop_front().as_deref(), Some(bytes));
-            }
-            Ok(Received::Ping(payload)) => self.outbox.pong(payload),
-            Ok(Received::Pong(_)) => {}
-            Ok(Received::Message(MessageRef::Text(text))) => panic!("nobody sent {text:?}"),
-            Ok(Received::Part(part)) => panic!("nobody sent {part:?}"),
-            Ok(Received::Close(code, _)) => {
-                assert!(*last == Some(Last::Close) && expected.is_empty());
-                let _ = self.outbox.close(code, "");
-                self.ended = true;
-            }
-            Err(violation) => {
-                assert!(*last == Some(Last::Violation) && expected.is_empty());
-                let _ = self.outbox.close(Some(violation.close_code()), "");
-                self.ended = true;
-            }
-        }
-        let discard = receiver.take_discard();
-        buffer.drain(..discard);
-        true
-    }
-
-    /// The reader's deadlines, as it sees to them whenever it is awake.
+    /// The reader's deadlines; `None` once it has given the connection up.
     fn reader_is_due(&mut self) -> Option<Duration> {
-        let silent = NOW.get() - self.reader.heard;
-        loop {
-            match self.reader.keepalive.due(NOW.get()) {
-                Due::Wait(until) => {
-                    let until = until.expect("a heartbeat always has a deadline");
-                    assert!(until > NOW.get(), "the reader would spin");
-                    return Some(until);
-                }
-                Due::Ping => {
-                    assert!(silent >= PING);
-                    let _ = self.outbox.ping(Default::default);
-                }
-                Due::PongTimedOut if self.is_taking() => {}
-                Due::PongTimedOut => {
-                    assert!(silent >= PING + PONG);
-                    self.ended = true;
-                    return None;
-                }
-                Due::AssemblyTimedOut => {
-                    assert!(self.reader.receiver.is_assembling());
-                    let _ = self.outbox.close(Some(CloseCode::POLICY_VIOLATION), "");
-                    self.ended = true;
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn is_taking(&mut self) -> bool {
-        let left_at = self.outbox.left_at();
-        left_at.is_some_and(|at| self.reader.keepalive.taken(at - *START))
+        let due = self.reader.is_due(&self.outbox);
+        self.ended |= due.is_none();
+        due
     }
 
     // ---- time, and the helper ----
@@ -443,7 +286,7 @@ impl World {
     }
 
     fn helper_is_told(&mut self) {
-        let called = self.calls.take();
+        let called = self.leader_queue.take();
         let (outboxes, collectors) = (called.outboxes, called.collectors);
         self.collector_watched |= !collectors.is_empty();
         if !outboxes.is_empty() {
@@ -477,7 +320,7 @@ impl World {
             assert!(!pending.wants_write || room == 0, "room was left unused");
         }
         // What leaves gives the rest time.
-        let worth = |bytes| self.outbox.bounds.pace.worth(bytes);
+        let worth = |bytes| queue.bounds.pace.worth(bytes);
         let closing = self
             .closing_since
             .map(|(since, before)| since + CLOSE_TIMEOUT + worth(written - before));
@@ -508,7 +351,8 @@ impl World {
         }
         let state = self.outbox.enter();
         let queue = &state.queue;
-        let collected = frame::frames(&queue.collected).filter(|frame| !frame::is_control(frame));
+        let collected =
+            frame::frames(queue.collected.bytes()).filter(|frame| !frame::is_control(frame));
         let waiting = (queue.kept.messages() + collected.count()) as u64;
         self.check_account(waiting);
         // One message may always wait, and where the oldest go, the newest behind one that is partly written, too.
@@ -518,9 +362,9 @@ impl World {
             1
         };
         assert!(queue.kept.message_bytes() <= BYTES || queue.kept.messages() <= most);
-        assert!(queue.collected.len() < COLLECT);
+        assert!(queue.collected.bytes().len() < COLLECT);
         // Nothing that waits is forgotten: the helper has it, or has word of it.
-        let told = !self.calls.is_empty();
+        let told = !self.leader_queue.is_empty();
         let helper = self.helper.as_ref();
         if !queue.kept.is_empty() && !queue.cut {
             assert!(told || helper.is_some_and(|pending| pending.wants_write));
@@ -581,7 +425,7 @@ impl World {
         assert!(self.outbox.close(None, "").is_err());
         self.collector.flush();
         self.helper = None;
-        drop(self.calls.take());
+        drop(self.leader_queue.take());
         assert_eq!(Arc::strong_count(&self.wire), 1, "the stream is let go");
     }
 }

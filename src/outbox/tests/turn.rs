@@ -5,7 +5,7 @@ use super::*;
 /// An Outbox over a stream of the user's own that takes `budgets`, then nothing.
 fn users(overflow: Overflow, bytes: usize, budgets: &[usize]) -> Rig {
     rig_with(
-        &Calls::new(None),
+        &LeaderQueue::new(None),
         Script::of_users(budgets, 0),
         bounds(overflow, bytes),
     )
@@ -59,13 +59,13 @@ fn m02_what_is_sent_amid_a_write_leaves_behind_it() {
 /// Nobody else writes it: the one that leads is told, be it that it had it before.
 #[test]
 fn m02_what_is_sent_amid_the_last_write_is_left_to_whoever_leads() {
-    let calls = Calls::new(None);
+    let leader_queue = LeaderQueue::new(None);
     let script = Script::of_users(&[], ALL);
-    let rig = rig_with(&calls, script, bounds(Overflow::Disconnect, 1000));
+    let rig = rig_with(&leader_queue, script, bounds(Overflow::Disconnect, 1000));
     for sent in 1..3 {
         rig.amid_a_write(|outbox| outbox.send("amid".into()).unwrap());
         rig.send("first").unwrap();
-        assert!(!calls.take().outboxes.is_empty(), "of {sent}");
+        assert!(!leader_queue.take().outboxes.is_empty(), "of {sent}");
         rig.service();
         assert_eq!(rig.script.texts().len(), 2 * sent);
         assert!(!rig.is_watched());
@@ -73,11 +73,11 @@ fn m02_what_is_sent_amid_the_last_write_is_left_to_whoever_leads() {
     // The leader may be the one in whose write it is sent.
     rig.script.now_takes(0);
     rig.send("refused").unwrap();
-    drop(calls.take());
+    drop(leader_queue.take());
     rig.script.now_takes(ALL);
     rig.amid_a_write(|outbox| outbox.send("amid".into()).unwrap());
     rig.service();
-    assert!(!calls.take().outboxes.is_empty());
+    assert!(!leader_queue.take().outboxes.is_empty());
     rig.service();
     assert_eq!(rig.script.texts().len(), 6);
 }
@@ -85,10 +85,10 @@ fn m02_what_is_sent_amid_the_last_write_is_left_to_whoever_leads() {
 /// Who waits for everything to have left may find that another thread has the turn, and hears when that is over.
 #[test]
 fn m02_the_end_of_a_turn_is_news_to_whoever_leads() {
-    let calls = Calls::new(None);
+    let leader_queue = LeaderQueue::new(None);
     let script = Script::of_users(&[], ALL);
-    let rig = rig_with(&calls, script, bounds(Overflow::Disconnect, 1000));
-    let leads = calls.clone();
+    let rig = rig_with(&leader_queue, script, bounds(Overflow::Disconnect, 1000));
+    let leads = leader_queue.clone();
     rig.amid_a_write(move |outbox| {
         outbox.flush();
         drop(leads.take());
@@ -97,21 +97,21 @@ fn m02_the_end_of_a_turn_is_news_to_whoever_leads() {
     });
     rig.send("sent by another").unwrap();
     assert!(rig.outbox.is_settled());
-    assert_eq!(calls.take().outboxes.len(), 1);
+    assert_eq!(leader_queue.take().outboxes.len(), 1);
 }
 
 /// Who closes amid a write does not see it leave: the leader has it already, and is told all the same.
 #[test]
 fn m02_a_close_that_another_thread_writes_is_news_to_whoever_leads() {
-    let calls = Calls::new(None);
+    let leader_queue = LeaderQueue::new(None);
     let script = Script::of_users(&[3], ALL);
-    let rig = rig_with(&calls, script, bounds(Overflow::Disconnect, 1000));
+    let rig = rig_with(&leader_queue, script, bounds(Overflow::Disconnect, 1000));
     rig.send("refused in part").unwrap();
-    drop(calls.take());
+    drop(leader_queue.take());
     // The one that leads writes, and another thread closes.
     rig.amid_a_write(|outbox| outbox.close(None, "").unwrap());
     rig.service();
-    assert!(!calls.take().outboxes.is_empty());
+    assert!(!leader_queue.take().outboxes.is_empty());
     rig.service();
     assert!(rig.outbox.is_settled() && rig.outbox.failure().is_none());
     assert!(rig.is_watched(), "for its deadline");
@@ -274,9 +274,9 @@ fn m02_a_sender_that_waits_waits_for_anothers_write() {
 /// Everything among everything else, over a stream that takes every number of bytes in its first writes.
 #[test]
 fn m02_the_order_holds_for_every_split_and_whoever_comes_between() {
-    let run = |budgets: &[usize], rest: usize| {
+    for_every_split(|budgets, rest| {
         let rig = rig_with(
-            &Calls::new(None),
+            &LeaderQueue::new(None),
             Script::of_users(budgets, rest),
             bounds(Overflow::Disconnect, 1000),
         );
@@ -297,12 +297,49 @@ fn m02_the_order_holds_for_every_split_and_whoever_comes_between() {
         assert_eq!(rig.script.frames().last().unwrap(), &(8, vec![3, 232]));
         assert_eq!((rig.outbox.buffered_amount(), rig.dropped()), (0, 0));
         rig.script.written()
-    };
-    let total = run(&[], ALL);
-    for first in 0..=total {
-        for second in 0..=total {
-            run(&[first, second], ALL);
-            run(&[first, second, 0, 1, 0], 1);
-        }
+    });
+}
+
+/// An application may hand its events to another thread, and send on this one.
+#[test]
+fn who_ends_to_collect_on_another_thread_has_ended_it_here() {
+    let rig = users(Overflow::Disconnect, 1000, &[]);
+    let collecting = rig.collector.collect_here();
+    assert!(rig.collector.is_active_here());
+    std::thread::spawn(move || drop(collecting)).join().unwrap();
+    assert!(!rig.collector.is_active_here());
+}
+
+/// Two threads wait for what they sent, and one is done first: the other one still hears when the turn is free.
+#[test]
+fn m02_a_sender_that_waits_for_the_turn_hears_of_its_end_whatever_others_do() {
+    for others in [
+        (|outbox: &Arc<Outbox>| outbox.close(None, "").unwrap()) as fn(&Arc<Outbox>),
+        |outbox| {
+            let soon = Instant::now() + Duration::from_millis(5);
+            let long = "no room for it".repeat(100);
+            assert!(outbox.waiter().send_until(long.into(), Some(soon)).is_err());
+        },
+    ] {
+        let rig = users(Overflow::Disconnect, 1000, &[ALL, ALL, ALL, ALL]);
+        let (give, given) = std::sync::mpsc::channel();
+        rig.amid_a_write(move |outbox| {
+            let waits = outbox.clone();
+            let waiting = std::thread::spawn(move || {
+                let began = Instant::now();
+                waits.waiter().send("behind".into(), true, None).unwrap();
+                began.elapsed()
+            });
+            while !outbox.enter().queue.watch.is_attended {
+                std::thread::yield_now();
+            }
+            // So that it waits by now, as nearly always.
+            std::thread::sleep(Duration::from_millis(50));
+            others(outbox);
+            give.send(waiting).unwrap();
+        });
+        rig.send("first").unwrap();
+        let waited = given.recv().unwrap().join().unwrap();
+        assert!(waited < AGE / 2, "{waited:?}");
     }
 }

@@ -5,7 +5,11 @@ use super::*;
 #[test]
 fn a_sender_that_waits_is_not_bounded_and_leaves_when_all_is_written() {
     let script = Script::new(&[1, 7, 0, 100], ALL);
-    let rig = rig_with(&Calls::new(None), script, bounds(Overflow::Disconnect, 10));
+    let rig = rig_with(
+        &LeaderQueue::new(None),
+        script,
+        bounds(Overflow::Disconnect, 10),
+    );
     for text in [text(50), text(60)] {
         rig.outbox.waiter().send(text.into(), true, None).unwrap();
         assert_eq!(rig.outbox.buffered_amount(), 0);
@@ -17,7 +21,11 @@ fn a_sender_that_waits_is_not_bounded_and_leaves_when_all_is_written() {
 #[test]
 fn a_sender_that_waits_bypasses_the_bound_behind_what_others_sent() {
     let script = Script::new(&[1, 0, 0], ALL);
-    let rig = rig_with(&Calls::new(None), script, bounds(Overflow::Disconnect, 60));
+    let rig = rig_with(
+        &LeaderQueue::new(None),
+        script,
+        bounds(Overflow::Disconnect, 60),
+    );
     rig.send(&text(50)).unwrap();
     rig.outbox
         .waiter()
@@ -41,7 +49,7 @@ fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
         pace: within(SHORT),
         ..bounds(Overflow::DropOldest, 1000)
     };
-    let rig = rig_with(&Calls::new(None), Script::new(&[3], 0), bounds);
+    let rig = rig_with(&LeaderQueue::new(None), Script::new(&[3], 0), bounds);
     let before = Instant::now();
     rig.outbox
         .waiter()
@@ -58,13 +66,18 @@ fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
 #[test]
 fn what_a_handler_collected_is_not_bounded() {
     for overflow in EVERY_POLICY {
-        let calls = Calls::new(None);
-        let (script, collector) = (Script::new(&[], 0), Collector::new(calls.clone()));
+        let leader_queue = LeaderQueue::new(None);
+        let (script, collector) = (Script::new(&[], 0), Collector::new(leader_queue.clone()));
+        let server = OutboxServer {
+            leader_queue,
+            counters: Arc::default(),
+            delivery: Delivery::Handler,
+            owner: None,
+        };
         let outbox = Outbox::new(
             script.clone(),
-            calls,
-            Arc::default(),
-            Delivery::Handler,
+            Arc::new(server),
+            1,
             bounds(overflow, 10),
             CLOSE_TIMEOUT,
             None,

@@ -15,7 +15,7 @@ fn a_reader_that_waits_is_called_when_there_is_room() {
 
 fn simulate(seed: u64) {
     let mut random = Random::new(seed);
-    let calls = Calls::new(None);
+    let leader_queue = LeaderQueue::new(None);
     let script = match random.chance(50) {
         true => Script::new(&[], 0),
         false => Script::of_users(&[], 0),
@@ -27,7 +27,7 @@ fn simulate(seed: u64) {
             BYTES,
         )
     };
-    let rig = rig_with(&calls, script, bounds);
+    let rig = rig_with(&leader_queue, script, bounds);
     let mut waits = false;
     for _ in 0..STEPS {
         let message = text(random.below(300));
@@ -51,7 +51,7 @@ fn simulate(seed: u64) {
             }
             5 => waits = rig.outbox.awaits_room(0),
             _ => {
-                if !calls.take().outboxes.is_empty() {
+                if !leader_queue.take().outboxes.is_empty() {
                     rig.service();
                     waits = waits && rig.outbox.awaits_room(0);
                 }
@@ -59,7 +59,7 @@ fn simulate(seed: u64) {
         }
         let crowded = rig.outbox.enter().queue.is_crowded(0);
         assert!(
-            !waits || crowded || !calls.is_empty(),
+            !waits || crowded || !leader_queue.is_empty(),
             "there is room, and the reader waits on"
         );
     }
@@ -69,9 +69,9 @@ fn simulate(seed: u64) {
 #[test]
 fn b01_pending_messages_without_payload_leave_room_for_their_answers() {
     const ROOM: usize = 1 << 20;
-    let calls = Calls::new(None);
+    let leader_queue = LeaderQueue::new(None);
     let script = Script::new(&[], 0);
-    let rig = rig_with(&calls, script, bounds(Overflow::Disconnect, ROOM));
+    let rig = rig_with(&leader_queue, script, bounds(Overflow::Disconnect, ROOM));
     let kept = (ROOM >> 6) / 8;
     for _ in 0..kept {
         rig.outbox.send(text(0).into()).unwrap();

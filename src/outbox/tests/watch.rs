@@ -88,8 +88,11 @@ fn b02_a_trickle_does_not_move_the_deadline() {
 fn read_at(rate: usize, len: usize, close: bool) -> (u64, Option<Failure>) {
     PASSED.set(Duration::ZERO);
     let limits = Limits::default();
-    let bounds = Bounds::new(&limits, Overflow::Disconnect);
-    let rig = rig_with(&Calls::new(None), Script::new(&[1], 0), bounds);
+    let bounds = Bounds {
+        epoch: simulated(),
+        ..Bounds::new(&limits, Overflow::Disconnect)
+    };
+    let rig = rig_with(&LeaderQueue::new(None), Script::new(&[1], 0), bounds);
     rig.outbox.enter().queue = Queue::new(
         bounds,
         limits.close_timeout,
@@ -132,8 +135,11 @@ fn m09_a_steady_reader_gets_a_message_of_any_length_and_a_trickler_is_given_up()
 fn m09_dropping_policies_count_no_age_of_a_pong_whose_peer_reads() {
     PASSED.set(Duration::ZERO);
     let limits = Limits::default();
-    let bounds = Bounds::new(&limits, Overflow::DropOldest);
-    let rig = rig_with(&Calls::new(None), Script::new(&[1], 0), bounds);
+    let bounds = Bounds {
+        epoch: simulated(),
+        ..Bounds::new(&limits, Overflow::DropOldest)
+    };
+    let rig = rig_with(&LeaderQueue::new(None), Script::new(&[1], 0), bounds);
     rig.outbox.enter().queue = Queue::new(
         bounds,
         limits.close_timeout,
@@ -207,7 +213,7 @@ fn a_close_behind_what_was_called_for_leaves_it_to_whoever_leads_to_let_go() {
     assert!(matches!(closed, Err(Error::SlowConsumer)));
     assert!(
         rig.is_watched(),
-        "finish calls the leader, who holds the stream"
+        "finish leader_queue the leader, who holds the stream"
     );
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
 }
@@ -215,11 +221,11 @@ fn a_close_behind_what_was_called_for_leaves_it_to_whoever_leads_to_let_go() {
 /// A handler's thread may outlive the shutdown, and send.
 #[test]
 fn once_nobody_leads_what_the_socket_refuses_is_counted_and_nothing_stays() {
-    let calls = Calls::new(None);
-    calls.stop();
-    let weak = Arc::downgrade(&calls);
+    let leader_queue = LeaderQueue::new(None);
+    leader_queue.stop();
+    let weak = Arc::downgrade(&leader_queue);
     let rig = rig_with(
-        &calls,
+        &leader_queue,
         Script::new(&[3], 0),
         bounds(Overflow::DropOldest, 1000),
     );
@@ -230,13 +236,13 @@ fn once_nobody_leads_what_the_socket_refuses_is_counted_and_nothing_stays() {
     );
     assert_eq!(rig.send("more"), Err(SendErrorKind::Closed));
     let well = rig_with(
-        &calls,
+        &leader_queue,
         Script::new(&[], ALL),
         bounds(Overflow::DropOldest, 1000),
     );
     well.collecting(|| well.send("taken")).unwrap();
     well.collector.flush();
     assert_eq!(well.script.texts(), ["taken"]);
-    drop((calls, rig, well));
+    drop((leader_queue, rig, well));
     assert!(weak.upgrade().is_none(), "nobody holds it");
 }

@@ -100,7 +100,7 @@ impl Source<'_> {
 }
 
 /// What a poller knows of its sockets beside the system: those that were shut down here.
-pub(super) struct Sockets(Arc<Shut>);
+pub(crate) struct Sockets(Arc<Shut>);
 
 struct Shut {
     tokens: Mutex<Vec<Token>, SHUT>,
@@ -160,7 +160,7 @@ impl Sockets {
 }
 
 /// A source that is watched. The value beside it keeps its socket open.
-pub(super) struct Registered {
+pub(crate) struct Registered {
     watched: Arc<Watched>,
     _place: WaitPlace,
 }

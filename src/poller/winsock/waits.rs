@@ -1,5 +1,5 @@
-//! Who waits for a socket, so that shutting it down wakes them: Windows leaves a thread asleep that waits for a socket
-//! which another thread shuts down.
+//! The threads that wait for a socket. Shutting it down wakes them here: Windows does not wake a thread that waits for
+//! a socket when another thread shuts that down.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,12 +18,12 @@ use crate::lock::{Mutex, WAITS, lock};
 /// WSAPoll takes no more than 24 days.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Who waits for each socket: few at a time.
+/// The threads that wait for each socket: few at a time.
 static WAITS_OF: LazyLock<Mutex<HashMap<RawSocket, Vec<Waiter>>, WAITS>> =
     LazyLock::new(Mutex::default);
 
 #[derive(Clone)]
-pub(super) enum Waiter {
+pub(crate) enum Waiter {
     Poller(Arc<Watched>),
     /// Rung by a datagram.
     Thread(Arc<UdpSocket>),
@@ -48,7 +48,7 @@ impl Waiter {
 }
 
 /// A place among those that wait for a socket.
-pub(super) struct WaitPlace {
+pub(crate) struct WaitPlace {
     socket: RawSocket,
     waiter: Waiter,
 }
@@ -74,7 +74,7 @@ impl Drop for WaitPlace {
 }
 
 /// What a poller watches a socket by, if one does.
-pub(super) fn watched_at(socket: RawSocket) -> Option<Arc<Watched>> {
+pub(crate) fn watched_at(socket: RawSocket) -> Option<Arc<Watched>> {
     let waits = lock(&WAITS_OF);
     waits.get(&socket)?.iter().find_map(|waiter| match waiter {
         Waiter::Poller(watched) => Some(watched.clone()),
@@ -83,7 +83,7 @@ pub(super) fn watched_at(socket: RawSocket) -> Option<Arc<Watched>> {
 }
 
 /// The socket was shut down on this side.
-pub(super) fn wake_all(socket: RawSocket) {
+pub(crate) fn wake_all(socket: RawSocket) {
     let waiters = lock(&WAITS_OF).get(&socket).cloned();
     waiters.iter().flatten().for_each(Waiter::wake);
 }

@@ -12,6 +12,8 @@ pub(crate) struct Parts {
     given: u64,
     /// It was said that it has begun.
     begun: bool,
+    /// The most bytes of the next message, while the rest of this one is thrown away.
+    behind: Option<u64>,
 }
 
 /// A part of a message where it lies: whole characters of a text.
@@ -25,6 +27,14 @@ pub struct MessagePart<'b> {
     pub last: bool,
 }
 
+impl MessagePart<'_> {
+    /// Appends its bytes; true if it is the last.
+    pub fn append_to(&self, message: &mut Vec<u8>) -> bool {
+        message.extend_from_slice(self.bytes);
+        self.last
+    }
+}
+
 /// Compressed bytes that are inflated at once for a part: they become a thousand times as many at most.
 pub const PIECE: usize = 1 << 10;
 
@@ -36,11 +46,25 @@ impl Receiver {
             max,
             given: 0,
             begun: false,
+            behind: None,
         }));
         if let (true, Some(inflater)) = (self.position == Position::Assembling, &mut self.inflater)
         {
             inflater.allow(max);
         }
+    }
+
+    /// What is left of the message that comes in parts is to be thrown away, and the next one comes in parts, up to
+    /// `max` bytes of it.
+    pub fn take_parts_behind(&mut self, max: u64) {
+        if let Some(parts) = &mut self.parts {
+            parts.behind = Some(max);
+        }
+    }
+
+    /// The most bytes of that next message.
+    pub fn parts_behind(&self) -> Option<u64> {
+        self.parts.as_ref()?.behind
     }
 
     /// Takes [`take_parts`](Receiver::take_parts) back, unless its message has begun.
@@ -70,7 +94,7 @@ impl Receiver {
     /// How much of the message under assembly has come out.
     pub(crate) fn len_so_far(&self) -> u64 {
         let given = self.parts.as_ref().map_or(0, |parts| parts.given);
-        given.saturating_add(self.joined as u64)
+        given.saturating_add(self.layout.joined_len() as u64)
     }
 
     /// What has come of a message that is handed out in parts; `None`: nothing that is news.
@@ -78,7 +102,7 @@ impl Receiver {
         let len = match (&self.inflater, self.text) {
             (_, true) => self.verified,
             (Some(inflater), _) if self.compressed => inflater.output().len(),
-            _ => self.joined,
+            _ => self.layout.joined_len(),
         };
         if self
             .parts
@@ -92,21 +116,16 @@ impl Receiver {
             self.fragments = 0;
         }
         self.verified = 0;
-        let start = self.discard;
-        if self.compressed {
-            self.given_out = len;
-        } else {
-            self.joined -= len;
-        }
-        self.discard = match self.joined {
-            0 => self.raw,
-            _ => start + len,
-        };
-        self.raw -= self.discard;
         Ok(Some(match self.compressed {
-            true => ReceiveStep::InflatedPart { len },
+            true => {
+                if let Some(inflater) = &mut self.inflater {
+                    inflater.hand_out(len);
+                }
+                self.layout.hand_out(0);
+                ReceiveStep::InflatedPart { len }
+            }
             false => ReceiveStep::Part {
-                payload: start..start + len,
+                payload: self.layout.hand_out(len),
             },
         }))
     }

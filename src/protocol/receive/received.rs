@@ -82,12 +82,12 @@ pub enum UnderWay {
 
 /// A whole message, or what is left of one.
 #[inline]
-pub fn message(text: bool, payload: &[u8]) -> Result<Received<'_>, Violation> {
+pub fn message(text: bool, payload: &[u8]) -> Result<MessageRef<'_>, Violation> {
     if !text {
-        return Ok(Received::Message(MessageRef::Binary(payload)));
+        return Ok(MessageRef::Binary(payload));
     }
     match core::str::from_utf8(payload) {
-        Ok(text) => Ok(Received::Message(MessageRef::Text(text))),
+        Ok(text) => Ok(MessageRef::Text(text)),
         // RFC 6455 8.1: invalid UTF-8, a character cut off at the end included, MUST fail the connection.
         Err(_) => Err(Violation::InvalidUtf8),
     }

@@ -15,8 +15,52 @@ const MINUTE: Pace = Pace {
 /// Times end there.
 const AT_LAST: Duration = Duration::from_nanos(u64::MAX - 1);
 
-fn keepalive() -> Keepalive {
-    Keepalive::new(Some(s(30)), s(10), MINUTE, s(0))
+/// The deadlines of one connection, under rules of its own.
+struct Rig {
+    keepalive: Keepalive,
+    rules: KeepaliveRules,
+}
+
+impl Rig {
+    fn new(
+        ping_interval: Option<Duration>,
+        pong_wait: Duration,
+        assembly: Pace,
+        now: Duration,
+    ) -> Self {
+        Rig {
+            keepalive: Keepalive::new(now),
+            rules: KeepaliveRules {
+                ping_interval,
+                pong_wait,
+                assembly,
+            },
+        }
+    }
+
+    fn received(&mut self, now: Duration, under_way: UnderWay) {
+        self.keepalive.received(now, under_way, &self.rules);
+    }
+
+    fn stood_still(&mut self, by: Duration) {
+        self.keepalive.stood_still(by);
+    }
+
+    fn taken(&mut self, at: Duration) -> bool {
+        self.keepalive.taken(at)
+    }
+
+    fn resumed(&mut self, now: Duration) {
+        self.keepalive.resumed(now, &self.rules);
+    }
+
+    fn due(&mut self, now: Duration) -> Due {
+        self.keepalive.due(now, &self.rules)
+    }
+}
+
+fn keepalive() -> Rig {
+    Rig::new(Some(s(30)), s(10), MINUTE, s(0))
 }
 
 #[test]
@@ -44,7 +88,7 @@ fn any_byte_is_a_sign_of_life() {
 
 #[test]
 fn without_an_interval_there_are_no_pings() {
-    let mut keepalive = Keepalive::new(None, s(10), MINUTE, s(0));
+    let mut keepalive = Rig::new(None, s(10), MINUTE, s(0));
     assert_eq!(keepalive.due(s(1_000_000)), Due::Wait(None));
     keepalive.received(s(1_000_000), UnderWay::Same(0));
     assert_eq!(keepalive.due(s(1_000_000)), Due::Wait(Some(s(1_000_060))));
@@ -64,7 +108,7 @@ fn f07_f10_a_dripping_message_gets_no_more_time() {
 
 #[test]
 fn the_next_message_has_its_own_time() {
-    let mut keepalive = Keepalive::new(None, s(10), MINUTE, s(0));
+    let mut keepalive = Rig::new(None, s(10), MINUTE, s(0));
     keepalive.received(s(1), UnderWay::Same(0));
     keepalive.received(s(50), UnderWay::Later(0));
     assert_eq!(keepalive.due(s(61)), Due::Wait(Some(s(110))));
@@ -85,11 +129,11 @@ fn deadlines_stand_still_while_the_application_is_slow() {
     assert_eq!(keepalive.due(s(164)), Due::Wait(Some(s(165))));
     assert_eq!(keepalive.due(s(165)), Due::AssemblyTimedOut);
 
-    let mut silent = Keepalive::new(Some(s(30)), s(10), MINUTE, s(0));
+    let mut silent = Rig::new(Some(s(30)), s(10), MINUTE, s(0));
     silent.stood_still(s(100));
     assert_eq!(silent.due(s(129)), Due::Wait(Some(s(130))));
 
-    let mut never = Keepalive::new(
+    let mut never = Rig::new(
         Some(Duration::MAX),
         s(1),
         Pace {
@@ -151,12 +195,12 @@ fn what_begins_behind_a_completed_message_is_another() {
 
 #[test]
 fn the_ping_interval_may_change_at_any_time() {
-    let mut keepalive = Keepalive::new(None, s(10), MINUTE, s(0));
+    let mut keepalive = Rig::new(None, s(10), MINUTE, s(0));
     assert_eq!(keepalive.due(s(1000)), Due::Wait(None));
-    keepalive.set_ping_interval(Some(s(30)));
+    keepalive.rules.ping_interval = Some(s(30));
     assert_eq!(keepalive.due(s(20)), Due::Wait(Some(s(30))));
     assert_eq!(keepalive.due(s(30)), Due::Ping);
-    keepalive.set_ping_interval(None);
+    keepalive.rules.ping_interval = None;
     assert_eq!(
         keepalive.due(s(31)),
         Due::Wait(Some(s(40))),

@@ -587,3 +587,29 @@ fn m09_the_receiver_tells_what_has_arrived_of_a_message_and_not_what_came_betwee
     }
     assert_eq!(receiver.under_way(), UnderWay::Same(6));
 }
+
+#[test]
+fn whole_messages_are_taken_at_once_as_long_as_more_are_wanted() {
+    let stream = [
+        frame(0x82, b"one"),
+        frame(0x82, &[2; 200]),
+        frame(0x89, b"ping"),
+        frame(0x82, b"three"),
+    ]
+    .concat();
+    for wanted in 1..4 {
+        let mut receiver = Receiver::new(Role::Server, LIMITS);
+        let mut buf = stream.clone();
+        let mut lengths = Vec::new();
+        let found = receiver.receive_all_whole(&mut buf, |message| {
+            lengths.push(message.len());
+            lengths.len() < wanted
+        });
+        let expected = &[3, 200][..wanted.min(2)];
+        assert_eq!((found, &lengths[..]), (Ok(()), expected));
+        let passed = expected
+            .iter()
+            .map(|len| len + 6 + 2 * usize::from(*len > 125));
+        assert_eq!(receiver.take_discard(), passed.sum::<usize>());
+    }
+}

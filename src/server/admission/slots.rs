@@ -11,7 +11,8 @@ use crate::lock::{Mutex, SLOTS, lock};
 pub(crate) struct Slots {
     max: usize,
     max_per_address: Option<usize>,
-    taken: Mutex<SlotCounts, SLOTS>,
+    /// The holder that all slots share that count for no address.
+    uncounted: Arc<SlotHolder>,
 }
 
 #[derive(Default)]
@@ -21,29 +22,35 @@ struct SlotCounts {
     per_address: HashMap<IpAddr, usize>,
 }
 
-/// A connection's place, from before its 101 until its Close was taken. It is given back by drop.
-pub(crate) struct Slot {
-    slots: Arc<Slots>,
-    /// It counts for this one. Boxed, for few servers have such a limit, and all that are connected a slot.
-    address: Option<Box<IpAddr>>,
+/// A connection's place, from before its 101 until its Close was taken. It is given back by drop. One word, for all
+/// that are connected have one.
+pub(crate) struct Slot(Arc<SlotHolder>);
+
+struct SlotHolder {
+    taken: Arc<Mutex<SlotCounts, SLOTS>>,
+    /// It counts for this one, where there is a limit.
+    address: Option<IpAddr>,
 }
 
 impl Slots {
-    pub fn new(limits: &Limits) -> Arc<Self> {
-        Arc::new(Slots {
+    pub fn new(limits: &Limits) -> Self {
+        Slots {
             max: limits.max_connections,
             max_per_address: limits.max_per_address,
-            taken: Mutex::default(),
-        })
+            uncounted: Arc::new(SlotHolder {
+                taken: Arc::default(),
+                address: None,
+            }),
+        }
     }
 
     /// Slots in use: connections that live, and ended ones whose Close was not taken.
     pub fn taken(&self) -> usize {
-        lock(&self.taken).count
+        lock(&self.uncounted.taken).count
     }
 
-    pub fn take(self: &Arc<Self>, peer: Peer) -> Result<Slot, Refusal> {
-        let mut taken = lock(&self.taken);
+    pub fn take(&self, peer: Peer) -> Result<Slot, Refusal> {
+        let mut taken = lock(&self.uncounted.taken);
         if taken.count >= self.max {
             return Err(Refusal::Full);
         }
@@ -56,22 +63,25 @@ impl Slots {
             *own += 1;
         }
         taken.count += 1;
-        Ok(Slot {
-            slots: self.clone(),
-            address: counted.map(|(_, address)| Box::new(address)),
-        })
+        Ok(Slot(match counted {
+            None => self.uncounted.clone(),
+            Some((_, address)) => Arc::new(SlotHolder {
+                taken: self.uncounted.taken.clone(),
+                address: Some(address),
+            }),
+        }))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut taken = lock(&self.slots.taken);
+        let mut taken = lock(&self.0.taken);
         taken.count -= 1;
-        if let Some(address) = &self.address {
-            if let Some(own) = taken.per_address.get_mut(&**address) {
+        if let Some(address) = &self.0.address {
+            if let Some(own) = taken.per_address.get_mut(address) {
                 *own -= 1;
                 if *own == 0 {
-                    taken.per_address.remove(&**address);
+                    taken.per_address.remove(address);
                 }
             }
         }

@@ -48,10 +48,14 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Rig::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
         let limits = Limits {
             max_handshakes: 2,
             max_http_requests: 2,
-            ..Limits::default()
+            ..limits
         };
         Rig {
             admission: Admission::new(&limits),
@@ -217,4 +221,81 @@ fn a_seat_is_held_until_it_is_dropped() {
     drop(seats);
     assert_eq!(rig.admission.held(), 0);
     assert!(rig.admission.transports(|_| true).is_empty());
+}
+
+/// The place is free while the last bytes leave, so that their reader may ask again.
+#[test]
+fn m10_a_page_whose_last_bytes_have_to_wait_has_its_place_again() {
+    let mut rig = Rig::new();
+    let (slow, _) = rig.seat(Stage::Reading);
+    slow.serve_plain().unwrap();
+    slow.leave();
+    let quick = [rig.seat(Stage::Begun), rig.seat(Stage::Begun)];
+    for (seat, _) in &quick {
+        seat.serve_plain().unwrap();
+    }
+    slow.serve_plain().unwrap();
+    assert_eq!(rig.admission.answering(), 3);
+    let (other, _) = rig.seat(Stage::Begun);
+    other.leave();
+    let full = other.serve_plain();
+    assert!(
+        matches!(full, Err(Refusal::HttpRequestsFull)),
+        "it had none"
+    );
+}
+
+#[test]
+fn m10_answers_that_wait_for_a_place_have_it_in_turn() {
+    let mut rig = Rig::new();
+    let plain = [rig.seat(Stage::Reading), rig.seat(Stage::Reading)];
+    for (seat, _) in &plain {
+        seat.serve_plain().unwrap();
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    let queued: Vec<_> = (0..3)
+        .map(|number| {
+            let tell = tell.clone();
+            let transport: Arc<dyn Transport> = Arc::new(Noted::default());
+            let wake = Arc::new(move || tell.send(number).unwrap());
+            rig.admission.queue(&transport, Peer::Unknown, wake)
+        })
+        .collect();
+    assert_eq!(rig.admission.held(), 2, "what waits holds no thread");
+    let [first, second] = plain;
+    first.0.leave();
+    assert!(queued[0].is_served() && !queued[1].is_served());
+    drop(second);
+    assert!(queued[1].is_served() && !queued[2].is_served());
+    let newer = rig.seat(Stage::Begun).0.serve_plain();
+    assert!(matches!(newer, Err(Refusal::HttpRequestsFull)));
+    drop(queued);
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(rig.admission.held(), 1);
+}
+
+/// Those of other addresses do not wait behind an address that has its fill.
+#[test]
+fn m10_a_place_goes_to_an_answer_whose_address_has_not_its_fill() {
+    let mut rig = Rig::with(Limits {
+        max_per_address: Some(1),
+        ..Limits::default()
+    });
+    let [greedy, other] = ["192.0.2.1:80", "192.0.2.2:80"].map(|addr| {
+        let addr: SocketAddr = addr.parse().unwrap();
+        Peer::from(addr)
+    });
+    let (first, _) = rig.seat(Stage::Reading);
+    first.serve_plain_of(greedy).unwrap();
+    let second = rig.seat(Stage::Reading).0.serve_plain_of(greedy);
+    assert!(matches!(second, Err(Refusal::TooManyFromAddress)));
+    let [waits, served] = [greedy, other].map(|client| {
+        let transport: Arc<dyn Transport> = Arc::new(Noted::default());
+        rig.admission.queue(&transport, client, Arc::new(|| {}))
+    });
+    assert!(!waits.is_served() && served.is_served());
+    drop(served);
+    assert!(!waits.is_served());
+    drop(first);
+    assert!(waits.is_served());
 }

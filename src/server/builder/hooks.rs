@@ -5,7 +5,7 @@ use super::ServerBuilder;
 use crate::handshake::Accept;
 use crate::http::{Reject, Response};
 use crate::server::ServerHandle;
-use crate::server::hooks::{HookRequest, Mount};
+use crate::server::hooks::{AtOnceHook, HookRequest, Mount};
 
 impl ServerBuilder {
     /// Decides about every opening handshake that is otherwise in order: it accepts it, with a subprotocol, headers and
@@ -46,8 +46,8 @@ impl ServerBuilder {
 
     /// Hooks for the paths below `path`, in place of [`accept`](ServerBuilder::accept) and
     /// [`http`](ServerBuilder::http): for a part of a server that is written separately. They run as those do. A
-    /// request belongs to a mount if its path begins with `path`, so end that with `/`. If several mounts fit, the
-    /// longest path wins.
+    /// request belongs to a mount if its path begins with `path`, so end that with `/`; `"/"` is every path. If several
+    /// mounts fit, the longest path wins.
     ///
     /// ```
     /// use wshub::{Accept, Reject, Response, Server};
@@ -73,6 +73,43 @@ impl ServerBuilder {
             accept: Box::new(accept),
             http: Box::new(http),
         });
+        self
+    }
+
+    /// Answers GET and POST below `path` where that takes no time, before the hooks of [`http`](ServerBuilder::http)
+    /// and [`mount`](ServerBuilder::mount): what it returns `None` for goes to those. `"/"` is every path. So a poll
+    /// that waits for news ([`Response::later`]) and the next one over its connection cost no change of threads.
+    ///
+    /// It runs on the thread that watches all connections without a request, once a request is there with its whole
+    /// body: where it blocks, all of them wait. Other requests come here on the connection's own thread, so one may
+    /// come twice if the first answer is `None`. On the watching thread it takes one of
+    /// [`max_waiting_requests`](crate::Limits::max_waiting_requests) until its answer has left, and where none is free
+    /// it comes on a thread; there it takes one of [`max_http_requests`](crate::Limits::max_http_requests). A longer
+    /// path of a mount wins. A panic costs that request only (500).
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use wshub::{Responder, Response, Server};
+    ///
+    /// let polls: Arc<Mutex<Vec<Responder>>> = Arc::default();
+    /// let waiting = polls.clone();
+    /// let server = Server::builder()
+    ///     .http_at_once("/poll", move |_| {
+    ///         let (response, responder) = Response::later();
+    ///         waiting.lock().unwrap().push(responder);
+    ///         Some(response)
+    ///     })
+    ///     .http(|_| Response::html("<p>the page"))
+    ///     .bind("127.0.0.1:0")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn http_at_once(
+        mut self,
+        path: impl Into<String>,
+        hook: impl Fn(&HookRequest<'_>) -> Option<Response> + Send + Sync + 'static,
+    ) -> Self {
+        let place = (path.into(), Box::new(hook) as AtOnceHook);
+        self.options.hooks.at_once.push(place);
         self
     }
 
@@ -141,8 +178,11 @@ impl ServerBuilder {
     }
 
     /// Calls `hook` once when the shutdown begins, before connections are told, on the thread that shuts the server
-    /// down; that thread waits for it. Use it to say something to the clients first, or to end threads of your own with
-    /// the server. [`ServerHandle::terminate`] and a server that is dropped call it too.
+    /// down; that thread waits for it. A second thread that calls [`Server::shutdown`](crate::Server::shutdown)
+    /// meanwhile waits for it, too, within its `close_timeout`; [`ServerHandle::terminate`] does not. Use it to say
+    /// something to the clients first, or to end threads of your own with the server. [`ServerHandle::terminate`] and
+    /// a server that is dropped call it too. If a hook itself waits for the end, or terminates the server, the hooks
+    /// behind it are called before that.
     ///
     /// ```
     /// use std::sync::mpsc;

@@ -24,7 +24,7 @@ impl ServerBuilder {
     /// what is possible.
     pub fn origins<T: Into<String>>(mut self, origins: impl IntoIterator<Item = T>) -> Self {
         for entry in origins {
-            self.site.rules.add_origin(&entry.into());
+            self.settings.rules.add_origin(&entry.into());
         }
         self
     }
@@ -74,7 +74,7 @@ impl ServerBuilder {
     /// error that says what is possible.
     pub fn hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
         for entry in hosts {
-            self.site.rules.add_host(&entry.into());
+            self.settings.rules.add_host(&entry.into());
         }
         self
     }
@@ -82,7 +82,7 @@ impl ServerBuilder {
     /// Which pages of other sites may read what the [`http`](ServerBuilder::http) hook answers. Default:
     /// none; see [`Cors`].
     pub fn cors(mut self, cors: Cors) -> Self {
-        self.site.rules.cors = Some(cors);
+        self.settings.rules.cors = Some(cors);
         self
     }
 
@@ -96,12 +96,12 @@ impl ServerBuilder {
     /// What they say is then what [`Request::peer`](crate::Request::peer), [`Request::host`](crate::Request::host),
     /// [`max_per_address`](crate::Limits::max_per_address), the log and the rules for
     /// [`origins`](ServerBuilder::origins) and [`hosts`](ServerBuilder::hosts) go by; a page of
-    /// `http://` is then not at home where its request came by `https://`. From anybody else the headers
+    /// `http://` is then not at home where its request came by `https://`. From other peers the headers
     /// mean nothing, and the PROXY protocol gets 400, with the line to add. So does what a trusted proxy
     /// sends that cannot be read, or that names two clients.
     ///
-    /// List only proxies that write one of these themselves, for every client: one that passes on what it
-    /// is sent lets its clients claim any address. The guide has
+    /// List only proxies that write one of these themselves, for every client, and remove the others: one that
+    /// passes on what it is sent lets its clients claim any address. The guide has
     /// [configurations](crate::guide::proxies). Default: none, and the peer is the proxy.
     ///
     /// ```
@@ -117,7 +117,7 @@ impl ServerBuilder {
         proxies: impl IntoIterator<Item = T>,
     ) -> Self {
         for entry in proxies {
-            self.site.rules.add_proxy(&entry.into());
+            self.settings.rules.add_proxy(&entry.into());
         }
         self
     }
@@ -126,7 +126,7 @@ impl ServerBuilder {
     /// everybody `0.0.0.0/0` and `::/0`: the counters tell how busy a server is, and name no client. Default: none.
     pub fn metrics_from<T: Into<String>>(mut self, peers: impl IntoIterator<Item = T>) -> Self {
         for entry in peers {
-            self.site.rules.add_metrics_peer(&entry.into());
+            self.settings.rules.add_metrics_peer(&entry.into());
         }
         self
     }
@@ -140,7 +140,7 @@ impl ServerBuilder {
         subprotocols: impl IntoIterator<Item = T>,
     ) -> Self {
         for entry in subprotocols {
-            self.site.rules.add_subprotocol(entry.into());
+            self.settings.rules.add_subprotocol(entry.into());
         }
         self
     }

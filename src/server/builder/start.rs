@@ -14,7 +14,7 @@ use crate::poller::{Bell, Poller};
 use crate::server::accept::AcceptLoop;
 use crate::server::hooks::Hooks;
 use crate::server::hub::Hub;
-use crate::server::listen::Site;
+use crate::server::listen::ListenerSettings;
 use crate::server::session::{HandlerResult, Session, SessionHandler};
 use crate::server::{Server, ServerHandle, shutdown};
 
@@ -23,9 +23,9 @@ impl ServerBuilder {
     /// [`Server::events`].
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] if a setting is wrong: a limit that nothing can work with, an origin, host,
-    /// subprotocol or proxy that can never match, or no address to listen on. The text says which, and what to do.
-    /// Another error if the system gives no thread or descriptor.
+    /// [`io::ErrorKind::InvalidInput`] if a setting is wrong: a limit that nothing can work with; an origin, host,
+    /// subprotocol, proxy or path that can never match; or no address to listen on. The text says which, and what to
+    /// do. Another error if the system gives no thread or descriptor.
     pub fn start(self) -> io::Result<Server> {
         Ok(Server::new(self.start_with(None)?))
     }
@@ -36,9 +36,9 @@ impl ServerBuilder {
     /// When the system gives no thread, or as [`bind`](ServerBuilder::bind) for what was set.
     pub fn without_listener(mut self) -> io::Result<Server> {
         let start_hooks = std::mem::take(&mut self.start_hooks);
-        let buffers = self.site.memory_per_connection();
-        let site = std::mem::take(&mut self.site).in_memory();
-        let hub = self.hub(site, buffers, Vec::new(), None, None)?;
+        let buffers = self.settings.memory_per_connection();
+        let settings = std::mem::take(&mut self.settings).in_memory();
+        let hub = self.hub(settings, buffers, Vec::new(), None, None)?;
         tell(start_hooks, &hub);
         Ok(Server::new(hub))
     }
@@ -46,14 +46,14 @@ impl ServerBuilder {
     /// What applies to one stream without a server: limits, rules and hooks.
     pub(crate) fn for_one_stream(&self) -> io::Result<(Limits, &Rules, &Hooks)> {
         self.check()?;
-        if self.site.tls.is_some() {
+        if self.settings.tls.is_some() {
             let text = "websocket() speaks no TLS over the stream it is given: leave .tls(…) out, \
                         and give it the stream that Tls::accept returns";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let mut limits = self.options.limits.clone();
         limits.bound_times();
-        Ok((limits, &self.site.rules, &self.options.hooks))
+        Ok((limits, &self.settings.rules, &self.options.hooks))
     }
 
     /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a stack of
@@ -90,22 +90,25 @@ impl ServerBuilder {
     fn start_with(mut self, handler: Option<SessionHandler>) -> io::Result<Arc<Hub>> {
         let start_hooks = std::mem::take(&mut self.start_hooks);
         let listening = std::mem::take(&mut self.listening);
-        let at = |own| self.site.at(own, &listening);
-        let sites: Vec<_> = listening.iter().map(at).collect();
-        let first = sites.first().cloned().ok_or_else(|| {
+        let at = |own| self.settings.at(own, &listening);
+        let settings: Vec<_> = listening.iter().map(at).collect();
+        let first = settings.first().cloned().ok_or_else(|| {
             let text =
                 "the server listens nowhere: call listen(addr) before, or without_listener()";
             io::Error::new(io::ErrorKind::InvalidInput, text)
         })?;
         // Any connection may take the memory that TLS takes.
-        let buffers = sites.iter().map(|site| site.memory_per_connection()).max();
+        let buffers = settings
+            .iter()
+            .map(|settings| settings.memory_per_connection())
+            .max();
         let buffers = buffers.unwrap_or_default();
         let local_addrs = listening.iter().filter_map(|own| own.addr).collect();
         let mut poller = Poller::new()?;
         let mut watched = Vec::new();
-        for (own, site) in listening.into_iter().zip(sites) {
+        for (own, settings) in listening.into_iter().zip(settings) {
             let token = poller.insert(own.listener, |listener| Some(listener.source()));
-            watched.push((token.map_err(|(_, error)| error)?, site));
+            watched.push((token.map_err(|(_, error)| error)?, settings));
         }
         let hub = self.hub(
             first,
@@ -114,7 +117,7 @@ impl ServerBuilder {
             Some(poller.bell().clone()),
             handler,
         )?;
-        let accept = AcceptLoop::new(poller, watched, hub.clone());
+        let mut accept = AcceptLoop::new(poller, watched, hub.clone());
         let started = hub.workers.start("wshub-accept", move || accept.run());
         if let Err(refused) = started {
             shutdown::finish(&hub, Instant::now());
@@ -129,12 +132,25 @@ impl ServerBuilder {
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
         (self.options.limits.check())
             .map_err(|error| invalid(Box::<dyn Error + Send + Sync>::from(error)))?;
-        (self.site.rules.check()).map_err(|error| invalid(error.to_string().into()))
+        if let Some(path) = self.options.hooks.unreachable_path() {
+            let text = match path {
+                "" => {
+                    "a path is empty; write \"/\", which for mount and http_at_once is every path"
+                        .to_owned()
+                }
+                _ => format!(
+                    "the path {path:?} stands in no request; write it as \"/status\", with a slash before it, other \
+                     characters than those of ASCII as %XX, and no query"
+                ),
+            };
+            return Err(invalid(text.into()));
+        }
+        (self.settings.rules.check()).map_err(|error| invalid(error.to_string().into()))
     }
 
     fn hub(
         mut self,
-        site: Arc<Site>,
+        settings: Arc<ListenerSettings>,
         buffers: usize,
         local_addrs: Vec<SocketAddr>,
         accept_bell: Option<Arc<Bell>>,
@@ -142,7 +158,7 @@ impl ServerBuilder {
     ) -> io::Result<Arc<Hub>> {
         self.check()?;
         self.options.fit_process(handler.is_some(), buffers);
-        Hub::start(self.options, site, local_addrs, handler, accept_bell)
+        Hub::start(self.options, settings, local_addrs, handler, accept_bell)
     }
 }
 

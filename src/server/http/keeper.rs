@@ -1,26 +1,33 @@
-//! Connections of plain requests that hold no thread: idle ones between two requests, and those whose answers come
-//! later. One thread watches them all, and gives a connection to a thread of its own when there is work that may take
-//! time.
+//! Connections of plain requests that hold no thread: those that wait for a first request or the next one, and those
+//! whose answers come later. One thread watches them all, answers what takes no time, writes late answers as their
+//! peers take them, and gives a connection to a thread of its own when there is work that may take time.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
+use super::super::admission::Wake;
 use super::super::hub::Hub;
 use super::kept::{KeptConnection, NextAction};
+use super::lines::WaitingLines;
+use super::waiting::WaitingPlaces;
+use crate::connection::read_buffer::ReadBuffer;
 use crate::limits::Limits;
 use crate::panics;
 use crate::poller::{Mailbox, Poller, Ready, Token};
 
-/// What others leave for the thread that watches.
+/// What one read takes of a request.
+const ROOM: usize = 16 << 10;
+
+/// What other threads leave for the thread that watches.
 #[derive(Default)]
 struct KeeperMail {
     arrived: Vec<KeptConnection>,
-    /// Connections that have an answer now.
-    answered: Vec<Token>,
-    /// Descriptors have run out: idle connections give theirs up.
+    /// Connections that have an answer now, or a place for it.
+    woken: Vec<Token>,
+    /// Descriptors have run out: connections without a request give theirs up.
     make_room: bool,
     /// The server shuts down: connections that arrive are ended.
     closing: bool,
@@ -31,20 +38,9 @@ struct KeeperMail {
 /// The face of the thread that watches.
 pub(crate) struct Keeper {
     mailbox: Arc<Mailbox<KeeperMail>>,
-    /// Requests that wait for their answers.
-    waiting: Arc<AtomicUsize>,
-    max_waiting: usize,
+    waiting: WaitingPlaces,
     /// Connections without a request.
     idle: Arc<AtomicUsize>,
-}
-
-/// A place among the requests that wait.
-pub(crate) struct WaitingPlace(Arc<AtomicUsize>);
-
-impl Drop for WaitingPlace {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
 }
 
 impl Keeper {
@@ -54,31 +50,25 @@ impl Keeper {
         let mailbox = Arc::new(Mailbox::new(Some(poller.bell().clone())));
         let keeper = Keeper {
             mailbox: mailbox.clone(),
-            waiting: Arc::default(),
-            max_waiting: limits.max_waiting_requests,
+            waiting: WaitingPlaces::new(limits.max_waiting_requests),
             idle: Arc::default(),
         };
         let watch = KeeperThread {
             mailbox,
             poller,
-            idle: BTreeMap::new(),
-            next_number: 0,
-            max_idle: limits.max_idle_connections,
+            room: ReadBuffer::scratch(ROOM),
+            arrived: VecDeque::new(),
+            found: Vec::new(),
+            lines: WaitingLines::new(limits),
+            unfinished: Vec::new(),
             count: keeper.idle.clone(),
         };
         Ok((keeper, watch))
     }
 
-    /// `None`: as many requests wait as may.
-    pub fn take_place(&self) -> Option<WaitingPlace> {
-        let add = |waiting| (waiting < self.max_waiting).then_some(waiting + 1);
-        let added = self.waiting.fetch_update(Relaxed, Relaxed, add);
-        added.ok().map(|_| WaitingPlace(self.waiting.clone()))
-    }
-
-    /// Requests that wait for their answers.
-    pub fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
+    /// The places of requests that wait for their answers.
+    pub fn waiting(&self) -> &WaitingPlaces {
+        &self.waiting
     }
 
     /// Connections that wait for a request.
@@ -87,7 +77,7 @@ impl Keeper {
     }
 
     /// Watches a connection from now on.
-    pub(super) fn put(&self, kept: KeptConnection) {
+    pub(crate) fn put(&self, kept: KeptConnection) {
         let late = self.mailbox.put(|mail| {
             if mail.stopped {
                 return Some(kept);
@@ -100,7 +90,7 @@ impl Keeper {
         }
     }
 
-    /// Closes idle connections, because descriptors have run out.
+    /// Closes connections without a request, because descriptors have run out.
     pub fn make_room(&self) {
         self.mailbox.put(|mail| mail.make_room = true);
     }
@@ -120,34 +110,66 @@ impl Keeper {
 pub(crate) struct KeeperThread {
     mailbox: Arc<Mailbox<KeeperMail>>,
     poller: Poller<KeptConnection>,
-    /// Those that are idle, the first of them for the longest time.
-    idle: BTreeMap<u64, Token>,
-    next_number: u64,
-    max_idle: usize,
+    /// Lent to the connection that is read from.
+    room: ReadBuffer,
+    /// Connections that are still to be watched.
+    arrived: VecDeque<KeptConnection>,
+    /// What came up at the sockets and was not seen to yet, the next one last.
+    found: Vec<Ready>,
+    /// Connections that have had their turn and have more to write, or to read.
+    unfinished: Vec<Token>,
+    lines: WaitingLines,
     count: Arc<AtomicUsize>,
 }
 
 impl KeeperThread {
-    /// The thread's life.
-    pub fn run(mut self, hub: &Arc<Hub>) {
-        let mut found = Vec::new();
+    /// Runs until the server stops it. Called again after a panic, it goes on from where that was.
+    pub fn run(&mut self, hub: &Arc<Hub>) {
+        self.see_to_found(hub);
+        self.look_at_all(hub);
+        // What the mailbox keeps may not have been seen to.
+        self.mailbox.put(|_| ());
         while self.take_mail(hub) {
-            let idle = || !self.mailbox.is_full();
-            self.poller.wait(None, &mut found, idle);
-            for ready in found.drain(..) {
-                self.note_ready(hub, ready);
+            let idle = || self.unfinished.is_empty() && !self.mailbox.is_full();
+            self.poller.wait(None, &mut self.found, idle);
+            self.found.reverse();
+            self.see_to_found(hub);
+            for token in std::mem::take(&mut self.unfinished) {
+                self.with(hub, token, |kept, room| kept.go_on_at_turn(hub, room));
             }
             let now = Instant::now();
             while let Some(token) = self.poller.next_due(now) {
-                self.with(hub, token, |kept| kept.is_due(hub, now));
+                self.with(hub, token, |kept, _| kept.is_due(hub, now));
             }
         }
-        let tokens: Vec<Token> = self.poller.all().map(|(token, _)| token).collect();
-        for token in tokens {
+        while let Some(kept) = self.arrived.pop_front() {
+            kept.cut_off();
+        }
+        for token in self.tokens() {
             if let Some(kept) = self.remove(token) {
                 kept.cut_off();
             }
         }
+    }
+
+    fn see_to_found(&mut self, hub: &Arc<Hub>) {
+        while let Some(ready) = self.found.pop() {
+            self.with(hub, ready.token, |kept, room| {
+                kept.is_ready(hub, ready, room)
+            });
+        }
+    }
+
+    /// Does for each connection what may have been left undone.
+    fn look_at_all(&mut self, hub: &Arc<Hub>) {
+        self.unfinished.clear();
+        for token in self.tokens() {
+            self.with(hub, token, |kept, room| kept.look_again(hub, room));
+        }
+    }
+
+    fn tokens(&mut self) -> Vec<Token> {
+        self.poller.all().map(|(token, _)| token).collect()
     }
 
     /// False once the thread is to end.
@@ -157,21 +179,22 @@ impl KeeperThread {
         }
         let mail = self.mailbox.open(|mail| KeeperMail {
             arrived: std::mem::take(&mut mail.arrived),
-            answered: std::mem::take(&mut mail.answered),
+            woken: std::mem::take(&mut mail.woken),
             make_room: std::mem::take(&mut mail.make_room),
             ..*mail
         });
-        for kept in mail.arrived {
-            match mail.stopped {
-                true => kept.cut_off(),
-                false => self.admit(hub, kept),
-            }
+        self.arrived.extend(mail.arrived);
+        if !mail.stopped {
+            self.admit_all(hub);
         }
-        for token in mail.answered {
-            self.with(hub, token, |kept| kept.answer(hub));
+        for token in mail.woken {
+            self.with(hub, token, |kept, _| kept.is_woken(hub));
         }
         if mail.make_room {
-            self.close_idle(0);
+            let line = self.lines.first_to_go();
+            while let Some(oldest) = self.lines.take_oldest(line) {
+                self.give_way(oldest);
+            }
         }
         if mail.closing {
             self.close(hub);
@@ -179,20 +202,22 @@ impl KeeperThread {
         !mail.stopped
     }
 
+    fn admit_all(&mut self, hub: &Arc<Hub>) {
+        while let Some(kept) = self.arrived.pop_front() {
+            self.admit(hub, kept);
+        }
+    }
+
     fn admit(&mut self, hub: &Arc<Hub>, kept: KeptConnection) {
         match self.poller.insert(kept, KeptConnection::source) {
             Ok(token) => {
                 let mailbox = self.mailbox.clone();
-                let notify = Box::new(move || mailbox.put(|mail| mail.answered.push(token)));
-                self.with(hub, token, |kept| kept.begin(hub, notify));
+                let wake: Wake = Arc::new(move || mailbox.put(|mail| mail.woken.push(token)));
+                self.with(hub, token, |kept, room| kept.begin(hub, wake, room));
             }
             // There is no descriptor to watch it by.
             Err((kept, _)) => kept.cut_off(),
         }
-    }
-
-    fn note_ready(&mut self, hub: &Arc<Hub>, ready: Ready) {
-        self.with(hub, ready.token, |kept| kept.is_ready(hub, ready));
     }
 
     /// Has a connection do something, and does what that leaves to do. A panic costs this connection alone.
@@ -200,20 +225,35 @@ impl KeeperThread {
         &mut self,
         hub: &Arc<Hub>,
         token: Token,
-        act: impl FnOnce(&mut KeptConnection) -> NextAction,
+        act: impl FnOnce(&mut KeptConnection, &mut ReadBuffer) -> NextAction,
+    ) {
+        if panics::catch(|| self.try_with(hub, token, act)).is_err() {
+            self.end(token);
+        }
+    }
+
+    fn try_with(
+        &mut self,
+        hub: &Arc<Hub>,
+        token: Token,
+        act: impl FnOnce(&mut KeptConnection, &mut ReadBuffer) -> NextAction,
     ) {
         let Some(kept) = self.poller.get(token) else {
             return;
         };
-        let fate = panics::catch(|| act(kept)).unwrap_or(NextAction::Ends);
-        self.count_idle(token);
-        match fate {
-            NextAction::Stays(until) => self.poller.set_deadline(token, until),
-            NextAction::Ends => {
-                if let Some(kept) = self.remove(token) {
-                    kept.end();
-                }
+        match act(kept, &mut self.room) {
+            NextAction::Stays(until) => {
+                self.poller.set_deadline(token, until);
+                self.put_in_line(token);
             }
+            NextAction::Again => {
+                // It may be ready again before its next turn: one turn is enough.
+                if kept.take_turn() {
+                    self.unfinished.push(token);
+                }
+                self.put_in_line(token);
+            }
+            NextAction::Ends => self.end(token),
             NextAction::NeedsThread => {
                 if let Some(kept) = self.remove(token) {
                     kept.go_on(hub);
@@ -222,54 +262,53 @@ impl KeeperThread {
         }
     }
 
-    /// Puts a connection into the line of the idle ones, or takes it out, as it is.
-    fn count_idle(&mut self, token: Token) {
-        let next = self.next_number;
+    /// Puts a connection into the line where it belongs now.
+    fn put_in_line(&mut self, token: Token) {
         let Some(kept) = self.poller.get(token) else {
             return;
         };
-        match (kept.number(), kept.is_idle()) {
-            (None, true) => {
-                kept.set_number(Some(next));
-                self.idle.insert(next, token);
-                self.next_number += 1;
-                self.close_idle(self.max_idle);
-            }
-            (Some(number), false) => {
-                kept.set_number(None);
-                self.idle.remove(&number);
-            }
-            _ => {}
+        if kept.is_in_its_place() {
+            return;
         }
-        self.count.store(self.idle.len(), Relaxed);
+        if let Some(before) = kept.place() {
+            self.lines.leave(before);
+        }
+        if let Some(line) = kept.take_place(self.lines.next_number()) {
+            self.lines.join(line, token);
+            while let Some(oldest) = self.lines.take_excess(line) {
+                self.give_way(oldest);
+            }
+        }
+        self.count.store(self.lines.idle(), Relaxed);
     }
 
-    /// Closes the oldest idle connections, until so many are left.
-    fn close_idle(&mut self, left: usize) {
-        while self.idle.len() > left {
-            let Some((_, token)) = self.idle.pop_first() else {
-                return;
-            };
-            if let Some(kept) = self.remove(token) {
-                kept.end();
-            }
+    fn end(&mut self, token: Token) {
+        if let Some(kept) = self.remove(token) {
+            kept.end();
+        }
+    }
+
+    fn give_way(&mut self, token: Token) {
+        if let Some(kept) = self.remove(token) {
+            kept.give_way();
         }
     }
 
     fn close(&mut self, hub: &Arc<Hub>) {
-        self.close_idle(0);
-        let tokens: Vec<Token> = self.poller.all().map(|(token, _)| token).collect();
-        for token in tokens {
-            self.with(hub, token, |kept| kept.close(hub));
+        for token in self.tokens() {
+            self.with(hub, token, |kept, _| kept.close(hub));
         }
     }
 
     fn remove(&mut self, token: Token) -> Option<KeptConnection> {
         let kept = self.poller.remove(token)?;
-        if let Some(number) = kept.number() {
-            self.idle.remove(&number);
+        if let Some(place) = kept.place() {
+            self.lines.leave(place);
         }
-        self.count.store(self.idle.len(), Relaxed);
+        self.count.store(self.lines.idle(), Relaxed);
         Some(kept)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,61 +1,71 @@
 //! One connection of plain requests that holds no thread: what it waits for, and what happens when that comes.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::super::admission::Stage;
+use super::super::admission::Wake;
+use super::super::callbacks;
 use super::super::hub::Hub;
 use super::super::lifecycle::{Participant, Presence};
 use super::super::opening;
-use super::responder::{Notify, OnGone};
+use super::connection::HttpConnection;
+use super::late_bytes::{LateBytes, TURN};
+use super::lines::{KeptLine, PlaceInLine};
+use super::queued::QueuedAnswer;
+use super::reads::{TrailingBytes, read_now, would_wait};
+use super::responder::Promise;
 use super::streamed::Streamed;
-use super::{
-    HttpConnection, PlainRequest, WaitingRequest, call, give, go_on, resolve, write_answer,
-};
+use super::waiting::WaitingPlace;
+use super::{PlainRequest, WaitingRequest, at_once, not_taken, resolve};
 use crate::clock;
-use crate::http::{Peer, Refusal, Response};
-use crate::logging::line_for_later;
+use crate::connection::read_buffer::ReadBuffer;
+use crate::http::{Refusal, Response};
 use crate::patience::Patience;
 use crate::poller::{Ready, Source};
-use crate::transport::{How, LINGER, Transport};
+use crate::transport::{How, LINGER};
 
-/// At most so much is read away of a peer that sends on after the end.
-const MOST_READ_AWAY: usize = 64 << 10;
-/// How often a stream may ask to be asked again: TLS does while records come that hold nothing.
-const MOST_TRIES: usize = 1000;
-/// How much one such read takes.
-const ROOM: usize = 1024;
-
-pub(super) struct KeptConnection {
+pub(crate) struct KeptConnection {
     hub: Arc<Hub>,
     connection: HttpConnection,
     state: KeptState,
     patience: Patience,
-    /// Its place in the line of idle connections.
-    number: Option<u64>,
+    /// There may be something to read.
+    unread: bool,
+    /// It waits for its turn to go on.
+    has_more: bool,
+    /// The peer's end is behind what is there: it is reported once.
+    ends: bool,
+    /// Its place in a line.
+    place: Option<PlaceInLine>,
+    /// Makes the thread that watches [look at](KeptConnection::is_woken) this connection; set once it is watched.
+    wake: Option<Wake>,
     // Given up in this order.
     stream: Presence,
     parked: Option<Presence>,
 }
 
 enum KeptState {
+    /// For its first request.
+    New,
     /// For a request.
     Idle,
     /// For an answer of the application.
     Waiting(Box<WaitingRequest>),
-    /// For a thread that writes what is left of an answer.
-    Writing { bytes: Vec<u8>, keeps: bool },
-    /// For a thread that reads the body of an answer.
-    Reading(PlainRequest, Response),
-    /// For the peer to take its last bytes and end; so many bytes were read away.
-    Lingering(usize),
+    /// For the peer to take an answer.
+    Writing(LateBytes),
+    /// For a place among the plain requests.
+    Queued(Box<QueuedAnswer>),
+    /// For the peer to take its last bytes and end.
+    Lingering(TrailingBytes),
 }
 
 /// What there is to do for a connection.
-pub(super) enum NextAction {
+pub(crate) enum NextAction {
     /// Nothing until something comes, or until then.
     Stays(Instant),
+    /// More of the same, once others have had their turn.
+    Again,
     /// Something that may take time.
     NeedsThread,
     Ends,
@@ -64,7 +74,15 @@ pub(super) enum NextAction {
 impl KeptConnection {
     pub fn idle(hub: Arc<Hub>, stream: Presence, connection: HttpConnection) -> Self {
         let keep_alive = hub.options.limits.keep_alive.unwrap_or_default();
-        KeptConnection::new(hub, stream, connection, KeptState::Idle, keep_alive)
+        let patience = Patience::new(Instant::now(), keep_alive);
+        KeptConnection::new(hub, stream, connection, KeptState::Idle, patience)
+    }
+
+    /// A connection of which nothing was read.
+    pub fn new_one(hub: Arc<Hub>, stream: Presence, connection: HttpConnection) -> Self {
+        let timeout = hub.options.limits.handshake_timeout;
+        let patience = Patience::new(connection.begun, timeout);
+        KeptConnection::new(hub, stream, connection, KeptState::New, patience)
     }
 
     pub fn waiting(
@@ -73,8 +91,8 @@ impl KeptConnection {
         connection: HttpConnection,
         later: Box<WaitingRequest>,
     ) -> Self {
-        let timeout = hub.options.limits.answer_timeout;
-        KeptConnection::new(hub, stream, connection, KeptState::Waiting(later), timeout)
+        let patience = later.promise.patience(&hub, Instant::now());
+        KeptConnection::new(hub, stream, connection, KeptState::Waiting(later), patience)
     }
 
     fn new(
@@ -82,15 +100,19 @@ impl KeptConnection {
         stream: Presence,
         connection: HttpConnection,
         state: KeptState,
-        timeout: Duration,
+        patience: Patience,
     ) -> Self {
         KeptConnection {
-            parked: hub.lifecycle.come(Participant::Parked),
+            parked: hub.lifecycle.register(Participant::Parked),
             hub,
             connection,
             state,
-            patience: Patience::new(Instant::now(), timeout),
-            number: None,
+            patience,
+            unread: true,
+            has_more: false,
+            ends: false,
+            place: None,
+            wake: None,
             stream,
         }
     }
@@ -99,105 +121,212 @@ impl KeptConnection {
         self.connection.transport.source()
     }
 
-    pub fn is_idle(&self) -> bool {
-        matches!(self.state, KeptState::Idle)
+    /// The line that it belongs to.
+    fn line(&self) -> Option<KeptLine> {
+        match self.state {
+            KeptState::New => Some(KeptLine::New),
+            // One whose next request is there is not idle.
+            KeptState::Idle if !self.has_more => Some(KeptLine::Idle),
+            _ => None,
+        }
     }
 
-    pub fn number(&self) -> Option<u64> {
-        self.number
+    pub fn place(&self) -> Option<PlaceInLine> {
+        self.place
     }
 
-    pub fn set_number(&mut self, number: Option<u64>) {
-        self.number = number;
+    /// False once it waits for something else, or has had an answer since it took its place.
+    pub fn is_in_its_place(&self) -> bool {
+        let answered = self.place.map(|place| place.answered);
+        self.place.map(|place| place.line) == self.line()
+            && answered.is_none_or(|answered| answered == self.connection.answered)
     }
 
-    /// It is watched from now on. What is there already makes nothing ready.
-    pub fn begin(&mut self, hub: &Arc<Hub>, notify: Notify) -> NextAction {
+    /// Takes a new place in the line that it belongs to, if there is one.
+    pub fn take_place(&mut self, number: u64) -> Option<KeptLine> {
+        let answered = self.connection.answered;
+        let line = self.line();
+        self.place = line.map(|line| PlaceInLine {
+            line,
+            number,
+            answered,
+        });
+        line
+    }
+
+    /// It has its turn behind others from now on; false if that was so already.
+    pub fn take_turn(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_more, true)
+    }
+
+    /// It is watched from now on. What is there already makes no socket ready, so it is looked at now.
+    pub fn begin(&mut self, hub: &Arc<Hub>, wake: Wake, room: &mut ReadBuffer) -> NextAction {
+        self.wake = Some(wake);
         if hub.lifecycle.is_closing() {
             return self.close(hub);
         }
         match &self.state {
-            KeptState::Waiting(later) => match later.promise.slot().wait(notify) {
-                Some(answer) => self.conclude(hub, resolve(answer)),
-                None => self.stay(),
-            },
-            _ => self.look(),
+            KeptState::Waiting(_) => self.wait(hub),
+            _ => self.read_on(hub, room),
         }
     }
 
-    pub fn is_ready(&mut self, hub: &Arc<Hub>, ready: Ready) -> NextAction {
-        if let (KeptState::Waiting(later), true) = (&self.state, ready.ended) {
-            later.promise.slot().note_left();
-            let on_gone = later.promise.slot().take_on_gone();
-            on_gone.into_iter().for_each(|it| call_elsewhere(hub, it));
+    /// Asks to be woken when the answer comes, unless it is there.
+    fn wait(&mut self, hub: &Arc<Hub>) -> NextAction {
+        let (KeptState::Waiting(later), Some(wake)) = (&self.state, self.wake.clone()) else {
+            return NextAction::Ends;
+        };
+        match later.promise.slot().wait(Box::new(move || wake())) {
+            Some(answer) => self.conclude(hub, resolve(answer)),
+            None => {
+                if self.ends {
+                    later.promise.tell_gone(hub);
+                }
+                self.stay()
+            }
         }
-        match ready.readable {
-            true => self.look(),
-            false => self.stay(),
+    }
+
+    pub fn is_ready(&mut self, hub: &Arc<Hub>, ready: Ready, room: &mut ReadBuffer) -> NextAction {
+        self.unread |= ready.readable;
+        self.ends |= ready.ended;
+        if let (KeptState::Waiting(later), true) = (&self.state, ready.ended) {
+            later.promise.tell_gone(hub);
+        }
+        match self.state {
+            KeptState::Writing(_) if ready.writable => self.write_on(),
+            _ if ready.readable => self.read_on(hub, room),
+            _ => self.stay(),
+        }
+    }
+
+    /// It has more to write, or to read.
+    pub fn go_on_at_turn(&mut self, hub: &Arc<Hub>, room: &mut ReadBuffer) -> NextAction {
+        self.has_more = false;
+        match self.state {
+            KeptState::Writing(_) => self.write_on(),
+            _ => self.read_on(hub, room),
+        }
+    }
+
+    /// What came for it may not have been seen to.
+    pub fn look_again(&mut self, hub: &Arc<Hub>, room: &mut ReadBuffer) -> NextAction {
+        self.unread = true;
+        self.has_more = false;
+        match self.state {
+            KeptState::Waiting(_) | KeptState::Queued(_) => self.is_woken(hub),
+            _ => self.go_on_at_turn(hub, room),
         }
     }
 
     /// Reads what has come.
-    fn look(&mut self) -> NextAction {
-        match self.state {
-            KeptState::Idle => {
-                let HttpConnection {
-                    transport, buffer, ..
-                } = &mut self.connection;
-                if !buffer.is_empty() {
-                    return NextAction::NeedsThread;
+    fn read_on(&mut self, hub: &Arc<Hub>, room: &mut ReadBuffer) -> NextAction {
+        match &self.state {
+            KeptState::New | KeptState::Idle => {
+                let lent = self.connection.buffer.borrow(room);
+                let next = self.read_request(hub);
+                if lent {
+                    self.connection.buffer.give_back(room);
                 }
-                let read = buffer.fill(|room| read_now(&**transport, room));
-                match read {
-                    Ok(0) => NextAction::Ends,
-                    Ok(_) => NextAction::NeedsThread,
-                    Err(error) if may_come(&error) => self.stay(),
-                    Err(_) => NextAction::Ends,
-                }
+                next
             }
             // The next request has to wait, and an end shows without a read.
-            KeptState::Waiting(_) | KeptState::Writing { .. } | KeptState::Reading(..) => {
-                self.stay()
-            }
-            KeptState::Lingering(seen) => self.read_away(seen),
+            KeptState::Waiting(_) | KeptState::Writing(_) | KeptState::Queued(_) => self.stay(),
+            KeptState::Lingering(_) => self.read_away(),
         }
     }
 
-    fn read_away(&mut self, mut seen: usize) -> NextAction {
-        let mut room = [0; ROOM];
-        while seen < MOST_READ_AWAY {
-            match read_now(&*self.connection.transport, &mut room) {
+    fn read_request(&mut self, hub: &Arc<Hub>) -> NextAction {
+        if self.connection.buffer.is_empty() {
+            match self.read() {
                 Ok(0) => return NextAction::Ends,
-                Ok(read) => seen += read.min(ROOM),
-                Err(error) if may_come(&error) => {
-                    self.state = KeptState::Lingering(seen);
-                    return self.stay();
-                }
+                Ok(_) => {}
+                Err(error) if would_wait(&error) => return self.stay(),
                 Err(_) => return NextAction::Ends,
             }
         }
-        NextAction::Ends
+        match at_once::answer(hub, &mut self.connection) {
+            Some((asked, place, answer)) => self.take_answer(hub, asked, place, answer),
+            None => NextAction::NeedsThread,
+        }
     }
 
-    /// There may be an answer.
-    pub fn answer(&mut self, hub: &Arc<Hub>) -> NextAction {
-        let KeptState::Waiting(later) = &self.state else {
-            return self.stay();
+    fn read(&mut self) -> io::Result<usize> {
+        let HttpConnection {
+            transport, buffer, ..
+        } = &mut self.connection;
+        let source = transport.source();
+        let mut may_be_last = source.is_some_and(|source| source.short_read_is_last());
+        let read = buffer.fill(|room| {
+            let read = read_now(&**transport, room)?;
+            may_be_last &= read < room.len();
+            Ok(read)
+        });
+        self.unread = read.is_ok() && (self.ends || !may_be_last);
+        read
+    }
+
+    /// What the application answers at once, or promises.
+    fn take_answer(
+        &mut self,
+        hub: &Arc<Hub>,
+        asked: PlainRequest,
+        place: WaitingPlace,
+        answer: Result<Response, Refusal>,
+    ) -> NextAction {
+        let now = Instant::now();
+        let pending = answer.as_ref().ok().and_then(Response::pending::<Promise>);
+        let Some(promise) = pending.cloned() else {
+            // A body that is read waits for its place so long.
+            self.patience = Patience::new(now, hub.options.limits.answer_timeout);
+            return self.give(hub, asked, place, answer);
         };
-        match later.promise.slot().take() {
-            Some(answer) => self.conclude(hub, resolve(answer)),
-            None => self.stay(),
+        self.patience = promise.patience(hub, now);
+        self.state = KeptState::Waiting(Box::new(WaitingRequest {
+            asked,
+            promise,
+            place,
+        }));
+        self.wait(hub)
+    }
+
+    fn read_away(&mut self) -> NextAction {
+        let KeptState::Lingering(rest) = &mut self.state else {
+            return NextAction::Ends;
+        };
+        match rest.read_away(&*self.connection.transport) {
+            true => self.stay(),
+            false => NextAction::Ends,
+        }
+    }
+
+    /// There may be an answer, or a place for it.
+    pub fn is_woken(&mut self, hub: &Arc<Hub>) -> NextAction {
+        match &self.state {
+            KeptState::Waiting(later) => match later.promise.slot().take() {
+                Some(answer) => self.conclude(hub, resolve(answer)),
+                None => self.stay(),
+            },
+            KeptState::Queued(answer) if answer.is_served() => NextAction::NeedsThread,
+            _ => self.stay(),
         }
     }
 
     /// Its deadline may have come.
     pub fn is_due(&mut self, hub: &Arc<Hub>, now: Instant) -> NextAction {
-        if self.patience.deadline() > now || self.patience.renew(now) {
+        if self.patience.deadline() > now {
             return self.stay();
         }
         match self.state {
+            KeptState::Writing(_) if self.patience.allows_another_try(now) => self.write_on(),
+            KeptState::Writing(_) => self.give_up_writing(&io::ErrorKind::TimedOut.into()),
+            _ if self.patience.renew(now) => self.stay(),
             KeptState::Waiting(_) => self.give_up(hub, Refusal::AnswerTimeout),
-            KeptState::Writing { .. } | KeptState::Reading(..) => NextAction::NeedsThread,
+            KeptState::Queued(_) => self.give_up(hub, Refusal::HttpRequestsFull),
+            KeptState::New => {
+                hub.counters.refuse(Refusal::Silence.reason());
+                NextAction::Ends
+            }
             KeptState::Idle | KeptState::Lingering(_) => NextAction::Ends,
         }
     }
@@ -205,83 +334,162 @@ impl KeptConnection {
     /// The server shuts down.
     pub fn close(&mut self, hub: &Arc<Hub>) -> NextAction {
         match self.state {
+            KeptState::New => {
+                opening::refuse_at_once(hub, &*self.connection.transport, &Refusal::ShuttingDown);
+                NextAction::Ends
+            }
             KeptState::Idle => NextAction::Ends,
-            KeptState::Waiting(_) => self.give_up(hub, Refusal::ShuttingDown),
-            KeptState::Writing { .. } | KeptState::Reading(..) => NextAction::NeedsThread,
-            KeptState::Lingering(_) => self.stay(),
+            KeptState::Waiting(_) | KeptState::Queued(_) => {
+                self.give_up(hub, Refusal::ShuttingDown)
+            }
+            KeptState::Writing(_) | KeptState::Lingering(_) => self.stay(),
         }
     }
 
-    /// Waits for the answer no longer.
+    /// Waits for the answer, or for a place for it, no longer.
     fn give_up(&mut self, hub: &Arc<Hub>, why: Refusal) -> NextAction {
-        let KeptState::Waiting(later) = &self.state else {
-            return self.stay();
-        };
-        let slot = later.promise.slot();
-        if let Some(answer) = slot.give_up() {
-            return self.conclude(hub, resolve(answer));
+        match &self.state {
+            KeptState::Waiting(later) => {
+                let slot = later.promise.slot();
+                if let Some(answer) = slot.give_up() {
+                    return self.conclude(hub, resolve(answer));
+                }
+                if matches!(why, Refusal::AnswerTimeout) {
+                    later.promise.tell_gone(hub);
+                }
+                self.conclude(hub, Err(why))
+            }
+            KeptState::Queued(answer) if answer.is_served() => NextAction::NeedsThread,
+            KeptState::Queued(_) => self.conclude(hub, Err(why)),
+            _ => self.stay(),
         }
-        if matches!(why, Refusal::AnswerTimeout) {
-            let on_gone = slot.take_on_gone();
-            on_gone.into_iter().for_each(|it| call_elsewhere(hub, it));
-        }
-        self.conclude(hub, Err(why))
     }
 
-    /// Writes the answer, as much as the socket takes at once.
+    /// There is an answer.
     fn conclude(&mut self, hub: &Arc<Hub>, answer: Result<Response, Refusal>) -> NextAction {
-        let KeptState::Waiting(later) = std::mem::replace(&mut self.state, KeptState::Idle) else {
-            return NextAction::Ends;
-        };
-        let asked = &later.asked;
-        let (bytes, keeps) = match answer {
+        match std::mem::replace(&mut self.state, KeptState::Idle) {
+            KeptState::Waiting(later) => {
+                let WaitingRequest { asked, place, .. } = *later;
+                self.give(hub, asked, place, answer)
+            }
+            KeptState::Queued(queued) => {
+                let (asked, place) = queued.cancel(hub);
+                self.give(hub, asked, place, answer)
+            }
+            _ => NextAction::Ends,
+        }
+    }
+
+    /// Has an answer written, or wait for its place.
+    fn give(
+        &mut self,
+        hub: &Arc<Hub>,
+        asked: PlainRequest,
+        place: WaitingPlace,
+        answer: Result<Response, Refusal>,
+    ) -> NextAction {
+        match answer {
             Ok(response) if response.pending::<Streamed>().is_some() => {
-                self.state = KeptState::Reading(later.asked, response);
-                return NextAction::NeedsThread;
+                self.queue(hub, asked, place, response)
             }
             Ok(response) => {
                 let keeps = asked.keeps(hub, &self.connection);
-                (asked.encode(hub, response, keeps), keeps)
+                let bytes = asked.encode(hub, response, keeps);
+                self.write(bytes, keeps, place)
             }
             Err(refusal) => {
                 hub.counters.refuse(refusal.reason());
-                log_later(hub, &refusal, self.connection.peer);
-                (refusal.encode(asked.head_only(), clock::date()), false)
+                let peer = self.connection.peer;
+                let text = || format!("refused {peer}: {refusal}");
+                log_later(hub, refusal.reason(), text);
+                let bytes = refusal.encode(asked.head_only(), clock::date());
+                self.write(bytes, false, place)
             }
-        };
-        // Its place is free before its client hears of it.
-        drop(later);
-        self.write(bytes, keeps)
+        }
     }
 
-    fn write(&mut self, mut bytes: Vec<u8>, keeps: bool) -> NextAction {
-        match self.connection.transport.try_write(&[IoSlice::new(&bytes)]) {
-            Ok(written) if written >= bytes.len() => self.is_answered(keeps),
-            Ok(0) => NextAction::Ends,
-            Ok(written) => {
-                bytes.drain(..written);
-                self.state = KeptState::Writing { bytes, keeps };
-                NextAction::NeedsThread
+    /// Waits for a place among the plain requests, as long as for the answer.
+    fn queue(
+        &mut self,
+        hub: &Arc<Hub>,
+        asked: PlainRequest,
+        place: WaitingPlace,
+        response: Response,
+    ) -> NextAction {
+        let Some(wake) = self.wake.clone() else {
+            return NextAction::Ends;
+        };
+        let queued = QueuedAnswer::new(hub, &self.connection, asked, place, response, wake);
+        self.state = KeptState::Queued(Box::new(queued));
+        self.stay()
+    }
+
+    fn write(&mut self, bytes: Vec<u8>, keeps: bool, place: WaitingPlace) -> NextAction {
+        self.patience = Patience::paced(Instant::now(), self.hub.options.limits.writing());
+        self.state = KeptState::Writing(LateBytes::new(bytes, keeps, place));
+        self.write_on()
+    }
+
+    /// Writes of the answer what the socket takes, or as much as one turn may.
+    pub fn write_on(&mut self) -> NextAction {
+        let KeptState::Writing(answer) = &mut self.state else {
+            return self.stay();
+        };
+        let before = answer.sent();
+        let end = loop {
+            match answer.write(&*self.connection.transport) {
+                Ok(0) => break Some(io::ErrorKind::WriteZero.into()),
+                Ok(_) if answer.is_written() => {
+                    let keeps = answer.keeps;
+                    return self.is_answered(keeps);
+                }
+                Ok(_) if answer.sent() - before >= TURN => break None,
+                Ok(_) => {}
+                Err(error) => break Some(error),
             }
-            Err(error) if may_come(&error) => {
-                self.state = KeptState::Writing { bytes, keeps };
-                NextAction::NeedsThread
-            }
-            Err(_) => NextAction::Ends,
+        };
+        let keeper = self.hub.keeper.as_ref();
+        answer.place = answer
+            .place
+            .take()
+            .or_else(|| keeper.map(|keeper| keeper.waiting().take_again()));
+        let written = answer.sent() - before;
+        self.patience.progressed(written, Instant::now());
+        match end {
+            None => NextAction::Again,
+            Some(error) if would_wait(&error) => self.stay(),
+            Some(error) => self.give_up_writing(&error),
         }
+    }
+
+    /// The peer does not take its answer.
+    fn give_up_writing(&self, error: &io::Error) -> NextAction {
+        self.hub.counters.refuse("answer");
+        log_later(&self.hub, "answer", || {
+            not_taken(error, self.connection.peer)
+        });
+        NextAction::Ends
     }
 
     fn is_answered(&mut self, keeps: bool) -> NextAction {
         let now = Instant::now();
+        if keeps && self.hub.lifecycle.is_closing() {
+            return NextAction::Ends;
+        }
         if keeps {
             self.connection.answered += 1;
             self.rest(now);
+            // The next request has its turn behind those of others.
+            match self.unread || !self.connection.buffer.is_empty() {
+                true => NextAction::Again,
+                false => self.stay(),
+            }
         } else {
             self.connection.transport.shutdown(How::Write);
-            self.state = KeptState::Lingering(0);
+            self.state = KeptState::Lingering(TrailingBytes::default());
             self.patience = Patience::until(now + LINGER);
+            self.read_away()
         }
-        self.look()
     }
 
     /// Waits for the next request.
@@ -295,92 +503,76 @@ impl KeptConnection {
         NextAction::Stays(self.patience.deadline())
     }
 
+    /// Ends a connection that waits for a request, for others that have come.
+    pub fn give_way(self) {
+        if matches!(self.state, KeptState::New) {
+            opening::refuse_at_once(&self.hub, &*self.connection.transport, &Refusal::Evicted);
+        }
+        self.end();
+    }
+
     /// Ends the connection; what was written still goes out.
     pub fn end(self) {
         self.connection.transport.shutdown(How::Both);
+        self.let_go();
     }
 
+    /// Ends a connection that cannot be watched.
     pub fn cut_off(self) {
         self.connection.transport.shutdown(How::Reset);
+        if let (KeptState::Waiting(later), false) = (&self.state, self.hub.lifecycle.is_closing()) {
+            later.promise.tell_gone(&self.hub);
+        }
+        self.let_go();
     }
 
-    /// Goes on on a thread: its next request has begun, or its answer takes time.
+    /// What it holds of the application's is dropped elsewhere.
+    fn let_go(self) {
+        match self.state {
+            KeptState::Queued(answer) => drop(answer.cancel(&self.hub)),
+            KeptState::Waiting(later) => {
+                // At once, for its responder may look. What it has sent may take its time to drop.
+                let answer = later.promise.slot().give_up();
+                callbacks::run_soon(&self.hub, move || drop((answer, later.promise)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Goes on on a thread: its next request has begun, or the body of its answer is to be read.
     pub fn go_on(self, hub: &Arc<Hub>) {
         let KeptConnection {
             hub: own,
-            mut connection,
+            connection,
             state,
+            patience,
             stream,
             parked,
             ..
         } = self;
         drop(parked);
         let transport = connection.transport.clone();
-        let is_idle = matches!(state, KeptState::Idle);
-        let seat = opening::seat(hub, &transport);
-        if !is_idle {
-            // It waits for its peer.
-            seat.enter(Stage::Reading);
-        }
-        let job = move || {
-            let after = match state {
-                KeptState::Writing { bytes, keeps } => {
-                    write_answer(&own, &seat, &mut connection, &bytes, keeps)
-                }
-                KeptState::Reading(asked, response) => {
-                    // Where there are too many, its peer has only a moment.
-                    let _ = seat.serve_plain();
-                    give(&own, &seat, &mut connection, &asked, response)
-                }
-                KeptState::Idle | KeptState::Waiting(_) | KeptState::Lingering(_) => {
-                    return opening::serve_next(&own, stream, seat, connection);
-                }
-            };
-            drop(seat);
-            go_on(&own, stream, connection, after);
+        let started = match state {
+            KeptState::Queued(answer) => answer.start(hub, own, stream, connection),
+            KeptState::New => {
+                let seat = opening::seat(hub, &transport);
+                let job = move || opening::serve_watched(&own, stream, seat, connection, patience);
+                hub.workers.run(job)
+            }
+            _ => {
+                let seat = opening::seat(hub, &transport);
+                let job = move || opening::serve_next(&own, stream, seat, connection);
+                hub.workers.run(job)
+            }
         };
-        match (hub.workers.run(job), is_idle) {
-            (Ok(()), _) => {}
-            (Err(_), true) => opening::refuse_at_once(hub, &*transport, &Refusal::Full),
-            // A part of an answer is out.
-            (Err(_), false) => transport.shutdown(How::Reset),
+        if started.is_err() {
+            opening::refuse_at_once(hub, &*transport, &Refusal::Full);
         }
     }
-}
-
-/// What is there. A stream that asks to be asked again for ever gives nothing.
-fn read_now(transport: &dyn Transport, room: &mut [u8]) -> io::Result<usize> {
-    for _ in 0..MOST_TRIES {
-        match transport.try_read(room) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done,
-        }
-    }
-    Err(io::ErrorKind::TimedOut.into())
-}
-
-/// Nothing is there now.
-fn may_come(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
 }
 
 /// A logger may take its time, too.
-fn log_later(hub: &Hub, refusal: &Refusal, peer: Peer) {
-    let text = || format!("refused {peer}: {refusal}");
-    let line = hub.refusals.line(refusal.reason(), text);
+fn log_later(hub: &Hub, reason: &'static str, text: impl FnOnce() -> String) {
+    let line = hub.refusals.line(reason, text);
     hub.workers.log_writer().write(line);
-}
-
-/// The application's code may take its time, or never return.
-fn call_elsewhere(hub: &Arc<Hub>, on_gone: OnGone) {
-    let own = hub.clone();
-    if let Err(refused) = hub.workers.run(move || call(&own, on_gone)) {
-        hub.workers.log_writer().write(line_for_later!(
-            Warn,
-            "the application is not told that a client has left: {refused}"
-        ));
-    }
 }

@@ -3,10 +3,16 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use super::super::callbacks::{self, Callback};
+use super::super::hub::Hub;
 use crate::http::Response;
 use crate::http::response::PendingBody;
+use crate::limits::YEAR;
 use crate::lock::{ANSWER, Mutex, lock, none_is_held};
+use crate::panics::Contained;
+use crate::patience::Patience;
 
 /// Answers a plain request later, from any thread; made by [`Response::later`].
 ///
@@ -44,8 +50,8 @@ use crate::lock::{ANSWER, Mutex, lock, none_is_held};
 pub struct Responder(Arc<AnswerSlot>);
 
 impl Response {
-    /// What the hook returns now, and what answers later. The status, the headers and the body that count are those of
-    /// the answer that [`Responder::send`] is given; those of what is returned here mean nothing.
+    /// What the hook returns now, and what answers later. The client gets the status, headers and body that
+    /// [`Responder::send`] is given; those of the value here are ignored.
     ///
     /// It stands for one request. Returned for a second one, that gets 500.
     #[must_use]
@@ -62,8 +68,8 @@ impl Responder {
     ///
     /// # Errors
     ///
-    /// Gives the answer back if nobody waits for it any more: the deadline has passed, the server has shut down, or the
-    /// hook did not return the promise. That it is taken does not say that the client will read it.
+    /// Gives the answer back if it is not wanted any more: the deadline has passed, the server has shut down, or the
+    /// hook did not return the promise. `Ok` does not mean that the client reads it.
     ///
     /// ```
     /// use wshub::Response;
@@ -77,17 +83,26 @@ impl Responder {
         self.0.put(LateAnswer::Response(response))
     }
 
-    /// True once nobody waits for the answer: the deadline has passed, or the server has shut down; or once the client
-    /// has ended its side of the connection. It may have left, or only say that it will ask nothing more, so an answer
-    /// is still tried then.
+    /// True once the answer is not wanted any more: the deadline has passed, the server has shut down, or the client
+    /// has ended its side of the connection. In the last case it may have left, or only say that it will ask nothing
+    /// more, so an answer is still tried.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         let state = lock(&self.0.0);
-        state.left || matches!(state.stage, AnswerStage::Over)
+        state.is_gone || matches!(state.stage, AnswerStage::Over)
     }
 
-    /// Calls `callback` once, when the client has ended its side or the deadline has passed without an answer; not when
-    /// the server shuts down. It runs on a thread of the server; at once and on this one if it was so already. A second
+    /// No deadline holds for the answer. It ends with what it waits for, with its client, or with the server.
+    #[cfg_attr(not(feature = "socketio"), allow(dead_code))]
+    pub(crate) fn lift_deadline(&self) {
+        lock(&self.0.0).has_no_deadline = true;
+    }
+
+    /// Calls `callback` once, when the client has ended its side, the deadline has passed without an answer, or the
+    /// request was refused since as many wait as may; not when the server shuts down. It runs on a thread of the
+    /// server, at most eight callbacks at the same time, and counts among
+    /// [`max_waiting_requests`](crate::Limits::max_waiting_requests) until it returns. That of a refused request runs
+    /// on the request's own thread, before the 503. If it was so already, it runs at once and on this thread. A second
     /// callback replaces the first.
     ///
     /// ```
@@ -99,8 +114,9 @@ impl Responder {
     /// ```
     pub fn on_gone(&self, callback: impl FnOnce() + Send + 'static) {
         let mut state = lock(&self.0.0);
-        if !state.left && !matches!(state.stage, AnswerStage::Over) {
-            let replaced = state.on_gone.replace(Box::new(callback));
+        if !state.is_gone && !matches!(state.stage, AnswerStage::Over) {
+            let callback = Contained::new(callback);
+            let replaced = state.on_gone.replace(Box::new(|| callback.call()));
             drop(state);
             drop(replaced);
             return;
@@ -125,27 +141,27 @@ impl fmt::Debug for Responder {
 }
 
 /// What became of a promise.
-pub(super) enum LateAnswer {
+pub(crate) enum LateAnswer {
     Response(Response),
     /// The responder was dropped without an answer.
     Dropped,
 }
 
-/// What is called when nobody waits any more.
-pub(super) type OnGone = Box<dyn FnOnce() + Send>;
 /// Tells the connection that there is an answer.
-pub(super) type Notify = Box<dyn FnOnce() + Send>;
+pub(crate) type Notify = Box<dyn FnOnce() + Send>;
 
 /// Where the answer is handed over.
 #[derive(Default)]
-pub(super) struct AnswerSlot(Mutex<AnswerState, ANSWER>);
+pub(crate) struct AnswerSlot(Mutex<AnswerState, ANSWER>);
 
 #[derive(Default)]
 struct AnswerState {
     stage: AnswerStage,
-    /// The client has ended its side.
-    left: bool,
-    on_gone: Option<OnGone>,
+    /// The client has ended its side, or is answered without the application.
+    is_gone: bool,
+    has_no_deadline: bool,
+    /// What is called when nobody waits any more.
+    on_gone: Option<Callback>,
 }
 
 #[derive(Default)]
@@ -190,11 +206,19 @@ impl AnswerSlot {
                 None
             }
             AnswerStage::Answered(answer) => Some(answer),
-            // It was returned for another request.
+            // The promise was returned for another request.
             before => {
                 state.stage = before;
                 Some(LateAnswer::Dropped)
             }
+        }
+    }
+
+    /// How long it may take, where others may take so long.
+    fn timeout(&self, usual: Duration) -> Duration {
+        match lock(&self.0).has_no_deadline {
+            true => YEAR,
+            false => usual,
         }
     }
 
@@ -221,24 +245,40 @@ impl AnswerSlot {
         }
     }
 
-    /// The client has ended its side.
-    pub fn note_left(&self) {
-        lock(&self.0).left = true;
-    }
-
-    /// What is to be called, once, if nobody waits any more or the client has left.
-    pub fn take_on_gone(&self) -> Option<OnGone> {
-        lock(&self.0).on_gone.take()
+    /// Nobody waits any more, or the client has ended its side: what is to be called, once.
+    pub fn note_gone(&self) -> Option<Callback> {
+        let mut state = lock(&self.0);
+        state.is_gone = true;
+        state.on_gone.take()
     }
 }
 
 /// In the answer that the hook returns, and then with the request that waits. A clone stands for the same.
 #[derive(Clone)]
-pub(super) struct Promise(Arc<PromiseGuard>);
+pub(crate) struct Promise(Arc<PromiseGuard>);
 
 impl Promise {
     pub fn slot(&self) -> &AnswerSlot {
         &self.0.0
+    }
+
+    /// How long the request waits for its answer.
+    pub fn patience(&self, hub: &Hub, now: Instant) -> Patience {
+        Patience::new(now, self.slot().timeout(hub.options.limits.answer_timeout))
+    }
+
+    /// Tells the application, once, that the client waits no more.
+    pub fn tell_gone(&self, hub: &Arc<Hub>) {
+        if let Some(callback) = self.slot().note_gone() {
+            callbacks::run_soon(hub, callback);
+        }
+    }
+
+    /// Tells the application on this thread, which is the request's own, that the request is refused.
+    pub fn tell_refused(&self, hub: &Hub) {
+        if let Some(callback) = self.slot().note_gone() {
+            callbacks::run_here(hub, callback);
+        }
     }
 }
 

@@ -8,20 +8,24 @@ use std::sync::atomic::Ordering;
 use super::super::admission::{Seat, Stage};
 use super::super::hooks::contain;
 use super::super::hub::Hub;
-use super::{AfterAnswer, HttpConnection, PlainRequest, end_of_answer, write};
+use super::connection::HttpConnection;
+use super::writing::AnswerWriter;
+use super::{AfterAnswer, PlainRequest, end_of_answer};
 use crate::http::Response;
+use crate::http::excerpt::excerpt;
 use crate::http::request::Version;
 use crate::http::response::{Length, PendingBody};
 use crate::lock::{Mutex, READER, lock};
+use crate::panics::Contained;
 use crate::transport::How;
 
 /// What is read at once, and so what is held of a body.
 const PIECE: usize = 64 << 10;
 
 impl Response {
-    /// Sets the body to what `reader` gives, which is read while it is written, 64 KiB at a time: a long file is never
-    /// held as a whole. With its `length` a client can tell how much is to come, and a reader that ends before is an
-    /// error; of one that goes on no more is read. Without, it is sent in chunks.
+    /// Sets the body to what `reader` gives. It is read while it is written, 64 KiB at a time, so a long file is never
+    /// held whole. With a `length` the client knows how much comes; a reader that ends before that is an error, and
+    /// nothing is read beyond it. Without a length the body is sent in chunks.
     ///
     /// It is read on the connection's own thread, and no deadline ends that: a reader that blocks keeps one of
     /// [`max_http_requests`](crate::Limits::max_http_requests). When it fails, panics or ends before its length, the
@@ -42,7 +46,7 @@ impl Response {
     /// ```
     #[must_use]
     pub fn with_reader(self, reader: impl Read + Send + 'static, length: Option<u64>) -> Self {
-        let reader: Box<dyn Read + Send> = Box::new(reader);
+        let reader: Box<dyn Read + Send> = Box::new(Contained::new(reader));
         self.with_body(Vec::new()).with_pending(Box::new(Streamed {
             length,
             reader: Arc::new(Mutex::new(Some(reader))),
@@ -54,7 +58,7 @@ type SharedReader = Arc<Mutex<Option<Box<dyn Read + Send>>, READER>>;
 
 /// In the answer in place of its body.
 #[derive(Clone)]
-pub(super) struct Streamed {
+pub(crate) struct Streamed {
     length: Option<u64>,
     reader: SharedReader,
 }
@@ -71,12 +75,13 @@ impl PendingBody for Streamed {
 
 /// Why a body was not written to its end.
 enum Broken {
-    Read(io::Error),
+    /// With what the reader says.
+    Read(String),
     Written(io::Error),
 }
 
 /// Writes an answer whose body is read meanwhile.
-pub(super) fn give(
+pub(crate) fn give(
     hub: &Hub,
     seat: &Seat,
     connection: &mut HttpConnection,
@@ -93,10 +98,11 @@ pub(super) fn give(
     let has_content = response.has_content() && !asked.head_only();
     let head = asked.encode_head(hub, response, keeps, length);
     let transport = &*connection.transport;
-    let send = |bytes: &[u8]| write(hub, seat, transport, bytes).map_err(Broken::Written);
+    let mut writer = AnswerWriter::new(&hub.options.limits, seat, transport);
     let reader = lock(&body.reader).take();
-    let sent = send(&head).and_then(|()| match reader.filter(|_| has_content) {
-        Some(reader) => send_body(hub, reader, length, send),
+    let head = writer.write(&head).map_err(Broken::Written);
+    let sent = head.and_then(|()| match reader.filter(|_| has_content) {
+        Some(reader) => send_body(hub, reader, length, &mut writer),
         None => Ok(()),
     });
     match sent {
@@ -108,6 +114,7 @@ pub(super) fn give(
             hub.counters
                 .handler_failures
                 .fetch_add(1, Ordering::Relaxed);
+            let error = excerpt(error.as_bytes());
             let text =
                 || format!("the body of an answer could not be read, which cut it off: {error}");
             hub.refusals.log("reader", text);
@@ -120,7 +127,7 @@ fn send_body(
     hub: &Hub,
     mut reader: Box<dyn Read + Send>,
     length: Length,
-    mut send: impl FnMut(&[u8]) -> Result<(), Broken>,
+    writer: &mut AnswerWriter<'_>,
 ) -> Result<(), Broken> {
     let mut piece = vec![0; PIECE];
     let mut left = match length {
@@ -130,44 +137,46 @@ fn send_body(
     while left > 0 {
         let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
         let room = piece.get_mut(..most).unwrap_or_default();
+        let begun = writer.now();
         let read = read_some(hub, &mut *reader, room).map_err(Broken::Read)?;
+        writer.put_off(writer.now().saturating_duration_since(begun));
         let data = piece.get(..read).unwrap_or_default();
-        match (read, length) {
+        let sent = match (read, length) {
             (0, Length::Known(_)) => {
                 let error = format!("it ended {left} bytes before its length");
-                return Err(Broken::Read(io::Error::other(error)));
+                return Err(Broken::Read(error));
             }
-            (0, Length::Chunked) => return send(b"0\r\n\r\n"),
-            (0, Length::ToTheEnd) => return Ok(()),
-            (_, Length::Chunked) => {
-                let mut chunk = format!("{read:x}\r\n").into_bytes();
-                chunk.extend_from_slice(data);
-                chunk.extend_from_slice(b"\r\n");
-                send(&chunk)?;
-            }
-            (_, Length::Known(_)) => {
-                send(data)?;
-                left -= read as u64;
-            }
-            (_, Length::ToTheEnd) => send(data)?,
+            (0, Length::Chunked) => writer.write(b"0\r\n\r\n"),
+            (0, Length::ToTheEnd) => Ok(()),
+            (_, Length::Chunked) => writer.write(&chunk(data)),
+            (_, Length::Known(_) | Length::ToTheEnd) => writer.write(data),
+        };
+        sent.map_err(Broken::Written)?;
+        match (read, length) {
+            (0, _) => return Ok(()),
+            (_, Length::Known(_)) => left -= read as u64,
+            (_, Length::Chunked | Length::ToTheEnd) => {}
         }
     }
     Ok(())
 }
 
-/// The reader is the application's.
-fn read_some(hub: &Hub, reader: &mut dyn Read, room: &mut [u8]) -> io::Result<usize> {
+fn chunk(data: &[u8]) -> Vec<u8> {
+    let size = format!("{:x}\r\n", data.len());
+    [size.as_bytes(), data, b"\r\n"].concat()
+}
+
+/// The reader is the application's, and so is its error: that is shown and dropped in here.
+fn read_some(hub: &Hub, reader: &mut dyn Read, room: &mut [u8]) -> Result<usize, String> {
     let most = room.len();
     let read = contain(&hub.counters, || {
         loop {
             match reader.read(room) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
+                done => return done.map_err(|error| error.to_string()),
             }
         }
     });
-    match read {
-        Ok(read) => read.map(|read| read.min(most)),
-        Err(panicked) => Err(io::Error::other(panicked.to_string())),
-    }
+    let read = read.unwrap_or_else(|panicked| Err(panicked.to_string()));
+    read.map(|read| read.min(most))
 }

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::super::hub::Hub;
-use super::HttpConnection;
+use super::connection::HttpConnection;
 use crate::http::body::{BodyDecoder, Framing};
 use crate::http::{Refusal, Request};
+use crate::limits::Limits;
 use crate::patience::Patience;
 use crate::transport;
 
@@ -18,30 +18,33 @@ const CUT_SHORT: Refusal = Refusal::Malformed(
 );
 
 /// Reads the whole body; what comes behind it stays in the connection's buffer.
-pub(super) fn read(
-    hub: &Hub,
+pub(crate) fn read(
+    limits: &Limits,
     connection: &mut HttpConnection,
     request: &Request,
     framing: Framing,
 ) -> Result<Vec<u8>, Refusal> {
-    let mut decoder = BodyDecoder::new(framing, hub.options.limits.body())?;
+    let mut decoder = BodyDecoder::new(framing, limits.body())?;
     let is_waited_for = framing.is_waited_for(request)?;
-    let mut patience = Patience::paced(connection.transport.now(), hub.options.limits.upload());
+    let mut patience = Patience::paced(connection.transport.now(), limits.upload());
     if is_waited_for && connection.buffer.is_empty() {
         let transport = &*connection.transport;
         let wait = |written| transport::wait_for_room(transport, &mut patience, written);
         transport::write_all_waiting(transport, CONTINUE, wait).map_err(|error| why(&error))?;
     }
     loop {
+        let before = decoder.body().len();
         let taken = decoder.decode(connection.buffer.filled())?;
         connection.buffer.discard(taken);
+        // What stands around chunks is no progress.
+        patience.progressed(decoder.body().len() - before, connection.transport.now());
         if decoder.is_complete() {
             connection.buffer.trim();
             return Ok(decoder.into_body());
         }
         match fill(connection, &mut patience) {
             Ok(0) => return Err(CUT_SHORT),
-            Ok(read) => patience.progressed(read, connection.transport.now()),
+            Ok(_) => {}
             Err(error) => return Err(why(&error)),
         }
     }

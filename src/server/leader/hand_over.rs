@@ -1,5 +1,7 @@
-//! A connection that gives much to do gets a thread of the pool while that lasts, where others wait for the leader
-//! meanwhile: what one thread reads, decrypts and inflates is no more than one core can.
+//! A connection that gives much to do gets a thread of the pool for a while, if others wait for the leader meanwhile:
+//! one thread that reads, decrypts and inflates can do no more than one core. The order holds: what the leader read
+//! before comes first, then what the thread reads, then what the leader reads again. For that the leader puts its
+//! events behind all that other threads have put in.
 //!
 //! What the leader has read before goes before what the thread reads, and that before what the leader reads again:
 //! the leader puts its events where they go behind all that other threads have put in.
@@ -12,15 +14,15 @@ use std::time::Duration;
 use super::super::connection::deliver_while_busy;
 use super::parked::Parked;
 
-/// Bytes that make a turn a long one. Less is read faster than a thread is woken.
-pub(super) const LONG: usize = 16 << 10;
-/// So many long turns in a row, and the next ones will be long, too.
-pub(super) const LONG_TURNS: u8 = 4;
-/// Silence after which the leader has it back.
+/// Bytes that make a read a long one. Less is read faster than a thread is woken.
+pub(crate) const LONG: usize = 16 << 10;
+/// After this many long reads in a row the next ones are taken to be long, too.
+pub(crate) const LONG_READS: u8 = 4;
+/// After this silence the leader takes the connection back.
 pub(crate) const QUIET: Duration = Duration::from_millis(10);
 
-/// How many may have a thread so.
-pub(super) struct ThreadPlaces {
+/// How many connections may have a thread for that.
+pub(crate) struct ThreadPlaces {
     max: usize,
     taken: AtomicUsize,
 }
@@ -48,7 +50,7 @@ impl ThreadPlaces {
 }
 
 /// A connection has a thread.
-pub(super) struct ThreadPlace(Arc<ThreadPlaces>);
+pub(crate) struct ThreadPlace(Arc<ThreadPlaces>);
 
 impl Drop for ThreadPlace {
     fn drop(&mut self) {
@@ -56,8 +58,8 @@ impl Drop for ThreadPlace {
     }
 }
 
-/// Gives it a thread. Where there is none it goes back to the leader.
-pub(super) fn hand_over(parked: Box<Parked>, place: ThreadPlace) {
+/// Gives the connection a thread. If there is none it goes back to the leader.
+pub(crate) fn hand_over(parked: Box<Parked>, place: ThreadPlace) {
     let hub = parked.hub().clone();
     let mut on_its_way = HandOverGuard(Some(parked));
     let serve = move || {
@@ -67,11 +69,11 @@ pub(super) fn hand_over(parked: Box<Parked>, place: ThreadPlace) {
         }
         drop(place);
     };
-    // What was refused was dropped, and is on its way back.
+    // If refused, the closure is dropped, and the guard in it gives the connection back.
     let _ = hub.workers.run(serve);
 }
 
-/// A connection between the leader and a thread. Where the thread does not come it goes back.
+/// A connection on its way from the leader to a thread. If the thread does not come, the drop gives it back.
 struct HandOverGuard(Option<Box<Parked>>);
 
 impl Drop for HandOverGuard {

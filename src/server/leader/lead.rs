@@ -1,4 +1,4 @@
-//! Who leads: the application thread while it waits for events; the stand-in, when it has been away for a while.
+//! Which thread leads: the application's while it waits for events, the stand-in when that has been away for a while.
 //!
 //! The thread that holds the [`Leader`] is the leader. The application never waits for the stand-in's work: it asks for
 //! the lead, and sleeps until an event or the lead is there.
@@ -15,23 +15,24 @@ use super::Leader;
 use super::Mail;
 use super::parked::Parked;
 use crate::atomic::AtomicU64;
+use crate::limits::Limits;
 use crate::lock::{LEAD, Mutex, lock};
 use crate::logging::line_for_later;
 use crate::outbox;
-use crate::outbox::calls::Calls;
+use crate::outbox::leader_queue::LeaderQueue;
 use crate::panics;
 use crate::poller::{Bell, Mailbox};
 
-/// How long the application may be away before the stand-in leads, at least; at most twice that. Shorter would have the
-/// lead change hands over events that take a while each, which costs them 50 to 70 microseconds.
+/// How long the application may be away before the stand-in leads, at least; at most twice that. A shorter time would
+/// have the lead change threads between events that take a while each, which costs 50 to 70 microseconds each time.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 pub(crate) struct Lead {
     log_writer: Arc<LogWriter>,
     bell: Arc<Bell>,
     mailbox: Arc<Mailbox<Mail>>,
-    calls: Arc<Calls>,
-    /// `None`: somebody leads.
+    leader_queue: Arc<LeaderQueue>,
+    /// `None`: a thread leads.
     leader: Mutex<Option<Box<Leader>>, LEAD>,
     /// Even: the application waits for events. Odd: it is away. Each coming and going counts one.
     application: AtomicU64,
@@ -45,13 +46,13 @@ pub(crate) struct Lead {
 }
 
 impl Lead {
-    pub fn new(log_writer: Arc<LogWriter>) -> io::Result<Self> {
-        let leader = Leader::new(log_writer.clone())?;
+    pub fn new(log_writer: Arc<LogWriter>, limits: &Limits) -> io::Result<Self> {
+        let leader = Leader::new(log_writer.clone(), limits)?;
         Ok(Lead {
             log_writer,
             bell: leader.bell().clone(),
             mailbox: leader.mailbox().clone(),
-            calls: leader.calls().clone(),
+            leader_queue: leader.leader_queue().clone(),
             leader: Mutex::new(Some(Box::new(leader))),
             application: AtomicU64::new(1),
             wanted: AtomicBool::new(false),
@@ -70,12 +71,12 @@ impl Lead {
         &self.bell
     }
 
-    pub fn calls(&self) -> &Arc<Calls> {
-        &self.calls
+    pub fn leader_queue(&self) -> &Arc<LeaderQueue> {
+        &self.leader_queue
     }
 
-    /// The application waits for events. It leads, where nobody else does; `None` where somebody does.
-    pub fn come<R>(&self, lead: impl FnOnce(&mut Leader) -> R) -> Option<R> {
+    /// The application waits for events. It leads if no other thread does; `None` if one does.
+    pub fn application_waits<R>(&self, lead: impl FnOnce(&mut Leader) -> R) -> Option<R> {
         let count = self.application.load(Relaxed);
         if is_away(count) {
             self.application.store(count.wrapping_add(1), SeqCst);
@@ -93,15 +94,16 @@ impl Lead {
     }
 
     /// The application is away from now on.
-    pub fn leave(&self) {
+    pub fn application_goes_on(&self) {
         let count = self.application.load(Relaxed);
         if !is_away(count) {
             self.application.store(count.wrapping_add(1), SeqCst);
+            // fault: the stand-in rests on
             self.rest.ring();
         }
     }
 
-    /// Hands over a connection behind its opening handshake. When nobody leads any more it ends here.
+    /// Hands over a connection after its opening handshake. After the stop no thread leads any more, and it ends here.
     pub fn arrive(&self, parked: Box<Parked>) {
         let late = self.mailbox.put(|mail| {
             if mail.stopped {
@@ -141,8 +143,8 @@ impl Lead {
             std::mem::take(&mut mail.arrived)
         });
         drop(arrived);
-        let called = self.calls.stop();
-        outbox::for_each(&called.outboxes, |outbox| outbox.abort());
+        let waiting = self.leader_queue.stop();
+        outbox::for_each(&waiting.outboxes, |outbox| outbox.abort());
         let leader = lock(&self.leader).take();
         if let Some(mut leader) = leader {
             leader.stop();
@@ -170,7 +172,7 @@ impl Lead {
         let _ = self.nap.wait(Some(end), stopping);
     }
 
-    /// Sleeps until the application is away: it says so first and rings then.
+    /// Sleeps until the application is away. The application publishes that it is away, then rings.
     fn rest(&self) {
         let away = || is_away(self.application.load(SeqCst));
         let _ = self
@@ -185,7 +187,7 @@ impl Lead {
             while !self.is_wanted() {
                 if !leader.turn(&mut put) {
                     let until = leader.see_to_collectors();
-                    leader.look(until, &mut put, || !self.is_wanted());
+                    leader.poll(until, &mut put, || !self.is_wanted());
                 }
             }
         };

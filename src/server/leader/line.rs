@@ -1,14 +1,14 @@
-//! Who is ready, in the order of their turns. Each stands there once, however often it is reported: one that sends
-//! without a pause, which each look reports anew, has no more turns than the others.
+//! The connections that are ready, in the order of their turns. Each is in the line once, however often it is reported:
+//! a peer that sends without a pause is reported at every look, and has no more turns than the others.
 
 use std::collections::VecDeque;
 
 use crate::poller::Token;
 
 #[derive(Default)]
-pub(super) struct ReadyLine {
+pub(crate) struct ReadyLine {
     tokens: VecDeque<Token>,
-    /// Whether a token stands there, by its number.
+    /// Whether a token is in the line
     standing: Vec<bool>,
 }
 
@@ -21,7 +21,7 @@ impl ReadyLine {
         self.tokens.is_empty()
     }
 
-    /// Goes to the end, unless it stands there.
+    /// Adds it at the end, unless it is in the line already.
     pub fn push(&mut self, token: Token) {
         let number = token.number() as usize;
         if self.standing.len() <= number {

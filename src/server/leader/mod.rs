@@ -1,4 +1,4 @@
-//! Connections that hold no thread, led by one thread at a time: it asks who is ready, gives each ready one a turn,
+//! Connections that hold no thread, led by one thread at a time: it asks which are ready, gives each of them a turn,
 //! writes where a socket takes bytes again, and keeps deadlines.
 //!
 //! The leader is the thread that holds the [`Leader`]. [`lead`] says which thread that is: the application's while it
@@ -18,9 +18,10 @@ use std::time::Instant;
 use super::inbox::InboxItem;
 use super::log_writer::LogWriter;
 use crate::connection::read_buffer::ReadBuffer;
+use crate::limits::{Limits, read_size};
 use crate::logging::line_for_later;
 use crate::outbox::broadcast::Collector;
-use crate::outbox::calls::Calls;
+use crate::outbox::leader_queue::LeaderQueue;
 use crate::outbox::{self, Outbox};
 use crate::panics;
 use crate::patience::stood_still;
@@ -30,10 +31,11 @@ use line::ReadyLine;
 use parked::Parked;
 use stalled::Stalled;
 
-/// The most turns between two looks at who else is ready. There are never more than there were ready ones at the last
-/// look: who always is, a peer that floods, has one turn and then waits for who became ready meanwhile.
+/// The most turns between two looks at which connections are ready. There are never more turns than there were ready
+/// connections at the last look: a peer that floods is always ready, has one turn, and then waits for those that became
+/// ready meanwhile.
 const ROUND: usize = 32;
-/// Deadlines that are judged between two turns of those who are ready.
+/// Deadlines that are judged between two turns of ready connections.
 const DUE_AT_ONCE: usize = 64;
 
 /// What other threads leave for the leader.
@@ -42,29 +44,30 @@ pub(crate) struct Mail {
     /// Connections behind their opening handshake. Boxed on their threads, so that the leader has less to do.
     #[allow(clippy::vec_box)]
     pub arrived: Vec<Box<Parked>>,
-    /// Those that waited for the application, and need not any more.
+    /// Connections that waited for the application, and may go on.
     pub resumed: Vec<Token>,
-    /// Nobody leads any more: whatever arrives ends.
+    /// No thread leads any more: a connection that arrives is ended.
     stopped: bool,
 }
 
 pub(crate) struct Leader {
     mailbox: Arc<Mailbox<Mail>>,
-    calls: Arc<Calls>,
+    leader_queue: Arc<LeaderQueue>,
     poller: Poller<PolledConnection>,
-    /// Who was reported ready and was not read to the end, in turn.
+    /// Connections that were reported ready and were not read to the end, in turn.
     ready: ReadyLine,
-    /// Turns left before the next look at who is ready.
+    /// Turns left before the next look at which are ready.
     round: usize,
     /// What the last look found.
     found: Vec<Ready>,
     /// Where each read goes: an idle connection has no buffer.
     scratch: ReadBuffer,
+    read_size: usize,
     collectors: Vec<Arc<Collector>>,
     /// Wakes for streams that the system cannot watch, and those of them that have no room.
     waker: Waker,
     unwatched: Vec<Token>,
-    /// For those that give much to do.
+    /// Places on threads, for connections that give much to do.
     places: Arc<ThreadPlaces>,
     log_writer: Arc<LogWriter>,
 }
@@ -98,18 +101,20 @@ impl Next {
 }
 
 impl Leader {
-    pub fn new(log_writer: Arc<LogWriter>) -> std::io::Result<Self> {
+    pub fn new(log_writer: Arc<LogWriter>, limits: &Limits) -> std::io::Result<Self> {
         let poller = Poller::new()?;
         let bell = Some(poller.bell().clone());
+        let read_size = read_size(limits.max_message);
         Ok(Leader {
             mailbox: Arc::new(Mailbox::new(bell.clone())),
-            calls: Calls::new(bell),
+            leader_queue: LeaderQueue::new(bell),
             waker: poller.waker(),
             poller,
             ready: ReadyLine::default(),
             round: 0,
             found: Vec::new(),
-            scratch: ReadBuffer::scratch(),
+            scratch: ReadBuffer::scratch(read_size),
+            read_size,
             collectors: Vec::new(),
             unwatched: Vec::new(),
             places: ThreadPlaces::new(),
@@ -125,16 +130,16 @@ impl Leader {
         &self.mailbox
     }
 
-    pub fn calls(&self) -> &Arc<Calls> {
-        &self.calls
+    pub fn leader_queue(&self) -> &Arc<LeaderQueue> {
+        &self.leader_queue
     }
 
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// The next ready connection's turn: one read, whose messages go to `put`. False when nobody is ready, or when it
-    /// is time to [look](Leader::look) who else is.
+    /// The next ready connection's turn: one read, or a few amid a long frame, whose messages go to `put`. False when
+    /// none is ready, or when it is time to [ask](Leader::poll) which others are.
     pub fn turn(&mut self, put: &mut impl FnMut(InboxItem)) -> bool {
         let Some(round) = self.round.checked_sub(1) else {
             return false;
@@ -149,7 +154,7 @@ impl Leader {
             self.hand_over_if_busy(token);
         }
         if self.ready.len() > others {
-            // It gave all that is taken at once, which takes the application a while.
+            // It gave as many messages as are taken at once, which the application needs a while for.
             self.see_to_collectors();
         }
         true
@@ -170,9 +175,9 @@ impl Leader {
         }
     }
 
-    /// Looks who is ready and who is due. Where nobody is ready it sleeps until somebody is, at most until `until`;
-    /// `idle` is asked, with the bell attentive, whether there is nothing else to do.
-    pub fn look(
+    /// Looks which connections are ready and which are due. If none is ready it sleeps until one is, at most until
+    /// `until`. Before it sleeps it asks `idle`, with the bell attentive, whether there is nothing else to do.
+    pub fn poll(
         &mut self,
         until: Option<Instant>,
         put: &mut impl FnMut(InboxItem),
@@ -183,7 +188,7 @@ impl Leader {
             came.set(true);
             put(item);
         };
-        // What is there already costs no look of its own at the sockets.
+        // What is collected already needs no look at the sockets of its own.
         let collectors = self.collectors.len();
         self.hear(&mut put);
         // `until` does not know when that is to be flushed.
@@ -195,7 +200,7 @@ impl Leader {
                 && !more_is_collected
                 && self.ready.is_empty()
                 && !self.mailbox.is_full()
-                && self.calls.is_empty()
+                && self.leader_queue.is_empty()
                 && !self.waker.is_woken()
                 && idle()
         };
@@ -209,11 +214,11 @@ impl Leader {
         self.round = self.ready.len().min(ROUND);
     }
 
-    /// Hears what other threads have left since it last did.
+    /// Takes what other threads have left since the last call.
     fn hear(&mut self, put: &mut impl FnMut(InboxItem)) {
         self.take_mail(put);
-        if !self.calls.is_empty() {
-            self.take_calls(Instant::now());
+        if !self.leader_queue.is_empty() {
+            self.take_leader_queue(Instant::now());
         }
     }
 
@@ -298,19 +303,19 @@ impl Leader {
         }
     }
 
-    /// Hears those who called since the last look.
-    fn take_calls(&mut self, now: Instant) {
-        let called = self.calls.take();
+    /// Takes the Outboxes and collectors that called since the last look.
+    fn take_leader_queue(&mut self, now: Instant) {
+        let waiting = self.leader_queue.take();
         let mut late = false;
-        outbox::for_each(&called.outboxes, |outbox| {
+        outbox::for_each(&waiting.outboxes, |outbox| {
             late |= outbox.deadline().is_some_and(|at| stood_still(at, now));
         });
         if late {
             self.note_standstill(now);
-            outbox::for_each(&called.outboxes, |outbox| outbox.resumed(now));
+            outbox::for_each(&waiting.outboxes, |outbox| outbox.resumed(now));
         }
-        self.collectors.extend(called.collectors);
-        for outbox in called.outboxes {
+        self.collectors.extend(waiting.collectors);
+        for outbox in waiting.outboxes {
             match outbox.token() {
                 Some(token) => self.write(token, now),
                 None => self.admit_stalled(outbox, now),
@@ -368,7 +373,7 @@ impl Leader {
         }
     }
 
-    /// The process stood still until now: nobody who waited was slow.
+    /// The process stood still until now: no peer that it waited for was slow.
     fn note_standstill(&mut self, now: Instant) {
         let calling = self.poller.all().filter_map(|(_, led)| led.calling());
         outbox::for_each(calling, |outbox| outbox.resumed(now));
@@ -402,7 +407,7 @@ impl Leader {
         });
     }
 
-    /// Has a connection do something, and does what that leaves to do. A panic costs this connection alone.
+    /// Has a connection do something, then does what it says is left to do. A panic costs this connection alone.
     fn with(
         &mut self,
         token: Token,
@@ -423,7 +428,7 @@ impl Leader {
             }
             Ok(Next::Gone) => self.remove(token),
             Err(_) => {
-                self.scratch = ReadBuffer::scratch();
+                self.scratch = ReadBuffer::scratch(self.read_size);
                 if let Some(led) = self.poller.get(token) {
                     led.outbox().break_off();
                 }
@@ -443,14 +448,14 @@ impl Leader {
         Some(led)
     }
 
-    /// Nobody leads any more: ends those for whom something waits.
+    /// No thread leads any more: ends the connections for which something waits.
     pub fn stop(&mut self) {
-        let called = self.calls.stop();
+        let waiting = self.leader_queue.stop();
         let stalled = self.poller.all().filter_map(|(_, led)| match led {
             PolledConnection::Stalled(stalled) => Some(stalled.outbox()),
             PolledConnection::Parked(_) => None,
         });
-        outbox::for_each(stalled.chain(&called.outboxes), |outbox| outbox.abort());
+        outbox::for_each(stalled.chain(&waiting.outboxes), |outbox| outbox.abort());
     }
 }
 

@@ -9,9 +9,9 @@ use super::super::connection::{OpenConnection, deliver};
 use super::super::driver::Driver;
 use super::super::hub::Hub;
 use super::super::inbox::InboxItem;
-use super::super::lingering::LingeringClose;
+use super::super::lingering::{LingeringClose, ReadAway};
 use super::Next;
-use super::hand_over::{LONG, LONG_TURNS};
+use super::hand_over::{LONG, LONG_READS};
 use crate::connection::Connection;
 use crate::connection::end::End;
 use crate::connection::read_buffer::ReadBuffer;
@@ -19,30 +19,34 @@ use crate::logging::line_for_later;
 use crate::outbox::ReadyState;
 use crate::patience::Patience;
 use crate::poller::Source;
+use crate::protocol::nanos::Nanos;
 use crate::transport::LINGER;
 
-/// So much is read away of a peer that goes on sending behind the end.
+/// Reads of one turn while they bring nothing but payload of a long frame. Each turn of its own costs a look at which
+/// others are ready, and a deadline.
+const READS: usize = 4;
+/// How much is read away of a peer that goes on sending after the end.
 const MOST_READ_AWAY: usize = 64 << 10;
-/// When one that waits for the application is looked at again, if nothing else happens before.
+/// When a connection that waits for the application is looked at again, if nothing else happens before.
 const NEXT_LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Parked {
     driver: Driver,
     place: OpenConnection,
     /// Since when it has waited for room that the application makes, or the peer itself, for which too much waits: it
-    /// is not read from, and its clocks stand still.
-    starved: Option<Instant>,
+    /// is not read from, and its clocks stand still. Counted from the server's begin.
+    starved: Option<Nanos>,
     /// The peer's end is behind what is there: no further edge comes, so it is read until it is found.
     ends: bool,
     /// Something waits in its Outbox, or a deadline runs there.
     called: bool,
-    /// Long turns in a row.
-    long_turns: u8,
+    /// Long reads in a row.
+    long_reads: u8,
     /// `None`: it is open. Boxed, for most are.
     leaving: Option<Box<Leaving>>,
 }
 
-/// How far it is with its end.
+/// How far the connection is with its end.
 enum Leaving {
     /// The application still has messages to take, and their answers to send; at most until then.
     Ending(End, Instant),
@@ -56,7 +60,7 @@ enum Leaving {
 struct Closing {
     end: End,
     patience: Patience,
-    /// How much had left of what had to wait.
+    /// How much had left by then of what had to wait.
     left: u64,
 }
 
@@ -70,7 +74,7 @@ impl Parked {
             starved: None,
             ends: false,
             called: false,
-            long_turns: 0,
+            long_reads: 0,
             leaving: None,
         }
     }
@@ -103,7 +107,7 @@ impl Parked {
 
     /// Its turns are long, and nothing else is under way with it.
     pub fn is_busy(&self) -> bool {
-        let busy = self.long_turns >= LONG_TURNS;
+        let busy = self.long_reads >= LONG_READS;
         busy && self.leaving.is_none() && !self.ends && !self.called && self.starved.is_none()
     }
 
@@ -129,7 +133,7 @@ impl Parked {
         }
     }
 
-    /// One read, and the messages that it gave.
+    /// One read, or a few amid a long frame, and the messages that this gave.
     pub fn turn(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(InboxItem)) -> Next {
         match self.leaving.take().map(|leaving| *leaving) {
             None => self.read(scratch, put),
@@ -141,28 +145,45 @@ impl Parked {
         }
     }
 
+    /// The time since the server began.
+    fn now(&self) -> Duration {
+        self.connection().account().time_at(Instant::now())
+    }
+
+    /// Whether the peer may be read from. If not, the connection is resumed when it may: its clocks stand still until
+    /// then.
+    fn may_read(&mut self) -> bool {
+        let may =
+            !self.awaits_room() && self.place.hub().inbox.budget().may_read(self.connection());
+        if !may {
+            let now = self.now();
+            self.starved.get_or_insert(now.into());
+        }
+        may
+    }
+
+    /// Whether so much waits for the peer, with what the application has still to answer, that it is not read from.
+    fn awaits_room(&self) -> bool {
+        // Set before the second look. Otherwise the application could be done with the messages between the first look
+        // and the setting, and would resume no connection.
+        self.driver.awaits_room() && {
+            self.connection().account().note_waiting();
+            self.driver.awaits_room()
+        }
+    }
+
     fn read(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(InboxItem)) -> Next {
-        if self.driver.awaits_room() || !self.place.hub().inbox.budget().may_read(self.connection())
-        {
-            self.starved.get_or_insert_with(Instant::now);
+        if !self.may_read() {
             return Next::Wait(None);
         }
         if let Some(since) = self.starved.take() {
-            self.driver.conversation.stood_still(since.elapsed());
+            let starved = self.now().saturating_sub(since.into());
+            self.driver.conversation.stood_still(starved);
         }
         let awaited_pong = self.driver.conversation.awaits_pong();
         let lent = self.driver.conversation.lend(scratch);
-        let read = self.driver.read_at_once();
-        let parsed = read.and_then(|(bytes, more)| {
-            let given = self.parse(put)?;
-            self.long_turns = match bytes.max(given) {
-                // It looked whether more is there.
-                0 => self.long_turns,
-                LONG.. => self.long_turns.saturating_add(1),
-                _ => 0,
-            };
-            Ok(more)
-        });
+        // Lent room holds one read.
+        let parsed = self.read_on(if lent { 1 } else { READS }, put);
         let kept = match lent {
             true => self.driver.take_back(scratch),
             false => Ok(()),
@@ -171,7 +192,7 @@ impl Parked {
             Ok(more) => more || self.ends || self.driver.holds_messages,
             Err(end) => return self.end(end, None),
         };
-        // Behind a pong the next ping may be due before the pong was.
+        // After a pong the next ping may be due earlier than the pong was.
         let timed = match awaited_pong || self.driver.conversation.is_assembling() {
             true => self.keep_deadlines(),
             false => Next::Wait(None),
@@ -182,11 +203,34 @@ impl Parked {
         }
     }
 
+    /// One read, and more as long as the next one can be nothing but payload of one frame, at most so often: control
+    /// frames have one read of a turn. Whether there may be more.
+    fn read_on(&mut self, most: usize, put: &mut impl FnMut(InboxItem)) -> Result<bool, End> {
+        let mut reads = 0;
+        loop {
+            let (bytes, more) = self.driver.read_at_once()?;
+            let given = self.parse(put)?;
+            self.long_reads = match bytes.max(given) {
+                // That turn only looked whether more is there.
+                0 => self.long_reads,
+                LONG.. => self.long_reads.saturating_add(1),
+                _ => 0,
+            };
+            reads += 1;
+            let conversation = &self.driver.conversation;
+            let is_amid_payload = conversation.payload_left() >= conversation.read_size();
+            if given > 0 || !is_amid_payload || !more || reads == most {
+                return Ok(more);
+            }
+        }
+    }
+
     /// Gives what is there of messages; how many bytes they have.
     fn parse(&mut self, put: &mut impl FnMut(InboxItem)) -> Result<usize, End> {
-        let (messages, parsed) = self.driver.take_messages();
+        let hub = self.place.hub();
+        let (messages, parsed) = self.driver.take_messages(&hub.counters);
         let bytes = messages.as_ref().map_or(0, Messages::cost);
-        let inbox = &self.place.hub().inbox;
+        let inbox = &hub.inbox;
         let charged = messages.and_then(|messages| inbox.charge(self.connection(), messages));
         if let Some(item) = charged {
             put(item);
@@ -196,11 +240,15 @@ impl Parked {
 
     /// The messages that came behind the opening handshake, and the first deadline.
     pub fn take_messages(&mut self, put: &mut impl FnMut(InboxItem)) -> Next {
+        // A thread that gives it back may have left messages in the buffer because their answers found no room.
+        if self.driver.holds_messages && !self.may_read() {
+            return self.keep_deadlines();
+        }
         if let Err(end) = self.parse(put) {
             return self.end(end, None);
         }
         match self.keep_deadlines() {
-            // What it read with the opening handshake and holds back makes nothing ready.
+            // Bytes that the stream read with the opening handshake and holds back make no socket ready.
             Next::Wait(at) if self.driver.may_hold_bytes_back() || self.driver.holds_messages => {
                 Next::Again(at)
             }
@@ -215,7 +263,7 @@ impl Parked {
         let at = pending.and_then(|pending| pending.deadline);
         match self.leaving.as_deref() {
             Some(Leaving::Closing(..)) => Next::Again(at),
-            // The peer has taken of what waited.
+            // The peer has taken some of what waited.
             None if self.starved.is_some() && !self.driver.awaits_room() => Next::Again(at),
             _ => Next::Wait(at),
         }
@@ -240,7 +288,7 @@ impl Parked {
         let timed = match (&read, &self.leaving) {
             (Next::Gone, _) => return Next::Gone,
             (_, None) if self.starved.is_none() => self.keep_deadlines(),
-            // Nobody is given up while the application is slow, or because it has much to read.
+            // No peer is given up while the application is slow, or because the peer has much to read.
             (_, None) => Next::Wait(Some(now + NEXT_LOOK)),
             _ => Next::Wait(None),
         };
@@ -260,7 +308,7 @@ impl Parked {
         }
     }
 
-    /// What the time asks for while nothing comes: pings a silent peer, gives up one that does not answer.
+    /// Keeps the deadlines while nothing comes: pings a silent peer, gives up one that does not answer.
     fn keep_deadlines(&mut self) -> Next {
         match self.driver.keep_deadlines() {
             Ok(at) => Next::Wait(at),
@@ -284,7 +332,7 @@ impl Parked {
         }
         let patience = Patience::paced(now, hub.options.limits.closing());
         let left = self.connection().outbox().left();
-        let begun = self.driver.closing().begin(&end);
+        let begun = self.driver.closing(&hub.options.limits).begin(&end);
         let end = self.place.report(end);
         match begun {
             true => self.close(Closing {
@@ -298,8 +346,9 @@ impl Parked {
 
     /// Waits until everything has left, or never will.
     fn close(&mut self, mut closing: Closing) -> Next {
-        if let Some(told) = self.driver.closing().is_told() {
-            return self.conclude(closing.end, told);
+        let limits = &self.place.hub().options.limits;
+        if let Some(all_left) = self.driver.closing(limits).has_left() {
+            return self.conclude(closing.end, all_left);
         }
         let outbox = self.connection().outbox();
         let left = outbox.left();
@@ -316,9 +365,10 @@ impl Parked {
     }
 
     /// Ends the connection; the peer may still read our last bytes.
-    fn conclude(&mut self, end: End, told: bool) -> Next {
-        let mut lingering = self.place.conclude(&self.driver, end, told);
-        if !lingering.begin(self.place.hub()) {
+    fn conclude(&mut self, end: End, all_left: bool) -> Next {
+        let mut lingering = self.place.conclude(&self.driver, end, all_left);
+        let hub = self.place.hub();
+        if !lingering.begin(&hub.counters, &hub.options.limits) {
             lingering.end();
             return Next::Gone;
         }
@@ -335,13 +385,15 @@ impl Parked {
         seen: usize,
         until: Instant,
     ) -> Next {
-        match lingering.read_away(scratch.room()) {
-            Some(read) if seen + read < MOST_READ_AWAY && Instant::now() < until => {
-                self.leave(Leaving::Lingering(lingering, seen + read, until));
-                match read {
-                    0 => Next::Wait(Some(until)),
-                    _ => Next::Again(None),
-                }
+        let goes_on = match lingering.read_away(scratch.room()) {
+            ReadAway::Came(read) => Some((seen + read, Next::Again(None))),
+            ReadAway::Nothing => Some((seen, Next::Wait(Some(until)))),
+            ReadAway::End => None,
+        };
+        match goes_on {
+            Some((seen, next)) if seen < MOST_READ_AWAY && Instant::now() < until => {
+                self.leave(Leaving::Lingering(lingering, seen, until));
+                next
             }
             _ => {
                 lingering.end();

@@ -9,13 +9,13 @@ use crate::poller::{Source, Waker};
 use crate::transport::Transport;
 use crate::transport::clock::ClockAlarm;
 
-pub(super) struct Stalled {
+pub(crate) struct Stalled {
     outbox: Arc<Outbox>,
     /// Keeps what is watched open.
     transport: Arc<dyn Transport>,
-    /// Where the system cannot say when there is room, the stream does.
+    /// For a stream that the system cannot watch: the stream itself says when there is room.
     waker: Option<Waker>,
-    /// Where its deadlines run on the clock of a test.
+    /// For a stream whose deadlines run on the clock of a test.
     alarm: Option<ClockAlarm>,
 }
 

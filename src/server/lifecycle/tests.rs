@@ -30,8 +30,9 @@ fn ends(lifecycle: &Lifecycle) -> usize {
 #[test]
 fn in_a_shutdown_streams_still_come_and_no_connection_behind_the_cut_nobody() {
     let lifecycle = lifecycle();
-    let may_come =
-        || [Participant::Stream, Participant::Connection].map(|who| lifecycle.come(who).is_some());
+    let may_come = || {
+        [Participant::Stream, Participant::Connection].map(|who| lifecycle.register(who).is_some())
+    };
     assert_eq!(may_come(), [true, true]);
     assert!(lifecycle.enter(Phase::Closing) && !lifecycle.enter(Phase::Closing));
     assert_eq!(may_come(), [true, false]);
@@ -42,22 +43,22 @@ fn in_a_shutdown_streams_still_come_and_no_connection_behind_the_cut_nobody() {
 #[test]
 fn the_events_end_once_and_when_the_last_connection_has_left() {
     let lifecycle = lifecycle();
-    let _stream = lifecycle.come(Participant::Stream);
-    let connections = [(); 2].map(|()| lifecycle.come(Participant::Connection).unwrap());
+    let _stream = lifecycle.register(Participant::Stream);
+    let connections = [(); 2].map(|()| lifecycle.register(Participant::Connection).unwrap());
     lifecycle.enter(Phase::Closing);
     for connection in connections {
         assert_eq!(ends(&lifecycle), 0);
         drop(connection);
     }
     assert_eq!(ends(&lifecycle), 1);
-    drop(lifecycle.come(Participant::Stream));
+    drop(lifecycle.register(Participant::Stream));
     assert_eq!(ends(&lifecycle), 0);
 }
 
 #[test]
 fn without_a_connection_the_events_end_with_the_beginning_of_the_shutdown() {
     let lifecycle = lifecycle();
-    drop(lifecycle.come(Participant::Connection));
+    drop(lifecycle.register(Participant::Connection));
     assert_eq!(ends(&lifecycle), 0);
     lifecycle.enter(Phase::Closing);
     assert_eq!(ends(&lifecycle), 1);
@@ -66,8 +67,8 @@ fn without_a_connection_the_events_end_with_the_beginning_of_the_shutdown() {
 #[test]
 fn who_waits_for_the_last_is_woken_by_it() {
     let lifecycle = lifecycle();
-    let accepting = lifecycle.come(Participant::AcceptLoop);
-    let stream = lifecycle.come(Participant::Stream);
+    let accepting = lifecycle.register(Participant::AcceptLoop);
+    let stream = lifecycle.register(Participant::Stream);
     let waiting = thread::spawn({
         let lifecycle = lifecycle.clone();
         move || {
@@ -85,7 +86,7 @@ fn who_waits_for_the_last_is_woken_by_it() {
 #[test]
 fn the_cut_ends_the_wait_for_who_does_not_leave() {
     let lifecycle = lifecycle();
-    let _stream = lifecycle.come(Participant::Stream);
+    let _stream = lifecycle.register(Participant::Stream);
     let waiting = thread::spawn({
         let lifecycle = lifecycle.clone();
         move || lifecycle.wait_until_cut(later())
@@ -100,8 +101,8 @@ fn the_cut_ends_the_wait_for_who_does_not_leave() {
 #[test]
 fn a_stream_that_is_parked_is_on_no_thread_wherever_it_is_dropped() {
     let lifecycle = lifecycle();
-    let streams = [(); 2].map(|()| lifecycle.come(Participant::Stream));
-    let parked = lifecycle.come(Participant::Parked);
+    let streams = [(); 2].map(|()| lifecycle.register(Participant::Stream));
+    let parked = lifecycle.register(Participant::Parked);
     assert_eq!(lifecycle.on_threads(), 1);
     drop(streams);
     assert_eq!(lifecycle.on_threads(), 0);

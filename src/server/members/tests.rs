@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::http::Request;
-use crate::outbox::calls::Calls;
+use crate::outbox::leader_queue::LeaderQueue;
 use crate::testing::{self, Sent};
 
 fn members() -> Arc<Members> {
-    let collector = Collector::new(Calls::new(None));
+    let collector = Collector::new(LeaderQueue::new(None));
     Members::new(collector, Arc::default())
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use super::Session;
 use crate::connection::fragments::send_all;
-use crate::connection::message_stream::{Begun, MessageStream, PartSource};
+use crate::connection::message_stream::{FirstPart, MessageStream, PartSource};
 use crate::error::Error;
 use crate::outbox::OutgoingStream;
 
@@ -15,9 +15,9 @@ impl Session<'_> {
     /// Sends one binary message of any length, also when the length is not known. Each read of `source` gives up to
     /// 64 KiB, which leave at once as a fragment. Returns the number of bytes sent. The message is not compressed.
     ///
-    /// Each fragment waits as [`send`](Session::send) does, and the peer's pings are answered between two of them, and
-    /// its Close. The first message that comes meanwhile is kept for [`read`](Session::read), and the peer is read from
-    /// no further. What other threads send meanwhile waits behind the stream, within
+    /// Each fragment waits as [`send`](Session::send) does, and between two fragments the peer's pings and Close are
+    /// answered. The first message that comes during this is kept for [`read`](Session::read), and then the peer is not
+    /// read from any more. What other threads send waits until the stream has ended, within
     /// [`outbound_per_connection`](crate::Limits::outbound_per_connection); beyond that [`Overflow`](crate::Overflow)
     /// decides.
     ///
@@ -45,10 +45,9 @@ impl Session<'_> {
         })
     }
 
-    /// The next message while it arrives, of up to `max` bytes in place of
-    /// [`max_message`](crate::Limits::max_message); a longer one ends the connection with 1009. Blocks until it has
-    /// begun; `None` when the connection has ended. Of its frames so many as
-    /// [`max_fragments`](crate::Limits::max_fragments) may hold nothing, one behind the other.
+    /// The next message while it arrives, of up to `max` bytes in place of [`max_message`](crate::Limits::max_message);
+    /// a longer one ends the connection with 1009. Blocks until it has begun; `None` when the connection has ended. At
+    /// most [`max_fragments`](crate::Limits::max_fragments) empty frames may follow each other.
     ///
     /// ```
     /// use std::io;
@@ -69,10 +68,10 @@ impl Session<'_> {
     pub fn read_stream(&mut self, max: u64) -> Result<Option<MessageStream<'_>>, Error> {
         if let Some(message) = self.ahead.take() {
             self.received(message.len());
-            return Ok(Some(MessageStream::new(self, Begun::whole(message))));
+            return Ok(Some(MessageStream::new(self, FirstPart::whole(message))));
         }
         self.driver.conversation.begin_parts(max);
-        let begun = self.wait_for(None, |driver| driver.next_part(Begun::of))?;
+        let begun = self.wait_for(None, |driver| driver.next_part(FirstPart::of))?;
         Ok(begun.map(|begun| {
             self.note_part(begun.bytes.len(), begun.is_last);
             MessageStream::new(self, begun)
@@ -101,7 +100,7 @@ impl Session<'_> {
             match more {
                 Ok((_, true)) => {}
                 Ok((_, false)) => break,
-                Err(end) => self.untold = self.end(end),
+                Err(end) => self.unreported = self.end(end),
             }
         }
         self.driver.flush_pongs();
@@ -112,10 +111,7 @@ impl PartSource for Session<'_> {
     fn next_part(&mut self, bytes: &mut Vec<u8>) -> Result<bool, Error> {
         let before = bytes.len();
         let next = self.wait_for(None, |driver| {
-            driver.next_part(|part| {
-                bytes.extend_from_slice(part.bytes);
-                part.last
-            })
+            driver.next_part(|part| part.append_to(bytes))
         });
         let is_last = next?.ok_or(Error::Closed)?;
         self.note_part(bytes.len() - before, is_last);

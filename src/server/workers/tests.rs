@@ -21,3 +21,18 @@ fn a_stop_leaves_behind_who_is_busy_and_starts_nobody_any_more() {
     assert_eq!(workers.stop_crew(later), 0);
     assert!(workers.start("late", || {}).is_err());
 }
+
+#[test]
+fn a_thread_that_serves_all_goes_on_after_a_panic() {
+    let workers = Workers::new(&Limits::default(), 1);
+    let (tell, told) = channel();
+    let mut tries = 0;
+    let work = move || {
+        tries += 1;
+        assert!(tries > 1, "as a bug does");
+        tell.send(tries).unwrap();
+    };
+    assert!(workers.start("thread", work).is_ok());
+    assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(2));
+    workers.stop_crew(Instant::now() + Duration::from_secs(60));
+}

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 /// The way from the outermost value to the one that could not be read, innermost first.
 #[derive(Debug, Default)]
-pub(super) struct Trail(RefCell<Vec<String>>);
+pub(crate) struct ErrorPath(RefCell<Vec<String>>);
 
-impl Trail {
+impl ErrorPath {
     pub fn within<T, E>(&self, read: Result<T, E>, step: impl FnOnce() -> String) -> Result<T, E> {
         if read.is_err() {
             self.0.borrow_mut().push(step());
@@ -31,32 +31,32 @@ impl Trail {
     }
 }
 
-/// A value that is read, and the trail that it leaves.
-pub(super) struct Located<'a> {
+/// A value that is read, and the path that it leaves.
+pub(crate) struct Located<'a> {
     pub value: Value,
-    pub trail: &'a Trail,
+    pub path: &'a ErrorPath,
 }
 
 /// The elements of a list.
-pub(super) struct LocatedList<'a> {
+pub(crate) struct LocatedList<'a> {
     values: std::vec::IntoIter<Value>,
     at: usize,
-    trail: &'a Trail,
+    path: &'a ErrorPath,
 }
 
 struct LocatedMap<'a> {
     fields: serde_json::map::IntoIter,
     /// The field whose key was read.
     begun: Option<(String, Value)>,
-    trail: &'a Trail,
+    path: &'a ErrorPath,
 }
 
 impl<'a> LocatedList<'a> {
-    pub fn new(values: Vec<Value>, trail: &'a Trail) -> Self {
+    pub fn new(values: Vec<Value>, path: &'a ErrorPath) -> Self {
         LocatedList {
             values: values.into_iter(),
             at: 0,
-            trail,
+            path,
         }
     }
 }
@@ -71,10 +71,10 @@ impl<'de> SeqAccess<'de> for LocatedList<'_> {
         let Some(value) = self.values.next() else {
             return Ok(None);
         };
-        let (at, trail) = (self.at, self.trail);
+        let (at, path) = (self.at, self.path);
         self.at += 1;
-        let read = seed.deserialize(Located { value, trail });
-        trail.within(read, || format!("[{at}]")).map(Some)
+        let read = seed.deserialize(Located { value, path });
+        path.within(read, || format!("[{at}]")).map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -94,7 +94,7 @@ impl<'de> MapAccess<'de> for LocatedMap<'_> {
         };
         let name = StringDeserializer::new(key.clone());
         let read = seed.deserialize(name);
-        let read = self.trail.within(read, || format!(".{key}"))?;
+        let read = self.path.within(read, || format!(".{key}"))?;
         self.begun = Some((key, value));
         Ok(Some(read))
     }
@@ -103,10 +103,10 @@ impl<'de> MapAccess<'de> for LocatedMap<'_> {
         &mut self,
         seed: T,
     ) -> Result<T::Value, Self::Error> {
-        let trail = self.trail;
+        let path = self.path;
         let (key, value) = self.begun.take().unwrap_or_default();
-        let read = seed.deserialize(Located { value, trail });
-        trail.within(read, || format!(".{key}"))
+        let read = seed.deserialize(Located { value, path });
+        path.within(read, || format!(".{key}"))
     }
 }
 
@@ -117,7 +117,7 @@ impl<'de> Deserializer<'de> for Located<'_> {
         match self.value {
             Value::Array(values) => {
                 let len = values.len();
-                let mut list = LocatedList::new(values, self.trail);
+                let mut list = LocatedList::new(values, self.path);
                 let read = visitor.visit_seq(&mut list)?;
                 match list.values.len() {
                     0 => Ok(read),
@@ -128,7 +128,7 @@ impl<'de> Deserializer<'de> for Located<'_> {
             Value::Object(fields) => visitor.visit_map(LocatedMap {
                 fields: fields.into_iter(),
                 begun: None,
-                trail: self.trail,
+                path: self.path,
             }),
             value => value.deserialize_any(visitor),
         }

@@ -128,6 +128,26 @@ fn binary_data_goes_beside_and_comes_back_wherever_it_stands() {
     );
 }
 
+/// A client could make one attachment thousands, for all that its event is passed on to.
+#[test]
+fn what_is_named_twice_goes_once() {
+    let placeholder = json!({"_placeholder": true, "num": 0});
+    let arguments = vec![placeholder.clone(), json!([placeholder])];
+    let attachments = [Bytes::from(vec![1, 2])];
+    let any = read::<AnyArguments>(arguments.clone(), &attachments).unwrap();
+    let written = write_event("x", &any).unwrap();
+    assert_eq!(
+        written.json,
+        r#"["x",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":0}]]"#
+    );
+    assert_eq!(written.attachments, attachments);
+    let typed = read::<(Bytes, Vec<Bytes>)>(arguments, &attachments).unwrap();
+    assert_eq!(write_event("x", &typed).unwrap(), written);
+    // What is only equal is another.
+    let equal = (Bytes::from(vec![1]), Bytes::from(vec![1]));
+    assert_eq!(write_event("x", &equal).unwrap().attachments.len(), 2);
+}
+
 #[test]
 fn an_error_says_where_it_is() {
     type Users = BTreeMap<String, Vec<(String, i32)>>;

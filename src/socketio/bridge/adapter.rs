@@ -8,10 +8,10 @@ use super::message::{OwnEvent, SocketOrder};
 use super::queue::BridgeQueue;
 use crate::socketio::arguments::Written;
 use crate::socketio::core::Core;
-use crate::socketio::operation::{Act, Adapter, LocalTurn, Operation};
+use crate::socketio::operation::{Act, Adapter, Emission, LocalTurn, Operation};
 use crate::socketio::recovery::Audience;
 
-pub(super) struct BridgeAdapter(Arc<BridgeQueue>);
+pub(crate) struct BridgeAdapter(Arc<BridgeQueue>);
 
 impl BridgeAdapter {
     pub fn new(queue: Arc<BridgeQueue>) -> Self {
@@ -60,7 +60,7 @@ impl Adapter for BridgeAdapter {
             return LocalTurn::Now;
         };
         match &operation.act {
-            Act::Emit { written, .. } => {
+            Act::Emit(Emission { written, .. }) => {
                 if !is_for_own_sockets(&core, operation) {
                     self.emit(operation, written, None);
                 }

@@ -3,17 +3,18 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::thread;
+use std::thread::Builder;
 
 use super::adapter::BridgeAdapter;
 use super::listener::listen;
+use super::publisher::publish_all;
 use super::queue::{BridgeQueue, BridgeThread};
-use super::speaker::speak;
 use super::{Bridge, BridgeHandle};
 use crate::Redis;
 use crate::cluster::redis::channel;
 use crate::panics;
 use crate::socketio::application::SocketIo;
+use crate::spawn::spawn;
 
 /// Channel and bounds of a bridge; made by [`Bridge::builder`].
 ///
@@ -59,23 +60,23 @@ impl BridgeBuilder {
         self
     }
 
-    /// Bytes of one message in either direction, as JSON with binary data in base64; a longer one is not taken, or not
-    /// published, which is counted and logged (warn). Default 4 MiB: a picture.
+    /// The largest message in either direction, in bytes of JSON with binary data in base64. A longer one is neither
+    /// taken nor published; that is counted and logged (warn). Default 4 MiB: a picture.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
         self
     }
 
-    /// Takes what the processes say, and tells them nothing but the answers of clients: for a server whose events go
-    /// to other servers already, over a [`Cluster`](crate::Cluster).
+    /// Takes messages of the other processes and publishes nothing but the answers of clients: for a server whose
+    /// events go to other servers already, over a [`Cluster`](crate::Cluster).
     #[must_use]
     pub fn receive_only(mut self) -> Self {
         self.is_receive_only = true;
         self
     }
 
-    /// Joins, as [`Bridge::join`] does. Of `redis` the address and [`timeout`](Redis::timeout) count.
+    /// Joins, as [`Bridge::join`] does. Of `redis` it uses the address and [`timeout`](Redis::timeout).
     ///
     /// # Errors
     /// As [`Bridge::join`].
@@ -101,13 +102,13 @@ impl BridgeBuilder {
         let (publisher, hearer) = channel(redis, &self.channel);
         let threads = [(); 2].map(|()| BridgeThread::new(&queue));
         let [speaks, listens] = threads;
-        start("wshub-bridge-out", move || speak(speaks.queue(), publisher))?;
-        start("wshub-bridge-in", move || listen(listens.queue(), &hearer))?;
+        start("wshub-bridge-out", move || publish_all(&speaks, publisher))?;
+        start("wshub-bridge-in", move || listen(&listens, hearer))?;
         Ok(bridge)
     }
 }
 
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let builder = thread::Builder::new().name(name.to_owned());
-    builder.spawn(|| drop(panics::catch(work))).map(drop)
+    let builder = Builder::new().name(name.to_owned());
+    spawn(builder, || drop(panics::catch(work))).map(drop)
 }

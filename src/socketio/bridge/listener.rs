@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::message::{
     QueueError, QueueMessage, QueueMethod, QueuedEvent, ReplyAddress, SocketOrder,
 };
-use super::queue::BridgeQueue;
-use super::speaker::{BEAT, RESTS};
+use super::publisher::{BEAT, RESTS};
+use super::queue::{BridgeQueue, BridgeThread};
 use crate::cluster::news::BackplaneDirection;
-use crate::cluster::redis::pubsub::{ChannelListener, Hearer};
+use crate::cluster::redis::pubsub::{ChannelListener, PubSubSubscriber};
 use crate::lock::lock;
 use crate::panics;
 use crate::socketio::answers::Answer;
@@ -20,12 +20,12 @@ use crate::socketio::bytes::Bytes;
 use crate::socketio::core::{Core, DisconnectScope};
 use crate::socketio::directory::{NamespaceClient, Reliability};
 use crate::socketio::emitter::disconnect;
-use crate::socketio::operation::{AckWish, Act, AnswerSink, Operation};
+use crate::socketio::operation::{AckRequest, Act, AnswerSink, Emission, Operation};
 use crate::socketio::recovery::Audience;
 use crate::socketio::socket::AckError;
 
 /// The other processes, as one server in a poll.
-pub(super) const OTHERS: u128 = 0;
+pub(crate) const OTHERS: u128 = 0;
 
 /// How long a client may take to answer a process that asks: as long as `call` waits in Python.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
@@ -38,11 +38,20 @@ const LAG: u32 = 3;
 
 const _: () = assert!(BEAT.as_secs() < DEAF.as_secs());
 
-pub(super) fn listen(queue: &Arc<BridgeQueue>, hearer: &Hearer) {
+pub(crate) fn listen(thread: &BridgeThread, mut subscriber: PubSubSubscriber) {
+    let hear = || hear_all(thread.queue(), &mut subscriber);
+    thread.work(BackplaneDirection::In, hear);
+    // What the others owe does not come any more.
+    if let Some(core) = thread.queue().core.upgrade() {
+        core.end_polls_of(OTHERS);
+    }
+}
+
+fn hear_all(queue: &Arc<BridgeQueue>, subscriber: &mut PubSubSubscriber) {
     let mut rest = RESTS.0;
     while !queue.is_leaving() {
         let mut listener = BridgeListener::new(queue);
-        let heard = panics::catch(|| hearer.hear(&mut listener));
+        let heard = panics::catch(|| subscriber.hear(&mut listener));
         if queue.is_leaving() {
             return;
         }
@@ -121,10 +130,7 @@ impl<'a> BridgeListener<'a> {
             return;
         };
         let act = match event.reply_to {
-            None => Act::Emit {
-                written,
-                delivery: Reliability::Reliable,
-            },
+            None => Act::Emit(Emission::new(written, Reliability::Reliable)),
             Some(address) => Act::Ask {
                 written,
                 wish: self.wish(address),
@@ -140,8 +146,8 @@ impl<'a> BridgeListener<'a> {
         });
     }
 
-    fn wish(&self, address: ReplyAddress) -> AckWish {
-        AckWish {
+    fn wish(&self, address: ReplyAddress) -> AckRequest {
+        AckRequest {
             poll: 0,
             timeout: ANSWER_PATIENCE,
             sink: Arc::new(ReplySink {
@@ -182,6 +188,7 @@ fn answer(core: &Core, poll: u64, arguments: Vec<Value>) {
     core.asked(poll, Some(OTHERS), 1);
     core.answered(
         poll,
+        Some(OTHERS),
         Ok(Answer {
             arguments,
             attachments: Vec::new(),
@@ -228,7 +235,7 @@ fn carry_out(queue: &BridgeQueue, core: &Arc<Core>, namespace: &str, order: &Soc
 }
 
 /// The socket of this id, if it is of this server. Others may be in the room of its name.
-pub(super) fn member(core: &Core, namespace: &str, sid: &str) -> Option<Arc<NamespaceClient>> {
+pub(crate) fn member(core: &Core, namespace: &str, sid: &str) -> Option<Arc<NamespaceClient>> {
     let room = [sid.to_owned()];
     let members = lock(&core.directory).select(namespace, &room, &[]);
     members.into_iter().find(|member| member.id == sid)

@@ -11,6 +11,7 @@ use crate::cluster::backlog::{Backlog, BacklogBounds};
 use crate::cluster::news::{BackplaneDirection, News};
 use crate::lock::{Mutex, NEWS, OUTGOING, lock};
 use crate::logging::log_line;
+use crate::panics;
 use crate::socketio::core::Core;
 
 /// Messages that wait while Redis is away.
@@ -23,9 +24,9 @@ const BOUNDS: BacklogBounds = BacklogBounds {
 const BATCH_MESSAGES: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
 
-pub(super) type MessageBytes = Arc<Vec<u8>>;
+pub(crate) type MessageBytes = Arc<Vec<u8>>;
 
-/// A snapshot of what a [`Bridge`](super::Bridge) counts.
+/// A snapshot of the counters of a [`Bridge`](super::Bridge).
 ///
 /// ```
 /// use wshub::Redis;
@@ -45,19 +46,19 @@ pub(super) type MessageBytes = Arc<Vec<u8>>;
 pub struct BridgeStats {
     /// Messages of other processes that were taken.
     pub received: u64,
-    /// Messages on the channel that were not: no JSON, pickles, too long, or of an unknown form. The log (warn) says
-    /// why.
+    /// Messages of other processes that were refused: no JSON, pickles, too long, or of an unknown form. The log (warn)
+    /// says why.
     pub refused: u64,
     /// Messages that were published.
     pub published: u64,
-    /// Messages that were not, because too many waited, or for too long, or because they were longer than
+    /// Messages that were not published, because too many waited, they waited too long, or they were longer than
     /// [`max_message`](super::BridgeBuilder::max_message) or of a form that Python does not know.
     pub unsent: u64,
     /// Messages that wait to be published. 0 while Redis keeps up.
     pub waiting: usize,
 }
 
-pub(super) struct BridgeQueue {
+pub(crate) struct BridgeQueue {
     /// The name of this process among the others.
     pub host: String,
     pub max_message: usize,
@@ -86,7 +87,7 @@ struct WaitingMessages {
 }
 
 /// What is to be published.
-pub(super) struct BridgeTurn {
+pub(crate) struct BridgeTurn {
     pub messages: Vec<MessageBytes>,
     /// The number of the sign of life that goes with it.
     pub beat: Option<u64>,
@@ -306,6 +307,7 @@ impl BridgeQueue {
         if left > 0 {
             self.lose(left as u64);
         }
+        log_line!(Info, "bridge: left");
     }
 
     fn wait_until(&self, until: Instant, is_so: impl Fn(&WaitingMessages) -> bool) {
@@ -339,7 +341,7 @@ impl WaitingMessages {
 }
 
 /// A thread of a bridge; dropped when it ends.
-pub(super) struct BridgeThread(Arc<BridgeQueue>);
+pub(crate) struct BridgeThread(Arc<BridgeQueue>);
 
 impl BridgeThread {
     pub fn new(queue: &Arc<BridgeQueue>) -> Self {
@@ -349,6 +351,16 @@ impl BridgeThread {
 
     pub fn queue(&self) -> &Arc<BridgeQueue> {
         &self.0
+    }
+
+    /// Does what the thread is for, after a panic again unless the bridge leaves. Meanwhile it is detached for that
+    /// reason.
+    pub fn work(&self, way: BackplaneDirection, work: impl FnMut()) {
+        panics::work_on(work, |message| {
+            let reason = format!("a thread panicked, a bug of wshub: {message}");
+            self.0.set_link(way, Err(&reason));
+            !self.0.is_leaving()
+        });
     }
 }
 

@@ -10,26 +10,30 @@ use std::time::{Duration, Instant};
 use super::answers::Answer;
 use super::application::SocketIo;
 use super::core::Core;
-use super::operation::{AckWish, Act, Adapter, AnswerSink, LocalTurn, Operation};
+use super::directory::SocketMove;
+use super::operation::{AckRequest, Act, Adapter, AnswerSink, Emission, LocalTurn, Operation};
+use super::position::{PacketName, PacketOrigin};
 use super::recovery::Audience;
 use super::socket::AckError;
 use crate::atomic::AtomicU64;
-use crate::cluster::ClusterCarrier;
+use crate::cluster::{CarrierEvent, ClusterCarrier};
 use crate::lock::{CALLS, Mutex, lock};
 use crate::logging::log_line;
 use crate::{Cluster, ClusterError, ClusterEvent, NodeId};
 
-use wire::{CarriedAct, Telegram};
+use wire::{AdapterMessage, CarriedAct};
 
-/// Ids that one telegram has: with 20 bytes each it is of 24 KB.
+/// Ids that one message has: with 20 bytes each it is of 24 KB.
 const PRESENT_AT_ONCE: usize = 1000;
+/// Bytes of the names and rooms of a socket that other servers are told: 100 rooms with long names.
+const LONGEST_MOVE: usize = 16 << 10;
 /// As good as for ever, and clocks can still be counted up by it.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Stands for servers that are not known yet.
 const UNKNOWN: u128 = 0;
 
 /// The cluster that a server of Socket.IO is in.
-pub(super) struct JoinedCluster<S> {
+pub(crate) struct JoinedCluster<S> {
     /// Keeps the server in it.
     cluster: Cluster,
     listeners: Vec<OnClusterEvent<S>>,
@@ -38,15 +42,17 @@ pub(super) struct JoinedCluster<S> {
 type OnClusterEvent<S> = Box<dyn FnMut(&mut S, ClusterEvent) + Send>;
 
 impl<S> SocketIo<S> {
-    /// Makes this server one of several. What an [`Emitter`](super::Emitter) does, it does to the sockets of all of
-    /// them: `emit`, `emit_with_ack`, `join_all`, `leave_all`, `disconnect_all` and `fetch_sockets`, unless it is
-    /// [`local`](super::Emitter::local). What one thread sends, each socket gets in that order, on whichever server it
-    /// is. With [`ordered`](crate::ClusterBuilder::ordered), what different servers send comes in one order, too.
-    /// Features `socketio` and `redis`.
+    /// Makes this server one of several. An [`Emitter`](super::Emitter) then reaches the sockets of all of them:
+    /// `emit`, `emit_with_ack`, `join_all`, `leave_all`, `disconnect_all` and `fetch_sockets`, unless it is
+    /// [`local`](super::Emitter::local). Each socket, on any server, gets what one thread sends in that order. With
+    /// [`ordered`](crate::ClusterBuilder::ordered), what different servers send comes in one order, too, and what goes
+    /// to one socket alone ([`Socket::emit`](super::Socket::emit)) does not wait for that. Features `socketio` and
+    /// `redis`.
     ///
-    /// All servers of the cluster have the same namespaces, best the same program. A client that polls comes to the
-    /// same server each time, so what stands in front of them needs sticky sessions; clients with WebSockets alone need
-    /// none. A client that comes back after a break is recovered by the server that it was on, and new to others.
+    /// All servers of the cluster must have the same namespaces; best they run the same program. The requests of a
+    /// client that polls must all go to the same server, so the proxy in front needs sticky sessions; clients that use
+    /// WebSockets alone need none. With [`recovery_window`](super::Limits::recovery_window), the same on all servers, a
+    /// client may come back to any of them.
     ///
     /// The server can be in one cluster; a second one is ignored, and the log (warn) says so.
     ///
@@ -71,14 +77,22 @@ impl<S> SocketIo<S> {
             heard: Condvar::new(),
             unreadable: AtomicU64::new(0),
         });
-        let rider = Arc::downgrade(&adapter);
+        let carrier_handler = Arc::downgrade(&adapter);
         let is_free = self.core.adapter.get().is_none()
-            && adapter.carrier.set_rider(Box::new(move |node, bytes| {
-                if let Some(adapter) = rider.upgrade() {
-                    adapter.take(node, bytes);
-                }
-            }));
+            && adapter
+                .carrier
+                .set_carrier_handler(Box::new(move |node, news| {
+                    if let Some(adapter) = carrier_handler.upgrade() {
+                        match news {
+                            CarrierEvent::Came(message) => adapter.take(node, message),
+                            CarrierEvent::Left => adapter.leave(node),
+                        }
+                    }
+                }));
+        let node = cluster.id().number();
         if is_free && self.core.adapter.set(Box::new(adapter)).is_ok() {
+            let before = lock(&self.core.directory).set_node(node);
+            drop(before);
             self.joined = Some(JoinedCluster {
                 cluster: cluster.clone(),
                 listeners: Vec::new(),
@@ -93,8 +107,8 @@ impl<S> SocketIo<S> {
     }
 
     /// Adds a listener for what happens between the servers: one comes or goes, the backplane is away, messages are
-    /// missing. Without one they wait in [`Cluster::events`]. Behind [`adapter`](SocketIo::adapter); before it is
-    /// ignored, and the log (warn) says so.
+    /// missing. Without one they wait in [`Cluster::events`]. Call [`adapter`](SocketIo::adapter) before; otherwise
+    /// this call is ignored, and the log (warn) says so.
     pub fn on_cluster_event(
         &mut self,
         listener: impl FnMut(&mut S, ClusterEvent) + Send + 'static,
@@ -110,7 +124,7 @@ impl<S> SocketIo<S> {
     }
 
     /// Tells the listeners what happened between the servers.
-    pub(super) fn see_to_cluster(&mut self) {
+    pub(crate) fn see_to_cluster(&mut self) {
         let Some(joined) = &mut self.joined else {
             return;
         };
@@ -131,7 +145,7 @@ struct ClusterAdapter {
     calls: Mutex<OpenCalls, CALLS>,
     /// Something of `calls` has changed.
     heard: Condvar,
-    /// Telegrams that were not understood.
+    /// Messages that were not understood.
     unreadable: AtomicU64,
 }
 
@@ -145,6 +159,8 @@ struct OpenCalls {
 struct OpenCall {
     unheard: BTreeSet<u128>,
     sockets: Vec<String>,
+    /// How many servers have gone and not said theirs.
+    gone: usize,
 }
 
 impl Adapter for Arc<ClusterAdapter> {
@@ -152,10 +168,19 @@ impl Adapter for Arc<ClusterAdapter> {
         match self.carrier.carry(None, &wire::operation(operation)) {
             Ok(()) if self.carrier.comes_back() => LocalTurn::OnReturn,
             Ok(()) | Err(ClusterError::Left) => LocalTurn::Now,
-            Err(error) => {
-                log_line!(Error, "not sent: {error}");
-                LocalTurn::Never
-            }
+            Err(error) => LocalTurn::Never(error.to_string()),
+        }
+    }
+
+    fn moves_sockets(&self) -> bool {
+        true
+    }
+
+    fn tell_move(&self, told: &SocketMove) {
+        let message = wire::moved(told);
+        // One that is too long is told nobody: the client comes back to this server, or is new.
+        if message.len() <= LONGEST_MOVE {
+            let _ = self.carrier.carry(None, &message);
         }
     }
 
@@ -179,23 +204,28 @@ impl Adapter for Arc<ClusterAdapter> {
         let open = OpenCall {
             unheard: self.others().into_iter().collect(),
             sockets: Vec::new(),
+            gone: 0,
         };
         calls.by_number.insert(number, open);
         drop(calls);
-        // A telegram that is too long reaches nobody, who then is missing.
-        let _ = self
+        // One that is too long reaches no server: their answers are missing.
+        let is_asked = self
             .carrier
-            .carry(None, &wire::call(number, namespace, audience));
+            .carry(None, &wire::call(number, namespace, audience))
+            .is_ok();
         let mut calls = lock(&self.calls);
         loop {
-            let waits = calls
+            let unheard = calls
                 .by_number
                 .get(&number)
-                .is_some_and(|it| !it.unheard.is_empty());
+                .map(|it| !it.unheard.is_empty());
+            let waits = is_asked && unheard.unwrap_or_default();
             let left = deadline.saturating_duration_since(Instant::now());
             if !waits || left.is_zero() {
                 let call = calls.by_number.remove(&number);
-                return call.map_or((Vec::new(), 0), |it| (it.sockets, it.unheard.len()));
+                return call.map_or((Vec::new(), 0), |it| {
+                    (it.sockets, it.unheard.len() + it.gone)
+                });
             }
             calls = calls.wait_timeout(&self.heard, left);
         }
@@ -204,23 +234,30 @@ impl Adapter for Arc<ClusterAdapter> {
 
 impl ClusterAdapter {
     /// Takes what a server has sent: another one, or this one in the order of all.
-    fn take(self: &Arc<Self>, from: NodeId, telegram: &[u8]) {
+    fn take(self: &Arc<Self>, from: NodeId, message: &[u8]) {
         let Some(core) = self.core.upgrade() else {
             return;
         };
-        let Ok(telegram) = wire::read(telegram) else {
+        let Ok(message) = wire::read(message) else {
             let count = self.unreadable.fetch_add(1, Relaxed) + 1;
             if count.is_power_of_two() {
                 log_line!(
                     Warn,
-                    "Socket.IO: {count} telegrams were not understood, the last one of {from}: have all servers run \
+                    "Socket.IO: {count} messages of servers were not understood, the last one of {from}: have all servers run \
                      one version of wshub"
                 );
             }
             return;
         };
-        match telegram {
-            Telegram::Operation {
+        match message {
+            // It has reached its client.
+            AdapterMessage::Operation {
+                act: CarriedAct::Emit {
+                    is_at_once: true, ..
+                },
+                ..
+            } if from == self.carrier.id() => {}
+            AdapterMessage::Operation {
                 namespace,
                 audience,
                 act,
@@ -231,15 +268,21 @@ impl ClusterAdapter {
                     act: self.act(act, from, &core),
                 });
             }
-            Telegram::Asked { poll, sockets } => core.asked(poll, Some(from.number()), sockets),
-            Telegram::Answered { poll, answer } => core.answered(poll, answer),
-            Telegram::Call { .. } if from == self.carrier.id() => {}
-            Telegram::Call {
+            AdapterMessage::Moved(_) if from == self.carrier.id() => {}
+            AdapterMessage::Moved(told) => core.hear_move(told),
+            AdapterMessage::Asked { poll, sockets } => {
+                core.asked(poll, Some(from.number()), sockets)
+            }
+            AdapterMessage::Answered { poll, answer } => {
+                core.answered(poll, Some(from.number()), answer)
+            }
+            AdapterMessage::Call { .. } if from == self.carrier.id() => {}
+            AdapterMessage::Call {
                 call,
                 namespace,
                 audience,
             } => self.answer_call(from, call, &core.ids(&namespace, &audience)),
-            Telegram::Present {
+            AdapterMessage::Present {
                 call,
                 sockets,
                 is_last,
@@ -247,9 +290,40 @@ impl ClusterAdapter {
         }
     }
 
+    /// A server is gone, or this one has left it: nobody waits for it. Where this one itself has left, nobody waits for
+    /// servers that it has not come to know.
+    fn leave(&self, node: NodeId) {
+        let gone = match node == self.carrier.id() {
+            true => UNKNOWN,
+            false => node.number(),
+        };
+        if let Some(core) = self.core.upgrade() {
+            core.end_polls_of(gone);
+        }
+        let mut calls = lock(&self.calls);
+        for open in calls.by_number.values_mut() {
+            open.gone += usize::from(open.unheard.remove(&gone));
+        }
+        drop(calls);
+        self.heard.notify_all();
+    }
+
     fn act(self: &Arc<Self>, act: CarriedAct, from: NodeId, core: &Arc<Core>) -> Act {
         match act {
-            CarriedAct::Emit { written, delivery } => Act::Emit { written, delivery },
+            CarriedAct::Emit {
+                written,
+                delivery,
+                number,
+                is_at_once,
+            } => {
+                let shared = PacketOrigin::of_node(from.number());
+                let origin = if is_at_once { shared.at_once() } else { shared };
+                Act::Emit(Emission {
+                    written,
+                    delivery,
+                    name: number.map(|number| PacketName { origin, number }),
+                })
+            }
             CarriedAct::Join(room) => Act::Join(room),
             CarriedAct::Leave(room) => Act::Leave(room),
             CarriedAct::Disconnect => Act::Disconnect,
@@ -267,7 +341,7 @@ impl ClusterAdapter {
                 timeout,
             } => {
                 let adapter = self.clone();
-                let wish = AckWish {
+                let wish = AckRequest {
                     poll,
                     timeout,
                     sink: Arc::new(RemoteSink {
@@ -305,8 +379,8 @@ impl ClusterAdapter {
     }
 
     /// False if it is too long.
-    fn tell(&self, to: NodeId, telegram: &[u8]) -> bool {
-        match self.carrier.carry(Some(to), telegram) {
+    fn tell(&self, to: NodeId, message: &[u8]) -> bool {
+        match self.carrier.carry(Some(to), message) {
             Err(error @ ClusterError::TooLong { .. }) => {
                 log_line!(Error, "not answered: {error}");
                 false

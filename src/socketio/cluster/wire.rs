@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::super::answers::Answer;
 use super::super::arguments::Written;
 use super::super::bytes::Bytes;
-use super::super::directory::Reliability;
-use super::super::operation::{Act, Operation};
+use super::super::directory::{Reliability, SocketMove};
+use super::super::operation::{Act, Emission, Operation};
+use super::super::position::{ClientPosition, UNKNOWN};
 use super::super::recovery::Audience;
 use super::super::socket::AckError;
 
@@ -23,17 +24,24 @@ const ANSWER: u8 = 8;
 const NO_ANSWER: u8 = 9;
 const CALL: u8 = 10;
 const PRESENT: u8 = 11;
+const NUMBERED: u8 = 12;
+const DEPARTED: u8 = 13;
+const RETURNED: u8 = 14;
+const AT_ONCE: u8 = 15;
 
 /// What comes from another server.
 #[derive(Debug)]
-pub(super) enum Telegram {
+pub(crate) enum AdapterMessage {
     Operation {
         namespace: String,
         audience: Audience,
         act: CarriedAct,
     },
     /// So many sockets are asked for a poll.
-    Asked { poll: u64, sockets: usize },
+    Asked {
+        poll: u64,
+        sockets: usize,
+    },
     Answered {
         poll: u64,
         answer: Result<Answer, AckError>,
@@ -50,13 +58,18 @@ pub(super) enum Telegram {
         sockets: Vec<String>,
         is_last: bool,
     },
+    Moved(SocketMove),
 }
 
 #[derive(Debug)]
-pub(super) enum CarriedAct {
+pub(crate) enum CarriedAct {
     Emit {
         written: Written,
         delivery: Reliability,
+        /// Among what its server sends to all, if it is kept for sockets that come back.
+        number: Option<u64>,
+        /// It has reached its one client, and is numbered by itself.
+        is_at_once: bool,
     },
     Ask {
         written: Written,
@@ -70,14 +83,16 @@ pub(super) enum CarriedAct {
 
 /// Not of this version, or cut off.
 #[derive(Debug, PartialEq)]
-pub(super) struct UnreadableTelegram;
+pub(crate) struct UnreadableMessage;
 
-pub(super) fn operation(operation: &Operation) -> Vec<u8> {
+pub(crate) fn operation(operation: &Operation) -> Vec<u8> {
     let mut out = Vec::new();
     out.push(match &operation.act {
-        Act::Emit { delivery, .. } => match delivery {
-            Reliability::Reliable => EMIT,
-            Reliability::Volatile => VOLATILE,
+        Act::Emit(emission) => match (emission.delivery, emission.name) {
+            (Reliability::Volatile, _) => VOLATILE,
+            (Reliability::Reliable, None) => EMIT,
+            (Reliability::Reliable, Some(name)) if name.origin.is_at_once() => AT_ONCE,
+            (Reliability::Reliable, Some(_)) => NUMBERED,
         },
         Act::Ask { .. } => ASK,
         Act::Join(_) => JOIN,
@@ -86,7 +101,12 @@ pub(super) fn operation(operation: &Operation) -> Vec<u8> {
     });
     append_audience(&mut out, &operation.namespace, &operation.audience);
     match &operation.act {
-        Act::Emit { written, .. } => append_written(&mut out, &written.json, &written.attachments),
+        Act::Emit(Emission { written, name, .. }) => {
+            if let Some(name) = name {
+                out.extend(name.number.to_be_bytes());
+            }
+            append_written(&mut out, &written.json, &written.attachments);
+        }
         Act::Ask { written, wish } => {
             out.extend(wish.poll.to_be_bytes());
             let millis = u64::try_from(wish.timeout.as_millis()).unwrap_or(u64::MAX);
@@ -99,14 +119,14 @@ pub(super) fn operation(operation: &Operation) -> Vec<u8> {
     out
 }
 
-pub(super) fn asked(poll: u64, sockets: usize) -> Vec<u8> {
+pub(crate) fn asked(poll: u64, sockets: usize) -> Vec<u8> {
     let mut out = vec![ASKED];
     out.extend(poll.to_be_bytes());
     append_len(&mut out, sockets);
     out
 }
 
-pub(super) fn answered(poll: u64, answer: &Result<Answer, AckError>) -> Vec<u8> {
+pub(crate) fn answered(poll: u64, answer: &Result<Answer, AckError>) -> Vec<u8> {
     let mut out = vec![match answer {
         Ok(_) => ANSWER,
         Err(_) => NO_ANSWER,
@@ -127,17 +147,45 @@ pub(super) fn answered(poll: u64, answer: &Result<Answer, AckError>) -> Vec<u8> 
     out
 }
 
-pub(super) fn call(call: u64, namespace: &str, audience: &Audience) -> Vec<u8> {
+pub(crate) fn call(call: u64, namespace: &str, audience: &Audience) -> Vec<u8> {
     let mut out = vec![CALL];
     append_audience(&mut out, namespace, audience);
     out.extend(call.to_be_bytes());
     out
 }
 
-pub(super) fn present(call: u64, sockets: &[String], is_last: bool) -> Vec<u8> {
+pub(crate) fn present(call: u64, sockets: &[String], is_last: bool) -> Vec<u8> {
     let mut out = vec![PRESENT, u8::from(is_last)];
     out.extend(call.to_be_bytes());
     append_list(&mut out, sockets);
+    out
+}
+
+pub(crate) fn moved(told: &SocketMove) -> Vec<u8> {
+    let mut out = Vec::new();
+    match told {
+        SocketMove::Departed {
+            namespace,
+            name,
+            id,
+            rooms,
+            last,
+            before,
+        } => {
+            out.push(DEPARTED);
+            let (last, before) = (last.to_string(), before.to_string());
+            let texts: [&str; 5] = [namespace, name, id, &last, &before];
+            texts
+                .iter()
+                .for_each(|text| append(&mut out, text.as_bytes()));
+            append_list(&mut out, rooms);
+        }
+        SocketMove::Returned { namespace, name } => {
+            out.push(RETURNED);
+            append(&mut out, namespace.as_bytes());
+            append(&mut out, name.as_bytes());
+        }
+    }
     out
 }
 
@@ -169,45 +217,59 @@ fn append_len(out: &mut Vec<u8>, len: usize) {
     out.extend(len.to_be_bytes());
 }
 
-pub(super) fn read(telegram: &[u8]) -> Result<Telegram, UnreadableTelegram> {
-    let mut rest = TelegramReader(telegram);
+pub(crate) fn read(message: &[u8]) -> Result<AdapterMessage, UnreadableMessage> {
+    let mut rest = AdapterMessageReader(message);
     let kind = rest.byte()?;
     Ok(match kind {
-        EMIT | VOLATILE | ASK | JOIN | LEAVE | DISCONNECT => Telegram::Operation {
-            namespace: rest.text()?,
-            audience: rest.audience()?,
-            act: rest.act(kind)?,
-        },
-        ASKED => Telegram::Asked {
+        EMIT | NUMBERED | AT_ONCE | VOLATILE | ASK | JOIN | LEAVE | DISCONNECT => {
+            AdapterMessage::Operation {
+                namespace: rest.text()?,
+                audience: rest.audience()?,
+                act: rest.act(kind)?,
+            }
+        }
+        ASKED => AdapterMessage::Asked {
             poll: rest.number()?,
             sockets: rest.len()?,
         },
-        ANSWER | NO_ANSWER => Telegram::Answered {
+        ANSWER | NO_ANSWER => AdapterMessage::Answered {
             poll: rest.number()?,
             answer: match kind {
                 ANSWER => Ok(rest.answer()?),
                 _ => Err(rest.why()?),
             },
         },
-        CALL => Telegram::Call {
+        CALL => AdapterMessage::Call {
             namespace: rest.text()?,
             audience: rest.audience()?,
             call: rest.number()?,
         },
-        PRESENT => Telegram::Present {
+        PRESENT => AdapterMessage::Present {
             is_last: rest.byte()? > 0,
             call: rest.number()?,
             sockets: rest.list()?,
         },
-        _ => return Err(UnreadableTelegram),
+        DEPARTED => AdapterMessage::Moved(SocketMove::Departed {
+            namespace: rest.text()?.into(),
+            name: rest.text()?,
+            id: rest.text()?,
+            last: rest.position()?,
+            before: rest.position()?,
+            rooms: rest.list()?,
+        }),
+        RETURNED => AdapterMessage::Moved(SocketMove::Returned {
+            namespace: rest.text()?.into(),
+            name: rest.text()?,
+        }),
+        _ => return Err(UnreadableMessage),
     })
 }
 
-/// What is left of a telegram to be read.
-struct TelegramReader<'a>(&'a [u8]);
+/// What is left of a message to be read.
+struct AdapterMessageReader<'a>(&'a [u8]);
 
-impl<'a> TelegramReader<'a> {
-    fn act(&mut self, kind: u8) -> Result<CarriedAct, UnreadableTelegram> {
+impl<'a> AdapterMessageReader<'a> {
+    fn act(&mut self, kind: u8) -> Result<CarriedAct, UnreadableMessage> {
         Ok(match kind {
             ASK => CarriedAct::Ask {
                 poll: self.number()?,
@@ -218,6 +280,11 @@ impl<'a> TelegramReader<'a> {
             LEAVE => CarriedAct::Leave(self.text()?),
             DISCONNECT => CarriedAct::Disconnect,
             _ => CarriedAct::Emit {
+                number: match kind {
+                    NUMBERED | AT_ONCE => Some(self.number_of_packet()?),
+                    _ => None,
+                },
+                is_at_once: kind == AT_ONCE,
                 written: self.written()?,
                 delivery: match kind {
                     VOLATILE => Reliability::Volatile,
@@ -227,75 +294,86 @@ impl<'a> TelegramReader<'a> {
         })
     }
 
-    fn audience(&mut self) -> Result<Audience, UnreadableTelegram> {
+    fn audience(&mut self) -> Result<Audience, UnreadableMessage> {
         Ok(Audience {
             rooms: self.list()?,
             except: self.list()?,
         })
     }
 
-    fn written(&mut self) -> Result<Written, UnreadableTelegram> {
+    fn written(&mut self) -> Result<Written, UnreadableMessage> {
         Ok(Written {
             json: self.text()?,
             attachments: self.attachments()?,
         })
     }
 
-    fn answer(&mut self) -> Result<Answer, UnreadableTelegram> {
+    fn answer(&mut self) -> Result<Answer, UnreadableMessage> {
         let json = self.text()?;
         Ok(Answer {
-            arguments: serde_json::from_str(&json).map_err(|_| UnreadableTelegram)?,
+            arguments: serde_json::from_str(&json).map_err(|_| UnreadableMessage)?,
             attachments: self.attachments()?,
         })
     }
 
-    fn why(&mut self) -> Result<AckError, UnreadableTelegram> {
+    fn why(&mut self) -> Result<AckError, UnreadableMessage> {
         Ok(match self.byte()? {
             0 => AckError::Timeout,
             1 => AckError::Disconnected,
             2 => AckError::TooMany,
             3 => AckError::NotSent,
-            _ => return Err(UnreadableTelegram),
+            _ => return Err(UnreadableMessage),
         })
     }
 
-    fn attachments(&mut self) -> Result<Vec<Bytes>, UnreadableTelegram> {
+    fn position(&mut self) -> Result<ClientPosition, UnreadableMessage> {
+        ClientPosition::parse(&self.text()?).ok_or(UnreadableMessage)
+    }
+
+    fn number_of_packet(&mut self) -> Result<u64, UnreadableMessage> {
+        match self.number()? {
+            0 | UNKNOWN => Err(UnreadableMessage),
+            number => Ok(number),
+        }
+    }
+
+    fn attachments(&mut self) -> Result<Vec<Bytes>, UnreadableMessage> {
         let count = self.len()?;
         (0..count).map(|_| Ok(self.bytes()?.into())).collect()
     }
 
-    fn list(&mut self) -> Result<Vec<String>, UnreadableTelegram> {
+    fn list(&mut self) -> Result<Vec<String>, UnreadableMessage> {
         let count = self.len()?;
         (0..count).map(|_| self.text()).collect()
     }
 
-    fn text(&mut self) -> Result<String, UnreadableTelegram> {
+    fn text(&mut self) -> Result<String, UnreadableMessage> {
         let text = std::str::from_utf8(self.bytes()?);
-        text.map(str::to_owned).map_err(|_| UnreadableTelegram)
+        text.map(str::to_owned).map_err(|_| UnreadableMessage)
     }
 
-    fn bytes(&mut self) -> Result<&'a [u8], UnreadableTelegram> {
+    fn bytes(&mut self) -> Result<&'a [u8], UnreadableMessage> {
         let len = self.len()?;
-        let (bytes, rest) = self.0.split_at_checked(len).ok_or(UnreadableTelegram)?;
+        let (bytes, rest) = self.0.split_at_checked(len).ok_or(UnreadableMessage)?;
         self.0 = rest;
         Ok(bytes)
     }
 
-    fn len(&mut self) -> Result<usize, UnreadableTelegram> {
+    fn len(&mut self) -> Result<usize, UnreadableMessage> {
         let len = u32::from_be_bytes(self.array()?);
-        usize::try_from(len).map_err(|_| UnreadableTelegram)
+        usize::try_from(len).map_err(|_| UnreadableMessage)
     }
 
-    fn number(&mut self) -> Result<u64, UnreadableTelegram> {
+    fn number(&mut self) -> Result<u64, UnreadableMessage> {
         self.array().map(u64::from_be_bytes)
     }
 
-    fn byte(&mut self) -> Result<u8, UnreadableTelegram> {
+    fn byte(&mut self) -> Result<u8, UnreadableMessage> {
         self.array().map(|[byte]| byte)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], UnreadableTelegram> {
-        let (array, rest) = self.0.split_first_chunk().ok_or(UnreadableTelegram)?;
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], UnreadableMessage> {
+        let (array, rest) = self.0.split_first_chunk().ok_or(UnreadableMessage)?;
         self.0 = rest;
         Ok(*array)
     }

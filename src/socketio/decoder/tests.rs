@@ -75,6 +75,18 @@ fn the_bytes_of_attachments_are_bounded_together() {
     }
 }
 
+/// As npm's decoder has it.
+#[test]
+fn an_attachment_may_be_named_twice_or_not_at_all() {
+    let mut decoder = Decoder::new(10, 100);
+    let twice = r#"51-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]"#;
+    for text in [twice, r#"51-["x"]"#] {
+        assert_eq!(decoder.text(text), Ok(None));
+        let whole = decoder.binary(vec![1]).unwrap().unwrap();
+        assert_eq!(whole.attachments, [vec![1]]);
+    }
+}
+
 #[test]
 fn a_placeholder_without_attachments_is_plain_data() {
     let mut decoder = Decoder::new(10, 100);

@@ -108,7 +108,9 @@ impl Carriers {
     }
 
     fn begin(&mut self, connection: &Connection) -> Option<Arc<SessionLink>> {
-        let link = self.sessions.open(connection.request(), Some(connection));
+        let link = self
+            .sessions
+            .open(connection.request().clone(), Some(connection));
         link.ok().inspect(|link| link.see_to(&self.sessions))
     }
 
@@ -125,6 +127,8 @@ fn is_carrier(connection: &Connection) -> bool {
 
 impl Handler for Carriers {
     fn on_open(&mut self, connection: &Connection) {
+        // A server that is gone had one of this number.
+        self.links.remove(&connection.id());
         match (is_carrier(connection), &mut self.plain) {
             (true, _) => self.open(connection),
             (false, Some(handler)) => handler.on_open(connection),

@@ -3,24 +3,29 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::part::Part;
 use super::protocol::handshake::{Carrier, EngineError};
+use super::protocol::output::{EndReason, Output, PollAnswer, WebSocketInput};
 use super::protocol::queue::{OutgoingPacket, QueueFull, QueuedPacket};
-use super::protocol::session::{EndReason, EngineSession, Output, PollAnswer, WebSocketInput};
+use super::protocol::session::EngineSession;
 use super::sessions::{Sessions, Task};
 use crate::atomic::AtomicU64;
 use crate::lock::{Guard, Mutex, SESSION, lock};
 use crate::{
-    CloseCode, Connection, Message, Overflow, Request, Responder, Response, SendErrorKind, Status,
+    CloseCode, Connection, Message, Overflow, ReadyState, Request, Responder, Response,
+    SendErrorKind, Status,
 };
 
 /// An application that comes so late was away.
 const AWAY: Duration = Duration::from_millis(500);
+
+/// How soon the timer looks again for a pong that may wait for the application.
+const AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) struct SessionLink {
     /// A number that no other session of this process has.
@@ -32,8 +37,6 @@ pub(crate) struct SessionLink {
     state: Mutex<LinkState, SESSION>,
     /// The deadline that the timer knows, in nanoseconds.
     pub noted: AtomicU64,
-    /// Bytes of its messages that wait for the application.
-    waiting: AtomicUsize,
     /// The application has been asked about its pong, and has not looked.
     pong_is_asked: AtomicBool,
 }
@@ -46,10 +49,15 @@ struct LinkState {
     parked: Option<Responder>,
     /// The POST that waits for the application to take what came before.
     held: Option<Responder>,
+    /// The timer has nothing to look at before: the pong that is due may wait for the application.
+    not_before: Duration,
     /// What the session has put out, each with where it goes.
     actions: VecDeque<Action>,
     /// A thread does what the session puts out.
     is_driven: bool,
+    /// The WebSocket has taken more since that thread began with the action under way: if it is a send that was
+    /// refused, the word that there is room has come already.
+    has_drained: bool,
 }
 
 /// Something that the session has put out.
@@ -59,6 +67,44 @@ enum Action {
     Close(Connection),
     Answer(Responder, PollAnswer),
     Tell(Task),
+}
+
+/// A thread does one action. A panic in it gives the session back, for another thread to do what is left.
+struct ActionTurn<'a>(&'a Arc<SessionLink>, &'a Sessions);
+
+impl<'a> ActionTurn<'a> {
+    /// The action is done, and the thread goes on.
+    fn end(self) -> Guard<'a, LinkState> {
+        let state = lock(&self.0.state);
+        std::mem::forget(self);
+        state
+    }
+}
+
+impl Drop for ActionTurn<'_> {
+    fn drop(&mut self) {
+        let ActionTurn(link, sessions) = self;
+        lock(&link.state).is_driven = false;
+        // Nobody else may come: a session that is over hears no more.
+        sessions.timer.note(link, sessions.now());
+    }
+}
+
+impl LinkState {
+    fn send(&mut self, packet: &[Part], sessions: &Sessions) {
+        while let Err(QueueFull) = self.session.send(packet) {
+            match sessions.bounds.overflow {
+                Overflow::DropNewest => {
+                    sessions.dropped.fetch_add(1, Relaxed);
+                    break;
+                }
+                Overflow::DropOldest if self.session.drop_oldest() => {
+                    sessions.dropped.fetch_add(1, Relaxed);
+                }
+                _ => self.session.end(EndReason::TransportError),
+            }
+        }
+    }
 }
 
 impl SessionLink {
@@ -81,11 +127,12 @@ impl SessionLink {
                 candidate: None,
                 parked: None,
                 held: None,
+                not_before: Duration::ZERO,
                 actions: VecDeque::new(),
                 is_driven: false,
+                has_drained: false,
             }),
             noted: AtomicU64::new(u64::MAX),
-            waiting: AtomicUsize::new(0),
             pong_is_asked: AtomicBool::new(false),
         })
     }
@@ -97,20 +144,35 @@ impl SessionLink {
 
     /// Answers a GET now or later.
     pub fn get(self: &Arc<Self>, sessions: &Arc<Sessions>) -> Response {
-        self.drive(sessions, |state| match state.session.get(sessions.now()) {
-            Some(answer) => respond(answer),
-            None => {
-                let (promise, responder) = Response::later();
-                let (link, sessions) = (Arc::downgrade(self), Arc::downgrade(sessions));
-                responder.on_gone(move || {
-                    if let (Some(link), Some(sessions)) = (link.upgrade(), sessions.upgrade()) {
-                        link.hung_up(&sessions);
-                    }
-                });
-                state.parked = Some(responder);
-                promise
-            }
+        self.drive(sessions, |state| {
+            let answer = state.session.get(sessions.now());
+            // The GET before this one may be due.
+            self.collect(state);
+            answer.map_or_else(
+                || {
+                    let (promise, responder) = self.answer_later(sessions, Self::hung_up);
+                    state.parked = Some(responder);
+                    promise
+                },
+                respond,
+            )
         })
+    }
+
+    /// An answer that comes later, and what is done when nobody waits for it any more.
+    fn answer_later(
+        self: &Arc<Self>,
+        sessions: &Arc<Sessions>,
+        on_gone: fn(&Arc<Self>, &Sessions),
+    ) -> (Response, Responder) {
+        let (promise, responder) = Response::later();
+        let (link, sessions) = (Arc::downgrade(self), Arc::downgrade(sessions));
+        responder.on_gone(move || {
+            if let (Some(link), Some(sessions)) = (link.upgrade(), sessions.upgrade()) {
+                on_gone(&link, &sessions);
+            }
+        });
+        (promise, responder)
     }
 
     /// The client of the GET that waits has left.
@@ -122,38 +184,33 @@ impl SessionLink {
         drop(gone);
     }
 
-    /// Answers a POST: at once, or where too much waits for the application, when it has taken that. So a client that
-    /// polls sends no faster than it is heard.
-    pub fn post(self: &Arc<Self>, body: &[u8], octets: bool, sessions: &Sessions) -> Response {
-        let most = sessions.bounds.engine.max_payload;
+    /// Answers a POST now or later.
+    pub fn post(self: &Arc<Self>, body: &[u8], octets: bool, sessions: &Arc<Sessions>) -> Response {
         self.drive(sessions, |state| {
-            if state.held.is_some() {
-                state.session.end(EndReason::TransportError);
-                return respond(PollAnswer::Bad);
-            }
             let answer = state.session.post(body, octets, sessions.now());
-            self.collect(state);
-            if answer != PollAnswer::Taken || self.waiting.load(SeqCst) <= most {
-                return respond(answer);
-            }
-            let (promise, responder) = Response::later();
-            state.held = Some(responder);
-            promise
+            answer.map_or_else(
+                || {
+                    let (promise, responder) = self.answer_later(sessions, Self::post_hung_up);
+                    // As for a WebSocket, whose reader waits: a slow application costs nobody its session.
+                    responder.lift_deadline();
+                    state.held = Some(responder);
+                    promise
+                },
+                respond,
+            )
         })
+    }
+
+    /// The client of the POST that is held has left.
+    fn post_hung_up(self: &Arc<Self>, sessions: &Sessions) {
+        self.drive(sessions, |state| state.session.post_hung_up());
     }
 
     /// The application has taken a message of so many bytes.
     pub fn note_taken(self: &Arc<Self>, bytes: usize, sessions: &Sessions) {
-        let most = sessions.bounds.engine.max_payload;
-        let left = self.waiting.fetch_sub(bytes, SeqCst) - bytes;
-        let held = self.drive(sessions, |state| {
-            state.session.note_taken();
-            state.held.take_if(|_| left <= most)
+        self.drive(sessions, |state| {
+            state.session.note_taken(bytes, sessions.now());
         });
-        if let Some(held) = held {
-            // Err: the client has left.
-            let _ = held.send(respond(PollAnswer::Taken));
-        }
     }
 
     /// A WebSocket that names this session is let in.
@@ -213,32 +270,45 @@ impl SessionLink {
         });
     }
 
+    /// Ends the session if its WebSocket is open no longer: the server of that is gone, and its Close event with it.
+    pub fn look_at_carrier(self: &Arc<Self>, sessions: &Sessions) {
+        let carrier = lock(&self.state).carrier.clone();
+        let closed = carrier.filter(|it| it.ready_state() != ReadyState::Open);
+        if let Some(closed) = closed {
+            self.connection_ended(&closed, sessions);
+        }
+    }
+
     /// Sends a packet, all of it or nothing. Where a client that polls takes too little, `overflow` decides, as it does
     /// for WebSockets.
     pub fn send(self: &Arc<Self>, packet: &[Part], sessions: &Sessions) {
-        self.drive(sessions, |state| {
-            while let Err(QueueFull) = state.session.send(packet) {
-                match sessions.bounds.overflow {
-                    Overflow::DropNewest => {
-                        sessions.dropped.fetch_add(1, Relaxed);
-                        break;
-                    }
-                    Overflow::DropOldest if state.session.drop_oldest() => {
-                        sessions.dropped.fetch_add(1, Relaxed);
-                    }
-                    _ => state.session.end(EndReason::TransportError),
-                }
-            }
-        });
+        self.drive(sessions, |state| state.send(packet, sessions));
+    }
+
+    /// Puts a packet in line, as [`send`](SessionLink::send) does. It leaves when this is
+    /// [seen to](SessionLink::see_to): it runs no code of the user's, and may be called under a lock.
+    pub fn put_in_line(self: &Arc<Self>, packet: &[Part], sessions: &Sessions) {
+        let mut state = lock(&self.state);
+        state.send(packet, sessions);
+        self.collect(&mut state);
+    }
+
+    /// As [`put_in_line`](SessionLink::put_in_line), for packets that are the client's in any case, and bounded
+    /// elsewhere.
+    pub fn put_owed_in_line<'a>(self: &Arc<Self>, packets: impl Iterator<Item = &'a [Part]>) {
+        let mut state = lock(&self.state);
+        for packet in packets {
+            state.session.send_owed(packet);
+        }
+        self.collect(&mut state);
     }
 
     /// Sends a packet if it can leave now.
     pub fn send_volatile(self: &Arc<Self>, packet: &[Part], sessions: &Sessions) {
         self.drive(sessions, |state| {
-            let waits = |carrier: &Connection| carrier.buffered_amount() > 0;
             let is_writable = state.session.is_writable()
                 && state.actions.is_empty()
-                && !state.carrier.as_ref().is_some_and(waits);
+                && !state.carrier.as_ref().is_some_and(Connection::is_stalled);
             match is_writable {
                 // It has room for one.
                 true => _ = state.session.send(packet),
@@ -252,6 +322,11 @@ impl SessionLink {
         self.drive(sessions, |state| {
             state.session.close(reason, sessions.now())
         });
+    }
+
+    /// Ends the session at once.
+    pub fn end(self: &Arc<Self>, reason: EndReason, sessions: &Sessions) {
+        self.drive(sessions, |state| state.session.end(reason));
     }
 
     /// The server shuts down. A WebSocket gets the Close of the server itself.
@@ -271,12 +346,21 @@ impl SessionLink {
     /// Does what is due; false if the client would be found gone, and its pong may wait for the application.
     pub fn see_to_time(self: &Arc<Self>, sessions: &Sessions) -> bool {
         self.drive(sessions, |state| {
-            let waits_for_application = state.carrier.is_some() || state.held.is_some();
-            if waits_for_application && state.session.is_overdue(sessions.now()) {
-                return false;
-            }
-            state.session.see_to_time(sessions.now());
-            true
+            let now = sessions.now();
+            let Some(carrier) = state
+                .carrier
+                .as_ref()
+                .filter(|_| state.session.is_overdue(now))
+            else {
+                state.session.see_to_time(now);
+                return true;
+            };
+            state.not_before = match carrier.ready_state() {
+                // Its Close event ends the session, or the next server does: there may be none to take it.
+                ReadyState::Closed => Duration::MAX,
+                _ => now + AGAIN,
+            };
+            false
         })
     }
 
@@ -292,6 +376,7 @@ impl SessionLink {
     pub fn see_to_pong(self: &Arc<Self>, asked: Duration, sessions: &Sessions) {
         self.pong_is_asked.store(false, SeqCst);
         self.drive(sessions, |state| {
+            state.not_before = Duration::ZERO;
             let now = sessions.now();
             match now.saturating_sub(asked) > AWAY {
                 true => state.session.one_more_round(now),
@@ -320,12 +405,16 @@ impl SessionLink {
         let refused: Vec<_> = std::iter::once(first).chain(rest).collect();
         let lost = state.session.refused(refused);
         sessions.dropped.fetch_add(lost as u64, Relaxed);
+        if state.has_drained {
+            state.session.drained();
+        }
     }
 
     /// The WebSocket takes more.
     pub fn drained(self: &Arc<Self>, connection: &Connection, sessions: &Sessions) {
         self.drive(sessions, |state| {
             if state.carrier.as_ref() == Some(connection) {
+                state.has_drained = true;
                 state.session.drained();
             }
         });
@@ -340,9 +429,11 @@ impl SessionLink {
         }
         state.is_driven = true;
         while let Some(action) = state.actions.pop_front() {
+            state.has_drained = false;
             drop(state);
+            let turn = ActionTurn(self, sessions);
             self.perform(action, sessions);
-            state = lock(&self.state);
+            state = turn.end();
             self.collect(&mut state);
         }
         state.is_driven = false;
@@ -352,8 +443,10 @@ impl SessionLink {
 
     fn conclude(self: &Arc<Self>, state: Guard<'_, LinkState>, sessions: &Sessions) {
         let deadline = state.session.deadline();
+        let deadline = deadline.map(|deadline| deadline.max(state.not_before));
         let is_over = state.session.is_over();
         drop(state);
+        // fault: a session that is over stays in the list
         match deadline {
             Some(deadline) => sessions.timer.note(self, deadline),
             None if is_over => sessions.forget(self),
@@ -380,14 +473,12 @@ impl SessionLink {
                     let to = state.parked.take();
                     to.map(|to| Action::Answer(to, answer))
                 }
-                Output::Text(text) => {
-                    self.waiting.fetch_add(text.len(), SeqCst);
-                    Some(Action::Tell(Task::Text(self.clone(), text)))
+                Output::AnswerPost(answer) => {
+                    let to = state.held.take();
+                    to.map(|to| Action::Answer(to, answer))
                 }
-                Output::Binary(bytes) => {
-                    self.waiting.fetch_add(bytes.len(), SeqCst);
-                    Some(Action::Tell(Task::Binary(self.clone(), bytes)))
-                }
+                Output::Text(text) => Some(Action::Tell(Task::Text(self.clone(), text))),
+                Output::Binary(bytes) => Some(Action::Tell(Task::Binary(self.clone(), bytes))),
                 Output::End(reason) => Some(Action::Tell(Task::Ended(self.clone(), reason))),
             };
             state.actions.extend(action);
@@ -452,3 +543,6 @@ pub(crate) fn refusal_with(error: EngineError, message: &str) -> Response {
         _ => Status::BAD_REQUEST,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
-//! Engine.IO alone: a WebSocket's API for clients that may have none. The clients of npm's `engine.io-client` 6 and of
-//! python-engineio 4 send messages by long polling where a WebSocket does not get through, and go on over one where it
-//! does.
+//! Engine.IO alone: messages, as over a WebSocket, for clients that may have none.
+//!
+//! The clients of npm's `engine.io-client` 6 and of python-engineio 4 send messages by long polling if a WebSocket does
+//! not get through, and go on over a WebSocket if it does.
 //!
 //! Start with [`EngineIo`]: a handler of yours, which
 //! [`ServerBuilder::engineio`](crate::ServerBuilder::engineio) gives a place on a server.
@@ -10,6 +11,7 @@ pub(crate) mod carriers;
 pub(crate) mod link;
 pub(crate) mod mount;
 pub(crate) mod part;
+pub(crate) mod places;
 pub(crate) mod protocol;
 mod server;
 pub(crate) mod sessions;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::link::{SessionLink, refusal, refusal_with};
+use super::places::NoSession;
 use super::protocol::handshake::{EngineError, SessionRequest, check, parameter};
-use super::protocol::session::EndReason;
+use super::protocol::output::EndReason;
 use super::sessions::Sessions;
 use crate::logging::log_line;
 use crate::socketio::reply::Refused;
@@ -15,15 +16,16 @@ pub(crate) struct Mounted;
 
 /// Has the server answer the requests of sessions below this path.
 pub(crate) fn mount(builder: ServerBuilder, sessions: &Arc<Sessions>, path: &str) -> ServerBuilder {
-    let [started, ending, accepting, polled] = [(); 4].map(|()| sessions.clone());
+    let [started, ending, accepting, polled, begun] = [(); 5].map(|()| sessions.clone());
     builder
         .on_start(move |server| started.start(server))
         .on_shutdown(move || ending.shut_down())
         .mount(
             path,
             move |request| accept(&accepting, request),
-            move |request| http(&polled, request),
+            move |request| http(&begun, request),
         )
+        .http_at_once(path, move |request| poll_at_once(&polled, request))
 }
 
 /// Whether a WebSocket is let in; as with the reference server, a wrong one is told so before it is open.
@@ -76,7 +78,19 @@ fn allowed(sessions: &Sessions, request: &Request) -> Result<(), Refused> {
     sessions.allow.get().map_or(Ok(()), |rule| rule(request))
 }
 
-/// Answers a request of polling.
+/// Answers a request of a session that there is: no code of the application's runs, and nobody is waited for.
+fn poll_at_once(sessions: &Arc<Sessions>, request: &HookRequest<'_>) -> Option<Response> {
+    let query = request.query_string().unwrap_or_default();
+    match check(request.method(), query, false) {
+        Ok(SessionRequest::Continue { sid, fits: true }) if !request.server().is_draining() => {
+            let link = sessions.session(sid)?;
+            Some(poll(&link, sessions, request))
+        }
+        _ => None,
+    }
+}
+
+/// Answers any other request of polling.
 fn http(sessions: &Arc<Sessions>, request: &HookRequest<'_>) -> Response {
     let is_draining = request.server().is_draining();
     let query = request.query_string().unwrap_or_default();
@@ -104,9 +118,10 @@ fn http(sessions: &Arc<Sessions>, request: &HookRequest<'_>) -> Response {
     }
 }
 
-fn begin(sessions: &Arc<Sessions>, request: &Request) -> Response {
-    match sessions.open(request, None) {
+fn begin(sessions: &Arc<Sessions>, request: &HookRequest<'_>) -> Response {
+    match sessions.open(request.to_keep(), None) {
         Ok(link) => link.get(sessions),
+        Err(NoSession::ShuttingDown) => Status::SERVICE_UNAVAILABLE.into(),
         Err(full) => {
             log_line!(Warn, "{}", full.remedy());
             Response::text("too many sessions").with_status(Status::SERVICE_UNAVAILABLE)

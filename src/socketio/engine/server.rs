@@ -8,7 +8,8 @@ use super::carriers::{Carriers, hand_to_carriers};
 use super::link::SessionLink;
 use super::mount::mount;
 use super::part::Part;
-use super::protocol::session::EndReason;
+use super::places::SessionPlace;
+use super::protocol::output::EndReason;
 use super::sessions::{Sessions, Task};
 use crate::socketio::{DisconnectReason, Limits, Refused};
 use crate::{Handler, Message, Request, ServerBuilder};
@@ -45,7 +46,7 @@ pub trait EngineHandler {
     /// It sent a message.
     fn on_message(&mut self, socket: &EngineSocket, message: Message) {}
 
-    /// It has left, or was closed. Of the reasons those of a session come, not those of a namespace.
+    /// It has left, or was closed. The reason is never one of a namespace.
     fn on_close(&mut self, socket: &EngineSocket, reason: DisconnectReason) {}
 }
 
@@ -76,7 +77,12 @@ pub trait EngineHandler {
 pub struct EngineIo<H> {
     handler: H,
     carriers: Carriers,
-    sockets: HashMap<u64, EngineSocket>,
+    sockets: HashMap<u64, OpenSocket>,
+}
+
+struct OpenSocket {
+    socket: EngineSocket,
+    _place: Arc<SessionPlace>,
 }
 
 /// A session. Clones are handles of the same one; any thread may use them, and they may be kept: one that has ended
@@ -112,7 +118,7 @@ impl<H: EngineHandler> EngineIo<H> {
         EngineIo::with_limits(handler, Limits::default())
     }
 
-    /// A server with limits of your own; those of namespaces, rooms, acknowledgements and recovery mean nothing here.
+    /// A server with limits of your own; those of namespaces, rooms, acknowledgements and recovery have no effect here.
     pub fn with_limits(handler: H, limits: Limits) -> Self {
         EngineIo {
             handler,
@@ -121,7 +127,8 @@ impl<H: EngineHandler> EngineIo<H> {
         }
     }
 
-    /// Asks about each request that would begin a session; see [`SocketIo::allow`](crate::socketio::SocketIo::allow).
+    /// Decides about each request that would begin a session; see
+    /// [`SocketIo::allow`](crate::socketio::SocketIo::allow).
     pub fn allow(
         &mut self,
         rule: impl Fn(&Request) -> Result<(), Refused> + Send + Sync + 'static,
@@ -130,16 +137,16 @@ impl<H: EngineHandler> EngineIo<H> {
         self
     }
 
-    /// Hands the events of plain WebSockets on, of other paths than Engine.IO's. Without a handler they are closed with
-    /// 1000 as they come.
+    /// Takes a handler for plain WebSockets, those on other paths than Engine.IO's. Without a handler they are closed
+    /// with 1000 at once.
     pub fn websockets(&mut self, handler: impl Handler + Send + 'static) -> &mut Self {
         self.carriers.set_plain(Box::new(handler));
         self
     }
 
-    /// The sessions that are open, for a broadcast.
+    /// The open sessions, for a broadcast.
     pub fn sockets(&self) -> impl Iterator<Item = &EngineSocket> {
-        self.sockets.values()
+        self.sockets.values().map(|open| &open.socket)
     }
 
     /// The handler.
@@ -147,7 +154,7 @@ impl<H: EngineHandler> EngineIo<H> {
         &self.handler
     }
 
-    /// The handler, to be changed between two runs.
+    /// The handler, to change it between two runs.
     pub fn handler_mut(&mut self) -> &mut H {
         &mut self.handler
     }
@@ -160,12 +167,16 @@ impl<H: EngineHandler> EngineIo<H> {
 
     fn see_to(&mut self, task: Task) {
         match task {
-            Task::Opened(link) => {
+            Task::Opened(link, place) => {
                 let socket = EngineSocket {
                     link,
                     sessions: self.carriers.sessions.clone(),
                 };
-                self.sockets.insert(socket.id(), socket.clone());
+                let open = OpenSocket {
+                    socket: socket.clone(),
+                    _place: place,
+                };
+                self.sockets.insert(socket.id(), open);
                 self.handler.on_open(&socket);
             }
             Task::Text(link, text) => {
@@ -177,18 +188,19 @@ impl<H: EngineHandler> EngineIo<H> {
                 self.receive(&link, Message::Binary(bytes), len);
             }
             Task::Ended(link, reason) => {
-                if let Some(socket) = self.sockets.remove(&link.key) {
+                let ended = self.sockets.remove(&link.key);
+                if let Some(OpenSocket { socket, .. }) = ended {
                     self.handler.on_close(&socket, DisconnectReason::of(reason));
                 }
             }
-            // `Carriers::next_task` has seen to it.
+            // `Carriers::next_task` has done it.
             Task::PongDue(..) => {}
         }
     }
 
     fn receive(&mut self, link: &Arc<SessionLink>, message: Message, len: usize) {
-        if let Some(socket) = self.sockets.get(&link.key) {
-            self.handler.on_message(socket, message);
+        if let Some(open) = self.sockets.get(&link.key) {
+            self.handler.on_message(&open.socket, message);
         }
         link.note_taken(len, &self.carriers.sessions);
     }
@@ -205,19 +217,19 @@ impl EngineSocket {
         &self.link.request
     }
 
-    /// Sends a message. Never blocks. One that has ended gets nothing; of one that takes too little
+    /// Sends a message. Never blocks. A session that has ended gets nothing; for one that takes too little
     /// [`Limits::overflow`](crate::socketio::Limits::overflow) decides.
     pub fn send(&self, message: impl Into<Message>) {
         let part = Part::of_message(message.into());
         self.link.send(&[part], &self.sessions);
     }
 
-    /// Whether it has not ended.
+    /// True until the session has ended.
     pub fn is_open(&self) -> bool {
         self.link.is_open()
     }
 
-    /// Ends it behind what was sent before; `on_close` follows.
+    /// Ends the session after what was sent before; `on_close` follows.
     pub fn close(&self) {
         self.link.close(EndReason::ForcedClose, &self.sessions);
     }
@@ -248,8 +260,8 @@ impl<H: fmt::Debug> fmt::Debug for EngineIo<H> {
 }
 
 impl ServerBuilder {
-    /// Serves Engine.IO below `path`, where its clients look for it unless they are told otherwise: `/engine.io/`. What
-    /// is said of [`socketio`](ServerBuilder::socketio) goes for it too. Feature `socketio`.
+    /// Serves Engine.IO below `path`. Clients expect it at `/engine.io/` unless they are told otherwise. The rest is as
+    /// for [`socketio`](ServerBuilder::socketio). Feature `socketio`.
     pub fn engineio<H>(self, engine: &EngineIo<H>, path: &str) -> ServerBuilder {
         mount(self, &engine.carriers.sessions, path)
     }

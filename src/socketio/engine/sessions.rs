@@ -10,7 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::link::SessionLink;
-use super::protocol::session::{EndReason, EngineConfig};
+use super::places::{NoSession, SessionPlace, SessionPlaces};
+use super::protocol::config::EngineConfig;
+use super::protocol::output::EndReason;
 use super::timer::Timer;
 use crate::atomic::AtomicU64;
 use crate::lock::{Mutex, SERVER, SESSIONS, TOLD, lock};
@@ -20,8 +22,8 @@ use crate::{Connection, Overflow, Request, ServerHandle};
 
 /// Something that a session has for the application thread.
 pub(crate) enum Task {
-    /// A client is there.
-    Opened(Arc<SessionLink>),
+    /// A client is there. Its place is to be kept until it has ended.
+    Opened(Arc<SessionLink>, Arc<SessionPlace>),
     Text(Arc<SessionLink>, String),
     Binary(Arc<SessionLink>, Vec<u8>),
     Ended(Arc<SessionLink>, EndReason),
@@ -48,7 +50,9 @@ pub(crate) struct Sessions {
     pub allow: OnceLock<Allow>,
     /// Messages that clients missed.
     pub dropped: AtomicU64,
-    open: Mutex<OpenSessions, SESSIONS>,
+    /// By the secret name of each.
+    open: Mutex<HashMap<String, OpenSession>, SESSIONS>,
+    places: Arc<SessionPlaces>,
     told: Mutex<VecDeque<Task>, TOLD>,
     /// From the start until the application is gone: the server has its hooks, and they have this.
     server: Mutex<Option<ServerHandle>, SERVER>,
@@ -57,39 +61,14 @@ pub(crate) struct Sessions {
     next_key: AtomicU64,
 }
 
-#[derive(Default)]
-struct OpenSessions {
-    links: HashMap<String, Arc<SessionLink>>,
-    per_address: HashMap<IpAddr, usize>,
-}
-
-/// Why no session can begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoSession {
-    /// As many as `max_sessions` are there.
-    TooMany,
-    /// As many as `max_sessions_per_address` are there of this address.
-    TooManyOfAddress,
-    /// The system has no random bytes.
-    NoRandom,
+struct OpenSession {
+    link: Arc<SessionLink>,
+    _place: Arc<SessionPlace>,
 }
 
 /// The system has no random bytes, without which no client can be let in.
 #[derive(Debug)]
 pub(crate) struct NoRandom;
-
-impl NoSession {
-    /// What to do about it, for the log.
-    pub fn remedy(self) -> &'static str {
-        match self {
-            NoSession::TooMany => "too many sessions: socketio::Limits::max_sessions",
-            NoSession::TooManyOfAddress => {
-                "too many sessions of one address: socketio::Limits::max_sessions_per_address"
-            }
-            NoSession::NoRandom => "the system has no random bytes",
-        }
-    }
-}
 
 impl Sessions {
     pub fn new(bounds: SessionBounds) -> Arc<Sessions> {
@@ -99,6 +78,7 @@ impl Sessions {
             allow: OnceLock::new(),
             dropped: AtomicU64::new(0),
             open: Mutex::default(),
+            places: SessionPlaces::new(bounds.max_sessions, bounds.max_sessions_per_address),
             told: Mutex::default(),
             server: Mutex::default(),
             is_shutting_down: AtomicBool::new(false),
@@ -128,7 +108,11 @@ impl Sessions {
 
     /// The server is there: clients may come.
     pub fn start(self: &Arc<Self>, server: ServerHandle) {
-        *lock(&self.server) = Some(server);
+        for link in self.links() {
+            link.look_at_carrier(self);
+        }
+        let before = lock(&self.server).replace(server);
+        drop(before);
         self.is_shutting_down.store(false, SeqCst);
         if let Err(error) = self.timer.start(self) {
             log_line!(Error, "no thread for the heartbeat of Socket.IO: {error}");
@@ -138,10 +122,15 @@ impl Sessions {
     /// The server shuts down: clients that poll are told so while they can be. Those with a WebSocket get its Close.
     pub fn shut_down(&self) {
         self.is_shutting_down.store(true, SeqCst);
-        let links: Vec<_> = lock(&self.open).links.values().cloned().collect();
-        for link in links {
+        for link in self.links() {
             link.shut_down(self);
         }
+        self.timer.look();
+    }
+
+    fn links(&self) -> Vec<Arc<SessionLink>> {
+        let open = lock(&self.open);
+        open.values().map(|it| it.link.clone()).collect()
     }
 
     pub fn is_shutting_down(&self) -> bool {
@@ -174,72 +163,49 @@ impl Sessions {
 
     /// Whether this request could begin a session now. It is asked again when the session begins.
     pub fn has_room_for(&self, request: &Request) -> Result<(), NoSession> {
-        lock(&self.open).has_room_for(address(request), &self.bounds)
+        self.places.has_room_for(address(request))
     }
 
     /// A session that begins with this request, over a WebSocket or by polling; the application hears of it.
     pub fn open(
         &self,
-        request: &Request,
+        request: Request,
         carrier: Option<&Connection>,
     ) -> Result<Arc<SessionLink>, NoSession> {
         let sid = random_id().map_err(|NoRandom| NoSession::NoRandom)?;
-        let link = SessionLink::new(sid, request.clone(), carrier, self);
-        lock(&self.open).insert(&link, &self.bounds)?;
-        self.tell(Task::Opened(link.clone()));
+        let place = self.places.take(address(&request))?;
+        let link = SessionLink::new(sid, request, carrier, self);
+        let session = OpenSession {
+            link: link.clone(),
+            _place: place.clone(),
+        };
+        let mut open = lock(&self.open);
+        // A WebSocket has the Close of the server; one that polls nobody would end.
+        if carrier.is_none() && self.is_shutting_down() {
+            return Err(NoSession::ShuttingDown);
+        }
+        open.insert(link.sid.clone(), session);
+        // Under the lock: a shutdown that finds it tells of its end behind this.
+        lock(&self.told).push_back(Task::Opened(link.clone(), place));
+        drop(open);
+        self.wake();
         Ok(link)
     }
 
     pub fn session(&self, sid: &str) -> Option<Arc<SessionLink>> {
-        lock(&self.open).links.get(sid).cloned()
+        lock(&self.open).get(sid).map(|it| it.link.clone())
     }
 
     pub fn count(&self) -> usize {
-        lock(&self.open).links.len()
+        lock(&self.open).len()
     }
 
     /// Nothing is left to be said or heard.
     pub fn forget(&self, link: &SessionLink) {
-        lock(&self.open).remove(link);
-    }
-}
-
-impl OpenSessions {
-    fn has_room_for(
-        &self,
-        address: Option<IpAddr>,
-        bounds: &SessionBounds,
-    ) -> Result<(), NoSession> {
-        if self.links.len() >= bounds.max_sessions {
-            return Err(NoSession::TooMany);
-        }
-        let own = address.and_then(|address| self.per_address.get(&address));
-        match (own, bounds.max_sessions_per_address) {
-            (Some(own), Some(most)) if *own >= most => Err(NoSession::TooManyOfAddress),
-            _ => Ok(()),
-        }
-    }
-
-    fn insert(&mut self, link: &Arc<SessionLink>, bounds: &SessionBounds) -> Result<(), NoSession> {
-        let address = address(&link.request);
-        self.has_room_for(address, bounds)?;
-        self.links.insert(link.sid.clone(), link.clone());
-        if let Some(address) = address {
-            *self.per_address.entry(address).or_default() += 1;
-        }
-        Ok(())
-    }
-
-    fn remove(&mut self, link: &SessionLink) {
-        let was_there = self.links.remove(&link.sid).is_some();
-        let Some(address) = address(&link.request).filter(|_| was_there) else {
-            return;
-        };
-        if let Some(own) = self.per_address.get_mut(&address) {
-            *own -= 1;
-            if *own == 0 {
-                self.per_address.remove(&address);
-            }
+        let gone = lock(&self.open).remove(&link.sid);
+        drop(gone);
+        if self.is_shutting_down() {
+            self.timer.look();
         }
     }
 }

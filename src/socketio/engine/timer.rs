@@ -1,18 +1,20 @@
 //! The thread that keeps the deadlines of sessions. It sleeps until the first is due, and for good while there is none.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Condvar, Weak};
+use std::thread::Builder;
 use std::time::Duration;
-use std::{io, thread};
 
 use super::link::SessionLink;
 use super::sessions::Sessions;
 use crate::atomic::AtomicU64;
 use crate::lock::{Guard, Mutex, TIMER, lock};
+use crate::logging::log_line;
+use crate::panics;
+use crate::spawn::spawn;
 
-/// How soon it looks again for a pong that may wait for the application.
-const AGAIN: Duration = Duration::from_secs(1);
 const STACK: usize = 256 << 10;
 
 #[derive(Default)]
@@ -27,6 +29,9 @@ pub(crate) struct Timer {
 struct TimerState {
     sessions: BTreeMap<(Duration, u64), Weak<SessionLink>>,
     application: Option<Duration>,
+    is_running: bool,
+    /// It is to look whether something is left to do.
+    is_asked: bool,
     has_ended: bool,
 }
 
@@ -42,15 +47,36 @@ fn nanos(time: Duration) -> u64 {
 }
 
 impl Timer {
-    /// Starts the thread. It ends with [`end`](Timer::end), or when the sessions are gone.
+    /// Starts the thread, if it does not run. It ends with [`end`](Timer::end), with the last session of a server that
+    /// shuts down, or when the sessions are gone.
     pub fn start(self: &Arc<Self>, sessions: &Arc<Sessions>) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.has_ended = false;
+        if std::mem::replace(&mut state.is_running, true) {
+            return Ok(());
+        }
+        drop(state);
         let (timer, sessions) = (self.clone(), Arc::downgrade(sessions));
-        lock(&self.state).has_ended = false;
-        let builder = thread::Builder::new().name("wshub-socketio".to_owned());
-        builder
-            .stack_size(STACK)
-            .spawn(move || timer.run(&sessions))?;
-        Ok(())
+        let builder = Builder::new().name("wshub-socketio".to_owned());
+        let started = spawn(builder.stack_size(STACK), move || {
+            panics::work_on(
+                || timer.run(&sessions),
+                |message| {
+                    report(message);
+                    timer.goes_on()
+                },
+            );
+        });
+        if started.is_err() {
+            lock(&self.state).is_running = false;
+        }
+        started.map(drop)
+    }
+
+    /// Looks whether something is left to do.
+    pub fn look(&self) {
+        lock(&self.state).is_asked = true;
+        self.changed.notify_all();
     }
 
     pub fn end(&self) {
@@ -101,10 +127,16 @@ impl Timer {
         while let Some(sessions) = sessions.upgrade() {
             let now = sessions.now();
             for link in self.take_due(now) {
-                see_to(&link, &sessions, now);
+                // The others are due all the same.
+                if let Err(panicked) = panics::catch(|| see_to(&link, &sessions, now)) {
+                    report(&panicked.excerpt());
+                }
             }
             if self.application_is_due(now) {
                 sessions.wake();
+            }
+            if self.is_through(&sessions) {
+                return;
             }
             let started = sessions.now();
             drop(sessions);
@@ -114,7 +146,7 @@ impl Timer {
         }
     }
 
-    fn take_due(&self, now: Duration) -> Vec<Arc<SessionLink>> {
+    pub fn take_due(&self, now: Duration) -> Vec<Arc<SessionLink>> {
         let mut state = lock(&self.state);
         let later = state.sessions.split_off(&(now, u64::MAX));
         let due = std::mem::replace(&mut state.sessions, later);
@@ -122,6 +154,7 @@ impl Timer {
             .into_values()
             .filter_map(|link| link.upgrade())
             .collect();
+        // fault: a deadline that was seen to stays noted
         for link in &due {
             link.noted.store(u64::MAX, SeqCst);
         }
@@ -138,11 +171,32 @@ impl Timer {
         is_due
     }
 
-    /// Until the next deadline; false at the end.
+    /// The server shuts down, and its last session is over: the application is at its end, too.
+    fn is_through(&self, sessions: &Sessions) -> bool {
+        let is_empty = sessions.count() == 0;
+        let mut state = lock(&self.state);
+        // Under the lock: a start that comes behind this finds that nothing runs.
+        let is_through = is_empty && sessions.is_shutting_down();
+        state.is_running = !is_through;
+        is_through
+    }
+
+    /// After a panic: false at the end.
+    fn goes_on(&self) -> bool {
+        let mut state = lock(&self.state);
+        state.is_running = !state.has_ended;
+        state.is_running
+    }
+
+    /// Until the next deadline, or something is to be looked at; false at the end.
     fn sleep(&self, now: Duration) -> bool {
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
         if state.has_ended {
+            state.is_running = false;
             return false;
+        }
+        if std::mem::take(&mut state.is_asked) {
+            return true;
         }
         match state.first() {
             Some(deadline) if deadline <= now => {}
@@ -153,9 +207,18 @@ impl Timer {
     }
 }
 
+fn report(message: &str) {
+    log_line!(
+        Error,
+        "the heartbeat of Socket.IO panicked: this is a bug of wshub: {message}"
+    );
+}
+
 fn see_to(link: &Arc<SessionLink>, sessions: &Sessions, now: Duration) {
     if !link.see_to_time(sessions) {
         link.ask_for_pong(sessions, now);
-        sessions.timer.note(link, now + AGAIN);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,6 +43,15 @@ fn packets_of_the_protocols_document_are_read() {
             r#"20["a,b","/c"]"#,
             packet(Event, "/", Some(0), Some(json!(["a,b", "/c"]))),
         ),
+        // 2^63: npm's server takes it, too.
+        (
+            r#"29223372036854775808["x"]"#,
+            packet(Event, "/", Some(1 << 63), Some(json!(["x"]))),
+        ),
+        (
+            "318446744073709551615[]",
+            packet(Ack, "/", Some(u64::MAX), Some(json!([]))),
+        ),
         (
             "3/admin,456[]",
             packet(Ack, "/admin", Some(456), Some(json!([]))),
@@ -108,7 +117,10 @@ fn what_is_no_packet_is_refused_with_its_reason() {
         ("2[\"disconnect\"]", ReservedEvent),
         ("2[\"connect_error\",1]", ReservedEvent),
         ("2[\"newListener\"]", ReservedEvent),
-        ("21234567890123456[\"x\"]", InvalidId),
+        ("2[\"connect\"]", ReservedEvent),
+        ("2[\"disconnecting\"]", ReservedEvent),
+        ("2[\"removeListener\"]", ReservedEvent),
+        ("218446744073709551616[\"x\"]", InvalidId),
         ("3[]", InvalidId),
         ("30", InvalidPayload),
         ("30{}", InvalidPayload),

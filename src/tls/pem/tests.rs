@@ -33,6 +33,8 @@ fn an_error_names_its_source_and_the_remedy() {
     assert!(Tls::from_pem(CERTIFICATE, KEY).is_ok());
     let encrypted =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let traditional = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n\
+         -----END EC PRIVATE KEY-----\n";
     for (certificate, key, said) in [
         (
             "",
@@ -52,6 +54,11 @@ fn an_error_names_its_source_and_the_remedy() {
         (
             CERTIFICATE,
             encrypted,
+            "behind a passphrase; decrypt it: openssl pkey",
+        ),
+        (
+            CERTIFICATE,
+            traditional,
             "behind a passphrase; decrypt it: openssl pkey",
         ),
         (CERTIFICATE, OTHER_KEY, "is not that of the certificate"),

@@ -13,12 +13,13 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use super::*;
 use crate::limits::Limits;
 use crate::lock::PLAYED;
-use crate::outbox::calls::Calls;
-use crate::outbox::{Bounds, Delivery, Failure, Outbox};
+use crate::outbox::leader_queue::LeaderQueue;
+use crate::outbox::{Bounds, Delivery, Failure, Outbox, OutboxServer};
 use crate::overflow::Overflow;
 use crate::patience::Patience;
 use crate::stats::Counters;
 use crate::tls::Tls;
+use crate::tls::session::AHEAD;
 use crate::transport::{self, Duplex, Waker, duplex};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -187,20 +188,23 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at % 251) as u8).collect()
 }
 
-fn outbox(pair: &PemPair, calls: &Arc<Calls>, overflow: Overflow) -> Arc<Outbox> {
+fn outbox(pair: &PemPair, leader_queue: &Arc<LeaderQueue>, overflow: Overflow) -> Arc<Outbox> {
     let limits = Limits {
         outbound_per_connection: Some(1 << 20),
         write_timeout: PATIENCE,
         ..Limits::default()
     };
     let bounds = Bounds::new(&limits, overflow);
-    let counters = Arc::new(Counters::default());
-    let server = pair.server.clone();
+    let server = OutboxServer {
+        leader_queue: leader_queue.clone(),
+        counters: Arc::new(Counters::default()),
+        delivery: Delivery::Handler,
+        owner: None,
+    };
     Outbox::new(
-        server,
-        calls.clone(),
-        counters,
-        Delivery::Handler,
+        pair.server.clone(),
+        Arc::new(server),
+        1,
         bounds,
         PATIENCE,
         None,
@@ -496,7 +500,7 @@ fn frames_of_an_outbox_arrive_when_the_stream_opens_though_nothing_more_is_sent(
         Overflow::DropOldest,
     ] {
         let pair = pair();
-        let outbox = outbox(&pair, &Calls::new(None), overflow);
+        let outbox = outbox(&pair, &LeaderQueue::new(None), overflow);
         pair.valve.set(10);
         outbox.send("one message".into()).unwrap();
         outbox.pong(b"and a pong");
@@ -513,7 +517,7 @@ fn frames_of_an_outbox_arrive_when_the_stream_opens_though_nothing_more_is_sent(
 #[test]
 fn a_peer_that_reads_nothing_is_dropped_for_it_and_no_frame_is_cut() {
     let pair = pair();
-    let outbox = outbox(&pair, &Calls::new(None), Overflow::Disconnect);
+    let outbox = outbox(&pair, &LeaderQueue::new(None), Overflow::Disconnect);
     pair.valve.set(40_000);
     let message = vec![1; 30_000];
     let taken = (0..)
@@ -568,4 +572,14 @@ fn m02_all_of_this_holds_over_a_stream_of_the_users_own() {
     for test in tests {
         test();
     }
+}
+
+/// It says where its peer is, and a Unix socket has no address.
+#[cfg(unix)]
+#[test]
+fn its_peer_is_that_of_the_stream_below() {
+    let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let tls = Tls::from_pem(CERTIFICATE, KEY).unwrap();
+    let transport = TlsTransport::server(Arc::new(ours), tls.config()).unwrap();
+    assert_eq!(transport.peer(), crate::http::Peer::Unix);
 }

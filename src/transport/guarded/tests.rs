@@ -49,6 +49,60 @@ impl Transport for Hasty {
     }
 }
 
+/// A stream that panics when its clock is asked for a second time, or the first.
+struct Clocked {
+    clock: Clock,
+    asked: AtomicUsize,
+    most: usize,
+}
+
+impl Transport for Clocked {
+    fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
+        Ok(1)
+    }
+
+    fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(1)
+    }
+
+    fn wait_writable(&self, _: Instant) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wake_when_writable(&self, _: &Waker) {}
+
+    fn shutdown(&self, _: How) {}
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    fn clock(&self) -> Option<&Clock> {
+        if self.asked.fetch_add(1, Relaxed) >= self.most {
+            std::panic::resume_unwind(Box::new("on purpose"));
+        }
+        Some(&self.clock)
+    }
+}
+
+/// Later questions about the time come under locks.
+#[test]
+fn m02_the_clock_of_a_stream_is_asked_for_once_and_may_panic() {
+    let guarded = |most| {
+        Guarded::new(Clocked {
+            clock: Clock::new(),
+            asked: AtomicUsize::new(0),
+            most,
+        })
+    };
+    let stream = guarded(1);
+    assert!((0..3).all(|_| stream.clock().is_some()));
+    assert_eq!(stream.read(&mut [0; 7], None).unwrap(), 1);
+    let stream = guarded(0);
+    assert!(stream.clock().is_none());
+    assert!(stream.read(&mut [0; 7], None).is_err());
+}
+
 const TIMEOUTS: [io::ErrorKind; 2] = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock];
 
 #[test]

@@ -1,8 +1,12 @@
 // npm's clients, as many as are asked for, that do what standard input says and tell when it is done:
-//   node load.mjs URL polling|websocket CLIENTS
-//   broadcast TICKS SIZE   one asks, all count
+//   node load.mjs URL polling|websocket|raw CLIENTS   raw: TCP connections that read
+//   broadcast TICKS SIZE   one asks for so many at once, all count
+//   ticks TICKS SIZE       the same, each when all have had the one before
 //   echo TIMES             each asks so often, one after the other
+// Clients that poll keep their connections, as browsers do.
 
+import { Agent } from 'node:http';
+import { connect as connectTcp } from 'node:net';
 import { createInterface } from 'node:readline';
 import { io } from 'socket.io-client';
 
@@ -14,7 +18,14 @@ let all = () => {};
 
 function connect() {
   return new Promise((resolve, reject) => {
-    const socket = io(url, { transports: [transport], forceNew: true, reconnection: false, timeout: 60_000 });
+    if (transport === 'raw') {
+      const { hostname, port } = new URL(url);
+      connectTcp(port, hostname, resolve).on('error', reject).resume();
+      return;
+    }
+    const agent = transport === 'polling' && new Agent({ keepAlive: true });
+    const options = { transports: [transport], agent, forceNew: true, reconnection: false, timeout: 60_000 };
+    const socket = io(url, options);
     sockets.push(socket);
     let next = 0;
     socket.on('tick', (number) => {
@@ -25,8 +36,19 @@ function connect() {
     });
     socket.on('connect', resolve);
     socket.on('connect_error', reject);
-    socket.on('disconnect', (reason) => { console.log(`lost: ${reason}`); process.exit(1); });
+    socket.on('disconnect', (reason, details) => {
+      console.log(`lost: ${reason}, ${details?.description} ${details?.context?.responseText}`);
+      process.exit(1);
+    });
   });
+}
+
+function broadcast(ticks, size) {
+  seen = 0;
+  wanted = sockets.length * ticks;
+  const done = new Promise((resolve) => { all = resolve; });
+  sockets[0].emit('broadcast', ticks, size);
+  return done;
 }
 
 for (let begun = 0; begun < Number(count); begun += 25) {
@@ -38,11 +60,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   const [what, times, size] = line.split(' ');
   const start = process.hrtime.bigint();
   if (what === 'broadcast') {
-    seen = 0;
-    wanted = sockets.length * Number(times);
-    const done = new Promise((resolve) => { all = resolve; });
-    sockets[0].emit('broadcast', Number(times), Number(size));
-    await done;
+    await broadcast(Number(times), Number(size));
+  } else if (what === 'ticks') {
+    for (let time = 0; time < Number(times); time += 1) await broadcast(1, Number(size));
   } else {
     await Promise.all(sockets.map(async (socket) => {
       for (let time = 0; time < Number(times); time += 1) {

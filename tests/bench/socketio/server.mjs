@@ -12,4 +12,6 @@ io.on('connection', (socket) => {
     for (let number = 0; number < ticks; number += 1) io.emit('tick', number, text);
   });
 });
+// As long as wshub: a client that polls loses its session where an idle connection closes as it is used again.
+http.keepAliveTimeout = 75_000;
 http.listen(0, '127.0.0.1', () => console.log(`listening on 127.0.0.1:${http.address().port}`));

@@ -15,10 +15,11 @@ from importlib.metadata import version
 
 import socketio
 
+from checking import check, exit_status, same
+
 kind, program, folder = sys.argv[1:]
 PATIENCE = 15
 CHANNEL = {"flask": "flask-socketio", "plain": "socketio"}[kind]
-failed = False
 children = []
 
 
@@ -99,20 +100,8 @@ class Client:
             seen.append(args[0] if len(args) == 1 else args)
 
 
-def same(seen, wanted):
-    if seen != wanted:
-        raise AssertionError(f"{seen!r} in place of {wanted!r}")
-
-
-def check(name, step):
-    global failed
-    try:
-        step()
-        print("ok  ", name)
-    except Exception as error:
-        failed = True
-        print(f"FAIL {name}: {type(error).__name__}: {error}"[:1000])
-    sys.stdout.flush()
+def check_and_empty(name, step):
+    check(name, step)
     # What is left of it comes in front of this.
     process.emit("ev", name)
     for client in (ann, bob, carl):
@@ -326,7 +315,7 @@ try:
         ("binary from wshub", binary_from_wshub), ("2,000 from wshub", order_of_wshub), ("wshub asks", wshub_asks),
         ("orders of wshub", orders_of_wshub), ("nothing refused", nothing_refused), ("Redis killed", killed),
     ]:
-        check(name, step)
+        check_and_empty(name, step)
     for client in (ann, bob, carl):
         client.io.disconnect()
     wshub.terminate()
@@ -335,4 +324,4 @@ finally:
     for child in children:
         child.kill()
         child.wait()
-sys.exit(failed)
+sys.exit(exit_status())

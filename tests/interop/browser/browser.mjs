@@ -106,7 +106,7 @@ export async function openBrowser(...flags) {
 }
 
 // Pictures of a page, on a phone upright and on its side and on a desk, light and dark: it fits the window, nothing of it
-// sticks out, and axe finds nothing.
+// sticks out, its log shows the latest entry, and axe finds nothing.
 export async function checkLayout(page, name, elements) {
   await page.evaluate(axe);
   for (const [width, height] of [[1280, 800], [640, 360], [360, 640]]) {
@@ -126,6 +126,10 @@ export async function checkLayout(page, name, elements) {
       return { scrollWidth, scrollHeight };
     });
     check(scrollWidth <= width && scrollHeight <= height, `the page fits ${size}: it takes ${scrollWidth}x${scrollHeight}`);
+    check(await page.evaluate(() => {
+      const log = document.querySelector('#log');
+      return log === null || log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    }), `the log shows its end at ${size}`);
     check(await page.evaluate((elements) => {
       return [...document.querySelectorAll(elements)].filter((e) => e.offsetParent !== null).every((e) => {
         const { left, right, top, bottom } = e.getBoundingClientRect();

@@ -12,7 +12,7 @@ import { args, check, checkLayout, openBrowser, same, scenario, screenshot, SOON
 const until = (page, what, argument) => page.waitForFunction(what, argument, { timeout: SOON, polling: 50 });
 const shows = (page, text) => until(page, (text) => document.querySelector('#log').textContent.includes(text), text);
 const connected = (page, place) => until(page, (place) => document.querySelector('#status').textContent === `connected to ${place}`, place);
-const said = (page) => page.evaluate(() => [...document.querySelectorAll('#log .said')].map((e) => e.textContent.split(': ')[1]));
+const said = (page) => page.evaluate(() => [...document.querySelectorAll('#log .said .text')].map((e) => e.textContent));
 
 // A Redis of its own, in memory and on a port that is free: its address, and a function that ends it.
 async function startRedis() {
@@ -61,6 +61,7 @@ async function main() {
   await say(bob, 'from the second server');
   await shows(ada, 'from the second server');
   check(true, 'what the page of one server sends, the pages of both get');
+  same(await ada.evaluate(() => [...document.querySelectorAll('#log .own .text')].map((e) => e.textContent)), ['from the first server'], 'own messages stand apart');
   await checkLayout(ada, 'cluster', 'h1, #status, #servers, #log, #message, #send, .said');
 
   console.log('--- a server is killed');

@@ -1,4 +1,4 @@
-// The checks of every client with the browser's API, and how they are told: see tests/interop/clients/run.sh.
+// The checks of every client with the browser's API, and how they are told: see tests/interop/clients/part.sh.
 //
 // `send` holds what the browser's API lacks, where the client has it: `fragments(socket, parts)` sends one text message in
 // several frames, `ping(socket, payload)` resolves with the payload of the pong.

@@ -1,10 +1,12 @@
-"""The checks of every Python client, and how they are told: see tests/interop/clients/run.sh.
+"""The checks of every Python client; see tests/interop/clients/part.sh.
 
 A client is a class: `Client(url)` connects; `send(str or bytes)`, `receive()`; `fragments(parts)` sends one text message in
 several frames and `ping(payload)` returns the pong's payload, both None where the API has no such thing; `close(code, reason)`
 and `closed()` return the code and reason of the server's Close frame, the first after sending one, the second waits for it."""
 import sys
 from urllib.parse import urljoin
+
+from checking import check, exit_status, same
 
 TEXT = "naïve – 漢字 – 😀"
 REASON = "enough, danke schön"
@@ -13,15 +15,6 @@ REASON = "enough, danke schön"
 def run(title, client):
     url = sys.argv[1]
     print(title)
-    failures = []
-
-    def check(name, step):
-        try:
-            step()
-            print("ok  ", name)
-        except Exception as error:
-            failures.append(name)
-            print(f"FAIL {name}: {type(error).__name__}: {error}")
 
     def connect(path="/"):
         return client(urljoin(url, path))
@@ -59,17 +52,8 @@ def run(title, client):
     check("client closes", lambda: same(connect().close(1000, "bye"), (1000, "")))  # wshub answers with the code alone
     for code in (1000, 3000, 4999):
         check(f"server closes {code}", lambda: server_closes(code))
-    sys.exit(bool(failures))
+    sys.exit(exit_status())
 
 
 def data(length):
     return bytes(i * 31 % 251 for i in range(length))
-
-
-def same(seen, wanted):
-    if seen != wanted:
-        raise AssertionError(f"{short(seen)} instead of {short(wanted)}")
-
-
-def short(value):
-    return f"{len(value)} bytes" if isinstance(value, bytes) and len(value) > 100 else repr(value)

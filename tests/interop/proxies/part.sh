@@ -4,7 +4,7 @@
 
 proxies_brief_checks=(page 'chat over TLS' 'client address')
 proxies_phone_checks=('50 MB to a phone' '50 MB to a phone over TLS')
-proxies_sticky_checks=(polling upgrade websocket 'both servers' 'one server leaves')
+proxies_sticky_checks=(polling upgrade websocket 'both servers' 'no cookie' 'one server leaves')
 proxies_whole_checks=(page 'page over TLS' chat 'chat over TLS' 'another origin' 'another origin over TLS' 'another name' 'client address'
   'claims without a proxy' body 'wshub client' 'wshub client over TLS' '50 MB' '50 MB over TLS' silence 'silence over TLS' 'slow client'
   1001 '1001 over TLS' 'server restarted' 'proxy reloaded' 'proxy restarted' 'silence without pings')

@@ -23,8 +23,8 @@ const logs = ['one', 'two'].map((name) => path.join(args.dir, `${name}.log`));
 // Within the 2 s after which the proxy gives up a request that is not answered.
 const servers = place.backends.map((address, index) => run([args.server, address, '500'], logs[index]));
 
-function visit(transports, reconnection = false) {
-  const socket = io(`http://127.0.0.1:${port}/`, { transports, forceNew: true, reconnection, reconnectionDelay: 100, withCredentials: true });
+function visit(transports, reconnection = false, withCredentials = true) {
+  const socket = io(`http://127.0.0.1:${port}/`, { transports, forceNew: true, reconnection, reconnectionDelay: 100, withCredentials });
   const opened = new Promise((resolve, reject) => { socket.once('connect', resolve); if (!reconnection) socket.once('connect_error', reject); });
   return { socket, opened };
 }
@@ -45,6 +45,26 @@ async function visitorsStay(transports, transport) {
     await new Promise((resolve) => { setTimeout(resolve, 200); });
   }
   visitors.forEach(({ socket }) => socket.disconnect());
+}
+
+// Without the cookie a visitor's requests go to both servers, one of which does not know the session; over a WebSocket there is one request.
+async function cookiesAreNeeded() {
+  await Promise.all(Array.from({ length: VISITORS }, async () => {
+    const { socket, opened } = visit(['polling'], false, false);
+    opened.catch(() => {});
+    // The client forgets the answer right behind its event.
+    const refused = new Promise((resolve) => {
+      const tell = ({ context: { status, responseText } }) => resolve([status, responseText]);
+      socket.once('connect_error', tell);
+      socket.once('disconnect', (_reason, error) => tell(error));
+    });
+    const [status, body] = await within(refused, 'refusal');
+    same([status, JSON.parse(body).message], [400, 'Session ID unknown']);
+  }));
+  const visitor = visit(['websocket'], false, false);
+  await within(visitor.opened, 'open connection');
+  await answered(visitor, 'no cookie');
+  visitor.socket.disconnect();
 }
 
 async function otherServerTakesThem() {
@@ -68,6 +88,7 @@ await check('polling', () => visitorsStay(['polling'], 'polling'));
 await check('upgrade', () => visitorsStay(['polling', 'websocket'], 'websocket'));
 await check('websocket', () => visitorsStay(['websocket'], 'websocket'));
 await check('both servers', async () => { for (const log of logs) await logSays(log, /left: /); });
+await check('no cookie', cookiesAreNeeded);
 await check('one server leaves', otherServerTakesThem);
 front.kill('SIGTERM');
 servers[1].kill('SIGTERM');

@@ -1,47 +1,19 @@
 // npm engine.io-client against the server of Engine.IO: node engineio.mjs URL polling|websocket|upgrade
 
-import { createRequire } from 'node:module';
 import { setTimeout } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { Socket } from 'engine.io-client';
+import { checks, exit, mode, same, transports, url } from './checks.mjs';
 
-const { version } = createRequire(import.meta.url)('engine.io-client/package.json');
-const [url, mode] = process.argv.slice(2);
-const transports = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] }[mode];
-const PATIENCE = 15_000;
-let failed = false;
-
-console.log(`npm engine.io-client ${version}, ${mode}`);
-
-async function check(name, step) {
-  const open = [];
-  const connect = async () => {
-    const socket = new Socket(url, { transports });
-    open.push(socket);
-    await event(socket, 'open');
-    if (mode === 'upgrade') await event(socket, 'upgrade');
-    return socket;
-  };
-  const done = new AbortController();
-  const late = setTimeout(PATIENCE, undefined, { signal: done.signal }).then(() => { throw new Error('no end in time'); });
-  late.catch(() => {});
-  try {
-    await Promise.race([step(connect), late]);
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    failed = true;
-    console.log(`FAIL ${name}: ${error.message}`);
-  }
-  done.abort();
-  open.forEach((socket) => socket.close());
-}
+const check = checks('engine.io-client', async (open) => {
+  const socket = new Socket(url, { transports });
+  open.push(socket);
+  await event(socket, 'open');
+  if (mode === 'upgrade') await event(socket, 'upgrade');
+  return socket;
+});
 
 function event(emitter, name) {
   return new Promise((resolve) => { emitter.once(name, (...args) => resolve(args)); });
-}
-
-function same(seen, wanted) {
-  if (!isDeepStrictEqual(seen, wanted)) throw new Error(`${JSON.stringify(seen)} in place of ${JSON.stringify(wanted)}`);
 }
 
 await check('text', async (connect) => {
@@ -112,4 +84,4 @@ await check('heartbeat lost', async (connect) => {
   same(['transport close', 'transport error'].includes((await closed)[0]), true);
 });
 
-process.exit(failed ? 1 : 0);
+exit();

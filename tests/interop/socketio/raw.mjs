@@ -163,7 +163,7 @@ await alike('the client closes', async (peer, log) => {
 });
 
 await alike('broken rules of Socket.IO', async (peer, log) => {
-  for (const packet of ['4abc', '42{}', '42[]', '40', '42/none,["x"]', '44{}', '451-["x"]|bAQ==', '41', '48', '42["disconnect"]', '430[]']) {
+  for (const packet of ['4abc', '42{}', '42[]', '40', '42/none,["x"]', '44{}', '451-["x"]|bAQ==', '41', '48', '42["disconnect"]', '430[]', '439223372036854775808[]', '41/none', '43/none,0[]']) {
     await peer.open();
     await peer.post('40');
     await peer.get();

@@ -9,6 +9,8 @@ import sys
 import time
 from urllib.parse import urlsplit
 
+from checking import check, exit_status, same
+
 url, authority = sys.argv[1:]
 port = urlsplit(url).port
 UPGRADE = (
@@ -114,12 +116,6 @@ def plain_http():
     assert b"use wss:// in place of ws://" in answer, answer
 
 
-def same(seen, wanted):
-    if seen != wanted:
-        raise AssertionError(f"{seen!r} instead of {wanted!r}")
-
-
-failed = False
 print(subprocess.run(["openssl", "version"], capture_output=True, text=True, check=True).stdout.strip())
 for name, step in [
     ("TLS 1.2", lambda: version("-tls1_2", b"TLSv1.2")),
@@ -130,10 +126,5 @@ for name, step in [
     ("another authority", another_authority),
     ("plain HTTP", plain_http),
 ]:
-    try:
-        step()
-        print("ok  ", name)
-    except Exception as error:
-        failed = True
-        print(f"FAIL {name}: {type(error).__name__}: {error}")
-sys.exit(failed)
+    check(name, step)
+sys.exit(exit_status())

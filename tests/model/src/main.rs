@@ -42,6 +42,7 @@ mod wshub {
     pub(crate) mod poller;
     pub(crate) mod protocol;
     pub(crate) mod server;
+    pub(crate) mod spawn;
     pub(crate) mod stats;
     pub(crate) mod testing;
     pub(crate) mod tls;
@@ -52,7 +53,7 @@ mod wshub {
 use wshub::{
     address_space, atomic, clock, compression, connection, copy, descriptors, error, event, group,
     handler, handshake, http, limits, lock, logging, message, outbox, overflow, panics, patience,
-    poller, protocol, server, stats, testing, tls, transport, websocket,
+    poller, protocol, server, spawn, stats, testing, tls, transport, websocket,
 };
 
 mod models;

@@ -3,6 +3,7 @@
 
 mod faults;
 mod lines;
+mod machine;
 mod row;
 mod subject;
 mod table;

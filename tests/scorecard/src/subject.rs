@@ -76,6 +76,15 @@ impl Subject {
         std::fs::read_dir(folder).unwrap().count() as u64
     }
 
+    /// Those that serve one stream each, `wshub-1` and so on.
+    pub fn pool_threads(&self) -> usize {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        threads
+            .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok())
+            .filter_map(|name| name.trim_end().strip_prefix("wshub-")?.parse::<u64>().ok())
+            .count()
+    }
+
     /// How many `close` lines the `subject` program has printed.
     pub fn closes(&self) -> usize {
         let lines = self.0.process.stdout();

@@ -152,3 +152,38 @@ fn nodes_that_come_and_go_take_no_more_room() {
     assert_eq!(roster.peers.len(), MOST);
     assert!(roster.peers.contains_key(&OWN));
 }
+
+#[test]
+fn what_comes_again_does_not_say_that_its_node_is_there() {
+    let mut roster = Roster::new(OWN, HEARTBEAT);
+    hear(&mut roster, FrameNumber::Own(1), 10, 1000);
+    hear(&mut roster, FrameNumber::Behind(1), 20, 1010);
+    roster.leave(OTHER, &mut |_| {});
+    let again = (Verdict::Stale, vec![]);
+    assert_eq!(hear(&mut roster, FrameNumber::Own(1), 10, 2000), again);
+    assert_eq!(hear(&mut roster, FrameNumber::Behind(1), 15, 2000), again);
+    let (verdict, changes) = hear(&mut roster, FrameNumber::Behind(1), 1020, 2010);
+    assert_eq!(verdict, Verdict::Fresh);
+    assert_eq!(changes, [RosterChange::Joined(OTHER)]);
+}
+
+#[test]
+fn the_last_that_a_node_sent_does_not_bring_it_back() {
+    let mut roster = Roster::new(OWN, HEARTBEAT);
+    let last = FrameNumber::Behind(1);
+    // The first age may be 0, and the farewell has the age of the heartbeat before it.
+    for _ in ["heartbeat", "farewell"] {
+        assert_eq!(hear(&mut roster, last, 0, 1000).0, Verdict::Fresh);
+    }
+    roster.leave(OTHER, &mut |_| {});
+    for _ in ["heartbeat", "farewell"] {
+        assert_eq!(
+            hear(&mut roster, last, 0, 2000),
+            (Verdict::Stale, Vec::new())
+        );
+    }
+    // It was only silent.
+    let (verdict, changes) = hear(&mut roster, last, 1, 3000);
+    assert_eq!(verdict, Verdict::Fresh);
+    assert_eq!(changes, [RosterChange::Joined(OTHER)]);
+}

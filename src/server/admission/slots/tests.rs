@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn slots(max_per_address: Option<usize>) -> Arc<Slots> {
+fn slots(max_per_address: Option<usize>) -> Slots {
     Slots::new(&Limits {
         max_connections: 3,
         max_per_address,
@@ -36,6 +36,6 @@ fn each_address_has_its_own_count_and_who_has_none_is_not_counted_so() {
     drop(first);
     drop(slots.take(peer(1)).unwrap());
     assert_eq!(slots.taken(), 2);
-    let addresses = lock(&slots.taken).per_address.len();
+    let addresses = lock(&slots.uncounted.taken).per_address.len();
     assert_eq!(addresses, 1, "who has left is forgotten");
 }

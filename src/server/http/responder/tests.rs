@@ -96,6 +96,6 @@ fn an_answer_calls_nobody_back() {
     responder.on_gone(move || _ = count.fetch_add(1, SeqCst));
     let waiting = promise(&response);
     responder.send(Response::ok()).unwrap();
-    assert!(waiting.slot().take_on_gone().is_none());
+    assert!(waiting.slot().note_gone().is_none());
     assert_eq!(called.load(SeqCst), 0);
 }

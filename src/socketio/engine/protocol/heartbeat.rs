@@ -58,7 +58,7 @@ impl Heartbeat {
         };
     }
 
-    /// The thread that reads stood still: what the client sent meanwhile has its whole time from now on.
+    /// What reads stood still: what the client sent meanwhile has its whole time from now on.
     pub fn one_more_round(&mut self, now: Duration) {
         if let Beat::Pong { by, .. } = &mut self.beat {
             *by = now + self.timeout;
@@ -91,10 +91,11 @@ impl Heartbeat {
         matches!(self.beat, Beat::Pong { by, .. } if by <= now)
     }
 
-    pub fn deadline(&self) -> Duration {
+    /// When something is due; `hears`: a pong could come.
+    pub fn deadline(&self, hears: bool) -> Option<Duration> {
         match self.beat {
-            Beat::Ping { at } => at,
-            Beat::Pong { by, .. } => by,
+            Beat::Ping { at } => Some(at),
+            Beat::Pong { by, .. } => hears.then_some(by),
         }
     }
 }

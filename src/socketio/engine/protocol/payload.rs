@@ -6,8 +6,23 @@ use super::packet::{EnginePacket, MalformedPacket};
 const SEPARATOR: char = '\u{1e}';
 
 /// The packets of a body that came; behind one that is malformed nothing more is to be read.
-pub fn packets(body: &str) -> impl Iterator<Item = Result<EnginePacket<'_>, MalformedPacket>> {
-    body.split(SEPARATOR).map(EnginePacket::decode)
+pub struct Packets<'a> {
+    /// What has not been read; an empty text is a packet, too.
+    pub rest: Option<&'a str>,
+}
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = Result<EnginePacket<'a>, MalformedPacket>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let body = self.rest?;
+        let (packet, rest) = match body.split_once(SEPARATOR) {
+            Some((packet, rest)) => (packet, Some(rest)),
+            None => (body, None),
+        };
+        self.rest = rest;
+        Some(EnginePacket::decode(packet))
+    }
 }
 
 /// Packets of one payload. The reference client takes any number; that of python-engineio gives its connection up for

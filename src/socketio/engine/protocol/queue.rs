@@ -44,6 +44,8 @@ pub struct QueuedPacket<M> {
     pub is_rest: bool,
     /// The next one belongs to it.
     pub has_more: bool,
+    /// Its bound is elsewhere: it takes no room of others, and makes none.
+    pub is_owed: bool,
 }
 
 impl<M: Clone> QueuedPacket<M> {
@@ -53,6 +55,15 @@ impl<M: Clone> QueuedPacket<M> {
             packet: OutgoingPacket::Control(text),
             is_rest: false,
             has_more: false,
+            is_owed: false,
+        }
+    }
+
+    /// The message, if the bound of a queue counts it.
+    fn counted(&self) -> Option<&M> {
+        match &self.packet {
+            OutgoingPacket::Message(message) if !self.is_owed => Some(message),
+            _ => None,
         }
     }
 
@@ -62,6 +73,7 @@ impl<M: Clone> QueuedPacket<M> {
             packet: OutgoingPacket::Message(message.clone()),
             is_rest: at > 0,
             has_more: at + 1 < group.len(),
+            is_owed: false,
         })
     }
 }
@@ -99,12 +111,13 @@ impl<M: Carried> PacketQueue<M> {
         self.packets.push_back(QueuedPacket::control(text));
     }
 
-    /// Adds messages that belong together, all or none. One group may always wait alone.
+    /// Adds messages that belong together, all or none. One group may always wait alone, or behind the rest of one that
+    /// has left in part.
     pub fn push(&mut self, group: &[M]) -> Result<(), QueueFull> {
         let bytes: usize = group.iter().map(Carried::payload_len).sum();
         let fits = self.messages + group.len() <= self.max_packets
             && self.bytes.saturating_add(bytes) <= self.max_bytes;
-        if self.messages > 0 && !fits {
+        if !fits && self.oldest().is_some() {
             return Err(QueueFull);
         }
         self.packets.extend(QueuedPacket::group(group));
@@ -113,10 +126,19 @@ impl<M: Carried> PacketQueue<M> {
         Ok(())
     }
 
+    /// Adds messages that belong together, beside the bound.
+    pub fn push_owed(&mut self, group: &[M]) {
+        let owed = QueuedPacket::group(group).map(|queued| QueuedPacket {
+            is_owed: true,
+            ..queued
+        });
+        self.packets.extend(owed);
+    }
+
     /// Packets that were taken out and could not leave are the next ones again, in their order.
     pub fn put_back(&mut self, packets: Vec<QueuedPacket<M>>) {
         for queued in packets.into_iter().rev() {
-            if let OutgoingPacket::Message(message) = &queued.packet {
+            if let Some(message) = queued.counted() {
                 self.messages += 1;
                 self.bytes += message.payload_len();
             }
@@ -126,19 +148,22 @@ impl<M: Carried> PacketQueue<M> {
 
     /// Drops the oldest group of messages that has not left in part; true if there was one.
     pub fn drop_oldest(&mut self) -> bool {
-        let is_first = |queued: &QueuedPacket<M>| {
-            !queued.is_rest && matches!(queued.packet, OutgoingPacket::Message(_))
-        };
-        let oldest = self.packets.iter().position(is_first);
+        let oldest = self.oldest();
         if let Some(at) = oldest {
             self.remove_group(at);
         }
         oldest.is_some()
     }
 
+    /// Where the oldest group of messages begins that has not left in part.
+    fn oldest(&self) -> Option<usize> {
+        let is_first = |queued: &QueuedPacket<M>| !queued.is_rest && queued.counted().is_some();
+        self.packets.iter().position(is_first)
+    }
+
     fn remove_group(&mut self, at: usize) {
         while let Some(queued) = self.packets.remove(at) {
-            self.forget(&queued.packet);
+            self.forget(&queued);
             if !queued.has_more {
                 return;
             }
@@ -147,12 +172,12 @@ impl<M: Carried> PacketQueue<M> {
 
     pub fn pop(&mut self) -> Option<QueuedPacket<M>> {
         let queued = self.packets.pop_front()?;
-        self.forget(&queued.packet);
+        self.forget(&queued);
         Some(queued)
     }
 
-    fn forget(&mut self, packet: &OutgoingPacket<M>) {
-        if let OutgoingPacket::Message(message) = packet {
+    fn forget(&mut self, queued: &QueuedPacket<M>) {
+        if let Some(message) = queued.counted() {
             self.messages -= 1;
             self.bytes -= message.payload_len();
         }

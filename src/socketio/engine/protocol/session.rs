@@ -7,91 +7,26 @@ use std::collections::VecDeque;
 
 use core::time::Duration;
 
+use super::config::EngineConfig;
 use super::handshake::{Carrier, EngineError};
 use super::heartbeat::{Heartbeat, HeartbeatDue};
+use super::output::{EndReason, Output, PollAnswer, WebSocketInput};
 use super::packet::{EnginePacket, MalformedPacket};
-use super::payload;
+use super::payload::Packets;
+use super::polling::Polling;
 use super::queue::{Carried, PacketQueue, QueueFull, QueuedPacket};
+use super::untaken::Untaken;
+use super::upgrade::UpgradeState;
 
 /// How long a GET that comes while an upgrade is under way waits for what is sent, or for the end of the upgrade: the
 /// packets of that may be overtaken by a GET on another TCP connection.
 const UPGRADE_PATIENCE: Duration = Duration::from_millis(200);
-
-/// How long a GET waits for the application to take what the client sent before, so that the answers to one POST come
-/// with one GET. One that is parked already is answered with the first.
-const ANSWER_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How long the GET of a client that closes is waited for: its Close may have overtaken it on another TCP connection.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the Close of the server waits for the next GET, as with the reference server.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);
-
-/// The times and bounds of a session.
-#[derive(Clone, Copy, Debug)]
-pub struct EngineConfig {
-    pub ping_interval: Duration,
-    pub ping_timeout: Duration,
-    pub upgrade_timeout: Duration,
-    pub max_payload: usize,
-    pub max_queued_packets: usize,
-    pub max_queued_bytes: usize,
-}
-
-/// What a request is answered with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PollAnswer {
-    /// Packets, to a GET.
-    Payload(Vec<u8>),
-    /// The body of a POST was taken.
-    Taken,
-    Error(EngineError),
-    /// The request broke the protocol, and has ended the session: 400 without a body.
-    Bad,
-    /// The body is longer than `max_payload`: 413, and the session has ended.
-    TooLarge,
-}
-
-/// Why a session ended, in the words of Socket.IO.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    TransportClose,
-    TransportError,
-    PingTimeout,
-    ParseError,
-    ForcedClose,
-    ServerShuttingDown,
-}
-
-/// What a session has the one that drives it do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output<M> {
-    /// PollAnswer the GET that is parked.
-    Answer(PollAnswer),
-    /// Send this over the WebSocket that carries the session.
-    Write(QueuedPacket<M>),
-    /// Close the WebSocket that carries the session.
-    CloseCarrier,
-    /// Send this over the WebSocket that is probed.
-    Probe(&'static str),
-    /// The WebSocket that was probed carries the session from now on.
-    Promote,
-    /// Close the WebSocket that is probed.
-    CloseCandidate,
-    /// The client sent a text message.
-    Text(String),
-    /// The client sent a binary message.
-    Binary(Vec<u8>),
-    /// The session has ended: nothing comes behind it.
-    End(EndReason),
-}
-
-/// What came over a WebSocket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WebSocketInput {
-    Text(String),
-    Binary(Vec<u8>),
-}
 
 #[derive(Debug, PartialEq, Eq)]
 enum SessionState {
@@ -108,36 +43,15 @@ enum SessionState {
 }
 
 #[derive(Debug)]
-struct ParkedGet {
-    /// It came behind messages that the application has not taken, and waits for that.
-    waits_for_application: bool,
-    /// It came behind a WebSocket that is to carry the session, and may have overtaken the packets of that.
-    is_hasty: bool,
-    /// When it is answered whether there is something or not.
-    noop_at: Option<Duration>,
-}
-
-#[derive(Debug)]
-struct UpgradeState {
-    probed: bool,
-    until: Duration,
-}
-
-#[derive(Debug)]
 pub struct EngineSession<M> {
     config: EngineConfig,
     state: SessionState,
     carrier: Carrier,
     /// The WebSocket that carries the session takes no more for now.
     is_blocked: bool,
-    parked: Option<ParkedGet>,
-    upgrade: Option<UpgradeState>,
-    /// Until when a WebSocket that was let in is expected.
-    expected: Option<Duration>,
-    /// Messages of the client that the application has not taken.
-    untaken: usize,
-    /// Until when what is sent waits for the application to take those.
-    held_until: Option<Duration>,
+    polling: Polling,
+    upgrade: UpgradeState,
+    untaken: Untaken,
     heartbeat: Heartbeat,
     queue: PacketQueue<M>,
     outputs: VecDeque<Output<M>>,
@@ -153,15 +67,13 @@ impl<M: Carried> EngineSession<M> {
             state: SessionState::Open,
             carrier,
             is_blocked: false,
-            parked: None,
-            upgrade: None,
-            expected: None,
-            untaken: 0,
-            held_until: None,
+            polling: Polling::default(),
+            upgrade: UpgradeState::default(),
+            untaken: Untaken::default(),
             heartbeat,
             outputs: VecDeque::new(),
         };
-        session.send_control(open_packet(sid, carrier, &config));
+        session.send_control(config.open_packet(sid, carrier));
         session
     }
 
@@ -178,18 +90,12 @@ impl<M: Carried> EngineSession<M> {
     /// When [`see_to_time`](EngineSession::see_to_time) has something to do.
     pub fn deadline(&self) -> Option<Duration> {
         let heartbeat = match self.state {
-            SessionState::Open => self.heartbeat.deadline(),
-            SessionState::Closing { until } | SessionState::Leaving { until } => until,
+            SessionState::Open => self.heartbeat.deadline(!self.untaken.is_post_held()),
+            SessionState::Closing { until } | SessionState::Leaving { until } => Some(until),
             SessionState::Ended => return None,
         };
-        let upgrade = self.upgrade.as_ref().map(|upgrade| upgrade.until);
-        let noop = self.parked.as_ref().and_then(|parked| parked.noop_at);
-        let held = self.held_until.filter(|_| self.parked.is_some());
-        [upgrade, noop, held]
-            .into_iter()
-            .flatten()
-            .chain([heartbeat])
-            .min()
+        let others = [self.upgrade.deadline(), self.polling.deadline()];
+        others.into_iter().chain([heartbeat]).flatten().min()
     }
 
     /// Whether the client would be found gone now. A pong may wait for the application meanwhile.
@@ -205,32 +111,33 @@ impl<M: Carried> EngineSession<M> {
             }
             _ => {}
         }
-        if self.upgrade.as_ref().is_some_and(|it| it.until <= now) {
+        if self.upgrade.deadline().is_some_and(|until| until <= now) {
             self.drop_candidate();
         }
-        if self.held_until.is_some_and(|until| until <= now) {
-            self.let_go();
+        if self.polling.let_go_by(now) {
+            self.flush();
         }
-        let noop = self.parked.as_ref().and_then(|parked| parked.noop_at);
-        if noop.is_some_and(|at| at <= now) {
+        if self.polling.is_due(now) {
             self.answer_parked("6");
         }
         self.see_to_heartbeat(now);
     }
 
-    /// A ping that the client did not fetch in time has been missed when this is asked.
+    /// A ping that the client did not fetch in time has been missed when this is asked. A pong cannot come while a POST
+    /// is held, and is not missed.
     fn see_to_heartbeat(&mut self, now: Duration) {
         while self.state == SessionState::Open {
-            let leaves_now = self.carrier == Carrier::WebSocket || self.parked.is_some();
+            let leaves_now = self.carrier == Carrier::WebSocket || self.polling.is_parked();
             match self.heartbeat.due(now, leaves_now) {
                 HeartbeatDue::Nothing => return,
                 HeartbeatDue::Ping => self.send_control("2".to_owned()),
+                HeartbeatDue::Timeout if self.untaken.is_post_held() => return,
                 HeartbeatDue::Timeout => self.end(EndReason::PingTimeout),
             }
         }
     }
 
-    /// The thread that reads stood still: a pong has its whole time again.
+    /// What reads stood still: a pong has its whole time again.
     pub fn one_more_round(&mut self, now: Duration) {
         self.heartbeat.one_more_round(now);
     }
@@ -245,69 +152,90 @@ impl<M: Carried> EngineSession<M> {
             self.end(EndReason::TransportClose);
             return Some(PollAnswer::Payload(b"6".to_vec()));
         }
-        if self.parked.is_some() {
+        if self.polling.is_parked() {
             self.end(EndReason::TransportError);
             return Some(PollAnswer::Bad);
         }
-        if self.held_until.is_none() {
+        if !self.polling.is_held() {
             if let Some(payload) = self.take_payload() {
                 return Some(PollAnswer::Payload(payload));
             }
         }
-        let is_probed = self.upgrade.as_ref().is_some_and(|upgrade| upgrade.probed);
-        let is_expected = self.expected.is_some_and(|until| now < until);
-        self.parked = Some(ParkedGet {
-            waits_for_application: self.held_until.is_some(),
-            is_hasty: self.upgrade.is_some() || is_expected,
-            noop_at: is_probed.then(|| now + UPGRADE_PATIENCE),
-        });
+        let is_hasty = self.upgrade.may_overtake(now);
+        let noop_at = (self.upgrade.is_probed()).then(|| now + UPGRADE_PATIENCE);
+        self.polling.park(is_hasty, noop_at);
         None
     }
 
     /// The client of the parked GET hung up.
     pub fn hung_up(&mut self) {
-        if self.parked.take().is_some() {
+        if self.polling.take_parked() {
+            // fault: a client that hung up stays
+            self.end(EndReason::TransportError);
+        }
+    }
+
+    /// The client of the POST that is held hung up, or was refused.
+    pub fn post_hung_up(&mut self) {
+        if self.untaken.is_post_held() {
             self.end(EndReason::TransportError);
         }
     }
 
     /// A POST of polling with its whole body; `octets`: it says that it is binary, which this protocol has no use for.
-    pub fn post(&mut self, body: &[u8], octets: bool, now: Duration) -> PollAnswer {
+    /// Without an answer too much waits for the application, and one comes as [`Output::AnswerPost`] when it has taken
+    /// that. So a client that polls sends no faster than it is heard.
+    pub fn post(&mut self, body: &[u8], octets: bool, now: Duration) -> Option<PollAnswer> {
         self.see_to_time(now);
         if matches!(self.state, SessionState::Leaving { .. }) {
-            return PollAnswer::Error(EngineError::UnknownSession);
+            return Some(PollAnswer::Error(EngineError::UnknownSession));
         }
         if let Some(refused) = self.refuse_polling() {
-            return refused;
+            return Some(refused);
         }
-        if octets {
+        if octets || self.untaken.is_post_held() {
             self.end(EndReason::TransportError);
-            return PollAnswer::Bad;
+            return Some(PollAnswer::Bad);
         }
         if body.len() > self.config.max_payload {
             self.end(EndReason::TransportError);
-            return PollAnswer::TooLarge;
+            return Some(PollAnswer::TooLarge);
         }
-        let packets = core::str::from_utf8(body).map(payload::packets);
-        match packets.map_err(|_| MalformedPacket) {
-            Ok(mut packets) => {
-                let taken = packets.try_for_each(|packet| {
-                    self.take(packet?, now);
-                    Ok(())
-                });
-                self.answer_post(taken)
-            }
-            Err(malformed) => self.answer_post(Err(malformed)),
+        match core::str::from_utf8(body) {
+            Ok(body) => self.read_post(Some(body), now),
+            Err(_) => Some(self.refuse_post()),
         }
     }
 
-    fn answer_post(&mut self, taken: Result<(), MalformedPacket>) -> PollAnswer {
-        match taken {
-            Ok(()) => PollAnswer::Taken,
-            Err(MalformedPacket) => {
-                self.end(EndReason::ParseError);
-                PollAnswer::Bad
+    /// Reads of a body what the application may have; gives the answer, or holds the POST.
+    fn read_post(&mut self, rest: Option<&str>, now: Duration) -> Option<PollAnswer> {
+        let mut packets = Packets { rest };
+        while self.untaken.has_room() {
+            match packets.next() {
+                Some(Ok(packet)) => self.take(packet, now),
+                Some(Err(MalformedPacket)) => return Some(self.refuse_post()),
+                None => break,
             }
+        }
+        let rest = packets.rest;
+        let is_heard = rest.is_none() && self.untaken.bytes() <= self.config.max_payload;
+        if is_heard || self.state != SessionState::Open {
+            return Some(PollAnswer::Taken);
+        }
+        self.untaken.hold_post(rest.map(str::to_owned));
+        None
+    }
+
+    fn refuse_post(&mut self) -> PollAnswer {
+        self.end(EndReason::ParseError);
+        PollAnswer::Bad
+    }
+
+    /// The session takes no more of the client: what is left of the POST that is held means nothing.
+    fn let_post_go(&mut self) {
+        if self.untaken.take_post().is_some() {
+            let answer = Output::AnswerPost(PollAnswer::Taken);
+            self.outputs.push_back(answer);
         }
     }
 
@@ -321,41 +249,37 @@ impl<M: Carried> EngineSession<M> {
 
     /// A WebSocket that names this session is let in, and will be open soon.
     pub fn expect_candidate(&mut self, now: Duration) {
-        self.expected = Some(now + self.config.upgrade_timeout);
+        self.upgrade.expect(now + self.config.upgrade_timeout);
     }
 
     /// A WebSocket names this session; false if it is to be closed again.
     pub fn probe(&mut self, now: Duration) -> bool {
         self.see_to_time(now);
-        self.expected = None;
+        self.upgrade.note_open();
         let may = self.state == SessionState::Open
             && self.carrier == Carrier::Polling
-            && self.upgrade.is_none();
+            && !self.upgrade.is_under_way();
         if may {
-            self.upgrade = Some(UpgradeState {
-                probed: false,
-                until: now + self.config.upgrade_timeout,
-            });
+            self.upgrade.begin(now + self.config.upgrade_timeout);
         }
         may
     }
 
     /// A message over the WebSocket that is probed.
     pub fn hear_candidate(&mut self, message: &WebSocketInput, now: Duration) {
-        let Some(upgrade) = &mut self.upgrade else {
+        if !self.upgrade.is_under_way() {
             return;
-        };
+        }
         let packet = match message {
             WebSocketInput::Text(text) => EnginePacket::decode(text),
             WebSocketInput::Binary(_) => Err(MalformedPacket),
         };
         match packet {
             Ok(EnginePacket::Ping("probe")) => {
-                upgrade.probed = true;
+                self.upgrade.note_probe();
                 self.outputs.push_back(Output::Probe("3probe"));
-                match &mut self.parked {
-                    Some(hasty) if hasty.is_hasty => hasty.noop_at = Some(now + UPGRADE_PATIENCE),
-                    _ => self.answer_parked("6"),
+                if self.polling.note_probe(now + UPGRADE_PATIENCE) {
+                    self.answer_parked("6");
                 }
             }
             Ok(EnginePacket::Upgrade) => self.promote(),
@@ -365,29 +289,28 @@ impl<M: Carried> EngineSession<M> {
 
     /// The WebSocket that is probed has ended: polling goes on.
     pub fn candidate_ended(&mut self) {
-        self.upgrade = None;
-        if let Some(parked) = &mut self.parked {
-            parked.noop_at = None;
-        }
+        self.upgrade.end();
+        self.polling.forget_probe();
     }
 
     fn drop_candidate(&mut self) {
-        if self.upgrade.is_some() {
+        if self.upgrade.end() {
             self.outputs.push_back(Output::CloseCandidate);
-            self.candidate_ended();
+            self.polling.forget_probe();
         }
     }
 
     fn promote(&mut self) {
-        self.upgrade = None;
-        self.held_until = None;
+        self.upgrade.end();
+        self.polling.let_go();
         self.carrier = Carrier::WebSocket;
         self.outputs.push_back(Output::Promote);
         // It came behind the last GET of the client's, and has overtaken nothing but the upgrade.
-        if self.parked.take().is_some() {
+        if self.polling.take_parked() {
             let late = PollAnswer::Error(EngineError::BadRequest);
             self.outputs.push_back(Output::Answer(late));
         }
+        // fault: what waits at an upgrade is lost
         self.flush();
     }
 
@@ -452,31 +375,40 @@ impl<M: Carried> EngineSession<M> {
 
     /// A message of the client's goes to the application.
     fn hand_on(&mut self, message: Output<M>, now: Duration) {
+        self.untaken.add(match &message {
+            Output::Text(text) => text.len(),
+            Output::Binary(bytes) => bytes.len(),
+            _ => 0,
+        });
         self.outputs.push_back(message);
-        self.untaken += 1;
         if self.carrier == Carrier::Polling {
-            self.held_until.get_or_insert(now + ANSWER_PATIENCE);
+            self.polling.hold(now);
         }
     }
 
-    /// The application has taken one of the client's messages, and sent what it has to say about it.
-    pub fn note_taken(&mut self) {
-        self.untaken = self.untaken.saturating_sub(1);
-        if self.untaken == 0 {
-            self.let_go();
-        }
-    }
-
-    /// What was sent waits no longer for the application.
-    fn let_go(&mut self) {
-        if self.held_until.take().is_some() {
+    /// The application has taken one of the client's messages, of so many bytes, and sent what it has to say about it.
+    pub fn note_taken(&mut self, bytes: usize, now: Duration) {
+        self.untaken.remove(bytes);
+        self.read_on(now);
+        if self.untaken.is_empty() && self.polling.let_go() {
             self.flush();
+        }
+    }
+
+    /// Reads on in the POST that is held, once everything before has been taken.
+    fn read_on(&mut self, now: Duration) {
+        let Some(held) = self.untaken.take_post_to_read_on() else {
+            return;
+        };
+        if let Some(answer) = self.read_post(held.rest.as_deref(), now) {
+            self.one_more_round(now);
+            self.outputs.push_back(Output::AnswerPost(answer));
         }
     }
 
     /// The client closes.
     fn leave(&mut self, now: Duration) {
-        if self.carrier == Carrier::WebSocket || self.parked.is_some() {
+        if self.carrier == Carrier::WebSocket || self.polling.is_parked() {
             self.answer_parked("6");
             return self.end(EndReason::TransportClose);
         }
@@ -502,6 +434,15 @@ impl<M: Carried> EngineSession<M> {
         self.queue.push(group)?;
         self.flush();
         Ok(())
+    }
+
+    /// Sends messages that the client is to get in any case: their bound is elsewhere, and they take no room of others.
+    pub fn send_owed(&mut self, group: &[M]) {
+        if self.state != SessionState::Open {
+            return;
+        }
+        self.queue.push_owed(group);
+        self.flush();
     }
 
     /// The WebSocket that carries the session takes no more: these were to leave over it, and are the first to do so
@@ -535,7 +476,7 @@ impl<M: Carried> EngineSession<M> {
     pub fn is_writable(&self) -> bool {
         let has_room = match self.carrier {
             Carrier::WebSocket => !self.is_blocked,
-            Carrier::Polling => self.parked.is_some(),
+            Carrier::Polling => self.polling.is_parked(),
         };
         self.state == SessionState::Open && has_room
     }
@@ -549,7 +490,8 @@ impl<M: Carried> EngineSession<M> {
         if self.carrier == Carrier::WebSocket && self.queue.is_empty() {
             return self.end(reason);
         }
-        self.held_until = None;
+        self.let_post_go();
+        self.polling.let_go();
         self.state = SessionState::Closing {
             until: now + CLOSE_PATIENCE,
         };
@@ -565,6 +507,7 @@ impl<M: Carried> EngineSession<M> {
             SessionState::Ended => return,
         };
         self.drop_candidate();
+        self.let_post_go();
         self.answer_parked("1");
         self.state = SessionState::Ended;
         self.queue.clear();
@@ -593,21 +536,15 @@ impl<M: Carried> EngineSession<M> {
                     self.end(EndReason::ForcedClose);
                 }
             }
-            Carrier::Polling if self.may_answer_parked() => {
+            Carrier::Polling if self.polling.may_answer() => {
                 if let Some(payload) = self.take_payload() {
-                    self.parked = None;
+                    self.polling.take_parked();
                     let answer = PollAnswer::Payload(payload);
                     self.outputs.push_back(Output::Answer(answer));
                 }
             }
             Carrier::Polling => {}
         }
-    }
-
-    /// A GET is parked, and waits for nothing but messages.
-    fn may_answer_parked(&self) -> bool {
-        let is_held = |it: &ParkedGet| it.waits_for_application && self.held_until.is_some();
-        self.parked.as_ref().is_some_and(|it| !is_held(it))
     }
 
     /// What there is for a GET. The Close of the server goes alone: a client that finds it behind a message leaves
@@ -624,25 +561,11 @@ impl<M: Carried> EngineSession<M> {
     }
 
     fn answer_parked(&mut self, packet: &str) {
-        if self.parked.take().is_some() {
+        if self.polling.take_parked() {
             let payload = PollAnswer::Payload(packet.as_bytes().to_vec());
             self.outputs.push_back(Output::Answer(payload));
         }
     }
-}
-
-fn open_packet(sid: &str, carrier: Carrier, config: &EngineConfig) -> String {
-    let upgrades = match carrier {
-        Carrier::Polling => r#"["websocket"]"#,
-        Carrier::WebSocket => "[]",
-    };
-    let (interval, timeout) = (config.ping_interval, config.ping_timeout);
-    format!(
-        r#"0{{"sid":"{sid}","upgrades":{upgrades},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
-        interval.as_millis(),
-        timeout.as_millis(),
-        config.max_payload,
-    )
 }
 
 #[cfg(test)]

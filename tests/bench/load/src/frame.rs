@@ -7,7 +7,8 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 /// Bytes of the number in front of a payload: 8 hexadecimal-like characters, so that text stays text.
 pub const NUMBER: usize = 8;
 
-fn digits(number: u32) -> [u8; NUMBER] {
+/// A number as it is in front of a payload.
+pub fn digits(number: u32) -> [u8; NUMBER] {
     std::array::from_fn(|i| b'0' + (number >> (28 - 4 * i) & 15) as u8)
 }
 

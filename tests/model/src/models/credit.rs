@@ -62,6 +62,7 @@ fn reader(inbox: &Arc<Inbox>, of: &Connection, count: usize, bytes: usize) -> Jo
     thread::spawn(move || {
         for number in 0..count {
             inbox.put_messages(&connection, message(number, bytes));
+            inbox.budget().wait_to_read(&connection, None);
         }
     })
 }
@@ -125,20 +126,23 @@ pub fn discard_lets_every_reader_go() {
     assert_eq!(clock::passed(), Duration::ZERO);
 }
 
+/// A connection's thread, which puts three messages in, and waits until the application is done with them.
+fn reader_to_the_end(inbox: &Arc<Inbox>, of: &Connection, bytes: usize) -> JoinHandle<()> {
+    let (inbox, connection) = (inbox.clone(), of.clone());
+    thread::spawn(move || {
+        for number in 0..3 {
+            inbox.put_messages(&connection, message(number, bytes));
+        }
+        let deadline = Instant::now() + Duration::from_secs(5);
+        inbox.budget().wait_until_settled(&connection, deadline);
+    })
+}
+
 /// The application that wants no more of a connection lets its reader go, wherever that waits.
 pub fn a_dismissal_lets_the_reader_go() {
     let inbox = inbox(10, 8);
     let connection = connection(&inbox);
-    let reader = thread::spawn({
-        let (inbox, connection) = (inbox.clone(), connection.clone());
-        move || {
-            for number in 0..3 {
-                inbox.put_messages(&connection, message(number, 5));
-            }
-            let deadline = Instant::now() + Duration::from_secs(5);
-            inbox.budget().wait_until_settled(&connection, deadline);
-        }
-    });
+    let reader = reader_to_the_end(&inbox, &connection, 5);
     connection.terminate();
     reader.join().unwrap();
     while let Some(item) = inbox.take() {
@@ -155,16 +159,7 @@ pub fn a_dismissal_lets_the_reader_go() {
 pub fn waiting_until_taken_ends() {
     let inbox = inbox(10, 8);
     let connection = connection(&inbox);
-    let reader = thread::spawn({
-        let (inbox, connection) = (inbox.clone(), connection.clone());
-        move || {
-            for number in 0..3 {
-                inbox.put_messages(&connection, message(number, 3));
-            }
-            let deadline = Instant::now() + Duration::from_secs(5);
-            inbox.budget().wait_until_settled(&connection, deadline);
-        }
-    });
+    let reader = reader_to_the_end(&inbox, &connection, 3);
     for _ in 0..3 {
         take(&inbox, inbox.wait(None, || false).expect("an item"));
     }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::{self, JoinHandle};
 
-use crate::outbox::calls::Calls;
+use crate::limits::Limits;
+use crate::outbox::leader_queue::LeaderQueue;
 use crate::poller::Mailbox;
-use crate::server::crew::Crew;
 use crate::server::leader::{Leader, Mail};
 use crate::server::log_writer::LogWriter;
+use crate::server::threads::ServerThreads;
 
 pub struct Guide {
-    pub calls: Arc<Calls>,
+    pub leader_queue: Arc<LeaderQueue>,
     mailbox: Arc<Mailbox<Mail>>,
     stopping: Arc<AtomicBool>,
     thread: JoinHandle<()>,
@@ -20,11 +21,11 @@ pub struct Guide {
 impl Guide {
     pub fn start() -> Self {
         // Nothing here is worth a line.
-        let log_writer = LogWriter::new(Crew::new(0, 0));
-        let leader = Leader::new(log_writer).expect("a leader");
+        let log_writer = LogWriter::new(ServerThreads::new(0, 0));
+        let leader = Leader::new(log_writer, &Limits::default()).expect("a leader");
         let stopping = Arc::<AtomicBool>::default();
         Guide {
-            calls: leader.calls().clone(),
+            leader_queue: leader.leader_queue().clone(),
             mailbox: leader.mailbox().clone(),
             stopping: stopping.clone(),
             thread: thread::spawn(move || lead(leader, &stopping)),
@@ -42,7 +43,7 @@ fn lead(mut leader: Leader, stopping: &AtomicBool) {
     while !stopping.load(SeqCst) {
         let until = leader.see_to_collectors();
         let mut put = |_| panic!("no connection is led");
-        leader.look(until, &mut put, || !stopping.load(SeqCst));
+        leader.poll(until, &mut put, || !stopping.load(SeqCst));
     }
     leader.stop();
 }

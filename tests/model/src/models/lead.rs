@@ -233,13 +233,7 @@ fn end(server: Arc<Server>, lines: &[&Line]) {
     let events = server.events().count();
     assert_eq!(events, report.events_not_taken);
     drop(server);
-    for line in lines {
-        let holders = Arc::strong_count(&line.0);
-        assert!(
-            holders == 1 || report.threads_left > 0,
-            "the server holds a stream"
-        );
-    }
+    server::assert_streams_are_free(lines, &report);
 }
 
 /// Two peers talk at once with an application that is away now and then: each message comes once and in order, and its

@@ -17,8 +17,7 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::outbox::broadcast::Collector;
 use crate::outbox::broadcast::collector::LATEST;
-use crate::outbox::calls::Calls;
-use crate::outbox::{Bounds, Delivery, Failure, Outbox, Owned, Owner, ReadyState};
+use crate::outbox::{Bounds, Delivery, Failure, Outbox, OutboxServer, Owner, ReadyState};
 use crate::overflow::Overflow;
 use crate::protocol::close::CloseCode;
 use crate::stats::Counters;
@@ -42,16 +41,37 @@ impl Rig {
         let line = Line::new(room);
         Rig::over(line.clone(), line, bytes, overflow)
     }
+
+    /// Its owner hears of the Outbox.
+    fn owned(room: usize, bytes: usize, overflow: Overflow, owner: Arc<dyn Owner>) -> Self {
+        let line = Line::new(room);
+        Rig::with(line.clone(), line, bytes, overflow, Some(owner))
+    }
 }
 
 impl<T> Rig<T> {
     /// An Outbox that writes to `stream`; `line` is its peer.
     fn over(stream: impl Transport, line: T, bytes: usize, overflow: Overflow) -> Self {
+        Rig::with(stream, line, bytes, overflow, None)
+    }
+
+    fn with(
+        stream: impl Transport,
+        line: T,
+        bytes: usize,
+        overflow: Overflow,
+        owner: Option<Arc<dyn Owner>>,
+    ) -> Self {
         let guide = Guide::start();
         let counters = Arc::<Counters>::default();
-        let collector = Collector::new(guide.calls.clone());
-        let calls = guide.calls.clone();
-        let outbox = outbox(stream, calls, &counters, &collector, bytes, overflow);
+        let collector = Collector::new(guide.leader_queue.clone());
+        let server = OutboxServer {
+            leader_queue: guide.leader_queue.clone(),
+            counters: counters.clone(),
+            delivery: Delivery::Events(collector.clone()),
+            owner,
+        };
+        let outbox = outbox(stream, server, bytes, overflow);
         Rig {
             line,
             outbox,
@@ -72,9 +92,7 @@ impl<T> Rig<T> {
 /// An Outbox that writes to `stream`.
 pub(super) fn outbox(
     stream: impl Transport,
-    calls: Arc<Calls>,
-    counters: &Arc<Counters>,
-    collector: &Arc<Collector>,
+    server: OutboxServer,
     bytes: usize,
     overflow: Overflow,
 ) -> Arc<Outbox> {
@@ -84,12 +102,10 @@ pub(super) fn outbox(
         ..Limits::default()
     };
     let bounds = Bounds::new(&limits, overflow);
-    let (stream, counters) = (Arc::new(stream), counters.clone());
     Outbox::new(
-        stream,
-        calls,
-        counters,
-        Delivery::Events(collector.clone()),
+        Arc::new(stream),
+        Arc::new(server),
+        1,
         bounds,
         CLOSE_TIMEOUT,
         None,
@@ -287,7 +303,7 @@ struct Told {
 }
 
 impl Owner for Told {
-    fn hear_too_slow(&self, _: u64) {
+    fn hear_too_slow(&self, _: u64, _: &dyn Transport) {
         assert!(!self.too_slow.swap(true, SeqCst));
         self.waiter.unpark();
     }
@@ -302,13 +318,11 @@ pub fn overflow_races_who_leads() {
         Overflow::DropNewest,
         Overflow::DropOldest,
     ][choose(3) as usize];
-    let rig = Rig::new(choose(6) as usize, 2 * FRAME, policy);
     let told = Arc::new(Told {
         too_slow: AtomicBool::new(false),
         waiter: thread::current(),
     });
-    let by = told.clone();
-    rig.outbox.set_owner(Owned { by, id: 1 });
+    let rig = Rig::owned(choose(6) as usize, 2 * FRAME, policy, told.clone());
     let threads = [sender(&rig.outbox, "a", 3), sender(&rig.outbox, "b", 2)];
     let peer = (choose(2) == 0).then(|| reading_peer(&rig.line, 3));
     let taken: u64 = threads

@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::server::crew::NotStarted;
 use crate::server::pool::Pool;
+use crate::server::threads::NotStarted;
 
 const IDLE: Duration = Duration::from_secs(10);
 

@@ -11,9 +11,9 @@ use super::guide::Guide;
 use super::line::{Line, assert_in_order};
 use super::outbox::{FRAME, outbox, reading_peer};
 use crate::message::Prepared;
-use crate::outbox::Outbox;
 use crate::outbox::broadcast::Collector;
 use crate::outbox::broadcast::collector::LATEST;
+use crate::outbox::{Delivery, Outbox, OutboxServer};
 use crate::overflow::Overflow;
 use crate::stats::Counters;
 
@@ -68,7 +68,7 @@ impl Rig {
     fn new() -> Self {
         let guide = Guide::start();
         let hall = Hall {
-            collector: Collector::new(guide.calls.clone()),
+            collector: Collector::new(guide.leader_queue.clone()),
             begun: AtomicU64::new(0),
             done: AtomicU64::new(0),
         };
@@ -81,8 +81,13 @@ impl Rig {
     /// A connection that no broadcast reaches yet.
     fn seat(&self, room: usize, bytes: usize, overflow: Overflow) -> Seat {
         let (line, counters) = (Line::new(room), Arc::<Counters>::default());
-        let (calls, collector) = (self.guide.calls.clone(), &self.hall.collector);
-        let outbox = outbox(line.clone(), calls, &counters, collector, bytes, overflow);
+        let server = OutboxServer {
+            leader_queue: self.guide.leader_queue.clone(),
+            counters: counters.clone(),
+            delivery: Delivery::Events(self.hall.collector.clone()),
+            owner: None,
+        };
+        let outbox = outbox(line.clone(), server, bytes, overflow);
         Seat {
             line,
             outbox,

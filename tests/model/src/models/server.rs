@@ -1,5 +1,6 @@
 //! The whole server: opening handshake, messages, answers and the shutdown, with the application thread in between.
 
+use std::borrow::Borrow;
 use std::check::{choose, is_hurried};
 use std::clock;
 use std::sync::Arc;
@@ -27,6 +28,17 @@ pub(super) fn server(limits: Limits) -> Server {
         .limits(limits)
         .without_listener()
         .expect("a server")
+}
+
+/// A server that has ended holds no stream.
+pub(super) fn assert_streams_are_free<L: Borrow<Line>>(lines: &[L], report: &ShutdownReport) {
+    for line in lines {
+        let holders = Arc::strong_count(&line.borrow().0);
+        assert!(
+            holders == 1 || report.threads_left > 0,
+            "the server holds a stream"
+        );
+    }
 }
 
 /// Nobody had to wait for a deadline, but for frames that were collected.
@@ -219,11 +231,5 @@ pub fn a_shutdown_races_opening_and_leaving() {
     leaving.join().unwrap();
     drop(events);
     drop(server);
-    for line in lines {
-        let holders = Arc::strong_count(&line.0);
-        assert!(
-            holders == 1 || report.threads_left > 0,
-            "the server holds a stream"
-        );
-    }
+    assert_streams_are_free(&lines, &report);
 }

@@ -30,7 +30,7 @@ pub mod thread {
     //! Threads that the checker schedules.
     pub use ::std::thread::*;
     pub use shuttle::thread::{
-        Builder, JoinHandle, LocalKey, Thread, current, park, sleep, spawn, yield_now,
+        Builder, JoinHandle, LocalKey, Thread, ThreadId, current, park, sleep, spawn, yield_now,
     };
 }
 
@@ -47,4 +47,5 @@ pub mod collections {
     use ::std::hash::{BuildHasherDefault, DefaultHasher};
 
     pub type HashMap<K, V> = ::std::collections::HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+    pub type HashSet<T> = ::std::collections::HashSet<T, BuildHasherDefault<DefaultHasher>>;
 }

@@ -1,7 +1,7 @@
 //! A server that gets no descriptors, no memory or no threads for new connections, and a full one.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -102,7 +102,7 @@ pub fn out_of_threads() -> Vec<Row> {
     let mut subject = Subject::start(&mut faults.preload(Subject::command("echo")));
     let mut open = Client::connect(subject.addr());
     faults.set("pthread_create", libc::EAGAIN, 1_000);
-    let slow = hold_idle_threads(subject.addr());
+    let slow = hold_every_thread(&subject);
     let request = upgrade("localhost", "/", "");
     let refused = (0..100)
         .filter(|_| {
@@ -126,20 +126,27 @@ pub fn out_of_threads() -> Vec<Row> {
     ]
 }
 
-/// Handshakes that stay half done, until there is no thread for one more.
-fn hold_idle_threads(addr: SocketAddr) -> Vec<TcpStream> {
+/// Handshakes that stay half done, one on each thread of the pool. That one is refused is not enough: the thread of
+/// somebody who was served may not be idle again yet.
+fn hold_every_thread(subject: &Subject) -> Vec<TcpStream> {
     let mut slow = Vec::new();
-    loop {
-        let mut stream = dial(addr);
+    wait_until("each thread has a handshake", || {
+        let mut stream = dial(subject.addr());
         stream.write_all(b"GET / HT").unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_millis(200)))
-            .unwrap();
-        if matches!(stream.read(&mut [0; 64]), Ok(1..)) {
-            return slow;
-        }
         slow.push(stream);
-    }
+        let begun = slow.len();
+        slow.retain_mut(is_unanswered);
+        // Where the last one is refused, it is known what became of all others.
+        slow.len() < begun && slow.len() == subject.pool_threads()
+    });
+    slow
+}
+
+/// A refusal comes at once.
+fn is_unanswered(stream: &mut TcpStream) -> bool {
+    let patience = Some(Duration::from_millis(200));
+    stream.set_read_timeout(patience).unwrap();
+    !matches!(stream.read(&mut [0; 64]), Ok(1..))
 }
 
 pub fn full() -> Vec<Row> {

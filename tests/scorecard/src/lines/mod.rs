@@ -7,9 +7,11 @@ mod crowds;
 mod fan;
 mod floods;
 mod handshakes;
+mod large;
 mod leaving;
 mod shutdown;
 mod signals;
+mod small_machine;
 mod soak;
 
 use std::sync::mpsc::{Receiver, channel};
@@ -45,9 +47,13 @@ pub const LINES: &[(&str, Line)] = &[
     ("announced", floods::announced),
     ("empty-fragments", floods::empty_fragments),
     ("pings", floods::pings),
+    ("refused", large::refused),
+    ("asked", large::asked),
+    ("streamed", large::streamed),
     ("ugly", churn::ugly),
     ("5000", churn::five_thousand),
     ("away", away::away),
+    ("small-machine", small_machine::small_machine),
     ("beside-idle", crowds::beside_idle),
     ("idle-19000", crowds::idle_19_000),
     ("killed-15000", crowds::killed_15_000),

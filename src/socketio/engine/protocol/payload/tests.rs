@@ -1,5 +1,9 @@
 use super::*;
 
+fn packets(body: &str) -> Packets<'_> {
+    Packets { rest: Some(body) }
+}
+
 #[test]
 fn packets_are_cut_at_the_separator() {
     let read: Result<Vec<_>, _> = packets("4hello\x1e2\x1ebAQID\x1e4").collect();

@@ -73,6 +73,19 @@ fn attachments_of_a_header_that_has_left_are_not_dropped() {
 }
 
 #[test]
+fn one_group_may_wait_behind_the_rest_of_one_that_has_left_in_part() {
+    let mut queue = PacketQueue::new(3, 30);
+    let group = [Text("header"), Text("an attachment, longer")];
+    queue.push(&group).unwrap();
+    assert_eq!(queue.push(&group), Err(QueueFull));
+    assert_eq!(queue.take_payload(6), b"header");
+    assert_eq!(queue.push(&group), Ok(()));
+    assert_eq!(queue.push(&[Text("next")]), Err(QueueFull));
+    assert!(queue.drop_oldest());
+    assert_eq!(drain(&mut queue), ["an attachment, longer"]);
+}
+
+#[test]
 fn a_payload_takes_what_has_room_in_it() {
     let mut queue = PacketQueue::new(9, 99);
     for text in ["4aaa", "4bbb", "4ccc"] {

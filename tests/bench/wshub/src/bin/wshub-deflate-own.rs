@@ -1,19 +1,8 @@
 //! Echo, compressed, on each connection's own thread.
 
 use wshub::Compression;
-use wshub_servers::{builder, listening};
+use wshub_servers::{builder, serve_own};
 
 fn main() -> std::io::Result<()> {
-    let handle =
-        builder()?
-            .compression(Compression::default())
-            .serve("127.0.0.1:0", |mut ws| {
-                while let Some(message) = ws.read()? {
-                    ws.send(message)?;
-                }
-                Ok(())
-            })?;
-    listening(handle.local_addr()?);
-    handle.wait();
-    Ok(())
+    serve_own(builder()?.compression(Compression::default()))
 }

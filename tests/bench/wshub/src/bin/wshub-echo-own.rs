@@ -1,15 +1,7 @@
 //! Echo on each connection's own thread.
 
-use wshub_servers::{builder, listening};
+use wshub_servers::{builder, serve_own};
 
 fn main() -> std::io::Result<()> {
-    let handle = builder()?.serve("127.0.0.1:0", |mut ws| {
-        while let Some(message) = ws.read()? {
-            ws.send(message)?;
-        }
-        Ok(())
-    })?;
-    listening(handle.local_addr()?);
-    handle.wait();
-    Ok(())
+    serve_own(builder()?)
 }

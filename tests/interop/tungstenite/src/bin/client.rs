@@ -1,4 +1,4 @@
-//! tungstenite against the server: `client URL`; the checks are those of `tests/interop/clients/run.sh`.
+//! tungstenite against the server: `client URL`; the checks are those of `tests/interop/clients/part.sh`.
 
 use std::error::Error;
 use std::net::TcpStream;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use wshub::socketio::bridge::Bridge;
 use wshub::socketio::{AnyArguments, Bytes, Emitter, Socket, SocketIo};
 use wshub::{Redis, Server};
+use wshub_interop::serve;
 
 type Io = Socket<()>;
 
@@ -35,15 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             stats.unsent,
         ))
     });
-    let server = Server::builder()
-        .origins(["*"])
-        .socketio(&io, "/socket.io/")
-        .bind(addr.as_str())?;
-    let handle = server.handle();
-    ctrlc::set_handler(move || handle.shutdown())?;
-    println!("listening on ws://{}/", server.local_addr()?);
-    server.run(&mut io)?;
-    Ok(())
+    let builder = Server::builder().socketio(&io, "/socket.io/");
+    serve(builder, addr, &mut io)
 }
 
 /// To all, or to these rooms; not to these sockets.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use wshub::socketio::engine::{EngineHandler, EngineIo, EngineSocket};
 use wshub::socketio::{DisconnectReason, Limits};
 use wshub::{Message, Server};
+use wshub_interop::serve;
 
 struct Echo;
 
@@ -36,13 +37,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         limits.ping_timeout = Duration::from_millis(pong.parse()?);
     }
     let mut engine = EngineIo::with_limits(Echo, limits);
-    let server = Server::builder()
-        .origins(["*"])
-        .engineio(&engine, "/engine.io/")
-        .bind(addr.as_str())?;
-    let handle = server.handle();
-    ctrlc::set_handler(move || handle.shutdown())?;
-    println!("listening on ws://{}/", server.local_addr()?);
-    server.run(&mut engine)?;
-    Ok(())
+    let builder = Server::builder().engineio(&engine, "/engine.io/");
+    serve(builder, addr, &mut engine)
 }

@@ -1,6 +1,7 @@
-//! `socketio ADDR [PING_MS [recovery|suite]]`: a server of Socket.IO for the judges in `tests/interop/run`; what each event does is said
+//! `socketio ADDR [PING_MS [recovery|suite|cluster [REDIS]]]`: a server of Socket.IO for the judges in `tests/interop/run`; what each event does is said
 //! beside it. PING_MS: the interval of the heartbeat, whose timeout is five times that; `recovery`: clients that come back within a minute
-//! are the same as before; `suite`: the times of the protocol's own test suite.
+//! are the same as before; `suite`: the timeout is twice the interval, and a client has five of them to join a namespace; `cluster`: no more than
+//! with a Redis: it is one of the servers that this connects.
 //!
 //! Prints `listening on ws://ADDR/` when it accepts, then who left and why; SIGTERM and SIGINT end it with exit status 0.
 
@@ -8,8 +9,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wshub::Server;
-use wshub::socketio::{AnyArguments, Bytes, Limits, Refused, Socket, SocketIo};
+use wshub::socketio::{Ack, AllAnswers, AnyArguments, Bytes, Limits, Refused, Socket, SocketIo};
+use wshub::{Cluster, Redis, Server};
+use wshub_interop::listen_at;
 
 type Io = Socket<()>;
 
@@ -18,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut limits = Limits::default();
     let addr = args
         .first()
-        .ok_or("usage: socketio ADDR [PING_MS [recovery|suite]]")?;
+        .ok_or("usage: socketio ADDR [PING_MS [recovery|suite|cluster [REDIS]]]")?;
     if let Some(ping) = args.get(1) {
         limits.ping_interval = Duration::from_millis(ping.parse()?);
         limits.ping_timeout = 5 * limits.ping_interval;
@@ -26,8 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     match args.get(2).map(String::as_str) {
         Some("recovery") => limits.recovery_window = Some(Duration::from_secs(60)),
         Some("suite") => {
-            limits.ping_timeout = Duration::from_millis(200);
-            limits.connect_timeout = Duration::from_secs(1);
+            limits.ping_timeout = 2 * limits.ping_interval;
+            limits.connect_timeout = 5 * limits.ping_interval;
         }
         _ => {}
     }
@@ -43,13 +45,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => Err(Refused::new("who are you?").with_data(json!({"hint": "sesame"}))),
         }
     });
-    let server = Server::builder()
-        .origins(["*"])
-        .socketio(&io, "/socket.io/")
-        .bind(addr.as_str())?;
-    let handle = server.handle();
-    ctrlc::set_handler(move || handle.shutdown())?;
-    println!("listening on ws://{}/", server.local_addr()?);
+    let server = listen_at(addr, Server::builder().socketio(&io, "/socket.io/"))?;
+    if let Some(redis) = args.get(3) {
+        io.adapter(&Cluster::join(&server, Redis::new(redis)?)?);
+    }
     server.run(&mut io)?;
     Ok(())
 }
@@ -109,6 +108,23 @@ fn listen(io: &mut SocketIo<()>, namespace: &str) {
             Ok(answer) => asker.emit("answered", answer.get::<Value>().unwrap_or_default()),
             Err(error) => asker.emit("unanswered", error.to_string()),
         });
+    });
+    // Asks everybody, and answers what came and why one is missing.
+    io.on(namespace, "ask all", |_, socket: &Io, ack: Ack| {
+        let timeout = Duration::from_secs(5);
+        let then = move |all: AllAnswers| {
+            let answers: Vec<_> = all
+                .answers
+                .iter()
+                .filter_map(|it| it.get::<Value>().ok())
+                .collect();
+            let error = all.error.map(|error| error.to_string());
+            ack.send(json!({"answers": answers, "error": error}));
+        };
+        socket.all().emit_with_ack("question", 21, timeout, then);
+    });
+    io.on(namespace, "kick the others", |_, socket: &Io, ()| {
+        socket.broadcast().disconnect_all()
     });
     io.on(namespace, "number", |_, _: &Io, number: i32| Ok(number));
     io.on(namespace, "kick me", |_, socket: &Io, ()| {

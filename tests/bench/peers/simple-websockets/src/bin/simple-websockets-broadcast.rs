@@ -1,20 +1,9 @@
 //! Broadcast from one loop over the events of all connections.
 
-use simple_websockets::{Event, Responder};
-use std::collections::HashMap;
-
 fn main() -> std::io::Result<()> {
-    let events = peer_simple_websockets::serve()?;
-    let mut clients = HashMap::<u64, Responder>::new();
-    loop {
-        match events.poll_event() {
-            Event::Connect(id, client) => drop(clients.insert(id, client)),
-            Event::Disconnect(id) => drop(clients.remove(&id)),
-            Event::Message(_, message) => {
-                for client in clients.values() {
-                    client.send(message.clone());
-                }
-            }
+    peer_simple_websockets::serve(|clients, _, message| {
+        for client in clients.values() {
+            client.send(message.clone());
         }
-    }
+    })
 }

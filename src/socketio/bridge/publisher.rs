@@ -4,18 +4,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::message::alive;
-use super::queue::BridgeQueue;
+use super::queue::{BridgeQueue, BridgeThread};
 use crate::cluster::news::BackplaneDirection;
 use crate::panics;
 use crate::{BackplaneError, Publisher};
 
 /// Between two signs of life.
-pub(super) const BEAT: Duration = Duration::from_secs(2);
+pub(crate) const BEAT: Duration = Duration::from_secs(2);
 /// How long it rests behind a failure, the next one twice as long, up to the second of them.
-pub(super) const RESTS: (Duration, Duration) =
+pub(crate) const RESTS: (Duration, Duration) =
     (Duration::from_millis(50), Duration::from_millis(250));
 
-pub(super) fn speak(queue: &BridgeQueue, mut publisher: impl Publisher) {
+pub(crate) fn publish_all(thread: &BridgeThread, mut publisher: impl Publisher) {
+    let publish = || publish_what_waits(thread.queue(), &mut publisher);
+    thread.work(BackplaneDirection::Out, publish);
+}
+
+fn publish_what_waits(queue: &BridgeQueue, publisher: &mut impl Publisher) {
+    // A try before this one may have broken off.
+    queue.not_published();
     let mut beat_at = Instant::now();
     let mut not_before = beat_at;
     let mut rest = RESTS.0;

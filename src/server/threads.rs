@@ -10,22 +10,25 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
 use crate::address_space;
-use crate::lock::{CREW, Mutex, lock};
+use crate::lock::{Mutex, THREADS, lock};
+use crate::logging::log_line;
 use crate::panics;
+use crate::patience::Grace;
+use crate::spawn::spawn;
 
-/// As std gives its threads. A page of it that is not touched costs no memory.
+/// The stack that std gives its threads. A page of it that is not touched costs no memory.
 pub(crate) const USUAL_STACK: usize = 2 << 20;
 
-pub(crate) struct Crew {
+pub(crate) struct ServerThreads {
     max_threads: usize,
     stack_size: usize,
-    roster: Mutex<CrewList, CREW>,
-    /// There is a thread less.
+    roster: Mutex<ThreadRoster, THREADS>,
+    /// Notified when a thread has left.
     left: Condvar,
 }
 
 #[derive(Default)]
-struct CrewList {
+struct ThreadRoster {
     /// Threads that have not signed off, each with its handle once the thread that started it has stored that.
     aboard: HashMap<u64, Option<JoinHandle<()>>>,
     /// Threads that have signed off and that the shutdown joins.
@@ -37,7 +40,7 @@ struct CrewList {
     ending: bool,
 }
 
-/// Why no thread was started. What it was to do was dropped.
+/// Why no thread was started. Its work was dropped.
 pub(crate) enum NotStarted {
     Full,
     Stopping,
@@ -53,7 +56,7 @@ impl fmt::Display for NotStarted {
             NotStarted::Full => f.write_str("every thread is busy"),
             NotStarted::Stopping => f.write_str("the server is shutting down"),
             NotStarted::NoRoom => f.write_str("too little address space is left (ulimit -v)"),
-            NotStarted::Spawn(error) => write!(f, "the system gave no thread: {error}"),
+            NotStarted::Spawn(error) => error.fmt(f),
         }
     }
 }
@@ -74,7 +77,7 @@ std::thread_local! {
 }
 
 struct SignOff {
-    crew: Arc<Crew>,
+    threads: Arc<ServerThreads>,
     id: u64,
     /// The thread started, so it has a stack to leave behind.
     has_stack: bool,
@@ -82,13 +85,13 @@ struct SignOff {
 
 impl Drop for SignOff {
     fn drop(&mut self) {
-        self.crew.sign_off(self.id, self.has_stack);
+        self.threads.sign_off(self.id, self.has_stack);
     }
 }
 
-impl Crew {
+impl ServerThreads {
     pub fn new(max_threads: usize, stack_size: usize) -> Arc<Self> {
-        Arc::new(Crew {
+        Arc::new(ServerThreads {
             max_threads,
             stack_size,
             roster: Mutex::default(),
@@ -104,15 +107,23 @@ impl Crew {
     ) -> Result<(), NotStarted> {
         let mut sign_off = self.sign_on()?;
         let id = sign_off.id;
-        let builder = Builder::new().name(name(id)).stack_size(self.stack_size);
+        let name = name(id);
+        let builder = Builder::new()
+            .name(name.clone())
+            .stack_size(self.stack_size);
         // Without the lock: a thread takes its time to start, and others sign off meanwhile.
-        let started = builder.spawn(move || {
+        let started = spawn(builder, move || {
             sign_off.has_stack = true;
             SIGN_OFF.with(|slot| slot.replace(Some(sign_off)));
-            // What it panics with would end the process where its destructor panics.
-            let _ = panics::catch(work);
+            if let Err(panicked) = panics::catch(work) {
+                let message = panicked.excerpt();
+                log_line!(
+                    Error,
+                    "the thread {name} panicked and is gone: this is a bug of wshub: {message}"
+                );
+            }
         });
-        // One that does not start is dropped, and signs off so.
+        // The closure of a thread that does not start is dropped, and signs off by that.
         let handle = started.map_err(NotStarted::Spawn)?;
         if let Some(place) = lock(&self.roster).aboard.get_mut(&id) {
             *place = Some(handle);
@@ -134,7 +145,7 @@ impl Crew {
         roster.aboard.insert(id, None);
         drop(roster);
         Ok(SignOff {
-            crew: self.clone(),
+            threads: self.clone(),
             id,
             has_stack: false,
         })
@@ -155,7 +166,7 @@ impl Crew {
         self.left.notify_all();
     }
 
-    pub fn threads(&self) -> usize {
+    pub fn count(&self) -> usize {
         lock(&self.roster).aboard.len()
     }
 
@@ -165,23 +176,41 @@ impl Crew {
         lock(&self.roster).kept_stacks > 0
     }
 
-    /// Waits for all threads but the `busy` ones, at most until the deadline, and joins those that have
-    /// left; returns how many are there still.
+    /// False once the shutdown waits.
+    pub fn go_on(&self) -> bool {
+        !lock(&self.roster).ending
+    }
+
+    /// One if this thread is of these, else none.
+    fn own(&self) -> usize {
+        let is_own = |slot: &RefCell<Option<SignOff>>| {
+            let slot = slot.borrow();
+            let sign_off = slot.as_ref();
+            sign_off.is_some_and(|it| std::ptr::eq(&*it.threads, self))
+        };
+        // Err: this thread has no thread-locals any more.
+        usize::from(SIGN_OFF.try_with(is_own).unwrap_or(false))
+    }
+
+    /// Waits for all threads but the `busy` ones, at most until the deadline, or longer where the process stands still,
+    /// and joins those that have left; returns how many are there still. A thread does not wait for itself, nor count
+    /// itself.
     pub fn wait(&self, busy: impl Fn() -> usize, deadline: Instant) -> usize {
+        let own = self.own();
+        let mut grace = Grace::until(deadline);
         let mut roster = lock(&self.roster);
         roster.ending = true;
         // fault: a stop waits for nobody
-        while roster.aboard.len() > busy() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+        while roster.aboard.len() > busy().max(own) {
+            let Some(wait) = grace.next_wait(Instant::now()) else {
                 break;
-            }
-            roster = roster.wait_timeout(&self.left, left);
+            };
+            roster = roster.wait_timeout(&self.left, wait);
         }
-        let (there, gone) = (roster.aboard.len(), std::mem::take(&mut roster.gone));
+        let (there, gone) = (roster.aboard.len() - own, std::mem::take(&mut roster.gone));
         drop(roster);
         for thread in gone {
-            // It has nothing left to do that could take time.
+            // The thread has nothing left to do that takes time.
             let _ = thread.join();
         }
         there

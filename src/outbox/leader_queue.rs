@@ -1,0 +1,78 @@
+//! The outboxes and collectors that wait for the leader, which writes where a socket takes bytes again, keeps the
+//! deadlines of what waits, and flushes collected frames in time.
+
+use std::sync::Arc;
+
+use super::Outbox;
+use super::broadcast::Collector;
+use crate::poller::{Bell, Mailbox};
+
+pub(crate) struct LeaderQueue(Mailbox<WaitingForLeader>);
+
+/// What has come since the leader last looked.
+#[derive(Default)]
+pub(crate) struct WaitingForLeader {
+    pub outboxes: Vec<Arc<Outbox>>,
+    pub collectors: Vec<Arc<Collector>>,
+    /// No thread leads any more: nothing is taken.
+    stopped: bool,
+}
+
+impl LeaderQueue {
+    /// `bell` wakes the leader. Without a bell no thread does: that is for connections over
+    /// which nothing ever waits.
+    pub fn new(bell: Option<Arc<Bell>>) -> Arc<LeaderQueue> {
+        Arc::new(LeaderQueue(Mailbox::new(bell)))
+    }
+
+    /// Something waits in `outbox`, or it has a new deadline. False when no thread leads any more.
+    #[must_use]
+    pub fn add(&self, outbox: Arc<Outbox>) -> bool {
+        self.0.put(|waiting| {
+            // What is taken behind the stop would stay for ever.
+            if !waiting.stopped {
+                waiting.outboxes.push(outbox);
+            }
+            !waiting.stopped
+        })
+    }
+
+    /// Something is collected. After the stop no thread leads any more: then it leaves when its sender is done.
+    pub fn add_collector(&self, collector: Arc<Collector>) {
+        self.0.put(|waiting| {
+            if !waiting.stopped {
+                waiting.collectors.push(collector);
+            }
+        });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        !self.0.is_full()
+    }
+
+    /// Takes what waits.
+    pub fn take(&self) -> WaitingForLeader {
+        self.0.open(WaitingForLeader::take)
+    }
+
+    /// From now on none is taken; gives what waited before.
+    pub fn stop(&self) -> WaitingForLeader {
+        self.0.open(|waiting| {
+            waiting.stopped = true;
+            waiting.take()
+        })
+    }
+}
+
+impl WaitingForLeader {
+    fn take(&mut self) -> WaitingForLeader {
+        let stopped = self.stopped;
+        std::mem::replace(
+            self,
+            WaitingForLeader {
+                stopped,
+                ..WaitingForLeader::default()
+            },
+        )
+    }
+}

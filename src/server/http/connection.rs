@@ -1,0 +1,48 @@
+//! A stream over which requests of plain HTTP come, and what is known of its peer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::super::listen::ListenerSettings;
+use crate::connection::read_buffer::ReadBuffer;
+use crate::http::Peer;
+use crate::transport::Transport;
+
+/// A connection over which requests come, the last of them for a WebSocket maybe.
+pub(crate) struct HttpConnection {
+    pub transport: Arc<dyn Transport>,
+    pub client_certificates: Box<[Vec<u8>]>,
+    /// The peer at its other end, or behind that by the PROXY protocol.
+    pub end: Peer,
+    /// The client that sent the request: the same peer, or one behind it that its headers name.
+    pub peer: Peer,
+    /// The settings of the listener that it came in by.
+    pub settings: Arc<ListenerSettings>,
+    /// When its first request, or the next one, began.
+    pub begun: Instant,
+    /// What came behind the last request.
+    pub buffer: ReadBuffer,
+    /// Requests that were answered.
+    pub answered: u32,
+}
+
+impl HttpConnection {
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        client_certificates: Box<[Vec<u8>]>,
+        peer: Peer,
+        settings: Arc<ListenerSettings>,
+        begun: Instant,
+    ) -> Self {
+        HttpConnection {
+            transport,
+            client_certificates,
+            end: peer,
+            peer,
+            settings,
+            begun,
+            buffer: ReadBuffer::default(),
+            answered: 0,
+        }
+    }
+}

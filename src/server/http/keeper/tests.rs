@@ -1,0 +1,70 @@
+//! A panic of the thread that watches loses nothing of what others have told it.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::*;
+use crate::http::Peer;
+use crate::server::http::connection::HttpConnection;
+use crate::server::lifecycle::Participant;
+use crate::transport::TcpTransport;
+use crate::{Response, Server};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn server() -> Server {
+    let hook = |_: &crate::HookRequest<'_>| Response::text("now");
+    Server::builder().http(hook).without_listener().unwrap()
+}
+
+/// Runs the thread as it is started anew after a panic. Tells when it has ended.
+fn run_again(mut watch: KeeperThread, hub: &Arc<Hub>) -> Receiver<()> {
+    let hub = hub.clone();
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        watch.run(&hub);
+        tell.send(()).unwrap();
+    });
+    told
+}
+
+#[test]
+fn a_stop_that_was_taken_before_a_panic_is_not_lost() {
+    let server = server();
+    let (keeper, watch) = Keeper::new(&Limits::default()).unwrap();
+    keeper.stop();
+    watch.mailbox.open(|_| ());
+    let ended = run_again(watch, &server.hub);
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(()));
+}
+
+#[test]
+fn a_request_that_was_found_before_a_panic_is_answered() {
+    let server = server();
+    let hub = &server.hub;
+    let (keeper, mut watch) = Keeper::new(&Limits::default()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    theirs.set_read_timeout(Some(PATIENCE)).unwrap();
+    let ours = Arc::new(TcpTransport::new(listener.accept().unwrap().0).unwrap());
+    let (settings, now) = (hub.settings.clone(), Instant::now());
+    let connection = HttpConnection::new(ours, Box::default(), Peer::Unknown, settings, now);
+    let stream = hub.lifecycle.register(Participant::Stream).unwrap();
+    keeper.put(KeptConnection::new_one(hub.clone(), stream, connection));
+    assert!(watch.take_mail(hub));
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    theirs.write_all(request).unwrap();
+    let mut found = Vec::new();
+    while !found.iter().any(|ready: &Ready| ready.readable) {
+        watch.poller.wait(None, &mut found, || true);
+    }
+    let ended = run_again(watch, hub);
+    let mut answer = String::new();
+    theirs.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("now"), "{answer}");
+    keeper.stop();
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(()));
+}

@@ -1,0 +1,83 @@
+//! An answer whose body is read on a thread: it waits for a place among the plain requests, and is given there.
+
+use std::sync::Arc;
+
+use super::super::admission::{Seat, Wake};
+use super::super::callbacks;
+use super::super::hub::Hub;
+use super::super::lifecycle::Presence;
+use super::super::threads::NotStarted;
+use super::connection::HttpConnection;
+use super::streamed::Streamed;
+use super::waiting::WaitingPlace;
+use super::{PlainRequest, give, go_on};
+use crate::http::Response;
+
+pub(crate) struct QueuedAnswer {
+    asked: PlainRequest,
+    place: WaitingPlace,
+    response: Response,
+    seat: Seat,
+}
+
+impl QueuedAnswer {
+    /// Puts an answer into the line; `wake` is called once it has its place.
+    pub fn new(
+        hub: &Hub,
+        connection: &HttpConnection,
+        asked: PlainRequest,
+        place: WaitingPlace,
+        response: Response,
+        wake: Wake,
+    ) -> Self {
+        let (admission, transport) = (&hub.admission, &connection.transport);
+        QueuedAnswer {
+            asked,
+            place,
+            response,
+            seat: admission.queue(transport, connection.peer, wake),
+        }
+    }
+
+    /// It has its place: a thread may give it.
+    pub fn is_served(&self) -> bool {
+        self.seat.is_served()
+    }
+
+    /// Gives the answer up; its request can still be told why.
+    pub fn cancel(self, hub: &Arc<Hub>) -> (PlainRequest, WaitingPlace) {
+        let response = self.response;
+        // The reader of its body is the application's.
+        callbacks::run_soon(hub, move || drop(response));
+        (self.asked, self.place)
+    }
+
+    /// Gives the answer on a thread, and then goes on with the connection.
+    pub fn start(
+        self: Box<Self>,
+        hub: &Arc<Hub>,
+        own: Arc<Hub>,
+        stream: Presence,
+        mut connection: HttpConnection,
+    ) -> Result<(), NotStarted> {
+        let body = self.response.pending::<Streamed>().cloned();
+        let started = hub.workers.run(move || {
+            let QueuedAnswer {
+                asked,
+                place,
+                response,
+                seat,
+            } = *self;
+            // It has one among the plain requests.
+            drop(place);
+            let after = give(&own, &seat, &mut connection, &asked, response);
+            drop(seat);
+            go_on(&own, stream, connection, after);
+        });
+        if started.is_err() {
+            // The reader is the application's.
+            callbacks::run_soon(hub, move || drop(body));
+        }
+        started
+    }
+}

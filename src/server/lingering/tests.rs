@@ -1,0 +1,64 @@
+//! What each answer of the stream means for reading away.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::*;
+use crate::lock::{Mutex, PLAYED, lock};
+use crate::transport::Waker;
+
+/// A stream whose reads give these, one after the other.
+struct Reads(Mutex<VecDeque<io::Result<usize>>, PLAYED>);
+
+impl Transport for Reads {
+    fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
+        lock(&self.0).pop_front().unwrap_or(Ok(0))
+    }
+
+    fn try_read(&self, room: &mut [u8]) -> io::Result<usize> {
+        self.read(room, None)
+    }
+
+    fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn wait_writable(&self, _: Instant) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wake_when_writable(&self, _: &Waker) {}
+
+    fn shutdown(&self, _: How) {}
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+/// A TLS stream says so behind a few reads that completed no record: most of what it brings is still to come.
+#[test]
+fn a_stream_that_is_to_be_asked_again_has_not_ended() {
+    let reads = [
+        Err(io::ErrorKind::Interrupted.into()),
+        Ok(3),
+        Err(io::ErrorKind::WouldBlock.into()),
+        Err(io::ErrorKind::ConnectionReset.into()),
+        Ok(0),
+    ];
+    let stream = Arc::new(Reads(Mutex::new(reads.into())));
+    let mut lingering = LingeringClose::new(stream, StreamEnd::Linger);
+    let came = [(); 5].map(|()| lingering.read_away(&mut [0; 8]));
+    assert_eq!(
+        came,
+        [
+            ReadAway::Came(0),
+            ReadAway::Came(3),
+            ReadAway::Nothing,
+            ReadAway::End,
+            ReadAway::End
+        ]
+    );
+}

@@ -1,0 +1,71 @@
+//! Sessions that a WebSocket carries.
+
+use super::*;
+
+#[test]
+fn a_websocket_carries_one_packet_in_each_message_up_to_max_payload() {
+    let mut rig = Rig::over_websocket();
+    rig.session.hear_carrier(said("4a\x1eb"), rig.now);
+    rig.session
+        .hear_carrier(WebSocketInput::Binary(vec![4, 5]), rig.now);
+    rig.session.hear_carrier(said("bAQ=="), rig.now);
+    assert_eq!(
+        rig.outputs(),
+        ["text a\x1eb", "binary [4, 5]", "binary [1]"]
+    );
+    for large in [said(&"4".repeat(101)), WebSocketInput::Binary(vec![0; 101])] {
+        let mut rig = Rig::over_websocket();
+        rig.session.hear_carrier(large, rig.now);
+        assert_eq!(rig.outputs(), ["close carrier", "end TransportError"]);
+    }
+    for malformed in ["", "abc", "b!"] {
+        let mut rig = Rig::over_websocket();
+        rig.session.hear_carrier(said(malformed), rig.now);
+        assert_eq!(rig.outputs(), ["close carrier", "end ParseError"]);
+    }
+}
+
+#[test]
+fn a_websocket_that_ends_ends_its_session() {
+    let mut rig = Rig::over_websocket();
+    rig.session.carrier_ended(EndReason::TransportClose);
+    assert_eq!(rig.outputs(), ["close carrier", "end TransportClose"]);
+}
+
+#[test]
+fn what_a_websocket_refuses_goes_first_when_it_takes_more() {
+    let mut rig = Rig::over_websocket();
+    let write = |rig: &mut Rig| {
+        let outputs = std::iter::from_fn(|| rig.session.next_output());
+        let written = outputs.filter_map(|output| match output {
+            Output::Write(queued) => Some(queued),
+            _ => None,
+        });
+        written.collect::<Vec<_>>()
+    };
+    let group = [text("5"), Sent::Binary(vec![1]), Sent::Binary(vec![2])];
+    rig.session.send(&group).unwrap();
+    rig.session.send(&[text("b")]).unwrap();
+    let mut written = write(&mut rig);
+    // Its header has left.
+    assert_eq!(rig.session.refused(written.split_off(1)), 0);
+    rig.session.send(&[text("c")]).unwrap();
+    assert!(!rig.session.is_writable());
+    assert_eq!(rig.outputs(), [""; 0]);
+    assert!(
+        rig.session.drop_oldest(),
+        "b: the attachments have to leave"
+    );
+    rig.session.drained();
+    assert_eq!(rig.outputs(), ["write bAQ==", "write bAg==", "write 4c"]);
+    assert!(rig.session.is_writable());
+
+    rig.session.send(&[text("d")]).unwrap();
+    let written = write(&mut rig);
+    rig.session.refused(written.clone());
+    rig.session.close(EndReason::ForcedClose, rig.now);
+    assert_eq!(rig.outputs(), ["end ForcedClose"]);
+    rig.session.drained();
+    assert_eq!(rig.outputs(), ["write 4d", "close carrier"], "behind it");
+    assert_eq!(rig.session.refused(written), 1, "too late");
+}

@@ -1,0 +1,58 @@
+use super::*;
+use crate::connection::Connection;
+use crate::http::Request;
+use crate::socketio::Limits;
+use crate::testing::{Sent, connection};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A session over a WebSocket, whose deadlines come at once.
+fn soon_due() -> (Arc<Sessions>, Connection, Sent) {
+    let limits = Limits {
+        ping_interval: Duration::from_millis(1),
+        ping_timeout: Duration::from_millis(1),
+        ..Limits::default()
+    };
+    let sessions = Sessions::new(limits.bounded().sessions());
+    let head = b"GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let request = Request::parse(head).unwrap();
+    let (connection, sent) = connection(request.clone());
+    let link = sessions.open(request, Some(&connection)).unwrap();
+    link.see_to(&sessions);
+    (sessions, connection, sent)
+}
+
+/// As a core of a machine showed, which looked again and again.
+#[test]
+fn a_pong_that_may_wait_for_the_application_is_looked_for_seldom() {
+    let (sessions, _connection, _sent) = soon_due();
+    let mut looks = 0;
+    while sessions.now() < Duration::from_millis(100) {
+        let now = sessions.now();
+        for link in sessions.timer.take_due(now) {
+            see_to(&link, &sessions, now);
+            looks += 1;
+        }
+    }
+    assert!(looks < 10, "{looks}");
+    let first = lock(&sessions.timer.state).first();
+    assert!(first.is_some(), "it is looked for again");
+}
+
+/// As a server leaves it that was dropped amid its events: nobody takes the Close.
+#[test]
+fn a_session_whose_websocket_has_closed_keeps_no_thread_awake() {
+    let (sessions, connection, _sent) = soon_due();
+    connection.terminate();
+    assert_eq!(connection.ready_state(), crate::ReadyState::Closed);
+    let begun = sessions.now();
+    while lock(&sessions.timer.state).first().is_some() {
+        let now = sessions.now();
+        for link in sessions.timer.take_due(now) {
+            see_to(&link, &sessions, now);
+        }
+        let waited = sessions.now() - begun;
+        assert!(waited < PATIENCE, "it is looked for again");
+    }
+    assert_eq!(sessions.count(), 1, "the next server ends it");
+}
