@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::NAMES;
+use super::order::NAMES;
 
 const _: () = assert!(NAMES.len() <= u64::BITS as usize);
 

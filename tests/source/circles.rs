@@ -15,7 +15,6 @@ const CIRCLES: &[&[&str]] = &[
     &["cluster/frame.rs", "cluster/report.rs"],
     &["cluster/mod.rs", "cluster/relay.rs"],
     &["connection/credit.rs", "connection/mod.rs"],
-    &["lock/held.rs", "lock/mod.rs"],
     &[
         "outbox/broadcast/collector.rs",
         "outbox/broadcast/member.rs",
