@@ -1,22 +1,16 @@
-//! Events as the application thread takes them, and the coalescing of what it sends meanwhile.
+//! How the application thread takes events and leads meanwhile, and the coalescing of what it sends.
 
-use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Server;
-use super::admission::slots::Slot;
-use super::batch::Messages;
-use super::hub::Hub;
+use super::desk::Desk;
 use super::inbox::InboxItem;
 use super::leader::Leader;
-use crate::connection::by_id::ById;
-use crate::connection::credit::Permit;
-use crate::connection::{CloseEvent, Connection};
+use crate::connection::Connection;
 use crate::event::Event;
 use crate::lock::lock;
 use crate::logging::log_line;
 use crate::message::Message;
-use crate::outbox::ReadyState;
 use crate::outbox::broadcast::Collecting;
 
 /// The events of a server, in order; made by [`Server::events`].
@@ -47,7 +41,7 @@ use crate::outbox::broadcast::Collecting;
 /// The guide: [events](crate::guide::events).
 pub struct Events<'a> {
     server: &'a Server,
-    desk: Unyielded,
+    desk: Desk,
     /// False for a second one beside a live one: it yields nothing.
     in_charge: bool,
     /// Other connections are ready to be read from.
@@ -98,20 +92,6 @@ impl std::fmt::Display for RecvError {
 }
 
 impl std::error::Error for RecvError {}
-
-/// What has been taken off the channel and not yielded yet; it outlives the iterator.
-#[derive(Default)]
-pub(crate) struct Unyielded {
-    batch: Option<(Permit, Messages)>,
-    /// An `Open`, or the `Error` that goes before a `Close`.
-    single: Option<Event>,
-    close: Option<Event>,
-    /// What this thread has read beside the batch, in order.
-    read: VecDeque<InboxItem>,
-    /// Connections whose `Open` was yielded, and whose `Close` has not come.
-    open: HashMap<ById, Slot>,
-    ended: bool,
-}
 
 /// How long to wait for an event.
 #[derive(Clone, Copy)]
@@ -232,7 +212,7 @@ impl<'a> Events<'a> {
                     self.collect_while_more_waits();
                     return Err(RecvError::Woken);
                 }
-                item => self.desk.open(hub, item),
+                item => self.desk.put(hub, item),
             }
             if let Some(event) = self.at_hand() {
                 return Ok(event);
@@ -342,109 +322,6 @@ impl<'a> Events<'a> {
         self.collecting = None;
         if !collector.is_empty() {
             collector.flush();
-        }
-    }
-}
-
-impl Unyielded {
-    #[inline]
-    fn has_more(&self) -> bool {
-        let batch = self.batch.as_ref();
-        batch.is_some_and(|(_, messages)| messages.left() > 0)
-            || self.close.is_some()
-            || !self.read.is_empty()
-    }
-
-    /// The next message of the batch, where the application still wants those of its connection.
-    #[inline]
-    fn next_message(&mut self) -> Option<(Connection, Message)> {
-        let (permit, messages) = self.batch.as_mut()?;
-        let connection = permit.connection();
-        if connection.account().is_dismissed() {
-            return None;
-        }
-        let message = messages.next()?;
-        Some((connection.clone(), message))
-    }
-
-    /// The next event behind the batch, of which nothing is left that the application wants.
-    #[inline(never)]
-    fn next_beside_messages(&mut self, hub: &Hub) -> Option<Event> {
-        // The application is done with these messages: their permit is given back.
-        if let Some((_, messages)) = self.batch.take() {
-            hub.inbox.taken(messages.left());
-        }
-        if let Some(event) = self.single.take() {
-            match &event {
-                // The application was told before, or wants nothing more of the connection.
-                Event::Error(connection, _) if connection.account().is_dismissed() => {
-                    hub.inbox.taken(1);
-                }
-                // After it comes the Close and nothing else.
-                Event::Error(connection, _) => {
-                    connection.account().dismiss();
-                    return Some(event);
-                }
-                _ => return Some(event),
-            }
-        }
-        // fault: a connection left at the end is not closed
-        self.close.take().or_else(|| self.close_for_who_is_left())
-    }
-
-    /// After the end: a connection whose thread did not end with the server is closed for the application all the same.
-    fn close_for_who_is_left(&mut self) -> Option<Event> {
-        if !self.ended {
-            return None;
-        }
-        let id = self.open.keys().next()?.0.id();
-        let (ById(connection), _) = self.open.remove_entry(&id)?;
-        connection.outbox().finish();
-        Some(Event::Close(connection, CloseEvent::abnormal()))
-    }
-
-    fn find_open(&self, id: u64) -> Option<&Connection> {
-        let (connection, _) = self.open.get_key_value(&id)?;
-        Some(&connection.0)
-    }
-
-    fn open(&mut self, hub: &Hub, item: InboxItem) {
-        match item {
-            InboxItem::Open(connection, slot) => {
-                hub.members.announce(&connection);
-                self.open.insert(ById(connection.clone()), slot);
-                self.single = Some(Event::Open(connection));
-            }
-            InboxItem::Messages(permit, messages) => self.batch = Some((permit, messages)),
-            InboxItem::Error(id, error) => match self.find_open(id) {
-                Some(connection) => {
-                    self.single = Some(Event::Error(connection.clone(), error));
-                }
-                // Its end came first.
-                None => hub.inbox.taken(1),
-            },
-            InboxItem::Drained(id) => {
-                let open = self
-                    .find_open(id)
-                    .filter(|it| it.ready_state() == ReadyState::Open);
-                match open.filter(|it| !it.account().is_dismissed()) {
-                    Some(connection) => {
-                        connection.outbox().note_told();
-                        self.single = Some(Event::Drained(connection.clone()));
-                    }
-                    // It is closing, and nothing is sent any more.
-                    None => hub.inbox.taken(1),
-                }
-            }
-            InboxItem::End(connection, end) => {
-                self.open.remove(&connection.id());
-                let (error, close) = *end;
-                self.single = error.map(|error| Event::Error(connection.clone(), error));
-                self.close = Some(Event::Close(connection, close));
-            }
-            // Taken before it comes here.
-            InboxItem::Woken => {}
-            InboxItem::Stopped => self.ended = true,
         }
     }
 }

@@ -8,6 +8,7 @@ mod callbacks;
 mod capacity;
 mod closing;
 mod connection;
+mod desk;
 mod doorbell;
 mod drain;
 mod driver;
@@ -72,6 +73,7 @@ pub use ticks::Ticks;
 #[cfg(unix)]
 pub use unix_socket::UnixSocket;
 
+use desk::Desk;
 use hub::Hub;
 
 /// How long a dropped server waits for its connections to close.
@@ -108,7 +110,7 @@ pub struct Server {
     handle: ServerHandle,
     pub(crate) hub: Arc<Hub>,
     /// Events taken off the channel and not yielded; `None` while an [`Events`] is alive.
-    desk: Mutex<Option<events::Unyielded>, DESK>,
+    desk: Mutex<Option<Desk>, DESK>,
 }
 
 impl Server {
@@ -131,7 +133,7 @@ impl Server {
         Server {
             handle: ServerHandle::new(&hub),
             hub,
-            desk: Mutex::new(Some(events::Unyielded::default())),
+            desk: Mutex::new(Some(Desk::default())),
         }
     }
 

@@ -65,7 +65,6 @@ const CIRCLES: &[&[&str]] = &[
         "server/shutdown.rs",
         "server/upgrade.rs",
     ],
-    &["server/events.rs", "server/mod.rs"],
     &[
         "socketio/answers.rs",
         "socketio/core.rs",
