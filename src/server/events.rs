@@ -148,6 +148,11 @@ impl<'a> Events<'a> {
         }
     }
 
+    /// False for a second one beside a live one.
+    pub(crate) fn is_in_charge(&self) -> bool {
+        self.in_charge
+    }
+
     fn take(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
         match self.message_at_hand() {
             Some((connection, message)) => Ok(Event::Message(connection, message)),

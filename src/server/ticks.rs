@@ -102,6 +102,9 @@ impl<'a> Ticks<'a> {
 
     fn tick(&mut self, now: Instant) -> Option<Step> {
         let tick = self.schedule.take(now)?;
+        if !self.events.is_in_charge() {
+            return None;
+        }
         self.back_at = None;
         self.events.collect_while_more_waits();
         Some(Step::Tick(tick))

@@ -1,6 +1,7 @@
 //! The schedule in time that the test chooses.
 
 use super::*;
+use crate::server::Server;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -38,4 +39,16 @@ fn intervals_have_bounds() {
     let mut never = Schedule::new(start, Duration::MAX);
     assert!(never.due() > start + 100 * YEAR / 101);
     assert_eq!(never.take(start + 3600 * 1000 * MS), None);
+}
+
+/// A second `Events` yields nothing, and so do its ticks, however late they are taken.
+#[test]
+fn beside_events_that_are_taken_elsewhere_no_tick_comes() {
+    let server = Server::builder().without_listener().unwrap();
+    let _in_charge = server.events();
+    let long_ago = Instant::now() - 1_000 * MS;
+    let mut ticks = Ticks::new(server.events(), MS, long_ago);
+    for _ in 0..2 {
+        assert!(matches!(ticks.recv(), Err(RecvError::InUse)));
+    }
 }
