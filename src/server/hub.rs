@@ -1,5 +1,6 @@
 //! What all threads of a server hold. Each part keeps its own state, and most know nothing of each other.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,7 +8,7 @@ use std::time::Instant;
 use super::admission::Admission;
 use super::admission::slots::Slots;
 use super::callbacks::Callbacks;
-use super::http::keeper::Keeper;
+use super::http::keeper::{Keeper, KeeperThread};
 use super::inbox::Inbox;
 use super::leader::lead::Lead;
 use super::lifecycle::Lifecycle;
@@ -16,7 +17,6 @@ use super::members::Members;
 use super::options::Options;
 use super::refusals::Refusals;
 use super::session::{ReadingClosures, SessionHandler};
-use super::shutdown;
 use super::workers::Workers;
 use crate::connection::Connection;
 use crate::connection::conversation_rules::ConversationRules;
@@ -63,13 +63,14 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub fn start(
+    /// The hub, and what the thread runs that watches connections of plain requests.
+    pub fn new(
         options: Options,
         settings: Arc<ListenerSettings>,
         local_addrs: Vec<SocketAddr>,
         handler: Option<SessionHandler>,
         accept_bell: Option<Arc<Bell>>,
-    ) -> std::io::Result<Arc<Self>> {
+    ) -> io::Result<(Arc<Self>, Option<KeeperThread>)> {
         let limits = &options.limits;
         let max_threads = limits
             .max_connections
@@ -90,7 +91,7 @@ impl Hub {
             true => Some(Keeper::new(limits)?),
             false => None,
         };
-        let (keeper, watch) = keeper.unzip();
+        let (keeper, keeper_thread) = keeper.unzip();
         let (delivery, owner): (_, Arc<dyn Owner>) = match &handler {
             None => (Delivery::Events(collector.clone()), inbox.clone()),
             Some(_) => (Delivery::Handler, Arc::new(ReadingClosures)),
@@ -127,19 +128,7 @@ impl Hub {
             callbacks: Callbacks::default(),
             accept_bell,
         });
-        let stand_in = hub.clone();
-        let work = move || stand_in.lead.stand_in(&stand_in.inbox);
-        let started = hub.workers.start("wshub-stand-in", work);
-        started.map_err(|refused| refused.into_io())?;
-        if let Some(mut watch) = watch {
-            let own = hub.clone();
-            let started = hub.workers.start("wshub-http", move || watch.run(&own));
-            if let Err(refused) = started {
-                shutdown::finish(&hub, Instant::now());
-                return Err(refused.into_io());
-            }
-        }
-        Ok(hub)
+        Ok((hub, keeper_thread))
     }
 
     pub fn stats(&self) -> Stats {

@@ -118,11 +118,7 @@ impl ServerBuilder {
             handler,
         )?;
         let mut accept = AcceptLoop::new(poller, watched, hub.clone());
-        let started = hub.workers.start("wshub-accept", move || accept.run());
-        if let Err(refused) = started {
-            shutdown::finish(&hub, Instant::now());
-            return Err(refused.into_io());
-        }
+        start_thread(&hub, "wshub-accept", move || accept.run())?;
         tell(start_hooks, &hub);
         Ok(hub)
     }
@@ -158,8 +154,30 @@ impl ServerBuilder {
     ) -> io::Result<Arc<Hub>> {
         self.check()?;
         self.options.fit_process(handler.is_some(), buffers);
-        Hub::start(self.options, settings, local_addrs, handler, accept_bell)
+        let (hub, keeper_thread) =
+            Hub::new(self.options, settings, local_addrs, handler, accept_bell)?;
+        let own = hub.clone();
+        start_thread(&hub, "wshub-stand-in", move || {
+            own.lead.stand_in(&own.inbox)
+        })?;
+        if let Some(mut keeper_thread) = keeper_thread {
+            let own = hub.clone();
+            start_thread(&hub, "wshub-http", move || keeper_thread.run(&own))?;
+        }
+        Ok(hub)
     }
+}
+
+/// Starts a thread without which there is no server.
+fn start_thread(
+    hub: &Arc<Hub>,
+    name: &'static str,
+    work: impl FnMut() + Send + 'static,
+) -> io::Result<()> {
+    hub.workers.start(name, work).map_err(|refused| {
+        shutdown::finish(hub, Instant::now());
+        refused.into_io()
+    })
 }
 
 fn tell(start_hooks: Vec<StartHook>, hub: &Arc<Hub>) {
