@@ -1,9 +1,11 @@
-//! The accept loop: hands each connection to its own thread and survives every error of accept.
+//! Where streams come in: the accept loop, which hands each of them on and survives every error of accept; and streams
+//! of the user's own, which are attached.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ServerHandle;
 use super::capacity::BACKLOG;
 use super::hub::Hub;
 use super::lifecycle::{Participant, Presence};
@@ -14,11 +16,35 @@ use crate::http::Peer;
 use crate::logging::{Line, line_for_later};
 use crate::panics;
 use crate::poller::{Poller, Token};
-use crate::transport::Transport;
+use crate::transport::{Guarded, How, Transport};
 
 /// The pause after the system had no descriptor or memory for a connection, doubled up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+impl ServerHandle {
+    /// Serves a stream of your own as if it had been accepted: opening handshake, limits and slots
+    /// included. Never blocks.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use wshub::{Server, testing};
+    ///
+    /// let server = Server::builder().without_listener()?;
+    /// let (ours, mut peer) = testing::duplex();
+    /// server.attach(ours);
+    /// peer.write_all(b"GET / HTTP/1.1\r\n")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn attach(&self, transport: impl Transport) {
+        let transport = Guarded::new(transport);
+        let peer = transport.peer();
+        match self.hub() {
+            Some(hub) => opening::begin(hub, Arc::new(transport), peer, hub.settings.clone()),
+            None => transport.shutdown(How::Both),
+        }
+    }
+}
 
 pub(crate) struct AcceptLoop {
     /// Holds the listeners, and watches them.

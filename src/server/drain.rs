@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ServerHandle;
 use super::hub::Hub;
 use super::lifecycle::Phase;
 use super::shutdown;
@@ -15,8 +16,43 @@ use crate::outbox::ReadyState;
 /// How long the drain waits before it looks for connections that opened meanwhile.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Starts the drain. Returns at once.
-pub(crate) fn begin(hub: &Arc<Hub>, time: Duration) {
+impl ServerHandle {
+    /// Starts the shutdown of a server that is restarted, so that its clients do not all connect again at once. Returns
+    /// at once. From any thread; a second call changes nothing, and [`shutdown`](ServerHandle::shutdown) ends it early.
+    ///
+    /// The listeners close. [`health`](crate::ServerBuilder::health) says 503. Handshakes and requests that are under
+    /// way are served, and answers say `Connection: close`. Connections get 1012, one after the other, spread evenly
+    /// over `time`. When nobody is left, or at the end of `time`, the shutdown begins, with 1012 for those that are
+    /// still there; requests that still [wait](crate::Response::later) get 503.
+    ///
+    /// Choose `time` so that the next process can take the clients that come in each second, and at least as long as a
+    /// balancer's health checks need to notice. Kubernetes and systemd kill a process that takes longer to end than
+    /// they allow, 30 and 90 seconds by default.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// let server = wshub::Server::builder().health("/healthz").bind("127.0.0.1:9001")?;
+    /// let handle = server.handle();
+    /// ctrlc::set_handler(move || handle.drain(Duration::from_secs(20)))?; // SIGTERM, too
+    /// for event in server.events() {
+    ///     println!("{event:?}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn drain(&self, time: Duration) {
+        if let Some(hub) = self.hub() {
+            begin(hub, time);
+        }
+    }
+
+    /// True once [`drain`](ServerHandle::drain) or a shutdown has begun: for hooks that would begin what takes time.
+    pub fn is_draining(&self) -> bool {
+        self.hub().is_some_and(|hub| hub.lifecycle.is_draining())
+    }
+}
+
+fn begin(hub: &Arc<Hub>, time: Duration) {
     if hub.lifecycle.is_of_another_process() || !hub.lifecycle.enter(Phase::Draining) {
         return;
     }

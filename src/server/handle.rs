@@ -1,21 +1,17 @@
-//! What any thread may do with a server: send to all, wake it, and end it.
+//! What any thread may do with a server that runs. To end it: [`shutdown`](super::shutdown) and [`drain`](super::drain).
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::hub::Hub;
-use super::shutdown::ShutdownReport;
-use super::{drain, opening, shutdown};
 use crate::connection::Connection;
 use crate::message::{Message, Prepared};
 use crate::outbox::Broadcast;
 #[cfg(feature = "redis")]
 use crate::outbox::broadcast::Collecting;
 use crate::stats::Stats;
-use crate::transport::{Guarded, How, Transport};
 
 /// A server, seen from any thread. Cheap to clone; a server that was made with
 /// [`serve`](crate::ServerBuilder::serve) runs on when all its handles are dropped.
@@ -60,6 +56,10 @@ impl ServerHandle {
 
     pub(crate) fn of_no_server() -> Self {
         ServerHandle { hub: None }
+    }
+
+    pub(crate) fn hub(&self) -> Option<&Arc<Hub>> {
+        self.hub.as_ref()
     }
 
     /// The address the server listens on; the first one of several ([`local_addrs`](Self::local_addrs)).
@@ -185,124 +185,6 @@ impl ServerHandle {
         if let Some(hub) = &self.hub {
             hub.inbox.wake();
         }
-    }
-
-    /// Serves a stream of your own as if it had been accepted: opening handshake, limits and slots
-    /// included. Never blocks.
-    ///
-    /// ```
-    /// use std::io::Write;
-    /// use wshub::{Server, testing};
-    ///
-    /// let server = Server::builder().without_listener()?;
-    /// let (ours, mut peer) = testing::duplex();
-    /// server.attach(ours);
-    /// peer.write_all(b"GET / HTTP/1.1\r\n")?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn attach(&self, transport: impl Transport) {
-        let transport = Guarded::new(transport);
-        let peer = transport.peer();
-        match &self.hub {
-            Some(hub) => opening::begin(hub, Arc::new(transport), peer, hub.settings.clone()),
-            None => transport.shutdown(How::Both),
-        }
-    }
-
-    /// Starts the graceful shutdown and returns at once: no more accepts, 1001 to all. From any
-    /// thread, and again. [`Server::events`](crate::Server::events) goes on until the last `Close`, then ends;
-    /// [`wait`](ServerHandle::wait) returns.
-    ///
-    /// For a thread that handles signals, as `ctrlc` and the iterator of `signal-hook` have. Never call it inside a
-    /// signal handler (`sigaction`): that may have interrupted the thread that holds a lock which this takes.
-    pub fn shutdown(&self) {
-        if let Some(hub) = &self.hub {
-            shutdown::begin(hub);
-        }
-    }
-
-    /// Starts the shutdown of a server that is restarted, so that its clients do not all connect again at once. Returns
-    /// at once. From any thread; a second call changes nothing, and [`shutdown`](ServerHandle::shutdown) ends it early.
-    ///
-    /// The listeners close. [`health`](crate::ServerBuilder::health) says 503. Handshakes and requests that are under
-    /// way are served, and answers say `Connection: close`. Connections get 1012, one after the other, spread evenly
-    /// over `time`. When nobody is left, or at the end of `time`, the shutdown begins, with 1012 for those that are
-    /// still there; requests that still [wait](crate::Response::later) get 503.
-    ///
-    /// Choose `time` so that the next process can take the clients that come in each second, and at least as long as a
-    /// balancer's health checks need to notice. Kubernetes and systemd kill a process that takes longer to end than
-    /// they allow, 30 and 90 seconds by default.
-    ///
-    /// ```no_run
-    /// use std::time::Duration;
-    ///
-    /// let server = wshub::Server::builder().health("/healthz").bind("127.0.0.1:9001")?;
-    /// let handle = server.handle();
-    /// ctrlc::set_handler(move || handle.drain(Duration::from_secs(20)))?; // SIGTERM, too
-    /// for event in server.events() {
-    ///     println!("{event:?}");
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn drain(&self, time: Duration) {
-        if let Some(hub) = &self.hub {
-            drain::begin(hub, time);
-        }
-    }
-
-    /// True once [`drain`](ServerHandle::drain) or a shutdown has begun: for hooks that would begin what takes time.
-    pub fn is_draining(&self) -> bool {
-        let hub = self.hub.as_ref();
-        hub.is_some_and(|hub| hub.lifecycle.is_draining())
-    }
-
-    /// Ends the server at once and returns: no more accepts, and every connection is cut off, whatever it is doing. For
-    /// a program that will not wait for [`shutdown`](ServerHandle::shutdown), for example at a second Ctrl-C; it does
-    /// not matter whether that has begun. As for that: from any thread, and never inside a signal handler.
-    ///
-    /// [`Server::events`](crate::Server::events) yields what waits, a `Close` with 1006 for each connection that was
-    /// open, and ends; [`wait`](ServerHandle::wait) returns. Messages on their way are lost.
-    ///
-    /// ```no_run
-    /// let server = wshub::Server::bind("127.0.0.1:9001")?;
-    /// let handle = server.handle();
-    /// let mut asked = false;
-    /// ctrlc::set_handler(move || {
-    ///     if asked { handle.terminate() } else { handle.shutdown() }
-    ///     asked = true;
-    /// })?;
-    /// for event in server.events() {
-    ///     println!("{event:?}");
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn terminate(&self) {
-        if let Some(hub) = &self.hub {
-            shutdown::terminate(hub);
-        }
-    }
-
-    /// Blocks until a thread starts the shutdown and it is done: the last call of the main thread when
-    /// [`serve`](crate::ServerBuilder::serve) does the work. Do not call it in a handler: it would wait for itself.
-    ///
-    /// After the shutdown has begun it takes at most [`close_timeout`](crate::Limits::close_timeout) and two seconds,
-    /// then cuts off what is left; three seconds more if a hook, a handler or a stream of yours does not return.
-    ///
-    /// ```
-    /// let handle = wshub::serve("127.0.0.1:0", |mut ws| {
-    ///     while let Some(message) = ws.read()? {
-    ///         ws.send(message)?;
-    ///     }
-    ///     Ok(())
-    /// })?;
-    /// let stop = handle.clone();
-    /// std::thread::spawn(move || stop.shutdown()); // as a thread that handles signals would
-    /// assert_eq!(handle.wait().threads_left, 0);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn wait(&self) -> ShutdownReport {
-        let hub = self.hub.as_ref();
-        hub.map(|hub| shutdown::wait(hub)).unwrap_or_default()
     }
 }
 

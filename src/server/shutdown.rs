@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::ServerHandle;
 use super::admission::Stage;
 use super::callbacks;
 use super::hub::Hub;
@@ -43,6 +44,68 @@ pub struct ShutdownReport {
     /// return, or the destructor of a thread-local that such code has left on its thread.
     /// What was open on them has its `Close` event all the same.
     pub threads_left: usize,
+}
+
+impl ServerHandle {
+    /// Starts the graceful shutdown and returns at once: no more accepts, 1001 to all. From any
+    /// thread, and again. [`Server::events`](crate::Server::events) goes on until the last `Close`, then ends;
+    /// [`wait`](ServerHandle::wait) returns.
+    ///
+    /// For a thread that handles signals, as `ctrlc` and the iterator of `signal-hook` have. Never call it inside a
+    /// signal handler (`sigaction`): that may have interrupted the thread that holds a lock which this takes.
+    pub fn shutdown(&self) {
+        if let Some(hub) = self.hub() {
+            begin(hub);
+        }
+    }
+
+    /// Ends the server at once and returns: no more accepts, and every connection is cut off, whatever it is doing. For
+    /// a program that will not wait for [`shutdown`](ServerHandle::shutdown), for example at a second Ctrl-C; it does
+    /// not matter whether that has begun. As for that: from any thread, and never inside a signal handler.
+    ///
+    /// [`Server::events`](crate::Server::events) yields what waits, a `Close` with 1006 for each connection that was
+    /// open, and ends; [`wait`](ServerHandle::wait) returns. Messages on their way are lost.
+    ///
+    /// ```no_run
+    /// let server = wshub::Server::bind("127.0.0.1:9001")?;
+    /// let handle = server.handle();
+    /// let mut asked = false;
+    /// ctrlc::set_handler(move || {
+    ///     if asked { handle.terminate() } else { handle.shutdown() }
+    ///     asked = true;
+    /// })?;
+    /// for event in server.events() {
+    ///     println!("{event:?}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn terminate(&self) {
+        if let Some(hub) = self.hub() {
+            terminate(hub);
+        }
+    }
+
+    /// Blocks until a thread starts the shutdown and it is done: the last call of the main thread when
+    /// [`serve`](crate::ServerBuilder::serve) does the work. Do not call it in a handler: it would wait for itself.
+    ///
+    /// After the shutdown has begun it takes at most [`close_timeout`](crate::Limits::close_timeout) and two seconds,
+    /// then cuts off what is left; three seconds more if a hook, a handler or a stream of yours does not return.
+    ///
+    /// ```
+    /// let handle = wshub::serve("127.0.0.1:0", |mut ws| {
+    ///     while let Some(message) = ws.read()? {
+    ///         ws.send(message)?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// let stop = handle.clone();
+    /// std::thread::spawn(move || stop.shutdown()); // as a thread that handles signals would
+    /// assert_eq!(handle.wait().threads_left, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn wait(&self) -> ShutdownReport {
+        self.hub().map(|hub| wait(hub)).unwrap_or_default()
+    }
 }
 
 /// Starts the graceful shutdown: no more accepts, 1001 to all, or 1012 behind a drain. Returns at once: where another
@@ -90,7 +153,7 @@ fn tell_all(hub: &Hub) {
 }
 
 /// Ends everything now: what is waited for is cut off, and the events end behind those that wait.
-pub(crate) fn terminate(hub: &Hub) {
+fn terminate(hub: &Hub) {
     if hub.lifecycle.is_of_another_process() {
         return;
     }
@@ -102,7 +165,7 @@ pub(crate) fn terminate(hub: &Hub) {
 }
 
 /// Waits until another thread starts the graceful shutdown, then ends as it does.
-pub(crate) fn wait(hub: &Hub) -> ShutdownReport {
+fn wait(hub: &Hub) -> ShutdownReport {
     if hub.lifecycle.is_of_another_process() {
         return ShutdownReport::default();
     }

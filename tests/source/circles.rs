@@ -42,7 +42,6 @@ const CIRCLES: &[&[&str]] = &[
     &[
         "server/callbacks.rs",
         "server/connection.rs",
-        "server/drain.rs",
         "server/handle.rs",
         "server/hooks.rs",
         "server/http.rs",
@@ -62,7 +61,6 @@ const CIRCLES: &[&[&str]] = &[
         "server/options.rs",
         "server/proxied.rs",
         "server/session.rs",
-        "server/shutdown.rs",
         "server/upgrade.rs",
     ],
     &[
