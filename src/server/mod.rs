@@ -34,6 +34,7 @@ mod options;
 pub(crate) mod pool;
 mod proxied;
 mod refusals;
+pub(crate) mod request_head;
 mod session;
 mod shutdown;
 pub(crate) mod threads;

@@ -18,7 +18,8 @@ use super::hub::Hub;
 use super::lifecycle::{Participant, Presence};
 use super::listen::ListenerSettings;
 use super::proxied::{self, Proxied};
-use super::upgrade::{self, NoRequest};
+use super::request_head::{self, NoRequest};
+use super::upgrade;
 use crate::clock;
 use crate::connection::Connection;
 use crate::connection::opening::Opening;
@@ -417,7 +418,7 @@ fn read_request(
             }
         }
     };
-    upgrade::read_request(&hub.options.limits, buffer, fill).map_err(|none| RefusedRequest {
+    request_head::read(&hub.options.limits, buffer, fill).map_err(|none| RefusedRequest {
         refusal: match why(hub, seat, none, !buffer.is_empty()) {
             Refusal::Malformed(_) if proxy_protocol::begins(buffer.filled()) => {
                 Refusal::untrusted_proxy(connection.end)
@@ -433,7 +434,7 @@ fn why(hub: &Hub, seat: &Seat, none: NoRequest, has_begun: bool) -> Refusal {
     match none {
         NoRequest::Refused(refusal) => refusal,
         NoRequest::Ended => match ended(hub, seat) {
-            Refusal::PeerLeft if has_begun => upgrade::CUT_SHORT,
+            Refusal::PeerLeft if has_begun => request_head::CUT_SHORT,
             why => why,
         },
         NoRequest::Failed(error) => match error.kind() {

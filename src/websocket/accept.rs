@@ -18,7 +18,8 @@ use crate::overflow::Overflow;
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::server::hooks::{HookRequest, Hooks};
-use crate::server::upgrade::{self, NoRequest};
+use crate::server::request_head::{self, NoRequest};
+use crate::server::upgrade;
 use crate::server::{ServerBuilder, ServerHandle};
 use crate::stats::Counters;
 
@@ -95,11 +96,11 @@ fn read_request(
     deadline: Instant,
 ) -> Result<Request, HandshakeError> {
     let fill = |buffer: &mut ReadBuffer| fill(stream, buffer, deadline);
-    upgrade::read_request(limits, buffer, fill).map_err(|none| match none {
+    request_head::read(limits, buffer, fill).map_err(|none| match none {
         NoRequest::Refused(refusal) => refusal.into(),
         NoRequest::Ended => match buffer.is_empty() {
             true => Refusal::PeerLeft.into(),
-            false => upgrade::CUT_SHORT.into(),
+            false => request_head::CUT_SHORT.into(),
         },
         NoRequest::Failed(error) if must_wait(&error) => match buffer.is_empty() {
             true => Refusal::Silence.into(),

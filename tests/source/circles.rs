@@ -59,7 +59,6 @@ const CIRCLES: &[&[&str]] = &[
         "server/leader/stalled.rs",
         "server/opening.rs",
         "server/options.rs",
-        "server/proxied.rs",
         "server/session.rs",
         "server/upgrade.rs",
     ],
