@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 
 use super::ServerHandle;
+use super::contain::contain;
 use crate::handshake::{Accept, negotiate};
 use crate::http::{Refusal, Reject, Request, Response};
-use crate::lock::none_is_held;
-use crate::panics;
 use crate::stats::Counters;
 
 pub(crate) type AcceptHook = Box<dyn Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync>;
@@ -237,13 +236,4 @@ impl Hooks {
 fn is_path(path: &str) -> bool {
     let stands_there = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#');
     path.starts_with('/') && path.bytes().all(stands_there)
-}
-
-/// A panic in a hook costs its own request only.
-pub(crate) fn contain<T>(counters: &Counters, hook: impl FnOnce() -> T) -> Result<T, Refusal> {
-    none_is_held();
-    panics::catch(hook).map_err(|_| {
-        counters.handler_failures.fetch_add(1, Ordering::Relaxed);
-        Refusal::HookPanicked
-    })
 }

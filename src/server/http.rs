@@ -12,7 +12,7 @@ mod reads;
 pub(crate) mod responder;
 mod streamed;
 mod upload;
-mod waiting;
+pub(crate) mod waiting;
 mod writing;
 
 use std::io;
@@ -78,11 +78,7 @@ pub(crate) fn answer(
     let Some(promise) = response.pending::<Promise>() else {
         return Ok(give(hub, seat, connection, &asked, response));
     };
-    let Some(place) = hub
-        .keeper
-        .as_ref()
-        .and_then(|keeper| keeper.waiting().take())
-    else {
+    let Some(place) = hub.waiting_places.take() else {
         promise.tell_refused(hub);
         return Err(refuse(Refusal::WaitingRequestsFull));
     };

@@ -9,6 +9,7 @@ use super::admission::Admission;
 use super::admission::slots::Slots;
 use super::callbacks::Callbacks;
 use super::http::keeper::{Keeper, KeeperThread};
+use super::http::waiting::WaitingPlaces;
 use super::inbox::Inbox;
 use super::leader::lead::Lead;
 use super::lifecycle::Lifecycle;
@@ -54,9 +55,11 @@ pub(crate) struct Hub {
     pub lead: Lead,
     /// Connections of plain requests that hold no thread; `None` where no plain request is answered.
     pub keeper: Option<Keeper>,
-    pub workers: Workers,
+    /// Places of plain requests that wait for their answers.
+    pub waiting_places: Arc<WaitingPlaces>,
+    pub workers: Arc<Workers>,
     /// The application's code for what has ended.
-    pub callbacks: Callbacks,
+    pub callbacks: Arc<Callbacks>,
     pub lifecycle: Arc<Lifecycle>,
     /// Wakes the accept loop.
     pub accept_bell: Option<Arc<Bell>>,
@@ -75,7 +78,7 @@ impl Hub {
         let max_threads = limits
             .max_connections
             .saturating_add(Admission::max_threads(limits));
-        let workers = Workers::new(limits, max_threads);
+        let workers = Arc::new(Workers::new(limits, max_threads));
         let lead = Lead::new(workers.log_writer().clone(), limits)?;
         // Weak: a handle that outlives its connection keeps nothing of the server's open.
         let mailbox = Arc::downgrade(lead.mailbox());
@@ -92,6 +95,7 @@ impl Hub {
             false => None,
         };
         let (keeper, keeper_thread) = keeper.unzip();
+        let waiting_places = WaitingPlaces::new(limits);
         let (delivery, owner): (_, Arc<dyn Owner>) = match &handler {
             None => (Delivery::Events(collector.clone()), inbox.clone()),
             Some(_) => (Delivery::Handler, Arc::new(ReadingClosures)),
@@ -114,6 +118,7 @@ impl Hub {
             members: Members::new(collector.clone(), counters.clone()),
             lifecycle: Lifecycle::new(inbox.clone()),
             outboxes: Arc::new(outboxes),
+            callbacks: Callbacks::new(workers.clone(), counters.clone(), waiting_places.clone()),
             refusals: Refusals::default(),
             options,
             local_addrs,
@@ -124,8 +129,8 @@ impl Hub {
             collector,
             lead,
             keeper,
+            waiting_places,
             workers,
-            callbacks: Callbacks::default(),
             accept_bell,
         });
         Ok((hub, keeper_thread))
@@ -140,10 +145,7 @@ impl Hub {
             answering: self.admission.answering(),
             waiting_for_accept: self.admission.waiting(),
             idle_connections: self.keeper.as_ref().map_or(0, Keeper::idle),
-            waiting_requests: self
-                .keeper
-                .as_ref()
-                .map_or(0, |keeper| keeper.waiting().taken()),
+            waiting_requests: self.waiting_places.taken(),
             threads: self.workers.threads(),
             stalled: count(|connection| connection.outbox().is_stalled()),
             waiting_for_application: count(|connection| connection.account().is_waiting()),

@@ -8,6 +8,7 @@ mod callbacks;
 mod capacity;
 mod closing;
 mod connection;
+mod contain;
 mod desk;
 mod doorbell;
 mod drain;

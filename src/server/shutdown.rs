@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::ServerHandle;
 use super::admission::Stage;
-use super::callbacks;
 use super::hub::Hub;
 use super::lifecycle::Phase;
 use crate::logging::log_line;
@@ -239,7 +238,7 @@ fn cut_off(hub: &Hub) {
 fn join_threads(hub: &Hub) -> usize {
     let busy = || hub.lifecycle.on_threads();
     let kept = hub.workers.stop_pool(busy, Instant::now() + GRACE);
-    callbacks::stop(hub);
+    hub.callbacks.stop();
     hub.lead.stop();
     let left = kept + hub.workers.stop_crew(Instant::now() + GRACE);
     hub.lead.clear();

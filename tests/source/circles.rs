@@ -40,7 +40,6 @@ const CIRCLES: &[&[&str]] = &[
         "protocol/receive/received.rs",
     ],
     &[
-        "server/callbacks.rs",
         "server/connection.rs",
         "server/handle.rs",
         "server/hooks.rs",

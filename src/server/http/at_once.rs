@@ -33,10 +33,7 @@ pub(crate) fn answer(
         .with_peer(forwarded.client)
         .with_forwarded(forwarded.secure, forwarded.host);
     let is_let_in = is_let_in(hub, connection, &request)?;
-    let place = hub
-        .keeper
-        .as_ref()
-        .and_then(|keeper| keeper.waiting().take())?;
+    let place = hub.waiting_places.take()?;
     let server = ServerHandle::new(hub);
     let asked = HookRequest::new(&request, &server);
     let answer = hooks.answer_at_once(asked, &hub.counters).transpose()?;

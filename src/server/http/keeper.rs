@@ -12,7 +12,6 @@ use super::super::admission::Wake;
 use super::super::hub::Hub;
 use super::kept::{KeptConnection, NextAction};
 use super::lines::WaitingLines;
-use super::waiting::WaitingPlaces;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::limits::Limits;
 use crate::panics;
@@ -38,7 +37,6 @@ struct KeeperMail {
 /// The face of the thread that watches.
 pub(crate) struct Keeper {
     mailbox: Arc<Mailbox<KeeperMail>>,
-    waiting: WaitingPlaces,
     /// Connections without a request.
     idle: Arc<AtomicUsize>,
 }
@@ -50,7 +48,6 @@ impl Keeper {
         let mailbox = Arc::new(Mailbox::new(Some(poller.bell().clone())));
         let keeper = Keeper {
             mailbox: mailbox.clone(),
-            waiting: WaitingPlaces::new(limits.max_waiting_requests),
             idle: Arc::default(),
         };
         let watch = KeeperThread {
@@ -64,11 +61,6 @@ impl Keeper {
             count: keeper.idle.clone(),
         };
         Ok((keeper, watch))
-    }
-
-    /// The places of requests that wait for their answers.
-    pub fn waiting(&self) -> &WaitingPlaces {
-        &self.waiting
     }
 
     /// Connections that wait for a request.

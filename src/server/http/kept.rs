@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::admission::Wake;
-use super::super::callbacks;
 use super::super::hub::Hub;
 use super::super::lifecycle::{Participant, Presence};
 use super::super::opening;
@@ -448,11 +447,8 @@ impl KeptConnection {
                 Err(error) => break Some(error),
             }
         };
-        let keeper = self.hub.keeper.as_ref();
-        answer.place = answer
-            .place
-            .take()
-            .or_else(|| keeper.map(|keeper| keeper.waiting().take_again()));
+        let places = &self.hub.waiting_places;
+        answer.place.get_or_insert_with(|| places.take_again());
         let written = answer.sent() - before;
         self.patience.progressed(written, Instant::now());
         match end {
@@ -533,7 +529,8 @@ impl KeptConnection {
             KeptState::Waiting(later) => {
                 // At once, for its responder may look. What it has sent may take its time to drop.
                 let answer = later.promise.slot().give_up();
-                callbacks::run_soon(&self.hub, move || drop((answer, later.promise)));
+                let callbacks = &self.hub.callbacks;
+                callbacks.run_soon(move || drop((answer, later.promise)));
             }
             _ => {}
         }

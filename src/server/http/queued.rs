@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::super::admission::{Seat, Wake};
-use super::super::callbacks;
 use super::super::hub::Hub;
 use super::super::lifecycle::Presence;
 use super::super::threads::NotStarted;
@@ -48,7 +47,7 @@ impl QueuedAnswer {
     pub fn cancel(self, hub: &Arc<Hub>) -> (PlainRequest, WaitingPlace) {
         let response = self.response;
         // The reader of its body is the application's.
-        callbacks::run_soon(hub, move || drop(response));
+        hub.callbacks.run_soon(move || drop(response));
         (self.asked, self.place)
     }
 
@@ -76,7 +75,7 @@ impl QueuedAnswer {
         });
         if started.is_err() {
             // The reader is the application's.
-            callbacks::run_soon(hub, move || drop(body));
+            hub.callbacks.run_soon(move || drop(body));
         }
         started
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::callbacks::{self, Callback};
+use super::super::callbacks::Callback;
 use super::super::hub::Hub;
 use crate::http::Response;
 use crate::http::response::PendingBody;
@@ -270,14 +270,14 @@ impl Promise {
     /// Tells the application, once, that the client waits no more.
     pub fn tell_gone(&self, hub: &Arc<Hub>) {
         if let Some(callback) = self.slot().note_gone() {
-            callbacks::run_soon(hub, callback);
+            hub.callbacks.run_soon(callback);
         }
     }
 
     /// Tells the application on this thread, which is the request's own, that the request is refused.
     pub fn tell_refused(&self, hub: &Hub) {
         if let Some(callback) = self.slot().note_gone() {
-            callbacks::run_here(hub, callback);
+            hub.callbacks.run_here(callback);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::super::admission::{Seat, Stage};
-use super::super::hooks::contain;
+use super::super::contain::contain;
 use super::super::hub::Hub;
 use super::connection::HttpConnection;
 use super::writing::AnswerWriter;

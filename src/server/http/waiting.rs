@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use crate::limits::Limits;
+
 pub(crate) struct WaitingPlaces {
     /// Requests that wait for their answers, or whose answers are written without a thread, and what the application is
     /// still to hear of them.
@@ -22,9 +24,11 @@ impl Drop for WaitingPlace {
 }
 
 impl WaitingPlaces {
-    pub fn new(max: usize) -> Self {
-        let taken = Arc::default();
-        WaitingPlaces { taken, max }
+    pub fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(WaitingPlaces {
+            taken: Arc::default(),
+            max: limits.max_waiting_requests,
+        })
     }
 
     /// `None`: as many requests wait as may.
