@@ -9,6 +9,7 @@ mod start;
 use std::fmt;
 
 use super::ServerHandle;
+use super::hooks::Hooks;
 use super::listen::{ListenerSettings, Listening};
 use super::options::Options;
 use crate::limits::Limits;
@@ -44,6 +45,7 @@ use crate::tls::Tls;
 #[must_use = "a builder does nothing until it is bound or given a stream"]
 pub struct ServerBuilder {
     options: Options,
+    hooks: Hooks,
     /// What applies to each listener, unless that has its own.
     settings: ListenerSettings,
     listening: Vec<Listening>,

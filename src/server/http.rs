@@ -130,7 +130,7 @@ fn ask_hook(
     connection: &mut HttpConnection,
     request: Request,
 ) -> Result<(PlainRequest, Response), Refusal> {
-    let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
+    let (server, hooks) = (ServerHandle::new(hub), &hub.hooks);
     let ask =
         |origin: &str| hooks.origin(origin, HookRequest::new(&request, &server), &hub.counters);
     let settings = connection.settings.clone();
@@ -169,7 +169,7 @@ fn ask_hook(
 
 /// The answer to a balancer's question, under whatever name it asks: it says nothing else, and it takes no place.
 fn health(hub: &Hub, request: &Request) -> Option<Response> {
-    let is_asked = hub.options.hooks.health.as_deref() == Some(request.path())
+    let is_asked = hub.hooks.health.as_deref() == Some(request.path())
         && matches!(request.method(), "GET" | "HEAD")
         && matches!(Framing::of(request), Ok(Framing::Empty));
     let response = match hub.lifecycle.is_draining() {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::admission::Admission;
 use super::admission::slots::Slots;
 use super::callbacks::Callbacks;
+use super::hooks::Hooks;
 use super::http::keeper::{Keeper, KeeperThread};
 use super::http::waiting::WaitingPlaces;
 use super::inbox::Inbox;
@@ -29,6 +30,7 @@ use crate::stats::{Counters, Stats};
 
 pub(crate) struct Hub {
     pub options: Options,
+    pub hooks: Hooks,
     /// Where it listens.
     pub local_addrs: Vec<SocketAddr>,
     /// What applies to streams that are attached.
@@ -69,6 +71,7 @@ impl Hub {
     /// The hub, and what the thread runs that watches connections of plain requests.
     pub fn new(
         options: Options,
+        hooks: Hooks,
         settings: Arc<ListenerSettings>,
         local_addrs: Vec<SocketAddr>,
         handler: Option<SessionHandler>,
@@ -90,7 +93,7 @@ impl Hub {
         let counters = Arc::<Counters>::default();
         let inbox = Arc::new(Inbox::new(budget, lead.bell().clone(), counters.clone()));
         let collector = Collector::new(lead.leader_queue().clone());
-        let keeper = match options.hooks.keeps_plain() {
+        let keeper = match hooks.keeps_plain() {
             true => Some(Keeper::new(limits)?),
             false => None,
         };
@@ -121,6 +124,7 @@ impl Hub {
             callbacks: Callbacks::new(workers.clone(), counters.clone(), waiting_places.clone()),
             refusals: Refusals::default(),
             options,
+            hooks,
             local_addrs,
             settings,
             handler,

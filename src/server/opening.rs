@@ -339,7 +339,7 @@ fn open(
         return http::answer(hub, seat, connection, request).map(RequestOutcome::Answered);
     }
     seat.wait_for_turn(deadline)?;
-    let (server, hooks) = (ServerHandle::new(hub), &hub.options.hooks);
+    let (server, hooks) = (ServerHandle::new(hub), &hub.hooks);
     let asked = HookRequest::new(&request, &server);
     let (rules, overflow) = (&connection.settings.rules, hub.options.overflow);
     let upgrade = upgrade::negotiate(asked, rules, hooks, &hub.counters, overflow)?;

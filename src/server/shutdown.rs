@@ -114,15 +114,15 @@ pub(crate) fn begin(hub: &Hub) {
         return;
     }
     // Before the end of the events, which may come at once: what a hook has for the application is still taken.
-    if hub.options.hooks.shutdown.call(&hub.counters) {
+    if hub.hooks.shutdown.call(&hub.counters) {
         tell_all(hub);
     }
 }
 
 fn tell_all(hub: &Hub) {
     // A hook that ends the server itself does not return before that.
-    if hub.options.hooks.shutdown.are_called_here() {
-        hub.options.hooks.shutdown.call_rest(&hub.counters);
+    if hub.hooks.shutdown.are_called_here() {
+        hub.hooks.shutdown.call_rest(&hub.counters);
     }
     if !hub.lifecycle.enter(Phase::Closing) {
         return;
@@ -168,7 +168,7 @@ fn wait(hub: &Hub) -> ShutdownReport {
     if hub.lifecycle.is_of_another_process() {
         return ShutdownReport::default();
     }
-    if hub.options.hooks.shutdown.are_called_here() {
+    if hub.hooks.shutdown.are_called_here() {
         // Called in such a hook, this would wait for what comes behind the hook.
         tell_all(hub);
     }
@@ -188,7 +188,7 @@ pub(crate) fn finish(hub: &Hub, deadline: Instant) -> ShutdownReport {
         return ShutdownReport::default();
     }
     begin(hub);
-    if !hub.options.hooks.shutdown.are_called_here() {
+    if !hub.hooks.shutdown.are_called_here() {
         hub.lifecycle.wait_until_closing(deadline);
     }
     tell_all(hub);

@@ -57,7 +57,6 @@ const CIRCLES: &[&[&str]] = &[
         "server/leader/parked.rs",
         "server/leader/stalled.rs",
         "server/opening.rs",
-        "server/options.rs",
         "server/session.rs",
         "server/upgrade.rs",
     ],

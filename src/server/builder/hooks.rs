@@ -19,7 +19,7 @@ impl ServerBuilder {
         mut self,
         hook: impl Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync + 'static,
     ) -> Self {
-        self.options.hooks.accept = Some(Box::new(hook));
+        self.hooks.accept = Some(Box::new(hook));
         self
     }
 
@@ -40,7 +40,7 @@ impl ServerBuilder {
         mut self,
         hook: impl Fn(&HookRequest<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
-        self.options.hooks.http = Some(Box::new(hook));
+        self.hooks.http = Some(Box::new(hook));
         self
     }
 
@@ -68,7 +68,7 @@ impl ServerBuilder {
         accept: impl Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync + 'static,
         http: impl Fn(&HookRequest<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
-        self.options.hooks.mounts.push(Mount {
+        self.hooks.mounts.push(Mount {
             path: path.into(),
             accept: Box::new(accept),
             http: Box::new(http),
@@ -109,7 +109,7 @@ impl ServerBuilder {
         hook: impl Fn(&HookRequest<'_>) -> Option<Response> + Send + Sync + 'static,
     ) -> Self {
         let place = (path.into(), Box::new(hook) as AtOnceHook);
-        self.options.hooks.at_once.push(place);
+        self.hooks.at_once.push(place);
         self
     }
 
@@ -128,7 +128,7 @@ impl ServerBuilder {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn health(mut self, path: impl Into<String>) -> Self {
-        self.options.hooks.health = Some(path.into());
+        self.hooks.health = Some(path.into());
         self
     }
 
@@ -150,7 +150,7 @@ impl ServerBuilder {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn metrics(mut self, path: impl Into<String>) -> Self {
-        self.options.hooks.metrics = Some(path.into());
+        self.hooks.metrics = Some(path.into());
         self
     }
 
@@ -198,7 +198,7 @@ impl ServerBuilder {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn on_shutdown(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
-        self.options.hooks.shutdown.hooks.push(Box::new(hook));
+        self.hooks.shutdown.hooks.push(Box::new(hook));
         self
     }
 }

@@ -58,7 +58,7 @@ impl ServerBuilder {
         mut self,
         rule: impl Fn(&str, &HookRequest<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.options.hooks.origin = Some(Box::new(rule));
+        self.hooks.origin = Some(Box::new(rule));
         self
     }
 

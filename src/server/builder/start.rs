@@ -53,7 +53,7 @@ impl ServerBuilder {
         }
         let mut limits = self.options.limits.clone();
         limits.bound_times();
-        Ok((limits, &self.settings.rules, &self.options.hooks))
+        Ok((limits, &self.settings.rules, &self.hooks))
     }
 
     /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a stack of
@@ -128,7 +128,7 @@ impl ServerBuilder {
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
         (self.options.limits.check())
             .map_err(|error| invalid(Box::<dyn Error + Send + Sync>::from(error)))?;
-        if let Some(path) = self.options.hooks.unreachable_path() {
+        if let Some(path) = self.hooks.unreachable_path() {
             let text = match path {
                 "" => {
                     "a path is empty; write \"/\", which for mount and http_at_once is every path"
@@ -153,9 +153,19 @@ impl ServerBuilder {
         handler: Option<SessionHandler>,
     ) -> io::Result<Arc<Hub>> {
         self.check()?;
-        self.options.fit_process(handler.is_some(), buffers);
-        let (hub, keeper_thread) =
-            Hub::new(self.options, settings, local_addrs, handler, accept_bell)?;
+        let bodies = match self.hooks.answers_plain() {
+            true => self.options.limits.bodies_budget(),
+            false => 0,
+        };
+        self.options.fit_process(handler.is_some(), buffers, bodies);
+        let (hub, keeper_thread) = Hub::new(
+            self.options,
+            self.hooks,
+            settings,
+            local_addrs,
+            handler,
+            accept_bell,
+        )?;
         let own = hub.clone();
         start_thread(&hub, "wshub-stand-in", move || {
             own.lead.stand_in(&own.inbox)

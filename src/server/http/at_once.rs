@@ -21,7 +21,7 @@ pub(crate) fn answer(
     hub: &Arc<Hub>,
     connection: &mut HttpConnection,
 ) -> Option<(PlainRequest, WaitingPlace, Result<Response, Refusal>)> {
-    let hooks = &hub.options.hooks;
+    let hooks = &hub.hooks;
     if !hooks.may_answer_at_once(connection.buffer.filled()) {
         return None;
     }
@@ -68,7 +68,7 @@ fn whole_request(hub: &Hub, connection: &mut HttpConnection) -> Option<(Request,
 
 /// As the rules see it. Where the application has to be asked about its origin, that may take time.
 fn is_let_in(hub: &Hub, connection: &HttpConnection, request: &Request) -> Option<bool> {
-    let asks = hub.options.hooks.origin.is_some() && request.header_bytes("origin").is_some();
+    let asks = hub.hooks.origin.is_some() && request.header_bytes("origin").is_some();
     if asks {
         return None;
     }
