@@ -17,7 +17,7 @@ mod winsock;
 
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::http::Peer;
 use crate::patience::Patience;
@@ -268,18 +268,19 @@ pub(crate) fn write_all_waiting(
                 bytes = bytes.get(written..).unwrap_or_default();
                 fresh += written;
             }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                wait(std::mem::take(&mut fresh))?;
-            }
+            Err(error) if would_wait(&error) => wait(std::mem::take(&mut fresh))?,
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Nothing is there, or there is no room, for now: of a call that does not block.
+pub(crate) fn would_wait(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 /// Waits until there is room, or for the last try. `written`: since the last wait.
@@ -332,6 +333,17 @@ fn check_deadline(transport: &dyn Transport, deadline: Option<Instant>) -> io::R
     match deadline.is_some_and(|deadline| deadline <= transport.now()) {
         true => Err(io::ErrorKind::TimedOut.into()),
         false => Ok(()),
+    }
+}
+
+/// The time that a wait by the system's clock has left; none is left after its deadline.
+pub(crate) fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
+    let Some(deadline) = deadline else {
+        return Ok(None);
+    };
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(Some(left)),
     }
 }
 

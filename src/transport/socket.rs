@@ -2,11 +2,13 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+
+use super::time_left;
 
 /// Writes at once or not at all, and without a signal when the peer is gone (the process may be a
 /// C program that leaves SIGPIPE deadly).
@@ -101,15 +103,5 @@ fn wait_for(socket: &impl AsFd, event: PollFlags, deadline: Option<Instant>) -> 
             Ok(_) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-pub(crate) fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
-    let Some(deadline) = deadline else {
-        return Ok(None);
-    };
-    match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-        left => Ok(Some(left)),
     }
 }

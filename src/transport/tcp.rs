@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
-use super::socket::{socket_methods, time_left};
-use super::{How, Transport, forward};
+use super::socket::socket_methods;
+use super::{How, Transport, forward, time_left};
 
 /// A connection of the server: a TCP stream whose reads cost one system call, for which it owns the
 /// socket's read timeout.

@@ -1,7 +1,5 @@
 //! Waiting for room in a stream that does strange things.
 
-use std::time::Duration;
-
 use super::*;
 
 /// Answers every call in one way, at once, whatever it was asked to wait for.

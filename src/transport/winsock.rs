@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::net::sockopt;
 
-use super::{How, Source, Transport, Waker, forward};
+use super::{How, Source, Transport, Waker, forward, time_left};
 use crate::poller::winsock::ThreadWait;
 
 /// What the system keeps of what was sent: as much as it did before it chose by itself. Where it chooses, it takes
@@ -188,16 +188,6 @@ fn until_ready(
 fn wait_writable(wait: &ThreadWait<'_>, deadline: Instant) -> io::Result<()> {
     while !wait.until(PollFlags::OUT, time_left(Some(deadline))?)? {}
     Ok(())
-}
-
-fn time_left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
-    let Some(deadline) = deadline else {
-        return Ok(None);
-    };
-    match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-        left => Ok(Some(left)),
-    }
 }
 
 #[cfg(test)]

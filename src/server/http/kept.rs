@@ -12,7 +12,7 @@ use super::connection::HttpConnection;
 use super::late_bytes::{LateBytes, TURN};
 use super::lines::{KeptLine, PlaceInLine};
 use super::queued::QueuedAnswer;
-use super::reads::{TrailingBytes, read_now, would_wait};
+use super::reads::{TrailingBytes, read_now};
 use super::responder::Promise;
 use super::streamed::Streamed;
 use super::waiting::WaitingPlace;
@@ -22,7 +22,7 @@ use crate::connection::read_buffer::ReadBuffer;
 use crate::http::{Refusal, Response};
 use crate::patience::Patience;
 use crate::poller::{Ready, Source};
-use crate::transport::{How, LINGER};
+use crate::transport::{How, LINGER, would_wait};
 
 pub(crate) struct KeptConnection {
     hub: Arc<Hub>,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::transport::Transport;
+use crate::transport::{Transport, would_wait};
 
 /// At most so much is read away of a peer that sends on after the end.
 const MOST_READ_AWAY: usize = 64 << 10;
@@ -20,14 +20,6 @@ pub(crate) fn read_now(transport: &dyn Transport, room: &mut [u8]) -> io::Result
         }
     }
     Err(io::ErrorKind::TimedOut.into())
-}
-
-/// Nothing is there now, or nothing more is taken now.
-pub(crate) fn would_wait(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
 }
 
 /// What a peer sends behind the last answer: read away, so that no reset overtakes that answer.
