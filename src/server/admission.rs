@@ -7,14 +7,13 @@ pub(crate) mod slots;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
-use crate::atomic::AtomicU64;
 use crate::http::{Peer, Refusal};
 use crate::limits::Limits;
 use crate::lock::{Mutex, SEATS, lock};
+use crate::patience::Patience;
 use crate::transport::{self, How, Transport};
 
 /// The line for the `accept` hook is this many times as long as the number of hooks that run at once. With a hook that
@@ -24,10 +23,7 @@ const LINE: usize = 4;
 pub(crate) struct Admission {
     max_handshakes: usize,
     plain: PlainBounds,
-    next_id: AtomicU64,
     seats: Mutex<Seats, SEATS>,
-    /// Seats that are held, also by those that gave way and are leaving.
-    held: AtomicUsize,
 }
 
 /// How many plain requests may be under way.
@@ -41,6 +37,9 @@ struct PlainBounds {
 struct Seats {
     /// The oldest first.
     seated: VecDeque<Seated>,
+    last_id: u64,
+    /// Seats that are held, also by those that gave way and are leaving.
+    held: usize,
     /// The server shuts down: no handshake waits in line any more.
     closed: bool,
 }
@@ -111,9 +110,7 @@ impl Admission {
                 in_all: limits.max_http_requests,
                 per_address: limits.max_per_address,
             },
-            next_id: AtomicU64::new(1),
             seats: Mutex::default(),
-            held: AtomicUsize::new(0),
         })
     }
 
@@ -176,7 +173,9 @@ impl Admission {
         transport: &Arc<dyn Transport>,
         stage: Stage,
     ) -> Seat {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        seats.last_id += 1;
+        seats.held += 1;
+        let id = seats.last_id;
         seats.seated.push_back(Seated {
             id,
             transport: transport.clone(),
@@ -185,7 +184,6 @@ impl Admission {
             turn: None,
             on_served: None,
         });
-        self.held.fetch_add(1, Ordering::Relaxed);
         Seat {
             admission: self.clone(),
             id,
@@ -205,8 +203,8 @@ impl Admission {
 
     /// Seats that are held by threads.
     pub fn held(&self) -> usize {
-        let queued = lock(&self.seats).count(|stage| stage == Stage::Queued);
-        self.held.load(Ordering::Relaxed).saturating_sub(queued)
+        let seats = lock(&self.seats);
+        seats.held - seats.count(|stage| stage == Stage::Queued)
     }
 
     /// Plain requests under way.
@@ -388,9 +386,27 @@ impl Seat {
         gone.iter().all(|it| it.id != self.id)
     }
 
-    /// Reads from its stream. Once it has to wait for the peer it may have to give way. A stream of the user's own is
-    /// not tried without waiting, because it may not know how.
+    /// Reads from its stream, as patiently as is said. Where the process stood still meanwhile, the peer has its time
+    /// once more.
     pub fn read(
+        &self,
+        transport: &dyn Transport,
+        room: &mut [u8],
+        patience: &mut Patience,
+    ) -> io::Result<usize> {
+        loop {
+            let read = self.read_once(transport, room, patience.deadline());
+            let renewed = patience.renew(transport.now());
+            match read {
+                Err(error) if renewed && error.kind() == io::ErrorKind::TimedOut => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Once it has to wait for the peer it may have to give way. A stream of the user's own is not tried without
+    /// waiting, because it may not know how.
+    fn read_once(
         &self,
         transport: &dyn Transport,
         room: &mut [u8],
@@ -399,7 +415,7 @@ impl Seat {
         // A request nearly always comes with its connection: then no deadline has to be set for it.
         if transport.never_calls_back() {
             match transport.try_read(room) {
-                Err(error) if is_to_wait(&error) => {}
+                Err(error) if transport::would_wait(&error) => {}
                 done => return done,
             }
         }
@@ -484,21 +500,14 @@ impl Drop for Seat {
         let mut seats = lock(&self.admission.seats);
         let index = seats.seated.iter().position(|it| it.id == self.id);
         let own = index.and_then(|index| seats.seated.remove(index));
+        seats.held -= 1;
         seats.pass_on(self.admission.max_handshakes);
         let served = seats.serve_queued(self.admission.plain);
         drop(seats);
         served.iter().for_each(|wake| wake());
         // Its stream may be the user's.
         drop(own);
-        self.admission.held.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn is_to_wait(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
 }
 
 #[cfg(test)]

@@ -258,17 +258,14 @@ fn refuse_in_clear(
     settings: Arc<ListenerSettings>,
     refusal: Refusal,
 ) {
-    let is_tls = settings.tls.is_some();
-    let (transport, now) = (transport.clone(), transport.now());
-    let connection = HttpConnection::new(transport.clone(), Box::default(), peer, settings, now);
-    match is_tls {
-        false => refuse(hub, seat, &connection, &refusal.into()),
-        true => {
-            hub.counters.refuse(refusal.reason());
-            log_refusal(hub, &refusal, peer);
-            transport.shutdown(How::Both);
-        }
+    if settings.tls.is_some() {
+        hub.counters.refuse(refusal.reason());
+        log_refusal(hub, &refusal, peer);
+        return transport.shutdown(How::Both);
     }
+    let (transport, now) = (transport.clone(), transport.now());
+    let connection = HttpConnection::new(transport, Box::default(), peer, settings, now);
+    refuse(hub, seat, &connection, &refusal.into());
 }
 
 #[inline(never)]
@@ -407,17 +404,8 @@ fn read_request(
     let HttpConnection {
         transport, buffer, ..
     } = connection;
-    let fill = |buffer: &mut ReadBuffer| {
-        loop {
-            let deadline = patience.deadline();
-            let filled = buffer.fill(|room| seat.read(&**transport, room, deadline));
-            let renewed = patience.renew(transport.now());
-            match filled {
-                Err(error) if renewed && error.kind() == io::ErrorKind::TimedOut => {}
-                done => return done,
-            }
-        }
-    };
+    let fill =
+        |buffer: &mut ReadBuffer| buffer.fill(|room| seat.read(&**transport, room, patience));
     request_head::read(&hub.options.limits, buffer, fill).map_err(|none| RefusedRequest {
         refusal: match why(hub, seat, none, !buffer.is_empty()) {
             Refusal::Malformed(_) if proxy_protocol::begins(buffer.filled()) => {

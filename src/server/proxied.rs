@@ -58,13 +58,7 @@ fn read_more(
     let before = received.len();
     received.resize(before + count, 0);
     let room = received.get_mut(before..).unwrap_or_default();
-    let read = loop {
-        match seat.read(transport, room, patience.deadline()) {
-            Err(error)
-                if error.kind() == io::ErrorKind::TimedOut && patience.renew(transport.now()) => {}
-            done => break done,
-        }
-    };
+    let read = seat.read(transport, room, patience);
     received.truncate(before + read.as_ref().map_or(0, |&read| read.min(count)));
     match read {
         Ok(0) => Err(NoRequest::Ended),
