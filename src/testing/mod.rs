@@ -4,7 +4,6 @@
 mod client;
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -24,7 +23,7 @@ use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::protocol::receive::{ReceiveLimits, Received, Receiver};
 use crate::stats::Counters;
-use crate::transport::{How, Transport, Waker};
+use crate::transport::{Transport, inert};
 
 pub use crate::transport::{Clock, Duplex, duplex};
 pub use client::{Client, Frame};
@@ -228,9 +227,7 @@ struct Recorded {
 }
 
 impl Transport for Recorder {
-    fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
-        Ok(0)
-    }
+    inert! { read, wait_writable, wake_when_writable, shutdown, peer_addr }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = lock(&self.0);
@@ -243,18 +240,6 @@ impl Transport for Recorder {
             bytes.extend_from_slice(buffer);
         }
         Ok(bytes.len() - before)
-    }
-
-    fn wait_writable(&self, _: Instant) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn wake_when_writable(&self, _: &Waker) {}
-
-    fn shutdown(&self, _: How) {}
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
     }
 
     fn never_calls_back(&self) -> bool {

@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 mod forward;
 mod guarded;
+mod inert;
 mod lingering;
 mod memory;
 mod parting;
@@ -27,6 +28,7 @@ pub use crate::poller::{Source, Waker};
 pub use clock::Clock;
 pub(crate) use forward::forward;
 pub(crate) use guarded::Guarded;
+pub(crate) use inert::inert;
 pub use lingering::LingeringStream;
 pub use memory::{Duplex, duplex};
 pub(crate) use parting::{LINGER, answer_refusal, linger, read_away};

@@ -21,13 +21,7 @@ impl Transport for Stubborn {
         }
     }
 
-    fn wake_when_writable(&self, _: &Waker) {}
-
-    fn shutdown(&self, _: How) {}
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    inert! { wake_when_writable, shutdown, peer_addr }
 }
 
 fn soon() -> Instant {

@@ -1,11 +1,12 @@
-use std::io::{self, IoSlice};
+//! Who gives way to whom, who waits in line, and who has a place.
+
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
 use crate::lock::PLAYED;
-use crate::transport::Waker;
+use crate::transport::inert;
 
 /// Remembers how it was ended.
 #[derive(Default)]
@@ -18,26 +19,10 @@ impl Noted {
 }
 
 impl Transport for Noted {
-    fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
-        Ok(0)
-    }
-
-    fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(0)
-    }
-
-    fn wait_writable(&self, _: Instant) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn wake_when_writable(&self, _: &Waker) {}
+    inert! { read, try_write, wait_writable, wake_when_writable, peer_addr }
 
     fn shutdown(&self, how: How) {
         lock(&self.0).push(how);
-    }
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
     }
 }
 

@@ -1,13 +1,11 @@
 //! What each answer of the stream means for reading away.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::*;
 use crate::lock::{Mutex, PLAYED, lock};
-use crate::transport::Waker;
+use crate::transport::inert;
 
 /// A stream whose reads give these, one after the other.
 struct Reads(Mutex<VecDeque<io::Result<usize>>, PLAYED>);
@@ -21,21 +19,7 @@ impl Transport for Reads {
         self.read(room, None)
     }
 
-    fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    fn wait_writable(&self, _: Instant) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn wake_when_writable(&self, _: &Waker) {}
-
-    fn shutdown(&self, _: How) {}
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    inert! { try_write, wait_writable, wake_when_writable, shutdown, peer_addr }
 }
 
 /// A TLS stream says so behind a few reads that completed no record: most of what it brings is still to come.

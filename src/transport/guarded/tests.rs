@@ -1,6 +1,7 @@
 //! What a stream of the user's own may say of a wait.
 
 use super::*;
+use crate::transport::inert;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -32,21 +33,11 @@ impl Transport for Hasty {
         self.look().map(|()| buffer.len())
     }
 
-    fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
-        unreachable!("nobody writes")
-    }
-
     fn wait_writable(&self, _: Instant) -> io::Result<()> {
         self.look()
     }
 
-    fn wake_when_writable(&self, _: &Waker) {}
-
-    fn shutdown(&self, _: How) {}
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    inert! { try_write, wake_when_writable, shutdown, peer_addr }
 }
 
 /// A stream that panics when its clock is asked for a second time, or the first.
@@ -61,21 +52,7 @@ impl Transport for Clocked {
         Ok(1)
     }
 
-    fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(1)
-    }
-
-    fn wait_writable(&self, _: Instant) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn wake_when_writable(&self, _: &Waker) {}
-
-    fn shutdown(&self, _: How) {}
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
-    }
+    inert! { try_write, wait_writable, wake_when_writable, shutdown, peer_addr }
 
     fn clock(&self) -> Option<&Clock> {
         if self.asked.fetch_add(1, Relaxed) >= self.most {

@@ -1,12 +1,11 @@
 //! What is left of a message in fragments whose first one failed, and a reader that owes without end.
 
-use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use super::*;
-use crate::transport::{Waker, duplex};
+use crate::transport::{duplex, inert};
 use crate::websocket::retried::ToShared;
 use crate::websocket::write_buffer::Masking;
 
@@ -56,9 +55,7 @@ impl Pinged {
 }
 
 impl Transport for Arc<Pinged> {
-    fn read(&self, _: &mut [u8], _: Option<Instant>) -> io::Result<usize> {
-        Ok(0)
-    }
+    inert! { read, wait_writable, wake_when_writable, shutdown, peer_addr }
 
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let left = self
@@ -72,18 +69,6 @@ impl Transport for Arc<Pinged> {
             }
         }
         Ok(buffers.iter().map(|buffer| buffer.len()).sum())
-    }
-
-    fn wait_writable(&self, _: Instant) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn wake_when_writable(&self, _: &Waker) {}
-
-    fn shutdown(&self, _: How) {}
-
-    fn peer_addr(&self) -> Option<SocketAddr> {
-        None
     }
 }
 
