@@ -15,6 +15,11 @@ use wshub::{
 /// More than any socket buffer takes.
 const STALL: usize = 64 << 20;
 
+fn bind(limits: Limits) -> Server {
+    let builder = Server::builder().limits(limits);
+    builder.bind("127.0.0.1:0").unwrap()
+}
+
 /// Takes events until the connections of `paths` are open; returns them in that order.
 fn opened(events: &mut Events<'_>, paths: &[&str]) -> Vec<Connection> {
     let mut open = Vec::new();
@@ -258,8 +263,7 @@ fn b04_b05_a_flood_meets_a_slow_application() {
         ..Limits::default()
     };
     let silence = limits.ping_interval.unwrap() + limits.pong_timeout;
-    let server = Server::builder().limits(limits);
-    let server = server.bind("127.0.0.1:0").unwrap();
+    let server = bind(limits);
     let addr = server.local_addr().unwrap();
     let mut events = server.events();
     let mut clients = Vec::new();
@@ -351,8 +355,7 @@ fn b06_readers_that_share_little_credit_all_come_through() {
         inbound_per_connection: 3 << 10,
         ..Limits::default()
     };
-    let server = Server::builder().limits(limits);
-    let server = server.bind("127.0.0.1:0").unwrap();
+    let server = bind(limits);
     let addr = server.local_addr().unwrap();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
@@ -614,8 +617,7 @@ fn b14_a_silent_peer_is_given_up_after_ping_and_pong_wait() {
         pong_timeout: Duration::from_millis(200),
         ..Limits::default()
     };
-    let server = Server::builder().limits(limits);
-    let server = server.bind("127.0.0.1:0").unwrap();
+    let server = bind(limits);
     let since = Instant::now();
     let mut client = Client::connect(server.local_addr().unwrap());
     let mut events = server.events();
@@ -940,8 +942,7 @@ fn b01_messages_without_answers_keep_no_peer_from_being_read() {
         ping_interval: None,
         ..Limits::default()
     };
-    let server = Server::builder().limits(limits);
-    let server = server.bind("127.0.0.1:0").unwrap();
+    let server = bind(limits);
     let mut events = server.events();
     let client = Client::connect(server.local_addr().unwrap());
     let connection = opened(&mut events, &["/"]).remove(0);

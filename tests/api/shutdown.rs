@@ -43,6 +43,15 @@ fn close(events: &mut Events<'_>) -> CloseEvent {
     }
 }
 
+/// The shutdown leaves one thread to code of the user's, which ends when `release` is dropped.
+fn assert_a_thread_is_left_until(server: &Server, release: impl Sized) {
+    let begun = Instant::now();
+    assert_eq!(server.shutdown().threads_left, 1);
+    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+    drop(release);
+    assert_eq!(server.shutdown(), ShutdownReport::default());
+}
+
 /// Takes events to the end; panics when the end does not come.
 fn drain(mut events: Events<'_>) -> Vec<Event> {
     let mut taken = Vec::new();
@@ -744,11 +753,7 @@ fn b22_a_stream_that_keeps_its_thread_when_it_is_dropped_is_reported() {
         server.events().recv_timeout(PATIENCE),
         Ok(Event::Close(..))
     ));
-    let begun = Instant::now();
-    assert_eq!(server.shutdown().threads_left, 1);
-    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
-    drop(release);
-    assert_eq!(server.shutdown(), ShutdownReport::default());
+    assert_a_thread_is_left_until(&server, release);
 }
 
 #[test]
@@ -760,11 +765,7 @@ fn b22_a_hook_that_blocks_is_reported_also_where_a_newer_handshake_was_refused()
     });
     let (newer, _silent) = duplex();
     server.attach(newer);
-    let begun = Instant::now();
-    assert_eq!(server.shutdown().threads_left, 1);
-    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
-    drop(release);
-    assert_eq!(server.shutdown(), ShutdownReport::default());
+    assert_a_thread_is_left_until(&server, release);
 }
 
 /// A stream that comes when all is over is refused on the thread that brings it.
