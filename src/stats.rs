@@ -4,7 +4,7 @@ pub(crate) mod exposition;
 mod histogram;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::atomic::AtomicU64;
 use crate::lock::{COUNTS, Mutex, lock};
@@ -92,8 +92,6 @@ pub(crate) struct Counters {
     pub bytes_out: AtomicU64,
     pub dropped: AtomicU64,
     pub http_requests: AtomicU64,
-    /// Threads that read away what peers send after the end.
-    pub lingering: AtomicUsize,
     pub handler_failures: AtomicU64,
     pub tls_sessions: AtomicU64,
     pub handshake_time: Durations,

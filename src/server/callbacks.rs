@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::contain::contain;
-use super::http::waiting::WaitingPlaces;
+use super::places::Places;
 use super::workers::Workers;
 use crate::lock::{ENDED, Mutex, lock};
 use crate::logging::log_line;
@@ -23,7 +23,7 @@ pub(crate) struct Callbacks {
     counters: Arc<Counters>,
     /// What is in the queue counts among the requests that wait. That bounds it: while there are too many, no other
     /// request waits that could leave something here.
-    places: Arc<WaitingPlaces>,
+    places: Arc<Places>,
     queue: Mutex<CallbackQueue, ENDED>,
 }
 
@@ -37,11 +37,7 @@ struct CallbackQueue {
 }
 
 impl Callbacks {
-    pub fn new(
-        workers: Arc<Workers>,
-        counters: Arc<Counters>,
-        places: Arc<WaitingPlaces>,
-    ) -> Arc<Self> {
+    pub fn new(workers: Arc<Workers>, counters: Arc<Counters>, places: Arc<Places>) -> Arc<Self> {
         Arc::new(Callbacks {
             workers,
             counters,

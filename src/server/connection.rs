@@ -243,9 +243,7 @@ pub(crate) fn part(mut place: OpenConnection, driver: Box<Driver>, end: End) {
         let budget = hub.inbox.budget();
         budget.wait_until_settled(place.connection(), deadline);
     }
-    place
-        .finish(&driver, end)
-        .linger(&hub.counters, &hub.options.limits);
+    place.finish(&driver, end).linger(&hub.lingering_places);
 }
 
 fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: Box<Driver>) {
@@ -276,7 +274,7 @@ fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: 
             let (close, lingering) = ended.part(&driver.closing(&hub.options.limits));
             place.end(None, close);
             log_failure(place.connection(), failure.as_deref(), gone);
-            lingering.linger(&hub.counters, &hub.options.limits);
+            lingering.linger(&hub.lingering_places);
         }
         None => {
             let code = match failure {
@@ -287,7 +285,7 @@ fn run_handler(mut place: OpenConnection, handler: &SessionHandler, mut driver: 
             log_failure(place.connection(), failure.as_deref(), gone);
             let end = driver.run_out();
             let lingering = place.finish(driver, end);
-            lingering.linger(&hub.counters, &hub.options.limits);
+            lingering.linger(&hub.lingering_places);
         }
     }
 }

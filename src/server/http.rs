@@ -12,7 +12,6 @@ mod reads;
 pub(crate) mod responder;
 mod streamed;
 mod upload;
-pub(crate) mod waiting;
 mod writing;
 
 use std::io;
@@ -26,6 +25,7 @@ use super::hub::Hub;
 use super::lifecycle::Presence;
 use super::listen::ListenerSettings;
 use super::metrics;
+use super::places::Place;
 use crate::clock;
 use crate::handshake::negotiate;
 use crate::http::body::Framing;
@@ -39,7 +39,6 @@ use keeper::Keeper;
 use kept::KeptConnection;
 use responder::{LateAnswer, Promise};
 use streamed::Streamed;
-use waiting::WaitingPlace;
 use writing::AnswerWriter;
 
 /// What there is left to do for a connection behind a plain request.
@@ -62,7 +61,7 @@ pub(crate) struct PlainRequest {
 pub(crate) struct WaitingRequest {
     asked: PlainRequest,
     promise: Promise,
-    place: WaitingPlace,
+    place: Place,
 }
 
 /// Answers a plain request.

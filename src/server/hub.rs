@@ -10,13 +10,13 @@ use super::admission::slots::Slots;
 use super::callbacks::Callbacks;
 use super::hooks::Hooks;
 use super::http::keeper::{Keeper, KeeperThread};
-use super::http::waiting::WaitingPlaces;
 use super::inbox::Inbox;
 use super::leader::lead::Lead;
 use super::lifecycle::Lifecycle;
 use super::listen::ListenerSettings;
 use super::members::Members;
 use super::options::Options;
+use super::places::Places;
 use super::refusals::Refusals;
 use super::session::{ReadingClosures, SessionHandler};
 use super::workers::Workers;
@@ -57,8 +57,11 @@ pub(crate) struct Hub {
     pub lead: Lead,
     /// Connections of plain requests that hold no thread; `None` where no plain request is answered.
     pub keeper: Option<Keeper>,
-    /// Places of plain requests that wait for their answers.
-    pub waiting_places: Arc<WaitingPlaces>,
+    /// Of plain requests that wait for their answers, or whose answers are written without a thread, and of what the
+    /// application is still to hear of them.
+    pub waiting_places: Arc<Places>,
+    /// Of streams whose peers may still read our last bytes.
+    pub lingering_places: Arc<Places>,
     pub workers: Arc<Workers>,
     /// The application's code for what has ended.
     pub callbacks: Arc<Callbacks>,
@@ -98,7 +101,8 @@ impl Hub {
             false => None,
         };
         let (keeper, keeper_thread) = keeper.unzip();
-        let waiting_places = WaitingPlaces::new(limits);
+        let lingering_places = Places::new(limits.max_handshakes);
+        let waiting_places = Places::new(limits.max_waiting_requests);
         let (delivery, owner): (_, Arc<dyn Owner>) = match &handler {
             None => (Delivery::Events(collector.clone()), inbox.clone()),
             Some(_) => (Delivery::Handler, Arc::new(ReadingClosures)),
@@ -134,6 +138,7 @@ impl Hub {
             lead,
             keeper,
             waiting_places,
+            lingering_places,
             workers,
             accept_bell,
         });

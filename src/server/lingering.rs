@@ -3,17 +3,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
+use super::places::{Place, Places};
 use crate::connection::end::StreamEnd;
-use crate::limits::Limits;
-use crate::stats::Counters;
 use crate::transport::{self, How, LINGER, Transport};
 
 pub(crate) struct LingeringClose {
     transport: Arc<dyn Transport>,
     stream_end: StreamEnd,
-    place: Option<LingeringPlace>,
+    place: Option<Place>,
     /// The peer's last byte was read behind ours.
     is_through: bool,
 }
@@ -41,8 +39,8 @@ impl LingeringClose {
 
     /// Reads away what the peer still sends, and ends the stream; at once where so many threads linger that new
     /// connections would miss them.
-    pub fn linger(mut self, counters: &Arc<Counters>, limits: &Limits) {
-        if self.begin(counters, limits) {
+    pub fn linger(mut self, places: &Arc<Places>) {
+        if self.begin(places) {
             transport::linger(&*self.transport, self.transport.now() + LINGER);
         }
         self.end();
@@ -50,9 +48,9 @@ impl LingeringClose {
 
     /// As [`linger`](LingeringClose::linger), where no thread waits: true if what comes is to be
     /// [read away](LingeringClose::read_away).
-    pub fn begin(&mut self, counters: &Arc<Counters>, limits: &Limits) -> bool {
+    pub fn begin(&mut self, places: &Arc<Places>) -> bool {
         self.place = match self.stream_end {
-            StreamEnd::Linger => LingeringPlace::take(counters, limits.max_handshakes),
+            StreamEnd::Linger => places.take(),
             StreamEnd::Cut | StreamEnd::Reset => None,
         };
         self.place.is_some()
@@ -82,23 +80,6 @@ impl LingeringClose {
         if !(self.is_through && self.transport.never_calls_back()) {
             self.transport.shutdown(How::Both);
         }
-    }
-}
-
-/// A place among the connections that linger, bounded by [`Limits::max_handshakes`](crate::Limits::max_handshakes).
-struct LingeringPlace(Arc<Counters>);
-
-impl LingeringPlace {
-    fn take(counters: &Arc<Counters>, max: usize) -> Option<Self> {
-        let place = |count| (count < max).then_some(count + 1);
-        let taken = counters.lingering.fetch_update(Relaxed, Relaxed, place);
-        taken.is_ok().then(|| LingeringPlace(counters.clone()))
-    }
-}
-
-impl Drop for LingeringPlace {
-    fn drop(&mut self) {
-        self.0.lingering.fetch_sub(1, Relaxed);
     }
 }
 

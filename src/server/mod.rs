@@ -32,6 +32,7 @@ mod memory_group;
 mod metrics;
 mod opening;
 mod options;
+mod places;
 pub(crate) mod pool;
 mod proxied;
 mod refusals;

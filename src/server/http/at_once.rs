@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::super::ServerHandle;
 use super::super::hooks::HookRequest;
 use super::super::hub::Hub;
+use super::super::places::Place;
 use super::PlainRequest;
 use super::connection::HttpConnection;
-use super::waiting::WaitingPlace;
 use crate::handshake::negotiate;
 use crate::http::body::Framing;
 use crate::http::head::HeadScanner;
@@ -20,7 +20,7 @@ use crate::http::{Refusal, Request, Response, forwarded};
 pub(crate) fn answer(
     hub: &Arc<Hub>,
     connection: &mut HttpConnection,
-) -> Option<(PlainRequest, WaitingPlace, Result<Response, Refusal>)> {
+) -> Option<(PlainRequest, Place, Result<Response, Refusal>)> {
     let hooks = &hub.hooks;
     if !hooks.may_answer_at_once(connection.buffer.filled()) {
         return None;

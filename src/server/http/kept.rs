@@ -8,6 +8,7 @@ use super::super::admission::Wake;
 use super::super::hub::Hub;
 use super::super::lifecycle::{Participant, Presence};
 use super::super::opening;
+use super::super::places::Place;
 use super::connection::HttpConnection;
 use super::late_bytes::{LateBytes, TURN};
 use super::lines::{KeptLine, PlaceInLine};
@@ -15,7 +16,6 @@ use super::queued::QueuedAnswer;
 use super::reads::{TrailingBytes, read_now};
 use super::responder::Promise;
 use super::streamed::Streamed;
-use super::waiting::WaitingPlace;
 use super::{PlainRequest, WaitingRequest, at_once, not_taken, resolve};
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
@@ -270,7 +270,7 @@ impl KeptConnection {
         &mut self,
         hub: &Arc<Hub>,
         asked: PlainRequest,
-        place: WaitingPlace,
+        place: Place,
         answer: Result<Response, Refusal>,
     ) -> NextAction {
         let now = Instant::now();
@@ -384,7 +384,7 @@ impl KeptConnection {
         &mut self,
         hub: &Arc<Hub>,
         asked: PlainRequest,
-        place: WaitingPlace,
+        place: Place,
         answer: Result<Response, Refusal>,
     ) -> NextAction {
         match answer {
@@ -412,7 +412,7 @@ impl KeptConnection {
         &mut self,
         hub: &Arc<Hub>,
         asked: PlainRequest,
-        place: WaitingPlace,
+        place: Place,
         response: Response,
     ) -> NextAction {
         let Some(wake) = self.wake.clone() else {
@@ -423,7 +423,7 @@ impl KeptConnection {
         self.stay()
     }
 
-    fn write(&mut self, bytes: Vec<u8>, keeps: bool, place: WaitingPlace) -> NextAction {
+    fn write(&mut self, bytes: Vec<u8>, keeps: bool, place: Place) -> NextAction {
         self.patience = Patience::paced(Instant::now(), self.hub.options.limits.writing());
         self.state = KeptState::Writing(LateBytes::new(bytes, keeps, place));
         self.write_on()

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use super::waiting::WaitingPlace;
+use super::super::places::Place;
 use super::writing::LAST;
 use crate::transport::Transport;
 
@@ -15,11 +15,11 @@ pub(crate) struct LateBytes {
     sent: usize,
     pub keeps: bool,
     /// `None` while the last bytes are written, for its client may ask again as soon as it has them.
-    pub place: Option<WaitingPlace>,
+    pub place: Option<Place>,
 }
 
 impl LateBytes {
-    pub fn new(bytes: Vec<u8>, keeps: bool, place: WaitingPlace) -> Self {
+    pub fn new(bytes: Vec<u8>, keeps: bool, place: Place) -> Self {
         LateBytes {
             bytes,
             sent: 0,

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use super::super::admission::{Seat, Wake};
 use super::super::hub::Hub;
 use super::super::lifecycle::Presence;
+use super::super::places::Place;
 use super::super::threads::NotStarted;
 use super::connection::HttpConnection;
 use super::streamed::Streamed;
-use super::waiting::WaitingPlace;
 use super::{PlainRequest, give, go_on};
 use crate::http::Response;
 
 pub(crate) struct QueuedAnswer {
     asked: PlainRequest,
-    place: WaitingPlace,
+    place: Place,
     response: Response,
     seat: Seat,
 }
@@ -25,7 +25,7 @@ impl QueuedAnswer {
         hub: &Hub,
         connection: &HttpConnection,
         asked: PlainRequest,
-        place: WaitingPlace,
+        place: Place,
         response: Response,
         wake: Wake,
     ) -> Self {
@@ -44,7 +44,7 @@ impl QueuedAnswer {
     }
 
     /// Gives the answer up; its request can still be told why.
-    pub fn cancel(self, hub: &Arc<Hub>) -> (PlainRequest, WaitingPlace) {
+    pub fn cancel(self, hub: &Arc<Hub>) -> (PlainRequest, Place) {
         let response = self.response;
         // The reader of its body is the application's.
         hub.callbacks.run_soon(move || drop(response));

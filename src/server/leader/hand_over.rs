@@ -7,11 +7,11 @@
 //! the leader puts its events where they go behind all that other threads have put in.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::super::connection::deliver_while_busy;
+use super::super::places::{Place, Places};
 use super::parked::Parked;
 
 /// Bytes that make a read a long one. Less is read faster than a thread is woken.
@@ -21,45 +21,15 @@ pub(crate) const LONG_READS: u8 = 4;
 /// After this silence the leader takes the connection back.
 pub(crate) const QUIET: Duration = Duration::from_millis(10);
 
-/// How many connections may have a thread for that.
-pub(crate) struct ThreadPlaces {
-    max: usize,
-    taken: AtomicUsize,
-}
-
-impl ThreadPlaces {
-    /// One for each core: more threads would wait for each other. None where there is one core, which the leader uses.
-    pub fn new() -> Arc<Self> {
-        let cores = available_parallelism().map_or(1, usize::from);
-        Arc::new(ThreadPlaces {
-            max: if cores > 1 { cores } else { 0 },
-            taken: AtomicUsize::new(0),
-        })
-    }
-
-    pub fn take(self: &Arc<Self>) -> Option<ThreadPlace> {
-        let free = |taken| (taken < self.max).then_some(taken + 1);
-        let taken = self.taken.fetch_update(SeqCst, SeqCst, free);
-        taken.is_ok().then(|| ThreadPlace(self.clone()))
-    }
-
-    #[cfg(test)]
-    pub fn taken(&self) -> usize {
-        self.taken.load(SeqCst)
-    }
-}
-
-/// A connection has a thread.
-pub(crate) struct ThreadPlace(Arc<ThreadPlaces>);
-
-impl Drop for ThreadPlace {
-    fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, SeqCst);
-    }
+/// Places of connections that have a thread for that: one for each core, for more threads would wait for each other. None
+/// where there is one core, which the leader uses.
+pub(crate) fn places() -> Arc<Places> {
+    let cores = available_parallelism().map_or(1, usize::from);
+    Places::new(if cores > 1 { cores } else { 0 })
 }
 
 /// Gives the connection a thread. If there is none it goes back to the leader.
-pub(crate) fn hand_over(parked: Box<Parked>, place: ThreadPlace) {
+pub(crate) fn hand_over(parked: Box<Parked>, place: Place) {
     let hub = parked.hub().clone();
     let mut on_its_way = HandOverGuard(Some(parked));
     let serve = move || {

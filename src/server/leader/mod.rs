@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use super::inbox::InboxItem;
 use super::log_writer::LogWriter;
+use super::places::Places;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::limits::{Limits, read_size};
 use crate::logging::line_for_later;
@@ -26,7 +27,7 @@ use crate::outbox::{self, Outbox};
 use crate::panics;
 use crate::patience::stood_still;
 use crate::poller::{Bell, Mailbox, Poller, Ready, Token, Waker};
-use hand_over::{ThreadPlaces, hand_over};
+use hand_over::hand_over;
 use line::ReadyLine;
 use parked::Parked;
 use stalled::Stalled;
@@ -68,7 +69,7 @@ pub(crate) struct Leader {
     waker: Waker,
     unwatched: Vec<Token>,
     /// Places on threads, for connections that give much to do.
-    places: Arc<ThreadPlaces>,
+    places: Arc<Places>,
     log_writer: Arc<LogWriter>,
 }
 
@@ -117,7 +118,7 @@ impl Leader {
             read_size,
             collectors: Vec::new(),
             unwatched: Vec::new(),
-            places: ThreadPlaces::new(),
+            places: hand_over::places(),
             log_writer,
         })
     }

@@ -368,7 +368,7 @@ impl Parked {
     fn conclude(&mut self, end: End, all_left: bool) -> Next {
         let mut lingering = self.place.conclude(&self.driver, end, all_left);
         let hub = self.place.hub();
-        if !lingering.begin(&hub.counters, &hub.options.limits) {
+        if !lingering.begin(&hub.lingering_places) {
             lingering.end();
             return Next::Gone;
         }
