@@ -95,7 +95,10 @@ impl Driver {
     /// there.
     fn find_room(&mut self) -> Result<usize, End> {
         let buffered = self.conversation.buffered();
-        find_room(buffered).map(|()| buffered)
+        match has_room(buffered) {
+            true => Ok(buffered),
+            false => Err(End::Failed(Error::OutOfMemory)),
+        }
     }
 
     /// Gives the next message in the buffer to `take`; `None` when the buffer holds no further one.
@@ -182,12 +185,6 @@ impl Driver {
         }
         let (conversation, mut answers) = self.talk();
         conversation.next_part(&mut answers, take)
-    }
-
-    /// As [`next`](Driver::next), for all messages in the buffer.
-    pub fn each(&mut self, mut take: impl FnMut(MessageRef<'_>)) -> Result<(), End> {
-        while self.next(&mut take)?.is_some() {}
-        Ok(())
     }
 
     fn talk(&mut self) -> (&mut Conversation, ToOutbox<'_>) {
@@ -367,10 +364,11 @@ impl Driver {
     /// Reads on until the connection ends, and drops its messages: no handler is left to take them.
     pub fn run_out(&mut self) -> End {
         loop {
-            if let Err(end) = self.each(|_| ()) {
-                return end;
+            match self.next(|_| ()) {
+                Ok(Some(())) => continue,
+                Ok(None) => self.flush_pongs(),
+                Err(end) => return end,
             }
-            self.flush_pongs();
             if let Err(end) = self.fill(None) {
                 return end;
             }
@@ -384,13 +382,6 @@ impl Driver {
             transport: &self.transport,
             limits,
         }
-    }
-}
-
-fn find_room(bytes: usize) -> Result<(), End> {
-    match has_room(bytes) {
-        true => Ok(()),
-        false => Err(End::Failed(Error::OutOfMemory)),
     }
 }
 

@@ -27,16 +27,15 @@ pub(crate) fn read_header(
 ) -> Result<Proxied, NoRequest> {
     let mut received = Vec::new();
     loop {
-        let same = |transport| Proxied {
-            transport,
-            peer: proxy,
-        };
         match proxy_protocol::read(&received)? {
             ProxyHeader::More(count) => {
                 read_more(&**transport, &mut received, count, seat, patience)?
             }
             ProxyHeader::Absent => {
-                return Ok(same(Prefixed::put_back(transport.clone(), received)));
+                return Ok(Proxied {
+                    transport: Prefixed::put_back(transport.clone(), received),
+                    peer: proxy,
+                });
             }
             ProxyHeader::Complete(peer) => {
                 return Ok(Proxied {

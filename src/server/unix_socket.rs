@@ -65,7 +65,7 @@ impl UnixSocket {
     pub(crate) fn bind(&self) -> io::Result<BoundUnix> {
         let bound = match self.address.file() {
             Some(path) => bind_file(path, &self.address, self.mode),
-            None => bind_new(&self.address, None).map_err(NoSocket::of),
+            None => bind_new(&self.address, None).map_err(NoSocket::System),
         };
         bound.map_err(|why| {
             let address = self.address.to_string();
@@ -169,9 +169,9 @@ impl Drop for SocketFile {
 /// Under the lock of the directory, so that of two servers which start at once neither takes the file of the other,
 /// a program that is about to listen, for one that is left over.
 fn bind_file(path: &Path, address: &UnixAddress, mode: u32) -> Result<BoundUnix, NoSocket> {
-    let _turn = lock_directory(path).map_err(NoSocket::of)?;
+    let _turn = lock_directory(path).map_err(NoSocket::System)?;
     remove_if_stale(path, address)?;
-    bind_new(address, Some((path, mode))).map_err(NoSocket::of)
+    bind_new(address, Some((path, mode))).map_err(NoSocket::System)
 }
 
 /// No client can connect before the mode is set, because the socket does not listen yet.
@@ -214,17 +214,17 @@ fn lock_directory(path: &Path) -> io::Result<File> {
 fn remove_if_stale(path: &Path, address: &UnixAddress) -> Result<(), NoSocket> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(NoSocket::of(error)),
+        Err(error) => return Err(NoSocket::System(error)),
         Ok(found) if !found.file_type().is_socket() => return Err(NoSocket::Foreign),
         Ok(_) => {}
     }
     match address.connect(Duration::ZERO) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(NoSocket::of)
+            fs::remove_file(path).map_err(NoSocket::System)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Err(NoSocket::of(io::ErrorKind::AddrInUse.into()))
+            Err(NoSocket::System(io::ErrorKind::AddrInUse.into()))
         }
         // Any other answer: a process has it.
         Ok(_) | Err(_) => Err(NoSocket::Live),
@@ -242,10 +242,6 @@ enum NoSocket {
 }
 
 impl NoSocket {
-    fn of(error: io::Error) -> Self {
-        NoSocket::System(error)
-    }
-
     fn kind(&self) -> io::ErrorKind {
         match self {
             NoSocket::Live => io::ErrorKind::AddrInUse,
