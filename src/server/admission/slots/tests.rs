@@ -1,5 +1,7 @@
 //! How many slots there are, whose they are, and that none is lost.
 
+use std::net::Ipv4Addr;
+
 use super::*;
 
 fn slots(max_per_address: Option<usize>) -> Slots {
@@ -24,6 +26,16 @@ fn no_more_are_taken_than_there_are_and_each_comes_back_by_drop() {
     taken.push(slots.take(peer(1)).unwrap());
     drop(taken);
     assert_eq!(slots.taken(), 0);
+}
+
+/// A listener for both gives an IPv4 client the address ::ffff:10.0.0.1.
+#[test]
+fn a_client_of_ipv4_has_one_count_by_whatever_listener_it_comes() {
+    let slots = slots(Some(1));
+    let mapped = Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped();
+    let _first = slots.take(peer(1)).unwrap();
+    let again = slots.take(Peer::Address((mapped, 4711).into()));
+    assert!(matches!(again, Err(Refusal::TooManyFromAddress)));
 }
 
 #[test]
