@@ -118,8 +118,8 @@ impl Members {
     pub fn broadcast(&self, message: &Prepared, except: Option<&Connection>) -> Broadcast {
         let except = except.map(Connection::outbox);
         let done = self.collector.broadcast(message, except);
-        self.counters
-            .sent(done.sent as u64, (done.sent * message.len()) as u64);
+        let (sent, each) = (done.sent as u64, message.len() as u64);
+        self.counters.sent(sent, sent * each);
         done
     }
 }
