@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::io::{self, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use crate::http::excerpt::excerpt;
@@ -47,6 +47,15 @@ impl Panicked {
             .unwrap_or("no message")
     }
 
+    /// Goes on with the panic.
+    pub fn resume(mut self) -> ! {
+        resume_unwind(self.take())
+    }
+
+    fn take(&mut self) -> Box<dyn Any + Send> {
+        std::mem::replace(&mut self.0, Box::new(()))
+    }
+
     /// What it says, for a log: it may hold a peer's text.
     pub fn excerpt(&self) -> String {
         excerpt(self.message().as_bytes())
@@ -55,7 +64,7 @@ impl Panicked {
 
 impl Drop for Panicked {
     fn drop(&mut self) {
-        let payload = std::mem::replace(&mut self.0, Box::new(()));
+        let payload = self.take();
         if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             // Its destructor may panic as well, and so on: a leak ends that.
             std::mem::forget(another);

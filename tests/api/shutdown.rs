@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
@@ -878,6 +879,27 @@ fn a_hook_that_waits_for_the_end_lets_the_hooks_behind_it_run_first() {
         .unwrap();
     server.shutdown();
     assert_eq!(*order.lock().unwrap(), ["the second", "the end"]);
+}
+
+/// Nobody gets a server then, who could end it.
+#[test]
+fn b12_a_hook_that_panics_at_the_start_leaves_no_server_behind() {
+    let starts: [fn(ServerBuilder); 2] = [
+        |builder| drop(builder.bind("127.0.0.1:0")),
+        |builder| drop(builder.serve("127.0.0.1:0", serving::echo)),
+    ];
+    for start in starts {
+        let (tell, told) = mpsc::channel();
+        let builder = builder().on_start(move |handle| {
+            tell.send(handle).unwrap();
+            resume_unwind(Box::new("on purpose"));
+        });
+        assert!(catch_unwind(AssertUnwindSafe(|| start(builder))).is_err());
+        let handle = told.recv().unwrap();
+        assert!(handle.is_draining());
+        assert_eq!(handle.wait(), ShutdownReport::default());
+        TcpListener::bind(handle.local_addr().unwrap()).unwrap();
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::{ServerBuilder, StartHook};
 use crate::handshake::rules::Rules;
 use crate::limits::Limits;
+use crate::panics;
 use crate::poller::{Bell, Poller};
 use crate::server::accept::AcceptLoop;
 use crate::server::hooks::Hooks;
@@ -190,8 +191,15 @@ fn start_thread(
     })
 }
 
+/// Tells the hooks that the server has started. Where one panics, nobody gets the server that could end it: it ends here.
 fn tell(start_hooks: Vec<StartHook>, hub: &Arc<Hub>) {
-    for hook in start_hooks {
-        hook(ServerHandle::new(hub));
+    let tell = || {
+        for hook in start_hooks {
+            hook(ServerHandle::new(hub));
+        }
+    };
+    if let Err(panicked) = panics::catch(tell) {
+        shutdown::finish(hub, Instant::now());
+        panicked.resume();
     }
 }
