@@ -1,50 +1,65 @@
 //! The server: bind, hooks, events, broadcast, shutdown.
 
-mod accept;
-mod admission;
-pub(crate) mod batch;
+// What the application holds and takes.
 mod builder;
-mod callbacks;
-mod capacity;
-mod closing;
-mod connection;
-mod contain;
 mod desk;
-mod doorbell;
-mod drain;
-mod driver;
 mod events;
 mod handle;
 pub(crate) mod hooks;
-mod http;
+mod session;
+mod ticks;
+
+// What all threads of a server share, and how much of it the process carries.
+mod capacity;
 pub(crate) mod hub;
-pub(crate) mod inbox;
-#[cfg(unix)]
-mod inherited;
-pub(crate) mod leader;
-mod lifecycle;
-mod lingering;
-mod listen;
-mod listener;
-pub(crate) mod log_writer;
 mod members;
 mod memory_group;
 mod metrics;
-mod opening;
 mod options;
-mod places;
-pub(crate) mod pool;
-mod proxied;
 mod refusals;
+
+// Streams come in, and are let in or refused.
+mod accept;
+mod admission;
+#[cfg(unix)]
+mod inherited;
+mod listen;
+mod listener;
+mod opening;
+mod proxied;
 pub(crate) mod request_head;
-mod session;
-mod shutdown;
-pub(crate) mod threads;
-mod ticks;
 #[cfg(unix)]
 mod unix_socket;
 pub(crate) mod upgrade;
+
+// Plain requests.
+mod http;
+
+// A connection, from its 101 to its end.
+mod closing;
+mod connection;
+mod driver;
+pub(crate) mod leader;
+mod lingering;
+
+// The way of its messages to the application.
+pub(crate) mod batch;
+mod doorbell;
+pub(crate) mod inbox;
+
+// Threads, and what they do for the application.
+mod callbacks;
+mod contain;
+pub(crate) mod log_writer;
+mod places;
+pub(crate) mod pool;
+pub(crate) mod threads;
 mod workers;
+
+// The end of a server.
+mod drain;
+mod lifecycle;
+mod shutdown;
 
 use std::fmt;
 use std::io;
