@@ -153,10 +153,10 @@ impl<'a> Events<'a> {
         self.in_charge
     }
 
-    fn take(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
+    fn take(&mut self, time: WaitTime) -> Result<Event, RecvError> {
         match self.message_at_hand() {
             Some((connection, message)) => Ok(Event::Message(connection, message)),
-            None => self.take_next(patience),
+            None => self.take_next(time),
         }
     }
 
@@ -188,25 +188,25 @@ impl<'a> Events<'a> {
     /// As [`take`](Events::take), if no message is at hand. Never inlined, so that taking a message at hand costs no
     /// more.
     #[inline(never)]
-    fn take_next(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
+    fn take_next(&mut self, time: WaitTime) -> Result<Event, RecvError> {
         if !self.in_charge {
             return Err(RecvError::InUse);
         }
         match self.at_hand() {
             Some(event) => Ok(event),
-            None => self.wait(patience),
+            None => self.wait(time),
         }
     }
 
     /// As [`take`](Events::take), where nothing is at hand.
-    fn wait(&mut self, patience: WaitTime) -> Result<Event, RecvError> {
+    fn wait(&mut self, time: WaitTime) -> Result<Event, RecvError> {
         let hub = &self.server.hub;
         loop {
             if self.desk.ended {
                 self.stop_collecting();
                 return Err(RecvError::Ended);
             }
-            let item = self.receive(patience);
+            let item = self.receive(time);
             hub.lead.application_goes_on();
             if item.is_err() {
                 self.collect_while_more_waits();
@@ -227,7 +227,7 @@ impl<'a> Events<'a> {
 
     /// Takes an item that was read before, off the channel, or by leading; before it sleeps, everything that was
     /// collected leaves.
-    fn receive(&mut self, patience: WaitTime) -> Result<InboxItem, RecvError> {
+    fn receive(&mut self, time: WaitTime) -> Result<InboxItem, RecvError> {
         let server = self.server;
         let hub = &server.hub;
         loop {
@@ -235,13 +235,13 @@ impl<'a> Events<'a> {
                 return Ok(item);
             }
             let lead = |leader: &mut Leader| {
-                let item = self.lead(leader, patience);
+                let item = self.lead(leader, time);
                 self.more_ready = leader.has_ready();
                 item
             };
             let led = hub.lead.application_waits(lead);
-            let item = led.unwrap_or_else(|| self.wait_for_the_lead(patience));
-            match (item, patience) {
+            let item = led.unwrap_or_else(|| self.wait_for_the_lead(time));
+            match (item, time) {
                 (Some(item), _) => return Ok(item),
                 (None, WaitTime::Forever) => {}
                 (None, WaitTime::Until(deadline)) if deadline > Instant::now() => {}
@@ -251,7 +251,7 @@ impl<'a> Events<'a> {
     }
 
     /// Leads, until a connection gave something or another thread put something in.
-    fn lead(&mut self, leader: &mut Leader, patience: WaitTime) -> Option<InboxItem> {
+    fn lead(&mut self, leader: &mut Leader, time: WaitTime) -> Option<InboxItem> {
         let hub = &*self.server.hub;
         let mut looked = false;
         loop {
@@ -263,7 +263,7 @@ impl<'a> Events<'a> {
             if leader.turn(&mut put) {
                 continue;
             }
-            let until = match patience {
+            let until = match time {
                 WaitTime::None if looked => return None,
                 WaitTime::None => Some(Instant::now()),
                 WaitTime::Until(deadline) if looked && deadline <= Instant::now() => return None,
@@ -283,10 +283,10 @@ impl<'a> Events<'a> {
     }
 
     /// The stand-in leads: sleeps until it has put something in, or has given up the lead.
-    fn wait_for_the_lead(&mut self, patience: WaitTime) -> Option<InboxItem> {
+    fn wait_for_the_lead(&mut self, time: WaitTime) -> Option<InboxItem> {
         let hub = &self.server.hub;
         self.stop_collecting();
-        let deadline = match patience {
+        let deadline = match time {
             WaitTime::None => return hub.inbox.take(),
             WaitTime::Until(deadline) => Some(deadline),
             WaitTime::Forever => None,

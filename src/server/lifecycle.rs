@@ -59,8 +59,8 @@ pub(crate) enum Participant {
     Stream,
     /// A stream that may give events: from before its 101 to its end.
     Connection,
-    /// A stream that holds no thread. It leaves with the stream, or behind it, so that no thread is taken for busy with
-    /// that.
+    /// A stream that holds no thread. It leaves together with its stream or after it: before it, a thread would seem to
+    /// be busy with that stream.
     Parked,
 }
 
