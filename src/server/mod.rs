@@ -28,6 +28,7 @@ mod listener;
 mod opening;
 mod proxied;
 pub(crate) mod request_head;
+mod tcp_socket;
 #[cfg(unix)]
 mod unix_socket;
 pub(crate) mod upgrade;

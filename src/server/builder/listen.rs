@@ -9,10 +9,11 @@ use crate::logging::log_line;
 use crate::server::Server;
 #[cfg(unix)]
 use crate::server::inherited;
-use crate::server::listen::{self, Listening};
+use crate::server::listen::Listening;
 use crate::server::listener::Listener;
 #[cfg(unix)]
 use crate::server::listener::ListeningSocket;
+use crate::server::tcp_socket;
 #[cfg(unix)]
 use crate::server::unix_socket::UnixSocket;
 use crate::tls::Tls;
@@ -60,7 +61,7 @@ impl ServerBuilder {
     /// When the address cannot be bound (the port is taken, the address is not this machine's): the text names it and
     /// says what to do, the source is the system's error.
     pub fn listen(mut self, addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Self> {
-        self.add_listeners(listen::bind(addr)?, None)?;
+        self.add_listeners(tcp_socket::bind(addr)?, None)?;
         Ok(self)
     }
 
@@ -86,7 +87,7 @@ impl ServerBuilder {
         addr: impl ToSocketAddrs + fmt::Debug,
         tls: &Tls,
     ) -> io::Result<Self> {
-        self.add_listeners(listen::bind(addr)?, Some(tls))?;
+        self.add_listeners(tcp_socket::bind(addr)?, Some(tls))?;
         Ok(self)
     }
 
