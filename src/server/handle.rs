@@ -1,4 +1,4 @@
-//! What any thread may do with a server that runs. To end it: [`shutdown`](super::shutdown) and [`drain`](super::drain).
+//! What any thread may do with a server that runs. [`shutdown`](super::shutdown) and [`drain`](super::drain) end it.
 
 use std::fmt;
 use std::io;

@@ -1,5 +1,5 @@
-//! From a request to its 101: what the hooks are asked for an upgrade, over the server's connections and over a stream of
-//! the user's own alike.
+//! From a request to its 101: what the hooks are asked for an upgrade, over the server's connections and over a stream
+//! of the user's own alike.
 
 use super::hooks::{HookRequest, Hooks};
 use crate::compression::Agreed;

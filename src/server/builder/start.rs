@@ -191,7 +191,8 @@ fn start_thread(
     })
 }
 
-/// Tells the hooks that the server has started. Where one panics, nobody gets the server that could end it: it ends here.
+/// Tells the hooks that the server has started. Where one panics, nobody gets the server, who could end it: it ends
+/// here.
 fn tell(start_hooks: Vec<StartHook>, hub: &Arc<Hub>) {
     let tell = || {
         for hook in start_hooks {

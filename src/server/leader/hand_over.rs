@@ -21,8 +21,8 @@ pub(crate) const LONG_READS: u8 = 4;
 /// After this silence the leader takes the connection back.
 pub(crate) const QUIET: Duration = Duration::from_millis(10);
 
-/// Places of connections that have a thread for that: one for each core, for more threads would wait for each other. None
-/// where there is one core, which the leader uses.
+/// Places of connections that have a thread for that: one for each core, for more threads would wait for each other.
+/// None where there is one core, which the leader uses.
 pub(crate) fn places() -> Arc<Places> {
     let cores = available_parallelism().map_or(1, usize::from);
     Places::new(if cores > 1 { cores } else { 0 })
