@@ -34,7 +34,7 @@ background() {
   local log=$1
   shift
   : >"$log" # here, not in the child: an old line must be gone before the first look
-  timeout -k 10 900 "$@" </dev/null >"$log" 2>&1 &
+  timeout -k 30 900 "$@" </dev/null >"$log" 2>&1 &
   background_pid=$!
   running[$background_pid]=1
 }
@@ -65,7 +65,7 @@ start_server() {
   server_addr=$(sed -nE 's#^listening on wss?://(.*)/$#\1#p' "$log")
 }
 
-# stop_server LOG [STATUS]: SIGTERM has to end it with that exit status, 0 if none is given; after 10 s it is killed
+# stop_server LOG [STATUS]: SIGTERM has to end it with that exit status, 0 if none is given; after 30 s it is killed
 stop_server() {
   local status wanted=${2:-0}
   kill -TERM "$server_pid" 2>/dev/null
@@ -114,7 +114,7 @@ checked() {
     shift
   done
   shift
-  limited 180 "$@" >"$log" 2>&1 || status=$?
+  limited 300 "$@" >"$log" 2>&1 || status=$?
   seen=$(sed -nE 's#^(ok  |n/a ) ([^:]*).*#\2#p' "$log")
   if [ "$status" -eq 0 ] && [ "$seen" = "$(printf '%s\n' "${wanted[@]}")" ]; then
     printf 'ok   %s: %s of %s checks\n' "$(head -n 1 "$log")" "$(grep -c '^ok  ' "$log")" "${#wanted[@]}"
@@ -128,13 +128,27 @@ checked() {
 
 # ---- installing
 
+# Downloads are tried again.
+export CARGO_NET_RETRY=10 RUSTUP_MAX_RETRIES=10 PIP_RETRIES=10 npm_config_fetch_retries=5
+
+# fetched COMMAND...: what takes from the network, which may fail for a while: tried three times
+fetched() {
+  local pause
+  for pause in 5 30 0; do
+    "$@" && return
+    echo "not fetched: $*" >&2
+    sleep "$pause"
+  done
+  return 1
+}
+
 # packages NAME...: from the system's package manager
 packages() {
   local apt=(apt-get)
   [ "$(id -u)" -eq 0 ] || apt=(sudo -n apt-get)
   command -v apt-get >/dev/null || { echo "please install: $*" >&2; return 1; }
-  limited 300 "${apt[@]}" -qq update &&
-    limited 900 "${apt[@]}" -qq -y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install "$@" >/dev/null
+  fetched limited 300 "${apt[@]}" -qq -o Acquire::Retries=10 update &&
+    fetched limited 900 "${apt[@]}" -qq -y --no-install-recommends -o Acquire::Retries=10 -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install "$@" >/dev/null
 }
 
 needs_node() {
@@ -149,7 +163,7 @@ node_packages() {
   needs_node || return
   cmp -s "$here/package-lock.json" "$dir/node_modules/installed" && return
   cp "$here/package.json" "$here/package-lock.json" "$dir/" &&
-    limited 300 npm ci --prefix "$dir" --silent --no-audit --no-fund --ignore-scripts &&
+    fetched limited 300 npm ci --prefix "$dir" --silent --no-audit --no-fund --ignore-scripts &&
     cp "$here/package-lock.json" "$dir/node_modules/installed"
 }
 
@@ -158,7 +172,7 @@ python_packages() {
   python3 -c 'import venv, ensurepip' 2>/dev/null || packages python3-venv || return
   cmp -s "$here/requirements.txt" "$dir/python/installed" && return
   rm -rf "$dir/python" && limited 120 python3 -m venv "$dir/python" &&
-    limited 300 "$dir/python/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt" &&
+    fetched limited 300 "$dir/python/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt" &&
     cp "$here/requirements.txt" "$dir/python/installed"
 }
 

@@ -7,7 +7,7 @@ autobahn_install() {
   command -v ip >/dev/null || need+=(iproute2)
   python3 -c 'import venv, ensurepip' 2>/dev/null || need+=(python3-venv)
   [ ${#need[@]} -eq 0 ] || packages "${need[@]}" || return
-  limited 900 "$here/autobahn/get-wstest" "$dir/wstest"
+  fetched limited 900 "$here/autobahn/get-wstest" "$dir/wstest"
 }
 
 autobahn_parts() {

@@ -6,7 +6,7 @@ browser_install() {
   [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || packages chromium || return
   command -v redis-server >/dev/null || packages redis-server || return
   mkdir -p "$dir/browser" && cp "$here/browser/package.json" "$dir/browser/" || return
-  limited 300 npm install --prefix "$dir/browser" --silent --no-audit --no-fund --ignore-scripts --no-package-lock
+  fetched limited 300 npm install --prefix "$dir/browser" --silent --no-audit --no-fund --ignore-scripts --no-package-lock
 }
 
 browser_parts() {
@@ -27,6 +27,6 @@ pictures() {
 
 # browser SCENARIO ARGUMENT...: the executables that it needs
 browser() {
-  limited 180 node "$here/browser/$1.mjs" --modules "$dir/browser" --out "$dir/browser" \
+  limited 300 node "$here/browser/$1.mjs" --modules "$dir/browser" --out "$dir/browser" \
     --chromium "${CHROMIUM:-$(command -v chromium)}" "${@:2}"
 }
