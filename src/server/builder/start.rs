@@ -172,8 +172,7 @@ impl ServerBuilder {
             own.lead.stand_in(&own.inbox)
         })?;
         if let Some(mut keeper_thread) = keeper_thread {
-            let own = hub.clone();
-            start_thread(&hub, "wshub-http", move || keeper_thread.run(&own))?;
+            start_thread(&hub, "wshub-http", move || keeper_thread.run())?;
         }
         Ok(hub)
     }

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::super::admission::Wake;
-use super::super::hub::Hub;
 use super::kept::{KeptConnection, NextAction};
 use super::lines::WaitingLines;
 use crate::connection::read_buffer::ReadBuffer;
@@ -116,22 +115,22 @@ pub(crate) struct KeeperThread {
 
 impl KeeperThread {
     /// Runs until the server stops it. Called again after a panic, it goes on from where that was.
-    pub fn run(&mut self, hub: &Arc<Hub>) {
-        self.see_to_found(hub);
-        self.look_at_all(hub);
+    pub fn run(&mut self) {
+        self.see_to_found();
+        self.look_at_all();
         // What the mailbox keeps may not have been seen to.
         self.mailbox.put(|_| ());
-        while self.take_mail(hub) {
+        while self.take_mail() {
             let idle = || self.unfinished.is_empty() && !self.mailbox.is_full();
             self.poller.wait(None, &mut self.found, idle);
             self.found.reverse();
-            self.see_to_found(hub);
+            self.see_to_found();
             for token in std::mem::take(&mut self.unfinished) {
-                self.with(hub, token, |kept, room| kept.go_on_at_turn(hub, room));
+                self.with(token, |kept, room| kept.go_on_at_turn(room));
             }
             let now = Instant::now();
             while let Some(token) = self.poller.next_due(now) {
-                self.with(hub, token, |kept, _| kept.is_due(hub, now));
+                self.with(token, |kept, _| kept.is_due(now));
             }
         }
         while let Some(kept) = self.arrived.pop_front() {
@@ -144,19 +143,17 @@ impl KeeperThread {
         }
     }
 
-    fn see_to_found(&mut self, hub: &Arc<Hub>) {
+    fn see_to_found(&mut self) {
         while let Some(ready) = self.found.pop() {
-            self.with(hub, ready.token, |kept, room| {
-                kept.is_ready(hub, ready, room)
-            });
+            self.with(ready.token, |kept, room| kept.is_ready(ready, room));
         }
     }
 
     /// Does for each connection what may have been left undone.
-    fn look_at_all(&mut self, hub: &Arc<Hub>) {
+    fn look_at_all(&mut self) {
         self.unfinished.clear();
         for token in self.tokens() {
-            self.with(hub, token, |kept, room| kept.look_again(hub, room));
+            self.with(token, |kept, room| kept.look_again(room));
         }
     }
 
@@ -165,7 +162,7 @@ impl KeeperThread {
     }
 
     /// False once the thread is to end.
-    fn take_mail(&mut self, hub: &Arc<Hub>) -> bool {
+    fn take_mail(&mut self) -> bool {
         if !self.mailbox.is_full() {
             return true;
         }
@@ -177,10 +174,10 @@ impl KeeperThread {
         });
         self.arrived.extend(mail.arrived);
         if !mail.stopped {
-            self.admit_all(hub);
+            self.admit_all();
         }
         for token in mail.woken {
-            self.with(hub, token, |kept, _| kept.is_woken(hub));
+            self.with(token, |kept, _| kept.is_woken());
         }
         if mail.make_room {
             let line = self.lines.first_to_go();
@@ -189,23 +186,23 @@ impl KeeperThread {
             }
         }
         if mail.closing {
-            self.close(hub);
+            self.close();
         }
         !mail.stopped
     }
 
-    fn admit_all(&mut self, hub: &Arc<Hub>) {
+    fn admit_all(&mut self) {
         while let Some(kept) = self.arrived.pop_front() {
-            self.admit(hub, kept);
+            self.admit(kept);
         }
     }
 
-    fn admit(&mut self, hub: &Arc<Hub>, kept: KeptConnection) {
+    fn admit(&mut self, kept: KeptConnection) {
         match self.poller.insert(kept, KeptConnection::source) {
             Ok(token) => {
                 let mailbox = self.mailbox.clone();
                 let wake: Wake = Arc::new(move || mailbox.put(|mail| mail.woken.push(token)));
-                self.with(hub, token, |kept, room| kept.begin(hub, wake, room));
+                self.with(token, |kept, room| kept.begin(wake, room));
             }
             // There is no descriptor to watch it by.
             Err((kept, _)) => kept.cut_off(),
@@ -215,18 +212,16 @@ impl KeeperThread {
     /// Has a connection do something, and does what that leaves to do. A panic costs this connection alone.
     fn with(
         &mut self,
-        hub: &Arc<Hub>,
         token: Token,
         act: impl FnOnce(&mut KeptConnection, &mut ReadBuffer) -> NextAction,
     ) {
-        if panics::catch(|| self.try_with(hub, token, act)).is_err() {
+        if panics::catch(|| self.try_with(token, act)).is_err() {
             self.end(token);
         }
     }
 
     fn try_with(
         &mut self,
-        hub: &Arc<Hub>,
         token: Token,
         act: impl FnOnce(&mut KeptConnection, &mut ReadBuffer) -> NextAction,
     ) {
@@ -248,7 +243,7 @@ impl KeeperThread {
             NextAction::Ends => self.end(token),
             NextAction::NeedsThread => {
                 if let Some(kept) = self.remove(token) {
-                    kept.go_on(hub);
+                    kept.go_on();
                 }
             }
         }
@@ -286,9 +281,9 @@ impl KeeperThread {
         }
     }
 
-    fn close(&mut self, hub: &Arc<Hub>) {
+    fn close(&mut self) {
         for token in self.tokens() {
-            self.with(hub, token, |kept, _| kept.close(hub));
+            self.with(token, |kept, _| kept.close());
         }
     }
 

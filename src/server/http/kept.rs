@@ -159,71 +159,71 @@ impl KeptConnection {
     }
 
     /// It is watched from now on. What is there already makes no socket ready, so it is looked at now.
-    pub fn begin(&mut self, hub: &Arc<Hub>, wake: Wake, room: &mut ReadBuffer) -> NextAction {
+    pub fn begin(&mut self, wake: Wake, room: &mut ReadBuffer) -> NextAction {
         self.wake = Some(wake);
-        if hub.lifecycle.is_closing() {
-            return self.close(hub);
+        if self.hub.lifecycle.is_closing() {
+            return self.close();
         }
         match &self.state {
-            KeptState::Waiting(_) => self.wait(hub),
-            _ => self.read_on(hub, room),
+            KeptState::Waiting(_) => self.wait(),
+            _ => self.read_on(room),
         }
     }
 
     /// Asks to be woken when the answer comes, unless it is there.
-    fn wait(&mut self, hub: &Arc<Hub>) -> NextAction {
+    fn wait(&mut self) -> NextAction {
         let (KeptState::Waiting(later), Some(wake)) = (&self.state, self.wake.clone()) else {
             return NextAction::Ends;
         };
         match later.promise.slot().wait(Box::new(move || wake())) {
-            Some(answer) => self.conclude(hub, resolve(answer)),
+            Some(answer) => self.conclude(resolve(answer)),
             None => {
                 if self.ends {
-                    later.promise.tell_gone(hub);
+                    later.promise.tell_gone(&self.hub);
                 }
                 self.stay()
             }
         }
     }
 
-    pub fn is_ready(&mut self, hub: &Arc<Hub>, ready: Ready, room: &mut ReadBuffer) -> NextAction {
+    pub fn is_ready(&mut self, ready: Ready, room: &mut ReadBuffer) -> NextAction {
         self.unread |= ready.readable;
         self.ends |= ready.ended;
         if let (KeptState::Waiting(later), true) = (&self.state, ready.ended) {
-            later.promise.tell_gone(hub);
+            later.promise.tell_gone(&self.hub);
         }
         match self.state {
             KeptState::Writing(_) if ready.writable => self.write_on(),
-            _ if ready.readable => self.read_on(hub, room),
+            _ if ready.readable => self.read_on(room),
             _ => self.stay(),
         }
     }
 
     /// It has more to write, or to read.
-    pub fn go_on_at_turn(&mut self, hub: &Arc<Hub>, room: &mut ReadBuffer) -> NextAction {
+    pub fn go_on_at_turn(&mut self, room: &mut ReadBuffer) -> NextAction {
         self.has_more = false;
         match self.state {
             KeptState::Writing(_) => self.write_on(),
-            _ => self.read_on(hub, room),
+            _ => self.read_on(room),
         }
     }
 
     /// What came for it may not have been seen to.
-    pub fn look_again(&mut self, hub: &Arc<Hub>, room: &mut ReadBuffer) -> NextAction {
+    pub fn look_again(&mut self, room: &mut ReadBuffer) -> NextAction {
         self.unread = true;
         self.has_more = false;
         match self.state {
-            KeptState::Waiting(_) | KeptState::Queued(_) => self.is_woken(hub),
-            _ => self.go_on_at_turn(hub, room),
+            KeptState::Waiting(_) | KeptState::Queued(_) => self.is_woken(),
+            _ => self.go_on_at_turn(room),
         }
     }
 
     /// Reads what has come.
-    fn read_on(&mut self, hub: &Arc<Hub>, room: &mut ReadBuffer) -> NextAction {
+    fn read_on(&mut self, room: &mut ReadBuffer) -> NextAction {
         match &self.state {
             KeptState::New | KeptState::Idle => {
                 let lent = self.connection.buffer.borrow(room);
-                let next = self.read_request(hub);
+                let next = self.read_request();
                 if lent {
                     self.connection.buffer.give_back(room);
                 }
@@ -235,7 +235,7 @@ impl KeptConnection {
         }
     }
 
-    fn read_request(&mut self, hub: &Arc<Hub>) -> NextAction {
+    fn read_request(&mut self) -> NextAction {
         if self.connection.buffer.is_empty() {
             match self.read() {
                 Ok(0) => return NextAction::Ends,
@@ -244,8 +244,8 @@ impl KeptConnection {
                 Err(_) => return NextAction::Ends,
             }
         }
-        match at_once::answer(hub, &mut self.connection) {
-            Some((asked, place, answer)) => self.take_answer(hub, asked, place, answer),
+        match at_once::answer(&self.hub, &mut self.connection) {
+            Some((asked, place, answer)) => self.take_answer(asked, place, answer),
             None => NextAction::NeedsThread,
         }
     }
@@ -268,7 +268,6 @@ impl KeptConnection {
     /// What the application answers at once, or promises.
     fn take_answer(
         &mut self,
-        hub: &Arc<Hub>,
         asked: PlainRequest,
         place: Place,
         answer: Result<Response, Refusal>,
@@ -277,16 +276,16 @@ impl KeptConnection {
         let pending = answer.as_ref().ok().and_then(Response::pending::<Promise>);
         let Some(promise) = pending.cloned() else {
             // A body that is read waits for its place so long.
-            self.patience = Patience::new(now, hub.options.limits.answer_timeout);
-            return self.give(hub, asked, place, answer);
+            self.patience = Patience::new(now, self.hub.options.limits.answer_timeout);
+            return self.give(asked, place, answer);
         };
-        self.patience = promise.patience(hub, now);
+        self.patience = promise.patience(&self.hub, now);
         self.state = KeptState::Waiting(Box::new(WaitingRequest {
             asked,
             promise,
             place,
         }));
-        self.wait(hub)
+        self.wait()
     }
 
     fn read_away(&mut self) -> NextAction {
@@ -300,10 +299,10 @@ impl KeptConnection {
     }
 
     /// There may be an answer, or a place for it.
-    pub fn is_woken(&mut self, hub: &Arc<Hub>) -> NextAction {
+    pub fn is_woken(&mut self) -> NextAction {
         match &self.state {
             KeptState::Waiting(later) => match later.promise.slot().take() {
-                Some(answer) => self.conclude(hub, resolve(answer)),
+                Some(answer) => self.conclude(resolve(answer)),
                 None => self.stay(),
             },
             KeptState::Queued(answer) if answer.is_served() => NextAction::NeedsThread,
@@ -312,7 +311,7 @@ impl KeptConnection {
     }
 
     /// Its deadline may have come.
-    pub fn is_due(&mut self, hub: &Arc<Hub>, now: Instant) -> NextAction {
+    pub fn is_due(&mut self, now: Instant) -> NextAction {
         if self.patience.deadline() > now {
             return self.stay();
         }
@@ -320,10 +319,10 @@ impl KeptConnection {
             KeptState::Writing(_) if self.patience.allows_another_try(now) => self.write_on(),
             KeptState::Writing(_) => self.give_up_writing(&io::ErrorKind::TimedOut.into()),
             _ if self.patience.renew(now) => self.stay(),
-            KeptState::Waiting(_) => self.give_up(hub, Refusal::AnswerTimeout),
-            KeptState::Queued(_) => self.give_up(hub, Refusal::HttpRequestsFull),
+            KeptState::Waiting(_) => self.give_up(Refusal::AnswerTimeout),
+            KeptState::Queued(_) => self.give_up(Refusal::HttpRequestsFull),
             KeptState::New => {
-                hub.counters.refuse(Refusal::Silence.reason());
+                self.hub.counters.refuse(Refusal::Silence.reason());
                 NextAction::Ends
             }
             KeptState::Idle | KeptState::Lingering(_) => NextAction::Ends,
@@ -331,49 +330,51 @@ impl KeptConnection {
     }
 
     /// The server shuts down.
-    pub fn close(&mut self, hub: &Arc<Hub>) -> NextAction {
+    pub fn close(&mut self) -> NextAction {
         match self.state {
             KeptState::New => {
-                opening::refuse_at_once(hub, &*self.connection.transport, &Refusal::ShuttingDown);
+                opening::refuse_at_once(
+                    &self.hub,
+                    &*self.connection.transport,
+                    &Refusal::ShuttingDown,
+                );
                 NextAction::Ends
             }
             KeptState::Idle => NextAction::Ends,
-            KeptState::Waiting(_) | KeptState::Queued(_) => {
-                self.give_up(hub, Refusal::ShuttingDown)
-            }
+            KeptState::Waiting(_) | KeptState::Queued(_) => self.give_up(Refusal::ShuttingDown),
             KeptState::Writing(_) | KeptState::Lingering(_) => self.stay(),
         }
     }
 
     /// Waits for the answer, or for a place for it, no longer.
-    fn give_up(&mut self, hub: &Arc<Hub>, why: Refusal) -> NextAction {
+    fn give_up(&mut self, why: Refusal) -> NextAction {
         match &self.state {
             KeptState::Waiting(later) => {
                 let slot = later.promise.slot();
                 if let Some(answer) = slot.give_up() {
-                    return self.conclude(hub, resolve(answer));
+                    return self.conclude(resolve(answer));
                 }
                 if matches!(why, Refusal::AnswerTimeout) {
-                    later.promise.tell_gone(hub);
+                    later.promise.tell_gone(&self.hub);
                 }
-                self.conclude(hub, Err(why))
+                self.conclude(Err(why))
             }
             KeptState::Queued(answer) if answer.is_served() => NextAction::NeedsThread,
-            KeptState::Queued(_) => self.conclude(hub, Err(why)),
+            KeptState::Queued(_) => self.conclude(Err(why)),
             _ => self.stay(),
         }
     }
 
     /// There is an answer.
-    fn conclude(&mut self, hub: &Arc<Hub>, answer: Result<Response, Refusal>) -> NextAction {
+    fn conclude(&mut self, answer: Result<Response, Refusal>) -> NextAction {
         match std::mem::replace(&mut self.state, KeptState::Idle) {
             KeptState::Waiting(later) => {
                 let WaitingRequest { asked, place, .. } = *later;
-                self.give(hub, asked, place, answer)
+                self.give(asked, place, answer)
             }
             KeptState::Queued(queued) => {
-                let (asked, place) = queued.cancel(hub);
-                self.give(hub, asked, place, answer)
+                let (asked, place) = queued.cancel(&self.hub);
+                self.give(asked, place, answer)
             }
             _ => NextAction::Ends,
         }
@@ -382,25 +383,24 @@ impl KeptConnection {
     /// Has an answer written, or wait for its place.
     fn give(
         &mut self,
-        hub: &Arc<Hub>,
         asked: PlainRequest,
         place: Place,
         answer: Result<Response, Refusal>,
     ) -> NextAction {
         match answer {
             Ok(response) if response.pending::<Streamed>().is_some() => {
-                self.queue(hub, asked, place, response)
+                self.queue(asked, place, response)
             }
             Ok(response) => {
-                let keeps = asked.keeps(hub, &self.connection);
-                let bytes = asked.encode(hub, response, keeps);
+                let keeps = asked.keeps(&self.hub, &self.connection);
+                let bytes = asked.encode(&self.hub, response, keeps);
                 self.write(bytes, keeps, place)
             }
             Err(refusal) => {
-                hub.counters.refuse(refusal.reason());
+                self.hub.counters.refuse(refusal.reason());
                 let peer = self.connection.peer;
                 let text = || format!("refused {peer}: {refusal}");
-                log_later(hub, refusal.reason(), text);
+                log_later(&self.hub, refusal.reason(), text);
                 let bytes = refusal.encode(asked.head_only(), clock::date());
                 self.write(bytes, false, place)
             }
@@ -408,17 +408,11 @@ impl KeptConnection {
     }
 
     /// Waits for a place among the plain requests, as long as for the answer.
-    fn queue(
-        &mut self,
-        hub: &Arc<Hub>,
-        asked: PlainRequest,
-        place: Place,
-        response: Response,
-    ) -> NextAction {
+    fn queue(&mut self, asked: PlainRequest, place: Place, response: Response) -> NextAction {
         let Some(wake) = self.wake.clone() else {
             return NextAction::Ends;
         };
-        let queued = QueuedAnswer::new(hub, &self.connection, asked, place, response, wake);
+        let queued = QueuedAnswer::new(&self.hub, &self.connection, asked, place, response, wake);
         self.state = KeptState::Queued(Box::new(queued));
         self.stay()
     }
@@ -537,9 +531,9 @@ impl KeptConnection {
     }
 
     /// Goes on on a thread: its next request has begun, or the body of its answer is to be read.
-    pub fn go_on(self, hub: &Arc<Hub>) {
+    pub fn go_on(self) {
         let KeptConnection {
-            hub: own,
+            hub,
             connection,
             state,
             patience,
@@ -548,22 +542,22 @@ impl KeptConnection {
             ..
         } = self;
         drop(parked);
-        let transport = connection.transport.clone();
+        let (own, transport) = (hub.clone(), connection.transport.clone());
         let started = match state {
-            KeptState::Queued(answer) => answer.start(hub, own, stream, connection),
+            KeptState::Queued(answer) => answer.start(&hub, stream, connection),
             KeptState::New => {
-                let seat = opening::seat(hub, &transport);
+                let seat = opening::seat(&hub, &transport);
                 let job = move || opening::serve_watched(&own, stream, seat, connection, patience);
                 hub.workers.run(job)
             }
             _ => {
-                let seat = opening::seat(hub, &transport);
+                let seat = opening::seat(&hub, &transport);
                 let job = move || opening::serve_next(&own, stream, seat, connection);
                 hub.workers.run(job)
             }
         };
         if started.is_err() {
-            opening::refuse_at_once(hub, &*transport, &Refusal::Full);
+            opening::refuse_at_once(&hub, &*transport, &Refusal::Full);
         }
     }
 }

@@ -55,11 +55,11 @@ impl QueuedAnswer {
     pub fn start(
         self: Box<Self>,
         hub: &Arc<Hub>,
-        own: Arc<Hub>,
         stream: Presence,
         mut connection: HttpConnection,
     ) -> Result<(), NotStarted> {
         let body = self.response.pending::<Streamed>().cloned();
+        let own = hub.clone();
         let started = hub.workers.run(move || {
             let QueuedAnswer {
                 asked,

@@ -21,11 +21,10 @@ fn server() -> Server {
 }
 
 /// Runs the thread as it is started anew after a panic. Tells when it has ended.
-fn run_again(mut watch: KeeperThread, hub: &Arc<Hub>) -> Receiver<()> {
-    let hub = hub.clone();
+fn run_again(mut watch: KeeperThread) -> Receiver<()> {
     let (tell, told) = channel();
     thread::spawn(move || {
-        watch.run(&hub);
+        watch.run();
         tell.send(()).unwrap();
     });
     told
@@ -33,11 +32,10 @@ fn run_again(mut watch: KeeperThread, hub: &Arc<Hub>) -> Receiver<()> {
 
 #[test]
 fn a_stop_that_was_taken_before_a_panic_is_not_lost() {
-    let server = server();
     let (keeper, watch) = Keeper::new(&Limits::default()).unwrap();
     keeper.stop();
     watch.mailbox.open(|_| ());
-    let ended = run_again(watch, &server.hub);
+    let ended = run_again(watch);
     assert_eq!(ended.recv_timeout(PATIENCE), Ok(()));
 }
 
@@ -54,14 +52,14 @@ fn a_request_that_was_found_before_a_panic_is_answered() {
     let connection = HttpConnection::new(ours, Box::default(), Peer::Unknown, settings, now);
     let stream = hub.lifecycle.register(Participant::Stream).unwrap();
     keeper.put(KeptConnection::new_one(hub.clone(), stream, connection));
-    assert!(watch.take_mail(hub));
+    assert!(watch.take_mail());
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     theirs.write_all(request).unwrap();
     let mut found = Vec::new();
     while !found.iter().any(|ready: &Ready| ready.readable) {
         watch.poller.wait(None, &mut found, || true);
     }
-    let ended = run_again(watch, hub);
+    let ended = run_again(watch);
     let mut answer = String::new();
     theirs.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("now"), "{answer}");
