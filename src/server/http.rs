@@ -57,11 +57,16 @@ pub(crate) struct PlainRequest {
     settings: Arc<ListenerSettings>,
 }
 
+/// A request whose answer needs no thread while it waits, and its place among those.
+pub(crate) struct ParkedRequest {
+    asked: PlainRequest,
+    place: Place,
+}
+
 /// A request that waits for its answer.
 pub(crate) struct WaitingRequest {
-    asked: PlainRequest,
+    parked: ParkedRequest,
     promise: Promise,
-    place: Place,
 }
 
 /// Answers a plain request.
@@ -82,16 +87,15 @@ pub(crate) fn answer(
         return Err(refuse(Refusal::WaitingRequestsFull));
     };
     let later = WaitingRequest {
-        asked,
+        parked: ParkedRequest { asked, place },
         promise: promise.clone(),
-        place,
     };
     if connection.transport.source().is_some() {
         return Ok(AfterAnswer::Later(Box::new(later)));
     }
     let answer = wait_here(hub, seat, connection, &later.promise).map_err(refuse)?;
     let response = resolve(answer).map_err(refuse)?;
-    Ok(give(hub, seat, connection, &later.asked, response))
+    Ok(give(hub, seat, connection, &later.parked.asked, response))
 }
 
 /// A new connection needs no thread until its first byte is there.
@@ -171,12 +175,14 @@ fn health(hub: &Hub, request: &Request) -> Option<Response> {
     let is_asked = hub.hooks.health.as_deref() == Some(request.path())
         && matches!(request.method(), "GET" | "HEAD")
         && matches!(Framing::of(request), Ok(Framing::Empty));
+    if !is_asked {
+        return None;
+    }
     let response = match hub.lifecycle.is_draining() {
         false => Response::text("ok\n"),
         true => Response::text("draining\n").with_status(Status::SERVICE_UNAVAILABLE),
     };
-    let fresh = response.with_header("Cache-Control", "no-store");
-    is_asked.then_some(fresh.ok()?)
+    Some(response.with_trusted_header("Cache-Control", "no-store"))
 }
 
 /// The answer to `OPTIONS *`, which tells that a server is here that speaks HTTP (RFC 9110 9.3.7). A body is not read.

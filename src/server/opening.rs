@@ -25,7 +25,6 @@ use crate::connection::Connection;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::handshake::accept::OwnBounds;
-use crate::http::forwarded;
 use crate::http::head::asks_for_head;
 use crate::http::proxy_protocol;
 use crate::http::refusal::RefusedRequest;
@@ -323,15 +322,9 @@ fn open(
 ) -> Result<RequestOutcome, RefusedRequest> {
     let request = read_request(hub, seat, connection, patience)?;
     let deadline = patience.deadline();
-    let proxies = &connection.settings.rules.proxies;
     let head_only = request.method() == "HEAD";
     let refuse = |refusal| RefusedRequest { refusal, head_only };
-    let forwarded = forwarded::resolve(&request, connection.end, proxies).map_err(refuse)?;
-    connection.peer = forwarded.client;
-    let request = request
-        .with_client_certificates(connection.client_certificates.clone())
-        .with_peer(forwarded.client)
-        .with_forwarded(forwarded.secure, forwarded.host);
+    let request = connection.identify(request).map_err(refuse)?;
     if !request.wants_upgrade() {
         return http::answer(hub, seat, connection, request).map(RequestOutcome::Answered);
     }

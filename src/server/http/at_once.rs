@@ -6,45 +6,38 @@ use std::sync::Arc;
 use super::super::ServerHandle;
 use super::super::hooks::HookRequest;
 use super::super::hub::Hub;
-use super::super::places::Place;
-use super::PlainRequest;
 use super::connection::HttpConnection;
+use super::{ParkedRequest, PlainRequest};
 use crate::handshake::negotiate;
 use crate::http::body::Framing;
 use crate::http::head::HeadScanner;
-use crate::http::{Refusal, Request, Response, forwarded};
+use crate::http::{Refusal, Request, Response};
 
-/// The answer to the request in the buffer, which is taken out of it, and its place among the requests that wait: it
-/// may be promised only, read from somewhere, or longer than the peer takes. `None`: a thread is to look at it, which
-/// also says what is wrong with it.
+/// The answer to the request in the buffer, which is taken out of it and has a place among the requests that wait: its
+/// answer may be promised only, read from somewhere, or longer than the peer takes. `None`: a thread is to look at it,
+/// which also says what is wrong with it.
 pub(crate) fn answer(
     hub: &Arc<Hub>,
     connection: &mut HttpConnection,
-) -> Option<(PlainRequest, Place, Result<Response, Refusal>)> {
+) -> Option<(ParkedRequest, Result<Response, Refusal>)> {
     let hooks = &hub.hooks;
     if !hooks.may_answer_at_once(connection.buffer.filled()) {
         return None;
     }
     let (request, length) = whole_request(hub, connection)?;
-    let settings = connection.settings.clone();
-    let forwarded = forwarded::resolve(&request, connection.end, &settings.rules.proxies).ok()?;
-    let request = request
-        .with_client_certificates(connection.client_certificates.clone())
-        .with_peer(forwarded.client)
-        .with_forwarded(forwarded.secure, forwarded.host);
+    let request = connection.identify(request).ok()?;
     let is_let_in = is_let_in(hub, connection, &request)?;
     let place = hub.waiting_places.take()?;
     let server = ServerHandle::new(hub);
     let asked = HookRequest::new(&request, &server);
     let answer = hooks.answer_at_once(asked, &hub.counters).transpose()?;
-    connection.peer = forwarded.client;
     connection.buffer.discard(length);
     let asked = PlainRequest {
         request: request.with_body(Vec::new()),
         is_let_in,
-        settings,
+        settings: connection.settings.clone(),
     };
-    Some((asked, place, answer))
+    Some((ParkedRequest { asked, place }, answer))
 }
 
 /// The request with its body, and its bytes in the buffer, if all of them are there.

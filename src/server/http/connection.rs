@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::super::listen::ListenerSettings;
 use crate::connection::read_buffer::ReadBuffer;
-use crate::http::Peer;
+use crate::http::{Peer, Refusal, Request, forwarded};
 use crate::transport::Transport;
 
 /// A connection over which requests come, the last of them for a WebSocket maybe.
@@ -44,5 +44,16 @@ impl HttpConnection {
             buffer: ReadBuffer::default(),
             answered: 0,
         }
+    }
+
+    /// A request that came over it, with all that is known of the client that sent it, who is the connection's
+    /// [`peer`](Self::peer) from now on.
+    pub fn identify(&mut self, request: Request) -> Result<Request, Refusal> {
+        let forwarded = forwarded::resolve(&request, self.end, &self.settings.rules.proxies)?;
+        self.peer = forwarded.client;
+        Ok(request
+            .with_client_certificates(self.client_certificates.clone())
+            .with_peer(forwarded.client)
+            .with_forwarded(forwarded.secure, forwarded.host))
     }
 }

@@ -16,7 +16,7 @@ use super::queued::QueuedAnswer;
 use super::reads::{TrailingBytes, read_now};
 use super::responder::Promise;
 use super::streamed::Streamed;
-use super::{PlainRequest, WaitingRequest, at_once, not_taken, resolve};
+use super::{ParkedRequest, WaitingRequest, at_once, not_taken, resolve};
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::http::{Refusal, Response};
@@ -245,7 +245,7 @@ impl KeptConnection {
             }
         }
         match at_once::answer(&self.hub, &mut self.connection) {
-            Some((asked, place, answer)) => self.take_answer(asked, place, answer),
+            Some((parked, answer)) => self.take_answer(parked, answer),
             None => NextAction::NeedsThread,
         }
     }
@@ -268,8 +268,7 @@ impl KeptConnection {
     /// What the application answers at once, or promises.
     fn take_answer(
         &mut self,
-        asked: PlainRequest,
-        place: Place,
+        parked: ParkedRequest,
         answer: Result<Response, Refusal>,
     ) -> NextAction {
         let now = Instant::now();
@@ -277,14 +276,10 @@ impl KeptConnection {
         let Some(promise) = pending.cloned() else {
             // A body that is read waits for its place so long.
             self.patience = Patience::new(now, self.hub.options.limits.answer_timeout);
-            return self.give(asked, place, answer);
+            return self.give(parked, answer);
         };
         self.patience = promise.patience(&self.hub, now);
-        self.state = KeptState::Waiting(Box::new(WaitingRequest {
-            asked,
-            promise,
-            place,
-        }));
+        self.state = KeptState::Waiting(Box::new(WaitingRequest { parked, promise }));
         self.wait()
     }
 
@@ -368,51 +363,44 @@ impl KeptConnection {
     /// There is an answer.
     fn conclude(&mut self, answer: Result<Response, Refusal>) -> NextAction {
         match std::mem::replace(&mut self.state, KeptState::Idle) {
-            KeptState::Waiting(later) => {
-                let WaitingRequest { asked, place, .. } = *later;
-                self.give(asked, place, answer)
-            }
+            KeptState::Waiting(later) => self.give(later.parked, answer),
             KeptState::Queued(queued) => {
-                let (asked, place) = queued.cancel(&self.hub);
-                self.give(asked, place, answer)
+                let parked = queued.cancel(&self.hub);
+                self.give(parked, answer)
             }
             _ => NextAction::Ends,
         }
     }
 
     /// Has an answer written, or wait for its place.
-    fn give(
-        &mut self,
-        asked: PlainRequest,
-        place: Place,
-        answer: Result<Response, Refusal>,
-    ) -> NextAction {
-        match answer {
-            Ok(response) if response.pending::<Streamed>().is_some() => {
-                self.queue(asked, place, response)
-            }
-            Ok(response) => {
-                let keeps = asked.keeps(&self.hub, &self.connection);
-                let bytes = asked.encode(&self.hub, response, keeps);
-                self.write(bytes, keeps, place)
-            }
-            Err(refusal) => {
-                self.hub.counters.refuse(refusal.reason());
-                let peer = self.connection.peer;
-                let text = || format!("refused {peer}: {refusal}");
-                log_later(&self.hub, refusal.reason(), text);
-                let bytes = refusal.encode(asked.head_only(), clock::date());
-                self.write(bytes, false, place)
-            }
+    fn give(&mut self, parked: ParkedRequest, answer: Result<Response, Refusal>) -> NextAction {
+        let response = match answer {
+            Ok(response) => response,
+            Err(refusal) => return self.refuse(parked, &refusal),
+        };
+        if response.pending::<Streamed>().is_some() {
+            return self.queue(parked, response);
         }
+        let keeps = parked.asked.keeps(&self.hub, &self.connection);
+        let bytes = parked.asked.encode(&self.hub, response, keeps);
+        self.write(bytes, keeps, parked.place)
+    }
+
+    fn refuse(&mut self, parked: ParkedRequest, refusal: &Refusal) -> NextAction {
+        self.hub.counters.refuse(refusal.reason());
+        let peer = self.connection.peer;
+        let text = || format!("refused {peer}: {refusal}");
+        log_later(&self.hub, refusal.reason(), text);
+        let bytes = refusal.encode(parked.asked.head_only(), clock::date());
+        self.write(bytes, false, parked.place)
     }
 
     /// Waits for a place among the plain requests, as long as for the answer.
-    fn queue(&mut self, asked: PlainRequest, place: Place, response: Response) -> NextAction {
+    fn queue(&mut self, parked: ParkedRequest, response: Response) -> NextAction {
         let Some(wake) = self.wake.clone() else {
             return NextAction::Ends;
         };
-        let queued = QueuedAnswer::new(&self.hub, &self.connection, asked, place, response, wake);
+        let queued = QueuedAnswer::new(&self.hub, &self.connection, parked, response, wake);
         self.state = KeptState::Queued(Box::new(queued));
         self.stay()
     }

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use super::super::admission::{Seat, Wake};
 use super::super::hub::Hub;
 use super::super::lifecycle::Presence;
-use super::super::places::Place;
 use super::super::threads::NotStarted;
 use super::connection::HttpConnection;
 use super::streamed::Streamed;
-use super::{PlainRequest, give, go_on};
+use super::{ParkedRequest, give, go_on};
 use crate::http::Response;
 
 pub(crate) struct QueuedAnswer {
-    asked: PlainRequest,
-    place: Place,
+    parked: ParkedRequest,
     response: Response,
     seat: Seat,
 }
@@ -24,15 +22,13 @@ impl QueuedAnswer {
     pub fn new(
         hub: &Hub,
         connection: &HttpConnection,
-        asked: PlainRequest,
-        place: Place,
+        parked: ParkedRequest,
         response: Response,
         wake: Wake,
     ) -> Self {
         let (admission, transport) = (&hub.admission, &connection.transport);
         QueuedAnswer {
-            asked,
-            place,
+            parked,
             response,
             seat: admission.queue(transport, connection.peer, wake),
         }
@@ -44,11 +40,11 @@ impl QueuedAnswer {
     }
 
     /// Gives the answer up; its request can still be told why.
-    pub fn cancel(self, hub: &Arc<Hub>) -> (PlainRequest, Place) {
+    pub fn cancel(self, hub: &Arc<Hub>) -> ParkedRequest {
         let response = self.response;
         // The reader of its body is the application's.
         hub.callbacks.run_soon(move || drop(response));
-        (self.asked, self.place)
+        self.parked
     }
 
     /// Gives the answer on a thread, and then goes on with the connection.
@@ -62,8 +58,7 @@ impl QueuedAnswer {
         let own = hub.clone();
         let started = hub.workers.run(move || {
             let QueuedAnswer {
-                asked,
-                place,
+                parked: ParkedRequest { asked, place },
                 response,
                 seat,
             } = *self;
