@@ -87,7 +87,7 @@ in_this_order! {
     /// Lookups of names that run.
     RESOLVERS,
     /// How many lines of a kind were logged.
-    REFUSALS,
+    LIMITED_LOG,
     /// Lines for the log that wait.
     LOG_QUEUE,
     /// How many clients were refused, by reason.

@@ -83,7 +83,7 @@ impl AcceptLoop {
                         keeper.make_room();
                     }
                     let text = || format!("cannot accept connections: {error}");
-                    self.log(self.hub.refusals.line("accept", text));
+                    self.log(self.hub.limited_log.line("accept", text));
                     self.wait(Some(pause));
                     pause = (pause * 2).min(LAST_PAUSE);
                 }

@@ -201,7 +201,7 @@ fn log_open(hub: &Hub, connection: &Connection) {
     log_line!(Info, "connection {id} open: {}", ClientLine(connection));
     if connection.protocol().is_none() && request.subprotocols().next().is_some() {
         let text = || format!("connection {id}: {}", NoCommonSubprotocol(request));
-        hub.refusals.log("none_spoken", text);
+        hub.limited_log.log("none_spoken", text);
     }
 }
 

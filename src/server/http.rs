@@ -312,7 +312,7 @@ pub(crate) fn write_refusal(
 
 fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
     hub.counters.refuse("answer");
-    hub.refusals.log("answer", || not_taken(error, peer));
+    hub.limited_log.log("answer", || not_taken(error, peer));
 }
 
 fn not_taken(error: &io::Error, peer: Peer) -> String {

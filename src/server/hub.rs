@@ -13,11 +13,11 @@ use super::http::keeper::{Keeper, KeeperThread};
 use super::inbox::Inbox;
 use super::leader::lead::Lead;
 use super::lifecycle::Lifecycle;
+use super::limited_log::LimitedLog;
 use super::listen::ListenerSettings;
 use super::members::Members;
 use super::options::Options;
 use super::places::Places;
-use super::refusals::Refusals;
 use super::session::{ReadingClosures, SessionHandler};
 use super::workers::Workers;
 use crate::connection::Connection;
@@ -43,7 +43,7 @@ pub(crate) struct Hub {
     pub conversations: ConversationRules,
     pub outboxes: Arc<OutboxServer>,
     pub counters: Arc<Counters>,
-    pub refusals: Refusals,
+    pub limited_log: LimitedLog,
     /// Places of handshakes and plain requests.
     pub admission: Arc<Admission>,
     /// Places of connections.
@@ -126,7 +126,7 @@ impl Hub {
             lifecycle: Lifecycle::new(inbox.clone()),
             outboxes: Arc::new(outboxes),
             callbacks: Callbacks::new(workers.clone(), counters.clone(), waiting_places.clone()),
-            refusals: Refusals::default(),
+            limited_log: LimitedLog::default(),
             options,
             hooks,
             local_addrs,

@@ -12,11 +12,11 @@ mod ticks;
 // What all threads of a server share, and how much of it the process carries.
 mod capacity;
 pub(crate) mod hub;
+mod limited_log;
 mod members;
 mod memory_group;
 mod metrics;
 mod options;
-mod refusals;
 
 // Streams come in, and are let in or refused.
 mod accept;

@@ -63,7 +63,7 @@ pub(crate) fn begin(
         let text = || format!("no thread for a connection: {refused}");
         hub.workers
             .log_writer()
-            .write(hub.refusals.line("thread", text));
+            .write(hub.limited_log.line("thread", text));
     }
 }
 
@@ -474,5 +474,5 @@ pub(crate) fn driver(
 /// Says in the log why a client was refused, and what to set.
 pub(crate) fn log_refusal(hub: &Hub, refusal: &Refusal, peer: Peer) {
     let text = || format!("refused {peer}: {refusal}");
-    hub.refusals.log(refusal.reason(), text);
+    hub.limited_log.log(refusal.reason(), text);
 }

@@ -552,6 +552,6 @@ impl KeptConnection {
 
 /// A logger may take its time, too.
 fn log_later(hub: &Hub, reason: &'static str, text: impl FnOnce() -> String) {
-    let line = hub.refusals.line(reason, text);
+    let line = hub.limited_log.line(reason, text);
     hub.workers.log_writer().write(line);
 }

@@ -117,7 +117,7 @@ pub(crate) fn give(
             let error = excerpt(error.as_bytes());
             let text =
                 || format!("the body of an answer could not be read, which cut it off: {error}");
-            hub.refusals.log("reader", text);
+            hub.limited_log.log("reader", text);
             AfterAnswer::Closed
         }
     }

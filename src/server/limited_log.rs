@@ -1,19 +1,19 @@
-//! Log lines about refusals: a few per reason and second, the rest counted.
+//! Log lines that many clients can cause, such as those about refusals: a few of a kind and second, the rest counted.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use log::Level;
 
-use crate::lock::{Mutex, REFUSALS, lock};
+use crate::lock::{LIMITED_LOG, Mutex, lock};
 use crate::logging::{Line, is_on, line_for_later};
 
-/// Lines per reason and second.
+/// Lines of one kind and second.
 const LINES: u32 = 3;
 const WINDOW: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-pub(crate) struct Refusals(Mutex<HashMap<&'static str, Window>, REFUSALS>);
+pub(crate) struct LimitedLog(Mutex<HashMap<&'static str, Window>, LIMITED_LOG>);
 
 struct Window {
     since: Instant,
@@ -21,20 +21,20 @@ struct Window {
     left_out: u32,
 }
 
-impl Refusals {
-    /// Logs what `text` says, unless this second has seen enough of `reason`.
-    pub fn log(&self, reason: &'static str, text: impl FnOnce() -> String) {
-        if let Some(line) = self.line(reason, text) {
+impl LimitedLog {
+    /// Logs what `text` says, unless this second has seen enough of its kind.
+    pub fn log(&self, kind: &'static str, text: impl FnOnce() -> String) {
+        if let Some(line) = self.line(kind, text) {
             line.write();
         }
     }
 
-    /// As [`log`](Refusals::log), for the caller to write.
-    pub fn line(&self, reason: &'static str, text: impl FnOnce() -> String) -> Option<Line> {
+    /// As [`log`](LimitedLog::log), for the caller to write.
+    pub fn line(&self, kind: &'static str, text: impl FnOnce() -> String) -> Option<Line> {
         if !is_on(Level::Info) {
             return None;
         }
-        let left_out = self.turn(reason, Instant::now())?;
+        let left_out = self.turn(kind, Instant::now())?;
         let text = text();
         match left_out {
             0 => line_for_later!(Info, "{text}"),
@@ -43,9 +43,9 @@ impl Refusals {
     }
 
     /// Whether a line may be written now, and how many were left out before it.
-    fn turn(&self, reason: &'static str, now: Instant) -> Option<u32> {
+    fn turn(&self, kind: &'static str, now: Instant) -> Option<u32> {
         let mut windows = lock(&self.0);
-        let window = windows.entry(reason).or_insert(Window {
+        let window = windows.entry(kind).or_insert(Window {
             since: now,
             lines: 0,
             left_out: 0,
