@@ -32,6 +32,14 @@ impl Read for Panics {
     }
 }
 
+struct Interrupted;
+
+impl Read for Interrupted {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::Interrupted.into())
+    }
+}
+
 const LENGTH: usize = 300_000;
 
 fn app() -> App {
@@ -45,6 +53,7 @@ fn app() -> App {
             "/less" => Response::ok().with_reader(source(LENGTH - 10, false), whole),
             "/fails" => Response::ok().with_reader(source(1000, true), None),
             "/panics" => Response::ok().with_reader(Panics, None),
+            "/interrupted" => Response::ok().with_reader(Interrupted, None),
             "/nothing" => Response::ok().with_reader(Cursor::new([]), None),
             // What is set last counts.
             "/replaced" => Response::ok().with_reader(Panics, None).with_body("text"),
@@ -129,7 +138,8 @@ fn head_reads_nothing() {
 #[test]
 fn a_reader_that_breaks_cuts_the_answer_off() {
     let app = app();
-    for path in ["/less", "/fails", "/panics"] {
+    let paths = ["/less", "/panics", "/interrupted", "/fails"];
+    for path in paths {
         let mut stream = dial(app.addr);
         stream.write_all(get(path).as_bytes()).unwrap();
         let mut answer = Vec::new();
@@ -140,10 +150,10 @@ fn a_reader_that_breaks_cuts_the_answer_off() {
         assert!(!body.ends_with("0\r\n\r\n"), "{path} {ended:?}");
         assert!(body.len() < LENGTH, "{path} {ended:?}");
     }
-    wait_until("all are counted", || {
-        app.handle.stats().handler_failures >= 3
-    });
+    let failures = || app.handle.stats().handler_failures;
+    wait_until("all are counted", || failures() >= paths.len() as u64);
     let mut stream = dial(app.addr);
     stream.write_all(last("/else").as_bytes()).unwrap();
     assert!(read_to_close(&mut stream).ends_with(b"else"));
+    assert_eq!(failures(), paths.len() as u64, "each is counted once");
 }

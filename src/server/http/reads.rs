@@ -8,8 +8,8 @@ use crate::transport::{Transport, would_wait};
 const MOST_READ_AWAY: usize = 64 << 10;
 /// How much one read takes of what is read away.
 const ROOM: usize = 1024;
-/// How often a stream may ask to be asked again: TLS does while records come that hold nothing.
-const MOST_TRIES: usize = 1000;
+/// How often what is read from may ask to be asked again: TLS does while records come that hold nothing.
+pub(crate) const MOST_TRIES: usize = 1000;
 
 /// Reads what is there. A stream that asks to be asked again for ever gives nothing.
 pub(crate) fn read_now(transport: &dyn Transport, room: &mut [u8]) -> io::Result<usize> {

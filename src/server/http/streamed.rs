@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::super::admission::{Seat, Stage};
-use super::super::contain::contain;
 use super::super::hub::Hub;
 use super::connection::HttpConnection;
+use super::reads::MOST_TRIES;
 use super::writing::AnswerWriter;
 use super::{AfterAnswer, PlainRequest, end_of_answer};
-use crate::http::Response;
 use crate::http::excerpt::excerpt;
 use crate::http::request::Version;
 use crate::http::response::{Length, PendingBody};
-use crate::lock::{Mutex, READER, lock};
-use crate::panics::Contained;
+use crate::http::{Refusal, Response};
+use crate::lock::{Mutex, READER, lock, none_is_held};
+use crate::panics::{self, Contained};
 use crate::transport::How;
 
 /// What is read at once, and so what is held of a body.
@@ -102,7 +102,7 @@ pub(crate) fn give(
     let reader = lock(&body.reader).take();
     let head = writer.write(&head).map_err(Broken::Written);
     let sent = head.and_then(|()| match reader.filter(|_| has_content) {
-        Some(reader) => send_body(hub, reader, length, &mut writer),
+        Some(reader) => send_body(reader, length, &mut writer),
         None => Ok(()),
     });
     match sent {
@@ -124,7 +124,6 @@ pub(crate) fn give(
 }
 
 fn send_body(
-    hub: &Hub,
     mut reader: Box<dyn Read + Send>,
     length: Length,
     writer: &mut AnswerWriter<'_>,
@@ -138,7 +137,7 @@ fn send_body(
         let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
         let room = piece.get_mut(..most).unwrap_or_default();
         let begun = writer.now();
-        let read = read_some(hub, &mut *reader, room).map_err(Broken::Read)?;
+        let read = read_some(&mut *reader, room).map_err(Broken::Read)?;
         writer.put_off(writer.now().saturating_duration_since(begun));
         let data = piece.get(..read).unwrap_or_default();
         let sent = match (read, length) {
@@ -152,11 +151,10 @@ fn send_body(
             (_, Length::Known(_) | Length::ToTheEnd) => writer.write(data),
         };
         sent.map_err(Broken::Written)?;
-        match (read, length) {
-            (0, _) => return Ok(()),
-            (_, Length::Known(_)) => left -= read as u64,
-            (_, Length::Chunked | Length::ToTheEnd) => {}
+        if read == 0 {
+            return Ok(());
         }
+        left -= read as u64;
     }
     Ok(())
 }
@@ -166,17 +164,21 @@ fn chunk(data: &[u8]) -> Vec<u8> {
     [size.as_bytes(), data, b"\r\n"].concat()
 }
 
-/// The reader is the application's, and so is its error: that is shown and dropped in here.
-fn read_some(hub: &Hub, reader: &mut dyn Read, room: &mut [u8]) -> Result<usize, String> {
+/// The reader is the application's, and so is its error: that is shown and dropped in here. One that asks to be asked
+/// again for ever gives nothing.
+fn read_some(reader: &mut dyn Read, room: &mut [u8]) -> Result<usize, String> {
     let most = room.len();
-    let read = contain(&hub.counters, || {
-        loop {
+    let read = || {
+        for _ in 0..MOST_TRIES {
             match reader.read(room) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => return done.map_err(|error| error.to_string()),
             }
         }
-    });
-    let read = read.unwrap_or_else(|panicked| Err(panicked.to_string()));
+        Err("it was interrupted again and again".to_owned())
+    };
+    none_is_held();
+    let read = panics::catch(read);
+    let read = read.unwrap_or_else(|_| Err(Refusal::HookPanicked.to_string()));
     read.map(|read| read.min(most))
 }
