@@ -11,7 +11,7 @@ use crate::http::body::{BodyDecoder, BodyLimits, Framing};
 use crate::http::head::HeadLimits;
 use crate::patience::Patience;
 use crate::transport::{self, Transport};
-use crate::websocket::stream_error::must_wait;
+use crate::websocket::stream_error::{is_gone, must_wait};
 use crate::websocket::{fill, write_all};
 
 /// How much of the body of a refusal is read.
@@ -26,16 +26,33 @@ pub(crate) fn exchange(
     limits: HeadLimits,
     deadline: Instant,
 ) -> Result<(AnswerHead, ReadBuffer), NoAnswer> {
-    write_all(stream, request, Patience::until(deadline))?;
+    let gone = match write_all(stream, request, Patience::until(deadline)) {
+        Err(error) if !is_gone(&error) => return Err(error.into()),
+        written => written.err(),
+    };
     let mut buffer = ReadBuffer::default();
-    let mut answer = read_answer(stream, &mut buffer, limits, deadline)?;
+    // A server that is gone may have said why.
+    match (read_final(stream, &mut buffer, limits, deadline), gone) {
+        (Err(NoAnswer::Left), Some(gone)) => Err(gone.into()),
+        (answer, _) => Ok((answer?, buffer)),
+    }
+}
+
+/// The answer behind the interim ones.
+fn read_final(
+    stream: &mut impl Read,
+    buffer: &mut ReadBuffer,
+    limits: HeadLimits,
+    deadline: Instant,
+) -> Result<AnswerHead, NoAnswer> {
+    let mut answer = read_answer(stream, buffer, limits, deadline)?;
     for _ in 0..MAX_INTERIM {
         match answer.status {
-            100 | 102..200 => answer = read_answer(stream, &mut buffer, limits, deadline)?,
+            100 | 102..200 => answer = read_answer(stream, buffer, limits, deadline)?,
             _ => break,
         }
     }
-    Ok((answer, buffer))
+    Ok(answer)
 }
 
 fn read_answer(

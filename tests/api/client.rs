@@ -679,6 +679,31 @@ fn an_answer_that_does_not_come() {
     assert!(matches!(outcome, Err(ClientError::Timeout)), "{outcome:?}");
 }
 
+/// RFC 9112 9.5: a server may answer and close before it has read the whole request.
+#[test]
+fn an_answer_to_a_request_that_could_not_be_written() {
+    for (written, kind) in [(0, ErrorKind::BrokenPipe), (9, ErrorKind::ConnectionReset)] {
+        let says = |answer: &str| {
+            let mut stream = Scripted::default().then(answer);
+            if written > 0 {
+                stream.add_write(Ok(written));
+            }
+            stream.add_write(Err(kind));
+            WebSocket::client(stream, "ws://localhost/").unwrap_err()
+        };
+        match says("HTTP/1.1 431 x\r\n\r\n") {
+            ClientError::Status { status: 431, .. } => {}
+            other => panic!("{other:?}"),
+        }
+        for nothing in ["", "HTTP/1.1 431"] {
+            match says(nothing) {
+                ClientError::Io(error) => assert_eq!(error.kind(), kind),
+                other => panic!("{nothing:?}: {other:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn frames_behind_the_answer_are_kept() {
     let frames = [
