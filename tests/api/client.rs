@@ -104,6 +104,17 @@ fn written(ws: &mut WebSocket<Answering>) -> Vec<(u8, Vec<u8>)> {
         .collect()
 }
 
+/// The server broke the protocol so: the client says so in an error, and to the server, and that is the end.
+fn assert_ends(mut ws: WebSocket<Answering>, violation: &Violation, code: u16) {
+    match ws.read() {
+        Err(Error::Protocol(found)) => assert_eq!(found, *violation),
+        other => panic!("{other:?}"),
+    }
+    let payload = [&code.to_be_bytes(), violation.to_string().as_bytes()].concat();
+    assert_eq!(written(&mut ws), [(0x88, payload)]);
+    assert_eq!(ws.read().unwrap(), None);
+}
+
 #[test]
 fn the_request_is_that_of_rfc_6455() {
     let request = ClientRequest::new("ws://localhost:9001/chat?room=7")
@@ -569,14 +580,8 @@ fn x01_x03_violations_of_a_server_that_compresses() {
         ),
     ] {
         let line = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
-        let mut ws = WebSocket::client(Answering::opening(line, &sent), request.clone()).unwrap();
-        match ws.read() {
-            Err(Error::Protocol(found)) => assert_eq!(found, violation),
-            other => panic!("{other:?}"),
-        }
-        let payload = [&code.to_be_bytes(), violation.to_string().as_bytes()].concat();
-        assert_eq!(written(&mut ws), [(0x88, payload)]);
-        assert_eq!(ws.read().unwrap(), None);
+        let ws = WebSocket::client(Answering::opening(line, &sent), request.clone()).unwrap();
+        assert_ends(ws, &violation, code);
     }
 }
 
@@ -753,14 +758,7 @@ fn violations_of_a_server() {
             1002,
         ),
     ] {
-        let mut ws = open(&sent);
-        match ws.read() {
-            Err(Error::Protocol(found)) => assert_eq!(found, violation),
-            other => panic!("{other:?}"),
-        }
-        let payload = [&code.to_be_bytes(), violation.to_string().as_bytes()].concat();
-        assert_eq!(written(&mut ws), [(0x88, payload)]);
-        assert_eq!(ws.read().unwrap(), None);
+        assert_ends(open(&sent), &violation, code);
     }
 }
 
