@@ -27,6 +27,7 @@ mod listen;
 mod listener;
 mod opening;
 mod proxied;
+mod refuse;
 pub(crate) mod request_head;
 mod tcp_socket;
 #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! The opening handshake on the connection's own thread: from the first byte to the 101, or to a
 //! complete refusal.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -18,9 +18,9 @@ use super::hub::Hub;
 use super::lifecycle::{Participant, Presence};
 use super::listen::ListenerSettings;
 use super::proxied::{self, Proxied};
+use super::refuse;
 use super::request_head::{self, NoRequest};
 use super::upgrade;
-use crate::clock;
 use crate::connection::Connection;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
@@ -33,7 +33,7 @@ use crate::outbox::{Bounds, Outbox};
 use crate::patience::Patience;
 use crate::protocol::Role;
 use crate::tls::{self, Secured};
-use crate::transport::{self, How, Transport, answer_refusal};
+use crate::transport::{self, How, Transport};
 
 /// Serves a new stream on a thread of its own, as a handshake first. If there are enough handshakes the stream is
 /// watched until its first byte is there. Never blocks.
@@ -44,7 +44,7 @@ pub(crate) fn begin(
     settings: Arc<ListenerSettings>,
 ) {
     let Some(stream) = hub.lifecycle.register(Participant::Stream) else {
-        return turn_away(hub, &*transport, &settings, &Refusal::ShuttingDown);
+        return refuse::unread(hub, &*transport, &settings, Refusal::ShuttingDown);
     };
     if let Some(keeper) = hub
         .keeper
@@ -59,7 +59,7 @@ pub(crate) fn begin(
     let (served, own, its) = (hub.clone(), transport.clone(), settings.clone());
     let job = move || serve(&served, stream, seat, own, peer, its);
     if let Err(refused) = hub.workers.run(job) {
-        turn_away(hub, &*transport, &settings, &Refusal::Full);
+        refuse::unread(hub, &*transport, &settings, Refusal::Full);
         let text = || format!("no thread for a connection: {refused}");
         hub.workers
             .log_writer()
@@ -87,24 +87,6 @@ pub(crate) fn seat(hub: &Hub, transport: &Arc<dyn Transport>) -> Seat {
     let seat = hub.admission.admit(transport);
     wake_if_late(hub, &**transport);
     seat
-}
-
-/// Refuses a stream of which nothing was read.
-fn turn_away(hub: &Hub, transport: &dyn Transport, settings: &ListenerSettings, refusal: &Refusal) {
-    if settings.tls.is_none() {
-        return refuse_at_once(hub, transport, refusal);
-    }
-    // Before a TLS handshake nothing can be said.
-    hub.counters.refuse(refusal.reason());
-    transport.shutdown(How::Both);
-}
-
-/// Answers without waiting, from a thread that others depend on.
-pub(crate) fn refuse_at_once(hub: &Hub, transport: &dyn Transport, refusal: &Refusal) {
-    hub.counters.refuse(refusal.reason());
-    let answer = refusal.encode(false, clock::date());
-    let _ = transport.try_write(&[IoSlice::new(&answer)]);
-    transport.shutdown(How::Both);
 }
 
 /// The shutdown has woken, or cut off, the streams that had their seats before it began: this one came later.
@@ -195,7 +177,7 @@ fn secure_and_open(
     let proxied = match read_proxy_header(hub, &seat, transport, peer, &settings, &mut patience) {
         Ok(proxied) => proxied,
         Err(refusal) => {
-            refuse_in_clear(hub, &seat, transport, peer, settings, refusal);
+            refuse::before_tls(hub, &seat, &**transport, peer, &settings, refusal);
             return StreamOutcome::Refused;
         }
     };
@@ -220,10 +202,7 @@ fn secure_and_open(
             open_or_refuse(hub, seat, connection, patience)
         }
         Err(refused) => {
-            hub.counters.refuse(refused.refusal.reason());
-            tls::dismiss(&**transport, &refused, || {
-                log_refusal(hub, &refused.refusal, peer);
-            });
+            refuse::in_tls(hub, &**transport, peer, &refused);
             StreamOutcome::Refused
         }
     }
@@ -246,25 +225,6 @@ fn read_proxy_header(
             peer,
         }),
     }
-}
-
-/// Refuses before a TLS handshake: a peer that speaks TLS cannot read the answer.
-fn refuse_in_clear(
-    hub: &Hub,
-    seat: &Seat,
-    transport: &Arc<dyn Transport>,
-    peer: Peer,
-    settings: Arc<ListenerSettings>,
-    refusal: Refusal,
-) {
-    if settings.tls.is_some() {
-        hub.counters.refuse(refusal.reason());
-        log_refusal(hub, &refusal, peer);
-        return transport.shutdown(How::Both);
-    }
-    let (transport, now) = (transport.clone(), transport.now());
-    let connection = HttpConnection::new(transport, Box::default(), peer, settings, now);
-    refuse(hub, seat, &connection, &refusal.into());
 }
 
 #[inline(never)]
@@ -292,20 +252,16 @@ fn open_or_refuse(
     match answered {
         Ok(after) => StreamOutcome::Http(connection, after),
         Err(refused) => {
-            refuse(hub, &seat, &connection, &refused);
+            refuse::request(
+                hub,
+                &seat,
+                &*connection.transport,
+                connection.peer,
+                &refused,
+            );
             StreamOutcome::Refused
         }
     }
-}
-
-fn refuse(hub: &Hub, seat: &Seat, connection: &HttpConnection, refused: &RefusedRequest) {
-    let transport = &*connection.transport;
-    hub.counters.refuse(refused.refusal.reason());
-    let write = |answer: &[u8]| http::write_refusal(hub, seat, transport, answer);
-    answer_refusal(transport, refused, write, || {
-        log_refusal(hub, &refused.refusal, connection.peer);
-    });
-    transport.shutdown(How::Both);
 }
 
 /// What became of a request.
@@ -469,10 +425,4 @@ pub(crate) fn driver(
         hub.conversations.clone(),
         buffer,
     ))
-}
-
-/// Says in the log why a client was refused, and what to set.
-pub(crate) fn log_refusal(hub: &Hub, refusal: &Refusal, peer: Peer) {
-    let text = || format!("refused {peer}: {refusal}");
-    hub.limited_log.log(refusal.reason(), text);
 }

@@ -57,6 +57,7 @@ const CIRCLES: &[&[&str]] = &[
         "server/leader/parked.rs",
         "server/leader/stalled.rs",
         "server/opening.rs",
+        "server/refuse.rs",
         "server/session.rs",
         "server/upgrade.rs",
     ],

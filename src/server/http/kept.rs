@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::super::admission::Wake;
 use super::super::hub::Hub;
 use super::super::lifecycle::{Participant, Presence};
-use super::super::opening;
 use super::super::places::Place;
+use super::super::{opening, refuse};
 use super::connection::HttpConnection;
 use super::late_bytes::{LateBytes, TURN};
 use super::lines::{KeptLine, PlaceInLine};
@@ -19,6 +19,8 @@ use super::streamed::Streamed;
 use super::{ParkedRequest, WaitingRequest, at_once, not_taken, resolve};
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
+use crate::http::head::asks_for_head;
+use crate::http::refusal::RefusedRequest;
 use crate::http::{Refusal, Response};
 use crate::patience::Patience;
 use crate::poller::{Ready, Source};
@@ -328,17 +330,18 @@ impl KeptConnection {
     pub fn close(&mut self) -> NextAction {
         match self.state {
             KeptState::New => {
-                opening::refuse_at_once(
-                    &self.hub,
-                    &*self.connection.transport,
-                    &Refusal::ShuttingDown,
-                );
+                self.refuse_new(Refusal::ShuttingDown);
                 NextAction::Ends
             }
             KeptState::Idle => NextAction::Ends,
             KeptState::Waiting(_) | KeptState::Queued(_) => self.give_up(Refusal::ShuttingDown),
             KeptState::Writing(_) | KeptState::Lingering(_) => self.stay(),
         }
+    }
+
+    /// Refuses a connection of which nothing was read.
+    fn refuse_new(&self, refusal: Refusal) {
+        refuse::at_once(&self.hub, &*self.connection.transport, &refusal.into());
     }
 
     /// Waits for the answer, or for a place for it, no longer.
@@ -388,9 +391,8 @@ impl KeptConnection {
 
     fn refuse(&mut self, parked: ParkedRequest, refusal: &Refusal) -> NextAction {
         self.hub.counters.refuse(refusal.reason());
-        let peer = self.connection.peer;
-        let text = || format!("refused {peer}: {refusal}");
-        log_later(&self.hub, refusal.reason(), text);
+        let line = refuse::line(&self.hub, refusal, self.connection.peer);
+        self.hub.workers.log_writer().write(line);
         let bytes = refusal.encode(parked.asked.head_only(), clock::date());
         self.write(bytes, false, parked.place)
     }
@@ -443,9 +445,10 @@ impl KeptConnection {
     /// The peer does not take its answer.
     fn give_up_writing(&self, error: &io::Error) -> NextAction {
         self.hub.counters.refuse("answer");
-        log_later(&self.hub, "answer", || {
-            not_taken(error, self.connection.peer)
-        });
+        let text = || not_taken(error, self.connection.peer);
+        // A logger may take its time, too.
+        let line = self.hub.limited_log.line("answer", text);
+        self.hub.workers.log_writer().write(line);
         NextAction::Ends
     }
 
@@ -484,7 +487,7 @@ impl KeptConnection {
     /// Ends a connection that waits for a request, for others that have come.
     pub fn give_way(self) {
         if matches!(self.state, KeptState::New) {
-            opening::refuse_at_once(&self.hub, &*self.connection.transport, &Refusal::Evicted);
+            self.refuse_new(Refusal::Evicted);
         }
         self.end();
     }
@@ -522,7 +525,7 @@ impl KeptConnection {
     pub fn go_on(self) {
         let KeptConnection {
             hub,
-            connection,
+            mut connection,
             state,
             patience,
             stream,
@@ -530,6 +533,10 @@ impl KeptConnection {
             ..
         } = self;
         drop(parked);
+        let head_only = match &state {
+            KeptState::Queued(answer) => answer.head_only(),
+            _ => asks_for_head(connection.buffer.filled()),
+        };
         let (own, transport) = (hub.clone(), connection.transport.clone());
         let started = match state {
             KeptState::Queued(answer) => answer.start(&hub, stream, connection),
@@ -545,13 +552,8 @@ impl KeptConnection {
             }
         };
         if started.is_err() {
-            opening::refuse_at_once(&hub, &*transport, &Refusal::Full);
+            let refusal = Refusal::Full;
+            refuse::at_once(&hub, &*transport, &RefusedRequest { refusal, head_only });
         }
     }
-}
-
-/// A logger may take its time, too.
-fn log_later(hub: &Hub, reason: &'static str, text: impl FnOnce() -> String) {
-    let line = hub.limited_log.line(reason, text);
-    hub.workers.log_writer().write(line);
 }

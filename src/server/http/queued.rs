@@ -39,6 +39,10 @@ impl QueuedAnswer {
         self.seat.is_served()
     }
 
+    pub fn head_only(&self) -> bool {
+        self.parked.asked.head_only()
+    }
+
     /// Gives the answer up; its request can still be told why.
     pub fn cancel(self, hub: &Arc<Hub>) -> ParkedRequest {
         let response = self.response;
