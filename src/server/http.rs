@@ -37,6 +37,7 @@ use crate::transport::{self, How, LINGER, Transport};
 use connection::HttpConnection;
 use keeper::Keeper;
 use kept::KeptConnection;
+pub(crate) use reads::TrailingBytes;
 use responder::{LateAnswer, Promise};
 use streamed::Streamed;
 use writing::AnswerWriter;

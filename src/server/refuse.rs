@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 
 use super::admission::Seat;
-use super::http;
+use super::http::{self, TrailingBytes};
 use super::hub::Hub;
 use super::listen::ListenerSettings;
 use crate::clock;
@@ -72,6 +72,12 @@ pub(crate) fn at_once(hub: &Hub, transport: &dyn Transport, refused: &RefusedReq
     hub.counters.refuse(refusal.reason());
     let answer = refusal.encode(*head_only, clock::date());
     let _ = transport.try_write(&[IoSlice::new(&answer)]);
+    // Where a request is there and unread, the end is a reset, which may overtake the answer (RFC 9112 9.6). A stream
+    // of the user's own may not know how to read without waiting.
+    if transport.never_calls_back() {
+        transport.shutdown(How::Write);
+        TrailingBytes::default().read_away(transport);
+    }
     transport.shutdown(How::Both);
 }
 
@@ -86,3 +92,6 @@ fn log(hub: &Hub, refusal: &Refusal, peer: Peer) {
         line.write();
     }
 }
+
+#[cfg(test)]
+mod tests;
