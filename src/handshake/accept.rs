@@ -5,9 +5,8 @@ use core::any::Any;
 use super::data::Data;
 use super::negotiate::Upgrade;
 use crate::http::excerpt::excerpt;
-use crate::http::headers::{Headers, push_header};
+use crate::http::headers::{Headers, check_subprotocol, push_header};
 use crate::http::response::status_line;
-use crate::http::token::is_token;
 use crate::http::{InvalidHeader, Refusal, Request};
 use crate::overflow::Overflow;
 
@@ -69,11 +68,7 @@ impl Accept {
     /// assert!(Accept::new().with_subprotocol("two words").is_err());
     /// ```
     pub fn with_subprotocol(mut self, name: &str) -> Result<Self, InvalidHeader> {
-        if !is_token(name.as_bytes()) {
-            return Err(InvalidHeader::Subprotocol {
-                name: excerpt(name.as_bytes()),
-            });
-        }
+        check_subprotocol(name)?;
         self.subprotocol = Some(name.to_owned());
         Ok(self)
     }

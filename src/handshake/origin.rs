@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::http::authority::{Authority, Host};
+use crate::http::scheme;
 
 /// The longest scheme that is taken for one: reversed domain names of apps are the longest in use.
 const MAX_SCHEME: usize = 128;
@@ -38,7 +39,7 @@ impl<'a> Origin<'a> {
             .filter(|(scheme, _)| is_scheme(scheme.as_bytes()))
             .ok_or("it does not begin with a scheme and ://")?;
         let authority = match rest.strip_suffix('/').unwrap_or(rest) {
-            "" if default_port(scheme).is_some() => return Err("it has no host"),
+            "" if scheme::is_secure(scheme).is_some() => return Err("it has no host"),
             "" => None,
             authority => Some(parse_authority(authority)?),
         };
@@ -71,7 +72,10 @@ impl<'a> Origin<'a> {
 
     /// Whether its scheme is one with TLS; `None` where it is no web page's.
     pub(crate) fn is_secure(&self) -> Option<bool> {
-        self.default_port().map(|port| port == 443)
+        match self {
+            Self::Tuple { scheme, .. } => scheme::is_secure(scheme),
+            Self::Null => None,
+        }
     }
 
     fn authority(&self) -> Option<Authority<'a>> {
@@ -82,10 +86,7 @@ impl<'a> Origin<'a> {
     }
 
     fn default_port(&self) -> Option<u16> {
-        match self {
-            Self::Tuple { scheme, .. } => default_port(scheme),
-            Self::Null => None,
-        }
+        self.is_secure().map(scheme::default_port)
     }
 }
 
@@ -126,13 +127,4 @@ fn is_scheme(text: &[u8]) -> bool {
         && text
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
-}
-
-fn default_port(scheme: &str) -> Option<u16> {
-    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
-    match () {
-        () if is("http") || is("ws") => Some(80),
-        () if is("https") || is("wss") => Some(443),
-        () => None,
-    }
 }

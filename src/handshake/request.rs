@@ -5,8 +5,8 @@ use core::fmt;
 use super::url::{InvalidUrl, Url};
 use crate::compression::config::Compression;
 use crate::http::excerpt::excerpt;
-use crate::http::headers::{Headers, InvalidHeader};
-use crate::http::token::is_token;
+use crate::http::headers::{Headers, InvalidHeader, check_subprotocol};
+use crate::http::scheme::default_port;
 
 /// What a client asks a server for, and where.
 #[derive(Clone)]
@@ -28,11 +28,7 @@ impl OpeningRequest {
     }
 
     pub fn offer_subprotocol(&mut self, name: &str) -> Result<(), InvalidHeader> {
-        if !is_token(name.as_bytes()) {
-            return Err(InvalidHeader::Subprotocol {
-                name: excerpt(name.as_bytes()),
-            });
-        }
+        check_subprotocol(name)?;
         // RFC 6455 4.1: all of them are different.
         if !self.subprotocols.iter().any(|known| known == name) {
             self.subprotocols.push(name.to_owned());
@@ -107,7 +103,7 @@ impl OpeningRequest {
 
     /// RFC 6455 4.1: the host, and its port unless it is the default one.
     fn host_header(&self) -> String {
-        match self.url.port == Url::default_port(self.url.secure) {
+        match self.url.port == default_port(self.url.secure) {
             true => self.url.uri_host.clone(),
             false => self.authority(),
         }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::http::authority::{Host, parse_port, split_port};
+use crate::http::scheme::default_port;
 
 /// A URL that a WebSocket can be opened with.
 #[derive(Clone)]
@@ -142,18 +143,13 @@ impl Url {
             secure: false,
             host: LOCALHOST.to_owned(),
             uri_host: LOCALHOST.to_owned(),
-            port: Self::default_port(false),
+            port: default_port(false),
             target: match target.starts_with('/') {
                 true => target,
                 false => return Err(InvalidUrl::Path),
             },
             unix: Some(socket.ok_or(InvalidUrl::UnixSocket)?),
         })
-    }
-
-    /// RFC 6455 3.
-    pub(crate) fn default_port(secure: bool) -> u16 {
-        if secure { 443 } else { 80 }
     }
 }
 
@@ -213,7 +209,7 @@ fn decode_hex(high: u8, low: u8) -> Option<u8> {
 /// RFC 3986 6.2.3: an empty port is the scheme's. Nobody listens on port 0.
 fn port_of(port: Option<&str>, secure: bool) -> Result<u16, InvalidUrl> {
     match port {
-        None | Some("") => Ok(Url::default_port(secure)),
+        None | Some("") => Ok(default_port(secure)),
         Some(digits) => parse_port(digits)
             .filter(|&port| port > 0)
             .ok_or(InvalidUrl::Port),

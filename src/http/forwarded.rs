@@ -8,6 +8,7 @@ use super::peer::Peer;
 use super::peer_list::PeerList;
 use super::refusal::Refusal;
 use super::request::Request;
+use super::scheme;
 use super::token::{is_token, is_token_byte};
 
 /// Which client sent a request, and over which scheme.
@@ -79,21 +80,12 @@ fn walk(peer: Peer, hops: Vec<Hop>, proxies: &PeerList) -> Forwarded {
             break;
         }
         // What nearer proxies say is about the way between proxies.
-        found.secure = hop.proto.as_deref().and_then(is_secure);
+        found.secure = hop.proto.as_deref().and_then(scheme::is_secure);
         found.host = hop.host;
         let Some(from) = hop.from else { break };
         found.client = Peer::Address(from);
     }
     found
-}
-
-fn is_secure(proto: &str) -> Option<bool> {
-    let is = |name: &str| proto.eq_ignore_ascii_case(name);
-    match () {
-        () if is("https") || is("wss") => Some(true),
-        () if is("http") || is("ws") => Some(false),
-        () => None,
-    }
 }
 
 /// `None` without the header. RFC 7239 4: elements with commas between them, over all lines.

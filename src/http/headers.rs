@@ -133,6 +133,16 @@ pub(crate) fn push_header(bytes: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
+/// Whether a subprotocol can be sent (RFC 6455 4.1).
+pub(crate) fn check_subprotocol(name: &str) -> Result<(), InvalidHeader> {
+    match is_token(name.as_bytes()) {
+        true => Ok(()),
+        false => Err(InvalidHeader::Subprotocol {
+            name: excerpt(name.as_bytes()),
+        }),
+    }
+}
+
 fn check_header(name: &str, value: &str) -> Result<(), InvalidHeader> {
     let lower = name.to_ascii_lowercase();
     // RFC 9110 5.1: a name is a token.

@@ -20,6 +20,7 @@ pub(crate) mod refusal;
 mod reject;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod scheme;
 pub(crate) mod status;
 pub(crate) mod token;
 

@@ -3,9 +3,7 @@
 use crate::http::authority::Authority;
 use crate::http::excerpt::excerpt;
 use crate::http::refusal::Refusal;
-
-/// Schemes that a target in absolute form may name (RFC 9112 3.2.2, RFC 6455 3).
-const TARGET_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+use crate::http::scheme;
 
 /// What a request target is made of.
 pub(crate) struct RequestTarget<'a> {
@@ -58,9 +56,7 @@ fn split(target: &str) -> Option<RequestTarget<'_>> {
 
 fn split_absolute(target: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = target.split_once("://")?;
-    TARGET_SCHEMES
-        .iter()
-        .find(|known| scheme.eq_ignore_ascii_case(known))?;
+    scheme::is_secure(scheme)?;
     let (authority, rest) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len()))?;
     Authority::parse(authority)?;
     Some((authority, rest))
