@@ -138,8 +138,5 @@ fn seconds(value: &[u8]) -> Option<Duration> {
 fn new_key() -> Result<String, ClientError> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|error| ClientError::Random(error.into()))?;
-    let mut key = [0; 24];
-    let encoded = STANDARD.encode_slice(nonce, &mut key);
-    debug_assert_eq!(encoded, Ok(key.len()));
-    Ok(String::from_utf8_lossy(&key).into_owned())
+    Ok(STANDARD.encode(nonce))
 }

@@ -7,8 +7,8 @@ use crate::compression::config::Compression;
 use crate::compression::error::InvalidExtension;
 use crate::compression::negotiation::Agreed;
 use crate::http::excerpt::excerpt;
-use crate::http::head::HeadLimits;
-use crate::http::head::split_line;
+use crate::http::head::{HeadLimits, split_line};
+use crate::http::token::elements;
 
 /// How the head of every answer begins (RFC 9112 4).
 const BEGINNING: &[u8] = b"HTTP/1.";
@@ -376,9 +376,6 @@ impl AnswerHead {
     }
 
     fn elements(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.values(name)
-            .flat_map(|value| value.split(|&byte| byte == b','))
-            .map(<[u8]>::trim_ascii)
-            .filter(|element| !element.is_empty())
+        self.values(name).flat_map(elements)
     }
 }

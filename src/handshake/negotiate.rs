@@ -57,19 +57,18 @@ pub(crate) fn plain(
 ) -> Result<PlainAdmission, Refusal> {
     let framing = Framing::of(request)?;
     check_host(request, rules)?;
-    let is_public = rules.cors.as_ref().is_some_and(Cors::is_public);
-    let asks = rules.cors.is_some() && Cors::is_preflight(request);
-    let needs = !is_safe(request.method()) || asks;
-    let site = match is_public || !(needs || rules.cors.is_some()) {
-        true => Ok(()),
-        false => check_site(request, rules, ask),
-    };
-    match site {
-        Err(refusal) if needs || refusal.status() != Some(403) => Err(cross_site(request, refusal)),
-        site => Ok(PlainAdmission {
-            framing,
-            is_let_in: site.is_ok(),
-        }),
+    let admit = |is_let_in| Ok(PlainAdmission { framing, is_let_in });
+    let cors = rules.cors.as_ref();
+    let asks_what_it_may = cors.is_some() && Cors::is_preflight(request);
+    let must_be_let_in = !is_safe(request.method()) || asks_what_it_may;
+    if cors.is_some_and(Cors::is_public) || (cors.is_none() && !must_be_let_in) {
+        return admit(true);
+    }
+    match check_site(request, rules, ask) {
+        Ok(()) => admit(true),
+        // It is answered, and its page may not read that.
+        Err(refusal) if refusal.status() == Some(403) && !must_be_let_in => admit(false),
+        Err(refusal) => Err(cross_site(request, refusal)),
     }
 }
 

@@ -56,7 +56,8 @@ impl Proxy {
                 name: AUTHORIZATION.to_owned(),
             });
         }
-        self.authorization = Some(format!("Basic {}", base64(&format!("{user}:{password}"))));
+        let credentials = STANDARD.encode(format!("{user}:{password}"));
+        self.authorization = Some(format!("Basic {credentials}"));
         Ok(self)
     }
 
@@ -81,13 +82,6 @@ impl Proxy {
         format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{authorization}\r\n")
             .into_bytes()
     }
-}
-
-fn base64(text: &str) -> String {
-    let mut encoded = vec![0; text.len().div_ceil(3) * 4];
-    let length = STANDARD.encode_slice(text, &mut encoded);
-    debug_assert_eq!(length, Ok(encoded.len()));
-    String::from_utf8_lossy(&encoded).into_owned()
 }
 
 /// Prints whether there are credentials, never which.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::http::authority::{Host, parse_port, split_port};
+use crate::http::percent;
 use crate::http::scheme::default_port;
 
 /// A URL that a WebSocket can be opened with.
@@ -97,11 +98,11 @@ impl core::error::Error for InvalidUrl {}
 impl Url {
     pub(crate) fn parse(url: &str) -> Result<Self, InvalidUrl> {
         let (scheme, rest) = url.split_once(':').ok_or(InvalidUrl::Scheme)?;
-        let secure = match () {
-            () if scheme.eq_ignore_ascii_case("ws+unix") => return Self::parse_unix(rest),
-            () if scheme.eq_ignore_ascii_case("ws") => false,
-            () if scheme.eq_ignore_ascii_case("wss") => true,
-            () => return Err(InvalidUrl::Scheme),
+        let secure = match scheme.to_ascii_lowercase().as_str() {
+            "ws+unix" => return Self::parse_unix(rest),
+            "ws" => false,
+            "wss" => true,
+            _ => return Err(InvalidUrl::Scheme),
         };
         let rest = rest.strip_prefix("//").ok_or(InvalidUrl::Scheme)?;
         if rest.contains('#') {
@@ -162,7 +163,7 @@ fn decode(text: &str) -> Option<String> {
     let mut decoded = Vec::new();
     while let Some(byte) = rest.next() {
         decoded.push(match byte {
-            b'%' => decode_hex(rest.next()?, rest.next()?)?,
+            b'%' => percent::byte(rest.next()?, rest.next()?)?,
             byte => byte,
         });
     }
@@ -199,11 +200,6 @@ fn decode_zone(zone: &str) -> Option<String> {
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%');
     let zone = decode(Some(zone).filter(|it| it.bytes().all(is_plain))?)?;
     (!zone.is_empty() && !zone.contains(char::is_control)).then_some(zone)
-}
-
-fn decode_hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 /// RFC 3986 6.2.3: an empty port is the scheme's. Nobody listens on port 0.

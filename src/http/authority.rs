@@ -34,9 +34,7 @@ impl<'a> Authority<'a> {
             port,
         })
     }
-}
 
-impl Authority<'_> {
     /// This authority, its host [without the final dot](Host::without_final_dot): what rules compare.
     pub(crate) fn without_final_dot(self) -> Self {
         Self {
@@ -57,9 +55,7 @@ impl<'a> Host<'a> {
         }
         is_registered_name(text.as_bytes()).then_some(Self::Name(text))
     }
-}
 
-impl Host<'_> {
     /// This host without the dot behind its name, which stands for the root of DNS and names no other host (RFC 1034
     /// 3.1, RFC 3986 3.2.2).
     pub(crate) fn without_final_dot(self) -> Self {

@@ -32,16 +32,10 @@ const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 /// ```
 ///
 /// The guide: [HTTP](crate::guide::http).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Cors {
     is_public: bool,
     credentials: bool,
-}
-
-impl Default for Cors {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Cors {
@@ -49,10 +43,7 @@ impl Cors {
     /// [`origins`](crate::ServerBuilder::origins) and [`origin_rule`](crate::ServerBuilder::origin_rule).
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            is_public: false,
-            credentials: false,
-        }
+        Self::default()
     }
 
     /// For every page, with any method and header, but never with cookies. Use it only for data that is public anyway:
@@ -61,7 +52,7 @@ impl Cors {
     pub fn public() -> Self {
         Self {
             is_public: true,
-            credentials: false,
+            ..Self::default()
         }
     }
 

@@ -21,6 +21,17 @@ pub(crate) struct Forwarded {
     pub(crate) host: Option<String>,
 }
 
+impl Forwarded {
+    /// Where no proxy says anything.
+    fn unsaid(client: Peer) -> Self {
+        Forwarded {
+            client,
+            secure: None,
+            host: None,
+        }
+    }
+}
+
 /// What one proxy says.
 #[derive(Clone, Default)]
 struct Hop {
@@ -41,13 +52,8 @@ pub(crate) fn resolve(
     peer: Peer,
     proxies: &PeerList,
 ) -> Result<Forwarded, Refusal> {
-    let plain = Forwarded {
-        client: peer,
-        secure: None,
-        host: None,
-    };
     if !proxies.contains(peer) {
-        return Ok(plain);
+        return Ok(Forwarded::unsaid(peer));
     }
     let standard = read_forwarded(request)?.map(|hops| walk(peer, hops, proxies));
     let common = read_x_forwarded(request)?.map(|hops| walk(peer, hops, proxies));
@@ -58,7 +64,7 @@ pub(crate) fn resolve(
             ));
         }
         (Some(one), _) | (None, Some(one)) => one,
-        (None, None) => plain,
+        (None, None) => Forwarded::unsaid(peer),
     };
     match found.host.as_deref().map(Authority::parse) {
         Some(None) => Err(malformed(
@@ -70,11 +76,7 @@ pub(crate) fn resolve(
 
 /// Through trusted hops only: the first one that is not is the client.
 fn walk(peer: Peer, hops: Vec<Hop>, proxies: &PeerList) -> Forwarded {
-    let mut found = Forwarded {
-        client: peer,
-        secure: None,
-        host: None,
-    };
+    let mut found = Forwarded::unsaid(peer);
     for hop in hops.into_iter().rev() {
         if !proxies.contains(found.client) {
             break;

@@ -14,7 +14,7 @@ pub(crate) mod head;
 pub(crate) mod headers;
 mod peer;
 pub(crate) mod peer_list;
-mod percent;
+pub(crate) mod percent;
 pub(crate) mod proxy_protocol;
 pub(crate) mod refusal;
 mod reject;

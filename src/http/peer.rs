@@ -45,6 +45,14 @@ impl Peer {
     pub fn ip(&self) -> Option<IpAddr> {
         self.addr().map(|addr| addr.ip())
     }
+
+    /// As an entry of a list of peers names it: without its port.
+    pub(crate) fn to_entry(self) -> String {
+        match self.ip() {
+            Some(ip) => ip.to_canonical().to_string(),
+            None => self.to_string(),
+        }
+    }
 }
 
 impl From<SocketAddr> for Peer {

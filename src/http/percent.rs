@@ -33,12 +33,12 @@ fn decoded(text: &str, plus_is_space: bool) -> Cow<'_, str> {
         rest = behind;
         match (first, behind) {
             (b'+', _) if plus_is_space => bytes.push(b' '),
-            (b'%', &[high, low, ..]) => match (digit(high), digit(low)) {
-                (Some(high), Some(low)) => {
-                    bytes.push(high << 4 | low);
-                    rest = behind.get(2..).unwrap_or_default();
+            (b'%', &[high, low, ref behind @ ..]) => match byte(high, low) {
+                Some(byte) => {
+                    bytes.push(byte);
+                    rest = behind;
                 }
-                _ => bytes.push(first),
+                None => bytes.push(first),
             },
             _ => bytes.push(first),
         }
@@ -47,9 +47,10 @@ fn decoded(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     Cow::Owned(text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-fn digit(byte: u8) -> Option<u8> {
-    let digit = char::from(byte).to_digit(16)?;
-    u8::try_from(digit).ok()
+/// The byte of the two digits behind a percent sign.
+pub(crate) fn byte(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 #[cfg(test)]

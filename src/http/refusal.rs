@@ -3,7 +3,6 @@
 mod message;
 
 use super::date::Date;
-use super::peer::Peer;
 use super::reject::Reject;
 use super::response::Response;
 
@@ -196,16 +195,6 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Of a peer that sends a header of the PROXY protocol, and is no trusted proxy.
-    pub(crate) fn untrusted_proxy(peer: Peer) -> Self {
-        Self::UntrustedProxy {
-            peer: match peer.ip() {
-                Some(ip) => ip.to_canonical().to_string(),
-                None => peer.to_string(),
-            },
-        }
-    }
-
     /// The status of the answer; `None` where no answer is written and the connection is closed at once.
     ///
     /// ```

@@ -14,7 +14,7 @@ use super::excerpt::excerpt;
 use super::peer::Peer;
 use super::percent;
 use super::refusal::Refusal;
-use super::token::is_token;
+use super::token::{elements, is_token};
 use stored::StoredHead;
 pub use version::Version;
 
@@ -411,12 +411,9 @@ impl Request {
             .any(|sent| sent.eq_ignore_ascii_case(element.as_bytes()))
     }
 
-    /// The elements of a list header over all its lines; empty ones are no elements (RFC 9110 5.6.1.2).
+    /// The elements of a list header over all its lines.
     pub(crate) fn elements(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.values(name)
-            .flat_map(|value| value.split(|&byte| byte == b','))
-            .map(<[u8]>::trim_ascii)
-            .filter(|element| !element.is_empty())
+        self.values(name).flat_map(elements)
     }
 
     /// Every value of a header, one for each of its lines.

@@ -24,10 +24,7 @@ pub(crate) fn answer(
     is_asked.then(|| match may_see(rules, request) {
         true => Ok(page(&stats(), request)),
         false => Err(Refusal::Metrics {
-            peer: match request.peer() {
-                Peer::Address(address) => address.ip().to_canonical().to_string(),
-                other => other.to_string(),
-            },
+            peer: request.peer().to_entry(),
         }),
     })
 }

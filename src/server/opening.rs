@@ -358,7 +358,9 @@ fn read_request(
     request_head::read(&hub.options.limits, buffer, fill).map_err(|none| RefusedRequest {
         refusal: match why(hub, seat, none, !buffer.is_empty()) {
             Refusal::Malformed(_) if proxy_protocol::begins(buffer.filled()) => {
-                Refusal::untrusted_proxy(connection.end)
+                Refusal::UntrustedProxy {
+                    peer: connection.end.to_entry(),
+                }
             }
             why => why,
         },

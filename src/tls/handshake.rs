@@ -56,7 +56,9 @@ impl Tls {
 /// Why a server refuses a client; where the stream failed, or ended, that error.
 pub(crate) fn refusal(error: TlsFailure, peer: Peer) -> Result<RefusedRequest, io::Error> {
     let refusal = match error {
-        TlsFailure::PlainText(PlainText::ProxyHeader) => Refusal::untrusted_proxy(peer),
+        TlsFailure::PlainText(PlainText::ProxyHeader) => Refusal::UntrustedProxy {
+            peer: peer.to_entry(),
+        },
         TlsFailure::PlainText(PlainText::Request { asks_for_head }) => {
             return Ok(RefusedRequest {
                 refusal: Refusal::PlainOnTlsPort,
