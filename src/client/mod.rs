@@ -22,10 +22,11 @@ use crate::message::Message;
 use crate::protocol::close::CloseCode;
 use crate::tls::{self, ClientTls};
 use crate::transport::{TcpTransport, Transport};
-use crate::websocket::{WebSocketReader, WebSocketWriter};
+use crate::websocket::{WebSocket, WebSocketReader, WebSocketWriter, split};
 
 pub use error::{ClientError, ProxyError};
 use exchange::{DeadlineStream, body, exchange};
+use opening::OpenedClient;
 pub use reconnect::{ClientEvent, DisconnectCause, Reconnecting, ReconnectingWriter};
 pub use request::ClientRequest;
 
@@ -113,8 +114,13 @@ impl Client {
             transport: &*transport,
             deadline,
         };
-        let (opened, answer) = opening::open(&mut until, request, deadline)?;
-        let (reader, writer) = opened.split(transport);
+        let OpenedClient {
+            answer,
+            buffer,
+            opening,
+        } = opening::open(&mut until, request, deadline)?;
+        let ws = WebSocket::as_client(transport, request.limits.clone(), buffer, opening);
+        let (reader, writer) = split(ws, |transport| transport);
         Ok(Client {
             reader,
             writer,

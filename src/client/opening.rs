@@ -18,8 +18,7 @@ use crate::handshake::{InvalidAnswer, negotiate};
 use crate::http::Request;
 use crate::http::date::Date;
 use crate::limits::Limits;
-use crate::transport::Transport;
-use crate::websocket::{WebSocket, WebSocketReader, WebSocketWriter, split};
+use crate::websocket::WebSocket;
 
 impl<S: Read + Write> WebSocket<S> {
     /// Opens a WebSocket as a client, over a stream that leads to the server: a connected
@@ -56,17 +55,19 @@ impl<S: Read + Write> WebSocket<S> {
         let request: ClientRequest = request.try_into().map_err(Into::into)?;
         request.limits.check()?;
         let deadline = Instant::now() + request.limits.handshake_timeout;
-        let (opened, _) = open(&mut stream, &request, deadline)?;
-        Ok(opened.websocket(stream))
+        let OpenedClient {
+            buffer, opening, ..
+        } = open(&mut stream, &request, deadline)?;
+        Ok(Self::as_client(stream, request.limits, buffer, opening))
     }
 }
 
-/// What the opening handshake brought; the stream is still to be added.
+/// What the opening handshake brought.
 pub(crate) struct OpenedClient {
-    limits: Limits,
+    pub answer: AnswerHead,
     /// What came behind the answer: the server's first frames.
-    buffer: ReadBuffer,
-    opening: Opening,
+    pub buffer: ReadBuffer,
+    pub opening: Opening,
 }
 
 /// The opening handshake, over a stream whose waits end by themselves.
@@ -74,7 +75,7 @@ pub(crate) fn open(
     stream: &mut (impl Read + Write),
     request: &ClientRequest,
     deadline: Instant,
-) -> Result<(OpenedClient, AnswerHead), ClientError> {
+) -> Result<OpenedClient, ClientError> {
     let key = new_key()?;
     let head = request.opening.encode(&key);
     let sent = Request::parse(&head).map_err(ClientError::Request)?;
@@ -93,8 +94,8 @@ pub(crate) fn open(
     let asked = &request.opening;
     let compression = asked.compression.as_ref();
     let (protocol, extension) = answer.check(&accept_key, asked.subprotocols(), compression)?;
-    let opened = OpenedClient {
-        limits: request.limits.clone(),
+    Ok(OpenedClient {
+        answer,
         buffer,
         opening: Opening {
             request: sent,
@@ -102,18 +103,7 @@ pub(crate) fn open(
             extension,
             data: Data::default(),
         },
-    };
-    Ok((opened, answer))
-}
-
-impl OpenedClient {
-    fn websocket<S>(self, stream: S) -> WebSocket<S> {
-        WebSocket::as_client(stream, self.limits, self.buffer, self.opening)
-    }
-
-    pub fn split(self, transport: Box<dyn Transport>) -> (WebSocketReader, WebSocketWriter) {
-        split(self.websocket(transport), |transport| transport)
-    }
+    })
 }
 
 /// RFC 9110 10.2.3: so many seconds, or a date. That is by the server's clock, and so is the date of its answer;
