@@ -59,6 +59,7 @@ impl UnsentCiphertext {
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && !self.taken
     }
+
     /// What the stream is to take next. `None`: nothing waits, or another thread writes.
     pub fn take(&mut self) -> Option<Vec<u8>> {
         if self.taken || self.bytes.is_empty() {

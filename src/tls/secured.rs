@@ -9,7 +9,7 @@ use crate::http::refusal::RefusedRequest;
 use crate::patience::Patience;
 use crate::transport::{self, How, LINGER, Transport};
 
-/// A stream from which a request may be read, and the peer at its other end.
+/// A stream from which a request may be read, and the certificates that its client has shown.
 pub(crate) struct Secured {
     pub transport: Arc<dyn Transport>,
     pub client_certificates: Box<[Vec<u8>]>,

@@ -6,7 +6,7 @@ use rustls::Connection;
 
 use super::ciphertext::{READ, UnreadCiphertext, UnsentCiphertext};
 use super::failure::{PlainText, TlsFailure};
-use crate::transport::Transport;
+use crate::transport::{self, Transport};
 
 /// Plaintext that is encrypted before the stream below has taken what came before it: a flush of
 /// collected frames, or a message of 64 KiB with its header, in one write.
@@ -152,10 +152,8 @@ impl TlsSession {
             match self.connection.write_tls(&mut StreamBelow(below)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) => {}
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => return Ok(false),
-                    _ => return Err(error),
-                },
+                Err(error) if transport::would_wait(&error) => return Ok(false),
+                Err(error) => return Err(error),
             }
         }
         Ok(true)

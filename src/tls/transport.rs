@@ -130,10 +130,8 @@ impl TlsTransport {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) if !is_full => {}
                 Ok(_) => return Ok(false),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => return Ok(false),
-                    _ => return Err(error),
-                },
+                Err(error) if transport::would_wait(&error) => return Ok(false),
+                Err(error) => return Err(error),
             }
         }
     }
