@@ -96,8 +96,8 @@ pub enum ClientError {
         status: u16,
         /// The `Location` header, as it came: where a redirect (3xx) leads.
         location: Option<String>,
-        /// How long the server asks to wait before another try: the `Retry-After` header, in seconds or
-        /// as a date, from the date of the answer on.
+        /// How long the server asks to wait before another try, at most a year of it: the `Retry-After` header, in
+        /// seconds or as a date, from the date of the answer on.
         retry_after: Option<Duration>,
         /// The beginning of the body, at most 1,024 bytes of it. It is the server's text: escape it
         /// where you show it.

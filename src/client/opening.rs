@@ -17,7 +17,7 @@ use crate::handshake::data::Data;
 use crate::handshake::{InvalidAnswer, negotiate};
 use crate::http::Request;
 use crate::http::date::Date;
-use crate::limits::Limits;
+use crate::limits::YEAR;
 use crate::websocket::WebSocket;
 
 impl<S: Read + Write> WebSocket<S> {
@@ -107,14 +107,16 @@ pub(crate) fn open(
 }
 
 /// RFC 9110 10.2.3: so many seconds, or a date. That is by the server's clock, and so is the date of its answer;
-/// without one, our own has to do.
+/// without one, our own has to do. No longer than can be added to an `Instant`.
 fn retry_after(answer: &AnswerHead) -> Option<Duration> {
     let asked = answer.header("retry-after")?;
-    seconds(asked).or_else(|| {
+    let until_date = || {
         let until = Date::parse(asked)?;
         let now = answer.header("date").and_then(Date::parse);
         Some(until.since(now.or_else(clock::date)?))
-    })
+    };
+    let wait = seconds(asked).or_else(until_date)?;
+    Some(wait.min(YEAR))
 }
 
 fn seconds(value: &[u8]) -> Option<Duration> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::hostile::{SWITCHING, accept_of, header};
 use crate::support::scripted::Scripted;
@@ -653,6 +653,22 @@ fn another_status_is_told_with_the_beginning_of_its_body() {
         text(says_no_more),
         "the server answered 404 Not Found; check the path"
     );
+}
+
+/// What the server asks for is added to an `Instant`, so that it must not be longer than one can hold.
+#[test]
+fn a_retry_after_is_never_too_long_to_count_with() {
+    for asked in ["18446744073709551615", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+        let answer = format!("HTTP/1.1 503 x\r\nRetry-After: {asked}\r\n\r\n");
+        match WebSocket::client(Answering::new(answer), "ws://localhost/") {
+            Err(ClientError::Status { retry_after, .. }) => {
+                let wait = retry_after.unwrap();
+                assert!(Instant::now().checked_add(wait).is_some(), "{asked}");
+                assert_eq!(wait, Duration::from_secs(365 * 24 * 3600), "{asked}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
