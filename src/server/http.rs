@@ -33,14 +33,15 @@ use crate::http::refusal::RefusedRequest;
 use crate::http::request::Version;
 use crate::http::response::{Length, WireFormat};
 use crate::http::{Cors, Peer, Refusal, Request, Response, Status};
-use crate::transport::{self, How, LINGER, Transport};
+use crate::logging::Line;
+use crate::transport::{self, How, LINGER};
 use connection::HttpConnection;
 use keeper::Keeper;
 use kept::KeptConnection;
 pub(crate) use reads::TrailingBytes;
 use responder::{LateAnswer, Promise};
 use streamed::Streamed;
-use writing::AnswerWriter;
+pub(crate) use writing::AnswerWriter;
 
 /// What there is left to do for a connection behind a plain request.
 pub(crate) enum AfterAnswer {
@@ -293,31 +294,19 @@ fn end_of_answer(
         Ok(()) => transport::linger(transport, transport.now() + LINGER),
         Err(error) => {
             transport.shutdown(How::Both);
-            note_not_taken(hub, &error, connection.peer);
+            if let Some(line) = not_taken(hub, &error, connection.peer) {
+                line.write();
+            }
         }
     }
     AfterAnswer::Closed
 }
 
-/// Writes the answer to a refused request, and ends the connection.
-pub(crate) fn write_refusal(
-    hub: &Hub,
-    seat: &Seat,
-    transport: &dyn Transport,
-    bytes: &[u8],
-) -> io::Result<()> {
-    let written = AnswerWriter::new(&hub.options.limits, seat, transport).write(bytes);
-    seat.enter(Stage::Parting);
-    written
-}
-
-fn note_not_taken(hub: &Hub, error: &io::Error, peer: Peer) {
+/// Counts a peer that did not take its answer; the line for the log.
+fn not_taken(hub: &Hub, error: &io::Error, peer: Peer) -> Option<Line> {
     hub.counters.refuse("answer");
-    hub.limited_log.log("answer", || not_taken(error, peer));
-}
-
-fn not_taken(error: &io::Error, peer: Peer) -> String {
-    format!("{peer} did not take its answer: {error}")
+    let text = || format!("{peer} did not take its answer: {error}");
+    hub.limited_log.line("answer", text)
 }
 
 /// Waits for the answer on this thread, since the system cannot watch the stream; reads from the stream meanwhile. The

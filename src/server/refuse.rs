@@ -2,8 +2,8 @@
 
 use std::io::IoSlice;
 
-use super::admission::Seat;
-use super::http::{self, TrailingBytes};
+use super::admission::{Seat, Stage};
+use super::http::{AnswerWriter, TrailingBytes};
 use super::hub::Hub;
 use super::listen::ListenerSettings;
 use crate::clock;
@@ -22,7 +22,11 @@ pub(crate) fn request(
     refused: &RefusedRequest,
 ) {
     hub.counters.refuse(refused.refusal.reason());
-    let write = |answer: &[u8]| http::write_refusal(hub, seat, transport, answer);
+    let write = |answer: &[u8]| {
+        let written = AnswerWriter::new(&hub.options.limits, seat, transport).write(answer);
+        seat.enter(Stage::Parting);
+        written
+    };
     answer_refusal(transport, refused, write, || {
         log(hub, &refused.refusal, peer);
     });

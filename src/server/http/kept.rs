@@ -22,6 +22,7 @@ use crate::connection::read_buffer::ReadBuffer;
 use crate::http::head::asks_for_head;
 use crate::http::refusal::RefusedRequest;
 use crate::http::{Refusal, Response};
+use crate::logging::Line;
 use crate::patience::Patience;
 use crate::poller::{Ready, Source};
 use crate::transport::{How, LINGER, would_wait};
@@ -391,8 +392,7 @@ impl KeptConnection {
 
     fn refuse(&mut self, parked: ParkedRequest, refusal: &Refusal) -> NextAction {
         self.hub.counters.refuse(refusal.reason());
-        let line = refuse::line(&self.hub, refusal, self.connection.peer);
-        self.hub.workers.log_writer().write(line);
+        self.log(refuse::line(&self.hub, refusal, self.connection.peer));
         let bytes = refusal.encode(parked.asked.head_only(), clock::date());
         self.write(bytes, false, parked.place)
     }
@@ -444,12 +444,13 @@ impl KeptConnection {
 
     /// The peer does not take its answer.
     fn give_up_writing(&self, error: &io::Error) -> NextAction {
-        self.hub.counters.refuse("answer");
-        let text = || not_taken(error, self.connection.peer);
-        // A logger may take its time, too.
-        let line = self.hub.limited_log.line("answer", text);
-        self.hub.workers.log_writer().write(line);
+        self.log(not_taken(&self.hub, error, self.connection.peer));
         NextAction::Ends
+    }
+
+    /// Has a line written elsewhere: a logger may take its time.
+    fn log(&self, line: Option<Line>) {
+        self.hub.workers.log_writer().write(line);
     }
 
     fn is_answered(&mut self, keeps: bool) -> NextAction {
