@@ -33,7 +33,7 @@ impl Forwarded {
 }
 
 /// What one proxy says.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Hop {
     /// `None`: the proxy does not know, or does not tell.
     from: Option<SocketAddr>,
@@ -181,30 +181,24 @@ fn read_x_forwarded(request: &Request) -> Result<Option<Vec<Hop>>, Refusal> {
         return Ok(None);
     }
     let count = clients.len().max(1);
-    let mut hops = vec![Hop::default(); count];
-    for (hop, client) in hops.iter_mut().zip(&clients) {
-        // Further left than the first one that is not trusted stands what nobody believes, whatever it is.
-        hop.from = read_node(client).unwrap_or_default();
-    }
-    place(&mut hops, &protos, |hop, proto| hop.proto = Some(proto));
-    place(&mut hops, &hosts, |hop, host| hop.host = Some(host));
-    Ok(Some(hops))
+    let hop = |from_left: usize| {
+        let from_right = count - 1 - from_left;
+        let client = clients.get(from_left);
+        Hop {
+            // Further left than the first one that is not trusted stands what nobody believes, whatever it is.
+            from: client.and_then(|client| read_node(client)).flatten(),
+            proto: word_of(&protos, from_right),
+            host: word_of(&hosts, from_right),
+        }
+    };
+    Ok(Some((0..count).map(hop).collect()))
 }
 
-/// Has each proxy's word stand with its hop, counted from the right; where fewer say something than there are hops, the
-/// farthest of them speaks for all that are farther.
-fn place(hops: &mut [Hop], words: &[&str], set: impl Fn(&mut Hop, String)) {
-    let farthest = words.first();
-    let words = words
-        .iter()
-        .rev()
-        .map(Some)
-        .chain(core::iter::repeat(farthest));
-    for (hop, word) in hops.iter_mut().rev().zip(words) {
-        if let Some(word) = word {
-            set(hop, (*word).to_owned());
-        }
-    }
+/// What the proxy of a hop says. Where fewer say something than there are hops, the farthest of them speaks for all
+/// that are farther.
+fn word_of(words: &[&str], from_right: usize) -> Option<String> {
+    let at = words.len().saturating_sub(from_right + 1);
+    words.get(at).map(|word| (*word).to_owned())
 }
 
 /// An address, with or without a port; `None` for what is none, and nothing inside where the proxy does not tell

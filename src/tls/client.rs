@@ -288,7 +288,10 @@ impl TlsHandshakeError {
         match problem {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 let names = presented.iter().take(MAX_NAMES);
-                Self::wrong_host(host, names.map(|name| excerpt(name.as_bytes())).collect())
+                Self::WrongHost {
+                    host: host.to_owned(),
+                    names: names.map(|name| excerpt(name.as_bytes())).collect(),
+                }
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
@@ -302,13 +305,6 @@ impl TlsHandshakeError {
                 Self::Authority
             }
             other => Self::Certificate(other.to_string()),
-        }
-    }
-
-    fn wrong_host(host: &str, names: Vec<String>) -> Self {
-        Self::WrongHost {
-            host: host.to_owned(),
-            names,
         }
     }
 }

@@ -47,18 +47,19 @@ pub(crate) struct KeptConnection {
     parked: Option<Presence>,
 }
 
+/// What the connection waits for.
 enum KeptState {
-    /// For its first request.
+    /// Its first request.
     New,
-    /// For a request.
+    /// The next request.
     Idle,
-    /// For an answer of the application.
+    /// An answer of the application.
     Waiting(Box<WaitingRequest>),
-    /// For the peer to take an answer.
+    /// That the peer takes an answer.
     Writing(LateBytes),
-    /// For a place among the plain requests.
+    /// A place among the plain requests, for an answer whose body is read.
     Queued(Box<QueuedAnswer>),
-    /// For the peer to take its last bytes and end.
+    /// That the peer takes its last bytes and ends.
     Lingering(TrailingBytes),
 }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use crate::limits::Limits;
 use crate::poller::Token;
 
+/// What those in a line wait for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeptLine {
-    /// Waits for the first request: the client has sent nothing yet.
+    /// Their first requests: their clients have sent nothing yet.
     New,
-    /// For a next one.
+    /// Their next ones.
     Idle,
 }
 
