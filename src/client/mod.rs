@@ -5,6 +5,7 @@ mod error;
 mod exchange;
 mod lookup;
 mod opening;
+mod reach;
 mod reconnect;
 mod request;
 
@@ -16,22 +17,20 @@ use std::time::{Duration, Instant};
 use crate::connection::{CloseEvent, MessageStream};
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::handshake::answer::AnswerHead;
-use crate::handshake::{InvalidAnswer, Proxy};
 use crate::http::Request;
 use crate::message::Message;
 use crate::protocol::close::CloseCode;
-use crate::tls::{self, ClientTls};
-use crate::transport::{TcpTransport, Transport};
 use crate::websocket::{WebSocket, WebSocketReader, WebSocketWriter, split};
 
 pub use error::{ClientError, ProxyError};
-use exchange::{DeadlineStream, body, exchange};
+use exchange::DeadlineStream;
 use opening::OpenedClient;
+use reach::reach;
 pub use reconnect::{ClientEvent, DisconnectCause, Reconnecting, ReconnectingWriter};
 pub use request::ClientRequest;
 
 /// Opens a WebSocket as a client. `request` is a URL, or a [`ClientRequest`] with headers,
-/// subprotocols, a [`Proxy`], deadlines and limits.
+/// subprotocols, a [`Proxy`](crate::Proxy), deadlines and limits.
 ///
 /// Blocks until the server has answered, each phase for as long as its own deadline allows:
 ///
@@ -104,11 +103,7 @@ pub struct Client {
 impl Client {
     fn open(request: &ClientRequest) -> Result<Client, ClientError> {
         request.limits.check()?;
-        let tls = match request.is_secure() {
-            true => Some(request.tls.as_ref().ok_or(ClientError::TlsFeature)?),
-            false => None,
-        };
-        let (transport, peer_addr) = reach(request, tls)?;
+        let (transport, peer_addr) = reach(request)?;
         let deadline = Instant::now() + request.limits.handshake_timeout;
         let mut until = DeadlineStream {
             transport: &*transport,
@@ -289,91 +284,5 @@ impl fmt::Debug for Client {
             .field("writer", &self.writer)
             .field("peer_addr", &self.peer_addr)
             .finish_non_exhaustive()
-    }
-}
-
-/// A stream to the server, encrypted if it is to be, and where it leads.
-fn reach(
-    request: &ClientRequest,
-    tls: Option<&ClientTls>,
-) -> Result<(Box<dyn Transport>, Option<SocketAddr>), ClientError> {
-    if let Some(socket) = request.opening.unix() {
-        return Ok((dial::dial_unix(socket, request.connect_timeout)?, None));
-    }
-    let stream = stream(request)?;
-    let peer_addr = stream.peer_addr();
-    let transport = match tls {
-        Some(tls) => secure(stream, tls, request)?,
-        None => Box::new(stream),
-    };
-    Ok((transport, peer_addr))
-}
-
-/// The TLS handshake over a stream that leads to the server.
-fn secure(
-    stream: TcpTransport,
-    tls: &ClientTls,
-    request: &ClientRequest,
-) -> Result<Box<dyn Transport>, ClientError> {
-    let config = tls.config().map_err(ClientError::TlsSetup)?;
-    let deadline = Instant::now() + request.tls_timeout;
-    let host = request.opening.server_name();
-    tls::connect(stream, config, host, deadline).map_err(ClientError::Tls)
-}
-
-/// A stream that leads to the server.
-fn stream(request: &ClientRequest) -> Result<TcpTransport, ClientError> {
-    let (host, port) = match &request.proxy {
-        Some(proxy) => (proxy.host(), proxy.port()),
-        None => (request.host(), request.port()),
-    };
-    let addresses = match request.address {
-        Some(address) if request.proxy.is_none() => vec![address],
-        _ => {
-            let found = lookup::addresses(host, port, Instant::now() + request.lookup_timeout);
-            found.map_err(|error| ClientError::Lookup {
-                host: host.to_owned(),
-                error,
-            })?
-        }
-    };
-    let deadline = Instant::now() + request.connect_timeout;
-    let stream = dial::dial(&addresses, deadline).map_err(ClientError::Connect)?;
-    if let Some(proxy) = &request.proxy {
-        tunnel(&stream, proxy, request, deadline)?;
-    }
-    Ok(stream)
-}
-
-/// Has the proxy at the other end of the stream lead it on to the server (RFC 9110 section 9.3.6).
-fn tunnel(
-    stream: &TcpTransport,
-    proxy: &Proxy,
-    request: &ClientRequest,
-    deadline: Instant,
-) -> Result<(), ProxyError> {
-    let authority = match request.address {
-        Some(address) => address.to_string(),
-        None => request.opening.authority(),
-    };
-    let head = proxy.encode(&authority);
-    let mut until = DeadlineStream {
-        transport: stream,
-        deadline,
-    };
-    let (answer, buffer) = exchange(&mut until, &head, request.limits.head(), deadline)
-        .map_err(|none| none.of_proxy())?;
-    if !matches!(answer.status, 200..300) {
-        return Err(ProxyError::Status {
-            status: answer.status,
-            body: body(&answer, &mut until, buffer, request.limits.head(), deadline),
-        });
-    }
-    match buffer.is_empty() {
-        true => Ok(()),
-        // The server speaks when it was asked, and it was not.
-        false => Err(ProxyError::Answer(InvalidAnswer::Malformed(
-            "bytes follow before anything was sent through the tunnel",
-        ))),
     }
 }
