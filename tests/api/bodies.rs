@@ -49,9 +49,11 @@ fn h13_any_method_reaches_the_hook() {
         let answer = exchange(app.addr, request(method, "", ""));
         assert_eq!(body_of(&answer), format!("{method} /here []"));
     }
-    // It has no path.
-    let tunnel = "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n";
-    assert_eq!(status_of(&exchange(app.addr, tunnel)), 405);
+    // A hook that answered it with a 200 would open a tunnel.
+    for target in ["localhost:80", "/here"] {
+        let tunnel = format!("CONNECT {target} HTTP/1.1\r\nHost: localhost:80\r\n\r\n");
+        assert_eq!(status_of(&exchange(app.addr, tunnel)), 405, "{target}");
+    }
     assert_eq!(app.handle.stats().http_requests, 8);
 }
 

@@ -67,8 +67,10 @@ fn h13_methods() {
         assert_eq!(refusal.status(), Some(405), "{line}");
         assert!(answer.contains("\r\nAllow: GET, HEAD\r\n"), "{answer}");
     }
-    let refusal = request("CONNECT a:443 HTTP/1.1").unwrap_err();
-    assert_eq!(refusal.status(), Some(405));
+    for target in ["a:443", "/", "http://a/", "*"] {
+        let refusal = request(&format!("CONNECT {target} HTTP/1.1")).unwrap_err();
+        assert_eq!(refusal.status(), Some(405), "{target}");
+    }
     assert!(request("OPTIONS * HTTP/1.1").unwrap().is_about_server());
     assert!(!request("OPTIONS / HTTP/1.1").unwrap().is_about_server());
     // Another method would not help.

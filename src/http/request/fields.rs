@@ -1,4 +1,4 @@
-//! The headers of a request that has to have them, or may have them once.
+//! The headers that a request has to have, or may have once only.
 
 use super::Version;
 use crate::http::authority::Authority;

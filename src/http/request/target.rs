@@ -1,7 +1,6 @@
 //! The target of a request: its forms (RFC 9112 3.2), and what each is made of.
 
 use crate::http::authority::Authority;
-use crate::http::excerpt::excerpt;
 use crate::http::refusal::Refusal;
 use crate::http::scheme;
 
@@ -13,6 +12,8 @@ pub(crate) struct RequestTarget<'a> {
 }
 
 /// The part of the server that a request is about. `*` stands for the whole server, and only with OPTIONS.
+///
+/// CONNECT is refused with every target: what follows a 2xx would be a tunnel to whoever passed it on (RFC 9110 9.3.6).
 pub(crate) fn parse<'a>(method: &str, target: &'a str) -> Result<RequestTarget<'a>, Refusal> {
     match (method, target) {
         ("OPTIONS", "*") => Ok(RequestTarget {
@@ -20,17 +21,12 @@ pub(crate) fn parse<'a>(method: &str, target: &'a str) -> Result<RequestTarget<'
             path: target,
             query: None,
         }),
-        _ => split(target).ok_or_else(|| bad_target(method)),
-    }
-}
-
-/// The form that is for CONNECT alone (RFC 9112 3.2.3) is the fault of that method.
-fn bad_target(method: &str) -> Refusal {
-    match method {
-        "CONNECT" => Refusal::Method {
-            method: excerpt(method.as_bytes()),
-        },
-        _ => Refusal::Malformed("the target is neither a path nor an absolute URL (RFC 9112 3.2)"),
+        ("CONNECT", _) => Err(Refusal::Method {
+            method: method.to_owned(),
+        }),
+        _ => split(target).ok_or(Refusal::Malformed(
+            "the target is neither a path nor an absolute URL (RFC 9112 3.2)",
+        )),
     }
 }
 
