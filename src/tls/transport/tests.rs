@@ -112,7 +112,7 @@ impl Transport for Valve {
     }
 }
 
-struct PemPair {
+struct TlsPair {
     server: Arc<TlsTransport>,
     /// What the server writes through.
     valve: Arc<Valve>,
@@ -147,7 +147,7 @@ fn ends() -> (Tls, ClientConnection) {
 }
 
 /// A pair that has done its handshake.
-fn pair() -> PemPair {
+fn pair() -> TlsPair {
     let (tls, client) = ends();
     let (ours, theirs) = duplex();
     let valve = Arc::new(Valve {
@@ -165,7 +165,7 @@ fn pair() -> PemPair {
     let shaking = thread::spawn(move || other.handshake(soon()));
     server.handshake(soon()).unwrap();
     shaking.join().unwrap().unwrap();
-    PemPair {
+    TlsPair {
         server,
         valve,
         client,
@@ -188,7 +188,7 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at % 251) as u8).collect()
 }
 
-fn outbox(pair: &PemPair, leader_queue: &Arc<LeaderQueue>, overflow: Overflow) -> Arc<Outbox> {
+fn outbox(pair: &TlsPair, leader_queue: &Arc<LeaderQueue>, overflow: Overflow) -> Arc<Outbox> {
     let limits = Limits {
         outbound_per_connection: Some(1 << 20),
         write_timeout: PATIENCE,
