@@ -5,12 +5,12 @@ mod at_once;
 pub(crate) mod connection;
 pub(crate) mod keeper;
 mod kept;
-mod late_bytes;
 mod lines;
 mod queued;
 mod reads;
 pub(crate) mod responder;
 mod streamed;
+mod unsent_answer;
 mod upload;
 mod writing;
 

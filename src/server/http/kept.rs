@@ -10,12 +10,12 @@ use super::super::lifecycle::{Participant, Presence};
 use super::super::places::Place;
 use super::super::{opening, refuse};
 use super::connection::HttpConnection;
-use super::late_bytes::{LateBytes, TURN};
 use super::lines::{KeptLine, PlaceInLine};
 use super::queued::QueuedAnswer;
 use super::reads::{TrailingBytes, read_now};
 use super::responder::Promise;
 use super::streamed::Streamed;
+use super::unsent_answer::{TURN, UnsentAnswer};
 use super::{ParkedRequest, WaitingRequest, at_once, not_taken, resolve};
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
@@ -36,7 +36,7 @@ pub(crate) struct KeptConnection {
     unread: bool,
     /// It waits for its turn to go on.
     has_more: bool,
-    /// The peer's end is behind what is there: it is reported once.
+    /// The peer has ended its side, behind what is there to read. That is reported once.
     ends: bool,
     /// Its place in a line.
     place: Option<PlaceInLine>,
@@ -56,7 +56,7 @@ enum KeptState {
     /// An answer of the application.
     Waiting(Box<WaitingRequest>),
     /// That the peer takes an answer.
-    Writing(LateBytes),
+    Writing(UnsentAnswer),
     /// A place among the plain requests, for an answer whose body is read.
     Queued(Box<QueuedAnswer>),
     /// That the peer takes its last bytes and ends.
@@ -410,7 +410,7 @@ impl KeptConnection {
 
     fn write(&mut self, bytes: Vec<u8>, keeps: bool, place: Place) -> NextAction {
         self.patience = Patience::paced(Instant::now(), self.hub.options.limits.writing());
-        self.state = KeptState::Writing(LateBytes::new(bytes, keeps, place));
+        self.state = KeptState::Writing(UnsentAnswer::new(bytes, keeps, place));
         self.write_on()
     }
 

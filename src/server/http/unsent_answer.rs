@@ -10,7 +10,7 @@ use crate::transport::Transport;
 pub(crate) const TURN: usize = 256 << 10;
 
 /// An answer whose last bytes have not left.
-pub(crate) struct LateBytes {
+pub(crate) struct UnsentAnswer {
     bytes: Vec<u8>,
     sent: usize,
     pub keeps: bool,
@@ -18,9 +18,9 @@ pub(crate) struct LateBytes {
     pub place: Option<Place>,
 }
 
-impl LateBytes {
+impl UnsentAnswer {
     pub fn new(bytes: Vec<u8>, keeps: bool, place: Place) -> Self {
-        LateBytes {
+        UnsentAnswer {
             bytes,
             sent: 0,
             keeps,
