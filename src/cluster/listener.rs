@@ -130,10 +130,9 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// Waits between two connections of one [`receive`](Subscriber::receive); false if the node has left.
-    pub(crate) fn pause(&self, time: Duration) -> bool {
-        self.relay.pause(time);
-        !self.relay.is_over()
+    /// Bytes that a message has at most.
+    pub(crate) fn max_message(&self) -> usize {
+        self.relay.settings.max_message
     }
 
     /// How long ago this node joined: it wants what was published since.

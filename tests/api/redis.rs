@@ -1,15 +1,16 @@
 //! A cluster over a Redis that is played: what it refuses, cuts and delays. What the real one does, `tests/redis` has.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
 use crate::support::cluster::{Node, two};
-use crate::support::wait_until;
-use wshub::{Backplane, ClusterEvent, Publisher, Redis, Subscriber};
+use crate::support::{PATIENCE, wait_until};
+use wshub::{Backplane, Cluster, ClusterEvent, Publisher, Redis, Subscriber};
 
 /// Plays as much of Redis as the cluster uses, for as many connections as come.
 #[derive(Clone)]
@@ -210,7 +211,7 @@ fn read_command(reader: &mut impl BufRead) -> Option<Vec<Vec<u8>>> {
         .map(|_| {
             let len = read_number(reader, "$")?;
             let mut bytes = vec![0; len + 2];
-            std::io::Read::read_exact(reader, &mut bytes).ok()?;
+            reader.read_exact(&mut bytes).ok()?;
             bytes.truncate(len);
             Some(bytes)
         })
@@ -371,6 +372,71 @@ fn a_redis_that_does_not_answer_is_told_in_words() {
         .timeout(Duration::from_millis(200));
     let reason = Node::join(redis).detached();
     assert!(reason.contains("does not answer in time"), "{reason}");
+}
+
+/// Answers each connection with this once it has asked for something, and then with a byte now and then, or with as
+/// many as are taken; tells the bytes that went out on the first connection.
+fn answering(begin: &'static [u8], is_slow: bool) -> (String, Receiver<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, tell) = (stream.unwrap(), tell.clone());
+            thread::spawn(move || {
+                let _ = stream.read(&mut [0; 1 << 10]);
+                let mut sent = stream.write(begin).unwrap_or_default();
+                let more = vec![b'x'; if is_slow { 1 } else { 64 << 10 }];
+                while let Ok(written) = stream.write(&more) {
+                    sent += written;
+                    if is_slow {
+                        thread::park_timeout(Duration::from_millis(10));
+                    }
+                }
+                let _ = tell.send(sent);
+            });
+        }
+    });
+    (url, told)
+}
+
+/// What it says that it sends is not believed, either.
+#[test]
+fn an_answer_without_end_is_cut_off_and_told_in_words() {
+    for begin in [
+        &b"*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$9223372036854775807\r\n"[..],
+        b"*9223372036854775807\r\n$536870912\r\n",
+    ] {
+        for pub_sub in [false, true] {
+            let (url, told) = answering(begin, false);
+            let redis = Redis::new(&url).unwrap();
+            let redis = match pub_sub {
+                true => redis.pub_sub(),
+                false => redis,
+            };
+            let node = Node::join_as(Cluster::builder().max_message(1000), redis);
+            let reason = node.detached();
+            assert!(reason.contains("answers with more than"), "{reason}");
+            let sent = told.recv_timeout(PATIENCE).unwrap();
+            // With what the system holds for both ends.
+            assert!(sent < 100 << 20, "{sent} bytes");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_comes_byte_by_byte_has_a_deadline() {
+    for begin in [
+        &b"*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1000000\r\n"[..],
+        b"+",
+    ] {
+        let (url, _told) = answering(begin, true);
+        let redis = Redis::new(&url)
+            .unwrap()
+            .timeout(Duration::from_millis(200));
+        let reason = Node::join(redis).detached();
+        assert!(reason.contains("does not answer in time"), "{reason}");
+    }
 }
 
 #[test]

@@ -322,7 +322,7 @@ fn a_user_without_rights() {
     assert!(!node.cluster.is_attached());
     server.set("ACL SETUSER app +xadd +multi +exec");
     node.attached();
-    server.set("ACL SETUSER app -@all resetkeys resetchannels &wshub +publish +subscribe +unsubscribe +punsubscribe +multi +exec");
+    server.set("ACL SETUSER app -@all resetkeys resetchannels &wshub +publish +subscribe +multi +exec");
     Node::join(Redis::new(&url).unwrap().pub_sub()).attached();
 }
 

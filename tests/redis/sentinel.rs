@@ -152,7 +152,7 @@ fn a_sentinel_that_names_a_replica_is_passed_over() {
     for server in [&primary, &replica] {
         server.set(
             "ACL SETUSER app on >secret ~wshub &wshub +xadd +xread +xrevrange +time +multi +exec \
-             +publish +subscribe +unsubscribe +punsubscribe +role",
+             +publish +subscribe +role",
         );
     }
     let [wrong, right] = [&replica, &primary].map(|server| RedisServer::sentinel(server.port));

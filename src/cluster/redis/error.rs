@@ -61,6 +61,14 @@ const REMEDIES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Of errors that are not the library's.
+const AS_TOLD: ErrorKind = ErrorKind::Client;
+
+/// An error that the node is told in these words.
+pub(crate) fn as_told(text: String) -> RedisError {
+    RedisError::from((AS_TOLD, "no Redis to use", text))
+}
+
 /// The error in words: what is wrong, and what to do.
 pub(crate) fn explain(error: &RedisError) -> BackplaneError {
     let (code, detail) = (error.code(), error.detail());
@@ -69,13 +77,7 @@ pub(crate) fn explain(error: &RedisError) -> BackplaneError {
         return BackplaneError::new(format!("Redis answers {code}: {remedy}{detail}"));
     }
     BackplaneError::new(match error.kind() {
-        ErrorKind::AuthenticationFailed => {
-            format!(
-                "Redis lets nobody in with this user and password: see the URL, and `requirepass` or `ACL LIST` there ({error})"
-            )
-        }
-        // It says where it looked.
-        ErrorKind::MasterNameNotFoundBySentinel => detail.unwrap_or_default().to_owned(),
+        AS_TOLD => detail.unwrap_or_default().to_owned(),
         ErrorKind::Io if error.is_timeout() => {
             "Redis does not answer in time: it hangs, or the network between; see Redis::timeout"
                 .to_owned()

@@ -1,21 +1,24 @@
 //! Redis and Valkey as the backplane: over a stream, or over Pub/Sub.
 
+mod connection;
 mod error;
-mod link;
 mod place;
+mod publisher;
 pub(crate) mod pubsub;
 mod stream;
 
 use std::fmt;
 use std::time::Duration;
 
+use redis::cmd;
+
 use super::YEAR;
 use super::backplane::{Backplane, BackplaneError, Publisher, Subscriber};
 
-use link::RedisLink;
 use place::RedisPlace;
-use pubsub::{PubSubPublisher, PubSubSubscriber};
-use stream::{StreamPublisher, StreamSubscriber};
+use publisher::RedisPublisher;
+use pubsub::PubSubSubscriber;
+use stream::StreamSubscriber;
 
 /// A [`Backplane`] over a running Redis (6.2 or later) or Valkey: one stream that every node writes to and reads, or,
 /// with [`pub_sub`](Redis::pub_sub), one channel.
@@ -30,7 +33,7 @@ use stream::{StreamPublisher, StreamSubscriber};
 /// read it are told how much they miss.
 ///
 /// A user with an ACL needs `+xadd +xread +xrevrange +time +multi +exec ~KEY` for the stream,
-/// `+publish +subscribe +unsubscribe +punsubscribe +multi +exec &KEY` for Pub/Sub, and `+role` behind sentinels. Redis
+/// `+publish +subscribe +multi +exec &KEY` for Pub/Sub, and `+role` behind sentinels. Redis
 /// Cluster is not supported: give the address of one Redis outside of it. TLS is not built in: run a tunnel such as
 /// `stunnel` beside.
 ///
@@ -48,7 +51,7 @@ pub struct Redis {
     key: String,
     max_len: usize,
     timeout: Duration,
-    carrier: RedisMode,
+    mode: RedisMode,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +103,7 @@ impl Redis {
             key: "wshub".to_owned(),
             max_len: 100_000,
             timeout: Duration::from_secs(2),
-            carrier: RedisMode::Stream,
+            mode: RedisMode::Stream,
         }
     }
 
@@ -124,8 +127,9 @@ impl Redis {
         self
     }
 
-    /// How long connecting to Redis, and each of its answers, may take. Default 2 s: a Redis that takes longer counts
-    /// as hung, and the node connects again. At least 10 ms, at most a year.
+    /// How long connecting to Redis, and each of its answers, may take; an answer as long once more for each 64 KiB
+    /// that it has. Default 2 s: a Redis that takes longer counts as hung, and the node connects again. At least 10 ms,
+    /// at most a year.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.clamp(Duration::from_millis(10), YEAR);
@@ -136,33 +140,42 @@ impl Redis {
     /// output buffer limits (`client-output-buffer-limit pubsub`, 32 MiB by default) cut off a node that is too slow.
     #[must_use]
     pub fn pub_sub(mut self) -> Self {
-        self.carrier = RedisMode::PubSub;
+        self.mode = RedisMode::PubSub;
         self
     }
 }
 
-/// The two ends of a channel of Pub/Sub of this name, for what is no backplane.
-#[cfg(feature = "socketio")]
-pub(crate) fn channel(redis: &Redis, name: &str) -> (PubSubPublisher, PubSubSubscriber) {
-    let link = || RedisLink::new(redis.place.clone(), redis.timeout);
+/// The two ends of a channel of Pub/Sub of this name.
+pub(crate) fn channel(redis: &Redis, name: &str) -> (RedisPublisher, PubSubSubscriber) {
+    let (place, timeout) = (&redis.place, redis.timeout);
+    let mut publish = cmd("PUBLISH");
+    publish.arg(name);
     (
-        PubSubPublisher::new(link(), name.to_owned()),
-        PubSubSubscriber::new(link(), name.to_owned()),
+        RedisPublisher::new(place.clone(), timeout, publish),
+        PubSubSubscriber::new(place.clone(), timeout, name.to_owned()),
+    )
+}
+
+/// The two ends of the stream.
+fn stream(redis: Redis) -> (RedisPublisher, StreamSubscriber) {
+    let append = stream::append(&redis.key, redis.max_len);
+    (
+        RedisPublisher::new(redis.place.clone(), redis.timeout, append),
+        StreamSubscriber::new(redis.place, redis.timeout, redis.key),
     )
 }
 
 impl Backplane for Redis {
     fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>) {
-        let link = || RedisLink::new(self.place.clone(), self.timeout);
-        match self.carrier {
-            RedisMode::Stream => (
-                Box::new(StreamPublisher::new(link(), self.key.clone(), self.max_len)),
-                Box::new(StreamSubscriber::new(link(), self.key)),
-            ),
-            RedisMode::PubSub => (
-                Box::new(PubSubPublisher::new(link(), self.key.clone())),
-                Box::new(PubSubSubscriber::new(link(), self.key)),
-            ),
+        match self.mode {
+            RedisMode::Stream => {
+                let (publisher, subscriber) = stream(self);
+                (Box::new(publisher), Box::new(subscriber))
+            }
+            RedisMode::PubSub => {
+                let (publisher, subscriber) = channel(&self, &self.key);
+                (Box::new(publisher), Box::new(subscriber))
+            }
         }
     }
 }
@@ -174,7 +187,7 @@ impl fmt::Debug for Redis {
             .field("key", &self.key)
             .field("max_len", &self.max_len)
             .field("timeout", &self.timeout)
-            .field("carrier", &self.carrier)
+            .field("mode", &self.mode)
             .finish_non_exhaustive()
     }
 }

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use redis::{
-    Client, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, RedisResult,
-    Value, cmd,
-};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, Value, cmd};
 
-use super::error::explain;
+use super::connection::RedisConnection;
+use super::error::{as_told, explain};
 use crate::cluster::backplane::BackplaneError;
+
+/// Bytes that a sentinel answers at most: an address, or why it tells none.
+const LONGEST: usize = 64 << 10;
 
 #[derive(Clone)]
 pub(crate) enum RedisPlace {
-    At(Client),
+    At(ConnectionInfo),
     Watched(Sentinels),
 }
 
@@ -22,15 +23,15 @@ pub(crate) struct Sentinels {
     /// What they call the primary.
     name: String,
     /// The primary's user, password and database, at no address of its own.
-    primary: Client,
+    primary: ConnectionInfo,
     /// The one that knew an answer last is the first.
-    sentinels: Vec<Client>,
+    sentinels: Vec<ConnectionInfo>,
 }
 
 impl RedisPlace {
     /// The URL names a host.
     pub fn at(url: &str) -> Result<RedisPlace, BackplaneError> {
-        client(url).map(RedisPlace::At)
+        parse(url).map(RedisPlace::At)
     }
 
     /// The host of the URL is what the sentinels call the primary.
@@ -38,14 +39,14 @@ impl RedisPlace {
         url: &str,
         sentinels: impl IntoIterator<Item = S>,
     ) -> Result<RedisPlace, BackplaneError> {
-        let primary = client(url)?;
-        let ConnectionAddr::Tcp(name, _) = primary.get_connection_info().addr() else {
+        let primary = parse(url)?;
+        let ConnectionAddr::Tcp(name, _) = primary.addr() else {
             let text = "the URL has no host, which is what the sentinels call the primary";
             return Err(BackplaneError::new(text));
         };
         let name = name.clone();
-        let sentinels = sentinels.into_iter().map(|url| client(url.as_ref()));
-        let sentinels: Vec<Client> = sentinels.collect::<Result<_, _>>()?;
+        let sentinels = sentinels.into_iter().map(|url| parse(url.as_ref()));
+        let sentinels: Vec<ConnectionInfo> = sentinels.collect::<Result<_, _>>()?;
         if sentinels.is_empty() {
             return Err(BackplaneError::new("there are no sentinels to ask"));
         }
@@ -56,26 +57,19 @@ impl RedisPlace {
         }))
     }
 
-    /// A connection on which every answer comes within the timeout, and where it leads: the sentinels together have
-    /// this time, and then each Redis that they name.
-    pub fn connect(&mut self, timeout: Duration) -> RedisResult<(Connection, ConnectionAddr)> {
-        let (client, connection) = match self {
-            RedisPlace::At(client) => (client.clone(), connect(client, timeout)?),
-            RedisPlace::Watched(sentinels) => sentinels.connect(timeout)?,
-        };
-        Ok((connection, client.get_connection_info().addr().clone()))
+    /// A connection whose answers have at most so many bytes. The sentinels together have this time, and then each
+    /// Redis that they name.
+    pub fn connect(&mut self, timeout: Duration, longest: usize) -> RedisResult<RedisConnection> {
+        match self {
+            RedisPlace::At(info) => RedisConnection::open(info, timeout, longest),
+            RedisPlace::Watched(sentinels) => sentinels.connect(timeout, longest),
+        }
     }
 }
 
-fn client(url: &str) -> Result<Client, BackplaneError> {
-    let open = || {
-        let info = url.into_connection_info()?;
-        // To name the library takes answers, and each one a timeout where Redis hangs.
-        let settings = info.redis_settings().clone().set_skip_set_lib_name();
-        Client::open(info.set_redis_settings(settings))
-    };
+fn parse(url: &str) -> Result<ConnectionInfo, BackplaneError> {
     // The error does not repeat the address, which may hold a password.
-    open().map_err(|_| {
+    url.into_connection_info().map_err(|_| {
         BackplaneError::new(
             "not the URL of a Redis; write redis://HOST:PORT/, with a password redis://:PASSWORD@HOST:PORT/, or \
              unix:///path/to/redis.sock",
@@ -83,28 +77,21 @@ fn client(url: &str) -> Result<Client, BackplaneError> {
     })
 }
 
-fn connect(client: &Client, timeout: Duration) -> RedisResult<Connection> {
-    let connection = client.get_connection_with_timeout(timeout)?;
-    connection.set_write_timeout(Some(timeout))?;
-    connection.set_read_timeout(Some(timeout))?;
-    Ok(connection)
-}
-
 /// A replica takes what is published, and hands it to its own subscribers alone.
-fn is_primary(connection: &mut Connection) -> RedisResult<bool> {
-    let role: Vec<Value> = cmd("ROLE").query(connection)?;
+fn is_primary(connection: &mut RedisConnection, timeout: Duration) -> RedisResult<bool> {
+    let role: Vec<Value> = connection.query(&cmd("ROLE"), timeout)?;
     Ok(matches!(role.first(), Some(Value::BulkString(role)) if role == b"master"))
 }
 
 impl Sentinels {
     /// The primary, as the first sentinel says that knows it. One that was cut off may still name the old one.
-    fn connect(&mut self, timeout: Duration) -> RedisResult<(Client, Connection)> {
+    fn connect(&mut self, timeout: Duration, longest: usize) -> RedisResult<RedisConnection> {
         let each = timeout / u32::try_from(self.sentinels.len()).unwrap_or(u32::MAX);
         let mut tried = Vec::new();
         let mut no_answer = String::new();
         let mut no_primary = None;
-        for at in 0..self.sentinels.len() {
-            let addr = match self.ask(at, each.max(Duration::from_millis(10))) {
+        for (at, sentinel) in self.sentinels.iter().enumerate() {
+            let addr = match self.ask(sentinel, each.max(Duration::from_millis(10))) {
                 Ok(Some((host, port))) => ConnectionAddr::Tcp(host, port),
                 Ok(None) => {
                     "it watches none of this name".clone_into(&mut no_answer);
@@ -118,7 +105,7 @@ impl Sentinels {
             if tried.contains(&addr) {
                 continue;
             }
-            match self.connect_to(&addr, timeout) {
+            match self.connect_to(&addr, timeout, longest) {
                 Ok(primary) => {
                     self.sentinels.swap(0, at);
                     return Ok(primary);
@@ -129,7 +116,7 @@ impl Sentinels {
         }
         Err(no_primary.unwrap_or_else(|| {
             let name = &self.name;
-            not_found(format!(
+            as_told(format!(
                 "no sentinel tells where the primary {name:?} is; the last one that was asked: {no_answer}"
             ))
         }))
@@ -140,31 +127,26 @@ impl Sentinels {
         &self,
         addr: &ConnectionAddr,
         timeout: Duration,
-    ) -> RedisResult<(Client, Connection)> {
-        let info = self.primary.get_connection_info().clone();
-        let client = Client::open(info.set_addr(addr.clone()))?;
-        let mut connection = connect(&client, timeout)?;
-        match is_primary(&mut connection)? {
-            true => Ok((client, connection)),
-            false => Err(not_found(format!(
+        longest: usize,
+    ) -> RedisResult<RedisConnection> {
+        let info = self.primary.clone().set_addr(addr.clone());
+        let mut connection = RedisConnection::open(&info, timeout, longest)?;
+        match is_primary(&mut connection, timeout)? {
+            true => Ok(connection),
+            false => Err(as_told(format!(
                 "the sentinels name {addr} as the primary {:?}, and it is a replica: wait for the failover to end",
                 self.name
             ))),
         }
     }
 
-    fn ask(&self, at: usize, timeout: Duration) -> RedisResult<Option<(String, u16)>> {
-        let Some(sentinel) = self.sentinels.get(at) else {
-            return Ok(None);
-        };
+    fn ask(
+        &self,
+        sentinel: &ConnectionInfo,
+        timeout: Duration,
+    ) -> RedisResult<Option<(String, u16)>> {
         let mut ask = cmd("SENTINEL");
         ask.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        ask.query(&mut connect(sentinel, timeout)?)
+        RedisConnection::open(sentinel, timeout, LONGEST)?.query(&ask, timeout)
     }
-}
-
-/// The text is what the node is told.
-fn not_found(text: String) -> RedisError {
-    let kind = ErrorKind::MasterNameNotFoundBySentinel;
-    RedisError::from((kind, "no primary", text))
 }

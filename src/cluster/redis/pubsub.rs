@@ -1,44 +1,28 @@
-//! Over Pub/Sub: Redis hands on what is published to the nodes that listen at that moment, and keeps nothing.
+//! The end that listens to a channel: Redis hands on what is published at that moment, and keeps nothing.
 
 use std::time::Duration;
 
-use redis::{RedisResult, cmd};
+use redis::{Msg, RedisResult, Value, cmd};
 
 use super::error::explain;
-use super::link::{RedisLink, is_interrupted};
+use super::place::RedisPlace;
 use crate::cluster::Incoming;
-use crate::cluster::backplane::{BackplaneError, Publisher, Subscriber};
+use crate::cluster::backplane::{BackplaneError, Subscriber};
 
-pub(crate) struct PubSubPublisher {
-    link: RedisLink,
-    channel: String,
-}
-
-impl PubSubPublisher {
-    pub fn new(link: RedisLink, channel: String) -> Self {
-        PubSubPublisher { link, channel }
-    }
-}
-
-impl Publisher for PubSubPublisher {
-    fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
-        let publish = |frame: &&[u8]| {
-            let mut publish = cmd("PUBLISH");
-            publish.arg(&self.channel).arg(*frame);
-            publish
-        };
-        let commands: Vec<_> = frames.iter().map(publish).collect();
-        self.link.run(&commands).map_err(|error| explain(&error))
-    }
-}
+/// Bytes that a message may have beyond what the listener allows: it is to see that one is too long. By default Redis
+/// itself cuts off a subscriber that is half as much behind.
+const BEYOND: usize = 64 << 20;
 
 pub(crate) struct PubSubSubscriber {
-    link: RedisLink,
+    place: RedisPlace,
+    timeout: Duration,
     channel: String,
 }
 
 /// What takes what comes over a channel.
 pub(crate) trait ChannelListener {
+    /// Bytes that a message has at most.
+    fn max_message(&self) -> usize;
     /// From now on everything comes.
     fn attached(&mut self);
     /// How long to wait for the next message at most, before this is called again; `None` at the end.
@@ -47,6 +31,10 @@ pub(crate) trait ChannelListener {
 }
 
 impl ChannelListener for Incoming<'_> {
+    fn max_message(&self) -> usize {
+        self.max_message()
+    }
+
     fn attached(&mut self) {
         self.attached();
     }
@@ -61,8 +49,12 @@ impl ChannelListener for Incoming<'_> {
 }
 
 impl PubSubSubscriber {
-    pub fn new(link: RedisLink, channel: String) -> Self {
-        PubSubSubscriber { link, channel }
+    pub fn new(place: RedisPlace, timeout: Duration, channel: String) -> Self {
+        PubSubSubscriber {
+            place,
+            timeout,
+            channel,
+        }
     }
 
     /// Connects, and hands on what comes until the listener has enough.
@@ -71,20 +63,15 @@ impl PubSubSubscriber {
     }
 
     fn subscribe(&mut self, listener: &mut impl ChannelListener) -> RedisResult<()> {
-        let (mut connection, _) = self.link.connect()?;
-        let mut channel = connection.as_pubsub();
-        channel.subscribe(&self.channel)?;
+        let longest = listener.max_message().saturating_add(BEYOND);
+        let mut connection = self.place.connect(self.timeout, longest)?;
+        connection.query::<Value>(cmd("SUBSCRIBE").arg(&self.channel), self.timeout)?;
         listener.attached();
-        let mut longest = None;
+        // The listener's own signs of life tell it whether it still hears.
         while let Some(patience) = listener.patience() {
-            if longest.replace(patience) != Some(patience) {
-                channel.set_read_timeout(Some(patience))?;
-            }
-            match channel.get_message() {
-                Ok(message) => listener.take(message.get_payload_bytes()),
-                // Its own heartbeats tell a listener whether it still hears. What came of a message is kept.
-                Err(error) if error.is_timeout() || is_interrupted(&error) => {}
-                Err(error) => return Err(error),
+            let came = connection.unasked(patience)?;
+            if let Some(message) = came.and_then(Msg::from_owned_value) {
+                listener.take(message.get_payload_bytes());
             }
         }
         Ok(())

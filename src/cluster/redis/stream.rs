@@ -2,48 +2,32 @@
 
 use std::time::Duration;
 
-use redis::{Connection, ConnectionAddr, RedisResult, cmd};
+use redis::{Cmd, ConnectionAddr, RedisResult, cmd};
 
+use super::connection::RedisConnection;
 use super::error::explain;
-use super::link::{RedisLink, is_interrupted};
+use super::place::RedisPlace;
 use crate::cluster::Incoming;
-use crate::cluster::backplane::{BackplaneError, Publisher, Subscriber};
+use crate::cluster::backplane::{BackplaneError, Subscriber};
 
 /// The one field of an entry.
 const FIELD: &str = "f";
 /// Entries that are read at once: with messages as large as they may be, 64 MiB.
 const COUNT: usize = 64;
-/// Before a new connection, from the second one of a `receive` on that was interrupted.
-const REST: Duration = Duration::from_millis(100);
+/// Bytes of an entry beside its message. A heartbeat, which has no message, takes as many.
+const AROUND: usize = 128 << 10;
 
-pub(crate) struct StreamPublisher {
-    link: RedisLink,
-    key: String,
-    max_len: usize,
-}
-
-impl StreamPublisher {
-    pub fn new(link: RedisLink, key: String, max_len: usize) -> Self {
-        StreamPublisher { link, key, max_len }
-    }
-}
-
-impl Publisher for StreamPublisher {
-    fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
-        let add = |frame: &&[u8]| {
-            let mut add = cmd("XADD");
-            add.arg(&self.key).arg("MAXLEN").arg("~").arg(self.max_len);
-            add.arg("*").arg(FIELD).arg(*frame);
-            add
-        };
-        // All or none: one that is refused does not leave a hole in front of those behind it.
-        let commands: Vec<_> = frames.iter().map(add).collect();
-        self.link.run(&commands).map_err(|error| explain(&error))
-    }
+/// Appends an entry to the stream; the frame is to be its last argument.
+pub(crate) fn append(key: &str, max_len: usize) -> Cmd {
+    let mut add = cmd("XADD");
+    add.arg(key).arg("MAXLEN").arg("~").arg(max_len);
+    add.arg("*").arg(FIELD);
+    add
 }
 
 pub(crate) struct StreamSubscriber {
-    link: RedisLink,
+    place: RedisPlace,
+    timeout: Duration,
     key: String,
     /// The Redis that `last` is of.
     addr: Option<ConnectionAddr>,
@@ -61,9 +45,10 @@ struct Id(u64, u64);
 type StreamEntry = (String, Vec<Vec<u8>>);
 
 impl StreamSubscriber {
-    pub fn new(link: RedisLink, key: String) -> Self {
+    pub fn new(place: RedisPlace, timeout: Duration, key: String) -> Self {
         StreamSubscriber {
-            link,
+            place,
+            timeout,
             key,
             addr: None,
             last: None,
@@ -72,24 +57,20 @@ impl StreamSubscriber {
     }
 
     fn read(&mut self, incoming: &mut Incoming<'_>) -> RedisResult<()> {
-        let (mut connection, addr) = self.link.connect()?;
-        let is_other = self.addr.as_ref().is_some_and(|before| *before != addr);
+        let longest = incoming.max_message().saturating_add(AROUND);
+        let longest = longest.saturating_mul(COUNT);
+        let mut connection = self.place.connect(self.timeout, longest)?;
+        let is_other = self.addr.as_ref().is_some_and(|it| *it != connection.addr);
         let start = self.start(&mut connection, is_other, || incoming.age())?;
         // Not before: a try that broke off has not moved `last`.
-        self.addr = Some(addr);
+        self.addr = Some(connection.addr.clone());
         if incoming.wants_past() {
             self.read_past(&mut connection, start, incoming)?;
         }
         incoming.attached();
-        let mut longest = None;
         while let Some(patience) = incoming.patience() {
-            if longest.replace(patience) != Some(patience) {
-                connection.set_read_timeout(Some(patience + self.link.timeout))?;
-            }
-            // 0 would be for ever.
-            let block = Some(patience.as_millis().max(1) as u64);
             let last = self.last.unwrap_or(Id(0, 0));
-            let entries = self.next(&mut connection, last, block)?;
+            let entries = self.next(&mut connection, last, Some(patience))?;
             let newest = entries.last().and_then(|(id, _)| Id::parse(id));
             incoming.take_all(entries.iter().map(|(_, fields)| frame(fields)));
             self.last = newest.or(self.last);
@@ -100,7 +81,7 @@ impl StreamSubscriber {
     /// What is in the stream of the time before `end`, for the history of rooms.
     fn read_past(
         &self,
-        connection: &mut Connection,
+        connection: &mut RedisConnection,
         end: Id,
         incoming: &mut Incoming<'_>,
     ) -> RedisResult<()> {
@@ -126,7 +107,7 @@ impl StreamSubscriber {
     /// Redis was there; it is found once, for what is published while the node is away is for it, too.
     fn start(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut RedisConnection,
         is_other: bool,
         age: impl FnOnce() -> Duration,
     ) -> RedisResult<Id> {
@@ -141,7 +122,7 @@ impl StreamSubscriber {
             },
             Some(last) => last,
             None => {
-                let (seconds, micros): (u64, u64) = cmd("TIME").query(connection)?;
+                let (seconds, micros): (u64, u64) = connection.query(&cmd("TIME"), self.timeout)?;
                 let now = seconds * 1000 + micros / 1000;
                 // Taken behind the clock, and a millisecond more for what both leave off: a node begins a round trip
                 // too early at most, and never too late.
@@ -159,30 +140,32 @@ impl StreamSubscriber {
     }
 
     /// 0-0 where there is none.
-    fn newest(&self, connection: &mut Connection) -> RedisResult<Id> {
+    fn newest(&self, connection: &mut RedisConnection) -> RedisResult<Id> {
         let mut newest = cmd("XREVRANGE");
         newest.arg(&self.key).arg("+").arg("-").arg("COUNT").arg(1);
-        let entries: Vec<StreamEntry> = newest.query(connection)?;
+        let entries: Vec<StreamEntry> = connection.query(&newest, self.timeout)?;
         let id = entries.first().and_then(|(id, _)| Id::parse(id));
         Ok(id.unwrap_or(Id(0, 0)))
     }
 
-    /// What comes behind an entry; waits for it for so many milliseconds.
+    /// What comes behind an entry, if need be after a wait of at most this time.
     fn next(
         &self,
-        connection: &mut Connection,
+        connection: &mut RedisConnection,
         Id(time, number): Id,
-        block: Option<u64>,
+        wait: Option<Duration>,
     ) -> RedisResult<Vec<StreamEntry>> {
         let mut read = cmd("XREAD");
         read.arg("COUNT").arg(COUNT);
-        if let Some(millis) = block {
-            read.arg("BLOCK").arg(millis);
+        if let Some(wait) = wait {
+            // 0 would be for ever.
+            read.arg("BLOCK").arg(wait.as_millis().max(1) as u64);
         }
         read.arg("STREAMS")
             .arg(&self.key)
             .arg(format!("{time}-{number}"));
-        let streams: Option<Vec<(String, Vec<StreamEntry>)>> = read.query(connection)?;
+        let within = wait.unwrap_or_default() + self.timeout;
+        let streams: Option<Vec<(String, Vec<StreamEntry>)>> = connection.query(&read, within)?;
         let streams = streams.unwrap_or_default().into_iter();
         Ok(streams.flat_map(|(_, entries)| entries).collect())
     }
@@ -190,19 +173,7 @@ impl StreamSubscriber {
 
 impl Subscriber for StreamSubscriber {
     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
-        let mut rest = Duration::ZERO;
-        loop {
-            match self.read(incoming) {
-                // On a new connection, from where it was: on this one the answer would be taken for a late one.
-                Err(error) if is_interrupted(&error) => {
-                    if !incoming.pause(rest) {
-                        return Ok(());
-                    }
-                    rest = REST;
-                }
-                ended => return ended.map_err(|error| explain(&error)),
-            }
-        }
+        self.read(incoming).map_err(|error| explain(&error))
     }
 }
 

@@ -159,6 +159,10 @@ impl<'a> BridgeListener<'a> {
 }
 
 impl ChannelListener for BridgeListener<'_> {
+    fn max_message(&self) -> usize {
+        self.queue.max_message
+    }
+
     fn attached(&mut self) {
         self.is_attached = true;
         self.heard = Instant::now();

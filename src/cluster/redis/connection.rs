@@ -1,0 +1,232 @@
+//! A connection to Redis on which nothing is without bounds: each answer comes within a time, and has at most so many
+//! bytes.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use redis::{
+    Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, Parser, RedisConnectionInfo, RedisResult,
+    Value, cmd, from_redis_value,
+};
+
+use super::error::as_told;
+
+/// So many bytes are worth the time of an answer once more.
+const WORTH_A_ROUND: u32 = 64 << 10;
+/// A system call takes no timeout of zero.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// After an error it is to be dropped: an answer that is late would be taken for that of the next command.
+pub(crate) struct RedisConnection {
+    pub addr: ConnectionAddr,
+    stream: PacedStream,
+    parser: Parser,
+    /// Bytes that an answer has at most.
+    longest: usize,
+}
+
+impl RedisConnection {
+    /// Connects within this time, and tells user, password and database.
+    pub fn open(info: &ConnectionInfo, timeout: Duration, longest: usize) -> RedisResult<Self> {
+        let socket = connect(info.addr(), Instant::now() + timeout)?;
+        let mut connection = RedisConnection::over(info.addr().clone(), socket, longest);
+        connection.introduce(info.redis_settings(), timeout)?;
+        Ok(connection)
+    }
+
+    fn over(addr: ConnectionAddr, socket: Box<dyn RedisSocket>, longest: usize) -> Self {
+        RedisConnection {
+            addr,
+            stream: PacedStream {
+                socket,
+                deadline: Instant::now(),
+                round: Duration::ZERO,
+                room: longest,
+            },
+            parser: Parser::new(),
+            longest,
+        }
+    }
+
+    fn introduce(&mut self, who: &RedisConnectionInfo, timeout: Duration) -> RedisResult<()> {
+        if let Some(password) = who.password() {
+            let mut auth = cmd("AUTH");
+            auth.arg(who.username()).arg(password);
+            self.query::<Value>(&auth, timeout)?;
+        }
+        if who.db() != 0 {
+            self.query::<Value>(cmd("SELECT").arg(who.db()), timeout)?;
+        }
+        Ok(())
+    }
+
+    /// The answer to a command, which comes within this time.
+    pub fn query<T: FromRedisValue>(&mut self, command: &Cmd, within: Duration) -> RedisResult<T> {
+        self.send(&command.get_packed_command(), within)?;
+        Ok(from_redis_value(self.answer()?.extract_error()?)?)
+    }
+
+    /// Sends commands, whose answers all come within this time: see [`answer`](RedisConnection::answer).
+    pub fn send(&mut self, packed: &[u8], within: Duration) -> RedisResult<()> {
+        self.stream.begin(within);
+        Ok(self.stream.write_all(packed)?)
+    }
+
+    /// What comes next, asked for or not; an error that Redis tells is a value, too.
+    pub fn answer(&mut self) -> RedisResult<Value> {
+        let answer = self.parser.parse_value(&mut self.stream);
+        if answer.is_err() && self.stream.room == 0 {
+            return Err(as_told(format!(
+                "Redis answers with more than {} bytes at once, which no node publishes: is it a Redis, and is \
+                 ClusterBuilder::max_message the same on every node?",
+                self.longest
+            )));
+        }
+        if answer.is_ok() {
+            self.stream.room = self.longest;
+        }
+        answer
+    }
+
+    /// What comes unasked within this time. What has come of it by then is kept.
+    pub fn unasked(&mut self, within: Duration) -> RedisResult<Option<Value>> {
+        self.stream.begin(within);
+        match self.answer() {
+            Err(error) if error.is_timeout() => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+}
+
+/// A stream with one deadline for all that is written and read from [`begin`](PacedStream::begin) on. Much data may
+/// take longer, as long as it comes at some pace.
+struct PacedStream {
+    socket: Box<dyn RedisSocket>,
+    deadline: Instant,
+    /// The time that was given, and that [`WORTH_A_ROUND`] bytes are worth.
+    round: Duration,
+    /// Bytes that are still read of this answer.
+    room: usize,
+}
+
+impl PacedStream {
+    fn begin(&mut self, round: Duration) {
+        self.round = round;
+        self.deadline = Instant::now() + round;
+    }
+
+    fn advance(
+        &mut self,
+        mut work: impl FnMut(&mut dyn RedisSocket) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.socket.set_timeout(left.max(SHORTEST))?;
+            match work(&mut *self.socket) {
+                Ok(bytes) => {
+                    self.came_on(bytes);
+                    return Ok(bytes);
+                }
+                // Linux says so where the process stood still. If the time is up, Redis was not the slow one.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    if self.deadline <= Instant::now() {
+                        self.begin(self.round);
+                    }
+                }
+                Err(error) if is_timeout(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn came_on(&mut self, bytes: usize) {
+        let latest = Instant::now() + self.round;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let worth = self.round * bytes.min(WORTH_A_ROUND) / WORTH_A_ROUND;
+        let room = latest.saturating_duration_since(self.deadline);
+        self.deadline += worth.min(room);
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    use io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(error.kind(), TimedOut | WouldBlock)
+}
+
+impl Read for PacedStream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let len = into.len().min(self.room);
+        let Some(into @ [_, ..]) = into.get_mut(..len) else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let read = self.advance(|socket| socket.read(into))?;
+        self.room -= read;
+        Ok(read)
+    }
+}
+
+impl Write for PacedStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.advance(|socket| socket.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+trait RedisSocket: Read + Write + Send {
+    /// For the next read or write.
+    fn set_timeout(&self, timeout: Duration) -> io::Result<()>;
+}
+
+impl RedisSocket for TcpStream {
+    fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(timeout))?;
+        self.set_write_timeout(Some(timeout))
+    }
+}
+
+#[cfg(unix)]
+impl RedisSocket for UnixStream {
+    fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(timeout))?;
+        self.set_write_timeout(Some(timeout))
+    }
+}
+
+fn connect(addr: &ConnectionAddr, deadline: Instant) -> io::Result<Box<dyn RedisSocket>> {
+    match addr {
+        ConnectionAddr::Tcp(host, port) => Ok(Box::new(dial(host, *port, deadline)?)),
+        #[cfg(unix)]
+        ConnectionAddr::Unix(path) => Ok(Box::new(UnixStream::connect(path)?)),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// The first address of the host that answers. Those that are left share what is left of the time.
+fn dial(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
+    let addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
+    let mut failure = io::Error::from(io::ErrorKind::NotFound);
+    for (left, address) in (1..=addresses.len() as u32).rev().zip(&addresses) {
+        let time = deadline.saturating_duration_since(Instant::now()) / left;
+        match TcpStream::connect_timeout(address, time.max(SHORTEST)) {
+            // Where nobody listens on a port of this machine, a stream may get that port, and connect to itself.
+            Ok(stream) if stream.local_addr().ok() == Some(*address) => {
+                failure = io::ErrorKind::ConnectionRefused.into();
+            }
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+#[cfg(test)]
+mod tests;
