@@ -78,7 +78,7 @@ impl Roster {
     ) -> Verdict {
         let node = head.node;
         if !self.peers.contains_key(&node) {
-            self.make_room();
+            self.make_room(tell);
         }
         // One that joined after this node has sent nothing that this node should not have heard. Of the others
         // nobody can say what was before: this is where they begin.
@@ -182,14 +182,17 @@ impl Roster {
     }
 
     /// Forgets the one that was silent for longest, and never this node.
-    fn make_room(&mut self) {
+    fn make_room(&mut self, tell: &mut impl FnMut(RosterChange)) {
         if self.peers.len() < MOST {
             return;
         }
         let others = self.peers.iter().filter(|(node, _)| **node != self.own);
         let oldest = others.min_by_key(|(_, known)| (known.is_there, known.heard));
-        if let Some(node) = oldest.map(|(node, _)| *node) {
-            self.peers.remove(&node);
+        let Some(node) = oldest.map(|(node, _)| *node) else {
+            return;
+        };
+        if self.peers.remove(&node).is_some_and(|known| known.is_there) {
+            tell(RosterChange::Left(node));
         }
     }
 }

@@ -187,3 +187,25 @@ fn the_last_that_a_node_sent_does_not_bring_it_back() {
     assert_eq!(verdict, Verdict::Fresh);
     assert_eq!(changes, [RosterChange::Joined(OTHER)]);
 }
+
+/// What is kept of a node, such as the members of its rooms, is let go of when it leaves.
+#[test]
+fn a_node_that_is_forgotten_has_left() {
+    let mut roster = Roster::new(OWN, HEARTBEAT);
+    let (mut joined, mut left) = (0, 0);
+    for node in 0..2 * MOST {
+        let head = Head {
+            node: NodeId::new(node as u128 + 10),
+            number: FrameNumber::Own(1),
+            age: at(0),
+        };
+        roster.hear(&head, at(1), &mut |change| match change {
+            RosterChange::Joined(_) => joined += 1,
+            RosterChange::Left(_) => left += 1,
+            RosterChange::Missed { .. } => panic!("{change:?}"),
+        });
+    }
+    assert_eq!(roster.nodes().count(), MOST);
+    // And this node.
+    assert_eq!((joined, left), (2 * MOST, MOST + 1));
+}
