@@ -35,13 +35,10 @@ const PAST_BYTES: usize = 16 << 20;
 ///
 /// The guide: [clusters](crate::guide::cluster).
 #[derive(Clone, Default)]
-pub struct Local(Arc<Bus>);
+pub struct Local(Arc<Mutex<Bus, BUS>>);
 
 #[derive(Default)]
-struct Bus(Mutex<BusState, BUS>);
-
-#[derive(Default)]
-struct BusState {
+struct Bus {
     queues: Vec<Weak<NodeQueue>>,
     past: BoundedFrames,
 }
@@ -49,8 +46,15 @@ struct BusState {
 /// What waits for one node.
 #[derive(Default)]
 struct NodeQueue {
-    waiting: Mutex<BoundedFrames, LINE_OF_BUS>,
+    waiting: Mutex<WaitingForNode, LINE_OF_BUS>,
     more: Condvar,
+}
+
+#[derive(Default)]
+struct WaitingForNode {
+    kept: BoundedFrames,
+    /// A node publishes nothing more: each is to look whether that is itself, and it is over.
+    is_called: bool,
 }
 
 #[derive(Default)]
@@ -69,13 +73,13 @@ impl Local {
 impl Backplane for Local {
     fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>) {
         (
-            Box::new(BusPublisher(self.0.clone())),
-            Box::new(BusPublisher(self.0)),
+            Box::new(BusPublisher(self.clone())),
+            Box::new(BusSubscriber(self)),
         )
     }
 }
 
-struct BusPublisher(Arc<Bus>);
+struct BusPublisher(Local);
 
 impl Publisher for BusPublisher {
     fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
@@ -91,7 +95,17 @@ impl Publisher for BusPublisher {
     }
 }
 
-impl Subscriber for BusPublisher {
+impl Drop for BusPublisher {
+    fn drop(&mut self) {
+        let bus = lock(&self.0.0);
+        let queues = bus.queues.iter().filter_map(Weak::upgrade);
+        queues.for_each(|queue| queue.call());
+    }
+}
+
+struct BusSubscriber(Local);
+
+impl Subscriber for BusSubscriber {
     fn receive(&mut self, incoming: &mut Incoming<'_>) -> Result<(), BackplaneError> {
         let queue = Arc::new(NodeQueue::default());
         let mut bus = lock(&self.0.0);
@@ -112,23 +126,27 @@ impl Subscriber for BusPublisher {
 
 impl NodeQueue {
     fn put(&self, frames: &[Arc<[u8]>]) {
-        lock(&self.waiting).put(frames, FRAMES, BYTES);
+        lock(&self.waiting).kept.put(frames, FRAMES, BYTES);
         self.more.notify_one();
     }
 
-    /// What waits; if nothing does, what comes first.
+    fn call(&self) {
+        lock(&self.waiting).is_called = true;
+        self.more.notify_one();
+    }
+
+    /// What waits; if nothing does, what comes first, or nothing where the node is called.
     fn take(&self, patience: Duration) -> VecDeque<Arc<[u8]>> {
         let until = Instant::now() + patience;
         let mut waiting = lock(&self.waiting);
-        while waiting.frames.is_empty() {
+        while waiting.kept.frames.is_empty() && !std::mem::take(&mut waiting.is_called) {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
             waiting = waiting.wait_timeout(&self.more, left);
         }
-        waiting.bytes = 0;
-        std::mem::take(&mut waiting.frames)
+        std::mem::take(&mut waiting.kept).frames
     }
 }
 
@@ -153,3 +171,6 @@ impl fmt::Debug for Local {
         f.debug_struct("Local").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
