@@ -322,55 +322,54 @@ fn a_user_without_rights() {
     assert!(!node.cluster.is_attached());
     server.set("ACL SETUSER app +xadd +multi +exec");
     node.attached();
-    server.set("ACL SETUSER app -@all resetkeys resetchannels &wshub +publish +subscribe +multi +exec");
+    server.set(
+        "ACL SETUSER app -@all resetkeys resetchannels &wshub +publish +subscribe +multi +exec",
+    );
     Node::join(Redis::new(&url).unwrap().pub_sub()).attached();
+}
+
+/// Under load, from one order to the other.
+fn refusing(server: &RedisServer, begin: &str, reason: &str, end: &str) {
+    let load = Load::attached(|| server.redis());
+    let missing = load.run(|load| {
+        server.set(begin);
+        load.wait_for_reason(reason);
+        sleep(500);
+        server.set(end);
+        load.wait_until_attached();
+    });
+    assert_eq!(missing, 0);
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn a_redis_that_is_out_of_memory() {
     let server = RedisServer::start(&["--maxmemory-policy", "noeviction"]);
-    let load = Load::attached(|| server.redis());
-    let missing = load.run(|load| {
-        server.set("CONFIG SET maxmemory 100kb");
-        load.wait_for_reason("maxmemory");
-        sleep(500);
-        server.set("CONFIG SET maxmemory 0");
-        load.wait_until_attached();
-    });
-    assert_eq!(missing, 0);
+    let (begin, end) = ("CONFIG SET maxmemory 100kb", "CONFIG SET maxmemory 0");
+    refusing(&server, begin, "maxmemory", end);
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn a_redis_that_cannot_write_its_snapshot() {
     let server = RedisServer::start(&[]);
-    let load = Load::attached(|| server.redis());
-    let missing = load.run(|load| {
-        // As a full disk does: the snapshot has no place to go.
-        std::fs::remove_dir_all(&server.folder).unwrap();
-        server.set("CONFIG SET save \"1 1\"");
-        load.wait_for_reason("MISCONF");
-        server.set("CONFIG SET stop-writes-on-bgsave-error no");
-        load.wait_until_attached();
-    });
-    assert_eq!(missing, 0);
+    // As a full disk does: the snapshot has no place to go.
+    std::fs::remove_dir_all(&server.folder).unwrap();
+    let end = "CONFIG SET stop-writes-on-bgsave-error no";
+    refusing(&server, "CONFIG SET save \"1 1\"", "MISCONF", end);
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn a_redis_that_becomes_a_replica() {
     let server = RedisServer::start(&[]);
-    let load = Load::attached(|| server.redis());
-    let missing = load.run(|load| {
-        // Of one that is not there, so that it keeps what it has.
-        server.set("REPLICAOF 127.0.0.1 1");
-        load.wait_for_reason("primary");
-        sleep(500);
-        server.set("REPLICAOF NO ONE");
-        load.wait_until_attached();
-    });
-    assert_eq!(missing, 0);
+    // Of one that is not there, so that it keeps what it has.
+    refusing(
+        &server,
+        "REPLICAOF 127.0.0.1 1",
+        "primary",
+        "REPLICAOF NO ONE",
+    );
 }
 
 #[test]
