@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::Builder;
 use std::time::Duration;
 
 use super::backlog::BacklogBounds;
@@ -10,12 +9,10 @@ use super::backplane::Backplane;
 use super::history::HistoryBounds;
 use super::id::NodeId;
 use super::listener::listen;
-use super::publisher::publish_all;
-use super::relay::{LocalDelivery, Relay, RelaySettings, Running};
+use super::relay::{LocalDelivery, Relay, RelaySettings};
+use super::threads;
 use super::{Cluster, Node, YEAR};
 use crate::ServerHandle;
-use crate::panics;
-use crate::spawn::spawn;
 
 /// Bounds, heartbeat and order of a node; made by [`Cluster::builder`].
 ///
@@ -147,18 +144,13 @@ impl ClusterBuilder {
         let id = NodeId::new(u128::from_be_bytes(id));
         let relay = Arc::new(Relay::new(id, server.into(), self.settings));
         let node = Node(relay);
-        let (publisher, subscriber) = backplane.split();
-        // Both first: the end of one tells whether the other goes on.
-        let (speaks, listens) = (Running::new(&node.0), Running::new(&node.0));
-        start("wshub-cluster-out", move || publish_all(&speaks, publisher))?;
-        start("wshub-cluster-in", move || listen(&listens, subscriber))?;
+        let (mut publisher, subscriber) = backplane.split();
+        threads::start(
+            &node.0,
+            "wshub-cluster",
+            move |frames| publisher.publish(frames).map_err(|it| it.to_string()),
+            move |running| listen(running, subscriber),
+        )?;
         Ok(Cluster(Arc::new(node)))
     }
-}
-
-fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let builder = Builder::new().name(name.to_owned());
-    // The ends of the backplane are dropped there, which are the user's.
-    let work = move || drop(panics::catch(work));
-    spawn(builder, work).map(drop)
 }

@@ -27,7 +27,7 @@ impl ClusterCarrier {
     /// [`comes_back`](ClusterCarrier::comes_back); and hears that another node is gone. It runs on the thread that
     /// receives. False if there is one already.
     pub fn set_carrier_handler(&self, carrier_handler: CarrierHandler) -> bool {
-        self.0.set_carrier_handler(carrier_handler)
+        self.0.carrier_handler.set(carrier_handler).is_ok()
     }
 
     /// To one node, or to all. Never blocks.

@@ -70,6 +70,28 @@ pub enum ClusterEvent {
     },
 }
 
+/// A server of a cluster, as it was heard last; see [`Cluster::nodes`](crate::Cluster::nodes).
+///
+/// ```
+/// use wshub::Cluster;
+///
+/// fn show(cluster: &Cluster) {
+///     for node in cluster.nodes() {
+///         println!("{}: {} connections", node.id, node.connections);
+///     }
+/// }
+/// ```
+///
+/// The guide: [clusters](crate::guide::cluster).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterNode {
+    /// Its name.
+    pub id: NodeId,
+    /// How many connections it had with its last heartbeat: [`Stats::connections`](crate::Stats::connections) there.
+    pub connections: u64,
+}
+
 /// Why a cluster did not take a message.
 ///
 /// ```

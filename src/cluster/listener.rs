@@ -2,57 +2,25 @@
 
 use std::time::Duration;
 
-use super::ClusterNode;
 use super::backplane::{BackplaneError, Subscriber};
-use super::event::ClusterEvent;
+use super::echo::OwnEcho;
+use super::event::{ClusterEvent, ClusterNode};
 use super::frame::{Body, Content, Head, decode};
 use super::history::Post;
 use super::id::{NodeId, PostId};
 use super::news::BackplaneDirection;
-use super::publisher::RESTS;
-use super::relay::{CarrierEvent, LocalDelivery, Relay, Running, message};
+use super::port::PortUser;
+use super::relay::{CarrierEvent, LocalDelivery, Relay, message};
 use super::report::RoomReport;
 use super::roster::{Roster, RosterChange, Verdict};
+use super::threads::{ListenEnd, Running};
 use crate::logging::log_line;
 use crate::panics;
 
-/// A node that has heard nothing for so long, and for two heartbeats, not even what it published itself, is deaf.
-const DEAF: Duration = Duration::from_secs(2);
-/// As many times longer while it hears others: what it published may be far behind that.
-const LAG: u32 = 3;
-
-pub(crate) fn listen(running: &Running, mut subscriber: Box<dyn Subscriber>) {
-    let mut incoming = Incoming::new(running.relay());
-    running.work(BackplaneDirection::In, || {
-        receive_all(&mut incoming, &mut *subscriber);
-    });
+pub(crate) fn listen(running: &Running<Relay>, mut subscriber: Box<dyn Subscriber>) {
+    let mut incoming = Incoming::new(running.user());
+    running.listen(|| incoming.listen(&mut *subscriber));
     incoming.end();
-}
-
-fn receive_all(incoming: &mut Incoming<'_>, subscriber: &mut dyn Subscriber) {
-    let relay = incoming.relay;
-    let mut rest = RESTS.0;
-    while !relay.is_over() {
-        let receive = || subscriber.receive(incoming);
-        let ended = panics::catch(receive)
-            .unwrap_or_else(|_| Err(BackplaneError::new("Subscriber::receive panicked")));
-        let was_attached = incoming.detach();
-        if relay.is_over() {
-            return;
-        }
-        let reason = match &ended {
-            Ok(()) => {
-                "nothing comes back of what this node publishes: is it another Redis that it reads from?"
-            }
-            Err(error) => &error.to_string(),
-        };
-        relay.set_link(BackplaneDirection::In, Err(reason));
-        if was_attached {
-            rest = RESTS.0;
-        }
-        relay.pause(rest);
-        rest = (rest * 2).min(RESTS.1);
-    }
 }
 
 /// What a [`Subscriber`] hands to the cluster.
@@ -80,12 +48,7 @@ pub struct Incoming<'a> {
     hears: bool,
     /// It attached before.
     has_begun: bool,
-    /// When the last frame came, or the node attached.
-    heard: Duration,
-    /// The age that the last heartbeat of this node told, of those that came back.
-    own_beat: Duration,
-    /// Since when a later one of them was published, and did not come back.
-    unheard: Option<Duration>,
+    echo: OwnEcho,
     /// Frames that were not of this version.
     unreadable: u64,
 }
@@ -97,33 +60,49 @@ impl<'a> Incoming<'a> {
             roster: Roster::new(relay.id, relay.settings.heartbeat),
             hears: false,
             has_begun: false,
-            heard: Duration::ZERO,
-            own_beat: Duration::ZERO,
-            unheard: None,
+            echo: OwnEcho::default(),
             unreadable: 0,
+        }
+    }
+
+    /// From one attachment to its end.
+    fn listen(&mut self, subscriber: &mut dyn Subscriber) -> ListenEnd {
+        let ended = panics::catch(|| subscriber.receive(self))
+            .unwrap_or_else(|_| Err(BackplaneError::new("Subscriber::receive panicked")));
+        self.relay.port().set_hears(false);
+        ListenEnd {
+            was_attached: std::mem::replace(&mut self.hears, false),
+            reason: match ended {
+                Ok(()) => {
+                    "nothing comes back of what this node publishes: is it another Redis that it reads from?"
+                        .to_owned()
+                }
+                Err(error) => error.to_string(),
+            },
         }
     }
 
     /// Says that from now on everything comes that any node publishes. Call it once for each
     /// connection that a [`receive`](Subscriber::receive) makes: before it this node publishes nothing.
     pub fn attached(&mut self) {
+        let port = self.relay.port();
         self.hears = true;
         self.has_begun = true;
-        self.heard = self.relay.age();
-        self.unheard = None;
-        self.roster.renew(self.heard);
+        self.echo.attached(port.age(), port.last_beat());
+        self.roster.renew(port.age());
         self.relay.rooms.begin_census();
         self.relay.set_link(BackplaneDirection::In, Ok(()));
-        self.relay.set_hears(true);
+        port.set_hears(true);
     }
 
     /// How long to wait for the next frame at most, before this is called again; `None` when it is time to return.
     pub fn patience(&mut self) -> Option<Duration> {
         let heartbeat = self.relay.settings.heartbeat;
-        if self.relay.is_over() || self.is_deaf() {
+        let port = self.relay.port();
+        if port.is_over() || port.is_deaf(&mut self.echo) {
             return None;
         }
-        match self.relay.is_leaving() {
+        match port.is_leaving() {
             // The end comes without a frame.
             true => Some((heartbeat / 2).min(Duration::from_millis(50))),
             false => Some(heartbeat / 2),
@@ -137,7 +116,7 @@ impl<'a> Incoming<'a> {
 
     /// How long ago this node joined: it wants what was published since.
     pub fn age(&self) -> Duration {
-        self.relay.age()
+        self.relay.port().age()
     }
 
     /// True if the node wants calls of [`past`](Incoming::past): it keeps the history of rooms, and attaches for the
@@ -153,19 +132,17 @@ impl<'a> Incoming<'a> {
         let Ok((head, body)) = decode(frame) else {
             return;
         };
-        let verdict = self.roster.remember(&head, self.relay.age());
-        if let (
-            Verdict::Fresh,
-            Some(Body::Post {
-                room,
-                number,
-                content,
-            }),
-        ) = (verdict, body)
+        if self.roster.remember(&head, self.age()) == Verdict::Stale {
+            return;
+        }
+        if let Some(Body::Post {
+            room,
+            number,
+            content,
+        }) = body
         {
-            self.relay
-                .rooms
-                .remember(room, post(&head, number, &content));
+            let post = post(&head, number, &content);
+            self.relay.rooms.remember(room, post);
         }
     }
 
@@ -179,21 +156,24 @@ impl<'a> Incoming<'a> {
 
     /// Takes a frame that came.
     pub fn take(&mut self, frame: &[u8]) {
-        let now = self.relay.age();
-        self.heard = now;
+        let now = self.age();
+        self.echo.heard(now);
         let Ok((head, body)) = decode(frame) else {
             self.note_unreadable();
             return;
         };
         let mut changes = Vec::new();
-        let verdict = self
-            .roster
-            .hear(&head, now, &mut |change| changes.push(change));
-        self.tell(&mut changes);
+        let mut tell = |change| changes.push(change);
+        let verdict = self.roster.hear(&head, now, &mut tell);
+        self.tell(changes);
         match body {
-            None if verdict == Verdict::Fresh => self.tell_missing(&head),
-            Some(body) if verdict == Verdict::Fresh => self.deliver(&head, &body, now),
-            _ => {}
+            _ if verdict == Verdict::Stale => {}
+            Some(body) => self.deliver(&head, &body, now),
+            // Of a kind that this version does not know.
+            None => self.tell(vec![RosterChange::Missed {
+                node: head.node,
+                count: 1,
+            }]),
         }
     }
 
@@ -206,18 +186,21 @@ impl<'a> Incoming<'a> {
             Body::Alive { connections, rooms } => {
                 self.roster.beat(head.node, *connections, now, &mut tell);
                 if is_own {
-                    self.own_beat = head.age;
-                    self.unheard = None;
+                    self.echo.came_back(head.age);
                     relay.rooms.sweep();
                 } else if let Some(report) = rooms {
                     self.hear_report(head.node, report, now);
                 }
                 self.show_nodes();
             }
-            Body::Bye if is_own => {}
-            Body::Bye => self.roster.leave(head.node, &mut tell),
-            Body::Broadcast { .. }
+            // What is own has been done here, or is not for this node.
+            Body::Bye | Body::Note { .. } if is_own => {}
+            Body::Broadcast { .. } | Body::Carried { .. }
                 if is_own && relay.settings.delivery == LocalDelivery::AtOnce => {}
+            Body::Carried { to: Some(node), .. } | Body::Note { to: Some(node), .. }
+                if *node != relay.id => {}
+            Body::Close { connection, .. } if connection.node != relay.id => {}
+            Body::Bye => self.roster.leave(head.node, &mut tell),
             Body::Broadcast {
                 room,
                 except,
@@ -231,44 +214,31 @@ impl<'a> Incoming<'a> {
                 connection,
                 code,
                 reason,
-            } => {
-                if connection.node == relay.id {
-                    relay.close(*connection, *code, reason);
-                }
-            }
+            } => relay.close(*connection, *code, reason),
             Body::Post {
                 room,
                 number,
                 content,
             } => relay.rooms.post(room, post(head, *number, content)),
-            Body::Carried { .. } if is_own && relay.settings.delivery == LocalDelivery::AtOnce => {}
-            Body::Carried { to, bytes } => {
-                if to.is_none_or(|node| node == relay.id) {
-                    relay.hand_on(head.node, CarrierEvent::Came(bytes));
-                }
-            }
-            Body::Note { to, content } => {
-                if !is_own && to.is_none_or(|node| node == relay.id) {
-                    relay.tell(ClusterEvent::Message {
-                        node: head.node,
-                        message: message(content),
-                    });
-                }
-            }
+            Body::Carried { bytes, .. } => relay.hand_on(head.node, CarrierEvent::Came(bytes)),
+            Body::Note { content, .. } => relay.tell(ClusterEvent::Message {
+                node: head.node,
+                message: message(content),
+            }),
         }
-        self.tell(&mut changes);
+        self.tell(changes);
     }
 
     fn hear_report(&self, node: NodeId, report: &RoomReport<'_>, now: Duration) {
         let relay = self.relay;
         let pause = relay.settings.heartbeat;
         if relay.rooms.hear_report(node, report, now, pause) {
-            relay.beat_soon();
+            relay.port().beat_soon();
         }
     }
 
     /// Tells the application what has changed, which it then finds so.
-    fn tell(&mut self, changes: &mut Vec<RosterChange>) {
+    fn tell(&self, changes: Vec<RosterChange>) {
         let is_missed = |change: &RosterChange| matches!(change, RosterChange::Missed { .. });
         if !changes.iter().all(is_missed) {
             self.show_nodes();
@@ -280,7 +250,7 @@ impl<'a> Incoming<'a> {
         if changes.iter().any(is_missed) {
             self.relay.rooms.forget_history();
         }
-        for change in changes.drain(..) {
+        for change in changes {
             if let RosterChange::Left(node) = change {
                 self.relay.rooms.forget_node(node);
                 self.relay.hand_on(node, CarrierEvent::Left);
@@ -296,14 +266,6 @@ impl<'a> Incoming<'a> {
                 },
             });
         }
-    }
-
-    fn tell_missing(&self, head: &Head) {
-        self.relay.rooms.forget_history();
-        self.relay.tell(ClusterEvent::Gap {
-            node: head.node,
-            missing: 1,
-        });
     }
 
     /// This node first.
@@ -328,23 +290,6 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// It publishes heartbeats that do not come back.
-    fn is_deaf(&mut self) -> bool {
-        let now = self.relay.age();
-        if self
-            .relay
-            .last_beat()
-            .is_none_or(|beat| beat <= self.own_beat)
-        {
-            self.unheard = None;
-            return false;
-        }
-        let unheard = *self.unheard.get_or_insert(now);
-        let patience = DEAF.max(2 * self.relay.settings.heartbeat);
-        let silent = |since: Duration| now.saturating_sub(since);
-        silent(unheard.max(self.heard)) > patience || silent(unheard) > LAG * patience
-    }
-
     /// The node has left: to it all others are gone.
     fn end(&self) {
         let (own, others): (Vec<_>, Vec<_>) =
@@ -354,12 +299,6 @@ impl<'a> Incoming<'a> {
             self.relay.hand_on(node.id, CarrierEvent::Left);
         }
         self.relay.hand_on(self.relay.id, CarrierEvent::Left);
-    }
-
-    /// Behind a `receive`; true if it had attached.
-    fn detach(&mut self) -> bool {
-        self.relay.set_hears(false);
-        std::mem::replace(&mut self.hears, false)
     }
 }
 

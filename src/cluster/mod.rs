@@ -6,6 +6,7 @@ mod builder;
 #[cfg(feature = "socketio")]
 mod carrier;
 mod census;
+pub(crate) mod echo;
 mod event;
 pub(crate) mod frame;
 mod history;
@@ -13,13 +14,14 @@ mod id;
 mod listener;
 mod local;
 pub(crate) mod news;
-mod publisher;
+pub(crate) mod port;
 pub(crate) mod redis;
 mod relay;
 pub(crate) mod report;
 mod room;
 mod rooms;
 mod roster;
+pub(crate) mod threads;
 
 use std::fmt;
 use std::io;
@@ -32,7 +34,7 @@ pub use backplane::{Backplane, BackplaneError, Publisher, Subscriber};
 pub use builder::ClusterBuilder;
 #[cfg(feature = "socketio")]
 pub(crate) use carrier::{CarrierEvent, ClusterCarrier};
-pub use event::{CatchUpError, ClusterError, ClusterEvent};
+pub use event::{CatchUpError, ClusterError, ClusterEvent, ClusterNode};
 pub use history::Post;
 pub use id::{ConnectionId, InvalidConnectionId, InvalidPostId, NodeId, PostId};
 pub use listener::Incoming;
@@ -41,6 +43,7 @@ pub use redis::Redis;
 pub use room::Room;
 
 use frame::Body;
+use port::PortUser;
 use relay::{LocalDelivery, Relay, content};
 
 /// As good as for ever, and clocks can still be counted up by it.
@@ -95,28 +98,6 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.0.leave(DROP_PATIENCE);
     }
-}
-
-/// A server of a cluster, as it was heard last; see [`Cluster::nodes`].
-///
-/// ```
-/// use wshub::Cluster;
-///
-/// fn show(cluster: &Cluster) {
-///     for node in cluster.nodes() {
-///         println!("{}: {} connections", node.id, node.connections);
-///     }
-/// }
-/// ```
-///
-/// The guide: [clusters](crate::guide::cluster).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClusterNode {
-    /// Its name.
-    pub id: NodeId,
-    /// How many connections it had with its last heartbeat: [`Stats::connections`](crate::Stats::connections) there.
-    pub connections: u64,
 }
 
 impl Cluster {
@@ -223,7 +204,7 @@ impl Cluster {
     /// [`Handler::on_wake`](crate::Handler::on_wake) tell when there are some. 4,096 wait at most, with 16 MiB of
     /// messages; further events are counted, and [`ClusterEvent::Untaken`] tells how many.
     pub fn events(&self) -> impl Iterator<Item = ClusterEvent> + '_ {
-        std::iter::from_fn(|| self.relay().take_event())
+        std::iter::from_fn(|| self.relay().port().take_event())
     }
 
     /// The nodes of the cluster, this one first, which is there right after [`Attached`](ClusterEvent::Attached). A
@@ -240,12 +221,12 @@ impl Cluster {
 
     /// True from [`Attached`](ClusterEvent::Attached) to [`Detached`](ClusterEvent::Detached).
     pub fn is_attached(&self) -> bool {
-        self.relay().is_attached()
+        self.relay().port().is_attached()
     }
 
     /// How many messages wait to be published. 0 while the backplane keeps up.
     pub fn waiting(&self) -> usize {
-        self.relay().waiting()
+        self.relay().port().waiting()
     }
 
     fn relay(&self) -> &Relay {

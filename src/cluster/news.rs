@@ -28,15 +28,15 @@ pub(crate) struct News {
     missing: BTreeMap<NodeId, u64>,
     unsent: u64,
     untaken: u64,
-    link: PeerLink,
+    link: BackplaneLink,
 }
 
 #[derive(Default)]
-struct PeerLink {
+struct BackplaneLink {
     is_out: bool,
     is_in: bool,
-    /// What the application was told last.
-    told: Option<bool>,
+    /// The application was told last that it works.
+    is_up: bool,
     /// Why it is not attached: each reason is told once.
     reasons: Vec<String>,
 }
@@ -93,13 +93,13 @@ impl News {
             }
         }
         let is_new = match state {
-            Ok(()) => self.link.is_out && self.link.is_in && self.link.told != Some(true),
+            Ok(()) => self.link.is_out && self.link.is_in && !self.link.is_up,
             Err(reason) => self.link.is_new(reason),
         };
         if !is_new {
             return false;
         }
-        self.link.told = Some(state.is_ok());
+        self.link.is_up = state.is_ok();
         if state.is_ok() {
             self.link.reasons.clear();
         }
@@ -113,7 +113,7 @@ impl News {
     }
 
     pub fn is_attached(&self) -> bool {
-        self.link.told == Some(true)
+        self.link.is_up
     }
 
     fn joins_the_last(&mut self, event: &ClusterEvent) -> bool {
@@ -141,7 +141,7 @@ impl News {
     }
 }
 
-impl PeerLink {
+impl BackplaneLink {
     fn is_new(&mut self, reason: &str) -> bool {
         let is_new = self.reasons.len() < REASONS && self.reasons.iter().all(|it| it != reason);
         if is_new {

@@ -1,51 +1,45 @@
-//! What the threads of a node share: what waits to be published, the members of each room, what the application is to
-//! be told.
+//! What the threads of a node share: its way to the other nodes, the members of each room, who the others are.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use super::ClusterNode;
-use super::backlog::{Backlog, BacklogBounds, Publication};
-use super::event::{ClusterError, ClusterEvent};
+use super::backlog::BacklogBounds;
+use super::event::{ClusterError, ClusterEvent, ClusterNode};
 use super::frame::{Body, Content, FrameNumber, Head, SHORT, encode, set_number};
 use super::history::HistoryBounds;
 use super::id::{ConnectionId, NodeId, PostId};
-use super::news::{BackplaneDirection, News};
+use super::port::{FrameBytes, Port, PortPeers, PortSettings, PortUser, PublishTurn};
+use super::report::{RoomCounts, RoomReport};
 use super::rooms::ClusterRooms;
 use crate::atomic::AtomicU64;
-use crate::lock::{Guard, Mutex, NEWS, OUTGOING, lock};
+use crate::lock::{Mutex, NODES, lock};
 use crate::logging::log_line;
-use crate::panics;
 use crate::{Broadcast, Connection, Message, Prepared, ServerHandle};
 
-/// What is published at once: enough that a round trip weighs little, and little enough to be said again.
-const BATCH_FRAMES: usize = 512;
-const BATCH_BYTES: usize = 1 << 20;
-
-pub(crate) type FrameBytes = Arc<Vec<u8>>;
+/// A node that has heard nothing for so long, and for two heartbeats, not even what it published itself, is deaf.
+const DEAF: Duration = Duration::from_secs(2);
 
 pub(crate) struct Relay {
     pub id: NodeId,
     pub server: ServerHandle,
     pub rooms: ClusterRooms,
     pub settings: RelaySettings,
-    joined: Instant,
+    port: Port,
     /// How many posts of this node were given a number.
     posts: AtomicU64,
-    outgoing: Mutex<PublishQueue, OUTGOING>,
-    /// Something of `outgoing` has changed.
-    changed: Condvar,
-    news: Mutex<(News, Vec<ClusterNode>), NEWS>,
+    /// How many reports of its rooms.
+    reports: AtomicU64,
+    nodes: Mutex<Vec<ClusterNode>, NODES>,
     /// What is built on the cluster: Socket.IO.
-    carrier_handler: OnceLock<CarrierHandler>,
+    pub carrier_handler: OnceLock<CarrierHandler>,
 }
 
 /// Takes what nodes carry for what is built on the cluster, and hears that one is gone.
 pub(crate) type CarrierHandler = Box<dyn Fn(NodeId, CarrierEvent<'_>) + Send + Sync>;
 
-/// What a carrier_handler hears of a node.
-// Without the feature `socketio` nobody rides.
+/// What it hears of a node.
+// Without the feature `socketio` there is no such handler.
 #[cfg_attr(not(feature = "socketio"), allow(dead_code))]
 pub(crate) enum CarrierEvent<'a> {
     Came(&'a [u8]),
@@ -70,33 +64,6 @@ pub(crate) enum LocalDelivery {
     InOneOrder,
 }
 
-struct PublishQueue {
-    backlog: Backlog<FrameBytes>,
-    /// Messages that were dropped, and the application has not been told.
-    unsent: u64,
-    /// What is published now comes back: nothing is published before.
-    hears: bool,
-    /// Until then what waits is still published.
-    leaves_by: Option<Instant>,
-    /// A heartbeat is wanted at once: a node that attached shows that it is there, and that it hears itself.
-    wants_beat: bool,
-    /// Threads of the node that have not ended; the one that publishes ends first.
-    threads: usize,
-    /// The age that the last published heartbeat tells.
-    beat: Option<Duration>,
-}
-
-/// What the publishing thread is to do.
-pub(crate) enum PublisherStep {
-    Publish {
-        batch: Publication<FrameBytes>,
-        with_beat: bool,
-        /// Nothing comes behind it.
-        is_last: bool,
-    },
-    End,
-}
-
 impl Relay {
     pub fn new(id: NodeId, server: ServerHandle, settings: RelaySettings) -> Self {
         Relay {
@@ -104,34 +71,25 @@ impl Relay {
             server,
             rooms: ClusterRooms::new(settings.history),
             settings,
-            joined: Instant::now(),
-            posts: AtomicU64::new(0),
-            outgoing: Mutex::new(PublishQueue {
-                backlog: Backlog::new(settings.bounds),
-                unsent: 0,
-                hears: false,
-                wants_beat: false,
-                leaves_by: None,
-                threads: 0,
-                beat: None,
+            port: Port::new(PortSettings {
+                peers: PortPeers::Nodes,
+                bounds: settings.bounds,
+                // Twice as often as others expect it.
+                beat: settings.heartbeat / 2,
+                deaf: DEAF.max(2 * settings.heartbeat),
             }),
-            changed: Condvar::new(),
-            news: Mutex::default(),
+            posts: AtomicU64::new(0),
+            reports: AtomicU64::new(0),
+            nodes: Mutex::default(),
             carrier_handler: OnceLock::new(),
         }
     }
 
-    /// How long ago the node joined, in whole milliseconds as frames tell it: a heartbeat that comes back is known by
-    /// it.
-    pub fn age(&self) -> Duration {
-        Duration::from_millis(self.joined.elapsed().as_millis() as u64)
-    }
-
-    pub fn head(&self, number: FrameNumber) -> Head {
+    fn head(&self, number: FrameNumber) -> Head {
         Head {
             node: self.id,
             number,
-            age: self.age(),
+            age: self.port.age(),
         }
     }
 
@@ -142,7 +100,7 @@ impl Relay {
         }
     }
 
-    /// Puts a message into the backlog.
+    /// Has a message published, as soon as the backplane is there.
     pub fn publish(&self, body: &Body<'_>) -> Result<(), ClusterError> {
         self.check(body)?;
         // It gets its number under the lock, and everything else here.
@@ -152,15 +110,10 @@ impl Relay {
             set_number(&mut frame, number);
             Arc::new(frame)
         };
-        let mut outgoing = lock(&self.outgoing);
-        if outgoing.leaves_by.is_some() {
-            return Err(ClusterError::Left);
+        match self.port.push(bytes, numbered) {
+            true => Ok(()),
+            false => Err(ClusterError::Left),
         }
-        // The thread that publishes tells it: the sender may hold a lock.
-        outgoing.unsent += outgoing.backlog.push(bytes, self.age(), numbered);
-        drop(outgoing);
-        self.changed.notify_all();
-        Ok(())
     }
 
     fn check(&self, body: &Body<'_>) -> Result<(), ClusterError> {
@@ -202,229 +155,77 @@ impl Relay {
         }
     }
 
-    /// False if there is one already.
-    #[cfg(feature = "socketio")]
-    pub fn set_carrier_handler(&self, carrier_handler: CarrierHandler) -> bool {
-        self.carrier_handler.set(carrier_handler).is_ok()
-    }
-
     pub fn hand_on(&self, node: NodeId, news: CarrierEvent<'_>) {
         if let Some(carrier_handler) = self.carrier_handler.get() {
             carrier_handler(node, news);
         }
     }
 
-    /// Tells the application, and wakes it.
-    pub fn tell(&self, event: ClusterEvent) {
-        lock(&self.news).0.push(event);
-        self.server.wake();
-    }
-
-    fn tell_unsent(&self, messages: u64) {
-        if messages > 0 {
-            self.tell(ClusterEvent::Unsent { messages });
-        }
-    }
-
-    /// One direction of the backplane works, or fails for a reason.
-    pub fn set_link(&self, way: BackplaneDirection, state: Result<(), &str>) {
-        let is_new = lock(&self.news).0.set(way, state);
-        if !is_new {
-            return;
-        }
-        self.server.wake();
-        match state {
-            Ok(()) => log_line!(Info, "cluster: attached as {}", self.id),
-            Err(reason) => log_line!(Warn, "cluster: detached: {reason}"),
-        }
-    }
-
-    pub fn is_attached(&self) -> bool {
-        lock(&self.news).0.is_attached()
-    }
-
-    pub fn take_event(&self) -> Option<ClusterEvent> {
-        lock(&self.news).0.take()
-    }
-
     pub fn set_nodes(&self, nodes: Vec<ClusterNode>) {
-        lock(&self.news).1 = nodes;
+        *lock(&self.nodes) = nodes;
     }
 
     pub fn nodes(&self) -> Vec<ClusterNode> {
-        lock(&self.news).1.clone()
+        lock(&self.nodes).clone()
     }
 
-    /// Whether what is published comes back.
-    pub fn set_hears(&self, hears: bool) {
-        let mut outgoing = lock(&self.outgoing);
-        outgoing.hears = hears;
-        outgoing.wants_beat = hears;
-        drop(outgoing);
-        self.changed.notify_all();
-    }
-
-    /// A heartbeat is to go out at once.
-    pub fn beat_soon(&self) {
-        lock(&self.outgoing).wants_beat = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits until there is something to publish, or `beat_at`; not before `not_before`.
-    pub fn next_turn(&self, beat_at: Instant, not_before: Instant) -> PublisherStep {
-        let mut outgoing = lock(&self.outgoing);
-        loop {
-            let lost = outgoing.backlog.cut(self.age()) + std::mem::take(&mut outgoing.unsent);
-            if lost > 0 {
-                drop(outgoing);
-                self.tell_unsent(lost);
-                outgoing = lock(&self.outgoing);
-                continue;
-            }
-            let now = Instant::now();
-            if outgoing.leaves_by.is_some_and(|leaves_by| leaves_by <= now) {
-                return PublisherStep::End;
-            }
-            let begin_at = outgoing.begin_at(beat_at, not_before);
-            if begin_at.is_some_and(|begin_at| begin_at <= now) {
-                return outgoing.begin(beat_at <= now);
-            }
-            let old_at = outgoing.backlog.due().map(|due| self.joined + due);
-            let times = [begin_at, old_at, outgoing.leaves_by];
-            outgoing = match times.into_iter().flatten().min() {
-                // A frame is too old only behind its time.
-                Some(until) => {
-                    let wait = until.saturating_duration_since(now) + Duration::from_millis(1);
-                    outgoing.wait_timeout(&self.changed, wait)
-                }
-                None => outgoing.wait(&self.changed),
-            };
-        }
-    }
-
-    /// The turn has ended well; with the age that its heartbeat told.
-    pub fn published(&self, beat: Option<Duration>) {
-        let mut outgoing = lock(&self.outgoing);
-        outgoing.backlog.done();
-        if beat.is_some() {
-            outgoing.beat = beat;
-            outgoing.wants_beat = false;
-        }
-    }
-
-    pub fn not_published(&self) {
-        lock(&self.outgoing).backlog.failed();
-    }
-
-    /// The age that the last published heartbeat tells.
-    pub fn last_beat(&self) -> Option<Duration> {
-        lock(&self.outgoing).beat
-    }
-
-    /// How many messages wait to be published.
-    pub fn waiting(&self) -> usize {
-        lock(&self.outgoing).backlog.len()
-    }
-
-    /// The node leaves, and has said its last.
-    pub fn is_over(&self) -> bool {
-        lock(&self.outgoing).is_over()
-    }
-
-    pub fn is_leaving(&self) -> bool {
-        lock(&self.outgoing).leaves_by.is_some()
-    }
-
-    /// Sleeps, at most until the node has left.
-    pub fn pause(&self, time: Duration) {
-        self.wait_until(Instant::now() + time, PublishQueue::is_over);
-    }
-
-    /// What waits is published for as long as this; returns when the threads have ended, or a little later.
+    /// What waits is published for as long as this.
     pub fn leave(&self, patience: Duration) {
-        let mut outgoing = lock(&self.outgoing);
-        let leaves_by = Instant::now() + patience;
-        outgoing.leaves_by.get_or_insert(leaves_by);
-        drop(outgoing);
-        self.changed.notify_all();
-        let until = leaves_by + patience;
-        self.wait_until(until, |outgoing| outgoing.threads == 0);
-        match self.waiting() {
+        match self.port.leave(patience) {
             0 => log_line!(Info, "cluster: left"),
             left => log_line!(Warn, "cluster: left with {left} messages not published"),
         }
     }
 
-    fn wait_until(&self, until: Instant, is_so: impl Fn(&PublishQueue) -> bool) {
-        let mut outgoing = lock(&self.outgoing);
-        while !is_so(&outgoing) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            outgoing = outgoing.wait_timeout(&self.changed, left);
-        }
-    }
-
-    fn outgoing(&self) -> Guard<'_, PublishQueue> {
-        lock(&self.outgoing)
-    }
-}
-
-impl PublishQueue {
-    fn is_over(&self) -> bool {
-        self.leaves_by.is_some() && self.threads < 2
-    }
-
-    /// When there is something to publish; `None` while it would not come back.
-    fn begin_at(&self, beat_at: Instant, not_before: Instant) -> Option<Instant> {
-        let at_once = self.wants_beat || self.leaves_by.is_some() || !self.backlog.is_empty();
-        let begin_at = match at_once {
-            true => not_before,
-            false => beat_at.max(not_before),
-        };
-        self.hears.then_some(begin_at)
-    }
-
-    fn begin(&mut self, beat_is_due: bool) -> PublisherStep {
-        let batch = self.backlog.begin(BATCH_FRAMES, BATCH_BYTES);
-        let is_last = self.leaves_by.is_some() && self.backlog.len() == batch.frames.len();
-        PublisherStep::Publish {
-            batch,
-            with_beat: beat_is_due || self.wants_beat,
-            is_last,
-        }
-    }
-}
-
-/// A thread of the node; dropped when it ends.
-pub(crate) struct Running(Arc<Relay>);
-
-impl Running {
-    pub fn new(relay: &Arc<Relay>) -> Self {
-        relay.outgoing().threads += 1;
-        Running(relay.clone())
-    }
-
-    pub fn relay(&self) -> &Arc<Relay> {
-        &self.0
-    }
-
-    /// Does what the thread is for, after a panic again unless the node leaves. Meanwhile it is detached for that
-    /// reason.
-    pub fn work(&self, way: BackplaneDirection, work: impl FnMut()) {
-        panics::work_on(work, |message| {
-            let reason = format!("a thread panicked, a bug of wshub: {message}");
-            self.0.set_link(way, Err(&reason));
-            !self.0.is_leaving()
+    /// A heartbeat behind the frame of this number.
+    fn alive(&self, last: u64) -> Vec<u8> {
+        let (counts, is_whole, lacks) = self.rooms.report();
+        let rooms = RoomCounts::read(&counts).map(|counts| RoomReport {
+            number: self.reports.fetch_add(1, Relaxed) + 1,
+            is_whole,
+            lacks,
+            counts,
         });
+        let body = Body::Alive {
+            connections: self.server.stats().connections as u64,
+            rooms,
+        };
+        encode(&self.head(FrameNumber::Behind(last)), &body)
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.outgoing().threads -= 1;
-        self.0.changed.notify_all();
+impl PortUser for Relay {
+    fn port(&self) -> &Port {
+        &self.port
+    }
+
+    fn signs(&self, turn: &PublishTurn) -> Vec<FrameBytes> {
+        let last = turn.batch.last;
+        let alive = turn.beat.map(|_| self.alive(last));
+        let bye = || encode(&self.head(FrameNumber::Behind(last)), &Body::Bye);
+        let bye = turn.is_last.then(bye);
+        alive.into_iter().chain(bye).map(Arc::new).collect()
+    }
+
+    fn ended(&self, turn: Option<&PublishTurn>, is_published: bool) {
+        if turn.is_none_or(|turn| turn.beat.is_some()) {
+            self.rooms.reported(is_published);
+        }
+    }
+
+    fn lost(&self, messages: u64) {
+        self.tell(ClusterEvent::Unsent { messages });
+    }
+
+    fn wake(&self) {
+        self.server.wake();
+    }
+
+    fn log_link(&self, state: Result<(), &str>) {
+        match state {
+            Ok(()) => log_line!(Info, "cluster: attached as {}", self.id),
+            Err(reason) => log_line!(Warn, "cluster: detached: {reason}"),
+        }
     }
 }
 
@@ -441,6 +242,3 @@ pub(crate) fn message(content: &Content<'_>) -> Message {
         Content::Binary(bytes) => bytes.into(),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -120,10 +120,12 @@ in_this_order! {
     ROOMS,
     /// Members of a cluster's rooms on other nodes.
     CENSUS,
-    /// What a node of a cluster has to publish.
+    /// What a node of a cluster, or a bridge, has to publish.
     OUTGOING,
-    /// Events of a cluster that wait for the application.
+    /// Events of a cluster, or a bridge, that wait for the application.
     NEWS,
+    /// The nodes of a cluster.
+    NODES,
     /// Nodes that listen to a backplane in memory.
     BUS,
     /// What waits there for one of them.

@@ -23,6 +23,7 @@ const PURE: &[&str] = &[
     "socketio/recovery.rs",
     "cluster/backlog.rs",
     "cluster/census.rs",
+    "cluster/echo.rs",
     "cluster/frame.rs",
     "cluster/id.rs",
     "cluster/report.rs",

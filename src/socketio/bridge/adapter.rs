@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use super::listener::{OTHERS, member};
 use super::message::{OwnEvent, SocketOrder};
-use super::queue::BridgeQueue;
+use super::process::BridgeProcess;
+use crate::cluster::port::PortUser;
 use crate::socketio::arguments::Written;
 use crate::socketio::core::Core;
 use crate::socketio::operation::{Act, Adapter, Emission, LocalTurn, Operation};
 use crate::socketio::recovery::Audience;
 
-pub(crate) struct BridgeAdapter(Arc<BridgeQueue>);
+pub(crate) struct BridgeAdapter(Arc<BridgeProcess>);
 
 impl BridgeAdapter {
-    pub fn new(queue: Arc<BridgeQueue>) -> Self {
-        BridgeAdapter(queue)
+    pub fn new(process: Arc<BridgeProcess>) -> Self {
+        BridgeAdapter(process)
     }
 
     fn emit(&self, operation: &Operation, written: &Written, callback: Option<u64>) {
@@ -56,7 +57,12 @@ impl BridgeAdapter {
 
 impl Adapter for BridgeAdapter {
     fn publish(&self, operation: &Operation) -> LocalTurn {
-        let Some(core) = self.0.core.upgrade().filter(|_| !self.0.is_leaving()) else {
+        let Some(core) = self
+            .0
+            .core
+            .upgrade()
+            .filter(|_| !self.0.port().is_leaving())
+        else {
             return LocalTurn::Now;
         };
         match &operation.act {
@@ -88,7 +94,7 @@ impl Adapter for BridgeAdapter {
     }
 
     fn others(&self) -> Vec<u128> {
-        match self.0.is_leaving() {
+        match self.0.port().is_leaving() {
             true => Vec::new(),
             false => vec![OTHERS],
         }

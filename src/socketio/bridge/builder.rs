@@ -3,18 +3,15 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::thread::Builder;
 
 use super::adapter::BridgeAdapter;
 use super::listener::listen;
-use super::publisher::publish_all;
-use super::queue::{BridgeQueue, BridgeThread};
+use super::process::BridgeProcess;
 use super::{Bridge, BridgeHandle};
-use crate::Redis;
 use crate::cluster::redis::channel;
-use crate::panics;
+use crate::cluster::threads;
 use crate::socketio::application::SocketIo;
-use crate::spawn::spawn;
+use crate::{Publisher, Redis};
 
 /// Channel and bounds of a bridge; made by [`Bridge::builder`].
 ///
@@ -89,26 +86,23 @@ impl BridgeBuilder {
         getrandom::fill(&mut host).map_err(io::Error::from)?;
         let host = format!("{:032x}", u128::from_be_bytes(host));
         let core = Arc::downgrade(&io.core);
-        let queue = Arc::new(BridgeQueue::new(host, self.max_message, core));
-        let bridge = Bridge(Arc::new(BridgeHandle(queue.clone())));
+        let process = Arc::new(BridgeProcess::new(host, self.max_message, core));
+        let bridge = Bridge(Arc::new(BridgeHandle(process.clone())));
         if !self.is_receive_only {
-            let adapter = BridgeAdapter::new(queue.clone());
+            let adapter = BridgeAdapter::new(process.clone());
             if io.core.adapter.set(Box::new(adapter)).is_err() {
                 let why = "this SocketIo is one of several servers already: give it one bridge or one cluster, or take \
                            BridgeBuilder::receive_only beside a cluster";
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
             }
         }
-        let (publisher, hearer) = channel(redis, &self.channel);
-        let threads = [(); 2].map(|()| BridgeThread::new(&queue));
-        let [speaks, listens] = threads;
-        start("wshub-bridge-out", move || publish_all(&speaks, publisher))?;
-        start("wshub-bridge-in", move || listen(&listens, hearer))?;
+        let (mut publisher, subscriber) = channel(redis, &self.channel);
+        threads::start(
+            &process,
+            "wshub-bridge",
+            move |frames| publisher.publish(frames).map_err(|it| it.to_string()),
+            move |running| listen(running, subscriber),
+        )?;
         Ok(bridge)
     }
-}
-
-fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let builder = Builder::new().name(name.to_owned());
-    spawn(builder, || drop(panics::catch(work))).map(drop)
 }

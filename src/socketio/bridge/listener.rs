@@ -1,17 +1,19 @@
 //! The thread of a bridge that listens: what other processes say is done to the sockets of this server.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::message::{
     QueueError, QueueMessage, QueueMethod, QueuedEvent, ReplyAddress, SocketOrder,
 };
-use super::publisher::{BEAT, RESTS};
-use super::queue::{BridgeQueue, BridgeThread};
+use super::process::BridgeProcess;
+use crate::cluster::echo::OwnEcho;
 use crate::cluster::news::BackplaneDirection;
+use crate::cluster::port::PortUser;
 use crate::cluster::redis::pubsub::{ChannelListener, PubSubSubscriber};
+use crate::cluster::threads::{ListenEnd, Running};
 use crate::lock::lock;
 use crate::panics;
 use crate::socketio::answers::Answer;
@@ -31,81 +33,49 @@ pub(crate) const OTHERS: u128 = 0;
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait for a message before it is seen whether the bridge leaves.
 const TURN: Duration = Duration::from_secs(1);
-/// A bridge that has heard nothing for so long, not even its own signs of life, is deaf.
-const DEAF: Duration = Duration::from_secs(4);
-/// As many times longer while it hears others: what it published may be far behind that.
-const LAG: u32 = 3;
 
-const _: () = assert!(BEAT.as_secs() < DEAF.as_secs());
-
-pub(crate) fn listen(thread: &BridgeThread, mut subscriber: PubSubSubscriber) {
-    let hear = || hear_all(thread.queue(), &mut subscriber);
-    thread.work(BackplaneDirection::In, hear);
+pub(crate) fn listen(running: &Running<BridgeProcess>, mut subscriber: PubSubSubscriber) {
+    let process = running.user();
+    running.listen(|| BridgeListener::new(process).listen(&mut subscriber));
     // What the others owe does not come any more.
-    if let Some(core) = thread.queue().core.upgrade() {
+    if let Some(core) = process.core.upgrade() {
         core.end_polls_of(OTHERS);
     }
 }
 
-fn hear_all(queue: &Arc<BridgeQueue>, subscriber: &mut PubSubSubscriber) {
-    let mut rest = RESTS.0;
-    while !queue.is_leaving() {
-        let mut listener = BridgeListener::new(queue);
-        let heard = panics::catch(|| subscriber.hear(&mut listener));
-        if queue.is_leaving() {
-            return;
-        }
-        let reason = match heard {
-            Ok(Ok(())) => "nothing comes back of what this server publishes".to_owned(),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the thread that listens panicked".to_owned(),
-        };
-        queue.set_link(BackplaneDirection::In, Err(&reason));
-        if listener.is_attached {
-            rest = RESTS.0;
-        }
-        queue.pause(rest);
-        rest = (rest * 2).min(RESTS.1);
-    }
-}
-
 struct BridgeListener<'a> {
-    queue: &'a Arc<BridgeQueue>,
+    process: &'a Arc<BridgeProcess>,
     is_attached: bool,
-    /// When a message came last.
-    heard: Instant,
-    /// The last sign of life that came back, by its number.
-    own_beat: u64,
-    /// Since when a later one was published, and did not come back.
-    unheard: Option<Instant>,
+    echo: OwnEcho,
 }
 
 impl<'a> BridgeListener<'a> {
-    fn new(queue: &'a Arc<BridgeQueue>) -> Self {
+    fn new(process: &'a Arc<BridgeProcess>) -> Self {
         BridgeListener {
-            queue,
+            process,
             is_attached: false,
-            heard: Instant::now(),
-            own_beat: 0,
-            unheard: None,
+            echo: OwnEcho::default(),
         }
     }
 
-    fn is_deaf(&mut self) -> bool {
-        if self.queue.last_beat() <= self.own_beat {
-            self.unheard = None;
-            return false;
+    fn listen(mut self, subscriber: &mut PubSubSubscriber) -> ListenEnd {
+        let heard = panics::catch(|| subscriber.hear(&mut self));
+        ListenEnd {
+            was_attached: self.is_attached,
+            reason: match heard {
+                Ok(Ok(())) => "nothing comes back of what this server publishes".to_owned(),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "the thread that listens panicked".to_owned(),
+            },
         }
-        let unheard = *self.unheard.get_or_insert_with(Instant::now);
-        unheard.max(self.heard).elapsed() > DEAF || unheard.elapsed() > LAG * DEAF
     }
 
     fn obey(&mut self, core: &Arc<Core>, message: QueueMessage) {
-        let is_own = message.host == self.queue.host;
+        let is_own = message.host == self.process.host;
         match message.method {
-            QueueMethod::Alive { beat } => {
+            QueueMethod::Alive { age } => {
                 if is_own {
-                    self.own_beat = self.own_beat.max(beat);
+                    self.echo.came_back(age);
                 }
                 return;
             }
@@ -114,10 +84,10 @@ impl<'a> BridgeListener<'a> {
             QueueMethod::Emit(_) | QueueMethod::Order { .. } if is_own => return,
             QueueMethod::Emit(event) => self.emit(core, event),
             QueueMethod::Order { namespace, order } => {
-                carry_out(self.queue, core, &namespace, &order)
+                carry_out(self.process, core, &namespace, &order)
             }
         }
-        self.queue.note_received();
+        self.process.note_received();
     }
 
     fn emit(&self, core: &Arc<Core>, event: QueuedEvent) {
@@ -151,7 +121,7 @@ impl<'a> BridgeListener<'a> {
             poll: 0,
             timeout: ANSWER_PATIENCE,
             sink: Arc::new(ReplySink {
-                queue: self.queue.clone(),
+                process: self.process.clone(),
                 address,
             }),
         }
@@ -160,29 +130,31 @@ impl<'a> BridgeListener<'a> {
 
 impl ChannelListener for BridgeListener<'_> {
     fn max_message(&self) -> usize {
-        self.queue.max_message
+        self.process.max_message
     }
 
     fn attached(&mut self) {
+        let port = self.process.port();
         self.is_attached = true;
-        self.heard = Instant::now();
-        self.queue.set_link(BackplaneDirection::In, Ok(()));
-        self.own_beat = self.queue.begin_to_hear();
+        self.echo.attached(port.age(), port.last_beat());
+        self.process.set_link(BackplaneDirection::In, Ok(()));
+        port.beat_soon();
     }
 
     fn patience(&mut self) -> Option<Duration> {
-        let goes_on = !self.queue.is_leaving() && !self.is_deaf();
+        let port = self.process.port();
+        let goes_on = !port.is_leaving() && !port.is_deaf(&mut self.echo);
         goes_on.then_some(TURN)
     }
 
     fn take(&mut self, message: &[u8]) {
-        self.heard = Instant::now();
-        let Some(core) = self.queue.core.upgrade() else {
+        self.echo.heard(self.process.port().age());
+        let Some(core) = self.process.core.upgrade() else {
             return;
         };
-        match QueueMessage::decode(message, self.queue.max_message) {
+        match QueueMessage::decode(message, self.process.max_message) {
             Ok(message) => self.obey(&core, message),
-            Err(error) => self.queue.refuse(&error),
+            Err(error) => self.process.refuse(&error),
         }
     }
 }
@@ -200,7 +172,7 @@ fn answer(core: &Core, poll: u64, arguments: Vec<Value>) {
     );
 }
 
-fn carry_out(queue: &BridgeQueue, core: &Arc<Core>, namespace: &str, order: &SocketOrder) {
+fn carry_out(process: &BridgeProcess, core: &Arc<Core>, namespace: &str, order: &SocketOrder) {
     match order {
         SocketOrder::Disconnect { sid } => {
             if let Some(member) = member(core, namespace, sid) {
@@ -214,7 +186,7 @@ fn carry_out(queue: &BridgeQueue, core: &Arc<Core>, namespace: &str, order: &Soc
             let most = core.limits.max_rooms;
             let joined = lock(&core.directory).join(&member, room, most);
             if joined.is_err() {
-                queue.refuse(&QueueError::TooManyRooms);
+                process.refuse(&QueueError::TooManyRooms);
             }
         }
         SocketOrder::LeaveRoom { sid, room } => {
@@ -247,7 +219,7 @@ pub(crate) fn member(core: &Core, namespace: &str, sid: &str) -> Option<Arc<Name
 
 /// Takes the answers of clients of this server to the process that asked.
 struct ReplySink {
-    queue: Arc<BridgeQueue>,
+    process: Arc<BridgeProcess>,
     address: ReplyAddress,
 }
 
@@ -257,13 +229,13 @@ impl AnswerSink for ReplySink {
     fn answered(&self, answer: Result<Answer, AckError>) {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(AckError::TooMany) => return self.queue.refuse(&QueueError::TooManyAcks),
+            Err(AckError::TooMany) => return self.process.refuse(&QueueError::TooManyAcks),
             // A process hears of answers, and of nothing else.
             Err(_) => return,
         };
         match answer.attachments.is_empty() {
-            true => self.queue.publish(self.address.encode(&answer.arguments)),
-            false => self.queue.cannot_tell(
+            true => self.process.publish(self.address.encode(&answer.arguments)),
+            false => self.process.cannot_tell(
                 "the answer of a client has binary data, for which Python has no form",
             ),
         }

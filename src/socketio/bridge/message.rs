@@ -2,6 +2,7 @@
 //! read. Binary data are strings in base64 beside the arguments, in which placeholders stand for them.
 
 use core::fmt;
+use core::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -41,7 +42,8 @@ pub enum QueueMethod {
     },
     /// Of a bridge, which hears by it that it hears itself. Processes of Python do not look at it.
     Alive {
-        beat: u64,
+        /// How old the bridge was, in whole milliseconds.
+        age: Duration,
     },
 }
 
@@ -172,8 +174,8 @@ impl Fields {
             Some(Value::String(method)) => method,
             Some(_) => return Err(QueueError::UnknownMethod),
             None => {
-                let beat = self.number("wshub")?;
-                return Ok(QueueMethod::Alive { beat });
+                let age = Duration::from_millis(self.number("wshub")?);
+                return Ok(QueueMethod::Alive { age });
             }
         };
         match &*method {
@@ -434,8 +436,8 @@ impl SocketOrder {
 }
 
 /// A sign of life, which a bridge hears of itself.
-pub fn alive(host: &str, beat: u64) -> Vec<u8> {
-    json!({"wshub": beat, "host_id": host})
+pub fn alive(host: &str, age: Duration) -> Vec<u8> {
+    json!({"wshub": age.as_millis() as u64, "host_id": host})
         .to_string()
         .into_bytes()
 }

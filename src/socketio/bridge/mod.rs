@@ -5,8 +5,7 @@ mod adapter;
 mod builder;
 mod listener;
 pub(crate) mod message;
-mod publisher;
-mod queue;
+mod process;
 
 use std::fmt;
 use std::io;
@@ -14,12 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::application::SocketIo;
+use crate::cluster::port::PortUser;
 use crate::{ClusterEvent, Redis};
 
 pub use builder::BridgeBuilder;
-pub use queue::BridgeStats;
+pub use process::BridgeStats;
 
-use queue::BridgeQueue;
+use process::BridgeProcess;
 
 /// How long a dropped bridge goes on publishing what waits.
 const DROP_PATIENCE: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Bridge(Arc<BridgeHandle>);
 
 /// What all handles share.
-struct BridgeHandle(Arc<BridgeQueue>);
+struct BridgeHandle(Arc<BridgeProcess>);
 
 impl Drop for BridgeHandle {
     fn drop(&mut self) {
@@ -111,14 +111,14 @@ impl Bridge {
 
     /// True while Redis is there and what is published comes back.
     pub fn is_attached(&self) -> bool {
-        self.0.0.is_attached()
+        self.0.0.port().is_attached()
     }
 
     /// What happened since the last call, the oldest first: [`Attached`](ClusterEvent::Attached),
     /// [`Detached`](ClusterEvent::Detached) with the reason and what to do, [`Unsent`](ClusterEvent::Unsent). Never
     /// blocks. The log (info, warn) has them too. 4,096 wait at most.
     pub fn events(&self) -> impl Iterator<Item = ClusterEvent> + '_ {
-        std::iter::from_fn(|| self.0.0.take_event())
+        std::iter::from_fn(|| self.0.0.port().take_event())
     }
 
     /// The counters.

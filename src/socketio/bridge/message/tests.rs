@@ -175,14 +175,19 @@ fn the_other_methods_are_read() {
         assert_eq!(read.method, QueueMethod::Order { namespace, order });
         assert_eq!(read.host, "h");
     }
-    let beat = QueueMessage::decode(&alive("h", 7), LIMIT).unwrap();
-    assert_eq!(beat.method, QueueMethod::Alive { beat: 7 });
+    let beat = QueueMessage::decode(&alive("h", Duration::from_millis(7)), LIMIT).unwrap();
+    assert_eq!(
+        beat.method,
+        QueueMethod::Alive {
+            age: Duration::from_millis(7)
+        }
+    );
 }
 
 /// Processes of Python read none of it: `if data and 'method' in data`.
 #[test]
 fn a_sign_of_life_has_no_method() {
-    let message: Value = serde_json::from_slice(&alive("h", 7)).unwrap();
+    let message: Value = serde_json::from_slice(&alive("h", Duration::from_millis(7))).unwrap();
     assert!(message.get("method").is_none());
 }
 

@@ -1,5 +1,12 @@
 //! What the application hears of a thread that panics.
 
+use std::time::Duration;
+
+use super::super::backlog::BacklogBounds;
+use super::super::event::ClusterEvent;
+use super::super::history::HistoryBounds;
+use super::super::id::NodeId;
+use super::super::relay::{LocalDelivery, Relay, RelaySettings};
 use super::*;
 use crate::Server;
 
@@ -25,8 +32,8 @@ fn a_thread_that_panics_detaches_the_node_and_goes_on() {
         running.work(way, || {
             tries += 1;
             assert!(tries > 1, "as a bug does");
-            assert!(!relay.is_attached());
-            let told: Vec<_> = std::iter::from_fn(|| relay.take_event()).collect();
+            assert!(!relay.port().is_attached());
+            let told: Vec<_> = std::iter::from_fn(|| relay.port().take_event()).collect();
             let is_told = |event: &ClusterEvent| match event {
                 ClusterEvent::Detached { reason } => reason.contains("as a bug does"),
                 _ => false,
@@ -37,5 +44,5 @@ fn a_thread_that_panics_detaches_the_node_and_goes_on() {
         relay.set_link(BackplaneDirection::Out, Ok(()));
         relay.set_link(BackplaneDirection::In, Ok(()));
     }
-    assert!(relay.is_attached());
+    assert!(relay.port().is_attached());
 }
