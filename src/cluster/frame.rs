@@ -14,6 +14,7 @@
 use core::time::Duration;
 
 use super::id::{ConnectionId, NodeId};
+use super::pieces::{PieceReader, Unreadable, append_short};
 use super::report::{RoomCounts, RoomReport};
 
 const VERSION: u8 = 1;
@@ -94,10 +95,6 @@ pub(crate) enum Body<'a> {
     Bye,
 }
 
-/// Not a frame of this version. With more that this version cannot say it is a body of `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable;
-
 pub(crate) fn encode(head: &Head, body: &Body<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEAD + 32 + body.len());
     let kind = match body {
@@ -128,7 +125,7 @@ pub(crate) fn set_number(frame: &mut [u8], number: u64) {
 
 /// The body is `None` where this version has no such kind.
 pub(crate) fn decode(frame: &[u8]) -> Result<(Head, Option<Body<'_>>), Unreadable> {
-    let mut rest = FrameReader(frame);
+    let mut rest = PieceReader(frame);
     if rest.byte()? != VERSION {
         return Err(Unreadable);
     }
@@ -143,7 +140,7 @@ pub(crate) fn decode(frame: &[u8]) -> Result<(Head, Option<Body<'_>>), Unreadabl
         },
         age: Duration::from_millis(rest.number()?),
     };
-    Ok((head, rest.body(kind)?))
+    Ok((head, read_body(rest, kind)?))
 }
 
 impl Body<'_> {
@@ -235,112 +232,74 @@ impl Content<'_> {
     }
 }
 
-/// The longest text that is told with its length: the name of a room, the reason of a close.
-pub(crate) const SHORT: usize = u16::MAX as usize;
-
 fn append_node(out: &mut Vec<u8>, node: Option<NodeId>) {
     out.push(u8::from(node.is_some()));
     out.extend(node.map_or(0, NodeId::number).to_be_bytes());
 }
 
-/// At most [`SHORT`] bytes: the caller sees to that.
-fn append_short(out: &mut Vec<u8>, text: &str) {
-    let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
-    out.extend(len.to_be_bytes());
-    out.extend(text.bytes().take(len.into()));
+fn read_body(mut rest: PieceReader<'_>, kind: u8) -> Result<Option<Body<'_>>, Unreadable> {
+    Ok(Some(match kind {
+        BROADCAST | ROOM => Body::Broadcast {
+            except: Some(rest.number()?).filter(|&number| number > 0),
+            room: match kind {
+                ROOM => Some(rest.short()?),
+                _ => None,
+            },
+            content: read_content(rest)?,
+        },
+        CLOSE => Body::Close {
+            connection: ConnectionId {
+                node: NodeId::new(u128::from_be_bytes(rest.array()?)),
+                number: rest.number()?,
+            },
+            code: u16::from_be_bytes(rest.array()?),
+            reason: rest.short()?,
+        },
+        NOTE => Body::Note {
+            to: read_node(&mut rest)?,
+            content: read_content(rest)?,
+        },
+        CARRIED => Body::Carried {
+            to: read_node(&mut rest)?,
+            bytes: rest.0,
+        },
+        POST => Body::Post {
+            number: rest.number()?,
+            room: rest.short()?,
+            content: read_content(rest)?,
+        },
+        ALIVE => Body::Alive {
+            connections: rest.number()?,
+            rooms: read_report(rest)?,
+        },
+        BYE => Body::Bye,
+        _ => return Ok(None),
+    }))
 }
 
-/// What is left of a frame to be read.
-struct FrameReader<'a>(&'a [u8]);
-
-impl<'a> FrameReader<'a> {
-    fn body(mut self, kind: u8) -> Result<Option<Body<'a>>, Unreadable> {
-        Ok(Some(match kind {
-            BROADCAST | ROOM => Body::Broadcast {
-                except: Some(self.number()?).filter(|&number| number > 0),
-                room: match kind {
-                    ROOM => Some(self.short()?),
-                    _ => None,
-                },
-                content: self.content()?,
-            },
-            CLOSE => Body::Close {
-                connection: ConnectionId {
-                    node: NodeId::new(u128::from_be_bytes(self.array()?)),
-                    number: self.number()?,
-                },
-                code: u16::from_be_bytes(self.array()?),
-                reason: self.short()?,
-            },
-            NOTE => Body::Note {
-                to: self.node()?,
-                content: self.content()?,
-            },
-            CARRIED => Body::Carried {
-                to: self.node()?,
-                bytes: self.0,
-            },
-            POST => Body::Post {
-                number: self.number()?,
-                room: self.short()?,
-                content: self.content()?,
-            },
-            ALIVE => Body::Alive {
-                connections: self.number()?,
-                rooms: self.report()?,
-            },
-            BYE => Body::Bye,
-            _ => return Ok(None),
-        }))
+fn read_report(mut rest: PieceReader<'_>) -> Result<Option<RoomReport<'_>>, Unreadable> {
+    if rest.0.is_empty() {
+        return Ok(None);
     }
+    Ok(Some(RoomReport {
+        number: rest.number()?,
+        is_whole: rest.byte()? > 0,
+        lacks: rest.byte()? > 0,
+        counts: RoomCounts::read(rest.0)?,
+    }))
+}
 
-    fn report(&mut self) -> Result<Option<RoomReport<'a>>, Unreadable> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(RoomReport {
-            number: self.number()?,
-            is_whole: self.byte()? > 0,
-            lacks: self.byte()? > 0,
-            counts: RoomCounts::read(self.0).ok_or(Unreadable)?,
-        }))
-    }
+fn read_node(rest: &mut PieceReader<'_>) -> Result<Option<NodeId>, Unreadable> {
+    let is_there = rest.byte()? > 0;
+    let node = NodeId::new(u128::from_be_bytes(rest.array()?));
+    Ok(is_there.then_some(node))
+}
 
-    fn node(&mut self) -> Result<Option<NodeId>, Unreadable> {
-        let is_there = self.byte()? > 0;
-        let node = NodeId::new(u128::from_be_bytes(self.array()?));
-        Ok(is_there.then_some(node))
-    }
-
-    fn content(&mut self) -> Result<Content<'a>, Unreadable> {
-        match self.byte()? {
-            TEXT => core::str::from_utf8(self.0)
-                .map(Content::Text)
-                .map_err(|_| Unreadable),
-            BINARY => Ok(Content::Binary(self.0)),
-            _ => Err(Unreadable),
-        }
-    }
-
-    fn short(&mut self) -> Result<&'a str, Unreadable> {
-        let len = u16::from_be_bytes(self.array()?).into();
-        let (text, rest) = self.0.split_at_checked(len).ok_or(Unreadable)?;
-        self.0 = rest;
-        core::str::from_utf8(text).map_err(|_| Unreadable)
-    }
-
-    fn number(&mut self) -> Result<u64, Unreadable> {
-        self.array().map(u64::from_be_bytes)
-    }
-
-    fn byte(&mut self) -> Result<u8, Unreadable> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Unreadable> {
-        let (array, rest) = self.0.split_first_chunk().ok_or(Unreadable)?;
-        self.0 = rest;
-        Ok(*array)
+fn read_content(mut rest: PieceReader<'_>) -> Result<Content<'_>, Unreadable> {
+    match rest.byte()? {
+        TEXT => rest.text(rest.0.len()).map(Content::Text),
+        BINARY => Ok(Content::Binary(rest.0)),
+        _ => Err(Unreadable),
     }
 }
 

@@ -14,6 +14,7 @@ mod id;
 mod listener;
 mod local;
 pub(crate) mod news;
+pub(crate) mod pieces;
 pub(crate) mod port;
 pub(crate) mod redis;
 mod relay;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::backlog::BacklogBounds;
 use super::event::{ClusterError, ClusterEvent, ClusterNode};
-use super::frame::{Body, Content, FrameNumber, Head, SHORT, encode, set_number};
+use super::frame::{Body, Content, FrameNumber, Head, encode, set_number};
 use super::history::HistoryBounds;
 use super::id::{ConnectionId, NodeId, PostId};
+use super::pieces::SHORT;
 use super::port::{FrameBytes, Port, PortPeers, PortSettings, PortUser, PublishTurn};
 use super::report::{RoomCounts, RoomReport};
 use super::rooms::ClusterRooms;
@@ -180,7 +181,7 @@ impl Relay {
     /// A heartbeat behind the frame of this number.
     fn alive(&self, last: u64) -> Vec<u8> {
         let (counts, is_whole, lacks) = self.rooms.report();
-        let rooms = RoomCounts::read(&counts).map(|counts| RoomReport {
+        let rooms = RoomCounts::read(&counts).ok().map(|counts| RoomReport {
             number: self.reports.fetch_add(1, Relaxed) + 1,
             is_whole,
             lacks,

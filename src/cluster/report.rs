@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::frame::SHORT;
+use super::pieces::{PieceReader, SHORT, Unreadable, append_short};
 
 /// Bytes that one heartbeat has for it, but for the last name; the rest goes with the next ones. Clients choose names
 /// of rooms, and a stream keeps many heartbeats.
@@ -33,13 +33,12 @@ impl RoomReport<'_> {
 pub(crate) struct RoomCounts<'a>(&'a [u8]);
 
 impl<'a> RoomCounts<'a> {
-    /// `None` if they are not written so.
-    pub fn read(bytes: &'a [u8]) -> Option<Self> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            rest = read_one(rest)?.1;
+    pub fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let mut rest = PieceReader(bytes);
+        while !rest.0.is_empty() {
+            read_one(&mut rest)?;
         }
-        Some(RoomCounts(bytes))
+        Ok(RoomCounts(bytes))
     }
 
     pub fn bytes(self) -> &'a [u8] {
@@ -48,21 +47,14 @@ impl<'a> RoomCounts<'a> {
 
     /// The name and the members of each room.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, u32)> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            let (one, behind) = read_one(rest)?;
-            rest = behind;
-            Some(one)
-        })
+        let mut rest = PieceReader(self.0);
+        std::iter::from_fn(move || read_one(&mut rest).ok())
     }
 }
 
-fn read_one(bytes: &[u8]) -> Option<((&str, u32), &[u8])> {
-    let (members, rest) = bytes.split_first_chunk()?;
-    let (len, rest) = rest.split_first_chunk()?;
-    let (name, rest) = rest.split_at_checked(u16::from_be_bytes(*len).into())?;
-    let name = core::str::from_utf8(name).ok()?;
-    Some(((name, u32::from_be_bytes(*members)), rest))
+fn read_one<'a>(rest: &mut PieceReader<'a>) -> Result<(&'a str, u32), Unreadable> {
+    let members = u32::from_be_bytes(rest.array()?);
+    Ok((rest.short()?, members))
 }
 
 /// What the other nodes are still to be told of the rooms here.
@@ -114,8 +106,7 @@ impl Unreported {
                 };
                 let count = u32::try_from(members(&name)).unwrap_or(u32::MAX);
                 counts.extend(count.to_be_bytes());
-                counts.extend((name.len() as u16).to_be_bytes());
-                counts.extend(name.as_bytes());
+                append_short(&mut counts, &name);
             }
         }
         (counts, is_whole)

@@ -8,7 +8,6 @@ use crate::imports::{Import, Tree};
 /// have in common is named: a server's threads share its `hub`, which holds parts that run connections, which need it.
 const CIRCLES: &[&[&str]] = &[
     &["cluster/backplane.rs", "cluster/listener.rs"],
-    &["cluster/frame.rs", "cluster/report.rs"],
     &["connection/credit.rs", "connection/mod.rs"],
     &[
         "outbox/broadcast/collector.rs",

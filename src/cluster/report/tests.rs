@@ -83,6 +83,6 @@ fn what_is_not_written_so_is_not_read() {
         b"\0\0\0\x01\0\x02x",
         b"\0\0\0\x01\0\x01\xff",
     ] {
-        assert_eq!(RoomCounts::read(bytes), None);
+        assert_eq!(RoomCounts::read(bytes), Err(Unreadable));
     }
 }

@@ -12,6 +12,7 @@ use super::super::operation::{Act, Emission, Operation};
 use super::super::position::{ClientPosition, UNKNOWN};
 use super::super::recovery::Audience;
 use super::super::socket::AckError;
+use crate::cluster::pieces::{PieceReader, Unreadable};
 
 const EMIT: u8 = 1;
 const VOLATILE: u8 = 2;
@@ -80,10 +81,6 @@ pub(crate) enum CarriedAct {
     Leave(String),
     Disconnect,
 }
-
-/// Not of this version, or cut off.
-#[derive(Debug, PartialEq)]
-pub(crate) struct UnreadableMessage;
 
 pub(crate) fn operation(operation: &Operation) -> Vec<u8> {
     let mut out = Vec::new();
@@ -217,166 +214,143 @@ fn append_len(out: &mut Vec<u8>, len: usize) {
     out.extend(len.to_be_bytes());
 }
 
-pub(crate) fn read(message: &[u8]) -> Result<AdapterMessage, UnreadableMessage> {
-    let mut rest = AdapterMessageReader(message);
+pub(crate) fn read(message: &[u8]) -> Result<AdapterMessage, Unreadable> {
+    let mut rest = PieceReader(message);
+    let rest = &mut rest;
     let kind = rest.byte()?;
     Ok(match kind {
         EMIT | NUMBERED | AT_ONCE | VOLATILE | ASK | JOIN | LEAVE | DISCONNECT => {
             AdapterMessage::Operation {
-                namespace: rest.text()?,
-                audience: rest.audience()?,
-                act: rest.act(kind)?,
+                namespace: text(rest)?,
+                audience: audience(rest)?,
+                act: act(rest, kind)?,
             }
         }
         ASKED => AdapterMessage::Asked {
             poll: rest.number()?,
-            sockets: rest.len()?,
+            sockets: len(rest)?,
         },
         ANSWER | NO_ANSWER => AdapterMessage::Answered {
             poll: rest.number()?,
             answer: match kind {
-                ANSWER => Ok(rest.answer()?),
-                _ => Err(rest.why()?),
+                ANSWER => Ok(answer(rest)?),
+                _ => Err(why(rest)?),
             },
         },
         CALL => AdapterMessage::Call {
-            namespace: rest.text()?,
-            audience: rest.audience()?,
+            namespace: text(rest)?,
+            audience: audience(rest)?,
             call: rest.number()?,
         },
         PRESENT => AdapterMessage::Present {
             is_last: rest.byte()? > 0,
             call: rest.number()?,
-            sockets: rest.list()?,
+            sockets: list(rest)?,
         },
         DEPARTED => AdapterMessage::Moved(SocketMove::Departed {
-            namespace: rest.text()?.into(),
-            name: rest.text()?,
-            id: rest.text()?,
-            last: rest.position()?,
-            before: rest.position()?,
-            rooms: rest.list()?,
+            namespace: text(rest)?.into(),
+            name: text(rest)?,
+            id: text(rest)?,
+            last: position(rest)?,
+            before: position(rest)?,
+            rooms: list(rest)?,
         }),
         RETURNED => AdapterMessage::Moved(SocketMove::Returned {
-            namespace: rest.text()?.into(),
-            name: rest.text()?,
+            namespace: text(rest)?.into(),
+            name: text(rest)?,
         }),
-        _ => return Err(UnreadableMessage),
+        _ => return Err(Unreadable),
     })
 }
 
-/// What is left of a message to be read.
-struct AdapterMessageReader<'a>(&'a [u8]);
-
-impl<'a> AdapterMessageReader<'a> {
-    fn act(&mut self, kind: u8) -> Result<CarriedAct, UnreadableMessage> {
-        Ok(match kind {
-            ASK => CarriedAct::Ask {
-                poll: self.number()?,
-                timeout: Duration::from_millis(self.number()?),
-                written: self.written()?,
+fn act(rest: &mut PieceReader<'_>, kind: u8) -> Result<CarriedAct, Unreadable> {
+    Ok(match kind {
+        ASK => CarriedAct::Ask {
+            poll: rest.number()?,
+            timeout: Duration::from_millis(rest.number()?),
+            written: written(rest)?,
+        },
+        JOIN => CarriedAct::Join(text(rest)?),
+        LEAVE => CarriedAct::Leave(text(rest)?),
+        DISCONNECT => CarriedAct::Disconnect,
+        _ => CarriedAct::Emit {
+            number: match kind {
+                NUMBERED | AT_ONCE => Some(number_of_packet(rest)?),
+                _ => None,
             },
-            JOIN => CarriedAct::Join(self.text()?),
-            LEAVE => CarriedAct::Leave(self.text()?),
-            DISCONNECT => CarriedAct::Disconnect,
-            _ => CarriedAct::Emit {
-                number: match kind {
-                    NUMBERED | AT_ONCE => Some(self.number_of_packet()?),
-                    _ => None,
-                },
-                is_at_once: kind == AT_ONCE,
-                written: self.written()?,
-                delivery: match kind {
-                    VOLATILE => Reliability::Volatile,
-                    _ => Reliability::Reliable,
-                },
+            is_at_once: kind == AT_ONCE,
+            written: written(rest)?,
+            delivery: match kind {
+                VOLATILE => Reliability::Volatile,
+                _ => Reliability::Reliable,
             },
-        })
-    }
+        },
+    })
+}
 
-    fn audience(&mut self) -> Result<Audience, UnreadableMessage> {
-        Ok(Audience {
-            rooms: self.list()?,
-            except: self.list()?,
-        })
-    }
+fn audience(rest: &mut PieceReader<'_>) -> Result<Audience, Unreadable> {
+    Ok(Audience {
+        rooms: list(rest)?,
+        except: list(rest)?,
+    })
+}
 
-    fn written(&mut self) -> Result<Written, UnreadableMessage> {
-        Ok(Written {
-            json: self.text()?,
-            attachments: self.attachments()?,
-        })
-    }
+fn written(rest: &mut PieceReader<'_>) -> Result<Written, Unreadable> {
+    Ok(Written {
+        json: text(rest)?,
+        attachments: attachments(rest)?,
+    })
+}
 
-    fn answer(&mut self) -> Result<Answer, UnreadableMessage> {
-        let json = self.text()?;
-        Ok(Answer {
-            arguments: serde_json::from_str(&json).map_err(|_| UnreadableMessage)?,
-            attachments: self.attachments()?,
-        })
-    }
+fn answer(rest: &mut PieceReader<'_>) -> Result<Answer, Unreadable> {
+    Ok(Answer {
+        arguments: serde_json::from_slice(bytes(rest)?).map_err(|_| Unreadable)?,
+        attachments: attachments(rest)?,
+    })
+}
 
-    fn why(&mut self) -> Result<AckError, UnreadableMessage> {
-        Ok(match self.byte()? {
-            0 => AckError::Timeout,
-            1 => AckError::Disconnected,
-            2 => AckError::TooMany,
-            3 => AckError::NotSent,
-            _ => return Err(UnreadableMessage),
-        })
-    }
+fn why(rest: &mut PieceReader<'_>) -> Result<AckError, Unreadable> {
+    Ok(match rest.byte()? {
+        0 => AckError::Timeout,
+        1 => AckError::Disconnected,
+        2 => AckError::TooMany,
+        3 => AckError::NotSent,
+        _ => return Err(Unreadable),
+    })
+}
 
-    fn position(&mut self) -> Result<ClientPosition, UnreadableMessage> {
-        ClientPosition::parse(&self.text()?).ok_or(UnreadableMessage)
-    }
+fn position(rest: &mut PieceReader<'_>) -> Result<ClientPosition, Unreadable> {
+    ClientPosition::parse(&text(rest)?).ok_or(Unreadable)
+}
 
-    fn number_of_packet(&mut self) -> Result<u64, UnreadableMessage> {
-        match self.number()? {
-            0 | UNKNOWN => Err(UnreadableMessage),
-            number => Ok(number),
-        }
+fn number_of_packet(rest: &mut PieceReader<'_>) -> Result<u64, Unreadable> {
+    match rest.number()? {
+        0 | UNKNOWN => Err(Unreadable),
+        number => Ok(number),
     }
+}
 
-    fn attachments(&mut self) -> Result<Vec<Bytes>, UnreadableMessage> {
-        let count = self.len()?;
-        (0..count).map(|_| Ok(self.bytes()?.into())).collect()
-    }
+fn attachments(rest: &mut PieceReader<'_>) -> Result<Vec<Bytes>, Unreadable> {
+    (0..len(rest)?).map(|_| Ok(bytes(rest)?.into())).collect()
+}
 
-    fn list(&mut self) -> Result<Vec<String>, UnreadableMessage> {
-        let count = self.len()?;
-        (0..count).map(|_| self.text()).collect()
-    }
+fn list(rest: &mut PieceReader<'_>) -> Result<Vec<String>, Unreadable> {
+    (0..len(rest)?).map(|_| text(rest)).collect()
+}
 
-    fn text(&mut self) -> Result<String, UnreadableMessage> {
-        let text = std::str::from_utf8(self.bytes()?);
-        text.map(str::to_owned).map_err(|_| UnreadableMessage)
-    }
+fn text(rest: &mut PieceReader<'_>) -> Result<String, Unreadable> {
+    let len = len(rest)?;
+    rest.text(len).map(str::to_owned)
+}
 
-    fn bytes(&mut self) -> Result<&'a [u8], UnreadableMessage> {
-        let len = self.len()?;
-        let (bytes, rest) = self.0.split_at_checked(len).ok_or(UnreadableMessage)?;
-        self.0 = rest;
-        Ok(bytes)
-    }
+fn bytes<'a>(rest: &mut PieceReader<'a>) -> Result<&'a [u8], Unreadable> {
+    let len = len(rest)?;
+    rest.bytes(len)
+}
 
-    fn len(&mut self) -> Result<usize, UnreadableMessage> {
-        let len = u32::from_be_bytes(self.array()?);
-        usize::try_from(len).map_err(|_| UnreadableMessage)
-    }
-
-    fn number(&mut self) -> Result<u64, UnreadableMessage> {
-        self.array().map(u64::from_be_bytes)
-    }
-
-    fn byte(&mut self) -> Result<u8, UnreadableMessage> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], UnreadableMessage> {
-        let (array, rest) = self.0.split_first_chunk().ok_or(UnreadableMessage)?;
-        self.0 = rest;
-        Ok(*array)
-    }
+fn len(rest: &mut PieceReader<'_>) -> Result<usize, Unreadable> {
+    let len = u32::from_be_bytes(rest.array()?);
+    usize::try_from(len).map_err(|_| Unreadable)
 }
 
 #[cfg(test)]
