@@ -280,9 +280,7 @@ impl RoomTable {
         self.rooms
             .retain(|_, members| !members.by_number.is_empty());
     }
-}
 
-impl RoomTable {
     fn report(&mut self) -> (Vec<u8>, bool) {
         let rooms = &self.rooms;
         let members = |name: &str| rooms.get(name).map_or(0, |it| it.by_number.len());

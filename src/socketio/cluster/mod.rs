@@ -17,6 +17,7 @@ use super::recovery::Audience;
 use super::socket::AckError;
 use crate::atomic::AtomicU64;
 use crate::cluster::{CarrierEvent, ClusterCarrier};
+use crate::limits::YEAR;
 use crate::lock::{CALLS, Mutex, lock};
 use crate::logging::log_line;
 use crate::{Cluster, ClusterError, ClusterEvent, NodeId};
@@ -27,8 +28,6 @@ use wire::{AdapterMessage, CarriedAct};
 const PRESENT_AT_ONCE: usize = 1000;
 /// Bytes of the names and rooms of a socket that other servers are told: 100 rooms with long names.
 const LONGEST_MOVE: usize = 16 << 10;
-/// As good as for ever, and clocks can still be counted up by it.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Stands for servers that are not known yet.
 const UNKNOWN: u128 = 0;
 
@@ -77,18 +76,14 @@ impl<S> SocketIo<S> {
             heard: Condvar::new(),
             unreadable: AtomicU64::new(0),
         });
-        let carrier_handler = Arc::downgrade(&adapter);
+        let hears = Arc::downgrade(&adapter);
+        let hear = move |node: NodeId, news: CarrierEvent<'_>| match (hears.upgrade(), news) {
+            (Some(adapter), CarrierEvent::Came(message)) => adapter.take(node, message),
+            (Some(adapter), CarrierEvent::Left) => adapter.leave(node),
+            (None, _) => {}
+        };
         let is_free = self.core.adapter.get().is_none()
-            && adapter
-                .carrier
-                .set_carrier_handler(Box::new(move |node, news| {
-                    if let Some(adapter) = carrier_handler.upgrade() {
-                        match news {
-                            CarrierEvent::Came(message) => adapter.take(node, message),
-                            CarrierEvent::Left => adapter.leave(node),
-                        }
-                    }
-                }));
+            && adapter.carrier.set_carrier_handler(Box::new(hear));
         let node = cluster.id().number();
         if is_free && self.core.adapter.set(Box::new(adapter)).is_ok() {
             let before = lock(&self.core.directory).set_node(node);
@@ -197,7 +192,7 @@ impl Adapter for Arc<ClusterAdapter> {
         audience: &Audience,
         timeout: Duration,
     ) -> (Vec<String>, usize) {
-        let deadline = Instant::now() + timeout.min(LONGEST);
+        let deadline = Instant::now() + timeout.min(YEAR);
         let mut calls = lock(&self.calls);
         calls.last += 1;
         let number = calls.last;
@@ -215,11 +210,8 @@ impl Adapter for Arc<ClusterAdapter> {
             .is_ok();
         let mut calls = lock(&self.calls);
         loop {
-            let unheard = calls
-                .by_number
-                .get(&number)
-                .map(|it| !it.unheard.is_empty());
-            let waits = is_asked && unheard.unwrap_or_default();
+            let call = calls.by_number.get(&number);
+            let waits = is_asked && call.is_some_and(|it| !it.unheard.is_empty());
             let left = deadline.saturating_duration_since(Instant::now());
             if !waits || left.is_zero() {
                 let call = calls.by_number.remove(&number);
@@ -357,12 +349,13 @@ impl ClusterAdapter {
 
     fn answer_call(&self, from: NodeId, call: u64, ids: &[String]) {
         let mut chunks = ids.chunks(PRESENT_AT_ONCE).peekable();
-        while let Some(chunk) = chunks.next() {
+        loop {
+            let chunk = chunks.next().unwrap_or_default();
             let is_last = chunks.peek().is_none();
             self.tell(from, &wire::present(call, chunk, is_last));
-        }
-        if ids.is_empty() {
-            self.tell(from, &wire::present(call, &[], true));
+            if is_last {
+                return;
+            }
         }
     }
 
