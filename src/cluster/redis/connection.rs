@@ -1,19 +1,21 @@
-//! A connection to Redis on which nothing is without bounds: each answer comes within a time, and has at most so many
-//! bytes.
+//! A connection to Redis on which nothing is without bounds: each answer comes within a time, and takes at most so much
+//! memory.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use redis::{
-    Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, Parser, RedisConnectionInfo, RedisResult,
-    Value, cmd, from_redis_value,
+    Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, RedisConnectionInfo, RedisResult, Value,
+    cmd, from_redis_value,
 };
 
-use super::error::as_told;
+use super::reply::ReplyReader;
 
+/// What is read at once.
+const BUFFER: usize = 64 << 10;
 /// So many bytes are worth the time of an answer once more.
 const WORTH_A_ROUND: u32 = 64 << 10;
 /// A system call takes no timeout of zero.
@@ -22,9 +24,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// After an error it is to be dropped: an answer that is late would be taken for that of the next command.
 pub(crate) struct RedisConnection {
     pub addr: ConnectionAddr,
-    stream: PacedStream,
-    parser: Parser,
-    /// Bytes that an answer has at most.
+    stream: BufReader<PacedStream>,
+    /// Bytes that an answer takes at most.
     longest: usize,
 }
 
@@ -40,13 +41,14 @@ impl RedisConnection {
     fn over(addr: ConnectionAddr, socket: Box<dyn RedisSocket>, longest: usize) -> Self {
         RedisConnection {
             addr,
-            stream: PacedStream {
-                socket,
-                deadline: Instant::now(),
-                round: Duration::ZERO,
-                room: longest,
-            },
-            parser: Parser::new(),
+            stream: BufReader::with_capacity(
+                BUFFER,
+                PacedStream {
+                    socket,
+                    deadline: Instant::now(),
+                    round: Duration::ZERO,
+                },
+            ),
             longest,
         }
     }
@@ -71,33 +73,25 @@ impl RedisConnection {
 
     /// Sends commands, whose answers all come within this time: see [`answer`](RedisConnection::answer).
     pub fn send(&mut self, packed: &[u8], within: Duration) -> RedisResult<()> {
-        self.stream.begin(within);
-        Ok(self.stream.write_all(packed)?)
+        let stream = self.stream.get_mut();
+        stream.begin(within);
+        Ok(stream.write_all(packed)?)
     }
 
     /// What comes next, asked for or not; an error that Redis tells is a value, too.
     pub fn answer(&mut self) -> RedisResult<Value> {
-        let answer = self.parser.parse_value(&mut self.stream);
-        if answer.is_err() && self.stream.room == 0 {
-            return Err(as_told(format!(
-                "Redis answers with more than {} bytes at once, which no node publishes: is it a Redis, and is \
-                 ClusterBuilder::max_message the same on every node?",
-                self.longest
-            )));
-        }
-        if answer.is_ok() {
-            self.stream.room = self.longest;
-        }
-        answer
+        ReplyReader::new(&mut self.stream, self.longest).read()
     }
 
-    /// What comes unasked within this time. What has come of it by then is kept.
-    pub fn unasked(&mut self, within: Duration) -> RedisResult<Option<Value>> {
-        self.stream.begin(within);
-        match self.answer() {
-            Err(error) if error.is_timeout() => Ok(None),
-            answer => answer.map(Some),
-        }
+    /// What comes unasked, if it begins before `patience` is over: then all of it comes within this time.
+    pub fn unasked(&mut self, patience: Duration, within: Duration) -> RedisResult<Option<Value>> {
+        self.stream.get_mut().begin(patience);
+        match self.stream.fill_buf() {
+            Err(error) if is_timeout(&error) => return Ok(None),
+            begun => begun?,
+        };
+        self.stream.get_mut().begin(within);
+        self.answer().map(Some)
     }
 }
 
@@ -108,8 +102,6 @@ struct PacedStream {
     deadline: Instant,
     /// The time that was given, and that [`WORTH_A_ROUND`] bytes are worth.
     round: Duration,
-    /// Bytes that are still read of this answer.
-    room: usize,
 }
 
 impl PacedStream {
@@ -161,13 +153,7 @@ fn is_timeout(error: &io::Error) -> bool {
 
 impl Read for PacedStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let len = into.len().min(self.room);
-        let Some(into @ [_, ..]) = into.get_mut(..len) else {
-            return Err(io::ErrorKind::InvalidData.into());
-        };
-        let read = self.advance(|socket| socket.read(into))?;
-        self.room -= read;
-        Ok(read)
+        self.advance(|socket| socket.read(into))
     }
 }
 

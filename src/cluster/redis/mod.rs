@@ -5,6 +5,7 @@ mod error;
 mod place;
 mod publisher;
 pub(crate) mod pubsub;
+mod reply;
 mod stream;
 
 use std::fmt;

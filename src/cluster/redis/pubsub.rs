@@ -69,7 +69,7 @@ impl PubSubSubscriber {
         listener.attached();
         // The listener's own signs of life tell it whether it still hears.
         while let Some(patience) = listener.patience() {
-            let came = connection.unasked(patience)?;
+            let came = connection.unasked(patience, self.timeout)?;
             if let Some(message) = came.and_then(Msg::from_owned_value) {
                 listener.take(message.get_payload_bytes());
             }
