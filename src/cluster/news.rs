@@ -24,7 +24,7 @@ pub(crate) enum BackplaneDirection {
 pub(crate) struct News {
     queue: VecDeque<ClusterEvent>,
     bytes: usize,
-    /// What found no room, and is told behind the rest. As many nodes as wait in the queue, at most.
+    /// What found no room, and is told as soon as there is some. As many nodes as wait in the queue, at most.
     missing: BTreeMap<NodeId, u64>,
     unsent: u64,
     untaken: u64,
@@ -43,6 +43,14 @@ struct BackplaneLink {
 
 impl News {
     pub fn push(&mut self, event: ClusterEvent) {
+        // What was counted came before.
+        while self.queue.len() < EVENTS {
+            match self.take_counted() {
+                Some(counted) if self.joins_the_last(&counted) => {}
+                Some(counted) => self.queue.push_back(counted),
+                None => break,
+            }
+        }
         if self.joins_the_last(&event) {
             return;
         }
@@ -66,6 +74,10 @@ impl News {
             self.bytes -= bytes_of(&event);
             return Some(event);
         }
+        self.take_counted()
+    }
+
+    fn take_counted(&mut self) -> Option<ClusterEvent> {
         if let Some((node, missing)) = self.missing.pop_first() {
             return Some(ClusterEvent::Gap { node, missing });
         }

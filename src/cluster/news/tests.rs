@@ -56,6 +56,21 @@ fn what_finds_no_room_is_counted_and_told() {
 }
 
 #[test]
+fn what_found_no_room_is_told_before_what_comes_later() {
+    let mut news = News::default();
+    for _ in 0..=EVENTS {
+        news.push(message("x"));
+    }
+    assert_eq!(
+        [news.take(), news.take()],
+        [(); 2].map(|()| Some(message("x")))
+    );
+    news.push(message("later"));
+    let told = all(&mut news).split_off(EVENTS - 2);
+    assert_eq!(told, [gap(1), message("later")]);
+}
+
+#[test]
 fn messages_that_wait_are_bounded_in_bytes() {
     let mut news = News::default();
     let large = "x".repeat(BYTES);
