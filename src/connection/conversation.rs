@@ -262,20 +262,15 @@ impl Conversation {
         now: Instant,
         answers: &mut impl Answers,
     ) -> Result<Option<Instant>, End> {
-        self.settle();
-        let at = self.since_epoch(now);
-        let stood_still = at.saturating_sub(self.read_at.into());
-        self.keepalive.stood_still(stood_still);
-        self.read_at = at.into();
-        let due = self.due(at, answers)?;
+        let unread = self.since_epoch(now).saturating_sub(self.read_at.into());
+        self.stood_still(unread);
+        let due = self.due(now, answers)?;
         let close_by = answers.close_by();
         if close_by.is_some_and(|by| by <= now) {
             return Err(End::Lost);
         }
-        let trim_at = self.is_oversized().then(|| at + TRIM_AFTER);
-        let until = [due, trim_at].into_iter().flatten().min();
-        let until = until.and_then(|until| self.rules.epoch.checked_add(until));
-        Ok([until, close_by].into_iter().flatten().min())
+        let trim_at = self.is_oversized().then(|| now + TRIM_AFTER);
+        Ok([due, close_by, trim_at].into_iter().flatten().min())
     }
 
     /// Keeps the deadlines when nothing came until `now`, which counts against the peer; returns when to look again.
@@ -284,20 +279,22 @@ impl Conversation {
         now: Instant,
         answers: &mut impl Answers,
     ) -> Result<Option<Instant>, End> {
-        self.settle();
-        let at = self.since_epoch(now);
-        self.read_at = at.into();
-        let until = self.due(at, answers)?;
+        let due = self.due(now, answers)?;
         self.trim();
-        Ok(until.and_then(|until| self.rules.epoch.checked_add(until)))
+        Ok(due)
     }
 
     /// Pings a silent peer; gives up one that does not answer, or does not get on with its message. Returns until when
     /// nothing else is due.
-    fn due(&mut self, now: Duration, answers: &mut impl Answers) -> Result<Option<Duration>, End> {
+    fn due(&mut self, now: Instant, answers: &mut impl Answers) -> Result<Option<Instant>, End> {
+        self.settle();
+        let at = self.since_epoch(now);
+        self.read_at = at.into();
         loop {
-            match self.keepalive.due(now, &self.rules.keepalive) {
-                Due::Wait(until) => return Ok(until),
+            match self.keepalive.due(at, &self.rules.keepalive) {
+                Due::Wait(until) => {
+                    return Ok(until.and_then(|until| self.rules.epoch.checked_add(until)));
+                }
                 Due::Ping => answers.ping()?,
                 Due::PongTimedOut if self.takes(answers.taken_at()) => {}
                 Due::PongTimedOut => return Err(End::Failed(Error::PongTimeout)),
