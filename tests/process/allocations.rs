@@ -10,6 +10,8 @@ mod compression;
 #[allow(dead_code)]
 #[path = "../../src/protocol/mod.rs"]
 mod protocol;
+#[path = "../support/receiving.rs"]
+mod receiving;
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -18,8 +20,9 @@ use protocol::frame::EncodedHeader;
 use protocol::keepalive::{Due, Keepalive, KeepaliveRules};
 use protocol::opcode::Opcode;
 use protocol::pace::Pace;
-use protocol::receive::{ReceiveLimits, Received, Receiver};
+use protocol::receive::{ReceiveLimits, Receiver};
 use protocol::send::Sender;
+use receiving::receive_read;
 use std::alloc::{GlobalAlloc, Layout, System};
 
 struct Counting;
@@ -102,21 +105,7 @@ fn receive_all(stream: &[u8], frames_in_it: usize, read: usize) -> usize {
     let found = allocations(|| {
         let mut have = 0;
         for chunk in (0..FRAMES.div_ceil(frames_in_it)).flat_map(|_| stream.chunks(read)) {
-            buf[have..have + chunk.len()].copy_from_slice(chunk);
-            have += chunk.len();
-            let mut start = 0;
-            loop {
-                match receiver.receive(&mut buf[start..have]) {
-                    Ok(Received::NeedMore { keep }) => {
-                        have = keep.len();
-                        buf.copy_within(start + keep.start..start + keep.end, 0);
-                        break;
-                    }
-                    Ok(_) => events += 1,
-                    Err(violation) => panic!("{violation}"),
-                }
-                start += receiver.take_discard();
-            }
+            have = receive_read(&mut receiver, &mut buf, have, chunk, |_| events += 1);
             keepalive.received(Duration::ZERO, receiver.under_way(), &rules);
             assert!(matches!(
                 keepalive.due(Duration::ZERO, &rules),

@@ -10,6 +10,8 @@ mod compression;
 #[allow(dead_code)]
 #[path = "../../../../src/protocol/mod.rs"]
 mod protocol;
+#[path = "../../../support/receiving.rs"]
+mod receiving;
 
 use core::time::Duration;
 use protocol::Role;
@@ -17,6 +19,7 @@ use protocol::frame::EncodedHeader;
 use protocol::opcode::Opcode;
 use protocol::receive::{MessageRef, ReceiveLimits, Received, Receiver};
 use protocol::send::Sender;
+use receiving::receive_read;
 use std::hint::black_box;
 
 /// Bytes of one read, and of one write.
@@ -72,24 +75,11 @@ fn parse(stream: &[u8], buf: &mut [u8]) -> usize {
     let mut receiver = Receiver::new(Role::Server, limits);
     let (mut have, mut bytes) = (0, 0);
     for read in stream.chunks(IO) {
-        buf[have..have + read.len()].copy_from_slice(read);
-        have += read.len();
-        let mut start = 0;
-        loop {
-            match receiver.receive(&mut buf[start..have]) {
-                Ok(Received::NeedMore { keep }) => {
-                    have = keep.len();
-                    buf.copy_within(start + keep.start..start + keep.end, 0);
-                    break;
-                }
-                Ok(Received::Message(MessageRef::Text(text))) => bytes += black_box(text).len(),
-                Ok(Received::Message(MessageRef::Binary(binary))) => {
-                    bytes += black_box(binary).len()
-                }
-                other => panic!("{other:?}"),
-            }
-            start += receiver.take_discard();
-        }
+        have = receive_read(&mut receiver, buf, have, read, |found| match found {
+            Received::Message(MessageRef::Text(text)) => bytes += black_box(text).len(),
+            Received::Message(MessageRef::Binary(binary)) => bytes += black_box(binary).len(),
+            other => panic!("{other:?}"),
+        });
     }
     bytes
 }
