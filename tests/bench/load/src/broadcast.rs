@@ -5,7 +5,7 @@ use crate::connection::Connection;
 use crate::histogram::Histogram;
 use crate::poller::{Interest, Poller, Timer};
 use crate::report::Report;
-use crate::span::{Span, Spent};
+use crate::span::{Spent, WarmSpan};
 use crate::stream::Stream;
 use crate::target::Target;
 use std::collections::VecDeque;
@@ -102,14 +102,12 @@ impl Room {
         let (mut buf, mut ready) = (vec![0; 256 << 10], Vec::new());
         let (mut latencies, mut deliveries, mut from) = (Histogram::new(), 0, self.number);
         let (mut given_up, begin) = (Vec::new(), Instant::now());
-        let mut span = Span::start(self.target.pid);
-        let (mut warm, mut last) = (false, Instant::now());
+        let mut span = WarmSpan::begin(self.target.pid, warmup, seconds);
+        let mut last = Instant::now();
         loop {
-            if !warm && span.elapsed() >= warmup {
-                (warm, deliveries, from) = (true, 0, self.number);
-                latencies = Histogram::new();
-                span = Span::start(self.target.pid);
-            } else if warm && deliveries > 0 && span.elapsed() >= seconds {
+            if span.starts() {
+                (deliveries, from, latencies) = (0, self.number, Histogram::new());
+            } else if deliveries > 0 && span.is_over() {
                 break;
             }
             self.poller.wait(&mut ready, Duration::from_millis(50))?;

@@ -3,12 +3,12 @@
 use crate::args::{Args, Result};
 use crate::poller::{Interest, Poller};
 use crate::report::Report;
-use crate::span::Span;
+use crate::span::WarmSpan;
 use crate::stream::Stream;
 use crate::target::Target;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::io::{ErrorKind, Read, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n\r\n";
 /// The end of a message that is not sent (RFC 7692 section 7.2.1).
@@ -36,19 +36,16 @@ pub fn run(args: &Args) -> Result<Report> {
     }
     let mut inflate = Decompress::new(false);
     let (mut buf, mut out) = (vec![0; 256 << 10], Vec::with_capacity(text.len() + 1));
-    let (mut messages, mut bytes, mut warm) = (0, 0, false);
-    let (mut span, mut ready, mut last) = (Span::start(target.pid), Vec::new(), Instant::now());
+    let (mut messages, mut bytes, mut ready) = (0, 0, Vec::new());
+    let mut span = WarmSpan::begin(target.pid, warmup, seconds);
     loop {
-        if !warm && span.elapsed() >= warmup {
-            (warm, messages, bytes) = (true, 0, 0);
-            span = Span::start(target.pid);
-        } else if warm && messages > 0 && span.elapsed() >= seconds {
+        if span.starts() {
+            (messages, bytes) = (0, 0);
+        } else if messages > 0 && span.is_over() {
             break;
         }
-        poller.wait(&mut ready, Duration::from_millis(100))?;
-        if !ready.is_empty() {
-            last = Instant::now();
-        } else if last.elapsed() > Duration::from_secs(10) {
+        poller.wait(&mut ready, Duration::from_secs(10))?;
+        if ready.is_empty() {
             return Err("no echo for 10 s".into());
         }
         for &(token, _) in &ready {

@@ -6,7 +6,7 @@ use crate::connection::Connection;
 use crate::histogram::Histogram;
 use crate::poller::{Interest, Poller};
 use crate::report::Report;
-use crate::span::Span;
+use crate::span::WarmSpan;
 use crate::target::Target;
 use std::time::{Duration, Instant};
 
@@ -94,20 +94,16 @@ pub fn run(args: &Args) -> Result<Report> {
     for client in clients.iter_mut().take(count) {
         client.fill(&poller, &target, &mut out)?;
     }
-    let (mut latencies, mut messages, mut warm) = (Histogram::new(), 0, false);
-    let mut span = Span::start(target.pid);
-    let mut last = Instant::now();
+    let (mut latencies, mut messages) = (Histogram::new(), 0);
+    let mut span = WarmSpan::begin(target.pid, warmup, seconds);
     loop {
-        if !warm && span.elapsed() >= warmup {
-            (warm, messages, latencies) = (true, 0, Histogram::new());
-            span = Span::start(target.pid);
-        } else if warm && messages > 0 && span.elapsed() >= seconds {
+        if span.starts() {
+            (messages, latencies) = (0, Histogram::new());
+        } else if messages > 0 && span.is_over() {
             break;
         }
-        poller.wait(&mut ready, Duration::from_millis(100))?;
-        if !ready.is_empty() {
-            last = Instant::now();
-        } else if last.elapsed() > Duration::from_secs(10) {
+        poller.wait(&mut ready, Duration::from_secs(10))?;
+        if ready.is_empty() {
             return Err("no echo for 10 s".into());
         }
         for &(token, what) in &ready {

@@ -6,7 +6,7 @@ use crate::echo::Client;
 use crate::histogram::Histogram;
 use crate::poller::{Interest, Poller, Timer};
 use crate::report::Report;
-use crate::span::Span;
+use crate::span::WarmSpan;
 use crate::target::Target;
 use std::time::{Duration, Instant};
 
@@ -32,13 +32,12 @@ pub fn run(args: &Args) -> Result<Report> {
     clients[others].fill(&poller, &target, &mut out)?;
 
     let (mut latencies, mut messages, mut skipped) = (Histogram::new(), 0, 0);
-    let (mut warm, mut turn, mut last) = (false, 0, Instant::now());
-    let mut span = Span::start(target.pid);
+    let (mut turn, mut last) = (0, Instant::now());
+    let mut span = WarmSpan::begin(target.pid, warmup, seconds);
     loop {
-        if !warm && span.elapsed() >= warmup {
-            (warm, messages, skipped, latencies) = (true, 0, 0, Histogram::new());
-            span = Span::start(target.pid);
-        } else if warm && latencies.count() > 0 && span.elapsed() >= seconds {
+        if span.starts() {
+            (messages, skipped, latencies) = (0, 0, Histogram::new());
+        } else if latencies.count() > 0 && span.is_over() {
             break;
         }
         poller.wait(&mut ready, Duration::from_millis(100))?;

@@ -1,4 +1,4 @@
-//! A measured stretch of time: what the server and this generator spent in it.
+//! A measured stretch of time, behind a warm-up or at once: what the server and this generator spent in it.
 
 use crate::process::Process;
 use crate::report::Report;
@@ -29,7 +29,7 @@ impl Span {
         }
     }
 
-    pub fn elapsed(&self) -> Duration {
+    fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
@@ -41,6 +41,45 @@ impl Span {
             server: self.pid.as_deref().map(|pid| since(pid, self.server)),
             own: since("self", self.own),
         }
+    }
+}
+
+/// A span behind a warm-up.
+pub struct WarmSpan {
+    pid: Option<u32>,
+    warmup: Duration,
+    seconds: Duration,
+    is_warm: bool,
+    span: Span,
+}
+
+impl WarmSpan {
+    /// Begins the warm-up.
+    pub fn begin(pid: Option<u32>, warmup: Duration, seconds: Duration) -> WarmSpan {
+        WarmSpan {
+            pid,
+            warmup,
+            seconds,
+            is_warm: false,
+            span: Span::start(pid),
+        }
+    }
+
+    /// True once, behind the warm-up: the span starts, and what was counted before is no part of it.
+    pub fn starts(&mut self) -> bool {
+        let starts = !self.is_warm && self.span.elapsed() >= self.warmup;
+        if starts {
+            (self.is_warm, self.span) = (true, Span::start(self.pid));
+        }
+        starts
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.is_warm && self.span.elapsed() >= self.seconds
+    }
+
+    pub fn stop(&self) -> Spent {
+        self.span.stop()
     }
 }
 
