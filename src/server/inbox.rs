@@ -1,6 +1,4 @@
-//! The way of events to the application thread: one channel, and the application's sleep until something is in it. The
-//! channel itself is not bounded, because a bounded one takes all its memory at the start:
-//! [credit](crate::connection::credit) bounds what is in it.
+//! The way of events to the application thread: one channel, and the application's sleep until something is in it.
 //!
 //! The channel has no bound of its own, which would take its memory at the start: [credit](crate::connection::credit)
 //! bounds what is in it.
@@ -163,6 +161,7 @@ impl Inbox {
     /// a connection that had a thread until now may have left something there.
     pub fn put_behind(&self, read: &mut VecDeque<InboxItem>, item: InboxItem) {
         self.count(&item);
+        // fault: what the leader reads overtakes what a thread has read
         while let Some(earlier) = self.take() {
             read.push_back(earlier);
         }

@@ -1,10 +1,8 @@
 //! A connection that gives much to do gets a thread of the pool for a while, if others wait for the leader meanwhile:
-//! one thread that reads, decrypts and inflates can do no more than one core. The order holds: what the leader read
-//! before comes first, then what the thread reads, then what the leader reads again. For that the leader puts its
-//! events behind all that other threads have put in.
+//! one thread that reads, decrypts and inflates can do no more than one core.
 //!
-//! What the leader has read before goes before what the thread reads, and that before what the leader reads again:
-//! the leader puts its events where they go behind all that other threads have put in.
+//! Its messages stay in order: first those that the leader has read, then those of the thread, then those that the
+//! leader reads again. For that the leader puts its events behind all that other threads have put in.
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -50,6 +48,7 @@ impl Drop for HandOverGuard {
     fn drop(&mut self) {
         if let Some(parked) = self.0.take() {
             let hub = parked.hub().clone();
+            // fault: a connection that finds no thread is lost
             hub.lead.arrive(parked);
         }
     }

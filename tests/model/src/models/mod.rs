@@ -40,6 +40,7 @@ const MODELS: &[Model] = &models![
     outbox::overflow_races_who_leads Any,
     outbox::finish_races_everything Any,
     outbox::a_sender_that_waits Any,
+    outbox::a_reader_that_waits_for_room Calm,
     outbox::pongs_of_a_stalled_peer Any,
     outbox::a_stream_without_a_descriptor Calm,
     run::broadcasts_come_once_and_in_order Any,

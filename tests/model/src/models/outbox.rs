@@ -441,6 +441,23 @@ pub fn a_sender_that_waits() {
     assert_eq!(texts.len() as u64 + counters.dropped.load(Relaxed), taken);
 }
 
+/// A thread that reads waits while much waits for its peer, and goes on as soon as that has left, or the connection
+/// ends.
+pub fn a_reader_that_waits_for_room() {
+    let rig = Rig::new(choose(6) as usize, 1 << 20, Overflow::Refuse);
+    let sender = sender(&rig.outbox, "a", 2);
+    let outbox = rig.outbox.clone();
+    let reader = thread::spawn(move || assert!(outbox.waiter().room(|| 0, None)));
+    match choose(2) {
+        0 => reading_peer(&rig.line, 3).join().unwrap(),
+        _ => rig.outbox.terminate(),
+    }
+    sender.join().unwrap();
+    reader.join().unwrap();
+    assert_eq!(clock::passed(), Duration::ZERO, "a wake-up was lost");
+    rig.end();
+}
+
 /// Pings of a peer that does not read: one answer waits, the latest, and the deadline it has is kept.
 pub fn pongs_of_a_stalled_peer() {
     let rig = Rig::new(choose(4) as usize, 1 << 20, Overflow::DropNewest);
