@@ -274,9 +274,8 @@ impl Budget {
         })
     }
 
-    /// Waits until the connection may be read from, at most until `end`; false if it may not by then. The thread must
-    /// not read ahead: answers to that would come behind what waits by then, and no code has checked that both find
-    /// room.
+    /// Waits until the connection may be read from, at most until `end`; false if it may not by then. Until then its
+    /// thread reads nothing: the answers to that might find no room beside those to what waits.
     pub fn wait_to_read(&self, connection: &Connection, end: Option<Instant>) -> bool {
         let account = connection.account();
         if self.room(account).is_ok() {

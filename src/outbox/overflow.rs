@@ -24,8 +24,8 @@ pub(crate) struct Bounds {
     pub(crate) overflow: Overflow,
     /// Messages that are taken at once, to be answered.
     pub(crate) at_once: usize,
-    /// Bytes of messages that may come with it, the rest of one that is under way among them, and be answered with as
-    /// many; and the headers of those answers.
+    /// The most bytes of the answers to one read, where each is as long as its message: a read may bring the end of a
+    /// long message, and others behind it. With their headers.
     pub(crate) answers: usize,
     /// Before any connection under these bounds began: the protocol core counts time from there.
     pub(crate) epoch: Instant,

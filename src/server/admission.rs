@@ -18,8 +18,8 @@ use crate::transport::{self, How, Transport};
 use seats::{PlainBounds, Seated, Seats};
 pub(crate) use seats::{Stage, Wake};
 
-/// The line for the `accept` hook is this many times as long as the number of hooks that run at once. With a hook that
-/// takes a quarter of a second it never runs empty before those come again that were told to come back in a second.
+/// The line for the `accept` hook is this many times as long as the number of hooks that run at once. Those that find
+/// it full are told to come back in a second: until then it lasts for hooks that take a quarter of a second each.
 const LINE: usize = 4;
 
 pub(crate) struct Admission {

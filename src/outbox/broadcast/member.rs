@@ -2,8 +2,8 @@
 //! takes over the frames behind that place, which keeps the order of all that is sent to one connection. The flush
 //! writes them from the run itself.
 //!
-//! A member that closes or ends says first that it takes no more, then leaves the others, and looks into the run behind
-//! both: so a broadcast counts no member that does not see it.
+//! A member that closes or ends is counted as troubled, and then takes over what is in the run. From then on a
+//! broadcast goes to each member by itself: so it counts no member that does not get it.
 
 use super::run::{Frames, Run};
 use crate::outbox::link::Link;
