@@ -3,6 +3,7 @@
 use crate::copy;
 use crate::message::Message;
 use crate::outbox::LEAST_PENDING;
+use crate::protocol::receive::MessageRef;
 
 /// What a message costs beside its bytes.
 const OVERHEAD: usize = 64;
@@ -51,6 +52,8 @@ impl Iterator for Messages {
 /// application takes it.
 #[derive(Default)]
 pub(crate) struct Batch {
+    /// The first, while it seems to be the only one: it is not copied again, and its buffer may be a spare one.
+    alone: Option<Message>,
     text: String,
     binary: Vec<u8>,
     /// Where each message ends in its buffer.
@@ -72,43 +75,60 @@ const _: () = assert!(size_of::<MessageEnd>() >= LEAST_PENDING);
 impl Batch {
     /// `more`: how many bytes of further frames follow. Room for them at once saves a batch of small
     /// messages its growth, which cost more than the messages.
-    pub fn push_text(&mut self, text: &str, more: usize) {
-        if self.text.is_empty() {
-            self.text.reserve(text.len() + more);
+    #[inline]
+    pub fn push(&mut self, message: MessageRef<'_>, more: usize) {
+        match self.ends.is_empty() {
+            true => self.begin(message, more),
+            false => self.append(message, more),
         }
-        copy::append_text(&mut self.text, text);
-        self.push_end(MessageEnd::Text(self.text.len()), more);
     }
 
-    /// As [`push_text`](Batch::push_text).
-    pub fn push_binary(&mut self, bytes: &[u8], more: usize) {
-        if self.binary.is_empty() {
-            self.binary.reserve(bytes.len() + more);
-        }
-        copy::append(&mut self.binary, bytes);
-        self.push_end(MessageEnd::Binary(self.binary.len()), more);
-    }
-
-    fn push_end(&mut self, end: MessageEnd, more: usize) {
+    /// Adds one of the first two.
+    #[inline(never)]
+    fn begin(&mut self, message: MessageRef<'_>, more: usize) {
         const FEW: usize = 16;
         // Headers are not counted off: so much is that of this message alone.
         const HEADER: usize = 14;
-        if self.ends.is_empty() {
-            self.ends.reserve_exact(if more > HEADER { FEW } else { 1 });
+        let first = self.alone.take();
+        if first.is_none() && more <= HEADER {
+            self.alone = Some(message.to_message());
+            return;
         }
+        self.ends.reserve_exact(FEW);
+        match &first {
+            Some(Message::Text(first)) => self.append(MessageRef::Text(first), more),
+            Some(Message::Binary(first)) => self.append(MessageRef::Binary(first), more),
+            None => {}
+        }
+        self.append(message, more);
+    }
+
+    #[inline]
+    fn append(&mut self, message: MessageRef<'_>, more: usize) {
+        let end = match message {
+            MessageRef::Text(text) => {
+                if self.text.is_empty() {
+                    self.text.reserve(text.len() + more);
+                }
+                copy::append_text(&mut self.text, text);
+                MessageEnd::Text(self.text.len())
+            }
+            MessageRef::Binary(bytes) => {
+                if self.binary.is_empty() {
+                    self.binary.reserve(bytes.len() + more);
+                }
+                copy::append(&mut self.binary, bytes);
+                MessageEnd::Binary(self.binary.len())
+            }
+        };
         self.ends.push(end);
-    }
-
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub fn payload_bytes(&self) -> usize {
-        self.text.len() + self.binary.len()
     }
 
     /// The messages, if there are any; one alone is not copied again.
     pub fn finish(mut self) -> Option<Messages> {
+        if self.alone.is_some() {
+            return Some(Messages::One(self.alone));
+        }
         self.give_room_back();
         match self.ends[..] {
             [] => None,

@@ -126,14 +126,13 @@ impl Driver {
             Ok(buffered) => buffered,
             Err(end) => return (None, Err(end)),
         };
+        let (mut messages, mut bytes) = (0, 0);
         let mut take = |message: MessageRef<'_>| {
+            (messages, bytes) = (messages + 1, bytes + message.len());
             // Headers are not counted off: room for a little too much.
             left = left.saturating_sub(message.len());
-            match message {
-                MessageRef::Text(text) => batch.push_text(text, left),
-                MessageRef::Binary(bytes) => batch.push_binary(bytes, left),
-            }
-            batch.len() < most && batch.payload_bytes() < most_bytes
+            batch.push(message, left);
+            messages < most && bytes < most_bytes
         };
         let mut more = Some(true);
         let parsed = loop {
@@ -147,12 +146,10 @@ impl Driver {
         };
         self.holds_messages = more.is_some();
         self.flush_pongs();
-        let bytes = batch.payload_bytes() as u64;
-        let messages = batch.finish();
-        if let Some(messages) = &messages {
-            counters.received(messages.left() as u64, bytes);
+        if messages > 0 {
+            counters.received(messages as u64, bytes as u64);
         }
-        (messages, parsed)
+        (batch.finish(), parsed)
     }
 
     /// Gives the next messages in the buffer to `take`, as long as it wants more; what it said last, `None` when the

@@ -7,8 +7,8 @@ fn a_batch_gives_its_messages_in_order_and_counts_those_left() {
     let mut batch = Batch::default();
     for n in 0..100 {
         match n % 3 {
-            0 => batch.push_binary(&[n], 10),
-            _ => batch.push_text(&n.to_string(), 10),
+            0 => batch.push(MessageRef::Binary(&[n]), 10),
+            _ => batch.push(MessageRef::Text(&n.to_string()), 10),
         }
     }
     let Some(mut messages) = batch.finish() else {
@@ -31,8 +31,8 @@ fn f06_a_short_message_before_a_long_one_waits_in_little_room() {
     for count in [1, 2] {
         let mut batch = Batch::default();
         for _ in 0..count {
-            batch.push_text("short", 60_000);
-            batch.push_binary(b"short", 60_000);
+            batch.push(MessageRef::Text("short"), 60_000);
+            batch.push(MessageRef::Binary(b"short"), 60_000);
         }
         assert!(batch.text.capacity() > 60_000 && batch.binary.capacity() > 60_000);
         batch.give_room_back();

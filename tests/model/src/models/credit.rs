@@ -14,6 +14,7 @@ use crate::handshake::Accept;
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::poller::{Mailbox, Poller, Token};
+use crate::protocol::receive::MessageRef;
 use crate::server::batch::{Batch, Messages};
 use crate::server::inbox::{Inbox, InboxItem};
 use crate::server::leader::Mail;
@@ -52,7 +53,7 @@ fn message(number: usize, bytes: usize) -> Messages {
     let mut payload = vec![0; bytes];
     payload[0] = number as u8;
     let mut batch = Batch::default();
-    batch.push_binary(&payload, 0);
+    batch.push(MessageRef::Binary(&payload), 0);
     batch.finish().expect("a message")
 }
 
