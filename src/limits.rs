@@ -56,8 +56,8 @@ pub struct Limits {
     /// once. Each has a thread and its answer, and none is cut for a newer one.
     pub max_http_requests: usize,
     /// Connections from one peer address, and plain requests of it under way: of each so many, and one more gets 429.
-    /// A request whose answer comes later ([`Response::later`](crate::Response::later)) does not count meanwhile: a
-    /// client that polls sends, too. Default none: behind NAT, or a proxy that is not
+    /// IPv4 in IPv6 counts as IPv4. A request whose answer comes later ([`Response::later`](crate::Response::later))
+    /// does not count meanwhile: a client that polls sends, too. Default none: behind NAT, or a proxy that is not
     /// [trusted](crate::ServerBuilder::trusted_proxies), all peers share one.
     pub max_per_address: Option<usize>,
 
