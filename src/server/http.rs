@@ -85,7 +85,7 @@ pub(crate) fn answer(
         return Ok(give(hub, seat, connection, &asked, response));
     };
     let Some(place) = hub.waiting_places.take() else {
-        promise.tell_refused(hub);
+        promise.tell_refused(&hub.callbacks);
         return Err(refuse(Refusal::WaitingRequestsFull));
     };
     let later = WaitingRequest {
@@ -324,7 +324,7 @@ fn wait_here(
     if let Some(answer) = slot.wait(notify) {
         return Ok(answer);
     }
-    let mut patience = promise.patience(hub, connection.transport.now());
+    let mut patience = promise.patience(&hub.options.limits, connection.transport.now());
     let mut room = vec![0; 1024];
     let refusal = loop {
         // The connection closes behind this answer: what else is asked means nothing.
@@ -344,7 +344,7 @@ fn wait_here(
         return Ok(answer);
     }
     if !matches!(refusal, Refusal::ShuttingDown) {
-        promise.tell_gone(hub);
+        promise.tell_gone(&hub.callbacks);
     }
     Err(refusal)
 }

@@ -42,7 +42,6 @@ const CIRCLES: &[&[&str]] = &[
         "server/http/keeper.rs",
         "server/http/kept.rs",
         "server/http/queued.rs",
-        "server/http/responder.rs",
         "server/http/streamed.rs",
         "server/hub.rs",
         "server/leader/hand_over.rs",

@@ -94,7 +94,7 @@ impl KeptConnection {
         connection: HttpConnection,
         later: Box<WaitingRequest>,
     ) -> Self {
-        let patience = later.promise.patience(&hub, Instant::now());
+        let patience = later.promise.patience(&hub.options.limits, Instant::now());
         KeptConnection::new(hub, stream, connection, KeptState::Waiting(later), patience)
     }
 
@@ -183,7 +183,7 @@ impl KeptConnection {
             Some(answer) => self.conclude(resolve(answer)),
             None => {
                 if self.ends {
-                    later.promise.tell_gone(&self.hub);
+                    later.promise.tell_gone(&self.hub.callbacks);
                 }
                 self.stay()
             }
@@ -194,7 +194,7 @@ impl KeptConnection {
         self.unread |= ready.readable;
         self.ends |= ready.ended;
         if let (KeptState::Waiting(later), true) = (&self.state, ready.ended) {
-            later.promise.tell_gone(&self.hub);
+            later.promise.tell_gone(&self.hub.callbacks);
         }
         match self.state {
             KeptState::Writing(_) if ready.writable => self.write_on(),
@@ -282,7 +282,7 @@ impl KeptConnection {
             self.patience = Patience::new(now, self.hub.options.limits.answer_timeout);
             return self.give(parked, answer);
         };
-        self.patience = promise.patience(&self.hub, now);
+        self.patience = promise.patience(&self.hub.options.limits, now);
         self.state = KeptState::Waiting(Box::new(WaitingRequest { parked, promise }));
         self.wait()
     }
@@ -355,7 +355,7 @@ impl KeptConnection {
                     return self.conclude(resolve(answer));
                 }
                 if matches!(why, Refusal::AnswerTimeout) {
-                    later.promise.tell_gone(&self.hub);
+                    later.promise.tell_gone(&self.hub.callbacks);
                 }
                 self.conclude(Err(why))
             }
@@ -504,7 +504,7 @@ impl KeptConnection {
     pub fn cut_off(self) {
         self.connection.transport.shutdown(How::Reset);
         if let (KeptState::Waiting(later), false) = (&self.state, self.hub.lifecycle.is_closing()) {
-            later.promise.tell_gone(&self.hub);
+            later.promise.tell_gone(&self.hub.callbacks);
         }
         self.let_go();
     }

@@ -5,11 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::callbacks::Callback;
-use super::super::hub::Hub;
+use super::super::callbacks::{Callback, Callbacks};
 use crate::http::Response;
 use crate::http::response::PendingBody;
-use crate::limits::YEAR;
+use crate::limits::{Limits, YEAR};
 use crate::lock::{ANSWER, Mutex, lock, none_is_held};
 use crate::panics::Contained;
 use crate::patience::Patience;
@@ -263,21 +262,21 @@ impl Promise {
     }
 
     /// How long the request waits for its answer.
-    pub fn patience(&self, hub: &Hub, now: Instant) -> Patience {
-        Patience::new(now, self.slot().timeout(hub.options.limits.answer_timeout))
+    pub fn patience(&self, limits: &Limits, now: Instant) -> Patience {
+        Patience::new(now, self.slot().timeout(limits.answer_timeout))
     }
 
     /// Tells the application, once, that the client waits no more.
-    pub fn tell_gone(&self, hub: &Arc<Hub>) {
+    pub fn tell_gone(&self, callbacks: &Arc<Callbacks>) {
         if let Some(callback) = self.slot().note_gone() {
-            hub.callbacks.run_soon(callback);
+            callbacks.run_soon(callback);
         }
     }
 
     /// Tells the application on this thread, which is the request's own, that the request is refused.
-    pub fn tell_refused(&self, hub: &Hub) {
+    pub fn tell_refused(&self, callbacks: &Callbacks) {
         if let Some(callback) = self.slot().note_gone() {
-            hub.callbacks.run_here(callback);
+            callbacks.run_here(callback);
         }
     }
 }
