@@ -2,11 +2,14 @@
 //! point, and byte by byte, and has to give the same events. Tests are named after the rows of `tests/threats.md`.
 
 mod closing;
+mod frames;
+mod in_place;
 mod keepalive;
+mod messages;
 mod parts;
 mod random;
-mod receive;
 mod sent;
+mod text;
 
 use super::close::{self, CloseCode};
 use super::frame::{Accepts, EncodedHeader, FrameHeader, MAX_CONTROL, MAX_HEADER};
@@ -24,6 +27,11 @@ const LIMITS: ReceiveLimits = ReceiveLimits {
     max_message: 4096,
     max_fragments: 8,
     accept_non_minimal_lengths: false,
+};
+
+const LIMITS_BIG: ReceiveLimits = ReceiveLimits {
+    max_message: 1 << 20,
+    ..LIMITS
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
