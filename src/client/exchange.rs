@@ -12,7 +12,7 @@ use crate::http::head::HeadLimits;
 use crate::patience::Patience;
 use crate::transport::{self, Transport};
 use crate::websocket::stream_error::{is_gone, must_wait};
-use crate::websocket::{fill, write_all};
+use crate::websocket::stream_io::{fill, write_all};
 
 /// How much of the body of a refusal is read.
 const MAX_BODY: usize = 1024;

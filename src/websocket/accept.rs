@@ -1,10 +1,11 @@
 //! The server's role without a server: the opening handshake over a stream of the user's own.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::time::Instant;
 
 use super::WebSocket;
 use super::stream_error::must_wait;
+use super::stream_io::{fill, write_all};
 use super::write_buffer::Masking;
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
@@ -148,44 +149,4 @@ fn refuse(
     let patience = Patience::paced(Instant::now(), limits.writing());
     let _ = write_all(&mut stream, &answer, patience);
     refusal.into()
-}
-
-/// One read of the handshake, unless its time has passed.
-pub(crate) fn fill(
-    stream: &mut impl Read,
-    buffer: &mut ReadBuffer,
-    deadline: Instant,
-) -> io::Result<usize> {
-    loop {
-        if Instant::now() > deadline {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        match buffer.fill(|room| stream.read(room)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done,
-        }
-    }
-}
-
-/// Writes all of the handshake's bytes, as patiently as is said. That is looked at between writes.
-pub(crate) fn write_all(
-    stream: &mut impl Write,
-    mut bytes: &[u8],
-    mut patience: Patience,
-) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match stream.write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                bytes = bytes.get(written..).unwrap_or_default();
-                patience.progressed(written, Instant::now());
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-        if Instant::now() > patience.deadline() && !bytes.is_empty() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-    }
-    stream.flush()
 }

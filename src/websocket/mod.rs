@@ -9,6 +9,7 @@ mod shared;
 mod sole;
 mod split;
 pub(crate) mod stream_error;
+pub(crate) mod stream_io;
 mod streams;
 mod write_buffer;
 mod writer;
@@ -32,8 +33,6 @@ use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
 use crate::server::Server;
 
-#[cfg(feature = "client")]
-pub(crate) use accept::{fill, write_all};
 #[cfg(feature = "client")]
 use keys::Keys;
 pub use reader::WebSocketReader;

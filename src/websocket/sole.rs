@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use super::stream_error::must_wait;
+use super::stream_io::flush;
 use super::write_buffer::WriteBuffer;
 use crate::connection::conversation::Answers;
 use crate::limits::Limits;
@@ -56,12 +57,9 @@ impl<S: Write> SoleWriter<S> {
             self.note_progress(waited.saturating_sub(self.outgoing.waiting()));
             written.map_err(|error| self.note_failure(error))?;
         }
-        while self.unflushed {
-            match self.stream.flush() {
-                Ok(()) => self.unflushed = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.note_failure(error)),
-            }
+        if self.unflushed {
+            flush(&mut self.stream).map_err(|error| self.note_failure(error))?;
+            self.unflushed = false;
         }
         Ok(())
     }

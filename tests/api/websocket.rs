@@ -248,6 +248,18 @@ fn a_stream_that_fails_in_the_handshake_says_so() {
 }
 
 #[test]
+fn a_signal_ends_neither_the_handshake_nor_a_send() {
+    let mut stream = Scripted::default().then_fails(Interrupted).then(request());
+    stream.add_write(Err(Interrupted));
+    stream.add_flush_failure(Interrupted);
+    let mut ws = WebSocket::accept(stream).unwrap();
+    ws.get_mut().take_written();
+    ws.get_mut().add_flush_failure(Interrupted);
+    ws.send("hello").unwrap();
+    assert_eq!(ws.get_mut().take_written(), server_frame(true, 1, b"hello"));
+}
+
+#[test]
 fn a_timeout_loses_nothing_wherever_it_comes() {
     let message = frame(true, 1, b"hello");
     for cut in 0..=message.len() {

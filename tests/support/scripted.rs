@@ -8,6 +8,7 @@ use std::time::Duration;
 pub struct Scripted {
     reads: VecDeque<Result<Vec<u8>, ErrorKind>>,
     writes: VecDeque<Result<usize, ErrorKind>>,
+    flushes: VecDeque<ErrorKind>,
     pub written: Vec<u8>,
     pause: Duration,
 }
@@ -50,6 +51,11 @@ impl Scripted {
         self.writes.push_back(outcome);
     }
 
+    /// The next flush fails. After the last of the script, none does.
+    pub fn add_flush_failure(&mut self, kind: ErrorKind) {
+        self.flushes.push_back(kind);
+    }
+
     pub fn take_written(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.written)
     }
@@ -81,6 +87,8 @@ impl Write for Scripted {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.flushes
+            .pop_front()
+            .map_or(Ok(()), |kind| Err(kind.into()))
     }
 }
