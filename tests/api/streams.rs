@@ -8,8 +8,8 @@ use std::thread;
 use crate::support::PATIENCE;
 use wshub::testing::{Client, Duplex, Frame, duplex};
 use wshub::{
-    CloseCode, Error, HandlerResult, Limits, MessageStream, Overflow, SendErrorKind, Server,
-    ServerBuilder, ServerHandle, Session, WebSocket,
+    CloseCode, CloseEvent, Error, HandlerResult, Limits, MessageStream, Overflow, SendErrorKind,
+    Server, ServerBuilder, ServerHandle, Session, Violation, WebSocket,
 };
 
 /// More than the limits let in at once, or any of the streams holds.
@@ -292,6 +292,34 @@ fn a_session_attends_to_its_peer_between_two_fragments() {
     assert_eq!((first, kept), (3, Some("kept".into())));
     assert_eq!((sent, last), (ErrorKind::BrokenPipe, None));
     assert_eq!(u16::from(close.unwrap().code), 4000);
+}
+
+/// A message that came while another one was sent is bounded as one that comes later.
+#[test]
+fn f08_the_bound_of_a_reader_holds_for_what_came_before_it() {
+    let (source, held) = channel::<Vec<u8>>();
+    let held = std::sync::Mutex::new(Some(held));
+    let (tell, told) = channel();
+    let (_handle, mut client) = serve(Server::builder().limits(limits()), move |mut ws| {
+        let held = held.lock().unwrap().take().unwrap();
+        ws.send_stream(Held(held))?;
+        let refused = ws.read_stream(4).map(drop);
+        let next = ws.read().unwrap();
+        tell.send((refused, next, ws.close_event().cloned()))
+            .unwrap();
+        Ok(())
+    });
+    client.send_text("five5").unwrap();
+    source.send(b"one".to_vec()).unwrap();
+    assert!(!client.read_frame().unwrap().fin);
+    drop(source);
+    assert!(client.read_frame().unwrap().fin);
+    let (code, _) = client.read_frame().unwrap().close().unwrap();
+    assert_eq!(code, CloseCode::MESSAGE_TOO_BIG);
+    let (refused, next, close) = told.recv_timeout(PATIENCE).unwrap();
+    let too_big = Violation::MessageTooBig { limit: 4 };
+    assert!(matches!(refused, Err(Error::Protocol(it)) if it == too_big));
+    assert_eq!((next, close), (None, Some(CloseEvent::abnormal())));
 }
 
 /// What has begun cannot be taken back: the peer is told so.

@@ -3,10 +3,12 @@
 use std::io::{self, Read};
 
 use super::Session;
+use crate::connection::end::End;
 use crate::connection::fragments::send_all;
 use crate::connection::message_stream::{FirstPart, MessageStream, PartSource};
 use crate::error::Error;
 use crate::outbox::OutgoingStream;
+use crate::protocol::violation::Violation;
 
 /// Reads of what the peer sends that are made between two fragments.
 const LOOKS: usize = 4;
@@ -67,6 +69,9 @@ impl Session<'_> {
     /// As [`read`](Session::read). Those of the message itself: [`MessageStream`].
     pub fn read_stream(&mut self, max: u64) -> Result<Option<MessageStream<'_>>, Error> {
         if let Some(message) = self.ahead.take() {
+            if message.len() as u64 > max {
+                return self.refuse_longer_than(max).map_or(Ok(None), Err);
+            }
             self.received(message.len());
             return Ok(Some(MessageStream::new(self, FirstPart::whole(message))));
         }
@@ -76,6 +81,13 @@ impl Session<'_> {
             self.note_part(begun.bytes.len(), begun.is_last);
             MessageStream::new(self, begun)
         }))
+    }
+
+    /// Ends the connection for a message that has come; why.
+    fn refuse_longer_than(&mut self, max: u64) -> Option<Error> {
+        let limit = usize::try_from(max).unwrap_or(usize::MAX);
+        let violation = Violation::MessageTooBig { limit };
+        self.end(End::Failed(Error::Protocol(violation)))
     }
 
     fn note_part(&mut self, bytes: usize, is_last: bool) {
