@@ -17,6 +17,7 @@ use super::taken_turn::TakenTurn;
 use super::watch::Pending;
 use crate::error::SendErrorKind;
 use crate::lock::{Guard, lock};
+use crate::message::Message;
 use crate::protocol::close::CloseCode;
 
 pub(crate) struct Entry<'a> {
@@ -81,17 +82,40 @@ impl<'a> Entry<'a> {
         collect: Collect<'_>,
         unbounded: bool,
     ) -> Result<(), SendErrorKind> {
-        let sent = self.state.send(message, collect, unbounded);
+        match self.state.send(message, collect, unbounded) {
+            Ok(collector) => {
+                self.leave_sent(collector.as_ref());
+                Ok(())
+            }
+            Err(kind) => {
+                self.leave_sent(None);
+                Err(kind)
+            }
+        }
+    }
+
+    /// Collects a short message that is sent as it is, and leaves. False if it has to be [sent](Entry::send).
+    #[inline]
+    pub fn collect(mut self, message: &Message, collector: &Arc<Collector>) -> bool {
+        let collected = self.state.collect(message);
+        if let Some(first) = collected {
+            self.leave_sent(first.then_some(collector));
+        }
+        collected.is_some()
+    }
+
+    /// Leaves behind a message. `collector`: it has to hear of that.
+    #[inline]
+    fn leave_sent(self, collector: Option<&Arc<Collector>>) {
         let outbox = self.outbox;
         if self.queue.has_much_collected() {
             outbox.has_kept.store(true, Ordering::Release);
         }
         // fault: what a send leaves is watched by nobody
         self.leave();
-        if let Some(collector) = sent? {
-            Collector::add(&collector, outbox);
+        if let Some(collector) = collector {
+            Collector::add(collector, outbox);
         }
-        Ok(())
     }
 
     /// Writes a Close or keeps it; false if nothing can be sent any more.

@@ -14,7 +14,9 @@ use super::overflow::Bounds;
 use super::turn::Turn;
 use super::watch::Watch;
 use crate::error::SendErrorKind;
+use crate::message::Message;
 use crate::overflow::Overflow;
+use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::send::Sender;
 use crate::stats::Counters;
@@ -129,6 +131,22 @@ impl Queue {
         }
         self.admit(link, frame.len(), unbounded)?;
         Ok(Dispatched::Remainder { written: 0 })
+    }
+
+    /// Collects a short message, if nothing waits before it; true if it is the first one.
+    #[inline]
+    pub fn collect(&mut self, link: &Link, message: &Message) -> Option<bool> {
+        let header = EncodedHeader::new(message.opcode(), message.len(), None);
+        let frame = OutgoingFrame {
+            header: &header,
+            payload: message.as_bytes(),
+        };
+        if !self.is_well() || frame.len() >= COLLECT / 4 {
+            return None;
+        }
+        let first = self.collected.add(&frame);
+        self.note_collected(link, Some(message.len() as u64));
+        Some(first)
     }
 
     /// Offers what was collected and this frame in one write. `None`: a part of what was collected did not leave, so

@@ -12,6 +12,7 @@ use super::outbound::Outbound;
 use super::queue::{Failure, Queue};
 use super::ready_state::ReadyState;
 use super::state::{Collect, State};
+use crate::compression::Packing;
 use crate::error::{Error, SendError, SendErrorKind};
 use crate::message::Message;
 use crate::patience::Patience;
@@ -46,6 +47,10 @@ impl<'a> Waiter<'a> {
         compress: bool,
         collector: Option<&Arc<Collector>>,
     ) -> Result<(), SendError> {
+        if collector.is_some_and(|collector| self.collect(&message, compress, collector)) {
+            message.recycle();
+            return Ok(());
+        }
         let outbound = Outbound::new(&mut message, compress, self.0.packing);
         let mut entry = self.0.enter();
         let collector = collector.filter(|_| entry.queue.kept.is_empty());
@@ -68,6 +73,13 @@ impl<'a> Waiter<'a> {
         }
         message.recycle();
         Ok(())
+    }
+
+    /// Most messages of a burst: short, and not compressed. False if it has to be sent otherwise.
+    #[inline]
+    fn collect(self, message: &Message, compress: bool, collector: &Arc<Collector>) -> bool {
+        let packs = |packing: Packing| compress && packing.packs(message.len());
+        !self.0.packing.is_some_and(packs) && self.0.enter().collect(message, collector)
     }
 
     /// Sends a message, and waits for room before that where there is none, at most until `end`.

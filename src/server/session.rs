@@ -202,9 +202,9 @@ impl<'a> Session<'a> {
     }
 
     fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Error> {
-        let message = match self.ahead.take() {
-            None => self.wait_for(end, |driver| driver.next(|message| message.to_message()))?,
-            ahead => ahead,
+        let message = match self.ahead.is_some() {
+            true => self.ahead.take(),
+            false => self.wait_for(end, |driver| driver.next(|message| message.to_message()))?,
         };
         if let Some(message) = &message {
             self.received(message.len());
@@ -223,8 +223,8 @@ impl<'a> Session<'a> {
         end: Option<Instant>,
         mut next: impl FnMut(&mut Driver) -> Result<Option<T>, End>,
     ) -> Result<Option<T>, Error> {
-        if let Some(error) = self.unreported.take() {
-            return Err(error);
+        if self.unreported.is_some() {
+            return self.unreported.take().map_or(Ok(None), Err);
         }
         while self.ended.is_none() {
             let next = next(self.driver);
