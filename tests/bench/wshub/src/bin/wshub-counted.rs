@@ -1,12 +1,13 @@
-//! `wshub-counted MESSAGES ROUNDS`: echoes through the application thread for callgrind to count instructions, so many
-//! messages of 20 bytes at once, so often. The client is a process of its own, which is not counted.
+//! `wshub-counted events|own MESSAGES ROUNDS`: echoes through the application thread, or on the connection's own one, for
+//! callgrind to count instructions, so many messages of 20 bytes at once, so often. The client is a process of its own,
+//! which is not counted.
 //!
 //! Rounds are alike: the instructions of one are those of many less those of few. `tests/bench/instructions` does that, for
-//! the main thread alone.
+//! the thread that echoes.
 
 use std::io::{Read, Result, Write};
-use std::net::TcpStream;
-use std::process::Command;
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command};
 
 use wshub::Event;
 use wshub_servers::builder;
@@ -18,8 +19,9 @@ fn main() -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["client", addr, messages, rounds] => client(addr, number(messages), number(rounds)),
-        [messages, rounds] => serve(messages, rounds),
-        _ => panic!("usage: wshub-counted MESSAGES ROUNDS"),
+        ["events", messages, rounds] => serve_events(messages, rounds),
+        ["own", messages, rounds] => serve_own(messages, rounds),
+        _ => panic!("usage: wshub-counted events|own MESSAGES ROUNDS"),
     }
 }
 
@@ -28,12 +30,9 @@ fn number(word: &str) -> usize {
 }
 
 /// Until the client has gone.
-fn serve(messages: &str, rounds: &str) -> Result<()> {
+fn serve_events(messages: &str, rounds: &str) -> Result<()> {
     let server = builder()?.bind("127.0.0.1:0")?;
-    let addr = server.local_addr()?.to_string();
-    let mut client = Command::new(std::env::current_exe()?)
-        .args(["client", &addr, messages, rounds])
-        .spawn()?;
+    let mut client = spawn_client(server.local_addr()?, messages, rounds)?;
     for event in server.events() {
         match event {
             Event::Message(connection, message) => _ = connection.send(message),
@@ -43,6 +42,27 @@ fn serve(messages: &str, rounds: &str) -> Result<()> {
     }
     assert!(client.wait()?.success(), "the client failed");
     Ok(())
+}
+
+/// As [`serve_events`].
+fn serve_own(messages: &str, rounds: &str) -> Result<()> {
+    let handle = builder()?.serve("127.0.0.1:0", |mut ws| {
+        while let Some(message) = ws.read()? {
+            ws.send(message)?;
+        }
+        Ok(())
+    })?;
+    let mut client = spawn_client(handle.local_addr()?, messages, rounds)?;
+    assert!(client.wait()?.success(), "the client failed");
+    handle.shutdown();
+    handle.wait();
+    Ok(())
+}
+
+fn spawn_client(addr: SocketAddr, messages: &str, rounds: &str) -> Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .args(["client", &addr.to_string(), messages, rounds])
+        .spawn()
 }
 
 fn client(addr: &str, messages: usize, rounds: usize) -> Result<()> {
