@@ -211,25 +211,29 @@ impl WebSocketReader {
             }
             StillToSend::Answers | StillToSend::Nothing => false,
         };
-        let transport = &*self.shared.transport;
-        let stream_end = end.stream_end(all_left);
-        match (stream_end, self.role) {
-            (StreamEnd::Cut | StreamEnd::Reset, _) => {}
-            // The server closes the stream first (RFC 6455 section 7.1.1).
-            (StreamEnd::Linger, Role::Client) if matches!(end, End::Closed(..)) => {
-                let deadline = transport.now() + self.shared.closing.patience;
-                transport::read_away(transport, deadline);
-            }
-            (StreamEnd::Linger, _) => transport::linger(transport, transport.now() + LINGER),
-        }
-        let how = match stream_end {
-            StreamEnd::Reset => How::Reset,
-            StreamEnd::Linger | StreamEnd::Cut => How::Both,
-        };
-        self.shared.fail(SendErrorKind::Closed, Some(how));
+        self.end_stream(&end, all_left);
         let (error, close) = end.outcome(all_left);
         self.ended = Some(close);
         error.map_or(Ok(()), Err)
+    }
+
+    fn end_stream(&self, end: &End, all_left: bool) {
+        let transport = &*self.shared.transport;
+        let how = match end.stream_end(all_left) {
+            StreamEnd::Cut => How::Both,
+            StreamEnd::Reset => How::Reset,
+            StreamEnd::Linger => {
+                // The server closes the stream first (RFC 6455 section 7.1.1).
+                if self.role == Role::Client && matches!(end, End::Closed(..)) {
+                    let deadline = transport.now() + self.shared.closing.patience;
+                    transport::read_away(transport, deadline);
+                } else {
+                    transport::linger(transport, transport.now() + LINGER);
+                }
+                How::Both
+            }
+        };
+        self.shared.fail(SendErrorKind::Closed, Some(how));
     }
 }
 

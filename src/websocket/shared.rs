@@ -48,7 +48,7 @@ struct WriteSide {
     taken: u64,
     taken_at: Option<Instant>,
     /// A message is under way in fragments: others wait for its last.
-    amid_stream: bool,
+    is_amid_message: bool,
     /// Why nothing can be sent any more. `Closed`: the reader saw the end, or the writer ended the connection.
     failure: Option<SendErrorKind>,
 }
@@ -122,7 +122,7 @@ impl SharedWriter {
                 answer_by: None,
                 taken: 0,
                 taken_at: None,
-                amid_stream: false,
+                is_amid_message: false,
                 failure: None,
             }),
             terminated: AtomicBool::new(false),
@@ -198,14 +198,14 @@ impl SharedWriter {
             false => Err(SendErrorKind::Closed),
         });
         if sent.is_err() && sending == Sending::FirstFragment {
-            self.end_stream();
+            self.end_message();
         }
         sent
     }
 
     /// No message is under way in fragments any more.
-    pub fn end_stream(&self) {
-        lock(&self.side).amid_stream = false;
+    pub fn end_message(&self) {
+        lock(&self.side).is_amid_message = false;
         self.changed.notify_all();
     }
 
@@ -299,13 +299,13 @@ impl SharedWriter {
                 continue;
             }
             let begins = matches!(sending, Sending::Message | Sending::FirstFragment);
-            let is_behind_stream = side.amid_stream && begins;
-            if let Some(outgoing) = side.outgoing.take_if(|_| !is_behind_stream) {
-                side.amid_stream |= sending == Sending::FirstFragment;
+            let is_behind_message = side.is_amid_message && begins;
+            if let Some(outgoing) = side.outgoing.take_if(|_| !is_behind_message) {
+                side.is_amid_message |= sending == Sending::FirstFragment;
                 return Ok(outgoing);
             }
             if !self.wait(side, patience, &mut seen) {
-                return Err(match is_behind_stream {
+                return Err(match is_behind_message {
                     true => SendErrorKind::Full,
                     false => SendErrorKind::SlowConsumer,
                 });

@@ -159,7 +159,7 @@ impl<'a> OutgoingFragments<'a> {
         self.shared.send(sending, add)?;
         self.is_amid = !fragment.is_last;
         if fragment.is_last {
-            self.shared.end_stream();
+            self.shared.end_message();
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Drop for OutgoingFragments<'_> {
             let close = |outgoing: &mut WriteBuffer| outgoing.close(code, UNFINISHED);
             // It may be closing already, or the peer may not read.
             let _ = self.shared.send(Sending::Control, close);
-            self.shared.end_stream();
+            self.shared.end_message();
         }
     }
 }
