@@ -158,7 +158,7 @@ impl<'a> Entry<'a> {
 
     /// The owner, where it is to hear once that there is room for what was refused.
     pub fn take_drained(&mut self) -> Option<Owned> {
-        let owned = self.link.as_ref()?.owned()?;
+        let owned = self.link.as_ref()?.owned(self.outbox.id)?;
         let comes = self.queue.take_refused() && !self.outbox.told.swap(true, Ordering::AcqRel);
         comes.then_some(owned)
     }

@@ -12,8 +12,6 @@ use crate::transport::Transport;
 pub(crate) struct Link {
     pub transport: Arc<dyn Transport>,
     pub server: Arc<OutboxServer>,
-    /// How the owner knows the connection.
-    pub id: u64,
 }
 
 /// What all Outboxes of a server share.
@@ -31,10 +29,11 @@ impl Link {
         dropped.fetch_add(messages, Ordering::Relaxed);
     }
 
-    pub fn owned(&self) -> Option<Owned> {
+    /// The connection of this id, and its owner.
+    pub fn owned(&self, id: u64) -> Option<Owned> {
         Some(Owned {
             by: self.server.owner.clone()?,
-            id: self.id,
+            id,
             transport: self.transport.clone(),
         })
     }

@@ -87,6 +87,8 @@ pub(crate) struct Outbox {
     messages_at_once: u32,
     /// How messages are compressed; those that refer to no other, before the lock is taken.
     packing: Option<Packing>,
+    /// How the owner knows the connection; a later one has a larger number.
+    id: u64,
 }
 
 impl Outbox {
@@ -104,12 +106,9 @@ impl Outbox {
         if !transport.never_calls_back() {
             queue.turn = Turn::FREE;
         }
-        let link = Link {
-            transport,
-            server,
-            id,
-        };
+        let link = Link { transport, server };
         Arc::new(Outbox {
+            id,
             packing,
             messages_at_once,
             ready: AtomicU8::new(ReadyState::Open as u8),
@@ -251,7 +250,7 @@ impl Outbox {
 
     /// The owner, if it is to be told that the peer is too slow; `None` if it was told, or is about to be.
     pub fn take_alarm(self: &Arc<Self>) -> Option<Owned> {
-        let owned = self.enter().link.as_ref()?.owned()?;
+        let owned = self.enter().link.as_ref()?.owned(self.id)?;
         let first = !self.alarmed.swap(true, Ordering::AcqRel);
         first.then_some(owned)
     }
