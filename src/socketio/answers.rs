@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::arguments;
-use super::bytes::Bytes;
+use super::arguments::AnyArguments;
 use super::core::Core;
 use super::operation::{AckRequest, AnswerSink};
 use super::polls::{PollResult, PolledServer, Polls};
@@ -40,8 +39,7 @@ const NO_POLL: u64 = 0;
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Clone, Debug)]
 pub struct Answer {
-    pub(crate) arguments: Vec<Value>,
-    pub(crate) attachments: Vec<Bytes>,
+    pub(crate) arguments: AnyArguments,
 }
 
 /// The answers of many clients; see [`Emitter::emit_with_ack`](super::Emitter::emit_with_ack).
@@ -91,13 +89,17 @@ impl Answer {
     /// # Errors
     /// If it is not of that type; the text says what is there instead.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        arguments::read(self.arguments.clone(), &self.attachments)
+        self.arguments.read()
     }
 
     /// About how much memory it takes.
     fn size(&self) -> usize {
-        let attachments: usize = self.attachments.iter().map(|bytes| bytes.len()).sum();
-        attachments + self.arguments.iter().map(size).sum::<usize>()
+        let AnyArguments {
+            values,
+            attachments,
+        } = &self.arguments;
+        let attachments = attachments.iter().map(|bytes| bytes.len());
+        attachments.chain(values.iter().map(size)).sum()
     }
 }
 

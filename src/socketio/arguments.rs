@@ -74,21 +74,6 @@ fn write_inner(arguments: &impl Serialize) -> Result<(String, Vec<Bytes>), serde
     Ok((json, attachments))
 }
 
-/// Arguments, read as a type of a user's.
-pub(crate) fn read<T: DeserializeOwned>(
-    arguments: Vec<Value>,
-    attachments: &[Bytes],
-) -> Result<T, serde_json::Error> {
-    let path = ErrorPath::default();
-    let read = bytes::with(attachments, || {
-        T::deserialize(List {
-            arguments,
-            path: &path,
-        })
-    });
-    read.map_err(|error| path.locate(error))
-}
-
 /// All arguments as they came, for a listener that takes any. It can be sent again as it is. In place of binary data
 /// `values` has an object `{"_placeholder":true,"num":n}`, and `attachments` has the bytes at index `n`.
 ///
@@ -110,6 +95,41 @@ pub struct AnyArguments {
     pub values: Vec<Value>,
     /// The binary data.
     pub attachments: Vec<Bytes>,
+}
+
+impl AnyArguments {
+    /// The list in a packet that came, with its attachments.
+    pub(crate) fn of_packet(data: Option<Value>, attachments: Vec<Vec<u8>>) -> Self {
+        let values = match data {
+            Some(Value::Array(list)) => list,
+            _ => Vec::new(),
+        };
+        AnyArguments {
+            values,
+            attachments: attachments.into_iter().map(Bytes::from).collect(),
+        }
+    }
+
+    /// Takes the name of an event out, which is the first in its packet.
+    pub(crate) fn take_name(&mut self) -> Option<String> {
+        if self.values.is_empty() {
+            return None;
+        }
+        Some(match self.values.remove(0) {
+            Value::String(name) => name,
+            number => number.to_string(),
+        })
+    }
+
+    /// The arguments as a type of a user's.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        let path = ErrorPath::default();
+        let list = List {
+            arguments: self.values.clone(),
+            path: &path,
+        };
+        bytes::with(&self.attachments, || T::deserialize(list)).map_err(|error| path.locate(error))
+    }
 }
 
 impl<'de> Deserialize<'de> for AnyArguments {

@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use super::ack::Ack;
 use super::application::SocketIo;
-use super::arguments;
-use super::bytes::Bytes;
+use super::arguments::AnyArguments;
 use super::reason::DisconnectReason;
 use super::socket::Socket;
 use crate::{Events, Handler, RecvError, Server};
@@ -60,27 +59,12 @@ pub enum SocketEvent<S = ()> {
 /// The guide: [Socket.IO](crate::guide::socketio).
 #[derive(Debug)]
 pub struct IncomingEvent {
-    name: String,
-    arguments: Vec<Value>,
-    attachments: Vec<Bytes>,
-    ack: Ack,
+    pub(crate) name: String,
+    pub(crate) arguments: AnyArguments,
+    pub(crate) ack: Ack,
 }
 
 impl IncomingEvent {
-    pub(crate) fn new(
-        name: String,
-        arguments: Vec<Value>,
-        attachments: Vec<Bytes>,
-        ack: Ack,
-    ) -> Self {
-        IncomingEvent {
-            name,
-            arguments,
-            attachments,
-            ack,
-        }
-    }
-
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -88,7 +72,7 @@ impl IncomingEvent {
 
     /// Its arguments, with placeholders for binary data.
     pub fn arguments(&self) -> &[Value] {
-        &self.arguments
+        &self.arguments.values
     }
 
     /// Its arguments as a type of yours, by the rules of [`SocketIo::on`].
@@ -96,7 +80,7 @@ impl IncomingEvent {
     /// # Errors
     /// If they are not of that type; the text says where, and what is there instead.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        arguments::read(self.arguments.clone(), &self.attachments)
+        self.arguments.read()
     }
 
     /// Answers it, if the client asked for that; see [`Ack::send`].

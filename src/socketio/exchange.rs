@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use serde_json::Value;
-
 use super::ack::{Ack, Question};
 use super::answers::Answer;
 use super::application::SocketIo;
-use super::bytes::Bytes;
+use super::arguments::AnyArguments;
 use super::decoder::{Decoder, WholePacket};
 use super::engine::link::SessionLink;
 use super::engine::protocol::output::EndReason;
@@ -43,7 +41,6 @@ impl<S> SocketIo<S> {
             packet,
             attachments,
         } = whole;
-        let attachments = attachments.into_iter().map(Bytes::from).collect();
         let socket = self.clients.socket(link, &packet.namespace);
         match (packet.kind, socket) {
             (PacketKind::Connect, None) => self.connect(link, &packet.namespace, packet.data),
@@ -52,14 +49,12 @@ impl<S> SocketIo<S> {
             }
             (PacketKind::Event, Some(socket)) => {
                 let question = packet.id.map(|id| question(&socket, id));
-                self.event(&socket, question, into_list(packet.data), attachments);
+                let arguments = AnyArguments::of_packet(packet.data, attachments);
+                self.event(&socket, question, arguments);
             }
             (PacketKind::Ack, Some(socket)) => {
-                let answer = Answer {
-                    arguments: into_list(packet.data),
-                    attachments,
-                };
-                self.acknowledged(&socket, packet.id, answer);
+                let arguments = AnyArguments::of_packet(packet.data, attachments);
+                self.acknowledged(&socket, packet.id, Answer { arguments });
             }
             _ => {
                 log_line!(
@@ -75,23 +70,16 @@ impl<S> SocketIo<S> {
         &mut self,
         socket: &Socket<S>,
         question: Option<Arc<Question>>,
-        mut data: Vec<Value>,
-        attachments: Vec<Bytes>,
+        mut arguments: AnyArguments,
     ) {
-        let name = match data.is_empty() {
-            true => return,
-            false => data.remove(0),
-        };
-        let name = match name {
-            Value::String(name) => name,
-            number => number.to_string(),
+        let Some(name) = arguments.take_name() else {
+            return;
         };
         let Some(listeners) = self.listeners.get_mut(socket.namespace()) else {
             return;
         };
         let received = ReceivedArguments {
-            arguments: &data,
-            attachments: &attachments,
+            arguments: &arguments,
             question: question.clone(),
         };
         listeners.call_any(&mut self.state, socket, &name, &received);
@@ -105,8 +93,14 @@ impl<S> SocketIo<S> {
             self.conclude(&name, question.as_deref().filter(|_| at == 0), outcome);
         }
         if !is_heard {
-            let event = || IncomingEvent::new(name, data, attachments, Ack::new(question));
-            self.tell(|| SocketEvent::Event(socket.clone(), event()));
+            self.tell(|| {
+                let event = IncomingEvent {
+                    name,
+                    arguments,
+                    ack: Ack::new(question),
+                };
+                SocketEvent::Event(socket.clone(), event)
+            });
         }
     }
 
@@ -157,13 +151,6 @@ fn question<S>(socket: &Socket<S>, id: u64) -> Arc<Question> {
         id,
         is_answered: AtomicBool::new(false),
     })
-}
-
-fn into_list(data: Option<Value>) -> Vec<Value> {
-    match data {
-        Some(Value::Array(list)) => list,
-        _ => Vec::new(),
-    }
 }
 
 /// Text of a client's, for the log and for answers.

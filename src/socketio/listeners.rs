@@ -7,8 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ack::{self, Question};
-use super::arguments::{self, Written};
-use super::bytes::Bytes;
+use super::arguments::{AnyArguments, Written};
 use super::reason::DisconnectReason;
 use super::reply::{Refused, Reply, ReplyText};
 use super::socket::Socket;
@@ -29,8 +28,7 @@ pub(crate) struct NamespaceListeners<S> {
 
 /// An event that came.
 pub(crate) struct ReceivedArguments<'a> {
-    pub arguments: &'a [Value],
-    pub attachments: &'a [Bytes],
+    pub arguments: &'a AnyArguments,
     /// The answer that the client wants.
     pub question: Option<Arc<Question>>,
 }
@@ -82,7 +80,7 @@ impl<S> NamespaceListeners<S> {
         received: &ReceivedArguments<'_>,
     ) {
         for listener in &mut self.any {
-            listener(state, socket, name, received.arguments);
+            listener(state, socket, name, &received.arguments.values);
         }
     }
 
@@ -111,7 +109,7 @@ fn typed<S, A: DeserializeOwned, R: Reply>(
     mut listener: impl FnMut(&mut S, &Socket<S>, A) -> R + Send + 'static,
 ) -> impl FnMut(&mut S, &Socket<S>, &ReceivedArguments<'_>) -> ListenerOutcome + Send + 'static {
     move |state, socket, received| {
-        let read = || arguments::read(received.arguments.to_vec(), received.attachments);
+        let read = || received.arguments.read();
         let (arguments, has_ack) = ack::with(received.question.clone(), read);
         match arguments {
             Err(error) => ListenerOutcome::WrongArguments(error),

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::application::SocketIo;
-use super::arguments::{self, Written, write_ack, write_event};
+use super::arguments::{AnyArguments, Written, write_ack, write_event};
 use super::bytes::Bytes;
 use super::decoder::{Decoder, WholePacket};
 use super::packet::{PacketKind, encode};
@@ -65,8 +65,7 @@ pub struct MemoryClient {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReceivedEvent {
     name: String,
-    arguments: Vec<Value>,
-    attachments: Vec<Bytes>,
+    arguments: AnyArguments,
     id: Option<u64>,
 }
 
@@ -78,7 +77,7 @@ impl ReceivedEvent {
 
     /// Its arguments, with placeholders for binary data.
     pub fn arguments(&self) -> &[Value] {
-        &self.arguments
+        &self.arguments.values
     }
 
     /// Its arguments as a type of yours, by the rules of [`SocketIo::on`].
@@ -86,7 +85,7 @@ impl ReceivedEvent {
     /// # Errors
     /// If they are not of that type.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        arguments::read(self.arguments.clone(), &self.attachments)
+        self.arguments.read()
     }
 
     /// Whether the server wants an answer: [`MemoryClient::answer`].
@@ -259,26 +258,23 @@ impl MemoryClient {
             packet,
             attachments,
         } = whole;
-        let data = packet.data.unwrap_or_default();
-        let list = || data.as_array().cloned().unwrap_or_default();
         match packet.kind {
             PacketKind::Connect => {
+                let data = packet.data.unwrap_or_default();
                 self.id = data["sid"].as_str().unwrap_or_default().to_owned();
                 self.recovery = data["pid"].as_str().map(str::to_owned);
             }
-            PacketKind::ConnectError => self.refusal = Some(data),
+            PacketKind::ConnectError => self.refusal = packet.data,
             PacketKind::Disconnect => self.is_disconnected = true,
-            PacketKind::Ack => self.answers.push((packet.id.unwrap_or_default(), list())),
+            PacketKind::Ack => {
+                let answer = AnyArguments::of_packet(packet.data, attachments).values;
+                self.answers.push((packet.id.unwrap_or_default(), answer));
+            }
             PacketKind::Event => {
-                let mut arguments = list();
-                let name = match arguments.is_empty() {
-                    true => json!(""),
-                    false => arguments.remove(0),
-                };
+                let mut arguments = AnyArguments::of_packet(packet.data, attachments);
                 self.events.push(ReceivedEvent {
-                    name: name.as_str().map_or(name.to_string(), str::to_owned),
+                    name: arguments.take_name().unwrap_or_default(),
                     arguments,
-                    attachments: attachments.into_iter().map(Bytes::from).collect(),
                     id: packet.id,
                 });
             }

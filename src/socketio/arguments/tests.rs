@@ -6,6 +6,18 @@ use serde_json::json;
 
 use super::*;
 
+fn read<T: DeserializeOwned>(
+    values: Vec<Value>,
+    attachments: &[Bytes],
+) -> Result<T, serde_json::Error> {
+    let attachments = attachments.to_vec();
+    AnyArguments {
+        values,
+        attachments,
+    }
+    .read()
+}
+
 fn event(arguments: impl Serialize) -> String {
     write_event("x", &arguments).unwrap().json
 }

@@ -160,16 +160,14 @@ impl ChannelListener for BridgeListener<'_> {
 }
 
 /// A client of another process answers.
-fn answer(core: &Core, poll: u64, arguments: Vec<Value>) {
+fn answer(core: &Core, poll: u64, values: Vec<Value>) {
+    let attachments = Vec::new();
+    let arguments = AnyArguments {
+        values,
+        attachments,
+    };
     core.asked(poll, Some(OTHERS), 1);
-    core.answered(
-        poll,
-        Some(OTHERS),
-        Ok(Answer {
-            arguments,
-            attachments: Vec::new(),
-        }),
-    );
+    core.answered(poll, Some(OTHERS), Ok(Answer { arguments }));
 }
 
 fn carry_out(process: &BridgeProcess, core: &Arc<Core>, namespace: &str, order: &SocketOrder) {
@@ -228,13 +226,13 @@ impl AnswerSink for ReplySink {
 
     fn answered(&self, answer: Result<Answer, AckError>) {
         let answer = match answer {
-            Ok(answer) => answer,
+            Ok(Answer { arguments }) => arguments,
             Err(AckError::TooMany) => return self.process.refuse(&QueueError::TooManyAcks),
             // A process hears of answers, and of nothing else.
             Err(_) => return,
         };
         match answer.attachments.is_empty() {
-            true => self.process.publish(self.address.encode(&answer.arguments)),
+            true => self.process.publish(self.address.encode(&answer.values)),
             false => self.process.cannot_tell(
                 "the answer of a client has binary data, for which Python has no form",
             ),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::super::answers::Answer;
-use super::super::arguments::Written;
+use super::super::arguments::{AnyArguments, Written};
 use super::super::bytes::Bytes;
 use super::super::directory::{Reliability, SocketMove};
 use super::super::operation::{Act, Emission, Operation};
@@ -130,9 +130,9 @@ pub(crate) fn answered(poll: u64, answer: &Result<Answer, AckError>) -> Vec<u8> 
     }];
     out.extend(poll.to_be_bytes());
     match answer {
-        Ok(answer) => {
-            let json = serde_json::Value::from(answer.arguments.clone()).to_string();
-            append_written(&mut out, &json, &answer.attachments);
+        Ok(Answer { arguments }) => {
+            let json = serde_json::Value::from(arguments.values.clone()).to_string();
+            append_written(&mut out, &json, &arguments.attachments);
         }
         Err(why) => out.push(match why {
             AckError::Timeout => 0,
@@ -303,10 +303,11 @@ fn written(rest: &mut PieceReader<'_>) -> Result<Written, Unreadable> {
 }
 
 fn answer(rest: &mut PieceReader<'_>) -> Result<Answer, Unreadable> {
-    Ok(Answer {
-        arguments: serde_json::from_slice(bytes(rest)?).map_err(|_| Unreadable)?,
+    let arguments = AnyArguments {
+        values: serde_json::from_slice(bytes(rest)?).map_err(|_| Unreadable)?,
         attachments: attachments(rest)?,
-    })
+    };
+    Ok(Answer { arguments })
 }
 
 fn why(rest: &mut PieceReader<'_>) -> Result<AckError, Unreadable> {

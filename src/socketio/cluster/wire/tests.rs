@@ -59,10 +59,11 @@ fn messages() -> Vec<Vec<u8>> {
             act,
         })
     });
-    let answer = Answer {
-        arguments: vec![1.into(), "x".into()],
+    let arguments = AnyArguments {
+        values: vec![1.into(), "x".into()],
         attachments: vec![vec![3].into()],
     };
+    let answer = Answer { arguments };
     let others = [
         asked(7, 3),
         answered(7, &Ok(answer)),
