@@ -4,10 +4,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::socketio::DisconnectReason;
 use crate::socketio::decoder::Decoder;
 use crate::socketio::engine::protocol::config::EngineConfig;
 use crate::socketio::engine::protocol::handshake::Carrier;
-use crate::socketio::engine::protocol::output::{EndReason, Output, PollAnswer, WebSocketInput};
+use crate::socketio::engine::protocol::output::{Output, PollAnswer, WebSocketInput};
 use crate::socketio::engine::protocol::packet::{EnginePacket, append_binary, base64_len};
 use crate::socketio::engine::protocol::payload::Packets;
 use crate::socketio::engine::protocol::queue::{Carried, OutgoingPacket, QueuedPacket};
@@ -325,9 +326,9 @@ impl Checked {
                 self.session.hung_up();
             }
             1 if self.websocket => {
-                self.session.carrier_ended(EndReason::TransportClose);
+                self.session.carrier_ended(DisconnectReason::TransportClose);
             }
-            2 => self.session.close(EndReason::ForcedClose, now),
+            2 => self.session.close(DisconnectReason::ForcedServerClose, now),
             3 => _ = self.session.post(b"x", false, now),
             4 => _ = self.session.post(b"4a\x1e1", false, now),
             5 => _ = self.session.post(b"2", false, now),

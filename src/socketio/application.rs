@@ -18,7 +18,6 @@ use super::core::{AckOwner, Core};
 use super::emitter::Emitter;
 use super::engine::carriers::{Carriers, hand_to_carriers};
 use super::engine::mount::mount;
-use super::engine::protocol::output::EndReason;
 use super::engine::sessions::Task;
 use super::events::{SocketEvent, SocketEvents};
 use super::limits::Limits;
@@ -258,7 +257,7 @@ impl<S> SocketIo<S> {
                 self.receive(&link, |decoder| decoder.binary(bytes));
                 link.note_taken(len, &sessions);
             }
-            Task::Ended(link, reason) => self.ended(&link, DisconnectReason::of(reason)),
+            Task::Ended(link, reason) => self.ended(&link, reason),
             // `Carriers::next_task` has done it.
             Task::PongDue(..) => {}
         }
@@ -283,7 +282,7 @@ impl<S> SocketIo<S> {
         }
         while let Some(link) = self.clients.take_overdue(now) {
             log_line!(Debug, "a client joined no namespace within connect_timeout");
-            self.end_session(&link, EndReason::ForcedClose);
+            self.end_session(&link, DisconnectReason::ForcedServerClose);
         }
         let ack = lock(&self.core.acks).deadline();
         let poll = lock(&self.core.polls).deadline();

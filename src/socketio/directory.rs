@@ -10,9 +10,9 @@ use super::arguments::Written;
 use super::core::Core;
 use super::engine::link::SessionLink;
 use super::engine::part::Part;
-use super::engine::protocol::output::EndReason;
 use super::gate::{Gate, HeldOverflow, HeldPackets};
 use super::position::{ClientPosition, PacketName, PacketOrigin};
+use super::reason::DisconnectReason;
 use super::recovery::{Audience, Departed, Recovery, RecoveryBounds, ReturnOf};
 use super::rooms::{Rooms, TooManyRooms};
 use crate::lock::{DATA, GATE_OF_SOCKET, Mutex, lock};
@@ -123,7 +123,8 @@ impl NamespaceClient {
                     "a client is disconnected: more is sent to it while it joins than may wait; send less, or raise \
                      socketio::Limits::max_queued_packets and max_queued_bytes"
                 );
-                self.link.end(EndReason::TransportError, &core.sessions);
+                self.link
+                    .end(DisconnectReason::TransportError, &core.sessions);
                 1
             }
         };

@@ -9,7 +9,6 @@ use super::application::SocketIo;
 use super::arguments::AnyArguments;
 use super::decoder::{Decoder, WholePacket};
 use super::engine::link::SessionLink;
-use super::engine::protocol::output::EndReason;
 use super::events::{IncomingEvent, SocketEvent};
 use super::listeners::{ListenerOutcome, ReceivedArguments};
 use super::packet::{PacketError, PacketKind};
@@ -31,7 +30,7 @@ impl<S> SocketIo<S> {
             Ok(Some(whole)) => self.take(link, whole),
             Err(error) => {
                 log_line!(Debug, "a client is disconnected for what it sent: {error}");
-                self.end_session(link, EndReason::ParseError);
+                self.end_session(link, DisconnectReason::ParseError);
             }
         }
     }
@@ -61,7 +60,7 @@ impl<S> SocketIo<S> {
                     Debug,
                     "a client is disconnected: its packet has no place here"
                 );
-                self.end_session(link, EndReason::ForcedClose);
+                self.end_session(link, DisconnectReason::ForcedServerClose);
             }
         }
     }

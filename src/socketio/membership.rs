@@ -10,7 +10,6 @@ use super::directory::{NamespaceClient, RememberedSocket, SocketMove};
 use super::emitter::event_packet;
 use super::engine::link::SessionLink;
 use super::engine::part::Part;
-use super::engine::protocol::output::EndReason;
 use super::engine::sessions::{NoRandom, random_id};
 use super::events::SocketEvent;
 use super::packet::{PacketKind, encode};
@@ -149,12 +148,12 @@ impl<S> SocketIo<S> {
             self.leave(&socket, DisconnectReason::ServerNamespaceDisconnect);
         }
         if *scope == DisconnectScope::Session {
-            self.end_session(link, EndReason::ForcedClose);
+            self.end_session(link, DisconnectReason::ForcedServerClose);
         }
     }
 
     /// The server ends a session, behind what it has sent. What the client has sent behind this is not heard.
-    pub(crate) fn end_session(&mut self, link: &Arc<SessionLink>, reason: EndReason) {
+    pub(crate) fn end_session(&mut self, link: &Arc<SessionLink>, reason: DisconnectReason) {
         self.clients.note_over(link);
         link.close(reason, &self.core.sessions);
     }

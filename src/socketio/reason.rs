@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::engine::protocol::output::EndReason;
-
 /// Why a client left, in Socket.IO's words.
 ///
 /// ```
@@ -50,17 +48,6 @@ impl DisconnectReason {
                 | DisconnectReason::ServerNamespaceDisconnect
                 | DisconnectReason::ClientNamespaceDisconnect
         )
-    }
-
-    pub(crate) fn of(reason: EndReason) -> Self {
-        match reason {
-            EndReason::TransportClose => DisconnectReason::TransportClose,
-            EndReason::TransportError => DisconnectReason::TransportError,
-            EndReason::PingTimeout => DisconnectReason::PingTimeout,
-            EndReason::ParseError => DisconnectReason::ParseError,
-            EndReason::ForcedClose => DisconnectReason::ForcedServerClose,
-            EndReason::ServerShuttingDown => DisconnectReason::ServerShuttingDown,
-        }
     }
 }
 

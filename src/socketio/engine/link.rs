@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::part::Part;
 use super::protocol::handshake::{Carrier, EngineError};
-use super::protocol::output::{EndReason, Output, PollAnswer, WebSocketInput};
+use super::protocol::output::{Output, PollAnswer, WebSocketInput};
 use super::protocol::queue::{OutgoingPacket, QueueFull, QueuedPacket};
 use super::protocol::session::EngineSession;
 use super::sessions::{Sessions, Task};
 use crate::atomic::AtomicU64;
 use crate::lock::{Guard, Mutex, SESSION, lock};
+use crate::socketio::reason::DisconnectReason;
 use crate::{
     CloseCode, Connection, Message, Overflow, ReadyState, Request, Responder, Response,
     SendErrorKind, Status,
@@ -101,7 +102,7 @@ impl LinkState {
                 Overflow::DropOldest if self.session.drop_oldest() => {
                     sessions.dropped.fetch_add(1, Relaxed);
                 }
-                _ => self.session.end(EndReason::TransportError),
+                _ => self.session.end(DisconnectReason::TransportError),
             }
         }
     }
@@ -263,8 +264,8 @@ impl SessionLink {
                 state
                     .session
                     .carrier_ended(match sessions.is_shutting_down() {
-                        true => EndReason::ServerShuttingDown,
-                        false => EndReason::TransportClose,
+                        true => DisconnectReason::ServerShuttingDown,
+                        false => DisconnectReason::TransportClose,
                     });
             }
         });
@@ -318,14 +319,14 @@ impl SessionLink {
     }
 
     /// Ends the session behind what waits.
-    pub fn close(self: &Arc<Self>, reason: EndReason, sessions: &Sessions) {
+    pub fn close(self: &Arc<Self>, reason: DisconnectReason, sessions: &Sessions) {
         self.drive(sessions, |state| {
             state.session.close(reason, sessions.now())
         });
     }
 
     /// Ends the session at once.
-    pub fn end(self: &Arc<Self>, reason: EndReason, sessions: &Sessions) {
+    pub fn end(self: &Arc<Self>, reason: DisconnectReason, sessions: &Sessions) {
         self.drive(sessions, |state| state.session.end(reason));
     }
 
@@ -333,7 +334,7 @@ impl SessionLink {
     pub fn shut_down(self: &Arc<Self>, sessions: &Sessions) {
         self.drive(sessions, |state| {
             if state.carrier.is_none() {
-                state.session.end(EndReason::ServerShuttingDown);
+                state.session.end(DisconnectReason::ServerShuttingDown);
             }
         });
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::link::{SessionLink, refusal, refusal_with};
 use super::places::NoSession;
 use super::protocol::handshake::{EngineError, SessionRequest, check, parameter};
-use super::protocol::output::EndReason;
 use super::sessions::Sessions;
 use crate::logging::log_line;
+use crate::socketio::reason::DisconnectReason;
 use crate::socketio::reply::Refused;
 use crate::{Accept, HookRequest, Overflow, Reject, Request, Response, ServerBuilder, Status};
 
@@ -105,7 +105,7 @@ fn http(sessions: &Arc<Sessions>, request: &HookRequest<'_>) -> Response {
             Some(link) if fits => {
                 // The next request comes by another connection, which leads to a server that knows no such session.
                 if is_draining && request.method() == "GET" {
-                    link.close(EndReason::ServerShuttingDown, sessions);
+                    link.close(DisconnectReason::ServerShuttingDown, sessions);
                 }
                 poll(&link, sessions, request)
             }

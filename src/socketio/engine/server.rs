@@ -9,7 +9,6 @@ use super::link::SessionLink;
 use super::mount::mount;
 use super::part::Part;
 use super::places::SessionPlace;
-use super::protocol::output::EndReason;
 use super::sessions::{Sessions, Task};
 use crate::socketio::{DisconnectReason, Limits, Refused};
 use crate::{Handler, Message, Request, ServerBuilder};
@@ -190,7 +189,7 @@ impl<H: EngineHandler> EngineIo<H> {
             Task::Ended(link, reason) => {
                 let ended = self.sockets.remove(&link.key);
                 if let Some(OpenSocket { socket, .. }) = ended {
-                    self.handler.on_close(&socket, DisconnectReason::of(reason));
+                    self.handler.on_close(&socket, reason);
                 }
             }
             // `Carriers::next_task` has done it.
@@ -231,7 +230,8 @@ impl EngineSocket {
 
     /// Ends the session after what was sent before; `on_close` follows.
     pub fn close(&self) {
-        self.link.close(EndReason::ForcedClose, &self.sessions);
+        self.link
+            .close(DisconnectReason::ForcedServerClose, &self.sessions);
     }
 }
 

@@ -12,11 +12,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::link::SessionLink;
 use super::places::{NoSession, SessionPlace, SessionPlaces};
 use super::protocol::config::EngineConfig;
-use super::protocol::output::EndReason;
 use super::timer::Timer;
 use crate::atomic::AtomicU64;
 use crate::lock::{Mutex, SERVER, SESSIONS, TOLD, lock};
 use crate::logging::log_line;
+use crate::socketio::reason::DisconnectReason;
 use crate::socketio::reply::Refused;
 use crate::{Connection, Overflow, Request, ServerHandle};
 
@@ -26,7 +26,7 @@ pub(crate) enum Task {
     Opened(Arc<SessionLink>, Arc<SessionPlace>),
     Text(Arc<SessionLink>, String),
     Binary(Arc<SessionLink>, Vec<u8>),
-    Ended(Arc<SessionLink>, EndReason),
+    Ended(Arc<SessionLink>, DisconnectReason),
     /// A pong is due; asked for at this time.
     PongDue(Arc<SessionLink>, Duration),
 }

@@ -35,7 +35,7 @@ fn behind_a_panic_another_thread_does_what_the_session_puts_out() {
     let part = Part::of_message("news".into());
     let sends = || link.send(std::slice::from_ref(&part), &sessions);
     assert!(panics::catch(sends).is_err());
-    link.end(EndReason::TransportError, &sessions);
+    link.end(DisconnectReason::TransportError, &sessions);
     assert!(matches!(sessions.next_told(), Some(Task::Ended(..))));
     assert_eq!(sessions.count(), 0, "its place is free");
 }
@@ -48,7 +48,7 @@ fn behind_a_panic_the_timer_looks_at_the_session() {
     let waiting = link.get(&sessions);
     let promise = waiting.pending::<Promise>().unwrap();
     promise.slot().wait(Box::new(|| panic!("on purpose")));
-    let ends = || link.end(EndReason::TransportError, &sessions);
+    let ends = || link.end(DisconnectReason::TransportError, &sessions);
     assert!(panics::catch(ends).is_err());
     for link in sessions.timer.take_due(sessions.now()) {
         link.see_to_time(&sessions);

@@ -2,6 +2,7 @@
 
 use super::handshake::EngineError;
 use super::queue::QueuedPacket;
+use crate::socketio::reason::DisconnectReason;
 
 /// What a request is answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,17 +16,6 @@ pub enum PollAnswer {
     Bad,
     /// The body is longer than `max_payload`: 413, and the session has ended.
     TooLarge,
-}
-
-/// Why a session ended, in the words of Socket.IO.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    TransportClose,
-    TransportError,
-    PingTimeout,
-    ParseError,
-    ForcedClose,
-    ServerShuttingDown,
 }
 
 /// What a session has the one that drives it do.
@@ -49,8 +39,8 @@ pub enum Output<M> {
     Text(String),
     /// The client sent a binary message.
     Binary(Vec<u8>),
-    /// The session has ended: nothing comes behind it.
-    End(EndReason),
+    /// The session has ended, for none of the reasons of a namespace: nothing comes behind it.
+    End(DisconnectReason),
 }
 
 /// What came over a WebSocket.

@@ -10,13 +10,14 @@ use core::time::Duration;
 use super::config::EngineConfig;
 use super::handshake::{Carrier, EngineError};
 use super::heartbeat::{Heartbeat, HeartbeatDue};
-use super::output::{EndReason, Output, PollAnswer, WebSocketInput};
+use super::output::{Output, PollAnswer, WebSocketInput};
 use super::packet::{EnginePacket, MalformedPacket};
 use super::payload::Packets;
 use super::polling::Polling;
 use super::queue::{Carried, PacketQueue, QueueFull, QueuedPacket};
 use super::untaken::Untaken;
 use super::upgrade::UpgradeState;
+use crate::socketio::reason::DisconnectReason;
 
 /// How long a GET that comes while an upgrade is under way waits for what is sent, or for the end of the upgrade: the
 /// packets of that may be overtaken by a GET on another TCP connection.
@@ -107,7 +108,7 @@ impl<M: Carried> EngineSession<M> {
     pub fn see_to_time(&mut self, now: Duration) {
         match self.state {
             SessionState::Closing { until } | SessionState::Leaving { until } if until <= now => {
-                self.end(EndReason::ForcedClose);
+                self.end(DisconnectReason::ForcedServerClose);
             }
             _ => {}
         }
@@ -132,7 +133,7 @@ impl<M: Carried> EngineSession<M> {
                 HeartbeatDue::Nothing => return,
                 HeartbeatDue::Ping => self.send_control("2".to_owned()),
                 HeartbeatDue::Timeout if self.untaken.is_post_held() => return,
-                HeartbeatDue::Timeout => self.end(EndReason::PingTimeout),
+                HeartbeatDue::Timeout => self.end(DisconnectReason::PingTimeout),
             }
         }
     }
@@ -149,11 +150,11 @@ impl<M: Carried> EngineSession<M> {
             return Some(refused);
         }
         if matches!(self.state, SessionState::Leaving { .. }) {
-            self.end(EndReason::TransportClose);
+            self.end(DisconnectReason::TransportClose);
             return Some(PollAnswer::Payload(b"6".to_vec()));
         }
         if self.polling.is_parked() {
-            self.end(EndReason::TransportError);
+            self.end(DisconnectReason::TransportError);
             return Some(PollAnswer::Bad);
         }
         if !self.polling.is_held() {
@@ -171,14 +172,14 @@ impl<M: Carried> EngineSession<M> {
     pub fn hung_up(&mut self) {
         if self.polling.take_parked() {
             // fault: a client that hung up stays
-            self.end(EndReason::TransportError);
+            self.end(DisconnectReason::TransportError);
         }
     }
 
     /// The client of the POST that is held hung up, or was refused.
     pub fn post_hung_up(&mut self) {
         if self.untaken.is_post_held() {
-            self.end(EndReason::TransportError);
+            self.end(DisconnectReason::TransportError);
         }
     }
 
@@ -194,11 +195,11 @@ impl<M: Carried> EngineSession<M> {
             return Some(refused);
         }
         if octets || self.untaken.is_post_held() {
-            self.end(EndReason::TransportError);
+            self.end(DisconnectReason::TransportError);
             return Some(PollAnswer::Bad);
         }
         if body.len() > self.config.max_payload {
-            self.end(EndReason::TransportError);
+            self.end(DisconnectReason::TransportError);
             return Some(PollAnswer::TooLarge);
         }
         match core::str::from_utf8(body) {
@@ -227,7 +228,7 @@ impl<M: Carried> EngineSession<M> {
     }
 
     fn refuse_post(&mut self) -> PollAnswer {
-        self.end(EndReason::ParseError);
+        self.end(DisconnectReason::ParseError);
         PollAnswer::Bad
     }
 
@@ -325,7 +326,7 @@ impl<M: Carried> EngineSession<M> {
             WebSocketInput::Binary(bytes) => bytes.len(),
         };
         if len > self.config.max_payload {
-            return self.end(EndReason::TransportError);
+            return self.end(DisconnectReason::TransportError);
         }
         match message {
             WebSocketInput::Binary(bytes) => {
@@ -340,13 +341,13 @@ impl<M: Carried> EngineSession<M> {
             }
             WebSocketInput::Text(text) => match EnginePacket::decode(&text) {
                 Ok(packet) => self.take(packet, now),
-                Err(MalformedPacket) => self.end(EndReason::ParseError),
+                Err(MalformedPacket) => self.end(DisconnectReason::ParseError),
             },
         }
     }
 
     /// The WebSocket that carries the session has ended.
-    pub fn carrier_ended(&mut self, reason: EndReason) {
+    pub fn carrier_ended(&mut self, reason: DisconnectReason) {
         if self.carrier == Carrier::WebSocket {
             self.end(reason);
         }
@@ -365,7 +366,7 @@ impl<M: Carried> EngineSession<M> {
             EnginePacket::Binary(bytes) => self.hand_on(Output::Binary(bytes), now),
             EnginePacket::Close => self.leave(now),
             // Servers ping, clients answer.
-            EnginePacket::Ping(_) => self.end(EndReason::TransportError),
+            EnginePacket::Ping(_) => self.end(DisconnectReason::TransportError),
             EnginePacket::Pong
             | EnginePacket::Open
             | EnginePacket::Upgrade
@@ -410,7 +411,7 @@ impl<M: Carried> EngineSession<M> {
     fn leave(&mut self, now: Duration) {
         if self.carrier == Carrier::WebSocket || self.polling.is_parked() {
             self.answer_parked("6");
-            return self.end(EndReason::TransportClose);
+            return self.end(DisconnectReason::TransportClose);
         }
         self.drop_candidate();
         self.queue.clear();
@@ -418,7 +419,7 @@ impl<M: Carried> EngineSession<M> {
             until: now + LEAVE_PATIENCE,
         };
         self.outputs
-            .push_back(Output::End(EndReason::TransportClose));
+            .push_back(Output::End(DisconnectReason::TransportClose));
     }
 
     /// Sends messages that belong together, all or none.
@@ -482,7 +483,7 @@ impl<M: Carried> EngineSession<M> {
     }
 
     /// Ends the session for the client: what waits goes first.
-    pub fn close(&mut self, reason: EndReason, now: Duration) {
+    pub fn close(&mut self, reason: DisconnectReason, now: Duration) {
         if self.state != SessionState::Open {
             return;
         }
@@ -500,7 +501,7 @@ impl<M: Carried> EngineSession<M> {
     }
 
     /// Ends the session at once.
-    pub fn end(&mut self, reason: EndReason) {
+    pub fn end(&mut self, reason: DisconnectReason) {
         let was_open = match self.state {
             SessionState::Open => true,
             SessionState::Closing { .. } | SessionState::Leaving { .. } => false,
@@ -533,7 +534,7 @@ impl<M: Carried> EngineSession<M> {
                     self.outputs.push_back(Output::Write(queued));
                 }
                 if matches!(self.state, SessionState::Closing { .. }) {
-                    self.end(EndReason::ForcedClose);
+                    self.end(DisconnectReason::ForcedServerClose);
                 }
             }
             Carrier::Polling if self.polling.may_answer() => {

@@ -137,8 +137,9 @@ fn a_get_that_the_close_overtook_is_answered_with_a_noop() {
 fn the_server_closes_behind_what_waits() {
     let mut rig = Rig::polling();
     rig.session.send(&[text("bye")]).unwrap();
-    rig.session.close(EndReason::ForcedClose, rig.now);
-    assert_eq!(rig.outputs(), ["end ForcedClose"]);
+    rig.session
+        .close(DisconnectReason::ForcedServerClose, rig.now);
+    assert_eq!(rig.outputs(), ["end ForcedServerClose"]);
     assert_eq!(rig.post("4ignored"), "ok");
     assert_eq!(rig.get(), "4bye");
     assert_eq!(rig.get(), "1", "by itself");
@@ -146,23 +147,26 @@ fn the_server_closes_behind_what_waits() {
 
     let mut rig = Rig::polling();
     assert_eq!(rig.get(), "parked");
-    rig.session.close(EndReason::ForcedClose, rig.now);
-    assert_eq!(rig.outputs(), ["end ForcedClose", "answer 1"]);
+    rig.session
+        .close(DisconnectReason::ForcedServerClose, rig.now);
+    assert_eq!(rig.outputs(), ["end ForcedServerClose", "answer 1"]);
     assert!(rig.session.is_over());
 
     let mut rig = Rig::over_websocket();
-    rig.session.close(EndReason::ForcedClose, rig.now);
-    assert_eq!(rig.outputs(), ["close carrier", "end ForcedClose"]);
+    rig.session
+        .close(DisconnectReason::ForcedServerClose, rig.now);
+    assert_eq!(rig.outputs(), ["close carrier", "end ForcedServerClose"]);
     assert!(rig.session.is_over());
 }
 
 #[test]
 fn nobody_has_to_fetch_the_servers_close() {
     let mut rig = Rig::polling();
-    rig.session.close(EndReason::ForcedClose, rig.now);
+    rig.session
+        .close(DisconnectReason::ForcedServerClose, rig.now);
     assert_eq!(rig.session.deadline(), Some(CLOSE_PATIENCE));
     rig.pass(CLOSE_PATIENCE);
-    assert_eq!(rig.outputs(), ["end ForcedClose"], "once");
+    assert_eq!(rig.outputs(), ["end ForcedServerClose"], "once");
     assert!(rig.session.is_over());
 }
 
@@ -216,7 +220,9 @@ fn a_post_that_is_held_is_answered_at_the_end_of_the_session() {
         let body = vec!["4a"; MOST_UNTAKEN + 1].join("\x1e");
         assert_eq!(rig.post(&body), "held");
         match by_server {
-            true => rig.session.close(EndReason::ForcedClose, rig.now),
+            true => rig
+                .session
+                .close(DisconnectReason::ForcedServerClose, rig.now),
             false => assert_eq!(rig.post("4b"), "400"),
         }
         let outputs = rig.outputs();

@@ -156,7 +156,8 @@ fn an_end_while_an_upgrade_is_under_way_ends_both() {
     assert_eq!(rig.post("1"), "ok");
     assert_eq!(rig.outputs(), ["close candidate", "end TransportClose"]);
     let mut rig = Rig::probed();
-    rig.session.close(EndReason::ForcedClose, rig.now);
-    assert_eq!(rig.outputs(), ["close candidate", "end ForcedClose"]);
+    rig.session
+        .close(DisconnectReason::ForcedServerClose, rig.now);
+    assert_eq!(rig.outputs(), ["close candidate", "end ForcedServerClose"]);
     assert_eq!(rig.get(), "1");
 }

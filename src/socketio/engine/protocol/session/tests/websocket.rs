@@ -28,7 +28,7 @@ fn a_websocket_carries_one_packet_in_each_message_up_to_max_payload() {
 #[test]
 fn a_websocket_that_ends_ends_its_session() {
     let mut rig = Rig::over_websocket();
-    rig.session.carrier_ended(EndReason::TransportClose);
+    rig.session.carrier_ended(DisconnectReason::TransportClose);
     assert_eq!(rig.outputs(), ["close carrier", "end TransportClose"]);
 }
 
@@ -63,8 +63,9 @@ fn what_a_websocket_refuses_goes_first_when_it_takes_more() {
     rig.session.send(&[text("d")]).unwrap();
     let written = write(&mut rig);
     rig.session.refused(written.clone());
-    rig.session.close(EndReason::ForcedClose, rig.now);
-    assert_eq!(rig.outputs(), ["end ForcedClose"]);
+    rig.session
+        .close(DisconnectReason::ForcedServerClose, rig.now);
+    assert_eq!(rig.outputs(), ["end ForcedServerClose"]);
     rig.session.drained();
     assert_eq!(rig.outputs(), ["write 4d", "close carrier"], "behind it");
     assert_eq!(rig.session.refused(written), 1, "too late");
