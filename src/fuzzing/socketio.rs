@@ -88,14 +88,7 @@ pub fn engine_session(data: &[u8]) {
 
 const MS: Duration = Duration::from_millis(1);
 
-const CONFIG: EngineConfig = EngineConfig {
-    ping_interval: Duration::from_secs(25),
-    ping_timeout: Duration::from_secs(20),
-    upgrade_timeout: Duration::from_secs(10),
-    max_payload: 100,
-    max_queued_packets: 5,
-    max_queued_bytes: 50,
-};
+const CONFIG: EngineConfig = EngineConfig::SMALL;
 
 struct Choices<'a>(&'a [u8]);
 
@@ -297,8 +290,8 @@ impl Checked {
             }
             _ => {
                 let open = !self.ended;
-                let sent = self.session.send(&[Numbered(self.sent)]);
-                self.sent += u32::from(open && sent.is_ok());
+                let dropped = self.session.send(&[Numbered(self.sent)]);
+                self.sent += u32::from(open && dropped == 0);
             }
         }
         self.see_outputs();

@@ -10,8 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::arguments::{Written, write_ack};
 use super::core::Core;
-use super::directory::{NamespaceClient, Reliability};
+use super::directory::NamespaceClient;
 use super::engine::part::Part;
+use super::gate::Reliability;
 use super::packet::{PacketKind, encode};
 use super::reply::Refused;
 use crate::logging::log_line;
@@ -86,7 +87,8 @@ impl Question {
             attachments.len(),
         );
         let packet = Part::of_packet(&text, attachments);
-        self.member.send(&packet, Reliability::Reliable, &self.core);
+        let sessions = &self.core.sessions;
+        self.member.send(&packet, Reliability::Reliable, sessions);
         true
     }
 }

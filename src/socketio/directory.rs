@@ -3,14 +3,17 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::arguments::Written;
+#[cfg(feature = "redis")]
 use super::core::Core;
 use super::engine::link::SessionLink;
 use super::engine::part::Part;
-use super::gate::{Gate, HeldOverflow, HeldPackets};
+use super::engine::protocol::queue::{PacketQueue, QueueBounds, QueueFull, QueuedPacket};
+use super::engine::sessions::Sessions;
+use super::gate::{Gate, Reliability};
 use super::position::{ClientPosition, PacketName, PacketOrigin};
 use super::reason::DisconnectReason;
 use super::recovery::{Audience, Departed, Recovery, RecoveryBounds, ReturnOf};
@@ -49,13 +52,6 @@ pub(crate) struct RememberedSocket {
 type SocketRecovery = Recovery<Written, RememberedSocket>;
 pub(crate) type Returned = ReturnOf<Written, RememberedSocket>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reliability {
-    Reliable,
-    /// Only if it can leave now.
-    Volatile,
-}
-
 impl NamespaceClient {
     pub fn new(
         key: u64,
@@ -65,6 +61,7 @@ impl NamespaceClient {
         recovery: Option<String>,
         is_recovered: bool,
         arrived: u64,
+        queue: QueueBounds,
     ) -> Arc<NamespaceClient> {
         Arc::new(NamespaceClient {
             key,
@@ -75,75 +72,62 @@ impl NamespaceClient {
             is_recovered,
             arrived,
             ends: AtomicBool::new(false),
-            gate: Mutex::new(Gate::Joining(HeldPackets::default())),
+            gate: Mutex::new(Gate::Joining(PacketQueue::new(queue))),
             data: Mutex::new(remembered.data),
         })
     }
 
-    pub fn send(&self, packet: &[Part], delivery: Reliability, core: &Core) {
-        let held = match &mut *lock(&self.gate) {
-            Gate::Joining(_) if delivery == Reliability::Volatile => return,
-            Gate::Joining(held) => Some(held.push(packet, &core.limits)),
-            Gate::Joined => None,
-            Gate::Left(_) => return,
-        };
+    pub fn send(&self, packet: &[Part], delivery: Reliability, sessions: &Sessions) {
+        let held = lock(&self.gate).hold(packet, delivery);
         match (held, delivery) {
-            (Some(held), _) => self.note_held(held, core),
-            (None, Reliability::Reliable) => self.link.send(packet, &core.sessions),
-            (None, Reliability::Volatile) => self.link.send_volatile(packet, &core.sessions),
+            (Some(held), _) => self.note_held(held, sessions),
+            (None, Reliability::Reliable) => self.link.send(packet, sessions),
+            (None, Reliability::Volatile) => self.link.send_volatile(packet, sessions),
         }
     }
 
     /// Puts a packet in line. It leaves when the socket is [seen to](NamespaceClient::see_to): this runs no code of the
     /// user's, and may be called under a lock.
-    pub fn put_in_line(&self, packet: &[Part], core: &Core) -> Result<(), HeldOverflow> {
-        match &mut *lock(&self.gate) {
-            Gate::Joining(held) => return held.push(packet, &core.limits),
-            Gate::Joined => {}
-            Gate::Left(_) => return Ok(()),
-        }
-        self.link.put_in_line(packet, &core.sessions);
-        Ok(())
+    pub fn put_in_line(&self, packet: &[Part], sessions: &Sessions) -> Result<usize, QueueFull> {
+        let held = lock(&self.gate).hold(packet, Reliability::Reliable);
+        held.unwrap_or_else(|| {
+            self.link.put_in_line(packet, sessions);
+            Ok(0)
+        })
     }
 
     /// Sends what is in line; with what became of that.
-    pub fn see_to(&self, held: Result<(), HeldOverflow>, core: &Core) {
-        self.note_held(held, core);
-        self.link.see_to(&core.sessions);
+    pub fn see_to(&self, held: Result<usize, QueueFull>, sessions: &Sessions) {
+        self.note_held(held, sessions);
+        self.link.see_to(sessions);
     }
 
-    /// Counts what found no room, and ends the session for that where the policy is so.
-    fn note_held(&self, held: Result<(), HeldOverflow>, core: &Core) {
-        let dropped = match held {
-            Ok(()) => return,
-            Err(HeldOverflow::Dropped(dropped)) => dropped,
-            Err(HeldOverflow::Ends) => {
-                log_line!(
-                    Warn,
-                    "a client is disconnected: more is sent to it while it joins than may wait; send less, or raise \
-                     socketio::Limits::max_queued_packets and max_queued_bytes"
-                );
-                self.link
-                    .end(DisconnectReason::TransportError, &core.sessions);
-                1
-            }
-        };
-        core.sessions.dropped.fetch_add(dropped as u64, Relaxed);
+    /// Counts what found no room while it joins, and ends its session where the policy is so.
+    fn note_held(&self, held: Result<usize, QueueFull>, sessions: &Sessions) {
+        sessions.note_dropped(held.unwrap_or(1));
+        if held.is_err() {
+            log_line!(
+                Warn,
+                "a client is disconnected: more is sent to it while it joins than may wait; send less, or raise \
+                 socketio::Limits::max_queued_packets and max_queued_bytes"
+            );
+            self.link.end(DisconnectReason::TransportError, sessions);
+        }
     }
 
     /// The client is told that it is in, and then what it missed and what was sent to it meanwhile.
-    pub fn let_in(&self, welcome: &[Part], missed: &[Vec<Part>], core: &Core) {
+    pub fn let_in(&self, welcome: &[Part], missed: &[Vec<Part>], sessions: &Sessions) {
         let mut gate = lock(&self.gate);
         let held = match std::mem::replace(&mut *gate, Gate::Joined) {
             Gate::Joining(held) => held.into_packets(),
-            Gate::Joined | Gate::Left(_) => VecDeque::new(),
+            _ => VecDeque::new(),
         };
-        let packets = missed.iter().chain(&held).map(Vec::as_slice);
-        let packets = std::iter::once(welcome).chain(packets);
+        let told = std::iter::once(welcome).chain(missed.iter().map(Vec::as_slice));
+        let packets = told.flat_map(QueuedPacket::group).chain(held);
         // Under the lock: what is sent from now on comes behind them.
         self.link.put_owed_in_line(packets);
         drop(gate);
-        self.link.see_to(&core.sessions);
+        self.link.see_to(sessions);
     }
 
     pub fn is_in(&self) -> bool {

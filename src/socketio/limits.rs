@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::engine::protocol::config::EngineConfig;
+use super::engine::protocol::queue::QueueBounds;
 use super::engine::sessions::SessionBounds;
 use super::recovery::RecoveryBounds;
 use crate::Overflow;
@@ -155,12 +156,14 @@ impl Limits {
             ping_timeout: self.ping_timeout,
             upgrade_timeout: self.upgrade_timeout,
             max_payload: self.max_payload,
-            max_queued_packets: self.max_queued_packets,
-            max_queued_bytes: self.max_queued_bytes,
+            queue: QueueBounds {
+                max_packets: self.max_queued_packets,
+                max_bytes: self.max_queued_bytes,
+                overflow: self.overflow,
+            },
         };
         SessionBounds {
             engine,
-            overflow: self.overflow,
             max_sessions: self.max_sessions,
             max_sessions_per_address: self.max_sessions_per_address,
         }

@@ -92,6 +92,7 @@ impl<S> SocketIo<S> {
             name,
             is_recovered,
             arrived,
+            self.core.sessions.bounds.engine.queue,
         );
         directory.add(&member);
         for room in rooms {
@@ -127,7 +128,8 @@ impl<S> SocketIo<S> {
         };
         let welcome = encode(PacketKind::Connect, socket.namespace(), None, &json, 0);
         let welcome = Part::of_packet(&welcome, Vec::new());
-        socket.member.let_in(&welcome, missed, &self.core);
+        let sessions = &self.core.sessions;
+        socket.member.let_in(&welcome, missed, sessions);
     }
 
     fn refuse(&self, link: &Arc<SessionLink>, namespace: &str, refused: &Refused) {

@@ -8,8 +8,9 @@ use super::acks::TooManyAcks;
 use super::answers::Answer;
 use super::arguments::Written;
 use super::core::{AckOwner, Core, DisconnectScope};
-use super::directory::{Directory, NamespaceClient, Reliability, SocketMove};
+use super::directory::{Directory, NamespaceClient, SocketMove};
 use super::emitter::{disconnect, event_packet};
+use super::gate::Reliability;
 use super::position::PacketName;
 use super::recovery::Audience;
 use super::socket::AckError;
@@ -227,7 +228,7 @@ impl Core {
             let packet = event_packet(namespace, None, written);
             note_message_of_burst();
             for member in &members {
-                member.send(&packet, delivery, self);
+                member.send(&packet, delivery, &self.sessions);
             }
             return members.len();
         };
@@ -235,12 +236,12 @@ impl Core {
         let packet = event_packet(namespace, None, placed);
         directory.keep(namespace, name, written, audience, now);
         // Under the lock: what a client has is what its position says.
-        let line_up = |member: &Arc<NamespaceClient>| member.put_in_line(&packet, self);
+        let line_up = |member: &Arc<NamespaceClient>| member.put_in_line(&packet, &self.sessions);
         let lined_up: Vec<_> = members.iter().map(line_up).collect();
         drop(directory);
         note_message_of_burst();
         for (member, held) in members.iter().zip(lined_up) {
-            member.see_to(held, self);
+            member.see_to(held, &self.sessions);
         }
         members.len()
     }
@@ -261,7 +262,7 @@ impl Core {
         for member in &members {
             let sink = AckOwner::Poll(wish.sink.clone());
             match self.await_ack(member, id, deadline, sink) {
-                Ok(()) => member.send(&packet, Reliability::Reliable, self),
+                Ok(()) => member.send(&packet, Reliability::Reliable, &self.sessions),
                 Err(TooManyAcks) => wish.sink.answered(Err(AckError::TooMany)),
             }
             // One that left before nobody gives up.

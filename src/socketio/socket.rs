@@ -12,8 +12,9 @@ use serde::Serialize;
 use super::acks::TooManyAcks;
 use super::answers::Answer;
 use super::core::{AckOwner, Core, DisconnectScope};
-use super::directory::{NamespaceClient, Reliability};
+use super::directory::NamespaceClient;
 use super::emitter::{Emitter, disconnect, event_packet, written};
+use super::gate::Reliability;
 use super::operation::{Act, Emission, Operation};
 use super::recovery::Audience;
 use crate::Request;
@@ -203,8 +204,9 @@ impl<S> Socket<S> {
             Err(then) => return self.refuse(AckError::TooMany, then),
         };
         let packet = event_packet(self.namespace(), Some(id), written);
-        self.member.send(&packet, Reliability::Reliable, &self.core);
-        self.core.sessions.timer.note_application(deadline);
+        let sessions = &self.core.sessions;
+        self.member.send(&packet, Reliability::Reliable, sessions);
+        sessions.timer.note_application(deadline);
         // One that left before nobody gives up.
         if !self.is_connected() && lock(&self.core.acks).take(self.member.key, id).is_some() {
             let then = lock(&self.pending).waiting.remove(&id);

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,15 +11,14 @@ use serde_json::Value;
 use super::part::Part;
 use super::protocol::handshake::{Carrier, EngineError};
 use super::protocol::output::{Output, PollAnswer, WebSocketInput};
-use super::protocol::queue::{OutgoingPacket, QueueFull, QueuedPacket};
+use super::protocol::queue::{OutgoingPacket, QueuedPacket};
 use super::protocol::session::EngineSession;
 use super::sessions::{Sessions, Task};
 use crate::atomic::AtomicU64;
 use crate::lock::{Guard, Mutex, SESSION, lock};
 use crate::socketio::reason::DisconnectReason;
 use crate::{
-    CloseCode, Connection, Message, Overflow, ReadyState, Request, Responder, Response,
-    SendErrorKind, Status,
+    CloseCode, Connection, Message, ReadyState, Request, Responder, Response, SendErrorKind, Status,
 };
 
 /// An application that comes so late was away.
@@ -88,23 +87,6 @@ impl Drop for ActionTurn<'_> {
         lock(&link.state).is_driven = false;
         // Nobody else may come: a session that is over hears no more.
         sessions.timer.note(link, sessions.now());
-    }
-}
-
-impl LinkState {
-    fn send(&mut self, packet: &[Part], sessions: &Sessions) {
-        while let Err(QueueFull) = self.session.send(packet) {
-            match sessions.bounds.overflow {
-                Overflow::DropNewest => {
-                    sessions.dropped.fetch_add(1, Relaxed);
-                    break;
-                }
-                Overflow::DropOldest if self.session.drop_oldest() => {
-                    sessions.dropped.fetch_add(1, Relaxed);
-                }
-                _ => self.session.end(DisconnectReason::TransportError),
-            }
-        }
     }
 }
 
@@ -283,39 +265,39 @@ impl SessionLink {
     /// Sends a packet, all of it or nothing. Where a client that polls takes too little, `overflow` decides, as it does
     /// for WebSockets.
     pub fn send(self: &Arc<Self>, packet: &[Part], sessions: &Sessions) {
-        self.drive(sessions, |state| state.send(packet, sessions));
+        let dropped = self.drive(sessions, |state| state.session.send(packet));
+        sessions.note_dropped(dropped);
     }
 
     /// Puts a packet in line, as [`send`](SessionLink::send) does. It leaves when this is
     /// [seen to](SessionLink::see_to): it runs no code of the user's, and may be called under a lock.
     pub fn put_in_line(self: &Arc<Self>, packet: &[Part], sessions: &Sessions) {
         let mut state = lock(&self.state);
-        state.send(packet, sessions);
+        let dropped = state.session.send(packet);
         self.collect(&mut state);
+        sessions.note_dropped(dropped);
     }
 
     /// As [`put_in_line`](SessionLink::put_in_line), for packets that are the client's in any case, and bounded
     /// elsewhere.
-    pub fn put_owed_in_line<'a>(self: &Arc<Self>, packets: impl Iterator<Item = &'a [Part]>) {
+    pub fn put_owed_in_line(self: &Arc<Self>, packets: impl Iterator<Item = QueuedPacket<Part>>) {
         let mut state = lock(&self.state);
-        for packet in packets {
-            state.session.send_owed(packet);
-        }
+        state.session.send_owed(packets);
         self.collect(&mut state);
     }
 
     /// Sends a packet if it can leave now.
     pub fn send_volatile(self: &Arc<Self>, packet: &[Part], sessions: &Sessions) {
-        self.drive(sessions, |state| {
-            let is_writable = state.session.is_writable()
+        let dropped = self.drive(sessions, |state| {
+            let is_writable = state.session.is_writable(packet)
                 && state.actions.is_empty()
                 && !state.carrier.as_ref().is_some_and(Connection::is_stalled);
             match is_writable {
-                // It has room for one.
-                true => _ = state.session.send(packet),
-                false => _ = sessions.dropped.fetch_add(1, Relaxed),
+                true => state.session.send(packet),
+                false => 1,
             }
         });
+        sessions.note_dropped(dropped);
     }
 
     /// Ends the session behind what waits.
@@ -405,7 +387,7 @@ impl SessionLink {
         });
         let refused: Vec<_> = std::iter::once(first).chain(rest).collect();
         let lost = state.session.refused(refused);
-        sessions.dropped.fetch_add(lost as u64, Relaxed);
+        sessions.note_dropped(lost);
         if state.has_drained {
             state.session.drained();
         }

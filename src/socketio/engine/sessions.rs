@@ -18,7 +18,7 @@ use crate::lock::{Mutex, SERVER, SESSIONS, TOLD, lock};
 use crate::logging::log_line;
 use crate::socketio::reason::DisconnectReason;
 use crate::socketio::reply::Refused;
-use crate::{Connection, Overflow, Request, ServerHandle};
+use crate::{Connection, Request, ServerHandle};
 
 /// Something that a session has for the application thread.
 pub(crate) enum Task {
@@ -34,11 +34,10 @@ pub(crate) enum Task {
 /// Refuses a request that would begin a session.
 pub(crate) type Allow = Box<dyn Fn(&Request) -> Result<(), Refused> + Send + Sync>;
 
-/// The bounds of sessions, and what becomes of those that take too little.
+/// The bounds of sessions: of each, and of how many there may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionBounds {
     pub engine: EngineConfig,
-    pub overflow: Overflow,
     pub max_sessions: usize,
     pub max_sessions_per_address: Option<usize>,
 }
@@ -94,6 +93,13 @@ impl Sessions {
     /// A number that nothing else has.
     pub fn key(&self) -> u64 {
         self.next_key.fetch_add(1, Relaxed)
+    }
+
+    /// Clients missed so many messages.
+    pub fn note_dropped(&self, messages: usize) {
+        if messages > 0 {
+            self.dropped.fetch_add(messages as u64, Relaxed);
+        }
     }
 
     /// Sets the rule for requests that would begin a session. The first one stays.

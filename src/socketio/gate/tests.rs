@@ -1,64 +1,46 @@
 use super::*;
+use crate::Overflow;
+use crate::socketio::engine::protocol::queue::QueueBounds;
 
-fn packet(text: &str) -> Vec<Part> {
-    Part::of_packet(text, Vec::new())
-}
-
-/// For two packets of a few bytes.
-fn limits(overflow: Overflow) -> Limits {
-    Limits {
-        max_queued_packets: 2,
-        max_queued_bytes: 10,
+/// For two packets.
+fn joining(overflow: Overflow) -> Gate {
+    Gate::Joining(PacketQueue::new(QueueBounds {
+        max_packets: 2,
+        max_bytes: 1000,
         overflow,
-        ..Limits::default()
-    }
+    }))
 }
 
-/// What is held, as it would be written.
-fn held(packets: HeldPackets) -> Vec<String> {
-    let packets = packets.into_packets().into_iter();
-    packets
-        .map(|packet| {
-            let mut payload = Vec::new();
-            packet.iter().for_each(|part| part.append(&mut payload));
-            String::from_utf8(payload).unwrap()
-        })
-        .collect()
+fn hold(gate: &mut Gate, text: &str, delivery: Reliability) -> Option<Result<usize, QueueFull>> {
+    gate.hold(&Part::of_packet(text, Vec::new()), delivery)
 }
 
 #[test]
-fn packets_and_bytes_are_bounded_and_one_may_wait_alone() {
-    let limits = limits(Overflow::DropNewest);
-    let mut packets = HeldPackets::default();
-    let long = "long enough for more than all";
-    assert_eq!(packets.push(&packet(long), &limits), Ok(()));
-    let dropped = Err(HeldOverflow::Dropped(1));
-    assert_eq!(packets.push(&packet("a"), &limits), dropped);
-    assert_eq!(held(packets), [["4", long].concat()]);
-    let mut packets = HeldPackets::default();
-    for (text, pushed) in [("a", Ok(())), ("b", Ok(())), ("c", dropped)] {
-        assert_eq!(packets.push(&packet(text), &limits), pushed);
+fn what_is_volatile_does_not_wait() {
+    let mut gate = joining(Overflow::Disconnect);
+    for text in ["a", "b", "c"] {
+        let held = hold(&mut gate, text, Reliability::Volatile);
+        assert_eq!(held, Some(Ok(1)), "it is dropped");
     }
-    assert_eq!(held(packets), ["4a", "4b"]);
-}
-
-#[test]
-fn the_oldest_are_dropped_until_there_is_room() {
-    let (mut packets, limits) = (HeldPackets::default(), limits(Overflow::DropOldest));
-    for text in ["a", "b"] {
-        assert_eq!(packets.push(&packet(text), &limits), Ok(()));
-    }
-    let pushed = packets.push(&packet("10 bytes."), &limits);
-    assert_eq!(pushed, Err(HeldOverflow::Dropped(2)));
-    assert_eq!(held(packets), ["410 bytes."]);
+    let held = hold(&mut gate, "d", Reliability::Reliable);
+    assert_eq!(held, Some(Ok(0)));
 }
 
 #[test]
 fn a_session_ends_once_and_what_comes_then_is_dropped() {
     for overflow in [Overflow::Disconnect, Overflow::Refuse] {
-        let (mut packets, limits) = (HeldPackets::default(), limits(overflow));
-        let pushed = ["a", "b", "c", "d"].map(|text| packets.push(&packet(text), &limits));
-        let (ends, dropped) = (Err(HeldOverflow::Ends), Err(HeldOverflow::Dropped(1)));
-        assert_eq!(pushed, [Ok(()), Ok(()), ends, dropped]);
+        let mut gate = joining(overflow);
+        let held = ["a", "b", "c", "d"].map(|text| hold(&mut gate, text, Reliability::Reliable));
+        let ends = Err(QueueFull);
+        assert_eq!(held, [Ok(0), Ok(0), ends, Ok(1)].map(Some));
+    }
+}
+
+#[test]
+fn one_that_has_joined_holds_nothing_and_one_that_has_left_gets_nothing() {
+    for delivery in [Reliability::Reliable, Reliability::Volatile] {
+        assert_eq!(hold(&mut Gate::Joined, "a", delivery), None);
+        let mut left = Gate::Left(Vec::new());
+        assert_eq!(hold(&mut left, "a", delivery), Some(Ok(0)));
     }
 }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::handshake::Carrier;
+use super::queue::QueueBounds;
 
 #[derive(Clone, Copy, Debug)]
 pub struct EngineConfig {
@@ -10,11 +11,24 @@ pub struct EngineConfig {
     pub ping_timeout: Duration,
     pub upgrade_timeout: Duration,
     pub max_payload: usize,
-    pub max_queued_packets: usize,
-    pub max_queued_bytes: usize,
+    pub queue: QueueBounds,
 }
 
 impl EngineConfig {
+    /// For tests: bounds that a few messages reach.
+    #[cfg(any(test, fuzzing))]
+    pub const SMALL: EngineConfig = EngineConfig {
+        ping_interval: Duration::from_secs(25),
+        ping_timeout: Duration::from_secs(20),
+        upgrade_timeout: Duration::from_secs(10),
+        max_payload: 100,
+        queue: QueueBounds {
+            max_packets: 5,
+            max_bytes: 50,
+            overflow: crate::Overflow::DropNewest,
+        },
+    };
+
     /// The packet that a session begins with.
     pub fn open_packet(&self, sid: &str, carrier: Carrier) -> String {
         let upgrades = match carrier {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::payload::PayloadWriter;
+use crate::Overflow;
 
 /// A message on its way to a client; a clone of it shares its bytes.
 pub trait Carried: Clone {
@@ -78,7 +79,15 @@ impl<M: Clone> QueuedPacket<M> {
     }
 }
 
-/// So much waits already that this does not fit.
+/// How much may wait, and what is done where more is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueBounds {
+    pub max_packets: usize,
+    pub max_bytes: usize,
+    pub overflow: Overflow,
+}
+
+/// So much waits already that the client is to be given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueFull;
 
@@ -87,18 +96,16 @@ pub struct PacketQueue<M> {
     packets: VecDeque<QueuedPacket<M>>,
     messages: usize,
     bytes: usize,
-    max_packets: usize,
-    max_bytes: usize,
+    bounds: QueueBounds,
 }
 
 impl<M: Carried> PacketQueue<M> {
-    pub fn new(max_packets: usize, max_bytes: usize) -> Self {
+    pub fn new(bounds: QueueBounds) -> Self {
         PacketQueue {
             packets: VecDeque::new(),
             messages: 0,
             bytes: 0,
-            max_packets,
-            max_bytes,
+            bounds,
         }
     }
 
@@ -111,28 +118,42 @@ impl<M: Carried> PacketQueue<M> {
         self.packets.push_back(QueuedPacket::control(text));
     }
 
-    /// Adds messages that belong together, all or none. One group may always wait alone, or behind the rest of one that
-    /// has left in part.
-    pub fn push(&mut self, group: &[M]) -> Result<(), QueueFull> {
-        let bytes: usize = group.iter().map(Carried::payload_len).sum();
-        let fits = self.messages + group.len() <= self.max_packets
-            && self.bytes.saturating_add(bytes) <= self.max_bytes;
-        if !fits && self.oldest().is_some() {
-            return Err(QueueFull);
+    /// Adds messages that belong together, all or none. Gives how many groups were dropped, of those that wait and this
+    /// one.
+    pub fn push(&mut self, group: &[M]) -> Result<usize, QueueFull> {
+        let mut dropped = 0;
+        while !self.has_room_for(group) {
+            match self.bounds.overflow {
+                Overflow::DropNewest => return Ok(1),
+                Overflow::DropOldest => self.drop_oldest(),
+                Overflow::Disconnect | Overflow::Refuse => return Err(QueueFull),
+            }
+            dropped += 1;
         }
         self.packets.extend(QueuedPacket::group(group));
         self.messages += group.len();
-        self.bytes += bytes;
-        Ok(())
+        self.bytes += len(group);
+        Ok(dropped)
     }
 
-    /// Adds messages that belong together, beside the bound.
-    pub fn push_owed(&mut self, group: &[M]) {
-        let owed = QueuedPacket::group(group).map(|queued| QueuedPacket {
+    /// One group may always wait alone, or behind the rest of one that has left in part.
+    pub fn has_room_for(&self, group: &[M]) -> bool {
+        let fits = self.messages + group.len() <= self.bounds.max_packets
+            && self.bytes.saturating_add(len(group)) <= self.bounds.max_bytes;
+        fits || self.oldest().is_none()
+    }
+
+    /// Adds packets beside the bound.
+    pub fn push_owed(&mut self, packets: impl Iterator<Item = QueuedPacket<M>>) {
+        self.packets.extend(packets.map(|queued| QueuedPacket {
             is_owed: true,
             ..queued
-        });
-        self.packets.extend(owed);
+        }));
+    }
+
+    /// The first one first.
+    pub fn into_packets(self) -> VecDeque<QueuedPacket<M>> {
+        self.packets
     }
 
     /// Packets that were taken out and could not leave are the next ones again, in their order.
@@ -146,28 +167,23 @@ impl<M: Carried> PacketQueue<M> {
         }
     }
 
-    /// Drops the oldest group of messages that has not left in part; true if there was one.
-    pub fn drop_oldest(&mut self) -> bool {
-        let oldest = self.oldest();
-        if let Some(at) = oldest {
-            self.remove_group(at);
-        }
-        oldest.is_some()
-    }
-
-    /// Where the oldest group of messages begins that has not left in part.
-    fn oldest(&self) -> Option<usize> {
-        let is_first = |queued: &QueuedPacket<M>| !queued.is_rest && queued.counted().is_some();
-        self.packets.iter().position(is_first)
-    }
-
-    fn remove_group(&mut self, at: usize) {
+    /// Drops the oldest group of messages that has not left in part.
+    fn drop_oldest(&mut self) {
+        let Some(at) = self.oldest() else {
+            return;
+        };
         while let Some(queued) = self.packets.remove(at) {
             self.forget(&queued);
             if !queued.has_more {
                 return;
             }
         }
+    }
+
+    /// Where the oldest group of messages begins that has not left in part.
+    fn oldest(&self) -> Option<usize> {
+        let is_first = |queued: &QueuedPacket<M>| !queued.is_rest && queued.counted().is_some();
+        self.packets.iter().position(is_first)
     }
 
     pub fn pop(&mut self) -> Option<QueuedPacket<M>> {
@@ -201,6 +217,10 @@ impl<M: Carried> PacketQueue<M> {
         self.packets.clear();
         (self.messages, self.bytes) = (0, 0);
     }
+}
+
+fn len<M: Carried>(group: &[M]) -> usize {
+    group.iter().map(Carried::payload_len).sum()
 }
 
 #[cfg(test)]

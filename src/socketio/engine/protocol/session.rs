@@ -63,7 +63,7 @@ impl<M: Carried> EngineSession<M> {
     pub fn new(sid: &str, carrier: Carrier, config: EngineConfig, now: Duration) -> Self {
         let heartbeat = Heartbeat::new(config.ping_interval, config.ping_timeout, now);
         let mut session = EngineSession {
-            queue: PacketQueue::new(config.max_queued_packets, config.max_queued_bytes),
+            queue: PacketQueue::new(config.queue),
             config,
             state: SessionState::Open,
             carrier,
@@ -422,28 +422,35 @@ impl<M: Carried> EngineSession<M> {
             .push_back(Output::End(DisconnectReason::TransportClose));
     }
 
-    /// Sends messages that belong together, all or none.
-    pub fn send(&mut self, group: &[M]) -> Result<(), QueueFull> {
+    /// Sends messages that belong together, all or none. Gives how many groups were dropped because the client takes
+    /// too little.
+    pub fn send(&mut self, group: &[M]) -> usize {
         if self.state != SessionState::Open {
-            return Ok(());
+            return 0;
         }
         if self.carrier == Carrier::WebSocket && !self.is_blocked {
             let written = QueuedPacket::group(group);
             self.outputs.extend(written.map(Output::Write));
-            return Ok(());
+            return 0;
         }
-        self.queue.push(group)?;
-        self.flush();
-        Ok(())
+        match self.queue.push(group) {
+            Ok(dropped) => {
+                self.flush();
+                dropped
+            }
+            Err(QueueFull) => {
+                self.end(DisconnectReason::TransportError);
+                0
+            }
+        }
     }
 
-    /// Sends messages that the client is to get in any case: their bound is elsewhere, and they take no room of others.
-    pub fn send_owed(&mut self, group: &[M]) {
-        if self.state != SessionState::Open {
-            return;
+    /// Sends what the client is to get in any case: its bound is elsewhere, and it takes no room of others.
+    pub fn send_owed(&mut self, packets: impl Iterator<Item = QueuedPacket<M>>) {
+        if self.state == SessionState::Open {
+            self.queue.push_owed(packets);
+            self.flush();
         }
-        self.queue.push_owed(group);
-        self.flush();
     }
 
     /// The WebSocket that carries the session takes no more: these were to leave over it, and are the first to do so
@@ -463,21 +470,16 @@ impl<M: Carried> EngineSession<M> {
         self.flush();
     }
 
-    /// Makes room by dropping what waits longest; true if something did.
-    pub fn drop_oldest(&mut self) -> bool {
-        self.queue.drop_oldest()
-    }
-
     /// Whether what is sent has a client.
     pub fn is_open(&self) -> bool {
         self.state == SessionState::Open
     }
 
-    /// Whether a message that is sent now leaves now.
-    pub fn is_writable(&self) -> bool {
+    /// Whether messages that are sent now leave now, or as soon as the application has taken what the client sent.
+    pub fn is_writable(&self, group: &[M]) -> bool {
         let has_room = match self.carrier {
             Carrier::WebSocket => !self.is_blocked,
-            Carrier::Polling => self.polling.is_parked(),
+            Carrier::Polling => self.polling.is_parked() && self.queue.has_room_for(group),
         };
         self.state == SessionState::Open && has_room
     }

@@ -22,76 +22,85 @@ fn drain(queue: &mut PacketQueue<Text>) -> Vec<String> {
         .collect()
 }
 
+fn queue(max_packets: usize, max_bytes: usize, overflow: Overflow) -> PacketQueue<Text> {
+    PacketQueue::new(QueueBounds {
+        max_packets,
+        max_bytes,
+        overflow,
+    })
+}
+
 #[test]
 fn packets_and_bytes_are_bounded_and_a_group_is_taken_whole_or_not_at_all() {
-    let mut queue = PacketQueue::new(3, 10);
-    assert_eq!(queue.push(&[Text("aaaa"), Text("b")]), Ok(()));
-    assert_eq!(
-        queue.push(&[Text("c"), Text("d")]),
-        Err(QueueFull),
-        "packets"
-    );
-    assert_eq!(queue.push(&[Text("eeeeee")]), Err(QueueFull), "bytes");
-    assert_eq!(queue.push(&[Text("f")]), Ok(()));
+    let mut queue = queue(3, 10, Overflow::DropNewest);
+    assert_eq!(queue.push(&[Text("aaaa"), Text("b")]), Ok(0));
+    assert_eq!(queue.push(&[Text("c"), Text("d")]), Ok(1), "packets");
+    assert_eq!(queue.push(&[Text("eeeeee")]), Ok(1), "bytes");
+    assert_eq!(queue.push(&[Text("f")]), Ok(0));
     assert_eq!(drain(&mut queue), ["aaaa", "b", "f"]);
-    assert_eq!(
-        queue.push(&[Text("a packet larger than all")]),
-        Ok(()),
-        "alone"
-    );
+    let large = [Text("a packet larger than all")];
+    assert_eq!(queue.push(&large), Ok(0), "alone");
+}
+
+#[test]
+fn a_client_that_takes_too_little_is_to_be_given_up() {
+    for overflow in [Overflow::Disconnect, Overflow::Refuse] {
+        let mut queue = queue(1, 10, overflow);
+        assert_eq!(queue.push(&[Text("a")]), Ok(0));
+        assert_eq!(queue.push(&[Text("b")]), Err(QueueFull));
+    }
 }
 
 #[test]
 fn the_sessions_own_packets_always_have_room() {
-    let mut queue = PacketQueue::new(1, 1);
+    let mut queue = queue(1, 1, Overflow::Disconnect);
     queue.push(&[Text("a")]).unwrap();
     queue.push_control("2".to_owned());
     assert_eq!(drain(&mut queue), ["a", "2"]);
 }
 
 #[test]
-fn the_oldest_group_is_dropped_whole() {
-    let mut queue = PacketQueue::new(9, 99);
+fn the_oldest_groups_are_dropped_whole_until_there_is_room() {
+    let mut queue = queue(4, 99, Overflow::DropOldest);
     queue.push_control("2".to_owned());
-    queue.push(&[Text("header"), Text("attachment")]).unwrap();
-    queue.push(&[Text("next")]).unwrap();
-    assert!(queue.drop_oldest());
-    assert_eq!(drain(&mut queue), ["2", "next"]);
-    assert!(!queue.drop_oldest());
+    for group in [["header", "attachment"], ["next", "rest"]] {
+        assert_eq!(queue.push(&group.map(Text)), Ok(0));
+    }
+    assert_eq!(queue.push(&[Text("last")]), Ok(1));
+    assert_eq!(queue.push(&["a", "b", "c", "d"].map(Text)), Ok(2));
+    assert_eq!(drain(&mut queue), ["2", "a", "b", "c", "d"]);
 }
 
 #[test]
 fn attachments_of_a_header_that_has_left_are_not_dropped() {
-    let mut queue = PacketQueue::new(9, 99);
+    let mut queue = queue(2, 99, Overflow::DropOldest);
     queue.push(&[Text("header"), Text("attachment")]).unwrap();
-    queue.push(&[Text("next")]).unwrap();
     assert_eq!(queue.take_payload(6), b"header");
-    assert!(queue.drop_oldest());
-    assert!(!queue.drop_oldest());
-    assert_eq!(queue.take_payload(99), b"attachment");
-    assert!(queue.is_empty());
+    assert_eq!(queue.push(&[Text("next")]), Ok(0));
+    assert_eq!(queue.push(&[Text("last")]), Ok(1));
+    assert_eq!(drain(&mut queue), ["attachment", "last"]);
 }
 
 #[test]
 fn one_group_may_wait_behind_the_rest_of_one_that_has_left_in_part() {
-    let mut queue = PacketQueue::new(3, 30);
+    let mut queue = queue(3, 30, Overflow::DropNewest);
     let group = [Text("header"), Text("an attachment, longer")];
     queue.push(&group).unwrap();
-    assert_eq!(queue.push(&group), Err(QueueFull));
+    assert_eq!(queue.push(&group), Ok(1));
     assert_eq!(queue.take_payload(6), b"header");
-    assert_eq!(queue.push(&group), Ok(()));
-    assert_eq!(queue.push(&[Text("next")]), Err(QueueFull));
-    assert!(queue.drop_oldest());
-    assert_eq!(drain(&mut queue), ["an attachment, longer"]);
+    assert_eq!(queue.push(&group), Ok(0));
+    assert_eq!(queue.push(&[Text("next")]), Ok(1));
+    let left = ["an attachment, longer", "header", "an attachment, longer"];
+    assert_eq!(drain(&mut queue), left);
 }
 
 #[test]
 fn a_payload_takes_what_has_room_in_it() {
-    let mut queue = PacketQueue::new(9, 99);
+    let mut queue = queue(9, 99, Overflow::Disconnect);
     for text in ["4aaa", "4bbb", "4ccc"] {
         queue.push(&[Text(text)]).unwrap();
     }
     assert_eq!(queue.take_payload(9), b"4aaa\x1e4bbb");
     assert_eq!(queue.take_payload(1), b"4ccc", "one in any case");
-    assert_eq!(queue.push(&[Text("x"), Text("y")]), Ok(()));
+    assert_eq!(queue.push(&[Text("x"), Text("y")]), Ok(0));
 }

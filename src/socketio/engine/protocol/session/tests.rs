@@ -9,14 +9,7 @@ use super::*;
 use crate::socketio::engine::protocol::queue::OutgoingPacket;
 
 const MS: Duration = Duration::from_millis(1);
-const CONFIG: EngineConfig = EngineConfig {
-    ping_interval: Duration::from_secs(25),
-    ping_timeout: Duration::from_secs(20),
-    upgrade_timeout: Duration::from_secs(10),
-    max_payload: 100,
-    max_queued_packets: 5,
-    max_queued_bytes: 50,
-};
+const CONFIG: EngineConfig = EngineConfig::SMALL;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Sent {
@@ -56,8 +49,12 @@ struct Rig {
 
 impl Rig {
     fn new(carrier: Carrier) -> Rig {
+        Rig::with(carrier, CONFIG)
+    }
+
+    fn with(carrier: Carrier, config: EngineConfig) -> Rig {
         Rig {
-            session: EngineSession::new("SID", carrier, CONFIG, Duration::ZERO),
+            session: EngineSession::new("SID", carrier, config, Duration::ZERO),
             now: Duration::ZERO,
         }
     }
@@ -173,23 +170,34 @@ fn packets_without_a_meaning_are_ignored() {
 fn what_waits_for_a_slow_client_is_bounded() {
     let mut rig = Rig::polling();
     for _ in 0..5 {
-        rig.session.send(&[text("a")]).unwrap();
+        assert_eq!(rig.session.send(&[text("a")]), 0);
     }
-    assert_eq!(rig.session.send(&[text("b")]), Err(QueueFull));
-    assert!(rig.session.drop_oldest());
-    assert_eq!(rig.session.send(&[text("b")]), Ok(()));
-    assert_eq!(rig.get(), "4a\x1e4a\x1e4a\x1e4a\x1e4b");
-    rig.session.send(&[text(&"x".repeat(45))]).unwrap();
-    assert_eq!(rig.session.send(&[text("12345")]), Err(QueueFull));
+    assert_eq!(rig.session.send(&[text("b")]), 1);
+    assert_eq!(rig.get(), ["4a"; 5].join("\x1e"));
+    assert_eq!(rig.session.send(&[text(&"x".repeat(45))]), 0);
+    assert_eq!(rig.session.send(&[text("12345")]), 1);
 }
 
 #[test]
 fn what_is_volatile_finds_nobody_who_waits() {
     let mut rig = Rig::polling();
-    assert!(!rig.session.is_writable());
+    let message = [text("a")];
+    assert!(!rig.session.is_writable(&message));
     rig.get();
-    assert!(rig.session.is_writable());
-    rig.session.send(&[text("a")]).unwrap();
-    assert!(!rig.session.is_writable());
-    assert!(Rig::over_websocket().session.is_writable());
+    assert!(rig.session.is_writable(&message));
+    rig.session.send(&message);
+    assert!(!rig.session.is_writable(&message));
+    assert!(Rig::over_websocket().session.is_writable(&message));
+}
+
+#[test]
+fn what_is_volatile_has_no_room_where_as_much_waits_as_may() {
+    let mut rig = Rig::polling();
+    assert_eq!(rig.post("4hello"), "ok");
+    assert_eq!(rig.get(), "parked", "until the application has taken that");
+    assert!(rig.session.is_writable(&[text("a")]));
+    for _ in 0..5 {
+        assert_eq!(rig.session.send(&[text("a")]), 0);
+    }
+    assert!(!rig.session.is_writable(&[text("a")]));
 }

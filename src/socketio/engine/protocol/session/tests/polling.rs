@@ -8,12 +8,10 @@ use crate::socketio::engine::protocol::untaken::MOST_UNTAKEN;
 fn a_get_is_held_until_there_is_something_and_one_that_finds_something_is_answered() {
     let mut rig = Rig::polling();
     assert_eq!(rig.get(), "parked");
-    rig.session.send(&[text("a")]).unwrap();
+    rig.session.send(&[text("a")]);
     assert_eq!(rig.outputs(), ["answer 4a"]);
-    rig.session
-        .send(&[text("b"), Sent::Binary(vec![1, 2, 3])])
-        .unwrap();
-    rig.session.send(&[text("c")]).unwrap();
+    rig.session.send(&[text("b"), Sent::Binary(vec![1, 2, 3])]);
+    rig.session.send(&[text("c")]);
     assert_eq!(rig.get(), "4b\x1ebAQID\x1e4c");
     assert_eq!(rig.get(), "parked");
     assert_eq!(rig.outputs(), [""; 0]);
@@ -23,10 +21,10 @@ fn a_get_is_held_until_there_is_something_and_one_that_finds_something_is_answer
 fn a_payload_stops_at_max_payload_and_one_packet_always_goes_out() {
     let mut rig = Rig::polling();
     let long = "x".repeat(120);
-    rig.session.send(&[text(&long)]).unwrap();
+    rig.session.send(&[text(&long)]);
     assert_eq!(rig.get(), format!("4{long}"));
     for _ in 0..3 {
-        rig.session.send(&[text("yyyyyyyyyyyy")]).unwrap();
+        rig.session.send(&[text("yyyyyyyyyyyy")]);
     }
     rig.session.config.max_payload = 30;
     assert_eq!(rig.get(), "4yyyyyyyyyyyy\x1e4yyyyyyyyyyyy");
@@ -117,7 +115,7 @@ fn a_client_that_closes_has_its_get_answered_with_a_noop() {
 #[test]
 fn a_get_that_the_close_overtook_is_answered_with_a_noop() {
     let mut rig = Rig::polling();
-    rig.session.send(&[text("lost")]).unwrap();
+    rig.session.send(&[text("lost")]);
     assert_eq!(rig.post("1"), "ok");
     assert_eq!(rig.outputs(), ["end TransportClose"]);
     assert_eq!(rig.post("4late"), "error 1");
@@ -136,7 +134,7 @@ fn a_get_that_the_close_overtook_is_answered_with_a_noop() {
 #[test]
 fn the_server_closes_behind_what_waits() {
     let mut rig = Rig::polling();
-    rig.session.send(&[text("bye")]).unwrap();
+    rig.session.send(&[text("bye")]);
     rig.session
         .close(DisconnectReason::ForcedServerClose, rig.now);
     assert_eq!(rig.outputs(), ["end ForcedServerClose"]);
@@ -175,19 +173,19 @@ fn nobody_has_to_fetch_the_servers_close() {
 fn answers_to_one_post_come_with_one_get() {
     let mut rig = Rig::polling();
     assert_eq!(rig.post("4a\x1e4b"), "ok");
-    rig.session.send(&[text("A")]).unwrap();
+    rig.session.send(&[text("A")]);
     assert_eq!(rig.get(), "parked");
     rig.session.note_taken(1, rig.now);
-    rig.session.send(&[text("B")]).unwrap();
+    rig.session.send(&[text("B")]);
     rig.session.note_taken(1, rig.now);
     assert_eq!(rig.outputs(), ["text a", "text b", "answer 4A\x1e4B"]);
 
     let mut rig = Rig::polling();
     assert_eq!(rig.get(), "parked");
     assert_eq!(rig.post("4slow"), "ok");
-    rig.session.send(&[text("now")]).unwrap();
+    rig.session.send(&[text("now")]);
     assert_eq!(rig.get(), "parked");
-    rig.session.send(&[text("news")]).unwrap();
+    rig.session.send(&[text("news")]);
     assert_eq!(rig.session.deadline(), Some(ANSWER_PATIENCE));
     rig.pass(ANSWER_PATIENCE);
     let seen = ["text slow", "answer 4now", "answer 4news"];
