@@ -11,9 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::arguments::{Written, write_ack};
 use super::core::Core;
 use super::directory::NamespaceClient;
-use super::engine::part::Part;
 use super::gate::Reliability;
-use super::packet::{PacketKind, encode};
+use super::packet::PacketKind;
 use super::reply::Refused;
 use crate::logging::log_line;
 
@@ -78,15 +77,7 @@ impl Question {
         if self.is_answered.swap(true, SeqCst) || !self.member.is_in() {
             return false;
         }
-        let Written { json, attachments } = written;
-        let text = encode(
-            PacketKind::Ack,
-            &self.member.namespace,
-            Some(self.id),
-            &json,
-            attachments.len(),
-        );
-        let packet = Part::of_packet(&text, attachments);
+        let packet = written.into_packet(PacketKind::Ack, &self.member.namespace, Some(self.id));
         let sessions = &self.core.sessions;
         self.member.send(&packet, Reliability::Reliable, sessions);
         true

@@ -15,6 +15,7 @@ use super::clients::Clients;
 #[cfg(feature = "redis")]
 use super::cluster::JoinedCluster;
 use super::core::{AckOwner, Core};
+use super::directory::Directory;
 use super::emitter::Emitter;
 use super::engine::carriers::{Carriers, hand_to_carriers};
 use super::engine::mount::mount;
@@ -300,12 +301,8 @@ impl<S> SocketIo<S> {
     /// Drops what sockets were that may come back no longer; gives when the next one may not.
     fn forget_departed(&self, now: Duration) -> Option<Duration> {
         self.core.limits.recovery_window?;
-        let mut directory = lock(&self.core.directory);
-        let next = directory.forget_departed(now);
-        let forgotten = directory.take_forgotten();
-        drop(directory);
-        drop(forgotten);
-        next
+        let forget = |directory: &mut Directory| directory.forget_departed(now);
+        self.core.with_directory(forget)
     }
 
     fn overdue_ack(&self, now: Duration) -> Option<(u64, AckOwner)> {

@@ -15,11 +15,13 @@ use located::{ErrorPath, Located, LocatedList};
 
 use super::bytes::{self, Bytes};
 use super::decoder::{PLACEHOLDER, PLACEHOLDER_NUMBER};
+use super::engine::part::Part;
+use super::packet::{PacketKind, encode};
 
-/// Arguments as text, with their attachments.
+/// What a packet says as text, with its attachments.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Written {
-    /// A list.
+    /// Arguments are a list.
     pub json: String,
     pub attachments: Vec<Bytes>,
 }
@@ -39,11 +41,24 @@ pub(crate) fn write_event(
 }
 
 impl Written {
+    pub fn without_attachments(json: String) -> Self {
+        Written {
+            json,
+            attachments: Vec::new(),
+        }
+    }
+
     /// With one more argument behind the others.
     pub fn with(mut self, text: &str) -> Self {
         self.json.pop();
         self.json.extend([",\"", text, "\"]"]);
         self
+    }
+
+    /// The messages that carry it in a packet of this kind.
+    pub fn into_packet(self, kind: PacketKind, namespace: &str, id: Option<u64>) -> Vec<Part> {
+        let text = encode(kind, namespace, id, &self.json, self.attachments.len());
+        Part::of_packet(&text, self.attachments)
     }
 }
 

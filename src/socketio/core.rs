@@ -6,8 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::acks::Acks;
 use super::answers::OpenPolls;
-use super::directory::Directory;
-use super::engine::link::SessionLink;
+use super::directory::{Directory, NamespaceClient};
 use super::engine::sessions::Sessions;
 use super::limits::Limits;
 use super::operation::{Adapter, AnswerSink};
@@ -17,8 +16,7 @@ use crate::lock::{ACKS, DIRECTORY, DISCONNECTS, Mutex, POLLS, lock};
 
 /// The server ends a socket of this key, or its whole session.
 pub(crate) struct Disconnect {
-    pub link: Arc<SessionLink>,
-    pub key: u64,
+    pub member: Arc<NamespaceClient>,
     pub scope: DisconnectScope,
 }
 
@@ -73,10 +71,26 @@ impl Core {
         })
     }
 
-    /// Has the application thread disconnect a socket.
-    pub fn disconnect(&self, disconnect: Disconnect) {
-        lock(&self.disconnects).push_back(disconnect);
+    /// Has the application thread disconnect a socket, or its whole session: its listener hears of it behind what it
+    /// does now.
+    pub fn disconnect(&self, member: &Arc<NamespaceClient>, scope: DisconnectScope) {
+        if scope == DisconnectScope::Socket && member.ends.swap(true, Relaxed) {
+            return;
+        }
+        let member = member.clone();
+        lock(&self.disconnects).push_back(Disconnect { member, scope });
         self.sessions.wake();
+    }
+
+    /// Does something with the directory. Sockets that it forgets meanwhile are dropped without the lock: what is kept
+    /// with them is the application's.
+    pub fn with_directory<R>(&self, act: impl FnOnce(&mut Directory) -> R) -> R {
+        let mut directory = lock(&self.directory);
+        let done = act(&mut directory);
+        let forgotten = directory.take_forgotten();
+        drop(directory);
+        drop(forgotten);
+        done
     }
 
     pub fn next_disconnect(&self) -> Option<Disconnect> {

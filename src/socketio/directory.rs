@@ -7,11 +7,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::arguments::Written;
-#[cfg(feature = "redis")]
-use super::core::Core;
 use super::engine::link::SessionLink;
 use super::engine::part::Part;
-use super::engine::protocol::queue::{PacketQueue, QueueBounds, QueueFull, QueuedPacket};
+use super::engine::protocol::queue::{PacketQueue, QueueFull, QueuedPacket};
 use super::engine::sessions::Sessions;
 use super::gate::{Gate, Reliability};
 use super::position::{ClientPosition, PacketName, PacketOrigin};
@@ -54,27 +52,37 @@ pub(crate) type Returned = ReturnOf<Written, RememberedSocket>;
 
 impl NamespaceClient {
     pub fn new(
-        key: u64,
-        remembered: RememberedSocket,
+        id: String,
+        recovery: Option<String>,
         namespace: Arc<str>,
         link: Arc<SessionLink>,
-        recovery: Option<String>,
-        is_recovered: bool,
-        arrived: u64,
-        queue: QueueBounds,
-    ) -> Arc<NamespaceClient> {
-        Arc::new(NamespaceClient {
-            key,
-            id: remembered.id,
+        sessions: &Sessions,
+    ) -> NamespaceClient {
+        let held = PacketQueue::new(sessions.bounds.engine.queue);
+        NamespaceClient {
+            key: sessions.key(),
+            id,
             namespace,
             link,
             recovery,
-            is_recovered,
-            arrived,
+            is_recovered: false,
+            arrived: 0,
             ends: AtomicBool::new(false),
-            gate: Mutex::new(Gate::Joining(PacketQueue::new(queue))),
+            gate: Mutex::new(Gate::Joining(held)),
+            data: Mutex::default(),
+        }
+    }
+
+    /// As the socket that left and may come back by this name.
+    pub fn come_back(self, name: &str, remembered: RememberedSocket, arrived: u64) -> Self {
+        NamespaceClient {
+            id: remembered.id,
+            recovery: Some(name.to_owned()),
+            is_recovered: true,
+            arrived,
             data: Mutex::new(remembered.data),
-        })
+            ..self
+        }
     }
 
     pub fn send(&self, packet: &[Part], delivery: Reliability, sessions: &Sessions) {
@@ -177,18 +185,6 @@ pub(crate) enum SocketMove {
     },
     /// One came back.
     Returned { namespace: Arc<str>, name: String },
-}
-
-#[cfg(feature = "redis")]
-impl Core {
-    /// Another server tells of a socket.
-    pub fn hear_move(&self, told: SocketMove) {
-        let mut directory = lock(&self.directory);
-        directory.hear_move(told, self.sessions.now());
-        let forgotten = directory.take_forgotten();
-        drop(directory);
-        drop(forgotten);
-    }
 }
 
 impl Directory {
@@ -372,13 +368,17 @@ impl Directory {
         }
     }
 
-    /// A socket is there, in the room of its own name.
-    pub fn add(&mut self, member: &Arc<NamespaceClient>) {
+    /// A socket is there, in the room of its own name and in these.
+    pub fn add(&mut self, member: NamespaceClient, rooms: &[String]) -> Arc<NamespaceClient> {
+        let member = Arc::new(member);
         let namespace = self.namespaces.entry(member.namespace.clone());
         let namespace = namespace.or_default();
         namespace.members.insert(member.key, member.clone());
-        // One room is always allowed.
-        let _ = namespace.rooms.join(member.key, &member.id, 1);
+        for room in std::iter::once(&member.id).chain(rooms) {
+            // As many as it was in before.
+            let _ = namespace.rooms.join(member.key, room, usize::MAX);
+        }
+        member
     }
 
     /// A socket is there no longer, and in no room.

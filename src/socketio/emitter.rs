@@ -2,19 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::answers::AllAnswers;
 use super::arguments::{Written, write_event};
-use super::core::{Core, Disconnect, DisconnectScope};
-use super::directory::NamespaceClient;
-use super::engine::part::Part;
+use super::core::Core;
 use super::gate::Reliability;
 use super::operation::{Act, Emission, Operation};
-use super::packet::{PacketKind, encode, is_reserved};
+use super::packet::is_reserved;
 use super::recovery::Audience;
 use super::socket::AckError;
 use super::stats::SocketIoStats;
@@ -236,18 +233,6 @@ impl fmt::Debug for Emitter {
     }
 }
 
-/// The server disconnects a socket, or its whole session; its listener hears of it behind what it does now.
-pub(crate) fn disconnect(core: &Core, member: &NamespaceClient, scope: DisconnectScope) {
-    if scope == DisconnectScope::Socket && member.ends.swap(true, Relaxed) {
-        return;
-    }
-    core.disconnect(Disconnect {
-        link: member.link.clone(),
-        key: member.key,
-        scope,
-    });
-}
-
 /// An event's arguments; `None` if it cannot be sent.
 pub(crate) fn written(event: &str, arguments: &impl Serialize) -> Option<Written> {
     if is_reserved(event) {
@@ -267,10 +252,4 @@ pub(crate) fn written(event: &str, arguments: &impl Serialize) -> Option<Written
             None
         }
     }
-}
-
-pub(crate) fn event_packet(namespace: &str, id: Option<u64>, written: Written) -> Vec<Part> {
-    let attachments = written.attachments.len();
-    let text = encode(PacketKind::Event, namespace, id, &written.json, attachments);
-    Part::of_packet(&text, written.attachments)
 }

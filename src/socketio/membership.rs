@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::application::SocketIo;
+use super::arguments::Written;
 use super::core::{Disconnect, DisconnectScope};
-use super::directory::{NamespaceClient, RememberedSocket, SocketMove};
-use super::emitter::event_packet;
+use super::directory::{NamespaceClient, SocketMove};
 use super::engine::link::SessionLink;
 use super::engine::part::Part;
 use super::engine::sessions::{NoRandom, random_id};
 use super::events::SocketEvent;
-use super::packet::{PacketKind, encode};
+use super::packet::PacketKind;
 use super::position::ClientPosition;
 use super::reason::DisconnectReason;
 use super::reply::Refused;
@@ -60,56 +60,35 @@ impl<S> SocketIo<S> {
         auth: &Value,
     ) -> Result<(Socket<S>, Vec<Vec<Part>>), NoRandom> {
         let (id, name) = (random_id()?, random_id()?);
-        let now = self.core.sessions.now();
-        let mut directory = lock(&self.core.directory);
-        let name = directory.has_recovery().then_some(name);
         let before = auth["pid"].as_str().unwrap_or_default();
         let position = auth["offset"].as_str().filter(|it| !it.is_empty());
         let position = position.and_then(ClientPosition::parse);
-        let returned =
-            position.and_then(|position| directory.return_of(&namespace, before, &position, now));
-        let is_recovered = returned.is_some();
-        let arrived = returned.as_ref().map(|(it, _)| directory.arrived(it));
-        let arrived = arrived.unwrap_or_default();
-        let (remembered, rooms, name, missed) = match returned {
-            Some((departed, missed)) => {
-                let name = Some(before.to_owned());
-                (departed.known, departed.rooms, name, missed)
-            }
-            None => (
-                RememberedSocket { id, data: None },
-                Vec::new(),
-                name,
-                Vec::new(),
-            ),
-        };
-        let (link, key) = (link.clone(), self.core.sessions.key());
-        let member = NamespaceClient::new(
-            key,
-            remembered,
-            namespace,
-            link,
-            name,
-            is_recovered,
-            arrived,
-            self.core.sessions.bounds.engine.queue,
-        );
-        directory.add(&member);
-        for room in rooms {
-            // As many as it was in before.
-            let _ = directory.join(&member, &room, usize::MAX);
-        }
-        let forgotten = directory.take_forgotten();
-        drop(directory);
-        drop(forgotten);
+        let sessions = &self.core.sessions;
+        let now = sessions.now();
+        let (member, missed) = self.core.with_directory(|directory| {
+            let name = directory.has_recovery().then_some(name);
+            let member = NamespaceClient::new(id, name, namespace, link.clone(), sessions);
+            let returned = position.and_then(|position| {
+                directory.return_of(&member.namespace, before, &position, now)
+            });
+            let (member, rooms, missed) = match returned {
+                Some((departed, missed)) => {
+                    let arrived = directory.arrived(&departed);
+                    let member = member.come_back(before, departed.known, arrived);
+                    (member, departed.rooms, missed)
+                }
+                None => (member, Vec::new(), Vec::new()),
+            };
+            (directory.add(member, &rooms), missed)
+        });
         self.core
-            .tell_move(is_recovered.then(|| SocketMove::Returned {
+            .tell_move(member.is_recovered.then(|| SocketMove::Returned {
                 namespace: member.namespace.clone(),
                 name: before.to_owned(),
             }));
         let missed = missed.into_iter().map(|(written, position)| {
             let placed = written.with(&position.to_string());
-            event_packet(&member.namespace, None, placed)
+            placed.into_packet(PacketKind::Event, &member.namespace, None)
         });
         let missed = missed.collect();
         let socket = Socket {
@@ -126,27 +105,27 @@ impl<S> SocketIo<S> {
             Some(name) => format!(r#"{{"sid":"{}","pid":"{name}"}}"#, socket.id()),
             None => format!(r#"{{"sid":"{}"}}"#, socket.id()),
         };
-        let welcome = encode(PacketKind::Connect, socket.namespace(), None, &json, 0);
-        let welcome = Part::of_packet(&welcome, Vec::new());
+        let welcome = packet(PacketKind::Connect, socket.namespace(), json);
         let sessions = &self.core.sessions;
         socket.member.let_in(&welcome, missed, sessions);
     }
 
     fn refuse(&self, link: &Arc<SessionLink>, namespace: &str, refused: &Refused) {
         let json = refused.to_json("message");
-        let text = encode(PacketKind::ConnectError, namespace, None, &json, 0);
-        link.send(&Part::of_packet(&text, Vec::new()), &self.core.sessions);
+        let refusal = packet(PacketKind::ConnectError, namespace, json);
+        link.send(&refusal, &self.core.sessions);
     }
 
     /// The server disconnects a socket, or its whole session.
     pub(crate) fn disconnect(&mut self, disconnect: &Disconnect) {
-        let Disconnect { link, key, scope } = disconnect;
+        let Disconnect { member, scope } = disconnect;
+        let link = &member.link;
         for socket in self.clients.sockets(link) {
-            if *scope == DisconnectScope::Socket && socket.member.key != *key {
+            if *scope == DisconnectScope::Socket && socket.member.key != member.key {
                 continue;
             }
-            let text = encode(PacketKind::Disconnect, socket.namespace(), None, "", 0);
-            link.send(&Part::of_packet(&text, Vec::new()), &self.core.sessions);
+            let goodbye = packet(PacketKind::Disconnect, socket.namespace(), String::new());
+            link.send(&goodbye, &self.core.sessions);
             self.leave(&socket, DisconnectReason::ServerNamespaceDisconnect);
         }
         if *scope == DisconnectScope::Session {
@@ -170,15 +149,12 @@ impl<S> SocketIo<S> {
     /// A socket leaves its namespace.
     pub(crate) fn leave(&mut self, socket: &Socket<S>, reason: DisconnectReason) {
         self.clients.left(&socket.member.link, socket.namespace());
-        let mut directory = lock(&self.core.directory);
-        directory.remove(&socket.member);
-        let departed = match reason.may_come_back() {
-            true => directory.depart(&socket.member, self.core.sessions.now()),
-            false => None,
-        };
-        let forgotten = directory.take_forgotten();
-        drop(directory);
-        drop(forgotten);
+        let now = self.core.sessions.now();
+        let departed = self.core.with_directory(|directory| {
+            directory.remove(&socket.member);
+            let departed = reason.may_come_back().then_some(&socket.member);
+            departed.and_then(|member| directory.depart(member, now))
+        });
         self.core.tell_move(departed);
         self.give_acks_up(socket);
         if let Some(listeners) = self.listeners.get_mut(socket.namespace()) {
@@ -193,4 +169,9 @@ impl<S> SocketIo<S> {
             self.settle(id, owner, Err(AckError::Disconnected));
         }
     }
+}
+
+/// A packet without attachments.
+fn packet(kind: PacketKind, namespace: &str, json: String) -> Vec<Part> {
+    Written::without_attachments(json).into_packet(kind, namespace, None)
 }

@@ -9,8 +9,8 @@ use super::answers::Answer;
 use super::arguments::Written;
 use super::core::{AckOwner, Core, DisconnectScope};
 use super::directory::{Directory, NamespaceClient, SocketMove};
-use super::emitter::{disconnect, event_packet};
 use super::gate::Reliability;
+use super::packet::PacketKind;
 use super::position::PacketName;
 use super::recovery::Audience;
 use super::socket::AckError;
@@ -187,7 +187,7 @@ impl Core {
             Act::Disconnect => {
                 let members = self.members(&namespace, &audience);
                 for member in &members {
-                    disconnect(self, member, DisconnectScope::Socket);
+                    self.disconnect(member, DisconnectScope::Socket);
                 }
                 members.len()
             }
@@ -225,7 +225,7 @@ impl Core {
         };
         let Some((name, position)) = place else {
             drop(directory);
-            let packet = event_packet(namespace, None, written);
+            let packet = written.into_packet(PacketKind::Event, namespace, None);
             note_message_of_burst();
             for member in &members {
                 member.send(&packet, delivery, &self.sessions);
@@ -233,7 +233,7 @@ impl Core {
             return members.len();
         };
         let placed = written.clone().with(&position.to_string());
-        let packet = event_packet(namespace, None, placed);
+        let packet = placed.into_packet(PacketKind::Event, namespace, None);
         directory.keep(namespace, name, written, audience, now);
         // Under the lock: what a client has is what its position says.
         let line_up = |member: &Arc<NamespaceClient>| member.put_in_line(&packet, &self.sessions);
@@ -257,7 +257,7 @@ impl Core {
         let members = self.members(namespace, audience);
         let deadline = self.sessions.now().saturating_add(wish.timeout);
         let id = lock(&self.acks).next_id();
-        let packet = event_packet(namespace, Some(id), written);
+        let packet = written.into_packet(PacketKind::Event, namespace, Some(id));
         wish.sink.asked(members.len());
         for member in &members {
             let sink = AckOwner::Poll(wish.sink.clone());

@@ -47,10 +47,7 @@ impl Refused {
 
     /// The arguments of an acknowledgement that says so.
     pub(crate) fn to_answer(&self) -> Written {
-        Written {
-            json: format!("[{}]", self.to_json("error")),
-            attachments: Vec::new(),
-        }
+        Written::without_attachments(format!("[{}]", self.to_json("error")))
     }
 
     /// The text under this key, and the data behind it.

@@ -13,9 +13,10 @@ use super::acks::TooManyAcks;
 use super::answers::Answer;
 use super::core::{AckOwner, Core, DisconnectScope};
 use super::directory::NamespaceClient;
-use super::emitter::{Emitter, disconnect, event_packet, written};
+use super::emitter::{Emitter, written};
 use super::gate::Reliability;
 use super::operation::{Act, Emission, Operation};
+use super::packet::PacketKind;
 use super::recovery::Audience;
 use crate::Request;
 use crate::lock::{CALLBACKS, Mutex, lock};
@@ -203,7 +204,7 @@ impl<S> Socket<S> {
             Ok(id) => id,
             Err(then) => return self.refuse(AckError::TooMany, then),
         };
-        let packet = event_packet(self.namespace(), Some(id), written);
+        let packet = written.into_packet(PacketKind::Event, self.namespace(), Some(id));
         let sessions = &self.core.sessions;
         self.member.send(&packet, Reliability::Reliable, sessions);
         sessions.timer.note_application(deadline);
@@ -313,12 +314,12 @@ impl<S> Socket<S> {
     /// Disconnects the socket from its namespace; others of the same client stay. Its `on_disconnect` is called after
     /// the listener that runs now.
     pub fn disconnect(&self) {
-        disconnect(&self.core, &self.member, DisconnectScope::Socket);
+        self.core.disconnect(&self.member, DisconnectScope::Socket);
     }
 
     /// Disconnects the client from all namespaces, and closes its connection.
     pub fn close(&self) {
-        disconnect(&self.core, &self.member, DisconnectScope::Session);
+        self.core.disconnect(&self.member, DisconnectScope::Session);
     }
 }
 

@@ -21,7 +21,6 @@ use crate::socketio::arguments::{AnyArguments, write_event};
 use crate::socketio::bytes::Bytes;
 use crate::socketio::core::{Core, DisconnectScope};
 use crate::socketio::directory::NamespaceClient;
-use crate::socketio::emitter::disconnect;
 use crate::socketio::gate::Reliability;
 use crate::socketio::operation::{AckRequest, Act, AnswerSink, Emission, Operation};
 use crate::socketio::recovery::Audience;
@@ -175,7 +174,7 @@ fn carry_out(process: &BridgeProcess, core: &Arc<Core>, namespace: &str, order: 
     match order {
         SocketOrder::Disconnect { sid } => {
             if let Some(member) = member(core, namespace, sid) {
-                disconnect(core, &member, DisconnectScope::Socket);
+                core.disconnect(&member, DisconnectScope::Socket);
             }
         }
         SocketOrder::EnterRoom { sid, room } => {

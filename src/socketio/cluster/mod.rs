@@ -261,7 +261,10 @@ impl ClusterAdapter {
                 });
             }
             AdapterMessage::Moved(_) if from == self.carrier.id() => {}
-            AdapterMessage::Moved(told) => core.hear_move(told),
+            AdapterMessage::Moved(told) => {
+                let now = core.sessions.now();
+                core.with_directory(|directory| directory.hear_move(told, now));
+            }
             AdapterMessage::Asked { poll, sockets } => {
                 core.asked(poll, Some(from.number()), sockets)
             }
