@@ -1,21 +1,12 @@
-//! What clients answer: one of them, or all that were asked.
+//! What clients answer, one of them or all that were asked, and why they do not.
 
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::arguments::AnyArguments;
-use super::core::Core;
-use super::operation::{AckRequest, AnswerSink};
-use super::polls::{PollResult, PolledServer, Polls};
-use super::socket::AckError;
-use crate::lock::lock;
-
-/// No poll has this number: the first one is 1.
-const NO_POLL: u64 = 0;
+use super::polls::Polls;
 
 /// The answer of one client.
 ///
@@ -41,6 +32,54 @@ const NO_POLL: u64 = 0;
 pub struct Answer {
     pub(crate) arguments: AnyArguments,
 }
+
+/// Why there is no answer.
+///
+/// ```
+/// use std::time::Duration;
+/// use wshub::socketio::{AckError, SocketIo};
+///
+/// let mut io = SocketIo::new(());
+/// io.on_connect("/", |_, socket, _auth| {
+///     socket.emit_with_ack("ready?", (), Duration::from_secs(5), |_, answer| match answer {
+///         Ok(_) => println!("ready"),
+///         Err(AckError::Timeout) => println!("not within 5 s"),
+///         Err(error) => println!("{error}"),
+///     });
+///     Ok(())
+/// });
+/// ```
+///
+/// The guide: [Socket.IO](crate::guide::socketio).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AckError {
+    /// No answer came in time. One that comes later is ignored.
+    Timeout,
+    /// The client left before it answered, or the server that it was on did.
+    Disconnected,
+    /// The client was not asked, because [`Limits::max_pending_acks`](super::Limits::max_pending_acks) answers are
+    /// awaited from it already. Or its answer found no room beside those that are held
+    /// ([`Limits::max_answer_bytes`](super::Limits::max_answer_bytes)). Remedy: shorter timeouts, or a larger limit.
+    TooMany,
+    /// The client was not asked: the event cannot be sent, and the log says why.
+    NotSent,
+}
+
+impl fmt::Display for AckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AckError::Timeout => "no acknowledgement came in time",
+            AckError::Disconnected => "the client left before it answered",
+            AckError::TooMany => {
+                "too many acknowledgements are awaited (max_pending_acks), or held (max_answer_bytes)"
+            }
+            AckError::NotSent => "the event cannot be sent",
+        })
+    }
+}
+
+impl std::error::Error for AckError {}
 
 /// The answers of many clients; see [`Emitter::emit_with_ack`](super::Emitter::emit_with_ack).
 ///
@@ -93,7 +132,7 @@ impl Answer {
     }
 
     /// About how much memory it takes.
-    fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         let AnyArguments {
             values,
             attachments,
@@ -113,113 +152,3 @@ fn size(value: &Value) -> usize {
     };
     size_of::<Value>() + within
 }
-
-/// The sockets of this server, that are asked for a poll of this server.
-struct OwnSink {
-    core: Weak<Core>,
-    poll: u64,
-}
-
-impl AnswerSink for OwnSink {
-    fn asked(&self, sockets: usize) {
-        if let Some(core) = self.core.upgrade() {
-            core.asked(self.poll, None, sockets);
-        }
-    }
-
-    fn answered(&self, answer: Result<Answer, AckError>) {
-        if let Some(core) = self.core.upgrade() {
-            core.answered(self.poll, None, answer);
-        }
-    }
-}
-
-impl Core {
-    /// Begins to ask the sockets of this server and of these others.
-    pub fn open_poll(
-        self: &Arc<Self>,
-        others: impl FnOnce() -> Vec<u128>,
-        timeout: Duration,
-        then: OnAnswers,
-    ) -> AckRequest {
-        let deadline = self.sessions.now().saturating_add(timeout);
-        let mut polls = lock(&self.polls);
-        if self.has_ended.load(SeqCst) {
-            drop(polls);
-            drop(then);
-            return self.own_wish(NO_POLL, timeout);
-        }
-        // Under the lock: one that leaves now ends its part in this poll, too.
-        let servers = std::iter::once(None).chain(others().into_iter().map(Some));
-        let poll = polls.open(servers, deadline, then);
-        drop(polls);
-        self.sessions.timer.note_application(deadline);
-        self.own_wish(poll, timeout)
-    }
-
-    /// What sockets of this server are asked for, for a poll of this server.
-    pub fn own_wish(self: &Arc<Self>, poll: u64, timeout: Duration) -> AckRequest {
-        let core = Arc::downgrade(self);
-        AckRequest {
-            poll,
-            timeout,
-            sink: Arc::new(OwnSink { core, poll }),
-        }
-    }
-
-    /// A server asks so many.
-    pub fn asked(&self, poll: u64, server: PolledServer, sockets: usize) {
-        let is_done = lock(&self.polls).asked(poll, server, sockets);
-        self.wake_if(is_done);
-    }
-
-    /// A socket of a server answers, or will not.
-    pub fn answered(&self, poll: u64, server: PolledServer, answer: Result<Answer, AckError>) {
-        let bytes = answer.as_ref().map_or(0, Answer::size);
-        let mut polls = lock(&self.polls);
-        let answer = match polls.bytes().saturating_add(bytes) > self.limits.max_answer_bytes {
-            true => Err(AckError::TooMany),
-            false => answer,
-        };
-        let is_done = polls.answered(poll, server, answer, bytes);
-        drop(polls);
-        self.wake_if(is_done);
-    }
-
-    /// Another server is gone, and its sockets with it: what they owe does not come.
-    #[cfg(feature = "redis")]
-    pub fn end_polls_of(&self, server: u128) {
-        let is_one_done = lock(&self.polls).leave(Some(server), AckError::Disconnected);
-        self.wake_if(is_one_done);
-    }
-
-    pub fn end_poll(&self, poll: u64, why: AckError) {
-        lock(&self.polls).end(poll, why);
-        self.wake_if(true);
-    }
-
-    fn wake_if(&self, is_done: bool) {
-        if is_done {
-            self.sessions.timer.note_application(Duration::ZERO);
-        }
-    }
-
-    pub fn finished_poll(&self, now: Duration) -> Option<(OnAnswers, AllAnswers)> {
-        let PollResult {
-            answers,
-            error,
-            missing_servers,
-            then,
-            ..
-        } = lock(&self.polls).take_done(now, AckError::Timeout)?;
-        let answers = AllAnswers {
-            answers,
-            error,
-            missing_servers,
-        };
-        Some((then, answers))
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::answers::Answer;
+use super::answers::{AckError, Answer};
 use super::clients::Clients;
 #[cfg(feature = "redis")]
 use super::cluster::JoinedCluster;
@@ -20,17 +20,17 @@ use super::emitter::Emitter;
 use super::engine::carriers::{Carriers, hand_to_carriers};
 use super::engine::mount::mount;
 use super::engine::sessions::Task;
-use super::events::{SocketEvent, SocketEvents};
+use super::incoming::SocketEvent;
 use super::limits::Limits;
 use super::listeners::NamespaceListeners;
 use super::packet::MAIN_NAMESPACE;
 use super::reason::DisconnectReason;
 use super::reply::{Refused, Reply};
-use super::socket::{AckError, PendingAcks, Socket};
+use super::socket::{PendingAcks, Socket};
 use super::stats::SocketIoStats;
 use crate::lock::{CALLBACKS, Mutex, lock};
 use crate::logging::log_line;
-use crate::{Handler, Request, Server, ServerBuilder};
+use crate::{Handler, Request, ServerBuilder};
 
 /// A server of Socket.IO: listeners, and a state that they share.
 ///
@@ -180,12 +180,6 @@ impl<S> SocketIo<S> {
     pub fn websockets(&mut self, handler: impl Handler + Send + 'static) -> &mut Self {
         self.carriers.set_plain(Box::new(handler));
         self
-    }
-
-    /// An iterator over the events, for a loop of your own in place of [`Server::run`]. A server may have only one at a
-    /// time.
-    pub fn events<'a>(&'a mut self, server: &'a Server) -> SocketEvents<'a, S> {
-        SocketEvents::new(self, server)
     }
 
     /// The counters; [`Emitter::stats`] has them for other threads.

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::answers::AllAnswers;
+use super::answers::{AckError, AllAnswers};
 use super::arguments::{Written, write_event};
 use super::core::Core;
 use super::gate::Reliability;
 use super::operation::{Act, Emission, Operation};
 use super::packet::is_reserved;
 use super::recovery::Audience;
-use super::socket::AckError;
 use super::stats::SocketIoStats;
 use crate::logging::log_line;
 

@@ -9,7 +9,7 @@ use super::application::SocketIo;
 use super::arguments::AnyArguments;
 use super::decoder::{Decoder, WholePacket};
 use super::engine::link::SessionLink;
-use super::events::{IncomingEvent, SocketEvent};
+use super::incoming::{IncomingEvent, SocketEvent};
 use super::listeners::{ListenerOutcome, ReceivedArguments};
 use super::packet::{PacketError, PacketKind};
 use super::reason::DisconnectReason;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::answers::AckError;
 use super::application::SocketIo;
 use super::arguments::Written;
 use super::core::{Disconnect, DisconnectScope};
@@ -11,12 +12,12 @@ use super::directory::{NamespaceClient, SocketMove};
 use super::engine::link::SessionLink;
 use super::engine::part::Part;
 use super::engine::sessions::{NoRandom, random_id};
-use super::events::SocketEvent;
+use super::incoming::SocketEvent;
 use super::packet::PacketKind;
 use super::position::ClientPosition;
 use super::reason::DisconnectReason;
 use super::reply::Refused;
-use super::socket::{AckError, Socket};
+use super::socket::Socket;
 use crate::lock::lock;
 
 impl<S> SocketIo<S> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::acks::TooManyAcks;
-use super::answers::Answer;
+use super::answers::{AckError, Answer};
 use super::core::{AckOwner, Core, DisconnectScope};
 use super::directory::NamespaceClient;
 use super::emitter::{Emitter, written};
@@ -65,54 +65,6 @@ pub struct Socket<S> {
     pub(crate) core: Arc<Core>,
     pub(crate) pending: Arc<Mutex<PendingAcks<S>, CALLBACKS>>,
 }
-
-/// Why there is no answer.
-///
-/// ```
-/// use std::time::Duration;
-/// use wshub::socketio::{AckError, SocketIo};
-///
-/// let mut io = SocketIo::new(());
-/// io.on_connect("/", |_, socket, _auth| {
-///     socket.emit_with_ack("ready?", (), Duration::from_secs(5), |_, answer| match answer {
-///         Ok(_) => println!("ready"),
-///         Err(AckError::Timeout) => println!("not within 5 s"),
-///         Err(error) => println!("{error}"),
-///     });
-///     Ok(())
-/// });
-/// ```
-///
-/// The guide: [Socket.IO](crate::guide::socketio).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AckError {
-    /// No answer came in time. One that comes later is ignored.
-    Timeout,
-    /// The client left before it answered, or the server that it was on did.
-    Disconnected,
-    /// The client was not asked, because [`Limits::max_pending_acks`](super::Limits::max_pending_acks) answers are
-    /// awaited from it already. Or its answer found no room beside those that are held
-    /// ([`Limits::max_answer_bytes`](super::Limits::max_answer_bytes)). Remedy: shorter timeouts, or a larger limit.
-    TooMany,
-    /// The client was not asked: the event cannot be sent, and the log says why.
-    NotSent,
-}
-
-impl fmt::Display for AckError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            AckError::Timeout => "no acknowledgement came in time",
-            AckError::Disconnected => "the client left before it answered",
-            AckError::TooMany => {
-                "too many acknowledgements are awaited (max_pending_acks), or held (max_answer_bytes)"
-            }
-            AckError::NotSent => "the event cannot be sent",
-        })
-    }
-}
-
-impl std::error::Error for AckError {}
 
 impl<S> Socket<S> {
     /// Its id: 20 characters that no other socket has. Others may see it, and its room has the same name.

@@ -55,19 +55,6 @@ const CIRCLES: &[&[&str]] = &[
         "server/upgrade.rs",
     ],
     &[
-        "socketio/answers.rs",
-        "socketio/core.rs",
-        "socketio/directory.rs",
-        "socketio/emitter.rs",
-        "socketio/operation.rs",
-        "socketio/socket.rs",
-    ],
-    &[
-        "socketio/application.rs",
-        "socketio/cluster/mod.rs",
-        "socketio/events.rs",
-    ],
-    &[
         "socketio/engine/link.rs",
         "socketio/engine/sessions.rs",
         "socketio/engine/timer.rs",

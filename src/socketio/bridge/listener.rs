@@ -16,7 +16,7 @@ use crate::cluster::redis::pubsub::{ChannelListener, PubSubSubscriber};
 use crate::cluster::threads::{ListenEnd, Running};
 use crate::lock::lock;
 use crate::panics;
-use crate::socketio::answers::Answer;
+use crate::socketio::answers::{AckError, Answer};
 use crate::socketio::arguments::{AnyArguments, write_event};
 use crate::socketio::bytes::Bytes;
 use crate::socketio::core::{Core, DisconnectScope};
@@ -24,7 +24,6 @@ use crate::socketio::directory::NamespaceClient;
 use crate::socketio::gate::Reliability;
 use crate::socketio::operation::{AckRequest, Act, AnswerSink, Emission, Operation};
 use crate::socketio::recovery::Audience;
-use crate::socketio::socket::AckError;
 
 /// The other processes, as one server in a poll.
 pub(crate) const OTHERS: u128 = 0;

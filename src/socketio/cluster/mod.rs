@@ -1,5 +1,6 @@
 //! Socket.IO on several servers: what is done on one is done on all, over a cluster.
 
+mod joined;
 mod wire;
 
 use std::collections::{BTreeSet, HashMap};
@@ -7,20 +8,21 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Weak};
 use std::time::{Duration, Instant};
 
-use super::answers::Answer;
+use super::answers::{AckError, Answer};
 use super::application::SocketIo;
 use super::core::Core;
 use super::directory::SocketMove;
 use super::operation::{AckRequest, Act, Adapter, AnswerSink, Emission, LocalTurn, Operation};
 use super::position::{PacketName, PacketOrigin};
 use super::recovery::Audience;
-use super::socket::AckError;
 use crate::atomic::AtomicU64;
 use crate::cluster::{CarrierEvent, ClusterCarrier};
 use crate::limits::YEAR;
 use crate::lock::{CALLS, Mutex, lock};
 use crate::logging::log_line;
 use crate::{Cluster, ClusterError, ClusterEvent, NodeId};
+
+pub(crate) use joined::JoinedCluster;
 
 use wire::{AdapterMessage, CarriedAct};
 
@@ -30,15 +32,6 @@ const PRESENT_AT_ONCE: usize = 1000;
 const LONGEST_MOVE: usize = 16 << 10;
 /// Stands for servers that are not known yet.
 const UNKNOWN: u128 = 0;
-
-/// The cluster that a server of Socket.IO is in.
-pub(crate) struct JoinedCluster<S> {
-    /// Keeps the server in it.
-    cluster: Cluster,
-    listeners: Vec<OnClusterEvent<S>>,
-}
-
-type OnClusterEvent<S> = Box<dyn FnMut(&mut S, ClusterEvent) + Send>;
 
 impl<S> SocketIo<S> {
     /// Makes this server one of several. An [`Emitter`](super::Emitter) then reaches the sockets of all of them:

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::super::answers::Answer;
+use super::super::answers::{AckError, Answer};
 use super::super::arguments::{AnyArguments, Written};
 use super::super::bytes::Bytes;
 use super::super::directory::SocketMove;
@@ -12,7 +12,6 @@ use super::super::gate::Reliability;
 use super::super::operation::{Act, Emission, Operation};
 use super::super::position::{ClientPosition, UNKNOWN};
 use super::super::recovery::Audience;
-use super::super::socket::AckError;
 use crate::cluster::pieces::{PieceReader, Unreadable};
 
 const EMIT: u8 = 1;
