@@ -35,7 +35,7 @@ pub(crate) struct SessionLink {
     /// What opened it.
     pub request: Request,
     state: Mutex<LinkState, SESSION>,
-    /// The deadline that the timer knows, in nanoseconds.
+    /// The one deadline that the timer knows, in nanoseconds; `u64::MAX`: none, 0: none any more.
     pub noted: AtomicU64,
     /// The application has been asked about its pong, and has not looked.
     pong_is_asked: AtomicBool,

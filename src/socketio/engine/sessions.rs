@@ -210,6 +210,7 @@ impl Sessions {
     pub fn forget(&self, link: &SessionLink) {
         let gone = lock(&self.open).remove(&link.sid);
         drop(gone);
+        self.timer.forget(link);
         if self.is_shutting_down() {
             self.timer.look();
         }

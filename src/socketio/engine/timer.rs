@@ -40,6 +40,12 @@ impl TimerState {
         let session = self.sessions.keys().next().map(|(deadline, _)| *deadline);
         [session, self.application].into_iter().flatten().min()
     }
+
+    /// Takes the deadline of a session down, whose new one is to be noted.
+    fn replace(&mut self, link: &SessionLink, noted: u64) {
+        let before = Duration::from_nanos(link.noted.swap(noted, SeqCst));
+        self.sessions.remove(&(before, link.key));
+    }
 }
 
 fn nanos(time: Duration) -> u64 {
@@ -86,16 +92,27 @@ impl Timer {
 
     /// Looks at a session at this time, or before.
     pub fn note(&self, link: &Arc<SessionLink>, deadline: Duration) {
-        if link.noted.load(SeqCst) <= nanos(deadline) {
+        let is_noted = || link.noted.load(SeqCst) <= nanos(deadline);
+        // Mostly it is, and that costs no lock.
+        if is_noted() {
             return;
         }
         let mut state = lock(&self.state);
+        // Another thread was quicker, with an earlier one or the end.
+        if is_noted() {
+            return;
+        }
         let before = state.first();
-        link.noted.store(nanos(deadline), SeqCst);
+        state.replace(link, nanos(deadline));
         state
             .sessions
             .insert((deadline, link.key), Arc::downgrade(link));
         self.wake_if_earlier(before, state);
+    }
+
+    /// A session is over: it has no deadline any more.
+    pub fn forget(&self, link: &SessionLink) {
+        lock(&self.state).replace(link, 0);
     }
 
     /// Wakes the application at this time, or before.

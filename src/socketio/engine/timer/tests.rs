@@ -1,7 +1,7 @@
 use super::*;
 use crate::connection::Connection;
 use crate::http::Request;
-use crate::socketio::Limits;
+use crate::socketio::{DisconnectReason, Limits};
 use crate::testing::{Sent, connection};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,4 +55,24 @@ fn a_session_whose_websocket_has_closed_keeps_no_thread_awake() {
         assert!(waited < PATIENCE, "it is looked for again");
     }
     assert_eq!(sessions.count(), 1, "the next server ends it");
+}
+
+/// As a flood of clients that leave at once showed: each was remembered until its ping would have been due.
+#[test]
+fn a_session_has_one_deadline_and_none_once_it_is_over() {
+    let sessions = Sessions::new(Limits::default().bounded().sessions());
+    let head = b"GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let link = sessions.open(Request::parse(head).unwrap(), None).unwrap();
+    let deadlines = || lock(&sessions.timer.state).sessions.len();
+    link.get(&sessions); // the handshake
+    let ping = lock(&sessions.timer.state).first().unwrap();
+    link.post(b"4hello", false, &sessions);
+    let _held = link.get(&sessions);
+    let patience = lock(&sessions.timer.state).first().unwrap();
+    assert!(patience < ping, "a poll waits for the application");
+    assert_eq!(deadlines(), 1);
+    link.end(DisconnectReason::TransportError, &sessions);
+    assert_eq!(deadlines(), 0);
+    sessions.timer.note(&link, Duration::ZERO);
+    assert_eq!(deadlines(), 0, "a thread that comes too late notes nothing");
 }
