@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use crate::lock::{LIMITED_LOG, Mutex, lock};
-use crate::logging::{Line, is_on, line_for_later};
+use crate::logging::{Line, is_on};
 
 /// Lines of one kind and second.
 const LINES: u32 = 3;
@@ -29,17 +29,32 @@ impl LimitedLog {
         }
     }
 
+    /// As [`log`](LimitedLog::log), where somebody should look into it.
+    pub fn warn(&self, kind: &'static str, text: impl FnOnce() -> String) {
+        if let Some(line) = self.line_of(Level::Warn, kind, text) {
+            line.write();
+        }
+    }
+
     /// As [`log`](LimitedLog::log), for the caller to write.
     pub fn line(&self, kind: &'static str, text: impl FnOnce() -> String) -> Option<Line> {
-        if !is_on(Level::Info) {
+        self.line_of(Level::Info, kind, text)
+    }
+
+    fn line_of(
+        &self,
+        level: Level,
+        kind: &'static str,
+        text: impl FnOnce() -> String,
+    ) -> Option<Line> {
+        if !is_on(level) {
             return None;
         }
-        let left_out = self.turn(kind, Instant::now())?;
-        let text = text();
-        match left_out {
-            0 => line_for_later!(Info, "{text}"),
-            more => line_for_later!(Info, "{text} ({more} more like it were not logged)"),
-        }
+        let text = match (self.turn(kind, Instant::now())?, text()) {
+            (0, text) => text,
+            (more, text) => format!("{text} ({more} more like it were not logged)"),
+        };
+        Some(Line::new(level, module_path!(), text))
     }
 
     /// Whether a line may be written now, and how many were left out before it.

@@ -12,7 +12,7 @@ mod ticks;
 // What all threads of a server share, and how much of it the process carries.
 mod capacity;
 pub(crate) mod hub;
-mod limited_log;
+pub(crate) mod limited_log;
 mod members;
 mod memory_group;
 mod metrics;

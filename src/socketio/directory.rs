@@ -17,7 +17,6 @@ use super::reason::DisconnectReason;
 use super::recovery::{Audience, Departed, Recovery, RecoveryBounds, ReturnOf};
 use super::rooms::{Rooms, TooManyRooms};
 use crate::lock::{DATA, GATE_OF_SOCKET, Mutex, lock};
-use crate::logging::log_line;
 
 /// A client in a namespace.
 pub(crate) struct NamespaceClient {
@@ -114,11 +113,11 @@ impl NamespaceClient {
     fn note_held(&self, held: Result<usize, QueueFull>, sessions: &Sessions) {
         sessions.note_dropped(held.unwrap_or(1));
         if held.is_err() {
-            log_line!(
-                Warn,
+            sessions.limited_log.warn("joins", || {
                 "a client is disconnected: more is sent to it while it joins than may wait; send less, or raise \
                  socketio::Limits::max_queued_packets and max_queued_bytes"
-            );
+                    .to_owned()
+            });
             self.link.end(DisconnectReason::TransportError, sessions);
         }
     }

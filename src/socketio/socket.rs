@@ -20,7 +20,6 @@ use super::packet::PacketKind;
 use super::recovery::Audience;
 use crate::Request;
 use crate::lock::{CALLBACKS, Mutex, lock};
-use crate::logging::log_line;
 
 /// What is done with an acknowledgement.
 pub(crate) type OnAck<S> = Box<dyn FnOnce(&mut S, Result<Answer, AckError>) + Send>;
@@ -207,10 +206,11 @@ impl<S> Socket<S> {
         let most = self.core.limits.max_rooms;
         let joined = lock(&self.core.directory).join(&self.member, room.as_ref(), most);
         if joined.is_err() {
-            log_line!(
-                Warn,
-                "a socket is in {most} rooms and joins no other: raise socketio::Limits::max_rooms"
-            );
+            self.core.sessions.limited_log.warn("rooms", || {
+                format!(
+                    "a socket is in {most} rooms and joins no other: raise socketio::Limits::max_rooms"
+                )
+            });
         }
         joined.is_ok()
     }

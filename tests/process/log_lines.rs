@@ -404,3 +404,47 @@ fn b12_a_reader_whose_destructor_panics_is_no_bug_of_the_server() {
         lines()
     );
 }
+
+/// A client that polls in an old version, one that joins more rooms than it may, and one whose events have arguments of
+/// another type.
+#[cfg(feature = "socketio")]
+#[test]
+fn clients_of_socketio_do_not_flood_the_log() {
+    use support::socketio::{join_websocket, serve};
+    use wshub::socketio::{Limits, SocketIo};
+
+    const TIMES: usize = 1000;
+    let _turn = begin();
+    let limits = Limits {
+        max_rooms: 1,
+        ..Limits::default()
+    };
+    let mut io = SocketIo::with_limits((), limits);
+    io.on("/", "join", |_, socket, room: String| Ok(socket.join(room)));
+    let server = serve(io, Server::builder());
+    let mut client = join_websocket(server.addr);
+    for _ in 0..TIMES {
+        client.send_text("421[\"join\",1]");
+        assert!(client.read_text().starts_with("431[{\"error\""));
+        client.send_text("421[\"join\",\"lobby\"]");
+        assert_eq!(client.read_text(), "431[false]");
+    }
+    let host = server.addr.to_string();
+    for _ in 0..TIMES / 10 {
+        let answer = exchange(
+            server.addr,
+            format!(
+                "GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            ),
+        );
+        assert!(answer.contains("Unsupported protocol version"), "{answer}");
+    }
+    for told in [
+        "wrong arguments of the event \"join\"",
+        "a socket is in 1 rooms and joins no other",
+        "a Socket.IO client speaks version \"3\" of Engine.IO",
+    ] {
+        let lines = count(Level::Warn, told);
+        assert!((1..TIMES / 20).contains(&lines), "{lines} lines: {told}");
+    }
+}

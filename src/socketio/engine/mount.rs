@@ -6,7 +6,6 @@ use super::link::{SessionLink, refusal, refusal_with};
 use super::places::NoSession;
 use super::protocol::handshake::{EngineError, SessionRequest, check, parameter};
 use super::sessions::Sessions;
-use crate::logging::log_line;
 use crate::socketio::reason::DisconnectReason;
 use crate::socketio::reply::Refused;
 use crate::{Accept, HookRequest, Overflow, Reject, Request, Response, ServerBuilder, Status};
@@ -65,7 +64,7 @@ fn accept(sessions: &Sessions, request: &Request) -> Result<Accept, Reject> {
             .with_data(Mounted)
             .with_overflow(Overflow::Refuse)),
         Some(error) => {
-            warn_of_version(request, error);
+            warn_of_version(sessions, request, error);
             let reject = Reject::new(error.status()).unwrap_or(Reject::forbidden());
             Err(reject
                 .with_body(error.message())
@@ -112,7 +111,7 @@ fn http(sessions: &Arc<Sessions>, request: &HookRequest<'_>) -> Response {
             Some(_) => refusal(EngineError::BadRequest),
         },
         Err(error) => {
-            warn_of_version(request, error);
+            warn_of_version(sessions, request, error);
             refusal(error)
         }
     }
@@ -123,7 +122,8 @@ fn begin(sessions: &Arc<Sessions>, request: &HookRequest<'_>) -> Response {
         Ok(link) => link.get(sessions),
         Err(NoSession::ShuttingDown) => Status::SERVICE_UNAVAILABLE.into(),
         Err(full) => {
-            log_line!(Warn, "{}", full.remedy());
+            let remedy = full.remedy();
+            sessions.limited_log.warn(remedy, || remedy.to_owned());
             Response::text("too many sessions").with_status(Status::SERVICE_UNAVAILABLE)
         }
     }
@@ -141,18 +141,17 @@ fn poll(link: &Arc<SessionLink>, sessions: &Arc<Sessions>, request: &Request) ->
     }
 }
 
-fn warn_of_version(request: &Request, error: EngineError) {
-    if error == EngineError::UnsupportedVersion {
+fn warn_of_version(sessions: &Sessions, request: &Request, error: EngineError) {
+    if error != EngineError::UnsupportedVersion {
+        return;
+    }
+    sessions.limited_log.warn("version", || {
         let query = request.query_string().unwrap_or_default();
-        let version: String = parameter(query, "EIO")
-            .unwrap_or("none")
-            .chars()
-            .take(8)
-            .collect();
-        log_line!(
-            Warn,
+        let version = parameter(query, "EIO").unwrap_or("none");
+        let version: String = version.chars().take(8).collect();
+        format!(
             "a Socket.IO client speaks version {version:?} of Engine.IO, and this server 4: take a client of npm's \
              socket.io-client 3 or 4, or of python-socketio 5"
-        );
-    }
+        )
+    });
 }

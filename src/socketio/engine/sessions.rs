@@ -16,6 +16,7 @@ use super::timer::Timer;
 use crate::atomic::AtomicU64;
 use crate::lock::{Mutex, SERVER, SESSIONS, TOLD, lock};
 use crate::logging::log_line;
+use crate::server::limited_log::LimitedLog;
 use crate::socketio::reason::DisconnectReason;
 use crate::socketio::reply::Refused;
 use crate::{Connection, Request, ServerHandle};
@@ -49,6 +50,7 @@ pub(crate) struct Sessions {
     pub allow: OnceLock<Allow>,
     /// Messages that clients missed.
     pub dropped: AtomicU64,
+    pub limited_log: LimitedLog,
     /// By the secret name of each.
     open: Mutex<HashMap<String, OpenSession>, SESSIONS>,
     places: Arc<SessionPlaces>,
@@ -76,6 +78,7 @@ impl Sessions {
             timer: Arc::default(),
             allow: OnceLock::new(),
             dropped: AtomicU64::new(0),
+            limited_log: LimitedLog::default(),
             open: Mutex::default(),
             places: SessionPlaces::new(bounds.max_sessions, bounds.max_sessions_per_address),
             told: Mutex::default(),
