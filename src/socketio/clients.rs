@@ -22,8 +22,8 @@ struct ClientState<S> {
     link: Arc<SessionLink>,
     decoder: Decoder,
     sockets: HashMap<Arc<str>, Socket<S>>,
-    /// Until when it has to join a namespace.
-    join_by: Option<Duration>,
+    /// Until when it has to join a namespace, where `Clients::joining` has it.
+    join_by: Duration,
     /// The server has ended it: what it sent before it hears of that means nothing.
     is_over: bool,
     _place: Arc<SessionPlace>,
@@ -51,7 +51,7 @@ impl<S> Clients<S> {
             link: link.clone(),
             decoder: Decoder::new(limits.max_attachments, limits.max_attachment_bytes),
             sockets: HashMap::new(),
-            join_by: Some(join_by),
+            join_by,
             is_over: false,
             _place: place,
         };
@@ -112,9 +112,8 @@ impl<S> Clients<S> {
     }
 
     fn has_joined(&mut self, link: &SessionLink) {
-        let client = self.clients.get_mut(&link.key);
-        if let Some(join_by) = client.and_then(|client| client.join_by.take()) {
-            self.joining.remove(&(join_by, link.key));
+        if let Some(client) = self.clients.get(&link.key) {
+            self.joining.remove(&(client.join_by, link.key));
         }
     }
 
@@ -127,17 +126,9 @@ impl<S> Clients<S> {
 
     /// A client that has joined no namespace in time; each once.
     pub fn take_overdue(&mut self, now: Duration) -> Option<Arc<SessionLink>> {
-        while let Some(&(deadline, key)) = self.joining.first() {
-            if deadline > now {
-                return None;
-            }
-            self.joining.remove(&(deadline, key));
-            if let Some(client) = self.clients.get_mut(&key) {
-                client.join_by = None;
-                return Some(client.link.clone());
-            }
-        }
-        None
+        let (_, key) = *self.joining.first().filter(|(by, _)| *by <= now)?;
+        self.joining.pop_first();
+        self.clients.get(&key).map(|client| client.link.clone())
     }
 
     /// When [`take_overdue`](Clients::take_overdue) has something.

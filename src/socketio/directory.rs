@@ -294,20 +294,19 @@ impl Directory {
 
     /// Forgets the sockets that may come back no longer; gives when the next one may not.
     pub fn forget_departed(&mut self, now: Duration) -> Option<Duration> {
-        let kept = self
-            .namespaces
-            .values_mut()
-            .filter_map(|it| it.kept.as_mut());
-        kept.filter_map(|kept| kept.forget_sockets(now)).min()
+        let next = self.all_kept().filter_map(|kept| kept.forget_sockets(now));
+        next.min()
     }
 
     /// Sockets that left and were forgotten, to be dropped without the lock.
     pub fn take_forgotten(&mut self) -> Vec<Departed<RememberedSocket>> {
-        let kept = self
-            .namespaces
-            .values_mut()
-            .filter_map(|it| it.kept.as_mut());
-        kept.flat_map(Recovery::take_forgotten).collect()
+        let forgotten = self.all_kept().flat_map(Recovery::take_forgotten);
+        forgotten.collect()
+    }
+
+    fn all_kept(&mut self) -> impl Iterator<Item = &mut SocketRecovery> {
+        let namespaces = self.namespaces.values_mut();
+        namespaces.filter_map(|it| it.kept.as_mut())
     }
 
     /// A socket that left may come back as what it was; to any server, if these are told.
@@ -419,12 +418,8 @@ impl Directory {
     }
 
     /// The sockets of a namespace, or those in one of these rooms; without those in one of the excepted rooms.
-    pub fn select(
-        &self,
-        namespace: &str,
-        rooms: &[String],
-        except: &[String],
-    ) -> Vec<Arc<NamespaceClient>> {
+    pub fn select(&self, namespace: &str, audience: &Audience) -> Vec<Arc<NamespaceClient>> {
+        let Audience { rooms, except } = audience;
         let Some(namespace) = self.namespaces.get(namespace) else {
             return Vec::new();
         };

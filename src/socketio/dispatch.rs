@@ -92,8 +92,13 @@ impl Core {
                 self.send(directory, &namespace, audience, emission)
             }
             Act::Ask { written, wish } => self.ask(&namespace, &audience, written, &wish),
-            Act::Join(room) => self.join(&namespace, &audience, &room),
-            Act::Leave(room) => self.leave(&namespace, &audience, &room),
+            Act::Join(room) => self.arrange(&namespace, &audience, |directory, member| {
+                // A socket in too many rooms stays out of this one.
+                let _ = directory.join(member, &room, self.limits.max_rooms);
+            }),
+            Act::Leave(room) => self.arrange(&namespace, &audience, |directory, member| {
+                directory.leave(member, &room);
+            }),
             Act::Disconnect => {
                 let members = self.members(&namespace, &audience);
                 for member in &members {
@@ -105,7 +110,7 @@ impl Core {
     }
 
     pub fn members(&self, namespace: &str, audience: &Audience) -> Vec<Arc<NamespaceClient>> {
-        lock(&self.directory).select(namespace, &audience.rooms, &audience.except)
+        lock(&self.directory).select(namespace, audience)
     }
 
     /// The ids of the sockets of this server.
@@ -128,7 +133,7 @@ impl Core {
             name,
         } = emission;
         let now = self.sessions.now();
-        let members = directory.select(namespace, &audience.rooms, &audience.except);
+        let members = directory.select(namespace, &audience);
         let place = match delivery {
             Reliability::Reliable => directory.advance(namespace, name, now),
             Reliability::Volatile => None,
@@ -195,21 +200,17 @@ impl Core {
         lock(&self.acks).add(member.key, id, deadline, owner, most)
     }
 
-    fn join(&self, namespace: &str, audience: &Audience, room: &str) -> usize {
-        let members = self.members(namespace, audience);
+    /// Does something in the directory to each socket of this server; gives how many they are.
+    fn arrange(
+        &self,
+        namespace: &str,
+        audience: &Audience,
+        act: impl Fn(&mut Directory, &NamespaceClient),
+    ) -> usize {
         let mut directory = lock(&self.directory);
+        let members = directory.select(namespace, audience);
         for member in &members {
-            // A socket in too many rooms stays out of this one.
-            let _ = directory.join(member, room, self.limits.max_rooms);
-        }
-        members.len()
-    }
-
-    fn leave(&self, namespace: &str, audience: &Audience, room: &str) -> usize {
-        let members = self.members(namespace, audience);
-        let mut directory = lock(&self.directory);
-        for member in &members {
-            directory.leave(member, room);
+            act(&mut directory, member);
         }
         members.len()
     }

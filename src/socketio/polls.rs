@@ -151,24 +151,27 @@ impl<A, E, T> Polls<A, E, T> {
 
     /// It ends now, for this reason unless there was another.
     pub fn end(&mut self, poll: u64, why: E) {
-        if let Some(mut open) = self.open.remove(&poll) {
-            self.deadlines.remove(&(open.deadline, poll));
+        if let Some(open) = self.open.get_mut(&poll) {
             open.result.error.get_or_insert(why);
             open.result.missing_servers += open.unheard.iter().flatten().count();
-            self.done.push_back(open.result);
+            self.conclude(poll);
         }
     }
 
     fn conclude_if_complete(&mut self, poll: u64) -> bool {
         let is_complete = |open: &Poll<A, E, T>| open.unheard.is_empty() && open.owing.is_empty();
-        if !self.open.get(&poll).is_some_and(is_complete) {
-            return false;
+        let is_complete = self.open.get(&poll).is_some_and(is_complete);
+        if is_complete {
+            self.conclude(poll);
         }
+        is_complete
+    }
+
+    fn conclude(&mut self, poll: u64) {
         if let Some(open) = self.open.remove(&poll) {
             self.deadlines.remove(&(open.deadline, poll));
             self.done.push_back(open.result);
         }
-        true
     }
 
     /// One that is done, or whose deadline has passed, for this reason.

@@ -25,6 +25,13 @@ pub struct Audience {
 }
 
 impl Audience {
+    pub fn of_room(room: impl Into<String>) -> Self {
+        Audience {
+            rooms: vec![room.into()],
+            except: Vec::new(),
+        }
+    }
+
     fn has(&self, rooms: &[String]) -> bool {
         let is_meant = self.rooms.is_empty() || rooms.iter().any(|it| self.rooms.contains(it));
         is_meant && !rooms.iter().any(|it| self.except.contains(it))

@@ -105,14 +105,10 @@ impl<S> Socket<S> {
     }
 
     fn send(&self, event: &str, arguments: &impl Serialize, delivery: Reliability) {
-        let audience = Audience {
-            rooms: vec![self.id().to_owned()],
-            except: Vec::new(),
-        };
         if let Some(written) = written(event, arguments) {
             let operation = Operation {
                 namespace: self.member.namespace.clone(),
-                audience,
+                audience: Audience::of_room(self.id()),
                 act: Act::Emit(Emission::new(written, delivery)),
             };
             self.core.send_to_one(operation);

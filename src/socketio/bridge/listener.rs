@@ -196,10 +196,7 @@ fn carry_out(process: &BridgeProcess, core: &Arc<Core>, namespace: &str, order: 
             if member(core, namespace, room).is_none() {
                 core.apply(Operation {
                     namespace: namespace.into(),
-                    audience: Audience {
-                        rooms: vec![room.clone()],
-                        except: Vec::new(),
-                    },
+                    audience: Audience::of_room(room),
                     act: Act::Leave(room.clone()),
                 });
             }
@@ -209,8 +206,7 @@ fn carry_out(process: &BridgeProcess, core: &Arc<Core>, namespace: &str, order: 
 
 /// The socket of this id, if it is of this server. Others may be in the room of its name.
 pub(crate) fn member(core: &Core, namespace: &str, sid: &str) -> Option<Arc<NamespaceClient>> {
-    let room = [sid.to_owned()];
-    let members = lock(&core.directory).select(namespace, &room, &[]);
+    let members = core.members(namespace, &Audience::of_room(sid));
     members.into_iter().find(|member| member.id == sid)
 }
 

@@ -29,12 +29,8 @@ pub(crate) fn mount(builder: ServerBuilder, sessions: &Arc<Sessions>, path: &str
 
 /// Whether a WebSocket is let in; as with the reference server, a wrong one is told so before it is open.
 fn accept(sessions: &Sessions, request: &Request) -> Result<Accept, Reject> {
-    let asked = check(
-        request.method(),
-        request.query_string().unwrap_or_default(),
-        true,
-    );
-    let refused = match asked {
+    let query = request.query_string().unwrap_or_default();
+    match check(request.method(), query, true) {
         Ok(SessionRequest::Open(_)) => {
             if let Err(full) = sessions.has_room_for(request) {
                 return Err(Reject::service_unavailable()
@@ -46,31 +42,31 @@ fn accept(sessions: &Sessions, request: &Request) -> Result<Accept, Reject> {
                     .with_body(refused.message())
                     .with_cause("the rule of allow()"));
             }
-            None
         }
-        Ok(SessionRequest::Continue { sid, fits }) => match sessions.session(sid) {
-            None => Some(EngineError::UnknownSession),
-            Some(_) if !fits => Some(EngineError::BadRequest),
-            Some(link) => {
-                link.expect_candidate(sessions);
-                None
+        Ok(SessionRequest::Continue { sid, fits }) => {
+            let link = sessions.session(sid);
+            let link = link.ok_or_else(|| reject(EngineError::UnknownSession))?;
+            if !fits {
+                return Err(reject(EngineError::BadRequest));
             }
-        },
-        Err(error) => Some(error),
-    };
-    match refused {
-        // What the WebSocket does not take waits in the session, whose overflow drops no part of a binary event.
-        None => Ok(Accept::new()
-            .with_data(Mounted)
-            .with_overflow(Overflow::Refuse)),
-        Some(error) => {
+            link.expect_candidate(sessions);
+        }
+        Err(error) => {
             warn_of_version(sessions, request, error);
-            let reject = Reject::new(error.status()).unwrap_or(Reject::forbidden());
-            Err(reject
-                .with_body(error.message())
-                .with_cause(error.message()))
+            return Err(reject(error));
         }
     }
+    // What the WebSocket does not take waits in the session, whose overflow drops no part of a binary event.
+    Ok(Accept::new()
+        .with_data(Mounted)
+        .with_overflow(Overflow::Refuse))
+}
+
+fn reject(error: EngineError) -> Reject {
+    let reject = Reject::new(400).unwrap_or(Reject::forbidden());
+    reject
+        .with_body(error.message())
+        .with_cause(error.message())
 }
 
 fn allowed(sessions: &Sessions, request: &Request) -> Result<(), Refused> {

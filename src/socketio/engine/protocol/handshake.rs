@@ -1,7 +1,5 @@
 //! What a request of Engine.IO asks for, by its method and query, and how it is refused.
 
-use core::fmt;
-
 /// What carries a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
@@ -41,19 +39,6 @@ impl EngineError {
             EngineError::Forbidden => "Forbidden",
             EngineError::UnsupportedVersion => "Unsupported protocol version",
         }
-    }
-
-    pub fn status(self) -> u16 {
-        match self {
-            EngineError::Forbidden => 403,
-            _ => 400,
-        }
-    }
-}
-
-impl fmt::Display for EngineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message())
     }
 }
 
