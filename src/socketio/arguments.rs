@@ -3,15 +3,15 @@
 //! A tuple is the list of arguments, `()` none, and anything else one argument.
 
 mod located;
-
-use std::fmt;
+mod shape;
 
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
-use serde::ser::{self, Impossible, Serialize, SerializeTuple, Serializer};
+use serde::ser::{Serialize, SerializeTuple, Serializer};
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Value;
 
 use located::{ErrorPath, Located, LocatedList};
+use shape::Shape;
 
 use super::bytes::{self, Bytes};
 use super::decoder::{PLACEHOLDER, PLACEHOLDER_NUMBER};
@@ -73,12 +73,9 @@ pub(crate) fn write_ack(arguments: &impl Serialize) -> Result<Written, serde_jso
 
 /// The list without its brackets.
 fn write_inner(arguments: &impl Serialize) -> Result<(String, Vec<Bytes>), serde_json::Error> {
-    let shape = match arguments.serialize(Shape::One) {
-        Ok(shape) | Err(shape) => shape,
-    };
     let (written, attachments) = bytes::collect(|| serde_json::to_string(arguments));
     let mut json = written?;
-    match shape {
+    match Shape::of(arguments) {
         Shape::None => json.clear(),
         Shape::One => {}
         Shape::List => {
@@ -278,138 +275,6 @@ impl<'de> Deserializer<'de> for List<'_> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
         unit_struct identifier struct map ignored_any
-    }
-}
-
-/// Asks a value how many arguments it is. It answers with its first call, and nothing is written.
-#[derive(Debug, PartialEq)]
-enum Shape {
-    None,
-    One,
-    List,
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a shape")
-    }
-}
-
-impl std::error::Error for Shape {}
-
-impl ser::Error for Shape {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Shape::One
-    }
-}
-
-macro_rules! one_argument {
-    ($($method:ident($($arg:ty),*);)*) => {
-        $(fn $method(self, $(_: $arg),*) -> Result<Shape, Shape> {
-            Ok(Shape::One)
-        })*
-    };
-}
-
-impl Serializer for Shape {
-    type Ok = Shape;
-    type Error = Shape;
-    type SerializeSeq = Impossible<Shape, Shape>;
-    type SerializeTuple = Impossible<Shape, Shape>;
-    type SerializeTupleStruct = Impossible<Shape, Shape>;
-    type SerializeTupleVariant = Impossible<Shape, Shape>;
-    type SerializeMap = Impossible<Shape, Shape>;
-    type SerializeStruct = Impossible<Shape, Shape>;
-    type SerializeStructVariant = Impossible<Shape, Shape>;
-
-    one_argument! {
-        serialize_bool(bool);
-        serialize_i8(i8);
-        serialize_i16(i16);
-        serialize_i32(i32);
-        serialize_i64(i64);
-        serialize_u8(u8);
-        serialize_u16(u16);
-        serialize_u32(u32);
-        serialize_u64(u64);
-        serialize_f32(f32);
-        serialize_f64(f64);
-        serialize_char(char);
-        serialize_str(&str);
-        serialize_bytes(&[u8]);
-        serialize_none();
-        serialize_unit_struct(&'static str);
-        serialize_unit_variant(&'static str, u32, &'static str);
-    }
-
-    fn serialize_unit(self) -> Result<Shape, Shape> {
-        Ok(Shape::None)
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<Shape, Shape> {
-        Ok(Shape::One)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: &T,
-    ) -> Result<Shape, Shape> {
-        Ok(Shape::One)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<Shape, Shape> {
-        Ok(Shape::One)
-    }
-
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, Shape> {
-        Err(Shape::One)
-    }
-
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Shape> {
-        Err(Shape::List)
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleStruct, Shape> {
-        Err(Shape::List)
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleVariant, Shape> {
-        Err(Shape::One)
-    }
-
-    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Shape> {
-        Err(Shape::One)
-    }
-
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, Shape> {
-        Err(Shape::One)
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStructVariant, Shape> {
-        Err(Shape::One)
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::de::MapAccess;
 use serde::ser::SerializeStruct;
