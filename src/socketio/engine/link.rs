@@ -377,15 +377,16 @@ impl SessionLink {
     ) {
         let mut state = lock(&self.state);
         self.collect(&mut state);
-        let (sends, others) = std::mem::take(&mut state.actions)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|it| matches!(it, Action::Send(to, _) if to == carrier));
-        state.actions = others;
-        let rest = sends.into_iter().filter_map(|action| match action {
-            Action::Send(_, queued) => Some(queued),
-            _ => None,
+        let mut refused = vec![first];
+        let actions = std::mem::take(&mut state.actions).into_iter();
+        let others = actions.filter_map(|action| match action {
+            Action::Send(to, queued) if to == *carrier => {
+                refused.push(queued);
+                None
+            }
+            other => Some(other),
         });
-        let refused: Vec<_> = std::iter::once(first).chain(rest).collect();
+        state.actions = others.collect();
         let lost = state.session.refused(refused);
         sessions.note_dropped(lost);
         if state.has_drained {
