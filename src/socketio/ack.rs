@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::arguments::{Written, write_ack};
 use super::core::Core;
-use super::directory::NamespaceClient;
 use super::gate::Reliability;
+use super::namespace_client::NamespaceClient;
 use super::packet::PacketKind;
 use super::reply::Refused;
 use crate::logging::log_line;

@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use super::acks::Acks;
 use super::answers::OpenPolls;
-use super::directory::{Directory, NamespaceClient};
+use super::directory::Directory;
 use super::engine::sessions::Sessions;
 use super::limits::Limits;
+use super::namespace_client::NamespaceClient;
 use super::operation::{Adapter, AnswerSink};
 use super::stats::SocketIoStats;
 use crate::atomic::AtomicU64;

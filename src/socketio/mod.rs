@@ -32,6 +32,7 @@ mod incoming;
 mod limits;
 mod listeners;
 mod membership;
+mod namespace_client;
 mod operation;
 pub(crate) mod packet;
 mod polls;

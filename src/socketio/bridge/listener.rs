@@ -20,8 +20,8 @@ use crate::socketio::answers::{AckError, Answer};
 use crate::socketio::arguments::{AnyArguments, write_event};
 use crate::socketio::bytes::Bytes;
 use crate::socketio::core::{Core, DisconnectScope};
-use crate::socketio::directory::NamespaceClient;
 use crate::socketio::gate::Reliability;
+use crate::socketio::namespace_client::NamespaceClient;
 use crate::socketio::operation::{AckRequest, Act, AnswerSink, Emission, Operation};
 use crate::socketio::recovery::Audience;
 
