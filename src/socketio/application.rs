@@ -15,7 +15,6 @@ use super::clients::Clients;
 #[cfg(feature = "redis")]
 use super::cluster::JoinedCluster;
 use super::core::{AckOwner, Core};
-use super::directory::Directory;
 use super::emitter::Emitter;
 use super::engine::carriers::{Carriers, hand_to_carriers};
 use super::engine::mount::mount;
@@ -295,8 +294,8 @@ impl<S> SocketIo<S> {
     /// Drops what sockets were that may come back no longer; gives when the next one may not.
     fn forget_departed(&self, now: Duration) -> Option<Duration> {
         self.core.limits.recovery_window?;
-        let forget = |directory: &mut Directory| directory.forget_departed(now);
-        self.core.with_directory(forget)
+        self.core
+            .with_directory(|directory| directory.forget_departed(now))
     }
 
     fn overdue_ack(&self, now: Duration) -> Option<(u64, AckOwner)> {
@@ -354,8 +353,8 @@ impl ServerBuilder {
     }
 }
 
-/// What still waits for an answer may hold sockets and emitters, and those what waits. What is kept with a socket may
-/// hold emitters, and those the socket. These circles end here.
+/// Callbacks that wait for answers may hold sockets, and sockets hold these callbacks. What is kept with a socket may
+/// hold emitters, and emitters hold the sockets. These circles are cut here.
 impl<S> Drop for SocketIo<S> {
     fn drop(&mut self) {
         // First: what comes behind this is not taken in.

@@ -15,7 +15,7 @@ use super::stats::SocketIoStats;
 use crate::atomic::AtomicU64;
 use crate::lock::{ACKS, DIRECTORY, DISCONNECTS, Mutex, POLLS, lock};
 
-/// The server ends a socket of this key, or its whole session.
+/// The server ends a socket, or its whole session.
 pub(crate) struct Disconnect {
     pub member: Arc<NamespaceClient>,
     pub scope: DisconnectScope,

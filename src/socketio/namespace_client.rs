@@ -24,7 +24,7 @@ pub(crate) struct NamespaceClient {
     /// The secret name by which it may come back.
     pub recovery: Option<String>,
     pub is_recovered: bool,
-    /// When it came back, the number of the last packet that had stayed here and was not for it.
+    /// Where it came back: the number of the last packet that had stayed here before it came, and was not for it.
     pub arrived: u64,
     /// The application has been asked to disconnect it: once is enough.
     pub ends: AtomicBool,

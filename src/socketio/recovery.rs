@@ -1,5 +1,10 @@
 //! What clients that come back soon find: the packets that were sent meanwhile and the sockets that left, kept for a
 //! while and bounded.
+//!
+//! A packet has an origin and a number, and a client says how far it has come: the last number of each origin. It
+//! missed the packets behind that which were meant for it. Two things are to be known beside the client's word. Its
+//! position leaves out the origins that had been silent for long. And some packets stay on one server: they are kept
+//! there alone.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -43,10 +48,10 @@ impl Audience {
 pub struct Departed<K> {
     pub rooms: Vec<String>,
     pub known: K,
-    /// What it has got of origins of which its position does not tell. Of what stays on a server: the last that was
-    /// sent before it came there.
+    /// How far it had come with the origins that its position leaves out. With those whose packets stay on a server: up
+    /// to the last packet before it came there.
     before: ClientPosition,
-    /// On another server: the last packet that had stayed there. It can be got nowhere else.
+    /// Where it left another server: the last packet that had stayed there. Whoever misses it can get it nowhere else.
     stayed: Option<PacketName>,
     /// Where `Recovery::order` has it.
     place: (Duration, u64),
@@ -68,7 +73,7 @@ struct SentPacket<P> {
     packet: P,
 }
 
-/// What came of an origin.
+/// What is known of the packets of an origin.
 #[derive(Clone, Copy, Debug)]
 struct Heard {
     /// The number of its last packet.
@@ -76,8 +81,8 @@ struct Heard {
     /// All packets behind this one are kept.
     whole_from: u64,
     at: Duration,
-    /// The one before the first that came here, or that came behind a long silence: a position that does not tell of
-    /// the origin is from then.
+    /// How far a client has come whose position leaves the origin out: up to the one before the first that came here,
+    /// or before the first that came behind a long silence.
     before: u64,
 }
 
@@ -170,8 +175,8 @@ impl<P: Clone, K> Recovery<P, K> {
         heard.map(|(origin, heard)| (*origin, heard.last)).collect()
     }
 
-    /// What a socket that leaves now has got of origins of which its position does not tell. When it came, the last
-    /// packet that had stayed here had this number.
+    /// How far a socket that leaves now has come with the origins that its position leaves out. When it came, the last
+    /// packet that had stayed here had the number `arrived`.
     pub fn before(&self, arrived: u64, now: Duration) -> ClientPosition {
         let heard = self.heard.iter();
         let before = heard.map(|(origin, heard)| {
@@ -203,8 +208,9 @@ impl<P: Clone, K> Recovery<P, K> {
         }
     }
 
-    /// The same of a socket of a server that tells this. What came here a window ago, and not there, was before that
-    /// server; what came since may have been on its way there. What stayed here was not meant for the socket.
+    /// As [`before`](Recovery::before), for a socket that left another server, which told it. Of an origin that is not
+    /// known there: what came here more than a window ago was before that server began; what came since may have been
+    /// on its way there. What stayed here was not meant for the socket.
     // Without the feature `redis` there are no others.
     #[cfg_attr(not(feature = "redis"), allow(dead_code))]
     pub fn before_of(&self, mut told: ClientPosition, now: Duration) -> ClientPosition {
@@ -233,8 +239,8 @@ impl<P: Clone, K> Recovery<P, K> {
         self.heard.insert(origin, heard);
     }
 
-    /// For so long that a client which comes back has all of it: it was still there a window ago, and was sent it a
-    /// window before.
+    /// Whether nothing came of it for two windows. A client that may still come back was here a window ago, and so has
+    /// all that was sent a window before that.
     fn is_silent(&self, heard: &Heard, now: Duration) -> bool {
         heard.at.saturating_add(2 * self.bounds.window) < now
     }
