@@ -242,13 +242,9 @@ impl<S> SocketIo<S> {
                 let limits = &self.core.limits;
                 self.clients.add(&link, place, limits, sessions.now());
             }
-            Task::Text(link, text) => {
-                self.receive(&link, |decoder| decoder.text(&text));
-                link.note_taken(text.len(), &sessions);
-            }
-            Task::Binary(link, bytes) => {
-                let len = bytes.len();
-                self.receive(&link, |decoder| decoder.binary(bytes));
+            Task::Message(link, message) => {
+                let len = message.len();
+                self.receive(&link, message);
                 link.note_taken(len, &sessions);
             }
             Task::Ended(link, reason) => self.ended(&link, reason),

@@ -10,6 +10,7 @@ use super::engine::places::SessionPlace;
 use super::limits::Limits;
 use super::packet::PacketError;
 use super::socket::Socket;
+use crate::Message;
 
 pub(crate) struct Clients<S> {
     clients: HashMap<u64, ClientState<S>>,
@@ -72,11 +73,15 @@ impl<S> Clients<S> {
     pub fn read(
         &mut self,
         link: &SessionLink,
-        read: impl FnOnce(&mut Decoder) -> Result<Option<WholePacket>, PacketError>,
+        message: Message,
     ) -> Result<Option<WholePacket>, PacketError> {
-        match self.clients.get_mut(&link.key) {
-            Some(client) if !client.is_over => read(&mut client.decoder),
-            _ => Ok(None),
+        let client = self.clients.get_mut(&link.key);
+        let Some(client) = client.filter(|client| !client.is_over) else {
+            return Ok(None);
+        };
+        match message {
+            Message::Text(text) => client.decoder.text(&text),
+            Message::Binary(bytes) => client.decoder.binary(bytes),
         }
     }
 

@@ -64,7 +64,7 @@ impl Core {
             adapter: OnceLock::new(),
             #[cfg(feature = "redis")]
             is_bridged: AtomicBool::new(false),
-            sessions: Sessions::new(limits.sessions()),
+            sessions: Sessions::new(&limits),
             limits,
             has_ended: AtomicBool::new(false),
             wrong_arguments: AtomicU64::new(0),

@@ -7,25 +7,22 @@ use super::ack::{Ack, Question};
 use super::answers::Answer;
 use super::application::SocketIo;
 use super::arguments::AnyArguments;
-use super::decoder::{Decoder, WholePacket};
+use super::decoder::WholePacket;
 use super::engine::link::SessionLink;
 use super::incoming::{IncomingEvent, SocketEvent};
 use super::listeners::{ListenerOutcome, ReceivedArguments};
-use super::packet::{PacketError, PacketKind};
+use super::packet::PacketKind;
 use super::reason::DisconnectReason;
 use super::reply::Refused;
 use super::socket::Socket;
+use crate::Message;
 use crate::lock::lock;
 use crate::logging::log_line;
 
 impl<S> SocketIo<S> {
     /// A message of a client's.
-    pub(crate) fn receive(
-        &mut self,
-        link: &Arc<SessionLink>,
-        read: impl FnOnce(&mut Decoder) -> Result<Option<WholePacket>, PacketError>,
-    ) {
-        match self.clients.read(link, read) {
+    pub(crate) fn receive(&mut self, link: &Arc<SessionLink>, message: Message) {
+        match self.clients.read(link, message) {
             Ok(None) => {}
             Ok(Some(whole)) => self.take(link, whole),
             Err(error) => {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::engine::protocol::config::EngineConfig;
 use super::engine::protocol::queue::QueueBounds;
-use super::engine::sessions::SessionBounds;
 use super::recovery::RecoveryBounds;
 use crate::Overflow;
 
@@ -150,8 +149,8 @@ impl Limits {
         })
     }
 
-    pub(crate) fn sessions(&self) -> SessionBounds {
-        let engine = EngineConfig {
+    pub(crate) fn engine(&self) -> EngineConfig {
+        EngineConfig {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
             upgrade_timeout: self.upgrade_timeout,
@@ -161,11 +160,6 @@ impl Limits {
                 max_bytes: self.max_queued_bytes,
                 overflow: self.overflow,
             },
-        };
-        SessionBounds {
-            engine,
-            max_sessions: self.max_sessions,
-            max_sessions_per_address: self.max_sessions_per_address,
         }
     }
 }

@@ -49,7 +49,7 @@ impl NamespaceClient {
         link: Arc<SessionLink>,
         sessions: &Sessions,
     ) -> NamespaceClient {
-        let held = PacketQueue::new(sessions.bounds.engine.queue);
+        let held = PacketQueue::new(sessions.config.queue);
         NamespaceClient {
             key: sessions.key(),
             id,

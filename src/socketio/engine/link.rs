@@ -99,7 +99,7 @@ impl SessionLink {
         sessions: &Sessions,
     ) -> Arc<SessionLink> {
         let by = carrier.map_or(Carrier::Polling, |_| Carrier::WebSocket);
-        let session = EngineSession::new(&sid, by, sessions.bounds.engine, sessions.now());
+        let session = EngineSession::new(&sid, by, sessions.config, sessions.now());
         Arc::new(SessionLink {
             key: sessions.key(),
             sid,
@@ -461,8 +461,14 @@ impl SessionLink {
                     let to = state.held.take();
                     to.map(|to| Action::Answer(to, answer))
                 }
-                Output::Text(text) => Some(Action::Tell(Task::Text(self.clone(), text))),
-                Output::Binary(bytes) => Some(Action::Tell(Task::Binary(self.clone(), bytes))),
+                Output::Text(text) => {
+                    let message = Message::Text(text);
+                    Some(Action::Tell(Task::Message(self.clone(), message)))
+                }
+                Output::Binary(bytes) => {
+                    let message = Message::Binary(bytes);
+                    Some(Action::Tell(Task::Message(self.clone(), message)))
+                }
                 Output::End(reason) => Some(Action::Tell(Task::Ended(self.clone(), reason))),
             };
             state.actions.extend(action);

@@ -121,7 +121,7 @@ impl<H: EngineHandler> EngineIo<H> {
     pub fn with_limits(handler: H, limits: Limits) -> Self {
         EngineIo {
             handler,
-            carriers: Carriers::new(Sessions::new(limits.bounded().sessions())),
+            carriers: Carriers::new(Sessions::new(&limits.bounded())),
             sockets: HashMap::new(),
         }
     }
@@ -178,13 +178,12 @@ impl<H: EngineHandler> EngineIo<H> {
                 self.sockets.insert(socket.id(), open);
                 self.handler.on_open(&socket);
             }
-            Task::Text(link, text) => {
-                let len = text.len();
-                self.receive(&link, Message::Text(text), len);
-            }
-            Task::Binary(link, bytes) => {
-                let len = bytes.len();
-                self.receive(&link, Message::Binary(bytes), len);
+            Task::Message(link, message) => {
+                let len = message.len();
+                if let Some(open) = self.sockets.get(&link.key) {
+                    self.handler.on_message(&open.socket, message);
+                }
+                link.note_taken(len, &self.carriers.sessions);
             }
             Task::Ended(link, reason) => {
                 let ended = self.sockets.remove(&link.key);
@@ -195,13 +194,6 @@ impl<H: EngineHandler> EngineIo<H> {
             // `Carriers::next_task` has done it.
             Task::PongDue(..) => {}
         }
-    }
-
-    fn receive(&mut self, link: &Arc<SessionLink>, message: Message, len: usize) {
-        if let Some(open) = self.sockets.get(&link.key) {
-            self.handler.on_message(&open.socket, message);
-        }
-        link.note_taken(len, &self.carriers.sessions);
     }
 }
 

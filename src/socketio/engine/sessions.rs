@@ -17,16 +17,16 @@ use crate::atomic::AtomicU64;
 use crate::lock::{Mutex, SERVER, SESSIONS, TOLD, lock};
 use crate::logging::log_line;
 use crate::server::limited_log::LimitedLog;
+use crate::socketio::limits::Limits;
 use crate::socketio::reason::DisconnectReason;
 use crate::socketio::reply::Refused;
-use crate::{Connection, Request, ServerHandle};
+use crate::{Connection, Message, Request, ServerHandle};
 
 /// Something that a session has for the application thread.
 pub(crate) enum Task {
     /// A client is there. Its place is to be kept until it has ended.
     Opened(Arc<SessionLink>, Arc<SessionPlace>),
-    Text(Arc<SessionLink>, String),
-    Binary(Arc<SessionLink>, Vec<u8>),
+    Message(Arc<SessionLink>, Message),
     Ended(Arc<SessionLink>, DisconnectReason),
     /// A pong is due; asked for at this time.
     PongDue(Arc<SessionLink>, Duration),
@@ -35,16 +35,8 @@ pub(crate) enum Task {
 /// Refuses a request that would begin a session.
 pub(crate) type Allow = Box<dyn Fn(&Request) -> Result<(), Refused> + Send + Sync>;
 
-/// The bounds of sessions: of each, and of how many there may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SessionBounds {
-    pub engine: EngineConfig,
-    pub max_sessions: usize,
-    pub max_sessions_per_address: Option<usize>,
-}
-
 pub(crate) struct Sessions {
-    pub bounds: SessionBounds,
+    pub config: EngineConfig,
     pub timer: Arc<Timer>,
     /// Whether a request may begin a session.
     pub allow: OnceLock<Allow>,
@@ -72,15 +64,15 @@ struct OpenSession {
 pub(crate) struct NoRandom;
 
 impl Sessions {
-    pub fn new(bounds: SessionBounds) -> Arc<Sessions> {
+    pub fn new(limits: &Limits) -> Arc<Sessions> {
         Arc::new(Sessions {
-            bounds,
+            config: limits.engine(),
             timer: Arc::default(),
             allow: OnceLock::new(),
             dropped: AtomicU64::new(0),
             limited_log: LimitedLog::default(),
             open: Mutex::default(),
-            places: SessionPlaces::new(bounds.max_sessions, bounds.max_sessions_per_address),
+            places: SessionPlaces::new(limits.max_sessions, limits.max_sessions_per_address),
             told: Mutex::default(),
             server: Mutex::default(),
             is_shutting_down: AtomicBool::new(false),

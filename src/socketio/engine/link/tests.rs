@@ -7,7 +7,7 @@ use crate::{Accept, panics, testing};
 
 #[test]
 fn word_of_room_that_comes_before_a_refusal_is_noted_counts() {
-    let sessions = Sessions::new(Limits::default().bounded().sessions());
+    let sessions = Sessions::new(&Limits::default());
     let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let (connection, sent) = testing::accepted(request.clone(), Accept::new());
     let link = SessionLink::new("sid".to_owned(), request, Some(&connection), &sessions);
@@ -58,7 +58,7 @@ fn behind_a_panic_the_timer_looks_at_the_session() {
 }
 
 fn session(limits: Limits) -> (Arc<Sessions>, Arc<SessionLink>) {
-    let sessions = Sessions::new(limits.bounded().sessions());
+    let sessions = Sessions::new(&limits);
     let head = b"GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let link = sessions.open(Request::parse(head).unwrap(), None).unwrap();
     assert!(matches!(sessions.next_told(), Some(Task::Opened(..))));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::payload::PayloadWriter;
+use super::payload::{MOST_PACKETS, SEPARATOR};
 use crate::Overflow;
 
 /// A message on its way to a client; a clone of it shares its bytes.
@@ -199,18 +199,24 @@ impl<M: Carried> PacketQueue<M> {
         }
     }
 
-    /// The packets that have room in one payload.
+    /// The packets that have room in a payload of so many bytes; one in any case.
     pub fn take_payload(&mut self, most: usize) -> Vec<u8> {
-        let mut payload = PayloadWriter::new(most);
-        while let Some(next) = self.packets.front() {
-            if !payload.has_room_for(next.packet.payload_len()) {
+        let mut payload = Vec::new();
+        if let Some(first) = self.pop() {
+            first.packet.append(&mut payload);
+        }
+        for _ in 1..MOST_PACKETS {
+            let room = most.saturating_sub(payload.len() + 1);
+            let fits = |next: &QueuedPacket<M>| next.packet.payload_len() <= room;
+            if !self.packets.front().is_some_and(fits) {
                 break;
             }
-            if let Some(queued) = self.pop() {
-                payload.push(|bytes| queued.packet.append(bytes));
+            if let Some(next) = self.pop() {
+                payload.push(SEPARATOR as u8);
+                next.packet.append(&mut payload);
             }
         }
-        payload.finish()
+        payload
     }
 
     pub fn clear(&mut self) {

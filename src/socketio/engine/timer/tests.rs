@@ -13,7 +13,7 @@ fn soon_due() -> (Arc<Sessions>, Connection, Sent) {
         ping_timeout: Duration::from_millis(1),
         ..Limits::default()
     };
-    let sessions = Sessions::new(limits.bounded().sessions());
+    let sessions = Sessions::new(&limits);
     let head = b"GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let request = Request::parse(head).unwrap();
     let (connection, sent) = connection(request.clone());
@@ -60,7 +60,7 @@ fn a_session_whose_websocket_has_closed_keeps_no_thread_awake() {
 /// As a flood of clients that leave at once showed: each was remembered until its ping would have been due.
 #[test]
 fn a_session_has_one_deadline_and_none_once_it_is_over() {
-    let sessions = Sessions::new(Limits::default().bounded().sessions());
+    let sessions = Sessions::new(&Limits::default());
     let head = b"GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let link = sessions.open(Request::parse(head).unwrap(), None).unwrap();
     let deadlines = || lock(&sessions.timer.state).sessions.len();

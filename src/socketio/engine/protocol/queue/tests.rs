@@ -104,3 +104,14 @@ fn a_payload_takes_what_has_room_in_it() {
     assert_eq!(queue.take_payload(1), b"4ccc", "one in any case");
     assert_eq!(queue.push(&[Text("x"), Text("y")]), Ok(0));
 }
+
+#[test]
+fn a_payload_has_no_more_packets_than_every_client_takes() {
+    let mut queue = queue(99, 999, Overflow::Disconnect);
+    for _ in 0..=MOST_PACKETS {
+        queue.push(&[Text("4")]).unwrap();
+    }
+    let payload = queue.take_payload(999);
+    assert_eq!(payload, ["4"; MOST_PACKETS].join("\x1e").into_bytes());
+    assert_eq!(queue.take_payload(999), b"4");
+}
