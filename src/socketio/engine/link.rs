@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -37,8 +36,6 @@ pub(crate) struct SessionLink {
     state: Mutex<LinkState, SESSION>,
     /// The one deadline that the timer knows, in nanoseconds; `u64::MAX`: none, 0: none any more.
     pub noted: AtomicU64,
-    /// The application has been asked about its pong, and has not looked.
-    pong_is_asked: AtomicBool,
 }
 
 struct LinkState {
@@ -51,6 +48,8 @@ struct LinkState {
     held: Option<Responder>,
     /// The timer has nothing to look at before: the pong that is due may wait for the application.
     not_before: Duration,
+    /// The application has been asked to look for that pong, and has not looked.
+    pong_is_asked: bool,
     /// What the session has put out, each with where it goes.
     actions: VecDeque<Action>,
     /// A thread does what the session puts out.
@@ -111,12 +110,12 @@ impl SessionLink {
                 parked: None,
                 held: None,
                 not_before: Duration::ZERO,
+                pong_is_asked: false,
                 actions: VecDeque::new(),
                 is_driven: false,
                 has_drained: false,
             }),
             noted: AtomicU64::new(u64::MAX),
-            pong_is_asked: AtomicBool::new(false),
         })
     }
 
@@ -243,12 +242,11 @@ impl SessionLink {
                 state.session.candidate_ended();
             } else if state.carrier.as_ref() == Some(connection) {
                 state.carrier = None;
-                state
-                    .session
-                    .carrier_ended(match sessions.is_shutting_down() {
-                        true => DisconnectReason::ServerShuttingDown,
-                        false => DisconnectReason::TransportClose,
-                    });
+                let reason = match sessions.is_shutting_down() {
+                    true => DisconnectReason::ServerShuttingDown,
+                    false => DisconnectReason::TransportClose,
+                };
+                state.session.carrier_ended(reason);
             }
         });
     }
@@ -326,30 +324,25 @@ impl SessionLink {
         lock(&self.state).session.is_open()
     }
 
-    /// Does what is due; false if the client would be found gone, and its pong may wait for the application.
-    pub fn see_to_time(self: &Arc<Self>, sessions: &Sessions) -> bool {
-        self.drive(sessions, |state| {
-            let now = sessions.now();
-            let Some(carrier) = state
-                .carrier
-                .as_ref()
-                .filter(|_| state.session.is_overdue(now))
-            else {
-                state.session.see_to_time(now);
-                return true;
-            };
-            state.not_before = match carrier.ready_state() {
+    /// Does what is due. Where the client would be found gone, its pong may wait for the application: that is to look
+    /// for it behind what waits now, and is asked to once until it has.
+    pub fn see_to_time(self: &Arc<Self>, sessions: &Sessions) {
+        let now = sessions.now();
+        let is_to_look = self.drive(sessions, |state| {
+            let overdue = state.session.is_overdue(now);
+            let carrier = state.carrier.as_ref().filter(|_| overdue);
+            state.not_before = match carrier.map(Connection::ready_state) {
+                None => {
+                    state.session.see_to_time(now);
+                    return false;
+                }
                 // Its Close event ends the session, or the next server does: there may be none to take it.
-                ReadyState::Closed => Duration::MAX,
-                _ => now + AGAIN,
+                Some(ReadyState::Closed) => Duration::MAX,
+                Some(_) => now + AGAIN,
             };
-            false
-        })
-    }
-
-    /// Has the application look for a pong that was due now, behind what waits for it; once until it has looked.
-    pub fn ask_for_pong(self: &Arc<Self>, sessions: &Sessions, now: Duration) {
-        if !self.pong_is_asked.swap(true, SeqCst) {
+            !std::mem::replace(&mut state.pong_is_asked, true)
+        });
+        if is_to_look {
             sessions.tell(Task::PongDue(self.clone(), now));
         }
     }
@@ -357,8 +350,8 @@ impl SessionLink {
     /// A pong was due at `asked`, and the application has taken what waited for it then. If it was away, the client has
     /// one more round.
     pub fn see_to_pong(self: &Arc<Self>, asked: Duration, sessions: &Sessions) {
-        self.pong_is_asked.store(false, SeqCst);
         self.drive(sessions, |state| {
+            state.pong_is_asked = false;
             state.not_before = Duration::ZERO;
             let now = sessions.now();
             match now.saturating_sub(asked) > AWAY {

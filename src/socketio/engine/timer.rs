@@ -145,7 +145,7 @@ impl Timer {
             let now = sessions.now();
             for link in self.take_due(now) {
                 // The others are due all the same.
-                if let Err(panicked) = panics::catch(|| see_to(&link, &sessions, now)) {
+                if let Err(panicked) = panics::catch(|| link.see_to_time(&sessions)) {
                     report(&panicked.excerpt());
                 }
             }
@@ -229,12 +229,6 @@ fn report(message: &str) {
         Error,
         "the heartbeat of Socket.IO panicked: this is a bug of wshub: {message}"
     );
-}
-
-fn see_to(link: &Arc<SessionLink>, sessions: &Sessions, now: Duration) {
-    if !link.see_to_time(sessions) {
-        link.ask_for_pong(sessions, now);
-    }
 }
 
 #[cfg(test)]

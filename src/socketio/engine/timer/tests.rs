@@ -30,7 +30,7 @@ fn a_pong_that_may_wait_for_the_application_is_looked_for_seldom() {
     while sessions.now() < Duration::from_millis(100) {
         let now = sessions.now();
         for link in sessions.timer.take_due(now) {
-            see_to(&link, &sessions, now);
+            link.see_to_time(&sessions);
             looks += 1;
         }
     }
@@ -49,7 +49,7 @@ fn a_session_whose_websocket_has_closed_keeps_no_thread_awake() {
     while lock(&sessions.timer.state).first().is_some() {
         let now = sessions.now();
         for link in sessions.timer.take_due(now) {
-            see_to(&link, &sessions, now);
+            link.see_to_time(&sessions);
         }
         let waited = sessions.now() - begun;
         assert!(waited < PATIENCE, "it is looked for again");
