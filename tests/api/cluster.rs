@@ -414,7 +414,7 @@ fn who_is_not_heard_is_gone_and_notices_itself() {
     let left = ClusterEvent::NodeLeft(here.cluster.id());
     there.event(|event| (*event == left).then_some(()));
     // Two heartbeats, and time for a loaded machine.
-    assert!(since.elapsed() < 2 * HEARTBEAT + Duration::from_secs(5));
+    assert!(since.elapsed() < 2 * HEARTBEAT + Duration::from_secs(10));
     assert!(here.detached().contains("nothing comes back"));
     backplane.faults.loses.store(false, SeqCst);
     here.attached();

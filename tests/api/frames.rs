@@ -745,7 +745,7 @@ fn b16_a_reset_at_any_time_is_one_close() {
 /// client's delayed acknowledgement, 40 ms.
 #[test]
 fn b17_small_messages_do_not_wait_for_acknowledgements() {
-    const ROUNDS: usize = 100;
+    const QUICK: usize = 50;
     let app = App::start(Server::builder(), |connection, message| {
         for _ in 0..3 {
             connection.send(message.clone()).unwrap();
@@ -753,14 +753,15 @@ fn b17_small_messages_do_not_wait_for_acknowledgements() {
     });
     let mut client = Client::connect(app.addr);
     client.stream.set_nodelay(true).unwrap();
-    let mut slow = 0;
-    for _ in 0..ROUNDS {
+    // Those of a busy machine may be slow, too: of rounds that wait for an acknowledgement only the first ones are quick.
+    let (mut quick, since) = (0, Instant::now());
+    while quick < QUICK {
+        assert!(since.elapsed() < PATIENCE, "{quick} did not wait");
         let begun = Instant::now();
         client.send_text("three times");
         for _ in 0..3 {
             assert_eq!(client.read().text(), "three times");
         }
-        slow += usize::from(begun.elapsed() >= Duration::from_millis(35));
+        quick += usize::from(begun.elapsed() < Duration::from_millis(35));
     }
-    assert!(slow < ROUNDS / 2, "{slow} of {ROUNDS} waited");
 }

@@ -16,7 +16,7 @@ use wshub::{Event, RecvError, Server, ServerHandle};
 /// How long the application is away.
 const AWAY: Duration = Duration::from_secs(2);
 /// A pong takes far less, but on a machine that has much to do.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(15);
 
 /// An application that echoes, and is away with a message `hold` until it is let go.
 struct Held {

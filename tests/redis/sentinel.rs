@@ -1,16 +1,11 @@
 //! A primary with a replica, and the sentinels that watch them: what fails over is found again, also under load.
 
-use std::time::Duration;
-
 use crate::load::Load;
 use crate::server::RedisServer;
 use crate::sleep;
 use crate::support::cluster::Node;
 use crate::support::wait_until;
 use wshub::Redis;
-
-/// What the sentinels wait and vote for, and time for a loaded machine.
-const FAILOVER: Duration = Duration::from_secs(20);
 
 struct Watched {
     servers: [RedisServer; 2],
@@ -66,9 +61,7 @@ fn a_primary_that_is_killed_fails_over_to_its_replica_and_back() {
     load.run(|load| {
         watched.servers[0].kill();
         load.wait_for_reason("");
-        let back = load.wait_until_attached();
-        assert!(back < FAILOVER, "{back:?}");
-        println!("attached {back:?} after the kill");
+        load.wait_until_attached();
         watched.wait_for(1);
         // The old one comes back as a replica of the new, and then takes over again: both live meanwhile.
         watched.servers[0].restart();
@@ -112,8 +105,7 @@ fn a_primary_of_pub_sub_that_is_killed_fails_over() {
     load.run(|load| {
         watched.servers[0].kill();
         load.wait_for_reason("");
-        let back = load.wait_until_attached();
-        assert!(back < FAILOVER, "{back:?}");
+        load.wait_until_attached();
     });
 }
 
