@@ -161,7 +161,6 @@ impl Inbox {
     /// a connection that had a thread until now may have left something there.
     pub fn put_behind(&self, read: &mut VecDeque<InboxItem>, item: InboxItem) {
         self.count(&item);
-        // fault: what the leader reads overtakes what a thread has read
         while let Some(earlier) = self.take() {
             read.push_back(earlier);
         }
