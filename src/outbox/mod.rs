@@ -1,5 +1,5 @@
-//! The outgoing half of a connection: writes at once without blocking, keeps what the socket
-//! refuses within bounds, and is drained by the leader ([`calls`]) for all connections.
+//! The outgoing half of a connection: writes at once without blocking, and keeps what the socket refuses, within
+//! bounds. The leader writes that when there is room again ([`leader_queue`]).
 //!
 //! The way of a message: [`Outbox::send`] packs it ([`outbound`]) and locks what it needs ([`entry`], [`state`]); the
 //! [`queue`] writes or collects it, or keeps it ([`kept`]) where there is [`room`], within the bounds of [`overflow`].
@@ -7,9 +7,15 @@
 //! itself ([`wait`]), and a stream of the user's own is written to without the lock ([`turn`]). What goes to many is in
 //! [`broadcast`].
 //!
-//! Frames wait in one of two places, never in both: `collected` holds frames of a sender that has more to do and that
-//! have not been offered to the socket; `kept` holds what the socket refused. Bounds apply to `kept` alone. Collected
-//! broadcasts wait elsewhere, once for all connections.
+//! Frames wait in four places:
+//! - `kept`: what the socket refused.
+//! - `collected`: what the socket was not offered yet, because its sender has more to do. It is empty while something
+//!   is kept.
+//! - `held`: what is sent while a message is under way in fragments. It leaves after the last of them.
+//! - The run: broadcasts that are collected, once for all connections. Whoever locks an Outbox first takes over its
+//!   part.
+//!
+//! Bounds apply to what is kept, and to what is held.
 
 pub(crate) mod broadcast;
 mod collected;
