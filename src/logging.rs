@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use log::{Level, Record};
 
-use crate::lock::none_is_held;
+use crate::lock::assert_no_lock;
 use crate::panics;
 
 /// Whether lines of this level may be wanted. The logger is not asked.
@@ -23,7 +23,7 @@ pub(crate) fn write(level: Level, module: &'static str, line: fmt::Arguments<'_>
 }
 
 fn hand_over(level: Level, module: &'static str, place: &Location<'_>, line: fmt::Arguments<'_>) {
-    none_is_held();
+    assert_no_lock();
     let record = Record::builder()
         .level(level)
         .target(module)

@@ -24,7 +24,7 @@ use round_trip::RoundTrip;
 use crate::compression::Agreed;
 use crate::error::{CloseError, SendError, SendErrorKind};
 use crate::http::Request;
-use crate::lock::none_is_held;
+use crate::lock::assert_no_lock;
 use crate::message::{Message, Prepared};
 use crate::outbox::{Outbox, ReadyState};
 use crate::panics;
@@ -66,7 +66,7 @@ struct ConnectionInner {
 /// The data is the application's, and so is its destructor: what it panics with ends here.
 impl Drop for ConnectionInner {
     fn drop(&mut self) {
-        none_is_held();
+        assert_no_lock();
         let data = std::mem::take(&mut self.opening.data);
         let _ = panics::catch(|| drop(data));
     }

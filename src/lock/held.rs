@@ -29,7 +29,7 @@ impl Held {
     }
 
     /// This thread waits next, and holds no other.
-    pub fn is_the_only_one(&self) {
+    pub fn assert_only_lock(&self) {
         change(|held| {
             let others = held & !(1 << self.0);
             assert!(others == 0, "{:?} is held across a wait", names(others));
@@ -44,7 +44,7 @@ impl Drop for Held {
     }
 }
 
-pub(crate) fn none() {
+pub(crate) fn assert_none() {
     change(|held| {
         assert!(
             held == 0,

@@ -41,7 +41,7 @@ pub(crate) struct Guard<'a, T> {
 impl<T> Guard<'_, T> {
     /// Lets go of the lock until there is a notice; for others than the one waited for, too.
     pub fn wait(self, condvar: &Condvar) -> Self {
-        self.held.is_the_only_one();
+        self.held.assert_only_lock();
         let guard = condvar.wait(self.guard);
         Guard {
             guard: guard.unwrap_or_else(PoisonError::into_inner),
@@ -51,7 +51,7 @@ impl<T> Guard<'_, T> {
 
     /// As [`wait`](Guard::wait), at most for `timeout`.
     pub fn wait_timeout(self, condvar: &Condvar, timeout: Duration) -> Self {
-        self.held.is_the_only_one();
+        self.held.assert_only_lock();
         let waited = condvar.wait_timeout(self.guard, timeout);
         Guard {
             guard: waited.unwrap_or_else(PoisonError::into_inner).0,
@@ -74,9 +74,9 @@ impl<T> DerefMut for Guard<'_, T> {
     }
 }
 
-/// A user's code runs next.
-pub(crate) fn none_is_held() {
-    held::none();
+/// A user's code runs next: debug builds panic if this thread holds a lock.
+pub(crate) fn assert_no_lock() {
+    held::assert_none();
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn none_is_held_across_a_wait_or_a_users_code() {
     drop(lock(&inner).wait_timeout(&Condvar::new(), Duration::ZERO));
     assert_complains(r#"["OUTBOX"] is held where a user's code runs"#, || {
         let _outer = lock(&outer);
-        none_is_held();
+        assert_no_lock();
     });
-    none_is_held();
+    assert_no_lock();
 }

@@ -152,7 +152,7 @@ impl<'a> Entry<'a> {
         let drained = self.take_drained();
         self.call();
         if let Some(drained) = drained {
-            drained.has_room();
+            drained.tell_room();
         }
     }
 

@@ -76,11 +76,11 @@ pub(crate) struct Owned {
 }
 
 impl Owned {
-    pub fn is_too_slow(&self) {
+    pub fn tell_too_slow(&self) {
         self.by.hear_too_slow(self.id, &*self.transport);
     }
 
-    pub fn has_room(&self) {
+    pub fn tell_room(&self) {
         self.by.hear_room(self.id);
     }
 }

@@ -248,9 +248,9 @@ impl Outbox {
         let too_slow = self.failure() == Some(Failure::SlowConsumer);
         let alarmed = too_slow.then(|| self.take_alarm()).flatten();
         // fault: too slow, and nobody hears of it
-        alarmed.iter().for_each(Owned::is_too_slow);
+        alarmed.iter().for_each(Owned::tell_too_slow);
         let drained = self.enter().take_drained();
-        drained.iter().for_each(Owned::has_room);
+        drained.iter().for_each(Owned::tell_room);
         pending
     }
 

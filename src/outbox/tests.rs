@@ -24,7 +24,7 @@ use super::leader_queue::LeaderQueue;
 use super::*;
 use crate::error::{CloseError, Error, SendErrorKind};
 use crate::limits::Limits;
-use crate::lock::{PLAYED, lock, none_is_held};
+use crate::lock::{PLAYED, assert_no_lock, lock};
 use crate::message::Prepared;
 use crate::overflow::Overflow;
 use crate::patience::Patience;
@@ -81,7 +81,7 @@ impl Script {
     /// No code of the user's runs under a lock.
     fn is_asked(&self) {
         if self.users && !std::thread::panicking() {
-            none_is_held();
+            assert_no_lock();
         }
     }
 

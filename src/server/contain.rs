@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::http::Refusal;
-use crate::lock::none_is_held;
+use crate::lock::assert_no_lock;
 use crate::panics;
 use crate::stats::Counters;
 
 /// A panic in a hook costs its own request only.
 pub(crate) fn contain<T>(counters: &Counters, hook: impl FnOnce() -> T) -> Result<T, Refusal> {
-    none_is_held();
+    assert_no_lock();
     panics::catch(hook).map_err(|_| {
         counters.handler_failures.fetch_add(1, Relaxed);
         Refusal::HookPanicked

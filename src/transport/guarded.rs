@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::{Clock, How, Source, Transport, Waker};
 use crate::http::Peer;
-use crate::lock::none_is_held;
+use crate::lock::assert_no_lock;
 use crate::panics;
 
 pub(crate) struct Guarded<T: Transport> {
@@ -50,7 +50,7 @@ impl<T: Transport> Guarded<T> {
     fn transport(&self) -> Option<&T> {
         let transport = self.transport.as_ref()?;
         if !transport.never_calls_back() {
-            none_is_held();
+            assert_no_lock();
         }
         Some(transport)
     }

@@ -9,7 +9,7 @@ use super::super::callbacks::{Callback, Callbacks};
 use crate::http::Response;
 use crate::http::response::PendingBody;
 use crate::limits::{Limits, YEAR};
-use crate::lock::{ANSWER, Mutex, lock, none_is_held};
+use crate::lock::{ANSWER, Mutex, assert_no_lock, lock};
 use crate::panics::Contained;
 use crate::patience::Patience;
 
@@ -190,7 +190,7 @@ impl AnswerSlot {
         drop(callback);
         if let AnswerStage::Waiting(notify) = before {
             // The stream of a user's may be woken so.
-            none_is_held();
+            assert_no_lock();
             notify();
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::http::excerpt::excerpt;
 use crate::http::request::Version;
 use crate::http::response::{Length, PendingBody};
 use crate::http::{Refusal, Response};
-use crate::lock::{Mutex, READER, lock, none_is_held};
+use crate::lock::{Mutex, READER, assert_no_lock, lock};
 use crate::panics::{self, Contained};
 use crate::transport::How;
 
@@ -177,7 +177,7 @@ fn read_some(reader: &mut dyn Read, room: &mut [u8]) -> Result<usize, String> {
         }
         Err("it was interrupted again and again".to_owned())
     };
-    none_is_held();
+    assert_no_lock();
     let read = panics::catch(read);
     let read = read.unwrap_or_else(|_| Err(Refusal::HookPanicked.to_string()));
     read.map(|read| read.min(most))
