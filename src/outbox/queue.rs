@@ -86,24 +86,29 @@ impl Queue {
         }
     }
 
-    /// Nothing waits, no failure, no Close: a frame can be taken.
-    pub fn is_well(&self) -> bool {
-        self.kept.is_empty() && self.failure.is_none() && !self.sender.close_sent()
+    /// Messages are still taken: no failure, and no Close.
+    pub fn is_open(&self) -> bool {
+        self.failure.is_none() && !self.sender.close_sent()
     }
 
-    /// True if the stream has refused a part of what is kept.
+    /// It is open, and nothing is kept: a frame is collected, or goes to the socket.
+    pub fn is_well(&self) -> bool {
+        self.kept.is_empty() && self.is_open()
+    }
+
+    /// It is well, and nothing is collected: a frame would go to the socket at once.
+    pub fn is_clear(&self) -> bool {
+        self.is_well() && self.collected.is_empty()
+    }
+
+    /// The stream has refused a part of what is kept.
     pub fn is_refused(&self) -> bool {
         !self.kept.is_empty() && self.turn.refused
     }
 
-    /// True if something is kept that nobody is about to write, though the stream may have room.
+    /// Something is kept that nobody is about to write, though the stream may have room.
     pub fn is_left_over(&self) -> bool {
-        self.turn.is_idle() && !self.kept.is_empty() && !self.cut
-    }
-
-    /// A frame would go to the socket at once.
-    pub fn is_clear(&self) -> bool {
-        self.is_well() && self.collected.is_empty()
+        !self.kept.is_empty() && !self.turn.taken && !self.turn.full && !self.cut
     }
 
     /// `unbounded`: for a sender that waits until its frame has left.
@@ -196,7 +201,7 @@ impl Queue {
     /// Takes frames over from the run: collects them, or keeps them behind what is kept. After a Close or a failure
     /// nothing more is sent: then they count as dropped.
     pub fn take_over(&mut self, link: &Link, frames: &[u8]) {
-        if self.failure.is_some() || self.sender.close_sent() {
+        if !self.is_open() {
             let late = frame::frames(frames).count() as u64;
             return link.count_dropped(late);
         }
@@ -317,11 +322,6 @@ impl Queue {
             // It was accepted for sending: now it counts as dropped.
             Err(_) => link.count_dropped(1),
         }
-    }
-
-    /// Messages are still taken.
-    pub fn is_open(&self) -> bool {
-        self.failure.is_none() && !self.sender.close_sent()
     }
 
     /// Keeps a frame of which `begun` bytes are written.

@@ -71,7 +71,7 @@ impl State {
         let (Some(link), queue) = (&self.link, &mut self.queue) else {
             return Err(SendErrorKind::Closed);
         };
-        if queue.sender.close_sent() || queue.failure.is_some() {
+        if !queue.is_open() {
             return Err(SendErrorKind::Closed);
         }
         // Only what is sent, or kept: later messages may refer to it.

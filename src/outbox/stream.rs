@@ -125,7 +125,7 @@ impl State {
         let Some((link, queue)) = self.parts() else {
             return;
         };
-        if queue.cut || queue.failure.is_some() || queue.sender.close_sent() {
+        if !queue.is_open() {
             return link.count_dropped(frames.len() as u64);
         }
         for frame in frames {

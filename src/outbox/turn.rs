@@ -51,11 +51,6 @@ impl Turn {
         }
     }
 
-    /// True if no thread writes, though the stream may have room.
-    pub fn is_idle(&self) -> bool {
-        !self.taken && !self.full
-    }
-
     /// Whether other threads came while one had the turn; resets that.
     pub fn take_missed(&mut self) -> bool {
         !self.taken && std::mem::take(&mut self.missed)
