@@ -125,6 +125,8 @@ impl State {
         let Some((link, queue)) = self.parts() else {
             return;
         };
+        // Nothing is kept while something is collected. A stream that wrote nothing has left a pong there, perhaps.
+        queue.flush(link);
         if !queue.is_open() {
             return link.count_dropped(frames.len() as u64);
         }

@@ -163,3 +163,19 @@ fn a_finished_outbox_holds_nothing() {
     rig.outbox.finish();
     assert_eq!(rig.outbox.failure(), None, "again");
 }
+
+/// A stream that ends before its first fragment writes nothing that would take what is collected along.
+#[test]
+fn what_was_held_behind_a_stream_overtakes_nothing_that_is_collected() {
+    const PONG: usize = 3;
+    let rig = rig(Overflow::Disconnect, 1000, &[PONG]);
+    rig.outbox.pong(b"1");
+    let stream = OutgoingStream::begin(&rig.outbox);
+    rig.send("held").unwrap();
+    drop(stream);
+    rig.outbox.flush();
+    rig.let_all_through();
+    rig.outbox.flush();
+    let frames = [(10, b"1".to_vec()), (1, b"held".to_vec())];
+    assert_eq!(rig.script.frames(), frames);
+}
