@@ -6,7 +6,8 @@
 //! interrupts the call it meets.
 
 use std::ffi::{CStr, c_int, c_void};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use libc::{pthread_attr_t, pthread_t, sockaddr, socklen_t};
@@ -21,7 +22,9 @@ fn fault(call: &str) -> Option<c_int> {
     if name != call || count == 0 {
         return None;
     }
-    fs::write(path, format!("{call} {error} {}", count - 1)).ok()?;
+    // A plan that was taken away meanwhile does not come back.
+    let mut file = File::options().write(true).truncate(true).open(path).ok()?;
+    write!(file, "{call} {error} {}", count - 1).ok()?;
     Some(error)
 }
 

@@ -1,11 +1,12 @@
 //! `subject ADDR echo|broadcast|away [LIMIT=VALUE]...`: a server whose limits and counters can be told, where an example's
-//! will not do. `away`: an echo whose application is away for five seconds first.
+//! will not do. `away`: an echo whose application is away with each message until its input says `back`.
 //!
-//! Prints `listening on ws://ADDR/`, then `close CODE` for each connection that ended; each line of its input is answered
-//! with `stats CONNECTIONS HANDSHAKES STALLED`. The end of its input shuts it down.
+//! Prints `listening on ws://ADDR/`, then `close CODE` for each connection that ended; each other line of its input is
+//! answered with `stats CONNECTIONS HANDSHAKES STALLED`. The end of its input shuts it down.
 
 use std::error::Error;
 use std::io::stdin;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -22,12 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bind(addr.as_str())?;
     println!("listening on ws://{}/", server.local_addr()?);
     let handle = server.handle();
-    thread::Builder::new().spawn(move || answer(&handle))?;
+    let (tell, back) = channel();
+    thread::Builder::new().spawn(move || answer(&handle, &tell))?;
     for event in server.events() {
         match event {
             Event::Message(connection, message) if mode != "broadcast" => {
                 if mode == "away" {
-                    thread::sleep(AWAY);
+                    // Nobody tells any more: its input has ended.
+                    let _ = back.recv();
                 }
                 // Who left meanwhile has its Close under way.
                 let _ = connection.send(message);
@@ -39,8 +42,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     Ok(())
 }
-
-const AWAY: Duration = Duration::from_secs(5);
 
 fn limits_of(words: &[String]) -> Result<Limits, Box<dyn Error>> {
     let mut limits = Limits::default();
@@ -60,8 +61,12 @@ fn limits_of(words: &[String]) -> Result<Limits, Box<dyn Error>> {
     Ok(limits)
 }
 
-fn answer(handle: &ServerHandle) {
-    for _ in stdin().lines().map_while(Result::ok) {
+fn answer(handle: &ServerHandle, back: &Sender<()>) {
+    for line in stdin().lines().map_while(Result::ok) {
+        if line == "back" {
+            let _ = back.send(());
+            continue;
+        }
         let stats = handle.stats();
         println!(
             "stats {} {} {}",

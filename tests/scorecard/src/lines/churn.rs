@@ -1,8 +1,9 @@
 //! Many clients: in turn and in every ugly way, and many at once.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use scorecard::support::{Client, ugly};
+use scorecard::support::{Client, PATIENCE, ugly};
 
 use super::{MIB, at_once};
 use crate::row::Row;
@@ -18,19 +19,17 @@ pub fn ugly() -> Vec<Row> {
     let mut subject = Subject::start(command.env("MALLOC_ARENA_MAX", "1"));
     let addr = subject.addr();
     subject.assert_echoes();
-    settle(&mut subject);
-    let at_rest = (subject.now().threads, subject.descriptors());
-    let mut memory = Vec::new();
+    let at_rest = settle(&mut subject);
+    let (mut now, mut memory) = (at_rest, Vec::new());
     for round in 0..ROUNDS {
         at_once(THREADS, move |thread| {
             let first = round * ROUND + thread * ROUND / THREADS;
             (first..first + ROUND / THREADS).for_each(|number| ugly::come_and_go(addr, number));
         });
         subject.assert_echoes();
-        settle(&mut subject);
+        now = settle(&mut subject);
         memory.push(subject.now().rss as f64);
     }
-    let now = (subject.now().threads, subject.descriptors());
     vec![
         Row::exactly(
             "10,000 connections dropped in 16 ugly ways: threads then",
@@ -47,18 +46,14 @@ pub fn ugly() -> Vec<Row> {
     ]
 }
 
-/// Waits until nobody is there any more and idle threads have gone home, but not for ever.
-fn settle(subject: &mut Subject) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let mut quiet = 0;
-    let mut last = 0;
-    while quiet < 3 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(150));
-        let threads = subject.now().threads;
-        let rests = subject.stats() == [0; 3] && threads == last;
-        quiet = if rests { quiet + 1 } else { 0 };
-        last = threads;
+/// Waits until nobody is there any more and the pool's threads have gone home, but not for ever; threads and
+/// descriptors then.
+fn settle(subject: &mut Subject) -> (u64, u64) {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline && (subject.stats() != [0; 3] || subject.pool_threads() > 0) {
+        thread::sleep(Duration::from_millis(10));
     }
+    (subject.now().threads, subject.descriptors())
 }
 
 pub fn five_thousand() -> Vec<Row> {
@@ -66,8 +61,7 @@ pub fn five_thousand() -> Vec<Row> {
     let mut subject = Subject::with("echo", &["connections=6000", "idle_thread_ms=200"]);
     let addr = subject.addr();
     subject.assert_echoes();
-    settle(&mut subject);
-    let at_rest = (subject.now().threads, subject.descriptors());
+    let at_rest = settle(&mut subject);
     let before = subject.now().rss;
     let closes = subject.closes();
     let mut clients: Vec<Client> = at_once(THREADS, move |_| {
@@ -84,9 +78,8 @@ pub fn five_thousand() -> Vec<Row> {
     }
     let each = subject.now().rss.saturating_sub(before) as f64 / COUNT as f64 / 1024.0;
     drop(clients);
-    let closed = subject.wait_for_closes(closes + COUNT, Duration::from_secs(20));
-    settle(&mut subject);
-    let now = (subject.now().threads, subject.descriptors());
+    let closed = subject.wait_for_closes(closes + COUNT, PATIENCE);
+    let now = settle(&mut subject);
     vec![
         Row::exactly("5,000 connected at once: echoes", echoes, COUNT),
         Row::at_most("memory for each", each, 24.0, "KiB"),

@@ -10,7 +10,7 @@ use load::broadcast::{Pace, Room};
 use load::histogram::Histogram;
 use scorecard::support::{Client, frame, wait_until};
 
-use super::at_once;
+use super::{all_of, start_clients};
 use crate::row::Row;
 use crate::subject::Subject;
 
@@ -18,6 +18,7 @@ const SIZE: usize = 1 << 10;
 const PAIRS: usize = 8;
 const STRETCH: Duration = Duration::from_secs(1);
 const RATE: f64 = 50.0;
+const POLITE: usize = 99;
 
 pub fn one_stalled() -> Vec<Row> {
     vec![stalled("1 stalled of 1,000", 1)]
@@ -96,10 +97,7 @@ pub fn flooder() -> Vec<Row> {
             sent
         }
     });
-    let took = at_once(99, move |number| {
-        // Not all at once: this is about echoes, and more handshakes than there are places give way to each other.
-        thread::sleep(Duration::from_millis(number as u64));
-        let mut client = Client::connect(addr);
+    let polite = start_clients(POLITE, addr, |mut client| {
         let echo = |_| {
             thread::sleep(Duration::from_millis(100));
             let start = Instant::now();
@@ -109,6 +107,7 @@ pub fn flooder() -> Vec<Row> {
         };
         (0..40).map(echo).collect::<Vec<_>>()
     });
+    let took = all_of(POLITE, &polite);
     stop.store(true, Relaxed);
     let flooded = flood.join().unwrap();
     assert!(flooded > 10_000, "a flood of {flooded} messages");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use scorecard::support::{Client, frame};
 
-use super::{MIB, at_once};
+use super::{MIB, all_of, start_clients};
 use crate::row::Row;
 use crate::subject::Subject;
 
@@ -56,7 +56,7 @@ fn download(addr: SocketAddr) {
 pub fn asked() -> Vec<Row> {
     let subject = Subject::example("echo");
     let (addr, before) = (subject.addr(), subject.now().rss);
-    let never_read = at_once(STALLED, move |_| ask_until_stopped(addr));
+    let never_read = all_of(STALLED, &start_clients(STALLED, addr, ask_until_stopped));
     let each = each(&subject, before);
     let mut client = Client::connect(addr);
     let begin = Instant::now();
@@ -79,8 +79,7 @@ pub fn asked() -> Vec<Row> {
 }
 
 /// A client, and how many bytes of messages it could send.
-fn ask_until_stopped(addr: SocketAddr) -> (Client, usize) {
-    let mut client = Client::connect(addr);
+fn ask_until_stopped(mut client: Client) -> (Client, usize) {
     let patience = Some(Duration::from_millis(500));
     client.stream.set_write_timeout(patience).unwrap();
     let message = frame(true, 2, &[7; PIECE]);

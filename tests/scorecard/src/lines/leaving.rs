@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use scorecard::support::PATIENCE;
 use scorecard::support::example::Process;
 
 use crate::row::Row;
@@ -24,7 +25,7 @@ pub fn clients(command: &mut Command, subject: &Subject, count: usize) -> Proces
 
 /// From `since` until the server has told of all their ends.
 pub fn closes(what: &str, subject: &Subject, count: usize, since: Instant, bound: f64) -> Row {
-    let patience = Duration::from_secs_f64(bound * 2.0 + 5.0);
+    let patience = Duration::from_secs_f64(bound) + PATIENCE;
     match subject.wait_for_closes(count, patience) {
         Some(at) => Row::seconds(what, at - since, bound),
         None => Row::broken(what, format!("{} of {count}", subject.closes())),

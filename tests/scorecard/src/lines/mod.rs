@@ -14,8 +14,12 @@ mod signals;
 mod small_machine;
 mod soak;
 
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
+
+use scorecard::support::Client;
 
 use crate::row::Row;
 
@@ -64,10 +68,28 @@ fn at_once<T: Send + 'static>(
     threads: usize,
     work: impl Fn(usize) -> T + Clone + Send + 'static,
 ) -> Vec<T> {
-    let started = start(threads, work);
+    all_of(threads, &start(threads, work))
+}
+
+fn all_of<T>(threads: usize, started: &Receiver<T>) -> Vec<T> {
     let results: Vec<T> = started.iter().collect();
     assert_eq!(results.len(), threads, "a thread of the clients panicked");
     results
+}
+
+/// As `start`, with a client for each thread. They connect one by one: of many at once a busy machine tells some to
+/// come again (503), as it should.
+fn start_clients<T: Send + 'static>(
+    count: usize,
+    addr: SocketAddr,
+    work: impl Fn(Client) -> T + Clone + Send + 'static,
+) -> Receiver<T> {
+    let clients: Vec<Client> = (0..count).map(|_| Client::connect(addr)).collect();
+    let clients = Arc::new(Mutex::new(clients));
+    start(count, move |_| {
+        let client = clients.lock().unwrap().pop();
+        work(client.expect("one for each thread"))
+    })
 }
 
 /// As `at_once`, but what they return comes as they return it.

@@ -6,14 +6,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use scorecard::support::{Client, frame, ugly};
 
-use super::{at_once, start};
+use super::{at_once, start_clients};
 use crate::row::Row;
 use crate::subject::Subject;
 
@@ -23,13 +22,7 @@ const STALLED: usize = 100;
 pub fn sigterm() -> Vec<Row> {
     let mut subject = Subject::example("echo");
     let addr = subject.addr();
-    // One by one: of all at once a busy machine would tell some to come again (503), as it should.
-    let readers: Vec<Client> = (0..READERS).map(|_| Client::connect(addr)).collect();
-    let readers = Arc::new(Mutex::new(readers));
-    let seen = start(READERS, move |_| {
-        let reader = readers.lock().unwrap().pop();
-        going_away(reader.unwrap())
-    });
+    let seen = start_clients(READERS, addr, going_away);
     let stalled: Vec<Client> = (0..STALLED).map(|_| never_reads(addr)).collect();
     subject.wait_for_connections(READERS + STALLED);
 
