@@ -753,7 +753,7 @@ fn b17_small_messages_do_not_wait_for_acknowledgements() {
     });
     let mut client = Client::connect(app.addr);
     client.stream.set_nodelay(true).unwrap();
-    // Those of a busy machine may be slow, too: of rounds that wait for an acknowledgement only the first ones are quick.
+    // Rounds of a busy machine may be slow, too; of those that wait for an acknowledgement only the first are quick.
     let (mut quick, since) = (0, Instant::now());
     while quick < QUICK {
         assert!(since.elapsed() < PATIENCE, "{quick} did not wait");
