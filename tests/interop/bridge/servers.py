@@ -1,10 +1,12 @@
-"""A server of Python on the message queue: servers.py flask|plain REDIS PORT. Its clients say what it does, beside each event."""
+"""A server of Python on the message queue: servers.py flask|plain REDIS. Its clients say what it does, beside each event.
+
+Prints `listening on ws://ADDR/` when it accepts."""
 import sys
 import threading
 
 from werkzeug.serving import make_server
 
-kind, redis, port = sys.argv[1:]
+kind, redis = sys.argv[1:]
 options = {"async_mode": "threading", "cors_allowed_origins": "*"}
 
 if kind == "flask":
@@ -60,4 +62,6 @@ def order(method, *args):
     getattr(server, method)(*args)
 
 
-make_server("127.0.0.1", int(port), wsgi, threaded=True).serve_forever()
+listener = make_server("127.0.0.1", 0, wsgi, threaded=True)
+print(f"listening on ws://127.0.0.1:{listener.server_port}/", flush=True)
+listener.serve_forever()

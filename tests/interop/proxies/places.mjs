@@ -5,13 +5,21 @@ import net from 'node:net';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 
-const PATIENCE = 10_000;
+const PATIENCE = 30_000;
 
+// Free until somebody listens there: below those that systems give away themselves, to other sockets and to connections.
 export async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => server.address().port);
-  servers.forEach((server) => server.close());
+  const ports = [];
+  for (let port = 10_000 + process.pid % 9_000; ports.length < count; port++) {
+    const server = net.createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch {
+      continue; // taken
+    }
+    await once(server.close(), 'close');
+    ports.push(port);
+  }
   return ports;
 }
 

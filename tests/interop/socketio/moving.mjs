@@ -22,7 +22,7 @@ function same(name, seen, wanted) {
 const numbers = (name) => heard.filter(([from]) => from === name).map(([, number]) => Number(number));
 
 async function until(isSo) {
-  for (const begun = Date.now(); !isSo() && Date.now() - begun < 10_000;) await setTimeout(10);
+  for (const begun = Date.now(); !isSo() && Date.now() - begun < 60_000;) await setTimeout(10);
 }
 
 console.log(`npm socket.io-client, from one server to another, ${mode}`);

@@ -80,16 +80,17 @@ socketio_moving() {
   on_two_servers moving recovery "${socketio_moving_checks[@]}"
 }
 
-# on_two_servers SCRIPT MODE CHECK...: of servers in this mode, over a Redis at a socket of Unix, for which no port has to be free
+# on_two_servers SCRIPT MODE CHECK...: of servers in this mode, over a Redis at a socket of Unix, for which no port has to be free. They ping so
+# seldom that a client on a busy machine is not given up.
 on_two_servers() {
   local script=$1 servers=$2 socket="$dir/socketio/redis.sock" log="$dir/socketio/$1" status=0 one one_pid
   shift 2
   background "$log-redis.log" redis-server --port 0 --unixsocket "$socket" --save '' --dir "$dir/socketio"
   local redis_pid=$background_pid
   until_up "$redis_pid" redis-cli -s "$socket" ping >/dev/null || { echo "no redis-server" >&2; return 1; }
-  start_server "$log-one.log" "$dir/wshub/release/socketio" 127.0.0.1:0 1000 "$servers" "unix://$socket" || return
+  start_server "$log-one.log" "$dir/wshub/release/socketio" 127.0.0.1:0 10000 "$servers" "unix://$socket" || return
   one=$server_addr one_pid=$server_pid
-  if start_server "$log-two.log" "$dir/wshub/release/socketio" 127.0.0.1:0 1000 "$servers" "unix://$socket"; then
+  if start_server "$log-two.log" "$dir/wshub/release/socketio" 127.0.0.1:0 10000 "$servers" "unix://$socket"; then
     in_each_mode "$script" "$@" -- node "$script.mjs" "http://$one/" "http://$server_addr/" || status=1
     stop_server "$log-two.log" || status=1
   else

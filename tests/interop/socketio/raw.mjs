@@ -7,16 +7,42 @@ import WebSocket from 'ws';
 const [url, reference] = process.argv.slice(2);
 const SEPARATOR = '\x1e';
 const HEADERS = ['content-type', 'cache-control'];
+const PATIENCE = 10_000;
 let failed = false;
 
 /** One server: what is asked of it, with what it says about ids made alike. */
 class Peer {
-  constructor(base) { this.base = base; }
+  constructor(base) {
+    this.base = base;
+    this.steps = [];
+  }
+
+  /**
+   * Until both servers have said the same, and then nothing more for a while; or for long not the same. On a busy machine
+   * the one or the other is late.
+   */
+  async agrees(seen, quiet = 300) {
+    const step = this.steps.push(() => JSON.stringify(seen)) - 1;
+    const begun = Date.now();
+    let [own, since] = ['', begun];
+    for (;;) {
+      const [now, other] = [this, this.other].map((peer) => peer.steps[step]?.());
+      if (now !== own) [own, since] = [now, Date.now()];
+      if (Date.now() - since >= quiet && (own === other || Date.now() - begun > PATIENCE)) break;
+      await setTimeout(5);
+    }
+    this.steps[step] = () => own;
+  }
 
   async request(method, query, body, headers = {}) {
+    const { head, text } = await this.answer(method, query, body, headers);
+    return `${head} ${text}`;
+  }
+
+  async answer(method, query, body, headers = {}) {
     const path = new URL(`socket.io/?${query.replace('SID', this.sid)}`, this.base);
     const answer = await new Promise((resolve) => {
-      const request = http.request(path, { method, headers, agent: false, timeout: 5_000 }, (response) => {
+      const request = http.request(path, { method, headers, agent: false, timeout: PATIENCE }, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (part) => { text += part; }).on('end', () => resolve({ response, text }));
       });
@@ -27,7 +53,7 @@ class Peer {
     });
     const { response, text } = answer;
     const told = HEADERS.map((name) => response.headers[name]?.toLowerCase() ?? '-');
-    return [response.statusCode, ...(response.statusCode === 200 ? told : []), this.alike(text)].join(' ');
+    return { head: [response.statusCode, ...(response.statusCode === 200 ? told : [])].join(' '), text: this.alike(text) };
   }
 
   alike(text) {
@@ -37,18 +63,23 @@ class Peer {
   }
 
   async open() { return this.request('GET', 'EIO=4&transport=polling'); }
-  get(query = '') { return this.request('GET', `EIO=4&transport=polling&sid=SID${query}`); }
+  poll() { return this.answer('GET', 'EIO=4&transport=polling&sid=SID'); }
+  get() { return this.request('GET', 'EIO=4&transport=polling&sid=SID'); }
+  post(body, headers) { return this.request('POST', 'EIO=4&transport=polling&sid=SID', body, headers); }
 
-  /** Answered, and taken. */
-  async post(body, headers) {
-    const answer = await this.request('POST', 'EIO=4&transport=polling&sid=SID', body, headers);
-    await setTimeout(30);
-    return answer;
+  /** So many packets, in as many answers as the server makes of them, of which the first may be asked for already. */
+  async packets(count, first = this.poll()) {
+    const [heads, texts] = [new Set(), []];
+    for (let next = first; ; next = this.poll()) {
+      const { head, text } = await next;
+      heads.add(head);
+      texts.push(...text.split('|'));
+      if (texts.length >= count || !head.startsWith('200')) return [...heads, ...texts];
+    }
   }
 
-
   /** A WebSocket, what came over it until it is quiet or closed, with `send` sent when it is open. */
-  async websocket(query, send = [], quiet = 300) {
+  async websocket(query, send = []) {
     const target = new URL(`socket.io/?${query.replace('SID', this.sid)}`, this.base.replace('http', 'ws'));
     const socket = new WebSocket(target);
     const seen = [];
@@ -59,17 +90,22 @@ class Peer {
       socket.on('error', () => resolve('error'));
     });
     if (opened !== 'open') return { seen: [opened], socket };
-    const closed = new Promise((resolve) => { socket.on('close', () => resolve('closed')); });
-    for (const message of send) { await setTimeout(30); socket.send(message); }
-    seen.push(await Promise.race([closed, setTimeout(quiet, 'quiet')]));
-    return { seen, socket };
+    socket.on('close', () => seen.push('closed'));
+    for (const message of send) {
+      await this.agrees(seen, 30);
+      socket.send(message);
+    }
+    await this.agrees(seen);
+    return { seen: seen.at(-1) === 'closed' ? [...seen] : [...seen, 'quiet'], socket };
   }
 }
 
 async function alike(name, script) {
-  const [ours, theirs] = await Promise.all([url, reference].map(async (base) => {
+  const peers = [url, reference].map((base) => new Peer(base));
+  const [ours, theirs] = await Promise.all(peers.map(async (peer, at) => {
     const log = [];
-    await script(new Peer(base), (entry) => log.push(entry));
+    peer.other = peers[1 - at];
+    await script(peer, (entry) => log.push(entry));
     return JSON.stringify(log, null, 1);
   }));
   failed ||= ours !== theirs;
@@ -101,21 +137,21 @@ await alike('refused WebSockets', async (peer, log) => {
 await alike('handshake, event and answer by polling', async (peer, log) => {
   log(await peer.open());
   log(await peer.post('40'));
-  log(await peer.get());
-  log(await peer.post(`42["echo",1]${SEPARATOR}420["echo","ü€",{"a":[]}]`.replace('42["echo",1]', '421["echo",1]')));
-  log(await peer.get());
-  const held = peer.get();
+  log(await peer.packets(2));
+  log(await peer.post(`421["echo",1]${SEPARATOR}420["echo","ü€",{"a":[]}]`));
+  log(await peer.packets(4));
+  const held = peer.poll();
   await setTimeout(50);
   log(await peer.post('422["echo"]'));
-  log(await held);
+  log(await peer.packets(2, held));
 });
 
 await alike('binary by polling', async (peer, log) => {
   await peer.open();
   await peer.post('40');
-  await peer.get();
+  await peer.packets(2);
   log(await peer.post(['451-7["echo",{"_placeholder":true,"num":0}]', 'bAQIDBA=='].join(SEPARATOR)));
-  log(await peer.get());
+  log(await peer.packets(4));
 });
 
 await alike('namespaces', async (peer, log) => {
@@ -128,10 +164,8 @@ await alike('namespaces', async (peer, log) => {
 
 await alike('two GETs at once', async (peer, log) => {
   await peer.open();
-  const first = peer.get();
-  await setTimeout(50);
-  log(await peer.get());
-  log(await first);
+  // The server may see the one or the other first.
+  log((await Promise.all([peer.get(), peer.get()])).sort());
   log(await peer.get());
 });
 
@@ -166,12 +200,13 @@ await alike('broken rules of Socket.IO', async (peer, log) => {
   for (const packet of ['4abc', '42{}', '42[]', '40', '42/none,["x"]', '44{}', '451-["x"]|bAQ==', '41', '48', '42["disconnect"]', '430[]', '439223372036854775808[]', '41/none', '43/none,0[]']) {
     await peer.open();
     await peer.post('40');
-    await peer.get();
+    await peer.packets(2);
     await peer.post(packet.replaceAll('|', SEPARATOR));
-    await setTimeout(50);
-    const held = peer.get();
+    const seen = [];
     // In front of its close the reference server sends a noop.
-    log([packet, (await Promise.race([held, setTimeout(200, 'held')])).replace('6|1', '1')]);
+    peer.get().then((answer) => seen.push(answer.replace('6|1', '1')));
+    await peer.agrees(seen);
+    log([packet, seen[0] ?? 'held']);
   }
 });
 
@@ -185,7 +220,7 @@ await alike('over a WebSocket', async (peer, log) => {
 await alike('upgrade', async (peer, log) => {
   await peer.open();
   await peer.post('40');
-  await peer.get();
+  await peer.packets(2);
   const held = peer.get();
   await setTimeout(50);
   const { seen, socket } = await peer.websocket('EIO=4&transport=websocket&sid=SID', ['2probe']);
@@ -195,9 +230,9 @@ await alike('upgrade', async (peer, log) => {
   const more = [];
   socket.on('message', (data) => more.push(data.toString()));
   socket.send('5');
-  await setTimeout(100);
+  await peer.agrees(more, 100);
   socket.send('421["echo",1]');
-  await setTimeout(200);
+  await peer.agrees(more);
   log(more);
   log(await peer.get());
   log(await peer.post('4a'));

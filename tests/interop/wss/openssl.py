@@ -35,7 +35,7 @@ class Client:
         self.process.stdin.flush()
 
     def says(self, wanted):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while wanted not in self.output:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
             data = os.read(self.process.stdout.fileno(), 65536) if ready else b""
@@ -45,7 +45,7 @@ class Client:
         self.output = self.output.partition(wanted)[2]
 
     def ends(self):
-        return self.process.wait(10)
+        return self.process.wait(30)
 
     def __enter__(self):
         return self

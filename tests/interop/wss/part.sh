@@ -57,9 +57,9 @@ wss_example() {
   local out="$dir/wss/example" pid port status=0
   "$target/release/examples/wss" 127.0.0.1:0 >"$out.log" 2>"$out.pem" &
   pid=$!
-  limited 20 sh -c "until grep -q wss:// '$out.log'; do sleep 0.1; done" || status=1
+  limited 60 sh -c "until grep -q wss:// '$out.log'; do sleep 0.1; done" || status=1
   port=$(sed -n 's/.*:\([0-9]*\).*/\1/p' "$out.log")
-  limited 20 openssl s_client -connect "localhost:$port" -verify_return_error -verify_hostname localhost \
+  limited 60 openssl s_client -connect "localhost:$port" -verify_return_error -verify_hostname localhost \
     -CAfile "$out.pem" <<<'' >"$out.said" 2>&1 || status=1
   kill -TERM "$pid" && wait "$pid" || status=1
   [ "$status" -eq 0 ] || cat "$out".*
@@ -84,7 +84,7 @@ wss_client() {
 }
 
 wss_browser() {
-  limited 180 node "$here/wss/browser.mjs" --modules "$dir/browser" --out "$dir/wss" --chromium "${CHROMIUM:-$(command -v chromium)}" \
+  limited 300 node "$here/wss/browser.mjs" --modules "$dir/browser" --out "$dir/wss" --chromium "${CHROMIUM:-$(command -v chromium)}" \
     --server "$server" --certificate "$dir/wss/server.pem" --key "$dir/wss/server.key"
 }
 
