@@ -2,7 +2,7 @@
 //
 //   node auth.mjs --modules DIR --out DIR --chromium FILE --auth FILE
 
-import { args, check, checkLayout, openBrowser, same, scenario, SOON, start, within } from './browser.mjs';
+import { args, check, checkLayout, freeAddress, openBrowser, same, scenario, SOON, start, within } from './browser.mjs';
 
 const ADA = '0badcafe0badcafe0badcafe0badcafe';
 const WRONG = 'feedface00feedface00feedface0000';
@@ -18,7 +18,7 @@ async function visit({ url, protocols }) {
 
 async function main() {
   const env = { HUB_TOKENS: `ada:${ADA}`, RUST_LOG: 'info' };
-  let example = await start('auth', env, args.auth, '127.0.0.1:0');
+  let example = await start('auth', env, args.auth, await freeAddress());
   const browser = await openBrowser();
   browser.serverIsDown = true; // a 401 is an error of the console, too
   const page = await browser.open('auth', `http://${example.address}/`);

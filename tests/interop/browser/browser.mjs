@@ -12,7 +12,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-export const SOON = 10_000; // ms, for anything that should happen at once
+import { freePorts } from '../proxies/places.mjs';
+
+export const SOON = 30_000; // ms, for anything that should happen at once
 
 export let args;
 const cleanups = [];
@@ -65,6 +67,12 @@ export async function start(name, env, file, ...argv) {
     return within(SOON, `${name} ends on ${signal}`, exit);
   };
   return { address: await within(SOON, `${name} listens`, address), stop, signal: (signal) => child.kill(signal) };
+}
+
+// Where one can listen, leave and listen again: nobody else gets the port meanwhile.
+export async function freeAddress() {
+  const [port] = await freePorts(1);
+  return `127.0.0.1:${port}`;
 }
 
 // ---- Chromium
@@ -168,7 +176,7 @@ export async function scenario(name, executables, main) {
   axe = fs.readFileSync(path.join(args.modules, 'node_modules/axe-core/axe.min.js'), 'utf8');
   let bad = false;
   try {
-    await within(150_000, 'the whole run', main());
+    await within(270_000, 'the whole run', main());
   } catch (error) {
     console.log(`FAIL ${error.stack ?? error}`);
     bad = true;

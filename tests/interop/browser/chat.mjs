@@ -2,9 +2,9 @@
 //
 //   node chat.mjs --modules DIR --out DIR --chromium FILE --broadcast FILE --server FILE
 
-import { args, check, checkLayout, openBrowser, same, scenario, screenshot, SOON, start, tabOrder, within } from './browser.mjs';
+import { args, check, checkLayout, freeAddress, openBrowser, same, scenario, screenshot, SOON, start, tabOrder, within } from './browser.mjs';
 
-const RECONNECT = 20_000; // the page's delays are capped at 5 s
+const RECONNECT = 40_000; // the page's delays are capped at 5 s
 
 // ---- raw WebSockets inside a page: what the browser itself reports
 
@@ -89,7 +89,7 @@ const inPage = {
 // ---- the run
 
 async function main() {
-  let example = await start('broadcast', {}, args.broadcast, '127.0.0.1:0');
+  let example = await start('broadcast', {}, args.broadcast, await freeAddress());
   const server = await start('server', {}, args.server, '127.0.0.1:0', 'app');
   const hubUrl = `ws://${example.address}/`;
   const browser = await openBrowser();

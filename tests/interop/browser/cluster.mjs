@@ -4,7 +4,6 @@
 
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 
 import { args, check, checkLayout, openBrowser, same, scenario, screenshot, SOON, start } from './browser.mjs';
@@ -14,27 +13,15 @@ const shows = (page, text) => until(page, (text) => document.querySelector('#log
 const connected = (page, place) => until(page, (place) => document.querySelector('#status').textContent === `connected to ${place}`, place);
 const said = (page) => page.evaluate(() => [...document.querySelectorAll('#log .said .text')].map((e) => e.textContent));
 
-// A Redis of its own, in memory and on a port that is free: its address, and a function that ends it.
-async function startRedis() {
-  const port = await new Promise((resolve) => {
-    const probe = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
+// A Redis of its own, in memory and at a socket of Unix, for which no port has to be free: its address, and a function that ends it.
+// The servers connect once it is there.
+function startRedis() {
   const log = fs.openSync(path.join(args.out, 'redis.log'), 'w');
-  const child = spawn(args.redis, ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--dir', args.out], { stdio: ['ignore', log, log] });
+  const socket = path.resolve(args.out, 'redis.sock');
+  fs.rmSync(socket, { force: true });
+  const child = spawn(args.redis, ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', args.out], { stdio: ['ignore', log, log] });
   process.on('exit', () => child.kill('SIGKILL'));
-  for (const since = Date.now(); ;) {
-    const open = await new Promise((resolve) => {
-      const probe = net.connect(port, '127.0.0.1', () => resolve(true));
-      probe.on('error', () => resolve(false));
-      probe.on('connect', () => probe.destroy());
-    });
-    if (open) return { url: `redis://127.0.0.1:${port}/`, stop: () => child.kill('SIGKILL') };
-    if (Date.now() - since > SOON) throw new Error('Redis does not listen; see redis.log');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  return { url: `unix://${socket}`, stop: () => child.kill('SIGKILL') };
 }
 
 async function say(page, words) {
@@ -44,7 +31,7 @@ async function say(page, words) {
 
 async function main() {
   const browser = await openBrowser();
-  const redis = await startRedis();
+  const redis = startRedis();
   const one = await start('cluster-one', {}, args.cluster, '127.0.0.1:0', redis.url);
   const two = await start('cluster-two', {}, args.cluster, '127.0.0.1:0', redis.url);
   // As the servers name themselves.

@@ -4,7 +4,7 @@
 
 import path from 'node:path';
 
-import { args, check, checkLayout, openBrowser, same, scenario, screenshot, SOON, start } from './browser.mjs';
+import { args, check, checkLayout, freeAddress, openBrowser, same, scenario, screenshot, SOON, start } from './browser.mjs';
 
 // A picture of one pixel.
 const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
@@ -29,7 +29,7 @@ async function main() {
   await withoutClient(browser);
 
   const client = path.join(args.modules, 'node_modules/socket.io-client/dist/socket.io.min.js');
-  let example = await start('socketio', {}, args.socketio, '127.0.0.1:0', client);
+  let example = await start('socketio', {}, args.socketio, await freeAddress(), client);
   const url = `http://${example.address}/`;
 
   const [ada, bob, eve] = [
@@ -58,9 +58,10 @@ async function main() {
   await bob.setInputFiles('#file', { name: 'dot.png', mimeType: 'image/png', buffer: Buffer.from(PNG, 'base64') });
   await until(ada, () => [...document.querySelectorAll('#log img')].some((image) => image.complete && image.naturalWidth === 1));
   check(true, 'a picture goes from polling to WebSocket');
-  // The page tells it at most every 1.5 s.
+  // The page tells it at most every 1.5 s, and it is shown for 3 s.
+  const note = until(ada, () => document.querySelector('#typing').textContent === 'Bob is typing');
   await bob.locator('#text').pressSequentially('I am typing', { delay: 300 });
-  await until(ada, () => document.querySelector('#typing').textContent === 'Bob is typing');
+  await note;
   await bob.fill('#text', '');
   check(true, 'and so does a note that somebody is typing');
 
