@@ -9,8 +9,12 @@ import { io } from 'socket.io-client';
 
 const [near, far, count] = process.argv.slice(2);
 // What does not come for so long is lost.
-const PATIENCE = 5_000;
+const PATIENCE = 10_000;
+// Until the servers know each other, and the near one's words come to the far one.
+const ACQUAINTANCE = 60_000;
+const FIRST_WORDS = 0;
 const sockets = [];
+let known = false;
 let seen = 0;
 let latencies = [];
 
@@ -19,7 +23,11 @@ function connect(url, hears) {
     const socket = io(url, { transports: ['websocket'], forceNew: true, reconnection: false, timeout: 60_000 });
     sockets.push(socket);
     socket.on('tick', () => { seen += 1; });
-    if (hears) socket.on('relayed', (stamp) => { latencies.push(performance.now() - stamp); });
+    if (hears) {
+      socket.on('relayed', (stamp) => {
+        if (stamp === FIRST_WORDS) known = true; else latencies.push(performance.now() - stamp);
+      });
+    }
     socket.on('connect', resolve);
     socket.on('connect_error', reject);
     socket.on('disconnect', (reason) => { console.log(`lost: ${reason}`); process.exit(1); });
@@ -40,8 +48,10 @@ for (const url of [near, far]) {
     await Promise.all(Array.from({ length: Math.min(25, Number(count) - begun) }, (_, at) => connect(url, url === far && begun + at === 0)));
   }
 }
-// The servers get to know each other.
-await rest(3_000);
+for (const begun = performance.now(); !known; await rest(50)) {
+  if (performance.now() - begun > ACQUAINTANCE) throw new Error('the servers do not get to know each other');
+  sockets[0].emit('relay', FIRST_WORDS);
+}
 console.log('connected');
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -190,7 +190,7 @@ def one(scenario, name, target, machine):
 
 
 def listening(server):
-    ready, _, _ = select.select([server.stdout], [], [], 10)
+    ready, _, _ = select.select([server.stdout], [], [], TIMEOUT)
     line = server.stdout.readline().decode() if ready else ""
     found = re.fullmatch(r"listening on ws://.*:(\d+)/\n", line)
     if not found:

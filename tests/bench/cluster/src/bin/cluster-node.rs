@@ -1,4 +1,5 @@
-//! A server as tests/bench/cluster/run measures it; prints the address that it got.
+//! A server as tests/bench/cluster/run measures it; prints the address that it got, and in a cluster when it knows
+//! another.
 //!
 //! `cluster-node alone` sends what a client says to its own clients, `cluster-node plain REDIS` to those of all servers.
 //! `cluster-node flood REDIS COUNT` sends it so often, with a number of its own each time, as fast as Redis takes it.
@@ -9,7 +10,9 @@ use std::time::Duration;
 
 use load::frame::digits;
 use wshub::socketio::SocketIo;
-use wshub::{Cluster, Event, Limits, Message, RecvError, Redis, Server, ServerBuilder};
+use wshub::{
+    Cluster, ClusterEvent, Event, Limits, Message, RecvError, Redis, Server, ServerBuilder,
+};
 use wshub_servers::on_broadcast;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -82,9 +85,16 @@ fn clustered(redis: &str, on_message: impl Fn(&Cluster, Message)) -> Result<()> 
         match events.recv() {
             Ok(Event::Message(_, message)) => on_message(&cluster, message),
             Ok(_) => {}
-            Err(RecvError::Woken) => cluster.events().for_each(|event| eprintln!("{event:?}")),
+            Err(RecvError::Woken) => cluster.events().for_each(|event| tell(&event)),
             Err(_) => return Ok(()),
         }
+    }
+}
+
+fn tell(event: &ClusterEvent) {
+    match event {
+        ClusterEvent::NodeJoined(_) => println!("knows another"),
+        event => eprintln!("{event:?}"),
     }
 }
 
