@@ -97,7 +97,7 @@ impl Account {
     }
 
     fn notify(&self) {
-        // fault: a reader is woken without the gate
+        // prevents: a reader is woken without the gate
         drop(lock(&self.gate));
         self.changed.notify_one();
     }
@@ -154,9 +154,9 @@ impl Drop for Permit {
         let account = self.connection.account();
         account.used.fetch_sub(self.bytes, SeqCst);
         account.budget.used.fetch_sub(self.bytes, SeqCst);
-        // fault: credit comes back and does not wake its reader
+        // prevents: credit comes back and does not wake its reader
         account.budget.resume(&self.connection);
-        // fault: credit comes back and wakes nobody in line
+        // prevents: credit comes back and wakes nobody in line
         account.budget.wake_next();
     }
 }
@@ -191,11 +191,11 @@ impl Budget {
         if !may_read() {
             account.waiting.store(true, SeqCst);
             if matches!(self.room(account), Err(CreditShortage::Common)) {
-                // fault: a led connection does not stand in line
+                // prevents: a led connection does not stand in line
                 self.stand_in_line(connection);
             }
             // Room that was made before it said that it waits would resume nobody.
-            // fault: no second look for a led connection
+            // prevents: no second look for a led connection
             if !may_read() {
                 return false;
             }
@@ -203,7 +203,7 @@ impl Budget {
         if account.is_waiting() {
             account.waiting.store(false, SeqCst);
         }
-        // fault: a led connection keeps what it was woken for
+        // prevents: a led connection keeps what it was woken for
         self.leave_line(connection);
         true
     }
@@ -216,7 +216,7 @@ impl Budget {
             return true;
         }
         account.waiting.store(true, SeqCst);
-        // fault: no second look for a taken connection
+        // prevents: no second look for a taken connection
         account.is_settled()
     }
 
@@ -263,7 +263,7 @@ impl Budget {
         if self.take(account, bytes).is_err() {
             let waited = self.wait_at_gate(connection, None, || self.take(account, bytes));
             if waited == Err(NoTaker::Shutdown) {
-                // fault: a gap behind what found no taker
+                // prevents: a gap behind what found no taker
                 account.note(NoTaker::Shutdown);
             }
             waited?;
@@ -324,7 +324,7 @@ impl Budget {
                 Err(CreditShortage::Common) => {
                     self.stand_in_line(connection);
                     // Room that was made before we stood in line would wake nobody.
-                    // fault: no second look in line
+                    // prevents: no second look in line
                     if try_pass().is_ok() {
                         break Ok(true);
                     }
@@ -387,11 +387,11 @@ impl Budget {
             }
         } else if account.is_waiting() && account.waiting.swap(false, SeqCst) {
             if let Some(token) = connection.outbox().token() {
-                // fault: credit comes back and nobody is resumed
+                // prevents: credit comes back and nobody is resumed
                 (self.resume)(token);
             }
             // It may have got a thread meanwhile, which waits.
-            // fault: credit comes back amid a hand-over and wakes nobody
+            // prevents: credit comes back amid a hand-over and wakes nobody
             if !account.parked.load(SeqCst) {
                 self.wake_thread(connection);
             }
@@ -417,7 +417,7 @@ impl Budget {
     /// From now on no messages are taken, and readers that wait are let go. `everyone` is called after that: a
     /// connection that is not in its list yet will see the change by itself.
     pub fn close(&self, everyone: impl FnOnce() -> Vec<Connection>) {
-        // fault: readers are looked for before the flag is set
+        // prevents: readers are looked for before the flag is set
         self.closed.store(true, SeqCst);
         for connection in everyone() {
             self.resume(&connection);

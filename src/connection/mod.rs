@@ -297,7 +297,7 @@ impl Connection {
         self.0.account.dismiss();
         self.0.outbox.terminate();
         // Last: a reader that is let go finds the stream ended.
-        // fault: a dismissal wakes nobody
+        // prevents: a dismissal wakes nobody
         self.0.account.wake();
     }
 

@@ -37,7 +37,7 @@ impl Collected {
 
     /// Adds a frame that a collector flushes; true if the collector has to be told of it.
     pub fn add(&mut self, frame: &OutgoingFrame<'_>) -> bool {
-        // fault: a newcomer's frame is nobody's to flush
+        // prevents: a newcomer's frame is nobody's to flush
         let first = !std::mem::replace(&mut self.listed, true);
         self.append(frame);
         first

@@ -14,9 +14,9 @@ impl Queue {
         let mut frame = Vec::new();
         let now = self.time.now().saturating_duration_since(self.bounds.epoch);
         let begun = self.sender.close(code, reason, None, now, &mut frame);
-        // fault: a second Close
+        // prevents: a second Close
         if begun {
-            // fault: a Close's deadline is no news
+            // prevents: a Close's deadline is no news
             self.watch.note_close();
             self.send_control(link, frame);
         }
@@ -26,7 +26,7 @@ impl Queue {
     /// Drops every whole unsent message and queues Close 1013 behind a partly written one.
     pub fn slow_consumer(&mut self, link: &Link) {
         let dropped = self.kept.drop_whole_messages();
-        // fault: dropped by the policy and not counted
+        // prevents: dropped by the policy and not counted
         link.count_dropped(dropped);
         self.begin_close(link, Some(CloseCode::TRY_AGAIN_LATER), "too slow");
         self.failure = Some(Failure::SlowConsumer);
@@ -43,7 +43,7 @@ impl Queue {
             _ if lost > 0 || self.turn.taken => How::Reset,
             _ => How::Both,
         };
-        // fault: given up without a word to the stream
+        // prevents: given up without a word to the stream
         match self.turn.is_needed {
             true => self.parting = Some(how),
             false => link.transport.shutdown(how),
@@ -54,7 +54,7 @@ impl Queue {
     pub fn end(&mut self, link: &Link) {
         let unsent = self.collected.messages();
         let lost = self.kept.clear() + unsent;
-        // fault: unsent frames are not counted at the end
+        // prevents: unsent frames are not counted at the end
         link.count_dropped(lost);
         self.collected.count(&link.server.counters);
         self.collected.take();

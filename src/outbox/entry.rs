@@ -30,7 +30,7 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn new(outbox: &'a Arc<Outbox>) -> Self {
         let mut entry = Entry::ahead_of_the_run(outbox);
-        // fault: a send overtakes the run
+        // prevents: a send overtakes the run
         entry.state.catch_up();
         entry
     }
@@ -111,7 +111,7 @@ impl<'a> Entry<'a> {
         if self.queue.has_much_collected() {
             outbox.has_kept.store(true, Ordering::Release);
         }
-        // fault: what a send leaves is watched by nobody
+        // prevents: what a send leaves is watched by nobody
         self.leave();
         if let Some(collector) = collector {
             Collector::add(collector, outbox);
@@ -180,7 +180,7 @@ impl<'a> Entry<'a> {
         if queue.take_awaited() || calls {
             let leader_queue = link.server.leader_queue.clone();
             drop(self.state);
-            // fault: a kept frame is announced to nobody
+            // prevents: a kept frame is announced to nobody
             if !leader_queue.add(self.outbox.clone()) {
                 self.outbox.abort();
             }

@@ -247,7 +247,7 @@ impl Outbox {
         let pending = self.enter().serve(now);
         let too_slow = self.failure() == Some(Failure::SlowConsumer);
         let alarmed = too_slow.then(|| self.take_alarm()).flatten();
-        // fault: too slow, and nobody hears of it
+        // prevents: too slow, and nobody hears of it
         alarmed.iter().for_each(Owned::tell_too_slow);
         let drained = self.enter().take_drained();
         drained.iter().for_each(Owned::tell_room);
@@ -352,7 +352,7 @@ impl Outbox {
     pub fn finish(self: &Arc<Self>) {
         self.set_ready(ReadyState::Closed);
         let ended = self.enter().end();
-        // fault: an ended connection is led on
+        // prevents: an ended connection is led on
         if let Some((link, true)) = &ended {
             // After the stop no thread leads any more, and none holds this Outbox.
             let _ = link.server.leader_queue.add(self.clone());

@@ -119,7 +119,7 @@ impl Queue {
         collect: bool,
         unbounded: bool,
     ) -> Result<Dispatched, SendErrorKind> {
-        // fault: a frame overtakes what is kept
+        // prevents: a frame overtakes what is kept
         if self.kept.is_empty() {
             if collect && frame.len() < COLLECT / 4 {
                 let first = self.collected.add(&frame);
@@ -240,7 +240,7 @@ impl Queue {
             // It had not waited for the peer, so its leaving is no progress of the peer's.
             false => self.kept.pass(written),
         }
-        // fault: what was offered is held for ever
+        // prevents: what was offered is held for ever
         self.kept.take_back();
         self.turn.give_back(full, !self.kept.is_empty());
     }
@@ -333,7 +333,7 @@ impl Queue {
     fn keep_pong(&mut self, frame: Vec<u8>) -> bool {
         let first = self.kept.set_pong(frame, self.time.now());
         if first {
-            // fault: a pong's deadline is no news
+            // prevents: a pong's deadline is no news
             self.watch.has_news = true;
         }
         first

@@ -111,7 +111,7 @@ impl State {
         let wants_write = !queue.kept.is_empty() && !queue.cut && !queue.turn.taken;
         let deadline = queue.deadline();
         if !wants_write && deadline.is_none() {
-            // fault: let go of, yet taken for watched
+            // prevents: let go of, yet taken for watched
             queue.watch.release();
             return None;
         }

@@ -24,7 +24,7 @@ impl<'a> TakenTurn<'a> {
     pub fn take(outbox: &'a Arc<Outbox>, state: &mut State) -> Option<Self> {
         let (link, queue) = state.parts()?;
         let turn = &mut queue.turn;
-        // fault: a thread that missed a turn is not called
+        // prevents: a thread that missed a turn is not called
         turn.missed |= turn.taken;
         if !turn.is_needed || turn.taken || queue.cut || queue.kept.is_empty() {
             return None;
@@ -50,7 +50,7 @@ impl Drop for TakenTurn<'_> {
         // Unless the write panicked.
         let written = std::mem::replace(&mut self.written, Ok(0));
         state.settle(&self.counters, self.bytes.len(), written);
-        // fault: a turn is given back and nobody hears of it
+        // prevents: a turn is given back and nobody hears of it
         if state.queue.turn.awaited > 0 {
             self.outbox.turned.notify_all();
         }

@@ -30,7 +30,7 @@ impl Drop for Attended<'_> {
     fn drop(&mut self) {
         let mut entry = self.0.enter();
         entry.queue.watch.is_attended = false;
-        // fault: a sender that waited leaves the rest to nobody
+        // prevents: a sender that waited leaves the rest to nobody
         entry.leave();
     }
 }

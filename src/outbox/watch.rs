@@ -26,7 +26,7 @@ impl Watch {
     }
 
     pub fn wake_reader(&self, changed: &Condvar) {
-        // fault: a reader that waits for room is not woken
+        // prevents: a reader that waits for room is not woken
         if self.reader_waits {
             changed.notify_all();
         }

@@ -31,7 +31,7 @@ impl Bell {
         idle: impl FnOnce() -> bool,
         sleep: impl FnOnce(bool) -> R,
     ) -> R {
-        // fault: the leader looks before it says that it sleeps
+        // prevents: the leader looks before it says that it sleeps
         self.asleep.store(true, SeqCst);
         let idle = idle();
         if !idle {

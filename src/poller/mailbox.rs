@@ -28,7 +28,7 @@ impl<M: Default> Mailbox<M> {
         let done = put(&mut mail);
         self.full.store(true, SeqCst);
         drop(mail);
-        // fault: the leader is not woken
+        // prevents: the leader is not woken
         self.wake();
         done
     }

@@ -59,7 +59,7 @@ fn close_if_late(hub: &Hub, connection: &Connection) {
     if hub.lifecycle.is_ending() {
         connection.outbox().abort();
     } else if hub.lifecycle.is_closing() {
-        // fault: a late connection is not closed
+        // prevents: a late connection is not closed
         let _ = connection.close(hub.lifecycle.close_code(), "");
     }
 }

@@ -71,7 +71,7 @@ impl Desk {
                 _ => return Some(event),
             }
         }
-        // fault: a connection left at the end is not closed
+        // prevents: a connection left at the end is not closed
         self.close.take().or_else(|| self.close_for_who_is_left())
     }
 

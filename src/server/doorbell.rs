@@ -26,7 +26,7 @@ impl Doorbell {
     pub fn ring(&self) {
         if self.asleep.load(SeqCst) && self.asleep.swap(false, SeqCst) {
             // The thread that holds the door has said that it sleeps, and does not yet.
-            // fault: the ringer does not wait for the sleeper
+            // prevents: the ringer does not wait for the sleeper
             drop(lock(&self.door));
             self.rung.notify_one();
         }
@@ -42,7 +42,7 @@ impl Doorbell {
         loop {
             // Set `asleep` before looking. The ringer publishes first, then reads `asleep`; SeqCst guarantees that one
             // side sees the other.
-            // fault: the look comes before the flag
+            // prevents: the look comes before the flag
             self.asleep.store(true, SeqCst);
             let found = look();
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));

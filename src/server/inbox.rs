@@ -142,7 +142,7 @@ impl Inbox {
     pub fn ring(&self) {
         match self.leads.load(SeqCst) {
             true => self.bell.ring(),
-            // fault: nobody rings
+            // prevents: nobody rings
             false => self.doorbell.ring(),
         }
     }

@@ -181,7 +181,7 @@ impl Lifecycle {
     /// The events end although connections are left: the application gets a Close for each that is open. The last
     /// participant to leave may put in an end of the events, too; the application sees the first one only.
     pub fn end_events(&self) {
-        // fault: the end is left to slow threads
+        // prevents: the end is left to slow threads
         if self.enter(Phase::Ended) {
             self.inbox.put(InboxItem::Stopped);
         }
@@ -190,7 +190,7 @@ impl Lifecycle {
     /// `None`: it comes too late.
     pub fn register(self: &Arc<Self>, who: Participant) -> Option<Presence> {
         let mut participants = self.participants();
-        // fault: a slot is taken behind the shutdown
+        // prevents: a slot is taken behind the shutdown
         if self.phase.load(SeqCst) > who.last_phase() as u8 {
             return None;
         }
@@ -219,11 +219,11 @@ impl Lifecycle {
             && !participants.silent;
         participants.silent |= ends;
         drop(participants);
-        // fault: events without an end
+        // prevents: events without an end
         if ends {
             self.inbox.put(InboxItem::Stopped);
         }
-        // fault: the last to leave tells nobody
+        // prevents: the last to leave tells nobody
         self.changed.notify_all();
     }
 

@@ -91,7 +91,7 @@ pub(crate) fn seat(hub: &Hub, transport: &Arc<dyn Transport>) -> Seat {
 
 /// The shutdown has woken, or cut off, the streams that had their seats before it began: this one came later.
 fn wake_if_late(hub: &Hub, transport: &dyn Transport) {
-    // fault: a late handshake is not woken
+    // prevents: a late handshake is not woken
     if hub.lifecycle.is_closing() {
         transport.shutdown(match hub.lifecycle.is_ending() {
             true => How::Reset,

@@ -74,11 +74,11 @@ impl Pool {
         }
         // A thread that is woken but not running yet has its job in the queue: a burst of jobs never waits behind one
         // thread.
-        // fault: a job counts no thread off
+        // prevents: a job counts no thread off
         if self.idle.load(Relaxed) > state.jobs.len() {
             state.jobs.push_back(Box::new(job));
             drop(state);
-            // fault: a job wakes nobody
+            // prevents: a job wakes nobody
             self.work.notify_one();
             return Ok(());
         }
@@ -120,7 +120,7 @@ impl Pool {
             std::mem::take(&mut state.postponed)
         };
         drop(postponed);
-        // fault: a stop wakes nobody
+        // prevents: a stop wakes nobody
         self.work.notify_all();
         self.threads.wait(busy, deadline)
     }
@@ -146,7 +146,7 @@ impl Pool {
         let mut state = lock(&self.state);
         let _idle = IdleThread::begin(&self.idle);
         loop {
-            // fault: a thread leaves past a job
+            // prevents: a thread leaves past a job
             if let Some(job) = state.jobs.pop_front() {
                 return Some(job);
             }

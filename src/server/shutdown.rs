@@ -144,7 +144,7 @@ fn tell_all(hub: &Hub) {
             Stage::Begun | Stage::Reading | Stage::Held | Stage::Parting
         )
     };
-    // fault: a shutdown leaves handshakes asleep
+    // prevents: a shutdown leaves handshakes asleep
     for transport in hub.admission.transports(is_read) {
         transport.shutdown(How::Read);
     }

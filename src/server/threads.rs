@@ -162,7 +162,7 @@ impl ServerThreads {
             roster.gone.extend(handle);
         }
         drop(roster);
-        // fault: a thread leaves and tells nobody
+        // prevents: a thread leaves and tells nobody
         self.left.notify_all();
     }
 
@@ -200,7 +200,7 @@ impl ServerThreads {
         let mut grace = Grace::until(deadline);
         let mut roster = lock(&self.roster);
         roster.ending = true;
-        // fault: a stop waits for nobody
+        // prevents: a stop waits for nobody
         while roster.aboard.len() > busy().max(own) {
             let Some(wait) = grace.next_wait(Instant::now()) else {
                 break;

@@ -368,7 +368,7 @@ impl<P: Clone, K> Recovery<P, K> {
             ..
         } in &self.packets
         {
-            // fault: the last packet that a socket has seen comes again
+            // prevents: the last packet that a socket has seen comes again
             if name.number > self.seen(position, &departed.before, name.origin) {
                 reached.pass(*name);
                 if audience.has(&departed.rooms) {

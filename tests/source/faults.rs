@@ -1,4 +1,4 @@
-//! The anchors of the faults that the models must find: each `// fault: NAME` in the code is in
+//! The anchors of the faults that the models must find: each `// prevents: NAME` in the code is in
 //! `tests/model/faults.list`, and each name there has one anchor.
 
 use std::fs;
@@ -19,7 +19,7 @@ fn every_fault_has_one_anchor_and_every_anchor_a_fault() {
     let mut anchors: Vec<&str> = code
         .iter()
         .flat_map(|text| text.lines())
-        .filter_map(|line| line.trim_start().strip_prefix("// fault: "))
+        .filter_map(|line| line.trim_start().strip_prefix("// prevents: "))
         .collect();
     faults.sort_unstable();
     anchors.sort_unstable();

@@ -186,7 +186,7 @@ impl Collector {
             reached && except.member.pass_over(&self.run)
         });
         drop(except);
-        // fault: broadcast, and nobody watches
+        // prevents: broadcast, and nobody watches
         self.begin(|_| {});
         if pushed.bytes >= COLLECT {
             self.flush();
@@ -210,7 +210,7 @@ impl Collector {
         state.since.get_or_insert_with(Instant::now);
         if !std::mem::replace(&mut state.watched, true) {
             drop(state);
-            // fault: collected, and nobody watches
+            // prevents: collected, and nobody watches
             self.leader_queue.add_collector(self.clone());
         }
     }
@@ -231,7 +231,7 @@ impl Collector {
             state.outboxes = outboxes;
         }
         drop(state);
-        // fault: a flush leaves the run
+        // prevents: a flush leaves the run
         self.flush_run();
     }
 

@@ -52,16 +52,16 @@ impl Member {
         collector.run.note_trouble(troubled);
         self.is_troubled = troubled;
         // What joined the run before that was known.
-        // fault: an ending connection looks into the run no more
+        // prevents: an ending connection looks into the run no more
         self.catch_up(link, queue);
     }
 
     /// Offers its part of the run to the socket, from where it lies.
     pub fn flush(&mut self, link: &Link, queue: &mut Queue, frames: &Frames) {
-        // fault: the run overtakes what is collected
+        // prevents: the run overtakes what is collected
         if self.is_reached && self.place < frames.end() && queue.is_clear() {
             queue.write_frames(link, frames.between(self.place..frames.end()));
-            // fault: flushed, yet its place is behind
+            // prevents: flushed, yet its place is behind
             self.place = frames.end();
         } else {
             self.catch_up(link, queue);
@@ -72,7 +72,7 @@ impl Member {
     /// Passes over what was last appended to the run; false if the run does not reach this member anyway.
     pub fn pass_over(&mut self, run: &Run) -> bool {
         if self.is_reached {
-            // fault: a broadcast that passed over is had again
+            // prevents: a broadcast that passed over is had again
             self.place = run.end();
         }
         self.is_reached

@@ -97,7 +97,7 @@ impl Run {
         if !members.take_alike(message) {
             return Err(reached);
         }
-        // fault: the run goes to its first members alone
+        // prevents: the run goes to its first members alone
         if !Arc::ptr_eq(&frames.reached, &reached) {
             frames.reached = reached;
         }
@@ -115,7 +115,7 @@ impl Run {
         let frames = &lock(&self.state).frames;
         let end = frames.end();
         take(frames.between(place..end));
-        // fault: taken over, yet its place is behind
+        // prevents: taken over, yet its place is behind
         end
     }
 
@@ -126,7 +126,7 @@ impl Run {
     /// Every connection has had what lies before `place`.
     pub fn forget_until(&self, place: u64) {
         let frames = &mut lock(&self.state).frames;
-        // fault: what came amid the flush is forgotten
+        // prevents: what came amid the flush is forgotten
         let count = frames.between(frames.start..place).len();
         frames.start += count as u64;
         self.start.store(frames.start, Ordering::Release);
@@ -142,7 +142,7 @@ impl Run {
             }
         }
         if frames.bytes.is_empty() {
-            // fault: the run keeps a hold on its members
+            // prevents: the run keeps a hold on its members
             frames.reached = Arc::default();
         }
     }

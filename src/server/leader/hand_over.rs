@@ -48,7 +48,7 @@ impl Drop for HandOverGuard {
     fn drop(&mut self) {
         if let Some(parked) = self.0.take() {
             let hub = parked.hub().clone();
-            // fault: a connection that finds no thread is lost
+            // prevents: a connection that finds no thread is lost
             hub.lead.arrive(parked);
         }
     }

@@ -98,7 +98,7 @@ impl Lead {
         let count = self.application.load(Relaxed);
         if !is_away(count) {
             self.application.store(count.wrapping_add(1), SeqCst);
-            // fault: the stand-in rests on
+            // prevents: the stand-in rests on
             self.rest.ring();
         }
     }
@@ -123,7 +123,7 @@ impl Lead {
     pub fn want(&self, wanted: bool) {
         self.wanted.store(wanted, SeqCst);
         if wanted {
-            // fault: the stand-in is not asked for the lead
+            // prevents: the stand-in is not asked for the lead
             self.mailbox.wake();
         }
     }
@@ -197,7 +197,7 @@ impl Lead {
                 "the leader has panicked: this is a bug of wshub"
             ));
         }
-        // fault: the lead is free and nobody hears of it
+        // prevents: the lead is free and nobody hears of it
         inbox.ring();
     }
 

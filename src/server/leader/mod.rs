@@ -193,7 +193,7 @@ impl Leader {
         let collectors = self.collectors.len();
         self.hear(&mut put);
         // `until` does not know when that is to be flushed.
-        // fault: collected amid a look, and nobody watches
+        // prevents: collected amid a look, and nobody watches
         let more_is_collected = self.collectors.len() > collectors;
         let first = self.poller.first_deadline();
         let idle = || {

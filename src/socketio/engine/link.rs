@@ -423,7 +423,7 @@ impl SessionLink {
         let deadline = deadline.map(|deadline| deadline.max(state.not_before));
         let is_over = state.session.is_over();
         drop(state);
-        // fault: a session that is over stays in the list
+        // prevents: a session that is over stays in the list
         match deadline {
             Some(deadline) => sessions.timer.note(self, deadline),
             None if is_over => sessions.forget(self),

@@ -171,7 +171,7 @@ impl Timer {
             .into_values()
             .filter_map(|link| link.upgrade())
             .collect();
-        // fault: a deadline that was seen to stays noted
+        // prevents: a deadline that was seen to stays noted
         for link in &due {
             link.noted.store(u64::MAX, SeqCst);
         }

@@ -171,7 +171,7 @@ impl<M: Carried> EngineSession<M> {
     /// The client of the parked GET hung up.
     pub fn hung_up(&mut self) {
         if self.polling.take_parked() {
-            // fault: a client that hung up stays
+            // prevents: a client that hung up stays
             self.end(DisconnectReason::TransportError);
         }
     }
@@ -311,7 +311,7 @@ impl<M: Carried> EngineSession<M> {
             let late = PollAnswer::Error(EngineError::BadRequest);
             self.outputs.push_back(Output::Answer(late));
         }
-        // fault: what waits at an upgrade is lost
+        // prevents: what waits at an upgrade is lost
         self.flush();
     }
 
