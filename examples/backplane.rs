@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const MOST: u32 = 2 << 20;
 
 /// Where the carrier is. A publisher says `P` and then frames, each answered by one byte; a subscriber says `S`, and
-/// gets one byte and then frames. A frame goes behind its length, four bytes.
+/// gets one byte and then frames. A frame goes after its length, four bytes.
 struct Tcp(String);
 
 impl Backplane for Tcp {

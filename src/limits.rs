@@ -136,7 +136,7 @@ pub struct Limits {
     /// two frames of `max_message`, so that the answer to one more message has room when half of it is taken: from
     /// there on the peer is not read from. Beyond all of it [`Overflow`](crate::Overflow) decides. At most one message
     /// for every 64 bytes of it waits: short messages cost more than their bytes. One message may always wait alone;
-    /// with `DropOldest` the newest, also behind a partly written one.
+    /// with `DropOldest` the newest, also after a partly written one.
     pub outbound_per_connection: Option<usize>,
     /// How long a frame may wait for a slow peer, and how long a blocking write or the answer to a
     /// plain request may take; longer while the peer reads faster than
@@ -383,7 +383,7 @@ impl Limits {
             body_timeout,
             keep_alive,
             max_requests_per_connection,
-            // None: each closes behind its answer.
+            // None: each closes after its answer.
             max_idle_connections: _,
             // None: what is not answered at once is refused.
             max_waiting_requests: _,

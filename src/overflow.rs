@@ -78,7 +78,7 @@ impl Overflow {
         matches!(self, Overflow::DropNewest | Overflow::DropOldest)
     }
 
-    /// Whether messages may be missing from what the peer gets, while others come behind them.
+    /// Whether messages may be missing from what the peer gets, while others come after them.
     pub(crate) fn leaves_gaps(self) -> bool {
         self != Overflow::Disconnect
     }

@@ -14,7 +14,7 @@ pub(crate) fn stood_still(deadline: Instant, now: Instant) -> bool {
 }
 
 /// How long a peer is waited for: a deadline, which progress renews where it is a matter of pace, and
-/// once that time again behind a standstill. Only once, however many callers find the standstill.
+/// once that time again after a standstill. Only once, however many callers find the standstill.
 pub(crate) struct Patience {
     deadline: Instant,
     /// The time that a standstill is worth.

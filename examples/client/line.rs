@@ -8,7 +8,7 @@ pub struct Line {
     text: Vec<char>,
     cursor: usize,
     earlier: Vec<Vec<char>>,
-    /// Which of the earlier lines is shown; behind the last one: none, but what was typed.
+    /// Which of the earlier lines is shown; after the last one: none, but what was typed.
     shown: usize,
     /// What was typed before an earlier line was shown.
     typed: Vec<char>,

@@ -37,7 +37,7 @@ fn dial_one(address: SocketAddr, time: Duration) -> io::Result<TcpTransport> {
     TcpTransport::new(stream)
 }
 
-/// The Unix socket of a `ws+unix` URL: a path, or an abstract name behind `@`.
+/// The Unix socket of a `ws+unix` URL: a path, or an abstract name after `@`.
 pub(crate) fn dial_unix(socket: &str, time: Duration) -> Result<Box<dyn Transport>, ClientError> {
     connect_unix(socket, time).map_err(|error| ClientError::UnixSocket {
         socket: socket.to_owned(),

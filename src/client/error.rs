@@ -70,7 +70,7 @@ pub enum ClientError {
     /// [`Unsupported`](io::ErrorKind::Unsupported).
     #[non_exhaustive]
     UnixSocket {
-        /// The socket: a path, or an abstract name behind `@`.
+        /// The socket: a path, or an abstract name after `@`.
         socket: String,
         /// What the system said.
         error: io::Error,

@@ -19,7 +19,7 @@ const MAX_BODY: usize = 1024;
 /// How many interim answers (RFC 9110 15.2) are read over: more are the answer.
 const MAX_INTERIM: usize = 8;
 
-/// Writes the head of a request and reads that of its answer. The buffer holds what came behind it.
+/// Writes the head of a request and reads that of its answer. The buffer holds what came after it.
 pub(crate) fn exchange(
     stream: &mut (impl Read + Write),
     request: &[u8],
@@ -38,7 +38,7 @@ pub(crate) fn exchange(
     }
 }
 
-/// The answer behind the interim ones.
+/// The answer after the interim ones.
 fn read_final(
     stream: &mut impl Read,
     buffer: &mut ReadBuffer,
@@ -63,7 +63,7 @@ fn read_answer(
 ) -> Result<AnswerHead, NoAnswer> {
     let mut scanner = AnswerScanner::new(limits);
     loop {
-        // What came behind an interim answer is looked at before more is waited for.
+        // What came after an interim answer is looked at before more is waited for.
         if let Some(head) = scanner.scan(buffer.filled())? {
             let answer = AnswerHead::parse(buffer.filled().get(..head).unwrap_or_default())?;
             buffer.discard(head);
@@ -101,7 +101,7 @@ pub(crate) fn body(
     String::from_utf8_lossy(shown).into_owned()
 }
 
-/// What came of a body in chunks. Behind a fault there is nothing to be shown.
+/// What came of a body in chunks. After a fault there is nothing to be shown.
 fn dechunked(came: &[u8], head: HeadLimits) -> Vec<u8> {
     let limits = BodyLimits {
         max_body: usize::MAX,

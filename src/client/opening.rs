@@ -65,7 +65,7 @@ impl<S: Read + Write> WebSocket<S> {
 /// What the opening handshake brought.
 pub(crate) struct OpenedClient {
     pub answer: AnswerHead,
-    /// What came behind the answer: the server's first frames.
+    /// What came after the answer: the server's first frames.
     pub buffer: ReadBuffer,
     pub opening: Opening,
 }

@@ -61,7 +61,7 @@ impl<T: Clone> Backlog<T> {
     pub fn cut(&mut self, now: Duration) -> u64 {
         let mut lost = 0;
         while self.is_beyond(now) {
-            // Behind those under way, which are at the front.
+            // After those under way, which are at the front.
             let Some(entry) = self.waiting.remove(self.under_way) else {
                 break;
             };

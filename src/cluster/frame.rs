@@ -49,7 +49,7 @@ pub(crate) struct Head {
 pub(crate) enum FrameNumber {
     /// The frame has this one; the first is 1.
     Own(u64),
-    /// The frame has none, and comes behind this one.
+    /// The frame has none, and comes after this one.
     Behind(u64),
 }
 

@@ -115,7 +115,7 @@ impl History {
         self.behind_the_first(room, kept.saturating_sub(count))
     }
 
-    /// What came behind a post.
+    /// What came after a post.
     pub fn behind(&self, room: &str, id: PostId) -> Result<Missed, CatchUpError> {
         let posts = &self.rooms.get(room).ok_or(CatchUpError::Gone)?.posts;
         // The one that is asked for is most often among the last.

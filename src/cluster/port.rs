@@ -14,7 +14,7 @@ use crate::lock::{Mutex, NEWS, OUTGOING, lock};
 const BATCH_FRAMES: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
 
-/// How long to rest behind a failure, at first and at most.
+/// How long to rest after a failure, at first and at most.
 pub(crate) const RESTS: (Duration, Duration) =
     (Duration::from_millis(50), Duration::from_millis(250));
 
@@ -55,7 +55,7 @@ pub(crate) enum PortPeers {
 pub(crate) trait PortUser: Send + Sync + 'static {
     fn port(&self) -> &Port;
 
-    /// What goes out behind the messages of a turn: signs of life, farewells.
+    /// What goes out after the messages of a turn: signs of life, farewells.
     fn signs(&self, turn: &PublishTurn) -> Vec<FrameBytes>;
 
     /// The turn is over; false where nothing of it is known to be published. Before the first turn, too: one before it
@@ -106,7 +106,7 @@ struct PublishQueue {
     beat_at: Instant,
     /// The last turn ended well.
     is_up: bool,
-    /// Behind a turn that did not: until then nothing is published.
+    /// After a turn that did not: until then nothing is published.
     rests_until: Instant,
     rest: Duration,
 }
@@ -117,7 +117,7 @@ pub(crate) struct PublishTurn {
     begun: Instant,
     /// With a sign of life, which has this age.
     pub beat: Option<Duration>,
-    /// Nothing comes behind it.
+    /// Nothing comes after it.
     pub is_last: bool,
 }
 
@@ -186,7 +186,7 @@ impl Port {
             let old_at = queue.backlog.due().map(|due| self.opened + due);
             let wakes = [begin_at, old_at, queue.leaves_by];
             queue = match wakes.into_iter().flatten().min() {
-                // A frame is too old only behind its time.
+                // A frame is too old only after its time.
                 Some(until) => {
                     let wait = until.saturating_duration_since(now) + Duration::from_millis(1);
                     queue.wait_timeout(&self.changed, wait)
@@ -344,7 +344,7 @@ impl PublishQueue {
     }
 }
 
-/// How long to rest behind another failure.
+/// How long to rest after another failure.
 pub(crate) fn next_rest(rest: Duration) -> Duration {
     (rest * 2).min(RESTS.1)
 }

@@ -178,7 +178,7 @@ impl Relay {
         }
     }
 
-    /// A heartbeat behind the frame of this number.
+    /// A heartbeat after the frame of this number.
     fn alive(&self, last: u64) -> Vec<u8> {
         let (counts, is_whole, lacks) = self.rooms.report();
         let rooms = RoomCounts::read(&counts).ok().map(|counts| RoomReport {

@@ -22,13 +22,13 @@ pub(crate) struct RoomReport<'a> {
 }
 
 impl RoomReport<'_> {
-    /// Nothing waits behind it: there was room for more.
+    /// Nothing waits after it: there was room for more.
     pub fn is_last(&self) -> bool {
         self.counts.0.len() < AT_ONCE
     }
 }
 
-/// Of each room its members, four bytes, and its name behind its length, two bytes.
+/// Of each room its members, four bytes, and its name after its length, two bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RoomCounts<'a>(&'a [u8]);
 

@@ -44,7 +44,7 @@ pub(crate) enum Verdict {
 }
 
 impl KnownPeer {
-    /// Whether a frame that has no number of its own came before. A heartbeat and the farewell behind it may tell one
+    /// Whether a frame that has no number of its own came before. A heartbeat and the farewell after it may tell one
     /// age; once the node has left, neither of them is new.
     fn has_told(&self, age: Duration) -> bool {
         self.age

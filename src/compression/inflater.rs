@@ -151,7 +151,7 @@ impl Inflater {
 
     /// The message is complete: what was pushed has to be whole blocks.
     pub fn finish(&mut self) -> Result<(), NotInflated> {
-        // No payload at all is how some compressors write an empty message behind another one.
+        // No payload at all is how some compressors write an empty message after another one.
         if self.taken > 0 && !self.ended {
             let len = self.output.len();
             self.make_room();

@@ -276,7 +276,7 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// Takes this byte, and white space before and behind it, if it comes next.
+    /// Takes this byte, and white space before and after it, if it comes next.
     fn take(&mut self, byte: u8) -> bool {
         self.rest = self.rest.trim_ascii_start();
         match self.rest.split_first() {

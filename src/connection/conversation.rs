@@ -115,7 +115,7 @@ impl Conversation {
     }
 
     /// Gives the messages in front of the buffer to `take`, as long as they are whole, each in one frame, and `take`
-    /// wants more: then [`next`](Conversation::next) finds what there is behind them.
+    /// wants more: then [`next`](Conversation::next) finds what there is after them.
     pub fn all_whole(&mut self, take: impl FnMut(MessageRef<'_>) -> bool) -> Result<(), End> {
         self.receiver.take_whole();
         self.settle();
@@ -133,7 +133,7 @@ impl Conversation {
         }
     }
 
-    /// Gives the next part of a message to `take`, behind [`begin_parts`](Conversation::begin_parts); otherwise as
+    /// Gives the next part of a message to `take`, after [`begin_parts`](Conversation::begin_parts); otherwise as
     /// [`next`](Conversation::next).
     pub fn next_part<T>(
         &mut self,

@@ -263,7 +263,7 @@ impl Budget {
         if self.take(account, bytes).is_err() {
             let waited = self.wait_at_gate(connection, None, || self.take(account, bytes));
             if waited == Err(NoTaker::Shutdown) {
-                // prevents: a gap behind what found no taker
+                // prevents: a gap after what found no taker
                 account.note(NoTaker::Shutdown);
             }
             waited?;

@@ -25,7 +25,7 @@ pub(crate) enum End {
 /// What still has to leave.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum StillToSend {
-    /// A Close frame, if none was sent before, behind all that waits.
+    /// A Close frame, if none was sent before, after all that waits.
     Close(Option<CloseCode>, String),
     /// What was sent before, to a peer that may still read.
     Answers,

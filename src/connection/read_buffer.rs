@@ -90,7 +90,7 @@ impl ReadBuffer {
         self.0.as_ref().is_some_and(|room| room.is_oversized())
     }
 
-    /// One read behind the filled bytes.
+    /// One read after the filled bytes.
     pub fn fill<E>(
         &mut self,
         read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
@@ -100,7 +100,7 @@ impl ReadBuffer {
         Ok(read)
     }
 
-    /// Room for one read of up to `most` bytes behind the filled ones. At most twice what arrived is ever allocated:
+    /// Room for one read of up to `most` bytes after the filled ones. At most twice what arrived is ever allocated:
     /// the peer's claims count for nothing.
     pub fn spare(&mut self, most: usize) -> &mut [u8] {
         self.0.get_or_insert_default().spare(most)

@@ -1,5 +1,5 @@
 //! What proxies say of their clients: the PROXY protocol, `Forwarded` and `X-Forwarded-For`. However the bytes arrive,
-//! the answer is the same, no byte behind a header is asked for, and nobody is named whom the bytes do not name.
+//! the answer is the same, no byte after a header is asked for, and nobody is named whom the bytes do not name.
 
 use core::net::SocketAddr;
 

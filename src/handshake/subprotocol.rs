@@ -11,7 +11,7 @@ const MOST_SHOWN: usize = 8;
 /// The longest offer that the log shows, and the most digits in one: clients send tokens and keys as subprotocols.
 const LONGEST_SHOWN: usize = 32;
 const MOST_DIGITS: usize = 4;
-/// Parts of names whose value may be a credential, or that of the offer behind it.
+/// Parts of names whose value may be a credential, or that of the offer after it.
 const CREDENTIALS: [&str; 7] = ["auth", "bearer", "jwt", "key", "pass", "secret", "token"];
 
 /// RFC 6455 4.2.2: one of those that the client offers, the server's favourite, or none. One pass over the offers.

@@ -17,7 +17,7 @@ pub(crate) struct Url {
     pub(crate) port: u16,
     /// The path and the query.
     pub(crate) target: String,
-    /// The Unix socket that leads to the host: a path, or an abstract name behind `@`.
+    /// The Unix socket that leads to the host: a path, or an abstract name after `@`.
     pub(crate) unix: Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub enum InvalidUrl {
     /// Its host is missing, or neither a name nor an address. An IPv6 address stands in brackets, a name that is not
     /// ASCII is written as `xn--`.
     Host,
-    /// The zone id of its IPv6 address, the interface behind the `%25` of `[fe80::1%25eth0]` (RFC 6874), is empty, or
+    /// The zone id of its IPv6 address, the interface after the `%25` of `[fe80::1%25eth0]` (RFC 6874), is empty, or
     /// has a character that has to be percent-encoded: any but letters, digits, `-`, `.`, `_` and `~`.
     ZoneId,
     /// Its port is not a number from 1 to 65,535.

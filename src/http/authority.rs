@@ -56,7 +56,7 @@ impl<'a> Host<'a> {
         is_registered_name(text.as_bytes()).then_some(Self::Name(text))
     }
 
-    /// This host without the dot behind its name, which stands for the root of DNS and names no other host (RFC 1034
+    /// This host without the dot after its name, which stands for the root of DNS and names no other host (RFC 1034
     /// 3.1, RFC 3986 3.2.2).
     pub(crate) fn without_final_dot(self) -> Self {
         match self {

@@ -111,7 +111,7 @@ impl Framing {
     }
 }
 
-/// Takes a body out of the bytes behind a head, and refuses a bad one at its first bad byte.
+/// Takes a body out of the bytes after a head, and refuses a bad one at its first bad byte.
 ///
 /// It holds what has arrived and allocates nothing for what is only announced.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ pub(crate) struct BodyDecoder {
 pub(crate) struct BodyLimits {
     /// Bytes of the body, its framing not counted.
     pub(crate) max_body: usize,
-    /// What holds for a head holds for the trailers behind a chunked body, too.
+    /// What holds for a head holds for the trailers after a chunked body, too.
     pub(crate) head: HeadLimits,
 }
 
@@ -142,15 +142,15 @@ enum BodyState {
         value: u64,
         digits: usize,
     },
-    /// Behind the size of a chunk and a space.
+    /// After the size of a chunk and a space.
     BehindSize(u64),
     /// In the extensions of a chunk of this size.
     Extension(u64),
-    /// Behind the CR that ends the line of a chunk of this size.
+    /// After the CR that ends the line of a chunk of this size.
     SizeLf(u64),
     /// So many bytes are left of a chunk.
     Chunk(u64),
-    /// Behind a chunk, and behind the CR there.
+    /// After a chunk, and after the CR there.
     ChunkCr,
     ChunkLf,
     Trailers(TrailerPlace),
@@ -163,9 +163,9 @@ enum TrailerPlace {
     LineStart,
     Name,
     Value,
-    /// Behind the CR of a line.
+    /// After the CR of a line.
     Lf,
-    /// Behind the CR of the blank line that ends all.
+    /// After the CR of the blank line that ends all.
     LastLf,
 }
 
@@ -247,7 +247,7 @@ impl BodyDecoder {
         (left - data.len() as u64, rest)
     }
 
-    /// Takes a byte that is none of the body's own; what comes behind it.
+    /// Takes a byte that is none of the body's own; what comes after it.
     fn take_framing(&mut self, byte: u8) -> Result<BodyState, Refusal> {
         match (self.state, byte) {
             (BodyState::Size { value, digits }, _) => self.take_size(value, digits, byte),

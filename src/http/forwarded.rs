@@ -1,5 +1,5 @@
 //! What trusted proxies say of the client that they pass on: `Forwarded` (RFC 7239) and `X-Forwarded-For`, `-Proto` and
-//! `-Host`, read from right to left, for each proxy writes behind what it was sent.
+//! `-Host`, read from right to left, for each proxy writes after what it was sent.
 
 use core::net::{IpAddr, SocketAddr};
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-/// The segments of a path: one behind each of its slashes.
+/// The segments of a path: one after each of its slashes.
 pub(crate) fn segments(path: &str) -> impl Iterator<Item = Cow<'_, str>> {
     path.split('/')
         .skip(1)
@@ -20,7 +20,7 @@ pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, 
     })
 }
 
-/// What is no percent sign with two digits behind it stays as it is; what is no UTF-8 then becomes U+FFFD. So nothing
+/// What is no percent sign with two digits after it stays as it is; what is no UTF-8 then becomes U+FFFD. So nothing
 /// grows.
 fn decoded(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     let is_encoded = |byte| byte == b'%' || (plus_is_space && byte == b'+');
@@ -47,7 +47,7 @@ fn decoded(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     Cow::Owned(text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-/// The byte of the two digits behind a percent sign.
+/// The byte of the two digits after a percent sign.
 pub(crate) fn byte(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()

@@ -114,7 +114,7 @@ in_this_order! {
     SHUT,
     /// Address space that is kept from the allocator.
     ADDRESS_SPACE,
-    /// What a cluster's rooms remember. Who joins one behind that does so under it.
+    /// What a cluster's rooms remember. Who joins one after that does so under it.
     HISTORY,
     /// Members of a cluster's rooms.
     ROOMS,

@@ -50,7 +50,7 @@ impl Collected {
         self.bytes.extend_from_slice(frame.payload);
     }
 
-    /// Hands what is collected to `write`, and the frame behind it: a small one in the same slice.
+    /// Hands what is collected to `write`, and the frame after it: a small one in the same slice.
     pub fn with_frame<T>(
         &mut self,
         frame: &OutgoingFrame<'_>,

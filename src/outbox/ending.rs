@@ -23,7 +23,7 @@ impl Queue {
         begun
     }
 
-    /// Drops every whole unsent message and queues Close 1013 behind a partly written one.
+    /// Drops every whole unsent message and queues Close 1013 after a partly written one.
     pub fn slow_consumer(&mut self, link: &Link) {
         let dropped = self.kept.drop_whole_messages();
         // prevents: dropped by the policy and not counted

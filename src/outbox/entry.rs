@@ -26,7 +26,7 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Takes the lock, and then the frames that wait in the run: what is sent next comes behind them.
+    /// Takes the lock, and then the frames that wait in the run: what is sent next comes after them.
     #[inline]
     pub fn new(outbox: &'a Arc<Outbox>) -> Self {
         let mut entry = Entry::ahead_of_the_run(outbox);
@@ -104,7 +104,7 @@ impl<'a> Entry<'a> {
         collected.is_some()
     }
 
-    /// Leaves behind a message. `collector`: it has to hear of that.
+    /// Leaves after a message. `collector`: it has to hear of that.
     #[inline]
     fn leave_sent(self, collector: Option<&Arc<Collector>>) {
         let outbox = self.outbox;
@@ -205,7 +205,7 @@ impl<'a> Entry<'a> {
         let (link, queue) = entry.state.parts()?;
         queue.turn.take_missed();
         queue.check_deadlines(link, now);
-        // What others kept while this thread wrote is again for this thread to write, behind other connections.
+        // What others kept while this thread wrote is again for this thread to write, after other connections.
         let leader_queue = queue
             .is_left_over()
             .then(|| link.server.leader_queue.clone());

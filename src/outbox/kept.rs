@@ -270,7 +270,7 @@ impl WaitingFrames {
 
     fn pass_each(&mut self, mut written: usize, gone: impl Fn(Instant)) {
         while written > 0 {
-            // A pong that came behind an offer was no part of it.
+            // A pong that came after an offer was no part of it.
             if self.offered == 0 && self.begun == 0 && self.pong.is_some() {
                 written = self.advance_pong(written);
                 continue;

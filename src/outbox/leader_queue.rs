@@ -29,7 +29,7 @@ impl LeaderQueue {
     #[must_use]
     pub fn add(&self, outbox: Arc<Outbox>) -> bool {
         self.0.put(|waiting| {
-            // What is taken behind the stop would stay for ever.
+            // What is taken after the stop would stay for ever.
             if !waiting.stopped {
                 waiting.outboxes.push(outbox);
             }

@@ -328,7 +328,7 @@ impl Outbox {
         self.give_up(Failure::Terminated);
     }
 
-    /// As [`abort`](Outbox::abort), behind a panic; the connection's thread then reports the end.
+    /// As [`abort`](Outbox::abort), after a panic; the connection's thread then reports the end.
     pub fn break_off(self: &Arc<Self>) {
         let _ = panics::catch(|| {
             self.abort();

@@ -25,7 +25,7 @@ pub(crate) struct Bounds {
     /// Messages that are taken at once, to be answered.
     pub(crate) at_once: usize,
     /// The most bytes of the answers to one read, where each is as long as its message: a read may bring the end of a
-    /// long message, and others behind it. With their headers.
+    /// long message, and others after it. With their headers.
     pub(crate) answers: usize,
     /// Before any connection under these bounds began: the protocol core counts time from there.
     pub(crate) epoch: Instant,
@@ -45,7 +45,7 @@ impl Bounds {
         }
     }
 
-    /// Makes room for a message of `len` bytes behind what is kept, as the policy says. Also returns how many messages
+    /// Makes room for a message of `len` bytes after what is kept, as the policy says. Also returns how many messages
     /// were dropped, the new one included.
     pub fn make_room(
         &self,
@@ -108,7 +108,7 @@ impl Bounds {
         kept.messages() == 0 || (below_half && self.hold(kept, len))
     }
 
-    /// Whether a message of `len` bytes may wait behind what is kept, without the policy.
+    /// Whether a message of `len` bytes may wait after what is kept, without the policy.
     pub fn admit(&self, kept: &KeptFrames, len: usize, time: &TimeSource) -> bool {
         self.hold(kept, len) && !self.hold_old(kept, time)
     }

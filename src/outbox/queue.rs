@@ -155,7 +155,7 @@ impl Queue {
     }
 
     /// Offers what was collected and this frame in one write. `None`: a part of what was collected did not leave, so
-    /// the frame must wait behind it.
+    /// the frame must wait after it.
     pub fn write_through(&mut self, link: &Link, frame: &OutgoingFrame<'_>) -> Option<usize> {
         let before = self.collected.bytes().len();
         let written = if before == 0 {
@@ -198,7 +198,7 @@ impl Queue {
         }
     }
 
-    /// Takes frames over from the run: collects them, or keeps them behind what is kept. After a Close or a failure
+    /// Takes frames over from the run: collects them, or keeps them after what is kept. After a Close or a failure
     /// nothing more is sent: then they count as dropped.
     pub fn take_over(&mut self, link: &Link, frames: &[u8]) {
         if !self.is_open() {

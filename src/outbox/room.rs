@@ -8,7 +8,7 @@ use crate::error::SendErrorKind;
 use crate::overflow::Overflow;
 
 impl Queue {
-    /// Whether a frame may wait behind what is kept; makes room for it by the policy.
+    /// Whether a frame may wait after what is kept; makes room for it by the policy.
     pub fn admit(&mut self, link: &Link, len: usize, unbounded: bool) -> Result<(), SendErrorKind> {
         if self.failure.is_none() && (unbounded || self.turn.is_coming()) {
             return Ok(());

@@ -41,7 +41,7 @@ impl<'a> Collect<'a> {
 pub(crate) struct State {
     pub link: Option<Link>,
     pub member: Member,
-    /// What is sent while a message is under way in fragments: it waits behind that.
+    /// What is sent while a message is under way in fragments: it waits after that.
     pub held: Option<Box<KeptFrames>>,
     pub queue: Queue,
     /// How messages are compressed that refer to earlier ones: in the order in which they leave.

@@ -89,7 +89,7 @@ impl State {
         Ok(())
     }
 
-    /// Keeps a message behind the one that is under way in fragments, as the policy lets it.
+    /// Keeps a message after the one that is under way in fragments, as the policy lets it.
     pub fn hold(&mut self, message: Outbound<'_>) -> Result<(), SendErrorKind> {
         let (Some(link), Some(held)) = (&self.link, &mut self.held) else {
             return Err(SendErrorKind::Closed);
@@ -110,7 +110,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether a message of `len` bytes may wait behind the one that is under way in fragments; `None` if there is no
+    /// Whether a message of `len` bytes may wait after the one that is under way in fragments; `None` if there is no
     /// such message.
     pub fn holds_room_for(&self, len: usize) -> Option<bool> {
         let held = self.held.as_ref()?;

@@ -40,7 +40,7 @@ pub(crate) struct Waiter<'a>(pub &'a Arc<Outbox>);
 
 impl<'a> Waiter<'a> {
     /// Sends a message and waits until the socket has taken it and all before it. With `collector`: for a thread that
-    /// has more to do and flushes that itself, so that it waits only behind what the socket refused.
+    /// has more to do and flushes that itself, so that it waits only after what the socket refused.
     pub fn send(
         self,
         mut message: Message,
@@ -139,7 +139,7 @@ impl<'a> Waiter<'a> {
             // The leader holds the Outbox already, or is called.
             entry.leave();
             let entry = Entry::ahead_of_the_run(self.0);
-            // With the lock: what becomes less from now on wakes this thread behind it.
+            // With the lock: what becomes less from now on wakes this thread after it.
             if entry.queue.is_crowded(pending()) {
                 let round = now + entry.queue.bounds.pace.patience;
                 entry.wait_to_read(end.map_or(round, |end| end.min(round)));
@@ -219,7 +219,7 @@ impl<'a> Waiter<'a> {
     }
 
     /// Writes on this thread until `done` is true. A sender that waits for one frame does not wait for those that
-    /// others send behind it. Every byte that leaves is progress, whichever thread wrote it.
+    /// others send after it. Every byte that leaves is progress, whichever thread wrote it.
     fn drain_until(
         self,
         done: impl Fn(&Queue) -> Option<Result<(), Error>>,

@@ -15,7 +15,7 @@ pub(crate) struct Watch {
     pub has_news: bool,
     /// A sender that waits writes by itself: nobody is called.
     pub is_attended: bool,
-    /// The thread that reads waits for room: it is woken behind whatever may have made some, or ended the stream.
+    /// The thread that reads waits for room: it is woken after whatever may have made some, or ended the stream.
     pub reader_waits: bool,
 }
 

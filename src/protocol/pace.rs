@@ -16,7 +16,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// The deadline behind `bytes` of progress at `now`.
+    /// The deadline after `bytes` of progress at `now`.
     #[must_use]
     pub fn renew(self, deadline: Duration, bytes: usize, now: Duration) -> Duration {
         let room = now.saturating_add(self.patience).saturating_sub(deadline);

@@ -39,7 +39,7 @@ impl ClosingHandshake<'_> {
         }
     }
 
-    /// Behind [`begin`](ClosingHandshake::begin): waits until everything has left; true if it has.
+    /// After [`begin`](ClosingHandshake::begin): waits until everything has left; true if it has.
     pub fn wait_until_left(&self) -> bool {
         self.wait_until_sent(|outbox, patience, failure| outbox.waiter().drained(patience, failure))
     }
@@ -74,7 +74,7 @@ impl ClosingHandshake<'_> {
         outbox.is_settled().then(|| !outbox.is_cut())
     }
 
-    /// Behind the closing handshake: lets the Outbox go, and ends the stream. `all_left`: everything has left.
+    /// After the closing handshake: lets the Outbox go, and ends the stream. `all_left`: everything has left.
     pub fn conclude(&self, end: End, all_left: bool) -> Concluded {
         let stream_end = end.stream_end(all_left);
         let outbox = self.connection.outbox();

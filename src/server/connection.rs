@@ -131,7 +131,7 @@ impl OpenConnection {
         End::Reported
     }
 
-    /// As [`finish`](OpenConnection::finish), behind the closing handshake. `all_left`: everything has left.
+    /// As [`finish`](OpenConnection::finish), after the closing handshake. `all_left`: everything has left.
     pub fn conclude(&mut self, driver: &Driver, end: End, all_left: bool) -> LingeringClose {
         let reported = matches!(end, End::Reported);
         let Concluded {
@@ -207,7 +207,7 @@ fn log_open(hub: &Hub, connection: &Connection) {
 
 /// Reads until the connection ends, or the peer has sent nothing for `quiet`.
 fn read(hub: &Hub, driver: &mut Driver, quiet: Option<Duration>) -> Result<(), End> {
-    // What came behind the opening handshake. Messages that the leader has held back wait until their answers find
+    // What came after the opening handshake. Messages that the leader has held back wait until their answers find
     // room.
     if !driver.holds_messages {
         take_messages(hub, driver)?;

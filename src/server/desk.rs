@@ -50,7 +50,7 @@ impl Desk {
         Some((connection.clone(), message))
     }
 
-    /// The next event behind the batch, of which nothing is left that the application wants.
+    /// The next event after the batch, of which nothing is left that the application wants.
     #[inline(never)]
     pub fn next_beside_messages(&mut self, hub: &Hub) -> Option<Event> {
         // The application is done with these messages: their permit is given back.

@@ -372,7 +372,7 @@ impl Driver {
         }
     }
 
-    /// What is asked for behind the end.
+    /// What is asked for after the end.
     pub fn closing<'a>(&'a self, limits: &'a Limits) -> ClosingHandshake<'a> {
         ClosingHandshake {
             connection: &self.connection,

@@ -58,7 +58,7 @@ impl<'a> HookRequest<'a> {
         self.server
     }
 
-    /// The request as it is kept behind the hook: with the headers of
+    /// The request as it is kept after the hook: with the headers of
     /// [`keep_headers`](crate::ServerBuilder::keep_headers) alone.
     // The sessions of Socket.IO keep theirs.
     #[cfg_attr(not(feature = "socketio"), allow(dead_code))]
@@ -167,7 +167,7 @@ impl Hooks {
         paths.find(|path| !is_path(path)).map(String::as_str)
     }
 
-    /// Whether a connection may be kept behind a plain request.
+    /// Whether a connection may be kept after a plain request.
     pub fn keeps_plain(&self) -> bool {
         self.answers_plain() || self.health.is_some() || self.metrics.is_some()
     }

@@ -43,7 +43,7 @@ use responder::{LateAnswer, Promise};
 use streamed::Streamed;
 pub(crate) use writing::AnswerWriter;
 
-/// What there is left to do for a connection behind a plain request.
+/// What there is left to do for a connection after a plain request.
 pub(crate) enum AfterAnswer {
     Closed,
     /// Another request may come.
@@ -110,7 +110,7 @@ pub(crate) fn watch_new(
     keeper.put(KeptConnection::new_one(hub.clone(), stream, connection));
 }
 
-/// What there is left to do behind a plain request needs no thread.
+/// What there is left to do after a plain request needs no thread.
 pub(crate) fn go_on(
     hub: &Arc<Hub>,
     stream: Presence,
@@ -207,7 +207,7 @@ fn resolve(answer: LateAnswer) -> Result<Response, Refusal> {
 }
 
 impl PlainRequest {
-    /// Whether the connection is kept behind the answer.
+    /// Whether the connection is kept after the answer.
     fn keeps(&self, hub: &Hub, connection: &HttpConnection) -> bool {
         let limits = &hub.options.limits;
         hub.keeper.is_some()
@@ -276,7 +276,7 @@ fn give(
     end_of_answer(hub, seat, connection, written, keeps)
 }
 
-/// What becomes of the connection behind an answer.
+/// What becomes of the connection after an answer.
 fn end_of_answer(
     hub: &Hub,
     seat: &Seat,
@@ -327,7 +327,7 @@ fn wait_here(
     let mut patience = promise.patience(&hub.options.limits, connection.transport.now());
     let mut room = vec![0; 1024];
     let refusal = loop {
-        // The connection closes behind this answer: what else is asked means nothing.
+        // The connection closes after this answer: what else is asked means nothing.
         let read = transport::read(&*connection.transport, &mut room, Some(patience.deadline()));
         match read {
             Ok(1..) => {}

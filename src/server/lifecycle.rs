@@ -190,7 +190,7 @@ impl Lifecycle {
     /// `None`: it comes too late.
     pub fn register(self: &Arc<Self>, who: Participant) -> Option<Presence> {
         let mut participants = self.participants();
-        // prevents: a slot is taken behind the shutdown
+        // prevents: a slot is taken after the shutdown
         if self.phase.load(SeqCst) > who.last_phase() as u8 {
             return None;
         }

@@ -12,7 +12,7 @@ pub(crate) struct LingeringClose {
     transport: Arc<dyn Transport>,
     stream_end: StreamEnd,
     place: Option<Place>,
-    /// The peer's last byte was read behind ours.
+    /// The peer's last byte was read after ours.
     is_through: bool,
 }
 

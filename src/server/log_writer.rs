@@ -65,7 +65,7 @@ impl LogWriter {
         }
     }
 
-    /// Ends the thread, behind what waits.
+    /// Ends the thread, after what waits.
     pub fn stop(&self) {
         lock(&self.queue).stopping = true;
         self.news.notify_one();

@@ -154,7 +154,7 @@ fn go_on(hub: &Arc<Hub>, stream: Presence, outcome: StreamOutcome) {
     }
 }
 
-/// A connection behind its 101.
+/// A connection after its 101.
 pub(crate) struct Opened {
     pub driver: Box<Driver>,
     pub slot: Slot,

@@ -26,7 +26,7 @@ impl From<Refusal> for NoRequest {
     }
 }
 
-/// Lets `fill` read until the head is complete, of which a part may be in the buffer; what came behind it, the peer's
+/// Lets `fill` read until the head is complete, of which a part may be in the buffer; what came after it, the peer's
 /// first frames or its next request, stays there.
 pub(crate) fn read(
     limits: &Limits,

@@ -107,7 +107,7 @@ impl ServerHandle {
     }
 }
 
-/// Starts the graceful shutdown: no more accepts, 1001 to all, or 1012 behind a drain. Returns at once: where another
+/// Starts the graceful shutdown: no more accepts, 1001 to all, or 1012 after a drain. Returns at once: where another
 /// thread has called the hooks, that one goes on as soon as they return.
 pub(crate) fn begin(hub: &Hub) {
     if hub.lifecycle.is_of_another_process() {
@@ -151,7 +151,7 @@ fn tell_all(hub: &Hub) {
     log_line!(Info, "shutting down: {code} to all connections");
 }
 
-/// Ends everything now: what is waited for is cut off, and the events end behind those that wait.
+/// Ends everything now: what is waited for is cut off, and the events end after those that wait.
 fn terminate(hub: &Hub) {
     if hub.lifecycle.is_of_another_process() {
         return;
@@ -169,7 +169,7 @@ fn wait(hub: &Hub) -> ShutdownReport {
         return ShutdownReport::default();
     }
     if hub.hooks.shutdown.are_called_here() {
-        // Called in such a hook, this would wait for what comes behind the hook.
+        // Called in such a hook, this would wait for what comes after the hook.
         tell_all(hub);
     }
     hub.lifecycle.wait_for_closing();

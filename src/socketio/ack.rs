@@ -55,7 +55,7 @@ thread_local! {
 
 /// What `read` reads while an [`Ack`] among it answers this question, and whether there was one.
 pub(crate) fn with<T>(question: Option<Arc<Question>>, read: impl FnOnce() -> T) -> (T, bool) {
-    /// Leaves nothing behind, also behind a panic of a user's type.
+    /// Leaves nothing over, also after a panic of a user's type.
     struct Asking;
     impl Drop for Asking {
         fn drop(&mut self) {

@@ -54,7 +54,7 @@ impl<T> Acks<T> {
     /// An acknowledgement came; nothing for one that is not awaited, or came before.
     pub fn take(&mut self, socket: u64, id: u64) -> Option<T> {
         let (deadline, then) = self.waiting.remove(&(socket, id))?;
-        // prevents: an acknowledgement that came holds those behind it up
+        // prevents: an acknowledgement that came holds those after it up
         self.deadlines.remove(&(deadline, (socket, id)));
         Some(then)
     }

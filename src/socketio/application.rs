@@ -353,7 +353,7 @@ impl ServerBuilder {
 /// hold emitters, and emitters hold the sockets. These circles are cut here.
 impl<S> Drop for SocketIo<S> {
     fn drop(&mut self) {
-        // First: what comes behind this is not taken in.
+        // First: what comes after this is not taken in.
         self.core.has_ended.store(true, SeqCst);
         let pending = std::mem::take(&mut *lock(&self.pending));
         let acks = std::mem::take(&mut *lock(&self.core.acks));

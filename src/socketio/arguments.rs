@@ -48,7 +48,7 @@ impl Written {
         }
     }
 
-    /// With one more argument behind the others.
+    /// With one more argument after the others.
     pub fn with(mut self, text: &str) -> Self {
         self.json.pop();
         self.json.extend([",\"", text, "\"]"]);

@@ -72,7 +72,7 @@ impl Core {
         })
     }
 
-    /// Has the application thread disconnect a socket, or its whole session: its listener hears of it behind what it
+    /// Has the application thread disconnect a socket, or its whole session: its listener hears of it after what it
     /// does now.
     pub fn disconnect(&self, member: &Arc<NamespaceClient>, scope: DisconnectScope) {
         if scope == DisconnectScope::Socket && member.ends.swap(true, Relaxed) {

@@ -1,4 +1,4 @@
-//! Whether what is sent to a socket may go out: not before its client has been told that it is in, and not behind its
+//! Whether what is sent to a socket may go out: not before its client has been told that it is in, and not after its
 //! end.
 
 use super::engine::part::Part;

@@ -135,7 +135,7 @@ impl<S> SocketIo<S> {
         }
     }
 
-    /// The server ends a session, behind what it has sent. What the client has sent behind this is not heard.
+    /// The server ends a session, after what it has sent. What the client has sent after this is not heard.
     pub(crate) fn end_session(&mut self, link: &Arc<SessionLink>, reason: DisconnectReason) {
         self.clients.note_over(link);
         link.close(reason, &self.core.sessions);

@@ -123,7 +123,7 @@ impl NamespaceClient {
         };
         let told = std::iter::once(welcome).chain(missed.iter().map(Vec::as_slice));
         let packets = told.flat_map(QueuedPacket::group).chain(held);
-        // Under the lock: what is sent from now on comes behind them.
+        // Under the lock: what is sent from now on comes after them.
         self.link.put_owed_in_line(packets);
         drop(gate);
         self.link.see_to(sessions);

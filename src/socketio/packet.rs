@@ -143,7 +143,7 @@ fn attachments(text: &str, most: usize) -> Result<(usize, &str), PacketError> {
     }
 }
 
-/// The comma behind it may be missing where nothing follows.
+/// The comma after it may be missing where nothing follows.
 fn namespace(text: &str) -> (&str, &str) {
     match text.starts_with('/') {
         true => text.split_once(',').unwrap_or((text, "")),

@@ -2,7 +2,7 @@
 //! while and bounded.
 //!
 //! A packet has an origin and a number, and a client says how far it has come: the last number of each origin. It
-//! missed the packets behind that which were meant for it. Two things are to be known beside the client's word. Its
+//! missed the packets after that which were meant for it. Two things are to be known beside the client's word. Its
 //! position leaves out the origins that had been silent for long. And some packets stay on one server: they are kept
 //! there alone.
 
@@ -78,15 +78,15 @@ struct SentPacket<P> {
 struct Heard {
     /// The number of its last packet.
     last: u64,
-    /// All packets behind this one are kept.
+    /// All packets after this one are kept.
     whole_from: u64,
     at: Duration,
     /// How far a client has come whose position leaves the origin out: up to the one before the first that came here,
-    /// or before the first that came behind a long silence.
+    /// or before the first that came after a long silence.
     before: u64,
 }
 
-/// What a socket finds that comes back: what it was, and what it missed, with the position behind each.
+/// What a socket finds that comes back: what it was, and what it missed, with the position after each.
 pub type ReturnOf<P, K> = (Departed<K>, Vec<(P, ClientPosition)>);
 
 /// The packets of a namespace and the sockets that left it.
@@ -344,7 +344,7 @@ impl<P: Clone, K> Recovery<P, K> {
     }
 
     /// A socket that comes back from this position, with the packets that it missed. It may have some that were sent
-    /// here behind those, so they get positions of their own. Nothing for one that is unknown or too late, or of whose
+    /// here after those, so they get positions of their own. Nothing for one that is unknown or too late, or of whose
     /// packets some are not here, as those that stayed on another server.
     pub fn return_of(
         &mut self,
@@ -394,7 +394,7 @@ impl<P: Clone, K> Recovery<P, K> {
         told.unwrap_or_else(|| self.heard.get(&origin).map_or(0, |heard| heard.before))
     }
 
-    /// Whether every packet that was sent behind this position is kept.
+    /// Whether every packet that was sent after this position is kept.
     fn has_all_behind(&self, position: &ClientPosition, departed: &Departed<K>) -> bool {
         let seen = |origin| self.seen(position, &departed.before, origin);
         let is_known =

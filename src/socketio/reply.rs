@@ -50,7 +50,7 @@ impl Refused {
         Written::without_attachments(format!("[{}]", self.to_json("error")))
     }
 
-    /// The text under this key, and the data behind it.
+    /// The text under this key, and the data after it.
     pub(crate) fn to_json(&self, key: &str) -> String {
         let message = Value::from(self.message.as_str());
         match &self.data {

@@ -273,7 +273,7 @@ impl TlsHandshakeError {
         }
     }
 
-    /// What the server says behind the handshake, where `error` is that: with TLS 1.3 it looks at a client's
+    /// What the server says after the handshake, where `error` is that: with TLS 1.3 it looks at a client's
     /// certificate only there. Otherwise that error.
     pub(crate) fn behind_handshake(error: io::Error) -> Result<Self, io::Error> {
         let tls = error.get_ref().and_then(|it| it.downcast_ref());

@@ -75,7 +75,7 @@ fn contains(bytes: &[u8], words: &[u8]) -> bool {
     bytes.windows(words.len()).any(|part| part == words)
 }
 
-/// A certificate, the intermediate ones behind it, and its key.
+/// A certificate, the intermediate ones after it, and its key.
 #[derive(Clone)]
 pub(crate) struct PemPair {
     certificate: Pem,

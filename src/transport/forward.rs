@@ -1,6 +1,6 @@
 //! The methods that a stream around another one passes on to it.
 
-/// The methods of [`Transport`](super::Transport) named behind `=>`, as the stream within has them:
+/// The methods of [`Transport`](super::Transport) named after `=>`, as the stream within has them:
 /// `forward!(this => &this.stream; try_read, try_write);`
 macro_rules! forward {
     ($this:ident => $stream:expr; $($method:ident),+ $(,)?) => {

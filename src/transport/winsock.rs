@@ -153,7 +153,7 @@ fn write_at_once(mut stream: &TcpStream, buffers: &[IoSlice<'_>]) -> io::Result<
 }
 
 fn note_shutdown(stream: &TcpStream, how: How) {
-    // Behind the end of the one direction the other goes on.
+    // After the end of the one direction the other goes on.
     if how != How::Write {
         Source::from(stream).note_shutdown();
     }

@@ -40,7 +40,7 @@ pub(crate) struct WriteBuffer {
     masking: Masking,
     context: Context,
     epoch: Instant,
-    /// From this many bytes per second on, the stream is fast enough that a Close behind these bytes gets more time.
+    /// From this many bytes per second on, the stream is fast enough that a Close after these bytes gets more time.
     min_rate: usize,
     bytes: Vec<u8>,
     /// How many of `bytes` the stream has taken.

@@ -494,7 +494,7 @@ fn f17_a_flooding_peer_gets_its_messages_meanwhile() {
     let mut writes = client.stream.try_clone().unwrap();
     let (stop, stopped) = mpsc::channel::<()>();
     let flood = thread::spawn(move || {
-        // Few of them fill the sockets, behind which what is sent has to wait.
+        // Few of them fill the sockets, after which what is sent has to wait.
         let pings = frame(true, 9, &[7; 125]).repeat(100);
         while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
             writes.write_all(&pings).unwrap();
@@ -798,7 +798,7 @@ fn b01_the_error_comes_when_it_is_decided_about_what_was_collected() {
     }
 }
 
-/// What was read before comes before; what comes behind is dropped, and Close is the next.
+/// What was read before comes before; what comes after is dropped, and Close is the next.
 #[test]
 fn b01_messages_that_were_read_come_before_the_error_and_none_behind() {
     let server = patient().without_listener().unwrap();

@@ -343,7 +343,7 @@ fn m10_half_uploads_of_one_address_keep_no_other_one_out() {
     assert!(answer.contains("max_per_address"), "{answer}");
     let answer = exchange(app.addr, request("POST", &of("192.0.2.2"), "whole"));
     assert_eq!(body_of(&answer), "POST /here [whole]");
-    // Its place is free again behind an answer.
+    // Its place is free again after an answer.
     uploads[0].write_all(b"lf!").unwrap();
     let answer = String::from_utf8(read_to_close(&mut uploads[0])).unwrap();
     assert_eq!(body_of(&answer), "POST /here [half!]");

@@ -377,7 +377,7 @@ fn m08_a_client_takes_a_later_minor_version_for_1_1() {
         let opened = WebSocket::client(Answering::new(&answer), "ws://localhost/");
         assert!(opened.is_ok(), "{answer:?}: {opened:?}");
     }
-    // The text behind the status may be missing, and with it the space before it.
+    // The text after the status may be missing, and with it the space before it.
     for text in ["", " ", " a b"] {
         let answer = format!("{SWITCHING}\r\n").replace(" Switching Protocols", text);
         let opened = WebSocket::client(Answering::new(&answer), "ws://localhost/");

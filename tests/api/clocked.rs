@@ -296,7 +296,7 @@ fn a_stream_of_ones_own_around_one_of_the_clock_runs_on_it() {
     assert_eq!(client.read_frame().unwrap().opcode, PING);
     client.send_frame(true, 10, b"").unwrap();
     clock.advance(Duration::ZERO);
-    // More than the stream holds: the ping behind it does not leave, either.
+    // More than the stream holds: the ping after it does not leave, either.
     connection.send(vec![0; 100_000]).unwrap();
     clock.advance(3 * HOUR);
     assert!(matches!(given_up(&mut events), Error::PongTimeout));

@@ -1,4 +1,4 @@
-//! Ends that the application makes: behind `close` a peer's messages still come until it answers; `terminate` ends at
+//! Ends that the application makes: after `close` a peer's messages still come until it answers; `terminate` ends at
 //! once, and nothing of the connection comes any more but its Close.
 
 use std::io::Write;
@@ -71,7 +71,7 @@ fn in_memory(server: &Server) -> Client<Duplex> {
     Client::open(theirs, &upgrade("localhost", "/", ""))
 }
 
-// Behind `close`.
+// After `close`.
 
 /// The peer has our Close, says what it still has to say, and answers.
 fn goes_on_behind_the_close(mut client: Client<impl std::io::Read + Write>) {

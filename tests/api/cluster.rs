@@ -217,7 +217,7 @@ struct Faults {
     refuses: AtomicBool,
     /// What is published is gone, and nobody says so.
     loses: AtomicBool,
-    /// What is published comes twice, the second time behind what followed.
+    /// What is published comes twice, the second time after what followed.
     doubles: AtomicBool,
     panics: AtomicBool,
 }

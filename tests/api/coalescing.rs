@@ -220,7 +220,7 @@ fn with_no_event_waiting_a_send_leaves_at_once() {
     }
 }
 
-/// What another thread sends goes behind what was collected before, and takes it along.
+/// What another thread sends goes after what was collected before, and takes it along.
 #[test]
 fn order_is_kept_across_all_ways_of_sending() {
     const ROUNDS: usize = 50;

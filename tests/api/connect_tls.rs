@@ -197,7 +197,7 @@ fn a_client_certificate_is_shown() {
         .pem(own.certificate, own.key);
     assert!(connect(request(app.addr, &known.build().unwrap())).is_ok());
 
-    // With TLS 1.3 the server's refusal comes behind the handshake.
+    // With TLS 1.3 the server's refusal comes after the handshake.
     match connect(request(app.addr, &trusting(&authority.pem()))) {
         Err(ClientError::Tls(error @ TlsHandshakeError::Failed(_))) => {
             assert!(error.to_string().contains("client certificate"), "{error}");

@@ -380,7 +380,7 @@ fn storm(n: usize) -> String {
     format!("{n} {}", readings(n % 20 * 10))
 }
 
-/// Behind what was dropped, everything can be read: nothing refers to it.
+/// After what was dropped, everything can be read: nothing refers to it.
 #[test]
 fn what_is_dropped_for_a_slow_peer_is_not_referred_to() {
     for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
@@ -557,7 +557,7 @@ fn x01_malformed_data_gets_1007() {
         1007,
         reason,
     );
-    // Behind enough to hit the limit, it is the limit that counts.
+    // After enough to hit the limit, it is the limit that counts.
     let late = [&deflated(200_000)[..], b"\xff\xff"].concat();
     assert_ends(&app, &frame(true, COMPRESSED | 2, &late), 1009, TOO_LONG);
     let mut text = Peer::connect(app.addr, OFFER);

@@ -65,7 +65,7 @@ fn connections_get_1012_one_after_the_other() {
     assert!(order[0] < order[COUNT - 1], "{order:?}");
     let spread = told[COUNT - 1].2.saturating_sub(told[0].2);
     assert!(spread > Duration::from_millis(500), "{told:?}");
-    // Behind the last of them there is nothing to wait for.
+    // After the last of them there is nothing to wait for.
     assert_eq!(app.handle.wait(), ShutdownReport::default());
 }
 
@@ -227,7 +227,7 @@ fn with_nobody_there_it_is_over_at_once() {
     handle.drain(LONG);
     assert_eq!(server.events().count(), 0);
     assert_eq!(handle.wait(), ShutdownReport::default());
-    // Behind the end it does nothing.
+    // After the end it does nothing.
     handle.drain(LONG);
 }
 

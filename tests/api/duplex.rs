@@ -28,7 +28,7 @@ fn who_is_given_up_can_read_what_was_sent() {
     read_only_behind_the_end(&server, in_memory, &expected);
 }
 
-/// A peer that reads too slowly, and then behind the reset that it gets for that.
+/// A peer that reads too slowly, and then after the reset that it gets for that.
 #[test]
 fn who_was_too_slow_can_read_what_had_been_written() {
     let limits = Limits {

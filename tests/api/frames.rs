@@ -170,7 +170,7 @@ fn f07_a_dripping_message_ends_at_the_assembly_timeout() {
     let begun = Instant::now();
     let message = frame(true, 1, &vec![b'x'; 1 << 20]);
     // The bystander's round trip is the pause between two bytes. A fast machine sends tens of thousands within the
-    // timeout and the lingering close behind it.
+    // timeout and the lingering close after it.
     let sent = message.iter().take_while(|byte| {
         assert_echoes(&mut bystander);
         begun.elapsed() < PATIENCE && client.stream.write_all(&[**byte]).is_ok()

@@ -1,4 +1,4 @@
-//! A client that ends its sending direction right behind its messages, without a Close: it gets its answers in every
+//! A client that ends its sending direction right after its messages, without a Close: it gets its answers in every
 //! form, then the end of the stream; the application gets the messages, then 1006.
 
 use std::io::{Read, Write};
@@ -333,7 +333,7 @@ fn m11_an_application_that_is_away_for_too_long_finds_the_connection_ended() {
     expect_1006(events.recv_timeout(PATIENCE));
 }
 
-/// What a stream refused for now when its peer half-closed leaves with the calls that follow. Behind a write timeout
+/// What a stream refused for now when its peer half-closed leaves with the calls that follow. After a write timeout
 /// that has passed Windows does not say what was sent.
 #[cfg(unix)]
 #[test]

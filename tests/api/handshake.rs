@@ -118,7 +118,7 @@ fn m08_a_line_of_cookies_is_as_long_as_the_head_may_be() {
     assert!(answer.contains("raise max_head"), "{answer}");
 }
 
-/// A plain upgrade request with a line added behind Host.
+/// A plain upgrade request with a line added after Host.
 fn with_line(line: &[u8]) -> Vec<u8> {
     let request = upgrade("localhost", "/", "");
     let (first, rest) = request.split_at(request.find("Upgrade").unwrap());

@@ -148,7 +148,7 @@ fn the_last_request_says_so() {
     assert!(exchange(app.addr, old).contains("\r\nConnection: close\r\n"));
 }
 
-/// Each row of what is ambiguous, behind a request that was in order.
+/// Each row of what is ambiguous, after a request that was in order.
 #[test]
 fn h09_on_a_kept_connection_what_is_ambiguous_closes_it() {
     let app = App::echo(server());

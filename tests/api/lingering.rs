@@ -13,7 +13,7 @@ use wshub::{How, LingeringStream, Transport, WebSocket};
 
 const REQUEST: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40000\r\n\r\n";
 
-/// A client sends what ends it and goes on sending, before the stream is dropped and behind that.
+/// A client sends what ends it and goes on sending, before the stream is dropped and after that.
 fn goes_on_behind<S: Pair>(ends_it: &[u8], mut judge: impl FnMut(&mut Client<S::Theirs>)) {
     let (ours, mut theirs) = S::pair();
     let (tell, told) = channel();

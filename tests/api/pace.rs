@@ -16,11 +16,11 @@ use crate::support::{
 /// What every deadline is set to, and what reading and sending exceeds. A busy machine may not run a thread for a second
 /// or two.
 const SHORT: Duration = Duration::from_secs(3);
-/// Twenty-four times what a stream in memory holds: with a pause behind each sip more than five seconds.
+/// Twenty-four times what a stream in memory holds: with a pause after each sip more than five seconds.
 const LEN: usize = 3 << 19;
 const SIP: usize = 16 << 10;
 const PAUSE: Duration = Duration::from_millis(60);
-/// Behind each sip of a trickle, which has not ended where the deadline comes late.
+/// After each sip of a trickle, which has not ended where the deadline comes late.
 const LONG_PAUSE: Duration = Duration::from_millis(300);
 
 /// Deadlines that end before a slow peer is done, and the floor that it stays above, or one that it does not.
@@ -288,7 +288,7 @@ fn m09_a_message_of_the_application_that_is_read_in_a_trickle_ends_the_connectio
     });
 }
 
-/// Behind the message comes a Close, which has its whole time when the message has left.
+/// After the message comes a Close, which has its whole time when the message has left.
 #[test]
 fn m09_a_close_of_ours_waits_behind_what_is_read_slowly() {
     over_both(|attach| {
@@ -317,7 +317,7 @@ fn m09_a_close_of_the_peer_is_answered_behind_what_it_reads_slowly() {
     });
 }
 
-/// The ping waits behind what the peer reads, and cannot be answered meanwhile.
+/// The ping waits after what the peer reads, and cannot be answered meanwhile.
 #[test]
 fn m09_a_peer_that_reads_is_alive_though_it_says_nothing() {
     over_both(|attach| {
@@ -376,7 +376,7 @@ fn m09_a_message_of_a_closure_that_is_read_in_a_trickle_ends_the_connection() {
     });
 }
 
-/// Two writers, one behind the other, of a split WebSocket; and what its reader saw.
+/// Two writers, one after the other, of a split WebSocket; and what its reader saw.
 fn split(min_rate: usize) -> (Client<Duplex>, [JoinHandle<bool>; 2], JoinHandle<String>) {
     let (ours, mut theirs) = duplex();
     theirs.set_timeout(Some(PATIENCE));
@@ -467,7 +467,7 @@ fn m09_a_message_that_trickles_in_ends_the_connection() {
     });
 }
 
-/// The stream of a WebSocket that is not split may time out as it likes: a Close behind a long message has its time.
+/// The stream of a WebSocket that is not split may time out as it likes: a Close after a long message has its time.
 #[test]
 fn m09_a_websocket_that_may_not_block_closes_behind_what_is_read_slowly() {
     let (mut ours, mut theirs) = duplex();

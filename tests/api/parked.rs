@@ -102,7 +102,7 @@ fn those_that_half_close_wait_for_the_application_without_a_thread() {
     assert_few_threads(&server);
 }
 
-/// A Close of theirs is answered behind what they have not read.
+/// A Close of theirs is answered after what they have not read.
 #[test]
 fn those_that_close_and_do_not_read_are_given_up_without_a_thread() {
     let limits = Limits {
@@ -189,7 +189,7 @@ fn those_that_do_not_read_are_given_up_without_a_thread() {
     assert_eq!(server.stats().stalled, 0);
 }
 
-/// Nobody waits for them longer than for others, whatever they send behind the end.
+/// Nobody waits for them longer than for others, whatever they send after the end.
 #[test]
 fn those_that_go_on_behind_their_close_are_let_go_without_a_thread() {
     let server = Server::bind("127.0.0.1:0").unwrap();
@@ -401,7 +401,7 @@ fn many_messages() -> Vec<u8> {
 
 const MANY: usize = 100;
 
-/// What it holds back makes nothing ready that the system sees, neither behind the opening handshake nor later.
+/// What it holds back makes nothing ready that the system sees, neither after the opening handshake nor later.
 #[test]
 fn m02_a_watched_stream_may_hold_bytes_back() {
     let sources: &[Watched] = &[
@@ -441,7 +441,7 @@ fn m02_a_watched_stream_may_hold_bytes_back() {
     }
 }
 
-/// What came behind the request in its record is nothing that the system sees.
+/// What came after the request in its record is nothing that the system sees.
 #[cfg(feature = "tls")]
 #[test]
 fn messages_that_came_with_the_request_over_tls_are_read() {

@@ -487,7 +487,7 @@ fn a_post_that_waits_for_the_application_has_no_deadline() {
     assert_eq!(client.packets(2), [&*long, &*long]);
 }
 
-/// The pong waits behind the POST.
+/// The pong waits after the POST.
 #[test]
 fn a_post_that_waits_for_the_application_costs_no_client_its_session() {
     let server = Running::start(Limits {
@@ -596,7 +596,7 @@ fn with_recovery() -> Limits {
     }
 }
 
-/// A client names the last offset that it saw, and gets what is behind that: one that came late would be lost.
+/// A client names the last offset that it saw, and gets what is after that: one that came late would be lost.
 #[test]
 fn offsets_rise_though_several_threads_emit() {
     const THREADS: usize = 4;

@@ -1,4 +1,4 @@
-//! Behind a proxy: who is believed about whom. What others claim means nothing, or is refused with the line to add.
+//! After a proxy: who is believed about whom. What others claim means nothing, or is refused with the line to add.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -70,13 +70,13 @@ fn a_trusted_proxy_says_who_is_behind_it() {
             "Forwarded: for=6.6.6.6, for=\"[2001:db8::7]:1\";host=b.example\r\n",
             "2001:db8::7 b.example",
         ),
-        // Another one of ours behind the first.
+        // Another one of ours after the first.
         (
             b"PROXY TCP4 10.0.0.7 10.0.0.1 4660 80\r\n",
             "X-Forwarded-For: 192.0.2.3\r\n",
             "192.0.2.3 localhost",
         ),
-        // A client that claims to be a proxy behind one that says who it is.
+        // A client that claims to be a proxy after one that says who it is.
         (
             V1.as_bytes(),
             "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Host: a.example\r\n",
@@ -137,7 +137,7 @@ fn the_proxy_protocol_of_somebody_else_gets_400_and_the_line_to_add() {
     assert_eq!(app.handle.stats().http_requests, 0);
 }
 
-/// In clear, as a proxy that speaks so would read it; TLS comes behind its header.
+/// In clear, as a proxy that speaks so would read it; TLS comes after its header.
 #[cfg(feature = "tls")]
 #[test]
 fn the_proxy_protocol_of_somebody_else_on_a_port_with_tls_gets_400_and_the_line_to_add() {

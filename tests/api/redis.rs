@@ -121,7 +121,7 @@ impl Played {
         }
     }
 
-    /// XREAD COUNT n BLOCK ms STREAMS key id: the entries behind it, which are numbered from 0 in the hundredth second.
+    /// XREAD COUNT n BLOCK ms STREAMS key id: the entries after it, which are numbered from 0 in the hundredth second.
     fn read(&self, stream: &TcpStream, command: &[Vec<u8>]) -> Option<()> {
         let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<u64>().ok();
         let wait = Duration::from_millis(number(&command[4])?);

@@ -65,7 +65,7 @@ fn drain(mut events: Events<'_>) -> Vec<Event> {
     }
 }
 
-/// Stops behind each write until it is told to go on.
+/// Stops after each write until it is told to go on.
 struct Gated {
     inner: Duplex,
     written: mpsc::Sender<()>,

@@ -609,7 +609,7 @@ impl Running {
         Client::connect_with(self.addr, WEBSOCKET, "")
     }
 
-    /// A client behind its handshake, in the main namespace.
+    /// A client after its handshake, in the main namespace.
     fn join(&self) -> Client {
         join_websocket(self.addr)
     }

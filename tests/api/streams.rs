@@ -126,7 +126,7 @@ fn a_session_takes_and_gives_more_than_its_limits() {
             None => return Ok(()),
         };
         assert_eq!(ws.send_stream(&all[..])?, all.len() as u64);
-        // Behind both, messages are what they were.
+        // After both, messages are what they were.
         while let Some(message) = ws.read()? {
             ws.send(message)?;
         }
@@ -375,7 +375,7 @@ fn told_of_failure(client: &mut Client<Duplex>, pieces: usize) {
     );
 }
 
-/// What waits behind it never leaves: no other message comes between the fragments of one that has begun (RFC 6455 5.4).
+/// What waits after it never leaves: no other message comes between the fragments of one that has begun (RFC 6455 5.4).
 #[test]
 fn what_waits_behind_a_stream_that_fails_is_dropped() {
     let (tell, told) = channel();

@@ -389,7 +389,7 @@ fn u02_descriptors_that_a_peer_sends_along_are_closed_and_hide_nothing() {
     let head = read_head(&mut stream).unwrap();
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     opened(&mut events);
-    // The system ends a read at each descriptor, with more behind it.
+    // The system ends a read at each descriptor, with more after it.
     for _ in 0..50 {
         send_with_descriptor(&stream, &frame(true, 1, b"one"), &end);
         stream.write_all(&frame(true, 1, b"two")).unwrap();

@@ -191,7 +191,7 @@ fn a_stream_tells_where_its_peer_is() {
     assert_eq!(opened(&mut events).request().peer(), Peer::Unknown);
 }
 
-/// The counts that a stream may claim behind `true`: more than it was offered.
+/// The counts that a stream may claim after `true`: more than it was offered.
 const CLAIMS: [fn(usize) -> usize; 3] = [|count| count + 1, |count| 2 * count, |_| usize::MAX];
 
 fn offered(buffers: &[IoSlice<'_>]) -> usize {
@@ -252,7 +252,7 @@ fn m02_a_stream_that_claims_to_have_read_more_costs_nobody_else() {
         let mut client = attach(&server, stream, peer);
         let lying = opened(&mut events);
         lies.store(true, SeqCst);
-        // Behind it come the bytes that were never there: no frames of a client.
+        // After it come the bytes that were never there: no frames of a client.
         client.send_text("hello");
         assert_eq!(closed(&mut events, &lying), 1006);
         lies.store(false, SeqCst);
@@ -306,7 +306,7 @@ fn m02_halves_over_a_stream_that_claims_too_much_end_as_they_should() {
             assert_eq!(client.read().text(), "hello");
             client.send_close(1000, "");
             assert_eq!(client.read().close().0, 1000);
-            // What comes behind the Close is read away, here in two reads.
+            // What comes after the Close is read away, here in two reads.
             client.stream.write_all(&[0; 2]).unwrap();
         });
         let read_away = AtomicUsize::new(0);

@@ -12,7 +12,7 @@ fn mib() -> usize {
     std::env::var("WSHUB_MIB").map_or(32, |mib| mib.parse().expect("a number"))
 }
 
-/// Reads all of it, with so long a pause behind each 8 MiB; how many bytes that were.
+/// Reads all of it, with so long a pause after each 8 MiB; how many bytes that were.
 fn download(addr: SocketAddr, path: &str, pause: Duration) -> usize {
     let mut client = Client::connect_with(addr, path, "");
     let (mut read, mut rest) = (0, 8 << 20);

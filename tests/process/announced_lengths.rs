@@ -23,7 +23,7 @@ fn f06_cve_2022_35922_announced_lengths_cost_nothing() {
     let message = frame(true, 2, &[0; ANNOUNCED]);
     let before = private_bytes();
     for client in &mut clients {
-        // The pong comes when the header behind the ping has been read.
+        // The pong comes when the header after the ping has been read.
         let bytes = [&frame(true, 9, b"")[..], &message[..15]].concat();
         client.stream.write_all(&bytes).unwrap();
     }

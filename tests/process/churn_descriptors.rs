@@ -151,7 +151,7 @@ fn b09_silent_connections_close_before_idle_ones() {
     }
     const IDLE: usize = 5;
     let test = "b09_silent_connections_close_before_idle_ones";
-    // Where the machine stands still meanwhile, descriptors may run out again behind the silent ones.
+    // Where the machine stands still meanwhile, descriptors may run out again after the silent ones.
     let stay = (0..8).any(|_| {
         let (mut server, addr) = Child::server(test, SETUP);
         let mut idle: Vec<TcpStream> = (0..IDLE).map(|_| dial(addr)).collect();

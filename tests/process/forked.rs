@@ -1,4 +1,4 @@
-//! A process that forks behind the start of a server: what its child does with the server is nothing to the clients.
+//! A process that forks after the start of a server: what its child does with the server is nothing to the clients.
 //!
 //! A test binary of its own, because it forks (which takes `unsafe`).
 #![cfg(unix)]

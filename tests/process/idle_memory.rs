@@ -100,7 +100,7 @@ fn an_idle_connection_takes_little_of_the_heap() {
     open_more(20);
     let before = (BYTES.load(SeqCst), ALLOCATED.load(SeqCst));
     open_more(CONNECTIONS);
-    // Their handshakes' threads let go of the last memory behind the 101.
+    // Their handshakes' threads let go of the last memory after the 101.
     let each = || {
         let bytes = BYTES.load(SeqCst).saturating_sub(before.0) / CONNECTIONS;
         let allocations = ALLOCATED.load(SeqCst).saturating_sub(before.1) / CONNECTIONS;

@@ -196,7 +196,7 @@ struct Tally {
     offered: Vec<Message>,
     sent: u64,
     refused: u64,
-    /// A peer was given up for reading too slowly: what came of it behind that is not taken.
+    /// A peer was given up for reading too slowly: what came of it after that is not taken.
     slow: bool,
 }
 
@@ -432,7 +432,7 @@ impl Tally {
 
 // ---- what has to hold ----
 
-/// Gives the counters behind the last thread: one that writes to a stream which has ended counts what it was about to
+/// Gives the counters after the last thread: one that writes to a stream which has ended counts what it was about to
 /// write when the stream lets it go.
 fn check_end(report: ShutdownReport, stats: Stats, told: &Told) -> Stats {
     assert_eq!(report, ShutdownReport::default(), "{told}");

@@ -271,7 +271,7 @@ struct App {
     next: u64,
     sent: u64,
     refused: u64,
-    /// A peer was given up for reading too slowly: what came of it behind that is for nobody.
+    /// A peer was given up for reading too slowly: what came of it after that is for nobody.
     saw_slow: bool,
     ended: bool,
 }

@@ -92,7 +92,7 @@ fn world(seed: u64) {
     });
     if random.chance(70) {
         wait_until("the end of all sessions", || emitter.stats().sessions == 0);
-        // The application hears of the end of a session behind it.
+        // The application hears of the end of a session after it.
         wait_until("no socket", || emitter.stats().sockets == 0);
         assert!(emitter.sockets().is_empty());
     }

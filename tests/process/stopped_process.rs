@@ -222,7 +222,7 @@ fn b20_who_had_not_sent_all_of_its_request_may_do_so() {
     let [mut meanwhile, mut later] = [dial(addr), dial(addr)];
     meanwhile.write_all(head.as_bytes()).unwrap();
     later.write_all(head.as_bytes()).unwrap();
-    // Who is served has been accepted behind them.
+    // Who is served has been accepted after them.
     drop(Client::connect(addr));
     server.stop();
     meanwhile.write_all(rest.as_bytes()).unwrap();

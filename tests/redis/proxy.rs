@@ -1,4 +1,4 @@
-//! What is between a node and Redis: it cuts a connection behind what the node wrote, or lets nothing through for a while.
+//! What is between a node and Redis: it cuts a connection after what the node wrote, or lets nothing through for a while.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -138,7 +138,7 @@ fn group(tokens: &[String]) -> usize {
     tokens.len()
 }
 
-/// What lies between commas, but for those in groups and behind `<`.
+/// What lies between commas, but for those in groups and after `<`.
 fn listed(tokens: &[String]) -> Vec<&[String]> {
     let (mut depth, mut start, mut found) = (0, 0, Vec::new());
     for (at, token) in tokens.iter().enumerate() {
@@ -208,7 +208,7 @@ impl Item {
         }
     }
 
-    /// Behind `impl` and its parameters.
+    /// After `impl` and its parameters.
     fn without_generics(&self) -> &[String] {
         let behind = &self.head[1..];
         if behind.first().is_none_or(|token| token != "<") {

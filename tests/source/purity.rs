@@ -92,7 +92,7 @@ fn is_a_use(tokens: &[String], i: usize) -> bool {
     !common || after_use || matches!(next, "::" | "!")
 }
 
-/// The names right behind `std::`: one, or those of a group `{io, net::TcpStream, …}`.
+/// The names right after `std::`: one, or those of a group `{io, net::TcpStream, …}`.
 fn first_names(tokens: &[String]) -> Vec<String> {
     let Some(first) = tokens.first() else {
         return Vec::new();

@@ -79,7 +79,7 @@ fn each_room_names_only_rooms_below_it() {
 const ON_THE_FACE: &[&str] = &["cluster"];
 const BESIDE_IT: &[&str] = &["atomic", "lock", "logging", "panics", "spawn"];
 
-/// The names right behind each `crate::`.
+/// The names right after each `crate::`.
 fn named_of_the_crate(tokens: &[String]) -> Vec<&str> {
     let mut names = Vec::new();
     for at in tokens.windows(2).enumerate().filter_map(|(at, pair)| {

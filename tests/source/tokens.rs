@@ -71,7 +71,7 @@ fn string(rest: &str) -> Option<usize> {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
             c if c == quote => return Some(at + 1),
-            // Not a character behind all, but a lifetime.
+            // Not a character after all, but a lifetime.
             _ if quote == '\'' && at > 1 && !rest[1..].starts_with('\\') => return None,
             _ => {}
         }

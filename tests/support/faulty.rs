@@ -56,7 +56,7 @@ impl Trace {
         self.written.lock().unwrap().clone()
     }
 
-    /// How many whole messages were written behind a 101; says what is wrong with the frames. Nothing follows a Close.
+    /// How many whole messages were written after a 101; says what is wrong with the frames. Nothing follows a Close.
     pub fn whole_messages(&self) -> Result<u64, String> {
         let written = self.written();
         let mut rest = match written.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -85,7 +85,7 @@ impl Trace {
     }
 }
 
-/// The payload of the server's frame at the front, and what is behind it; `None` while it is not whole.
+/// The payload of the server's frame at the front, and what is after it; `None` while it is not whole.
 pub fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, head) = match *bytes.get(1)? {
         126 => (

@@ -2,7 +2,7 @@
 
 use crate::protocol::receive::{Received, Receiver};
 
-/// Puts `read` behind the first `have` bytes of `buf`, which earlier reads have left, and gives what is complete to
+/// Puts `read` after the first `have` bytes of `buf`, which earlier reads have left, and gives what is complete to
 /// `each`; returns how many bytes are left there.
 pub fn receive_read(
     receiver: &mut Receiver,

@@ -112,7 +112,7 @@ pub fn a_client_moves(one: &mut Side, two: &mut Side) {
     }
 }
 
-/// What a client says to come back from behind the last of these events.
+/// What a client says to come back from after the last of these events.
 pub fn returning(client: &MemoryClient, seen: &[ReceivedEvent]) -> Value {
     let offset = seen.last().unwrap().arguments().last().unwrap();
     json!({"pid": client.recovery().unwrap(), "offset": offset})

@@ -12,7 +12,7 @@ use super::{Client, PATIENCE};
 
 pub const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
-/// A client behind its handshake, in the main namespace.
+/// A client after its handshake, in the main namespace.
 pub fn join_websocket(addr: SocketAddr) -> Client {
     let mut client = Client::connect_with(addr, WEBSOCKET, "");
     let open = client.read_text();

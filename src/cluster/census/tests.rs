@@ -3,7 +3,7 @@ use crate::cluster::report::{AT_ONCE, RoomCounts};
 
 const NODE: NodeId = NodeId::new(7);
 
-/// What it says of room `a`, and nothing waits behind it.
+/// What it says of room `a`, and nothing waits after it.
 fn hear(census: &mut Census, number: u64, is_whole: bool, members: u8) {
     hear_counts(census, number, is_whole, &counts(b'a', members));
 }

@@ -55,7 +55,7 @@ impl RedisPublisher {
 }
 
 fn read_answers(connection: &mut RedisConnection, count: usize) -> RedisResult<()> {
-    // The first refusal is the reason for those behind it.
+    // The first refusal is the reason for those after it.
     let mut refused: Option<ServerError> = None;
     let mut last = Value::Nil;
     for _ in 0..count {

@@ -41,7 +41,7 @@ pub(crate) struct StreamSubscriber {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Id(u64, u64);
 
-/// Its name, and its fields and values one behind the other.
+/// Its name, and its fields and values one after the other.
 type StreamEntry = (String, Vec<Vec<u8>>);
 
 impl StreamSubscriber {
@@ -124,7 +124,7 @@ impl StreamSubscriber {
             None => {
                 let (seconds, micros): (u64, u64) = connection.query(&cmd("TIME"), self.timeout)?;
                 let now = seconds * 1000 + micros / 1000;
-                // Taken behind the clock, and a millisecond more for what both leave off: a node begins a round trip
+                // Taken after the clock, and a millisecond more for what both leave off: a node begins a round trip
                 // too early at most, and never too late.
                 let joined = now.saturating_sub(age().as_millis() as u64 + 1);
                 // A clock that was set back: what is in the stream seems to come from later, and is old.
@@ -148,7 +148,7 @@ impl StreamSubscriber {
         Ok(id.unwrap_or(Id(0, 0)))
     }
 
-    /// What comes behind an entry, if need be after a wait of at most this time.
+    /// What comes after an entry, if need be after a wait of at most this time.
     fn next(
         &self,
         connection: &mut RedisConnection,

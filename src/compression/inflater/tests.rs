@@ -205,7 +205,7 @@ fn x03_cve_2026_87022_a_message_ends_where_a_block_ends() {
             assert_eq!(seen, Err(NotInflated::Malformed), "cut at {end}");
         }
     }
-    // The tail that RFC 7692 7.2.1 wants removed, and anything else behind the last block.
+    // The tail that RFC 7692 7.2.1 wants removed, and anything else after the last block.
     for tail in [
         &[0x00, 0x00, 0xff, 0xff][..],
         &[0x01],
@@ -474,7 +474,7 @@ fn a_message_is_compressed_to_less_or_not_at_all() {
                     assert!(body.len() < len);
                     assert_eq!(fresh(&[&body]).unwrap(), message);
                 }
-                // Where its room ended exactly behind the flush, the flush is there twice.
+                // Where its room ended exactly after the flush, the flush is there twice.
                 None => assert!(least + 5 >= len, "{least} would do for {len}"),
             }
         }

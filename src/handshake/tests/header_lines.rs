@@ -36,7 +36,7 @@ fn h04_line_ends_and_control_characters() {
     assert_eq!(request.header("x"), None);
 }
 
-/// RFC 9112 2.2: what some clients send behind the body of the request before.
+/// RFC 9112 2.2: what some clients send after the body of the request before.
 #[test]
 fn m08_one_empty_line_in_front_is_ignored() {
     let request = receive(b"\r\nGET /a?b HTTP/1.1\r\nHost: h\r\n\r\n").expect("a head");

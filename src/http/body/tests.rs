@@ -26,7 +26,7 @@ fn status<T>(result: Result<T, Refusal>) -> Option<u16> {
     result.err().and_then(|refusal| refusal.status())
 }
 
-/// The body and what comes behind it; `None` where more is asked for.
+/// The body and what comes after it; `None` where more is asked for.
 type Decoded = Result<Option<(Vec<u8>, Vec<u8>)>, Refusal>;
 
 fn decode_in_pieces(framing: Framing, pieces: &[&[u8]]) -> Decoded {

@@ -7,7 +7,7 @@ use crate::http::refusal::Refusal;
 
 #[derive(Clone)]
 pub(crate) struct StoredHead {
-    /// The head as it came, and behind it where its headers are, each from its name to the end of its value: one
+    /// The head as it came, and after it where its headers are, each from its name to the end of its value: one
     /// allocation that an idle connection holds.
     bytes: Box<[u8]>,
     /// Where the head ends.
@@ -55,7 +55,7 @@ impl StoredHead {
                     end: value.end,
                     ..name
                 },
-                // Nothing is behind the colon.
+                // Nothing is after the colon.
                 _ => name,
             };
             kept.extend_from_slice(&line.to_bytes());

@@ -62,7 +62,7 @@ pub(crate) struct Collector {
     /// How many turns of collecting have ended. A thread that remembers an earlier turn collects no more.
     turns: AtomicU64,
     leader_queue: Arc<LeaderQueue>,
-    /// There are Outboxes in `state`, under whose lock it changes: its sender looks here behind each event.
+    /// There are Outboxes in `state`, under whose lock it changes: its sender looks here after each event.
     holds: AtomicBool,
     state: Mutex<CollectorState, COLLECTOR>,
     /// What is broadcast, and to which members.
@@ -177,7 +177,7 @@ impl Collector {
         if !self.is_active_here() || message.frame().len() >= COLLECT / 4 {
             return Err(self.run.reached());
         }
-        // `except` stays locked until the message is in the run and its own place is behind the message.
+        // `except` stays locked until the message is in the run and its own place is after the message.
         let mut except = except.map(Outbox::enter);
         let pushed = self.run.push(message)?;
         let passed_over = except.as_mut().is_some_and(|except| {

@@ -1,5 +1,5 @@
 //! An Outbox as a member of those that broadcasts reach, and its place in the run. A thread that locks the Outbox first
-//! takes over the frames behind that place, which keeps the order of all that is sent to one connection. The flush
+//! takes over the frames after that place, which keeps the order of all that is sent to one connection. The flush
 //! writes them from the run itself.
 //!
 //! A member that closes or ends is counted as troubled, and then takes over what is in the run. From then on a
@@ -61,7 +61,7 @@ impl Member {
         // prevents: the run overtakes what is collected
         if self.is_reached && self.place < frames.end() && queue.is_clear() {
             queue.write_frames(link, frames.between(self.place..frames.end()));
-            // prevents: flushed, yet its place is behind
+            // prevents: flushed, yet its place is after
             self.place = frames.end();
         } else {
             self.catch_up(link, queue);

@@ -3,7 +3,7 @@
 //! is flushed, and is copied nowhere.
 //!
 //! Every connection that broadcasts reach has its place in the run: it has had what lies before, and
-//! not what lies behind ([`member`](super::member)).
+//! not what lies after ([`member`](super::member)).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ struct RunState {
 pub(crate) struct Frames {
     start: u64,
     bytes: Arc<Vec<u8>>,
-    /// The members that the run goes to. All others joined behind these frames, or have ended.
+    /// The members that the run goes to. All others joined after these frames, or have ended.
     pub reached: Reached,
 }
 
@@ -110,12 +110,12 @@ impl Run {
         })
     }
 
-    /// Hands what lies behind `place` to `take`; returns the place behind it.
+    /// Hands what lies after `place` to `take`; returns the place after it.
     pub fn take_from(&self, place: u64, take: impl FnOnce(&[u8])) -> u64 {
         let frames = &lock(&self.state).frames;
         let end = frames.end();
         take(frames.between(place..end));
-        // prevents: taken over, yet its place is behind
+        // prevents: taken over, yet its place is after
         end
     }
 

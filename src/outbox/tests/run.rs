@@ -197,7 +197,7 @@ fn a_connection_without_a_common_collector_troubles_none() {
     assert_eq!(crowd.broadcast("taken"), 1);
 }
 
-/// The application takes its Open behind its end, and then nobody would take it from the members.
+/// The application takes its Open after its end, and then nobody would take it from the members.
 #[test]
 fn a_connection_that_has_left_before_it_joins_is_no_member() {
     let crowd = Crowd::new(2, || Script::new(&[], ALL));
@@ -258,7 +258,7 @@ fn a_long_run_leaves_by_itself() {
 }
 
 /// The sender broadcasts, the leader flushes, another thread sends to one connection: every stream
-/// has the broadcasts in order, and each answer behind the broadcast it answers.
+/// has the broadcasts in order, and each answer after the broadcast it answers.
 #[test]
 fn a_run_keeps_its_order_with_threads() {
     const COUNT: usize = 20_000;

@@ -355,7 +355,7 @@ impl World {
             frame::frames(queue.collected.bytes()).filter(|frame| !frame::is_control(frame));
         let waiting = (queue.kept.messages() + collected.count()) as u64;
         self.check_account(waiting);
-        // One message may always wait, and where the oldest go, the newest behind one that is partly written, too.
+        // One message may always wait, and where the oldest go, the newest after one that is partly written, too.
         let most = if self.overflow == Overflow::DropOldest {
             2
         } else {

@@ -83,7 +83,7 @@ fn b02_a_trickle_does_not_move_the_deadline() {
     assert_eq!(rig.script.written(), 101);
 }
 
-/// What became of a message of `len` bytes, and of a Close behind it where one is asked for, whose peer takes `rate`
+/// What became of a message of `len` bytes, and of a Close after it where one is asked for, whose peer takes `rate`
 /// bytes every second: the seconds that passed, and how the connection was given up.
 fn read_at(rate: usize, len: usize, close: bool) -> (u64, Option<Failure>) {
     PASSED.set(Duration::ZERO);
@@ -130,7 +130,7 @@ fn m09_a_steady_reader_gets_a_message_of_any_length_and_a_trickler_is_given_up()
     }
 }
 
-/// A pong behind a long message has no deadline of its own while that leaves.
+/// A pong after a long message has no deadline of its own while that leaves.
 #[test]
 fn m09_dropping_policies_count_no_age_of_a_pong_whose_peer_reads() {
     PASSED.set(Duration::ZERO);

@@ -40,7 +40,7 @@ pub const PIECE: usize = 1 << 10;
 
 impl Receiver {
     /// From now on the message under way, or the next one, comes in parts, up to `max` bytes of it; the first part with
-    /// its first header. In place of the bound on its frames: so many at most hold nothing, one behind the other.
+    /// its first header. In place of the bound on its frames: so many at most hold nothing, one after the other.
     pub fn take_parts(&mut self, max: u64) {
         self.parts = Some(Box::new(Parts {
             max,

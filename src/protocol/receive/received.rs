@@ -21,15 +21,15 @@ pub struct ReceiveLimits {
 /// compressed message in the receiver.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'b> {
-    /// Nothing is complete. Only these bytes of the buffer still matter: drop all before and behind them, read more
-    /// bytes behind them, and call again with a buffer that begins with them.
+    /// Nothing is complete. Only these bytes of the buffer still matter: drop all before and after them, read more
+    /// bytes after them, and call again with a buffer that begins with them.
     NeedMore {
         /// Which bytes to keep.
         keep: Range<usize>,
     },
     /// A whole message.
     Message(MessageRef<'b>),
-    /// A part of one, behind [`take_parts`](super::Receiver::take_parts).
+    /// A part of one, after [`take_parts`](super::Receiver::take_parts).
     Part(MessagePart<'b>),
     /// A ping: a pong with this payload is owed (RFC 6455 5.5.2).
     Ping(&'b [u8]),
@@ -68,15 +68,15 @@ impl<'b> MessageRef<'b> {
     }
 }
 
-/// What has begun and is not complete behind a read, and how much payload of it has arrived, in bytes as they were
+/// What has begun and is not complete after a read, and how much payload of it has arrived, in bytes as they were
 /// sent: control frames between its fragments are no progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnderWay {
     /// Nothing.
     Nothing,
-    /// What was under way behind the read before, if anything was.
+    /// What was under way after the read before, if anything was.
     Same(usize),
-    /// What began behind something that was completed since then.
+    /// What began after something that was completed since then.
     Later(usize),
 }
 

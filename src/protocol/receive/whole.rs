@@ -38,7 +38,7 @@ impl WholeMessage {
         }
     }
 
-    /// The message behind its header, which ends at `start`.
+    /// The message after its header, which ends at `start`.
     #[inline]
     fn behind(header: &FrameHeader, start: usize, buf: &[u8], max: usize) -> Option<WholeMessage> {
         let len = usize::try_from(header.len).ok()?;

@@ -1,4 +1,4 @@
-//! Where in the caller's buffer a message is handed out, and what is under way behind it.
+//! Where in the caller's buffer a message is handed out, and what is under way after it.
 
 use super::*;
 

@@ -142,7 +142,7 @@ fn m10_the_hook_is_asked_for_those_first_that_came_first() {
     let (second, _) = rig.seat(Stage::Waiting);
     let waiting = || rig.admission.waiting();
     assert_eq!(waiting(), 2);
-    // Whatever comes behind the hook gives its place to the next.
+    // Whatever comes after the hook gives its place to the next.
     deciding[1].enter(Stage::Opening);
     assert_eq!(waiting(), 1);
     first.wait_for_turn(Instant::now()).unwrap();
@@ -259,7 +259,7 @@ fn m10_answers_that_wait_for_a_place_have_it_in_turn() {
     assert_eq!(rig.admission.held(), 1);
 }
 
-/// Those of other addresses do not wait behind an address that has its fill.
+/// Those of other addresses do not wait after an address that has its fill.
 #[test]
 fn m10_a_place_goes_to_an_answer_whose_address_has_not_its_fill() {
     let mut rig = Rig::with(Limits {

@@ -182,7 +182,7 @@ impl ServerBuilder {
     /// meanwhile waits for it, too, within its `close_timeout`; [`ServerHandle::terminate`] does not. Use it to say
     /// something to the clients first, or to end threads of your own with the server. [`ServerHandle::terminate`] and
     /// a server that is dropped call it too. If a hook itself waits for the end, or terminates the server, the hooks
-    /// behind it are called before that.
+    /// after it are called before that.
     ///
     /// ```
     /// use std::sync::mpsc;

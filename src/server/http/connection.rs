@@ -20,7 +20,7 @@ pub(crate) struct HttpConnection {
     pub settings: Arc<ListenerSettings>,
     /// When its first request, or the next one, began.
     pub begun: Instant,
-    /// What came behind the last request.
+    /// What came after the last request.
     pub buffer: ReadBuffer,
     /// Requests that were answered.
     pub answered: u32,

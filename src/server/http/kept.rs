@@ -36,7 +36,7 @@ pub(crate) struct KeptConnection {
     unread: bool,
     /// It waits for its turn to go on.
     has_more: bool,
-    /// The peer has ended its side, behind what is there to read. That is reported once.
+    /// The peer has ended its side, after what is there to read. That is reported once.
     ends: bool,
     /// Its place in a line.
     place: Option<PlaceInLine>,
@@ -157,7 +157,7 @@ impl KeptConnection {
         line
     }
 
-    /// It has its turn behind others from now on; false if that was so already.
+    /// It has its turn after others from now on; false if that was so already.
     pub fn take_turn(&mut self) -> bool {
         !std::mem::replace(&mut self.has_more, true)
     }
@@ -462,7 +462,7 @@ impl KeptConnection {
         if keeps {
             self.connection.answered += 1;
             self.rest(now);
-            // The next request has its turn behind those of others.
+            // The next request has its turn after those of others.
             match self.unread || !self.connection.buffer.is_empty() {
                 true => NextAction::Again,
                 false => self.stay(),

@@ -22,7 +22,7 @@ pub(crate) fn read_now(transport: &dyn Transport, room: &mut [u8]) -> io::Result
     Err(io::ErrorKind::TimedOut.into())
 }
 
-/// What a peer sends behind the last answer: read away, so that no reset overtakes that answer.
+/// What a peer sends after the last answer: read away, so that no reset overtakes that answer.
 #[derive(Default)]
 pub(crate) struct TrailingBytes {
     bytes: usize,

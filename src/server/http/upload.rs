@@ -17,7 +17,7 @@ const CUT_SHORT: Refusal = Refusal::Malformed(
      chunks say",
 );
 
-/// Reads the whole body; what comes behind it stays in the connection's buffer.
+/// Reads the whole body; what comes after it stays in the connection's buffer.
 pub(crate) fn read(
     limits: &Limits,
     connection: &mut HttpConnection,

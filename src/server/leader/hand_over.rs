@@ -2,7 +2,7 @@
 //! one thread that reads, decrypts and inflates can do no more than one core.
 //!
 //! Its messages stay in order: first those that the leader has read, then those of the thread, then those that the
-//! leader reads again. For that the leader puts its events behind all that other threads have put in.
+//! leader reads again. For that the leader puts its events after all that other threads have put in.
 
 use std::sync::Arc;
 use std::thread::available_parallelism;

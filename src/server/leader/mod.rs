@@ -42,7 +42,7 @@ const DUE_AT_ONCE: usize = 64;
 /// What other threads leave for the leader.
 #[derive(Default)]
 pub(crate) struct Mail {
-    /// Connections behind their opening handshake. Boxed on their threads, so that the leader has less to do.
+    /// Connections after their opening handshake. Boxed on their threads, so that the leader has less to do.
     #[allow(clippy::vec_box)]
     pub arrived: Vec<Box<Parked>>,
     /// Connections that waited for the application, and may go on.
@@ -284,7 +284,7 @@ impl Leader {
                 connection.outbox().set_token(Some(token));
                 self.with_parked(token, |parked, _| {
                     parked.open().into_iter().for_each(&mut *put);
-                    // What came behind the opening handshake.
+                    // What came after the opening handshake.
                     parked.take_messages(put)
                 });
                 if called.is_some() {

@@ -50,7 +50,7 @@ pub(crate) struct Parked {
 enum Leaving {
     /// The application still has messages to take, and their answers to send; at most until then.
     Ending(End, Instant),
-    /// What was sent, a Close behind it, waits for the peer to take it.
+    /// What was sent, a Close after it, waits for the peer to take it.
     Closing(Closing),
     /// What the peer still sends is read away, so that a reset does not overtake our last bytes; so many bytes were,
     /// and until then.
@@ -238,7 +238,7 @@ impl Parked {
         parsed.map(|()| bytes)
     }
 
-    /// The messages that came behind the opening handshake, and the first deadline.
+    /// The messages that came after the opening handshake, and the first deadline.
     pub fn take_messages(&mut self, put: &mut impl FnMut(InboxItem)) -> Next {
         // A thread that gives it back may have left messages in the buffer because their answers found no room.
         if self.driver.holds_messages && !self.may_read() {

@@ -50,7 +50,7 @@ fn tcp() -> (Arc<dyn Transport>, TcpStream) {
     (Arc::new(ours), theirs)
 }
 
-/// Another connection of `hub` behind its 101, which is for the leader next.
+/// Another connection of `hub` after its 101, which is for the leader next.
 fn opened(hub: &Arc<Hub>, id: u64, ours: &Arc<dyn Transport>) -> opening::Opened {
     let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let opening = Opening {

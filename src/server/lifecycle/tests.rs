@@ -94,7 +94,7 @@ fn the_cut_ends_the_wait_for_who_does_not_leave() {
     lifecycle.enter(Phase::Closing);
     lifecycle.enter(Phase::Ending);
     waiting.join().unwrap();
-    // Behind it the time runs out.
+    // After it the time runs out.
     lifecycle.wait_until_empty(Instant::now());
 }
 

@@ -22,7 +22,7 @@ impl Transport for Reads {
     inert! { try_write, wait_writable, wake_when_writable, shutdown, peer_addr }
 }
 
-/// A TLS stream says so behind a few reads that completed no record: most of what it brings is still to come.
+/// A TLS stream says so after a few reads that completed no record: most of what it brings is still to come.
 #[test]
 fn a_stream_that_is_to_be_asked_again_has_not_ended() {
     let reads = [

@@ -383,7 +383,7 @@ impl<B: AsRef<[u8]>> OwnEvent<'_, B> {
     }
 }
 
-/// The elements of a list behind others.
+/// The elements of a list after others.
 fn in_base64(attachments: &[impl AsRef<[u8]>]) -> String {
     let mut text = Vec::new();
     for bytes in attachments {
@@ -395,7 +395,7 @@ fn in_base64(attachments: &[impl AsRef<[u8]>]) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// The name of an event in its list, and the arguments behind it.
+/// The name of an event in its list, and the arguments after it.
 fn split(json: &str) -> Option<(Value, &str)> {
     let inner = json.strip_prefix('[')?.strip_suffix(']')?;
     let mut values = serde_json::Deserializer::from_str(inner).into_iter::<Value>();

@@ -57,7 +57,7 @@ pub(crate) struct Carriers {
     plain: Option<Box<dyn Handler + Send>>,
     /// The sessions of the WebSockets that are open, by the number of the connection.
     links: HashMap<u64, Arc<SessionLink>>,
-    /// Pongs that were due, and when. They are missed by the next wake, which comes behind what waits now.
+    /// Pongs that were due, and when. They are missed by the next wake, which comes after what waits now.
     pongs_due: Vec<(Arc<SessionLink>, Duration)>,
 }
 

@@ -298,7 +298,7 @@ impl SessionLink {
         sessions.note_dropped(dropped);
     }
 
-    /// Ends the session behind what waits.
+    /// Ends the session after what waits.
     pub fn close(self: &Arc<Self>, reason: DisconnectReason, sessions: &Sessions) {
         self.drive(sessions, |state| {
             state.session.close(reason, sessions.now())
@@ -325,7 +325,7 @@ impl SessionLink {
     }
 
     /// Does what is due. Where the client would be found gone, its pong may wait for the application: that is to look
-    /// for it behind what waits now, and is asked to once until it has.
+    /// for it after what waits now, and is asked to once until it has.
     pub fn see_to_time(self: &Arc<Self>, sessions: &Sessions) {
         let now = sessions.now();
         let is_to_look = self.drive(sessions, |state| {

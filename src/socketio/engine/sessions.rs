@@ -186,7 +186,7 @@ impl Sessions {
             return Err(NoSession::ShuttingDown);
         }
         open.insert(link.sid.clone(), session);
-        // Under the lock: a shutdown that finds it tells of its end behind this.
+        // Under the lock: a shutdown that finds it tells of its end after this.
         lock(&self.told).push_back(Task::Opened(link.clone(), place));
         drop(open);
         self.wake();

@@ -192,7 +192,7 @@ impl Timer {
     fn is_through(&self, sessions: &Sessions) -> bool {
         let is_empty = sessions.count() == 0;
         let mut state = lock(&self.state);
-        // Under the lock: a start that comes behind this finds that nothing runs.
+        // Under the lock: a start that comes after this finds that nothing runs.
         let is_through = is_empty && sessions.is_shutting_down();
         state.is_running = !is_through;
         is_through

@@ -188,7 +188,7 @@ fn a_position_of_one_server_is_understood_by_another() {
     leave_one_of_two(&mut one, &mut two, SECOND);
     let (_, missed) = two.return_of("p", &seen, SECOND).unwrap();
     assert_eq!(packets(&missed), ["y", "b"]);
-    // It comes back again behind the first of them.
+    // It comes back again after the first of them.
     leave(&mut two, "p".to_owned(), vec![], 7, SECOND);
     let (_, missed) = two.return_of("p", &missed[0].1, SECOND).unwrap();
     assert_eq!(packets(&missed), ["b"]);

@@ -526,7 +526,7 @@ fn a_peer_that_reads_nothing_is_dropped_for_it_and_no_frame_is_cut() {
     assert!(taken * 30_000 >= 1 << 20);
     assert!(taken * 30_000 <= (1 << 20) + AHEAD + 60_000, "{taken}");
     assert_eq!(outbox.failure(), Some(Failure::SlowConsumer));
-    // Behind the second frame, which was begun, comes the Close: 1013.
+    // After the second frame, which was begun, comes the Close: 1013.
     pair.valve.set(usize::MAX);
     outbox.service(Instant::now());
     let frames = read_exactly(&pair.client, 2 * 30_004 + 4);

@@ -1,4 +1,4 @@
-//! Reads at and behind their deadline, and what a peer reads of a reset.
+//! Reads at and after their deadline, and what a peer reads of a reset.
 
 use super::*;
 use std::io::{Read, Write};

@@ -28,7 +28,7 @@ struct Pinged {
     pings: usize,
     reader: OnceLock<Weak<SharedWriter>>,
     writes: AtomicUsize,
-    /// When the reader tries again that has found the write side held behind the last ping.
+    /// When the reader tries again that has found the write side held after the last ping.
     tries_again: OnceLock<Option<Instant>>,
 }
 

@@ -75,7 +75,7 @@ fn what_comes_unasked_is_waited_for_again_until_it_begins() {
     let mut connection = playing(reads);
     let (wait, long) = (Duration::from_millis(20), Duration::from_millis(500));
     assert_eq!(connection.unasked(wait, long).unwrap(), None);
-    // In one piece with what is behind it.
+    // In one piece with what is after it.
     for text in ["ab", "c"] {
         let whole = Value::SimpleString(text.to_owned());
         assert_eq!(connection.unasked(wait, long).unwrap(), Some(whole));

@@ -84,7 +84,7 @@ fn of_a_younger_node_everything_is_expected() {
 
 #[test]
 fn who_is_silent_is_gone_within_two_heartbeats() {
-    // It is killed right behind a heartbeat, right before the next, and in between.
+    // It is killed right after a heartbeat, right before the next, and in between.
     for silent_from in [0, 500, 999] {
         let mut roster = Roster::new(OWN, HEARTBEAT);
         own_beat(&mut roster, 9000);

@@ -13,7 +13,7 @@ pub(crate) struct Reader {
     /// Messages that were sent and not received.
     expected: VecDeque<Vec<u8>>,
     pub pings: u64,
-    /// Nothing is sent behind a Close, or behind what breaks the protocol.
+    /// Nothing is sent after a Close, or after what breaks the protocol.
     last: Option<Last>,
     /// When the last byte came.
     heard: Duration,

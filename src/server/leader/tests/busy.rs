@@ -117,7 +117,7 @@ fn f17_a_busy_connection_has_a_thread_meanwhile_and_the_order_stays() {
             floods.wait_until_led();
         }
         assert_eq!(floods.handed_over, has_cores());
-        // A Close behind the last message.
+        // A Close after the last message.
         floods.flood(&mut events, 100);
         for peer in &mut floods.peers {
             peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).unwrap();
@@ -227,7 +227,7 @@ fn a_thread_takes_no_messages_while_their_answers_find_no_room() {
     });
 }
 
-/// As a socket: what has failed is said once, and behind that there is an end.
+/// As a socket: what has failed is said once, and after that there is an end.
 struct FailsOnce(Arc<dyn Transport>, AtomicUsize);
 
 impl Transport for FailsOnce {
@@ -242,7 +242,7 @@ impl Transport for FailsOnce {
     forward!(this => &*this.0; try_write, wait_writable, wake_when_writable, source, shutdown, peer_addr);
 }
 
-/// A read that fills its room looks what is behind it, and the connection may go back to the leader with that.
+/// A read that fills its room looks what is after it, and the connection may go back to the leader with that.
 #[test]
 fn what_a_thread_has_found_behind_the_bytes_is_not_lost_to_the_leader() {
     let server = Server::builder().without_listener().unwrap();

@@ -67,7 +67,7 @@ fn lead_until(leader: &mut Leader, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < end, "it never comes");
-        // What is waited for may come before it sleeps, and nothing wakes it behind that.
+        // What is waited for may come before it sleeps, and nothing wakes it after that.
         let soon = Instant::now() + Duration::from_millis(10);
         leader.poll(Some(soon), &mut |_| panic!("nobody is led"), || true);
     }

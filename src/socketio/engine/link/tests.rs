@@ -24,7 +24,7 @@ fn word_of_room_that_comes_before_a_refusal_is_noted_counts() {
     assert_eq!(sent.take_messages(), [Message::from("4news")]);
 }
 
-/// A bug in what one session does must not cost another, nor this one what comes behind it.
+/// A bug in what one session does must not cost another, nor this one what comes after it.
 #[test]
 fn behind_a_panic_another_thread_does_what_the_session_puts_out() {
     let (sessions, link) = session(Limits::default());

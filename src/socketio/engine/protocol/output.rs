@@ -39,7 +39,7 @@ pub enum Output<M> {
     Text(String),
     /// The client sent a binary message.
     Binary(Vec<u8>),
-    /// The session has ended, for none of the reasons of a namespace: nothing comes behind it.
+    /// The session has ended, for none of the reasons of a namespace: nothing comes after it.
     End(DisconnectReason),
 }
 

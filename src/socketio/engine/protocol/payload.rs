@@ -5,7 +5,7 @@ use super::packet::{EnginePacket, MalformedPacket};
 /// Stands between two packets. In a packet it occurs only where JSON has it escaped.
 pub const SEPARATOR: char = '\u{1e}';
 
-/// The packets of a body that came; behind one that is malformed nothing more is to be read.
+/// The packets of a body that came; after one that is malformed nothing more is to be read.
 pub struct Packets<'a> {
     /// What has not been read; an empty text is a packet, too.
     pub rest: Option<&'a str>,

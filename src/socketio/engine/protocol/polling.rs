@@ -8,9 +8,9 @@ pub(crate) const ANSWER_PATIENCE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 struct ParkedGet {
-    /// It came behind messages that the application has not taken, and waits for that.
+    /// It came after messages that the application has not taken, and waits for that.
     waits_for_application: bool,
-    /// It came behind a WebSocket that is to carry the session, and may have overtaken the packets of that.
+    /// It came after a WebSocket that is to carry the session, and may have overtaken the packets of that.
     is_hasty: bool,
     /// When it is answered whether there is something or not.
     noop_at: Option<Duration>,

@@ -136,7 +136,7 @@ impl<M: Carried> PacketQueue<M> {
         Ok(dropped)
     }
 
-    /// One group may always wait alone, or behind the rest of one that has left in part.
+    /// One group may always wait alone, or after the rest of one that has left in part.
     pub fn has_room_for(&self, group: &[M]) -> bool {
         let fits = self.messages + group.len() <= self.bounds.max_packets
             && self.bytes.saturating_add(len(group)) <= self.bounds.max_bytes;

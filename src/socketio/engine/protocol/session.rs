@@ -78,7 +78,7 @@ impl<M: Carried> EngineSession<M> {
         session
     }
 
-    /// The next thing to be done. To be asked for behind every call, until there is none.
+    /// The next thing to be done. To be asked for after every call, until there is none.
     pub fn next_output(&mut self) -> Option<Output<M>> {
         self.outputs.pop_front()
     }
@@ -306,7 +306,7 @@ impl<M: Carried> EngineSession<M> {
         self.polling.let_go();
         self.carrier = Carrier::WebSocket;
         self.outputs.push_back(Output::Promote);
-        // It came behind the last GET of the client's, and has overtaken nothing but the upgrade.
+        // It came after the last GET of the client's, and has overtaken nothing but the upgrade.
         if self.polling.take_parked() {
             let late = PollAnswer::Error(EngineError::BadRequest);
             self.outputs.push_back(Output::Answer(late));
@@ -550,7 +550,7 @@ impl<M: Carried> EngineSession<M> {
         }
     }
 
-    /// What there is for a GET. The Close of the server goes alone: a client that finds it behind a message leaves
+    /// What there is for a GET. The Close of the server goes alone: a client that finds it after a message leaves
     /// before it has looked at that.
     fn take_payload(&mut self) -> Option<Vec<u8>> {
         if !self.queue.is_empty() {

@@ -1,4 +1,4 @@
-//! `limits thread|epoll|fan [MICROSECONDS]`: bytes in, bytes out behind a fake upgrade; what sockets and threads allow at
+//! `limits thread|epoll|fan [MICROSECONDS]`: bytes in, bytes out after a fake upgrade; what sockets and threads allow at
 //! all. With epoll each read may cost some microseconds of work.
 //!
 //! The answer to the upgrade is that of RFC 6455's sample nonce, which the load generator sends. It also sends its frames

@@ -18,7 +18,7 @@ fn number(digits: [u8; NUMBER]) -> u32 {
     })
 }
 
-/// What every message of a run carries behind its number.
+/// What every message of a run carries after its number.
 pub struct Payload(Vec<u8>);
 
 impl Payload {

@@ -19,7 +19,7 @@ impl Process {
     pub fn read(pid: &str) -> Process {
         let read = |file| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
         let (stat, status) = (read("stat"), read("status"));
-        // proc_pid_stat(5): behind the name in parentheses, which may hold spaces, utime and stime are fields 12 and 13,
+        // proc_pid_stat(5): after the name in parentheses, which may hold spaces, utime and stime are fields 12 and 13,
         // in ticks of 10 ms.
         let ticks: u64 = stat
             .rsplit(") ")

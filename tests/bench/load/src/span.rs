@@ -1,4 +1,4 @@
-//! A measured stretch of time, behind a warm-up or at once: what the server and this generator spent in it.
+//! A measured stretch of time, after a warm-up or at once: what the server and this generator spent in it.
 
 use crate::process::Process;
 use crate::report::Report;
@@ -44,7 +44,7 @@ impl Span {
     }
 }
 
-/// A span behind a warm-up.
+/// A span after a warm-up.
 pub struct WarmSpan {
     pid: Option<u32>,
     warmup: Duration,
@@ -65,7 +65,7 @@ impl WarmSpan {
         }
     }
 
-    /// True once, behind the warm-up: the span starts, and what was counted before is no part of it.
+    /// True once, after the warm-up: the span starts, and what was counted before is no part of it.
     pub fn starts(&mut self) -> bool {
         let starts = !self.is_warm && self.span.elapsed() >= self.warmup;
         if starts {

@@ -101,14 +101,14 @@ pub fn upgraded(mut stream: &TcpStream) -> Result<bool> {
             _ => Ok(false),
         };
     };
-    // What comes behind it are frames, and stays in the socket.
+    // What comes after it are frames, and stays in the socket.
     let head = &mut buf[..end + 4];
     stream.read_exact(head).map_err(|e| e.to_string())?;
     check_upgrade(head)?;
     Ok(true)
 }
 
-/// As [`upgraded`], from a stream that cannot be looked into: what comes behind the answer stays in it.
+/// As [`upgraded`], from a stream that cannot be looked into: what comes after the answer stays in it.
 fn read_upgrade(stream: &mut impl Read) -> Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -172,7 +172,7 @@ fn on_its_own(
     })
 }
 
-/// Opens a connection over each line; the application has taken their Opens. What races begins behind it.
+/// Opens a connection over each line; the application has taken their Opens. What races begins after it.
 fn open(limits: Limits, lines: &[&Line]) -> (Arc<Server>, Application) {
     let server = Arc::new(server(limits));
     for line in lines {
@@ -284,7 +284,7 @@ pub fn the_lead_changes_hands() {
     end(server, &lines);
 }
 
-/// Connections that open while the application comes and goes, each with a message behind its request.
+/// Connections that open while the application comes and goes, each with a message after its request.
 pub fn an_arrival_reaches_whoever_waits() {
     let lines = [Line::with_source(ROOM), Line::new(ROOM)];
     let server = Arc::new(server(limits()));
@@ -516,7 +516,7 @@ pub fn a_starved_connection_is_terminated() {
     end(server, &lines);
 }
 
-/// A peer closes, or ends its direction, right behind its messages: their answers go before the Close.
+/// A peer closes, or ends its direction, right after its messages: their answers go before the Close.
 pub fn answers_go_before_the_close() {
     const TEXTS: u32 = 2;
     let line = Line::new(ROOM);

@@ -44,7 +44,7 @@ impl Gate {
     }
 }
 
-/// Two threads give jobs, all of which wait for one another: none is queued behind a living one, whichever threads were
+/// Two threads give jobs, all of which wait for one another: none is queued after a living one, whichever threads were
 /// idle.
 pub fn no_job_waits_behind_another() {
     let pool = Pool::new(8, 0, IDLE);

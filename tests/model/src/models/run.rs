@@ -143,7 +143,7 @@ impl Seat {
 }
 
 /// Broadcasts, one of them not to all, while another thread sends to a member, its reader answers pings, and who leads
-/// flushes: each peer has what is for it once and in order, and an answer behind what it answers.
+/// flushes: each peer has what is for it once and in order, and an answer after what it answers.
 pub fn broadcasts_come_once_and_in_order() {
     const COUNT: u64 = 3;
     let rig = Rig::new();

@@ -51,7 +51,7 @@ fn assert_took_no_time() {
 }
 
 /// Two clients, an application that answers each message, and a shutdown from another thread: the events end, every
-/// thread is joined, each client got its answers in order and one Close behind them.
+/// thread is joined, each client got its answers in order and one Close after them.
 pub fn messages_answers_and_a_shutdown() {
     const TEXTS: u32 = 2;
     let server = server(limits());
@@ -116,7 +116,7 @@ pub fn messages_answers_and_a_shutdown() {
     }
 }
 
-/// A stream that says nothing comes before, amid or behind the beginning of the shutdown: nobody waits for it.
+/// A stream that says nothing comes before, amid or after the beginning of the shutdown: nobody waits for it.
 pub fn a_silent_stream_races_the_shutdown() {
     let server = server(limits());
     let handle = server.handle();

@@ -16,7 +16,7 @@ pub fn announced() -> Vec<Row> {
         .map(|_| Client::connect(subject.addr()))
         .collect();
     let before = subject.now().rss;
-    // The pong comes when the header behind the ping has been read.
+    // The pong comes when the header after the ping has been read.
     let header = &frame(true, 2, &vec![0; 1 << 20])[..14];
     let bytes = [&frame(true, 9, b""), header].concat();
     for client in &mut clients {
