@@ -27,25 +27,21 @@ use crate::protocol::violation::Violation;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer broke RFC 6455 or a limit. It was told by a Close frame with
-    /// [`Violation::close_code`]. Remedy: mend the peer, or raise the limit, which the
-    /// violation's own page names.
+    /// The peer broke RFC 6455 or a limit. It was told by a Close frame with [`Violation::close_code`]. Remedy: mend
+    /// the peer, or raise the limit, which the violation's own page names.
     Protocol(Violation),
-    /// A message took longer than `assembly_timeout`, and came more slowly than
-    /// [`min_rate`](crate::Limits::min_rate).
+    /// A message took longer than `assembly_timeout`, and came more slowly than [`min_rate`](crate::Limits::min_rate).
     /// Remedy: smaller messages, or a longer [`Limits::assembly_timeout`](crate::Limits::assembly_timeout).
     AssemblyTimeout,
     /// Nothing came from the peer for `ping_interval` and, after a ping, for `pong_timeout`: it is
     /// gone or its network is. Remedy: none; the peer may connect again.
     PongTimeout,
-    /// The peer did not read what was sent to it: more than `outbound_per_connection` bytes waited,
-    /// or one frame for longer than `write_timeout` while it read more slowly than
-    /// [`min_rate`](crate::Limits::min_rate). Remedy: send less, or choose another
-    /// [`Overflow`](crate::Overflow).
+    /// The peer did not read what was sent to it: more than `outbound_per_connection` bytes waited, or one frame for
+    /// longer than `write_timeout` while it read more slowly than [`min_rate`](crate::Limits::min_rate). Remedy: send
+    /// less, or choose another [`Overflow`](crate::Overflow).
     SlowConsumer,
-    /// Too little address space is left for what the peer sends (`ulimit -v`): an allocation that found
-    /// none would end the process. Remedy: raise that, or lower
-    /// [`Limits::max_message`](crate::Limits::max_message) or
+    /// Too little address space is left for what the peer sends (`ulimit -v`): an allocation that found none would end
+    /// the process. Remedy: raise that, or lower [`Limits::max_message`](crate::Limits::max_message) or
     /// [`Limits::max_connections`](crate::Limits::max_connections).
     OutOfMemory,
     /// The connection has ended, or a close is under way: nothing more can be sent.

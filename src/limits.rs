@@ -71,10 +71,9 @@ pub struct Limits {
     pub max_target: usize,
     /// Header lines of a request; more get 431. Default 100: several times what a browser sends.
     pub max_headers: usize,
-    /// From accept to the last byte of the answer to the handshake; 408. Default 10 s: slow Wi-Fi needs
-    /// two or three retransmissions. Absolute, however much there is to send: a head of 16 KiB needs
-    /// 1.6 KiB/s, and so do TLS certificates of 16 KiB. An [`accept`](crate::ServerBuilder::accept)
-    /// hook's time counts.
+    /// From accept to the last byte of the answer to the handshake; 408. Default 10 s: slow Wi-Fi needs two or three
+    /// retransmissions. Absolute, however much there is to send: a head of 16 KiB needs 1.6 KiB/s, and so do TLS
+    /// certificates of 16 KiB. An [`accept`](crate::ServerBuilder::accept) hook's time counts.
     pub handshake_timeout: Duration,
     /// Bytes of the body of a plain request, which the [`http`](crate::ServerBuilder::http) hook gets whole; a longer
     /// one gets 413. Default 1 MiB, as a message: a form, a setting, a small picture. Each request of
@@ -124,9 +123,8 @@ pub struct Limits {
     /// demands the minimal form.
     pub accept_non_minimal_lengths: bool,
 
-    /// Bytes of messages that wait for the application, all connections together. Default 16 MiB:
-    /// little beside what the connections may hold themselves. A connection that finds it full waits, and TCP slows its
-    /// peer down.
+    /// Bytes of messages that wait for the application, all connections together. Default 16 MiB: little beside what
+    /// the connections may hold themselves. A connection that finds it full waits, and TCP slows its peer down.
     pub inbound_total: usize,
     /// Bytes of messages of one connection that wait for the application. Default 128 KiB, about
     /// two reads; one larger message may always wait alone.
@@ -138,27 +136,24 @@ pub struct Limits {
     /// for every 64 bytes of it waits: short messages cost more than their bytes. One message may always wait alone;
     /// with `DropOldest` the newest, also after a partly written one.
     pub outbound_per_connection: Option<usize>,
-    /// How long a frame may wait for a slow peer, and how long a blocking write or the answer to a
-    /// plain request may take; longer while the peer reads faster than
-    /// [`min_rate`](Limits::min_rate), however much there is to read. Default 10 s: longer than a
-    /// network that recovers needs.
+    /// How long a frame may wait for a slow peer, and how long a blocking write or the answer to a plain request may
+    /// take; longer while the peer reads faster than [`min_rate`](Limits::min_rate), however much there is to read.
+    /// Default 10 s: longer than a network that recovers needs.
     pub write_timeout: Duration,
-    /// Bytes per second below which a peer is too slow: what it takes, or sends, gives it as much more
-    /// time as it needs at this rate, up to the whole [`write_timeout`](Limits::write_timeout),
-    /// [`body_timeout`](Limits::body_timeout), [`assembly_timeout`](Limits::assembly_timeout) or
-    /// [`close_timeout`](Limits::close_timeout) again. So 20 MB reach a peer that reads 1 MB/s, and one that trickles
-    /// is given up soon after the timeout. Default 4 KiB: half of what is left of a mobile link that its carrier has
-    /// throttled (64 kbit/s). 0: any byte gives the whole time again.
+    /// Bytes per second below which a peer is too slow: what it takes, or sends, gives it as much more time as it needs
+    /// at this rate, up to the whole [`write_timeout`](Limits::write_timeout), [`body_timeout`](Limits::body_timeout),
+    /// [`assembly_timeout`](Limits::assembly_timeout) or [`close_timeout`](Limits::close_timeout) again. So 20 MB reach
+    /// a peer that reads 1 MB/s, and one that trickles is given up soon after the timeout. Default 4 KiB: half of what
+    /// is left of a mobile link that its carrier has throttled (64 kbit/s). 0: any byte gives the whole time again.
     pub min_rate: usize,
 
     /// Silence after which a ping goes out. Default 20 s: proxies cut silent connections after 60 s.
     /// `None` sends none: then a peer that vanished without a word is never noticed.
     pub ping_interval: Option<Duration>,
-    /// Silence after a ping that ends the connection; any byte counts as life, and so does one that the
-    /// peer takes of what waits for it. Default 20 s: with the ping's own 20 s a pulled cable shows
-    /// within 40 s. Absolute for what the system holds already, which goes before the ping: over a real
-    /// link that is a second or two of it; over loopback it may be 4 MiB, which a program that says
-    /// nothing has to read within these 40 s, at 100 KiB/s.
+    /// Silence after a ping that ends the connection; any byte counts as life, and so does one that the peer takes of
+    /// what waits for it. Default 20 s: with the ping's own 20 s a pulled cable shows within 40 s. Absolute for what
+    /// the system holds already, which goes before the ping: over a real link that is a second or two of it; over
+    /// loopback it may be 4 MiB, which a program that says nothing has to read within these 40 s, at 100 KiB/s.
     pub pong_timeout: Duration,
     /// From our Close frame to the peer's; what is sent before it goes first, and gives the peer more time while it
     /// reads faster than [`min_rate`](Limits::min_rate). How long the answers to what a peer sent last may take once it
@@ -330,8 +325,7 @@ pub(crate) fn read_size(max_message: usize) -> usize {
 
 /// A shorter wait would end before the system lets anybody be heard, or never end to ask for more.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// What an opening handshake needs: its head with a short host and nothing else is 140 bytes in 5
-/// header lines.
+/// What an opening handshake needs: its head with a short host and nothing else is 140 bytes in 5 header lines.
 const LEAST_HEAD: usize = 256;
 const LEAST_HEADERS: usize = 5;
 /// What wshub touches of a thread's stack, TLS and compression in a debug build included; the rest is touched by hooks

@@ -1,10 +1,9 @@
 //! The policy for a peer that does not read, as a user chooses it. What it does is in the Outbox.
 
 /// What happens when a peer does not read: more than
-/// [`outbound_per_connection`](crate::Limits::outbound_per_connection) bytes wait for it, or a frame waits
-/// for longer than [`write_timeout`](crate::Limits::write_timeout), or little address space is left
-/// (`ulimit -v`). Control frames are never dropped, and
-/// no policy cuts a frame that is partly written. A peer that reads faster than
+/// [`outbound_per_connection`](crate::Limits::outbound_per_connection) bytes wait for it, or a frame waits for longer
+/// than [`write_timeout`](crate::Limits::write_timeout), or little address space is left (`ulimit -v`). Control frames
+/// are never dropped, and no policy cuts a frame that is partly written. A peer that reads faster than
 /// [`min_rate`](crate::Limits::min_rate) is given the time that a long message takes.
 ///
 /// With `Disconnect` and `Refuse` a peer that asks faster than it listens is slowed down before that: while more than

@@ -99,8 +99,7 @@ pub enum ClientError {
         /// How long the server asks to wait before another try, at most a year of it: the `Retry-After` header, in
         /// seconds or as a date, from the date of the answer on.
         retry_after: Option<Duration>,
-        /// The beginning of the body, at most 1,024 bytes of it. It is the server's text: escape it
-        /// where you show it.
+        /// The beginning of the body, at most 1,024 bytes of it. It is the server's text: escape it where you show it.
         body: String,
     },
     /// The answer breaks the rules of the opening handshake, so it cannot be trusted. Remedy: check host and port;
@@ -134,15 +133,13 @@ pub enum ProxyError {
         /// The status: 407 asks for (other) [credentials](crate::Proxy::with_credentials), 403 means that it allows no
         /// connection to this host or port, 502 and 504 that it cannot reach them.
         status: u16,
-        /// The beginning of the body, at most 1,024 bytes of it. It is the proxy's text: escape it
-        /// where you show it.
+        /// The beginning of the body, at most 1,024 bytes of it. It is the proxy's text: escape it where you show it.
         body: String,
     },
     /// Its answer is no HTTP, or breaks its rules. Remedy: check its host and port.
     Answer(InvalidAnswer),
-    /// It did not answer within the
-    /// [connect timeout](crate::ClientRequest::with_connect_timeout). It may be waiting for the
-    /// server. Remedy: try again later, or allow more.
+    /// It did not answer within the [connect timeout](crate::ClientRequest::with_connect_timeout). It may be waiting
+    /// for the server. Remedy: try again later, or allow more.
     Timeout,
     /// It closed the stream before its answer was complete.
     Left,

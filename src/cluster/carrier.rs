@@ -23,9 +23,8 @@ impl ClusterCarrier {
         self.0.id
     }
 
-    /// What takes what comes: from every other node, and from this one with
-    /// [`comes_back`](ClusterCarrier::comes_back); and hears that another node is gone. It runs on the thread that
-    /// receives. False if there is one already.
+    /// What takes what comes: from every other node, and from this one with [`comes_back`](ClusterCarrier::comes_back);
+    /// and hears that another node is gone. It runs on the thread that receives. False if there is one already.
     pub fn set_carrier_handler(&self, carrier_handler: CarrierHandler) -> bool {
         self.0.carrier_handler.set(carrier_handler).is_ok()
     }

@@ -137,8 +137,7 @@ impl fmt::Display for ClusterError {
 
 impl std::error::Error for ClusterError {}
 
-/// Why a connection was not taken into a room with what it has missed; see
-/// [`Room::catch_up`](crate::Room::catch_up).
+/// Why a connection was not taken into a room with what it has missed; see [`Room::catch_up`](crate::Room::catch_up).
 ///
 /// ```
 /// use wshub::{CatchUpError, Connection, PostId, Room};

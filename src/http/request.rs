@@ -295,8 +295,7 @@ impl Request {
         self
     }
 
-    /// The Origin header: the site whose page opens the WebSocket. `None` for most clients that are not
-    /// a browser.
+    /// The Origin header: the site whose page opens the WebSocket. `None` for most clients that are not a browser.
     ///
     /// Only a browser is bound to tell the truth here; other programs send what they like (RFC 6455 10.2).
     #[must_use]

@@ -19,8 +19,7 @@ pub(crate) struct WaitingForLeader {
 }
 
 impl LeaderQueue {
-    /// `bell` wakes the leader. Without a bell no thread does: that is for connections over
-    /// which nothing ever waits.
+    /// `bell` wakes the leader. Without a bell no thread does: that is for connections over which nothing ever waits.
     pub fn new(bell: Option<Arc<Bell>>) -> Arc<LeaderQueue> {
         Arc::new(LeaderQueue(Mailbox::new(bell)))
     }

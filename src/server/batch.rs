@@ -48,8 +48,7 @@ impl Iterator for Messages {
     }
 }
 
-/// Messages of one read in common buffers, so that a message costs no allocation before the
-/// application takes it.
+/// Messages of one read in common buffers, so that a message costs no allocation before the application takes it.
 #[derive(Default)]
 pub(crate) struct Batch {
     /// The first, while it seems to be the only one: it is not copied again, and its buffer may be a spare one.

@@ -207,8 +207,7 @@ fn log_open(hub: &Hub, connection: &Connection) {
 
 /// Reads until the connection ends, or the peer has sent nothing for `quiet`.
 fn read(hub: &Hub, driver: &mut Driver, quiet: Option<Duration>) -> Result<(), End> {
-    // What came after the opening handshake. Messages that the leader has held back wait until their answers find
-    // room.
+    // What came after the opening handshake. Messages that the leader has held back wait until their answers find room.
     if !driver.holds_messages {
         take_messages(hub, driver)?;
     }
@@ -237,8 +236,7 @@ fn take_messages(hub: &Hub, driver: &mut Driver) -> Result<(), End> {
 pub(crate) fn part(mut place: OpenConnection, driver: Box<Driver>, end: End) {
     let hub = place.hub().clone();
     if !matches!(end, End::Lost) && place.connection().ready_state() == ReadyState::Open {
-        // The peer's messages before its Close, its fault or the end of its direction are still owed
-        // their answers.
+        // The peer's messages before its Close, its fault or the end of its direction are still owed their answers.
         let deadline = Instant::now() + hub.options.limits.close_timeout;
         let budget = hub.inbox.budget();
         budget.wait_until_settled(place.connection(), deadline);

@@ -18,9 +18,8 @@ use crate::outbox::broadcast::Collecting;
 /// As an iterator it blocks until the next event and ends when the server has shut down and every
 /// `Close` was taken. Nothing a peer does ends it, and nothing wakes it but an event.
 ///
-/// While more events wait, what this thread sends is collected per connection and leaves in one
-/// write: when no more events wait, at 64 KiB, when the iterator is dropped, and in any case within
-/// 2 ms.
+/// While more events wait, what this thread sends is collected per connection and leaves in one write: when no more
+/// events wait, at 64 KiB, when the iterator is dropped, and in any case within 2 ms.
 ///
 /// ```no_run
 /// use std::time::Duration;

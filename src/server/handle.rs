@@ -86,8 +86,7 @@ impl ServerHandle {
     /// Sends a message to every open connection, encoded once. Never blocks: for a peer that reads
     /// too slowly [`Overflow`](crate::Overflow) decides.
     ///
-    /// Connections count as open from their `Open` event on, as the application takes it, or as
-    /// their handler starts.
+    /// Connections count as open from their `Open` event on, as the application takes it, or as their handler starts.
     pub fn broadcast(&self, message: impl Into<Message>) -> Broadcast {
         self.send(message.into(), None)
     }

@@ -37,8 +37,7 @@ impl LogWriter {
         })
     }
 
-    /// Has a line written. Never blocks, unless the system gives no thread to write it, or the server
-    /// has stopped.
+    /// Has a line written. Never blocks, unless the system gives no thread to write it, or the server has stopped.
     pub fn write(self: &Arc<Self>, line: Option<Line>) {
         let Some(line) = line else { return };
         let mut queue = lock(&self.queue);

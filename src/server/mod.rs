@@ -260,8 +260,7 @@ impl Server {
         self.handle.local_addrs()
     }
 
-    /// Sends a message to every connection whose `Open` event was taken, encoded once; see
-    /// [`ServerHandle::broadcast`].
+    /// Sends a message to every connection whose `Open` event was taken, encoded once; see [`ServerHandle::broadcast`].
     pub fn broadcast(&self, message: impl Into<Message>) -> Broadcast {
         self.handle.broadcast(message)
     }

@@ -1,5 +1,4 @@
-//! The opening handshake on the connection's own thread: from the first byte to the 101, or to a
-//! complete refusal.
+//! The opening handshake on the connection's own thread: from the first byte to the 101, or to a complete refusal.
 
 use std::io;
 use std::sync::Arc;
@@ -324,8 +323,7 @@ fn open(
     }))
 }
 
-/// Writes the 101. While it waits for the peer the handshake may have to give way, and not once the
-/// peer has all of it.
+/// Writes the 101. While it waits for the peer the handshake may have to give way, and not once the peer has all of it.
 fn write_upgrade(
     seat: &Seat,
     transport: &dyn Transport,

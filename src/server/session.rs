@@ -275,8 +275,7 @@ impl<'a> Session<'a> {
         self.send_message(message.into(), true)
     }
 
-    /// As [`send`](Session::send), for a message that must not be compressed; see
-    /// [`Connection::send_uncompressed`].
+    /// As [`send`](Session::send), for a message that must not be compressed; see [`Connection::send_uncompressed`].
     ///
     /// # Errors
     /// As [`send`](Session::send).
@@ -293,9 +292,8 @@ impl<'a> Session<'a> {
         outbox.waiter().send(message, compress, collector)
     }
 
-    /// Starts the closing handshake, as [`Connection::close`] does; read on until `None` to see it
-    /// through, or return. Until the peer has answered, [`read`](Session::read) still gives its
-    /// messages.
+    /// Starts the closing handshake, as [`Connection::close`] does; read on until `None` to see it through, or return.
+    /// Until the peer has answered, [`read`](Session::read) still gives its messages.
     ///
     /// # Errors
     /// As [`Connection::close`].

@@ -13,8 +13,7 @@ use crate::transport::{How, LINGER};
 /// A busy machine may not run one of their threads once in half a second.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What a shutdown left behind, and what was lost in it; all zero after a graceful one whose events were
-/// all taken.
+/// What a shutdown left behind, and what was lost in it; all zero after a graceful one whose events were all taken.
 ///
 /// ```
 /// use wshub::{Server, ShutdownReport};

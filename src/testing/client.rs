@@ -203,8 +203,7 @@ impl<S: Read + Write> Client<S> {
         })
     }
 
-    /// The next message, its fragments joined, pings answered on the way; `None` when a Close frame
-    /// came.
+    /// The next message, its fragments joined, pings answered on the way; `None` when a Close frame came.
     ///
     /// # Errors
     /// As [`read_frame`](Client::read_frame).

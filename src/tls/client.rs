@@ -63,8 +63,7 @@ impl fmt::Debug for ClientTls {
     }
 }
 
-/// Builds a [`ClientTls`]; made by [`ClientTls::builder`]. Files are read by
-/// [`build`](ClientTlsBuilder::build).
+/// Builds a [`ClientTls`]; made by [`ClientTls::builder`]. Files are read by [`build`](ClientTlsBuilder::build).
 ///
 /// ```
 /// use wshub::{ClientTls, TlsError};
@@ -220,8 +219,7 @@ fn handshake(
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsHandshakeError {
-    /// The certificate is for other names than the URL's. Remedy: the right name in the URL, or a
-    /// certificate for it.
+    /// The certificate is for other names than the URL's. Remedy: the right name in the URL, or a certificate for it.
     WrongHost {
         /// The URL's host.
         host: String,

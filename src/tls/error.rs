@@ -19,8 +19,7 @@ use std::path::PathBuf;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// A file cannot be read. Remedy: its path, or its permissions: Let's Encrypt's keys are for root
-    /// only.
+    /// A file cannot be read. Remedy: its path, or its permissions: Let's Encrypt's keys are for root only.
     Read {
         /// Which one.
         file: PathBuf,
@@ -32,8 +31,7 @@ pub enum TlsError {
         /// The file.
         from: String,
     },
-    /// There is no private key in it. Remedy: PEM text that begins with `-----BEGIN PRIVATE KEY-----`,
-    /// not encrypted.
+    /// There is no private key in it. Remedy: PEM text that begins with `-----BEGIN PRIVATE KEY-----`, not encrypted.
     NoKey {
         /// The file.
         from: String,

@@ -15,8 +15,7 @@ use crate::patience::Patience;
 use crate::transport::Transport;
 
 impl Tls {
-    /// The handshake on the connection's thread. `lost`: why the client is refused where its stream
-    /// failed or ended.
+    /// The handshake on the connection's thread. `lost`: why the client is refused where its stream failed or ended.
     ///
     /// Kept out of its caller: a TLS session is made on the stack, and the pages that takes would stay
     /// with each connection, those without TLS too.

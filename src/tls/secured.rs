@@ -15,8 +15,7 @@ pub(crate) struct Secured {
     pub client_certificates: Box<[Vec<u8>]>,
 }
 
-/// The TLS handshake, if there is to be one. `lost`: why the client is refused where its stream failed
-/// or ended.
+/// The TLS handshake, if there is to be one. `lost`: why the client is refused where its stream failed or ended.
 pub(crate) fn secure(
     tls: Option<&Tls>,
     below: &Arc<dyn Transport>,
@@ -32,8 +31,7 @@ pub(crate) fn secure(
     }
 }
 
-/// Parts from a client that is refused before a request could be read. Only one without TLS can read
-/// an answer.
+/// Parts from a client that is refused before a request could be read. Only one without TLS can read an answer.
 pub(crate) fn dismiss(below: &dyn Transport, refused: &RefusedRequest, log: impl FnOnce()) {
     match refused.refusal {
         Refusal::PlainOnTlsPort | Refusal::UntrustedProxy { .. } => {

@@ -41,13 +41,11 @@ use crate::lock::{CERTIFICATE, Mutex, lock};
 pub struct Tls(Arc<Mutex<Arc<ServerConfig>, CERTIFICATE>>);
 
 impl Tls {
-    /// One certificate with its key: `certificate` is the server's own certificate followed by the
-    /// intermediate ones (Let's Encrypt: `fullchain.pem`), `key` its private key, PKCS #8, PKCS #1 or
-    /// SEC 1 (`privkey.pem`).
+    /// One certificate with its key: `certificate` is the server's own certificate followed by the intermediate ones
+    /// (Let's Encrypt: `fullchain.pem`), `key` its private key, PKCS #8, PKCS #1 or SEC 1 (`privkey.pem`).
     ///
     /// # Errors
-    /// Each names the file: it cannot be read, holds no certificate or key, or the two do not belong
-    /// together.
+    /// Each names the file: it cannot be read, holds no certificate or key, or the two do not belong together.
     pub fn from_pem_files(
         certificate: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -173,11 +171,9 @@ impl TlsBuilder {
         self
     }
 
-    /// Clients without a certificate get in, too:
-    /// [`Request::client_certificates`](crate::Request::client_certificates) is empty for them, and the
-    /// `accept` and `http` hooks decide what they may. A certificate that no
-    /// [`client_ca`](TlsBuilder::client_ca_file) has signed is refused all the same. Default: every
-    /// client needs one.
+    /// Clients without a certificate get in, too: [`Request::client_certificates`](crate::Request::client_certificates)
+    /// is empty for them, and the `accept` and `http` hooks decide what they may. A certificate that no
+    /// [`client_ca`](TlsBuilder::client_ca_file) has signed is refused all the same. Default: every client needs one.
     ///
     /// ```no_run
     /// use wshub::{Accept, Reject, Server, Tls};

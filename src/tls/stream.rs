@@ -47,10 +47,9 @@ impl Tls {
     /// ```
     ///
     /// # Errors
-    /// [`HandshakeError::Refused`] where the client is at fault, and has been told as far as it can
-    /// understand: it speaks no TLS ([`Refusal::PlainOnTlsPort`]), the handshake failed
-    /// ([`Refusal::TlsHandshake`], whose text says what to do), it left or was too slow.
-    /// [`HandshakeError::Io`] where the stream failed.
+    /// [`HandshakeError::Refused`] where the client is at fault, and has been told as far as it can understand: it
+    /// speaks no TLS ([`Refusal::PlainOnTlsPort`]), the handshake failed ([`Refusal::TlsHandshake`], whose text says
+    /// what to do), it left or was too slow. [`HandshakeError::Io`] where the stream failed.
     pub fn accept(
         &self,
         stream: impl Transport,
@@ -82,10 +81,9 @@ impl Tls {
 /// A stream that speaks TLS, made by [`Tls::accept`]. Feature `tls`. Dropping it ends both directions,
 /// with close_notify where the stream takes it.
 ///
-/// As [`Read`] and [`Write`] it blocks for as long as [`set_timeout`](TlsStream::set_timeout) says; as
-/// [`Transport`] every wait has its own deadline, so that a `WebSocket` over it can be
-/// [split](crate::WebSocket::split). If the peer ends without close_notify, a read fails
-/// with [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+/// As [`Read`] and [`Write`] it blocks for as long as [`set_timeout`](TlsStream::set_timeout) says; as [`Transport`]
+/// every wait has its own deadline, so that a `WebSocket` over it can be [split](crate::WebSocket::split). If the peer
+/// ends without close_notify, a read fails with [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
 ///
 /// ```no_run
 /// use std::net::TcpListener;

@@ -43,9 +43,8 @@ pub(crate) fn pair(clock: Option<&Clock>) -> (Duplex, Duplex) {
     (end(&there, &back), end(&back, &there))
 }
 
-/// One end of a [`duplex`]. Dropping it ends both directions, as closing a socket does. What was
-/// written before an end or a reset can still be read, as what has arrived over TCP; then comes
-/// the end of the stream.
+/// One end of a [`duplex`]. Dropping it ends both directions, as closing a socket does. What was written before an end
+/// or a reset can still be read, as what has arrived over TCP; then comes the end of the stream.
 ///
 /// Each direction holds 64 KiB. As [`Read`] and [`Write`] it blocks for as long as
 /// [`set_timeout`](Duplex::set_timeout) says; as [`Transport`] every wait has its own deadline.

@@ -37,8 +37,7 @@ pub(crate) use tcp::TcpTransport;
 #[cfg(windows)]
 pub(crate) use winsock::TcpTransport;
 
-/// A byte stream whose two directions are used by different threads at once, through a shared
-/// reference.
+/// A byte stream whose two directions are used by different threads at once, through a shared reference.
 ///
 /// One thread reads; any thread writes, but never two at the same time. Deadlines are absolute: a wait that would pass
 /// one returns [`io::ErrorKind::TimedOut`]; one that does so early is asked again. Implement it to run a connection

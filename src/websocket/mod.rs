@@ -98,10 +98,9 @@ pub struct WebSocket<S> {
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Opens a WebSocket as the server, over a stream from which a client's opening handshake comes,
-    /// with the default [`Limits`] and rules: only pages of this host may connect, and programs that
-    /// send no Origin. For other ones, subprotocols and the `accept` hook:
-    /// [`ServerBuilder::websocket`](crate::ServerBuilder::websocket).
+    /// Opens a WebSocket as the server, over a stream from which a client's opening handshake comes, with the default
+    /// [`Limits`] and rules: only pages of this host may connect, and programs that send no Origin. For other ones,
+    /// subprotocols and the `accept` hook: [`ServerBuilder::websocket`](crate::ServerBuilder::websocket).
     ///
     /// Blocks as long as the stream does; see [`WebSocket`] for timeouts. Between reads it looks at
     /// [`handshake_timeout`](Limits::handshake_timeout), so a client that writes byte by byte does not hold it for
@@ -142,10 +141,9 @@ impl<S: Read + Write> WebSocket<S> {
     /// what was sent, `read` returns the stream's error until that has left, for at most `close_timeout`.
     ///
     /// # Errors
-    /// [`Error::Io`] where the stream's read failed or timed out: nothing is lost, call again.
-    /// Otherwise the connection had to be given up: the peer broke the protocol or a limit
-    /// ([`Error::Protocol`], [`Error::AssemblyTimeout`]) and was told with a Close frame, as far as
-    /// the stream took it ([`flush`](WebSocket::flush) tries again).
+    /// [`Error::Io`] where the stream's read failed or timed out: nothing is lost, call again. Otherwise the connection
+    /// had to be given up: the peer broke the protocol or a limit ([`Error::Protocol`], [`Error::AssemblyTimeout`]) and
+    /// was told with a Close frame, as far as the stream took it ([`flush`](WebSocket::flush) tries again).
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
         self.read_with(|conversation, answers| {
             conversation.next(answers, |message| message.to_message())

@@ -57,8 +57,7 @@ impl ToShared<'_> {
         now.checked_add(self.retrying.as_ref()?.pause)
     }
 
-    /// Remembers since when the stream refuses what is owed, and gives a peer up that takes nothing
-    /// for too long.
+    /// Remembers since when the stream refuses what is owed, and gives a peer up that takes nothing for too long.
     fn note(&mut self, tried: WriteAttempt) -> Result<(), End> {
         if tried == WriteAttempt::Done {
             *self.retrying = None;

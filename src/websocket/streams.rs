@@ -45,9 +45,8 @@ impl<S: Read + Write> WebSocket<S> {
         sent
     }
 
-    /// The next message while it arrives, of up to `max` bytes in place of
-    /// [`max_message`](crate::Limits::max_message); a longer one ends the connection with 1009. Blocks until it has
-    /// begun; `None` when the connection has ended.
+    /// The next message while it arrives, of up to `max` bytes in place of [`max_message`](crate::Limits::max_message);
+    /// a longer one ends the connection with 1009. Blocks until it has begun; `None` when the connection has ended.
     ///
     /// ```
     /// use std::io::Read;

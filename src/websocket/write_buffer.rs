@@ -143,8 +143,7 @@ impl WriteBuffer {
         self.frame(Opcode::Pong, payload, false).map(drop)
     }
 
-    /// Starts or answers the closing handshake; nothing is sent after it. False if that was done
-    /// before.
+    /// Starts or answers the closing handshake; nothing is sent after it. False if that was done before.
     pub fn close(&mut self, code: Option<CloseCode>, reason: &str) -> io::Result<bool> {
         if self.sender.close_sent() {
             return Ok(false);

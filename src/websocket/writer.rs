@@ -79,10 +79,9 @@ impl WebSocketWriter {
     }
 
     /// Starts the closing handshake (RFC 6455 section 7.1.2): sends the Close frame, waiting as
-    /// [`send`](WebSocketWriter::send) does. The reader sees it through, until its `read` returns
-    /// `None`: when the peer has answered, at least after
-    /// [`close_timeout`](crate::Limits::close_timeout). Until then the reader still gives the peer's
-    /// messages. A reason of more than 123 bytes is cut at a character.
+    /// [`send`](WebSocketWriter::send) does. The reader sees it through, until its `read` returns `None`: when the peer
+    /// has answered, at least after [`close_timeout`](crate::Limits::close_timeout). Until then the reader still gives
+    /// the peer's messages. A reason of more than 123 bytes is cut at a character.
     ///
     /// # Errors
     /// [`CloseError::ReservedCode`] for a code that must not be sent, [`CloseError::Closed`] if the
@@ -106,9 +105,8 @@ impl WebSocketWriter {
         self.shared.terminate();
     }
 
-    /// How many messages the system has taken: those for which a `send` said `Ok`. Once the reader has
-    /// seen the end of the connection this is final, but for answers to a client that ended its direction
-    /// alone.
+    /// How many messages the system has taken: those for which a `send` said `Ok`. Once the reader has seen the end of
+    /// the connection this is final, but for answers to a client that ended its direction alone.
     pub fn sent(&self) -> u64 {
         self.shared.sent()
     }

@@ -656,8 +656,7 @@ fn java_1418_frames_in_the_segment_of_the_head() {
     }
 }
 
-/// trillium, hyper (RUSTSEC-2017-0002), undici (CVE-2026-1527): a line break in what the application
-/// sends.
+/// trillium, hyper (RUSTSEC-2017-0002), undici (CVE-2026-1527): a line break in what the application sends.
 #[test]
 fn rustsec_2024_0009_no_line_break_leaves_in_a_header() {
     let app = App::echo(

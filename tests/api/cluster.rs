@@ -421,8 +421,7 @@ fn who_is_not_heard_is_gone_and_notices_itself() {
     there.joined(&here);
 }
 
-/// It published nothing that could come back.
-/// Lost heartbeats, a node that is gone, and one that comes again.
+/// It published nothing that could come back. Lost heartbeats, a node that is gone, and one that comes again.
 #[test]
 fn members_are_counted_right_after_a_fault() {
     let backplane = Faulty::default();

@@ -1,5 +1,4 @@
-//! Handshakes that give way to newer ones while they are answered: up to the last byte of their 101,
-//! and not after it.
+//! Handshakes that give way to newer ones while they are answered: up to the last byte of their 101, and not after it.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;

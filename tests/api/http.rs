@@ -334,8 +334,7 @@ fn b02_a_slow_reader_of_a_big_answer_is_let_go_of_at_the_write_deadline() {
         assert_status(&head, 200);
         let mut got = 0;
         wait_until("the slow reader is let go of", || {
-            // Each wait is a sip more, and far less than the floor.
-            // It may be reset before that is counted.
+            // Each wait is a sip more, and far less than the floor. It may be reset before that is counted.
             got += slow.read(&mut [0; 16][..bytes_at_once]).unwrap_or(0);
             assert_echoes(&mut healthy);
             head = exchange(app.addr, get("/"));

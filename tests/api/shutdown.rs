@@ -352,8 +352,7 @@ fn b22_half_a_request_does_not_hold_a_shutdown_up() {
 /// Brings a connection into a state, in which the shutdown finds it.
 type State = fn(&mut Client, &Connection);
 
-/// One connection in each state that its threads can be in; none of their clients says anything any
-/// more.
+/// One connection in each state that its threads can be in; none of their clients says anything any more.
 const STATES: [(&str, State); 9] = [
     ("idle", |_, _| {}),
     ("mid-header", |client, _| raw(client, &[0x81])),

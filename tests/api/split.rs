@@ -128,8 +128,7 @@ fn long() -> Message {
     vec![7; LONG].into()
 }
 
-/// Starts a send of a long message, and returns when it has begun to arrive: then the writer waits
-/// for the client.
+/// Starts a send of a long message, and returns when it has begun to arrive: then the writer waits for the client.
 fn block(
     mut writer: WebSocketWriter,
     client: &mut Client<impl Read + Write>,

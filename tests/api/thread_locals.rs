@@ -29,8 +29,7 @@ impl Drop for Slow {
     }
 }
 
-/// An echo server whose first connection leaves such a thread-local; tells when it is dropped, and has
-/// what lets it go.
+/// An echo server whose first connection leaves such a thread-local; tells when it is dropped, and has what lets it go.
 fn serve(idle_thread_timeout: Duration) -> (ServerHandle, Receiver<()>, Sender<()>) {
     let ((dropping, drops), (release, released)) = (channel(), channel());
     let slow = Mutex::new(Some(Slow { dropping, released }));

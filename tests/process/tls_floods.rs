@@ -1,5 +1,4 @@
-//! Records of TLS that carry nothing, or change the keys, by the thousand: no memory, no hang, nobody
-//! else harmed.
+//! Records of TLS that carry nothing, or change the keys, by the thousand: no memory, no hang, nobody else harmed.
 //!
 //! A test binary of its own, because it looks at the memory of its process.
 

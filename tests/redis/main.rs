@@ -1,6 +1,5 @@
 //! A cluster over a real Redis that is killed, hung, filled and misused under load. The tests start their own
-//! redis-server:
-//! `apt-get install redis-server`, then `cargo test --all-features --test redis -- --ignored`.
+//! redis-server: `apt-get install redis-server`, then `cargo test --all-features --test redis -- --ignored`.
 #![cfg(unix)]
 
 #[path = "../support/mod.rs"]

@@ -44,8 +44,7 @@ impl<T: Send + 'static> Peer<T> {
     }
 }
 
-/// Reads a request and answers it so, `{accept}` replaced; then reads to the client's end and
-/// returns what came.
+/// Reads a request and answers it so, `{accept}` replaced; then reads to the client's end and returns what came.
 pub fn answer(mut stream: TcpStream, answer: impl AsRef<[u8]>) -> Vec<u8> {
     open(&mut stream, answer);
     rest(stream)
@@ -81,8 +80,7 @@ pub fn silence(stream: TcpStream) {
     rest(stream);
 }
 
-/// Reads a request and resets the connection. A reset before the request can fail the client's
-/// connect itself.
+/// Reads a request and resets the connection. A reset before the request can fail the client's connect itself.
 pub fn reset(mut stream: TcpStream) {
     read_head(&mut stream).unwrap();
     super::reset(stream);

@@ -24,8 +24,7 @@ pub fn status_of(answer: &str) -> u16 {
     words.next().unwrap().parse().unwrap()
 }
 
-/// What is answered to a request that is refused; checks that it is one complete answer, after which
-/// the server closes.
+/// What is answered to a request that is refused; checks that it is one complete answer, after which the server closes.
 pub fn refusal(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
     let mut stream = dial(addr);
     stream.write_all(request.as_ref()).unwrap();

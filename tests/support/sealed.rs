@@ -1,6 +1,5 @@
-//! A transport of TLS's shape: bytes travel in records, both directions share one state after one
-//! mutex, and what is read may have to be answered by a record of its own. The mutex is never held
-//! across a call that blocks.
+//! A transport of TLS's shape: bytes travel in records, both directions share one state after one mutex, and what is
+//! read may have to be answered by a record of its own. The mutex is never held across a call that blocks.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};

@@ -1,6 +1,5 @@
-//! Broadcasts of a sender that has more to do: a *run* of frames that waits once for all
-//! connections, not once in each. A queued broadcast then costs a connection nothing until the run
-//! is flushed, and is copied nowhere.
+//! Broadcasts of a sender that has more to do: a *run* of frames that waits once for all connections, not once in each.
+//! A queued broadcast then costs a connection nothing until the run is flushed, and is copied nowhere.
 //!
 //! Every connection that broadcasts reach has its place in the run: it has had what lies before, and
 //! not what lies after ([`member`](super::member)).

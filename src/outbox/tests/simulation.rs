@@ -1,10 +1,9 @@
 //! One connection's logic in simulated time: the Outbox, the turns of the leader, the Receiver and the heartbeat,
 //! driven by one thread from a seed. The same seed is the same run, to the last byte.
 //!
-//! What is real here: every value that decides anything. What is played: the stream, the clock, the leader
-//! (its turns are taken by hand, sometimes late) and the reader's loop. Threads, locks and wake-ups are not tested
-//! here but in `tests/process/simulation.rs`, where a seed gives the schedule of the peers and the system that of the
-//! threads.
+//! What is real here: every value that decides anything. What is played: the stream, the clock, the leader (its turns
+//! are taken by hand, sometimes late) and the reader's loop. Threads, locks and wake-ups are not tested here but in
+//! `tests/process/simulation.rs`, where a seed gives the schedule of the peers and the system that of the threads.
 
 mod peer;
 mod reader;

@@ -22,8 +22,7 @@ fn b03_past_the_deadline_a_partial_frame_ends_in_a_reset() {
     assert_eq!(rig.outbox.failure(), Some(Failure::SlowConsumer));
 }
 
-/// Its thread may wait for the application and see the reset much later: the leader must not turn
-/// in circles meanwhile.
+/// Its thread may wait for the application and see the reset much later: the leader must not turn in circles meanwhile.
 #[test]
 fn b05_after_the_reset_nothing_is_due() {
     for later in [Duration::ZERO, CLOSE_TIMEOUT, 10 * CLOSE_TIMEOUT] {

@@ -20,8 +20,7 @@ impl ServerBuilder {
     /// far as they lead to this server at the port it listens on. Where a list cannot say it, there
     /// is [`origin_rule`](ServerBuilder::origin_rule).
     ///
-    /// Anything else could never match: [`bind`](ServerBuilder::bind) returns an error that says
-    /// what is possible.
+    /// Anything else could never match: [`bind`](ServerBuilder::bind) returns an error that says what is possible.
     pub fn origins<T: Into<String>>(mut self, origins: impl IntoIterator<Item = T>) -> Self {
         for entry in origins {
             self.settings.rules.add_origin(&entry.into());
@@ -29,10 +28,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Decides about the origins that neither the server's own host nor
-    /// [`origins`](ServerBuilder::origins) lets in: `true` lets this one in. It gets the origin as it
-    /// was sent, and the request. It is not asked about requests without an origin, or with one that
-    /// is not UTF-8, and what it lets in still has to name a host of this server
+    /// Decides about the origins that neither the server's own host nor [`origins`](ServerBuilder::origins) lets in:
+    /// `true` lets this one in. It gets the origin as it was sent, and the request. It is not asked about requests
+    /// without an origin, or with one that is not UTF-8, and what it lets in still has to name a host of this server
     /// ([`hosts`](ServerBuilder::hosts)). Default: none of them.
     ///
     /// Runs on the connection's own thread, with a stack of [`stack_size`](crate::Limits::stack_size), before
@@ -68,10 +66,9 @@ impl ServerBuilder {
     /// because a hostile site can make its own name point here (DNS rebinding). Bound to loopback, only loopback's
     /// names are this server's by default: `localhost`, `*.localhost`, 127.0.0.0/8 and `[::1]`.
     ///
-    /// An entry is a name, `*.example.com` (or `.example.com`) for every name below `example.com` but
-    /// not that one itself, or an address; with a port, as in `device.example.com:8080`, only where
-    /// the port matters. Anything else could never match: [`bind`](ServerBuilder::bind) returns an
-    /// error that says what is possible.
+    /// An entry is a name, `*.example.com` (or `.example.com`) for every name below `example.com` but not that one
+    /// itself, or an address; with a port, as in `device.example.com:8080`, only where the port matters. Anything else
+    /// could never match: [`bind`](ServerBuilder::bind) returns an error that says what is possible.
     pub fn hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
         for entry in hosts {
             self.settings.rules.add_host(&entry.into());
