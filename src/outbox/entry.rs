@@ -105,7 +105,8 @@ impl<'a> Entry<'a> {
     }
 
     /// Leaves after a message. `collector`: it has to hear of that.
-    #[inline]
+    // Inlined into both ways to send: called, they and the adding take 4 to 7 % of an echo of many messages at once.
+    #[inline(always)]
     fn leave_sent(self, collector: Option<&Arc<Collector>>) {
         let outbox = self.outbox;
         if self.queue.has_much_collected() {
