@@ -1,5 +1,7 @@
 //! What the servers under test share.
 
+pub mod counted;
+
 use std::net::SocketAddr;
 
 #[cfg(feature = "socketio")]

@@ -1,6 +1,5 @@
-//! `wshub-counted events|own MESSAGES ROUNDS`: echoes through the application thread, or on the connection's own one, for
-//! callgrind to count instructions, so many messages of 20 bytes at once, so often. The client is a process of its own,
-//! which is not counted.
+//! The client of the programs that callgrind counts, `wshub-counted-events` and `wshub-counted-own`: a process of its own,
+//! which is not counted. It sends so many messages of 20 bytes at once, so often.
 //!
 //! Rounds are alike: the instructions of one are those of many less those of few. `tests/bench/instructions` does that, for
 //! the thread that echoes.
@@ -9,19 +8,16 @@ use std::io::{Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command};
 
-use wshub::Event;
-use wshub_servers::builder;
-
 const SIZE: usize = 20;
 
-fn main() -> Result<()> {
+/// Runs `serve`, or the client that it starts, as the arguments say: `MESSAGES ROUNDS`, or `client ADDR MESSAGES ROUNDS`.
+pub fn run(serve: impl FnOnce(&str, &str) -> Result<()>) -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["client", addr, messages, rounds] => client(addr, number(messages), number(rounds)),
-        ["events", messages, rounds] => serve_events(messages, rounds),
-        ["own", messages, rounds] => serve_own(messages, rounds),
-        _ => panic!("usage: wshub-counted events|own MESSAGES ROUNDS"),
+        [messages, rounds] => serve(messages, rounds),
+        _ => panic!("usage: MESSAGES ROUNDS"),
     }
 }
 
@@ -29,37 +25,8 @@ fn number(word: &str) -> usize {
     word.parse().expect("a number")
 }
 
-/// Until the client has gone.
-fn serve_events(messages: &str, rounds: &str) -> Result<()> {
-    let server = builder()?.bind("127.0.0.1:0")?;
-    let mut client = spawn_client(server.local_addr()?, messages, rounds)?;
-    for event in server.events() {
-        match event {
-            Event::Message(connection, message) => _ = connection.send(message),
-            Event::Close(..) => break,
-            _ => {}
-        }
-    }
-    assert!(client.wait()?.success(), "the client failed");
-    Ok(())
-}
-
-/// As [`serve_events`].
-fn serve_own(messages: &str, rounds: &str) -> Result<()> {
-    let handle = builder()?.serve("127.0.0.1:0", |mut ws| {
-        while let Some(message) = ws.read()? {
-            ws.send(message)?;
-        }
-        Ok(())
-    })?;
-    let mut client = spawn_client(handle.local_addr()?, messages, rounds)?;
-    assert!(client.wait()?.success(), "the client failed");
-    handle.shutdown();
-    handle.wait();
-    Ok(())
-}
-
-fn spawn_client(addr: SocketAddr, messages: &str, rounds: &str) -> Result<Child> {
+/// Starts this program as the client.
+pub fn spawn_client(addr: SocketAddr, messages: &str, rounds: &str) -> Result<Child> {
     Command::new(std::env::current_exe()?)
         .args(["client", &addr.to_string(), messages, rounds])
         .spawn()
