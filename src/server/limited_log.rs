@@ -30,6 +30,7 @@ impl LimitedLog {
     }
 
     /// As [`log`](LimitedLog::log), where somebody should look into it.
+    #[cfg(feature = "socketio")]
     pub fn warn(&self, kind: &'static str, text: impl FnOnce() -> String) {
         if let Some(line) = self.line_of(Level::Warn, kind, text) {
             line.write();
