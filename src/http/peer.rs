@@ -46,10 +46,15 @@ impl Peer {
         self.addr().map(|addr| addr.ip())
     }
 
+    /// The address that a client counts for, by whatever listener it has come: IPv4 in IPv6 is IPv4.
+    pub(crate) fn counted_address(self) -> Option<IpAddr> {
+        self.ip().map(|ip| ip.to_canonical())
+    }
+
     /// As an entry of a list of peers names it: without its port.
     pub(crate) fn to_entry(self) -> String {
-        match self.ip() {
-            Some(ip) => ip.to_canonical().to_string(),
+        match self.counted_address() {
+            Some(ip) => ip.to_string(),
             None => self.to_string(),
         }
     }

@@ -6,7 +6,6 @@ mod seats;
 pub(crate) mod slots;
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -84,7 +83,7 @@ impl Admission {
         let mut seats = lock(&self.seats);
         let seat = self.add(&mut seats, transport, Stage::Queued);
         if let Some(own) = seats.own(seat.id) {
-            own.client = counted_address(client);
+            own.client = client.counted_address();
             own.on_served = Some(on_served);
         }
         let served = seats.serve_queued(self.plain);
@@ -149,11 +148,6 @@ impl Admission {
         let those = seats.seated.iter().filter(|seated| which(seated.stage));
         those.map(|seated| seated.transport.clone()).collect()
     }
-}
-
-/// The address that a client counts for, by whatever listener it has come: IPv4 in IPv6 is IPv4.
-fn counted_address(client: Peer) -> Option<IpAddr> {
-    client.ip().map(|address| address.to_canonical())
 }
 
 /// A place among the handshakes, or among the plain requests. It is given up however its stream ends.
@@ -282,7 +276,7 @@ impl Seat {
     /// It is a plain request of this client, and one of those that may be under way.
     pub fn serve_plain_of(&self, client: Peer) -> Result<(), Refusal> {
         if let Some(own) = lock(&self.admission.seats).own(self.id) {
-            own.client = counted_address(client);
+            own.client = client.counted_address();
         }
         self.serve_plain()
     }

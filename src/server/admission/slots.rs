@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::counted_address;
 use crate::http::{Peer, Refusal};
 use crate::limits::Limits;
 use crate::lock::{Mutex, SLOTS, lock};
@@ -55,7 +54,7 @@ impl Slots {
         if taken.count >= self.max {
             return Err(Refusal::Full);
         }
-        let counted = self.max_per_address.zip(counted_address(peer));
+        let counted = self.max_per_address.zip(peer.counted_address());
         if let Some((max, address)) = counted {
             let own = taken.per_address.entry(address).or_default();
             if *own >= max {

@@ -213,7 +213,7 @@ impl Sessions {
 }
 
 fn address(request: &Request) -> Option<IpAddr> {
-    request.peer().ip()
+    request.peer().counted_address()
 }
 
 /// A name that cannot be guessed: 15 random bytes as 20 characters.
