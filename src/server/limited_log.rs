@@ -29,22 +29,23 @@ impl LimitedLog {
         }
     }
 
-    /// As [`log`](LimitedLog::log), where somebody should look into it.
+    /// As [`log`](LimitedLog::log), where somebody should look into it. The target of the line is `module`.
     #[cfg(feature = "socketio")]
-    pub fn warn(&self, kind: &'static str, text: impl FnOnce() -> String) {
-        if let Some(line) = self.line_of(Level::Warn, kind, text) {
+    pub fn warn(&self, module: &'static str, kind: &'static str, text: impl FnOnce() -> String) {
+        if let Some(line) = self.line_of(Level::Warn, module, kind, text) {
             line.write();
         }
     }
 
     /// As [`log`](LimitedLog::log), for the caller to write.
     pub fn line(&self, kind: &'static str, text: impl FnOnce() -> String) -> Option<Line> {
-        self.line_of(Level::Info, kind, text)
+        self.line_of(Level::Info, module_path!(), kind, text)
     }
 
     fn line_of(
         &self,
         level: Level,
+        module: &'static str,
         kind: &'static str,
         text: impl FnOnce() -> String,
     ) -> Option<Line> {
@@ -55,7 +56,7 @@ impl LimitedLog {
             (0, text) => text,
             (more, text) => format!("{text} ({more} more like it were not logged)"),
         };
-        Some(Line::new(level, module_path!(), text))
+        Some(Line::new(level, module, text))
     }
 
     /// Whether a line may be written now, and how many were left out before it.

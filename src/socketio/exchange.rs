@@ -122,9 +122,12 @@ impl<S> SocketIo<S> {
                 self.core.wrong_arguments.fetch_add(1, Relaxed);
                 let error = error.to_string();
                 let error = shortened(&error);
-                self.core.sessions.limited_log.warn("arguments", || {
-                    format!("wrong arguments of the event {event:?}: {error:?}")
-                });
+                self.core
+                    .sessions
+                    .limited_log
+                    .warn(module_path!(), "arguments", || {
+                        format!("wrong arguments of the event {event:?}: {error:?}")
+                    });
                 Refused::new(error)
             }
         };

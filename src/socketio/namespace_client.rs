@@ -105,7 +105,7 @@ impl NamespaceClient {
     fn note_held(&self, held: Result<usize, QueueFull>, sessions: &Sessions) {
         sessions.note_dropped(held.unwrap_or(1));
         if held.is_err() {
-            sessions.limited_log.warn("joins", || {
+            sessions.limited_log.warn(module_path!(), "joins", || {
                 "a client is disconnected: more is sent to it while it joins than may wait; send less, or raise \
                  socketio::Limits::max_queued_packets and max_queued_bytes"
                     .to_owned()

@@ -119,7 +119,9 @@ fn begin(sessions: &Arc<Sessions>, request: &HookRequest<'_>) -> Response {
         Err(NoSession::ShuttingDown) => Status::SERVICE_UNAVAILABLE.into(),
         Err(full) => {
             let remedy = full.remedy();
-            sessions.limited_log.warn(remedy, || remedy.to_owned());
+            sessions
+                .limited_log
+                .warn(module_path!(), remedy, || remedy.to_owned());
             Response::text("too many sessions").with_status(Status::SERVICE_UNAVAILABLE)
         }
     }
@@ -141,7 +143,7 @@ fn warn_of_version(sessions: &Sessions, request: &Request, error: EngineError) {
     if error != EngineError::UnsupportedVersion {
         return;
     }
-    sessions.limited_log.warn("version", || {
+    sessions.limited_log.warn(module_path!(), "version", || {
         let query = request.query_string().unwrap_or_default();
         let version = parameter(query, "EIO").unwrap_or("none");
         let version: String = version.chars().take(8).collect();
