@@ -359,7 +359,8 @@ impl<S> Drop for SocketIo<S> {
         let acks = std::mem::take(&mut *lock(&self.core.acks));
         let polls = std::mem::take(&mut *lock(&self.core.polls));
         let sockets = lock(&self.core.directory).end();
-        drop((pending, acks, polls, sockets));
+        let disconnects = self.core.take_disconnects();
+        drop((pending, acks, polls, sockets, disconnects));
     }
 }
 

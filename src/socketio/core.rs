@@ -1,7 +1,7 @@
 //! What the threads of Socket.IO share: the sessions below it, sockets and rooms, and what is counted.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
 use super::acks::Acks;
@@ -79,7 +79,13 @@ impl Core {
             return;
         }
         let member = member.clone();
-        lock(&self.disconnects).push_back(Disconnect { member, scope });
+        let mut disconnects = lock(&self.disconnects);
+        // Nobody would take it.
+        if self.has_ended.load(SeqCst) {
+            return;
+        }
+        disconnects.push_back(Disconnect { member, scope });
+        drop(disconnects);
         self.sessions.wake();
     }
 
@@ -96,6 +102,10 @@ impl Core {
 
     pub fn next_disconnect(&self) -> Option<Disconnect> {
         lock(&self.disconnects).pop_front()
+    }
+
+    pub fn take_disconnects(&self) -> VecDeque<Disconnect> {
+        std::mem::take(&mut *lock(&self.disconnects))
     }
 
     pub fn stats(&self) -> SocketIoStats {

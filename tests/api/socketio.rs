@@ -1176,6 +1176,7 @@ fn what_is_kept_with_sockets_is_dropped_with_the_server() {
         .emit_with_ack("vote", (), PATIENCE, move |_| drop((all, both)));
     let both = (socket.clone(), data);
     socket.emit_with_ack("name", (), PATIENCE, move |_, _| drop(both));
+    socket.disconnect();
     drop((socket, sockets));
     assert!(is_dropped());
 }
