@@ -44,8 +44,12 @@ impl<S> SoleWriter<S> {
 
 impl<S: Write> SoleWriter<S> {
     pub fn is_close_overdue(&self) -> bool {
-        let deadline = self.outgoing.close_by().or(self.answer_by);
-        deadline.is_some_and(|deadline| deadline <= Instant::now())
+        self.deadline()
+            .is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.outgoing.close_by().or(self.answer_by)
     }
 
     /// Writes all that waits, and flushes the stream.
@@ -58,7 +62,8 @@ impl<S: Write> SoleWriter<S> {
             written.map_err(|error| self.note_failure(error))?;
         }
         if self.unflushed {
-            flush(&mut self.stream).map_err(|error| self.note_failure(error))?;
+            let deadline = self.deadline();
+            flush(&mut self.stream, deadline).map_err(|error| self.note_failure(error))?;
             self.unflushed = false;
         }
         Ok(())

@@ -44,15 +44,18 @@ pub(crate) fn write_all(
             return Err(io::ErrorKind::TimedOut.into());
         }
     }
-    flush(stream)
+    flush(stream, Some(patience.deadline()))
 }
 
-/// A signal does not end it.
-pub(crate) fn flush(stream: &mut impl Write) -> io::Result<()> {
+/// A signal does not end it, but for one after the deadline.
+pub(crate) fn flush(stream: &mut impl Write, deadline: Option<Instant>) -> io::Result<()> {
     loop {
         match stream.flush() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             done => return done,
+        }
+        if deadline.is_some_and(|deadline| deadline < Instant::now()) {
+            return Err(io::ErrorKind::TimedOut.into());
         }
     }
 }
