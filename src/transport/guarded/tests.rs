@@ -33,11 +33,15 @@ impl Transport for Hasty {
         self.look().map(|()| buffer.len())
     }
 
+    fn try_write(&self, _: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        unreachable!("nobody writes")
+    }
+
     fn wait_writable(&self, _: Instant) -> io::Result<()> {
         self.look()
     }
 
-    inert! { try_write, wake_when_writable, shutdown, peer_addr }
+    inert! { wake_when_writable, shutdown, peer_addr }
 }
 
 /// A stream that panics when its clock is asked for a second time, or the first.
