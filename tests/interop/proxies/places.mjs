@@ -8,9 +8,10 @@ import { setTimeout } from 'node:timers/promises';
 const PATIENCE = 30_000;
 
 // Free until somebody listens there: below those that systems give away themselves, to other sockets and to connections.
+// Browsers refuse 10080.
 export async function freePorts(count) {
   const ports = [];
-  for (let port = 10_000 + process.pid % 9_000; ports.length < count; port++) {
+  for (let port = 10_100 + process.pid % 8_900; ports.length < count; port++) {
     const server = net.createServer().listen(port, '127.0.0.1');
     try {
       await once(server, 'listening');

@@ -74,7 +74,7 @@ impl Row {
     /// On a machine that has other work, too, a time shows only that nothing hangs.
     pub fn on_any_machine(mut self) -> Row {
         if let Some(took) = self.took {
-            self.holds = took < PATIENCE;
+            self.holds |= took < PATIENCE;
             self.bound += &format!(" ({} s here)", PATIENCE.as_secs());
         }
         self

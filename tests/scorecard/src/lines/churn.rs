@@ -46,14 +46,19 @@ pub fn ugly() -> Vec<Row> {
     ]
 }
 
-/// Waits until nobody is there any more and the pool's threads have gone home, but not for ever; threads and
-/// descriptors then.
+/// Waits until nobody is there any more, the pool's threads have gone home and two looks find the same threads and
+/// descriptors, but not for ever; both then.
 fn settle(subject: &mut Subject) -> (u64, u64) {
     let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline && (subject.stats() != [0; 3] || subject.pool_threads() > 0) {
+    loop {
+        let is_left = subject.stats() == [0; 3] && subject.pool_threads() == 0;
+        let found = (subject.now().threads, subject.descriptors());
         thread::sleep(Duration::from_millis(10));
+        let is_still = found == (subject.now().threads, subject.descriptors());
+        if is_left && is_still || Instant::now() > deadline {
+            return found;
+        }
     }
-    (subject.now().threads, subject.descriptors())
 }
 
 pub fn five_thousand() -> Vec<Row> {
