@@ -108,7 +108,7 @@ fn answer(request: &HookRequest<'_>, users: &Users) -> Response {
     }
 }
 
-/// After TLS, add `Secure`.
+/// Behind TLS, add `Secure`.
 fn set_cookie(response: Response, value: &str) -> Response {
     let cookie = format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/");
     let set = response.with_header("Set-Cookie", &cookie);

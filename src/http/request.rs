@@ -348,7 +348,7 @@ impl Request {
     }
 
     /// Where the request comes from: the other end of the transport, or the client that a [trusted
-    /// proxy](crate::ServerBuilder::trusted_proxies) names. After another proxy it is the proxy. The port is 0 if the
+    /// proxy](crate::ServerBuilder::trusted_proxies) names. Behind another proxy it is the proxy. The port is 0 if the
     /// proxy does not tell it.
     #[must_use]
     pub fn peer(&self) -> Peer {

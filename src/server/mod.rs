@@ -119,7 +119,7 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// Dropping the server shuts it down: it tells all connections (1001), waits a second for their answers, then cuts them
 /// off. If a hook, a handler or a stream of yours does not return, it waits three seconds more and leaves that thread
-/// after. After [`shutdown`](Server::shutdown) the drop waits for nothing.
+/// behind. After [`shutdown`](Server::shutdown) the drop waits for nothing.
 ///
 /// A process that forks after the start has the sockets in its child, but no thread that serves them. In the child a
 /// shutdown or a drop does nothing and does not wait; the clients stay with the parent. Send nothing from the child and

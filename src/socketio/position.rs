@@ -94,7 +94,7 @@ impl ClientPosition {
             .map(|(origin, number)| PacketName { origin, number })
     }
 
-    /// One more is after it.
+    /// It has passed one more.
     pub fn pass(&mut self, PacketName { origin, number }: PacketName) {
         self.0.insert(origin, number);
     }

@@ -196,13 +196,13 @@ impl<S> Socket<S> {
         self.core.sessions.timer.note_application(Duration::ZERO);
     }
 
-    /// Joins a room. False, with a line in the log (warn), if the socket is in
+    /// Joins a room. False, with a line in the log (warn, three a second at most), if the socket is in
     /// [`Limits::max_rooms`](super::Limits::max_rooms) already. It has no effect after the client has left.
     pub fn join(&self, room: impl AsRef<str>) -> bool {
         let most = self.core.limits.max_rooms;
         let joined = lock(&self.core.directory).join(&self.member, room.as_ref(), most);
         if joined.is_err() {
-            self.core.sessions.limited_log.warn("rooms", || {
+            self.core.sessions.limited_log.warn(module_path!(), "rooms", || {
                 format!(
                     "a socket is in {most} rooms and joins no other: raise socketio::Limits::max_rooms"
                 )

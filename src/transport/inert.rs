@@ -1,4 +1,4 @@
-//! The methods of a stream after which there is no peer, as those of tests have most of them.
+//! The methods of a stream behind which there is no peer, as those of tests have most of them.
 
 /// The methods of [`Transport`](super::Transport) that are named: nothing comes, everything is taken, and nobody is
 /// told. `inert! { read, peer_addr }`

@@ -487,7 +487,7 @@ fn a_post_that_waits_for_the_application_has_no_deadline() {
     assert_eq!(client.packets(2), [&*long, &*long]);
 }
 
-/// The pong waits after the POST.
+/// The pong waits until the POST has been taken.
 #[test]
 fn a_post_that_waits_for_the_application_costs_no_client_its_session() {
     let server = Running::start(Limits {

@@ -1,4 +1,4 @@
-//! After a proxy: who is believed about whom. What others claim means nothing, or is refused with the line to add.
+//! Behind a proxy: who is believed about whom. What others claim means nothing, or is refused with the line to add.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -70,13 +70,13 @@ fn a_trusted_proxy_says_who_is_behind_it() {
             "Forwarded: for=6.6.6.6, for=\"[2001:db8::7]:1\";host=b.example\r\n",
             "2001:db8::7 b.example",
         ),
-        // Another one of ours after the first.
+        // Another one of ours behind the first.
         (
             b"PROXY TCP4 10.0.0.7 10.0.0.1 4660 80\r\n",
             "X-Forwarded-For: 192.0.2.3\r\n",
             "192.0.2.3 localhost",
         ),
-        // A client that claims to be a proxy after one that says who it is.
+        // A client that claims to be a proxy behind one that says who it is.
         (
             V1.as_bytes(),
             "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Host: a.example\r\n",

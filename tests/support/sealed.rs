@@ -1,4 +1,4 @@
-//! A transport of TLS's shape: bytes travel in records, both directions share one state after one mutex, and what is
+//! A transport of TLS's shape: bytes travel in records, both directions share one state behind one mutex, and what is
 //! read may have to be answered by a record of its own. The mutex is never held across a call that blocks.
 
 use std::collections::VecDeque;

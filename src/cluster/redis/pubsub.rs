@@ -10,7 +10,7 @@ use crate::cluster::Incoming;
 use crate::cluster::backplane::{BackplaneError, Subscriber};
 
 /// Bytes that a message may have beyond what the listener allows: it is to see that one is too long. By default Redis
-/// itself cuts off a subscriber that is half as much after.
+/// itself cuts off a subscriber that is half as much behind.
 const BEYOND: usize = 64 << 20;
 
 pub(crate) struct PubSubSubscriber {

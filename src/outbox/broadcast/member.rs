@@ -61,7 +61,7 @@ impl Member {
         // prevents: the run overtakes what is collected
         if self.is_reached && self.place < frames.end() && queue.is_clear() {
             queue.write_frames(link, frames.between(self.place..frames.end()));
-            // prevents: flushed, yet its place is after
+            // prevents: flushed, yet its place stays behind
             self.place = frames.end();
         } else {
             self.catch_up(link, queue);

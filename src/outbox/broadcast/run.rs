@@ -114,7 +114,7 @@ impl Run {
         let frames = &lock(&self.state).frames;
         let end = frames.end();
         take(frames.between(place..end));
-        // prevents: taken over, yet its place is after
+        // prevents: taken over, yet its place stays behind
         end
     }
 

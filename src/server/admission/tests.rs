@@ -259,7 +259,7 @@ fn m10_answers_that_wait_for_a_place_have_it_in_turn() {
     assert_eq!(rig.admission.held(), 1);
 }
 
-/// Those of other addresses do not wait after an address that has its fill.
+/// Those of other addresses do not wait behind an address that has its fill.
 #[test]
 fn m10_a_place_goes_to_an_answer_whose_address_has_not_its_fill() {
     let mut rig = Rig::with(Limits {

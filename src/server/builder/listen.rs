@@ -120,7 +120,7 @@ impl ServerBuilder {
     /// the server stops listening.
     ///
     /// Peers are [`Peer::Unix`](crate::Peer::Unix): they have no address, and no limit of connections for each
-    /// address. Names that are local by their form are this server's there ([`hosts`](ServerBuilder::hosts)). After a
+    /// address. Names that are local by their form are this server's there ([`hosts`](ServerBuilder::hosts)). Behind a
     /// proxy, name it as `unix` to [`trusted_proxies`](ServerBuilder::trusted_proxies). TLS is spoken if
     /// `tls` (feature `tls`) is set.
     ///

@@ -105,7 +105,7 @@ fn a_ping_that_was_not_fetched_in_time_is_missed_however_late_that_is_seen() {
     assert_eq!(rig.outputs(), [""; 0]);
 }
 
-/// The pong waits after the POST, and that for the application.
+/// The pong waits until the POST has been taken, and that for the application.
 #[test]
 fn the_heartbeat_stands_still_while_a_post_is_held() {
     for pongs in [true, false] {
