@@ -106,7 +106,7 @@ impl ClusterBuilder {
     }
 
     /// How many bytes a message has at most, the name of its room included. Default 1 MiB: a backplane keeps many of
-    /// them.
+    /// them. Use the same on all nodes, for what they read from it is bounded by it.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.max_message = bytes;

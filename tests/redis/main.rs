@@ -504,6 +504,38 @@ fn a_server_that_starts_anew_remembers_what_the_stream_has() {
     }
 }
 
+/// More than it takes in one answer: it asks for fewer entries.
+#[test]
+#[ignore = "needs redis-server"]
+fn what_is_larger_than_a_server_allows_is_read_in_small_parts() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::start(server.port);
+    let small = Cluster::builder().heartbeat(HEARTBEAT).max_message(1000);
+    let reader = Node::join_as(small.clone(), redis_at(proxy.port));
+    reader.attached();
+    let node = remembering(server.redis());
+    node.attached();
+    proxy.faults.pauses.store(true, SeqCst);
+    let room = node.cluster.group("news");
+    let large = "x".repeat(600 << 10);
+    for _ in 0..64 {
+        room.post(|_| large.as_str()).unwrap();
+        node.cluster.send(None, large.as_str()).unwrap();
+    }
+    wait_until("all are published", || node.cluster.waiting() == 0);
+    proxy.faults.pauses.store(false, SeqCst);
+    let is_message = |it: &ClusterEvent| matches!(it, ClusterEvent::Message { .. });
+    let mut came = 0;
+    wait_until("the messages have come", || {
+        came += reader.events.try_iter().filter(is_message).count();
+        came == 64
+    });
+
+    let later = Node::join_as(small.history(100), server.redis());
+    let room = later.cluster.group("news");
+    wait_until("the posts have come", || room.history(100).len() == 64);
+}
+
 #[test]
 #[ignore = "needs redis-server"]
 fn what_the_stream_has_not_is_not_remembered() {

@@ -12,7 +12,7 @@ use crate::cluster::backplane::{BackplaneError, Subscriber};
 
 /// The one field of an entry.
 const FIELD: &str = "f";
-/// Entries that are read at once: with messages as large as they may be, 64 MiB.
+/// Entries that are read at once at most: with messages as large as they may be, 64 MiB.
 const COUNT: usize = 64;
 /// Bytes of an entry beside its message. A heartbeat, which has no message, takes as many.
 const AROUND: usize = 128 << 10;
@@ -35,6 +35,8 @@ pub(crate) struct StreamSubscriber {
     last: Option<Id>,
     /// Where this node began.
     began: Id,
+    /// Entries that are asked for at once.
+    count: usize,
 }
 
 /// Of an entry: milliseconds of the clock of Redis, and a number among those of one.
@@ -53,6 +55,7 @@ impl StreamSubscriber {
             addr: None,
             last: None,
             began: Id(0, 0),
+            count: COUNT,
         }
     }
 
@@ -74,13 +77,17 @@ impl StreamSubscriber {
             let newest = entries.last().and_then(|(id, _)| Id::parse(id));
             incoming.take_all(entries.iter().map(|(_, fields)| frame(fields)));
             self.last = newest.or(self.last);
+            // Not in the past, which is read from its beginning after an error: it would come to the same error again.
+            if bytes_of(&entries) < longest / 4 {
+                self.count = (self.count * 2).min(COUNT);
+            }
         }
         Ok(())
     }
 
     /// What is in the stream of the time before `end`, for the history of rooms.
     fn read_past(
-        &self,
+        &mut self,
         connection: &mut RedisConnection,
         end: Id,
         incoming: &mut Incoming<'_>,
@@ -148,15 +155,16 @@ impl StreamSubscriber {
         Ok(id.unwrap_or(Id(0, 0)))
     }
 
-    /// What comes after an entry, if need be after a wait of at most this time.
+    /// What comes after an entry, if need be after a wait of at most this time. After an error fewer are asked for: the
+    /// answer may have been too long, for other nodes may publish longer messages than this one, or did.
     fn next(
-        &self,
+        &mut self,
         connection: &mut RedisConnection,
         Id(time, number): Id,
         wait: Option<Duration>,
     ) -> RedisResult<Vec<StreamEntry>> {
         let mut read = cmd("XREAD");
-        read.arg("COUNT").arg(COUNT);
+        read.arg("COUNT").arg(self.count);
         if let Some(wait) = wait {
             // 0 would be for ever.
             read.arg("BLOCK").arg(wait.as_millis().max(1) as u64);
@@ -165,7 +173,11 @@ impl StreamSubscriber {
             .arg(&self.key)
             .arg(format!("{time}-{number}"));
         let within = wait.unwrap_or_default() + self.timeout;
-        let streams: Option<Vec<(String, Vec<StreamEntry>)>> = connection.query(&read, within)?;
+        let answer = connection.query(&read, within);
+        if answer.is_err() {
+            self.count = (self.count / 2).max(1);
+        }
+        let streams: Option<Vec<(String, Vec<StreamEntry>)>> = answer?;
         let streams = streams.unwrap_or_default().into_iter();
         Ok(streams.flat_map(|(_, entries)| entries).collect())
     }
@@ -183,6 +195,11 @@ fn frame(fields: &[Vec<u8>]) -> &[u8] {
         [field, frame] if field == FIELD.as_bytes() => frame,
         _ => &[],
     }
+}
+
+fn bytes_of(entries: &[StreamEntry]) -> usize {
+    let fields = entries.iter().flat_map(|(_, fields)| fields);
+    fields.map(Vec::len).sum()
 }
 
 impl Id {
