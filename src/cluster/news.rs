@@ -24,7 +24,8 @@ pub(crate) enum BackplaneDirection {
 pub(crate) struct News {
     queue: VecDeque<ClusterEvent>,
     bytes: usize,
-    /// What found no room, and is told as soon as there is some. As many nodes as wait in the queue, at most.
+    /// What found no room, and what came after it: told as soon as half of the room is free. As many nodes as wait in
+    /// the queue, at most.
     missing: BTreeMap<NodeId, u64>,
     unsent: u64,
     untaken: u64,
@@ -43,13 +44,13 @@ struct BackplaneLink {
 
 impl News {
     pub fn push(&mut self, event: ClusterEvent) {
-        // What was counted came before.
-        while self.queue.len() < EVENTS {
-            match self.take_counted() {
-                Some(counted) if self.joins_the_last(&counted) => {}
-                Some(counted) => self.queue.push_back(counted),
-                None => break,
-            }
+        // What was counted came before. It takes room only where much is free: otherwise, of an application that is
+        // slower for long, each place that it frees would go to what was counted, and none to a message.
+        if self.queue.len() <= EVENTS / 2 && self.bytes <= BYTES / 2 {
+            self.tell_counted();
+        }
+        if self.has_counted() {
+            return self.count(event);
         }
         if self.joins_the_last(&event) {
             return;
@@ -60,6 +61,24 @@ impl News {
             self.queue.push_back(event);
             return;
         }
+        self.count(event);
+    }
+
+    fn has_counted(&self) -> bool {
+        !self.missing.is_empty() || self.unsent > 0 || self.untaken > 0
+    }
+
+    fn tell_counted(&mut self) {
+        while self.queue.len() < EVENTS {
+            match self.take_counted() {
+                Some(counted) if self.joins_the_last(&counted) => {}
+                Some(counted) => self.queue.push_back(counted),
+                None => break,
+            }
+        }
+    }
+
+    fn count(&mut self, event: ClusterEvent) {
         match event {
             ClusterEvent::Gap { node, missing } => self.miss(node, missing),
             ClusterEvent::Message { node, .. } => self.miss(node, 1),

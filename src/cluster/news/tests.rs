@@ -61,13 +61,34 @@ fn what_found_no_room_is_told_before_what_comes_later() {
     for _ in 0..=EVENTS {
         news.push(message("x"));
     }
-    assert_eq!(
-        [news.take(), news.take()],
-        [(); 2].map(|()| Some(message("x")))
-    );
+    // Half of the room is to be free.
+    for _ in 1..EVENTS / 2 {
+        assert_eq!(news.take(), Some(message("x")));
+    }
+    news.push(message("too early"));
+    assert_eq!(news.take(), Some(message("x")));
     news.push(message("later"));
-    let told = all(&mut news).split_off(EVENTS - 2);
-    assert_eq!(told, [gap(1), message("later")]);
+    let told = all(&mut news).split_off(EVENTS / 2);
+    assert_eq!(told, [gap(2), message("later")]);
+}
+
+#[test]
+fn an_application_that_is_too_slow_gets_messages_and_not_gaps_alone() {
+    let mut news = News::default();
+    let mut told = Vec::new();
+    for _ in 0..10 * EVENTS {
+        news.push(message("x"));
+        news.push(message("x"));
+        told.extend(news.take());
+    }
+    told.extend(all(&mut news));
+    let messages = told.iter().filter(|it| **it == message("x")).count();
+    assert!(messages > told.len() * 9 / 10, "{messages}");
+    let missing = told.iter().map(|event| match event {
+        ClusterEvent::Gap { missing, .. } => *missing,
+        _ => 1,
+    });
+    assert_eq!(missing.sum::<u64>(), 20 * EVENTS as u64);
 }
 
 #[test]
