@@ -90,8 +90,10 @@ pub(crate) trait PortUser: Send + Sync + 'static {
 struct PublishQueue {
     peers: PortPeers,
     backlog: Backlog<FrameBytes>,
-    /// Messages that were dropped, and nobody has been told.
-    lost: u64,
+    /// Messages that were dropped.
+    dropped: u64,
+    /// Of how many of them the user has been told.
+    told: u64,
     /// What is published now comes back.
     hears: bool,
     /// Until then what waits is still published.
@@ -130,7 +132,8 @@ impl Port {
             queue: Mutex::new(PublishQueue {
                 peers: settings.peers,
                 backlog: Backlog::new(settings.bounds),
-                lost: 0,
+                dropped: 0,
+                told: 0,
                 hears: settings.peers == PortPeers::Python,
                 leaves_by: None,
                 wants_beat: false,
@@ -158,7 +161,7 @@ impl Port {
             return false;
         }
         // The thread that publishes tells it: the sender may hold a lock.
-        queue.lost += queue.backlog.push(bytes, self.age(), frame);
+        queue.dropped += queue.backlog.push(bytes, self.age(), frame);
         drop(queue);
         self.changed.notify_all();
         true
@@ -168,7 +171,8 @@ impl Port {
     pub fn next_turn(&self, tell_lost: impl Fn(u64)) -> Option<PublishTurn> {
         let mut queue = lock(&self.queue);
         loop {
-            let lost = queue.backlog.cut(self.age()) + std::mem::take(&mut queue.lost);
+            queue.dropped += queue.backlog.cut(self.age());
+            let lost = queue.take_untold();
             if lost > 0 {
                 drop(queue);
                 tell_lost(lost);
@@ -196,6 +200,11 @@ impl Port {
         }
     }
 
+    /// The thread that publishes begins, or begins anew where a panic has broken off a turn.
+    pub fn turns_begin(&self) {
+        lock(&self.queue).give_back();
+    }
+
     /// The turn has ended well.
     pub fn published(&self, turn: &PublishTurn) {
         let mut queue = lock(&self.queue);
@@ -211,8 +220,7 @@ impl Port {
     /// Nobody knows what of the last turn was published: after a rest it is tried again.
     pub fn not_published(&self) {
         let mut queue = lock(&self.queue);
-        queue.backlog.failed();
-        queue.is_up = false;
+        queue.give_back();
         queue.rests_until = Instant::now() + queue.rest;
         queue.beat_at = queue.rests_until;
         queue.rest = next_rest(queue.rest);
@@ -248,10 +256,10 @@ impl Port {
         lock(&self.queue).backlog.len()
     }
 
-    /// How many were dropped that nobody has been told of.
+    /// How many were dropped, for they waited too long, or too many did.
     #[cfg(feature = "socketio")]
-    pub fn untold(&self) -> u64 {
-        lock(&self.queue).lost
+    pub fn dropped(&self) -> u64 {
+        lock(&self.queue).dropped
     }
 
     pub fn is_attached(&self) -> bool {
@@ -277,12 +285,16 @@ impl Port {
     }
 
     /// What waits is published for as long as this; returns when the threads have ended, or a little later, and how
-    /// much still waits.
-    pub fn leave(&self, patience: Duration) -> usize {
+    /// much still waits. `tell_lost` as in [`next_turn`](Port::next_turn): the thread that publishes tells no more.
+    pub fn leave(&self, patience: Duration, tell_lost: impl Fn(u64)) -> usize {
         let leaves_by = Instant::now() + patience;
         lock(&self.queue).leaves_by.get_or_insert(leaves_by);
         self.changed.notify_all();
         self.wait_until(leaves_by + patience, |queue| queue.threads == 0);
+        let lost = lock(&self.queue).take_untold();
+        if lost > 0 {
+            tell_lost(lost);
+        }
         self.waiting()
     }
 
@@ -308,6 +320,17 @@ impl Port {
 }
 
 impl PublishQueue {
+    /// How many were dropped since this was asked for the last time.
+    fn take_untold(&mut self) -> u64 {
+        self.dropped - std::mem::replace(&mut self.told, self.dropped)
+    }
+
+    /// Nobody knows what of a turn was published.
+    fn give_back(&mut self) {
+        self.backlog.failed();
+        self.is_up = false;
+    }
+
     /// A node hears on until its other thread, which publishes, has ended: only what comes back is published.
     fn is_over(&self) -> bool {
         let hears_on = self.peers == PortPeers::Nodes && self.threads == 2;

@@ -172,7 +172,7 @@ impl Relay {
 
     /// What waits is published for as long as this.
     pub fn leave(&self, patience: Duration) {
-        match self.port.leave(patience) {
+        match self.port.leave(patience, |messages| self.lost(messages)) {
             0 => log_line!(Info, "cluster: left"),
             left => log_line!(Warn, "cluster: left with {left} messages not published"),
         }

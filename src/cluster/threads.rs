@@ -85,6 +85,7 @@ impl<U: PortUser> Running<U> {
 
     fn publish_all(&self, publish: &mut impl FnMut(&[&[u8]]) -> Result<(), String>) {
         let (user, port) = (&*self.0, self.0.port());
+        port.turns_begin();
         user.ended(None, false);
         while let Some(turn) = port.next_turn(|messages| user.lost(messages)) {
             let published = publish_frames(publish, &turn.batch.frames, &user.signs(&turn));

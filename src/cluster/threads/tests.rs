@@ -1,11 +1,14 @@
 //! What the application hears of a thread that panics.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::super::backlog::BacklogBounds;
 use super::super::event::ClusterEvent;
 use super::super::history::HistoryBounds;
 use super::super::id::NodeId;
+use super::super::port::{Port, PortPeers, PortSettings, PublishTurn};
 use super::super::relay::{LocalDelivery, Relay, RelaySettings};
 use super::*;
 use crate::Server;
@@ -45,4 +48,62 @@ fn a_thread_that_panics_detaches_the_node_and_goes_on() {
         relay.set_link(BackplaneDirection::In, Ok(()));
     }
     assert!(relay.port().is_attached());
+}
+
+/// Panics once, when a message has gone out.
+struct Breaking {
+    port: Port,
+    breaks: AtomicBool,
+}
+
+impl PortUser for Breaking {
+    fn port(&self) -> &Port {
+        &self.port
+    }
+
+    fn signs(&self, turn: &PublishTurn) -> Vec<FrameBytes> {
+        let sign = turn.beat.map(|_| Arc::new(b"sign".to_vec()));
+        sign.into_iter().collect()
+    }
+
+    fn ended(&self, turn: Option<&PublishTurn>, _: bool) {
+        let has_messages = turn.is_some_and(|turn| !turn.batch.frames.is_empty());
+        assert!(
+            !has_messages || !self.breaks.swap(false, Relaxed),
+            "as a bug does"
+        );
+    }
+
+    fn lost(&self, _: u64) {}
+
+    fn wake(&self) {}
+
+    fn log_link(&self, _: Result<(), &str>) {}
+}
+
+#[test]
+fn after_a_panic_in_a_turn_a_sign_of_life_goes_before_the_messages() {
+    let user = Arc::new(Breaking {
+        port: Port::new(PortSettings {
+            peers: PortPeers::Python,
+            bounds: BacklogBounds {
+                messages: 10,
+                bytes: 1000,
+                age: Duration::from_secs(60),
+            },
+            beat: Duration::from_secs(60),
+            deaf: Duration::from_secs(60),
+        }),
+        breaks: AtomicBool::new(true),
+    });
+    user.port.push(7, |_| Arc::new(b"message".to_vec()));
+    let mut published = Vec::new();
+    Running::new(&user).publish(|frames| {
+        published.push(frames.concat());
+        if published.len() == 4 {
+            user.port.leave(Duration::ZERO, |_| {});
+        }
+        Ok(())
+    });
+    assert_eq!(published, [&b"sign"[..], b"message", b"sign", b"message"]);
 }

@@ -65,7 +65,10 @@ pub(crate) struct BridgeProcess {
     received: AtomicU64,
     refused: AtomicU64,
     published: AtomicU64,
-    unsent: AtomicU64,
+    /// Messages that were not published, beside those that the port has dropped.
+    untellable: AtomicU64,
+    /// How many unsent messages the log has told last.
+    logged: AtomicU64,
 }
 
 impl BridgeProcess {
@@ -78,7 +81,8 @@ impl BridgeProcess {
             received: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             published: AtomicU64::new(0),
-            unsent: AtomicU64::new(0),
+            untellable: AtomicU64::new(0),
+            logged: AtomicU64::new(0),
         }
     }
 
@@ -93,14 +97,19 @@ impl BridgeProcess {
 
     /// Something that the others do not hear of.
     pub fn cannot_tell(&self, why: &str) {
-        self.count_unsent(1, why);
+        self.untellable.fetch_add(1, Relaxed);
+        self.log_unsent(why);
     }
 
-    fn count_unsent(&self, messages: u64, why: &str) {
-        let before = self.unsent.fetch_add(messages, Relaxed);
-        let unsent = before + messages;
+    fn unsent(&self) -> u64 {
+        self.untellable.load(Relaxed) + self.port.dropped()
+    }
+
+    fn log_unsent(&self, why: &str) {
+        let unsent = self.unsent();
+        let logged = self.logged.fetch_max(unsent, Relaxed);
         // One line each time that the number has doubled.
-        if before.checked_ilog2() != unsent.checked_ilog2() {
+        if logged.checked_ilog2() < unsent.checked_ilog2() {
             log_line!(
                 Warn,
                 "bridge: {unsent} messages were not published, the last one: {why}"
@@ -128,16 +137,17 @@ impl BridgeProcess {
             received: self.received.load(Relaxed),
             refused: self.refused.load(Relaxed),
             published: self.published.load(Relaxed),
-            unsent: self.unsent.load(Relaxed) + self.port.untold(),
+            unsent: self.unsent(),
             waiting: self.port.waiting(),
         }
     }
 
     /// What waits is published for as long as this.
     pub fn leave(&self, patience: Duration) {
-        let left = self.port.leave(patience);
+        let left = self.port.leave(patience, |messages| self.lost(messages)) as u64;
         if left > 0 {
-            self.lost(left as u64);
+            self.untellable.fetch_add(left, Relaxed);
+            self.lost(left);
         }
         log_line!(Info, "bridge: left");
     }
@@ -161,8 +171,8 @@ impl PortUser for BridgeProcess {
     }
 
     fn lost(&self, messages: u64) {
+        self.log_unsent("Redis was away for too long");
         self.tell(ClusterEvent::Unsent { messages });
-        self.count_unsent(messages, "Redis was away for too long");
     }
 
     fn wake(&self) {
@@ -178,3 +188,6 @@ impl PortUser for BridgeProcess {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
