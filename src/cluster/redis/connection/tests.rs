@@ -3,6 +3,11 @@ use std::thread;
 
 use super::*;
 
+/// Where a timeout is expected.
+const SHORT: Duration = Duration::from_millis(20);
+/// Where none is.
+const LONG: Duration = Duration::from_secs(10);
+
 /// What each read finds, and that no write finds room.
 struct Played(VecDeque<io::Result<Vec<u8>>>);
 
@@ -43,42 +48,45 @@ impl RedisSocket for Played {
 
 fn playing(reads: impl IntoIterator<Item = io::Result<Vec<u8>>>) -> RedisConnection {
     let addr = ConnectionAddr::Tcp("played".to_owned(), 0);
-    RedisConnection::over(addr, Box::new(Played(reads.into_iter().collect())), 1000)
+    RedisConnection::over(addr, played(reads), 1000)
+}
+
+fn played(reads: impl IntoIterator<Item = io::Result<Vec<u8>>>) -> Box<Played> {
+    Box::new(Played(reads.into_iter().collect()))
 }
 
 #[test]
 fn the_time_of_a_process_that_stood_still_does_not_count() {
     let interrupted = Err(io::ErrorKind::Interrupted.into());
     let mut connection = playing([interrupted, Ok(b"+ab\r\n".to_vec())]);
-    connection.stream.get_mut().begin(Duration::from_millis(20));
+    // All of it passes.
+    connection.stream.get_mut().begin(Duration::from_secs(1));
     assert!(connection.answer().is_ok());
 }
 
 #[test]
 fn what_comes_too_late_and_what_is_not_taken_are_errors() {
     let mut connection = playing([Ok(b"+a".to_vec())]);
-    let short = Duration::from_millis(20);
     assert!(
         connection
-            .send(b"PING\r\n", short)
+            .send(b"PING\r\n", SHORT)
             .unwrap_err()
             .is_timeout()
     );
-    connection.stream.get_mut().begin(short);
+    connection.stream.get_mut().begin(SHORT);
     assert!(connection.answer().unwrap_err().is_timeout());
 }
 
 #[test]
 fn what_comes_unasked_is_waited_for_again_until_it_begins() {
-    let nothing = || Err(io::ErrorKind::WouldBlock.into());
-    let reads = [nothing(), Ok(b"+a".to_vec()), Ok(b"b\r\n+c\r\n".to_vec())];
-    let mut connection = playing(reads);
-    let (wait, long) = (Duration::from_millis(20), Duration::from_millis(500));
-    assert_eq!(connection.unasked(wait, long).unwrap(), None);
+    let mut connection = playing([]);
+    assert_eq!(connection.unasked(SHORT, LONG).unwrap(), None);
+    let reads = [Ok(b"+a".to_vec()), Ok(b"b\r\n+c\r\n".to_vec())];
+    connection.stream.get_mut().socket = played(reads);
     // In one piece with what is after it.
     for text in ["ab", "c"] {
         let whole = Value::SimpleString(text.to_owned());
-        assert_eq!(connection.unasked(wait, long).unwrap(), Some(whole));
+        assert_eq!(connection.unasked(LONG, LONG).unwrap(), Some(whole));
     }
-    assert_eq!(connection.unasked(wait, long).unwrap(), None);
+    assert_eq!(connection.unasked(SHORT, LONG).unwrap(), None);
 }
