@@ -40,7 +40,8 @@ impl Census {
 
     pub fn hear(&mut self, node: NodeId, report: &RoomReport<'_>) {
         let told = self.by_node.entry(node).or_default();
-        // One that was not known to be published was told again.
+        // Its last one may come again, where the backplane is read from an earlier place. One that was not known to be
+        // published is not told again: the next is whole.
         let follows = told
             .number
             .is_some_and(|last| report.number <= last.saturating_add(1));

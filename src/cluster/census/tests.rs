@@ -28,7 +28,7 @@ fn reports_that_follow_each_other_are_taken() {
     hear(&mut census, 5, true, 1);
     assert_eq!((census.members("a"), census.lacks()), (1, false));
     hear(&mut census, 6, false, 3);
-    // Once more, for nobody knew that it came.
+    // The last number may come again.
     hear(&mut census, 6, false, 2);
     assert_eq!((census.members("a"), census.lacks()), (2, false));
     hear(&mut census, 7, false, 0);

@@ -1,4 +1,5 @@
-//! Reads what Redis answers (RESP2): at most so many bytes of memory for an answer, however it is written.
+//! Reads what Redis answers (RESP2): at most so many bytes of an answer, and a few times as many of memory, however it
+//! is written.
 
 use std::io::{BufRead, ErrorKind, Read};
 
@@ -15,7 +16,8 @@ const DEEPEST: usize = 8;
 /// bytes of one where lists are empty.
 pub(crate) struct ReplyReader<'a, R> {
     from: &'a mut R,
-    /// Bytes that an answer may take, and how many of them are left.
+    /// Bytes that an answer may have, each value counted as it is in memory, and how many of them are left. What the
+    /// lists and texts take while they grow is not counted, nor what the answer is made into.
     longest: usize,
     left: usize,
 }
