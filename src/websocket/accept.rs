@@ -44,7 +44,7 @@ impl ServerBuilder {
     /// ```
     ///
     /// # Errors
-    /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with [`InvalidInput`](io::ErrorKind::InvalidInput) if
+    /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with [`InvalidInput`](std::io::ErrorKind::InvalidInput) if
     /// nothing could work with a limit that was set, if an origin, host, subprotocol or proxy could never match, or if
     /// `ServerBuilder::tls` was set: here the stream has to speak TLS itself (`Tls::accept`).
     pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
