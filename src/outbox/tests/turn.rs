@@ -261,7 +261,7 @@ fn m02_a_sender_that_waits_waits_for_anothers_write() {
         rig.amid_a_write(move |writing| {
             let sending = std::thread::spawn(move || outbox.waiter().send("b".into(), true, None));
             waits.send(sending).unwrap();
-            while !writing.enter().queue.watch.is_attended {
+            while writing.enter().queue.turn.awaited == 0 {
                 std::thread::yield_now();
             }
         });
@@ -330,11 +330,9 @@ fn m02_a_sender_that_waits_for_the_turn_hears_of_its_end_whatever_others_do() {
                 waits.waiter().send("behind".into(), true, None).unwrap();
                 began.elapsed()
             });
-            while !outbox.enter().queue.watch.is_attended {
+            while outbox.enter().queue.turn.awaited == 0 {
                 std::thread::yield_now();
             }
-            // So that it waits by now, as nearly always.
-            std::thread::sleep(Duration::from_millis(50));
             others(outbox);
             give.send(waiting).unwrap();
         });
