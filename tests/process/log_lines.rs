@@ -11,6 +11,7 @@ use std::fmt::{self, Display};
 use std::io::{self, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use support::app::App;
@@ -322,6 +323,26 @@ fn m08_what_is_too_long_names_its_limit() {
         let said = answer.trim_end().lines().last().unwrap();
         wait_until("it is in the log", || count(Level::Info, said) == 1);
     }
+}
+
+/// Where there are enough handshakes, new connections wait without a thread.
+#[test]
+fn who_says_nothing_is_told_of_whether_or_not_it_holds_a_thread() {
+    let _turn = begin();
+    let limits = Limits {
+        max_handshakes: 1,
+        handshake_timeout: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let builder = Server::builder().limits(limits);
+    let app = App::echo(builder.http(|_| Response::html("")));
+    let silent = [(); 2].map(|()| dial(app.addr));
+    for mut stream in silent {
+        let _ = read_to_close(&mut stream);
+    }
+    wait_until("both are in the log", || {
+        count(Level::Info, "nothing was sent in time") == 2
+    });
 }
 
 #[test]

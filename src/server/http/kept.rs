@@ -321,7 +321,9 @@ impl KeptConnection {
             KeptState::Waiting(_) => self.give_up(Refusal::AnswerTimeout),
             KeptState::Queued(_) => self.give_up(Refusal::HttpRequestsFull),
             KeptState::New => {
-                self.hub.counters.refuse(Refusal::Silence.reason());
+                let silence = Refusal::Silence;
+                self.hub.counters.refuse(silence.reason());
+                self.log(refuse::line(&self.hub, &silence, self.connection.peer));
                 NextAction::Ends
             }
             KeptState::Idle | KeptState::Lingering(_) => NextAction::Ends,
@@ -343,6 +345,7 @@ impl KeptConnection {
 
     /// Refuses a connection of which nothing was read.
     fn refuse_new(&self, refusal: Refusal) {
+        self.log(refuse::line(&self.hub, &refusal, self.connection.peer));
         refuse::at_once(&self.hub, &*self.connection.transport, &refusal.into());
     }
 
