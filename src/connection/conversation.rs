@@ -173,7 +173,7 @@ impl Conversation {
                 Some(Err(violation)) => return Err(self.failed(violation)),
                 None => {}
             }
-            match self.receiver.receive(self.buffer.filled()) {
+            match self.receiver.receive_rest(self.buffer.filled()) {
                 Ok(Received::Message(message)) => {
                     if let Some(taken) = take(Arrived::Message(message)) {
                         return Ok(Some(taken));
