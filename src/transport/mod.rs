@@ -31,7 +31,7 @@ pub(crate) use guarded::Guarded;
 pub(crate) use inert::inert;
 pub use lingering::LingeringStream;
 pub use memory::{Duplex, duplex};
-pub(crate) use parting::{LINGER, answer_refusal, linger, read_away};
+pub(crate) use parting::{LINGER, MOST_READ_AWAY, answer_refusal, linger, read_away};
 #[cfg(unix)]
 pub(crate) use tcp::TcpTransport;
 #[cfg(windows)]

@@ -18,12 +18,14 @@ pub(crate) fn linger(transport: &dyn Transport, deadline: Instant) {
     read_away(transport, deadline);
 }
 
+/// At most so much is read away of a peer that sends on after the end.
+pub(crate) const MOST_READ_AWAY: usize = 64 << 10;
+
 /// Reads until the peer ends its direction, or until so much has come that the peer will not stop.
 pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
-    const MAX_BYTES: usize = 64 << 10;
     let mut buffer = vec![0; 1024];
     let mut seen = 0;
-    while seen < MAX_BYTES {
+    while seen < MOST_READ_AWAY {
         match read(transport, &mut buffer, Some(deadline)) {
             Ok(0) | Err(_) => return,
             Ok(read) => seen += read.min(buffer.len()),

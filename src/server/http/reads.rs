@@ -2,10 +2,8 @@
 
 use std::io;
 
-use crate::transport::{Transport, would_wait};
+use crate::transport::{MOST_READ_AWAY, Transport, would_wait};
 
-/// At most so much is read away of a peer that sends on after the end.
-const MOST_READ_AWAY: usize = 64 << 10;
 /// How much one read takes of what is read away.
 const ROOM: usize = 1024;
 /// How often what is read from may ask to be asked again: TLS does while records come that hold nothing.

@@ -20,13 +20,11 @@ use crate::outbox::ReadyState;
 use crate::patience::Patience;
 use crate::poller::Source;
 use crate::protocol::nanos::Nanos;
-use crate::transport::LINGER;
+use crate::transport::{LINGER, MOST_READ_AWAY};
 
 /// Reads of one turn while they bring nothing but payload of a long frame. Each turn of its own costs a look at which
 /// others are ready, and a deadline.
 const READS: usize = 4;
-/// How much is read away of a peer that goes on sending after the end.
-const MOST_READ_AWAY: usize = 64 << 10;
 /// When a connection that waits for the application is looked at again, if nothing else happens before.
 const NEXT_LOOK: Duration = Duration::from_secs(1);
 
