@@ -68,10 +68,15 @@ fn take(event: ClientEvent) -> Result<(), Box<dyn Error>> {
             return Err(cause.to_string().into());
         }
         ClientEvent::Disconnected {
-            cause, retry_in, ..
-        } => {
-            log::warn!("{cause}; next try in {retry_in:?}");
-        }
+            cause,
+            retry_in: Some(pause),
+            ..
+        } => log::warn!("{cause}; next try in {pause:?}"),
+        // No try can succeed.
+        ClientEvent::Disconnected {
+            cause: cause @ DisconnectCause::Connect(_),
+            ..
+        } => return Err(cause.to_string().into()),
         _ => {}
     }
     Ok(())
@@ -99,6 +104,7 @@ mod tests {
         let refused = |status| DisconnectCause::Connect(ClientError::answered(status));
         assert!(take(ClientEvent::connected(None)).is_ok());
         assert!(take(ClientEvent::disconnected(refused(503), 0, pause)).is_ok());
+        assert!(take(ClientEvent::disconnected(refused(503), 0, None)).is_err());
         let end = take(ClientEvent::disconnected(refused(401), 0, pause)).unwrap_err();
         let text = end.to_string();
         assert!(
