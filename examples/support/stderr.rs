@@ -48,7 +48,9 @@ impl Stderr {
         if let Err(TrySendError::Full(item)) = self.waiting.try_send(Item::Written(tell)) {
             // There may be room for it later, or no reader ever. Without a thread nobody waits for that.
             let waiting = self.waiting.clone();
-            let _ = Builder::new().spawn(move || waiting.send(item));
+            let _ = Builder::new()
+                .stack_size(STACK)
+                .spawn(move || waiting.send(item));
         }
         let _ = told.recv_timeout(PATIENCE);
     }
