@@ -14,12 +14,17 @@ use crate::spawn::spawn;
 pub(crate) fn start<U: PortUser>(
     user: &Arc<U>,
     name: &str,
-    publish: impl FnMut(&[&[u8]]) -> Result<(), String> + Send + 'static,
+    mut publish: impl FnMut(&[&[u8]]) -> Result<(), String> + Send + 'static,
     listen: impl FnOnce(&Running<U>) + Send + 'static,
 ) -> io::Result<()> {
     // Both first: the end of one tells whether the other goes on.
     let [speaks, listens] = [(); 2].map(|()| Running::new(user));
-    start_one(format!("{name}-out"), move || speaks.publish(publish))?;
+    start_one(format!("{name}-out"), move || {
+        speaks.publish(&mut publish);
+        // First its end, of which the drop of what it held may tell the other.
+        drop(speaks);
+        drop(publish);
+    })?;
     start_one(format!("{name}-in"), move || listen(&listens))
 }
 

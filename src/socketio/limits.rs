@@ -6,6 +6,7 @@ use super::engine::protocol::config::EngineConfig;
 use super::engine::protocol::queue::QueueBounds;
 use super::recovery::RecoveryBounds;
 use crate::Overflow;
+use crate::limits::YEAR;
 
 /// The bounds and times of Socket.IO; those of connections are [`wshub::Limits`](crate::Limits).
 ///
@@ -119,8 +120,6 @@ impl Default for Limits {
     }
 }
 
-/// As good as for ever, and clocks can still be counted up by it.
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A shorter wait would end before anybody is heard.
 const SHORTEST: Duration = Duration::from_millis(1);
 

@@ -1,4 +1,4 @@
-//! A connection to Redis on which nothing is without bounds: each answer comes within a time, and takes at most so much
+//! A connection to Redis whose answers have bounds: each comes within a time, and takes at most a few times so much
 //! memory.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -30,7 +30,7 @@ pub(crate) struct RedisConnection {
 }
 
 impl RedisConnection {
-    /// Connects within this time, and tells user, password and database.
+    /// Connects within this time, but for the lookup of its name, and tells user, password and database.
     pub fn open(info: &ConnectionInfo, timeout: Duration, longest: usize) -> RedisResult<Self> {
         let socket = connect(info.addr(), Instant::now() + timeout)?;
         let mut connection = RedisConnection::over(info.addr().clone(), socket, longest);

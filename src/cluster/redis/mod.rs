@@ -34,7 +34,8 @@ use stream::StreamSubscriber;
 /// read it are told how much they miss.
 ///
 /// A user with an ACL needs `+xadd +xread +xrevrange +time +multi +exec ~KEY` for the stream,
-/// `+publish +subscribe +multi +exec &KEY` for Pub/Sub, and `+role` behind sentinels. Redis
+/// `+publish +subscribe +multi +exec &KEY` for Pub/Sub, `+role` behind sentinels, and `+select` with a
+/// database that is not 0. Redis
 /// Cluster is not supported: give the address of one Redis outside of it. TLS is not built in: run a tunnel such as
 /// `stunnel` beside.
 ///

@@ -73,7 +73,8 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 /// password, and no port to the outside. Messages are JSON, checked and bounded; pickles, which python-socketio wrote
 /// before 5.14, are refused unread.
 ///
-/// A user of Redis with an ACL needs `+publish +subscribe +multi +exec &CHANNEL`, and `+role` behind sentinels.
+/// A user of Redis with an ACL needs `+publish +subscribe +multi +exec &CHANNEL`, `+role` behind sentinels, and
+/// `+select` with a database that is not 0.
 ///
 /// When the last handle is dropped, what waits is published, for at most a second, and the server leaves. It cannot
 /// join again.
