@@ -267,7 +267,7 @@ def publish(root, results, facts):
     """Writes the tables of the guide and of the README."""
     pinned = "pinned to one core" if not facts["pinned"].startswith("NOT") else "not pinned"
     about = (
-        f"The server's CPU time per message or delivery, {pinned}; in parentheses the ratio to what sockets and threads\n"
+        f"The server's CPU time per message or delivery, {pinned}; in parentheses the median of the rounds' ratios to what sockets and threads\n"
         "allow: raw bytes on one thread over epoll (`limit-epoll`), for broadcasts from one thread to all\n"
         f"(`limit-fan`). {facts['date']}, {facts['machine']}."
     )
