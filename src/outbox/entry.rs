@@ -52,9 +52,9 @@ impl<'a> Entry<'a> {
             if left.is_zero() {
                 break;
             }
-            entry.queue.turn.awaited += 1;
+            entry.queue.turn.waiting += 1;
             entry.state = entry.state.wait_timeout(&outbox.turned, left);
-            entry.queue.turn.awaited -= 1;
+            entry.queue.turn.waiting -= 1;
         }
         entry.catch_up();
         entry
@@ -159,6 +159,7 @@ impl<'a> Entry<'a> {
 
     /// The owner, where it is to hear once that there is room for what was refused.
     pub fn take_drained(&mut self) -> Option<Owned> {
+        self.queue.refused?;
         let owned = self.link.as_ref()?.owned(self.outbox.id)?;
         let comes = self.queue.take_refused() && !self.outbox.told.swap(true, Ordering::AcqRel);
         comes.then_some(owned)

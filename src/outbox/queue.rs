@@ -20,8 +20,8 @@ use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::send::Sender;
 use crate::stats::Counters;
-use crate::transport::How;
 use crate::transport::clock::TimeSource;
+use crate::transport::{How, would_wait};
 
 #[repr(C)]
 pub(crate) struct Queue {
@@ -30,7 +30,7 @@ pub(crate) struct Queue {
     /// This side has ended the stream: nothing is written and no deadline runs any more.
     pub cut: bool,
     pub watch: Watch,
-    /// The reader waits: the peer is not read from until there is room.
+    /// A reader that holds no thread waits until there is room: the leader is called then.
     pub awaited: bool,
     /// How to end the stream once the lock is released.
     pub parting: Option<How>,
@@ -265,14 +265,7 @@ impl Queue {
     pub fn accepted(&mut self, link: &Link, result: io::Result<usize>) -> usize {
         match result {
             Ok(written) if written > 0 => written,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                0
-            }
+            Err(error) if would_wait(&error) => 0,
             // A write that takes no byte means the end of the stream, as for `write_all` of std.
             Ok(_) | Err(_) => {
                 self.give_up(link, Failure::Lost);

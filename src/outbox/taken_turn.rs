@@ -51,7 +51,7 @@ impl Drop for TakenTurn<'_> {
         let written = std::mem::replace(&mut self.written, Ok(0));
         state.settle(&self.counters, self.bytes.len(), written);
         // prevents: a turn is given back and nobody hears of it
-        if state.queue.turn.awaited > 0 {
+        if state.queue.turn.waiting > 0 {
             self.outbox.turned.notify_all();
         }
         state.queue.watch.wake_reader(&self.outbox.turned);

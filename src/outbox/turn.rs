@@ -19,7 +19,7 @@ pub(crate) struct Turn {
     /// The stream has refused a part of what is kept. Until then what is kept is only on its way, and no bound applies.
     pub refused: bool,
     /// Threads that wait for the turn to be given back.
-    pub awaited: u32,
+    pub waiting: u32,
     /// The last write took less than it was offered: the stream will say when it has room again.
     pub full: bool,
 }
@@ -31,7 +31,7 @@ impl Turn {
         taken: false,
         missed: false,
         refused: true,
-        awaited: 0,
+        waiting: 0,
         full: true,
     };
     /// For one of the user's own.

@@ -239,7 +239,7 @@ fn join_threads(hub: &Hub) -> usize {
     let kept = hub.workers.stop_pool(busy, Instant::now() + GRACE);
     hub.callbacks.stop();
     hub.lead.stop();
-    let left = kept + hub.workers.stop_crew(Instant::now() + GRACE);
+    let left = kept + hub.workers.stop_threads(Instant::now() + GRACE);
     hub.lead.clear();
     left
 }

@@ -12,7 +12,7 @@ use crate::panics;
 
 pub(crate) struct Workers {
     pool: Arc<Pool>,
-    /// The threads of the accept loop, the stand-in and the log.
+    /// Those that serve all.
     threads: Arc<ServerThreads>,
     log_writer: Arc<LogWriter>,
 }
@@ -73,7 +73,7 @@ impl Workers {
     }
 
     /// Waits for the others, which were told that they end; returns how many are left.
-    pub fn stop_crew(&self, deadline: Instant) -> usize {
+    pub fn stop_threads(&self, deadline: Instant) -> usize {
         self.log_writer.stop();
         self.threads.wait(|| 0, deadline)
     }

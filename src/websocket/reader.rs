@@ -18,7 +18,7 @@ use crate::message::Message;
 use crate::protocol::Role;
 use crate::transport::{self, How, LINGER};
 
-/// How seldom the reader looks for a Close of the writer at most, however short `close_timeout` is.
+/// The reader looks for a Close of the writer no more often than this, however short `close_timeout` is.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The half of a [`WebSocket`](crate::WebSocket) that reads, made by [`WebSocket::split`](crate::WebSocket::split).
@@ -165,7 +165,7 @@ impl WebSocketReader {
     }
 
     /// One read, until a deadline or `until` at most. Nothing else wakes it, so that it wakes once per `close_timeout`,
-    /// and not more often than once a second: a Close that the writer sends meanwhile is seen in time.
+    /// and not more often than once a second: the deadline of a Close that is sent meanwhile is kept to a second.
     fn fill(&mut self, until: Option<Instant>) -> Result<(), End> {
         let now = self.shared.transport.now();
         let (conversation, mut answers) = self.talk();

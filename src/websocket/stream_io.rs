@@ -1,5 +1,5 @@
-//! Reads and writes of opening handshakes over a stream of the user's own, in either role: a signal ends none of them,
-//! and between them they look at a deadline.
+//! Reads and writes over a stream of the user's own, in either role: a signal ends none of them, and between them they
+//! look at a deadline.
 
 use std::io::{self, Read, Write};
 use std::time::Instant;

@@ -261,7 +261,7 @@ fn m02_a_sender_that_waits_waits_for_anothers_write() {
         rig.amid_a_write(move |writing| {
             let sending = std::thread::spawn(move || outbox.waiter().send("b".into(), true, None));
             waits.send(sending).unwrap();
-            while writing.enter().queue.turn.awaited == 0 {
+            while writing.enter().queue.turn.waiting == 0 {
                 std::thread::yield_now();
             }
         });
@@ -330,7 +330,7 @@ fn m02_a_sender_that_waits_for_the_turn_hears_of_its_end_whatever_others_do() {
                 waits.waiter().send("behind".into(), true, None).unwrap();
                 began.elapsed()
             });
-            while outbox.enter().queue.turn.awaited == 0 {
+            while outbox.enter().queue.turn.waiting == 0 {
                 std::thread::yield_now();
             }
             others(outbox);

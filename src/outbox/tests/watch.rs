@@ -212,7 +212,7 @@ fn a_close_behind_what_was_called_for_leaves_it_to_whoever_leads_to_let_go() {
     assert!(matches!(closed, Err(Error::SlowConsumer)));
     assert!(
         rig.is_watched(),
-        "finish leader_queue the leader, who holds the stream"
+        "finish calls the leader, who holds the stream"
     );
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
 }

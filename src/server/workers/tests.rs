@@ -18,7 +18,7 @@ fn a_stop_leaves_behind_who_is_busy_and_starts_nobody_any_more() {
     drop(release);
     assert_eq!(workers.stop_pool(|| 0, later), 0);
     assert!(workers.run(|| {}).is_err());
-    assert_eq!(workers.stop_crew(later), 0);
+    assert_eq!(workers.stop_threads(later), 0);
     assert!(workers.start("late", || {}).is_err());
 }
 
@@ -34,5 +34,5 @@ fn a_thread_that_serves_all_goes_on_after_a_panic() {
     };
     assert!(workers.start("thread", work).is_ok());
     assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(2));
-    workers.stop_crew(Instant::now() + Duration::from_secs(60));
+    workers.stop_threads(Instant::now() + Duration::from_secs(60));
 }

@@ -124,7 +124,7 @@ impl Reader {
         ended
     }
 
-    /// As the driver of a connection does it.
+    /// As the driver of a connection does it, but for messages that are whole, which that takes many at once.
     fn receive_one(&mut self, outbox: &Arc<Outbox>) -> Step {
         let Reader {
             receiver,
