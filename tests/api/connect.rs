@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::app::App;
 use crate::support::hostile::{self, Peer, SWITCHING, header, proxy};
-use crate::support::{PATIENCE, frame, read_head, server_frame};
+use crate::support::{PATIENCE, frame, own_loopback, read_head, server_frame};
 use wshub::{
     Client, ClientError, ClientRequest, Error, InvalidAnswer, InvalidUrl, Limits, Proxy,
     ProxyError, SendErrorKind, Server, Violation, connect,
@@ -47,7 +47,7 @@ fn refused(request: ClientRequest) -> ClientError {
 
 /// Nobody listens there.
 fn closed_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(own_loopback()).unwrap();
     listener.local_addr().unwrap()
 }
 

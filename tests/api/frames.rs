@@ -5,7 +5,9 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use crate::support::app::App;
-use crate::support::{Client, PATIENCE, frame, read_to_close, reset, throw, wait_until};
+use crate::support::{
+    Client, PATIENCE, frame, own_loopback, read_to_close, reset, throw, wait_until,
+};
 use wshub::{CloseError, Connection, Limits, Message, Server, ServerBuilder};
 
 /// Short, to show deadlines.
@@ -676,7 +678,7 @@ fn b12_a_handler_that_panics_or_fails_closes_with_1011() {
 
 #[test]
 fn b12_a_panic_of_the_application_thread_closes_every_connection() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = Server::bind(own_loopback()).unwrap();
     let addr = server.local_addr().unwrap();
     let thread = std::thread::spawn(move || {
         for event in server.events() {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use crate::support::refusal::{assert_refused, status};
-use crate::support::{Client, PATIENCE, dial, exchange, serving, upgrade};
+use crate::support::{Client, PATIENCE, dial, exchange, own_loopback, serving, upgrade};
 use wshub::{Event, Response, Server};
 
 const ANY_PORT: &str = "127.0.0.1:0";
@@ -18,11 +18,11 @@ fn page(host: &str) -> String {
 #[test]
 fn all_listeners_lead_to_one_server() {
     let server = Server::builder()
-        .listen(ANY_PORT)
+        .listen(own_loopback())
         .unwrap()
-        .listen_on(TcpListener::bind(ANY_PORT).unwrap())
+        .listen_on(TcpListener::bind(own_loopback()).unwrap())
         .unwrap()
-        .bind(ANY_PORT)
+        .bind(own_loopback())
         .unwrap();
     let addrs = server.local_addrs();
     assert_eq!(addrs.len(), 3);

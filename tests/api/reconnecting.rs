@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::app::App;
 use crate::support::hostile::{self, Peer, SWITCHING};
-use crate::support::{PATIENCE, server_frame};
+use crate::support::{PATIENCE, own_loopback, server_frame, serving};
 use wshub::{
     ClientError, ClientEvent, ClientRequest, CloseError, DisconnectCause, Error, Limits,
     Reconnecting, SendErrorKind, Server,
@@ -60,8 +60,8 @@ fn accept(listener: &TcpListener) -> TcpStream {
 
 #[test]
 fn a_server_that_is_restarted() {
-    let app = App::echo(Server::builder());
-    let addr = app.addr;
+    let first = wshub::serve(own_loopback(), serving::echo).unwrap();
+    let addr = first.local_addr().unwrap();
     let mut client = reconnecting(addr);
     let writer = client.writer();
     assert_eq!(
@@ -73,7 +73,7 @@ fn a_server_that_is_restarted() {
         writer.send(text).unwrap();
         assert_eq!(message(&mut client), text);
     }
-    app.handle.shutdown();
+    first.shutdown();
     let (cause, sent, retry_in) = disconnected(&mut client);
     match &cause {
         DisconnectCause::Closed(close) => {
@@ -85,7 +85,7 @@ fn a_server_that_is_restarted() {
     assert_eq!(sent, 2);
     assert!(retry_in.unwrap() <= FIRST);
     let given_back = writer.send("while it is down").unwrap_err();
-    drop(app);
+    first.wait();
 
     // Nobody listens, for a while.
     let mut longest = Duration::ZERO;
@@ -119,8 +119,11 @@ fn a_server_that_is_restarted() {
 
 #[test]
 fn pauses_are_kept_and_begin_anew_after_a_connection_that_lasted() {
+    // Connections that end at once have lasted less than that, also on a busy machine.
+    const LONGEST: Duration = Duration::from_secs(2);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut client = reconnecting(listener.local_addr().unwrap());
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let mut client = Reconnecting::new(url).unwrap().with_backoff(FIRST, LONGEST);
     let server = thread::spawn(move || {
         // Connections that end at once, then one that lasts.
         for _ in 0..3 {
@@ -129,16 +132,15 @@ fn pauses_are_kept_and_begin_anew_after_a_connection_that_lasted() {
         let mut stream = accept(&listener);
         // The client knows of it, and only then the time runs.
         let _ = stream.read(&mut [0; 1000]).unwrap();
-        thread::sleep(2 * LONGEST);
+        thread::sleep(LONGEST + LONGEST / 4);
         stream
             .write_all(&server_frame(true, 1, b"that was long"))
             .unwrap();
         drop(stream);
         drop(accept(&listener));
     });
-    let mut pauses = Vec::new();
+    let (mut pauses, mut begun) = (Vec::new(), Instant::now());
     for _ in 0..3 {
-        let begun = Instant::now();
         connected(&mut client);
         if let Some(pause) = pauses.last() {
             assert!(
@@ -146,6 +148,8 @@ fn pauses_are_kept_and_begin_anew_after_a_connection_that_lasted() {
                 "waited for {pause:?}"
             );
         }
+        // The pause begins no sooner.
+        begun = Instant::now();
         let (cause, _, retry_in) = disconnected(&mut client);
         assert!(matches!(cause, DisconnectCause::Closed(close) if close.code == 1006));
         pauses.push(retry_in.unwrap());
@@ -237,7 +241,7 @@ fn of_every_message_it_is_known_whether_it_was_sent() {
 #[test]
 fn a_close_ends_a_pause_at_once() {
     let addr = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind(own_loopback()).unwrap();
         listener.local_addr().unwrap()
     };
     let client = Reconnecting::new(format!("ws://{addr}/")).unwrap();

@@ -4,12 +4,12 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::thread;
 
-use crate::support::Client;
+use crate::support::{Client, own_loopback};
 use wshub::{Event, Server};
 
 #[test]
 fn b18_a_server_takes_its_port_again_at_once() {
-    let first = Server::bind("127.0.0.1:0").unwrap();
+    let first = Server::bind(own_loopback()).unwrap();
     let addr = first.local_addr().unwrap();
     let taken = Server::bind(addr).unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AddrInUse);

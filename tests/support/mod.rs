@@ -28,6 +28,7 @@ pub(crate) use delegated::delegated;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -328,6 +329,16 @@ pub fn read_to_close(stream: &mut impl Read) -> Vec<u8> {
 /// Closes a connection with a reset.
 pub fn reset(stream: TcpStream) {
     rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+}
+
+/// A loopback address, where no other test listens or is given the port that one here has given up. Linux has many.
+pub fn own_loopback() -> SocketAddr {
+    static GIVEN: AtomicU8 = AtomicU8::new(0);
+    let number = match cfg!(target_os = "linux") {
+        true => GIVEN.fetch_add(1, Relaxed).wrapping_add(1),
+        false => 0,
+    };
+    SocketAddr::from(([127, 0, number, 1], 0))
 }
 
 /// Waits for what no event announces.

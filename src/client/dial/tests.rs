@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::transport::Transport;
+use rustix::net::{AddressFamily, SocketType};
 use std::net::TcpListener;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,18 +19,22 @@ fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
     (address, listener, queued)
 }
 
-fn refusing() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+/// An address that refuses, as long as its socket is kept: nobody listens there, and nobody else gets the port.
+fn refusing() -> (SocketAddr, TcpListener) {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let socket = TcpListener::from(socket);
+    (socket.local_addr().unwrap(), socket)
 }
 
 #[test]
 fn one_that_swallows_everything_leaves_the_others_their_time() {
     let (silent, _listener, _queued) = silent();
+    let (refusing, _socket) = refusing();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
     let deadline = Instant::now() + Duration::from_secs(3);
-    let stream = dial(&[silent, refusing(), address], deadline).unwrap();
+    let stream = dial(&[silent, refusing, address], deadline).unwrap();
     assert_eq!(stream.peer_addr(), Some(address));
     assert!(Instant::now() < deadline);
 }
@@ -37,9 +42,9 @@ fn one_that_swallows_everything_leaves_the_others_their_time() {
 #[test]
 fn each_failure_is_told() {
     let (silent, _listener, _queued) = silent();
-    let refusing = refusing();
+    let (refusing, _socket) = refusing();
     let begun = Instant::now();
-    let failures = dial(&[refusing, silent], begun + Duration::from_millis(300));
+    let failures = dial(&[refusing, silent], begun + Duration::from_secs(1));
     let failures = failures.err().unwrap();
     let kinds: Vec<_> = failures
         .iter()
