@@ -9,8 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::cluster::{Node, two};
-use crate::support::{PATIENCE, wait_until};
+use crate::support::{PATIENCE, own_loopback, wait_until};
 use wshub::{Backplane, Cluster, ClusterEvent, Publisher, Redis, Subscriber};
+
+/// At which command, and for what.
+type Refusal = (&'static str, &'static str);
 
 /// Plays as much of Redis as the cluster uses, for as many connections as come.
 #[derive(Clone)]
@@ -24,7 +27,7 @@ struct State {
     /// Every entry: of the stream or of the channel.
     entries: Vec<Vec<u8>>,
     /// What the next transactions are refused for, and at which of their commands.
-    refusals: VecDeque<(&'static str, &'static str)>,
+    refusals: VecDeque<Refusal>,
     /// The next transaction is done, and its connection cut before the answer.
     cuts: bool,
     /// Answers leave in pieces of so many bytes, with a pause between.
@@ -60,10 +63,14 @@ impl Played {
     fn serve(&self, stream: TcpStream) -> Option<()> {
         let mut reader = BufReader::new(stream.try_clone().ok()?);
         let mut queued: Option<Vec<Vec<u8>>> = None;
+        let mut refused = None;
         loop {
             let command = read_command(&mut reader)?;
             let name = String::from_utf8(command[0].to_ascii_uppercase()).ok()?;
-            if let Some(refusal) = self.refusal(&name) {
+            if name == "MULTI" {
+                refused = self.state().refusals.pop_front();
+            }
+            if let Some(refusal) = refusal(&name, &mut refused) {
                 self.say(&stream, format!("-{refusal}\r\n").as_bytes())?;
                 continue;
             }
@@ -88,23 +95,6 @@ impl Played {
                 "CLIENT" | "SELECT" => self.say(&stream, b"+OK\r\n")?,
                 _ => self.say(&stream, b"-ERR unknown command\r\n")?,
             }
-        }
-    }
-
-    /// As Redis does, the commands of the transaction up to the last are refused, too.
-    fn refusal(&self, name: &str) -> Option<&'static str> {
-        let mut state = self.state();
-        let (at, refusal) = *state.refusals.front()?;
-        match name {
-            "EXEC" => {
-                state.refusals.pop_front();
-                Some(match at {
-                    "EXEC" => refusal,
-                    _ => "EXECABORT Transaction discarded because of previous errors.",
-                })
-            }
-            "XADD" if at != "EXEC" => Some(refusal),
-            name => (name == at).then_some(refusal),
         }
     }
 
@@ -182,6 +172,22 @@ impl Played {
             }
         }
         Some(())
+    }
+}
+
+/// What a command of a transaction is refused for. As Redis does, those up to the last are refused, too.
+fn refusal(name: &str, refused: &mut Option<Refusal>) -> Option<&'static str> {
+    let (at, refusal) = (*refused)?;
+    match name {
+        "EXEC" => {
+            *refused = None;
+            Some(match at {
+                "EXEC" => refusal,
+                _ => "EXECABORT Transaction discarded because of previous errors.",
+            })
+        }
+        "XADD" if at != "EXEC" => Some(refusal),
+        name => (name == at).then_some(refusal),
     }
 }
 
@@ -355,7 +361,7 @@ fn what_is_sent_again_because_its_answer_was_cut_off_comes_once() {
 
 #[test]
 fn a_redis_that_is_not_there_is_told_in_words_and_found_when_it_is() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(own_loopback()).unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
     drop(listener);
     let node = Node::join(Redis::new(&url).unwrap());
