@@ -1,9 +1,9 @@
 //! The opening handshake as a client meets it: what is refused and how, what the hooks may do, and
 //! that a refusal leaves nothing behind.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::mpsc::channel;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -933,26 +933,53 @@ fn b07_a_full_server_with_a_handler_is_free_when_the_handler_is_done() {
     handle.wait();
 }
 
+/// Tells when it is read.
+struct Told {
+    stream: TcpStream,
+    is_read: mpsc::Sender<()>,
+}
+
+impl wshub::Transport for Told {
+    fn read(&self, room: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        let _ = self.is_read.send(());
+        wshub::Transport::read(&self.stream, room, deadline)
+    }
+
+    fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        wshub::Transport::try_write(&self.stream, parts)
+    }
+
+    crate::support::delegated!(stream);
+}
+
 #[test]
 fn the_oldest_handshake_gives_way_to_newer_ones() {
     let app = App::echo(with_limits(Limits {
         max_handshakes: 4,
+        handshake_timeout: 3 * PATIENCE,
         ..Limits::default()
     }));
-    let mut slow: Vec<TcpStream> = (1..=4)
-        .map(|count| {
-            let mut stream = dial(app.addr);
-            stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
-            wait_until("the handshake has begun", || {
-                app.handle.stats().handshakes == count
-            });
-            stream
-        })
-        .collect();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let come = || {
+        let client = dial(listener.local_addr().unwrap());
+        let ((stream, _), (is_read, read)) = (listener.accept().unwrap(), mpsc::channel());
+        app.handle.attach(Told { stream, is_read });
+        (client, read)
+    };
+    // One that is waited for, and only then can give way.
+    let slow_one = || {
+        let (client, read) = come();
+        read.recv_timeout(PATIENCE).unwrap();
+        client
+    };
+    let mut slow: Vec<TcpStream> = (0..4).map(|_| slow_one()).collect();
+    for stream in &mut slow {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
+    }
     let mut newer = Vec::new();
     for _ in 0..3 {
         // Each takes the place of the oldest one that is left, once it has to be waited for.
-        let newest = dial(app.addr);
+        let (newest, _read) = come();
         let mut oldest = slow.remove(0);
         let answer = refusal_on(&mut oldest);
         let request = upgrade("localhost", "/", "");
@@ -960,14 +987,8 @@ fn the_oldest_handshake_gives_way_to_newer_ones() {
         assert_eq!(status_of(&answer), 503);
         assert!(answer.contains("\r\nRetry-After: 1\r\n"), "{answer}");
         drop(oldest);
-        slow.push({
-            wait_until("its place is free", || app.handle.stats().handshakes == 3);
-            let stream = dial(app.addr);
-            wait_until("the handshake has begun", || {
-                app.handle.stats().handshakes == 4
-            });
-            stream
-        });
+        wait_until("its place is free", || app.handle.stats().handshakes == 3);
+        slow.push(slow_one());
     }
     assert_eq!(app.handle.stats().refused["evicted"], 3);
     // Those that are left may go on.
