@@ -102,7 +102,10 @@ fn what_may_take_time_has_a_thread() {
             "bc",
         ),
     ] {
-        wait_until("it is idle", || app.handle.stats().idle_connections == 1);
+        wait_until("it is idle, and no thread has it", || {
+            let stats = app.handle.stats();
+            (stats.idle_connections, stats.handshakes) == (1, 0)
+        });
         stream.write_all(part.as_bytes()).unwrap();
         wait_until("the rest is waited for", || {
             app.handle.stats().handshakes == 1
@@ -233,6 +236,10 @@ fn polls_follow_each_other_without_a_thread() {
     for stream in &mut streams {
         ask_on(stream, &get("/first"));
     }
+    wait_until("all are idle, and no thread has one", || {
+        let stats = app.handle.stats();
+        (stats.idle_connections, stats.handshakes) == (50, 0)
+    });
     let threads = app.handle.stats().threads;
     for round in 0..3 {
         for stream in &mut streams {
@@ -313,14 +320,15 @@ fn m10_answers_that_are_not_read_have_places_like_any_others() {
         ask_on(stream, &get("/first"));
     }
     wait_until("all are idle", || stats().idle_connections == 6);
+    // The first two of them have no thread.
     for (number, stream) in streams[1..].iter_mut().enumerate() {
         stream.write_all(get("/poll/big").as_bytes()).unwrap();
+        let without = 2.min(number + 1);
         wait_until("it is written", || {
-            stats().waiting_requests + stats().answering == number + 1
+            let stats = stats();
+            (stats.waiting_requests, stats.answering) == (without, number + 1 - without)
         });
     }
-    assert_eq!((stats().waiting_requests, stats().answering), (2, 3));
-    // The first two of them have no thread.
     drop(streams.remove(1));
     wait_until("a place is free", || stats().waiting_requests == 1);
     assert_eq!(ask_on(&mut streams[0], &get("/poll/later")).1, "later");

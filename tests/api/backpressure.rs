@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::support::serving::blocked_in_send;
-use crate::support::{self, Client, PATIENCE, frame};
+use crate::support::{self, Client, PATIENCE, frame, wait_until};
 use wshub::{
     Connection, Error, Event, Events, Limits, Message, Overflow, Prepared, ReadyState, RecvError,
     SendErrorKind, Server, ServerBuilder, ShutdownReport,
@@ -124,7 +124,7 @@ fn b01_one_that_never_reads_beside_a_hundred_healthy() {
     let refused = stalled.send("gone").unwrap_err();
     assert_eq!(refused.kind(), SendErrorKind::Closed);
     assert!(server.stats().dropped > 0);
-    assert_eq!(server.stats().stalled, 0);
+    wait_until("nobody is waited for", || server.stats().stalled == 0);
 
     server.handle().shutdown();
     let closed = events.filter(|event| matches!(event, Event::Close(..)));
@@ -186,7 +186,7 @@ fn b01_drop_newest_keeps_the_peer_and_gives_the_message_back() {
     }
     connection.send("again").unwrap();
     assert_eq!(client.read().text(), "again");
-    assert_eq!(server.stats().stalled, 0);
+    wait_until("nobody is waited for", || server.stats().stalled == 0);
 }
 
 #[test]
@@ -258,7 +258,8 @@ fn b04_b05_a_flood_meets_a_slow_application() {
     const OTHERS: usize = 3;
     let limits = Limits {
         ping_interval: Some(Duration::from_millis(250)),
-        pong_timeout: Duration::from_secs(1),
+        // Room for a busy machine, on which a pong may be late.
+        pong_timeout: Duration::from_secs(4),
         assembly_timeout: Duration::from_millis(500),
         ..Limits::default()
     };
@@ -281,7 +282,7 @@ fn b04_b05_a_flood_meets_a_slow_application() {
         }
     }));
     // From here on the application takes nothing, until the flood is out of credit.
-    support::wait_until("readers wait for the application", || {
+    wait_until("readers wait for the application", || {
         server.stats().waiting_for_application != 0
     });
     let others: Vec<_> = (0..OTHERS)
@@ -808,7 +809,7 @@ fn b01_messages_that_were_read_come_before_the_error_and_none_behind() {
     let mut events = server.events();
     let connection = opened(&mut events, &["/"]).remove(0);
     (0..3).for_each(|n| client.send_text(&n.to_string()));
-    support::wait_until("all were read", || server.stats().messages_in == 3);
+    wait_until("all were read", || server.stats().messages_in == 3);
     overflow(|message| connection.send(message.clone()).is_ok());
     for n in 0..3 {
         match events.recv_timeout(PATIENCE) {

@@ -136,7 +136,9 @@ fn m09_a_long_answer_that_comes_later_and_is_read_in_a_trickle_is_cut() {
     assert!(sip_all(peers).into_iter().all(|length| length < LEN));
     let stats = || polls.app.handle.stats();
     wait_until("their places are free", || stats().waiting_requests == 0);
-    assert_eq!(stats().refused["answer"], 2);
+    wait_until("both are told", || {
+        stats().refused.get("answer") == Some(&2)
+    });
 }
 
 #[test]
@@ -149,8 +151,7 @@ fn m10_bodies_that_are_read_later_have_no_more_places_than_pages() {
     let reading = thread::spawn(|| sip_all(peers));
     while !reading.is_finished() {
         let stats = polls.app.handle.stats();
-        // One that has ended may not have left yet.
-        assert!(stats.answering <= 2 && stats.threads <= 4, "{stats:?}");
+        assert!(stats.answering <= 2, "{stats:?}");
         thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(reading.join().unwrap(), [LEN; 8]);
@@ -212,7 +213,7 @@ fn one_place(answer_timeout: Duration) -> Limits {
 
 #[test]
 fn m10_a_body_that_is_read_later_waits_for_a_place_as_long_as_for_an_answer() {
-    let polls = polls(one_place(Duration::from_secs(2)));
+    let polls = polls(one_place(Duration::from_secs(5)));
     let (mut peers, mut responders) = polls.ask_all(3);
     let open = polls.take_the_place(responders.remove(0));
     assert_eq!(polls.app.handle.stats().handshakes, 1);
@@ -242,7 +243,7 @@ impl Drop for Slow {
 
 #[test]
 fn m10_a_reader_that_is_slow_to_go_keeps_no_other_answer() {
-    let polls = polls(one_place(Duration::from_secs(2)));
+    let polls = polls(one_place(Duration::from_secs(5)));
     let (mut peers, mut responders) = polls.ask_all(2);
     let (open, answer) = gated();
     responders.remove(0).send(answer).unwrap();

@@ -25,6 +25,11 @@ fn the_page_has_what_was_counted() {
     let mut client = Client::connect(app.addr);
     client.send_text("hello");
     assert_eq!(client.read().text(), "hello");
+    // What is sent is counted when it has left.
+    wait_until("it is counted", || {
+        let stats = app.handle.stats();
+        (stats.messages_out, stats.bytes_out) == (1, 5)
+    });
     let answer = exchange(app.addr, get("/metrics", ""));
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_has(

@@ -14,7 +14,7 @@ use wshub::socketio::{
 use wshub::{Handler, Message, Overflow, RecvError, Server};
 
 use crate::support::socketio::{SocketIoServer, WEBSOCKET, join_websocket, serve};
-use crate::support::{Client, PATIENCE, exchange, upgrade, wait_until};
+use crate::support::{Client, PATIENCE, ask, exchange, upgrade, wait_until};
 
 /// The names of events with their arguments.
 fn events(client: &mut MemoryClient) -> Vec<(String, Vec<Value>)> {
@@ -807,7 +807,7 @@ fn wrong_handshakes_are_refused_with_the_protocols_words() {
 fn a_client_without_a_pong_is_gone_and_one_with_pongs_stays() {
     let server = Running::start(Limits {
         ping_interval: Duration::from_millis(40),
-        ping_timeout: Duration::from_secs(2),
+        ping_timeout: Duration::from_secs(5),
         ..Limits::default()
     });
     let mut silent = server.join();
@@ -833,7 +833,7 @@ fn a_client_without_a_pong_is_gone_and_one_with_pongs_stays() {
 fn nobody_is_dropped_because_the_application_is_slow() {
     let server = Running::start(Limits {
         ping_interval: Duration::from_millis(50),
-        ping_timeout: Duration::from_secs(2),
+        ping_timeout: Duration::from_secs(4),
         ..Limits::default()
     });
     let mut client = server.join();
@@ -895,7 +895,10 @@ fn sessions_are_bounded_and_their_places_are_given_back() {
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     drop(client);
     server.left();
-    server.join();
+    wait_until("its place is free", || {
+        let request = upgrade(&server.addr.to_string(), path, "");
+        ask(server.addr, request).0.starts_with("HTTP/1.1 101 ")
+    });
 }
 
 #[test]
