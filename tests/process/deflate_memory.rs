@@ -41,7 +41,7 @@ fn each(
         assert_eq!(client.read_message().opcode, opcode);
         clients.push(client);
     }
-    (resident() - before) / CONNECTIONS
+    resident().saturating_sub(before) / CONNECTIONS
 }
 
 #[test]

@@ -77,7 +77,9 @@ fn two_thousand_abandoned_sessions_and_five_hundred_half_upgrades_leave_nothing_
 
     abandon_all(addr, &emitter);
     wait_until("everything is as it was", || {
-        nobody(&emitter, &handle) && threads_and_descriptors() == at_rest
+        // A thread that is counted no more may have been there yet.
+        let now = threads_and_descriptors();
+        nobody(&emitter, &handle) && now.0 <= at_rest.0 && now.1 <= at_rest.1
     });
     let more = HELD.load(Relaxed).saturating_sub(held);
     let most = BYTES_EACH * ROUNDS * (SESSIONS + HALF_UPGRADES);
@@ -107,22 +109,27 @@ fn abandon(addr: SocketAddr, emitter: &Emitter) {
     }
     emitter.to("everybody").emit("news", "x".repeat(1_000));
     let half: Vec<Client> = (0..HALF_UPGRADES)
-        .map(|number| upgrade_in_half(addr, number))
+        .filter_map(|number| upgrade_in_half(addr, number))
         .collect();
     for mut client in half {
         assert_eq!(client.read_message().opcode, 8, "its time is over");
     }
 }
 
-fn upgrade_in_half(addr: SocketAddr, number: usize) -> Client {
+/// The client, if its time is not over yet.
+fn upgrade_in_half(addr: SocketAddr, number: usize) -> Option<Client> {
     let session = open(addr);
     let path = format!("/socket.io/?EIO=4&transport=websocket{session}");
     let mut client = Client::connect_with(addr, &path, "");
     if number % 2 == 0 {
         client.send_text("2probe");
-        assert_eq!(client.read_message().text(), "3probe");
+        let answer = client.read_message();
+        if answer.opcode == 8 {
+            return None;
+        }
+        assert_eq!(answer.text(), "3probe");
     }
-    client
+    Some(client)
 }
 
 /// The part of the query that names a new session.
