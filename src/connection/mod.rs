@@ -9,6 +9,7 @@ pub(crate) mod fragments;
 pub(crate) mod message_stream;
 pub(crate) mod opening;
 pub(crate) mod read_buffer;
+pub(crate) mod request_head;
 mod round_trip;
 
 use std::any::Any;

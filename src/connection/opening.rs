@@ -2,6 +2,7 @@
 
 use crate::compression::Agreed;
 use crate::handshake::data::Data;
+use crate::handshake::upgrade::UpgradeAnswer;
 use crate::http::Request;
 
 pub(crate) struct Opening {
@@ -16,6 +17,16 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
+    /// What is kept of the answer that opened a WebSocket, with the request that it answered.
+    pub fn new(request: Request, upgrade: UpgradeAnswer) -> Self {
+        Opening {
+            request,
+            protocol: upgrade.subprotocol.map(|name| Box::new(name.into())),
+            extension: upgrade.extension,
+            data: upgrade.data,
+        }
+    }
+
     pub fn protocol(&self) -> Option<&str> {
         self.protocol.as_deref().map(Box::as_ref)
     }

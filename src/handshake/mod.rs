@@ -1,7 +1,8 @@
 //! The opening handshake (RFC 6455 4), sans-I/O: bytes in, bytes out.
 //!
-//! A server asks `negotiate` whether it may answer a request with a 101, the `accept` hook too, and writes what
-//! `accept` hands it. A client writes what `request` hands it and has `answer` scan, parse and check what comes back.
+//! A server has `upgrade` ask `negotiate` whether it may answer a request with a 101, and the `accept` hook too, and
+//! writes what that hands it. A client writes what `request` hands it and has `answer` scan, parse and check what comes
+//! back.
 
 pub(crate) mod accept;
 pub(crate) mod answer;
@@ -18,6 +19,7 @@ mod secret;
 pub(crate) mod subprotocol;
 #[cfg(test)]
 mod tests;
+pub(crate) mod upgrade;
 #[cfg(feature = "client")]
 mod url;
 

@@ -1,10 +1,12 @@
 //! What is chosen before a server starts. This file has what concerns the whole server. [`rules`] has which clients may
-//! come in, [`hooks`] the code of the application, [`listen`] the addresses, and [`start`] the ways to start it.
+//! come in, [`hooks`] the code of the application, [`listen`] the addresses, [`start`] the ways to start
+//! it, and [`websocket`] the way without a server.
 
 mod hooks;
 mod listen;
 mod rules;
 mod start;
+mod websocket;
 
 use std::fmt;
 

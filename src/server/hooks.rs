@@ -7,8 +7,11 @@ use std::thread::{self, ThreadId};
 
 use super::ServerHandle;
 use super::contain::contain;
+use crate::handshake::rules::Rules;
+use crate::handshake::upgrade::{self, UpgradeAnswer};
 use crate::handshake::{Accept, negotiate};
 use crate::http::{Refusal, Reject, Request, Response};
+use crate::overflow::Overflow;
 use crate::stats::Counters;
 
 pub(crate) type AcceptHook = Box<dyn Fn(&HookRequest<'_>) -> Result<Accept, Reject> + Send + Sync>;
@@ -147,8 +150,22 @@ impl Hooks {
         }
     }
 
+    /// Asks the rules and the hooks whether a request opens a WebSocket. `overflow`: what goes for a connection that
+    /// has no policy of its own.
+    pub fn upgrade(
+        &self,
+        request: HookRequest<'_>,
+        rules: &Rules,
+        overflow: Overflow,
+        counters: &Counters,
+    ) -> Result<UpgradeAnswer, Refusal> {
+        let ask = |origin: &str| self.origin(origin, request, counters);
+        let accept = || self.accept(request, counters);
+        upgrade::answer(&request, rules, overflow, ask, accept)
+    }
+
     /// Asks whether an upgrade that is otherwise in order may proceed.
-    pub fn accept(&self, request: HookRequest<'_>, counters: &Counters) -> Result<Accept, Refusal> {
+    fn accept(&self, request: HookRequest<'_>, counters: &Counters) -> Result<Accept, Refusal> {
         let mounted = self.mount(&request).map(|mount| &mount.accept);
         match mounted.or(self.accept.as_ref()) {
             None => Ok(Accept::new()),

@@ -5,7 +5,7 @@ mod builder;
 mod desk;
 mod events;
 mod handle;
-pub(crate) mod hooks;
+mod hooks;
 mod session;
 mod ticks;
 
@@ -28,11 +28,9 @@ mod listener;
 mod opening;
 mod proxied;
 mod refuse;
-pub(crate) mod request_head;
 mod tcp_socket;
 #[cfg(unix)]
 mod unix_socket;
-pub(crate) mod upgrade;
 
 // Plain requests.
 mod http;

@@ -18,11 +18,10 @@ use super::lifecycle::{Participant, Presence};
 use super::listen::ListenerSettings;
 use super::proxied::{self, Proxied};
 use super::refuse;
-use super::request_head::{self, NoRequest};
-use super::upgrade;
 use crate::connection::Connection;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
+use crate::connection::request_head::{self, NoRequest};
 use crate::handshake::accept::OwnBounds;
 use crate::http::head::asks_for_head;
 use crate::http::proxy_protocol;
@@ -287,7 +286,7 @@ fn open(
     let (server, hooks) = (ServerHandle::new(hub), &hub.hooks);
     let asked = HookRequest::new(&request, &server);
     let (rules, overflow) = (&connection.settings.rules, hub.options.overflow);
-    let upgrade = upgrade::negotiate(asked, rules, hooks, &hub.counters, overflow)?;
+    let upgrade = hooks.upgrade(asked, rules, overflow, &hub.counters)?;
     if connection.transport.now() > deadline {
         return Err(Refusal::Timeout.into());
     }
@@ -307,7 +306,7 @@ fn open(
         None => request,
     };
     let bounds = upgrade.bounds;
-    let opening = upgrade.into_opening(request);
+    let opening = Opening::new(request, upgrade);
     let buffer = std::mem::take(&mut connection.buffer);
     Ok(RequestOutcome::WebSocket(Opened {
         driver: driver(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::admission::Seat;
-use super::request_head::NoRequest;
+use crate::connection::request_head::NoRequest;
 use crate::http::Peer;
 use crate::http::proxy_protocol::{self, ProxyHeader};
 use crate::lock::{Mutex, PREFIX, lock};

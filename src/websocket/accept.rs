@@ -8,57 +8,66 @@ use super::stream_error::must_wait;
 use super::stream_io::{fill, write_all};
 use super::write_buffer::Masking;
 use crate::clock;
+use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
+use crate::connection::request_head::{self, NoRequest};
 use crate::error::HandshakeError;
-use crate::handshake::negotiate;
 use crate::handshake::rules::Rules;
+use crate::handshake::upgrade::{self, UpgradeAnswer};
+use crate::handshake::{Accept, negotiate};
 use crate::http::head::asks_for_head;
 use crate::http::{Refusal, Request};
 use crate::limits::Limits;
 use crate::overflow::Overflow;
 use crate::patience::Patience;
 use crate::protocol::Role;
-use crate::server::hooks::{HookRequest, Hooks};
-use crate::server::request_head::{self, NoRequest};
-use crate::server::upgrade;
-use crate::server::{ServerBuilder, ServerHandle};
-use crate::stats::Counters;
 
-impl ServerBuilder {
-    /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept` hook and without a
-    /// server; see [`WebSocket::accept`]. The builder may serve further streams. Settings of a whole server, such as
-    /// `overflow` and `http`, have no effect here: a plain request gets 426.
+impl<S: Read + Write> WebSocket<S> {
+    /// Opens a WebSocket as the server, over a stream from which a client's opening handshake comes, with the default
+    /// [`Limits`] and rules: only pages of this host may connect, and programs that send no Origin. For other ones,
+    /// subprotocols and the `accept` hook: [`ServerBuilder::websocket`](crate::ServerBuilder::websocket).
+    ///
+    /// Blocks as long as the stream does; see [`WebSocket`] for timeouts. Between reads it looks at
+    /// [`handshake_timeout`](Limits::handshake_timeout), so a client that writes byte by byte does not hold it for
+    /// longer. To keep the stream after a failure, pass `&mut stream`.
+    ///
+    /// Source: RFC 6455 section 4.2.
     ///
     /// ```no_run
     /// use std::net::TcpListener;
-    /// use wshub::Server;
+    /// use std::time::Duration;
+    /// use wshub::WebSocket;
     ///
-    /// let options = Server::builder().subprotocols(["chat"]);
-    /// for stream in TcpListener::bind("127.0.0.1:9001")?.incoming() {
-    ///     match options.websocket(stream?) {
-    ///         Ok(mut ws) => drop(ws.send("hello")),
-    ///         Err(error) => eprintln!("{error}"),
-    ///     }
+    /// let listener = TcpListener::bind("127.0.0.1:9001")?;
+    /// let (stream, _) = listener.accept()?;
+    /// stream.set_nodelay(true)?;
+    /// stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    /// stream.set_write_timeout(Some(Duration::from_secs(10)))?;
+    /// let mut ws = WebSocket::accept(stream)?;
+    /// while let Some(message) = ws.read()? {
+    ///     ws.send(message)?;
     /// }
-    /// # Ok::<(), std::io::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As [`WebSocket::accept`]; and [`HandshakeError::Io`] with [`InvalidInput`](std::io::ErrorKind::InvalidInput) if
-    /// nothing could work with a limit that was set, if an origin, host, subprotocol or proxy could never match, or if
-    /// `ServerBuilder::tls` was set: here the stream has to speak TLS itself (`Tls::accept`).
-    pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
-        let (limits, rules, hooks) = self.for_one_stream()?;
-        accept(stream, &limits, rules, hooks)
+    /// [`HandshakeError`]: the client was refused, and has been told why; or the stream failed.
+    pub fn accept(stream: S) -> Result<Self, HandshakeError> {
+        let rules = Rules::default();
+        let upgrade = |request: &Request| {
+            let accept = || Ok(Accept::new());
+            upgrade::answer(request, &rules, Overflow::Disconnect, |_| Ok(false), accept)
+        };
+        accept(stream, &Limits::default(), &rules, upgrade)
     }
 }
 
-/// Reads a request and answers it: with a 101, or with the refusal that is returned.
-fn accept<S: Read + Write>(
+/// Reads a request and answers it: with the 101 that `upgrade` gives, or with the refusal that is returned.
+pub(crate) fn accept<S: Read + Write>(
     mut stream: S,
     limits: &Limits,
     rules: &Rules,
-    hooks: &Hooks,
+    upgrade: impl FnOnce(&Request) -> Result<UpgradeAnswer, Refusal>,
 ) -> Result<WebSocket<S>, HandshakeError> {
     let deadline = Instant::now() + limits.handshake_timeout;
     let mut buffer = ReadBuffer::default();
@@ -70,7 +79,7 @@ fn accept<S: Read + Write>(
         }
         Err(error) => return Err(error),
     };
-    let upgrade = match negotiate(&request, rules, hooks, deadline) {
+    let upgrade = match decide(&request, rules, deadline, upgrade) {
         Ok(upgrade) => upgrade,
         Err(refusal) => {
             let head_only = request.method() == "HEAD";
@@ -86,7 +95,7 @@ fn accept<S: Read + Write>(
             .with_max_message(upgrade.bounds.max_message)
             .into_owned(),
         buffer,
-        upgrade.into_opening(request),
+        Opening::new(request, upgrade),
     ))
 }
 
@@ -111,26 +120,17 @@ fn read_request(
     })
 }
 
-fn negotiate(
+fn decide(
     request: &Request,
     rules: &Rules,
-    hooks: &Hooks,
     deadline: Instant,
-) -> Result<upgrade::UpgradeAnswer, Refusal> {
+    upgrade: impl FnOnce(&Request) -> Result<UpgradeAnswer, Refusal>,
+) -> Result<UpgradeAnswer, Refusal> {
     if !request.wants_upgrade() {
         negotiate::plain(request, rules, |_| Ok(true))?;
         return Err(negotiate::unserved(request));
     }
-    // A stream has no statistics: a hook that panics shows in the refusal. And what is sent over it is never dropped.
-    let server = ServerHandle::of_no_server();
-    let request = HookRequest::new(request, &server);
-    let upgrade = upgrade::negotiate(
-        request,
-        rules,
-        hooks,
-        &Counters::default(),
-        Overflow::Disconnect,
-    )?;
+    let upgrade = upgrade(request)?;
     match Instant::now() > deadline {
         true => Err(Refusal::Timeout),
         false => Ok(upgrade),

@@ -1,6 +1,6 @@
 //! The protocol over a stream of the user's own, in either role, without a server.
 
-mod accept;
+pub(crate) mod accept;
 #[cfg(feature = "client")]
 mod keys;
 mod reader;
@@ -25,13 +25,12 @@ use crate::connection::conversation_rules::ConversationRules;
 use crate::connection::end::{End, StillToSend};
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
-use crate::error::{CloseError, Error, HandshakeError, SendError, SendErrorKind};
+use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::http::Request;
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::protocol::Role;
 use crate::protocol::close::CloseCode;
-use crate::server::Server;
 
 #[cfg(feature = "client")]
 use keys::Keys;
@@ -98,39 +97,6 @@ pub struct WebSocket<S> {
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Opens a WebSocket as the server, over a stream from which a client's opening handshake comes, with the default
-    /// [`Limits`] and rules: only pages of this host may connect, and programs that send no Origin. For other ones,
-    /// subprotocols and the `accept` hook: [`ServerBuilder::websocket`](crate::ServerBuilder::websocket).
-    ///
-    /// Blocks as long as the stream does; see [`WebSocket`] for timeouts. Between reads it looks at
-    /// [`handshake_timeout`](Limits::handshake_timeout), so a client that writes byte by byte does not hold it for
-    /// longer. To keep the stream after a failure, pass `&mut stream`.
-    ///
-    /// Source: RFC 6455 section 4.2.
-    ///
-    /// ```no_run
-    /// use std::net::TcpListener;
-    /// use std::time::Duration;
-    /// use wshub::WebSocket;
-    ///
-    /// let listener = TcpListener::bind("127.0.0.1:9001")?;
-    /// let (stream, _) = listener.accept()?;
-    /// stream.set_nodelay(true)?;
-    /// stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    /// stream.set_write_timeout(Some(Duration::from_secs(10)))?;
-    /// let mut ws = WebSocket::accept(stream)?;
-    /// while let Some(message) = ws.read()? {
-    ///     ws.send(message)?;
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`HandshakeError`]: the client was refused, and has been told why; or the stream failed.
-    pub fn accept(stream: S) -> Result<Self, HandshakeError> {
-        Server::builder().websocket(stream)
-    }
-
     /// Blocks until the next message has come. `None`: the connection has ended, with or without a Close frame
     /// ([`close_event`](WebSocket::close_event) says how). While it waits it answers pings and the closing handshake.
     /// In the role of the client the end comes when the server has closed the stream too, as RFC 6455 section 7.1.1

@@ -52,7 +52,6 @@ const CIRCLES: &[&[&str]] = &[
         "server/opening.rs",
         "server/refuse.rs",
         "server/session.rs",
-        "server/upgrade.rs",
     ],
     &[
         "socketio/engine/link.rs",

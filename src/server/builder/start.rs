@@ -8,12 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{ServerBuilder, StartHook};
-use crate::handshake::rules::Rules;
-use crate::limits::Limits;
 use crate::panics;
 use crate::poller::{Bell, Poller};
 use crate::server::accept::AcceptLoop;
-use crate::server::hooks::Hooks;
 use crate::server::hub::Hub;
 use crate::server::listen::ListenerSettings;
 use crate::server::session::{HandlerResult, Session, SessionHandler};
@@ -44,21 +41,8 @@ impl ServerBuilder {
         Ok(Server::new(hub))
     }
 
-    /// What applies to one stream without a server: limits, rules and hooks.
-    pub(crate) fn for_one_stream(&self) -> io::Result<(Limits, &Rules, &Hooks)> {
-        self.check()?;
-        if self.settings.tls.is_some() {
-            let text = "websocket() speaks no TLS over the stream it is given: leave .tls(…) out, \
-                        and give it the stream that Tls::accept returns";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        let mut limits = self.options.limits.clone();
-        limits.bound_times();
-        Ok((limits, &self.settings.rules, &self.hooks))
-    }
-
     /// Listens on `addr` and runs `handler` for each connection on the connection's own thread, with a stack of
-    /// [`stack_size`](Limits::stack_size). The call itself returns at once. This is the plainest way to write a
+    /// [`stack_size`](crate::Limits::stack_size). The call itself returns at once. This is the plainest way to write a
     /// protocol. If the handler returns an error or panics, its connection closes with 1011, and that is counted and
     /// logged.
     ///
@@ -125,7 +109,7 @@ impl ServerBuilder {
     }
 
     /// Refuses what could never work.
-    fn check(&self) -> io::Result<()> {
+    pub(crate) fn check(&self) -> io::Result<()> {
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
         (self.options.limits.check())
             .map_err(|error| invalid(Box::<dyn Error + Send + Sync>::from(error)))?;
