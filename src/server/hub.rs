@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::admission::Admission;
-use super::admission::slots::Slots;
 use super::callbacks::Callbacks;
 use super::hooks::Hooks;
 use super::http::keeper::{Keeper, KeeperThread};
@@ -44,10 +43,8 @@ pub(crate) struct Hub {
     pub outboxes: Arc<OutboxServer>,
     pub counters: Arc<Counters>,
     pub limited_log: LimitedLog,
-    /// Places of handshakes and plain requests.
+    /// Places of handshakes, plain requests and connections.
     pub admission: Arc<Admission>,
-    /// Places of connections.
-    pub slots: Slots,
     /// The open connections.
     pub members: Arc<Members>,
     pub inbox: Arc<Inbox>,
@@ -115,7 +112,6 @@ impl Hub {
         };
         let hub = Arc::new(Hub {
             admission: Admission::new(limits),
-            slots: Slots::new(limits),
             bounds: Arc::new(Bounds::new(&options.limits, options.overflow)),
             conversations: ConversationRules::new(
                 &options.limits,
@@ -149,7 +145,7 @@ impl Hub {
         let everyone = self.members.everyone();
         let count = |is_so: fn(&Connection) -> bool| everyone.iter().filter(|it| is_so(it)).count();
         Stats {
-            connections: self.slots.taken(),
+            connections: self.admission.connections(),
             handshakes: self.admission.held(),
             answering: self.admission.answering(),
             waiting_for_accept: self.admission.waiting(),

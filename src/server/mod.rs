@@ -21,6 +21,7 @@ mod options;
 // Streams come in, and are let in or refused.
 mod accept;
 mod admission;
+mod early_read;
 #[cfg(unix)]
 mod inherited;
 mod listen;

@@ -10,6 +10,7 @@ use super::admission::slots::Slot;
 use super::admission::{Seat, Stage};
 use super::connection;
 use super::driver::Driver;
+use super::early_read;
 use super::hooks::HookRequest;
 use super::http::connection::HttpConnection;
 use super::http::{self, AfterAnswer};
@@ -292,7 +293,7 @@ fn open(
     }
     let present = hub.lifecycle.register(Participant::Connection);
     let present = present.ok_or(Refusal::ShuttingDown)?;
-    let slot = hub.slots.take(connection.peer)?;
+    let slot = hub.admission.open(connection.peer)?;
     if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
         return Err(ended(hub, seat).into());
     }
@@ -350,8 +351,9 @@ fn read_request(
     let HttpConnection {
         transport, buffer, ..
     } = connection;
-    let fill =
-        |buffer: &mut ReadBuffer| buffer.fill(|room| seat.read(&**transport, room, patience));
+    let fill = |buffer: &mut ReadBuffer| {
+        buffer.fill(|room| early_read::read(seat, &**transport, room, patience))
+    };
     request_head::read(&hub.options.limits, buffer, fill).map_err(|none| RefusedRequest {
         refusal: match why(hub, seat, none, !buffer.is_empty()) {
             Refusal::Malformed(_) if proxy_protocol::begins(buffer.filled()) => {

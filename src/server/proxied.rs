@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::admission::Seat;
+use super::early_read;
 use crate::connection::request_head::NoRequest;
 use crate::http::Peer;
 use crate::http::proxy_protocol::{self, ProxyHeader};
@@ -57,7 +58,7 @@ fn read_more(
     let before = received.len();
     received.resize(before + count, 0);
     let room = received.get_mut(before..).unwrap_or_default();
-    let read = seat.read(transport, room, patience);
+    let read = early_read::read(seat, transport, room, patience);
     received.truncate(before + read.as_ref().map_or(0, |&read| read.min(count)));
     match read {
         Ok(0) => Err(NoRequest::Ended),

@@ -1,18 +1,10 @@
 //! The list of streams before they are connections: how far each is, which has to give way, and whose turn is next.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar};
 
-use crate::http::Refusal;
 use crate::transport::{How, Transport};
-
-/// How many plain requests may be under way.
-#[derive(Clone, Copy)]
-pub(crate) struct PlainBounds {
-    pub in_all: usize,
-    pub per_address: Option<usize>,
-}
 
 #[derive(Default)]
 pub(crate) struct Seats {
@@ -84,6 +76,21 @@ impl Stage {
 }
 
 impl Seats {
+    /// Adds a stream; its number.
+    pub fn add(&mut self, transport: &Arc<dyn Transport>, stage: Stage) -> u64 {
+        self.last_id += 1;
+        self.held += 1;
+        self.seated.push_back(Seated {
+            id: self.last_id,
+            transport: transport.clone(),
+            stage,
+            client: None,
+            turn: None,
+            on_served: None,
+        });
+        self.last_id
+    }
+
     pub fn count(&self, which: impl Fn(Stage) -> bool) -> usize {
         let those = self.seated.iter().filter(|seated| which(seated.stage));
         those.count()
@@ -123,71 +130,5 @@ impl Seats {
                 turn.notify_one();
             }
         }
-    }
-
-    /// Whether there is a place for one more plain request, of this client.
-    pub fn check_plain(&self, most: PlainBounds, client: Option<IpAddr>) -> Result<(), Refusal> {
-        if self.count(Stage::is_plain) >= most.in_all {
-            return Err(Refusal::HttpRequestsFull);
-        }
-        match most.per_address.zip(client) {
-            Some((most, client)) if self.plain_of(client) >= most => {
-                Err(Refusal::TooManyFromAddress)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Requests under way that count for their address. One whose answer comes later does not, as one that holds no
-    /// thread: a client that polls sends, too.
-    fn of_addresses(&self) -> impl Iterator<Item = &Seated> {
-        let seated = self.seated.iter();
-        seated.filter(|it| it.stage == Stage::Plain)
-    }
-
-    fn plain_of(&self, client: IpAddr) -> usize {
-        let own = |it: &&Seated| it.client == Some(client);
-        self.of_addresses().filter(own).count()
-    }
-
-    fn plain_of_each(&self) -> HashMap<IpAddr, usize> {
-        let mut of_each = HashMap::default();
-        for seated in self.of_addresses() {
-            if let Some(client) = seated.client {
-                *of_each.entry(client).or_default() += 1;
-            }
-        }
-        of_each
-    }
-
-    /// Gives free places among the plain requests to those that have waited longest and whose address has room. Returns
-    /// what to call without the lock.
-    pub fn serve_queued(&mut self, most: PlainBounds) -> Vec<Wake> {
-        let mut served = Vec::new();
-        if self.count(|stage| stage == Stage::Queued) == 0 {
-            return served;
-        }
-        let mut free = most.in_all.saturating_sub(self.count(Stage::is_plain));
-        let mut of_each = self.plain_of_each();
-        for seated in self
-            .seated
-            .iter_mut()
-            .filter(|it| it.stage == Stage::Queued)
-        {
-            if free == 0 {
-                break;
-            }
-            if let Some((most, client)) = most.per_address.zip(seated.client) {
-                let own = of_each.entry(client).or_default();
-                if *own >= most {
-                    continue;
-                }
-                *own += 1;
-            }
-            free -= 1;
-            seated.stage = Stage::Plain;
-            served.extend(seated.on_served.take());
-        }
-        served
     }
 }

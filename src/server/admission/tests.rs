@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::lock::PLAYED;
+use crate::lock::{Mutex, PLAYED};
 use crate::transport::inert;
 
 /// Remembers how it was ended.

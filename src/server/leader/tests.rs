@@ -68,7 +68,7 @@ fn opened(hub: &Arc<Hub>, id: u64, ours: &Arc<dyn Transport>) -> opening::Opened
             OwnBounds::default(),
             ReadBuffer::default(),
         ),
-        slot: hub.slots.take(Peer::Unknown).unwrap(),
+        slot: hub.admission.open(Peer::Unknown).unwrap(),
         present: hub.lifecycle.register(Participant::Connection).unwrap(),
     }
 }
