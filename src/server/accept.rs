@@ -40,7 +40,7 @@ impl ServerHandle {
         let transport = Guarded::new(transport);
         let peer = transport.peer();
         match self.hub() {
-            Some(hub) => opening::begin(hub, Arc::new(transport), peer, hub.settings.clone()),
+            Some(hub) => opening::begin(hub, Arc::new(transport), peer, hub.attached().clone()),
             None => transport.shutdown(How::Both),
         }
     }

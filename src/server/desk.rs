@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 
 use super::admission::slots::Slot;
 use super::batch::Messages;
-use super::hub::Hub;
-use super::inbox::InboxItem;
+use super::inbox::{Inbox, InboxItem};
+use super::members::Members;
 use crate::connection::by_id::ById;
 use crate::connection::credit::Permit;
 use crate::connection::{CloseEvent, Connection};
@@ -52,16 +52,16 @@ impl Desk {
 
     /// The next event after the batch, of which nothing is left that the application wants.
     #[inline(never)]
-    pub fn next_beside_messages(&mut self, hub: &Hub) -> Option<Event> {
+    pub fn next_beside_messages(&mut self, inbox: &Inbox) -> Option<Event> {
         // The application is done with these messages: their permit is given back.
         if let Some((_, messages)) = self.batch.take() {
-            hub.inbox.taken(messages.left());
+            inbox.taken(messages.left());
         }
         if let Some(event) = self.single.take() {
             match &event {
                 // The application was told before, or wants nothing more of the connection.
                 Event::Error(connection, _) if connection.account().is_dismissed() => {
-                    hub.inbox.taken(1);
+                    inbox.taken(1);
                 }
                 // After it comes the Close and nothing else.
                 Event::Error(connection, _) => {
@@ -92,10 +92,10 @@ impl Desk {
     }
 
     /// Takes what an item brings; nothing of the one before is left.
-    pub fn put(&mut self, hub: &Hub, item: InboxItem) {
+    pub fn put(&mut self, inbox: &Inbox, members: &Members, item: InboxItem) {
         match item {
             InboxItem::Open(connection, slot) => {
-                hub.members.announce(&connection);
+                members.announce(&connection);
                 self.open.insert(ById(connection.clone()), slot);
                 self.single = Some(Event::Open(connection));
             }
@@ -105,7 +105,7 @@ impl Desk {
                     self.single = Some(Event::Error(connection.clone(), error));
                 }
                 // Its end came first.
-                None => hub.inbox.taken(1),
+                None => inbox.taken(1),
             },
             InboxItem::Drained(id) => {
                 let open = self
@@ -117,7 +117,7 @@ impl Desk {
                         self.single = Some(Event::Drained(connection.clone()));
                     }
                     // It is closing, and nothing is sent any more.
-                    None => hub.inbox.taken(1),
+                    None => inbox.taken(1),
                 }
             }
             InboxItem::End(connection, end) => {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::ServerHandle;
 use super::hub::Hub;
-use super::lifecycle::Phase;
+use super::lifecycle::{Lifecycle, Phase};
+use super::members::Members;
 use super::shutdown;
 use crate::connection::Connection;
 use crate::limits::YEAR;
@@ -56,9 +57,6 @@ fn begin(hub: &Arc<Hub>, time: Duration) {
     if hub.lifecycle.is_of_another_process() || !hub.lifecycle.enter(Phase::Draining) {
         return;
     }
-    if let Some(bell) = &hub.accept_bell {
-        bell.ring();
-    }
     log_line!(
         Info,
         "draining for {time:?}: no more accepts, 1012 to one connection after the other"
@@ -66,7 +64,7 @@ fn begin(hub: &Arc<Hub>, time: Duration) {
     let own = hub.clone();
     let deadline = Instant::now() + time.min(YEAR);
     let drain = move || {
-        close_in_turn(&own, deadline);
+        close_in_turn(&own.lifecycle, own.connections.members(), deadline);
         own.lifecycle.wait_while_draining(deadline);
         shutdown::begin(&own);
     };
@@ -77,17 +75,17 @@ fn begin(hub: &Arc<Hub>, time: Duration) {
 }
 
 /// Each has the same share of the time, and is told halfway into it: the last, too, has time for its answer.
-fn close_in_turn(hub: &Hub, deadline: Instant) {
+fn close_in_turn(lifecycle: &Lifecycle, members: &Members, deadline: Instant) {
     let mut line: Vec<Connection> = Vec::new();
     let (mut at, mut share) = (Instant::now(), Duration::ZERO);
-    while at.max(Instant::now()) < deadline && hub.lifecycle.wait_while_draining(at) {
+    while at.max(Instant::now()) < deadline && lifecycle.wait_while_draining(at) {
         if let Some(connection) = line.pop() {
             // Err: it closes already.
-            let _ = connection.close(hub.lifecycle.close_code(), "");
+            let _ = connection.close(lifecycle.close_code(), "");
             at += share;
             continue;
         }
-        line = those_that_are_open(hub);
+        line = those_that_are_open(members);
         let left = deadline.saturating_duration_since(at);
         share = left / u32::try_from(line.len().max(1)).unwrap_or(u32::MAX);
         at += match line.is_empty() {
@@ -98,8 +96,8 @@ fn close_in_turn(hub: &Hub, deadline: Instant) {
 }
 
 /// The oldest last.
-fn those_that_are_open(hub: &Hub) -> Vec<Connection> {
-    let mut open = hub.members.everyone();
+fn those_that_are_open(members: &Members) -> Vec<Connection> {
+    let mut open = members.everyone();
     open.retain(|connection| connection.ready_state() == ReadyState::Open);
     open.sort_unstable_by_key(|connection| std::cmp::Reverse(connection.id()));
     open

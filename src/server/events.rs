@@ -1,17 +1,19 @@
 //! How the application thread takes events and leads meanwhile, and the coalescing of what it sends.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Server;
+use super::connections::ConnectionServer;
 use super::desk::Desk;
-use super::inbox::InboxItem;
+use super::inbox::{Inbox, InboxItem};
 use super::leader::Leader;
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::lock::lock;
 use crate::logging::log_line;
 use crate::message::Message;
-use crate::outbox::broadcast::Collecting;
+use crate::outbox::broadcast::{Collecting, Collector};
 
 /// The events of a server, in order; made by [`Server::events`].
 ///
@@ -40,6 +42,7 @@ use crate::outbox::broadcast::Collecting;
 /// The guide: [events](crate::guide::events).
 pub struct Events<'a> {
     server: &'a Server,
+    connections: &'a ConnectionServer,
     desk: Desk,
     /// False for a second one beside a live one: it yields nothing.
     in_charge: bool,
@@ -111,6 +114,7 @@ impl<'a> Events<'a> {
         }
         Events {
             server,
+            connections: &server.hub.connections,
             in_charge: desk.is_some(),
             desk: desk.unwrap_or_default(),
             more_ready: false,
@@ -173,14 +177,14 @@ impl<'a> Events<'a> {
         if let Some((connection, message)) = self.message_at_hand() {
             return Some(Event::Message(connection, message));
         }
-        let event = self.desk.next_beside_messages(&self.server.hub)?;
+        let event = self.desk.next_beside_messages(self.inbox())?;
         self.note_taken();
         Some(event)
     }
 
     #[inline]
     fn note_taken(&mut self) {
-        self.server.hub.inbox.taken(1);
+        self.inbox().taken(1);
         self.collect_while_more_waits();
     }
 
@@ -199,24 +203,25 @@ impl<'a> Events<'a> {
 
     /// As [`take`](Events::take), where nothing is at hand.
     fn wait(&mut self, time: WaitTime) -> Result<Event, RecvError> {
-        let hub = &self.server.hub;
+        let connections = self.connections;
+        let inbox = connections.inbox();
         loop {
             if self.desk.ended {
                 self.stop_collecting();
                 return Err(RecvError::Ended);
             }
             let item = self.receive(time);
-            hub.lead.application_goes_on();
+            connections.lead().application_goes_on();
             if item.is_err() {
                 self.collect_while_more_waits();
             }
             match item? {
                 InboxItem::Woken => {
-                    hub.inbox.note_woken();
+                    inbox.note_woken();
                     self.collect_while_more_waits();
                     return Err(RecvError::Woken);
                 }
-                item => self.desk.put(hub, item),
+                item => self.desk.put(inbox, connections.members(), item),
             }
             if let Some(event) = self.at_hand() {
                 return Ok(event);
@@ -227,10 +232,9 @@ impl<'a> Events<'a> {
     /// Takes an item that was read before, off the channel, or by leading; before it sleeps, everything that was
     /// collected leaves.
     fn receive(&mut self, time: WaitTime) -> Result<InboxItem, RecvError> {
-        let server = self.server;
-        let hub = &server.hub;
+        let connections = self.connections;
         loop {
-            if let Some(item) = self.desk.read.pop_front().or_else(|| hub.inbox.take()) {
+            if let Some(item) = self.item_at_hand() {
                 return Ok(item);
             }
             let lead = |leader: &mut Leader| {
@@ -238,7 +242,7 @@ impl<'a> Events<'a> {
                 self.more_ready = leader.has_ready();
                 item
             };
-            let led = hub.lead.application_waits(lead);
+            let led = connections.lead().application_waits(lead);
             let item = led.unwrap_or_else(|| self.wait_for_the_lead(time));
             match (item, time) {
                 (Some(item), _) => return Ok(item),
@@ -251,14 +255,14 @@ impl<'a> Events<'a> {
 
     /// Leads, until a connection gave something or another thread put something in.
     fn lead(&mut self, leader: &mut Leader, time: WaitTime) -> Option<InboxItem> {
-        let hub = &*self.server.hub;
+        let inbox = self.connections.inbox();
         let mut looked = false;
         loop {
-            if let Some(item) = self.desk.read.pop_front().or_else(|| hub.inbox.take()) {
+            if let Some(item) = self.item_at_hand() {
                 return Some(item);
             }
             let read = &mut self.desk.read;
-            let mut put = |item| hub.inbox.put_behind(read, item);
+            let mut put = |item| inbox.put_behind(read, item);
             if leader.turn(&mut put) {
                 continue;
             }
@@ -274,55 +278,71 @@ impl<'a> Events<'a> {
                 false => self.stop_collecting(),
             }
             let read = &mut self.desk.read;
-            let mut put = |item| hub.inbox.put_behind(read, item);
-            leader.poll(until, &mut put, || hub.inbox.set_leading(true));
-            hub.inbox.set_leading(false);
+            let mut put = |item| inbox.put_behind(read, item);
+            leader.poll(until, &mut put, || inbox.set_leading(true));
+            inbox.set_leading(false);
             looked = true;
         }
     }
 
     /// The stand-in leads: sleeps until it has put something in, or has given up the lead.
     fn wait_for_the_lead(&mut self, time: WaitTime) -> Option<InboxItem> {
-        let hub = &self.server.hub;
+        let (inbox, lead) = (self.connections.inbox(), self.connections.lead());
         self.stop_collecting();
         let deadline = match time {
-            WaitTime::None => return hub.inbox.take(),
+            WaitTime::None => return inbox.take(),
             WaitTime::Until(deadline) => Some(deadline),
             WaitTime::Forever => None,
         };
-        hub.lead.want(true);
-        let item = hub.inbox.wait(deadline, || hub.lead.is_free());
-        hub.lead.want(false);
+        lead.want(true);
+        let item = inbox.wait(deadline, || lead.is_free());
+        lead.want(false);
         item
+    }
+
+    /// What was read before, or is in the channel.
+    #[inline]
+    fn item_at_hand(&mut self) -> Option<InboxItem> {
+        let read = self.desk.read.pop_front();
+        read.or_else(|| self.inbox().take())
+    }
+
+    #[inline]
+    fn inbox(&self) -> &'a Inbox {
+        self.connections.inbox()
+    }
+
+    #[inline]
+    fn collector(&self) -> &'a Arc<Collector> {
+        self.connections.members().collector()
     }
 
     /// The last event of a batch is answered together with those before it. Where none waits, bursts are collected.
     #[inline]
     pub(crate) fn collect_while_more_waits(&mut self) {
-        let hub = &self.server.hub;
+        let collector = self.collector();
         let more = self.desk.has_more()
             || self.more_ready
-            || !hub.inbox.is_empty()
-            || !hub.collector.is_empty();
+            || !self.inbox().is_empty()
+            || !collector.is_empty();
         // Nothing changes between the messages of one read: a new turn for each took three locked instructions.
-        if !more || !hub.collector.is_active_here() {
+        if !more || !collector.is_active_here() {
             self.collect_anew(more);
         }
     }
 
     #[inline(never)]
     fn collect_anew(&mut self, more: bool) {
-        let hub = &self.server.hub;
         // One ends before the next begins.
         self.collecting = None;
         self.collecting = Some(match more {
-            true => hub.collector.collect_here(),
-            false => hub.collector.collect_bursts_here(),
+            true => self.collector().collect_here(),
+            false => self.collector().collect_bursts_here(),
         });
     }
 
     fn stop_collecting(&mut self) {
-        let collector = &self.server.hub.collector;
+        let collector = self.collector();
         self.collecting = None;
         if !collector.is_empty() {
             collector.flush();

@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::hub::Hub;
+use super::members::Members;
 use crate::connection::Connection;
 use crate::message::{Message, Prepared};
 use crate::outbox::Broadcast;
 #[cfg(feature = "redis")]
-use crate::outbox::broadcast::Collecting;
+use crate::outbox::broadcast::{Collecting, Collector};
 use crate::stats::Stats;
 
 /// A server, seen from any thread. Cheap to clone; a server that was made with
@@ -67,8 +68,8 @@ impl ServerHandle {
     /// # Errors
     /// When it has none: the server was made without a listener, or listens on Unix sockets only.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let mut addrs = self.hub.iter().flat_map(|hub| &hub.local_addrs);
-        addrs.next().copied().ok_or_else(|| {
+        let first = self.hub.as_ref().and_then(|hub| hub.local_addrs().first());
+        first.copied().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::AddrNotAvailable,
                 "this server listens on no address of the internet protocols",
@@ -80,7 +81,8 @@ impl ServerHandle {
     /// [`ServerBuilder::listen`](crate::ServerBuilder::listen); Unix sockets have none.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         let hub = self.hub.as_ref();
-        hub.map(|hub| hub.local_addrs.clone()).unwrap_or_default()
+        hub.map(|hub| hub.local_addrs().to_vec())
+            .unwrap_or_default()
     }
 
     /// Sends a message to every open connection, encoded once. Never blocks: for a peer that reads
@@ -118,14 +120,13 @@ impl ServerHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn connections(&self) -> Vec<Connection> {
-        let hub = self.hub.as_ref();
-        hub.map(|hub| hub.members.announced()).unwrap_or_default()
+        self.members().map(Members::announced).unwrap_or_default()
     }
 
     /// The connection of this [number](Connection::id), if it is open: one of
     /// [`connections`](ServerHandle::connections), without the list. Never blocks.
     pub fn connection(&self, id: u64) -> Option<Connection> {
-        self.hub.as_ref()?.members.find(id)
+        self.members()?.find(id)
     }
 
     /// What this thread sends to connections of this server is collected until that is dropped, for a moment at most,
@@ -133,17 +134,25 @@ impl ServerHandle {
     #[cfg(feature = "redis")]
     pub(crate) fn send_together(&self) -> SendingTogether<'_> {
         // The connections of closures have no part in what a collector holds: theirs leaves at once.
-        let hub = self.hub.as_deref().filter(|hub| hub.handler.is_none());
+        let connections = self.hub.as_ref().map(|hub| &hub.connections);
+        let collector = connections
+            .filter(|connections| connections.gives_events())
+            .map(|connections| connections.members().collector());
         SendingTogether {
-            hub,
-            collecting: hub.map(|hub| hub.collector.collect_here()),
+            collector,
+            collecting: collector.map(Collector::collect_here),
         }
     }
 
     fn send(&self, message: Message, except: Option<&Connection>) -> Broadcast {
-        let hub = self.hub.as_ref();
-        let sent = hub.map(|hub| hub.members.broadcast(&Prepared::new(message), except));
+        let sent = self
+            .members()
+            .map(|members| members.broadcast(&Prepared::new(message), except));
         sent.unwrap_or_default()
+    }
+
+    fn members(&self) -> Option<&Members> {
+        self.hub.as_ref().map(|hub| &**hub.connections.members())
     }
 
     /// What the server has counted so far.
@@ -182,7 +191,7 @@ impl ServerHandle {
     /// ```
     pub fn wake(&self) {
         if let Some(hub) = &self.hub {
-            hub.inbox.wake();
+            hub.connections.inbox().wake();
         }
     }
 }
@@ -204,7 +213,7 @@ impl fmt::Debug for ServerHandle {
 /// A thread collects what it sends.
 #[cfg(feature = "redis")]
 pub(crate) struct SendingTogether<'a> {
-    hub: Option<&'a Hub>,
+    collector: Option<&'a Arc<Collector>>,
     collecting: Option<Collecting>,
 }
 
@@ -212,8 +221,8 @@ pub(crate) struct SendingTogether<'a> {
 impl Drop for SendingTogether<'_> {
     fn drop(&mut self) {
         self.collecting = None;
-        if let Some(hub) = self.hub.filter(|hub| !hub.collector.is_empty()) {
-            hub.collector.flush();
+        if let Some(collector) = self.collector.filter(|it| !it.is_empty()) {
+            collector.flush();
         }
     }
 }

@@ -1,148 +1,111 @@
-//! What all threads of a server hold. Each part keeps its own state, and most know nothing of each other.
+//! What all threads of a server hold. Each part keeps its own state, and most know nothing of each other. What opens
+//! streams, answers or refuses them, and what ends the server sees the whole; connections and events are given what
+//! they use.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::admission::Admission;
 use super::callbacks::Callbacks;
+use super::connections::ConnectionServer;
 use super::hooks::Hooks;
 use super::http::keeper::{Keeper, KeeperThread};
-use super::inbox::Inbox;
-use super::leader::lead::Lead;
 use super::lifecycle::Lifecycle;
 use super::limited_log::LimitedLog;
 use super::listen::ListenerSettings;
-use super::members::Members;
 use super::options::Options;
 use super::places::Places;
-use super::session::{ReadingClosures, SessionHandler};
+use super::session::SessionHandler;
 use super::workers::Workers;
 use crate::connection::Connection;
-use crate::connection::conversation_rules::ConversationRules;
-use crate::connection::credit::Budget;
-use crate::outbox::broadcast::Collector;
-use crate::outbox::{Bounds, Delivery, OutboxServer, Owner};
 use crate::poller::Bell;
 use crate::stats::{Counters, Stats};
 
 pub(crate) struct Hub {
-    pub options: Options,
+    pub options: Arc<Options>,
     pub hooks: Hooks,
-    /// Where it listens.
-    pub local_addrs: Vec<SocketAddr>,
-    /// What applies to streams that are attached.
-    pub settings: Arc<ListenerSettings>,
-    /// Runs each connection on its own thread; without it events go to the application thread.
-    pub handler: Option<SessionHandler>,
-    /// What goes for connections without bounds of their own.
-    pub bounds: Arc<Bounds>,
-    /// What the connections share.
-    pub conversations: ConversationRules,
-    pub outboxes: Arc<OutboxServer>,
+    local_addrs: Vec<SocketAddr>,
+    attached: Arc<ListenerSettings>,
     pub counters: Arc<Counters>,
-    pub limited_log: LimitedLog,
+    pub limited_log: Arc<LimitedLog>,
     /// Places of handshakes, plain requests and connections.
     pub admission: Arc<Admission>,
-    /// The open connections.
-    pub members: Arc<Members>,
-    pub inbox: Arc<Inbox>,
-    /// What the application thread sends while more events wait.
-    pub collector: Arc<Collector>,
-    /// Connections that hold no thread, and the thread that leads them.
-    pub lead: Lead,
+    /// What the open connections share.
+    pub connections: Arc<ConnectionServer>,
     /// Connections of plain requests that hold no thread; `None` where no plain request is answered.
     pub keeper: Option<Keeper>,
     /// Of plain requests that wait for their answers, or whose answers are written without a thread, and of what the
     /// application is still to hear of them.
     pub waiting_places: Arc<Places>,
-    /// Of streams whose peers may still read our last bytes.
-    pub lingering_places: Arc<Places>,
     pub workers: Arc<Workers>,
     /// The application's code for what has ended.
     pub callbacks: Arc<Callbacks>,
     pub lifecycle: Arc<Lifecycle>,
-    /// Wakes the accept loop.
-    pub accept_bell: Option<Arc<Bell>>,
 }
 
 impl Hub {
-    /// The hub, and what the thread runs that watches connections of plain requests.
+    /// The hub, and what the thread runs that watches connections of plain requests. `attached`: what applies to
+    /// streams that are attached. `accept_bell` wakes the accept loop.
     pub fn new(
         options: Options,
         hooks: Hooks,
-        settings: Arc<ListenerSettings>,
+        attached: Arc<ListenerSettings>,
         local_addrs: Vec<SocketAddr>,
         handler: Option<SessionHandler>,
         accept_bell: Option<Arc<Bell>>,
     ) -> io::Result<(Arc<Self>, Option<KeeperThread>)> {
+        let options = Arc::new(options);
         let limits = &options.limits;
         let max_threads = limits
             .max_connections
             .saturating_add(Admission::max_threads(limits));
         let workers = Arc::new(Workers::new(limits, max_threads));
-        let lead = Lead::new(workers.log_writer().clone(), limits)?;
-        // Weak: a handle that outlives its connection keeps nothing of the server's open.
-        let mailbox = Arc::downgrade(lead.mailbox());
-        let budget = Budget::new(limits, move |token| {
-            if let Some(mailbox) = mailbox.upgrade() {
-                mailbox.put(|mail| mail.resumed.push(token));
-            }
-        });
         let counters = Arc::<Counters>::default();
-        let inbox = Arc::new(Inbox::new(budget, lead.bell().clone(), counters.clone()));
-        let collector = Collector::new(lead.leader_queue().clone());
+        let limited_log = Arc::<LimitedLog>::default();
+        let connections = ConnectionServer::new(
+            options.clone(),
+            handler,
+            workers.clone(),
+            counters.clone(),
+            limited_log.clone(),
+        )?;
         let keeper = match hooks.keeps_plain() {
             true => Some(Keeper::new(limits)?),
             false => None,
         };
         let (keeper, keeper_thread) = keeper.unzip();
-        let lingering_places = Places::new(limits.max_handshakes);
         let waiting_places = Places::new(limits.max_waiting_requests);
-        let (delivery, owner): (_, Arc<dyn Owner>) = match &handler {
-            None => (Delivery::Events(collector.clone()), inbox.clone()),
-            Some(_) => (Delivery::Handler, Arc::new(ReadingClosures)),
-        };
-        let outboxes = OutboxServer {
-            leader_queue: lead.leader_queue().clone(),
-            counters: counters.clone(),
-            delivery,
-            owner: Some(owner),
-        };
         let hub = Arc::new(Hub {
             admission: Admission::new(limits),
-            bounds: Arc::new(Bounds::new(&options.limits, options.overflow)),
-            conversations: ConversationRules::new(
-                &options.limits,
-                options.limits.ping_interval,
-                Instant::now(),
-            ),
-            members: Members::new(collector.clone(), counters.clone()),
-            lifecycle: Lifecycle::new(inbox.clone()),
-            outboxes: Arc::new(outboxes),
+            lifecycle: Lifecycle::new(connections.inbox().clone(), accept_bell),
             callbacks: Callbacks::new(workers.clone(), counters.clone(), waiting_places.clone()),
-            limited_log: LimitedLog::default(),
             options,
             hooks,
             local_addrs,
-            settings,
-            handler,
+            attached,
             counters,
-            inbox,
-            collector,
-            lead,
+            limited_log,
+            connections,
             keeper,
             waiting_places,
-            lingering_places,
             workers,
-            accept_bell,
         });
         Ok((hub, keeper_thread))
     }
 
+    /// Where it listens.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local_addrs
+    }
+
+    /// What applies to streams that are attached.
+    pub fn attached(&self) -> &Arc<ListenerSettings> {
+        &self.attached
+    }
+
     pub fn stats(&self) -> Stats {
-        let everyone = self.members.everyone();
+        let everyone = self.connections.members().everyone();
         let count = |is_so: fn(&Connection) -> bool| everyone.iter().filter(|it| is_so(it)).count();
         Stats {
             connections: self.admission.connections(),
@@ -154,7 +117,7 @@ impl Hub {
             threads: self.workers.threads(),
             stalled: count(|connection| connection.outbox().is_stalled()),
             waiting_for_application: count(|connection| connection.account().is_waiting()),
-            inbound_bytes: self.inbox.budget().used(),
+            inbound_bytes: self.connections.inbox().budget().used(),
             outbound_bytes: everyone.iter().map(Connection::buffered_amount).sum(),
             ..self.counters.snapshot()
         }

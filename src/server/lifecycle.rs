@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::inbox::{Inbox, InboxItem};
 use crate::lock::{Guard, Mutex, PRESENCE, lock};
 use crate::patience::Grace;
+use crate::poller::Bell;
 use crate::protocol::close::CloseCode;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +34,8 @@ pub(crate) struct Lifecycle {
     /// A participant has left, or there is another phase.
     changed: Condvar,
     inbox: Arc<Inbox>,
+    /// Wakes the accept loop, which ends with the running.
+    accept_bell: Option<Arc<Bell>>,
 }
 
 #[derive(Default)]
@@ -123,13 +126,14 @@ impl Drop for Presence {
 }
 
 impl Lifecycle {
-    pub fn new(inbox: Arc<Inbox>) -> Arc<Self> {
+    pub fn new(inbox: Arc<Inbox>, accept_bell: Option<Arc<Bell>>) -> Arc<Self> {
         Arc::new(Lifecycle {
             process: std::process::id(),
             phase: AtomicU8::new(Phase::Running as u8),
             participants: Mutex::default(),
             changed: Condvar::new(),
             inbox,
+            accept_bell,
         })
     }
 
@@ -175,6 +179,9 @@ impl Lifecycle {
         participants.drained |= entered && phase == Phase::Draining;
         drop(participants);
         self.note_change();
+        if entered && matches!(phase, Phase::Draining | Phase::Closing) {
+            self.accept_bell.iter().for_each(|bell| bell.ring());
+        }
         entered
     }
 

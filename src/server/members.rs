@@ -63,6 +63,11 @@ impl Members {
         })
     }
 
+    /// What the application thread sends while more events wait.
+    pub fn collector(&self) -> &Arc<Collector> {
+        &self.collector
+    }
+
     /// A connection opens.
     pub fn join(self: &Arc<Self>, connection: &Connection) -> Membership {
         let own = ById(connection.clone());

@@ -38,7 +38,7 @@ mod http;
 
 // A connection, from its 101 to its end.
 mod closing;
-mod connection;
+mod connections;
 mod driver;
 pub(crate) mod leader;
 mod lingering;

@@ -6,10 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use super::ServerHandle;
-use super::admission::slots::Slot;
 use super::admission::{Seat, Stage};
-use super::connection;
-use super::driver::Driver;
+use super::connections::{self, Opened};
 use super::early_read;
 use super::hooks::HookRequest;
 use super::http::connection::HttpConnection;
@@ -19,18 +17,14 @@ use super::lifecycle::{Participant, Presence};
 use super::listen::ListenerSettings;
 use super::proxied::{self, Proxied};
 use super::refuse;
-use crate::connection::Connection;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::connection::request_head::{self, NoRequest};
-use crate::handshake::accept::OwnBounds;
 use crate::http::head::asks_for_head;
 use crate::http::proxy_protocol;
 use crate::http::refusal::RefusedRequest;
 use crate::http::{Peer, Refusal, Request};
-use crate::outbox::{Bounds, Outbox};
 use crate::patience::Patience;
-use crate::protocol::Role;
 use crate::tls::{self, Secured};
 use crate::transport::{self, How, Transport};
 
@@ -147,18 +141,10 @@ pub(crate) fn serve_watched(
 
 fn go_on(hub: &Arc<Hub>, stream: Presence, outcome: StreamOutcome) {
     match outcome {
-        StreamOutcome::WebSocket(opened) => connection::run(hub, stream, opened),
+        StreamOutcome::WebSocket(opened) => connections::run(hub, stream, opened),
         StreamOutcome::Http(connection, after) => http::go_on(hub, stream, connection, after),
         StreamOutcome::Refused => {}
     }
-}
-
-/// A connection after its 101.
-pub(crate) struct Opened {
-    pub driver: Box<Driver>,
-    pub slot: Slot,
-    /// It may give events.
-    pub present: Presence,
 }
 
 /// Never inlined into [`serve`], whose stack frame stays for the connection's whole life: the handshake's own does not
@@ -310,14 +296,9 @@ fn open(
     let opening = Opening::new(request, upgrade);
     let buffer = std::mem::take(&mut connection.buffer);
     Ok(RequestOutcome::WebSocket(Opened {
-        driver: driver(
-            hub,
-            seat.id(),
-            &connection.transport,
-            opening,
-            bounds,
-            buffer,
-        ),
+        driver: hub
+            .connections
+            .driver(seat.id(), &connection.transport, opening, bounds, buffer),
         slot,
         present,
     }))
@@ -393,37 +374,4 @@ fn ended(hub: &Hub, seat: &Seat) -> Refusal {
     } else {
         Refusal::PeerLeft
     }
-}
-
-pub(crate) fn driver(
-    hub: &Arc<Hub>,
-    id: u64,
-    transport: &Arc<dyn Transport>,
-    opening: Opening,
-    bounds: OwnBounds,
-    buffer: ReadBuffer,
-) -> Box<Driver> {
-    let limits = &*hub.options.limits.with_max_message(bounds.max_message);
-    let own_bounds = (bounds.overflow, bounds.max_message) != (None, None);
-    let own_bounds = own_bounds.then(|| {
-        let overflow = bounds.overflow.unwrap_or(hub.options.overflow);
-        Arc::new(Bounds::new(limits, overflow))
-    });
-    let extension = opening.extension.as_ref();
-    let outbox = Outbox::new(
-        transport.clone(),
-        hub.outboxes.clone(),
-        id,
-        own_bounds.unwrap_or_else(|| hub.bounds.clone()),
-        limits.close_timeout,
-        extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
-    );
-    let connection = Connection::new(id, opening, outbox, hub.inbox.budget().clone());
-    Box::new(Driver::new(
-        connection,
-        transport.clone(),
-        limits,
-        hub.conversations.clone(),
-        buffer,
-    ))
 }

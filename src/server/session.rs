@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::ServerHandle;
 use super::closing::ClosingHandshake;
-use super::connection::{end_line, read_line};
+use super::connections::ConnectionServer;
+use super::connections::log_lines::{end_line, read_line};
 use super::driver::Driver;
-use super::hub::Hub;
 use super::lingering::LingeringClose;
 use crate::connection::end::End;
 use crate::connection::{CloseEvent, Connection};
@@ -61,7 +61,7 @@ pub(crate) type SessionHandler = Box<dyn Fn(Session<'_>) -> HandlerResult + Send
 ///
 /// The guide: [forms](crate::guide::forms).
 pub struct Session<'a> {
-    hub: &'a Hub,
+    connections: &'a ConnectionServer,
     driver: &'a mut Driver,
     ended: &'a mut Option<Ended>,
     server: ServerHandle,
@@ -137,16 +137,17 @@ impl Ended {
 impl<'a> Session<'a> {
     pub(crate) fn new(
         driver: &'a mut Driver,
-        hub: &'a Arc<Hub>,
+        connections: &'a ConnectionServer,
+        server: ServerHandle,
         ended: &'a mut Option<Ended>,
     ) -> Self {
         Session {
-            hub,
+            connections,
             driver,
             ended,
-            server: ServerHandle::new(hub),
+            server,
             more: false,
-            collector: Collector::new(hub.lead.leader_queue().clone()),
+            collector: Collector::new(connections.lead().leader_queue().clone()),
             ahead: None,
             unreported: None,
             owes_flush: false,
@@ -252,7 +253,7 @@ impl<'a> Session<'a> {
 
     /// The connection has ended; the reason, where it is given up.
     fn end(&mut self, end: End) -> Option<Error> {
-        let (error, ended) = Ended::begin(&self.driver.closing(&self.hub.options.limits), end);
+        let (error, ended) = Ended::begin(&self.driver.closing(self.connections.limits()), end);
         let reading = read_line(self.driver);
         let line = end_line(&self.driver.connection, error.as_ref(), &ended.close);
         *self.ended = Some(ended);
@@ -344,7 +345,7 @@ impl<'a> Session<'a> {
             return;
         }
         if std::mem::take(&mut self.holds_collected) {
-            let writing = self.hub.options.limits.writing();
+            let writing = self.connections.limits().writing();
             // A failure ends the stream, and the read that follows reports it.
             let _ = self.driver.connection.outbox().waiter().drained(
                 Patience::paced(self.driver.transport().now(), writing),
@@ -356,7 +357,8 @@ impl<'a> Session<'a> {
 
     fn count(&mut self) {
         if self.messages > 0 {
-            self.hub.counters.received(self.messages, self.bytes);
+            let counters = self.connections.counters();
+            counters.received(self.messages, self.bytes);
             (self.messages, self.bytes) = (0, 0);
         }
     }

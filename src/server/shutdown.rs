@@ -126,12 +126,9 @@ fn tell_all(hub: &Hub) {
     if !hub.lifecycle.enter(Phase::Closing) {
         return;
     }
-    if let Some(bell) = &hub.accept_bell {
-        bell.ring();
-    }
     let code = hub.lifecycle.close_code();
-    hub.members
-        .for_everyone(|outbox| _ = outbox.close(Some(code), ""));
+    let members = hub.connections.members();
+    members.for_everyone(|outbox| _ = outbox.close(Some(code), ""));
     hub.admission.close();
     if let Some(keeper) = &hub.keeper {
         keeper.close();
@@ -157,7 +154,7 @@ fn terminate(hub: &Hub) {
     }
     begin(hub);
     tell_all(hub);
-    let_readers_go(hub);
+    hub.connections.let_readers_go();
     cut_off(hub);
     hub.lifecycle.end_events();
 }
@@ -173,7 +170,7 @@ fn wait(hub: &Hub) -> ShutdownReport {
     }
     hub.lifecycle.wait_for_closing();
     let deadline = Instant::now() + hub.options.limits.close_timeout + GRACE;
-    if hub.handler.is_none() {
+    if hub.connections.gives_events() {
         // The application takes its events meanwhile, and the connections end as it does.
         hub.lifecycle.wait_until_cut(deadline);
     }
@@ -191,7 +188,7 @@ pub(crate) fn finish(hub: &Hub, deadline: Instant) -> ShutdownReport {
         hub.lifecycle.wait_until_closing(deadline);
     }
     tell_all(hub);
-    let_readers_go(hub);
+    hub.connections.let_readers_go();
     hub.lifecycle.wait_until_cut(deadline);
     cut_off(hub);
     // What closed cleanly may still wait for its peer to take the last bytes.
@@ -200,9 +197,10 @@ pub(crate) fn finish(hub: &Hub, deadline: Instant) -> ShutdownReport {
     let threads_left = join_threads(hub);
     hub.lifecycle.end_events();
     hub.lifecycle.enter(Phase::Done);
+    let inbox = hub.connections.inbox();
     let report = ShutdownReport {
-        events_not_taken: hub.inbox.not_taken(),
-        messages_lost: hub.inbox.lost(),
+        events_not_taken: inbox.not_taken(),
+        messages_lost: inbox.lost(),
         threads_left,
     };
     if report != ShutdownReport::default() {
@@ -216,10 +214,6 @@ pub(crate) fn finish(hub: &Hub, deadline: Instant) -> ShutdownReport {
     report
 }
 
-fn let_readers_go(hub: &Hub) {
-    hub.inbox.budget().close(|| hub.members.everyone());
-}
-
 /// From now on nothing begins; what has not ended is ended the hard way.
 fn cut_off(hub: &Hub) {
     hub.lifecycle.enter(Phase::Ending);
@@ -227,7 +221,8 @@ fn cut_off(hub: &Hub) {
     for transport in hub.admission.transports(|_| true) {
         transport.shutdown(How::Reset);
     }
-    hub.members.for_everyone(|outbox| outbox.abort());
+    let members = hub.connections.members();
+    members.for_everyone(|outbox| outbox.abort());
     if let Some(keeper) = &hub.keeper {
         keeper.stop();
     }
@@ -235,11 +230,11 @@ fn cut_off(hub: &Hub) {
 
 /// Returns how many threads are left to the user's code.
 fn join_threads(hub: &Hub) -> usize {
-    let busy = || hub.lifecycle.on_threads();
+    let (busy, lead) = (|| hub.lifecycle.on_threads(), hub.connections.lead());
     let kept = hub.workers.stop_pool(busy, Instant::now() + GRACE);
     hub.callbacks.stop();
-    hub.lead.stop();
+    lead.stop();
     let left = kept + hub.workers.stop_threads(Instant::now() + GRACE);
-    hub.lead.clear();
+    lead.clear();
     left
 }

@@ -34,7 +34,10 @@ const CIRCLES: &[&[&str]] = &[
         "protocol/receive/received.rs",
     ],
     &[
-        "server/connection.rs",
+        "server/connections.rs",
+        "server/connections/deliver.rs",
+        "server/connections/handler.rs",
+        "server/connections/open.rs",
         "server/handle.rs",
         "server/hooks.rs",
         "server/http.rs",

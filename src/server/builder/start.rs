@@ -151,10 +151,8 @@ impl ServerBuilder {
             handler,
             accept_bell,
         )?;
-        let own = hub.clone();
-        start_thread(&hub, "wshub-stand-in", move || {
-            own.lead.stand_in(&own.inbox)
-        })?;
+        let connections = hub.connections.clone();
+        start_thread(&hub, "wshub-stand-in", move || connections.stand_in())?;
         if let Some(mut keeper_thread) = keeper_thread {
             start_thread(&hub, "wshub-http", move || keeper_thread.run())?;
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use super::super::connection::deliver_while_busy;
+use super::super::connections::deliver::deliver_while_busy;
 use super::super::places::{Place, Places};
 use super::parked::Parked;
 
@@ -28,7 +28,7 @@ pub(crate) fn places() -> Arc<Places> {
 
 /// Gives the connection a thread. If there is none it goes back to the leader.
 pub(crate) fn hand_over(parked: Box<Parked>, place: Place) {
-    let hub = parked.hub().clone();
+    let server = parked.server().clone();
     let mut on_its_way = HandOverGuard(Some(parked));
     let serve = move || {
         if let Some(parked) = on_its_way.0.take() {
@@ -38,7 +38,7 @@ pub(crate) fn hand_over(parked: Box<Parked>, place: Place) {
         drop(place);
     };
     // If refused, the closure is dropped, and the guard in it gives the connection back.
-    let _ = hub.workers.run(serve);
+    let _ = server.run(serve);
 }
 
 /// A connection on its way from the leader to a thread. If the thread does not come, the drop gives it back.
@@ -47,9 +47,9 @@ struct HandOverGuard(Option<Box<Parked>>);
 impl Drop for HandOverGuard {
     fn drop(&mut self) {
         if let Some(parked) = self.0.take() {
-            let hub = parked.hub().clone();
+            let server = parked.server().clone();
             // prevents: a connection that finds no thread is lost
-            hub.lead.arrive(parked);
+            server.lead().arrive(parked);
         }
     }
 }

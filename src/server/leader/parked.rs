@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::batch::Messages;
-use super::super::connection::{OpenConnection, deliver};
+use super::super::connections::ConnectionServer;
+use super::super::connections::deliver::deliver;
+use super::super::connections::open::OpenConnection;
 use super::super::driver::Driver;
-use super::super::hub::Hub;
 use super::super::inbox::InboxItem;
 use super::super::lingering::{LingeringClose, ReadAway};
 use super::Next;
@@ -99,8 +100,8 @@ impl Parked {
         self.place.open()
     }
 
-    pub fn hub(&self) -> &Arc<Hub> {
-        self.place.hub()
+    pub fn server(&self) -> &Arc<ConnectionServer> {
+        self.place.server()
     }
 
     /// Its turns are long, and nothing else is under way with it.
@@ -122,9 +123,9 @@ impl Parked {
     /// Goes on on a thread of its own.
     pub fn unpark(self) {
         let (place, driver) = self.take_apart();
-        let hub = place.hub().clone();
-        if let Err(refused) = hub.workers.run(move || deliver(place, driver)) {
-            hub.workers.log_writer().write(line_for_later!(
+        let server = place.server().clone();
+        if let Err(refused) = server.run(move || deliver(place, driver)) {
+            server.log(line_for_later!(
                 Warn,
                 "a connection ends, for there is no thread: {refused}"
             ));
@@ -151,8 +152,7 @@ impl Parked {
     /// Whether the peer may be read from. If not, the connection is resumed when it may: its clocks stand still until
     /// then.
     fn may_read(&mut self) -> bool {
-        let may =
-            !self.awaits_room() && self.place.hub().inbox.budget().may_read(self.connection());
+        let may = !self.awaits_room() && self.place.may_read();
         if !may {
             let now = self.now();
             self.starved.get_or_insert(now.into());
@@ -225,11 +225,10 @@ impl Parked {
 
     /// Gives what is there of messages; how many bytes they have.
     fn parse(&mut self, put: &mut impl FnMut(InboxItem)) -> Result<usize, End> {
-        let hub = self.place.hub();
-        let (messages, parsed) = self.driver.take_messages(&hub.counters);
+        let counters = self.place.server().counters();
+        let (messages, parsed) = self.driver.take_messages(counters);
         let bytes = messages.as_ref().map_or(0, Messages::cost);
-        let inbox = &hub.inbox;
-        let charged = messages.and_then(|messages| inbox.charge(self.connection(), messages));
+        let charged = messages.and_then(|messages| self.place.charge(messages));
         if let Some(item) = charged {
             put(item);
         }
@@ -295,7 +294,7 @@ impl Parked {
 
     /// The process stood still: the application and the peer have their time once more.
     fn wait_anew(&mut self, now: Instant) {
-        let limits = &self.place.hub().options.limits;
+        let limits = self.place.server().limits();
         match self.leaving.as_deref_mut() {
             Some(Leaving::Ending(_, until)) => *until = now + limits.close_timeout,
             Some(Leaving::Closing(closing)) => {
@@ -317,20 +316,20 @@ impl Parked {
     /// Begins what the end of the connection asks for. `until`: how long it waits for the application, if it did
     /// before.
     fn end(&mut self, end: End, until: Option<Instant>) -> Next {
-        let (now, hub) = (Instant::now(), self.place.hub());
+        let (now, limits) = (Instant::now(), self.place.server().limits());
         let owed = !matches!(end, End::Lost)
             && self.connection().ready_state() == ReadyState::Open
             && until.is_none_or(|until| until > now)
-            && !hub.inbox.budget().is_settled(self.connection());
+            && !self.place.is_settled();
         if owed {
             // The peer's messages before its Close, its fault or the end of its direction are still owed their answers.
-            let until = until.unwrap_or_else(|| now + hub.options.limits.close_timeout);
+            let until = until.unwrap_or_else(|| now + limits.close_timeout);
             self.leave(Leaving::Ending(end, until));
             return Next::Wait(Some(until));
         }
-        let patience = Patience::paced(now, hub.options.limits.closing());
+        let patience = Patience::paced(now, limits.closing());
         let left = self.connection().outbox().left();
-        let begun = self.driver.closing(&hub.options.limits).begin(&end);
+        let begun = self.driver.closing(limits).begin(&end);
         let end = self.place.report(end);
         match begun {
             true => self.close(Closing {
@@ -344,7 +343,7 @@ impl Parked {
 
     /// Waits until everything has left, or never will.
     fn close(&mut self, mut closing: Closing) -> Next {
-        let limits = &self.place.hub().options.limits;
+        let limits = self.place.server().limits();
         if let Some(all_left) = self.driver.closing(limits).has_left() {
             return self.conclude(closing.end, all_left);
         }
@@ -365,8 +364,7 @@ impl Parked {
     /// Ends the connection; the peer may still read our last bytes.
     fn conclude(&mut self, end: End, all_left: bool) -> Next {
         let mut lingering = self.place.conclude(&self.driver, end, all_left);
-        let hub = self.place.hub();
-        if !lingering.begin(&hub.lingering_places) {
+        if !self.place.begin_lingering(&mut lingering) {
             lingering.end();
             return Next::Gone;
         }

@@ -14,9 +14,9 @@ use crate::handshake::accept::OwnBounds;
 use crate::handshake::data::Data;
 use crate::http::{Peer, Request};
 use crate::server::Server;
+use crate::server::connections::Opened;
 use crate::server::hub::Hub;
 use crate::server::lifecycle::Participant;
-use crate::server::opening;
 use crate::server::threads::ServerThreads;
 use crate::transport::{TcpTransport, Transport};
 
@@ -51,7 +51,7 @@ fn tcp() -> (Arc<dyn Transport>, TcpStream) {
 }
 
 /// Another connection of `hub` after its 101, which is for the leader next.
-fn opened(hub: &Arc<Hub>, id: u64, ours: &Arc<dyn Transport>) -> opening::Opened {
+fn opened(hub: &Arc<Hub>, id: u64, ours: &Arc<dyn Transport>) -> Opened {
     let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let opening = Opening {
         request,
@@ -59,9 +59,8 @@ fn opened(hub: &Arc<Hub>, id: u64, ours: &Arc<dyn Transport>) -> opening::Opened
         extension: None,
         data: Data::default(),
     };
-    opening::Opened {
-        driver: opening::driver(
-            hub,
+    Opened {
+        driver: hub.connections.driver(
             id,
             ours,
             opening,
@@ -73,23 +72,23 @@ fn opened(hub: &Arc<Hub>, id: u64, ours: &Arc<dyn Transport>) -> opening::Opened
     }
 }
 
-fn run(hub: &Arc<Hub>, opened: opening::Opened) {
+fn run(hub: &Arc<Hub>, opened: Opened) {
     let stream = hub.lifecycle.register(Participant::Stream).unwrap();
-    crate::server::connection::run(hub, stream, opened);
+    crate::server::connections::run(hub, stream, opened);
 }
 
 /// Leads here. The stand-in may have the lead, and gives it back.
 fn lead_here(hub: &Hub, lead: impl FnOnce(&mut Leader)) {
     let mut lead = Some(lead);
-    hub.lead.want(true);
-    while hub
-        .lead
+    let the_lead = hub.connections.lead();
+    the_lead.want(true);
+    while the_lead
         .application_waits(|leader| lead.take().map(|lead| lead(leader)))
         .is_none()
     {
         std::thread::yield_now();
     }
-    hub.lead.want(false);
+    the_lead.want(false);
 }
 
 /// What the shutdown says to a connection that is between its 101 and the leader.
@@ -106,7 +105,7 @@ fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
         let called = connection.outbox().token();
         assert!(called.is_some(), "its deadline is kept");
         run(hub, opened);
-        leader.take_mail(&mut |item| hub.inbox.put(item));
+        leader.take_mail(&mut |item| hub.connections.inbox().put(item));
         assert_eq!(leader.poller.all().count(), 1);
         assert_eq!(hub.workers.threads(), 0);
     });
@@ -146,7 +145,7 @@ fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
         for (id, ours) in [(1, &flooded), (2, &theirs)] {
             run(hub, opened(hub, id, ours));
         }
-        leader.take_mail(&mut |item| hub.inbox.put(item));
+        leader.take_mail(&mut |item| hub.connections.inbox().put(item));
         flood.write_all(&MESSAGE.repeat(100_000)).unwrap();
         while !leader.has_ready() {
             look(leader);
@@ -181,7 +180,7 @@ fn f17_control_frames_amid_a_message_have_one_read_of_a_turn() {
     let (ours, mut flood) = tcp();
     lead_here(hub, |leader| {
         run(hub, opened(hub, 1, &ours));
-        leader.take_mail(&mut |item| hub.inbox.put(item));
+        leader.take_mail(&mut |item| hub.connections.inbox().put(item));
         let mut sent = vec![0x02, 0x81, 0, 0, 0, 0, 7];
         sent.extend(PING.repeat(PINGS / PING.len()));
         sent.extend([0x80, 0x80, 0, 0, 0, 0]);
@@ -202,7 +201,7 @@ fn f17_control_frames_amid_a_message_have_one_read_of_a_turn() {
 #[test]
 fn what_the_application_reads_goes_behind_what_other_threads_have_put_in() {
     let server = Server::builder().without_listener().unwrap();
-    let inbox = &server.hub.inbox;
+    let inbox = server.hub.connections.inbox();
     let mut read = VecDeque::new();
     inbox.put(InboxItem::Drained(1));
     inbox.put_behind(&mut read, InboxItem::Drained(2));

@@ -11,11 +11,8 @@ use crate::poller::Poller;
 fn lifecycle() -> Arc<Lifecycle> {
     let budget = Budget::new(&Limits::default(), drop);
     let poller = Poller::<()>::new().unwrap();
-    Lifecycle::new(Arc::new(Inbox::new(
-        budget,
-        poller.bell().clone(),
-        Arc::default(),
-    )))
+    let inbox = Inbox::new(budget, poller.bell().clone(), Arc::default());
+    Lifecycle::new(Arc::new(inbox), None)
 }
 
 fn later() -> Instant {

@@ -22,7 +22,7 @@ fn h26_a_request_that_is_there_makes_no_reset_of_a_refusal_at_once() {
     ours.set_read_timeout(Some(PATIENCE)).unwrap();
     ours.peek(&mut [0]).unwrap();
     let ours = TcpTransport::new(ours).unwrap();
-    unread(&server.hub, &ours, &server.hub.settings, Refusal::Full);
+    unread(&server.hub, &ours, server.hub.attached(), Refusal::Full);
     drop(ours);
     let mut answer = String::new();
     theirs.read_to_string(&mut answer).expect("no reset");

@@ -12,7 +12,7 @@ use crate::connection::end::End;
 use crate::event::Event;
 use crate::limits::Limits;
 use crate::server::Server;
-use crate::server::connection::deliver_while_busy;
+use crate::server::connections::deliver::deliver_while_busy;
 use crate::server::hub::Hub;
 use crate::server::leader::PolledConnection;
 use crate::server::leader::hand_over::hand_over;
@@ -166,7 +166,7 @@ fn b13_a_panic_on_the_thread_of_a_busy_connection_costs_that_one_only() {
     let hub = &server.hub;
     let ((ours, _theirs), (others, mut other)) = (tcp(), tcp());
     let broken: Arc<dyn Transport> = Arc::new(BreaksOnAThread(ours));
-    let put = |item| hub.inbox.put(item);
+    let put = |item| hub.connections.inbox().put(item);
     lead_here(hub, |leader| {
         run(hub, opened(hub, 1, &broken));
         leader.take_mail(&mut { put });
@@ -223,7 +223,7 @@ fn a_thread_takes_no_messages_while_their_answers_find_no_room() {
             driver.connection.send(vec![0; 100 << 10]).unwrap();
         }
         deliver_while_busy(place, driver);
-        assert!(hub.inbox.is_empty());
+        assert!(hub.connections.inbox().is_empty());
     });
 }
 
@@ -278,7 +278,8 @@ fn b01_a_thread_that_waits_for_room_hears_of_answers_that_never_come() {
     connection.send(vec![0; BYTES / 8]).unwrap();
     assert!(connection.buffered_amount() > 0);
     peer.write_all(&MESSAGE).unwrap();
-    let Ok(permit) = hub.inbox.budget().charge(&connection, BYTES - BYTES / 8) else {
+    let budget = hub.connections.inbox().budget();
+    let Ok(permit) = budget.charge(&connection, BYTES - BYTES / 8) else {
         panic!("there is credit");
     };
     let until = Instant::now() + Duration::from_secs(60);

@@ -1,0 +1,168 @@
+//! What an open connection holds, until its end is told.
+
+use std::sync::Arc;
+
+use super::ConnectionServer;
+use super::log_lines::{end_line, read_line};
+use crate::connection::end::End;
+use crate::connection::{CloseEvent, Connection};
+use crate::error::Error;
+use crate::server::admission::slots::Slot;
+use crate::server::batch::Messages;
+use crate::server::closing::Concluded;
+use crate::server::driver::Driver;
+use crate::server::inbox::InboxItem;
+use crate::server::lifecycle::{Participant, Presence};
+use crate::server::lingering::LingeringClose;
+use crate::server::members::Membership;
+
+/// It is given up however the thread leaves, by a panic of a user's transport or logger too: no slot is lost, and every
+/// Open gets its Close.
+pub(crate) struct OpenConnection {
+    server: Arc<ConnectionServer>,
+    /// Goes to the application with the Open; the application gives it back after the Close.
+    slot: Option<Slot>,
+    ended: bool,
+    // Dropped in this order, after all that may run the user's code.
+    membership: Membership,
+    /// The connection, its stream, and that it holds no thread.
+    present: Presence,
+}
+
+impl OpenConnection {
+    pub fn new(
+        server: Arc<ConnectionServer>,
+        connection: &Connection,
+        slot: Slot,
+        present: Presence,
+    ) -> Self {
+        OpenConnection {
+            slot: Some(slot),
+            ended: false,
+            membership: server.members.join(connection),
+            present,
+            server,
+        }
+    }
+
+    /// What it shares with the others.
+    pub fn server(&self) -> &Arc<ConnectionServer> {
+        &self.server
+    }
+
+    pub fn connection(&self) -> &Connection {
+        self.membership.connection()
+    }
+
+    /// From now on it holds no thread, or has one again.
+    pub fn set_parked(&mut self, parked: bool) {
+        match parked {
+            true => self.present.join(Participant::Parked),
+            false => self.present.part(Participant::Parked),
+        }
+    }
+
+    /// The item that tells the application that the connection is open; given once.
+    pub fn open(&mut self) -> Option<InboxItem> {
+        let slot = self.slot.take()?;
+        Some(InboxItem::Open(self.connection().clone(), slot))
+    }
+
+    /// Without a thread: whether the application has room for what the peer sends. If not, it is resumed when it has.
+    pub fn may_read(&self) -> bool {
+        self.server.inbox.budget().may_read(self.connection())
+    }
+
+    /// Without a thread: true if the application is done with its messages. If not, it is resumed then.
+    pub fn is_settled(&self) -> bool {
+        self.server.inbox.budget().is_settled(self.connection())
+    }
+
+    /// Without a thread: charges for messages; `None` if they find no taker.
+    pub fn charge(&self, messages: Messages) -> Option<InboxItem> {
+        self.server.inbox.charge(self.connection(), messages)
+    }
+
+    /// Ends the connection, for its peer and for the threads that wait for it.
+    pub fn finish(&mut self, driver: &Driver, end: End) -> LingeringClose {
+        let closing = driver.closing(self.server.limits());
+        let (end, all_left) = match end {
+            End::Failed(_) => {
+                let begun = closing.begin(&end);
+                (self.report(end), begun && closing.wait_until_left())
+            }
+            end => {
+                let all_left = closing.close(&end);
+                (end, all_left)
+            }
+        };
+        self.conclude(driver, end, all_left)
+    }
+
+    /// Tells the application why the connection is given up, before its end, which waits for the peer.
+    pub fn report(&self, end: End) -> End {
+        let End::Failed(error) = end else { return end };
+        let told = self.connection().outbox().take_alarm().is_none();
+        if told || !self.server.gives_events() {
+            return End::Failed(error);
+        }
+        let line = end_line(self.connection(), Some(&error), &CloseEvent::abnormal());
+        self.server
+            .inbox
+            .put(InboxItem::Error(self.connection().id(), error));
+        self.server.log(line);
+        End::Reported
+    }
+
+    /// As [`finish`](OpenConnection::finish), after the closing handshake. `all_left`: everything has left.
+    pub fn conclude(&mut self, driver: &Driver, end: End, all_left: bool) -> LingeringClose {
+        let reported = matches!(end, End::Reported);
+        let Concluded {
+            error,
+            close,
+            lingering,
+        } = driver.closing(self.server.limits()).conclude(end, all_left);
+        let reading = read_line(driver);
+        let line = end_line(self.connection(), error.as_ref(), &close);
+        self.end(error, close);
+        self.server.log(reading);
+        self.server.log(line.filter(|_| !reported));
+        lingering
+    }
+
+    /// Tells the application of the end.
+    pub fn end(&mut self, error: Option<Error>, close: CloseEvent) {
+        self.ended = true;
+        match self.slot.take() {
+            // The application never got its Open.
+            Some(slot) => drop(slot),
+            None => {
+                let end = Box::new((error, close));
+                self.server
+                    .inbox
+                    .put(InboxItem::End(self.connection().clone(), end));
+            }
+        }
+    }
+
+    /// Waits on this thread while the peer may still read our last bytes.
+    pub fn linger(&self, lingering: LingeringClose) {
+        lingering.linger(&self.server.lingering_places);
+    }
+
+    /// As [`linger`](OpenConnection::linger), where no thread waits: true if what comes is to be
+    /// [read away](LingeringClose::read_away).
+    pub fn begin_lingering(&self, lingering: &mut LingeringClose) -> bool {
+        lingering.begin(&self.server.lingering_places)
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.connection().outbox().finish();
+            self.end(None, CloseEvent::abnormal());
+        }
+        self.server.inbox.budget().leave_line(self.connection());
+    }
+}
