@@ -1,16 +1,17 @@
-//! After the end of a connection: the closing handshake leaves (RFC 6455 section 7), then the stream ends. Each step
-//! exists twice: for a thread that may wait, and for the leader, which may not.
+//! After the end of a connection: the closing handshake leaves (RFC 6455 section 7), what the peer still sends is read
+//! away, and the stream ends. Each step exists twice: for a thread that may wait, and for the leader, which may not.
 
+use std::io;
 use std::sync::Arc;
 
-use super::lingering::LingeringClose;
-use crate::connection::end::{End, StillToSend};
+use super::places::{Place, Places};
+use crate::connection::end::{End, StillToSend, StreamEnd};
 use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::outbox::{Failure, Outbox};
 use crate::patience::Patience;
-use crate::transport::Transport;
+use crate::transport::{self, How, LINGER, Transport};
 
 pub(crate) struct ClosingHandshake<'a> {
     pub connection: &'a Connection,
@@ -98,3 +99,126 @@ impl ClosingHandshake<'_> {
         }
     }
 }
+
+/// How the connection ended while the handler had it.
+pub(crate) struct Ended {
+    pub close: CloseEvent,
+    /// `None`: the peer is given up, and its Close is still leaving.
+    lingering: Option<LingeringClose>,
+}
+
+impl Ended {
+    /// Closes, and ends the stream. Does not wait for a peer that is given up and reads nothing: that is left to
+    /// [`part`](Ended::part).
+    pub fn begin(closing: &ClosingHandshake<'_>, end: End) -> (Option<Error>, Self) {
+        let given_up = matches!(end, End::Failed(_));
+        let waits = given_up && closing.begin(&end) && closing.has_left().is_none();
+        match end {
+            End::Failed(error) if waits => {
+                let ended = Ended {
+                    close: CloseEvent::abnormal(),
+                    lingering: None,
+                };
+                (Some(error), ended)
+            }
+            end => {
+                let all_left = closing.close(&end);
+                let concluded = closing.conclude(end, all_left);
+                let ended = Ended {
+                    close: concluded.close,
+                    lingering: Some(concluded.lingering),
+                };
+                (concluded.error, ended)
+            }
+        }
+    }
+
+    /// If the peer is given up and its Close is still leaving, waits for that; then the stream ends.
+    pub fn part(self, closing: &ClosingHandshake<'_>) -> (CloseEvent, LingeringClose) {
+        let lingering = self.lingering.unwrap_or_else(|| {
+            let all_left = closing.wait_until_left();
+            closing.conclude(End::Reported, all_left).lingering
+        });
+        (self.close, lingering)
+    }
+}
+
+/// A stream whose connection has ended, and whose peer may still read our last bytes: what it sends is read away first,
+/// so that no reset overtakes them.
+pub(crate) struct LingeringClose {
+    transport: Arc<dyn Transport>,
+    stream_end: StreamEnd,
+    place: Option<Place>,
+    /// The peer's last byte was read after ours.
+    is_through: bool,
+}
+
+/// What came of one read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ReadAway {
+    /// So many bytes, and there may be more.
+    Came(usize),
+    /// No more for now.
+    Nothing,
+    /// The stream has ended.
+    End,
+}
+
+impl LingeringClose {
+    pub fn new(transport: Arc<dyn Transport>, stream_end: StreamEnd) -> Self {
+        LingeringClose {
+            transport,
+            stream_end,
+            place: None,
+            is_through: false,
+        }
+    }
+
+    /// Reads away what the peer still sends, and ends the stream; at once where so many threads linger that new
+    /// connections would miss them.
+    pub fn linger(mut self, places: &Arc<Places>) {
+        if self.begin(places) {
+            transport::linger(&*self.transport, self.transport.now() + LINGER);
+        }
+        self.end();
+    }
+
+    /// As [`linger`](LingeringClose::linger), where no thread waits: true if what comes is to be
+    /// [read away](LingeringClose::read_away).
+    pub fn begin(&mut self, places: &Arc<Places>) -> bool {
+        self.place = match self.stream_end {
+            StreamEnd::Linger => places.take(),
+            StreamEnd::Cut | StreamEnd::Reset => None,
+        };
+        self.place.is_some()
+    }
+
+    /// Reads away what is there.
+    pub fn read_away(&mut self, room: &mut [u8]) -> ReadAway {
+        match self.transport.try_read(room) {
+            Ok(0) => {
+                self.is_through = true;
+                ReadAway::End
+            }
+            Ok(read) => ReadAway::Came(read),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => ReadAway::Nothing,
+                // Over TLS a record may come in more reads than are made at once.
+                io::ErrorKind::Interrupted => ReadAway::Came(0),
+                _ => ReadAway::End,
+            },
+        }
+    }
+
+    /// Lets the stream go.
+    pub fn end(self) {
+        drop(self.place);
+        // A socket whose two directions have ended needs no system call more. A user's stream may wait for its word.
+        if !(self.is_through && self.transport.never_calls_back()) {
+            self.transport.shutdown(How::Both);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,6 @@ mod closing;
 mod connections;
 mod driver;
 pub(crate) mod leader;
-mod lingering;
 
 // The way of its messages to the application.
 pub(crate) mod batch;

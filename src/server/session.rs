@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ServerHandle;
-use super::closing::ClosingHandshake;
+use super::closing::Ended;
 use super::connections::ConnectionServer;
 use super::connections::log_lines::{end_line, read_line};
 use super::driver::Driver;
-use super::lingering::LingeringClose;
 use crate::connection::end::End;
 use crate::connection::{CloseEvent, Connection};
 use crate::error::{CloseError, Error, SendError};
@@ -80,13 +79,6 @@ pub struct Session<'a> {
     bytes: u64,
 }
 
-/// How the connection ended while the handler had it.
-pub(crate) struct Ended {
-    pub close: CloseEvent,
-    /// `None`: the peer is given up, and its Close is still leaving.
-    lingering: Option<LingeringClose>,
-}
-
 /// A closure may wait in a read.
 pub(crate) struct ReadingClosures;
 
@@ -96,42 +88,6 @@ impl Owner for ReadingClosures {
     }
 
     fn hear_room(&self, _: u64) {}
-}
-
-impl Ended {
-    /// Closes, and ends the stream. Does not wait for a peer that is given up and reads nothing: that is left to
-    /// [`part`](Ended::part).
-    fn begin(closing: &ClosingHandshake<'_>, end: End) -> (Option<Error>, Self) {
-        let given_up = matches!(end, End::Failed(_));
-        let waits = given_up && closing.begin(&end) && closing.has_left().is_none();
-        match end {
-            End::Failed(error) if waits => {
-                let ended = Ended {
-                    close: CloseEvent::abnormal(),
-                    lingering: None,
-                };
-                (Some(error), ended)
-            }
-            end => {
-                let all_left = closing.close(&end);
-                let concluded = closing.conclude(end, all_left);
-                let ended = Ended {
-                    close: concluded.close,
-                    lingering: Some(concluded.lingering),
-                };
-                (concluded.error, ended)
-            }
-        }
-    }
-
-    /// If the peer is given up and its Close is still leaving, waits for that; then the stream ends.
-    pub fn part(self, closing: &ClosingHandshake<'_>) -> (CloseEvent, LingeringClose) {
-        let lingering = self.lingering.unwrap_or_else(|| {
-            let all_left = closing.wait_until_left();
-            closing.conclude(End::Reported, all_left).lingering
-        });
-        (self.close, lingering)
-    }
 }
 
 impl<'a> Session<'a> {

@@ -9,11 +9,10 @@ use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
 use crate::server::admission::slots::Slot;
 use crate::server::batch::Messages;
-use crate::server::closing::Concluded;
+use crate::server::closing::{Concluded, LingeringClose};
 use crate::server::driver::Driver;
 use crate::server::inbox::InboxItem;
 use crate::server::lifecycle::{Participant, Presence};
-use crate::server::lingering::LingeringClose;
 use crate::server::members::Membership;
 
 /// It is given up however the thread leaves, by a panic of a user's transport or logger too: no slot is lost, and every

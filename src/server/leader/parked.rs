@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::batch::Messages;
+use super::super::closing::{LingeringClose, ReadAway};
 use super::super::connections::ConnectionServer;
 use super::super::connections::deliver::deliver;
 use super::super::connections::open::OpenConnection;
 use super::super::driver::Driver;
 use super::super::inbox::InboxItem;
-use super::super::lingering::{LingeringClose, ReadAway};
 use super::Next;
 use super::hand_over::{LONG, LONG_READS};
 use crate::connection::Connection;
