@@ -173,10 +173,15 @@ impl<'a> Events<'a> {
     }
 
     /// The next event of what was taken before.
-    fn at_hand(&mut self) -> Option<Event> {
-        if let Some((connection, message)) = self.message_at_hand() {
-            return Some(Event::Message(connection, message));
+    fn event_at_hand(&mut self) -> Option<Event> {
+        match self.message_at_hand() {
+            Some((connection, message)) => Some(Event::Message(connection, message)),
+            None => self.event_beside_messages(),
         }
+    }
+
+    /// The same, if no message is at hand.
+    fn event_beside_messages(&mut self) -> Option<Event> {
         let event = self.desk.next_beside_messages(self.inbox())?;
         self.note_taken();
         Some(event)
@@ -195,7 +200,7 @@ impl<'a> Events<'a> {
         if !self.in_charge {
             return Err(RecvError::InUse);
         }
-        match self.at_hand() {
+        match self.event_beside_messages() {
             Some(event) => Ok(event),
             None => self.wait(time),
         }
@@ -223,7 +228,7 @@ impl<'a> Events<'a> {
                 }
                 item => self.desk.put(inbox, connections.members(), item),
             }
-            if let Some(event) = self.at_hand() {
+            if let Some(event) = self.event_at_hand() {
                 return Ok(event);
             }
         }
