@@ -52,9 +52,10 @@ impl Account {
         self.waiting.store(true, SeqCst);
     }
 
-    /// Its reader, which has a thread, waits no more.
-    pub fn note_reading(&self) {
-        self.waiting.store(false, SeqCst);
+    /// A reader that has a thread waits from now on.
+    pub fn wait_on_thread(&self) -> WaitingThread<'_> {
+        self.note_waiting();
+        WaitingThread(self)
     }
 
     /// Bytes of its messages that the application has still to take, or to be done with.
@@ -105,6 +106,24 @@ impl Account {
     /// True if nothing waits, or what waits will never be taken.
     fn is_settled(&self) -> bool {
         self.used.load(SeqCst) == 0 || self.is_dismissed() || self.budget.is_closed()
+    }
+}
+
+/// A thread waits for what the application is still to take of its connection, until this is dropped.
+pub(crate) struct WaitingThread<'a>(&'a Account);
+
+impl WaitingThread<'_> {
+    /// Bytes that the application has still to take, or to be done with. It is said anew that the thread waits, before
+    /// the look: messages that the application was done with before that would wake nobody.
+    pub fn used(&self) -> usize {
+        self.0.note_waiting();
+        self.0.used()
+    }
+}
+
+impl Drop for WaitingThread<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.store(false, SeqCst);
     }
 }
 
@@ -310,8 +329,9 @@ impl Budget {
     ) -> Result<bool, NoTaker> {
         let account = connection.account();
         let mut gate = lock(&account.gate);
+        let waiting = account.wait_on_thread();
         let outcome = loop {
-            account.waiting.store(true, SeqCst);
+            account.note_waiting();
             if account.is_dismissed() {
                 break Err(NoTaker::Dismissed);
             }
@@ -337,7 +357,7 @@ impl Budget {
                 Some(left) => gate.wait_timeout(&account.changed, left),
             };
         };
-        account.waiting.store(false, SeqCst);
+        drop(waiting);
         drop(gate);
         self.leave_line(connection);
         outcome
@@ -367,7 +387,7 @@ impl Budget {
     pub fn wait_until_settled(&self, connection: &Connection, deadline: Instant) {
         let account = connection.account();
         let mut gate = lock(&account.gate);
-        account.waiting.store(true, SeqCst);
+        let _waiting = account.wait_on_thread();
         while !account.is_settled() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -375,7 +395,6 @@ impl Budget {
             }
             gate = gate.wait_timeout(&account.changed, left);
         }
-        account.waiting.store(false, SeqCst);
     }
 
     /// A reader that waits for the application is to look again.

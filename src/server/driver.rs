@@ -230,15 +230,9 @@ impl Driver {
 
     /// Waits until the peer may be read from, at most until `end`; false if it may not by then.
     fn wait_for_room(&self, end: Option<Instant>) -> bool {
-        let account = self.connection.account();
-        let pending = || {
-            // Set before the look: messages that the application was done with before that would wake nobody.
-            account.note_waiting();
-            account.used()
-        };
-        let room = self.connection.outbox().waiter().room(pending, end);
-        account.note_reading();
-        room
+        let waiting = self.connection.account().wait_on_thread();
+        let outbox = self.connection.outbox();
+        outbox.waiter().room(|| waiting.used(), end)
     }
 
     /// So much waits for the peer that it is not to be read from: the leader is called when it may be.
