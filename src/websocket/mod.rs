@@ -11,6 +11,7 @@ mod split;
 pub(crate) mod stream_error;
 pub(crate) mod stream_io;
 mod streams;
+mod talk;
 mod write_buffer;
 mod writer;
 
@@ -39,6 +40,7 @@ use sole::SoleWriter;
 #[cfg(feature = "client")]
 pub(crate) use split::split;
 use stream_error::{io_kind, is_gone, must_wait};
+use talk::Talk;
 use write_buffer::{Masking, WriteBuffer};
 pub use writer::WebSocketWriter;
 
@@ -87,13 +89,8 @@ const MAX_AFTER_CLOSE: usize = 64 << 10;
 /// The guide: [forms](crate::guide::forms).
 pub struct WebSocket<S> {
     writer: SoleWriter<S>,
-    role: Role,
     limits: Limits,
-    opening: Opening,
-    conversation: Conversation,
-    /// How the peer ended, while what it is owed has not left.
-    ending: Option<End>,
-    ended: Option<CloseEvent>,
+    talk: Talk,
 }
 
 impl<S: Read + Write> WebSocket<S> {
@@ -121,12 +118,12 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self,
         mut next: impl FnMut(&mut Conversation, &mut WriteBuffer) -> Result<Option<T>, End>,
     ) -> Result<Option<T>, Error> {
-        while self.ended.is_none() {
-            if let Some(end) = self.ending.take() {
+        while self.talk.ended.is_none() {
+            if let Some(end) = self.talk.ending.take() {
                 self.finish(end)?;
                 continue;
             }
-            let next = next(&mut self.conversation, &mut self.writer.outgoing);
+            let next = next(&mut self.talk.conversation, &mut self.writer.outgoing);
             // What is owed does not wait for the application. A stream that takes nothing now is asked
             // again, and one that failed says so when it is read.
             let _ = self.writer.write_out();
@@ -179,7 +176,7 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self,
         add: impl FnOnce(&mut WriteBuffer) -> io::Result<bool>,
     ) -> Result<(), SendErrorKind> {
-        if self.ended.is_some()
+        if self.talk.ended.is_some()
             || self.writer.outgoing.close_sent()
             || self.writer.failure.is_some()
         {
@@ -203,7 +200,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// connection is closed or closing already, [`CloseError::Io`] if the stream failed.
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), CloseError> {
         let code = CloseError::unless_reserved(code.into())?;
-        if self.ended.is_some() || self.writer.failure.is_some() {
+        if self.talk.ended.is_some() || self.writer.failure.is_some() {
             return Err(CloseError::Closed);
         }
         let queued = self.writer.outgoing.close(Some(code), reason);
@@ -231,20 +228,21 @@ impl<S: Read + Write> WebSocket<S> {
             return self.end(End::Failed(error.into()));
         }
         let due = self
+            .talk
             .conversation
             .before_read(Instant::now(), &mut self.writer.outgoing);
         if let Err(end) = due {
             return self.end(end);
         }
-        let read = self.writer.stream.read(self.conversation.room());
-        self.conversation.filled(&read, None, Instant::now());
+        let read = self.writer.stream.read(self.talk.conversation.room());
+        self.talk.conversation.filled(&read, None, Instant::now());
         match read {
             Ok(0) => self.end(End::HalfClosed),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) if is_gone(&error) => self.end(End::of_read(&error)),
             Err(error) => {
-                self.conversation.trim();
+                self.talk.conversation.trim();
                 Err(error.into())
             }
         }
@@ -258,12 +256,12 @@ impl<S: Read + Write> WebSocket<S> {
             let _ = told.and_then(|_| self.writer.write_out());
         }
         match end {
-            End::Closed(..) => self.ending = Some(end),
+            End::Closed(..) => self.talk.ending = Some(end),
             End::HalfClosed => {
                 self.writer.end_soon();
-                self.ending = Some(end);
+                self.talk.ending = Some(end);
             }
-            end => return self.conclude(end, false),
+            end => return self.talk.conclude(end, false),
         }
         Ok(())
     }
@@ -274,21 +272,15 @@ impl<S: Read + Write> WebSocket<S> {
         let told = match self.writer.write_out() {
             Ok(()) => self.writer.failure.is_none(),
             Err(error) if must_wait(&error) && !self.writer.is_close_overdue() => {
-                self.ending = Some(end);
+                self.talk.ending = Some(end);
                 return Err(error.into());
             }
             Err(_) => false,
         };
-        if told && self.role == Role::Client && matches!(end, End::Closed(..)) {
+        if told && self.talk.role == Role::Client && matches!(end, End::Closed(..)) {
             self.wait_for_end();
         }
-        self.conclude(end, told)
-    }
-
-    fn conclude(&mut self, end: End, told: bool) -> Result<(), Error> {
-        let (error, close) = end.outcome(told);
-        self.ended = Some(close);
-        error.map_or(Ok(()), Err)
+        self.talk.conclude(end, told)
     }
 
     fn wait_for_end(&mut self) {
@@ -319,14 +311,11 @@ impl<S> WebSocket<S> {
         let now = Instant::now();
         // Without deadlines no read would wait for the answer to a ping.
         let rules = ConversationRules::new(&limits, None, now);
+        let conversation = Conversation::new(role, &limits, rules, buffer, extension, now);
         WebSocket {
             writer: SoleWriter::new(stream, WriteBuffer::new(masking, &limits, packing), &limits),
-            role,
-            conversation: Conversation::new(role, &limits, rules, buffer, extension, now),
             limits,
-            opening,
-            ending: None,
-            ended: None,
+            talk: Talk::new(role, opening, conversation),
         }
     }
 
@@ -351,29 +340,29 @@ impl<S> WebSocket<S> {
 
     /// The request that opened the connection: received as the server, sent as the client.
     pub fn request(&self) -> &Request {
-        &self.opening.request
+        &self.talk.opening.request
     }
 
     /// What the accept hook has kept with the connection
     /// ([`Accept::with_data`](crate::Accept::with_data)); `None` if it kept nothing, or a value of another type.
     pub fn data<T: Any>(&self) -> Option<&T> {
-        self.opening.data.get()
+        self.talk.opening.data.get()
     }
 
     /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
-        self.opening.protocol()
+        self.talk.opening.protocol()
     }
 
     /// The extensions in use (RFC 6455 section 9): the parameters of compression, or nothing.
     pub fn extensions(&self) -> &str {
-        self.opening.extensions()
+        self.talk.opening.extensions()
     }
 
     /// How the connection ended, once [`read`](WebSocket::read) has returned `None` or an error that
     /// is not the stream's.
     pub fn close_event(&self) -> Option<&CloseEvent> {
-        self.ended.as_ref()
+        self.talk.ended.as_ref()
     }
 
     /// Bytes of frames that were taken and not written to the stream yet.
@@ -399,11 +388,6 @@ impl<S> WebSocket<S> {
 
 impl<S> fmt::Debug for WebSocket<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocket")
-            .field("role", &self.role)
-            .field("request", &self.opening.request)
-            .field("protocol", &self.opening.protocol())
-            .field("ended", &self.ended)
-            .finish_non_exhaustive()
+        self.talk.show("WebSocket", f)
     }
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::retried::{Retrying, ToShared};
 use super::shared::SharedWriter;
+use super::talk::Talk;
 use crate::connection::CloseEvent;
 use crate::connection::conversation::Conversation;
 use crate::connection::end::{End, StillToSend, StreamEnd};
-use crate::connection::opening::Opening;
 use crate::error::{Error, SendErrorKind};
 use crate::http::Request;
 use crate::message::Message;
@@ -49,14 +49,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The guide: [forms](crate::guide::forms).
 pub struct WebSocketReader {
     pub(crate) shared: Arc<SharedWriter>,
-    pub(crate) role: Role,
-    pub(crate) opening: Opening,
-    pub(crate) conversation: Conversation,
+    pub(crate) talk: Talk,
     /// What is owed could not leave yet.
     pub(crate) retrying: Option<Retrying>,
-    /// How the peer ended, and the next read does what that asks for.
-    pub(crate) ending: Option<End>,
-    pub(crate) ended: Option<CloseEvent>,
 }
 
 impl WebSocketReader {
@@ -100,7 +95,7 @@ impl WebSocketReader {
         until: Option<Instant>,
         mut next: impl FnMut(&mut Conversation, &mut ToShared<'_>) -> Result<Option<T>, End>,
     ) -> Result<Option<T>, Error> {
-        while self.ended.is_none() {
+        while self.talk.ended.is_none() {
             let read = match self.look_for(&mut next) {
                 Ok(Some(found)) => return Ok(Some(found)),
                 Ok(None) if until.is_some_and(|until| until <= self.shared.transport.now()) => {
@@ -124,65 +119,66 @@ impl WebSocketReader {
         if self.shared.is_terminated() {
             return Err(End::Lost);
         }
-        if let Some(end) = self.ending.take() {
+        if let Some(end) = self.talk.ending.take() {
             return Err(end);
         }
-        let (conversation, mut answers) = self.talk();
+        let (conversation, mut answers) = self.conversation_and_answers();
         next(conversation, &mut answers)
     }
 
-    fn talk(&mut self) -> (&mut Conversation, ToShared<'_>) {
+    fn conversation_and_answers(&mut self) -> (&mut Conversation, ToShared<'_>) {
         let answers = ToShared {
             shared: &self.shared,
             retrying: &mut self.retrying,
         };
-        (&mut self.conversation, answers)
+        (&mut self.talk.conversation, answers)
     }
 
     /// How the connection ended, once [`read`](WebSocketReader::read) has returned `None` or an error.
     pub fn close_event(&self) -> Option<&CloseEvent> {
-        self.ended.as_ref()
+        self.talk.ended.as_ref()
     }
 
     /// The request that opened the connection: received as the server, sent as the client.
     pub fn request(&self) -> &Request {
-        &self.opening.request
+        &self.talk.opening.request
     }
 
     /// What the accept hook has kept with the connection; see [`WebSocket::data`](crate::WebSocket::data).
     pub fn data<T: Any>(&self) -> Option<&T> {
-        self.opening.data.get()
+        self.talk.opening.data.get()
     }
 
     /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
-        self.opening.protocol()
+        self.talk.opening.protocol()
     }
 
     /// The extensions in use (RFC 6455 section 9): the parameters of compression, or nothing.
     pub fn extensions(&self) -> &str {
-        self.opening.extensions()
+        self.talk.opening.extensions()
     }
 
     /// One read, until a deadline or `until` at most. Nothing else wakes it, so that it wakes once per `close_timeout`,
     /// and not more often than once a second: the deadline of a Close that is sent meanwhile is kept to a second.
     fn fill(&mut self, until: Option<Instant>) -> Result<(), End> {
         let now = self.shared.transport.now();
-        let (conversation, mut answers) = self.talk();
+        let (conversation, mut answers) = self.conversation_and_answers();
         answers.retry()?;
         let due = conversation.before_read(now, &mut answers)?;
         let again = answers.retry_at(now);
         let look = now.checked_add(self.shared.closing.patience.max(LOOK));
         let deadline = [due, again, look, until].into_iter().flatten().min();
-        let room = self.conversation.room();
+        let room = self.talk.conversation.room();
         let read = transport::read(&*self.shared.transport, room, deadline);
-        self.conversation
+        self.talk
+            .conversation
             .filled(&read, deadline, self.shared.transport.now());
         match read {
             Ok(0) => Err(End::HalfClosed),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                self.conversation.trim();
+                self.talk.conversation.trim();
                 Ok(())
             }
             Err(error) => Err(End::of_read(&error)),
@@ -197,9 +193,9 @@ impl WebSocketReader {
             }
             // A client that has ended its direction may still read: it gets what the writer sends for a while. A server
             // that has ended its direction reads no more.
-            (End::HalfClosed, None) if self.role == Role::Server => {
+            (End::HalfClosed, None) if self.talk.role == Role::Server => {
                 self.shared.end_soon();
-                self.ended = Some(CloseEvent::abnormal());
+                self.talk.ended = Some(CloseEvent::abnormal());
                 return Ok(());
             }
             (end, _) => end,
@@ -212,9 +208,7 @@ impl WebSocketReader {
             StillToSend::Answers | StillToSend::Nothing => false,
         };
         self.end_stream(&end, all_left);
-        let (error, close) = end.outcome(all_left);
-        self.ended = Some(close);
-        error.map_or(Ok(()), Err)
+        self.talk.conclude(end, all_left)
     }
 
     fn end_stream(&self, end: &End, all_left: bool) {
@@ -224,7 +218,7 @@ impl WebSocketReader {
             StreamEnd::Reset => How::Reset,
             StreamEnd::Linger => {
                 // The server closes the stream first (RFC 6455 section 7.1.1).
-                if self.role == Role::Client && matches!(end, End::Closed(..)) {
+                if self.talk.role == Role::Client && matches!(end, End::Closed(..)) {
                     let deadline = transport.now() + self.shared.closing.patience;
                     transport::read_away(transport, deadline);
                 } else {
@@ -239,11 +233,6 @@ impl WebSocketReader {
 
 impl fmt::Debug for WebSocketReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketReader")
-            .field("role", &self.role)
-            .field("request", &self.opening.request)
-            .field("protocol", &self.opening.protocol())
-            .field("ended", &self.ended)
-            .finish_non_exhaustive()
+        self.talk.show("WebSocketReader", f)
     }
 }

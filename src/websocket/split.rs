@@ -45,12 +45,8 @@ pub(crate) fn split<S>(
 ) -> (WebSocketReader, WebSocketWriter) {
     let WebSocket {
         writer,
-        role,
         limits,
-        opening,
-        mut conversation,
-        ending,
-        ended,
+        mut talk,
     } = ws;
     let SoleWriter {
         stream,
@@ -58,22 +54,18 @@ pub(crate) fn split<S>(
         failure,
         ..
     } = writer;
-    conversation.start_heartbeat(limits.ping_interval);
+    talk.conversation.start_heartbeat(limits.ping_interval);
     let shared = Arc::new(SharedWriter::new(boxed(stream), &limits, outgoing));
     if let Some(error) = failure {
         shared.fail(stream_failure(error.kind()), None);
     }
-    if ended.is_some() {
+    if talk.ended.is_some() {
         shared.fail(SendErrorKind::Closed, None);
     }
     let reader = WebSocketReader {
         shared: shared.clone(),
-        role,
-        opening,
-        conversation,
+        talk,
         retrying: None,
-        ending,
-        ended,
     };
     (reader, WebSocketWriter { shared })
 }

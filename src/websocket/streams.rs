@@ -73,7 +73,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// As [`read`](WebSocket::read). Those of the message itself: [`MessageStream`]; where the stream timed out,
     /// nothing is lost, and it may be read on.
     pub fn read_stream(&mut self, max: u64) -> Result<Option<MessageStream<'_>>, Error> {
-        self.conversation.begin_parts(max);
+        self.talk.conversation.begin_parts(max);
         let begun =
             self.read_with(|conversation, answers| conversation.next_part(answers, FirstPart::of))?;
         Ok(begun.map(|begun| MessageStream::new(self, begun)))
@@ -97,7 +97,7 @@ impl WebSocketReader {
     /// # Errors
     /// As [`read`](WebSocketReader::read). Those of the message itself: [`MessageStream`].
     pub fn read_stream(&mut self, max: u64) -> Result<Option<MessageStream<'_>>, Error> {
-        self.conversation.begin_parts(max);
+        self.talk.conversation.begin_parts(max);
         let begun = self.read_with(None, |conversation, answers| {
             conversation.next_part(answers, FirstPart::of)
         })?;
