@@ -16,9 +16,16 @@ use crate::support::example::{Example, Process, command};
 use crate::support::hostile::{self, Peer, SWITCHING};
 use crate::support::{PATIENCE, wait_until};
 
+/// A second, as is usual, may be too short on a busy machine.
+const SILENCE: &str = "3";
+
 fn client(example: &Example) -> Process {
     let url = format!("ws://{}/", example.addr);
-    Process::start(command("client").arg(url).stdin(Stdio::piped()))
+    Process::start(
+        command("client")
+            .args(["-w", SILENCE, &url])
+            .stdin(Stdio::piped()),
+    )
 }
 
 #[test]
@@ -30,7 +37,7 @@ fn in_a_pipe_every_line_is_sent_and_every_answer_printed() {
     client.end_input();
     assert!(client.wait().success(), "{:?}", client.stderr());
     // A slower server had its time to answer.
-    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert!(begun.elapsed() >= Duration::from_secs(SILENCE.parse().unwrap()));
     let answers = ["a", "b", "", "naïve 漢字 😀", "no newline at the end"];
     assert_eq!(client.stdout(), answers);
     assert!(client.stderr().is_empty(), "{:?}", client.stderr());
@@ -263,7 +270,7 @@ fn a_script_learns_from_the_exit_status_whether_all_came() {
         let mut client = run(url, &["-m", "one", "-m", "two", "-n", "3"]);
         assert!(client.wait().success(), "{:?}", client.stderr());
         assert_eq!(client.stdout()[1..], ["one", "two"]);
-        let mut client = run(url, &["-m", "one", "-n", "3", "-w", "0.2"]);
+        let mut client = run(url, &["-m", "one", "-n", "3", "-w", SILENCE]);
         assert_eq!(client.wait().code(), Some(1));
         assert_eq!(client.stderr(), ["only 2 of 3 messages came"]);
     });

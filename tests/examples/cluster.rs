@@ -3,12 +3,12 @@
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use crate::support::Client;
 use crate::support::example::{Example, command};
+use crate::support::{Client, own_loopback};
 
-/// A port that is free now.
+/// A port that is free.
 fn free() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(own_loopback()).unwrap();
     listener.local_addr().unwrap().to_string()
 }
 

@@ -227,7 +227,7 @@ fn the_client_example_trusts_what_ssl_cert_file_names() {
     let url = format!("wss://localhost:{}/", example.addr.port());
     let client = |file: &str| {
         let mut command = command("client");
-        command.arg(&url).env("SSL_CERT_FILE", file);
+        command.args(["-w", "3", &url]).env("SSL_CERT_FILE", file);
         Process::start(command.env_remove("SSL_CERT_DIR").stdin(Stdio::piped()))
     };
     let mut trusting = client(&own);
