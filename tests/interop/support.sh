@@ -29,12 +29,12 @@ limited() {
   return "$status"
 }
 
-# background LOG COMMAND...: sets background_pid
+# background LOG COMMAND...: sets background_pid; its bound is beyond that of whatever judges it
 background() {
   local log=$1
   shift
   : >"$log" # here, not in the child: an old line must be gone before the first look
-  timeout -k 30 900 "$@" </dev/null >"$log" 2>&1 &
+  timeout -k 30 10000 "$@" </dev/null >"$log" 2>&1 &
   background_pid=$!
   running[$background_pid]=1
 }
@@ -114,7 +114,7 @@ checked() {
     shift
   done
   shift
-  limited 300 "$@" >"$log" 2>&1 || status=$?
+  limited 600 "$@" >"$log" 2>&1 || status=$?
   seen=$(sed -nE 's#^(ok  |n/a ) ([^:]*).*#\2#p' "$log")
   if [ "$status" -eq 0 ] && [ "$seen" = "$(printf '%s\n' "${wanted[@]}")" ]; then
     printf 'ok   %s: %s of %s checks\n' "$(head -n 1 "$log")" "$(grep -c '^ok  ' "$log")" "${#wanted[@]}"
@@ -124,6 +124,13 @@ checked() {
   echo "FAIL $*: exit status $status, and it says:"
   cat "$log"
   return 1
+}
+
+# ---- building
+
+# target_directory: where cargo builds; fails where cargo does not say
+target_directory() {
+  cargo metadata --no-deps --format-version 1 | sed -nE 's/.*"target_directory":"([^"]*)".*/\1/p' | grep .
 }
 
 # ---- installing
@@ -137,7 +144,7 @@ fetched() {
   for pause in 5 30 0; do
     "$@" && return
     echo "not fetched: $*" >&2
-    sleep "$pause"
+    limited 60 sleep "$pause"
   done
   return 1
 }
@@ -158,25 +165,28 @@ needs_node() {
   done
 }
 
-# node_packages: those of package.json, in the versions of package-lock.json, for all programs below $dir
-node_packages() {
+# npm_packages FROM TO: those of FROM's package.json, in the versions of its package-lock.json, for the programs below TO
+npm_packages() {
   needs_node || return
-  cmp -s "$here/package-lock.json" "$dir/node_modules/installed" && return
-  cp "$here/package.json" "$here/package-lock.json" "$dir/" &&
-    fetched limited 300 npm ci --prefix "$dir" --silent --no-audit --no-fund --ignore-scripts &&
-    cp "$here/package-lock.json" "$dir/node_modules/installed"
+  cmp -s "$1/package-lock.json" "$2/node_modules/installed" && return
+  mkdir -p "$2" && cp "$1/package.json" "$1/package-lock.json" "$2/" &&
+    fetched limited 600 npm ci --prefix "$2" --silent --no-audit --no-fund --ignore-scripts &&
+    cp "$1/package-lock.json" "$2/node_modules/installed"
 }
+
+# node_packages: for all programs below $dir
+node_packages() { npm_packages "$here" "$dir"; }
 
 # python_packages: those of requirements.txt, for $dir/python/bin/python
 python_packages() {
   python3 -c 'import venv, ensurepip' 2>/dev/null || packages python3-venv || return
   cmp -s "$here/requirements.txt" "$dir/python/installed" && return
-  rm -rf "$dir/python" && limited 120 python3 -m venv "$dir/python" &&
-    fetched limited 300 "$dir/python/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt" &&
+  rm -rf "$dir/python" && limited 300 python3 -m venv "$dir/python" &&
+    fetched limited 600 "$dir/python/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt" &&
     cp "$here/requirements.txt" "$dir/python/installed"
 }
 
-# programs NAME: copies those of tests/interop/NAME, and what they share, to where they find their packages
+# programs NAME: copies those of tests/interop/NAME, and what Python's share, to where they find their packages
 programs() {
-  mkdir -p "$dir/$1" && cp "$here/checking.py" "$here/$1"/* "$dir/$1/"
+  mkdir -p "$dir/$1" && cp -r "$here"/*.py "$here/$1"/* "$dir/$1/"
 }

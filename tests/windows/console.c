@@ -40,7 +40,7 @@ int main(int count, char **arguments) {
     /* A library of the system is at the same address in all processes. */
     thread = CreateRemoteThread(program.hProcess, NULL, 0, routine, (void *)(ULONG_PTR)event_named(arguments[1]), 0, NULL);
     if (thread == NULL) return fail("the event");
-    if (WaitForSingleObject(program.hProcess, 20000) != WAIT_OBJECT_0) {
+    if (WaitForSingleObject(program.hProcess, 60000) != WAIT_OBJECT_0) {
         fprintf(stderr, "it goes on\n");
         TerminateProcess(program.hProcess, 99);
         return 99;

@@ -74,7 +74,7 @@ autobahn_spec() {
 }
 
 autobahn_patience() {
-  if [ -n "$1" ] && [ "${AUTOBAHN_COMPRESSION:-}" = all ]; then echo 7200; else echo 300; fi
+  if [ -n "$1" ] && [ "${AUTOBAHN_COMPRESSION:-}" = all ]; then echo 7200; else echo 1200; fi
 }
 
 # 7.1.6, 7.13.1 and 7.13.2 are INFORMATIONAL by design: the RFC leaves them open.

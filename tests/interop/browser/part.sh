@@ -2,11 +2,9 @@
 # A real browser against the examples and the server.
 
 browser_install() {
-  needs_node || return
   [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || packages chromium || return
   command -v redis-server >/dev/null || packages redis-server || return
-  mkdir -p "$dir/browser" && cp "$here/browser/package.json" "$dir/browser/" || return
-  fetched limited 300 npm install --prefix "$dir/browser" --silent --no-audit --no-fund --ignore-scripts --no-package-lock
+  npm_packages "$here/browser" "$dir/browser"
 }
 
 browser_parts() {
@@ -27,6 +25,6 @@ pictures() {
 
 # browser SCENARIO ARGUMENT...: the executables that it needs
 browser() {
-  limited 300 node "$here/browser/$1.mjs" --modules "$dir/browser" --out "$dir/browser" \
+  limited 600 node "$here/browser/$1.mjs" --modules "$dir/browser" --out "$dir/browser" \
     --chromium "${CHROMIUM:-$(command -v chromium)}" "${@:2}"
 }

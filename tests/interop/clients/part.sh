@@ -11,9 +11,9 @@ clients_install() {
   [ -d /usr/share/gocode/src/github.com/gorilla/websocket ] || need+=(golang-github-gorilla-websocket-dev)
   [ ${#need[@]} -eq 0 ] || packages "${need[@]}" || return
   node_packages && python_packages && programs clients &&
-    limited 900 cargo build --release --locked --manifest-path "$here/tungstenite/Cargo.toml" --target-dir "$dir/tungstenite" &&
-    GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$dir/clients/gocache" limited 300 go build -o "$dir/clients/gorilla" "$here/clients/gorilla.go" &&
-    limited 120 javac -d "$dir/clients" "$here/clients/JavaNetHttp.java"
+    limited 1800 cargo build --release --locked --manifest-path "$here/tungstenite/Cargo.toml" --target-dir "$dir/tungstenite" &&
+    GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$dir/clients/gocache" limited 900 go build -o "$dir/clients/gorilla" "$here/clients/gorilla.go" &&
+    limited 600 javac -d "$dir/clients" "$here/clients/JavaNetHttp.java"
 }
 
 clients_parts() {

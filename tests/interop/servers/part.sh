@@ -8,7 +8,7 @@ server_checks=(text 'binary 64 KiB' 'binary 1 MiB' fragments 'ping from the serv
 
 servers_install() {
   node_packages && python_packages && programs servers &&
-    limited 900 cargo build --release --locked --manifest-path "$here/tungstenite/Cargo.toml" --target-dir "$dir/tungstenite"
+    limited 1800 cargo build --release --locked --manifest-path "$here/tungstenite/Cargo.toml" --target-dir "$dir/tungstenite"
 }
 
 servers_parts() {
