@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 
-const PATIENCE = 15_000;
+const PATIENCE = 60_000;
 let failed = false;
 
 export const [url, mode] = process.argv.slice(2);

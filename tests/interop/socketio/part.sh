@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154  # here, dir, server_addr: of tests/interop/run and support.sh
 # The clients of Socket.IO and Engine.IO against the server, by polling, over a WebSocket and from the one to the other; the cases of the
-# protocols' own test suites, ten times over; and the same raw requests to the server and to npm's, whose answers have to be alike.
+# protocols' own test suites, ten times over, or three times where they wait for pings; and the same raw requests to the server and to
+# npm's, whose answers have to be alike.
 
 socketio_checks=('event and answer' proof binary rooms '2,000 in order' 'asked back' namespaces refusal 'wrong arguments' kicked 'too large' heartbeat
   'heartbeat lost' reconnect)
@@ -57,7 +58,7 @@ socketio_clients() {
 socketio_rust() {
   local log="$dir/socketio/rust-server.log" status=0
   pkg-config --exists openssl 2>/dev/null || packages libssl-dev pkg-config || return
-  limited 900 cargo build --locked --manifest-path "$here/rust_socketio/Cargo.toml" --target-dir "$dir/rust_socketio" || return
+  limited 1800 cargo build --locked --manifest-path "$here/rust_socketio/Cargo.toml" --target-dir "$dir/rust_socketio" || return
   start_server "$log" "$dir/wshub/release/socketio" 127.0.0.1:0 1000 || return
   in_each_mode rust "${socketio_rust_checks[@]}" -- "$dir/rust_socketio/debug/wshub-interop-rust-socketio" "http://$server_addr/" || status=1
   stop_server "$log" || status=1
@@ -85,6 +86,8 @@ socketio_moving() {
 on_two_servers() {
   local script=$1 servers=$2 socket="$dir/socketio/redis.sock" log="$dir/socketio/$1" status=0 one one_pid
   shift 2
+  # Where another one has left it, it would be asked in place of this one.
+  rm -f "$socket"
   background "$log-redis.log" redis-server --port 0 --unixsocket "$socket" --save '' --dir "$dir/socketio"
   local redis_pid=$background_pid
   until_up "$redis_pid" redis-cli -s "$socket" ping >/dev/null || { echo "no redis-server" >&2; return 1; }
@@ -112,15 +115,22 @@ engineio_clients() {
 }
 
 socketio_suites() {
-  local log="$dir/socketio/suite-server.log" status=0 round
-  start_server "$log" "$dir/wshub/release/engineio" 127.0.0.1:0 1000 2000 || return
-  for ((round = 0; round < 10; round++)); do
-    limited 60 env -C "$dir/socketio" node suite.mjs engine "http://$server_addr/" || status=1
-  done
-  stop_server "$log" || status=1
-  start_server "$log" "$dir/wshub/release/socketio" 127.0.0.1:0 1000 suite || return
-  for ((round = 0; round < 10; round++)); do
-    limited 60 env -C "$dir/socketio" node suite.mjs socket "http://$server_addr/" || status=1
+  local status=0
+  suite engine engineio 100000 100000 || status=1
+  suite engine engineio 1000 5000 slow || status=1
+  suite socket socketio 100000 suite || status=1
+  suite socket socketio 1000 suite slow || status=1
+  return "$status"
+}
+
+# suite engine|socket SERVER PING PONG|suite [slow]
+suite() {
+  local log="$dir/socketio/suite-server.log" status=0 round rounds=10 pong=$4
+  [ "$pong" != suite ] || pong=$((5 * $3))
+  [ $# -eq 4 ] || rounds=3
+  start_server "$log" "$dir/wshub/release/$2" 127.0.0.1:0 "$3" "$4" || return
+  for ((round = 0; round < rounds; round++)); do
+    limited 300 env -C "$dir/socketio" node suite.mjs "$1" "http://$server_addr/" "$3" "$pong" "${@:5}" || status=1
   done
   stop_server "$log" || status=1
   return "$status"

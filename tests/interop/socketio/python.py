@@ -9,7 +9,7 @@ from checking import check, exit_status, same
 
 url, mode = sys.argv[1:3]
 TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}[mode]
-PATIENCE = 15
+PATIENCE = 60
 
 
 class Client:

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 type Outcome = Result<(), String>;
 type Check = fn(&Site) -> Outcome;
 
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().collect();
