@@ -17,9 +17,10 @@ from importlib.metadata import version
 import socketio
 
 from checking import check, exit_status, same
+from ports import free_port
 
 kind, program, folder = sys.argv[1:]
-PATIENCE = 30
+PATIENCE = 60
 CHANNEL = {"flask": "flask-socketio", "plain": "socketio"}[kind]
 children = []
 
@@ -50,18 +51,6 @@ def port_of(name):
 
     wait_until(f"{name} listens", says)
     return int(said[0])
-
-
-def free_port():
-    """Free until Redis has it: below those that systems give away themselves, to other sockets and to connections."""
-    for port in range(10_000 + os.getpid() % 9_000, 20_000):
-        with socket.socket() as free:
-            try:
-                free.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
-    raise OSError("no free port")
 
 
 class RedisServer:

@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 
-PATIENCE = 30
+from ports import free_port
+
+PATIENCE = 60
 
 
 def check(name, is_so, why=""):
@@ -38,18 +40,19 @@ def ask(family, address):
 
 def main():
     program, directory = sys.argv[1:3]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     path = os.path.join(os.path.abspath(directory), "hub.sock")
     if os.path.exists(path):
         os.remove(path)
     notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    notices.bind(os.path.join(directory, "notify.sock"))
+    # An abstract name leaves no file.
+    name = f"wshub-activated-{os.getpid()}"
+    notices.bind("\0" + name)
     notices.settimeout(PATIENCE)
     with open(os.path.join(directory, "activated.log"), "w") as log:
         process = subprocess.Popen(
             ["systemd-socket-activate", f"--listen=127.0.0.1:{port}", f"--listen={path}", "--fdname=web:proxy",
-             "-E", "NOTIFY_SOCKET=" + notices.getsockname(), "-E", "RUST_LOG=info", "-E", "DRAIN_SECONDS=1", program],
+             "-E", "NOTIFY_SOCKET=@" + name, "-E", "RUST_LOG=info", "-E", "DRAIN_SECONDS=1", program],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         answer = ask(socket.AF_INET, ("127.0.0.1", port))
@@ -65,7 +68,6 @@ def main():
         process.kill()
         process.wait()
         notices.close()
-        os.remove(os.path.join(directory, "notify.sock"))
 
 
 main()

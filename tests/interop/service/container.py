@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-PATIENCE = 30
+PATIENCE = 60
 UPGRADE = (b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 # The tmpfs is where a container may write; the shell becomes the program, which is then process 1.

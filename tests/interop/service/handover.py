@@ -18,7 +18,7 @@ import time
 CLIENTS = 200
 CONNECTED = "all are connected"
 DRAIN = 2
-PATIENCE = 30
+PATIENCE = 60
 
 
 def check(name, is_so, why=""):
@@ -78,7 +78,8 @@ def haproxy(directory, backend):
     maxconn 2000
 defaults
     mode http
-    timeout connect 5s
+    timeout connect 60s
+    timeout check 60s
     timeout client 60s
     timeout server 60s
     timeout tunnel 1h

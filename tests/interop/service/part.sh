@@ -8,15 +8,15 @@ service_install() {
   command -v systemd-socket-activate >/dev/null || need+=(systemd)
   command -v unshare >/dev/null || need+=(util-linux)
   [ ${#need[@]} -eq 0 ] || packages "${need[@]}" || return
-  mkdir -p "$dir/service"
+  programs service
 }
 
 service_parts() {
   part "service: its units" service_units
-  part "service: sockets from systemd" limited 120 python3 "$here/service/activated.py" "$service" "$dir/service"
-  part "service: ten restarts behind HAProxy" limited 400 python3 "$here/service/handover.py" "$service" \
+  part "service: sockets from systemd" limited 600 python3 "$dir/service/activated.py" "$service" "$dir/service"
+  part "service: ten restarts behind HAProxy" limited 900 python3 "$dir/service/handover.py" "$service" \
     "$dir/wshub/release/herd" "$dir/service" 10
-  part "service: in a container" limited 300 python3 "$here/service/container.py" "$service" "$dir/service"
+  part "service: in a container" limited 600 python3 "$dir/service/container.py" "$service" "$dir/service"
 }
 
 # The units as they are, but for where the program is.

@@ -1,18 +1,18 @@
 //! `herd URL COUNT`: so many clients that connect again, as a page's would, until SIGTERM.
 //!
-//! Each sends a message over each connection, and waits for its echo. Prints `all are connected` each time that they
-//! are, and at the end how often they connected, how they were parted from, and the longest that one waited beyond its
-//! own back-off. Exit status 1 where a try to connect failed, a connection ended otherwise than with 1012, or one waited
-//! much longer than it would have by itself.
+//! At first they come one by one: of many at once a busy machine tells some to come again (503), as it should. Each sends
+//! a message over each connection, and waits for its echo. Prints `all are connected` each time that they are, and at the
+//! end how often they connected, how they were parted from, and the longest that one waited beyond its own back-off. Exit
+//! status 1 where a try to connect failed, a connection ended otherwise than with 1012, or one waited much longer than it
+//! would have by itself.
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wshub::{ClientEvent, DisconnectCause, Reconnecting, ReconnectingWriter};
+use wshub::{ClientEvent, DisconnectCause, Reconnecting};
 
 /// Beyond this it is not the machine that is slow.
 const SLACK: Duration = Duration::from_secs(10);
@@ -35,17 +35,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let count: usize = count.parse()?;
     let (tell, met) = channel();
-    let writers: Arc<Mutex<Vec<ReconnectingWriter>>> = Arc::default();
-    for _ in 0..count {
-        let client = Reconnecting::new(url.as_str())?
-            .with_backoff(Duration::from_millis(300), Duration::from_secs(1));
-        writers.lock().expect("no panic").push(client.writer());
-        let tell = tell.clone();
-        thread::spawn(move || live(client, &tell));
-    }
     let at_end = tell.clone();
     ctrlc::set_handler(move || drop(at_end.send(Met::End)))?;
-    drop(tell);
+    let mut others = 1..count;
+    start(url, &tell)?;
 
     let (mut connected, mut again, mut echoed, mut parted) = (0_usize, 0_usize, 0, 0);
     let (mut longest, mut wrong) = (Duration::ZERO, Vec::new());
@@ -54,6 +47,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             Met::Connected => {
                 connected += 1;
                 tell_if_all(connected, count);
+                if others.next().is_some() {
+                    start(url, &tell)?;
+                }
             }
             Met::ConnectedAgain(late) => {
                 again += 1;
@@ -84,6 +80,14 @@ fn tell_if_all(number: usize, count: usize) {
     if number.is_multiple_of(count) {
         println!("all are connected");
     }
+}
+
+fn start(url: &str, tell: &Sender<Met>) -> Result<(), Box<dyn Error>> {
+    let client =
+        Reconnecting::new(url)?.with_backoff(Duration::from_millis(300), Duration::from_secs(1));
+    let tell = tell.clone();
+    thread::spawn(move || live(client, &tell));
+    Ok(())
 }
 
 fn live(client: Reconnecting, tell: &Sender<Met>) {
