@@ -11,7 +11,7 @@ import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { checks, freePorts, listens, logSays, soon } from './places.mjs';
-import { configure, proxies, run } from './proxies.mjs';
+import { configure, CUT, proxies, run } from './proxies.mjs';
 import { chat, closes, comesBack, get, open, request, same, within } from './visitor.mjs';
 
 const options = Object.fromEntries(['dir', 'examples', 'server', 'client', 'certificate'].map((name) => [name, { type: 'string' }]));
@@ -158,11 +158,11 @@ async function body() {
   }
 }
 
-// More than two times the 2 s after which the proxy cuts what is silent.
+// More than two times as long as a proxy bears silence.
 async function silence(front) {
   const visitor = open(front);
   await within(visitor.opened, 'open connection');
-  await Promise.race([setTimeout(5_000), visitor.closed]);
+  await Promise.race([setTimeout(2_200 * CUT), visitor.closed]);
   await comesBack(visitor, 'still here');
   await closes(visitor);
 }

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 
 // Free until somebody listens there: below those that systems give away themselves, to other sockets and to connections.
 // Browsers refuse 10080.

@@ -7,7 +7,10 @@ import path from 'node:path';
 
 const APACHE_MODULES = ['mpm_event', 'authz_core', 'socache_shmcb', 'headers', 'macro', 'proxy', 'proxy_http', 'ssl'];
 
-// Each: `file`; `changes`, among them 2 s in place of the time after which it cuts a silent connection; `surround`, what stands
+// Seconds after which a proxy cuts a silent connection, and gives up a request that is not answered.
+export const CUT = 5;
+
+// Each: `file`; `changes`, among them CUT; `surround`, what stands
 // around the file; `command`; `reload`, a signal or a command; `atReload`, what a connection sees of it; `cuts`, whether it cuts what is silent;
 // `servesAnyName`, whether it passes on what is asked for under another name.
 export const proxies = {
@@ -44,7 +47,7 @@ function nginx(file, { tls = true } = {}) {
         ['listen 443 ssl;', `listen 127.0.0.1:${place.tls} ssl;`],
         ['/etc/nginx/device.example.com', place.certificate.replace(/\.crt$/, '')],
       ] : []),
-      ['proxy_read_timeout 60s;', 'proxy_read_timeout 2s;'],
+      ['proxy_read_timeout 60s;', `proxy_read_timeout ${CUT}s;`],
     ],
     surround: (_place, conf) => `daemon off; pid nginx.pid; error_log stderr; events {}\nhttp {\naccess_log off;\n${
       ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${name};\n`).join('')}${conf}\n}\n`,
@@ -63,9 +66,9 @@ function haproxy(file, { tls = true, more = [] } = {}) {
       ['bind :80', `bind 127.0.0.1:${place.plain}`],
       ...(tls ? [
         ['bind :443 ssl crt /etc/haproxy/device.example.com.pem', `bind 127.0.0.1:${place.tls} ssl crt ${place.certificate.replace(/\.crt$/, '.pem')}`],
-        ['hard-stop-after 1h', 'hard-stop-after 3s'],
+        ['hard-stop-after 1h', 'hard-stop-after 8s'],
       ] : []),
-      [/timeout (client|server|tunnel) 60s/g, 'timeout $1 2s'],
+      [/timeout (client|server|tunnel) 60s/g, `timeout $1 ${CUT}s`],
       ...more,
     ],
     surround: (_place, conf) => `${conf}\n`,
@@ -84,7 +87,7 @@ function apache(file, modules) {
       ['<VirtualHost *:80>', `<VirtualHost 127.0.0.1:${place.plain}>`],
       ['<VirtualHost *:443>', `<VirtualHost 127.0.0.1:${place.tls}>`],
       ['/etc/apache2/device.example.com', place.certificate.replace(/\.crt$/, '')],
-      ['Timeout 60', 'Timeout 2'],
+      ['Timeout 60', `Timeout ${CUT}`],
     ],
     surround: (place, conf) => [
       `ServerRoot ${place.dir}`, 'ServerName localhost', 'PidFile httpd.pid', 'ErrorLog /dev/stderr', 'Mutex sem', 'User nobody', 'Group nogroup',

@@ -20,7 +20,7 @@ const [port, one, two] = await freePorts(3);
 const place = { dir: args.dir, plain: port, certificate: args.certificate, backends: [one, two].map((port) => `127.0.0.1:${port}`) };
 const logs = ['one', 'two'].map((name) => path.join(args.dir, `${name}.log`));
 
-// Within the 2 s after which the proxy gives up a request that is not answered.
+// Pings that come well before the proxy gives up a request that is not answered.
 const servers = place.backends.map((address, index) => run([args.server, address, '500'], logs[index]));
 
 function visit(transports, reconnection = false, withCredentials = true) {

@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import WebSocket from 'ws';
 
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 // Where visitors come from: an address that is not the proxy's.
 const VISITOR = '127.0.0.2';
 
