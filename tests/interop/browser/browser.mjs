@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 
 import { freePorts } from '../proxies/places.mjs';
 
-export const SOON = 30_000; // ms, for anything that should happen at once
+export const SOON = 60_000; // ms, for anything that should happen at once
 
 export let args;
 const cleanups = [];
@@ -85,7 +85,7 @@ export async function openBrowser(...flags) {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: args.chromium,
     headless: true,
-    timeout: 60_000,
+    timeout: 2 * SOON,
     viewport: { width: 1000, height: 700 },
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
@@ -176,7 +176,7 @@ export async function scenario(name, executables, main) {
   axe = fs.readFileSync(path.join(args.modules, 'node_modules/axe-core/axe.min.js'), 'utf8');
   let bad = false;
   try {
-    await within(270_000, 'the whole run', main());
+    await within(540_000, 'the whole run', main());
   } catch (error) {
     console.log(`FAIL ${error.stack ?? error}`);
     bad = true;

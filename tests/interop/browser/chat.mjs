@@ -4,7 +4,7 @@
 
 import { args, check, checkLayout, freeAddress, openBrowser, same, scenario, screenshot, SOON, start, tabOrder, within } from './browser.mjs';
 
-const RECONNECT = 40_000; // the page's delays are capped at 5 s
+const RECONNECT = 90_000; // the page's delays are capped at 5 s
 
 // ---- raw WebSockets inside a page: what the browser itself reports
 
@@ -24,7 +24,7 @@ const inPage = {
         resolve(true);
       };
       waiting.push(look);
-      const timer = setTimeout(() => resolve(false), 10_000);
+      const timer = setTimeout(() => resolve(false), 30_000);
       closed.then(() => { clearTimeout(timer); resolve(false); });
       ws.send(message);
     });
@@ -103,7 +103,7 @@ async function main() {
     page.waitForFunction(() => document.querySelector('#status').textContent === 'connected' && !document.querySelector('#send').disabled, null, { timeout, polling: 50 });
   const logs = (page, text, timeout = SOON) =>
     page.waitForFunction((text) => document.querySelector('#log').textContent.includes(text), text, { timeout, polling: 50 });
-  const run = (what, page, step, argument) => within(60_000, what, page.evaluate(inPage[step], argument));
+  const run = (what, page, step, argument) => within(150_000, what, page.evaluate(inPage[step], argument));
 
   const here = (page, count) =>
     page.waitForFunction((text) => document.querySelector('#here').textContent === text, `${count} here`, { timeout: SOON, polling: 50 });

@@ -54,14 +54,12 @@ wss_openssl() {
 
 # Run without files: a client that trusts what it prints, and nothing else, gets in.
 wss_example() {
-  local out="$dir/wss/example" pid port status=0
-  "$target/release/examples/wss" 127.0.0.1:0 >"$out.log" 2>"$out.pem" &
-  pid=$!
-  limited 60 sh -c "until grep -q wss:// '$out.log'; do sleep 0.1; done" || status=1
-  port=$(sed -n 's/.*:\([0-9]*\).*/\1/p' "$out.log")
-  limited 60 openssl s_client -connect "localhost:$port" -verify_return_error -verify_hostname localhost \
+  local out="$dir/wss/example" status=0
+  # shellcheck disable=SC2016  # expanded by the script
+  start_server "$out.log" sh -c 'exec "$0" 127.0.0.1:0 2>"$1"' "$target/release/examples/wss" "$out.pem" || return
+  limited 60 openssl s_client -connect "localhost:${server_addr##*:}" -verify_return_error -verify_hostname localhost \
     -CAfile "$out.pem" <<<'' >"$out.said" 2>&1 || status=1
-  kill -TERM "$pid" && wait "$pid" || status=1
+  stop_server "$out.log" || status=1
   [ "$status" -eq 0 ] || cat "$out".*
   return "$status"
 }
@@ -84,7 +82,7 @@ wss_client() {
 }
 
 wss_browser() {
-  limited 300 node "$here/wss/browser.mjs" --modules "$dir/browser" --out "$dir/wss" --chromium "${CHROMIUM:-$(command -v chromium)}" \
+  limited 600 node "$here/wss/browser.mjs" --modules "$dir/browser" --out "$dir/wss" --chromium "${CHROMIUM:-$(command -v chromium)}" \
     --server "$server" --certificate "$dir/wss/server.pem" --key "$dir/wss/server.key"
 }
 
@@ -94,7 +92,7 @@ wss_autobahn() {
   rm -rf "$out" && mkdir -p "$out" || return
   printf '{"outdir":"%s","servers":[{"agent":"wshub-wss-%s","url":"%s"}],"cases":["1.*","2.*","3.*","4.*","5.*","6.*","7.*"],"exclude-cases":[],"exclude-agent-cases":{}}\n' \
     "$out" "$1" "$wss_url" >"$out/spec.json"
-  if ! limited 300 env -C "$out" "$dir/wstest/wstest" -m fuzzingclient -s spec.json >"$out/wstest.log" 2>&1; then
+  if ! limited "$(autobahn_patience "")" env -C "$out" "$dir/wstest/wstest" -m fuzzingclient -s spec.json >"$out/wstest.log" 2>&1; then
     status=1
     echo "wstest failed:" >&2
     tail -n 20 "$out/wstest.log" >&2
