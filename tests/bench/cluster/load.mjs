@@ -9,7 +9,7 @@ import { io } from 'socket.io-client';
 
 const [near, far, count] = process.argv.slice(2);
 // What does not come for so long is lost.
-const PATIENCE = 10_000;
+const PATIENCE = 30_000;
 // Until the servers know each other, and the near one's words come to the far one.
 const ACQUAINTANCE = 60_000;
 const FIRST_WORDS = 0;

@@ -5,9 +5,8 @@ import shutil
 import signal
 import subprocess
 
-
-class Failed(Exception):
-    """What could not be done, for the user to read."""
+from . import packages
+from .failed import Failed
 
 
 def cargo(arguments, cwd, target, **environment):
@@ -59,8 +58,9 @@ def build(root, target, servers, compressing):
 
 
 def npm(sources, folder):
-    """The sources beside what they need; without npm there is no such peer, and its row says so."""
+    """The sources beside what they need; where npm does not give it there is no such peer, and its row says so."""
     shutil.copytree(sources, folder, dirs_exist_ok=True)
-    if shutil.which("npm"):
-        quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(["npm", "ci", *quiet], cwd=folder, check=False, timeout=300)
+    try:
+        packages.npm(folder)
+    except (Failed, OSError) as error:
+        print(f"no peer of npm: {error}")

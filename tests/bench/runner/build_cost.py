@@ -4,7 +4,8 @@ import resource
 import shutil
 import subprocess
 
-from .build import Failed, cargo
+from .build import cargo
+from .failed import Failed
 
 # cargo's own release profile, not this workspace's: what a user gets.
 PROFILE = {

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from .build import Failed
+from .failed import Failed
 from .scenarios import ABOUT, OWN
 
 BEGIN, END = "<!-- bench: written by tests/bench/run --publish -->", "<!-- bench end -->"

@@ -1,78 +1,20 @@
 """Runs the scenarios: interleaved rounds, one server and one load generator at a time."""
 
-import ctypes
 import json
-import os
 import re
-import resource
 import select
-import signal
 import statistics
 import subprocess
 import time
-from pathlib import Path
 
-from . import build
-from .build import Failed
+from . import build, child
+from .failed import Failed
 from .scenarios import SERVERS
 
-PR_SET_PDEATHSIG = 1
 # Of one run, however slow the machine: the load generator gives up long before, after 10 s without progress.
 TIMEOUT = 120
 # A server that failed so often in a scenario gets no more turns there.
 FAILURES = 2
-
-
-class Machine:
-    """The two cores that are used, and how many descriptors there are."""
-
-    def __init__(self, cpus):
-        allowed = sorted(os.sched_getaffinity(0))
-        self.server, self.load = cpus or self.choose(allowed)
-        missing = {self.server, self.load} - {None, *allowed}
-        if missing:
-            raise Failed(f"--cpus: this process may not run on {missing}, only on {allowed}")
-        self.descriptors = self.raise_descriptors()
-        if self.server is None:
-            print("NOT PINNED: there is only one core, for server and load generator; ratios will be less steady")
-        else:
-            print(f"server pinned to core {self.server}, load generator to core {self.load}")
-
-    @staticmethod
-    def choose(allowed):
-        """Two cores that are not two threads of one, where there are such."""
-        if len(allowed) < 2:
-            return None, None
-        first, siblings = allowed[0], Path(f"/sys/devices/system/cpu/cpu{allowed[0]}/topology/thread_siblings_list")
-        try:
-            together = siblings.read_text()
-        except OSError:
-            together = ""
-        # "0,4" or "0-1"
-        numbers = [int(n) for n in re.findall(r"\d+", together)]
-        shared = set(range(numbers[0], numbers[-1] + 1)) if "-" in together else set(numbers)
-        others = [cpu for cpu in allowed[1:] if cpu not in shared]
-        return first, (others or allowed[1:])[0]
-
-    @staticmethod
-    def raise_descriptors():
-        """To what the hard limit allows; a server of N connections needs N and a few, and so does the load generator."""
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        return hard if hard != resource.RLIM_INFINITY else 1 << 20
-
-    def start(self, command, cpu, **streams):
-        """Starts a child that is pinned, and that the kernel kills when this process ends, however it ends."""
-        parent, libc = os.getpid(), ctypes.CDLL(None)
-
-        def prepare():
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(1)
-            if cpu is not None:
-                os.sched_setaffinity(0, {cpu})
-
-        return subprocess.Popen([str(word) for word in command], preexec_fn=prepare, stdin=subprocess.DEVNULL, **streams)
 
 
 class Results:
@@ -168,7 +110,7 @@ def one(scenario, name, target, machine):
     if scenario.tls:
         arguments += [certificate, key]
     with open(target / "server.log", "w+b") as log:
-        server = machine.start(
+        server = child.start(
             [target / "release" / program, *arguments], machine.server, stdout=subprocess.PIPE, stderr=log
         )
         try:
@@ -177,7 +119,7 @@ def one(scenario, name, target, machine):
             load = [target / "release" / "load", *scenario.load, "--port", port, "--pid", server.pid, *raw]
             if scenario.tls:
                 load += ["--tls", certificate]
-            got = figures(machine.start(load, machine.load, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+            got = figures(child.start(load, machine.load, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
             if scenario.figure not in got:
                 raise Failed(f"the load generator gave no {scenario.figure}")
             return got
