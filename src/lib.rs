@@ -56,6 +56,8 @@ mod compression;
 mod connection;
 mod copy;
 mod descriptors;
+#[cfg(any(feature = "client", feature = "redis"))]
+mod dial;
 mod error;
 mod event;
 #[cfg(any(test, fuzzing))]

@@ -1,9 +1,7 @@
 //! A client by its URL: name lookup, TCP, proxy, TLS and opening handshake, each with its deadline.
 
-mod dial;
 mod error;
 mod exchange;
-mod lookup;
 mod opening;
 mod reach;
 mod reconnect;

@@ -1,12 +1,13 @@
 //! The way to a server: name lookup, TCP or a Unix socket, a proxy, TLS, each with its deadline.
 
+use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::{ClientError, ProxyError};
 use super::exchange::{DeadlineStream, body, exchange};
 use super::request::ClientRequest;
-use super::{dial, lookup};
+use crate::dial::{self, lookup};
 use crate::handshake::{InvalidAnswer, Proxy};
 use crate::tls::{self, ClientTls};
 use crate::transport::{TcpTransport, Transport};
@@ -20,7 +21,7 @@ pub(crate) fn reach(
         false => None,
     };
     if let Some(socket) = request.opening.unix() {
-        return Ok((dial::dial_unix(socket, request.connect_timeout)?, None));
+        return Ok((unix(socket, request.connect_timeout)?, None));
     }
     let stream = stream(request)?;
     let peer_addr = stream.peer_addr();
@@ -29,6 +30,24 @@ pub(crate) fn reach(
         None => Box::new(stream),
     };
     Ok((transport, peer_addr))
+}
+
+/// A stream over the Unix socket of a `ws+unix` URL.
+fn unix(socket: &str, time: Duration) -> Result<Box<dyn Transport>, ClientError> {
+    connect_unix(socket, time).map_err(|error| ClientError::UnixSocket {
+        socket: socket.to_owned(),
+        error,
+    })
+}
+
+#[cfg(unix)]
+fn connect_unix(socket: &str, time: Duration) -> io::Result<Box<dyn Transport>> {
+    Ok(Box::new(dial::unix(socket.as_ref(), time)?))
+}
+
+#[cfg(not(unix))]
+fn connect_unix(_: &str, _: Duration) -> io::Result<Box<dyn Transport>> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The TLS handshake over a stream that leads to the server.
@@ -60,7 +79,8 @@ fn stream(request: &ClientRequest) -> Result<TcpTransport, ClientError> {
         }
     };
     let deadline = Instant::now() + request.connect_timeout;
-    let stream = dial::dial(&addresses, deadline).map_err(ClientError::Connect)?;
+    let stream =
+        dial::tcp(&addresses, deadline, TcpTransport::new).map_err(ClientError::Connect)?;
     if let Some(proxy) = &request.proxy {
         tunnel(&stream, proxy, request, deadline)?;
     }

@@ -27,6 +27,7 @@ const ROOMS: &[&str] = &[
     "poller",
     "patience",
     "transport",
+    "dial",
     "tls",
     "outbox",
     "connection",
@@ -75,9 +76,9 @@ fn each_room_names_only_rooms_below_it() {
 }
 
 /// Rooms that are built on what users have, and what they name beside that: locks in one order, the one way to the log, to
-/// a thread, and the end of a panic.
+/// a thread, to another program, and the end of a panic.
 const ON_THE_FACE: &[&str] = &["cluster"];
-const BESIDE_IT: &[&str] = &["atomic", "lock", "logging", "panics", "spawn"];
+const BESIDE_IT: &[&str] = &["atomic", "dial", "lock", "logging", "panics", "spawn"];
 
 /// The names right after each `crate::`.
 fn named_of_the_crate(tokens: &[String]) -> Vec<&str> {

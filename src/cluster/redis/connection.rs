@@ -2,7 +2,7 @@
 //! memory.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use redis::{
 };
 
 use super::reply::ReplyReader;
+use crate::dial::{self, lookup};
 
 /// What is read at once.
 const BUFFER: usize = 64 << 10;
@@ -30,11 +31,11 @@ pub(crate) struct RedisConnection {
 }
 
 impl RedisConnection {
-    /// Connects within this time, but for the lookup of its name, and tells user, password and database.
-    pub fn open(info: &ConnectionInfo, timeout: Duration, longest: usize) -> RedisResult<Self> {
-        let socket = connect(info.addr(), Instant::now() + timeout)?;
+    /// Looks its name up, connects, and tells user, password and database, all of it until the deadline.
+    pub fn open(info: &ConnectionInfo, deadline: Instant, longest: usize) -> RedisResult<Self> {
+        let socket = connect(info.addr(), deadline)?;
         let mut connection = RedisConnection::over(info.addr().clone(), socket, longest);
-        connection.introduce(info.redis_settings(), timeout)?;
+        connection.introduce(info.redis_settings(), deadline)?;
         Ok(connection)
     }
 
@@ -53,14 +54,14 @@ impl RedisConnection {
         }
     }
 
-    fn introduce(&mut self, who: &RedisConnectionInfo, timeout: Duration) -> RedisResult<()> {
+    fn introduce(&mut self, who: &RedisConnectionInfo, deadline: Instant) -> RedisResult<()> {
         if let Some(password) = who.password() {
             let mut auth = cmd("AUTH");
             auth.arg(who.username()).arg(password);
-            self.query::<Value>(&auth, timeout)?;
+            self.query::<Value>(&auth, time_left(deadline))?;
         }
         if who.db() != 0 {
-            self.query::<Value>(cmd("SELECT").arg(who.db()), timeout)?;
+            self.query::<Value>(cmd("SELECT").arg(who.db()), time_left(deadline))?;
         }
         Ok(())
     }
@@ -115,7 +116,7 @@ impl PacedStream {
         mut work: impl FnMut(&mut dyn RedisSocket) -> io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
+            let left = time_left(self.deadline);
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -189,29 +190,28 @@ impl RedisSocket for UnixStream {
 
 fn connect(addr: &ConnectionAddr, deadline: Instant) -> io::Result<Box<dyn RedisSocket>> {
     match addr {
-        ConnectionAddr::Tcp(host, port) => Ok(Box::new(dial(host, *port, deadline)?)),
+        ConnectionAddr::Tcp(host, port) => {
+            let addresses = lookup::addresses(host, *port, deadline)?;
+            let stream = dial::tcp(&addresses, deadline, Ok).map_err(last)?;
+            Ok(Box::new(stream))
+        }
         #[cfg(unix)]
-        ConnectionAddr::Unix(path) => Ok(Box::new(UnixStream::connect(path)?)),
+        ConnectionAddr::Unix(path) => {
+            Ok(Box::new(dial::unix(path.as_os_str(), time_left(deadline))?))
+        }
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
-/// The first address of the host that answers. Those that are left share what is left of the time.
-fn dial(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
-    let addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
-    let mut failure = io::Error::from(io::ErrorKind::NotFound);
-    for (left, address) in (1..=addresses.len() as u32).rev().zip(&addresses) {
-        let time = deadline.saturating_duration_since(Instant::now()) / left;
-        match TcpStream::connect_timeout(address, time.max(SHORTEST)) {
-            // Where nobody listens on a port of this machine, a stream may get that port, and connect to itself.
-            Ok(stream) if stream.local_addr().ok() == Some(*address) => {
-                failure = io::ErrorKind::ConnectionRefused.into();
-            }
-            Ok(stream) => return Ok(stream),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
+/// Why the last of several addresses does not answer.
+fn last(mut failures: Vec<(SocketAddr, io::Error)>) -> io::Error {
+    let last = failures.pop().map(|(_, error)| error);
+    last.unwrap_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// What is left of the time.
+pub(crate) fn time_left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 #[cfg(test)]

@@ -76,10 +76,10 @@ impl Redis {
     /// sentinels have some. The host of the first URL is what they call the primary; its user, password and database
     /// are for Redis itself. Does not connect.
     ///
-    /// The sentinels are asked before each connection, one after the other within [`timeout`](Redis::timeout). What one
-    /// names is asked with `ROLE`, and left for what the next one names if it is no primary. After a failover the node
-    /// connects to the new primary. What the old one had taken and not handed on is lost for the
-    /// nodes that had not read it; they are told.
+    /// The sentinels are asked before each connection, one after the other; each has its share of one
+    /// [`timeout`](Redis::timeout). What one names has that time once more to be connected to. It is asked with `ROLE`,
+    /// and left for what the next one names if it is no primary. After a failover the node connects to the new primary.
+    /// What the old one had taken and not handed on is lost for the nodes that had not read it; they are told.
     ///
     /// ```
     /// use wshub::Redis;
@@ -129,9 +129,9 @@ impl Redis {
         self
     }
 
-    /// How long connecting to Redis, and each of its answers, may take; an answer as long once more for each 64 KiB
-    /// that it has. Default 2 s: a Redis that takes longer counts as hung, and the node connects again. At least 10 ms,
-    /// at most a year.
+    /// How long connecting to Redis, the lookup of its name included, and each of its answers may take; an answer as
+    /// long once more for each 64 KiB that it has. Default 2 s: a Redis that takes longer counts as hung, and the node
+    /// connects again. At least 10 ms, at most a year.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.clamp(Duration::from_millis(10), YEAR);

@@ -1,10 +1,10 @@
 //! Where Redis is: at an address, or where its sentinels say, which are asked anew for each connection.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, Value, cmd};
 
-use super::connection::RedisConnection;
+use super::connection::{RedisConnection, time_left};
 use super::error::{as_told, explain};
 use crate::cluster::backplane::BackplaneError;
 
@@ -57,11 +57,11 @@ impl RedisPlace {
         }))
     }
 
-    /// A connection whose answers have at most so many bytes. The sentinels together have this time, and then each
-    /// Redis that they name.
+    /// A connection whose answers have at most so many bytes. Where there are sentinels, all of them together have this
+    /// time, and then each Redis that they name.
     pub fn connect(&mut self, timeout: Duration, longest: usize) -> RedisResult<RedisConnection> {
         match self {
-            RedisPlace::At(info) => RedisConnection::open(info, timeout, longest),
+            RedisPlace::At(info) => RedisConnection::open(info, Instant::now() + timeout, longest),
             RedisPlace::Watched(sentinels) => sentinels.connect(timeout, longest),
         }
     }
@@ -78,8 +78,8 @@ fn parse(url: &str) -> Result<ConnectionInfo, BackplaneError> {
 }
 
 /// A replica takes what is published, and hands it to its own subscribers alone.
-fn is_primary(connection: &mut RedisConnection, timeout: Duration) -> RedisResult<bool> {
-    let role: Vec<Value> = connection.query(&cmd("ROLE"), timeout)?;
+fn is_primary(connection: &mut RedisConnection, deadline: Instant) -> RedisResult<bool> {
+    let role: Vec<Value> = connection.query(&cmd("ROLE"), time_left(deadline))?;
     Ok(matches!(role.first(), Some(Value::BulkString(role)) if role == b"master"))
 }
 
@@ -91,7 +91,7 @@ impl Sentinels {
         let mut no_answer = String::new();
         let mut no_primary = None;
         for (at, sentinel) in self.sentinels.iter().enumerate() {
-            let addr = match self.ask(sentinel, each.max(Duration::from_millis(10))) {
+            let addr = match self.ask(sentinel, Instant::now() + each) {
                 Ok(Some((host, port))) => ConnectionAddr::Tcp(host, port),
                 Ok(None) => {
                     "it watches none of this name".clone_into(&mut no_answer);
@@ -105,7 +105,7 @@ impl Sentinels {
             if tried.contains(&addr) {
                 continue;
             }
-            match self.connect_to(&addr, timeout, longest) {
+            match self.connect_to(&addr, Instant::now() + timeout, longest) {
                 Ok(primary) => {
                     self.sentinels.swap(0, at);
                     return Ok(primary);
@@ -126,12 +126,12 @@ impl Sentinels {
     fn connect_to(
         &self,
         addr: &ConnectionAddr,
-        timeout: Duration,
+        deadline: Instant,
         longest: usize,
     ) -> RedisResult<RedisConnection> {
         let info = self.primary.clone().set_addr(addr.clone());
-        let mut connection = RedisConnection::open(&info, timeout, longest)?;
-        match is_primary(&mut connection, timeout)? {
+        let mut connection = RedisConnection::open(&info, deadline, longest)?;
+        match is_primary(&mut connection, deadline)? {
             true => Ok(connection),
             false => Err(as_told(format!(
                 "the sentinels name {addr} as the primary {:?}, and it is a replica: wait for the failover to end",
@@ -143,10 +143,13 @@ impl Sentinels {
     fn ask(
         &self,
         sentinel: &ConnectionInfo,
-        timeout: Duration,
+        deadline: Instant,
     ) -> RedisResult<Option<(String, u16)>> {
         let mut ask = cmd("SENTINEL");
         ask.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        RedisConnection::open(sentinel, timeout, LONGEST)?.query(&ask, timeout)
+        RedisConnection::open(sentinel, deadline, LONGEST)?.query(&ask, time_left(deadline))
     }
 }
+
+#[cfg(test)]
+mod tests;

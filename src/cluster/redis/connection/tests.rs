@@ -1,5 +1,12 @@
 use std::collections::VecDeque;
+#[cfg(target_os = "linux")]
+use std::os::unix::net::UnixListener;
+#[cfg(target_os = "linux")]
+use std::sync::mpsc;
 use std::thread;
+
+#[cfg(target_os = "linux")]
+use redis::IntoConnectionInfo;
 
 use super::*;
 
@@ -89,4 +96,27 @@ fn what_comes_unasked_is_waited_for_again_until_it_begins() {
         assert_eq!(connection.unasked(LONG, LONG).unwrap(), Some(whole));
     }
     assert_eq!(connection.unasked(SHORT, LONG).unwrap(), None);
+}
+
+/// Linux has a connect to a Unix socket wait where the queue of the listener is full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_unix_socket_that_takes_no_connection_is_given_up() {
+    let path = std::env::temp_dir().join(format!("wshub-redis-{}", std::process::id()));
+    let listener = UnixListener::bind(&path).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let mut queued = Vec::new();
+    while let Ok(stream) = dial::unix(path.as_os_str(), SHORT) {
+        queued.push(stream);
+    }
+    let url = format!("unix://{}", path.display());
+    let info = url.as_str().into_connection_info().unwrap();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let opened = RedisConnection::open(&info, Instant::now() + SHORT, 1000);
+        tell.send(opened.map(drop))
+    });
+    let opened = told.recv_timeout(LONG);
+    std::fs::remove_file(&path).unwrap();
+    assert!(opened.unwrap().unwrap_err().is_timeout());
 }

@@ -1,0 +1,55 @@
+//! Streams to where another program listens: to one of several addresses, each in turn, with its share of the time; or
+//! to a Unix socket.
+
+pub(crate) mod lookup;
+
+#[cfg(unix)]
+use std::ffi::OsStr;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+#[cfg(unix)]
+use crate::transport::unix::UnixAddress;
+
+/// The first address that answers, made by `take` into what the caller needs. What is left of the time is shared by
+/// those that are left, so that one that swallows everything does not cost the others theirs.
+pub(crate) fn tcp<T>(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+    take: impl Fn(TcpStream) -> io::Result<T>,
+) -> Result<T, Vec<(SocketAddr, io::Error)>> {
+    let mut failures = Vec::new();
+    for (left, &address) in (1..=addresses.len() as u32).rev().zip(addresses) {
+        let time = deadline.saturating_duration_since(Instant::now()) / left;
+        match dial_one(address, time).and_then(&take) {
+            Ok(taken) => return Ok(taken),
+            Err(error) => failures.push((address, error)),
+        }
+    }
+    Err(failures)
+}
+
+fn dial_one(address: SocketAddr, time: Duration) -> io::Result<TcpStream> {
+    if time.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    let stream = TcpStream::connect_timeout(&address, time)?;
+    // RFC 9293 section 3.5: where nobody listens on a port of this machine that is free, the stream
+    // may get that very port and connect to itself, and then hold the port against its server.
+    if stream.local_addr().ok() == Some(address) {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
+}
+
+/// A Unix socket: a path, or an abstract name after `@`.
+#[cfg(unix)]
+pub(crate) fn unix(socket: &OsStr, time: Duration) -> io::Result<UnixStream> {
+    UnixAddress::new(socket).connect(time)
+}
+
+#[cfg(test)]
+mod tests;
