@@ -435,6 +435,21 @@ fn an_answer_without_end_is_cut_off_and_told_in_words() {
     }
 }
 
+/// One alone is more than a server takes in one answer.
+#[test]
+fn a_message_that_is_far_too_long_is_passed_over_and_told_as_missing() {
+    let played = Played::start();
+    let small = Cluster::builder().max_message(1000);
+    let reader = Node::join_as(small, played.redis());
+    let writer = Node::join_as(Cluster::builder().max_message(16 << 20), played.redis());
+    reader.joined(&writer);
+    let (mut client, _) = reader.client();
+    writer.cluster.broadcast("x".repeat(9 << 20)).unwrap();
+    writer.cluster.broadcast("next").unwrap();
+    assert_eq!(client.read_text(), "next");
+    reader.missing(&writer, 1);
+}
+
 #[test]
 fn an_answer_that_comes_byte_by_byte_has_a_deadline() {
     for begin in [

@@ -536,6 +536,33 @@ fn what_is_larger_than_a_server_allows_is_read_in_small_parts() {
     wait_until("the posts have come", || room.history(100).len() == 64);
 }
 
+/// One alone is more than it takes in one answer, in the past of rooms, too.
+#[test]
+#[ignore = "needs redis-server"]
+fn what_is_far_larger_than_a_server_allows_is_passed_over_and_told() {
+    let server = RedisServer::start(&[]);
+    let small = Cluster::builder().heartbeat(HEARTBEAT).max_message(1000);
+    let reader = Node::join_as(small.clone(), server.redis());
+    let large = Cluster::builder()
+        .heartbeat(HEARTBEAT)
+        .max_message(16 << 20);
+    let node = Node::join_as(large.history(100), server.redis());
+    reader.joined(&node);
+    let room = node.cluster.group("news");
+    room.post(|_| "x".repeat(9 << 20)).unwrap();
+    room.post(|_| "next").unwrap();
+    node.cluster.send(None, "message").unwrap();
+    reader.missing(&node, 1);
+    reader.event(|event| match event {
+        ClusterEvent::Message { message, .. } if *message == "message".into() => Some(()),
+        _ => None,
+    });
+
+    let later = Node::join_as(small.history(100), server.redis());
+    let room = later.cluster.group("news");
+    wait_until("the post has come", || room.history(100).len() == 1);
+}
+
 #[test]
 #[ignore = "needs redis-server"]
 fn what_the_stream_has_not_is_not_remembered() {

@@ -69,7 +69,18 @@ impl RedisConnection {
     /// The answer to a command, which comes within this time.
     pub fn query<T: FromRedisValue>(&mut self, command: &Cmd, within: Duration) -> RedisResult<T> {
         self.send(&command.get_packed_command(), within)?;
-        Ok(from_redis_value(self.answer()?.extract_error()?)?)
+        value(self.answer()?)
+    }
+
+    /// As [`query`](RedisConnection::query). A text for which the answer has no room comes out empty.
+    pub fn query_passing_over<T: FromRedisValue>(
+        &mut self,
+        command: &Cmd,
+        within: Duration,
+    ) -> RedisResult<T> {
+        self.send(&command.get_packed_command(), within)?;
+        let reader = ReplyReader::new(&mut self.stream, self.longest);
+        value(reader.passing_over().read()?)
     }
 
     /// Sends commands, whose answers all come within this time: see [`answer`](RedisConnection::answer).
@@ -94,6 +105,10 @@ impl RedisConnection {
         self.stream.get_mut().begin(within);
         self.answer().map(Some)
     }
+}
+
+fn value<T: FromRedisValue>(answer: Value) -> RedisResult<T> {
+    Ok(from_redis_value(answer.extract_error()?)?)
 }
 
 /// A stream with one deadline for all that is written and read from [`begin`](PacedStream::begin) on. Much data may

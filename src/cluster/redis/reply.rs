@@ -1,14 +1,17 @@
 //! Reads what Redis answers (RESP2): at most so many bytes of an answer, and a few times as many of memory, however it
 //! is written.
 
-use std::io::{BufRead, ErrorKind, Read};
+use std::io::{self, BufRead, ErrorKind, Read};
 
 use redis::{RedisError, RedisResult, Value, parse_redis_value};
 
 use super::error::as_told;
+use crate::logging::log_line;
 
 /// Bytes of a line: a number, a word, or an error with its reason.
 const LONGEST_LINE: u64 = 64 << 10;
+/// Bytes of a text that Redis has (`proto-max-bulk-len`).
+const LONGEST_TEXT: usize = 512 << 20;
 /// Lists in lists; of those that are asked for, entries of a stream are the deepest with five.
 const DEEPEST: usize = 8;
 
@@ -20,6 +23,8 @@ pub(crate) struct ReplyReader<'a, R> {
     /// lists and texts take while they grow is not counted, nor what the answer is made into.
     longest: usize,
     left: usize,
+    /// Bytes of texts that may be passed over.
+    passable: usize,
 }
 
 impl<'a, R: BufRead> ReplyReader<'a, R> {
@@ -28,7 +33,14 @@ impl<'a, R: BufRead> ReplyReader<'a, R> {
             from,
             longest,
             left: longest,
+            passable: 0,
         }
+    }
+
+    /// Of a text for which an answer has no room nothing is kept: it comes out empty.
+    pub fn passing_over(mut self) -> Self {
+        self.passable = LONGEST_TEXT;
+        self
     }
 
     /// The whole answer.
@@ -76,16 +88,32 @@ impl<'a, R: BufRead> ReplyReader<'a, R> {
 
     /// So many bytes, and the end of a line.
     fn bulk(&mut self, len: usize) -> RedisResult<Vec<u8>> {
-        self.spend(len)?;
         let mut bytes = Vec::new();
-        let mut limited = self.from.by_ref().take(len as u64);
-        limited.read_to_end(&mut bytes)?;
+        if self.left < len && len <= self.passable {
+            self.pass_over(len)?;
+        } else {
+            self.spend(len)?;
+            let mut limited = self.from.by_ref().take(len as u64);
+            limited.read_to_end(&mut bytes)?;
+        }
         let mut end = [0; 2];
         self.from.read_exact(&mut end)?;
         match end == *b"\r\n" {
             true => Ok(bytes),
             false => Err(no_redis()),
         }
+    }
+
+    fn pass_over(&mut self, len: usize) -> RedisResult<()> {
+        self.passable -= len;
+        log_line!(
+            Warn,
+            "cluster: a message of {len} bytes is passed over, where an answer of Redis may have {}: is \
+             ClusterBuilder::max_message the same on every node?",
+            self.longest
+        );
+        io::copy(&mut self.from.by_ref().take(len as u64), &mut io::sink())?;
+        Ok(())
     }
 
     fn spend(&mut self, bytes: usize) -> RedisResult<()> {

@@ -156,7 +156,8 @@ impl StreamSubscriber {
     }
 
     /// What comes after an entry, if need be after a wait of at most this time. After an error fewer are asked for: the
-    /// answer may have been too long, for other nodes may publish longer messages than this one, or did.
+    /// answer may have been too long, for other nodes may publish longer messages than this one, or did. An entry that
+    /// is too long alone comes without its message.
     fn next(
         &mut self,
         connection: &mut RedisConnection,
@@ -173,7 +174,11 @@ impl StreamSubscriber {
             .arg(&self.key)
             .arg(format!("{time}-{number}"));
         let within = wait.unwrap_or_default() + self.timeout;
-        let answer = connection.query(&read, within);
+        let answer = match self.count {
+            // There is no smaller part to ask for. By the number of the next message the node sees what it missed.
+            1 => connection.query_passing_over(&read, within),
+            _ => connection.query(&read, within),
+        };
         if answer.is_err() {
             self.count = (self.count / 2).max(1);
         }

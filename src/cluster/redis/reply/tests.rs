@@ -59,6 +59,31 @@ fn an_answer_takes_so_much_memory_at_most() {
 }
 
 #[test]
+fn a_text_that_is_too_long_is_passed_over_where_that_is_wished() {
+    let long = "x".repeat(ROOM + 1);
+    let answer = format!("*2\r\n$1\r\na\r\n${}\r\n{long}\r\n", long.len());
+    let bytes = format!("{answer}:1\r\n");
+    let mut bytes = bytes.as_bytes();
+    let read = ReplyReader::new(&mut bytes, ROOM).passing_over().read();
+    assert_eq!(read.unwrap(), Value::Array(vec![text("a"), text("")]));
+    assert_eq!(bytes, b":1\r\n");
+    for end in [20, answer.len() - 2, answer.len() - 1] {
+        let mut cut = &answer.as_bytes()[..end];
+        let error = ReplyReader::new(&mut cut, ROOM).passing_over().read();
+        assert!(error.unwrap_err().is_io_error(), "{end}");
+    }
+    // Redis has none that is so long.
+    let mut bytes = &b"$536870913\r\n"[..];
+    let refused = ReplyReader::new(&mut bytes, ROOM).passing_over().read();
+    let told = refused.unwrap_err();
+    assert!(
+        told.detail()
+            .unwrap_or_default()
+            .contains("more than 10000 bytes")
+    );
+}
+
+#[test]
 fn what_is_no_answer_of_redis_is_not_read() {
     let line = [b"+".to_vec(), vec![b'x'; 1 << 20]].concat();
     for bytes in [
