@@ -8,7 +8,7 @@ use super::arguments::Written;
 use super::namespace_client::{NamespaceClient, RememberedSocket};
 use super::position::{ClientPosition, PacketName, PacketOrigin};
 use super::recovery::{Audience, Departed, Recovery, RecoveryBounds, ReturnOf};
-use super::rooms::{Rooms, TooManyRooms};
+use super::rooms::{NotJoined, Rooms};
 use crate::lock::lock;
 
 type SocketRecovery = Recovery<Written, RememberedSocket>;
@@ -134,7 +134,8 @@ impl Directory {
         now: Duration,
     ) {
         let attachments = written.attachments.iter().map(|bytes| bytes.len());
-        let len = written.json.len() + attachments.sum::<usize>();
+        let names = audience.names().map(String::len);
+        let len = written.json.len() + attachments.chain(names).sum::<usize>();
         if let Some(kept) = self.kept(namespace) {
             kept.keep(written, len, name, audience, now);
         }
@@ -237,7 +238,7 @@ impl Directory {
         let namespace = namespace.or_default();
         namespace.members.insert(member.key, member.clone());
         for room in std::iter::once(&member.id).chain(rooms) {
-            // As many as it was in before.
+            // As many as it was in before, and its own.
             let _ = namespace.rooms.join(member.key, room, usize::MAX);
         }
         member
@@ -260,7 +261,7 @@ impl Directory {
         member: &NamespaceClient,
         room: &str,
         most: usize,
-    ) -> Result<(), TooManyRooms> {
+    ) -> Result<(), NotJoined> {
         match self.namespaces.get_mut(&member.namespace) {
             Some(namespace) if namespace.members.contains_key(&member.key) => {
                 namespace.rooms.join(member.key, room, most)

@@ -94,7 +94,7 @@ impl Core {
             }
             Act::Ask { written, wish } => self.ask(&namespace, &audience, written, &wish),
             Act::Join(room) => self.arrange(&namespace, &audience, |directory, member| {
-                // A socket in too many rooms stays out of this one.
+                // A socket in too many rooms stays out of this one, and all do if its name is too long.
                 let _ = directory.join(member, &room, self.limits.max_rooms);
             }),
             Act::Leave(room) => self.arrange(&namespace, &audience, |directory, member| {

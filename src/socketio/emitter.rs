@@ -164,7 +164,8 @@ impl Emitter {
         }
     }
 
-    /// Lets the sockets that it reaches join a room.
+    /// Lets the sockets that it reaches join a room; those that may not, as [`Socket::join`](super::Socket::join) says,
+    /// stay out.
     #[doc(alias = "socketsJoin")]
     pub fn join_all(&self, room: &str) {
         self.carry_out(Act::Join(room.to_owned()));

@@ -66,7 +66,7 @@ pub struct Limits {
     /// Events of one namespace that are kept for clients that come back, those of other servers of a cluster among
     /// them. A client that needs an older one is new. Default 10,000.
     pub max_recovery_packets: usize,
-    /// Bytes of them. Default 4 MiB.
+    /// Bytes of them, the names of the rooms that they go to included. Default 4 MiB.
     pub max_recovery_bytes: usize,
     /// Sockets of one namespace that left and may come back, those of other servers of a cluster among them; beyond
     /// that the one that left first is forgotten. Default 1,000.
@@ -82,7 +82,8 @@ pub struct Limits {
     pub max_sessions_per_address: Option<usize>,
     /// Namespaces that one client may be in; one more is refused with CONNECT_ERROR. Default 16: a page has a handful.
     pub max_namespaces: usize,
-    /// Rooms that one socket may be in, its own included. Default 256: more than a chat needs.
+    /// Rooms that one socket may be in, its own included; the name of each has at most 1,024 bytes. Default 256: more
+    /// than a chat needs.
     pub max_rooms: usize,
     /// Acknowledgements that are awaited from one socket. Default 1,000.
     pub max_pending_acks: usize,

@@ -37,6 +37,11 @@ impl Audience {
         }
     }
 
+    /// Of the rooms that it is, and of those that it leaves out.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.rooms.iter().chain(&self.except)
+    }
+
     fn has(&self, rooms: &[String]) -> bool {
         let is_meant = self.rooms.is_empty() || rooms.iter().any(|it| self.rooms.contains(it));
         is_meant && !rooms.iter().any(|it| self.except.contains(it))

@@ -2,9 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-/// A socket already is in as many rooms as it may be.
+/// Bytes of the name of a room that somebody joins. Clients often choose it, and it is kept with each of them.
+pub const LONGEST_NAME: usize = 1024;
+
+/// Why a socket does not join a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooManyRooms;
+pub enum NotJoined {
+    /// It already is in as many as it may be.
+    TooManyRooms,
+    /// The name has more than [`LONGEST_NAME`].
+    NameTooLong,
+}
 
 /// The rooms of one namespace. A room is there while a socket is in it.
 #[derive(Debug, Default)]
@@ -14,13 +22,16 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    pub fn join(&mut self, socket: u64, room: &str, most: usize) -> Result<(), TooManyRooms> {
+    pub fn join(&mut self, socket: u64, room: &str, most: usize) -> Result<(), NotJoined> {
+        if room.len() > LONGEST_NAME {
+            return Err(NotJoined::NameTooLong);
+        }
         let joined = self.joined.entry(socket).or_default();
         if joined.contains(room) {
             return Ok(());
         }
         if joined.len() >= most {
-            return Err(TooManyRooms);
+            return Err(NotJoined::TooManyRooms);
         }
         joined.insert(room.to_owned());
         self.members

@@ -18,6 +18,7 @@ use super::namespace_client::NamespaceClient;
 use super::operation::{Act, Emission, Operation};
 use super::packet::PacketKind;
 use super::recovery::Audience;
+use super::rooms::{LONGEST_NAME, NotJoined};
 use crate::Request;
 use crate::lock::{CALLBACKS, Mutex, lock};
 
@@ -197,15 +198,20 @@ impl<S> Socket<S> {
     }
 
     /// Joins a room. False, with a line in the log (warn, three a second at most), if the socket is in
-    /// [`Limits::max_rooms`](super::Limits::max_rooms) already. It has no effect after the client has left.
+    /// [`Limits::max_rooms`](super::Limits::max_rooms) already, or the name has more than 1,024 bytes. It has no effect
+    /// after the client has left.
     pub fn join(&self, room: impl AsRef<str>) -> bool {
         let most = self.core.limits.max_rooms;
         let joined = lock(&self.core.directory).join(&self.member, room.as_ref(), most);
-        if joined.is_err() {
-            self.core.sessions.limited_log.warn(module_path!(), "rooms", || {
-                format!(
+        if let Err(why) = joined {
+            let log = &self.core.sessions.limited_log;
+            log.warn(module_path!(), "rooms", || match why {
+                NotJoined::TooManyRooms => format!(
                     "a socket is in {most} rooms and joins no other: raise socketio::Limits::max_rooms"
-                )
+                ),
+                NotJoined::NameTooLong => format!(
+                    "a socket joins no room whose name has more than {LONGEST_NAME} bytes: choose a shorter one"
+                ),
             });
         }
         joined.is_ok()

@@ -207,6 +207,22 @@ fn who_is_in_too_many_rooms_joins_no_other() {
 }
 
 #[test]
+fn a_room_with_a_long_name_is_joined_by_nobody() {
+    let mut io = SocketIo::new(());
+    io.on("/", "join", |_, socket, room: String| Ok(socket.join(room)));
+    let mut ann = join(&mut io, "/");
+    let (longest, too_long) = ("x".repeat(1024), "x".repeat(1025));
+    assert_eq!(ann.ask(&mut io, "join", &longest), Some(vec![json!(true)]));
+    assert_eq!(
+        ann.ask(&mut io, "join", &too_long),
+        Some(vec![json!(false)])
+    );
+    io.of("/").join_all(&too_long);
+    let in_room = |room: &String| io.to(room).sockets().len();
+    assert_eq!((in_room(&longest), in_room(&too_long)), (1, 0));
+}
+
+#[test]
 fn a_refused_client_hears_why_and_nothing_else() {
     let mut io = SocketIo::new(0);
     io.on_connect("/", |_, socket, auth| {
@@ -549,6 +565,24 @@ fn who_comes_back_in_time_is_who_it_was_and_gets_what_it_missed() {
         io.state(),
         &["false None", "true Some(\"ann\")", "false None"]
     );
+}
+
+#[test]
+fn the_names_of_rooms_are_among_the_bytes_that_are_kept() {
+    let limits = Limits {
+        recovery_window: Some(PATIENCE),
+        max_recovery_bytes: 1000,
+        ..Limits::default()
+    };
+    let mut io = SocketIo::with_limits((), limits);
+    let mut ann = join(&mut io, "/");
+    let (id, pid) = (ann.id().to_owned(), ann.recovery().unwrap().to_owned());
+    io.emit("first", "a");
+    let offset = offset(&mut ann);
+    ann.vanish(&mut io);
+    io.to("x".repeat(1000)).emit("not kept", ());
+    let auth = json!({"pid": pid, "offset": offset});
+    assert_ne!(testing::join(&mut io, "/", auth).unwrap().id(), id);
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::socketio::namespace_client::NamespaceClient;
 use crate::socketio::operation::{AckRequest, Act, AnswerSink, Emission, Operation};
 use crate::socketio::recovery::Audience;
 
+use crate::socketio::rooms::NotJoined;
 /// The other processes, as one server in a poll.
 pub(crate) const OTHERS: u128 = 0;
 
@@ -182,7 +183,8 @@ fn carry_out(process: &BridgeProcess, core: &Arc<Core>, namespace: &str, order: 
             };
             let most = core.limits.max_rooms;
             let joined = lock(&core.directory).join(&member, room, most);
-            if joined.is_err() {
+            // A message with a name that is too long is not taken.
+            if joined == Err(NotJoined::TooManyRooms) {
                 process.refuse(&QueueError::TooManyRooms);
             }
         }

@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 use crate::socketio::decoder::names_only_these;
 use crate::socketio::engine::protocol::packet::{append_base64, decode_base64};
 use crate::socketio::packet::{MAIN_NAMESPACE, is_reserved};
+use crate::socketio::rooms::LONGEST_NAME;
 
 /// Rooms that one message may name, and sockets that it may leave out: each is looked up.
 const MAX_NAMES: usize = 1024;
 /// Bytes of the names in a message: of rooms, sockets, namespaces and processes.
-const MAX_NAME: usize = 1024;
+const MAX_NAME: usize = LONGEST_NAME;
 /// Pieces of binary data in one event.
 const MAX_ATTACHMENTS: usize = 256;
 /// How a message of pickle, protocol 2 and later, begins.

@@ -38,7 +38,18 @@ fn who_is_gone_is_in_no_room_and_empty_rooms_are_gone() {
 fn rooms_of_one_socket_are_bounded() {
     let mut rooms = Rooms::default();
     rooms.join(1, "a", 1).unwrap();
-    assert_eq!(rooms.join(1, "b", 1), Err(TooManyRooms));
+    assert_eq!(rooms.join(1, "b", 1), Err(NotJoined::TooManyRooms));
     assert_eq!(rooms.join(1, "a", 1), Ok(()), "where it is already");
     assert!(rooms.select(&names(&["b"]), &[]).is_empty());
+}
+
+#[test]
+fn the_name_of_a_room_is_bounded() {
+    let mut rooms = Rooms::default();
+    let longest = "x".repeat(LONGEST_NAME);
+    let too_long = format!("{longest}x");
+    assert_eq!(rooms.join(1, &too_long, 10), Err(NotJoined::NameTooLong));
+    assert!(rooms.select(&[too_long], &[]).is_empty());
+    assert!(rooms.joined.is_empty());
+    assert_eq!(rooms.join(1, &longest, 10), Ok(()));
 }
