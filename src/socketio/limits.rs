@@ -76,7 +76,7 @@ pub struct Limits {
     /// WebSocket are bounded by [`max_connections`](crate::Limits::max_connections), and the polls that wait by
     /// [`max_waiting_requests`](crate::Limits::max_waiting_requests).
     pub max_sessions: usize,
-    /// Sessions at once of one peer address; one more gets 503. Default none, as for
+    /// Sessions at once of one peer address; one more gets 503. Default no bound, as for
     /// [`max_per_address`](crate::Limits::max_per_address): behind NAT, or a proxy that is not
     /// [trusted](crate::ServerBuilder::trusted_proxies), all clients share one.
     pub max_sessions_per_address: Option<usize>,

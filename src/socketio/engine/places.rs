@@ -88,10 +88,13 @@ impl SessionPlaces {
         if taken.all >= self.most {
             return Err(NoSession::TooMany);
         }
-        let own = address.and_then(|address| taken.per_address.get(&address));
-        match (own, self.most_of_address) {
-            (Some(own), Some(most)) if *own >= most => Err(NoSession::TooManyOfAddress),
-            _ => Ok(()),
+        let Some((address, most)) = address.zip(self.most_of_address) else {
+            return Ok(());
+        };
+        let own = taken.per_address.get(&address).copied();
+        match own.unwrap_or_default() < most {
+            true => Ok(()),
+            false => Err(NoSession::TooManyOfAddress),
         }
     }
 }
@@ -111,3 +114,6 @@ impl Drop for SessionPlace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
