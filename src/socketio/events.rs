@@ -49,6 +49,7 @@ impl<S> SocketIo<S> {
     /// time.
     pub fn events<'a>(&'a mut self, server: &'a Server) -> SocketEvents<'a, S> {
         self.is_looped = true;
+        self.core.sessions.warn_if_unserved();
         SocketEvents {
             io: self,
             events: server.events(),

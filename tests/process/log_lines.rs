@@ -480,3 +480,30 @@ fn clients_of_socketio_do_not_flood_the_log() {
         assert!(few.contains(&lines), "{lines} lines: {told}");
     }
 }
+
+/// Their programs forgot `ServerBuilder::socketio`.
+#[cfg(feature = "socketio")]
+#[test]
+fn a_socketio_that_no_server_leads_to_is_warned_of_once() {
+    use support::serving::Serving;
+    use support::socketio::serve;
+    use wshub::socketio::SocketIo;
+
+    const TOLD: &str = "no server leads clients to this SocketIo";
+    let _turn = begin();
+    let mut io = SocketIo::new(());
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let serving = Serving::start(server, move |server| server.run(&mut io).unwrap());
+    for _ in 0..2 {
+        assert_eq!(Client::connect(serving.addr).read().close().0, 1000);
+    }
+    assert_eq!(count(Level::Warn, TOLD), 1);
+    let mut io = SocketIo::new(());
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    server.handle().shutdown();
+    assert_eq!(io.events(&server).count(), 0);
+    assert_eq!(count(Level::Warn, TOLD), 2);
+    let serving = serve(SocketIo::new(()), Server::builder());
+    assert_eq!(Client::connect(serving.addr).read().close().0, 1000);
+    assert_eq!(count(Level::Warn, TOLD), 2);
+}

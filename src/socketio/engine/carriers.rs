@@ -129,10 +129,13 @@ impl Handler for Carriers {
     fn on_open(&mut self, connection: &Connection) {
         // A server that is gone had one of this number.
         self.links.remove(&connection.id());
-        match (is_carrier(connection), &mut self.plain) {
-            (true, _) => self.open(connection),
-            (false, Some(handler)) => handler.on_open(connection),
-            (false, None) => _ = connection.close(CloseCode::NORMAL, ""),
+        if is_carrier(connection) {
+            return self.open(connection);
+        }
+        self.sessions.warn_if_unserved();
+        match &mut self.plain {
+            Some(handler) => handler.on_open(connection),
+            None => _ = connection.close(CloseCode::NORMAL, ""),
         }
     }
 
@@ -167,6 +170,7 @@ impl Handler for Carriers {
     }
 
     fn on_wake(&mut self) {
+        self.sessions.warn_if_unserved();
         if let Some(handler) = &mut self.plain {
             handler.on_wake();
         }
@@ -176,6 +180,7 @@ impl Handler for Carriers {
     }
 
     fn on_tick(&mut self, tick: Tick) {
+        self.sessions.warn_if_unserved();
         if let Some(handler) = &mut self.plain {
             handler.on_tick(tick);
         }

@@ -50,6 +50,8 @@ pub(crate) struct Sessions {
     /// From the start until the application is gone: the server has its hooks, and they have this.
     server: Mutex<Option<ServerHandle>, SERVER>,
     is_shutting_down: AtomicBool,
+    /// That no server leads here has been said.
+    is_warned: AtomicBool,
     started: Instant,
     next_key: AtomicU64,
 }
@@ -76,6 +78,7 @@ impl Sessions {
             told: Mutex::default(),
             server: Mutex::default(),
             is_shutting_down: AtomicBool::new(false),
+            is_warned: AtomicBool::new(false),
             started: Instant::now(),
             next_key: AtomicU64::new(1),
         })
@@ -136,6 +139,17 @@ impl Sessions {
 
     pub fn is_shutting_down(&self) -> bool {
         self.is_shutting_down.load(SeqCst)
+    }
+
+    /// Says so once if no server was built that leads clients here.
+    pub fn warn_if_unserved(&self) {
+        if lock(&self.server).is_none() && !self.is_warned.swap(true, Relaxed) {
+            log_line!(
+                Warn,
+                "no server leads clients to this SocketIo: give it to ServerBuilder::socketio, or an EngineIo to engineio, \
+                 before bind"
+            );
+        }
     }
 
     /// The application is gone.
