@@ -11,7 +11,7 @@ use super::polls::{PollResult, PolledServer};
 use crate::lock::lock;
 
 /// No poll has this number: the first one is 1.
-const NO_POLL: u64 = 0;
+pub(crate) const NO_POLL: u64 = 0;
 
 /// The sockets of this server, that are asked for a poll of this server.
 struct OwnSink {

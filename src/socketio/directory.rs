@@ -87,10 +87,6 @@ impl Directory {
         self.namespaces.values().map(|it| it.members.len()).sum()
     }
 
-    pub fn has_recovery(&self) -> bool {
-        self.recovery.is_some()
-    }
-
     fn kept(&mut self, namespace: &str) -> Option<&mut SocketRecovery> {
         let bounds = self.recovery?;
         let namespace = self.namespaces.get_mut(namespace)?;
@@ -174,8 +170,9 @@ impl Directory {
         namespaces.filter_map(|it| it.kept.as_mut())
     }
 
-    /// A socket that left may come back as what it was; to any server, if these are told.
+    /// A socket that left may come back as what it was; in a cluster to any server, if these are told.
     pub fn depart(&mut self, member: &NamespaceClient, now: Duration) -> Option<SocketMove> {
+        let is_in_cluster = self.shared.is_some();
         let name = member.recovery.clone()?;
         let rooms = member.left_rooms()?;
         let remembered = RememberedSocket {
@@ -184,23 +181,16 @@ impl Directory {
         };
         let kept = self.kept(&member.namespace)?;
         let before = kept.before(member.arrived, now);
-        let rooms_kept = rooms.clone();
-        kept.depart(
-            name.clone(),
-            rooms_kept,
-            remembered,
-            before.clone(),
-            None,
-            now,
-        );
-        Some(SocketMove::Departed {
+        let told = is_in_cluster.then(|| SocketMove::Departed {
             namespace: member.namespace.clone(),
-            name,
+            name: name.clone(),
             id: member.id.clone(),
-            rooms,
+            rooms: rooms.clone(),
             last: kept.last(),
-            before,
-        })
+            before: before.clone(),
+        });
+        kept.depart(name, rooms, remembered, before, None, now);
+        told
     }
 
     /// Another server tells of a socket.

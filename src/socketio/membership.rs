@@ -61,14 +61,15 @@ impl<S> SocketIo<S> {
         namespace: Arc<str>,
         auth: &Value,
     ) -> Result<(Socket<S>, Vec<Vec<Part>>), NoRandom> {
-        let (id, name) = (random_id()?, random_id()?);
+        let id = random_id()?;
+        let window = self.core.limits.recovery_window;
+        let name = window.map(|_| random_id()).transpose()?;
         let before = auth["pid"].as_str().unwrap_or_default();
         let position = auth["offset"].as_str().filter(|it| !it.is_empty());
         let position = position.and_then(ClientPosition::parse);
         let sessions = &self.core.sessions;
         let now = sessions.now();
         let (member, missed) = self.core.with_directory(|directory| {
-            let name = directory.has_recovery().then_some(name);
             let member = NamespaceClient::new(id, name, namespace, link.clone(), sessions);
             let returned = position.and_then(|position| {
                 directory.return_of(&member.namespace, before, &position, now)

@@ -18,14 +18,15 @@ use crate::lock::lock;
 use crate::panics;
 use crate::socketio::answers::{AckError, Answer};
 use crate::socketio::arguments::{AnyArguments, write_event};
+use crate::socketio::asking::NO_POLL;
 use crate::socketio::bytes::Bytes;
 use crate::socketio::core::{Core, DisconnectScope};
 use crate::socketio::gate::Reliability;
 use crate::socketio::namespace_client::NamespaceClient;
 use crate::socketio::operation::{AckRequest, Act, AnswerSink, Emission, Operation};
 use crate::socketio::recovery::Audience;
-
 use crate::socketio::rooms::NotJoined;
+
 /// The other processes, as one server in a poll.
 pub(crate) const OTHERS: u128 = 0;
 
@@ -118,7 +119,7 @@ impl<'a> BridgeListener<'a> {
 
     fn wish(&self, address: ReplyAddress) -> AckRequest {
         AckRequest {
-            poll: 0,
+            poll: NO_POLL,
             timeout: ANSWER_PATIENCE,
             sink: Arc::new(ReplySink {
                 process: self.process.clone(),

@@ -31,7 +31,7 @@ const PRESENT_AT_ONCE: usize = 1000;
 /// Bytes of the names and rooms of a socket that other servers are told: 100 rooms with long names.
 const LONGEST_MOVE: usize = 16 << 10;
 /// Stands for servers that are not known yet.
-const UNKNOWN: u128 = 0;
+const NOT_KNOWN_YET: u128 = 0;
 
 impl<S> SocketIo<S> {
     /// Makes this server one of several. An [`Emitter`](super::Emitter) then reaches the sockets of all of them:
@@ -175,7 +175,7 @@ impl Adapter for Arc<ClusterAdapter> {
     fn others(&self) -> Vec<u128> {
         match self.carrier.others() {
             Some(others) => others.into_iter().map(NodeId::number).collect(),
-            None => vec![UNKNOWN],
+            None => vec![NOT_KNOWN_YET],
         }
     }
 
@@ -282,7 +282,7 @@ impl ClusterAdapter {
     /// servers that it has not come to know.
     fn leave(&self, node: NodeId) {
         let gone = match node == self.carrier.id() {
-            true => UNKNOWN,
+            true => NOT_KNOWN_YET,
             false => node.number(),
         };
         if let Some(core) = self.core.upgrade() {
