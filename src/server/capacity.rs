@@ -66,7 +66,7 @@ pub(crate) fn warn_of(all: usize, each: usize) {
         if all > most {
             log_line!(
                 Warn,
-                "peers can make the server hold at most {}, and {} {what}, which some {} of them fill: lower max_message, outbound_per_connection or max_connections",
+                "peers can make the server hold at most {}, and {} {what}, which some {} of them fill: lower max_message, outbound_per_connection, max_connections or max_handshakes",
                 readable(all),
                 readable(most),
                 most / each.max(1) + 1,

@@ -1,5 +1,6 @@
 //! What is chosen for a server as a whole: how much memory it may take, and what this process carries of it.
 
+use super::admission::Admission;
 use super::capacity;
 use crate::limits::{Limits, TOUCHED_STACK};
 use crate::logging::log_line;
@@ -34,12 +35,14 @@ impl Options {
         capacity::warn_of(all, each);
     }
 
-    /// The most memory that peers can make the server hold, so much with each connection.
+    /// The most memory that peers can make the server hold, so much with each connection. Whoever is no open connection
+    /// may hold a thread.
     fn memory_budget(&self, each: usize, bodies: usize) -> usize {
         let connections = self.limits.max_connections.saturating_mul(each);
-        let handshakes = self.limits.max_handshakes.saturating_mul(TOUCHED_STACK);
+        let threads = Admission::max_threads(&self.limits);
+        let stacks = threads.saturating_mul(TOUCHED_STACK);
         let messages = self.limits.inbound_total;
-        [handshakes, messages, bodies]
+        [stacks, messages, bodies]
             .into_iter()
             .fold(connections, usize::saturating_add)
     }
