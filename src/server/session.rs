@@ -67,9 +67,10 @@ pub struct Session<'a> {
     /// More messages wait in the read buffer: answers are collected until it runs empty.
     more: bool,
     collector: Arc<Collector>,
-    /// A message that was read while another one was sent in fragments.
+    /// A message that was read while another one was sent in fragments, for the next read. Until then nothing more is
+    /// read, so there is no `unreported` beside it.
     ahead: Option<Message>,
-    /// Why the connection was given up meanwhile.
+    /// Why the connection was given up while a message was sent in fragments, for the next read.
     unreported: Option<Error>,
     /// Something was collected since the last flush, and the leader may look for it.
     owes_flush: bool,
@@ -159,9 +160,9 @@ impl<'a> Session<'a> {
     }
 
     fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Error> {
-        let message = match self.ahead.is_some() {
-            true => self.ahead.take(),
-            false => self.wait_for(end, |driver| driver.next(|message| message.to_message()))?,
+        let message = match self.ahead.take() {
+            None => self.wait_for(end, |driver| driver.next(|message| message.to_message()))?,
+            ahead => ahead,
         };
         if let Some(message) = &message {
             self.received(message.len());
@@ -180,8 +181,8 @@ impl<'a> Session<'a> {
         end: Option<Instant>,
         mut next: impl FnMut(&mut Driver) -> Result<Option<T>, End>,
     ) -> Result<Option<T>, Error> {
-        if self.unreported.is_some() {
-            return self.unreported.take().map_or(Ok(None), Err);
+        if let Some(error) = self.unreported.take() {
+            return Err(error);
         }
         while self.ended.is_none() {
             let next = next(self.driver);
