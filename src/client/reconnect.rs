@@ -45,7 +45,7 @@ type RequestMaker =
 /// not help, such as a 401: look at the cause, and leave the loop.
 ///
 /// ```no_run
-/// use wshub::{ClientEvent, Reconnecting};
+/// use wshub::{ClientEvent, DisconnectCause, Reconnecting};
 ///
 /// let prices = Reconnecting::new("ws://127.0.0.1:9001/prices")?;
 /// let writer = prices.writer(); // for this thread and others
@@ -54,9 +54,9 @@ type RequestMaker =
 ///         // The server knows nothing of the connection before: subscribe again.
 ///         ClientEvent::Connected { .. } => drop(writer.send("subscribe")),
 ///         ClientEvent::Message(message) => println!("{message:?}"),
-///         ClientEvent::Disconnected { cause, retry_in, .. } => {
-///             eprintln!("{cause}; next try in {retry_in:?}");
-///         }
+///         ClientEvent::Disconnected { cause, retry_in: Some(pause), .. } => eprintln!("{cause}; next try in {pause:?}"),
+///         // There is no next try: none could connect.
+///         ClientEvent::Disconnected { cause: DisconnectCause::Connect(error), .. } => return Err(error),
 ///         _ => {}
 ///     }
 /// }
