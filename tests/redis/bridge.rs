@@ -508,9 +508,10 @@ fn what_waits_is_published_before_a_bridge_is_gone() {
     let server = RedisServer::start(&[]);
     let Bridged { io, bridge } = Bridged::at(server.port);
     let python = Python::at(&server);
-    (0..5000).for_each(|number| _ = io.emit("number", number));
+    // Few enough for a busy machine: a drop waits for a second.
+    (0..500).for_each(|number| _ = io.emit("number", number));
     drop(bridge);
-    for number in 0..5000 {
+    for number in 0..500 {
         assert_eq!(python.hear("emit")["data"][0], number);
     }
 }

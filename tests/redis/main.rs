@@ -23,7 +23,7 @@ use proxy::Proxy;
 use server::{RedisServer, redis_at};
 use support::child::{Child, asked, in_child, tell};
 use support::cluster::{HEARTBEAT, Node};
-use support::wait_until;
+use support::{PATIENCE, wait_until};
 use wshub::{CatchUpError, Cluster, ClusterEvent, Redis, Room, Server};
 
 fn sleep(millis: u64) {
@@ -147,9 +147,10 @@ fn a_stream_that_loses_its_end_is_not_read_from_before_the_join() {
 }
 
 fn two_over(server: &RedisServer, pub_sub: bool) -> (Node, Node) {
+    // However busy the machine is, they are not taken for cut off.
     let redis = || match pub_sub {
-        true => server.redis().pub_sub().key("burst"),
-        false => server.redis(),
+        true => server.redis().timeout(PATIENCE).pub_sub().key("burst"),
+        false => server.redis().timeout(PATIENCE),
     };
     let (one, two) = (Node::join(redis()), Node::join(redis()));
     wait_until("they know each other", || {
@@ -628,8 +629,8 @@ fn a_node_that_is_killed_is_soon_gone() {
 fn a_server_that_stood_still_has_lost_nothing() {
     const THIS: &str = "a_server_that_stood_still_has_lost_nothing";
     let redis = |port, mode: &str| match mode {
-        "channel" => redis_at(port).pub_sub(),
-        _ => redis_at(port),
+        "channel" => redis_at(port).timeout(PATIENCE).pub_sub(),
+        _ => redis_at(port).timeout(PATIENCE),
     };
     if in_child() {
         let place = asked().next().unwrap();

@@ -34,10 +34,10 @@ impl RedisServer {
     pub fn sentinel(primary: u16) -> RedisServer {
         let mut sentinel = RedisServer::absent(&[]);
         let file = sentinel.folder.join("sentinel.conf");
-        // Half a second of silence is enough.
+        // A busy machine may be silent for a second.
         let settings = format!(
             "sentinel monitor mymaster 127.0.0.1 {primary} 2\n\
-             sentinel down-after-milliseconds mymaster 500\n\
+             sentinel down-after-milliseconds mymaster 2000\n\
              sentinel failover-timeout mymaster 2000\n"
         );
         std::fs::write(&file, settings).unwrap();
@@ -51,6 +51,8 @@ impl RedisServer {
     pub fn absent(settings: &[&str]) -> RedisServer {
         let port = free_port();
         let folder = std::env::temp_dir().join(format!("wshub-redis-{port}"));
+        // What a killed run has left there.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         RedisServer {
             port,

@@ -36,6 +36,8 @@ impl Machine {
     }
 
     fn add(&mut self, folder: PathBuf) -> io::Result<PathBuf> {
+        // One that a killed run has left under the same number.
+        let _ = fs::remove_dir(&folder);
         fs::create_dir(&folder)?;
         self.folders.push(folder.clone());
         Ok(folder)

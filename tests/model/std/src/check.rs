@@ -41,7 +41,8 @@ pub fn is_hurried() -> bool {
     HURRIED.get()
 }
 
-/// Runs `model` for `time`, or `most` times, from `first` on; how many schedules that were, or the seed that failed.
+/// Runs `model` for `time`, or `most` times, from `first` on, but once at least; how many schedules that were, or the seed
+/// that failed.
 pub fn check(first: u64, most: u64, time: Duration, clock: Time, model: fn()) -> Result<u64, u64> {
     let mut config = Config::new();
     config.stack_size = STACK;
@@ -49,6 +50,7 @@ pub fn check(first: u64, most: u64, time: Duration, clock: Time, model: fn()) ->
     config.failure_persistence = FailurePersistence::None;
     config.silence_warnings = true;
     let scheduler = Seeded {
+        first,
         next: first,
         end: first.saturating_add(most),
         until: Instant::now() + time,
@@ -89,6 +91,7 @@ enum Mode {
 
 #[derive(Debug)]
 struct Seeded {
+    first: u64,
     next: u64,
     end: u64,
     until: Instant,
@@ -108,7 +111,8 @@ impl std::fmt::Debug for Time {
 
 impl Scheduler for Seeded {
     fn new_execution(&mut self) -> Option<Schedule> {
-        if self.next >= self.end || Instant::now() >= self.until {
+        let is_over = self.next > self.first && Instant::now() >= self.until;
+        if self.next >= self.end || is_over {
             return None;
         }
         let seed = self.next;

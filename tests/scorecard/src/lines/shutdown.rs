@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use scorecard::support::{Client, frame, ugly};
+use scorecard::support::{Client, frame, ugly, wait_until};
 
 use super::{at_once, start_clients};
 use crate::row::Row;
@@ -29,9 +29,7 @@ pub fn sigterm() -> Vec<Row> {
     let since = Instant::now();
     subject.process().signal(Signal::TERM);
     let free = thread::spawn(move || {
-        while TcpListener::bind(addr).is_err() {
-            thread::sleep(Duration::from_millis(1));
-        }
+        wait_until("the port is free", || TcpListener::bind(addr).is_ok());
         since.elapsed()
     });
     let status = subject.process().wait();
