@@ -126,11 +126,11 @@ impl KeeperThread {
             self.found.reverse();
             self.see_to_found();
             for token in std::mem::take(&mut self.unfinished) {
-                self.with(token, |kept, room| kept.go_on_at_turn(room));
+                self.with(token, |kept, room| kept.on_turn(room));
             }
             let now = Instant::now();
             while let Some(token) = self.poller.next_due(now) {
-                self.with(token, |kept, _| kept.is_due(now));
+                self.with(token, |kept, _| kept.on_deadline(now));
             }
         }
         while let Some(kept) = self.arrived.pop_front() {
@@ -145,7 +145,7 @@ impl KeeperThread {
 
     fn see_to_found(&mut self) {
         while let Some(ready) = self.found.pop() {
-            self.with(ready.token, |kept, room| kept.is_ready(ready, room));
+            self.with(ready.token, |kept, room| kept.on_ready(ready, room));
         }
     }
 
@@ -177,7 +177,7 @@ impl KeeperThread {
             self.admit_all();
         }
         for token in mail.woken {
-            self.with(token, |kept, _| kept.is_woken());
+            self.with(token, |kept, _| kept.on_wake());
         }
         if mail.make_room {
             let line = self.lines.first_to_go();

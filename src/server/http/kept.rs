@@ -40,7 +40,7 @@ pub(crate) struct KeptConnection {
     ends: bool,
     /// Its place in a line.
     place: Option<PlaceInLine>,
-    /// Makes the thread that watches [look at](KeptConnection::is_woken) this connection; set once it is watched.
+    /// Makes the thread that watches [look at](KeptConnection::on_wake) this connection; set once it is watched.
     wake: Option<Wake>,
     // Given up in this order.
     stream: Presence,
@@ -190,7 +190,7 @@ impl KeptConnection {
         }
     }
 
-    pub fn is_ready(&mut self, ready: Ready, room: &mut ReadBuffer) -> NextAction {
+    pub fn on_ready(&mut self, ready: Ready, room: &mut ReadBuffer) -> NextAction {
         self.unread |= ready.readable;
         self.ends |= ready.ended;
         if let (KeptState::Waiting(later), true) = (&self.state, ready.ended) {
@@ -204,7 +204,7 @@ impl KeptConnection {
     }
 
     /// It has more to write, or to read.
-    pub fn go_on_at_turn(&mut self, room: &mut ReadBuffer) -> NextAction {
+    pub fn on_turn(&mut self, room: &mut ReadBuffer) -> NextAction {
         self.has_more = false;
         match self.state {
             KeptState::Writing(_) => self.write_on(),
@@ -217,8 +217,8 @@ impl KeptConnection {
         self.unread = true;
         self.has_more = false;
         match self.state {
-            KeptState::Waiting(_) | KeptState::Queued(_) => self.is_woken(),
-            _ => self.go_on_at_turn(room),
+            KeptState::Waiting(_) | KeptState::Queued(_) => self.on_wake(),
+            _ => self.on_turn(room),
         }
     }
 
@@ -298,7 +298,7 @@ impl KeptConnection {
     }
 
     /// There may be an answer, or a place for it.
-    pub fn is_woken(&mut self) -> NextAction {
+    pub fn on_wake(&mut self) -> NextAction {
         match &self.state {
             KeptState::Waiting(later) => match later.promise.slot().take() {
                 Some(answer) => self.conclude(resolve(answer)),
@@ -310,7 +310,7 @@ impl KeptConnection {
     }
 
     /// Its deadline may have come.
-    pub fn is_due(&mut self, now: Instant) -> NextAction {
+    pub fn on_deadline(&mut self, now: Instant) -> NextAction {
         if self.patience.deadline() > now {
             return self.stay();
         }
@@ -428,7 +428,7 @@ impl KeptConnection {
                 Ok(0) => break Some(io::ErrorKind::WriteZero.into()),
                 Ok(_) if answer.is_written() => {
                     let keeps = answer.keeps;
-                    return self.is_answered(keeps);
+                    return self.on_answered(keeps);
                 }
                 Ok(_) if answer.sent() - before >= TURN => break None,
                 Ok(_) => {}
@@ -457,7 +457,7 @@ impl KeptConnection {
         self.hub.workers.log_writer().write(line);
     }
 
-    fn is_answered(&mut self, keeps: bool) -> NextAction {
+    fn on_answered(&mut self, keeps: bool) -> NextAction {
         let now = Instant::now();
         if keeps && self.hub.lifecycle.is_closing() {
             return NextAction::Ends;

@@ -368,7 +368,9 @@ impl Leader {
                 return;
             };
             self.with(token, |led, scratch| match led {
-                PolledConnection::Parked(parked) => parked.is_due(scratch, now, stood_still, put),
+                PolledConnection::Parked(parked) => {
+                    parked.on_deadline(scratch, now, stood_still, put)
+                }
                 PolledConnection::Stalled(stalled) => stalled.write(now),
             });
         }

@@ -267,7 +267,7 @@ impl Parked {
     }
 
     /// A deadline has passed. What came in time may wait in the socket.
-    pub fn is_due(
+    pub fn on_deadline(
         &mut self,
         scratch: &mut ReadBuffer,
         now: Instant,
