@@ -7,7 +7,9 @@
 
 mod bell;
 mod deadlines;
+mod event_loop;
 mod mailbox;
+mod ready_line;
 #[cfg(unix)]
 mod source;
 mod waker;
@@ -22,6 +24,7 @@ use mio::{Events, Interest, Poll};
 
 pub(crate) use bell::Bell;
 use deadlines::Deadlines;
+pub(crate) use event_loop::{EventLoop, Left, Next};
 pub(crate) use mailbox::Mailbox;
 #[cfg(unix)]
 pub use source::Source;

@@ -25,6 +25,11 @@ impl Places {
         taken.is_ok().then(|| Place(self.clone()))
     }
 
+    /// True if there is one to take.
+    pub fn has_free(&self) -> bool {
+        self.taken() < self.max
+    }
+
     /// One for what had its place until a moment ago, or comes of what has one: even if there are too many by now.
     pub fn take_again(self: &Arc<Self>) -> Place {
         self.taken.fetch_add(1, Relaxed);

@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::super::admission::Wake;
-use super::kept::{KeptConnection, NextAction};
+use super::kept::KeptConnection;
 use super::lines::WaitingLines;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::limits::Limits;
-use crate::panics;
-use crate::poller::{Mailbox, Poller, Ready, Token};
+use crate::poller::{EventLoop, Left, Mailbox, Next, Poller, Token};
 
 /// What one read takes of a request.
 const ROOM: usize = 16 << 10;
@@ -51,12 +50,10 @@ impl Keeper {
         };
         let watch = KeeperThread {
             mailbox,
-            poller,
+            connections: EventLoop::new(poller),
             room: ReadBuffer::scratch(ROOM),
             arrived: VecDeque::new(),
-            found: Vec::new(),
             lines: WaitingLines::new(limits),
-            unfinished: Vec::new(),
             count: keeper.idle.clone(),
         };
         Ok((keeper, watch))
@@ -100,15 +97,11 @@ impl Keeper {
 /// What the thread holds.
 pub(crate) struct KeeperThread {
     mailbox: Arc<Mailbox<KeeperMail>>,
-    poller: Poller<KeptConnection>,
+    connections: EventLoop<KeptConnection>,
     /// Lent to the connection that is read from.
     room: ReadBuffer,
     /// Connections that are still to be watched.
     arrived: VecDeque<KeptConnection>,
-    /// What came up at the sockets and was not seen to yet, the next one last.
-    found: Vec<Ready>,
-    /// Connections that have had their turn and have more to write, or to read.
-    unfinished: Vec<Token>,
     lines: WaitingLines,
     count: Arc<AtomicUsize>,
 }
@@ -121,15 +114,12 @@ impl KeeperThread {
         // What the mailbox keeps may not have been seen to.
         self.mailbox.put(|_| ());
         while self.take_mail() {
-            let idle = || self.unfinished.is_empty() && !self.mailbox.is_full();
-            self.poller.wait(None, &mut self.found, idle);
-            self.found.reverse();
+            let mailbox = &self.mailbox;
+            self.connections.wait(None, || !mailbox.is_full());
             self.see_to_found();
-            for token in std::mem::take(&mut self.unfinished) {
-                self.with(token, |kept, room| kept.on_turn(room));
-            }
+            self.give_turns();
             let now = Instant::now();
-            while let Some(token) = self.poller.next_due(now) {
+            while let Some(token) = self.connections.poller.next_due(now) {
                 self.with(token, |kept, _| kept.on_deadline(now));
             }
         }
@@ -144,21 +134,30 @@ impl KeeperThread {
     }
 
     fn see_to_found(&mut self) {
-        while let Some(ready) = self.found.pop() {
+        while let Some(ready) = self.connections.next_found() {
             self.with(ready.token, |kept, room| kept.on_ready(ready, room));
+        }
+    }
+
+    /// One to each that waits for it. What has more to do after that waits anew.
+    fn give_turns(&mut self) {
+        for _ in 0..self.connections.turns() {
+            if let Some(token) = self.connections.next_turn() {
+                self.with(token, |kept, room| kept.on_turn(room));
+            }
         }
     }
 
     /// Does for each connection what may have been left undone.
     fn look_at_all(&mut self) {
-        self.unfinished.clear();
         for token in self.tokens() {
             self.with(token, |kept, room| kept.look_again(room));
         }
     }
 
     fn tokens(&mut self) -> Vec<Token> {
-        self.poller.all().map(|(token, _)| token).collect()
+        let all = self.connections.poller.all();
+        all.map(|(token, _)| token).collect()
     }
 
     /// False once the thread is to end.
@@ -198,7 +197,8 @@ impl KeeperThread {
     }
 
     fn admit(&mut self, kept: KeptConnection) {
-        match self.poller.insert(kept, KeptConnection::source) {
+        let inserted = (self.connections.poller).insert(kept, KeptConnection::source);
+        match inserted {
             Ok(token) => {
                 let mailbox = self.mailbox.clone();
                 let wake: Wake = Arc::new(move || mailbox.put(|mail| mail.woken.push(token)));
@@ -213,45 +213,25 @@ impl KeeperThread {
     fn with(
         &mut self,
         token: Token,
-        act: impl FnOnce(&mut KeptConnection, &mut ReadBuffer) -> NextAction,
+        act: impl FnOnce(&mut KeptConnection, &mut ReadBuffer) -> Next,
     ) {
-        if panics::catch(|| self.try_with(token, act)).is_err() {
-            self.end(token);
-        }
-    }
-
-    fn try_with(
-        &mut self,
-        token: Token,
-        act: impl FnOnce(&mut KeptConnection, &mut ReadBuffer) -> NextAction,
-    ) {
-        let Some(kept) = self.poller.get(token) else {
-            return;
-        };
-        match act(kept, &mut self.room) {
-            NextAction::Stays(until) => {
-                self.poller.set_deadline(token, until);
-                self.put_in_line(token);
+        let room = &mut self.room;
+        match self.connections.with(token, |kept| act(kept, room)) {
+            None => self.put_in_line(token),
+            Some(Left::Gone(kept) | Left::Broken(kept)) => {
+                self.leave_line(&kept);
+                kept.end();
             }
-            NextAction::Again => {
-                // It may be ready again before its next turn: one turn is enough.
-                if kept.take_turn() {
-                    self.unfinished.push(token);
-                }
-                self.put_in_line(token);
-            }
-            NextAction::Ends => self.end(token),
-            NextAction::NeedsThread => {
-                if let Some(kept) = self.remove(token) {
-                    kept.go_on();
-                }
+            Some(Left::NeedsThread(kept)) => {
+                self.leave_line(&kept);
+                kept.go_on();
             }
         }
     }
 
     /// Puts a connection into the line where it belongs now.
     fn put_in_line(&mut self, token: Token) {
-        let Some(kept) = self.poller.get(token) else {
+        let Some(kept) = self.connections.poller.get(token) else {
             return;
         };
         if kept.is_in_its_place() {
@@ -269,12 +249,6 @@ impl KeeperThread {
         self.count.store(self.lines.idle(), Relaxed);
     }
 
-    fn end(&mut self, token: Token) {
-        if let Some(kept) = self.remove(token) {
-            kept.end();
-        }
-    }
-
     fn give_way(&mut self, token: Token) {
         if let Some(kept) = self.remove(token) {
             kept.give_way();
@@ -288,12 +262,16 @@ impl KeeperThread {
     }
 
     fn remove(&mut self, token: Token) -> Option<KeptConnection> {
-        let kept = self.poller.remove(token)?;
+        let kept = self.connections.poller.remove(token)?;
+        self.leave_line(&kept);
+        Some(kept)
+    }
+
+    fn leave_line(&mut self, kept: &KeptConnection) {
         if let Some(place) = kept.place() {
             self.lines.leave(place);
         }
         self.count.store(self.lines.idle(), Relaxed);
-        Some(kept)
     }
 }
 

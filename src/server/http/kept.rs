@@ -24,7 +24,7 @@ use crate::http::refusal::RefusedRequest;
 use crate::http::{Refusal, Response};
 use crate::logging::Line;
 use crate::patience::Patience;
-use crate::poller::{Ready, Source};
+use crate::poller::{Next, Ready, Source};
 use crate::transport::{How, LINGER, would_wait};
 
 pub(crate) struct KeptConnection {
@@ -34,8 +34,6 @@ pub(crate) struct KeptConnection {
     patience: Patience,
     /// There may be something to read.
     unread: bool,
-    /// It waits for its turn to go on.
-    has_more: bool,
     /// The peer has ended its side, after what is there to read. That is reported once.
     ends: bool,
     /// Its place in a line.
@@ -61,17 +59,6 @@ enum KeptState {
     Queued(Box<QueuedAnswer>),
     /// That the peer takes its last bytes and ends.
     Lingering(TrailingBytes),
-}
-
-/// What there is to do for a connection.
-pub(crate) enum NextAction {
-    /// Nothing until something comes, or until then.
-    Stays(Instant),
-    /// More of the same, once others have had their turn.
-    Again,
-    /// Something that may take time.
-    NeedsThread,
-    Ends,
 }
 
 impl KeptConnection {
@@ -112,7 +99,6 @@ impl KeptConnection {
             state,
             patience,
             unread: true,
-            has_more: false,
             ends: false,
             place: None,
             wake: None,
@@ -129,7 +115,7 @@ impl KeptConnection {
         match self.state {
             KeptState::New => Some(KeptLine::New),
             // One whose next request is there is not idle.
-            KeptState::Idle if !self.has_more => Some(KeptLine::Idle),
+            KeptState::Idle if !self.has_next() => Some(KeptLine::Idle),
             _ => None,
         }
     }
@@ -157,13 +143,13 @@ impl KeptConnection {
         line
     }
 
-    /// It has its turn after others from now on; false if that was so already.
-    pub fn take_turn(&mut self) -> bool {
-        !std::mem::replace(&mut self.has_more, true)
+    /// The next request may be there.
+    fn has_next(&self) -> bool {
+        self.unread || !self.connection.buffer.is_empty()
     }
 
     /// It is watched from now on. What is there already makes no socket ready, so it is looked at now.
-    pub fn begin(&mut self, wake: Wake, room: &mut ReadBuffer) -> NextAction {
+    pub fn begin(&mut self, wake: Wake, room: &mut ReadBuffer) -> Next {
         self.wake = Some(wake);
         if self.hub.lifecycle.is_closing() {
             return self.close();
@@ -175,9 +161,9 @@ impl KeptConnection {
     }
 
     /// Asks to be woken when the answer comes, unless it is there.
-    fn wait(&mut self) -> NextAction {
+    fn wait(&mut self) -> Next {
         let (KeptState::Waiting(later), Some(wake)) = (&self.state, self.wake.clone()) else {
-            return NextAction::Ends;
+            return Next::Gone;
         };
         match later.promise.slot().wait(Box::new(move || wake())) {
             Some(answer) => self.conclude(resolve(answer)),
@@ -190,7 +176,7 @@ impl KeptConnection {
         }
     }
 
-    pub fn on_ready(&mut self, ready: Ready, room: &mut ReadBuffer) -> NextAction {
+    pub fn on_ready(&mut self, ready: Ready, room: &mut ReadBuffer) -> Next {
         self.unread |= ready.readable;
         self.ends |= ready.ended;
         if let (KeptState::Waiting(later), true) = (&self.state, ready.ended) {
@@ -204,8 +190,7 @@ impl KeptConnection {
     }
 
     /// It has more to write, or to read.
-    pub fn on_turn(&mut self, room: &mut ReadBuffer) -> NextAction {
-        self.has_more = false;
+    pub fn on_turn(&mut self, room: &mut ReadBuffer) -> Next {
         match self.state {
             KeptState::Writing(_) => self.write_on(),
             _ => self.read_on(room),
@@ -213,9 +198,8 @@ impl KeptConnection {
     }
 
     /// What came for it may not have been seen to.
-    pub fn look_again(&mut self, room: &mut ReadBuffer) -> NextAction {
+    pub fn look_again(&mut self, room: &mut ReadBuffer) -> Next {
         self.unread = true;
-        self.has_more = false;
         match self.state {
             KeptState::Waiting(_) | KeptState::Queued(_) => self.on_wake(),
             _ => self.on_turn(room),
@@ -223,7 +207,7 @@ impl KeptConnection {
     }
 
     /// Reads what has come.
-    fn read_on(&mut self, room: &mut ReadBuffer) -> NextAction {
+    fn read_on(&mut self, room: &mut ReadBuffer) -> Next {
         match &self.state {
             KeptState::New | KeptState::Idle => {
                 let lent = self.connection.buffer.borrow(room);
@@ -239,18 +223,18 @@ impl KeptConnection {
         }
     }
 
-    fn read_request(&mut self) -> NextAction {
+    fn read_request(&mut self) -> Next {
         if self.connection.buffer.is_empty() {
             match self.read() {
-                Ok(0) => return NextAction::Ends,
+                Ok(0) => return Next::Gone,
                 Ok(_) => {}
                 Err(error) if would_wait(&error) => return self.stay(),
-                Err(_) => return NextAction::Ends,
+                Err(_) => return Next::Gone,
             }
         }
         match at_once::answer(&self.hub, &mut self.connection) {
             Some((parked, answer)) => self.take_answer(parked, answer),
-            None => NextAction::NeedsThread,
+            None => Next::NeedsThread,
         }
     }
 
@@ -270,11 +254,7 @@ impl KeptConnection {
     }
 
     /// What the application answers at once, or promises.
-    fn take_answer(
-        &mut self,
-        parked: ParkedRequest,
-        answer: Result<Response, Refusal>,
-    ) -> NextAction {
+    fn take_answer(&mut self, parked: ParkedRequest, answer: Result<Response, Refusal>) -> Next {
         let now = Instant::now();
         let pending = answer.as_ref().ok().and_then(Response::pending::<Promise>);
         let Some(promise) = pending.cloned() else {
@@ -287,30 +267,30 @@ impl KeptConnection {
         self.wait()
     }
 
-    fn read_away(&mut self) -> NextAction {
+    fn read_away(&mut self) -> Next {
         let KeptState::Lingering(rest) = &mut self.state else {
-            return NextAction::Ends;
+            return Next::Gone;
         };
         match rest.read_away(&*self.connection.transport) {
             true => self.stay(),
-            false => NextAction::Ends,
+            false => Next::Gone,
         }
     }
 
     /// There may be an answer, or a place for it.
-    pub fn on_wake(&mut self) -> NextAction {
+    pub fn on_wake(&mut self) -> Next {
         match &self.state {
             KeptState::Waiting(later) => match later.promise.slot().take() {
                 Some(answer) => self.conclude(resolve(answer)),
                 None => self.stay(),
             },
-            KeptState::Queued(answer) if answer.is_served() => NextAction::NeedsThread,
+            KeptState::Queued(answer) if answer.is_served() => Next::NeedsThread,
             _ => self.stay(),
         }
     }
 
     /// Its deadline may have come.
-    pub fn on_deadline(&mut self, now: Instant) -> NextAction {
+    pub fn on_deadline(&mut self, now: Instant) -> Next {
         if self.patience.deadline() > now {
             return self.stay();
         }
@@ -324,20 +304,20 @@ impl KeptConnection {
                 let silence = Refusal::Silence;
                 self.hub.counters.refuse(silence.reason());
                 self.log(refuse::line(&self.hub, &silence, self.connection.peer));
-                NextAction::Ends
+                Next::Gone
             }
-            KeptState::Idle | KeptState::Lingering(_) => NextAction::Ends,
+            KeptState::Idle | KeptState::Lingering(_) => Next::Gone,
         }
     }
 
     /// The server shuts down.
-    pub fn close(&mut self) -> NextAction {
+    pub fn close(&mut self) -> Next {
         match self.state {
             KeptState::New => {
                 self.refuse_new(Refusal::ShuttingDown);
-                NextAction::Ends
+                Next::Gone
             }
-            KeptState::Idle => NextAction::Ends,
+            KeptState::Idle => Next::Gone,
             KeptState::Waiting(_) | KeptState::Queued(_) => self.give_up(Refusal::ShuttingDown),
             KeptState::Writing(_) | KeptState::Lingering(_) => self.stay(),
         }
@@ -350,7 +330,7 @@ impl KeptConnection {
     }
 
     /// Waits for the answer, or for a place for it, no longer.
-    fn give_up(&mut self, why: Refusal) -> NextAction {
+    fn give_up(&mut self, why: Refusal) -> Next {
         match &self.state {
             KeptState::Waiting(later) => {
                 let slot = later.promise.slot();
@@ -362,26 +342,26 @@ impl KeptConnection {
                 }
                 self.conclude(Err(why))
             }
-            KeptState::Queued(answer) if answer.is_served() => NextAction::NeedsThread,
+            KeptState::Queued(answer) if answer.is_served() => Next::NeedsThread,
             KeptState::Queued(_) => self.conclude(Err(why)),
             _ => self.stay(),
         }
     }
 
     /// There is an answer.
-    fn conclude(&mut self, answer: Result<Response, Refusal>) -> NextAction {
+    fn conclude(&mut self, answer: Result<Response, Refusal>) -> Next {
         match std::mem::replace(&mut self.state, KeptState::Idle) {
             KeptState::Waiting(later) => self.give(later.parked, answer),
             KeptState::Queued(queued) => {
                 let parked = queued.cancel(&self.hub);
                 self.give(parked, answer)
             }
-            _ => NextAction::Ends,
+            _ => Next::Gone,
         }
     }
 
     /// Has an answer written, or wait for its place.
-    fn give(&mut self, parked: ParkedRequest, answer: Result<Response, Refusal>) -> NextAction {
+    fn give(&mut self, parked: ParkedRequest, answer: Result<Response, Refusal>) -> Next {
         let response = match answer {
             Ok(response) => response,
             Err(refusal) => return self.refuse(parked, &refusal),
@@ -394,7 +374,7 @@ impl KeptConnection {
         self.write(bytes, keeps, parked.place)
     }
 
-    fn refuse(&mut self, parked: ParkedRequest, refusal: &Refusal) -> NextAction {
+    fn refuse(&mut self, parked: ParkedRequest, refusal: &Refusal) -> Next {
         self.hub.counters.refuse(refusal.reason());
         self.log(refuse::line(&self.hub, refusal, self.connection.peer));
         let bytes = refusal.encode(parked.asked.head_only(), clock::date());
@@ -402,23 +382,23 @@ impl KeptConnection {
     }
 
     /// Waits for a place among the plain requests, as long as for the answer.
-    fn queue(&mut self, parked: ParkedRequest, response: Response) -> NextAction {
+    fn queue(&mut self, parked: ParkedRequest, response: Response) -> Next {
         let Some(wake) = self.wake.clone() else {
-            return NextAction::Ends;
+            return Next::Gone;
         };
         let queued = QueuedAnswer::new(&self.hub, &self.connection, parked, response, wake);
         self.state = KeptState::Queued(Box::new(queued));
         self.stay()
     }
 
-    fn write(&mut self, bytes: Vec<u8>, keeps: bool, place: Place) -> NextAction {
+    fn write(&mut self, bytes: Vec<u8>, keeps: bool, place: Place) -> Next {
         self.patience = Patience::paced(Instant::now(), self.hub.options.limits.writing());
         self.state = KeptState::Writing(UnsentAnswer::new(bytes, keeps, place));
         self.write_on()
     }
 
     /// Writes of the answer what the socket takes, or as much as one turn may.
-    pub fn write_on(&mut self) -> NextAction {
+    fn write_on(&mut self) -> Next {
         let KeptState::Writing(answer) = &mut self.state else {
             return self.stay();
         };
@@ -440,16 +420,16 @@ impl KeptConnection {
         let written = answer.sent() - before;
         self.patience.progressed(written, Instant::now());
         match end {
-            None => NextAction::Again,
+            None => Next::Again(None),
             Some(error) if would_wait(&error) => self.stay(),
             Some(error) => self.give_up_writing(&error),
         }
     }
 
     /// The peer does not take its answer.
-    fn give_up_writing(&self, error: &io::Error) -> NextAction {
+    fn give_up_writing(&self, error: &io::Error) -> Next {
         self.log(not_taken(&self.hub, error, self.connection.peer));
-        NextAction::Ends
+        Next::Gone
     }
 
     /// Has a line written elsewhere: a logger may take its time.
@@ -457,17 +437,17 @@ impl KeptConnection {
         self.hub.workers.log_writer().write(line);
     }
 
-    fn on_answered(&mut self, keeps: bool) -> NextAction {
+    fn on_answered(&mut self, keeps: bool) -> Next {
         let now = Instant::now();
         if keeps && self.hub.lifecycle.is_closing() {
-            return NextAction::Ends;
+            return Next::Gone;
         }
         if keeps {
             self.connection.answered += 1;
             self.rest(now);
             // The next request has its turn after those of others.
-            match self.unread || !self.connection.buffer.is_empty() {
-                true => NextAction::Again,
+            match self.has_next() {
+                true => Next::Again(None),
                 false => self.stay(),
             }
         } else {
@@ -485,8 +465,8 @@ impl KeptConnection {
         self.patience = Patience::new(now, keep_alive);
     }
 
-    fn stay(&self) -> NextAction {
-        NextAction::Stays(self.patience.deadline())
+    fn stay(&self) -> Next {
+        Next::Wait(Some(self.patience.deadline()))
     }
 
     /// Ends a connection that waits for a request, for others that have come.

@@ -7,7 +7,6 @@
 
 pub(crate) mod hand_over;
 pub(crate) mod lead;
-mod line;
 pub(crate) mod parked;
 mod stalled;
 
@@ -24,11 +23,9 @@ use crate::logging::line_for_later;
 use crate::outbox::broadcast::Collector;
 use crate::outbox::leader_queue::LeaderQueue;
 use crate::outbox::{self, Outbox};
-use crate::panics;
 use crate::patience::stood_still;
-use crate::poller::{Bell, Mailbox, Poller, Ready, Token, Waker};
+use crate::poller::{Bell, EventLoop, Left, Mailbox, Next, Poller, Token, Waker};
 use hand_over::hand_over;
-use line::ReadyLine;
 use parked::Parked;
 use stalled::Stalled;
 
@@ -54,13 +51,10 @@ pub(crate) struct Mail {
 pub(crate) struct Leader {
     mailbox: Arc<Mailbox<Mail>>,
     leader_queue: Arc<LeaderQueue>,
-    poller: Poller<PolledConnection>,
-    /// Connections that were reported ready and were not read to the end, in turn.
-    ready: ReadyLine,
+    /// Connections; those that were reported ready and were not read to the end have turns.
+    connections: EventLoop<PolledConnection>,
     /// Turns left before the next look at which are ready.
     round: usize,
-    /// What the last look found.
-    found: Vec<Ready>,
     /// Where each read goes: an idle connection has no buffer.
     scratch: ReadBuffer,
     read_size: usize,
@@ -78,29 +72,6 @@ enum PolledConnection {
     Stalled(Box<Stalled>),
 }
 
-/// What there is left to do for a connection.
-pub(crate) enum Next {
-    /// Nothing until something comes, or this deadline; `None`: no earlier one than before.
-    Wait(Option<Instant>),
-    /// Another turn: more may be there.
-    Again(Option<Instant>),
-    Gone,
-}
-
-impl Next {
-    /// What both leave to do.
-    fn and(self, other: Next) -> Next {
-        let earlier = |one: Option<Instant>, other| [one, other].into_iter().flatten().min();
-        match (self, other) {
-            (Next::Gone, _) | (_, Next::Gone) => Next::Gone,
-            (Next::Wait(one), Next::Wait(other)) => Next::Wait(earlier(one, other)),
-            (Next::Again(one) | Next::Wait(one), Next::Again(other) | Next::Wait(other)) => {
-                Next::Again(earlier(one, other))
-            }
-        }
-    }
-}
-
 impl Leader {
     pub fn new(log_writer: Arc<LogWriter>, limits: &Limits) -> std::io::Result<Self> {
         let poller = Poller::new()?;
@@ -110,10 +81,8 @@ impl Leader {
             mailbox: Arc::new(Mailbox::new(bell.clone())),
             leader_queue: LeaderQueue::new(bell),
             waker: poller.waker(),
-            poller,
-            ready: ReadyLine::default(),
+            connections: EventLoop::new(poller),
             round: 0,
-            found: Vec::new(),
             scratch: ReadBuffer::scratch(read_size),
             read_size,
             collectors: Vec::new(),
@@ -124,7 +93,7 @@ impl Leader {
     }
 
     pub fn bell(&self) -> &Arc<Bell> {
-        self.poller.bell()
+        self.connections.poller.bell()
     }
 
     pub fn mailbox(&self) -> &Arc<Mailbox<Mail>> {
@@ -136,7 +105,7 @@ impl Leader {
     }
 
     pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+        self.connections.turns() > 0
     }
 
     /// The next ready connection's turn: one read, or a few amid a long frame, whose messages go to `put`. False when
@@ -145,35 +114,24 @@ impl Leader {
         let Some(round) = self.round.checked_sub(1) else {
             return false;
         };
-        let Some(token) = self.ready.pop() else {
+        let Some(token) = self.connections.next_turn() else {
             return false;
         };
         self.round = round;
-        let others = self.ready.len();
-        self.with_parked(token, |parked, scratch| parked.turn(scratch, put));
-        if others > 0 {
-            self.hand_over_if_busy(token);
-        }
-        if self.ready.len() > others {
+        let others = self.connections.turns();
+        // No other thread takes such a place meanwhile.
+        let may_hand_over = others > 0 && self.places.has_free();
+        self.with_parked(token, |parked, scratch| match parked.turn(scratch, put) {
+            Next::Wait(_) | Next::Again(_) if may_hand_over && parked.is_busy() => {
+                Next::NeedsThread
+            }
+            next => next,
+        });
+        if self.connections.turns() > others {
             // It gave as many messages as are taken at once, which the application needs a while for.
             self.see_to_collectors();
         }
         true
-    }
-
-    fn hand_over_if_busy(&mut self, token: Token) {
-        let Some(PolledConnection::Parked(parked)) = self.poller.get(token) else {
-            return;
-        };
-        if !parked.is_busy() {
-            return;
-        }
-        let Some(place) = self.places.take() else {
-            return;
-        };
-        if let Some(PolledConnection::Parked(parked)) = self.take_out(token) {
-            hand_over(parked, place);
-        }
     }
 
     /// Looks which connections are ready and which are due. If none is ready it sleeps until one is, at most until
@@ -195,24 +153,23 @@ impl Leader {
         // `until` does not know when that is to be flushed.
         // prevents: collected amid a look, and nobody watches
         let more_is_collected = self.collectors.len() > collectors;
-        let first = self.poller.first_deadline();
+        let first = self.connections.poller.first_deadline();
         let idle = || {
             !came.get()
                 && !more_is_collected
-                && self.ready.is_empty()
                 && !self.mailbox.is_full()
                 && self.leader_queue.is_empty()
                 && !self.waker.is_woken()
                 && idle()
         };
-        self.poller.wait(until, &mut self.found, idle);
+        self.connections.wait(until, idle);
         self.hear(&mut put);
         let now = Instant::now();
         self.note_ready(now);
         if let Some(first) = first.filter(|&first| first <= now) {
             self.see_to_deadlines(now, first, &mut put);
         }
-        self.round = self.ready.len().min(ROUND);
+        self.round = self.connections.turns().min(ROUND);
     }
 
     /// Takes what other threads have left since the last call.
@@ -224,18 +181,15 @@ impl Leader {
     }
 
     fn note_ready(&mut self, now: Instant) {
-        for index in 0..self.found.len() {
-            let Some(&ready) = self.found.get(index) else {
-                break;
-            };
-            match self.poller.get(ready.token) {
+        while let Some(ready) = self.connections.next_found() {
+            match self.connections.poller.get(ready.token) {
                 Some(PolledConnection::Parked(parked)) => {
                     if ready.ended {
                         parked.note_end_of_stream();
                     }
                     let calls = parked.has_called();
                     if ready.readable {
-                        self.ready.push(ready.token);
+                        self.connections.give_turn(ready.token);
                     }
                     if ready.writable && calls {
                         self.write(ready.token, now);
@@ -247,7 +201,6 @@ impl Leader {
                 Some(PolledConnection::Stalled(_)) | None => {}
             }
         }
-        self.found.clear();
         if self.waker.take_woken() {
             for token in self.unwatched.clone() {
                 self.write(token, now);
@@ -259,9 +212,9 @@ impl Leader {
         if !self.mailbox.is_full() {
             return;
         }
-        let ready = &mut self.ready;
+        let connections = &mut self.connections;
         let arrived = self.mailbox.open(|mail| {
-            mail.resumed.drain(..).for_each(|token| ready.push(token));
+            (mail.resumed.drain(..)).for_each(|token| connections.give_turn(token));
             std::mem::take(&mut mail.arrived)
         });
         for parked in arrived {
@@ -274,10 +227,9 @@ impl Leader {
         // A Close of the shutdown may have called before the connection came: its stream is watched for that already.
         let called = connection.outbox().token();
         if let Some(token) = called {
-            self.remove(token);
+            drop(self.take_out(token));
         }
-        let inserted = self
-            .poller
+        let inserted = (self.connections.poller)
             .insert(PolledConnection::Parked(parked), PolledConnection::source);
         match inserted {
             Ok(token) => {
@@ -329,7 +281,7 @@ impl Leader {
             return;
         };
         let unwatched = stalled.is_unwatched();
-        match self.poller.insert(
+        match self.connections.poller.insert(
             PolledConnection::Stalled(Box::new(stalled)),
             PolledConnection::source,
         ) {
@@ -364,7 +316,7 @@ impl Leader {
             self.note_standstill(now);
         }
         for _ in 0..DUE_AT_ONCE {
-            let Some(token) = self.poller.next_due(now) else {
+            let Some(token) = self.connections.poller.next_due(now) else {
                 return;
             };
             self.with(token, |led, scratch| match led {
@@ -378,7 +330,8 @@ impl Leader {
 
     /// The process stood still until now: no peer that it waited for was slow.
     fn note_standstill(&mut self, now: Instant) {
-        let calling = self.poller.all().filter_map(|(_, led)| led.calling());
+        let all = self.connections.poller.all();
+        let calling = all.filter_map(|(_, led)| led.calling());
         outbox::for_each(calling, |outbox| outbox.resumed(now));
     }
 
@@ -416,45 +369,46 @@ impl Leader {
         token: Token,
         act: impl FnOnce(&mut PolledConnection, &mut ReadBuffer) -> Next,
     ) {
-        let Some(led) = self.poller.get(token) else {
-            return;
-        };
         let scratch = &mut self.scratch;
-        match panics::catch(|| act(led, scratch)) {
-            Ok(Next::Wait(None)) => {}
-            Ok(Next::Wait(Some(at))) => self.poller.set_deadline(token, at),
-            Ok(Next::Again(at)) => {
-                if let Some(at) = at {
-                    self.poller.set_deadline(token, at);
+        if let Some(left) = self.connections.with(token, |led| act(led, scratch)) {
+            self.let_go(token, left);
+        }
+    }
+
+    fn let_go(&mut self, token: Token, left: Left<PolledConnection>) {
+        match left {
+            Left::Gone(led) => self.forget(token, &led),
+            Left::NeedsThread(led) => {
+                self.forget(token, &led);
+                if let PolledConnection::Parked(parked) = led {
+                    // One was free before its turn.
+                    hand_over(parked, self.places.take_again());
                 }
-                self.ready.push(token);
             }
-            Ok(Next::Gone) => self.remove(token),
-            Err(_) => {
+            Left::Broken(led) => {
                 self.scratch = ReadBuffer::scratch(self.read_size);
-                if let Some(led) = self.poller.get(token) {
-                    led.outbox().break_off();
-                }
-                self.remove(token);
+                led.outbox().break_off();
+                self.forget(token, &led);
             }
         }
     }
 
-    fn remove(&mut self, token: Token) {
-        drop(self.take_out(token));
+    fn take_out(&mut self, token: Token) -> Option<PolledConnection> {
+        let led = self.connections.poller.remove(token)?;
+        self.forget(token, &led);
+        Some(led)
     }
 
-    fn take_out(&mut self, token: Token) -> Option<PolledConnection> {
-        let led = self.poller.remove(token)?;
+    fn forget(&mut self, token: Token, led: &PolledConnection) {
         led.outbox().set_token(None);
         self.unwatched.retain(|it| *it != token);
-        Some(led)
     }
 
     /// No thread leads any more: ends the connections for which something waits.
     pub fn stop(&mut self) {
         let waiting = self.leader_queue.stop();
-        let stalled = self.poller.all().filter_map(|(_, led)| match led {
+        let all = self.connections.poller.all();
+        let stalled = all.filter_map(|(_, led)| match led {
             PolledConnection::Stalled(stalled) => Some(stalled.outbox()),
             PolledConnection::Parked(_) => None,
         });

@@ -11,7 +11,6 @@ use super::super::connections::deliver::deliver;
 use super::super::connections::open::OpenConnection;
 use super::super::driver::Driver;
 use super::super::inbox::InboxItem;
-use super::Next;
 use super::hand_over::{LONG, LONG_READS};
 use crate::connection::Connection;
 use crate::connection::end::End;
@@ -19,7 +18,7 @@ use crate::connection::read_buffer::ReadBuffer;
 use crate::logging::line_for_later;
 use crate::outbox::ReadyState;
 use crate::patience::Patience;
-use crate::poller::Source;
+use crate::poller::{Next, Source};
 use crate::protocol::nanos::Nanos;
 use crate::transport::{LINGER, MOST_READ_AWAY};
 

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Next;
 use crate::outbox::Outbox;
-use crate::poller::{Source, Waker};
+use crate::poller::{Next, Source, Waker};
 use crate::transport::Transport;
 use crate::transport::clock::ClockAlarm;
 

@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::handshake::accept::OwnBounds;
 use crate::handshake::data::Data;
 use crate::http::{Peer, Request};
+use crate::panics;
 use crate::server::Server;
 use crate::server::connections::Opened;
 use crate::server::hub::Hub;
@@ -106,7 +107,7 @@ fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
         assert!(called.is_some(), "its deadline is kept");
         run(hub, opened);
         leader.take_mail(&mut |item| hub.connections.inbox().put(item));
-        assert_eq!(leader.poller.all().count(), 1);
+        assert_eq!(leader.connections.poller.all().count(), 1);
         assert_eq!(hub.workers.threads(), 0);
     });
     let mut close = [0; 4];
@@ -159,7 +160,7 @@ fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
         let (count, came) = turns(leader);
         assert!(count <= 2 && !came, "{count} turns");
         polite.write_all(&MESSAGE).unwrap();
-        while leader.ready.len() < 2 {
+        while leader.connections.turns() < 2 {
             look(leader);
         }
         let (count, came) = turns(leader);

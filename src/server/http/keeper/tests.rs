@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::http::Peer;
+use crate::poller::Ready;
 use crate::server::http::connection::HttpConnection;
 use crate::server::lifecycle::Participant;
 use crate::transport::TcpTransport;
@@ -57,7 +58,7 @@ fn a_request_that_was_found_before_a_panic_is_answered() {
     theirs.write_all(request).unwrap();
     let mut found = Vec::new();
     while !found.iter().any(|ready: &Ready| ready.readable) {
-        watch.poller.wait(None, &mut found, || true);
+        watch.connections.poller.wait(None, &mut found, || true);
     }
     let ended = run_again(watch);
     let mut answer = String::new();

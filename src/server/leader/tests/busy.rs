@@ -170,7 +170,7 @@ fn b13_a_panic_on_the_thread_of_a_busy_connection_costs_that_one_only() {
     lead_here(hub, |leader| {
         run(hub, opened(hub, 1, &broken));
         leader.take_mail(&mut { put });
-        let (token, _) = leader.poller.all().next().unwrap();
+        let (token, _) = leader.connections.poller.all().next().unwrap();
         run(hub, opened(hub, 2, &others));
         leader.take_mail(&mut { put });
         let place = leader.places.take().unwrap();
@@ -210,7 +210,7 @@ fn a_thread_takes_no_messages_while_their_answers_find_no_room() {
     lead_here(hub, |leader| {
         run(hub, opened(hub, 1, &ours));
         leader.take_mail(&mut drop);
-        let (token, _) = leader.poller.all().next().unwrap();
+        let (token, _) = leader.connections.poller.all().next().unwrap();
         let Some(PolledConnection::Parked(parked)) = leader.take_out(token) else {
             panic!("it holds no thread");
         };

@@ -129,7 +129,7 @@ fn one_that_ends_is_led_no_longer() {
     rig.outbox.finish();
     leader.take_leader_queue(Instant::now());
     assert!(rig.outbox.token().is_none());
-    assert_eq!(leader.poller.all().count(), 0);
+    assert_eq!(leader.connections.poller.all().count(), 0);
 }
 
 /// Panics in its writes from some time on; what wshub does not guard against, as it does against a user's.

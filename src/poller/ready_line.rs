@@ -1,14 +1,14 @@
-//! The connections that are ready, in the order of their turns. Each is in the line once, however often it is reported:
-//! a peer that sends without a pause is reported at every look, and has no more turns than the others.
+//! Those that are ready, in the order of their turns. Each is in the line once, however often it is reported: a peer
+//! that sends without a pause is reported at every look, and has no more turns than the others.
 
 use std::collections::VecDeque;
 
-use crate::poller::Token;
+use super::Token;
 
 #[derive(Default)]
 pub(crate) struct ReadyLine {
     tokens: VecDeque<Token>,
-    /// Whether a token is in the line
+    /// Whether a token is in the line.
     standing: Vec<bool>,
 }
 
