@@ -11,8 +11,8 @@ pub(crate) struct EventLoop<T> {
     pub poller: Poller<T>,
     /// What the last look found and was not seen to yet, the next one last.
     found: Vec<Ready>,
-    /// Values that have more to do.
-    line: ReadyLine,
+    /// Values that are to have a turn.
+    pub turns: ReadyLine,
 }
 
 /// What there is left to do for a value.
@@ -54,13 +54,13 @@ impl<T> EventLoop<T> {
         EventLoop {
             poller,
             found: Vec::new(),
-            line: ReadyLine::default(),
+            turns: ReadyLine::default(),
         }
     }
 
     /// As [`Poller::wait`]; it does not sleep while a value waits for its turn.
     pub fn wait(&mut self, until: Option<Instant>, idle: impl FnOnce() -> bool) {
-        let idle = || self.line.is_empty() && idle();
+        let idle = || self.turns.is_empty() && idle();
         self.poller.wait(until, &mut self.found, idle);
         self.found.reverse();
     }
@@ -68,21 +68,6 @@ impl<T> EventLoop<T> {
     /// The next of what was found, which is then seen to.
     pub fn next_found(&mut self) -> Option<Ready> {
         self.found.pop()
-    }
-
-    /// Gives a value a turn after those of others.
-    pub fn give_turn(&mut self, token: Token) {
-        self.line.push(token);
-    }
-
-    /// Whose turn it is; the value may be gone.
-    pub fn next_turn(&mut self) -> Option<Token> {
-        self.line.pop()
-    }
-
-    /// How many wait for their turns.
-    pub fn turns(&self) -> usize {
-        self.line.len()
     }
 
     /// Has a value do something, and notes what that leaves to do. Gives it back if it is to be watched no longer.
@@ -95,7 +80,7 @@ impl<T> EventLoop<T> {
             }
             Ok(Next::Again(at)) => {
                 self.wake_by(token, at);
-                self.line.push(token);
+                self.turns.push(token);
                 return None;
             }
             Ok(Next::NeedsThread) => Left::NeedsThread,

@@ -27,10 +27,8 @@ impl ReadyLine {
         if self.standing.len() <= number {
             self.standing.resize(number + 1, false);
         }
-        let Some(stands) = self.standing.get_mut(number) else {
-            return;
-        };
-        if !std::mem::replace(stands, true) {
+        let stands = self.standing.get_mut(number);
+        if stands.is_some_and(|stands| !std::mem::replace(stands, true)) {
             self.tokens.push_back(token);
         }
     }

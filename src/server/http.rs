@@ -4,8 +4,10 @@
 mod at_once;
 pub(crate) mod connection;
 pub(crate) mod keeper;
+pub(crate) mod keeper_thread;
 mod kept;
 mod lines;
+mod plain_request;
 mod queued;
 mod reads;
 pub(crate) mod responder;
@@ -17,67 +19,37 @@ mod writing;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::ServerHandle;
 use super::admission::{Seat, Stage};
 use super::hooks::HookRequest;
 use super::hub::Hub;
-use super::lifecycle::Presence;
-use super::listen::ListenerSettings;
+use super::lifecycle::{Participant, Presence};
 use super::metrics;
-use super::places::Place;
-use crate::clock;
 use crate::handshake::negotiate;
 use crate::http::body::Framing;
+use crate::http::excerpt::excerpt;
 use crate::http::refusal::RefusedRequest;
 use crate::http::request::Version;
-use crate::http::response::{Length, WireFormat};
 use crate::http::{Cors, Peer, Refusal, Request, Response, Status};
 use crate::logging::Line;
 use crate::transport::{self, How, LINGER};
 use connection::HttpConnection;
-use keeper::Keeper;
-use kept::KeptConnection;
+use keeper::{Awaited, Resting};
+use plain_request::{ParkedRequest, PlainRequest, WaitingRequest};
 pub(crate) use reads::TrailingBytes;
 use responder::{LateAnswer, Promise};
-use streamed::Streamed;
+use streamed::{AnswerError, Streamed};
 pub(crate) use writing::AnswerWriter;
 
-/// What there is left to do for a connection after a plain request.
-pub(crate) enum AfterAnswer {
-    Closed,
-    /// Another request may come.
-    Kept,
-    /// The answer comes later.
-    Later(Box<WaitingRequest>),
-}
-
-/// A request that was in order, without its body, and what its answer depends on.
-pub(crate) struct PlainRequest {
-    request: Request,
-    is_let_in: bool,
-    settings: Arc<ListenerSettings>,
-}
-
-/// A request whose answer needs no thread while it waits, and its place among those.
-pub(crate) struct ParkedRequest {
-    asked: PlainRequest,
-    place: Place,
-}
-
-/// A request that waits for its answer.
-pub(crate) struct WaitingRequest {
-    parked: ParkedRequest,
-    promise: Promise,
-}
-
-/// Answers a plain request.
+/// Answers a plain request. What its connection waits for next; `None`: nothing more.
 pub(crate) fn answer(
     hub: &Arc<Hub>,
     seat: &Seat,
     connection: &mut HttpConnection,
     request: Request,
-) -> Result<AfterAnswer, RefusedRequest> {
+) -> Result<Option<Awaited>, RefusedRequest> {
     let head_only = request.method() == "HEAD";
     let refuse = |refusal| RefusedRequest { refusal, head_only };
     let (asked, response) = ask_hook(hub, seat, connection, request).map_err(refuse)?;
@@ -93,39 +65,31 @@ pub(crate) fn answer(
         promise: promise.clone(),
     };
     if connection.transport.source().is_some() {
-        return Ok(AfterAnswer::Later(Box::new(later)));
+        return Ok(Some(Awaited::Answer(Box::new(later))));
     }
     let answer = wait_here(hub, seat, connection, &later.promise).map_err(refuse)?;
     let response = resolve(answer).map_err(refuse)?;
     Ok(give(hub, seat, connection, &later.parked.asked, response))
 }
 
-/// A new connection needs no thread until its first byte is there.
-pub(crate) fn watch_new(
-    hub: &Arc<Hub>,
-    keeper: &Keeper,
-    stream: Presence,
-    connection: HttpConnection,
-) {
-    keeper.put(KeptConnection::new_one(hub.clone(), stream, connection));
-}
-
-/// What there is left to do after a plain request needs no thread.
+/// Has a connection watched until what it waits for comes. `None`: it waits for nothing, and is closed.
 pub(crate) fn go_on(
-    hub: &Arc<Hub>,
-    stream: Presence,
+    hub: &Hub,
+    mut stream: Presence,
     connection: HttpConnection,
-    after: AfterAnswer,
+    awaited: Option<Awaited>,
 ) {
-    let (keeper, own) = (&hub.keeper, hub.clone());
-    match (after, keeper) {
-        (AfterAnswer::Kept, Some(keeper)) => {
-            keeper.put(KeptConnection::idle(own, stream, connection))
-        }
-        (AfterAnswer::Later(later), Some(keeper)) => {
-            keeper.put(KeptConnection::waiting(own, stream, connection, later));
-        }
-        _ => connection.transport.shutdown(How::Both),
+    let (Some(awaited), Some(keeper)) = (awaited, &hub.keeper) else {
+        return connection.transport.shutdown(How::Both);
+    };
+    stream.join(Participant::Parked);
+    let late = keeper.put(Resting {
+        connection,
+        awaited,
+        stream,
+    });
+    if let Some(late) = late {
+        late.cut_off(&hub.callbacks);
     }
 }
 
@@ -206,100 +170,66 @@ fn resolve(answer: LateAnswer) -> Result<Response, Refusal> {
     }
 }
 
-impl PlainRequest {
-    /// Whether the connection is kept after the answer.
-    fn keeps(&self, hub: &Hub, connection: &HttpConnection) -> bool {
-        let limits = &hub.options.limits;
-        hub.keeper.is_some()
-            && limits.keep_alive.is_some()
-            && limits.max_idle_connections > 0
-            && connection.answered.saturating_add(1) < limits.max_requests_per_connection
-            && self.request.version() == Version::Http11
-            && !self.request.lists("connection", "close")
-            && connection.transport.source().is_some()
-            && !hub.lifecycle.is_draining()
-    }
-
-    /// The answer as bytes.
-    fn encode(&self, hub: &Hub, response: Response, keeps: bool) -> Vec<u8> {
-        let response = self.finish(hub, response);
-        response.encode_for(self.wire(hub, keeps))
-    }
-
-    /// The head of an answer whose body is as long as is said.
-    fn encode_head(&self, hub: &Hub, response: Response, keeps: bool, length: Length) -> Vec<u8> {
-        let response = self.finish(hub, response);
-        response.encode_head(self.wire(hub, keeps), length)
-    }
-
-    /// Adds what the rules ask for, and counts the answer.
-    fn finish(&self, hub: &Hub, mut response: Response) -> Response {
-        if let Some(cors) = &self.settings.rules.cors {
-            match self.is_let_in {
-                true => cors.grant(&self.request, &mut response),
-                false => cors.withhold(&mut response),
-            }
-        }
-        hub.counters.http_requests.fetch_add(1, Ordering::Relaxed);
-        response
-    }
-
-    fn wire(&self, hub: &Hub, keeps: bool) -> WireFormat {
-        let keep_alive = hub.options.limits.keep_alive.filter(|_| keeps);
-        WireFormat {
-            head_only: self.head_only(),
-            date: clock::date(),
-            keep_alive: keep_alive.map(|time| time.as_secs()),
-        }
-    }
-
-    fn head_only(&self) -> bool {
-        self.request.method() == "HEAD"
-    }
+/// How long the connection is kept after the answer.
+fn keep_alive(hub: &Hub, asked: &PlainRequest, connection: &HttpConnection) -> Option<Duration> {
+    let limits = &hub.options.limits;
+    let keeps = hub.keeper.is_some()
+        && limits.max_idle_connections > 0
+        && connection.answered.saturating_add(1) < limits.max_requests_per_connection
+        && asked.request.version() == Version::Http11
+        && !asked.request.lists("connection", "close")
+        && connection.transport.source().is_some()
+        && !hub.lifecycle.is_draining();
+    limits.keep_alive.filter(|_| keeps)
 }
 
-/// Writes an answer.
+/// Writes an answer. `None`: the connection waits for nothing more.
 fn give(
     hub: &Hub,
     seat: &Seat,
     connection: &mut HttpConnection,
     asked: &PlainRequest,
     response: Response,
-) -> AfterAnswer {
-    if let Some(body) = response.pending::<Streamed>().cloned() {
-        return streamed::give(hub, seat, connection, asked, response, &body);
-    }
-    let keeps = asked.keeps(hub, connection);
-    let bytes = asked.encode(hub, response, keeps);
-    let written =
-        AnswerWriter::new(&hub.options.limits, seat, &*connection.transport).write_last(&bytes);
-    end_of_answer(hub, seat, connection, written, keeps)
-}
-
-/// What becomes of the connection after an answer.
-fn end_of_answer(
-    hub: &Hub,
-    seat: &Seat,
-    connection: &mut HttpConnection,
-    written: io::Result<()>,
-    keeps: bool,
-) -> AfterAnswer {
-    if written.is_ok() && keeps {
+) -> Option<Awaited> {
+    let keep_alive = keep_alive(hub, asked, connection);
+    let writer = AnswerWriter::new(&hub.options.limits, seat, &*connection.transport);
+    let written = match response.pending::<Streamed>().cloned() {
+        Some(body) => streamed::write(writer, &hub.counters, asked, response, &body, keep_alive),
+        None => {
+            let bytes = asked.encode(&hub.counters, response, keep_alive);
+            writer.write_last(&bytes).map_err(AnswerError::Written)
+        }
+    };
+    if written.is_ok() && keep_alive.is_some() {
         connection.answered += 1;
-        return AfterAnswer::Kept;
+        return Some(Awaited::NextRequest);
     }
     seat.enter(Stage::Parting);
     let transport = &*connection.transport;
     match written {
         Ok(()) => transport::linger(transport, transport.now() + LINGER),
-        Err(error) => {
+        Err(AnswerError::Written(error)) => {
             transport.shutdown(How::Both);
             if let Some(line) = not_taken(hub, &error, connection.peer) {
                 line.write();
             }
         }
+        Err(AnswerError::Read(error)) => {
+            transport.shutdown(How::Reset);
+            note_unread(hub, &error);
+        }
     }
-    AfterAnswer::Closed
+    None
+}
+
+/// Counts a body that could not be read, and logs what its reader says.
+fn note_unread(hub: &Hub, error: &str) {
+    hub.counters
+        .handler_failures
+        .fetch_add(1, Ordering::Relaxed);
+    let error = excerpt(error.as_bytes());
+    let text = || format!("the body of an answer could not be read, which cut it off: {error}");
+    hub.limited_log.log("reader", text);
 }
 
 /// Counts a peer that did not take its answer; the line for the log.

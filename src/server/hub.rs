@@ -10,7 +10,7 @@ use super::admission::Admission;
 use super::callbacks::Callbacks;
 use super::connections::ConnectionServer;
 use super::hooks::Hooks;
-use super::http::keeper::{Keeper, KeeperThread};
+use super::http::keeper::Keeper;
 use super::lifecycle::Lifecycle;
 use super::limited_log::LimitedLog;
 use super::listen::ListenerSettings;
@@ -34,7 +34,7 @@ pub(crate) struct Hub {
     /// What the open connections share.
     pub connections: Arc<ConnectionServer>,
     /// Connections of plain requests that hold no thread; `None` where no plain request is answered.
-    pub keeper: Option<Keeper>,
+    pub keeper: Option<Arc<Keeper>>,
     /// Of plain requests that wait for their answers, or whose answers are written without a thread, and of what the
     /// application is still to hear of them.
     pub waiting_places: Arc<Places>,
@@ -45,8 +45,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// The hub, and what the thread runs that watches connections of plain requests. `attached`: what applies to
-    /// streams that are attached. `accept_bell` wakes the accept loop.
+    /// `attached`: what applies to streams that are attached. `accept_bell` wakes the accept loop.
     pub fn new(
         options: Options,
         hooks: Hooks,
@@ -54,7 +53,8 @@ impl Hub {
         local_addrs: Vec<SocketAddr>,
         handler: Option<SessionHandler>,
         accept_bell: Option<Arc<Bell>>,
-    ) -> io::Result<(Arc<Self>, Option<KeeperThread>)> {
+        keeper: Option<Arc<Keeper>>,
+    ) -> io::Result<Arc<Self>> {
         let options = Arc::new(options);
         let limits = &options.limits;
         let max_threads = limits
@@ -70,13 +70,8 @@ impl Hub {
             counters.clone(),
             limited_log.clone(),
         )?;
-        let keeper = match hooks.keeps_plain() {
-            true => Some(Keeper::new(limits)?),
-            false => None,
-        };
-        let (keeper, keeper_thread) = keeper.unzip();
         let waiting_places = Places::new(limits.max_waiting_requests);
-        let hub = Arc::new(Hub {
+        Ok(Arc::new(Hub {
             admission: Admission::new(limits),
             lifecycle: Lifecycle::new(connections.inbox().clone(), accept_bell),
             callbacks: Callbacks::new(workers.clone(), counters.clone(), waiting_places.clone()),
@@ -90,8 +85,7 @@ impl Hub {
             keeper,
             waiting_places,
             workers,
-        });
-        Ok((hub, keeper_thread))
+        }))
     }
 
     /// Where it listens.
@@ -112,7 +106,7 @@ impl Hub {
             handshakes: self.admission.held(),
             answering: self.admission.answering(),
             waiting_for_accept: self.admission.waiting(),
-            idle_connections: self.keeper.as_ref().map_or(0, Keeper::idle),
+            idle_connections: self.keeper.as_ref().map_or(0, |keeper| keeper.idle()),
             waiting_requests: self.waiting_places.taken(),
             threads: self.workers.threads(),
             stalled: count(|connection| connection.outbox().is_stalled()),

@@ -10,8 +10,9 @@ use super::admission::{Seat, Stage};
 use super::connections::{self, Opened};
 use super::early_read;
 use super::hooks::HookRequest;
+use super::http;
 use super::http::connection::HttpConnection;
-use super::http::{self, AfterAnswer};
+use super::http::keeper::Awaited;
 use super::hub::Hub;
 use super::lifecycle::{Participant, Presence};
 use super::listen::ListenerSettings;
@@ -39,14 +40,10 @@ pub(crate) fn begin(
     let Some(stream) = hub.lifecycle.register(Participant::Stream) else {
         return refuse::unread(hub, &*transport, &settings, Refusal::ShuttingDown);
     };
-    if let Some(keeper) = hub
-        .keeper
-        .as_ref()
-        .filter(|_| may_be_watched(hub, &*transport, peer, &settings))
-    {
+    if may_be_watched(hub, &*transport, peer, &settings) {
         let now = transport.now();
         let connection = HttpConnection::new(transport, Box::default(), peer, settings, now);
-        return http::watch_new(hub, keeper, stream, connection);
+        return http::go_on(hub, stream, connection, Some(Awaited::FirstRequest));
     }
     let seat = seat(hub, &transport);
     let (served, own, its) = (hub.clone(), transport.clone(), settings.clone());
@@ -68,7 +65,8 @@ fn may_be_watched(
     peer: Peer,
     settings: &ListenerSettings,
 ) -> bool {
-    settings.tls.is_none()
+    hub.keeper.is_some()
+        && settings.tls.is_none()
         && !settings.rules.proxies.contains(peer)
         && transport.source().is_some()
         && hub.options.limits.max_waiting_requests > 0
@@ -97,7 +95,7 @@ fn wake_if_late(hub: &Hub, transport: &dyn Transport) {
 enum StreamOutcome {
     WebSocket(Opened),
     /// It was a plain request.
-    Http(HttpConnection, AfterAnswer),
+    Http(HttpConnection, Option<Awaited>),
     Refused,
 }
 
@@ -115,34 +113,30 @@ fn serve(
     go_on(hub, stream, outcome);
 }
 
-/// Serves the next request of a connection, which has begun.
+/// Serves the next request of a connection, which has begun. `patience`: what is left for a first request, of which the
+/// connection was watched until it began.
 pub(crate) fn serve_next(
     hub: &Arc<Hub>,
     stream: Presence,
     seat: Seat,
     mut connection: HttpConnection,
+    patience: Option<Patience>,
 ) {
-    connection.begun = connection.transport.now();
-    let patience = Patience::new(connection.begun, hub.options.limits.handshake_timeout);
-    serve_watched(hub, stream, seat, connection, patience);
-}
-
-/// Serves the first request of a connection that was watched until it began: what is left of its time goes on.
-pub(crate) fn serve_watched(
-    hub: &Arc<Hub>,
-    stream: Presence,
-    seat: Seat,
-    connection: HttpConnection,
-    patience: Patience,
-) {
+    let patience = patience.unwrap_or_else(|| next_request(hub, &mut connection));
     let outcome = open_or_refuse(hub, seat, connection, patience);
     go_on(hub, stream, outcome);
+}
+
+/// The time of a request that is not the first begins.
+fn next_request(hub: &Hub, connection: &mut HttpConnection) -> Patience {
+    connection.begun = connection.transport.now();
+    Patience::new(connection.begun, hub.options.limits.handshake_timeout)
 }
 
 fn go_on(hub: &Arc<Hub>, stream: Presence, outcome: StreamOutcome) {
     match outcome {
         StreamOutcome::WebSocket(opened) => connections::run(hub, stream, opened),
-        StreamOutcome::Http(connection, after) => http::go_on(hub, stream, connection, after),
+        StreamOutcome::Http(connection, awaited) => http::go_on(hub, stream, connection, awaited),
         StreamOutcome::Refused => {}
     }
 }
@@ -223,19 +217,20 @@ fn open_or_refuse(
         match open(hub, &seat, &mut connection, &mut patience) {
             Ok(RequestOutcome::WebSocket(opened)) => return StreamOutcome::WebSocket(opened),
             // Its next request is there already.
-            Ok(RequestOutcome::Answered(AfterAnswer::Kept)) if !connection.buffer.is_empty() => {
+            Ok(RequestOutcome::Answered(Some(Awaited::NextRequest)))
+                if !connection.buffer.is_empty() =>
+            {
                 if !seat.enter(Stage::Begun) {
                     break Err(Refusal::Evicted.into());
                 }
-                connection.begun = connection.transport.now();
-                patience = Patience::new(connection.begun, hub.options.limits.handshake_timeout);
+                patience = next_request(hub, &mut connection);
             }
-            Ok(RequestOutcome::Answered(after)) => break Ok(after),
+            Ok(RequestOutcome::Answered(awaited)) => break Ok(awaited),
             Err(refused) => break Err(refused),
         }
     };
     match answered {
-        Ok(after) => StreamOutcome::Http(connection, after),
+        Ok(awaited) => StreamOutcome::Http(connection, awaited),
         Err(refused) => {
             refuse::request(
                 hub,
@@ -252,7 +247,7 @@ fn open_or_refuse(
 /// What became of a request.
 enum RequestOutcome {
     WebSocket(Opened),
-    Answered(AfterAnswer),
+    Answered(Option<Awaited>),
 }
 
 fn open(

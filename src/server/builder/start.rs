@@ -11,6 +11,8 @@ use super::{ServerBuilder, StartHook};
 use crate::panics;
 use crate::poller::{Bell, Poller};
 use crate::server::accept::AcceptLoop;
+use crate::server::http::keeper::Keeper;
+use crate::server::http::keeper_thread::KeeperThread;
 use crate::server::hub::Hub;
 use crate::server::listen::ListenerSettings;
 use crate::server::session::{HandlerResult, Session, SessionHandler};
@@ -143,18 +145,22 @@ impl ServerBuilder {
             false => 0,
         };
         self.options.fit_process(handler.is_some(), buffers, bodies);
-        let (hub, keeper_thread) = Hub::new(
+        let poller = self.hooks.keeps_plain().then(Poller::new).transpose()?;
+        let keeper = (poller.as_ref()).map(|poller| Keeper::new(poller.bell().clone()));
+        let hub = Hub::new(
             self.options,
             self.hooks,
             settings,
             local_addrs,
             handler,
             accept_bell,
+            keeper.clone(),
         )?;
         let connections = hub.connections.clone();
         start_thread(&hub, "wshub-stand-in", move || connections.stand_in())?;
-        if let Some(mut keeper_thread) = keeper_thread {
-            start_thread(&hub, "wshub-http", move || keeper_thread.run())?;
+        if let Some((keeper, poller)) = keeper.zip(poller) {
+            let mut watch = KeeperThread::new(hub.clone(), keeper, poller);
+            start_thread(&hub, "wshub-http", move || watch.run())?;
         }
         Ok(hub)
     }

@@ -7,7 +7,7 @@ use super::super::ServerHandle;
 use super::super::hooks::HookRequest;
 use super::super::hub::Hub;
 use super::connection::HttpConnection;
-use super::{ParkedRequest, PlainRequest};
+use super::plain_request::{ParkedRequest, PlainRequest};
 use crate::handshake::negotiate;
 use crate::http::body::Framing;
 use crate::http::head::HeadScanner;

@@ -10,18 +10,21 @@ use super::super::lifecycle::{Participant, Presence};
 use super::super::places::Place;
 use super::super::{opening, refuse};
 use super::connection::HttpConnection;
+use super::keeper::{Awaited, Resting};
 use super::lines::{KeptLine, PlaceInLine};
+use super::plain_request::{ParkedRequest, WaitingRequest};
 use super::queued::QueuedAnswer;
 use super::reads::{TrailingBytes, read_now};
 use super::responder::Promise;
 use super::streamed::Streamed;
 use super::unsent_answer::{TURN, UnsentAnswer};
-use super::{ParkedRequest, WaitingRequest, at_once, not_taken, resolve};
+use super::{at_once, keep_alive, not_taken, resolve};
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::http::head::asks_for_head;
 use crate::http::refusal::RefusedRequest;
 use crate::http::{Refusal, Response};
+use crate::limits::Limits;
 use crate::logging::Line;
 use crate::patience::Patience;
 use crate::poller::{Next, Ready, Source};
@@ -40,9 +43,7 @@ pub(crate) struct KeptConnection {
     place: Option<PlaceInLine>,
     /// Makes the thread that watches [look at](KeptConnection::on_wake) this connection; set once it is watched.
     wake: Option<Wake>,
-    // Given up in this order.
     stream: Presence,
-    parked: Option<Presence>,
 }
 
 /// What the connection waits for.
@@ -62,47 +63,32 @@ enum KeptState {
 }
 
 impl KeptConnection {
-    pub fn idle(hub: Arc<Hub>, stream: Presence, connection: HttpConnection) -> Self {
-        let keep_alive = hub.options.limits.keep_alive.unwrap_or_default();
-        let patience = Patience::new(Instant::now(), keep_alive);
-        KeptConnection::new(hub, stream, connection, KeptState::Idle, patience)
-    }
-
-    /// A connection of which nothing was read.
-    pub fn new_one(hub: Arc<Hub>, stream: Presence, connection: HttpConnection) -> Self {
-        let timeout = hub.options.limits.handshake_timeout;
-        let patience = Patience::new(connection.begun, timeout);
-        KeptConnection::new(hub, stream, connection, KeptState::New, patience)
-    }
-
-    pub fn waiting(
-        hub: Arc<Hub>,
-        stream: Presence,
-        connection: HttpConnection,
-        later: Box<WaitingRequest>,
-    ) -> Self {
-        let patience = later.promise.patience(&hub.options.limits, Instant::now());
-        KeptConnection::new(hub, stream, connection, KeptState::Waiting(later), patience)
-    }
-
-    fn new(
-        hub: Arc<Hub>,
-        stream: Presence,
-        connection: HttpConnection,
-        state: KeptState,
-        patience: Patience,
-    ) -> Self {
+    pub fn new(hub: Arc<Hub>, resting: Resting) -> Self {
+        let (limits, now) = (&hub.options.limits, Instant::now());
+        let (state, patience) = match resting.awaited {
+            Awaited::FirstRequest => {
+                let begun = resting.connection.begun;
+                (
+                    KeptState::New,
+                    Patience::new(begun, limits.handshake_timeout),
+                )
+            }
+            Awaited::NextRequest => (KeptState::Idle, idle_patience(limits, now)),
+            Awaited::Answer(later) => {
+                let patience = later.promise.patience(limits, now);
+                (KeptState::Waiting(later), patience)
+            }
+        };
         KeptConnection {
-            parked: hub.lifecycle.register(Participant::Parked),
             hub,
-            connection,
+            connection: resting.connection,
             state,
             patience,
             unread: true,
             ends: false,
             place: None,
             wake: None,
-            stream,
+            stream: resting.stream,
         }
     }
 
@@ -369,9 +355,10 @@ impl KeptConnection {
         if response.pending::<Streamed>().is_some() {
             return self.queue(parked, response);
         }
-        let keeps = parked.asked.keeps(&self.hub, &self.connection);
-        let bytes = parked.asked.encode(&self.hub, response, keeps);
-        self.write(bytes, keeps, parked.place)
+        let keep_alive = keep_alive(&self.hub, &parked.asked, &self.connection);
+        let counters = &self.hub.counters;
+        let bytes = parked.asked.encode(counters, response, keep_alive);
+        self.write(bytes, keep_alive.is_some(), parked.place)
     }
 
     fn refuse(&mut self, parked: ParkedRequest, refusal: &Refusal) -> Next {
@@ -460,9 +447,8 @@ impl KeptConnection {
 
     /// Waits for the next request.
     fn rest(&mut self, now: Instant) {
-        let keep_alive = self.hub.options.limits.keep_alive.unwrap_or_default();
         self.state = KeptState::Idle;
-        self.patience = Patience::new(now, keep_alive);
+        self.patience = idle_patience(&self.hub.options.limits, now);
     }
 
     fn stay(&self) -> Next {
@@ -496,12 +482,7 @@ impl KeptConnection {
     fn let_go(self) {
         match self.state {
             KeptState::Queued(answer) => drop(answer.cancel(&self.hub)),
-            KeptState::Waiting(later) => {
-                // At once, for its responder may look. What it has sent may take its time to drop.
-                let answer = later.promise.slot().give_up();
-                let callbacks = &self.hub.callbacks;
-                callbacks.run_soon(move || drop((answer, later.promise)));
-            }
+            KeptState::Waiting(later) => later.let_go(&self.hub.callbacks),
             _ => {}
         }
     }
@@ -513,11 +494,10 @@ impl KeptConnection {
             mut connection,
             state,
             patience,
-            stream,
-            parked,
+            mut stream,
             ..
         } = self;
-        drop(parked);
+        stream.part(Participant::Parked);
         let head_only = match &state {
             KeptState::Queued(answer) => answer.head_only(),
             _ => asks_for_head(connection.buffer.filled()),
@@ -525,15 +505,11 @@ impl KeptConnection {
         let (own, transport) = (hub.clone(), connection.transport.clone());
         let started = match state {
             KeptState::Queued(answer) => answer.start(&hub, stream, connection),
-            KeptState::New => {
+            state => {
                 let seat = opening::seat(&hub, &transport);
-                let job = move || opening::serve_watched(&own, stream, seat, connection, patience);
-                hub.workers.run(job)
-            }
-            _ => {
-                let seat = opening::seat(&hub, &transport);
-                let job = move || opening::serve_next(&own, stream, seat, connection);
-                hub.workers.run(job)
+                let patience = matches!(state, KeptState::New).then_some(patience);
+                (hub.workers)
+                    .run(move || opening::serve_next(&own, stream, seat, connection, patience))
             }
         };
         if started.is_err() {
@@ -541,4 +517,9 @@ impl KeptConnection {
             refuse::at_once(&hub, &*transport, &RefusedRequest { refusal, head_only });
         }
     }
+}
+
+/// How long the next request may take to come.
+fn idle_patience(limits: &Limits, now: Instant) -> Patience {
+    Patience::new(now, limits.keep_alive.unwrap_or_default())
 }

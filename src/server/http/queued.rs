@@ -7,8 +7,9 @@ use super::super::hub::Hub;
 use super::super::lifecycle::Presence;
 use super::super::threads::NotStarted;
 use super::connection::HttpConnection;
+use super::plain_request::ParkedRequest;
 use super::streamed::Streamed;
-use super::{ParkedRequest, give, go_on};
+use super::{give, go_on};
 use crate::http::Response;
 
 pub(crate) struct QueuedAnswer {
@@ -68,9 +69,9 @@ impl QueuedAnswer {
             } = *self;
             // It has one among the plain requests.
             drop(place);
-            let after = give(&own, &seat, &mut connection, &asked, response);
+            let awaited = give(&own, &seat, &mut connection, &asked, response);
             drop(seat);
-            go_on(&own, stream, connection, after);
+            go_on(&own, stream, connection, awaited);
         });
         if started.is_err() {
             // The reader is the application's.

@@ -3,21 +3,17 @@
 use std::any::Any;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::super::admission::{Seat, Stage};
-use super::super::hub::Hub;
-use super::connection::HttpConnection;
+use super::plain_request::PlainRequest;
 use super::reads::MOST_TRIES;
 use super::writing::AnswerWriter;
-use super::{AfterAnswer, PlainRequest, end_of_answer};
-use crate::http::excerpt::excerpt;
 use crate::http::request::Version;
 use crate::http::response::{Length, PendingBody};
 use crate::http::{Refusal, Response};
 use crate::lock::{Mutex, READER, assert_no_lock, lock};
 use crate::panics::{self, Contained};
-use crate::transport::How;
+use crate::stats::Counters;
 
 /// What is read at once, and so what is held of a body.
 const PIECE: usize = 64 << 10;
@@ -73,53 +69,34 @@ impl PendingBody for Streamed {
     }
 }
 
-/// Why a body was not written to its end.
-enum Broken {
-    /// With what the reader says.
+/// Why an answer was not written to its end.
+pub(crate) enum AnswerError {
+    /// Its body could not be read; with what the reader says.
     Read(String),
     Written(io::Error),
 }
 
 /// Writes an answer whose body is read meanwhile.
-pub(crate) fn give(
-    hub: &Hub,
-    seat: &Seat,
-    connection: &mut HttpConnection,
+pub(crate) fn write(
+    mut writer: AnswerWriter<'_>,
+    counters: &Counters,
     asked: &PlainRequest,
     response: Response,
     body: &Streamed,
-) -> AfterAnswer {
-    let keeps = asked.keeps(hub, connection);
+    keep_alive: Option<Duration>,
+) -> Result<(), AnswerError> {
     let length = match (body.length, asked.request.version()) {
         (Some(length), _) => Length::Known(length),
         (None, Version::Http11) => Length::Chunked,
         (None, Version::Http10) => Length::ToTheEnd,
     };
     let has_content = response.has_content() && !asked.head_only();
-    let head = asked.encode_head(hub, response, keeps, length);
-    let transport = &*connection.transport;
-    let mut writer = AnswerWriter::new(&hub.options.limits, seat, transport);
+    let head = asked.encode_head(counters, response, keep_alive, length);
     let reader = lock(&body.reader).take();
-    let head = writer.write(&head).map_err(Broken::Written);
-    let sent = head.and_then(|()| match reader.filter(|_| has_content) {
+    writer.write(&head).map_err(AnswerError::Written)?;
+    match reader.filter(|_| has_content) {
         Some(reader) => send_body(reader, length, &mut writer),
         None => Ok(()),
-    });
-    match sent {
-        Ok(()) => end_of_answer(hub, seat, connection, Ok(()), keeps),
-        Err(Broken::Written(error)) => end_of_answer(hub, seat, connection, Err(error), keeps),
-        Err(Broken::Read(error)) => {
-            seat.enter(Stage::Parting);
-            transport.shutdown(How::Reset);
-            hub.counters
-                .handler_failures
-                .fetch_add(1, Ordering::Relaxed);
-            let error = excerpt(error.as_bytes());
-            let text =
-                || format!("the body of an answer could not be read, which cut it off: {error}");
-            hub.limited_log.log("reader", text);
-            AfterAnswer::Closed
-        }
     }
 }
 
@@ -127,7 +104,7 @@ fn send_body(
     mut reader: Box<dyn Read + Send>,
     length: Length,
     writer: &mut AnswerWriter<'_>,
-) -> Result<(), Broken> {
+) -> Result<(), AnswerError> {
     let mut piece = vec![0; PIECE];
     let mut left = match length {
         Length::Known(length) => length,
@@ -137,20 +114,20 @@ fn send_body(
         let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
         let room = piece.get_mut(..most).unwrap_or_default();
         let begun = writer.now();
-        let read = read_some(&mut *reader, room).map_err(Broken::Read)?;
+        let read = read_some(&mut *reader, room).map_err(AnswerError::Read)?;
         writer.put_off(writer.now().saturating_duration_since(begun));
         let data = piece.get(..read).unwrap_or_default();
         let sent = match (read, length) {
             (0, Length::Known(_)) => {
                 let error = format!("it ended {left} bytes before its length");
-                return Err(Broken::Read(error));
+                return Err(AnswerError::Read(error));
             }
             (0, Length::Chunked) => writer.write(b"0\r\n\r\n"),
             (0, Length::ToTheEnd) => Ok(()),
             (_, Length::Chunked) => writer.write(&chunk(data)),
             (_, Length::Known(_) | Length::ToTheEnd) => writer.write(data),
         };
-        sent.map_err(Broken::Written)?;
+        sent.map_err(AnswerError::Written)?;
         if read == 0 {
             return Ok(());
         }

@@ -50,9 +50,9 @@ impl Lead {
         let leader = Leader::new(log_writer.clone(), limits)?;
         Ok(Lead {
             log_writer,
-            bell: leader.bell().clone(),
-            mailbox: leader.mailbox().clone(),
-            leader_queue: leader.leader_queue().clone(),
+            bell: leader.connections.poller.bell().clone(),
+            mailbox: leader.mailbox.clone(),
+            leader_queue: leader.leader_queue.clone(),
             leader: Mutex::new(Some(Box::new(leader))),
             application: AtomicU64::new(1),
             wanted: AtomicBool::new(false),

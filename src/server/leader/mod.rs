@@ -24,7 +24,7 @@ use crate::outbox::broadcast::Collector;
 use crate::outbox::leader_queue::LeaderQueue;
 use crate::outbox::{self, Outbox};
 use crate::patience::stood_still;
-use crate::poller::{Bell, EventLoop, Left, Mailbox, Next, Poller, Token, Waker};
+use crate::poller::{EventLoop, Left, Mailbox, Next, Poller, Token, Waker};
 use hand_over::hand_over;
 use parked::Parked;
 use stalled::Stalled;
@@ -49,8 +49,8 @@ pub(crate) struct Mail {
 }
 
 pub(crate) struct Leader {
-    mailbox: Arc<Mailbox<Mail>>,
-    leader_queue: Arc<LeaderQueue>,
+    pub mailbox: Arc<Mailbox<Mail>>,
+    pub leader_queue: Arc<LeaderQueue>,
     /// Connections; those that were reported ready and were not read to the end have turns.
     connections: EventLoop<PolledConnection>,
     /// Turns left before the next look at which are ready.
@@ -92,20 +92,8 @@ impl Leader {
         })
     }
 
-    pub fn bell(&self) -> &Arc<Bell> {
-        self.connections.poller.bell()
-    }
-
-    pub fn mailbox(&self) -> &Arc<Mailbox<Mail>> {
-        &self.mailbox
-    }
-
-    pub fn leader_queue(&self) -> &Arc<LeaderQueue> {
-        &self.leader_queue
-    }
-
     pub fn has_ready(&self) -> bool {
-        self.connections.turns() > 0
+        !self.connections.turns.is_empty()
     }
 
     /// The next ready connection's turn: one read, or a few amid a long frame, whose messages go to `put`. False when
@@ -114,11 +102,11 @@ impl Leader {
         let Some(round) = self.round.checked_sub(1) else {
             return false;
         };
-        let Some(token) = self.connections.next_turn() else {
+        let Some(token) = self.connections.turns.pop() else {
             return false;
         };
         self.round = round;
-        let others = self.connections.turns();
+        let others = self.connections.turns.len();
         // No other thread takes such a place meanwhile.
         let may_hand_over = others > 0 && self.places.has_free();
         self.with_parked(token, |parked, scratch| match parked.turn(scratch, put) {
@@ -127,7 +115,7 @@ impl Leader {
             }
             next => next,
         });
-        if self.connections.turns() > others {
+        if self.connections.turns.len() > others {
             // It gave as many messages as are taken at once, which the application needs a while for.
             self.see_to_collectors();
         }
@@ -169,7 +157,7 @@ impl Leader {
         if let Some(first) = first.filter(|&first| first <= now) {
             self.see_to_deadlines(now, first, &mut put);
         }
-        self.round = self.connections.turns().min(ROUND);
+        self.round = self.connections.turns.len().min(ROUND);
     }
 
     /// Takes what other threads have left since the last call.
@@ -189,7 +177,7 @@ impl Leader {
                     }
                     let calls = parked.has_called();
                     if ready.readable {
-                        self.connections.give_turn(ready.token);
+                        self.connections.turns.push(ready.token);
                     }
                     if ready.writable && calls {
                         self.write(ready.token, now);
@@ -212,9 +200,9 @@ impl Leader {
         if !self.mailbox.is_full() {
             return;
         }
-        let connections = &mut self.connections;
+        let turns = &mut self.connections.turns;
         let arrived = self.mailbox.open(|mail| {
-            (mail.resumed.drain(..)).for_each(|token| connections.give_turn(token));
+            (mail.resumed.drain(..)).for_each(|token| turns.push(token));
             std::mem::take(&mut mail.arrived)
         });
         for parked in arrived {
@@ -341,14 +329,11 @@ impl Leader {
             return None;
         }
         let (now, mut next) = (Instant::now(), None);
-        self.collectors
-            .retain(|collector| match collector.service(now) {
-                Some(at) => {
-                    next = Some(next.map_or(at, |next: Instant| next.min(at)));
-                    true
-                }
-                None => false,
-            });
+        self.collectors.retain(|collector| {
+            let at = collector.service(now);
+            next = [next, at].into_iter().flatten().min();
+            at.is_some()
+        });
         next
     }
 

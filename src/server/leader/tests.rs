@@ -160,7 +160,7 @@ fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
         let (count, came) = turns(leader);
         assert!(count <= 2 && !came, "{count} turns");
         polite.write_all(&MESSAGE).unwrap();
-        while leader.connections.turns() < 2 {
+        while leader.connections.turns.len() < 2 {
             look(leader);
         }
         let (count, came) = turns(leader);

@@ -40,7 +40,7 @@ fn stalled_over(
     };
     let counters = Arc::new(Counters::default());
     let server = OutboxServer {
-        leader_queue: leader.leader_queue().clone(),
+        leader_queue: leader.leader_queue.clone(),
         counters: counters.clone(),
         delivery: Delivery::Handler,
         owner: None,

@@ -25,8 +25,8 @@ impl Guide {
         let leader = Leader::new(log_writer, &Limits::default()).expect("a leader");
         let stopping = Arc::<AtomicBool>::default();
         Guide {
-            leader_queue: leader.leader_queue().clone(),
-            mailbox: leader.mailbox().clone(),
+            leader_queue: leader.leader_queue.clone(),
+            mailbox: leader.mailbox.clone(),
             stopping: stopping.clone(),
             thread: thread::spawn(move || lead(leader, &stopping)),
         }

@@ -10,11 +10,21 @@ use super::*;
 use crate::http::Peer;
 use crate::poller::Ready;
 use crate::server::http::connection::HttpConnection;
+use crate::server::http::keeper::Awaited;
 use crate::server::lifecycle::Participant;
 use crate::transport::TcpTransport;
 use crate::{Response, Server};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+fn watch(hub: &Arc<Hub>) -> (Arc<Keeper>, KeeperThread) {
+    let poller = Poller::new().unwrap();
+    let keeper = Keeper::new(poller.bell().clone());
+    (
+        keeper.clone(),
+        KeeperThread::new(hub.clone(), keeper, poller),
+    )
+}
 
 fn server() -> Server {
     let hook = |_: &crate::HookRequest<'_>| Response::text("now");
@@ -33,9 +43,9 @@ fn run_again(mut watch: KeeperThread) -> Receiver<()> {
 
 #[test]
 fn a_stop_that_was_taken_before_a_panic_is_not_lost() {
-    let (keeper, watch) = Keeper::new(&Limits::default()).unwrap();
+    let (keeper, watch) = watch(&server().hub);
     keeper.stop();
-    watch.mailbox.open(|_| ());
+    keeper.mailbox.open(|_| ());
     let ended = run_again(watch);
     assert_eq!(ended.recv_timeout(PATIENCE), Ok(()));
 }
@@ -44,7 +54,7 @@ fn a_stop_that_was_taken_before_a_panic_is_not_lost() {
 fn a_request_that_was_found_before_a_panic_is_answered() {
     let server = server();
     let hub = &server.hub;
-    let (keeper, mut watch) = Keeper::new(&Limits::default()).unwrap();
+    let (keeper, mut watch) = watch(hub);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     theirs.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -52,7 +62,12 @@ fn a_request_that_was_found_before_a_panic_is_answered() {
     let (settings, now) = (hub.attached().clone(), Instant::now());
     let connection = HttpConnection::new(ours, Box::default(), Peer::Unknown, settings, now);
     let stream = hub.lifecycle.register(Participant::Stream).unwrap();
-    keeper.put(KeptConnection::new_one(hub.clone(), stream, connection));
+    let late = keeper.put(Resting {
+        connection,
+        awaited: Awaited::FirstRequest,
+        stream,
+    });
+    assert!(late.is_none());
     assert!(watch.take_mail());
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     theirs.write_all(request).unwrap();
