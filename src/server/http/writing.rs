@@ -19,6 +19,8 @@ pub(crate) struct AnswerWriter<'a> {
     transport: &'a dyn Transport,
     /// `None` until the peer is waited for.
     patience: Option<Patience>,
+    /// It has asked for its place among the plain requests, and has not left that.
+    has_asked: bool,
     /// Written since the last wait.
     fresh: usize,
 }
@@ -30,6 +32,7 @@ impl<'a> AnswerWriter<'a> {
             seat,
             transport,
             patience: None,
+            has_asked: false,
             fresh: 0,
         }
     }
@@ -64,15 +67,18 @@ impl<'a> AnswerWriter<'a> {
         let (most, last) = bytes.split_at(bytes.len().saturating_sub(LAST));
         self.write(most)?;
         self.seat.leave();
+        self.has_asked = false;
         self.write(last)
     }
 
     fn wait(&mut self) -> io::Result<()> {
         let now = self.now();
-        let served = self.seat.serve_plain();
-        let patience = self.patience.get_or_insert_with(|| match served {
-            Ok(()) => Patience::paced(now, self.limits.writing()),
-            Err(_) => {
+        let is_served =
+            std::mem::replace(&mut self.has_asked, true) || self.seat.serve_plain().is_ok();
+        let patience = self.patience.get_or_insert_with(|| {
+            if is_served {
+                Patience::paced(now, self.limits.writing())
+            } else {
                 self.seat.enter(Stage::Parting);
                 Patience::new(now, LINGER)
             }
