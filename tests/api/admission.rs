@@ -188,7 +188,10 @@ fn silent_server(limits: Limits) -> App {
 
 #[test]
 fn new_connections_that_say_nothing_yet_push_nobody_out_and_hold_no_thread() {
-    let app = silent_server(Limits::default());
+    let app = silent_server(Limits {
+        handshake_timeout: 3 * PATIENCE,
+        ..Limits::default()
+    });
     let mut streams = silent(&app, 50);
     for stream in streams.iter_mut().rev() {
         stream.write_all(page("/").as_bytes()).unwrap();

@@ -279,7 +279,11 @@ fn a_poll_that_waits_holds_no_thread() {
 #[test]
 fn clients_that_connect_anew_for_each_poll_lose_no_session_and_take_no_threads() {
     const CLIENTS: usize = 200;
-    let server = Running::start(Limits::default());
+    let server = Running::start(Limits {
+        // None is pinged meanwhile.
+        ping_interval: 10 * PATIENCE,
+        ..Limits::default()
+    });
     let most = wshub::Limits::default().max_handshakes;
     assert!(CLIENTS > 2 * most);
     let clients: Vec<Poller<'_>> = (0..CLIENTS).map(|_| server.join()).collect();
