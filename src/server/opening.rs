@@ -14,7 +14,7 @@ use super::http;
 use super::http::connection::HttpConnection;
 use super::http::keeper::Awaited;
 use super::hub::Hub;
-use super::lifecycle::{Participant, Presence};
+use super::lifecycle::{Lifecycle, Participant, Presence};
 use super::listen::ListenerSettings;
 use super::proxied::{self, Proxied};
 use super::refuse;
@@ -25,6 +25,7 @@ use crate::http::head::asks_for_head;
 use crate::http::proxy_protocol;
 use crate::http::refusal::RefusedRequest;
 use crate::http::{Peer, Refusal, Request};
+use crate::limits::Limits;
 use crate::patience::Patience;
 use crate::tls::{self, Secured};
 use crate::transport::{self, How, Transport};
@@ -76,15 +77,15 @@ fn may_be_watched(
 /// A place for a stream of which a request is to be read.
 pub(crate) fn seat(hub: &Hub, transport: &Arc<dyn Transport>) -> Seat {
     let seat = hub.admission.admit(transport);
-    wake_if_late(hub, &**transport);
+    wake_if_late(&hub.lifecycle, &**transport);
     seat
 }
 
 /// The shutdown has woken, or cut off, the streams that had their seats before it began: this one came later.
-fn wake_if_late(hub: &Hub, transport: &dyn Transport) {
+fn wake_if_late(lifecycle: &Lifecycle, transport: &dyn Transport) {
     // prevents: a late handshake is not woken
-    if hub.lifecycle.is_closing() {
-        transport.shutdown(match hub.lifecycle.is_ending() {
+    if lifecycle.is_closing() {
+        transport.shutdown(match lifecycle.is_ending() {
             true => How::Reset,
             false => How::Read,
         });
@@ -122,15 +123,15 @@ pub(crate) fn serve_next(
     mut connection: HttpConnection,
     patience: Option<Patience>,
 ) {
-    let patience = patience.unwrap_or_else(|| next_request(hub, &mut connection));
+    let patience = patience.unwrap_or_else(|| next_request(&hub.options.limits, &mut connection));
     let outcome = open_or_refuse(hub, seat, connection, patience);
     go_on(hub, stream, outcome);
 }
 
 /// The time of a request that is not the first begins.
-fn next_request(hub: &Hub, connection: &mut HttpConnection) -> Patience {
+fn next_request(limits: &Limits, connection: &mut HttpConnection) -> Patience {
     connection.begun = connection.transport.now();
-    Patience::new(connection.begun, hub.options.limits.handshake_timeout)
+    Patience::new(connection.begun, limits.handshake_timeout)
 }
 
 fn go_on(hub: &Arc<Hub>, stream: Presence, outcome: StreamOutcome) {
@@ -153,7 +154,14 @@ fn secure_and_open(
 ) -> StreamOutcome {
     let begun = transport.now();
     let mut patience = Patience::new(begun, hub.options.limits.handshake_timeout);
-    let proxied = match read_proxy_header(hub, &seat, transport, peer, &settings, &mut patience) {
+    let proxied = match read_proxy_header(
+        &hub.lifecycle,
+        &seat,
+        transport,
+        peer,
+        &settings,
+        &mut patience,
+    ) {
         Ok(proxied) => proxied,
         Err(refusal) => {
             refuse::before_tls(hub, &seat, &**transport, peer, &settings, refusal);
@@ -166,7 +174,7 @@ fn secure_and_open(
         seat.enter(Stage::Reading);
     }
     let secured = tls::secure(settings.tls.as_ref(), transport, &mut patience, || {
-        ended(hub, &seat)
+        ended(&hub.lifecycle, &seat)
     });
     match secured {
         Ok(Secured {
@@ -189,7 +197,7 @@ fn secure_and_open(
 
 /// The client behind a trusted proxy, by the PROXY protocol.
 fn read_proxy_header(
-    hub: &Hub,
+    lifecycle: &Lifecycle,
     seat: &Seat,
     transport: &Arc<dyn Transport>,
     peer: Peer,
@@ -198,7 +206,7 @@ fn read_proxy_header(
 ) -> Result<Proxied, Refusal> {
     match settings.rules.proxies.contains(peer) {
         true => proxied::read_header(transport, peer, seat, patience)
-            .map_err(|none| why(hub, seat, none, false)),
+            .map_err(|none| why(lifecycle, seat, none, false)),
         false => Ok(Proxied {
             transport: transport.clone(),
             peer,
@@ -223,7 +231,7 @@ fn open_or_refuse(
                 if !seat.enter(Stage::Begun) {
                     break Err(Refusal::Evicted.into());
                 }
-                patience = next_request(hub, &mut connection);
+                patience = next_request(&hub.options.limits, &mut connection);
             }
             Ok(RequestOutcome::Answered(awaited)) => break Ok(awaited),
             Err(refused) => break Err(refused),
@@ -276,7 +284,7 @@ fn open(
     let present = present.ok_or(Refusal::ShuttingDown)?;
     let slot = hub.admission.open(connection.peer)?;
     if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
-        return Err(ended(hub, seat).into());
+        return Err(ended(&hub.lifecycle, seat).into());
     }
     let took = connection
         .transport
@@ -331,7 +339,7 @@ fn read_request(
         buffer.fill(|room| early_read::read(seat, &**transport, room, patience))
     };
     request_head::read(&hub.options.limits, buffer, fill).map_err(|none| RefusedRequest {
-        refusal: match why(hub, seat, none, !buffer.is_empty()) {
+        refusal: match why(&hub.lifecycle, seat, none, !buffer.is_empty()) {
             Refusal::Malformed(_) if proxy_protocol::begins(buffer.filled()) => {
                 Refusal::UntrustedProxy {
                     peer: connection.end.to_entry(),
@@ -344,15 +352,15 @@ fn read_request(
 }
 
 /// Why there is no request. `has_begun`: a part of it has come.
-fn why(hub: &Hub, seat: &Seat, none: NoRequest, has_begun: bool) -> Refusal {
+fn why(lifecycle: &Lifecycle, seat: &Seat, none: NoRequest, has_begun: bool) -> Refusal {
     match none {
         NoRequest::Refused(refusal) => refusal,
-        NoRequest::Ended => match ended(hub, seat) {
+        NoRequest::Ended => match ended(lifecycle, seat) {
             Refusal::PeerLeft if has_begun => request_head::CUT_SHORT,
             why => why,
         },
         NoRequest::Failed(error) => match error.kind() {
-            io::ErrorKind::UnexpectedEof => ended(hub, seat),
+            io::ErrorKind::UnexpectedEof => ended(lifecycle, seat),
             io::ErrorKind::TimedOut if has_begun => Refusal::Timeout,
             io::ErrorKind::TimedOut => Refusal::Silence,
             _ => Refusal::PeerLeft,
@@ -361,8 +369,8 @@ fn why(hub: &Hub, seat: &Seat, none: NoRequest, has_begun: bool) -> Refusal {
 }
 
 /// Why a handshake's stream ended: reading is ended from here when it has to give way.
-fn ended(hub: &Hub, seat: &Seat) -> Refusal {
-    if hub.lifecycle.is_closing() {
+fn ended(lifecycle: &Lifecycle, seat: &Seat) -> Refusal {
+    if lifecycle.is_closing() {
         Refusal::ShuttingDown
     } else if seat.has_given_way() {
         Refusal::Evicted
