@@ -16,6 +16,7 @@ use super::limited_log::LimitedLog;
 use super::listen::ListenerSettings;
 use super::options::Options;
 use super::places::Places;
+use super::refuse::Refuser;
 use super::session::SessionHandler;
 use super::workers::Workers;
 use crate::connection::Connection;
@@ -29,6 +30,7 @@ pub(crate) struct Hub {
     attached: Arc<ListenerSettings>,
     pub counters: Arc<Counters>,
     pub limited_log: Arc<LimitedLog>,
+    pub refuser: Refuser,
     /// Places of handshakes, plain requests and connections.
     pub admission: Arc<Admission>,
     /// What the open connections share.
@@ -75,6 +77,7 @@ impl Hub {
             admission: Admission::new(limits),
             lifecycle: Lifecycle::new(connections.inbox().clone(), accept_bell),
             callbacks: Callbacks::new(workers.clone(), counters.clone(), waiting_places.clone()),
+            refuser: Refuser::new(counters.clone(), limited_log.clone()),
             options,
             hooks,
             local_addrs,

@@ -17,7 +17,6 @@ use super::hub::Hub;
 use super::lifecycle::{Lifecycle, Participant, Presence};
 use super::listen::ListenerSettings;
 use super::proxied::{self, Proxied};
-use super::refuse;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::connection::request_head::{self, NoRequest};
@@ -39,7 +38,9 @@ pub(crate) fn begin(
     settings: Arc<ListenerSettings>,
 ) {
     let Some(stream) = hub.lifecycle.register(Participant::Stream) else {
-        return refuse::unread(hub, &*transport, &settings, Refusal::ShuttingDown);
+        return hub
+            .refuser
+            .unread(&*transport, &settings, Refusal::ShuttingDown);
     };
     if may_be_watched(hub, &*transport, peer, &settings) {
         let now = transport.now();
@@ -50,7 +51,7 @@ pub(crate) fn begin(
     let (served, own, its) = (hub.clone(), transport.clone(), settings.clone());
     let job = move || serve(&served, stream, seat, own, peer, its);
     if let Err(refused) = hub.workers.run(job) {
-        refuse::unread(hub, &*transport, &settings, Refusal::Full);
+        hub.refuser.unread(&*transport, &settings, Refusal::Full);
         let text = || format!("no thread for a connection: {refused}");
         hub.workers
             .log_writer()
@@ -164,7 +165,14 @@ fn secure_and_open(
     ) {
         Ok(proxied) => proxied,
         Err(refusal) => {
-            refuse::before_tls(hub, &seat, &**transport, peer, &settings, refusal);
+            hub.refuser.before_tls(
+                &hub.options.limits,
+                &seat,
+                &**transport,
+                peer,
+                &settings,
+                refusal,
+            );
             return StreamOutcome::Refused;
         }
     };
@@ -189,7 +197,7 @@ fn secure_and_open(
             open_or_refuse(hub, seat, connection, patience)
         }
         Err(refused) => {
-            refuse::in_tls(hub, &**transport, peer, &refused);
+            hub.refuser.in_tls(&**transport, peer, &refused);
             StreamOutcome::Refused
         }
     }
@@ -240,8 +248,8 @@ fn open_or_refuse(
     match answered {
         Ok(awaited) => StreamOutcome::Http(connection, awaited),
         Err(refused) => {
-            refuse::request(
-                hub,
+            hub.refuser.request(
+                &hub.options.limits,
                 &seat,
                 &*connection.transport,
                 connection.peer,

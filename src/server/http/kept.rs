@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::super::admission::Wake;
 use super::super::hub::Hub;
 use super::super::lifecycle::{Participant, Presence};
+use super::super::opening;
 use super::super::places::Place;
-use super::super::{opening, refuse};
 use super::connection::HttpConnection;
 use super::keeper::{Awaited, Resting};
 use super::lines::{KeptLine, PlaceInLine};
@@ -289,7 +289,7 @@ impl KeptConnection {
             KeptState::New => {
                 let silence = Refusal::Silence;
                 self.hub.counters.refuse(silence.reason());
-                self.log(refuse::line(&self.hub, &silence, self.connection.peer));
+                self.log(self.hub.refuser.line(&silence, self.connection.peer));
                 Next::Gone
             }
             KeptState::Idle | KeptState::Lingering(_) => Next::Gone,
@@ -311,8 +311,10 @@ impl KeptConnection {
 
     /// Refuses a connection of which nothing was read.
     fn refuse_new(&self, refusal: Refusal) {
-        self.log(refuse::line(&self.hub, &refusal, self.connection.peer));
-        refuse::at_once(&self.hub, &*self.connection.transport, &refusal.into());
+        self.log(self.hub.refuser.line(&refusal, self.connection.peer));
+        self.hub
+            .refuser
+            .at_once(&*self.connection.transport, &refusal.into());
     }
 
     /// Waits for the answer, or for a place for it, no longer.
@@ -363,7 +365,7 @@ impl KeptConnection {
 
     fn refuse(&mut self, parked: ParkedRequest, refusal: &Refusal) -> Next {
         self.hub.counters.refuse(refusal.reason());
-        self.log(refuse::line(&self.hub, refusal, self.connection.peer));
+        self.log(self.hub.refuser.line(refusal, self.connection.peer));
         let bytes = refusal.encode(parked.asked.head_only(), clock::date());
         self.write(bytes, false, parked.place)
     }
@@ -514,7 +516,8 @@ impl KeptConnection {
         };
         if started.is_err() {
             let refusal = Refusal::Full;
-            refuse::at_once(&hub, &*transport, &RefusedRequest { refusal, head_only });
+            hub.refuser
+                .at_once(&*transport, &RefusedRequest { refusal, head_only });
         }
     }
 }

@@ -5,14 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use super::*;
-use crate::Server;
 use crate::transport::TcpTransport;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn h26_a_request_that_is_there_makes_no_reset_of_a_refusal_at_once() {
-    let server = Server::builder().without_listener().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     theirs.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -22,7 +20,7 @@ fn h26_a_request_that_is_there_makes_no_reset_of_a_refusal_at_once() {
     ours.set_read_timeout(Some(PATIENCE)).unwrap();
     ours.peek(&mut [0]).unwrap();
     let ours = TcpTransport::new(ours).unwrap();
-    unread(&server.hub, &ours, server.hub.attached(), Refusal::Full);
+    Refuser::default().unread(&ours, &ListenerSettings::default(), Refusal::Full);
     drop(ours);
     let mut answer = String::new();
     theirs.read_to_string(&mut answer).expect("no reset");
