@@ -52,6 +52,7 @@ fn limits_of(words: &[String]) -> Result<Limits, Box<dyn Error>> {
         match name {
             "connections" => limits.max_connections = value.try_into()?,
             "handshakes" => limits.max_handshakes = value.try_into()?,
+            "handshake_ms" => limits.handshake_timeout = time,
             "ping_ms" => limits.ping_interval = Some(time),
             "pong_ms" => limits.pong_timeout = time,
             "idle_thread_ms" => limits.idle_thread_timeout = time,

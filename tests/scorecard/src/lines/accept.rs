@@ -99,7 +99,9 @@ pub fn faults() -> Vec<Row> {
 
 pub fn out_of_threads() -> Vec<Row> {
     let faults = Faults::new("threads");
-    let mut subject = Subject::start(&mut faults.preload(Subject::command("echo")));
+    // The slow ones hold their threads to the end.
+    let command = Subject::command_with("echo", &["handshake_ms=600000"]);
+    let mut subject = Subject::start(&mut faults.preload(command));
     let mut open = Client::connect(subject.addr());
     faults.set("pthread_create", libc::EAGAIN, 1_000);
     let slow = hold_every_thread(&subject);
@@ -115,7 +117,8 @@ pub fn out_of_threads() -> Vec<Row> {
     faults.end();
     let back = served_after(&subject);
     drop((open, slow));
-    assert!(subject.terminate().success());
+    subject.process().end_input();
+    assert!(subject.process().wait().success());
     vec![
         Row::exactly(
             "no thread to be had: of 100 clients get a 503",
