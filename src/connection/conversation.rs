@@ -128,7 +128,7 @@ impl Conversation {
     /// its end is thrown away first.
     pub fn begin_parts(&mut self, max: u64) {
         match self.receiver.is_amid_parts() {
-            true => self.receiver.take_parts_behind(max),
+            true => self.receiver.skip_to_next(max),
             false => self.receiver.take_parts(max),
         }
     }
@@ -142,14 +142,16 @@ impl Conversation {
     ) -> Result<Option<T>, End> {
         let mut take = Some(take);
         loop {
-            let behind = self.receiver.parts_behind();
+            let skips_to = self.receiver.skips_to();
             let found = self.find(answers, |arrived| match arrived {
-                Arrived::Part(part) if behind.is_none() => Some(take.take().map(|take| take(part))),
+                Arrived::Part(part) if skips_to.is_none() => {
+                    Some(take.take().map(|take| take(part)))
+                }
                 Arrived::Part(part) => part.last.then_some(None),
                 Arrived::Message(_) => None,
             })?;
             match found {
-                Some(None) => self.receiver.take_parts(behind.unwrap_or_default()),
+                Some(None) => self.receiver.take_parts(skips_to.unwrap_or_default()),
                 found => return Ok(found.flatten()),
             }
         }

@@ -26,12 +26,6 @@ const CIRCLES: &[&[&str]] = &[
     ],
     &["poller/deadlines.rs", "poller/mod.rs"],
     &["poller/winsock/mod.rs", "poller/winsock/waits.rs"],
-    &["protocol/close.rs", "protocol/violation.rs"],
-    &[
-        "protocol/receive.rs",
-        "protocol/receive/parts.rs",
-        "protocol/receive/received.rs",
-    ],
     &[
         "server/connections.rs",
         "server/connections/deliver.rs",

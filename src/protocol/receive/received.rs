@@ -3,7 +3,6 @@
 use super::super::close::{self, CloseCode};
 use super::super::opcode::Opcode;
 use super::super::violation::Violation;
-use super::MessagePart;
 use core::ops::Range;
 
 /// What a receiver accepts.
@@ -68,6 +67,25 @@ impl<'b> MessageRef<'b> {
     }
 }
 
+/// A part of a message where it lies: whole characters of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessagePart<'b> {
+    /// It is a text message.
+    pub text: bool,
+    /// None, where the message has just begun, or ended with an empty frame.
+    pub bytes: &'b [u8],
+    /// The message is complete.
+    pub last: bool,
+}
+
+impl MessagePart<'_> {
+    /// Appends its bytes; true if it is the last.
+    pub fn append_to(&self, message: &mut Vec<u8>) -> bool {
+        message.extend_from_slice(self.bytes);
+        self.last
+    }
+}
+
 /// What has begun and is not complete after a read, and how much payload of it has arrived, in bytes as they were
 /// sent: control frames between its fragments are no progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +109,15 @@ pub fn message(text: bool, payload: &[u8]) -> Result<MessageRef<'_>, Violation> 
         // RFC 6455 8.1: invalid UTF-8, a character cut off at the end included, MUST fail the connection.
         Err(_) => Err(Violation::InvalidUtf8),
     }
+}
+
+/// A part of a message that is not its last.
+pub fn part(text: bool, bytes: &[u8]) -> Received<'_> {
+    Received::Part(MessagePart {
+        text,
+        bytes,
+        last: false,
+    })
 }
 
 /// A control frame.
