@@ -14,121 +14,125 @@ macro_rules! in_this_order {
 
 // A thread that holds one of them takes only those further down.
 in_this_order! {
-    /// Events that were taken off the channel and not yielded, while no `Events` is alive.
+    /// `Server` of server/mod.rs: events that were taken off the channel and not yielded, while no `Events` is alive.
     DESK,
-    /// Sockets that the process was given, and nobody has taken.
+    /// `LEFT` of server/inherited.rs: sockets that the process was given, and nobody has taken.
     INHERITED,
-    /// The sockets and rooms of Socket.IO. A socket that leaves is told under it.
+    /// `Core` of socketio/core.rs: the sockets and rooms of Socket.IO. A socket that leaves is told under it.
     DIRECTORY,
-    /// Whether a socket of Socket.IO is in. What waited for that is put in line under it.
+    /// `NamespaceClient` of socketio/namespace_client.rs: whether a socket of Socket.IO is in. What waited for that is
+    /// put in line under it.
     GATE_OF_SOCKET,
-    /// A session of Socket.IO, its queue and its WebSockets.
+    /// `SessionLink` of socketio/engine/link.rs: a session of Socket.IO, its queue and its WebSockets.
     SESSION,
-    /// What the application keeps with a socket of Socket.IO.
+    /// `NamespaceClient` of socketio/namespace_client.rs: what the application keeps with a socket of Socket.IO.
     DATA,
-    /// The sessions of Socket.IO.
+    /// `Sessions` of socketio/engine/sessions.rs: the sessions of Socket.IO.
     SESSIONS,
-    /// How many sessions of Socket.IO there are.
+    /// `SessionPlaces` of socketio/engine/places.rs: how many sessions of Socket.IO there are.
     PLACES,
-    /// What the sessions of Socket.IO have for the application.
+    /// `Sessions` of socketio/engine/sessions.rs: what the sessions of Socket.IO have for the application.
     TOLD,
-    /// Sockets of Socket.IO that the server disconnects.
+    /// `Core` of socketio/core.rs: sockets of Socket.IO that the server disconnects.
     DISCONNECTS,
-    /// The server that runs the application of Socket.IO.
+    /// `Sessions` of socketio/engine/sessions.rs: the server that runs the application of Socket.IO.
     SERVER,
-    /// What listeners do with acknowledgements that are awaited.
+    /// `SocketIo` of socketio/application.rs: what listeners do with acknowledgements that are awaited.
     CALLBACKS,
-    /// Acknowledgements that are awaited.
+    /// `Core` of socketio/core.rs: acknowledgements that are awaited.
     ACKS,
-    /// Answers that many sockets are asked for.
+    /// `Core` of socketio/core.rs: answers that many sockets are asked for.
     POLLS,
-    /// Threads that ask other servers for their sockets.
+    /// `ClusterAdapter` of socketio/cluster/mod.rs: threads that ask other servers for their sockets.
     CALLS,
-    /// The deadlines of Socket.IO.
+    /// `Timer` of socketio/engine/timer.rs: the deadlines of Socket.IO.
     TIMER,
-    /// Callbacks of the application for what has ended.
+    /// `Callbacks` of server/callbacks.rs: callbacks of the application for what has ended.
     ENDED,
-    /// Jobs for threads.
+    /// `Pool` of server/pool.rs: jobs for threads.
     POOL,
-    /// Threads that have not left. How many are busy is asked under it.
+    /// `ServerThreads` of server/threads.rs: threads that have not left. How many are busy is asked under it.
     THREADS,
-    /// What waits for one connection's stream. A stream of wshub's own is written to under it.
+    /// `Outbox` of outbox/mod.rs: what waits for one connection's stream. A stream of wshub's own is written to under
+    /// it.
     OUTBOX,
-    /// The members that broadcasts reach, and the frames that wait for all of them.
-    RUN,
-    /// The open connections.
-    REGISTRY,
-    /// Slots of connections.
-    SLOTS,
-    /// What has to end before a server has.
-    PRESENCE,
-    /// Handshakes and plain requests that are under way.
-    SEATS,
-    /// A reader that waits for credit.
-    GATE,
-    /// Readers that wait for the common credit.
-    LINE,
-    /// The application's sleep.
-    DOOR,
-    /// Outboxes that hold frames of one sender.
+    /// `Collector` of outbox/broadcast/collector.rs: Outboxes that hold frames of one sender, and those that its
+    /// broadcasts reach.
     COLLECTOR,
-    /// What the leader has not heard of yet.
+    /// `Run` of outbox/run.rs: the frames that wait for all of those.
+    RUN,
+    /// `Members` of server/members.rs: the open connections.
+    REGISTRY,
+    /// `Slots` of server/admission/slots.rs: slots of connections.
+    SLOTS,
+    /// `Lifecycle` of server/lifecycle.rs: what has to end before a server has.
+    PRESENCE,
+    /// `Seating` of server/admission/seat.rs: handshakes and plain requests that are under way.
+    SEATS,
+    /// `Account` of connection/credit.rs: a reader that waits for credit.
+    GATE,
+    /// `Budget` of connection/credit.rs: readers that wait for the common credit.
+    LINE,
+    /// `Doorbell` of server/doorbell.rs: the application's sleep.
+    DOOR,
+    /// `Mailbox` of poller/mailbox.rs: what the leader has not heard of yet.
     MAIL,
-    /// The leader, while nobody leads.
+    /// `Lead` of server/leader/lead.rs: the leader, while nobody leads.
     LEAD,
-    /// An answer that comes later.
+    /// `AnswerSlot` of server/http/responder.rs: an answer that comes later.
     ANSWER,
-    /// What the body of an answer is read from.
+    /// `SharedReader` of server/http/streamed.rs: what the body of an answer is read from.
     READER,
-    /// The client that connects again: its writer, and whether it was closed.
+    /// `WriterSlot` of client/reconnect/writer.rs: the client that connects again: its writer, and whether it was
+    /// closed.
     LINK,
-    /// The write side of a split WebSocket.
+    /// `SharedWriter` of websocket/shared.rs: the write side of a split WebSocket.
     HALVES,
-    /// Lookups of names that run.
+    /// `Lookups` of dial/lookup.rs: lookups of names that run.
     RESOLVERS,
-    /// How many lines of a kind were logged.
+    /// `LimitedLog` of server/limited_log.rs: how many lines of a kind were logged.
     LIMITED_LOG,
-    /// Lines for the log that wait.
+    /// `LogWriter` of server/log_writer.rs: lines for the log that wait.
     LOG_QUEUE,
-    /// How many clients were refused, by reason.
+    /// `Counters` of stats.rs: how many clients were refused, by reason.
     COUNTS,
-    /// The certificate that new connections get.
+    /// `Tls` of tls/server.rs: the certificate that new connections get.
     CERTIFICATE,
-    /// One connection's TLS. A stream of wshub's own is written to under it.
+    /// `TlsTransport` of tls/transport.rs: one connection's TLS. A stream of wshub's own is written to under it.
     TLS,
-    /// What was read of a stream before it was known to be its own.
+    /// `Prefixed` of server/proxied.rs: what was read of a stream before it was known to be its own.
     PREFIX,
-    /// One direction of a stream in memory.
+    /// `Pipe` of transport/memory.rs: one direction of a stream in memory.
     PIPE,
-    /// What runs on the clock of a test.
+    /// `ClockInner` of transport/clock.rs: what runs on the clock of a test.
     CLOCK,
-    /// What was sent over a connection of a test.
+    /// `Recorder` of testing/mod.rs: what was sent over a connection of a test.
     RECORDED,
-    /// Compressors and decompressors that belong to no connection.
+    /// `Spares` of compression/spares.rs: compressors and decompressors that belong to no connection.
     SPARES,
-    /// Threads that wait for a socket of Windows.
+    /// `WAITS_OF` of poller/winsock/waits.rs: threads that wait for a socket of Windows.
     WAITS,
-    /// What a poller will report of a socket of Windows.
+    /// `Watched` of poller/winsock/mod.rs: what a poller will report of a socket of Windows.
     WATCHED,
-    /// Sockets of Windows that were shut down here, and are not reported yet.
+    /// `Shut` of poller/winsock/mod.rs: sockets of Windows that were shut down here, and are not reported yet.
     SHUT,
-    /// Address space that is kept from the allocator.
+    /// `KEPT` of address_space.rs: address space that is kept from the allocator.
     ADDRESS_SPACE,
-    /// What a cluster's rooms remember. Who joins one after that does so under it.
+    /// `ClusterRooms` of cluster/rooms.rs: what a cluster's rooms remember. Who joins one after that does so under it.
     HISTORY,
-    /// Members of a cluster's rooms.
+    /// `ClusterRooms` of cluster/rooms.rs: members of a cluster's rooms.
     ROOMS,
-    /// Members of a cluster's rooms on other nodes.
+    /// `ClusterRooms` of cluster/rooms.rs: members of a cluster's rooms on other nodes.
     CENSUS,
-    /// What a node of a cluster, or a bridge, has to publish.
+    /// `Port` of cluster/port.rs: what a node of a cluster, or a bridge, has to publish.
     OUTGOING,
-    /// Events of a cluster, or a bridge, that wait for the application.
+    /// `Port` of cluster/port.rs: events of a cluster, or a bridge, that wait for the application.
     NEWS,
-    /// The nodes of a cluster.
+    /// `Relay` of cluster/relay.rs: the nodes of a cluster.
     NODES,
-    /// Nodes that listen to a backplane in memory.
+    /// `Local` of cluster/local.rs: nodes that listen to a backplane in memory.
     BUS,
-    /// What waits there for one of them.
+    /// `NodeQueue` of cluster/local.rs: what waits there for one of them.
     LINE_OF_BUS,
     /// What a test plays.
     PLAYED,

@@ -7,14 +7,15 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Outbox;
-use super::broadcast::Collector;
-use super::link::Owned;
+use super::bounds::Terms;
+use super::leader_call::Pending;
+use super::leader_queue::Flusher;
 use super::outbound::Outbound;
+use super::owner::Owned;
 use super::queue::Failure;
 use super::ready_state::ReadyState;
 use super::state::{Collect, State};
 use super::taken_turn::TakenTurn;
-use super::watch::Pending;
 use crate::error::SendErrorKind;
 use crate::lock::{Guard, lock};
 use crate::message::Message;
@@ -69,9 +70,9 @@ impl<'a> Entry<'a> {
     /// Waits until there may be room to read again, or the stream may have ended, at most until `deadline`.
     pub fn wait_to_read(mut self, deadline: Instant) {
         let left = deadline.saturating_duration_since(self.queue.time.now());
-        self.queue.watch.reader_waits = true;
+        self.queue.leader_call.reader_waits = true;
         let mut state = self.state.wait_timeout(&self.outbox.turned, left);
-        state.queue.watch.reader_waits = false;
+        state.queue.leader_call.reader_waits = false;
     }
 
     /// Sends or keeps a message, and leaves.
@@ -79,43 +80,40 @@ impl<'a> Entry<'a> {
     pub fn send(
         mut self,
         message: Outbound<'_>,
-        collect: Collect<'_>,
-        unbounded: bool,
+        collect: Collect,
+        terms: Terms,
     ) -> Result<(), SendErrorKind> {
-        match self.state.send(message, collect, unbounded) {
-            Ok(collector) => {
-                self.leave_sent(collector.as_ref());
-                Ok(())
-            }
-            Err(kind) => {
-                self.leave_sent(None);
-                Err(kind)
-            }
-        }
+        let first = self.state.send(message, collect, terms);
+        let flusher = match first {
+            Ok(true) => self.state.flusher().cloned(),
+            _ => None,
+        };
+        self.leave_sent(flusher);
+        first.map(drop)
     }
 
     /// Collects a short message that is sent as it is, and leaves. False if it has to be [sent](Entry::send).
     #[inline]
-    pub fn collect(mut self, message: &Message, collector: &Arc<Collector>) -> bool {
+    pub fn collect(mut self, message: &Message, flusher: &Arc<impl Flusher>) -> bool {
         let collected = self.state.collect(message);
         if let Some(first) = collected {
-            self.leave_sent(first.then_some(collector));
+            self.leave_sent(first.then(|| flusher.clone()));
         }
         collected.is_some()
     }
 
-    /// Leaves after a message. `collector`: it has to hear of that.
+    /// Leaves after a message. `flusher`: it has to hear of that.
     // Inlined into both ways to send: called, they and the adding take 4 to 7 % of an echo of many messages at once.
     #[inline(always)]
-    fn leave_sent(self, collector: Option<&Arc<Collector>>) {
+    pub fn leave_sent(self, flusher: Option<Arc<impl Flusher + ?Sized>>) {
         let outbox = self.outbox;
         if self.queue.has_much_collected() {
             outbox.has_kept.store(true, Ordering::Release);
         }
         // prevents: what a send leaves is watched by nobody
         self.leave();
-        if let Some(collector) = collector {
-            Collector::add(collector, outbox);
+        if let Some(flusher) = flusher {
+            flusher.add(outbox);
         }
     }
 
@@ -172,12 +170,12 @@ impl<'a> Entry<'a> {
         if queue.failure == Some(Failure::SlowConsumer) {
             self.outbox.set_ready(ReadyState::Closing);
         }
-        queue.watch.wake_reader(&self.outbox.turned);
+        queue.leader_call.wake_reader(&self.outbox.turned);
         // A thread that writes now calls the leader when it is done. A Close has a deadline, so the leader is called
         // for it at once.
         let waits = !queue.kept.is_empty() && !queue.turn.taken || queue.sender.close_sent();
-        let missed = !queue.watch.is_attended && queue.turn.take_missed();
-        let calls = queue.watch.calls(waits, missed);
+        let missed = !queue.leader_call.is_attended && queue.turn.take_missed();
+        let calls = queue.leader_call.calls(waits, missed);
         // The thread that reads from this connection may go on.
         if queue.take_awaited() || calls {
             let leader_queue = link.server.leader_queue.clone();
@@ -191,7 +189,7 @@ impl<'a> Entry<'a> {
 
     /// Lets go of the lock, and ends the stream if that was decided under the lock. The leader is not called.
     pub fn leave_uncalled(mut self) {
-        self.queue.watch.wake_reader(&self.outbox.turned);
+        self.queue.leader_call.wake_reader(&self.outbox.turned);
         let parting = self.queue.parting.take();
         let transport = parting.and(self.link.as_ref().map(|link| link.transport.clone()));
         drop(self.state);

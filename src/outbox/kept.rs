@@ -12,6 +12,13 @@ use crate::protocol::pace::Pace;
 /// Frames that leave in one write.
 const SLICES: usize = 64;
 
+/// Which frames have a deadline.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeadlineOf {
+    AnyFrame,
+    Pongs,
+}
+
 struct WaitingFrame {
     frame: EncodedFrame,
     number: u64,
@@ -140,7 +147,7 @@ impl WaitingFrames {
     }
 
     fn insert(&mut self, at: usize, frame: EncodedFrame, number: u64, since: Instant) {
-        self.count(&frame, true);
+        self.count(&frame);
         let waiting = WaitingFrame {
             frame,
             number,
@@ -155,17 +162,19 @@ impl WaitingFrames {
         self.pong.replace(frame).is_none()
     }
 
-    fn count(&mut self, frame: &EncodedFrame, added: bool) {
-        let (len, message) = (frame.len(), !frame.is_control());
-        let (messages, message_bytes) = if message { (1, len) } else { (0, 0) };
-        if added {
-            self.bytes += len;
-            self.messages += messages;
-            self.message_bytes += message_bytes;
-        } else {
-            self.bytes -= len;
-            self.messages -= messages;
-            self.message_bytes -= message_bytes;
+    fn count(&mut self, frame: &EncodedFrame) {
+        self.bytes += frame.len();
+        if !frame.is_control() {
+            self.messages += 1;
+            self.message_bytes += frame.len();
+        }
+    }
+
+    fn uncount(&mut self, frame: &EncodedFrame) {
+        self.bytes -= frame.len();
+        if !frame.is_control() {
+            self.messages -= 1;
+            self.message_bytes -= frame.len();
         }
     }
 
@@ -241,7 +250,7 @@ impl WaitingFrames {
             return;
         };
         if let Some(waiting) = self.frames.remove(at) {
-            self.count(&waiting.frame, false);
+            self.uncount(&waiting.frame);
             self.pong_since = Some(waiting.since);
             let [pong, _] = waiting.frame.parts();
             self.pong.get_or_insert_with(|| pong.to_vec());
@@ -251,7 +260,7 @@ impl WaitingFrames {
     /// `written` bytes of what [`with_slices`](WaitingFrames::with_slices) showed are gone. `waited` hears how long
     /// each message has waited that has left with them.
     pub fn advance(&mut self, written: usize, now: Instant, pace: Pace, waited: impl Fn(Duration)) {
-        let deadline = self.deadline(pace.patience, true);
+        let deadline = self.deadline(pace.patience, DeadlineOf::AnyFrame);
         self.renewed = deadline.map(|deadline| renewed(deadline, pace, written, now));
         self.left += written as u64;
         self.left_at = Some(now);
@@ -306,7 +315,7 @@ impl WaitingFrames {
     fn pop_front(&mut self) {
         self.begun = 0;
         if let Some(first) = self.frames.pop_front() {
-            self.count(&first.frame, false);
+            self.uncount(&first.frame);
         }
         if self.frames.is_empty() {
             self.frames = VecDeque::new();
@@ -340,7 +349,7 @@ impl WaitingFrames {
     fn drop_message(&mut self, index: Option<usize>) -> bool {
         let dropped = index.and_then(|index| self.frames.remove(index));
         if let Some(dropped) = &dropped {
-            self.count(&dropped.frame, false);
+            self.uncount(&dropped.frame);
         }
         dropped.is_some()
     }
@@ -358,7 +367,7 @@ impl WaitingFrames {
     pub fn clear(&mut self) -> u64 {
         let before = self.messages;
         for dropped in self.frames.split_off(self.offered.min(self.frames.len())) {
-            self.count(&dropped.frame, false);
+            self.uncount(&dropped.frame);
         }
         (self.pong, self.pong_since, self.renewed) = (None, None, None);
         if self.frames.is_empty() {
@@ -377,13 +386,13 @@ impl WaitingFrames {
 
     /// When the oldest frame has waited too long. Frames that left may have given it more time: the later of the two
     /// counts.
-    pub fn deadline(&self, age: Duration, messages_too: bool) -> Option<Instant> {
+    pub fn deadline(&self, age: Duration, of: DeadlineOf) -> Option<Instant> {
         // A pong that is partly written stands in front of an older frame.
         let front = self
             .frames
             .iter()
             .take(2)
-            .filter(|waiting| messages_too || waiting.frame.is_pong());
+            .filter(|waiting| of == DeadlineOf::AnyFrame || waiting.frame.is_pong());
         let front = front.map(|waiting| waiting.since);
         let oldest = front.chain(self.pong_since).min()?;
         self.renewed.max(oldest.checked_add(age))

@@ -2,10 +2,21 @@
 //! deadlines of what waits, and flushes collected frames in time.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Outbox;
-use super::broadcast::Collector;
 use crate::poller::{Bell, Mailbox};
+
+/// Keeps which Outboxes have collected frames, and flushes them.
+pub(crate) trait Flusher: Send + Sync {
+    /// An Outbox collected its first frame.
+    fn add(self: Arc<Self>, outbox: &Arc<Outbox>);
+
+    /// For the leader: flushes what is overdue, and returns when to look again. `None`: nothing has been collected for
+    /// a while, and it may be forgotten. That takes a while because a call for the leader costs the sender more than
+    /// all these looks.
+    fn service(&self, now: Instant) -> Option<Instant>;
+}
 
 pub(crate) struct LeaderQueue(Mailbox<WaitingForLeader>);
 
@@ -13,7 +24,7 @@ pub(crate) struct LeaderQueue(Mailbox<WaitingForLeader>);
 #[derive(Default)]
 pub(crate) struct WaitingForLeader {
     pub outboxes: Vec<Arc<Outbox>>,
-    pub collectors: Vec<Arc<Collector>>,
+    pub collectors: Vec<Arc<dyn Flusher>>,
     /// No thread leads any more: nothing is taken.
     stopped: bool,
 }
@@ -37,7 +48,7 @@ impl LeaderQueue {
     }
 
     /// Something is collected. After the stop no thread leads any more: then it leaves when its sender is done.
-    pub fn add_collector(&self, collector: Arc<Collector>) {
+    pub fn add_collector(&self, collector: Arc<dyn Flusher>) {
         self.0.put(|waiting| {
             if !waiting.stopped {
                 waiting.collectors.push(collector);

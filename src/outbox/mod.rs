@@ -2,10 +2,10 @@
 //! bounds. The leader writes that when there is room again ([`leader_queue`]).
 //!
 //! The way of a message: [`Outbox::send`] packs it ([`outbound`]) and locks what it needs ([`entry`], [`state`]); the
-//! [`queue`] writes or collects it, or keeps it ([`kept`]) where there is [`room`], within the bounds of [`overflow`].
-//! On the way out the [`entry`] calls the leader where something is left ([`watch`]). A sender that waits writes by
-//! itself ([`wait`]), and a stream of the user's own is written to without the lock ([`turn`]). What goes to many is in
-//! [`broadcast`].
+//! [`queue`] writes or collects it, or keeps it ([`kept`]) where there is [`room`], within the [`bounds`]. On the way
+//! out the [`entry`] calls the leader where something is left ([`leader_call`]). A sender that waits writes by itself
+//! ([`wait`]), and a stream of the user's own is written to without the lock ([`turn`]). What goes to many is in
+//! [`broadcast`], above all this: an Outbox knows of it the [`run`], and who flushes what is collected.
 //!
 //! Frames wait in four places:
 //! - `kept`: what the socket refused.
@@ -17,20 +17,24 @@
 //!
 //! Bounds apply to what is kept, and to what is held.
 
+mod bounds;
 pub(crate) mod broadcast;
+mod coalescing;
 mod collected;
-mod contained;
 mod ending;
 mod entry;
+mod for_each;
 mod frame;
 mod kept;
+mod leader_call;
 pub(crate) mod leader_queue;
-mod link;
+mod member;
 mod outbound;
-mod overflow;
+mod owner;
 mod queue;
 mod ready_state;
 mod room;
+mod run;
 mod state;
 mod stream;
 mod taken_turn;
@@ -38,7 +42,7 @@ mod taken_turn;
 mod tests;
 mod turn;
 mod wait;
-mod watch;
+mod wire;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar};
@@ -50,27 +54,34 @@ use crate::lock::{Mutex, OUTBOX};
 use crate::logging::log_line;
 use crate::message::{Message, Prepared};
 use crate::panics;
+use crate::poller::Token;
 use crate::protocol::close::CloseCode;
 use crate::protocol::opcode::Opcode;
 use crate::transport::Transport;
 
-use crate::poller::Token;
+use bounds::Terms;
+pub(crate) use bounds::{Bounds, LEAST_PENDING};
 pub use broadcast::Broadcast;
-use broadcast::{Frames, Member};
-pub(crate) use contained::for_each;
+#[cfg(feature = "socketio")]
+pub(crate) use coalescing::note_message_of_burst;
+pub(crate) use coalescing::{Coalescing, Collecting};
+pub(crate) use collected::COLLECT;
 use entry::Entry;
-use link::Link;
-pub(crate) use link::{Delivery, OutboxServer, Owned, Owner};
+pub(crate) use for_each::for_each;
+pub(crate) use leader_call::Pending;
+use member::Member;
 use outbound::Outbound;
-pub(crate) use overflow::{Bounds, LEAST_PENDING};
+use owner::Link;
+pub(crate) use owner::{Delivery, OutboxServer, Owned, Owner};
 pub(crate) use queue::Failure;
 use queue::Queue;
 pub use ready_state::ReadyState;
+use run::Frames;
+pub(crate) use run::Run;
 use state::{Collect, State};
 pub(crate) use stream::OutgoingStream;
 use turn::Turn;
 use wait::Waiter;
-pub(crate) use watch::Pending;
 
 // In this order in memory, as `State` and `Queue`: what a send looks at comes first, in few cache lines. A
 // broadcast finds those of no connection in the cache.
@@ -151,7 +162,10 @@ impl Outbox {
     ) -> Result<(), SendError> {
         // Compressed before the lock is taken, where that can be.
         let outbound = Outbound::new(&mut message, compress, self.packing);
-        if let Err(kind) = self.enter().send(outbound, Collect::WhileActive, false) {
+        if let Err(kind) = self
+            .enter()
+            .send(outbound, Collect::WhileActive, Terms::Bounded)
+        {
             return Err(SendError::new(kind, message));
         }
         message.recycle();
@@ -171,7 +185,8 @@ impl Outbox {
     /// once.
     pub fn send_uncounted(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
         let outbound = Outbound::shared(prepared, self.packing);
-        self.enter().send(outbound, Collect::WhileActive, false)
+        self.enter()
+            .send(outbound, Collect::WhileActive, Terms::Bounded)
     }
 
     /// For a sender that waits until what it sends has left.
@@ -234,10 +249,7 @@ impl Outbox {
     /// Offers its part of the run to the socket.
     fn flush_run(self: &Arc<Self>, frames: &Frames) {
         let mut entry = Entry::ahead_of_the_run(self);
-        let state = &mut *entry;
-        if let Some(link) = &state.link {
-            state.member.flush(link, &mut state.queue, frames);
-        }
+        entry.flush_run(frames);
         entry.leave();
     }
 
@@ -297,7 +309,7 @@ impl Outbox {
     /// Has a reader that waits for room look again.
     pub fn wake_reader(self: &Arc<Self>) {
         let entry = Entry::ahead_of_the_run(self);
-        entry.queue.watch.wake_reader(&self.turned);
+        entry.queue.leader_call.wake_reader(&self.turned);
     }
 
     /// How many messages of the peer are to be taken at once, so that their answers find room.
@@ -310,7 +322,7 @@ impl Outbox {
     fn enter_to_read(self: &Arc<Self>, pending: usize) -> Entry<'_> {
         let mut entry = self.enter();
         let parts = entry.parts();
-        if parts.is_some_and(|(link, queue)| queue.flush_much(link, pending)) {
+        if parts.is_some_and(|(link, queue)| queue.flush_if_crowded(link, pending)) {
             entry.leave();
             entry = self.enter();
         }

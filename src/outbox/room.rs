@@ -1,28 +1,36 @@
-//! The room for what waits in one Outbox: what may wait there, and which threads wait for room.
+//! The room for what waits in one Outbox: what may wait there, and which threads wait for room. How much that is, the
+//! [`bounds`](super::bounds) say.
 
 use std::num::NonZeroU32;
 
-use super::link::Link;
+use super::bounds::Terms;
 use super::queue::Queue;
+use super::wire::Wire;
 use crate::error::SendErrorKind;
 use crate::overflow::Overflow;
 
 impl Queue {
     /// Whether a frame may wait after what is kept; makes room for it by the policy.
-    pub fn admit(&mut self, link: &Link, len: usize, unbounded: bool) -> Result<(), SendErrorKind> {
-        if self.failure.is_none() && (unbounded || self.turn.is_coming()) {
+    pub fn make_room(
+        &mut self,
+        link: &impl Wire,
+        len: usize,
+        terms: Terms,
+    ) -> Result<(), SendErrorKind> {
+        let waits_anyway = terms == Terms::Unbounded || self.turn.is_coming();
+        if self.failure.is_none() && waits_anyway {
             return Ok(());
         }
-        if self.failure.is_none() && self.bounds.hold_old(&self.kept, &self.time) {
+        if self.failure.is_none() && self.bounds.is_overdue(&self.kept, &self.time) {
             // After a standstill of the process the socket may have room: the first thread that comes tries it.
             self.drain(link);
         }
         if self.failure.is_some() {
             return Err(SendErrorKind::Closed);
         }
-        let (admitted, dropped) = self.bounds.make_room(&mut self.kept, len, &self.time);
+        let (made, dropped) = self.bounds.make_room(&mut self.kept, len, &self.time);
         link.count_dropped(dropped);
-        match admitted {
+        match made {
             Err(SendErrorKind::SlowConsumer) => self.slow_consumer(link),
             Err(_) if self.bounds.overflow == Overflow::Refuse => {
                 let len = u32::try_from(len).unwrap_or(u32::MAX);
@@ -30,26 +38,25 @@ impl Queue {
             }
             _ => {}
         }
-        admitted
+        made
     }
 
     /// Applies the policy to what was kept before the stream refused a part of it.
-    pub fn hold_to_bounds(&mut self, link: &Link) {
+    pub fn cut_back(&mut self, link: &impl Wire) {
         // Without a common collector only a handler sends so much, and it waits for what it sent.
-        let handler = link.server.delivery.collector().is_none();
-        if self.failure.is_some() || !self.is_refused() || handler {
+        if self.failure.is_some() || !self.is_refused() || link.is_of_handler() {
             return;
         }
-        let (held, dropped) = self.bounds.cut_back(&mut self.kept);
+        let (cut, dropped) = self.bounds.cut_back(&mut self.kept);
         link.count_dropped(dropped);
-        if held.is_err() {
+        if cut.is_err() {
             self.slow_consumer(link);
         }
     }
 
     /// True if a message of `len` bytes needs no decision by the policy: it may wait, or it can never leave.
-    pub fn takes(&self, len: usize) -> bool {
-        !self.is_open() || self.bounds.admit(&self.kept, len, &self.time)
+    pub fn fits(&self, len: usize) -> bool {
+        !self.is_open() || self.bounds.fits(&self.kept, len, &self.time)
     }
 
     /// True if so much waits that the peer must not be read from until it has taken some of it. `pending`: bytes of its
@@ -66,7 +73,7 @@ impl Queue {
     }
 
     /// If too much would wait should the stream refuse what is collected, offers that to the stream; true if so.
-    pub fn flush_much(&mut self, link: &Link, pending: usize) -> bool {
+    pub fn flush_if_crowded(&mut self, link: &impl Wire, pending: usize) -> bool {
         let messages = self.kept.messages() + self.collected.noted();
         let bytes = self.kept.message_bytes() + self.collected.bytes().len();
         let much = !self.collected.is_empty() && self.bounds.are_crowded(messages, bytes, pending);
@@ -94,10 +101,12 @@ impl Queue {
         comes
     }
 
-    /// True once, when there is room for the longest frame that was refused.
+    /// True once, when there is room for the longest frame that was refused, and less than half waits.
     pub fn take_refused(&mut self) -> bool {
-        let room = |len: NonZeroU32| self.bounds.have_room_for(&self.kept, len.get() as usize);
-        let comes = self.refused.is_some_and(room);
+        let (bounds, kept) = (&self.bounds, &self.kept);
+        let has_half = kept.messages() == 0 || kept.message_bytes() < bounds.bytes / 2;
+        let has_room = |len: NonZeroU32| bounds.has_room(kept, len.get() as usize);
+        let comes = has_half && self.refused.is_some_and(has_room);
         if comes {
             self.refused = None;
         }

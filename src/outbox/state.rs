@@ -4,35 +4,40 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::broadcast::{Collector, Member};
+use super::bounds::Terms;
+use super::frame::OutgoingFrame;
 use super::kept::KeptFrames;
-use super::link::Link;
+use super::leader_call::Pending;
+use super::leader_queue::Flusher;
+use super::member::Member;
 use super::outbound::Outbound;
+use super::owner::Link;
 use super::queue::{Dispatched, Queue};
-use super::watch::Pending;
+use super::run::{Frames, Run};
+use super::wire::Wire;
 use crate::compression::Context;
 use crate::error::SendErrorKind;
 use crate::message::Message;
+use crate::protocol::frame::EncodedHeader;
 use crate::stats::Counters;
 
 /// Whether a frame may be collected.
 #[derive(Clone, Copy)]
-pub(crate) enum Collect<'a> {
+pub(crate) enum Collect {
     Never,
     /// While this thread collects for the connection's server.
     WhileActive,
-    For(&'a Arc<Collector>),
+    /// The sender flushes what it collects.
+    Always,
 }
 
-impl<'a> Collect<'a> {
-    fn collector(self, link: &'a Link) -> Option<&'a Arc<Collector>> {
+impl Collect {
+    #[inline]
+    fn applies(self, link: &Link) -> bool {
         match self {
-            Collect::Never => None,
-            Collect::WhileActive => {
-                let common = link.server.delivery.collector();
-                common.filter(|collector| collector.is_active_here())
-            }
-            Collect::For(collector) => Some(collector),
+            Collect::Never => false,
+            Collect::WhileActive => link.server.delivery.is_collected_here(),
+            Collect::Always => true,
         }
     }
 }
@@ -55,19 +60,23 @@ impl State {
         self.link.as_ref().map(|link| (link, &mut self.queue))
     }
 
-    /// The collector of its server, where it has part in that.
-    pub fn collector(&self) -> Option<&Arc<Collector>> {
-        let link = self.link.as_ref()?;
-        link.server.delivery.collector()
+    /// The run that may reach it.
+    pub fn run(&self) -> Option<&Run> {
+        self.link.as_ref()?.server.delivery.run()
     }
 
-    /// Writes, collects or keeps a message; gives the collector that has to hear of its first frame.
+    /// Flushes what is collected, where it has part in that.
+    pub fn flusher(&self) -> Option<&Arc<dyn Flusher>> {
+        self.link.as_ref()?.server.delivery.flusher()
+    }
+
+    /// Writes, collects or keeps a message; true if it is the first one that is collected.
     pub fn send(
         &mut self,
         mut message: Outbound<'_>,
-        collect: Collect<'_>,
-        unbounded: bool,
-    ) -> Result<Option<Arc<Collector>>, SendErrorKind> {
+        collect: Collect,
+        terms: Terms,
+    ) -> Result<bool, SendErrorKind> {
         let (Some(link), queue) = (&self.link, &mut self.queue) else {
             return Err(SendErrorKind::Closed);
         };
@@ -77,22 +86,22 @@ impl State {
         // Only what is sent, or kept: later messages may refer to it.
         message.pack_by(|payload| self.context.pack(payload));
         if self.held.is_some() {
-            return self.hold(message).map(|()| None);
+            return self.keep_behind_stream(message).map(|()| false);
         }
-        let collector = collect.collector(link);
         let counted = message.counted();
-        match queue.dispatch(link, message.frame(), collector.is_some(), unbounded)? {
+        let collects = collect.applies(link);
+        match queue.dispatch(link, message.frame(), collects, terms)? {
             Dispatched::Sent => {}
             Dispatched::Collected { first } => {
                 queue.note_collected(link, counted);
-                return Ok(collector.filter(|_| first).cloned());
+                return Ok(first);
             }
             Dispatched::Remainder { written } => queue.keep(message.into_frame(), written),
         }
         if let Some(bytes) = counted {
             link.server.counters.sent(1, bytes);
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Collects a short message that is sent as it is, if nothing waits before it; true if it is the first one. As
@@ -102,7 +111,12 @@ impl State {
         let (Some(link), None) = (&self.link, &self.held) else {
             return None;
         };
-        self.queue.collect(link, message)
+        let header = EncodedHeader::new(message.opcode(), message.len(), None);
+        let frame = OutgoingFrame {
+            header: &header,
+            payload: message.as_bytes(),
+        };
+        self.queue.collect(link, &frame, Some(message.len() as u64))
     }
 
     /// What there is to wait for; `None`: nothing, and the leader lets go of it.
@@ -112,7 +126,7 @@ impl State {
         let deadline = queue.deadline();
         if !wants_write && deadline.is_none() {
             // prevents: let go of, yet taken for watched
-            queue.watch.release();
+            queue.leader_call.release();
             return None;
         }
         Some(Pending {
@@ -131,7 +145,7 @@ impl State {
         };
         queue.give_turn_back(counters, written, written < offered);
         match link {
-            Some(link) if !queue.cut => queue.hold_to_bounds(link),
+            Some(link) if !queue.cut => queue.cut_back(link),
             // Given up meanwhile, or ended: what has not left is lost.
             _ => {
                 let lost = queue.kept.clear();
@@ -144,27 +158,41 @@ impl State {
     #[inline]
     pub fn catch_up(&mut self) {
         if let Some(link) = &self.link {
-            self.member.catch_up(link, &mut self.queue);
+            let run = link.server.delivery.run();
+            self.member.catch_up(run, link, &mut self.queue);
         }
     }
 
     /// Tells the others whether this connection can take every frame.
     pub fn note_trouble(&mut self) {
-        let troubled = !self.queue.is_well();
+        self.set_troubled(!self.queue.is_well());
+    }
+
+    fn set_troubled(&mut self, troubled: bool) {
         if let Some(link) = &self.link {
-            self.member.set_troubled(link, &mut self.queue, troubled);
+            let run = link.server.delivery.run();
+            self.member
+                .set_troubled(run, link, &mut self.queue, troubled);
+        }
+    }
+
+    /// Offers its part of the run to the socket.
+    pub fn flush_run(&mut self, frames: &Frames) {
+        if let Some(link) = &self.link {
+            let run = link.server.delivery.run();
+            self.member.flush(run, link, &mut self.queue, frames);
         }
     }
 
     /// The connection has ended: counts what never left, and gives what is to be let go without the lock, and whether
     /// the leader has it.
     pub fn end(&mut self) -> Option<(Link, bool)> {
+        self.set_troubled(true);
         let link = self.link.take()?;
-        self.member.set_troubled(&link, &mut self.queue, true);
         self.queue.end(&link);
         let held = self.held.take();
         link.count_dropped(held.map_or(0, |held| held.messages() as u64));
         self.context.forget();
-        Some((link, self.queue.watch.release()))
+        Some((link, self.queue.leader_call.release()))
     }
 }

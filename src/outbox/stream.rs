@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use super::Outbox;
+use super::bounds::Terms;
 use super::frame::{EncodedFrame, OutgoingFrame};
 use super::outbound::Outbound;
 use super::queue::{Dispatched, Failure};
 use super::state::State;
 use super::wait::Waiter;
+use super::wire::Wire;
 use crate::error::SendErrorKind;
 use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
@@ -83,26 +85,28 @@ impl State {
             header: &header,
             payload,
         };
-        if let Dispatched::Remainder { written } = queue.dispatch(link, frame, false, true)? {
+        if let Dispatched::Remainder { written } =
+            queue.dispatch(link, frame, false, Terms::Unbounded)?
+        {
             queue.keep(EncodedFrame::new(&header, payload.to_vec()), written);
         }
         Ok(())
     }
 
     /// Keeps a message after the one that is under way in fragments, as the policy lets it.
-    pub fn hold(&mut self, message: Outbound<'_>) -> Result<(), SendErrorKind> {
+    pub fn keep_behind_stream(&mut self, message: Outbound<'_>) -> Result<(), SendErrorKind> {
         let (Some(link), Some(held)) = (&self.link, &mut self.held) else {
             return Err(SendErrorKind::Closed);
         };
         let queue = &mut self.queue;
-        let (admitted, dropped) = queue
+        let (made, dropped) = queue
             .bounds
             .make_room(held, message.frame().len(), &queue.time);
         link.count_dropped(dropped);
-        if admitted == Err(SendErrorKind::SlowConsumer) {
+        if made == Err(SendErrorKind::SlowConsumer) {
             queue.slow_consumer(link);
         }
-        admitted?;
+        made?;
         if let Some(bytes) = message.counted() {
             link.server.counters.sent(1, bytes);
         }
@@ -112,10 +116,10 @@ impl State {
 
     /// Whether a message of `len` bytes may wait after the one that is under way in fragments; `None` if there is no
     /// such message.
-    pub fn holds_room_for(&self, len: usize) -> Option<bool> {
+    pub fn fits_behind_stream(&self, len: usize) -> Option<bool> {
         let held = self.held.as_ref()?;
         let ended = self.link.is_none() || self.queue.failure.is_some();
-        Some(ended || self.queue.bounds.admit(held, len, &self.queue.time))
+        Some(ended || self.queue.bounds.fits(held, len, &self.queue.time))
     }
 
     /// What was held leaves: no message is under way any more.

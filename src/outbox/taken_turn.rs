@@ -54,7 +54,7 @@ impl Drop for TakenTurn<'_> {
         if state.queue.turn.waiting > 0 {
             self.outbox.turned.notify_all();
         }
-        state.queue.watch.wake_reader(&self.outbox.turned);
+        state.queue.leader_call.wake_reader(&self.outbox.turned);
         let parting = state.queue.parting.take();
         drop(state);
         if let Some(how) = parting {

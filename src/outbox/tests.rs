@@ -1,8 +1,9 @@
 //! The Outbox over a scripted stream, with the turns of the leader taken by hand.
 
 mod collect;
-mod contained;
 mod control;
+mod for_each;
+mod leader_call;
 mod overflow;
 mod queue;
 mod run;
@@ -10,7 +11,6 @@ mod simulation;
 mod turn;
 mod wait;
 mod waiting_reader;
-mod watch;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -19,8 +19,7 @@ use std::sync::LazyLock;
 
 use super::broadcast::Collector;
 use super::broadcast::collector::{IDLE_LOOKS, LATEST};
-use super::collected::COLLECT;
-use super::leader_queue::LeaderQueue;
+use super::leader_queue::{Flusher, LeaderQueue};
 use super::*;
 use crate::error::{CloseError, Error, SendErrorKind};
 use crate::limits::Limits;
@@ -37,6 +36,8 @@ use crate::transport::{How, Waker};
 const AGE: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const ALL: usize = usize::MAX;
+/// A message whose sender has no more to send.
+const ALONE: Option<&Arc<Collector>> = None;
 
 /// A stream that takes so many bytes per write, one number per call; 0: none (would block).
 struct Script {
@@ -239,7 +240,7 @@ fn rig_with(leader_queue: &Arc<LeaderQueue>, script: Arc<Script>, bounds: Bounds
     let server = OutboxServer {
         leader_queue: leader_queue.clone(),
         counters: Arc::clone(&counters),
-        delivery: Delivery::Events(collector.clone()),
+        delivery: collector.delivery(),
         owner: None,
     };
     let outbox = Outbox::new(
@@ -279,7 +280,7 @@ impl Rig {
 
     /// Makes it one of those that a common collector flushes.
     fn adopt(&mut self, collector: &Arc<Collector>) {
-        self.deliver_to(Delivery::Events(collector.clone()));
+        self.deliver_to(collector.delivery());
         self.collector = collector.clone();
     }
 
@@ -319,7 +320,7 @@ impl Rig {
     }
 
     fn is_watched(&self) -> bool {
-        self.outbox.enter().queue.watch.is_led
+        self.outbox.enter().queue.leader_call.is_led
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Outbox;
-use super::broadcast::Collector;
+use super::bounds::Terms;
 use super::entry::Entry;
+use super::leader_queue::Flusher;
 use super::outbound::Outbound;
 use super::queue::{Failure, Queue};
 use super::ready_state::ReadyState;
@@ -29,7 +30,7 @@ struct Attended<'a>(&'a Arc<Outbox>);
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
         let mut entry = self.0.enter();
-        entry.queue.watch.is_attended = false;
+        entry.queue.leader_call.is_attended = false;
         // prevents: a sender that waited leaves the rest to nobody
         entry.leave();
     }
@@ -39,25 +40,29 @@ impl Drop for Attended<'_> {
 pub(crate) struct Waiter<'a>(pub &'a Arc<Outbox>);
 
 impl<'a> Waiter<'a> {
-    /// Sends a message and waits until the socket has taken it and all before it. With `collector`: for a thread that
+    /// Sends a message and waits until the socket has taken it and all before it. With `flusher`: for a thread that
     /// has more to do and flushes that itself, so that it waits only after what the socket refused.
-    pub fn send(
+    pub fn send<F: Flusher>(
         self,
         mut message: Message,
         compress: bool,
-        collector: Option<&Arc<Collector>>,
+        flusher: Option<&Arc<F>>,
     ) -> Result<(), SendError> {
-        if collector.is_some_and(|collector| self.collect(&message, compress, collector)) {
+        if flusher.is_some_and(|flusher| self.collect(&message, compress, flusher)) {
             message.recycle();
             return Ok(());
         }
         let outbound = Outbound::new(&mut message, compress, self.0.packing);
         let mut entry = self.0.enter();
-        let collector = collector.filter(|_| entry.queue.kept.is_empty());
-        let sent = match collector {
-            Some(collector) => entry.send(outbound, Collect::For(collector), true),
+        let flusher = flusher.filter(|_| entry.queue.kept.is_empty());
+        let sent = match flusher {
+            Some(flusher) => {
+                let first = State::send(&mut entry, outbound, Collect::Always, Terms::Unbounded);
+                entry.leave_sent((first == Ok(true)).then(|| flusher.clone()));
+                first
+            }
             None => {
-                let sent = State::send(&mut entry, outbound, Collect::Never, true).map(drop);
+                let sent = State::send(&mut entry, outbound, Collect::Never, Terms::Unbounded);
                 if sent.is_err() || entry.queue.kept.is_empty() {
                     entry.leave();
                 } else {
@@ -77,9 +82,9 @@ impl<'a> Waiter<'a> {
 
     /// Most messages of a burst: short, and not compressed. False if it has to be sent otherwise.
     #[inline]
-    fn collect(self, message: &Message, compress: bool, collector: &Arc<Collector>) -> bool {
+    fn collect(self, message: &Message, compress: bool, flusher: &Arc<impl Flusher>) -> bool {
         let packs = |packing: Packing| compress && packing.packs(message.len());
-        !self.0.packing.is_some_and(packs) && self.0.enter().collect(message, collector)
+        !self.0.packing.is_some_and(packs) && self.0.enter().collect(message, flusher)
     }
 
     /// Sends a message, and waits for room before that where there is none, at most until `end`.
@@ -98,9 +103,9 @@ impl<'a> Waiter<'a> {
         let outbound = Outbound::new(message, true, self.0.packing);
         loop {
             let entry = self.0.enter();
-            let behind_stream = entry.holds_room_for(len);
-            if behind_stream.unwrap_or(entry.link.is_none() || entry.queue.takes(len)) {
-                return entry.send(outbound, Collect::Never, false);
+            let behind_stream = entry.fits_behind_stream(len);
+            if behind_stream.unwrap_or(entry.link.is_none() || entry.queue.fits(len)) {
+                return entry.send(outbound, Collect::Never, Terms::Bounded);
             }
             let now = entry.queue.time.now();
             if end.is_some_and(|end| end <= now) {
@@ -113,7 +118,7 @@ impl<'a> Waiter<'a> {
                 entry.wait_for_turned(until);
                 continue;
             }
-            let room = |queue: &Queue| queue.takes(len).then_some(Ok(()));
+            let room = |queue: &Queue| queue.fits(len).then_some(Ok(()));
             let _attended = self.attend(entry);
             // If this fails, the next try says so.
             let _ = self.drain_before(until, room);
@@ -173,7 +178,7 @@ impl<'a> Waiter<'a> {
         let mut entry = self.0.enter();
         let (link, queue) = entry.parts().ok_or(Error::Closed)?;
         queue.begin_close(link, code, reason);
-        queue.watch.is_attended = true;
+        queue.leader_call.is_attended = true;
         self.0.set_ready(ReadyState::Closing);
         let last = queue.kept.last();
         entry.note_trouble();
@@ -195,7 +200,7 @@ impl<'a> Waiter<'a> {
 
     /// Lets go of the lock; nobody is called until this thread is done.
     fn attend(self, mut entry: Entry<'_>) -> Attended<'a> {
-        entry.queue.watch.is_attended = true;
+        entry.queue.leader_call.is_attended = true;
         Attended(self.0)
     }
 

@@ -77,7 +77,7 @@ impl ConnectionServer {
         let inbox = Arc::new(Inbox::new(budget, lead.bell().clone(), counters.clone()));
         let collector = Collector::new(lead.leader_queue().clone());
         let (delivery, owner): (_, Arc<dyn Owner>) = match &handler {
-            None => (Delivery::Events(collector.clone()), inbox.clone()),
+            None => (collector.delivery(), inbox.clone()),
             Some(_) => (Delivery::Handler, Arc::new(ReadingClosures)),
         };
         let outboxes = OutboxServer {

@@ -13,7 +13,8 @@ use crate::event::Event;
 use crate::lock::lock;
 use crate::logging::log_line;
 use crate::message::Message;
-use crate::outbox::broadcast::{Collecting, Collector};
+use crate::outbox::Collecting;
+use crate::outbox::broadcast::Collector;
 
 /// The events of a server, in order; made by [`Server::events`].
 ///

@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::message::{Message, Prepared};
 use crate::outbox::Broadcast;
 #[cfg(feature = "redis")]
-use crate::outbox::broadcast::{Collecting, Collector};
+use crate::outbox::{Collecting, broadcast::Collector};
 use crate::stats::Stats;
 
 /// A server, seen from any thread. Cheap to clone; a server that was made with

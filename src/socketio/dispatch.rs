@@ -15,7 +15,7 @@ use super::packet::PacketKind;
 use super::recovery::Audience;
 use crate::lock::{Guard, lock};
 use crate::logging::log_line;
-use crate::outbox::broadcast::note_message_of_burst;
+use crate::outbox::note_message_of_burst;
 
 impl Core {
     /// Does it here and on the other servers. Returns how many sockets it reaches here now; `None` if it is not done.

@@ -7,19 +7,24 @@ use std::sync::Arc;
 use super::Reached;
 use crate::compression::Packing;
 use crate::message::Prepared;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Run};
 
 #[derive(Default)]
 pub(crate) struct RunMembers {
     outboxes: HashSet<ByAddress>,
     /// As the last broadcast saw them; `None` after a change.
     reached: Option<Reached>,
-    /// Those that cannot take every frame: their stream refuses, they are closing, or have ended. While there are any,
-    /// broadcasts go to each connection by itself, which says what becomes of them.
-    troubled: usize,
+    /// Those that the run goes to. All others joined after its frames, or have ended.
+    of_run: Reached,
     /// Those for which longer messages are compressed, all from the same length on.
     packing: usize,
     packs: Option<Packing>,
+}
+
+/// What a run is with its newest frame.
+pub(crate) struct Pushed {
+    pub bytes: usize,
+    pub members: usize,
 }
 
 impl RunMembers {
@@ -49,19 +54,36 @@ impl RunMembers {
         self.reached.get_or_insert_with(collect).clone()
     }
 
-    pub fn note_trouble(&mut self, troubled: bool) {
-        match troubled {
-            true => self.troubled += 1,
-            false => self.troubled -= 1,
+    /// Appends a message to the run, for all members. Where it has to be sent to each member by itself, returns the
+    /// members instead.
+    pub fn push(&mut self, run: &Run, message: &Prepared) -> Result<Pushed, Reached> {
+        let reached = self.reached();
+        let pushed = match self.packs(message) {
+            true => None,
+            false => run.push(message.frame()),
+        };
+        let Some(bytes) = pushed else {
+            return Err(reached);
+        };
+        let members = reached.len();
+        // prevents: the run goes to its first members alone
+        if !Arc::ptr_eq(&self.of_run, &reached) {
+            self.of_run = reached;
         }
+        Ok(Pushed { bytes, members })
     }
 
-    /// Whether all can take a message, and in the same form.
-    pub fn take_alike(&self, message: &Prepared) -> bool {
-        self.troubled == 0 && !self.pack(message)
+    pub fn of_run(&self) -> Reached {
+        self.of_run.clone()
     }
 
-    fn pack(&self, message: &Prepared) -> bool {
+    /// The run is empty.
+    pub fn forget_run(&mut self) {
+        self.of_run = Arc::default();
+    }
+
+    /// Some members get the message compressed, and others may not.
+    fn packs(&self, message: &Prepared) -> bool {
         let packs = self.packs.filter(|_| self.packing > 0);
         message.may_be_compressed() && packs.is_some_and(|packs| packs.packs(message.len()))
     }

@@ -1,18 +1,13 @@
 //! One message to everybody. It goes down only: from the [`collector`], which says how long it waits, to the
-//! [`members`], to the [`run`] where it may wait once for all of them, and to each Outbox, a [`member`] of that.
+//! [`members`], to the [`run`](super::run) where it may wait once for all of them, and to each Outbox, a
+//! [`member`](super::member) of that. No Outbox knows what is here.
 
 pub(crate) mod collector;
-mod member;
 mod members;
-mod run;
 
 use std::sync::Arc;
 
-#[cfg(feature = "socketio")]
-pub(crate) use collector::note_message_of_burst;
-pub(crate) use collector::{Collecting, Collector};
-pub(crate) use member::Member;
-pub(crate) use run::Frames;
+pub(crate) use collector::Collector;
 
 use super::{Outbox, for_each};
 use crate::error::SendErrorKind;

@@ -23,9 +23,8 @@ use crate::error::SendErrorKind;
 use crate::limits::Limits;
 use crate::lock::{PLAYED, lock};
 use crate::message::{Message, Prepared};
-use crate::outbox::broadcast::{Collecting, Collector};
-use crate::outbox::collected::COLLECT;
-use crate::outbox::leader_queue::LeaderQueue;
+use crate::outbox::broadcast::Collector;
+use crate::outbox::leader_queue::{Flusher, LeaderQueue};
 
 use crate::outbox::*;
 use crate::overflow::Overflow;
@@ -122,7 +121,7 @@ impl World {
         let server = OutboxServer {
             leader_queue: leader_queue.clone(),
             counters: counters.clone(),
-            delivery: Delivery::Events(collector.clone()),
+            delivery: collector.delivery(),
             owner: None,
         };
         let outbox = Outbox::new(

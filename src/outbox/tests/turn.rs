@@ -259,7 +259,7 @@ fn m02_a_sender_that_waits_waits_for_anothers_write() {
     std::thread::scope(|scope| {
         let outbox = rig.outbox.clone();
         rig.amid_a_write(move |writing| {
-            let sending = std::thread::spawn(move || outbox.waiter().send("b".into(), true, None));
+            let sending = std::thread::spawn(move || outbox.waiter().send("b".into(), true, ALONE));
             waits.send(sending).unwrap();
             while writing.enter().queue.turn.waiting == 0 {
                 std::thread::yield_now();
@@ -327,7 +327,7 @@ fn m02_a_sender_that_waits_for_the_turn_hears_of_its_end_whatever_others_do() {
             let waits = outbox.clone();
             let waiting = std::thread::spawn(move || {
                 let began = Instant::now();
-                waits.waiter().send("behind".into(), true, None).unwrap();
+                waits.waiter().send("behind".into(), true, ALONE).unwrap();
                 began.elapsed()
             });
             while outbox.enter().queue.turn.waiting == 0 {

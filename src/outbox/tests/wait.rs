@@ -11,7 +11,7 @@ fn a_sender_that_waits_is_not_bounded_and_leaves_when_all_is_written() {
         bounds(Overflow::Disconnect, 10),
     );
     for text in [text(50), text(60)] {
-        rig.outbox.waiter().send(text.into(), true, None).unwrap();
+        rig.outbox.waiter().send(text.into(), true, ALONE).unwrap();
         assert_eq!(rig.outbox.buffered_amount(), 0);
     }
     assert_eq!(rig.script.texts(), [text(50), text(60)]);
@@ -29,7 +29,7 @@ fn a_sender_that_waits_bypasses_the_bound_behind_what_others_sent() {
     rig.send(&text(50)).unwrap();
     rig.outbox
         .waiter()
-        .send(text(60).into(), true, None)
+        .send(text(60).into(), true, ALONE)
         .unwrap();
     assert_eq!(rig.script.texts(), [text(50), text(60)]);
 }
@@ -37,7 +37,7 @@ fn a_sender_that_waits_bypasses_the_bound_behind_what_others_sent() {
 #[test]
 fn others_stay_bounded_while_a_sender_waits() {
     let rig = rig(Overflow::DropNewest, 60, &[1]);
-    rig.outbox.enter().queue.watch.is_attended = true;
+    rig.outbox.enter().queue.leader_call.is_attended = true;
     rig.send(&text(50)).unwrap();
     assert_eq!(rig.send(&text(50)), Err(SendErrorKind::Full));
 }
@@ -53,11 +53,11 @@ fn a_sender_that_waits_gives_the_connection_up_at_its_deadline() {
     let before = Instant::now();
     rig.outbox
         .waiter()
-        .send("taken".into(), true, None)
+        .send("taken".into(), true, ALONE)
         .unwrap();
     assert!(before.elapsed() >= SHORT, "never early");
     assert_eq!(rig.script.shutdowns(), [How::Reset]);
-    let next = rig.outbox.waiter().send("next".into(), true, None);
+    let next = rig.outbox.waiter().send("next".into(), true, ALONE);
     assert_eq!(next.unwrap_err().kind(), SendErrorKind::Closed);
     assert_eq!(rig.outbox.failure(), Some(Failure::SlowConsumer));
 }

@@ -20,8 +20,7 @@ use super::places::Places;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::limits::{Limits, read_size};
 use crate::logging::line_for_later;
-use crate::outbox::broadcast::Collector;
-use crate::outbox::leader_queue::LeaderQueue;
+use crate::outbox::leader_queue::{Flusher, LeaderQueue};
 use crate::outbox::{self, Outbox};
 use crate::patience::stood_still;
 use crate::poller::{EventLoop, Left, Mailbox, Next, Poller, Token, Waker};
@@ -58,7 +57,7 @@ pub(crate) struct Leader {
     /// Where each read goes: an idle connection has no buffer.
     scratch: ReadBuffer,
     read_size: usize,
-    collectors: Vec<Arc<Collector>>,
+    collectors: Vec<Arc<dyn Flusher>>,
     /// Wakes for streams that the system cannot watch, and those of them that have no room.
     waker: Waker,
     unwatched: Vec<Token>,

@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::outbox::broadcast::Collector;
 use crate::outbox::broadcast::collector::LATEST;
-use crate::outbox::{Bounds, Delivery, Failure, Outbox, OutboxServer, Owner, ReadyState};
+use crate::outbox::{Bounds, Failure, Outbox, OutboxServer, Owner, ReadyState};
 use crate::overflow::Overflow;
 use crate::protocol::close::CloseCode;
 use crate::stats::Counters;
@@ -68,7 +68,7 @@ impl<T> Rig<T> {
         let server = OutboxServer {
             leader_queue: guide.leader_queue.clone(),
             counters: counters.clone(),
-            delivery: Delivery::Events(collector.clone()),
+            delivery: collector.delivery(),
             owner,
         };
         let outbox = outbox(stream, server, bytes, overflow);
@@ -409,7 +409,7 @@ pub fn a_sender_that_waits() {
             taken += u64::from(
                 outbox
                     .waiter()
-                    .send(format!("a{number}").into(), true, None)
+                    .send(format!("a{number}").into(), true, None::<&Arc<Collector>>)
                     .is_ok(),
             );
         }

@@ -13,7 +13,7 @@ use super::outbox::{FRAME, outbox, reading_peer};
 use crate::message::Prepared;
 use crate::outbox::broadcast::Collector;
 use crate::outbox::broadcast::collector::LATEST;
-use crate::outbox::{Delivery, Outbox, OutboxServer};
+use crate::outbox::{Outbox, OutboxServer};
 use crate::overflow::Overflow;
 use crate::stats::Counters;
 
@@ -84,7 +84,7 @@ impl Rig {
         let server = OutboxServer {
             leader_queue: self.guide.leader_queue.clone(),
             counters: counters.clone(),
-            delivery: Delivery::Events(self.hall.collector.clone()),
+            delivery: self.hall.collector.delivery(),
             owner: None,
         };
         let outbox = outbox(line.clone(), server, bytes, overflow);

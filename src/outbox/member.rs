@@ -5,19 +5,19 @@
 //! A member that closes or ends is counted as troubled, and then takes over what is in the run. From then on a
 //! broadcast goes to each member by itself: so it counts no member that does not get it.
 
+use super::queue::Queue;
 use super::run::{Frames, Run};
-use crate::outbox::link::Link;
-use crate::outbox::queue::Queue;
+use super::wire::Wire;
 
 /// What an Outbox is to the broadcasts.
 #[derive(Default)]
 pub(crate) struct Member {
     /// A run reaches it.
-    pub(crate) is_reached: bool,
+    is_reached: bool,
     /// It counts among the members that cannot take every frame.
     is_troubled: bool,
     /// Up to this place it has had the frames of the run.
-    pub(crate) place: u64,
+    place: u64,
 }
 
 impl Member {
@@ -25,46 +25,60 @@ impl Member {
         self.is_troubled
     }
 
+    /// From now on it is to have what is after `place` in the run, if a run reaches it.
+    pub fn join(&mut self, is_reached: bool, place: u64) {
+        (self.is_reached, self.place) = (is_reached, place);
+    }
+
     /// Takes over what the run holds for it.
     #[inline]
-    pub fn catch_up(&mut self, link: &Link, queue: &mut Queue) {
-        if let (true, Some(collector)) = (self.is_reached, link.server.delivery.collector()) {
-            if self.place != collector.run.end() {
-                self.take_from(&collector.run, link, queue);
+    pub fn catch_up(&mut self, run: Option<&Run>, link: &impl Wire, queue: &mut Queue) {
+        if let (true, Some(run)) = (self.is_reached, run) {
+            if self.place != run.end() {
+                self.take_from(run, link, queue);
             }
         }
     }
 
     #[inline(never)]
-    fn take_from(&mut self, run: &Run, link: &Link, queue: &mut Queue) {
+    fn take_from(&mut self, run: &Run, link: &impl Wire, queue: &mut Queue) {
         let take = |frames: &[u8]| queue.take_over(link, frames);
         self.place = run.take_from(self.place, take);
     }
 
     /// Tells the others whether it can take every frame.
-    pub fn set_troubled(&mut self, link: &Link, queue: &mut Queue, troubled: bool) {
-        let (Some(collector), true) = (
-            link.server.delivery.collector(),
-            troubled != self.is_troubled,
-        ) else {
+    pub fn set_troubled(
+        &mut self,
+        run: Option<&Run>,
+        link: &impl Wire,
+        queue: &mut Queue,
+        troubled: bool,
+    ) {
+        let Some(known) = run.filter(|_| troubled != self.is_troubled) else {
             return;
         };
-        collector.run.note_trouble(troubled);
+        known.note_trouble(troubled);
         self.is_troubled = troubled;
         // What joined the run before that was known.
         // prevents: an ending connection looks into the run no more
-        self.catch_up(link, queue);
+        self.catch_up(run, link, queue);
     }
 
     /// Offers its part of the run to the socket, from where it lies.
-    pub fn flush(&mut self, link: &Link, queue: &mut Queue, frames: &Frames) {
+    pub fn flush(
+        &mut self,
+        run: Option<&Run>,
+        link: &impl Wire,
+        queue: &mut Queue,
+        frames: &Frames,
+    ) {
         // prevents: the run overtakes what is collected
         if self.is_reached && self.place < frames.end() && queue.is_clear() {
             queue.write_frames(link, frames.between(self.place..frames.end()));
             // prevents: flushed, yet its place stays behind
             self.place = frames.end();
         } else {
-            self.catch_up(link, queue);
+            self.catch_up(run, link, queue);
             queue.flush(link);
         }
     }

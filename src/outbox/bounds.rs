@@ -1,5 +1,5 @@
-//! What happens when a peer does not read: how much may wait for it, for how long, and what goes
-//! when that is not enough.
+//! The bounds of what waits while a peer does not read: how much, for how long, and what goes when that is not enough.
+//! A queue asks for it in [`room`](super::room).
 
 use std::time::Instant;
 
@@ -15,6 +15,14 @@ use crate::transport::clock::TimeSource;
 const SHORTEST: usize = 6;
 /// The least that a message costs while it waits for the application: it bounds how many can be pending.
 pub(crate) const LEAST_PENDING: usize = 2 * size_of::<usize>();
+
+/// On which terms a frame waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Terms {
+    Bounded,
+    /// Its sender waits until it has left.
+    Unbounded,
+}
 
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
@@ -54,7 +62,7 @@ impl Bounds {
         len: usize,
         time: &TimeSource,
     ) -> (Result<(), SendErrorKind>, u64) {
-        if self.admit(kept, len, time) {
+        if self.fits(kept, len, time) {
             return (Ok(()), 0);
         }
         match self.overflow {
@@ -63,7 +71,7 @@ impl Bounds {
             Overflow::Refuse => (Err(SendErrorKind::Full), 0),
             Overflow::DropOldest => {
                 let mut dropped = 0;
-                while !self.admit(kept, len, time) && kept.drop_oldest() {
+                while !self.fits(kept, len, time) && kept.drop_oldest() {
                     dropped += 1;
                 }
                 (Ok(()), dropped)
@@ -103,25 +111,19 @@ impl Bounds {
                 || messages + pending / LEAST_PENDING > half(self.messages(), self.at_once).max(1))
     }
 
-    /// Whether less than half waits, and a message of `len` bytes has room.
-    pub fn have_room_for(&self, kept: &KeptFrames, len: usize) -> bool {
-        let below_half = kept.message_bytes() < self.bytes / 2;
-        kept.messages() == 0 || (below_half && self.hold(kept, len))
-    }
-
     /// Whether a message of `len` bytes may wait after what is kept, without the policy.
-    pub fn admit(&self, kept: &KeptFrames, len: usize, time: &TimeSource) -> bool {
-        self.hold(kept, len) && !self.hold_old(kept, time)
+    pub fn fits(&self, kept: &KeptFrames, len: usize, time: &TimeSource) -> bool {
+        self.has_room(kept, len) && !self.is_overdue(kept, time)
     }
 
     /// True if a message has waited too long. If the policy drops nothing, the leader decides instead: it knows whether
     /// the process stood still.
-    pub fn hold_old(&self, kept: &KeptFrames, time: &TimeSource) -> bool {
+    pub fn is_overdue(&self, kept: &KeptFrames, time: &TimeSource) -> bool {
         self.overflow.drops() && kept.is_older(time.now(), self.pace.patience)
     }
 
     /// Whether there is room for one more message of `len` bytes. If none waits, any length has room.
-    fn hold(&self, kept: &KeptFrames, len: usize) -> bool {
+    pub fn has_room(&self, kept: &KeptFrames, len: usize) -> bool {
         let beside = || {
             let bytes = kept.message_bytes() + len;
             bytes <= self.bytes
@@ -131,6 +133,7 @@ impl Bounds {
         kept.messages() == 0 || beside()
     }
 
+    /// How many messages may wait.
     pub fn messages(&self) -> usize {
         most_messages(self.bytes)
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 /// While something is kept that nobody writes, or a deadline runs, the leader has the Outbox and knows the nearest
 /// deadline, or is called; or a sender that waits writes by itself.
 #[derive(Default)]
-pub(crate) struct Watch {
+pub(crate) struct LeaderCall {
     /// The leader has it, or is called.
     pub is_led: bool,
     /// There is a deadline that may be the nearest, and that the leader does not know.
@@ -19,7 +19,7 @@ pub(crate) struct Watch {
     pub reader_waits: bool,
 }
 
-impl Watch {
+impl LeaderCall {
     /// A Close has a deadline, which a sender that waits does not keep.
     pub fn note_close(&mut self) {
         (self.has_news, self.is_attended) = (true, false);

@@ -1,10 +1,11 @@
 //! What ties an Outbox to its connection: the stream, where messages go, and the owner that hears of it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::broadcast::Collector;
-use super::leader_queue::LeaderQueue;
+use super::coalescing::Coalescing;
+use super::leader_queue::{Flusher, LeaderQueue};
+use super::run::Run;
+use super::wire::Wire;
 use crate::stats::Counters;
 use crate::transport::Transport;
 
@@ -23,12 +24,24 @@ pub(crate) struct OutboxServer {
     pub owner: Option<Arc<dyn Owner>>,
 }
 
-impl Link {
-    pub fn count_dropped(&self, messages: u64) {
-        let dropped = &self.server.counters.dropped;
-        dropped.fetch_add(messages, Ordering::Relaxed);
+impl Wire for Link {
+    #[inline]
+    fn transport(&self) -> &dyn Transport {
+        &*self.transport
     }
 
+    #[inline]
+    fn counters(&self) -> &Counters {
+        &self.server.counters
+    }
+
+    #[inline]
+    fn is_of_handler(&self) -> bool {
+        matches!(self.server.delivery, Delivery::Handler)
+    }
+}
+
+impl Link {
     /// The connection of this id, and its owner.
     pub fn owned(&self, id: u64) -> Option<Owned> {
         Some(Owned {
@@ -44,15 +57,39 @@ impl Link {
 pub(crate) enum Delivery {
     /// To the events of its server: what is sent while more of them wait is collected with what goes to the other
     /// connections.
-    Events(Arc<Collector>),
+    Events {
+        /// Which thread collects.
+        coalescing: Arc<Coalescing>,
+        /// What is broadcast waits there.
+        run: Arc<Run>,
+        /// Flushes what is collected.
+        flusher: Arc<dyn Flusher>,
+    },
     /// To a handler of its own, which waits for what it sends.
     Handler,
 }
 
 impl Delivery {
-    pub fn collector(&self) -> Option<&Arc<Collector>> {
+    /// This thread collects what it sends there.
+    #[inline]
+    pub fn is_collected_here(&self) -> bool {
         match self {
-            Delivery::Events(collector) => Some(collector),
+            Delivery::Events { coalescing, .. } => coalescing.is_active_here(),
+            Delivery::Handler => false,
+        }
+    }
+
+    #[inline]
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            Delivery::Events { run, .. } => Some(run),
+            Delivery::Handler => None,
+        }
+    }
+
+    pub fn flusher(&self) -> Option<&Arc<dyn Flusher>> {
+        match self {
+            Delivery::Events { flusher, .. } => Some(flusher),
             Delivery::Handler => None,
         }
     }

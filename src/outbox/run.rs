@@ -8,12 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Reached;
-use super::members::RunMembers;
 use crate::atomic::AtomicU64;
 use crate::lock::{Mutex, RUN, lock};
-use crate::message::Prepared;
-use crate::outbox::Outbox;
 
 #[derive(Default)]
 pub(crate) struct Run {
@@ -26,7 +22,9 @@ pub(crate) struct Run {
 #[derive(Default)]
 struct RunState {
     frames: Frames,
-    members: RunMembers,
+    /// Members that cannot take every frame: their stream refuses, they are closing, or have ended. While there are
+    /// any, broadcasts go to each connection by itself, which says what becomes of them.
+    troubled: usize,
 }
 
 /// The frames of the run as they are now. A clone keeps them while the run goes on.
@@ -34,8 +32,6 @@ struct RunState {
 pub(crate) struct Frames {
     start: u64,
     bytes: Arc<Vec<u8>>,
-    /// The members that the run goes to. All others joined after these frames, or have ended.
-    pub reached: Reached,
 }
 
 impl Frames {
@@ -52,12 +48,6 @@ impl Frames {
     }
 }
 
-/// What a run is with its newest frame.
-pub(crate) struct Pushed {
-    pub bytes: usize,
-    pub members: usize,
-}
-
 impl Run {
     pub fn end(&self) -> u64 {
         self.end.load(Ordering::Acquire)
@@ -67,46 +57,27 @@ impl Run {
         self.start.load(Ordering::Acquire) == self.end()
     }
 
-    /// Adds a member; returns its place in the run.
-    pub fn join(&self, outbox: &Arc<Outbox>) -> u64 {
-        let mut state = lock(&self.state);
-        state.members.add(outbox);
-        state.frames.end()
-    }
-
-    pub fn leave(&self, outbox: &Arc<Outbox>) {
-        lock(&self.state).members.remove(outbox);
-    }
-
-    pub fn reached(&self) -> Reached {
-        lock(&self.state).members.reached()
-    }
-
     /// One member more, or less, cannot take every frame. After this call, `end` covers every frame that was pushed
     /// before the change was known.
     pub fn note_trouble(&self, troubled: bool) {
-        lock(&self.state).members.note_trouble(troubled);
+        let state = &mut *lock(&self.state);
+        match troubled {
+            true => state.troubled += 1,
+            false => state.troubled -= 1,
+        }
     }
 
-    /// Appends a message for all members. Where it has to be sent to each member by itself, returns the members
-    /// instead.
-    pub fn push(&self, message: &Prepared) -> Result<Pushed, Reached> {
-        let RunState { frames, members } = &mut *lock(&self.state);
-        let reached = members.reached();
-        if !members.take_alike(message) {
-            return Err(reached);
-        }
-        // prevents: the run goes to its first members alone
-        if !Arc::ptr_eq(&frames.reached, &reached) {
-            frames.reached = reached;
+    /// Appends a frame for all members, and returns how many bytes wait then. `None` where one of them may not be able
+    /// to take it.
+    pub fn push(&self, frame: &[u8]) -> Option<usize> {
+        let RunState { frames, troubled } = &mut *lock(&self.state);
+        if *troubled > 0 {
+            return None;
         }
         // Copies the run only while it is being flushed by another thread.
-        Arc::make_mut(&mut frames.bytes).extend_from_slice(message.frame());
+        Arc::make_mut(&mut frames.bytes).extend_from_slice(frame);
         self.end.store(frames.end(), Ordering::Release);
-        Ok(Pushed {
-            bytes: frames.bytes.len(),
-            members: frames.reached.len(),
-        })
+        Some(frames.bytes.len())
     }
 
     /// Hands what lies after `place` to `take`; returns the place after it.
@@ -122,8 +93,8 @@ impl Run {
         lock(&self.state).frames.clone()
     }
 
-    /// Every connection has had what lies before `place`.
-    pub fn forget_until(&self, place: u64) {
+    /// Every connection has had what lies before `place`. True if no frame is left.
+    pub fn forget_until(&self, place: u64) -> bool {
         let frames = &mut lock(&self.state).frames;
         // prevents: what came amid the flush is forgotten
         let count = frames.between(frames.start..place).len();
@@ -140,9 +111,6 @@ impl Run {
                     .into()
             }
         }
-        if frames.bytes.is_empty() {
-            // prevents: the run keeps a hold on its members
-            frames.reached = Arc::default();
-        }
+        frames.bytes.is_empty()
     }
 }
