@@ -12,7 +12,13 @@ macro_rules! in_this_order {
     };
 }
 
-// A thread that holds one of them takes only those further down.
+// A thread that holds one of them takes only those further down. Most are held alone. These are nested:
+//
+//     OUTBOX > COLLECTOR > RUN, OUTBOX > MAIL        OUTBOX > TLS > PIPE > CLOCK, OUTBOX > RECORDED
+//     THREADS > PRESENCE    GATE > LINE    DOOR > LEAD    LINK > HALVES
+//     DIRECTORY > GATE_OF_SOCKET > SESSION > OUTBOX, ANSWER    DIRECTORY > DATA, OUTGOING
+//     SESSIONS > TOLD    CALLBACKS > ACKS    CALLS > NODES    POLLS > NODES, OUTGOING
+//     HISTORY > ROOMS    BUS > LINE_OF_BUS
 in_this_order! {
     /// `Server` of server/mod.rs: events that were taken off the channel and not yielded, while no `Events` is alive.
     DESK,
