@@ -450,6 +450,17 @@ fn a_message_that_is_far_too_long_is_passed_over_and_told_as_missing() {
     reader.missing(&writer, 1);
 }
 
+/// Who connects asks for the name of the newest entry.
+#[test]
+fn a_newest_message_that_is_far_too_long_keeps_nobody_out() {
+    let played = Played::start();
+    played.state().entries.push(vec![b'x'; 9 << 20]);
+    let small = Cluster::builder().max_message(1000);
+    let node = Node::join_as(small, played.redis());
+    let first = node.event(|event| Some(event.clone()));
+    assert_eq!(first, ClusterEvent::Attached);
+}
+
 #[test]
 fn an_answer_that_comes_byte_by_byte_has_a_deadline() {
     for begin in [

@@ -150,7 +150,8 @@ impl StreamSubscriber {
     fn newest(&self, connection: &mut RedisConnection) -> RedisResult<Id> {
         let mut newest = cmd("XREVRANGE");
         newest.arg(&self.key).arg("+").arg("-").arg("COUNT").arg(1);
-        let entries: Vec<StreamEntry> = connection.query(&newest, self.timeout)?;
+        // Its message may be one that is too long.
+        let entries: Vec<StreamEntry> = connection.query_passing_over(&newest, self.timeout)?;
         let id = entries.first().and_then(|(id, _)| Id::parse(id));
         Ok(id.unwrap_or(Id(0, 0)))
     }
