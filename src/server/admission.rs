@@ -27,11 +27,11 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    pub fn new(limits: &Limits) -> Arc<Self> {
-        Arc::new(Admission {
+    pub fn new(limits: &Limits) -> Self {
+        Admission {
             seating: Seating::new(limits),
             slots: Slots::new(limits),
-        })
+        }
     }
 
     /// The most threads for streams that are no open connections: their requests are being read; they gave way and are

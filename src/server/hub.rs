@@ -32,7 +32,7 @@ pub(crate) struct Hub {
     pub limited_log: Arc<LimitedLog>,
     pub refuser: Refuser,
     /// Places of handshakes, plain requests and connections.
-    pub admission: Arc<Admission>,
+    pub admission: Admission,
     /// What the open connections share.
     pub connections: Arc<ConnectionServer>,
     /// Connections of plain requests that hold no thread; `None` where no plain request is answered.

@@ -56,11 +56,14 @@ impl<S: Read + Write> WebSocket<S> {
         let rules = Rules::default();
         let upgrade = |request: &Request| {
             let accept = || Ok(Accept::new());
-            upgrade::answer(request, &rules, Overflow::Disconnect, |_| Ok(false), accept)
+            upgrade::answer(request, &rules, OVERFLOW, |_| Ok(false), accept)
         };
         accept(stream, &Limits::default(), &rules, upgrade)
     }
 }
+
+/// What is sent over a stream of the user's own is never dropped.
+pub(crate) const OVERFLOW: Overflow = Overflow::Disconnect;
 
 /// Reads a request and answers it: with the 101 that `upgrade` gives, or with the refusal that is returned.
 pub(crate) fn accept<S: Read + Write>(

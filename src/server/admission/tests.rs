@@ -28,7 +28,7 @@ impl Transport for Noted {
 
 /// Two handshakes and two plain requests at once.
 struct Rig {
-    admission: Arc<Admission>,
+    admission: Admission,
 }
 
 impl Rig {

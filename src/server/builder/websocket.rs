@@ -5,12 +5,11 @@ use std::io::{self, Read, Write};
 use super::ServerBuilder;
 use crate::error::HandshakeError;
 use crate::limits::Limits;
-use crate::overflow::Overflow;
 use crate::server::ServerHandle;
 use crate::server::hooks::HookRequest;
 use crate::stats::Counters;
 use crate::websocket::WebSocket;
-use crate::websocket::accept::accept;
+use crate::websocket::accept::{OVERFLOW, accept};
 
 impl ServerBuilder {
     /// Opens a WebSocket over a stream of your own, with this builder's limits, rules and `accept` hook and without a
@@ -38,11 +37,11 @@ impl ServerBuilder {
     pub fn websocket<S: Read + Write>(&self, stream: S) -> Result<WebSocket<S>, HandshakeError> {
         let limits = self.limits_of_one_stream()?;
         let (rules, hooks) = (&self.settings.rules, &self.hooks);
-        // A stream has no statistics: a hook that panics shows in the refusal. What is sent over it is never dropped.
+        // A stream has no statistics: a hook that panics shows in the refusal.
         let (server, counters) = (ServerHandle::of_no_server(), Counters::default());
         accept(stream, &limits, rules, |request| {
             let request = HookRequest::new(request, &server);
-            hooks.upgrade(request, rules, Overflow::Disconnect, &counters)
+            hooks.upgrade(request, rules, OVERFLOW, &counters)
         })
     }
 
