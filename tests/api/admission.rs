@@ -190,14 +190,15 @@ fn silent_server(limits: Limits) -> App {
 fn new_connections_that_say_nothing_yet_push_nobody_out_and_hold_no_thread() {
     let app = silent_server(Limits {
         handshake_timeout: 3 * PATIENCE,
+        idle_thread_timeout: Duration::ZERO,
         ..Limits::default()
     });
     let mut streams = silent(&app, 50);
+    wait_until("few threads are left", || app.handle.stats().threads < 20);
     for stream in streams.iter_mut().rev() {
         stream.write_all(page("/").as_bytes()).unwrap();
         assert_eq!(status_of(&read_head(stream).unwrap()), 200);
     }
-    wait_until("few threads are left", || app.handle.stats().threads < 20);
     let mut client = Client::connect(app.addr);
     client.send_text("hello");
     assert_eq!(client.read().text(), "hello");

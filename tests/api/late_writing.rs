@@ -148,6 +148,8 @@ fn m10_bodies_that_are_read_later_have_no_more_places_than_pages() {
     for responder in responders {
         responder.send(long_reader()).unwrap();
     }
+    let threads = || polls.app.handle.stats().threads;
+    wait_until("those that wait hold no thread", || threads() <= 4);
     let reading = thread::spawn(|| sip_all(peers));
     while !reading.is_finished() {
         let stats = polls.app.handle.stats();

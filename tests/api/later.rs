@@ -704,7 +704,7 @@ fn many_that_hang_up_take_few_threads_and_each_is_told_of() {
         let (gate, tell) = (gate.clone(), tell.clone());
         responder.on_gone(move || {
             let open = gate.0.lock().unwrap();
-            let wait = gate.1.wait_timeout_while(open, PATIENCE, |open| !*open);
+            let wait = gate.1.wait_timeout_while(open, 3 * PATIENCE, |open| !*open);
             drop(wait);
             tell.send(()).unwrap();
         });
