@@ -130,7 +130,7 @@ checked() {
 
 # target_directory: where cargo builds; fails where cargo does not say
 target_directory() {
-  cargo metadata --no-deps --format-version 1 | sed -nE 's/.*"target_directory":"([^"]*)".*/\1/p' | grep .
+  limited 300 cargo metadata --no-deps --format-version 1 | sed -nE 's/.*"target_directory":"([^"]*)".*/\1/p' | grep .
 }
 
 # ---- installing

@@ -37,12 +37,11 @@ socketio_parts() {
 
 # in_each_mode NAME CHECK... -- COMMAND...: a client by polling, over a WebSocket and from the one to the other, as its last argument says
 in_each_mode() {
-  local name=$1 status=0 mode
+  local name=$1 mode
   shift
   for mode in polling websocket upgrade; do
-    socketio_client "$name-$mode" "$@" "$mode" || status=1
+    socketio_client "$name-$mode" "$@" "$mode" || return
   done
-  return "$status"
 }
 
 socketio_clients() {
@@ -130,7 +129,7 @@ suite() {
   [ $# -eq 4 ] || rounds=3
   start_server "$log" "$dir/wshub/release/$2" 127.0.0.1:0 "$3" "$4" || return
   for ((round = 0; round < rounds; round++)); do
-    limited 300 env -C "$dir/socketio" node suite.mjs "$1" "http://$server_addr/" "$3" "$pong" "${@:5}" || status=1
+    limited 300 env -C "$dir/socketio" node suite.mjs "$1" "http://$server_addr/" "$3" "$pong" "${@:5}" || { status=1; break; }
   done
   stop_server "$log" || status=1
   return "$status"
