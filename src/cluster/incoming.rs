@@ -134,6 +134,18 @@ impl<'a> Incoming<'a> {
         drop(together);
     }
 
+    /// A message came that has more bytes than are taken. The number of the next one tells that it is missing.
+    #[cfg(feature = "redis")]
+    pub(crate) fn passed_over(&mut self, most: usize) {
+        let now = self.age();
+        self.echo.heard(now);
+        log_line!(
+            Warn,
+            "cluster: a message is passed over that has more than {most} bytes: is ClusterBuilder::max_message the \
+             same on every node?"
+        );
+    }
+
     /// Takes a frame that came.
     pub fn take(&mut self, frame: &[u8]) {
         let now = self.age();

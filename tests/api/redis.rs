@@ -411,7 +411,7 @@ fn answering(begin: &'static [u8], is_slow: bool) -> (String, Receiver<usize>) {
 fn an_answer_without_end_is_cut_off_and_told_in_words() {
     for begin in [
         &b"*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$9223372036854775807\r\n"[..],
-        b"*9223372036854775807\r\n$536870912\r\n",
+        b"*9223372036854775807\r\n$536870913\r\n",
         b"+",
     ] {
         for pub_sub in [false, true] {
@@ -457,8 +457,7 @@ fn a_newest_message_that_is_far_too_long_keeps_nobody_out() {
     played.state().entries.push(vec![b'x'; 9 << 20]);
     let small = Cluster::builder().max_message(1000);
     let node = Node::join_as(small, played.redis());
-    let first = node.event(|event| Some(event.clone()));
-    assert_eq!(first, ClusterEvent::Attached);
+    node.attached();
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::io::{self, BufRead, ErrorKind, Read};
 use redis::{RedisError, RedisResult, Value, parse_redis_value};
 
 use super::error::as_told;
-use crate::logging::log_line;
 
 /// Bytes of a line: a number, a word, or an error with its reason.
 const LONGEST_LINE: u64 = 64 << 10;
@@ -106,12 +105,6 @@ impl<'a, R: BufRead> ReplyReader<'a, R> {
 
     fn pass_over(&mut self, len: usize) -> RedisResult<()> {
         self.passable -= len;
-        log_line!(
-            Warn,
-            "cluster: a message of {len} bytes is passed over, where an answer of Redis may have {}: is \
-             ClusterBuilder::max_message the same on every node?",
-            self.longest
-        );
         io::copy(&mut self.from.by_ref().take(len as u64), &mut io::sink())?;
         Ok(())
     }

@@ -73,12 +73,18 @@ impl StreamSubscriber {
         incoming.attached();
         while let Some(patience) = incoming.patience() {
             let last = self.last.unwrap_or(Id(0, 0));
-            let entries = self.next(&mut connection, last, Some(patience))?;
+            let mut entries = self.next(&mut connection, last, Some(patience))?;
             let newest = entries.last().and_then(|(id, _)| Id::parse(id));
-            incoming.take_all(entries.iter().map(|(_, fields)| frame(fields)));
             self.last = newest.or(self.last);
+            let came = entries.len();
+            entries.retain(|entry| !is_passed_over(entry));
+            let are_whole = entries.len() == came;
+            if !are_whole {
+                incoming.passed_over(longest);
+            }
+            incoming.take_all(entries.iter().map(|(_, fields)| frame(fields)));
             // Not in the past, which is read from its beginning after an error: it would come to the same error again.
-            if bytes_of(&entries) < longest / 4 {
+            if are_whole && bytes_of(&entries) < longest / 4 {
                 self.count = (self.count * 2).min(COUNT);
             }
         }
@@ -201,6 +207,11 @@ fn frame(fields: &[Vec<u8>]) -> &[u8] {
         [field, frame] if field == FIELD.as_bytes() => frame,
         _ => &[],
     }
+}
+
+/// It was asked for alone, and its message is too long.
+fn is_passed_over((_, fields): &StreamEntry) -> bool {
+    matches!(&fields[..], [field, frame] if field == FIELD.as_bytes() && frame.is_empty())
 }
 
 fn bytes_of(entries: &[StreamEntry]) -> usize {
