@@ -19,6 +19,8 @@ use crate::dial::{self, lookup};
 const BUFFER: usize = 64 << 10;
 /// So many bytes are worth the time of an answer once more.
 const WORTH_A_ROUND: u32 = 64 << 10;
+/// Bytes of an answer while a connection begins, and of a sentinel's: they move no deadline by more than its time.
+const LONGEST_AT_FIRST: usize = 64 << 10;
 /// A system call takes no timeout of zero.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -31,12 +33,19 @@ pub(crate) struct RedisConnection {
 }
 
 impl RedisConnection {
-    /// Looks its name up, connects, and tells user, password and database, all of it until the deadline.
-    pub fn open(info: &ConnectionInfo, deadline: Instant, longest: usize) -> RedisResult<Self> {
+    /// Looks its name up, connects, and tells user, password and database, all of it until the deadline. Answers are
+    /// short until longer ones are [allowed](RedisConnection::allow).
+    pub fn open(info: &ConnectionInfo, deadline: Instant) -> RedisResult<Self> {
         let socket = connect(info.addr(), deadline)?;
-        let mut connection = RedisConnection::over(info.addr().clone(), socket, longest);
+        let mut connection = RedisConnection::over(info.addr().clone(), socket, LONGEST_AT_FIRST);
         connection.introduce(info.redis_settings(), deadline)?;
         Ok(connection)
+    }
+
+    /// From now on an answer takes so many bytes at most.
+    pub fn allow(mut self, longest: usize) -> Self {
+        self.longest = longest;
+        self
     }
 
     fn over(addr: ConnectionAddr, socket: Box<dyn RedisSocket>, longest: usize) -> Self {
@@ -206,7 +215,8 @@ impl RedisSocket for UnixStream {
 fn connect(addr: &ConnectionAddr, deadline: Instant) -> io::Result<Box<dyn RedisSocket>> {
     match addr {
         ConnectionAddr::Tcp(host, port) => {
-            let addresses = lookup::addresses(host, *port, deadline)?;
+            // If this takes too long, Redis is not the slow one.
+            let addresses = lookup::addresses(host, *port, deadline).map_err(io::Error::other)?;
             let stream = dial::tcp(&addresses, deadline, Ok).map_err(last)?;
             Ok(Box::new(stream))
         }

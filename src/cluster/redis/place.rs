@@ -8,9 +8,6 @@ use super::connection::{RedisConnection, time_left};
 use super::error::{as_told, explain};
 use crate::cluster::backplane::BackplaneError;
 
-/// Bytes that a sentinel answers at most: an address, or why it tells none.
-const LONGEST: usize = 64 << 10;
-
 #[derive(Clone)]
 pub(crate) enum RedisPlace {
     At(ConnectionInfo),
@@ -60,10 +57,11 @@ impl RedisPlace {
     /// A connection whose answers have at most so many bytes. Where there are sentinels, all of them together have this
     /// time, and then each Redis that they name.
     pub fn connect(&mut self, timeout: Duration, longest: usize) -> RedisResult<RedisConnection> {
-        match self {
-            RedisPlace::At(info) => RedisConnection::open(info, Instant::now() + timeout, longest),
-            RedisPlace::Watched(sentinels) => sentinels.connect(timeout, longest),
-        }
+        let connection = match self {
+            RedisPlace::At(info) => RedisConnection::open(info, Instant::now() + timeout),
+            RedisPlace::Watched(sentinels) => sentinels.connect(timeout),
+        };
+        Ok(connection?.allow(longest))
     }
 }
 
@@ -85,7 +83,7 @@ fn is_primary(connection: &mut RedisConnection, deadline: Instant) -> RedisResul
 
 impl Sentinels {
     /// The primary, as the first sentinel says that knows it. One that was cut off may still name the old one.
-    fn connect(&mut self, timeout: Duration, longest: usize) -> RedisResult<RedisConnection> {
+    fn connect(&mut self, timeout: Duration) -> RedisResult<RedisConnection> {
         let each = timeout / u32::try_from(self.sentinels.len()).unwrap_or(u32::MAX);
         let mut tried = Vec::new();
         let mut no_answer = String::new();
@@ -105,7 +103,7 @@ impl Sentinels {
             if tried.contains(&addr) {
                 continue;
             }
-            match self.connect_to(&addr, Instant::now() + timeout, longest) {
+            match self.connect_to(&addr, Instant::now() + timeout) {
                 Ok(primary) => {
                     self.sentinels.swap(0, at);
                     return Ok(primary);
@@ -123,14 +121,9 @@ impl Sentinels {
     }
 
     /// Connects to what a sentinel calls the primary.
-    fn connect_to(
-        &self,
-        addr: &ConnectionAddr,
-        deadline: Instant,
-        longest: usize,
-    ) -> RedisResult<RedisConnection> {
+    fn connect_to(&self, addr: &ConnectionAddr, deadline: Instant) -> RedisResult<RedisConnection> {
         let info = self.primary.clone().set_addr(addr.clone());
-        let mut connection = RedisConnection::open(&info, deadline, longest)?;
+        let mut connection = RedisConnection::open(&info, deadline)?;
         match is_primary(&mut connection, deadline)? {
             true => Ok(connection),
             false => Err(as_told(format!(
@@ -147,7 +140,7 @@ impl Sentinels {
     ) -> RedisResult<Option<(String, u16)>> {
         let mut ask = cmd("SENTINEL");
         ask.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        RedisConnection::open(sentinel, deadline, LONGEST)?.query(&ask, time_left(deadline))
+        RedisConnection::open(sentinel, deadline)?.query(&ask, time_left(deadline))
     }
 }
 

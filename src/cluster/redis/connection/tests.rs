@@ -113,7 +113,7 @@ fn a_unix_socket_that_takes_no_connection_is_given_up() {
     let info = url.as_str().into_connection_info().unwrap();
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
-        let opened = RedisConnection::open(&info, Instant::now() + SHORT, 1000);
+        let opened = RedisConnection::open(&info, Instant::now() + SHORT);
         tell.send(opened.map(drop))
     });
     let opened = told.recv_timeout(LONG);
