@@ -40,6 +40,7 @@ pub(crate) fn bound(limits: &mut Limits, on_threads: bool, buffers: usize) {
             threads(),
         ],
         false => {
+            // A crowd has more threads for a moment, see `Admission::max_threads`; that makes no connection fewer.
             let handshakes = limits.max_handshakes.saturating_mul(thread);
             [
                 by_descriptors(),
@@ -58,18 +59,17 @@ pub(crate) fn bound(limits: &mut Limits, on_threads: bool, buffers: usize) {
     }
 }
 
-/// Says so where peers can make the server hold more than the process may have. `each`: one of them.
-pub(crate) fn warn_of(all: usize, each: usize) {
+/// Says so where peers can make the server hold more than the process may have.
+pub(crate) fn warn_of(all: usize) {
     let space = address_space::left().map(|left| (left, "of address space are left (ulimit -v)"));
     let group = memory_group::allowed().map(|most| (most, "are allowed by the memory cgroup"));
     for (most, what) in [space, group].into_iter().flatten() {
         if all > most {
             log_line!(
                 Warn,
-                "peers can make the server hold at most {}, and {} {what}, which some {} of them fill: lower max_message, outbound_per_connection, max_connections or max_handshakes",
+                "peers can make the server hold at most {}, and {} {what}: lower max_message, outbound_per_connection, max_connections or max_handshakes",
                 readable(all),
                 readable(most),
-                most / each.max(1) + 1,
             );
         }
     }

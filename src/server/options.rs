@@ -32,7 +32,7 @@ impl Options {
             capacity::readable(all),
             each >> 10,
         );
-        capacity::warn_of(all, each);
+        capacity::warn_of(all);
     }
 
     /// The most memory that peers can make the server hold, so much with each connection. Whoever is no open connection
