@@ -108,13 +108,18 @@ impl Leader {
         let others = self.connections.turns.len();
         // No other thread takes such a place meanwhile.
         let may_hand_over = others > 0 && self.places.has_free();
-        self.with_parked(token, |parked, scratch| match parked.turn(scratch, put) {
-            Next::Wait(_) | Next::Again(_) if may_hand_over && parked.is_busy() => {
-                Next::NeedsThread
+        let mut has_more = false;
+        self.with_parked(token, |parked, scratch| {
+            let next = parked.turn(scratch, put);
+            has_more = matches!(next, Next::Again(_));
+            match next {
+                Next::Wait(_) | Next::Again(_) if may_hand_over && parked.is_busy() => {
+                    Next::NeedsThread
+                }
+                next => next,
             }
-            next => next,
         });
-        if self.connections.turns.len() > others {
+        if has_more {
             // It gave as many messages as are taken at once, which the application needs a while for.
             self.see_to_collectors();
         }
