@@ -12,9 +12,10 @@ macro_rules! in_this_order {
     };
 }
 
-// A thread that holds one of them takes only those further down. Most are held alone. These are nested:
+// A thread that holds one of them takes only those further down. Most are held alone. Among those that are nested:
 //
 //     OUTBOX > COLLECTOR > RUN, OUTBOX > MAIL        OUTBOX > TLS > PIPE > CLOCK, OUTBOX > RECORDED
+//     OUTBOX > TLS > WATCHED > SHUT (Windows)
 //     THREADS > PRESENCE    GATE > LINE    DOOR > LEAD    LINK > HALVES
 //     DIRECTORY > GATE_OF_SOCKET > SESSION > OUTBOX, ANSWER    DIRECTORY > DATA, OUTGOING
 //     SESSIONS > TOLD    CALLBACKS > ACKS    CALLS > NODES    POLLS > NODES, OUTGOING

@@ -205,14 +205,18 @@ impl<S> Socket<S> {
         let joined = lock(&self.core.directory).join(&self.member, room.as_ref(), most);
         if let Err(why) = joined {
             let log = &self.core.sessions.limited_log;
-            log.warn(module_path!(), "rooms", || match why {
-                NotJoined::TooManyRooms => format!(
-                    "a socket is in {most} rooms and joins no other: raise socketio::Limits::max_rooms"
-                ),
-                NotJoined::NameTooLong => format!(
-                    "a socket joins no room whose name has more than {LONGEST_NAME} bytes: choose a shorter one"
-                ),
-            });
+            match why {
+                NotJoined::TooManyRooms => log.warn(module_path!(), "rooms", || {
+                    format!(
+                        "a socket is in {most} rooms and joins no other: raise socketio::Limits::max_rooms"
+                    )
+                }),
+                NotJoined::NameTooLong => log.warn(module_path!(), "room_names", || {
+                    format!(
+                        "a socket joins no room whose name has more than {LONGEST_NAME} bytes: choose a shorter one"
+                    )
+                }),
+            }
         }
         joined.is_ok()
     }

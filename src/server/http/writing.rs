@@ -73,14 +73,14 @@ impl<'a> AnswerWriter<'a> {
 
     fn wait(&mut self) -> io::Result<()> {
         let now = self.now();
-        let is_served =
-            std::mem::replace(&mut self.has_asked, true) || self.seat.serve_plain().is_ok();
+        let has_asked = std::mem::replace(&mut self.has_asked, true);
+        let is_refused = !has_asked && self.seat.serve_plain().is_err();
         let patience = self.patience.get_or_insert_with(|| {
-            if is_served {
-                Patience::paced(now, self.limits.writing())
-            } else {
+            if is_refused {
                 self.seat.enter(Stage::Parting);
                 Patience::new(now, LINGER)
+            } else {
+                Patience::paced(now, self.limits.writing())
             }
         });
         let written = std::mem::take(&mut self.fresh);
