@@ -314,10 +314,7 @@ impl Checked {
     fn rarely(&mut self, choice: usize) {
         let now = self.now;
         match choice {
-            0 if self.parked => {
-                self.parked = false;
-                self.session.hung_up();
-            }
+            0 if self.parked => self.session.hung_up(),
             1 if self.websocket => {
                 self.session.carrier_ended(DisconnectReason::TransportClose);
             }

@@ -1,7 +1,7 @@
 //! Socket.IO by long polling, and from there to a WebSocket, over sockets.
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::ops::Deref;
 use std::sync::mpsc;
 use std::thread;
@@ -323,6 +323,19 @@ fn a_client_that_hangs_up_on_its_poll_has_left() {
     drop(held);
     assert_eq!(server.left(), "transport error");
     assert_eq!(client.get().error(), Some(1));
+}
+
+/// It still reads.
+#[test]
+fn a_client_that_ends_its_side_of_a_poll_is_told_of_the_end() {
+    let server = Running::start(Limits::default());
+    let client = server.join();
+    let held = server.hold(&client);
+    held.shutdown(Shutdown::Write).unwrap();
+    let answer = finish(held);
+    assert_eq!((answer.status, &*answer.body), (200, "1"));
+    assert_eq!(server.left(), "transport error");
+    assert_eq!(server.handle.stats().refused.values().sum::<u64>(), 0);
 }
 
 #[test]

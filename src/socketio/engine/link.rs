@@ -159,11 +159,7 @@ impl SessionLink {
 
     /// The client of the GET that waits has left.
     fn hung_up(self: &Arc<Self>, sessions: &Sessions) {
-        let gone = self.drive(sessions, |state| {
-            state.session.hung_up();
-            state.parked.take()
-        });
-        drop(gone);
+        self.drive(sessions, |state| state.session.hung_up());
     }
 
     /// Answers a POST now or later.

@@ -168,9 +168,10 @@ impl<M: Carried> EngineSession<M> {
         None
     }
 
-    /// The client of the parked GET hung up.
+    /// The client of the parked GET hung up. It is answered all the same: who ended only its own side of the stream still
+    /// reads.
     pub fn hung_up(&mut self) {
-        if self.polling.take_parked() {
+        if self.polling.is_parked() {
             // prevents: a client that hung up stays
             self.end(DisconnectReason::TransportError);
         }

@@ -93,7 +93,7 @@ fn a_client_that_hangs_up_on_its_get_has_left() {
     assert_eq!(rig.outputs(), [""; 0], "nothing is parked");
     assert_eq!(rig.get(), "parked");
     rig.session.hung_up();
-    assert_eq!(rig.outputs(), ["end TransportError"]);
+    assert_eq!(rig.outputs(), ["answer 1", "end TransportError"]);
     assert_eq!(rig.get(), "error 1");
 }
 
