@@ -168,8 +168,8 @@ impl<M: Carried> EngineSession<M> {
         None
     }
 
-    /// The client of the parked GET hung up. It is answered all the same: who ended only its own side of the stream still
-    /// reads.
+    /// The client of the parked GET hung up. It is answered all the same: who ended only its own side of the stream
+    /// still reads.
     pub fn hung_up(&mut self) {
         if self.polling.is_parked() {
             // prevents: a client that hung up stays
