@@ -133,7 +133,7 @@ impl KeeperThread {
         }
     }
 
-    /// Has a connection do something, and does what that leaves to do. A panic of that costs this connection alone.
+    /// Has a connection do something, and does what that leaves to do. A panic in `act` costs this connection alone.
     fn with(
         &mut self,
         token: Token,
