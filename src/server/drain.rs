@@ -64,7 +64,7 @@ fn begin(hub: &Arc<Hub>, time: Duration) {
     let own = hub.clone();
     let deadline = Instant::now() + time.min(YEAR);
     let drain = move || {
-        close_in_turn(&own.lifecycle, own.connections.members(), deadline);
+        close_in_turn(&own.lifecycle, &own.connections.members, deadline);
         own.lifecycle.wait_while_draining(deadline);
         shutdown::begin(&own);
     };

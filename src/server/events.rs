@@ -209,15 +209,14 @@ impl<'a> Events<'a> {
 
     /// As [`take`](Events::take), where nothing is at hand.
     fn wait(&mut self, time: WaitTime) -> Result<Event, RecvError> {
-        let connections = self.connections;
-        let inbox = connections.inbox();
+        let inbox = self.inbox();
         loop {
             if self.desk.ended {
                 self.stop_collecting();
                 return Err(RecvError::Ended);
             }
             let item = self.receive(time);
-            connections.lead().application_goes_on();
+            self.server.hub.lead.application_goes_on();
             if item.is_err() {
                 self.collect_while_more_waits();
             }
@@ -227,7 +226,7 @@ impl<'a> Events<'a> {
                     self.collect_while_more_waits();
                     return Err(RecvError::Woken);
                 }
-                item => self.desk.put(inbox, connections.members(), item),
+                item => self.desk.put(inbox, &self.connections.members, item),
             }
             if let Some(event) = self.event_at_hand() {
                 return Ok(event);
@@ -238,17 +237,15 @@ impl<'a> Events<'a> {
     /// Takes an item that was read before, off the channel, or by leading; before it sleeps, everything that was
     /// collected leaves.
     fn receive(&mut self, time: WaitTime) -> Result<InboxItem, RecvError> {
-        let connections = self.connections;
         loop {
             if let Some(item) = self.item_at_hand() {
                 return Ok(item);
             }
-            let lead = |leader: &mut Leader| {
+            let led = (self.server.hub.lead).application_waits(|leader| {
                 let item = self.lead(leader, time);
                 self.more_ready = leader.has_ready();
                 item
-            };
-            let led = connections.lead().application_waits(lead);
+            });
             let item = led.unwrap_or_else(|| self.wait_for_the_lead(time));
             match (item, time) {
                 (Some(item), _) => return Ok(item),
@@ -261,7 +258,7 @@ impl<'a> Events<'a> {
 
     /// Leads, until a connection gave something or another thread put something in.
     fn lead(&mut self, leader: &mut Leader, time: WaitTime) -> Option<InboxItem> {
-        let inbox = self.connections.inbox();
+        let inbox = self.inbox();
         let mut looked = false;
         loop {
             if let Some(item) = self.item_at_hand() {
@@ -293,7 +290,7 @@ impl<'a> Events<'a> {
 
     /// The stand-in leads: sleeps until it has put something in, or has given up the lead.
     fn wait_for_the_lead(&mut self, time: WaitTime) -> Option<InboxItem> {
-        let (inbox, lead) = (self.connections.inbox(), self.connections.lead());
+        let (inbox, lead) = (self.inbox(), &self.server.hub.lead);
         self.stop_collecting();
         let deadline = match time {
             WaitTime::None => return inbox.take(),
@@ -315,12 +312,12 @@ impl<'a> Events<'a> {
 
     #[inline]
     fn inbox(&self) -> &'a Inbox {
-        self.connections.inbox()
+        &self.connections.inbox
     }
 
     #[inline]
     fn collector(&self) -> &'a Arc<Collector> {
-        self.connections.members().collector()
+        self.connections.members.collector()
     }
 
     /// The last event of a batch is answered together with those before it. Where none waits, bursts are collected.

@@ -134,10 +134,8 @@ impl ServerHandle {
     #[cfg(feature = "redis")]
     pub(crate) fn send_together(&self) -> SendingTogether<'_> {
         // The connections of closures have no part in what a collector holds: theirs leaves at once.
-        let connections = self.hub.as_ref().map(|hub| &hub.connections);
-        let collector = connections
-            .filter(|connections| connections.gives_events())
-            .map(|connections| connections.members().collector());
+        let with_events = self.hub.as_ref().filter(|hub| hub.handler.is_none());
+        let collector = with_events.map(|hub| hub.connections.members.collector());
         SendingTogether {
             collector,
             collecting: collector.map(Collector::collect_here),
@@ -152,7 +150,7 @@ impl ServerHandle {
     }
 
     fn members(&self) -> Option<&Members> {
-        self.hub.as_ref().map(|hub| &**hub.connections.members())
+        self.hub.as_ref().map(|hub| &*hub.connections.members)
     }
 
     /// What the server has counted so far.
@@ -191,7 +189,7 @@ impl ServerHandle {
     /// ```
     pub fn wake(&self) {
         if let Some(hub) = &self.hub {
-            hub.connections.inbox().wake();
+            hub.connections.inbox.wake();
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::ServerHandle;
 use super::admission::{Seat, Stage};
-use super::connections::{self, Opened};
+use super::connections::opened::Opened;
 use super::early_read;
 use super::hooks::HookRequest;
 use super::http;
@@ -137,7 +137,7 @@ fn next_request(limits: &Limits, connection: &mut HttpConnection) -> Patience {
 
 fn go_on(hub: &Arc<Hub>, stream: Presence, outcome: StreamOutcome) {
     match outcome {
-        StreamOutcome::WebSocket(opened) => connections::run(hub, stream, opened),
+        StreamOutcome::WebSocket(opened) => opened.serve(hub, stream),
         StreamOutcome::Http(connection, awaited) => http::go_on(hub, stream, connection, awaited),
         StreamOutcome::Refused => {}
     }

@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
             ended,
             server,
             more: false,
-            collector: Collector::new(connections.lead().leader_queue().clone()),
+            collector: Collector::new(connections.leader_queue().clone()),
             ahead: None,
             unreported: None,
             owes_flush: false,
@@ -314,7 +314,7 @@ impl<'a> Session<'a> {
 
     fn count(&mut self) {
         if self.messages > 0 {
-            let counters = self.connections.counters();
+            let counters = &self.connections.counters;
             counters.received(self.messages, self.bytes);
             (self.messages, self.bytes) = (0, 0);
         }

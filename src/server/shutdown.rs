@@ -127,7 +127,7 @@ fn tell_all(hub: &Hub) {
         return;
     }
     let code = hub.lifecycle.close_code();
-    let members = hub.connections.members();
+    let members = &hub.connections.members;
     members.for_everyone(|outbox| _ = outbox.close(Some(code), ""));
     hub.admission.close();
     if let Some(keeper) = &hub.keeper {
@@ -170,7 +170,7 @@ fn wait(hub: &Hub) -> ShutdownReport {
     }
     hub.lifecycle.wait_for_closing();
     let deadline = Instant::now() + hub.options.limits.close_timeout + GRACE;
-    if hub.connections.gives_events() {
+    if hub.handler.is_none() {
         // The application takes its events meanwhile, and the connections end as it does.
         hub.lifecycle.wait_until_cut(deadline);
     }
@@ -197,7 +197,7 @@ pub(crate) fn finish(hub: &Hub, deadline: Instant) -> ShutdownReport {
     let threads_left = join_threads(hub);
     hub.lifecycle.end_events();
     hub.lifecycle.enter(Phase::Done);
-    let inbox = hub.connections.inbox();
+    let inbox = &hub.connections.inbox;
     let report = ShutdownReport {
         events_not_taken: inbox.not_taken(),
         messages_lost: inbox.lost(),
@@ -221,7 +221,7 @@ fn cut_off(hub: &Hub) {
     for transport in hub.admission.transports(|_| true) {
         transport.shutdown(How::Reset);
     }
-    let members = hub.connections.members();
+    let members = &hub.connections.members;
     members.for_everyone(|outbox| outbox.abort());
     if let Some(keeper) = &hub.keeper {
         keeper.stop();
@@ -230,11 +230,11 @@ fn cut_off(hub: &Hub) {
 
 /// Returns how many threads are left to the user's code.
 fn join_threads(hub: &Hub) -> usize {
-    let (busy, lead) = (|| hub.lifecycle.on_threads(), hub.connections.lead());
+    let busy = || hub.lifecycle.on_threads();
     let kept = hub.workers.stop_pool(busy, Instant::now() + GRACE);
     hub.callbacks.stop();
-    lead.stop();
+    hub.lead.stop();
     let left = kept + hub.workers.stop_threads(Instant::now() + GRACE);
-    lead.clear();
+    hub.lead.clear();
     left
 }

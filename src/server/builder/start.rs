@@ -156,8 +156,9 @@ impl ServerBuilder {
             accept_bell,
             keeper.clone(),
         )?;
-        let connections = hub.connections.clone();
-        start_thread(&hub, "wshub-stand-in", move || connections.stand_in())?;
+        let own = hub.clone();
+        let stand_in = move || own.lead.stand_in(&own.connections.inbox);
+        start_thread(&hub, "wshub-stand-in", stand_in)?;
         if let Some((keeper, poller)) = keeper.zip(poller) {
             let mut watch = KeeperThread::new(hub.clone(), keeper, poller);
             start_thread(&hub, "wshub-http", move || watch.run())?;

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::sync::atomic::Ordering;
 
 use super::log_lines::{log_failure, log_open};
-use super::open::OpenConnection;
+use super::open_connection::OpenConnection;
 use crate::error::{SendError, SendErrorKind};
 use crate::panics;
 use crate::protocol::close::CloseCode;
@@ -18,12 +18,12 @@ pub(crate) fn run(
     mut driver: Box<Driver>,
     handle: ServerHandle,
 ) {
-    let server = &open.server().clone();
+    let connections = &open.connections().clone();
     let driver = &mut *driver;
-    server.members.announce(&driver.connection);
-    log_open(&server.limited_log, open.connection());
+    connections.members.announce(&driver.connection);
+    log_open(&connections.limited_log, open.connection());
     let mut ended = None;
-    let session = Session::new(driver, server, handle, &mut ended);
+    let session = Session::new(driver, connections, handle, &mut ended);
     // The panic is reported, and what it may have left half done ends with the connection.
     let outcome = panics::catch(|| {
         handler(session).map_err(|error| (error.to_string(), says_closed(&*error)))
@@ -36,12 +36,12 @@ pub(crate) fn run(
     // An error that a handler returns for a connection that is closed or closing is no failure of the handler.
     let gone = saw_closed || ended.is_some() || driver.connection.outbox().failure().is_some();
     if failure.is_some() && !gone {
-        let failures = &server.counters.handler_failures;
+        let failures = &connections.counters.handler_failures;
         failures.fetch_add(1, Ordering::Relaxed);
     }
     let lingering = match ended {
         Some(ended) => {
-            let (close, lingering) = ended.part(&driver.closing(server.limits()));
+            let (close, lingering) = ended.part(&driver.closing(connections.limits()));
             open.end(None, close);
             log_failure(open.connection(), failure.as_deref(), gone);
             lingering

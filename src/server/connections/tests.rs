@@ -1,16 +1,20 @@
-//! The open connections of a server, without the server: what is given back, and what the application hears.
+//! The open connections of a server: what is given back, and what the application hears.
 
+use super::open_connection::OpenConnection;
 use super::*;
 use crate::connection::CloseEvent;
+use crate::connection::credit::Budget;
 use crate::handshake::data::Data;
 use crate::http::{Peer, Request};
+use crate::outbox::Delivery;
+use crate::poller::Poller;
 use crate::server::admission::slots::Slots;
 use crate::server::inbox::InboxItem;
-use crate::server::lifecycle::Participant;
+use crate::server::lifecycle::{Lifecycle, Participant};
 use crate::testing::{Duplex, duplex};
 
 struct Rig {
-    server: Arc<ConnectionServer>,
+    connections: Arc<ConnectionServer>,
     slots: Slots,
     lifecycle: Arc<Lifecycle>,
 }
@@ -18,13 +22,29 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let options = Arc::new(Options::default());
-        let workers = Arc::new(Workers::new(&options.limits, 0));
-        let slots = Slots::new(&options.limits);
-        let server =
-            ConnectionServer::new(options, None, workers, Arc::default(), Arc::default()).unwrap();
+        let limits = &options.limits;
+        let (workers, slots) = (Arc::new(Workers::new(limits, 0)), Slots::new(limits));
+        let bell = Poller::<()>::new().unwrap().bell().clone();
+        let inbox = Inbox::new(Budget::new(limits, drop), bell, Arc::default());
+        let inbox = Arc::new(inbox);
+        let leader_queue = LeaderQueue::new(None);
+        let collector = Collector::new(leader_queue.clone());
+        let outboxes = OutboxServer {
+            leader_queue,
+            counters: Arc::default(),
+            delivery: Delivery::Handler,
+            owner: None,
+        };
         Rig {
-            lifecycle: Lifecycle::new(server.inbox().clone(), None),
-            server,
+            lifecycle: Lifecycle::new(inbox.clone(), None),
+            connections: ConnectionServer::new(
+                options,
+                workers,
+                Arc::default(),
+                inbox,
+                collector,
+                outboxes,
+            ),
             slots,
         }
     }
@@ -40,10 +60,12 @@ impl Rig {
             data: Data::default(),
         };
         let (bounds, buffer) = (OwnBounds::default(), ReadBuffer::default());
-        let driver = self.server.driver(1, &transport, opening, bounds, buffer);
+        let driver = self
+            .connections
+            .driver(1, &transport, opening, bounds, buffer);
         let slot = self.slots.take(Peer::Unknown).unwrap();
         let present = self.lifecycle.register(Participant::Connection).unwrap();
-        let open = OpenConnection::new(self.server.clone(), &driver.connection, slot, present);
+        let open = OpenConnection::new(self.connections.clone(), &driver.connection, slot, present);
         (open, peer)
     }
 }
@@ -52,12 +74,12 @@ impl Rig {
 fn a_connection_that_is_dropped_gives_its_close_and_its_slot_back() {
     let rig = Rig::new();
     let (mut open, _peer) = rig.open();
-    assert_eq!(rig.server.members().everyone().len(), 1);
-    let inbox = rig.server.inbox();
-    inbox.put(open.open().expect("it is told once"));
-    assert!(open.open().is_none());
+    assert_eq!(rig.connections.members.everyone().len(), 1);
+    let inbox = &rig.connections.inbox;
+    inbox.put(open.take_open_item().expect("it is told once"));
+    assert!(open.take_open_item().is_none());
     drop(open);
-    assert!(rig.server.members().everyone().is_empty());
+    assert!(rig.connections.members.everyone().is_empty());
     let Some(InboxItem::Open(_, slot)) = inbox.take() else {
         panic!("the application hears of it first");
     };
@@ -78,7 +100,7 @@ fn of_a_connection_that_the_application_never_heard_of_nothing_is_left() {
     let (open, _peer) = rig.open();
     assert_eq!(rig.slots.taken(), 1);
     drop(open);
-    assert!(rig.server.inbox().take().is_none());
+    assert!(rig.connections.inbox.take().is_none());
     assert_eq!(rig.slots.taken(), 0);
-    assert!(rig.server.members().everyone().is_empty());
+    assert!(rig.connections.members.everyone().is_empty());
 }

@@ -12,9 +12,9 @@ use super::super::doorbell::Doorbell;
 use super::super::inbox::Inbox;
 use super::super::log_writer::LogWriter;
 use super::Leader;
-use super::Mail;
-use super::parked::Parked;
+use super::mail::Mail;
 use crate::atomic::AtomicU64;
+use crate::connection::credit::Budget;
 use crate::limits::Limits;
 use crate::lock::{LEAD, Mutex, lock};
 use crate::logging::line_for_later;
@@ -62,6 +62,17 @@ impl Lead {
         })
     }
 
+    /// The bytes that may wait for the application. Weak: a handle that outlives its connection keeps nothing of the
+    /// server's open.
+    pub fn budget(&self, limits: &Limits) -> Arc<Budget> {
+        let mailbox = Arc::downgrade(&self.mailbox);
+        Budget::new(limits, move |token| {
+            if let Some(mailbox) = mailbox.upgrade() {
+                mailbox.put(|mail| mail.resumed.push(token));
+            }
+        })
+    }
+
     pub fn mailbox(&self) -> &Arc<Mailbox<Mail>> {
         &self.mailbox
     }
@@ -101,18 +112,6 @@ impl Lead {
             // prevents: the stand-in rests on
             self.rest.ring();
         }
-    }
-
-    /// Hands over a connection after its opening handshake. After the stop no thread leads any more, and it ends here.
-    pub fn arrive(&self, parked: Box<Parked>) {
-        let late = self.mailbox.put(|mail| {
-            if mail.stopped {
-                return Some(parked);
-            }
-            mail.arrived.push(parked);
-            None
-        });
-        drop(late);
     }
 
     pub fn is_free(&self) -> bool {

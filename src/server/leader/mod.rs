@@ -7,6 +7,7 @@
 
 pub(crate) mod hand_over;
 pub(crate) mod lead;
+pub(crate) mod mail;
 pub(crate) mod parked;
 mod stalled;
 
@@ -24,7 +25,8 @@ use crate::outbox::leader_queue::{Flusher, LeaderQueue};
 use crate::outbox::{self, Outbox};
 use crate::patience::stood_still;
 use crate::poller::{EventLoop, Left, Mailbox, Next, Poller, Token, Waker};
-use hand_over::hand_over;
+use hand_over::{hand_over, serve_on_thread};
+use mail::Mail;
 use parked::Parked;
 use stalled::Stalled;
 
@@ -34,18 +36,6 @@ use stalled::Stalled;
 const ROUND: usize = 32;
 /// Deadlines that are judged between two turns of ready connections.
 const DUE_AT_ONCE: usize = 64;
-
-/// What other threads leave for the leader.
-#[derive(Default)]
-pub(crate) struct Mail {
-    /// Connections after their opening handshake. Boxed on their threads, so that the leader has less to do.
-    #[allow(clippy::vec_box)]
-    pub arrived: Vec<Box<Parked>>,
-    /// Connections that waited for the application, and may go on.
-    pub resumed: Vec<Token>,
-    /// No thread leads any more: a connection that arrives is ended.
-    stopped: bool,
-}
 
 pub(crate) struct Leader {
     pub mailbox: Arc<Mailbox<Mail>>,
@@ -226,18 +216,14 @@ impl Leader {
         match inserted {
             Ok(token) => {
                 connection.outbox().set_token(Some(token));
-                self.with_parked(token, |parked, _| {
-                    parked.open().into_iter().for_each(&mut *put);
-                    // What came after the opening handshake.
-                    parked.take_messages(put)
-                });
+                self.with_parked(token, |parked, _| parked.begin(put));
                 if called.is_some() {
                     self.write(token, Instant::now());
                 }
             }
             Err((led, error)) => {
                 if let PolledConnection::Parked(parked) = led {
-                    parked.unpark();
+                    serve_on_thread(parked);
                 }
                 self.log_writer.write(line_for_later!(
                     Warn,
@@ -371,7 +357,7 @@ impl Leader {
                 self.forget(token, &led);
                 if let PolledConnection::Parked(parked) = led {
                     // One was free before its turn.
-                    hand_over(parked, self.places.take_again());
+                    hand_over(parked, self.places.take_again(), &self.mailbox);
                 }
             }
             Left::Broken(led) => {

@@ -7,21 +7,22 @@ use std::time::{Duration, Instant};
 use super::super::batch::Messages;
 use super::super::closing::{LingeringClose, ReadAway};
 use super::super::connections::ConnectionServer;
-use super::super::connections::deliver::deliver;
-use super::super::connections::open::OpenConnection;
+use super::super::connections::open_connection::OpenConnection;
 use super::super::driver::Driver;
 use super::super::inbox::InboxItem;
-use super::hand_over::{LONG, LONG_READS};
 use crate::connection::Connection;
 use crate::connection::end::End;
 use crate::connection::read_buffer::ReadBuffer;
-use crate::logging::line_for_later;
 use crate::outbox::ReadyState;
 use crate::patience::Patience;
 use crate::poller::{Next, Source};
 use crate::protocol::nanos::Nanos;
 use crate::transport::{LINGER, MOST_READ_AWAY};
 
+/// Bytes that make a read a long one. Less is read faster than a thread is woken.
+const LONG: usize = 16 << 10;
+/// After this many long reads in a row the next ones are taken to be long, too.
+const LONG_READS: u8 = 4;
 /// Reads of one turn while they bring nothing but payload of a long frame. Each turn of its own costs a look at which
 /// others are ready, and a deadline.
 const READS: usize = 4;
@@ -30,7 +31,7 @@ const NEXT_LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Parked {
     driver: Driver,
-    place: OpenConnection,
+    open: OpenConnection,
     /// Since when it has waited for room that the application makes, or the peer itself, for which too much waits: it
     /// is not read from, and its clocks stand still. Counted from the server's begin.
     starved: Option<Nanos>,
@@ -63,12 +64,12 @@ struct Closing {
 }
 
 impl Parked {
-    pub fn new(driver: Driver, mut place: OpenConnection) -> Self {
+    pub fn new(driver: Driver, mut open: OpenConnection) -> Self {
         driver.connection.account().set_parked(true);
-        place.set_parked(true);
+        open.set_parked(true);
         Parked {
             driver,
-            place,
+            open,
             starved: None,
             ends: false,
             called: false,
@@ -94,13 +95,8 @@ impl Parked {
         self.called
     }
 
-    /// What tells the application that it is open.
-    pub fn open(&mut self) -> Option<InboxItem> {
-        self.place.open()
-    }
-
-    pub fn server(&self) -> &Arc<ConnectionServer> {
-        self.place.server()
+    pub fn connections(&self) -> &Arc<ConnectionServer> {
+        self.open.connections()
     }
 
     /// Its turns are long, and nothing else is under way with it.
@@ -112,23 +108,11 @@ impl Parked {
     /// What a thread of its own needs.
     pub fn take_apart(self) -> (OpenConnection, Box<Driver>) {
         let Parked {
-            driver, mut place, ..
+            driver, mut open, ..
         } = self;
         driver.connection.account().set_parked(false);
-        place.set_parked(false);
-        (place, Box::new(driver))
-    }
-
-    /// Goes on on a thread of its own.
-    pub fn unpark(self) {
-        let (place, driver) = self.take_apart();
-        let server = place.server().clone();
-        if let Err(refused) = server.run(move || deliver(place, driver)) {
-            server.log(line_for_later!(
-                Warn,
-                "a connection ends, for there is no thread: {refused}"
-            ));
-        }
+        open.set_parked(false);
+        (open, Box::new(driver))
     }
 
     /// One read, or a few amid a long frame, and the messages that this gave.
@@ -151,7 +135,7 @@ impl Parked {
     /// Whether the peer may be read from. If not, the connection is resumed when it may: its clocks stand still until
     /// then.
     fn may_read(&mut self) -> bool {
-        let may = !self.awaits_room() && self.place.may_read();
+        let may = !self.awaits_room() && self.open.may_read();
         if !may {
             let now = self.now();
             self.starved.get_or_insert(now.into());
@@ -224,18 +208,22 @@ impl Parked {
 
     /// Gives what is there of messages; how many bytes they have.
     fn parse(&mut self, put: &mut impl FnMut(InboxItem)) -> Result<usize, End> {
-        let counters = self.place.server().counters();
+        let counters = &self.open.connections().counters;
         let (messages, parsed) = self.driver.take_messages(counters);
         let bytes = messages.as_ref().map_or(0, Messages::cost);
-        let charged = messages.and_then(|messages| self.place.charge(messages));
+        let charged = messages.and_then(|messages| self.open.charge(messages));
         if let Some(item) = charged {
             put(item);
         }
         parsed.map(|()| bytes)
     }
 
-    /// The messages that came after the opening handshake, and the first deadline.
-    pub fn take_messages(&mut self, put: &mut impl FnMut(InboxItem)) -> Next {
+    /// Says that it is open, if that was not said. Then come the messages after the opening handshake, and the first
+    /// deadline.
+    pub fn begin(&mut self, put: &mut impl FnMut(InboxItem)) -> Next {
+        if let Some(item) = self.open.take_open_item() {
+            put(item);
+        }
         // A thread that gives it back may have left messages in the buffer because their answers found no room.
         if self.driver.holds_messages && !self.may_read() {
             return self.keep_deadlines();
@@ -293,7 +281,7 @@ impl Parked {
 
     /// The process stood still: the application and the peer have their time once more.
     fn wait_anew(&mut self, now: Instant) {
-        let limits = self.place.server().limits();
+        let limits = self.open.connections().limits();
         match self.leaving.as_deref_mut() {
             Some(Leaving::Ending(_, until)) => *until = now + limits.close_timeout,
             Some(Leaving::Closing(closing)) => {
@@ -315,11 +303,11 @@ impl Parked {
     /// Begins what the end of the connection asks for. `until`: how long it waits for the application, if it did
     /// before.
     fn end(&mut self, end: End, until: Option<Instant>) -> Next {
-        let (now, limits) = (Instant::now(), self.place.server().limits());
+        let (now, limits) = (Instant::now(), self.open.connections().limits());
         let owed = !matches!(end, End::Lost)
             && self.connection().ready_state() == ReadyState::Open
             && until.is_none_or(|until| until > now)
-            && !self.place.is_settled();
+            && !self.open.is_settled();
         if owed {
             // The peer's messages before its Close, its fault or the end of its direction are still owed their answers.
             let until = until.unwrap_or_else(|| now + limits.close_timeout);
@@ -329,7 +317,7 @@ impl Parked {
         let patience = Patience::paced(now, limits.closing());
         let left = self.connection().outbox().left();
         let begun = self.driver.closing(limits).begin(&end);
-        let end = self.place.report(end);
+        let end = self.open.report(end);
         match begun {
             true => self.close(Closing {
                 end,
@@ -342,7 +330,7 @@ impl Parked {
 
     /// Waits until everything has left, or never will.
     fn close(&mut self, mut closing: Closing) -> Next {
-        let limits = self.place.server().limits();
+        let limits = self.open.connections().limits();
         if let Some(all_left) = self.driver.closing(limits).has_left() {
             return self.conclude(closing.end, all_left);
         }
@@ -362,8 +350,8 @@ impl Parked {
 
     /// Ends the connection; the peer may still read our last bytes.
     fn conclude(&mut self, end: End, all_left: bool) -> Next {
-        let mut lingering = self.place.conclude(&self.driver, end, all_left);
-        if !self.place.begin_lingering(&mut lingering) {
+        let mut lingering = self.open.conclude(&self.driver, end, all_left);
+        if !self.open.begin_lingering(&mut lingering) {
             lingering.end();
             return Next::Gone;
         }

@@ -15,7 +15,7 @@ use crate::handshake::data::Data;
 use crate::http::{Peer, Request};
 use crate::panics;
 use crate::server::Server;
-use crate::server::connections::Opened;
+use crate::server::connections::opened::Opened;
 use crate::server::hub::Hub;
 use crate::server::lifecycle::Participant;
 use crate::server::threads::ServerThreads;
@@ -75,13 +75,13 @@ fn opened(hub: &Arc<Hub>, id: u64, ours: &Arc<dyn Transport>) -> Opened {
 
 fn run(hub: &Arc<Hub>, opened: Opened) {
     let stream = hub.lifecycle.register(Participant::Stream).unwrap();
-    crate::server::connections::run(hub, stream, opened);
+    opened.serve(hub, stream);
 }
 
 /// Leads here. The stand-in may have the lead, and gives it back.
 fn lead_here(hub: &Hub, lead: impl FnOnce(&mut Leader)) {
     let mut lead = Some(lead);
-    let the_lead = hub.connections.lead();
+    let the_lead = &hub.lead;
     the_lead.want(true);
     while the_lead
         .application_waits(|leader| lead.take().map(|lead| lead(leader)))
@@ -106,7 +106,7 @@ fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
         let called = connection.outbox().token();
         assert!(called.is_some(), "its deadline is kept");
         run(hub, opened);
-        leader.take_mail(&mut |item| hub.connections.inbox().put(item));
+        leader.take_mail(&mut |item| hub.connections.inbox.put(item));
         assert_eq!(leader.connections.poller.all().count(), 1);
         assert_eq!(hub.workers.threads(), 0);
     });
@@ -146,7 +146,7 @@ fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
         for (id, ours) in [(1, &flooded), (2, &theirs)] {
             run(hub, opened(hub, id, ours));
         }
-        leader.take_mail(&mut |item| hub.connections.inbox().put(item));
+        leader.take_mail(&mut |item| hub.connections.inbox.put(item));
         flood.write_all(&MESSAGE.repeat(100_000)).unwrap();
         while !leader.has_ready() {
             look(leader);
@@ -181,7 +181,7 @@ fn f17_control_frames_amid_a_message_have_one_read_of_a_turn() {
     let (ours, mut flood) = tcp();
     lead_here(hub, |leader| {
         run(hub, opened(hub, 1, &ours));
-        leader.take_mail(&mut |item| hub.connections.inbox().put(item));
+        leader.take_mail(&mut |item| hub.connections.inbox.put(item));
         let mut sent = vec![0x02, 0x81, 0, 0, 0, 0, 7];
         sent.extend(PING.repeat(PINGS / PING.len()));
         sent.extend([0x80, 0x80, 0, 0, 0, 0]);
@@ -202,7 +202,7 @@ fn f17_control_frames_amid_a_message_have_one_read_of_a_turn() {
 #[test]
 fn what_the_application_reads_goes_behind_what_other_threads_have_put_in() {
     let server = Server::builder().without_listener().unwrap();
-    let inbox = server.hub.connections.inbox();
+    let inbox = &server.hub.connections.inbox;
     let mut read = VecDeque::new();
     inbox.put(InboxItem::Drained(1));
     inbox.put_behind(&mut read, InboxItem::Drained(2));

@@ -17,7 +17,7 @@ use crate::poller::{Mailbox, Poller, Token};
 use crate::protocol::receive::MessageRef;
 use crate::server::batch::{Batch, Messages};
 use crate::server::inbox::{Inbox, InboxItem};
-use crate::server::leader::Mail;
+use crate::server::leader::mail::Mail;
 use crate::testing;
 
 fn inbox(total: usize, per_connection: usize) -> Arc<Inbox> {

@@ -7,7 +7,8 @@ use std::thread::{self, JoinHandle};
 use crate::limits::Limits;
 use crate::outbox::leader_queue::LeaderQueue;
 use crate::poller::Mailbox;
-use crate::server::leader::{Leader, Mail};
+use crate::server::leader::Leader;
+use crate::server::leader::mail::Mail;
 use crate::server::log_writer::LogWriter;
 use crate::server::threads::ServerThreads;
 

@@ -18,7 +18,7 @@ use crate::server::members::Membership;
 /// It is given up however the thread leaves, by a panic of a user's transport or logger too: no slot is lost, and every
 /// Open gets its Close.
 pub(crate) struct OpenConnection {
-    server: Arc<ConnectionServer>,
+    connections: Arc<ConnectionServer>,
     /// Goes to the application with the Open; the application gives it back after the Close.
     slot: Option<Slot>,
     ended: bool,
@@ -30,7 +30,7 @@ pub(crate) struct OpenConnection {
 
 impl OpenConnection {
     pub fn new(
-        server: Arc<ConnectionServer>,
+        connections: Arc<ConnectionServer>,
         connection: &Connection,
         slot: Slot,
         present: Presence,
@@ -38,15 +38,15 @@ impl OpenConnection {
         OpenConnection {
             slot: Some(slot),
             ended: false,
-            membership: server.members.join(connection),
+            membership: connections.members.join(connection),
             present,
-            server,
+            connections,
         }
     }
 
     /// What it shares with the others.
-    pub fn server(&self) -> &Arc<ConnectionServer> {
-        &self.server
+    pub fn connections(&self) -> &Arc<ConnectionServer> {
+        &self.connections
     }
 
     pub fn connection(&self) -> &Connection {
@@ -62,29 +62,32 @@ impl OpenConnection {
     }
 
     /// The item that tells the application that the connection is open; given once.
-    pub fn open(&mut self) -> Option<InboxItem> {
+    pub fn take_open_item(&mut self) -> Option<InboxItem> {
         let slot = self.slot.take()?;
         Some(InboxItem::Open(self.connection().clone(), slot))
     }
 
     /// Without a thread: whether the application has room for what the peer sends. If not, it is resumed when it has.
     pub fn may_read(&self) -> bool {
-        self.server.inbox.budget().may_read(self.connection())
+        self.connections.inbox.budget().may_read(self.connection())
     }
 
     /// Without a thread: true if the application is done with its messages. If not, it is resumed then.
     pub fn is_settled(&self) -> bool {
-        self.server.inbox.budget().is_settled(self.connection())
+        self.connections
+            .inbox
+            .budget()
+            .is_settled(self.connection())
     }
 
     /// Without a thread: charges for messages; `None` if they find no taker.
     pub fn charge(&self, messages: Messages) -> Option<InboxItem> {
-        self.server.inbox.charge(self.connection(), messages)
+        self.connections.inbox.charge(self.connection(), messages)
     }
 
     /// Ends the connection, for its peer and for the threads that wait for it.
     pub fn finish(&mut self, driver: &Driver, end: End) -> LingeringClose {
-        let closing = driver.closing(self.server.limits());
+        let closing = driver.closing(self.connections.limits());
         let (end, all_left) = match end {
             End::Failed(_) => {
                 let begun = closing.begin(&end);
@@ -102,14 +105,15 @@ impl OpenConnection {
     pub fn report(&self, end: End) -> End {
         let End::Failed(error) = end else { return end };
         let told = self.connection().outbox().take_alarm().is_none();
-        if told || !self.server.gives_events() {
+        // A handler hears of it by itself: its connection keeps the slot.
+        if told || self.slot.is_some() {
             return End::Failed(error);
         }
         let line = end_line(self.connection(), Some(&error), &CloseEvent::abnormal());
-        self.server
+        self.connections
             .inbox
             .put(InboxItem::Error(self.connection().id(), error));
-        self.server.log(line);
+        self.connections.log(line);
         End::Reported
     }
 
@@ -120,12 +124,14 @@ impl OpenConnection {
             error,
             close,
             lingering,
-        } = driver.closing(self.server.limits()).conclude(end, all_left);
+        } = driver
+            .closing(self.connections.limits())
+            .conclude(end, all_left);
         let reading = read_line(driver);
         let line = end_line(self.connection(), error.as_ref(), &close);
         self.end(error, close);
-        self.server.log(reading);
-        self.server.log(line.filter(|_| !reported));
+        self.connections.log(reading);
+        self.connections.log(line.filter(|_| !reported));
         lingering
     }
 
@@ -137,7 +143,7 @@ impl OpenConnection {
             Some(slot) => drop(slot),
             None => {
                 let end = Box::new((error, close));
-                self.server
+                self.connections
                     .inbox
                     .put(InboxItem::End(self.connection().clone(), end));
             }
@@ -146,13 +152,13 @@ impl OpenConnection {
 
     /// Waits on this thread while the peer may still read our last bytes.
     pub fn linger(&self, lingering: LingeringClose) {
-        lingering.linger(&self.server.lingering_places);
+        lingering.linger(&self.connections.lingering_places);
     }
 
     /// As [`linger`](OpenConnection::linger), where no thread waits: true if what comes is to be
     /// [read away](LingeringClose::read_away).
     pub fn begin_lingering(&self, lingering: &mut LingeringClose) -> bool {
-        lingering.begin(&self.server.lingering_places)
+        lingering.begin(&self.connections.lingering_places)
     }
 }
 
@@ -162,6 +168,9 @@ impl Drop for OpenConnection {
             self.connection().outbox().finish();
             self.end(None, CloseEvent::abnormal());
         }
-        self.server.inbox.budget().leave_line(self.connection());
+        self.connections
+            .inbox
+            .budget()
+            .leave_line(self.connection());
     }
 }
