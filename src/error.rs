@@ -113,7 +113,7 @@ impl std::error::Error for Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendErrorKind {
-    /// The connection has ended, or a Close frame has been sent or queued (RFC 6455 section 5.5.1).
+    /// The connection has ended, or a Close frame has been sent or queued (RFC 6455 5.5.1).
     /// Remedy: none, its `Close` event is on the way.
     Closed,
     /// Too much waits for the peer and the policy is [`Overflow::DropNewest`](crate::Overflow::DropNewest) or
@@ -233,7 +233,7 @@ impl From<io::Error> for Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseError {
-    /// RFC 6455 section 7.4 reserves the code: an endpoint must not send it. Use 1000 to 1003, 1007
+    /// RFC 6455 7.4 reserves the code: an endpoint must not send it. Use 1000 to 1003, 1007
     /// to 1014, or 3000 to 4999.
     ReservedCode(CloseCode),
     /// The connection is closed or closing already.

@@ -63,11 +63,11 @@ pub struct Limits {
 
     /// Bytes of a request head, in however many lines; a longer one gets 431. Default 16 KiB: the
     /// longest target, and 8 KiB of cookies. Browsers send the cookies of a host to all its ports, up
-    /// to 50 of 4 KiB each (RFC 6265 section 6.1): raise it where the host's pages set more. Never more
+    /// to 50 of 4 KiB each (RFC 6265 6.1): raise it where the host's pages set more. Never more
     /// than 65,535.
     pub max_head: usize,
     /// Bytes of the request target, path and query; a longer one gets 414. Default 8,000: RFC 9112
-    /// section 3 asks for at least that.
+    /// 3 asks for at least that.
     pub max_target: usize,
     /// Header lines of a request; more get 431. Default 100: several times what a browser sends.
     pub max_headers: usize,
@@ -119,7 +119,7 @@ pub struct Limits {
     /// most this and `max_message / min_rate` seconds. A slower one ends the connection with 1008. Default 30 s: longer
     /// than a mobile link is lost now and then, and no peer dribbles for ever.
     pub assembly_timeout: Duration,
-    /// Take frame lengths that are not in their shortest form. Default false, 1002: RFC 6455 section 5.2
+    /// Take frame lengths that are not in their shortest form. Default false, 1002: RFC 6455 5.2
     /// demands the minimal form.
     pub accept_non_minimal_lengths: bool,
 

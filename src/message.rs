@@ -11,7 +11,7 @@ use crate::protocol::frame::EncodedHeader;
 use crate::protocol::opcode::Opcode;
 use crate::protocol::receive::MessageRef;
 
-/// A whole message (RFC 6455 section 5.6): text is valid UTF-8, binary is any bytes.
+/// A whole message (RFC 6455 5.6): text is valid UTF-8, binary is any bytes.
 ///
 /// Control frames never appear here: wshub answers pings and closes itself.
 ///
@@ -107,7 +107,8 @@ impl From<&str> for Message {
 }
 
 impl MessageRef<'_> {
-    /// A copy. A method, not `From`: a compiler that lists what a message is made of would show this type.
+    /// A copy. No `From`: where `Into<Message>` fails, the compiler lists what a message is made from, and this type is
+    /// private.
     pub(crate) fn to_message(self) -> Message {
         match self {
             MessageRef::Text(text) => text.into(),
@@ -152,7 +153,7 @@ impl<const N: usize> From<&[u8; N]> for Message {
 /// A message encoded once, to be sent to many connections: a cheap clone that shares its bytes.
 ///
 /// [`Server::broadcast`](crate::Server::broadcast) makes one for you; make your own to send the same
-/// message to connections of your choice. A server's frames are not masked (RFC 6455 section 5.1),
+/// message to connections of your choice. A server's frames are not masked (RFC 6455 5.1),
 /// so one encoding serves every peer.
 ///
 /// ```

@@ -77,7 +77,7 @@ pub enum ClientError {
     },
     /// The proxy did not connect to the server; each variant of the error has its remedy.
     Proxy(ProxyError),
-    /// The operating system gave no random bytes, and without them nothing may be sent (RFC 6455 section 10.3). Remedy:
+    /// The operating system gave no random bytes, and without them nothing may be sent (RFC 6455 10.3). Remedy:
     /// try again; early after a boot the system may not have any yet.
     Random(io::Error),
     /// The server did not answer in time: [`handshake_timeout`](crate::Limits::handshake_timeout)

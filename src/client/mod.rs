@@ -50,7 +50,7 @@ pub use request::ClientRequest;
 /// `wss://` needs the feature `tls`. The client trusts the system's certificate authorities, or those of a `ClientTls`.
 ///
 /// A redirect is not followed, because credentials could end up elsewhere: it is an error that names the target.
-/// Source: RFC 6455 section 4.1.
+/// Source: RFC 6455 4.1.
 ///
 /// ```no_run
 /// let mut client = wshub::connect("ws://127.0.0.1:9001/")?;
@@ -200,7 +200,7 @@ impl Client {
         self.reader.read_stream(max)
     }
 
-    /// Sends a ping (RFC 6455 section 5.5.2). `read` sends one on its own after
+    /// Sends a ping (RFC 6455 5.5.2). `read` sends one on its own after
     /// [`ping_interval`](crate::Limits::ping_interval) of silence.
     ///
     /// # Errors
@@ -209,7 +209,7 @@ impl Client {
         self.writer.ping()
     }
 
-    /// Starts the closing handshake (RFC 6455 section 7.1.2). Then call [`read`](Client::read) until `None`: that takes
+    /// Starts the closing handshake (RFC 6455 7.1.2). Then call [`read`](Client::read) until `None`: that takes
     /// at most [`close_timeout`](crate::Limits::close_timeout) if no messages come. Until the server has answered,
     /// `read` still gives its messages.
     ///
@@ -259,12 +259,12 @@ impl Client {
         self.answer.headers()
     }
 
-    /// The subprotocol that the server chose (RFC 6455 section 1.9), if any.
+    /// The subprotocol that the server chose (RFC 6455 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
         self.reader.protocol()
     }
 
-    /// The extensions in use (RFC 6455 section 9): the parameters of compression, or nothing.
+    /// The extensions in use (RFC 6455 9): the parameters of compression, or nothing.
     pub fn extensions(&self) -> &str {
         self.reader.extensions()
     }

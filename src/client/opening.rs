@@ -29,7 +29,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Between reads it looks at [`handshake_timeout`](crate::Limits::handshake_timeout), so a server that answers byte
     /// by byte does not hold it for longer. To keep the stream after a failure, pass `&mut stream`.
     ///
-    /// Source: RFC 6455 section 4.1.
+    /// Source: RFC 6455 4.1.
     ///
     /// ```no_run
     /// use std::net::TcpStream;

@@ -87,7 +87,7 @@ fn stream(request: &ClientRequest) -> Result<TcpTransport, ClientError> {
     Ok(stream)
 }
 
-/// Has the proxy at the other end of the stream lead it on to the server (RFC 9110 section 9.3.6).
+/// Has the proxy at the other end of the stream lead it on to the server (RFC 9110 9.3.6).
 fn tunnel(
     stream: &TcpTransport,
     proxy: &Proxy,

@@ -254,7 +254,7 @@ impl Cluster {
     }
 }
 
-/// The beginning of a reason that fits into a Close frame (RFC 6455 section 5.5).
+/// The beginning of a reason that fits into a Close frame (RFC 6455 5.5).
 fn cut(reason: &str) -> &str {
     let ends = reason.char_indices().map(|(at, c)| at + c.len_utf8());
     let end = ends.take_while(|end| *end <= 123).last();

@@ -13,7 +13,7 @@ const INFLATER: usize = 47 << 10;
 /// both sides. A number out of its range is taken as the nearest one in it.
 ///
 /// Compression costs time and memory, and it can give secrets away: an attacker who can have text compressed together
-/// with a secret learns from the length whether a guess was right (CRIME, BREACH; RFC 7692 section 8). Send what is
+/// with a secret learns from the length whether a guess was right (CRIME, BREACH; RFC 7692 8). Send what is
 /// secret with [`Connection::send_uncompressed`](crate::Connection::send_uncompressed).
 ///
 /// [`max_message`](crate::Limits::max_message) bounds a received message after decompression: one that inflates to more
@@ -30,7 +30,7 @@ const INFLATER: usize = 47 << 10;
 /// The guide: [compression](crate::guide::compression).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compression {
-    /// The server's messages may refer to its earlier ones (RFC 7692 section 7.1.1). Default false: each connection
+    /// The server's messages may refer to its earlier ones (RFC 7692 7.1.1). Default false: each connection
     /// would have a compressor of its own, 372 KiB with the largest window and 245 KiB with the smallest, a broadcast
     /// would be compressed for each of them, and one message could give another one away. With true, short messages of
     /// the same kind shrink far more; set a lower `threshold` then.
@@ -41,7 +41,7 @@ pub struct Compression {
     /// The client's messages may refer to its earlier ones. Default false; with true the server keeps up to 32 KiB of
     /// each connection's last messages.
     pub client_context_takeover: bool,
-    /// The server's window, 9 to 15: it refers back at most two to the power of this, in bytes (RFC 7692 section
+    /// The server's window, 9 to 15: it refers back at most two to the power of this, in bytes (RFC 7692
     /// 7.1.2). Default 15. A client may ask for less. One that asks for 8, with which nothing can be compressed
     /// reliably, gets its connection without compression.
     pub server_max_window_bits: u8,

@@ -27,7 +27,7 @@ const TRIM_AFTER: Duration = Duration::from_secs(1);
 
 /// The sending side, as the conversation needs it. Nothing here waits for the peer.
 pub(crate) trait Answers {
-    /// Answers a ping (RFC 6455 section 5.5.2). Where the peer takes nothing now, the latest ping's answer may replace
+    /// Answers a ping (RFC 6455 5.5.2). Where the peer takes nothing now, the latest ping's answer may replace
     /// those that wait.
     fn pong(&mut self, payload: &[u8]) -> Result<(), End>;
 
@@ -105,7 +105,7 @@ impl Conversation {
         answers: &mut impl Answers,
         take: impl FnOnce(MessageRef<'_>) -> T,
     ) -> Result<Option<T>, End> {
-        self.receiver.take_whole();
+        self.receiver.cancel_parts();
         let mut take = Some(take);
         self.find(answers, |arrived| match arrived {
             Arrived::Message(message) => take.take().map(|take| take(message)),
@@ -117,8 +117,8 @@ impl Conversation {
     /// Gives the messages in front of the buffer to `take`, as long as they are whole, each in one frame, and `take`
     /// wants more: then [`next`](Conversation::next) finds what there is after them.
     pub fn all_whole(&mut self, take: impl FnMut(MessageRef<'_>) -> bool) -> Result<(), End> {
-        self.receiver.take_whole();
-        self.settle();
+        self.receiver.cancel_parts();
+        self.discard_owed();
         let found = self.receiver.receive_all_whole(self.buffer.filled(), take);
         self.buffer.discard(self.receiver.take_discard());
         found.map_err(|violation| self.failed(violation))
@@ -129,7 +129,7 @@ impl Conversation {
     pub fn begin_parts(&mut self, max: u64) {
         match self.receiver.is_amid_parts() {
             true => self.receiver.skip_to_next(max),
-            false => self.receiver.take_parts(max),
+            false => self.receiver.begin_parts(max),
         }
     }
 
@@ -151,7 +151,7 @@ impl Conversation {
                 Arrived::Message(_) => None,
             })?;
             match found {
-                Some(None) => self.receiver.take_parts(skips_to.unwrap_or_default()),
+                Some(None) => self.receiver.begin_parts(skips_to.unwrap_or_default()),
                 found => return Ok(found.flatten()),
             }
         }
@@ -165,7 +165,7 @@ impl Conversation {
         mut take: impl FnMut(Arrived<'_>) -> Option<T>,
     ) -> Result<Option<T>, End> {
         loop {
-            self.settle();
+            self.discard_owed();
             self.owes_discard = true;
             match self.receiver.receive_whole(self.buffer.filled()) {
                 Some(Ok(message)) => match take(Arrived::Message(message)) {
@@ -210,7 +210,7 @@ impl Conversation {
     }
 
     #[inline]
-    fn settle(&mut self) {
+    fn discard_owed(&mut self) {
         if std::mem::take(&mut self.owes_discard) {
             self.buffer.discard(self.receiver.take_discard());
         }
@@ -229,7 +229,7 @@ impl Conversation {
 
     /// Room for one read.
     pub fn room(&mut self) -> &mut [u8] {
-        self.settle();
+        self.discard_owed();
         let most = self.read_size();
         self.buffer.spare(most)
     }
@@ -289,7 +289,7 @@ impl Conversation {
     /// Pings a silent peer; gives up one that does not answer, or does not get on with its message. Returns until when
     /// nothing else is due.
     fn due(&mut self, now: Instant, answers: &mut impl Answers) -> Result<Option<Instant>, End> {
-        self.settle();
+        self.discard_owed();
         let at = self.since_epoch(now);
         self.read_at = at.into();
         loop {
@@ -316,13 +316,13 @@ impl Conversation {
 
     /// The peer was not read from for this long.
     pub fn stood_still(&mut self, by: Duration) {
-        self.settle();
+        self.discard_owed();
         self.keepalive.stood_still(by);
     }
 
     /// The process stood still until `now`: the peer gets one more round.
     pub fn resumed(&mut self, now: Instant) {
-        self.settle();
+        self.discard_owed();
         let at = self.since_epoch(now);
         self.keepalive.resumed(at, &self.rules.keepalive);
     }
@@ -344,25 +344,25 @@ impl Conversation {
 
     /// How many bytes of further frames are in the buffer.
     pub fn buffered(&mut self) -> usize {
-        self.settle();
+        self.discard_owed();
         self.buffer.len()
     }
 
     /// Lends it the room of `scratch`, if it holds nothing; true if so.
     pub fn lend(&mut self, scratch: &mut ReadBuffer) -> bool {
-        self.settle();
+        self.discard_owed();
         self.buffer.borrow(scratch)
     }
 
     /// Gives lent room back; what is in it moves to a buffer of its own.
     pub fn take_back(&mut self, scratch: &mut ReadBuffer) {
-        self.settle();
+        self.discard_owed();
         self.buffer.give_back(scratch);
     }
 
     /// Drops what is in the buffer: no code will look at it.
     pub fn forget(&mut self) {
-        self.settle();
+        self.discard_owed();
         self.buffer.discard(self.buffer.len());
     }
 

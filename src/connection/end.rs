@@ -54,10 +54,10 @@ impl End {
         }
     }
 
-    /// What the peer is still to be told (RFC 6455 section 7).
+    /// What the peer is still to be told (RFC 6455 7).
     pub fn still_to_send(&self) -> StillToSend {
         match self {
-            // RFC 6455 section 5.5.1: the answer echoes the code.
+            // RFC 6455 5.5.1: the answer echoes the code.
             End::Closed(code, _) => StillToSend::Close(*code, String::new()),
             // A peer that is too slow was told when that was decided, if there was a way to tell it.
             End::HalfClosed | End::Failed(Error::SlowConsumer) => StillToSend::Answers,
@@ -114,7 +114,7 @@ impl StreamEnd {
     }
 }
 
-/// How a connection ended (WHATWG `CloseEvent`, RFC 6455 section 7.1).
+/// How a connection ended (WHATWG `CloseEvent`, RFC 6455 7.1).
 ///
 /// ```
 /// use wshub::testing::{self, Client};

@@ -1,4 +1,10 @@
-//! The handle of one connection: identity, sending, closing. Cheap to clone, for any thread.
+//! One connection. Here is its handle: identity, sending, closing; cheap to clone, for any thread.
+//!
+//! - [`conversation`]: bytes of a [`read_buffer`] become messages, pings are answered, and deadlines kept, by the
+//!   [`conversation_rules`]. [`end`] says how a connection ended, and what its peer is told.
+//! - [`credit`]: how much the application still has to answer, and when the peer may be read from.
+//! - [`message_stream`]: a message that is read as it arrives. [`fragments`]: one that is sent so.
+//! - [`opening`] and [`request_head`]: what is kept of the handshake. [`by_id`]: handles by their numbers.
 
 pub(crate) mod by_id;
 pub(crate) mod conversation;
@@ -106,12 +112,12 @@ impl Connection {
         self.0.opening.request.peer_addr()
     }
 
-    /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
+    /// The subprotocol that was chosen (RFC 6455 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
         self.0.opening.protocol()
     }
 
-    /// The extensions in use (RFC 6455 section 9), as in a browser: the parameters of compression, `permessage-deflate;
+    /// The extensions in use (RFC 6455 9), as in a browser: the parameters of compression, `permessage-deflate;
     /// server_no_context_takeover; …`, or nothing.
     pub fn extensions(&self) -> &str {
         self.0.opening.extensions()
@@ -148,7 +154,7 @@ impl Connection {
     }
 
     /// As [`send`](Connection::send), for a message that must not be compressed, because it holds a secret beside text
-    /// that others chose: they could learn the secret from the compressed length (RFC 7692 section 8). To send one to
+    /// that others chose: they could learn the secret from the compressed length (RFC 7692 8). To send one to
     /// many: [`Prepared::uncompressed`].
     ///
     /// # Errors
@@ -200,7 +206,7 @@ impl Connection {
         self.0.outbox.send_prepared(message)
     }
 
-    /// Sends a ping now (RFC 6455 section 5.5.2), whose answer [`rtt`](Connection::rtt) measures. The heartbeat sends
+    /// Sends a ping now (RFC 6455 5.5.2), whose answer [`rtt`](Connection::rtt) measures. The heartbeat sends
     /// one after [`ping_interval`](crate::Limits::ping_interval) of silence. Never blocks.
     ///
     /// # Errors
@@ -245,7 +251,7 @@ impl Connection {
         self.0.round_trip.answered(payload, now);
     }
 
-    /// Starts the closing handshake (RFC 6455 section 7.1.2) and returns at once; the `Close` event
+    /// Starts the closing handshake (RFC 6455 7.1.2) and returns at once; the `Close` event
     /// comes when the peer has answered, or after [`close_timeout`](crate::Limits::close_timeout).
     /// A reason of more than 123 bytes is cut at a character.
     ///

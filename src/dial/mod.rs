@@ -37,7 +37,7 @@ fn dial_one(address: SocketAddr, time: Duration) -> io::Result<TcpStream> {
         return Err(io::ErrorKind::TimedOut.into());
     }
     let stream = TcpStream::connect_timeout(&address, time)?;
-    // RFC 9293 section 3.5: where nobody listens on a port of this machine that is free, the stream
+    // RFC 9293 3.5: where nobody listens on a port of this machine that is free, the stream
     // may get that very port and connect to itself, and then hold the port against its server.
     if stream.local_addr().ok() == Some(address) {
         return Err(io::ErrorKind::ConnectionRefused.into());

@@ -32,9 +32,9 @@ pub(crate) struct Bounds {
     pub(crate) overflow: Overflow,
     /// Messages that are taken at once, to be answered.
     pub(crate) at_once: usize,
-    /// The most bytes of the answers to one read, where each is as long as its message: a read may bring the end of a
-    /// long message, and others after it. With their headers: `at_once` allows one message for each 128 bytes of what
-    /// may wait, and an answer that short has a header of two.
+    /// The most bytes that the answers to one read take, each as long as its message: one of `max_message` that ends
+    /// there, a read full of others, and their headers. `at_once` allows one message for each 128 bytes of what may
+    /// wait, and an answer that short has a header of two.
     pub(crate) answers: usize,
     /// Before any connection under these bounds began: the protocol core counts time from there.
     pub(crate) epoch: Instant,

@@ -15,7 +15,7 @@ thread_local! {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Collects {
     Nothing,
-    /// All that it sends to the Outboxes of one server, as long as the turn there is this one.
+    /// All that it sends to the Outboxes of one server, until the turn there is another one.
     All(CollectingTurn),
     /// As `All`, from the second message of a burst on: a message that stays alone leaves at once.
     Burst {

@@ -94,8 +94,8 @@ pub(crate) struct Outbox {
     has_kept: AtomicBool,
     /// The owner was told that the peer is too slow, or is about to be.
     alarmed: AtomicBool,
-    /// The application was told that there is room, and has not heard of it yet: once is enough.
-    told: AtomicBool,
+    /// A `Drained` is on its way to the application. No second one is sent until it takes that.
+    room_notice_waits: AtomicBool,
     /// One more than the number of its token with the poller; 0: it has none.
     token: AtomicU32,
     /// Notified when the turn is given back and a thread waits for it.
@@ -131,7 +131,7 @@ impl Outbox {
             ready: AtomicU8::new(ReadyState::Open as u8),
             has_kept: AtomicBool::new(false),
             alarmed: AtomicBool::new(false),
-            told: AtomicBool::new(false),
+            room_notice_waits: AtomicBool::new(false),
             token: AtomicU32::new(0),
             turned: Condvar::new(),
             state: Mutex::new(State {
@@ -194,7 +194,7 @@ impl Outbox {
         Waiter(self)
     }
 
-    /// Sends a ping (RFC 6455 section 5.5.2). `payload` is called if the ping is sent.
+    /// Sends a ping (RFC 6455 5.5.2). `payload` is called if the ping is sent.
     pub fn ping(self: &Arc<Self>, payload: impl FnOnce() -> [u8; 8]) -> Result<(), SendErrorKind> {
         let mut entry = self.enter();
         let (link, queue) = entry.parts().ok_or(SendErrorKind::Closed)?;
@@ -213,7 +213,7 @@ impl Outbox {
         goes.then_some(()).ok_or(SendErrorKind::Closed)
     }
 
-    /// Answers a ping. At most one answer waits: the latest ping wins (RFC 6455 section 5.5.3).
+    /// Answers a ping. At most one answer waits: the latest ping wins (RFC 6455 5.5.3).
     pub fn pong(self: &Arc<Self>, payload: &[u8]) {
         let mut entry = self.enter();
         if let Some((link, queue)) = entry.parts() {
@@ -223,7 +223,7 @@ impl Outbox {
         }
     }
 
-    /// Starts or answers the closing handshake (RFC 6455 section 7.1.2). After it nothing is sent.
+    /// Starts or answers the closing handshake (RFC 6455 7.1.2). After it nothing is sent.
     pub fn close(
         self: &Arc<Self>,
         code: Option<CloseCode>,
@@ -261,8 +261,8 @@ impl Outbox {
         let alarmed = too_slow.then(|| self.take_alarm()).flatten();
         // prevents: too slow, and nobody hears of it
         alarmed.iter().for_each(Owned::tell_too_slow);
-        let drained = self.enter().take_drained();
-        drained.iter().for_each(Owned::tell_room);
+        let notice = self.enter().take_room_notice();
+        notice.iter().for_each(Owned::tell_room);
         pending
     }
 
@@ -273,11 +273,11 @@ impl Outbox {
         first.then_some(owned)
     }
 
-    /// The application is told of room: for what was refused until now it needs no second notice.
-    pub fn note_told(self: &Arc<Self>) {
+    /// The application takes the notice of room: for what was refused until now it needs no second one.
+    pub fn note_room_notice_taken(self: &Arc<Self>) {
         let mut state = self.enter();
-        state.queue.take_refused();
-        self.told.store(false, Ordering::Release);
+        state.queue.take_room_for_refused();
+        self.room_notice_waits.store(false, Ordering::Release);
     }
 
     /// True if so much waits for the peer that it must not be read from; the leader is called when it may be again.
@@ -431,11 +431,11 @@ impl Outbox {
 
     /// True while the peer does not take what is sent.
     pub fn is_stalled(self: &Arc<Self>) -> bool {
-        self.enter().queue.is_refused()
+        self.enter().queue.is_blocked()
     }
 
     /// True if nothing of what was sent waits any more.
-    pub fn is_settled(self: &Arc<Self>) -> bool {
+    pub fn has_sent_all(self: &Arc<Self>) -> bool {
         let state = self.enter();
         let queue = &state.queue;
         state.link.is_none() || queue.outcome(queue.kept.last()).is_some()

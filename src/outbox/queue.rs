@@ -32,8 +32,8 @@ pub(crate) struct Queue {
     pub awaited: bool,
     /// How to end the stream once the lock is released.
     pub parting: Option<How>,
-    /// The length of the longest frame that was refused since the application was last told of room; the largest number
-    /// stands for all above it.
+    /// The length of the longest frame that was refused to the application since it was last told of room; the largest
+    /// number stands for all above it.
     pub refused: Option<NonZeroU32>,
     pub turn: Turn,
     pub sender: Sender,
@@ -100,8 +100,8 @@ impl Queue {
     }
 
     /// The stream has refused a part of what is kept.
-    pub fn is_refused(&self) -> bool {
-        !self.kept.is_empty() && self.turn.refused
+    pub fn is_blocked(&self) -> bool {
+        !self.kept.is_empty() && self.turn.blocked
     }
 
     /// Something is kept that nobody is about to write, though the stream may have room.
@@ -217,7 +217,7 @@ impl Queue {
     }
 
     /// Offers what is kept to a stream of wshub's own.
-    pub fn drain(&mut self, link: &impl Wire) {
+    pub fn write_kept(&mut self, link: &impl Wire) {
         while !self.turn.is_needed && !self.kept.is_empty() && !self.cut {
             let mut offered = 0;
             let result = self.kept.with_slices(|slices| {
@@ -235,7 +235,7 @@ impl Queue {
     /// A write by the thread that has the turn is over: the `written` bytes have left, and the rest is still kept.
     /// `full`: the stream took less than it was offered.
     pub fn give_turn_back(&mut self, counters: &Counters, written: usize, full: bool) {
-        match self.turn.refused {
+        match self.turn.blocked {
             true => self.advance(counters, written),
             // It had not waited for the peer, so its leaving is no progress of the peer's.
             false => self.kept.pass(written),
@@ -305,7 +305,7 @@ impl Queue {
         if frame::is_control(frame) {
             return self.keep(EncodedFrame::bytes(frame.to_vec()), 0);
         }
-        // Without a collector that connections share, only a handler collects, and it waits for what it collected.
+        // A handler waits for what it sends: the policy is not for it.
         let terms = match link.is_of_handler() || self.bounds.overflow == Overflow::Refuse {
             true => Terms::Unbounded,
             false => Terms::Bounded,

@@ -23,7 +23,7 @@ impl Queue {
         }
         if self.failure.is_none() && self.bounds.is_overdue(&self.kept, &self.time) {
             // After a standstill of the process the socket may have room: the first thread that comes tries it.
-            self.drain(link);
+            self.write_kept(link);
         }
         if self.failure.is_some() {
             return Err(SendErrorKind::Closed);
@@ -43,8 +43,8 @@ impl Queue {
 
     /// Applies the policy to what was kept before the stream refused a part of it.
     pub fn cut_back(&mut self, link: &impl Wire) {
-        // Without a common collector only a handler sends so much, and it waits for what it sent.
-        if self.failure.is_some() || !self.is_refused() || link.is_of_handler() {
+        // A handler waits for what it sends: the policy is not for it.
+        if self.failure.is_some() || !self.is_blocked() || link.is_of_handler() {
             return;
         }
         let (cut, dropped) = self.bounds.cut_back(&mut self.kept);
@@ -102,7 +102,7 @@ impl Queue {
     }
 
     /// True once, when there is room for the longest frame that was refused, and less than half waits.
-    pub fn take_refused(&mut self) -> bool {
+    pub fn take_room_for_refused(&mut self) -> bool {
         let (bounds, kept) = (&self.bounds, &self.kept);
         let has_half = kept.messages() == 0 || kept.message_bytes() < bounds.bytes / 2;
         let has_room = |len: NonZeroU32| bounds.has_room(kept, len.get() as usize);

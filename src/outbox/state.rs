@@ -71,7 +71,7 @@ impl State {
     }
 
     /// Writes, collects or keeps a message; true if it is the first one that is collected.
-    pub fn send(
+    pub fn put(
         &mut self,
         mut message: Outbound<'_>,
         collect: Collect,
@@ -105,9 +105,9 @@ impl State {
     }
 
     /// Collects a short message that is sent as it is, if nothing waits before it; true if it is the first one. As
-    /// [`send`](State::send) does, in fewer steps.
+    /// [`put`](State::put) does, in fewer steps.
     #[inline]
-    pub fn collect(&mut self, message: &Message) -> Option<bool> {
+    pub fn put_collected(&mut self, message: &Message) -> Option<bool> {
         let (Some(link), None) = (&self.link, &self.held) else {
             return None;
         };
@@ -136,7 +136,7 @@ impl State {
     }
 
     /// The write of `offered` bytes is over: gives the turn back.
-    pub fn settle(&mut self, counters: &Counters, offered: usize, written: io::Result<usize>) {
+    pub fn end_turn(&mut self, counters: &Counters, offered: usize, written: io::Result<usize>) {
         let queue = &mut self.queue;
         let link = self.link.as_ref().filter(|_| !queue.cut);
         let written = match link {

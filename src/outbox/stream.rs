@@ -137,6 +137,6 @@ impl State {
         for frame in frames {
             queue.keep(frame, 0);
         }
-        queue.drain(link);
+        queue.write_kept(link);
     }
 }

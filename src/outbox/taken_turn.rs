@@ -49,7 +49,7 @@ impl Drop for TakenTurn<'_> {
         let mut state = self.outbox.enter();
         // Unless the write panicked.
         let written = std::mem::replace(&mut self.written, Ok(0));
-        state.settle(&self.counters, self.bytes.len(), written);
+        state.end_turn(&self.counters, self.bytes.len(), written);
         // prevents: a turn is given back and nobody hears of it
         if state.queue.turn.waiting > 0 {
             self.outbox.turned.notify_all();

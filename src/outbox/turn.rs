@@ -17,7 +17,7 @@ pub(crate) struct Turn {
     /// Other threads came meanwhile; the thread that has the turn calls the leader for them.
     pub missed: bool,
     /// The stream has refused a part of what is kept. Until then what is kept is only on its way, and no bound applies.
-    pub refused: bool,
+    pub blocked: bool,
     /// Threads that wait for the turn to be given back.
     pub waiting: u32,
     /// The last write took less than it was offered: the stream will say when it has room again.
@@ -30,14 +30,14 @@ impl Turn {
         is_needed: false,
         taken: false,
         missed: false,
-        refused: true,
+        blocked: true,
         waiting: 0,
         full: true,
     };
     /// For one of the user's own.
     pub const FREE: Turn = Turn {
         is_needed: true,
-        refused: false,
+        blocked: false,
         full: false,
         ..Turn::UNNEEDED
     };
@@ -58,13 +58,13 @@ impl Turn {
 
     /// True if what is kept is about to be written by the thread that keeps it.
     pub fn is_coming(&self) -> bool {
-        !self.taken && !self.refused
+        !self.taken && !self.blocked
     }
 
     /// A write is over. `full`: it took less than it was offered. `waits`: something is kept still.
     pub fn give_back(&mut self, full: bool, waits: bool) {
         self.taken = false;
-        self.refused = waits && (self.refused || full);
+        self.blocked = waits && (self.blocked || full);
         self.full = full;
     }
 }

@@ -12,7 +12,7 @@ use super::leader_queue::Flusher;
 use super::outbound::Outbound;
 use super::queue::{Failure, Queue};
 use super::ready_state::ReadyState;
-use super::state::{Collect, State};
+use super::state::Collect;
 use crate::compression::Packing;
 use crate::error::{Error, SendError, SendErrorKind};
 use crate::message::Message;
@@ -20,7 +20,7 @@ use crate::patience::Patience;
 use crate::protocol::close::CloseCode;
 use crate::transport::{self, Transport};
 
-/// The longest header of a frame that is not masked (RFC 6455 section 5.2).
+/// The longest header of a frame that is not masked (RFC 6455 5.2).
 const LONGEST_HEADER: usize = 10;
 
 /// While this is held, the thread that waits writes what is in the Outbox, not the leader. Its drop leaves the rest to
@@ -57,12 +57,12 @@ impl<'a> Waiter<'a> {
         let flusher = flusher.filter(|_| entry.queue.kept.is_empty());
         let sent = match flusher {
             Some(flusher) => {
-                let first = State::send(&mut entry, outbound, Collect::Always, Terms::Unbounded);
+                let first = entry.put(outbound, Collect::Always, Terms::Unbounded);
                 entry.leave_sent((first == Ok(true)).then(|| flusher.clone()));
                 first
             }
             None => {
-                let sent = State::send(&mut entry, outbound, Collect::Never, Terms::Unbounded);
+                let sent = entry.put(outbound, Collect::Never, Terms::Unbounded);
                 if sent.is_err() || entry.queue.kept.is_empty() {
                     entry.leave();
                 } else {
@@ -121,7 +121,7 @@ impl<'a> Waiter<'a> {
             let room = |queue: &Queue| queue.fits(len).then_some(Ok(()));
             let _attended = self.attend(entry);
             // If this fails, the next try says so.
-            let _ = self.drain_before(until, room);
+            let _ = self.write_before(until, room);
         }
     }
 
@@ -130,7 +130,7 @@ impl<'a> Waiter<'a> {
     /// the stream itself would miss a failure that another thread decides. `pending` as for
     /// [`awaits_room`](Outbox::awaits_room). It is asked for anew before each wait, and when it becomes less this
     /// thread is [woken](Outbox::wake_reader).
-    pub fn room(self, pending: impl Fn() -> usize, end: Option<Instant>) -> bool {
+    pub fn wait_for_room(self, pending: impl Fn() -> usize, end: Option<Instant>) -> bool {
         loop {
             let bytes = pending();
             let entry = self.0.enter_to_read(bytes);
@@ -154,7 +154,7 @@ impl<'a> Waiter<'a> {
 
     /// Offers everything and waits until all that is kept now has left; past the deadline the
     /// connection is given up as `failure` says.
-    pub fn drained(self, patience: Patience, failure: Failure) -> Result<(), Error> {
+    pub fn wait_until_left(self, patience: Patience, failure: Failure) -> Result<(), Error> {
         let mut entry = self.0.enter();
         let (link, queue) = entry.parts().ok_or(Error::Closed)?;
         queue.flush(link);
@@ -183,7 +183,7 @@ impl<'a> Waiter<'a> {
         let last = queue.kept.last();
         entry.note_trouble();
         drop(entry);
-        self.drain_until(|queue| queue.outcome(last), patience, failure)
+        self.write_until(|queue| queue.outcome(last), patience, failure)
     }
 
     /// Waits until all that is kept now has left; nobody is called meanwhile.
@@ -195,7 +195,7 @@ impl<'a> Waiter<'a> {
     ) -> Result<(), Error> {
         let last = entry.queue.kept.last();
         let _attended = self.attend(entry);
-        self.drain_until(|queue| queue.outcome(last), patience, failure)
+        self.write_until(|queue| queue.outcome(last), patience, failure)
     }
 
     /// Lets go of the lock; nobody is called until this thread is done.
@@ -204,16 +204,16 @@ impl<'a> Waiter<'a> {
         Attended(self.0)
     }
 
-    /// As [`drain_until`](Waiter::drain_until), for a sender that does not give the peer up: the leader does that.
-    fn drain_before(
+    /// As [`write_until`](Waiter::write_until), for a sender that does not give the peer up: the leader does that.
+    fn write_before(
         self,
         end: Instant,
         done: impl Fn(&Queue) -> Option<Result<(), Error>>,
     ) -> Result<(), Error> {
         loop {
-            let transport = match self.drain(&done, end) {
-                Drained::Done(outcome) => return outcome,
-                Drained::Waits { transport, .. } => transport,
+            let transport = match self.write(&done, end) {
+                Progress::Done(outcome) => return outcome,
+                Progress::Waits { transport, .. } => transport,
             };
             match transport::wait_writable(&*transport, end) {
                 Ok(()) => {}
@@ -225,7 +225,7 @@ impl<'a> Waiter<'a> {
 
     /// Writes on this thread until `done` is true. A sender that waits for one frame does not wait for those that
     /// others send after it. Every byte that leaves is progress, whichever thread wrote it.
-    fn drain_until(
+    fn write_until(
         self,
         done: impl Fn(&Queue) -> Option<Result<(), Error>>,
         mut patience: Patience,
@@ -233,9 +233,9 @@ impl<'a> Waiter<'a> {
     ) -> Result<(), Error> {
         let mut seen = None;
         loop {
-            let (transport, left) = match self.drain(&done, patience.deadline()) {
-                Drained::Done(outcome) => return outcome,
-                Drained::Waits { transport, left } => (transport, left),
+            let (transport, left) = match self.write(&done, patience.deadline()) {
+                Progress::Done(outcome) => return outcome,
+                Progress::Waits { transport, left } => (transport, left),
             };
             let written = left - seen.replace(left).unwrap_or(left);
             let written = usize::try_from(written).unwrap_or(usize::MAX);
@@ -247,18 +247,18 @@ impl<'a> Waiter<'a> {
 
     /// Writes what the socket takes of what is kept. Where another thread does that now, waits until it has, at most
     /// until `deadline`.
-    fn drain(
+    fn write(
         self,
         done: &impl Fn(&Queue) -> Option<Result<(), Error>>,
         deadline: Instant,
-    ) -> Drained {
+    ) -> Progress {
         let mut entry = Entry::in_turn(self.0, deadline).write_kept();
         let Some((link, queue)) = entry.parts() else {
-            return Drained::Done(Err(Error::Closed));
+            return Progress::Done(Err(Error::Closed));
         };
         match done(queue) {
-            Some(outcome) => Drained::Done(outcome),
-            None => Drained::Waits {
+            Some(outcome) => Progress::Done(outcome),
+            None => Progress::Waits {
                 transport: link.transport.clone(),
                 left: queue.kept.left(),
             },
@@ -281,7 +281,7 @@ impl<'a> Waiter<'a> {
     }
 }
 
-enum Drained {
+enum Progress {
     /// The frame that is waited for has left, or never will.
     Done(Result<(), Error>),
     /// The socket takes nothing more for now. `left`: how much has left of what was ever kept.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Why a connection was closed, as a number of RFC 6455 section 7.4.
+/// Why a connection was closed, as a number of RFC 6455 7.4.
 ///
 /// The named codes are those of the IANA registry. An application may use any number from 4000 to 4999 for its own
 /// purposes; 3000 to 3999 are registered by libraries and frameworks. A browser's `close()` can send only 1000 and

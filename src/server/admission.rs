@@ -34,9 +34,9 @@ impl Admission {
         }
     }
 
-    /// The most threads for streams that are no open connections: their requests are being read; they gave way and are
-    /// leaving; they have ended and linger; the hook runs for them; they wait for it, or have only begun; or they are
-    /// plain requests.
+    /// The most threads for streams that are no open connections. There are up to `max_handshakes` each of those whose
+    /// request is being read, that gave way and are leaving, that have ended and linger, and that the hook runs for;
+    /// [`LINE`] times as many each of those that wait for the hook, and that have only begun; and plain requests.
     pub fn max_threads(limits: &Limits) -> usize {
         limits
             .max_handshakes

@@ -1,4 +1,4 @@
-//! After the end of a connection: the closing handshake leaves (RFC 6455 section 7), what the peer still sends is read
+//! After the end of a connection: the closing handshake leaves (RFC 6455 7), what the peer still sends is read
 //! away, and the stream ends. Each step exists twice: for a thread that may wait, and for the leader, which may not.
 
 use std::io;
@@ -42,7 +42,9 @@ impl ClosingHandshake<'_> {
 
     /// After [`begin`](ClosingHandshake::begin): waits until everything has left; true if it has.
     pub fn wait_until_left(&self) -> bool {
-        self.wait_until_sent(|outbox, patience, failure| outbox.waiter().drained(patience, failure))
+        self.wait_until_sent(|outbox, patience, failure| {
+            outbox.waiter().wait_until_left(patience, failure)
+        })
     }
 
     fn wait_until_sent(
@@ -72,7 +74,7 @@ impl ClosingHandshake<'_> {
     /// Whether everything has left; `None` while it waits for the peer.
     pub fn has_left(&self) -> Option<bool> {
         let outbox = self.connection.outbox();
-        outbox.is_settled().then(|| !outbox.is_cut())
+        outbox.has_sent_all().then(|| !outbox.is_cut())
     }
 
     /// After the closing handshake: lets the Outbox go, and ends the stream. `all_left`: everything has left.
@@ -90,7 +92,7 @@ impl ClosingHandshake<'_> {
         };
         let (error, close) = end.outcome(all_left);
         outbox.finish();
-        // The server closes first (RFC 6455 section 7.1.1), also where a handler is still at work.
+        // The server closes first (RFC 6455 7.1.1), also where a handler is still at work.
         self.transport.shutdown(stream_end.how());
         Concluded {
             error,

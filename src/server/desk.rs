@@ -113,7 +113,7 @@ impl Desk {
                     .filter(|it| it.ready_state() == ReadyState::Open);
                 match open.filter(|it| !it.account().is_dismissed()) {
                     Some(connection) => {
-                        connection.outbox().note_told();
+                        connection.outbox().note_room_notice_taken();
                         self.single = Some(Event::Drained(connection.clone()));
                     }
                     // It is closing, and nothing is sent any more.

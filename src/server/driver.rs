@@ -29,7 +29,8 @@ pub(crate) struct Driver {
     pub holds_messages: bool,
     /// A pong was collected, and not yet offered to the socket.
     owes_flush: bool,
-    /// What the stream gave after the bytes in the buffer: its end, or its failure. Boxed: it is a rare one.
+    /// The end of the stream, or its failure, met behind bytes that were read: the next read returns it. Boxed: it is
+    /// rare.
     behind: Option<Box<io::Result<usize>>>,
     /// How reading failed. For the log: the application sees a Close with 1006, whatever it was.
     pub read_error: Option<io::Error>,
@@ -232,7 +233,7 @@ impl Driver {
     fn wait_for_room(&self, end: Option<Instant>) -> bool {
         let waiting = self.connection.account().wait_on_thread();
         let outbox = self.connection.outbox();
-        outbox.waiter().room(|| waiting.used(), end)
+        outbox.waiter().wait_for_room(|| waiting.used(), end)
     }
 
     /// So much waits for the peer that it is not to be read from: the leader is called when it may be.

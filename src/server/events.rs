@@ -328,7 +328,7 @@ impl<'a> Events<'a> {
             || self.more_ready
             || !self.inbox().is_empty()
             || !collector.is_empty();
-        // Nothing changes between the messages of one read: a new turn for each took three locked instructions.
+        // Nothing changes between the messages of one read, and a new turn costs three locked instructions.
         if !more || !collector.is_active_here() {
             self.collect_anew(more);
         }

@@ -304,7 +304,7 @@ impl<'a> Session<'a> {
         if std::mem::take(&mut self.holds_collected) {
             let writing = self.connections.limits().writing();
             // A failure ends the stream, and the read that follows reports it.
-            let _ = self.driver.connection.outbox().waiter().drained(
+            let _ = self.driver.connection.outbox().waiter().wait_until_left(
                 Patience::paced(self.driver.transport().now(), writing),
                 Failure::SlowConsumer,
             );

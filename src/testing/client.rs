@@ -59,7 +59,7 @@ pub struct Client<S> {
     protocol: Option<String>,
 }
 
-/// A frame as it came from the server (RFC 6455 section 5.2).
+/// A frame as it came from the server (RFC 6455 5.2).
 ///
 /// ```
 /// use wshub::{Server, testing};

@@ -234,7 +234,7 @@ pub enum TlsHandshakeError {
     /// No authority that is trusted has signed the certificate; it may have signed itself. Remedy:
     /// [`ClientTlsBuilder::ca_file`], or let the server send its intermediate certificates, too.
     UnknownIssuer,
-    /// The server shows the certificate of an authority as its own (RFC 5280 section 4.2.1.9), which
+    /// The server shows the certificate of an authority as its own (RFC 5280 4.2.1.9), which
     /// `openssl req -x509` makes if it is not told otherwise. Remedy: one with `CA:FALSE`.
     Authority,
     /// The certificate cannot be used for another reason, which the text names. Remedy: another certificate.

@@ -142,7 +142,7 @@ pub struct TlsBuilder {
 
 impl TlsBuilder {
     /// A certificate with its key; see [`Tls::from_pem_files`]. Of several, a client gets the first
-    /// that is valid for the name it asks for (SNI, RFC 6066 section 3), else the first of all.
+    /// that is valid for the name it asks for (SNI, RFC 6066 3), else the first of all.
     pub fn pem_files(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
         self.certificates.push(PemPair::files(certificate, key));
         self
@@ -201,7 +201,7 @@ impl TlsBuilder {
     /// The most bytes of data in one record that the server writes, from 64 to 16,384: for devices whose TLS library
     /// has a small buffer for what it receives, as mbed TLS with `MBEDTLS_SSL_IN_CONTENT_LEN`. A record has some 30
     /// bytes more, for its header and cipher. It is for every client, as no client is asked for its own size (RFC 6066
-    /// section 4, RFC 8449), and certificates are cut into such records, too. Default: 16,384.
+    /// 4, RFC 8449), and certificates are cut into such records, too. Default: 16,384.
     ///
     /// It concerns only what the server writes: it takes records of every size.
     ///

@@ -11,7 +11,7 @@ use crate::transport::{self, Transport};
 /// Plaintext that is encrypted before the stream below has taken what came before it: a flush of
 /// collected frames, or a message of 64 KiB with its header, in one write.
 pub(crate) const AHEAD: usize = 66 << 10;
-/// The longest record (RFC 8446 section 5.2).
+/// The longest record (RFC 8446 5.2).
 const RECORD: usize = 5 + (16 << 10) + 256;
 
 /// The most that one connection's buffers hold: ciphertext that waits, what was read, the record

@@ -176,7 +176,7 @@ impl TlsTransport {
         }
         match self.fill(session, read)? {
             0 if self.read_ended.load(Ordering::Acquire) => Ok(Some(0)),
-            // RFC 8446 section 6.1: without close_notify the end may be an attacker's.
+            // RFC 8446 6.1: without close_notify the end may be an attacker's.
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(None),
         }

@@ -10,7 +10,7 @@ use super::{LINGER, Transport, forward, linger};
 ///
 /// A TCP socket that is closed while something unread is in it, or still comes, is reset, and the reset may overtake
 /// what was written: the peer then never sees the Close that tells it of its fault, or the answer that refuses it.
-/// Dropping this makes the lingering close of RFC 9112 section 9.6, as a server does: it ends the sending direction,
+/// Dropping this makes the lingering close of RFC 9112 9.6, as a server does: it ends the sending direction,
 /// reads away what comes, until the peer has ended its own, for at most one second and 64 KiB, and then closes the
 /// stream. The drop blocks that long.
 ///

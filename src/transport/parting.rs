@@ -8,10 +8,10 @@ use crate::clock;
 use crate::http::Refusal;
 use crate::http::refusal::RefusedRequest;
 
-/// How long the peer may take to read our last bytes (RFC 9112 section 9.6).
+/// How long the peer may take to read our last bytes (RFC 9112 9.6).
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
-/// The lingering close of RFC 9112 section 9.6: says that nothing more comes, then reads away what
+/// The lingering close of RFC 9112 9.6: says that nothing more comes, then reads away what
 /// the peer still sends, so that a reset does not overtake our last bytes.
 pub(crate) fn linger(transport: &dyn Transport, deadline: Instant) {
     transport.shutdown(How::Write);

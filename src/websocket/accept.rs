@@ -31,7 +31,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`handshake_timeout`](Limits::handshake_timeout), so a client that writes byte by byte does not hold it for
     /// longer. To keep the stream after a failure, pass `&mut stream`.
     ///
-    /// Source: RFC 6455 section 4.2.
+    /// Source: RFC 6455 4.2.
     ///
     /// ```no_run
     /// use std::net::TcpListener;

@@ -96,7 +96,7 @@ pub struct WebSocket<S> {
 impl<S: Read + Write> WebSocket<S> {
     /// Blocks until the next message has come. `None`: the connection has ended, with or without a Close frame
     /// ([`close_event`](WebSocket::close_event) says how). While it waits it answers pings and the closing handshake.
-    /// In the role of the client the end comes when the server has closed the stream too, as RFC 6455 section 7.1.1
+    /// In the role of the client the end comes when the server has closed the stream too, as RFC 6455 7.1.1
     /// wants it; the stream's timeout ends that wait, at least when [`close_timeout`](Limits::close_timeout) has
     /// passed.
     ///
@@ -163,7 +163,7 @@ impl<S: Read + Write> WebSocket<S> {
         sent.map_err(|kind| SendError::new(kind, message))
     }
 
-    /// Sends a ping (RFC 6455 section 5.5.2). The peer's pong is not shown. It arrives, so the stream's read timeout
+    /// Sends a ping (RFC 6455 5.5.2). The peer's pong is not shown. It arrives, so the stream's read timeout
     /// starts over.
     ///
     /// # Errors
@@ -192,7 +192,7 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Starts the closing handshake (RFC 6455 section 7.1.2). Then call [`read`](WebSocket::read) until `None`: until
+    /// Starts the closing handshake (RFC 6455 7.1.2). Then call [`read`](WebSocket::read) until `None`: until
     /// the peer has answered, it still gives its messages. A reason of more than 123 bytes is cut at a character.
     ///
     /// # Errors
@@ -267,7 +267,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// What the peer is owed leaves, its answers or our Close, and after that a client waits for the
-    /// server to close the stream (RFC 6455 section 7.1.1).
+    /// server to close the stream (RFC 6455 7.1.1).
     fn finish(&mut self, end: End) -> Result<(), Error> {
         let told = match self.writer.write_out() {
             Ok(()) => self.writer.failure.is_none(),
@@ -349,12 +349,12 @@ impl<S> WebSocket<S> {
         self.talk.opening.data.get()
     }
 
-    /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
+    /// The subprotocol that was chosen (RFC 6455 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
         self.talk.opening.protocol()
     }
 
-    /// The extensions in use (RFC 6455 section 9): the parameters of compression, or nothing.
+    /// The extensions in use (RFC 6455 9): the parameters of compression, or nothing.
     pub fn extensions(&self) -> &str {
         self.talk.opening.extensions()
     }

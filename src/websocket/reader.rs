@@ -60,7 +60,7 @@ impl WebSocketReader {
     /// handshake, pings a silent peer, and gives it up after [`pong_timeout`](crate::Limits::pong_timeout). It does not
     /// wait for a writer that waits for a slow peer, except at the end: for at most
     /// [`close_timeout`](crate::Limits::close_timeout), and longer while the peer takes what is sent. Afterwards the
-    /// stream is closed, by the server first (RFC 6455 section 7.1.1). A client that ends its direction of the stream
+    /// stream is closed, by the server first (RFC 6455 7.1.1). A client that ends its direction of the stream
     /// without a Close frame may still read: this half ends with 1006, and the writer may answer for
     /// [`close_timeout`](crate::Limits::close_timeout) more.
     ///
@@ -149,12 +149,12 @@ impl WebSocketReader {
         self.talk.opening.data.get()
     }
 
-    /// The subprotocol that was chosen (RFC 6455 section 1.9), if any.
+    /// The subprotocol that was chosen (RFC 6455 1.9), if any.
     pub fn protocol(&self) -> Option<&str> {
         self.talk.opening.protocol()
     }
 
-    /// The extensions in use (RFC 6455 section 9): the parameters of compression, or nothing.
+    /// The extensions in use (RFC 6455 9): the parameters of compression, or nothing.
     pub fn extensions(&self) -> &str {
         self.talk.opening.extensions()
     }
@@ -217,7 +217,7 @@ impl WebSocketReader {
             StreamEnd::Cut => How::Both,
             StreamEnd::Reset => How::Reset,
             StreamEnd::Linger => {
-                // The server closes the stream first (RFC 6455 section 7.1.1).
+                // The server closes the stream first (RFC 6455 7.1.1).
                 if self.talk.role == Role::Client && matches!(end, End::Closed(..)) {
                     let deadline = transport.now() + self.shared.closing.patience;
                     transport::read_away(transport, deadline);

@@ -69,7 +69,7 @@ impl WebSocketWriter {
         sent.map_err(|kind| SendError::new(kind, message))
     }
 
-    /// Sends a ping now (RFC 6455 section 5.5.2); the reader does so by itself after
+    /// Sends a ping now (RFC 6455 5.5.2); the reader does so by itself after
     /// [`ping_interval`](crate::Limits::ping_interval) of silence.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl WebSocketWriter {
         self.shared.send(Sending::Control, WriteBuffer::ping)
     }
 
-    /// Starts the closing handshake (RFC 6455 section 7.1.2): sends the Close frame, waiting as
+    /// Starts the closing handshake (RFC 6455 7.1.2): sends the Close frame, waiting as
     /// [`send`](WebSocketWriter::send) does. The reader sees it through, until its `read` returns `None`: when the peer
     /// has answered, at least after [`close_timeout`](crate::Limits::close_timeout). Until then the reader still gives
     /// the peer's messages. A reason of more than 123 bytes is cut at a character.

@@ -341,7 +341,7 @@ fn h14_forms_of_the_target() {
         "http://localhost:70000/",
     ];
     assert_malformed(&app, &bad.map(to));
-    // The absolute form's authority overrides Host (RFC 9112 section 3.2.2).
+    // The absolute form's authority overrides Host (RFC 9112 3.2.2).
     let page = |target: &str| {
         let request = upgrade("localhost", target, "Origin: http://localhost\r\n");
         status(app.addr, request)

@@ -600,7 +600,7 @@ fn both_roles_split() {
     assert!(server_reader.close_event().unwrap().was_clean);
 }
 
-/// RFC 6455 section 7.1.1: the server closes the stream first, and the client waits for it.
+/// RFC 6455 7.1.1: the server closes the stream first, and the client waits for it.
 #[cfg(feature = "client")]
 #[test]
 fn a_client_leaves_the_stream_to_the_server() {

@@ -154,11 +154,11 @@ fn a_finished_outbox_holds_nothing() {
     rig.outbox.flush();
     rig.outbox.abort();
     assert!(rig.outbox.service(Instant::now()).is_none());
-    let drained = rig
+    let left = rig
         .outbox
         .waiter()
-        .drained(Patience::new(Instant::now(), AGE), Failure::SlowConsumer);
-    assert!(matches!(drained, Err(Error::Closed)));
+        .wait_until_left(Patience::new(Instant::now(), AGE), Failure::SlowConsumer);
+    assert!(matches!(left, Err(Error::Closed)));
     assert_eq!(rig.script.shutdowns(), []);
     rig.outbox.finish();
     assert_eq!(rig.outbox.failure(), None, "again");

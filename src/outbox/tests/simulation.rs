@@ -390,12 +390,12 @@ impl World {
             }
         }
         let before = NOW.get();
-        let drained = self
+        let left = self
             .outbox
             .waiter()
-            .drained(Patience::new(now(), CLOSE_TIMEOUT), Failure::CloseTimeout);
+            .wait_until_left(Patience::new(now(), CLOSE_TIMEOUT), Failure::CloseTimeout);
         assert!(NOW.get() - before <= CLOSE_TIMEOUT, "past its deadline");
-        if drained.is_ok() && self.outbox.failure().is_none() {
+        if left.is_ok() && self.outbox.failure().is_none() {
             assert_eq!(self.outbox.enter().queue.kept.messages(), 0);
         }
         self.outbox.finish();

@@ -92,11 +92,11 @@ fn m02_the_end_of_a_turn_is_news_to_whoever_leads() {
     rig.amid_a_write(move |outbox| {
         outbox.flush();
         drop(leads.take());
-        assert!(!outbox.is_settled());
+        assert!(!outbox.has_sent_all());
         assert!(outbox.service(Instant::now()).is_some());
     });
     rig.send("sent by another").unwrap();
-    assert!(rig.outbox.is_settled());
+    assert!(rig.outbox.has_sent_all());
     assert_eq!(leader_queue.take().outboxes.len(), 1);
 }
 
@@ -113,7 +113,7 @@ fn m02_a_close_that_another_thread_writes_is_news_to_whoever_leads() {
     rig.service();
     assert!(!leader_queue.take().outboxes.is_empty());
     rig.service();
-    assert!(rig.outbox.is_settled() && rig.outbox.failure().is_none());
+    assert!(rig.outbox.has_sent_all() && rig.outbox.failure().is_none());
     assert!(rig.is_watched(), "for its deadline");
 }
 

@@ -92,7 +92,7 @@ fn what_a_handler_collected_is_not_bounded() {
         script.now_takes(ALL);
         outbox
             .waiter()
-            .drained(Patience::new(Instant::now(), AGE), Failure::SlowConsumer)
+            .wait_until_left(Patience::new(Instant::now(), AGE), Failure::SlowConsumer)
             .unwrap();
         assert_eq!(script.texts().len(), 9, "{overflow:?}");
     }

@@ -5,9 +5,9 @@ use super::{Assembly, Position, ReceiveStep, Receiver};
 use crate::protocol::violation::Violation;
 
 impl Receiver {
-    /// From now on the message under way, or the next one, comes in parts, up to `max` bytes of it; the first part with
-    /// its first header. In place of the bound on its frames: so many at most hold nothing, one after the other.
-    pub fn take_parts(&mut self, max: u64) {
+    /// The message under way, or the next one, is handed out in parts as it arrives, `max` bytes of it at most. Its
+    /// first part comes with its first header. `max_fragments` then bounds empty frames in a row, not all its frames.
+    pub fn begin_parts(&mut self, max: u64) {
         self.parts = Some(Box::new(Parts::new(max)));
         if let (Position::Assembling(_), Some(inflater)) = (&self.position, &mut self.inflater) {
             inflater.allow(max);
@@ -27,8 +27,8 @@ impl Receiver {
         self.parts.as_ref()?.skips_to
     }
 
-    /// Takes [`take_parts`](Receiver::take_parts) back, unless its message has begun.
-    pub fn take_whole(&mut self) {
+    /// Undoes [`begin_parts`](Receiver::begin_parts), unless its message has begun.
+    pub fn cancel_parts(&mut self) {
         if self.parts.as_ref().is_some_and(|parts| !parts.begun) {
             self.parts = None;
         }

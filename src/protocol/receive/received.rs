@@ -28,7 +28,7 @@ pub enum Received<'b> {
     },
     /// A whole message.
     Message(MessageRef<'b>),
-    /// A part of one, after [`take_parts`](super::Receiver::take_parts).
+    /// A part of one, after [`begin_parts`](super::Receiver::begin_parts).
     Part(MessagePart<'b>),
     /// A ping: a pong with this payload is owed (RFC 6455 5.5.2).
     Ping(&'b [u8]),

@@ -22,7 +22,7 @@ impl Taken {
 /// Takes the first message of a stream in parts, of at most `max` bytes.
 fn take(max: u64, pieces: &[&[u8]]) -> Taken {
     let mut receiver = Receiver::new(Role::Client, LIMITS);
-    receiver.take_parts(max);
+    receiver.begin_parts(max);
     let mut taken = Taken {
         text: false,
         parts: Vec::new(),
@@ -175,7 +175,7 @@ fn a_message_may_be_taken_in_parts_when_some_of_it_has_come() {
     };
     buffer.truncate(kept.end);
     buffer.drain(..kept.start);
-    receiver.take_parts(100);
+    receiver.begin_parts(100);
     let first = match receiver.receive(&mut buffer) {
         Ok(Received::Part(part)) => part.bytes.to_vec(),
         other => panic!("{other:?}"),

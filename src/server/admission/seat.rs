@@ -9,8 +9,8 @@ use crate::http::{Peer, Refusal};
 use crate::limits::Limits;
 use crate::lock::{Mutex, SEATS, lock};
 
-/// The line for the `accept` hook is this many times as long as the number of hooks that run at once. Those that find
-/// it full are told to come back in a second: until then it lasts for hooks that take a quarter of a second each.
+/// How many handshakes wait for each `accept` hook that runs. Who finds the line full is told to come back in a second:
+/// by then hooks that take a quarter of a second each have emptied it.
 pub(crate) const LINE: usize = 4;
 
 /// What all seats of a server share.

@@ -5,7 +5,7 @@ use crate::http::Cors;
 use crate::server::hooks::HookRequest;
 
 impl ServerBuilder {
-    /// Further origins whose pages, and programs that send one, may connect (RFC 6455 section 10.2):
+    /// Further origins whose pages, and programs that send one, may connect (RFC 6455 10.2):
     ///
     /// | entry | stands for |
     /// |---|---|
@@ -128,7 +128,7 @@ impl ServerBuilder {
         self
     }
 
-    /// The subprotocols of this server, the preferred one first (RFC 6455 section 1.9). The first
+    /// The subprotocols of this server, the preferred one first (RFC 6455 1.9). The first
     /// that a client offers is chosen; where it offers none of them, none is, and the connection
     /// opens all the same. A browser gives a connection up for which it offered some and got none;
     /// the log (info) then says which were offered. Default: none.

@@ -447,7 +447,7 @@ pub fn a_reader_that_waits_for_room() {
     let rig = Rig::new(choose(6) as usize, 1 << 20, Overflow::Refuse);
     let sender = sender(&rig.outbox, "a", 2);
     let outbox = rig.outbox.clone();
-    let reader = thread::spawn(move || assert!(outbox.waiter().room(|| 0, None)));
+    let reader = thread::spawn(move || assert!(outbox.waiter().wait_for_room(|| 0, None)));
     match choose(2) {
         0 => reading_peer(&rig.line, 3).join().unwrap(),
         _ => rig.outbox.terminate(),
