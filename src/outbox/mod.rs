@@ -174,17 +174,15 @@ impl Outbox {
 
     /// Sends or keeps an encoded message; never blocks.
     pub fn send_prepared(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
-        self.send_uncounted(prepared)?;
-        if let Some(link) = &self.enter().link {
-            link.server.counters.sent(1, prepared.len() as u64);
-        }
-        Ok(())
+        let outbound = Outbound::shared(prepared, self.packing);
+        self.enter()
+            .send(outbound, Collect::WhileActive, Terms::Bounded)
     }
 
     /// As [`send_prepared`](Outbox::send_prepared), for a broadcast, which counts its messages for all connections at
     /// once.
     pub fn send_uncounted(self: &Arc<Self>, prepared: &Prepared) -> Result<(), SendErrorKind> {
-        let outbound = Outbound::shared(prepared, self.packing);
+        let outbound = Outbound::shared(prepared, self.packing).uncounted();
         self.enter()
             .send(outbound, Collect::WhileActive, Terms::Bounded)
     }

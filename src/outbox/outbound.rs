@@ -12,6 +12,8 @@ pub(crate) struct Outbound<'a> {
     packed: Option<Vec<u8>>,
     /// Whether it may be compressed.
     compress: bool,
+    /// Whether it is counted when it leaves.
+    is_counted: bool,
 }
 
 enum OutboundContent<'a> {
@@ -56,6 +58,15 @@ impl<'a> Outbound<'a> {
             content,
             packed: None,
             compress,
+            is_counted: true,
+        }
+    }
+
+    /// For a broadcast, which counts its messages for all connections at once.
+    pub fn uncounted(self) -> Self {
+        Outbound {
+            is_counted: false,
+            ..self
         }
     }
 
@@ -72,13 +83,11 @@ impl<'a> Outbound<'a> {
         }
     }
 
-    /// Bytes of the message. `None` where it goes to others, too, and is counted for all of them at once.
+    /// Bytes of the message; `None` if it is not counted here.
     #[inline]
     pub fn counted(&self) -> Option<u64> {
-        match &self.content {
-            OutboundContent::Own(message) => Some(message.len() as u64),
-            OutboundContent::Shared(..) => None,
-        }
+        let (_, payload) = self.content.opcode_and_payload();
+        self.is_counted.then_some(payload.len() as u64)
     }
 
     #[inline]

@@ -42,6 +42,24 @@ fn collected_frames_leave_at_64_kib() {
 }
 
 #[test]
+fn a_message_to_several_is_counted_when_it_leaves_and_at_the_end() {
+    let rig = rig(Overflow::Disconnect, 10, &[ALL]);
+    let prepared = Prepared::new("to several");
+    let sent = || rig.counters.snapshot().messages_out;
+    rig.collecting(|| rig.outbox.send_prepared(&prepared).unwrap());
+    assert_eq!(sent(), 0, "it is collected");
+    rig.collector.flush();
+    assert_eq!(sent(), 1);
+    rig.collecting(|| rig.outbox.send_prepared(&prepared).unwrap());
+    rig.outbox.finish();
+    assert_eq!(
+        (sent(), rig.dropped()),
+        (2, 1),
+        "taken for sending, then dropped"
+    );
+}
+
+#[test]
 fn what_is_collected_is_flushed_after_2_ms() {
     let leader_queue = LeaderQueue::new(None);
     let script = Script::new(&[ALL, ALL], 0);
