@@ -185,7 +185,6 @@ impl Prepared {
 
     /// As [`new`](Prepared::new), for a message that is never compressed: see
     /// [`Connection::send_uncompressed`](crate::Connection::send_uncompressed).
-    #[cfg(feature = "deflate")]
     pub fn uncompressed(message: impl Into<Message>) -> Self {
         Prepared::encode(message.into(), false)
     }

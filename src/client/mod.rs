@@ -156,7 +156,6 @@ impl Client {
     ///
     /// # Errors
     /// As [`send`](Client::send).
-    #[cfg(feature = "deflate")]
     pub fn send_uncompressed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         self.writer.send_uncompressed(message)
     }

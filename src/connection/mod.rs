@@ -155,11 +155,10 @@ impl Connection {
 
     /// As [`send`](Connection::send), for a message that must not be compressed, because it holds a secret beside text
     /// that others chose: they could learn the secret from the compressed length (RFC 7692 8). To send one to
-    /// many: [`Prepared::uncompressed`].
+    /// many: [`Prepared::uncompressed`]. Without the feature `deflate` no message is compressed, and this is `send`.
     ///
     /// # Errors
     /// As [`send`](Connection::send).
-    #[cfg(feature = "deflate")]
     pub fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), SendError> {
         self.0.outbox.send_uncompressed(message.into())
     }

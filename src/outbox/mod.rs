@@ -150,7 +150,6 @@ impl Outbox {
     }
 
     /// As [`send`](Outbox::send), never compressed.
-    #[cfg(feature = "deflate")]
     pub fn send_uncompressed(self: &Arc<Self>, message: Message) -> Result<(), SendError> {
         self.send_message(message, false)
     }

@@ -237,7 +237,6 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// As [`send`](Session::send).
-    #[cfg(feature = "deflate")]
     pub fn send_uncompressed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         self.send_message(message.into(), false)
     }

@@ -153,7 +153,6 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     /// As [`send`](WebSocket::send).
-    #[cfg(feature = "deflate")]
     pub fn send_uncompressed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         self.send_message(message.into(), false)
     }

@@ -57,7 +57,6 @@ impl WebSocketWriter {
     ///
     /// # Errors
     /// As [`send`](WebSocketWriter::send).
-    #[cfg(feature = "deflate")]
     pub fn send_uncompressed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         self.send_message(message.into(), false)
     }

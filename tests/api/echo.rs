@@ -3,7 +3,7 @@
 use std::thread;
 
 use crate::support::Client;
-use wshub::{Event, Server};
+use wshub::{Event, Prepared, Server};
 
 #[test]
 fn the_application_thread_echoes() {
@@ -56,4 +56,26 @@ fn a_closure_per_connection_echoes() {
     assert_eq!(client.read().close().0, 1001);
     client.send_close(1001, "");
     assert_eq!(handle.wait().threads_left, 0);
+}
+
+/// Code that guards a secret compiles, and means the same, with every set of features.
+#[test]
+fn a_message_that_must_not_be_compressed_is_sent_with_every_set_of_features() {
+    let handle = wshub::serve("127.0.0.1:0", |mut ws| {
+        while let Some(message) = ws.read()? {
+            let secret = Prepared::uncompressed(message.clone());
+            ws.connection().send_uncompressed(message.clone())?;
+            ws.connection().send_prepared(&secret).unwrap();
+            ws.send_uncompressed(message)?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    let mut client = Client::connect(handle.local_addr().unwrap());
+    client.send_text("a secret");
+    for _ in 0..3 {
+        assert_eq!(client.read().text(), "a secret");
+    }
+    handle.shutdown();
+    handle.wait();
 }

@@ -63,7 +63,6 @@ impl ReconnectingWriter {
     ///
     /// # Errors
     /// As [`send`](ReconnectingWriter::send).
-    #[cfg(feature = "deflate")]
     pub fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), SendError> {
         match self.slot.writer() {
             Some(mut writer) => writer.send_uncompressed(message),
