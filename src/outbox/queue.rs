@@ -56,10 +56,6 @@ pub(crate) enum Failure {
 /// What became of a frame that was taken.
 pub(crate) enum Dispatched {
     Sent,
-    /// The collector has to be told of it if it is the `first` one that waits.
-    Collected {
-        first: bool,
-    },
     /// The caller has to keep the frame, of which `written` bytes have left.
     Remainder {
         written: usize,
@@ -109,20 +105,15 @@ impl Queue {
         !self.kept.is_empty() && !self.turn.taken && !self.turn.full && !self.cut
     }
 
-    /// Offers a frame to the socket, or finds room for what that does not take. `collects`: a short one is collected.
+    /// Offers a frame to the socket, or finds room for what that does not take.
     pub fn dispatch(
         &mut self,
         link: &impl Wire,
         frame: OutgoingFrame<'_>,
-        collects: bool,
         terms: Terms,
     ) -> Result<Dispatched, SendErrorKind> {
         // prevents: a frame overtakes what is kept
         if self.kept.is_empty() {
-            if collects && frame.len() < COLLECT / 4 {
-                let first = self.collected.add(&frame);
-                return Ok(Dispatched::Collected { first });
-            }
             let written = self.write_through(link, &frame);
             match written {
                 Some(written) if written == frame.len() => return Ok(Dispatched::Sent),
@@ -136,8 +127,8 @@ impl Queue {
         Ok(Dispatched::Remainder { written: 0 })
     }
 
-    /// Collects a short frame, if nothing is kept before it; true if it is the first one. As
-    /// [`dispatch`](Queue::dispatch) does, in fewer steps.
+    /// Collects a short frame, if nothing is kept before it; true if it is the first one, of which the collector has to
+    /// be told.
     // Inlined for the same reason as `Entry::leave_sent`.
     #[inline(always)]
     pub fn collect(
@@ -150,7 +141,9 @@ impl Queue {
             return None;
         }
         let first = self.collected.add(frame);
-        self.note_collected(link, counted);
+        // It is counted when it leaves: now, if enough is collected.
+        self.collected.note(counted);
+        self.flush_full(link);
         Some(first)
     }
 
@@ -362,12 +355,6 @@ impl Queue {
             self.flush(link);
         }
         is_enough
-    }
-
-    /// A message was collected, and is counted when it leaves. If enough is collected it leaves now.
-    pub fn note_collected(&mut self, link: &impl Wire, bytes: Option<u64>) {
-        self.collected.note(bytes);
-        self.flush_full(link);
     }
 
     pub fn send_control(&mut self, link: &impl Wire, frame: Vec<u8>) {

@@ -89,14 +89,13 @@ impl State {
             return self.keep_behind_stream(message).map(|()| false);
         }
         let counted = message.counted();
-        let collects = collect.applies(link);
-        match queue.dispatch(link, message.frame(), collects, terms)? {
-            Dispatched::Sent => {}
-            Dispatched::Collected { first } => {
-                queue.note_collected(link, counted);
+        if collect.applies(link) {
+            if let Some(first) = queue.collect(link, &message.frame(), counted) {
                 return Ok(first);
             }
-            Dispatched::Remainder { written } => queue.keep(message.into_frame(), written),
+        }
+        if let Dispatched::Remainder { written } = queue.dispatch(link, message.frame(), terms)? {
+            queue.keep(message.into_frame(), written);
         }
         if let Some(bytes) = counted {
             link.server.counters.sent(1, bytes);

@@ -85,9 +85,7 @@ impl State {
             header: &header,
             payload,
         };
-        if let Dispatched::Remainder { written } =
-            queue.dispatch(link, frame, false, Terms::Unbounded)?
-        {
+        if let Dispatched::Remainder { written } = queue.dispatch(link, frame, Terms::Unbounded)? {
             queue.keep(EncodedFrame::new(&header, payload.to_vec()), written);
         }
         Ok(())
