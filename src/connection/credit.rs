@@ -47,14 +47,14 @@ impl Account {
         self.waiting.load(SeqCst)
     }
 
-    /// Its reader waits until the application is done with messages. Then it is resumed, or its thread is woken.
+    /// Its reader waits until the application is done with messages. Then it is resumed, or its thread is woken. Noted
+    /// before each look: messages that the application was done with before would wake nobody.
     pub fn note_waiting(&self) {
         self.waiting.store(true, SeqCst);
     }
 
-    /// A reader that has a thread waits from now on.
+    /// A reader that has a thread is about to wait.
     pub fn wait_on_thread(&self) -> WaitingThread<'_> {
-        self.note_waiting();
         WaitingThread(self)
     }
 
@@ -113,8 +113,7 @@ impl Account {
 pub(crate) struct WaitingThread<'a>(&'a Account);
 
 impl WaitingThread<'_> {
-    /// Bytes that the application has still to take, or to be done with. It is said anew that the thread waits, before
-    /// the look: messages that the application was done with before that would wake nobody.
+    /// A look at the bytes that the application has still to take, or to be done with.
     pub fn used(&self) -> usize {
         self.0.note_waiting();
         self.0.used()
@@ -208,7 +207,7 @@ impl Budget {
         let account = connection.account();
         let may_read = || account.is_dismissed() || self.is_closed() || self.room(account).is_ok();
         if !may_read() {
-            account.waiting.store(true, SeqCst);
+            account.note_waiting();
             if matches!(self.room(account), Err(CreditShortage::Common)) {
                 // prevents: a led connection does not stand in line
                 self.stand_in_line(connection);
@@ -234,7 +233,7 @@ impl Budget {
         if account.is_settled() {
             return true;
         }
-        account.waiting.store(true, SeqCst);
+        account.note_waiting();
         // prevents: no second look for a taken connection
         account.is_settled()
     }
@@ -388,10 +387,11 @@ impl Budget {
         let account = connection.account();
         let mut gate = lock(&account.gate);
         let _waiting = account.wait_on_thread();
-        while !account.is_settled() {
+        loop {
+            account.note_waiting();
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+            if account.is_settled() || left.is_zero() {
+                return;
             }
             gate = gate.wait_timeout(&account.changed, left);
         }
