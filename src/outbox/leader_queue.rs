@@ -65,24 +65,22 @@ impl LeaderQueue {
         self.0.open(WaitingForLeader::take)
     }
 
-    /// From now on none is taken; gives what waited before.
-    pub fn stop(&self) -> WaitingForLeader {
-        self.0.open(|waiting| {
+    /// From now on none is taken; ends the connections of those that waited before.
+    pub fn stop(&self) {
+        let waiting = self.0.open(|waiting| {
             waiting.stopped = true;
             waiting.take()
-        })
+        });
+        waiting.outboxes.iter().for_each(|outbox| outbox.abort());
     }
 }
 
 impl WaitingForLeader {
     fn take(&mut self) -> WaitingForLeader {
-        let stopped = self.stopped;
-        std::mem::replace(
-            self,
-            WaitingForLeader {
-                stopped,
-                ..WaitingForLeader::default()
-            },
-        )
+        WaitingForLeader {
+            outboxes: std::mem::take(&mut self.outboxes),
+            collectors: std::mem::take(&mut self.collectors),
+            stopped: self.stopped,
+        }
     }
 }

@@ -40,7 +40,7 @@ impl ServerHandle {
         let transport = Guarded::new(transport);
         let peer = transport.peer();
         match self.hub() {
-            Some(hub) => opening::begin(hub, Arc::new(transport), peer, hub.attached().clone()),
+            Some(hub) => opening::begin(hub, Arc::new(transport), peer, hub.attached.clone()),
             None => transport.shutdown(How::Both),
         }
     }
@@ -151,7 +151,7 @@ impl AcceptLoop {
     }
 
     fn log(&self, line: Option<Line>) {
-        self.hub.workers.log_writer().write(line);
+        self.hub.workers.log_writer.write(line);
     }
 
     fn is_over(&self) -> bool {

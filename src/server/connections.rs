@@ -29,7 +29,6 @@ use crate::handshake::accept::OwnBounds;
 use crate::limits::Limits;
 use crate::logging::Line;
 use crate::outbox::broadcast::Collector;
-use crate::outbox::leader_queue::LeaderQueue;
 use crate::outbox::{Bounds, Outbox, OutboxServer};
 use crate::protocol::Role;
 use crate::stats::Counters;
@@ -40,7 +39,7 @@ pub(crate) struct ConnectionServer {
     /// What goes for connections without bounds of their own.
     bounds: Arc<Bounds>,
     conversations: ConversationRules,
-    outboxes: Arc<OutboxServer>,
+    pub outboxes: Arc<OutboxServer>,
     pub counters: Arc<Counters>,
     limited_log: Arc<LimitedLog>,
     /// Those that are open.
@@ -48,7 +47,7 @@ pub(crate) struct ConnectionServer {
     /// The way of what they give to the application.
     pub inbox: Arc<Inbox>,
     /// Of streams whose peers may still read our last bytes.
-    lingering_places: Arc<Places>,
+    pub lingering_places: Arc<Places>,
     workers: Arc<Workers>,
 }
 
@@ -101,7 +100,7 @@ impl ConnectionServer {
             limits.close_timeout,
             extension.and_then(|agreed| agreed.packing(Role::Server.own_compression(agreed))),
         );
-        let connection = Connection::new(id, opening, outbox, self.inbox.budget().clone());
+        let connection = Connection::new(id, opening, outbox, self.inbox.budget.clone());
         Box::new(Driver::new(
             connection,
             transport.clone(),
@@ -115,10 +114,6 @@ impl ConnectionServer {
         &self.options.limits
     }
 
-    pub fn leader_queue(&self) -> &Arc<LeaderQueue> {
-        &self.outboxes.leader_queue
-    }
-
     /// Runs `job` at once, on a thread of the pool.
     pub fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), NotStarted> {
         self.workers.run(job)
@@ -126,12 +121,12 @@ impl ConnectionServer {
 
     /// Has a line written elsewhere.
     pub fn log(&self, line: Option<Line>) {
-        self.workers.log_writer().write(line);
+        self.workers.log_writer.write(line);
     }
 
     /// The shutdown waits no longer for the application: readers that wait for it are let go.
     pub fn let_readers_go(&self) {
-        self.inbox.budget().close(|| self.members.everyone());
+        self.inbox.budget.close(|| self.members.everyone());
     }
 }
 

@@ -317,7 +317,7 @@ impl<'a> Events<'a> {
 
     #[inline]
     fn collector(&self) -> &'a Arc<Collector> {
-        self.connections.members.collector()
+        &self.connections.members.collector
     }
 
     /// The last event of a batch is answered together with those before it. Where none waits, bursts are collected.

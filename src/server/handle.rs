@@ -68,7 +68,7 @@ impl ServerHandle {
     /// # Errors
     /// When it has none: the server was made without a listener, or listens on Unix sockets only.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let first = self.hub.as_ref().and_then(|hub| hub.local_addrs().first());
+        let first = self.hub.as_ref().and_then(|hub| hub.local_addrs.first());
         first.copied().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::AddrNotAvailable,
@@ -81,8 +81,7 @@ impl ServerHandle {
     /// [`ServerBuilder::listen`](crate::ServerBuilder::listen); Unix sockets have none.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         let hub = self.hub.as_ref();
-        hub.map(|hub| hub.local_addrs().to_vec())
-            .unwrap_or_default()
+        hub.map(|hub| hub.local_addrs.to_vec()).unwrap_or_default()
     }
 
     /// Sends a message to every open connection, encoded once. Never blocks: for a peer that reads
@@ -135,7 +134,7 @@ impl ServerHandle {
     pub(crate) fn send_together(&self) -> SendingTogether<'_> {
         // The connections of closures have no part in what a collector holds: theirs leaves at once.
         let with_events = self.hub.as_ref().filter(|hub| hub.handler.is_none());
-        let collector = with_events.map(|hub| hub.connections.members.collector());
+        let collector = with_events.map(|hub| &hub.connections.members.collector);
         SendingTogether {
             collector,
             collecting: collector.map(Collector::collect_here),

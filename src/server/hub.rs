@@ -32,8 +32,10 @@ pub(crate) struct Hub {
     pub hooks: Hooks,
     /// Runs each connection on its own thread; without it events go to the application thread.
     pub handler: Option<SessionHandler>,
-    local_addrs: Vec<SocketAddr>,
-    attached: Arc<ListenerSettings>,
+    /// Where it listens.
+    pub local_addrs: Vec<SocketAddr>,
+    /// What applies to streams that are attached.
+    pub attached: Arc<ListenerSettings>,
     pub counters: Arc<Counters>,
     pub limited_log: Arc<LimitedLog>,
     pub refuser: Refuser,
@@ -55,7 +57,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// `attached`: what applies to streams that are attached. `accept_bell` wakes the accept loop.
+    /// `accept_bell` wakes the accept loop.
     pub fn new(
         options: Options,
         hooks: Hooks,
@@ -73,16 +75,16 @@ impl Hub {
         let workers = Arc::new(Workers::new(limits, max_threads));
         let counters = Arc::<Counters>::default();
         let limited_log = Arc::<LimitedLog>::default();
-        let lead = Lead::new(workers.log_writer().clone(), limits)?;
-        let (budget, bell) = (lead.budget(limits), lead.bell().clone());
+        let lead = Lead::new(workers.log_writer.clone(), limits)?;
+        let (budget, bell) = (lead.budget(limits), lead.bell.clone());
         let inbox = Arc::new(Inbox::new(budget, bell, counters.clone()));
-        let collector = Collector::new(lead.leader_queue().clone());
+        let collector = Collector::new(lead.leader_queue.clone());
         let (delivery, owner): (_, Arc<dyn Owner>) = match &handler {
             None => (collector.delivery(), inbox.clone()),
             Some(_) => (Delivery::Handler, Arc::new(ReadingClosures)),
         };
         let outboxes = OutboxServer {
-            leader_queue: lead.leader_queue().clone(),
+            leader_queue: lead.leader_queue.clone(),
             counters: counters.clone(),
             delivery,
             owner: Some(owner),
@@ -116,16 +118,6 @@ impl Hub {
         }))
     }
 
-    /// Where it listens.
-    pub fn local_addrs(&self) -> &[SocketAddr] {
-        &self.local_addrs
-    }
-
-    /// What applies to streams that are attached.
-    pub fn attached(&self) -> &Arc<ListenerSettings> {
-        &self.attached
-    }
-
     pub fn stats(&self) -> Stats {
         let everyone = self.connections.members.everyone();
         let count = |is_so: fn(&Connection) -> bool| everyone.iter().filter(|it| is_so(it)).count();
@@ -139,7 +131,7 @@ impl Hub {
             threads: self.workers.threads(),
             stalled: count(|connection| connection.outbox().is_stalled()),
             waiting_for_application: count(|connection| connection.account().is_waiting()),
-            inbound_bytes: self.connections.inbox.budget().used(),
+            inbound_bytes: self.connections.inbox.budget.used(),
             outbound_bytes: everyone.iter().map(Connection::buffered_amount).sum(),
             ..self.counters.snapshot()
         }

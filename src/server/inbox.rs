@@ -58,7 +58,7 @@ pub(crate) struct Inbox {
     sender: Sender<(Instant, InboxItem)>,
     receiver: Receiver<(Instant, InboxItem)>,
     counters: Arc<Counters>,
-    budget: Arc<Budget>,
+    pub budget: Arc<Budget>,
     /// Wakes the application where it sleeps without leading.
     doorbell: Doorbell,
     /// Wakes it where it leads.
@@ -93,10 +93,6 @@ impl Inbox {
             open: AtomicUsize::new(0),
             lost: AtomicUsize::new(0),
         }
-    }
-
-    pub fn budget(&self) -> &Arc<Budget> {
-        &self.budget
     }
 
     pub fn is_empty(&self) -> bool {

@@ -14,8 +14,8 @@ use crate::stats::Counters;
 
 pub(crate) struct Members {
     registry: Mutex<Registry, REGISTRY>,
-    /// Keeps the members that broadcasts reach.
-    collector: Arc<Collector>,
+    /// Keeps the members that broadcasts reach, and what the application thread sends while more events wait.
+    pub collector: Arc<Collector>,
     counters: Arc<Counters>,
 }
 
@@ -37,13 +37,7 @@ impl Registry {
 /// A connection is among the members, until this is dropped.
 pub(crate) struct Membership {
     members: Arc<Members>,
-    connection: Connection,
-}
-
-impl Membership {
-    pub fn connection(&self) -> &Connection {
-        &self.connection
-    }
+    pub connection: Connection,
 }
 
 impl Drop for Membership {
@@ -61,11 +55,6 @@ impl Members {
             collector,
             counters,
         })
-    }
-
-    /// What the application thread sends while more events wait.
-    pub fn collector(&self) -> &Arc<Collector> {
-        &self.collector
     }
 
     /// A connection opens.

@@ -54,7 +54,7 @@ pub(crate) fn begin(
         hub.refuser.unread(&*transport, &settings, Refusal::Full);
         let text = || format!("no thread for a connection: {refused}");
         hub.workers
-            .log_writer()
+            .log_writer
             .write(hub.limited_log.line("thread", text));
     }
 }

@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
             ended,
             server,
             more: false,
-            collector: Collector::new(connections.leader_queue().clone()),
+            collector: Collector::new(connections.outboxes.leader_queue.clone()),
             ahead: None,
             unreported: None,
             owes_flush: false,

@@ -14,7 +14,8 @@ pub(crate) struct Workers {
     pool: Arc<Pool>,
     /// Those that serve all.
     threads: Arc<ServerThreads>,
-    log_writer: Arc<LogWriter>,
+    /// Writes the lines of threads that serve many.
+    pub log_writer: Arc<LogWriter>,
 }
 
 impl Workers {
@@ -25,11 +26,6 @@ impl Workers {
             log_writer: LogWriter::new(threads.clone()),
             threads,
         }
-    }
-
-    /// Writes the lines of threads that serve many.
-    pub fn log_writer(&self) -> &Arc<LogWriter> {
-        &self.log_writer
     }
 
     /// Threads of the pool.

@@ -11,7 +11,7 @@ use crate::server::driver::Driver;
 
 /// Delivers to the application what a thread of the connection's own reads.
 pub(crate) fn deliver(mut open: OpenConnection, mut driver: Box<Driver>) {
-    let connections = open.connections().clone();
+    let connections = open.connections.clone();
     if let Some(item) = open.take_open_item() {
         connections.inbox.put(item);
     }
@@ -33,7 +33,7 @@ pub(crate) fn read(
     }
     loop {
         let credit = quiet.map(|quiet| Instant::now() + quiet);
-        if !(connections.inbox.budget()).wait_to_read(&driver.connection, credit) {
+        if !(connections.inbox.budget).wait_to_read(&driver.connection, credit) {
             return Ok(());
         }
         let until = quiet.map(|quiet| driver.transport().now() + quiet);
@@ -54,13 +54,13 @@ fn take_messages(connections: &ConnectionServer, driver: &mut Driver) -> Result<
 
 /// Does what the end of a connection asks for, on a thread that may wait.
 pub(crate) fn finish(mut open: OpenConnection, driver: Box<Driver>, end: End) {
-    let connections = open.connections().clone();
+    let connections = open.connections.clone();
     if !matches!(end, End::Lost) && open.connection().ready_state() == ReadyState::Open {
         // The peer's messages before its Close, its fault or the end of its direction are still owed their answers.
         let deadline = Instant::now() + connections.limits().close_timeout;
-        let budget = connections.inbox.budget();
+        let budget = &connections.inbox.budget;
         budget.wait_until_settled(open.connection(), deadline);
     }
     let lingering = open.finish(&driver, end);
-    open.linger(lingering);
+    lingering.linger(&connections.lingering_places);
 }

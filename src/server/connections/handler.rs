@@ -18,7 +18,7 @@ pub(crate) fn run(
     mut driver: Box<Driver>,
     handle: ServerHandle,
 ) {
-    let connections = &open.connections().clone();
+    let connections = &open.connections.clone();
     let driver = &mut *driver;
     connections.members.announce(&driver.connection);
     log_open(&connections.limited_log, open.connection());
@@ -57,7 +57,7 @@ pub(crate) fn run(
             open.finish(driver, end)
         }
     };
-    open.linger(lingering);
+    lingering.linger(&connections.lingering_places);
 }
 
 /// True for the error of a `send` on a connection that closes, which the handler passed on.

@@ -8,7 +8,6 @@ use crate::connection::end::End;
 use crate::connection::{CloseEvent, Connection};
 use crate::error::Error;
 use crate::server::admission::slots::Slot;
-use crate::server::batch::Messages;
 use crate::server::closing::{Concluded, LingeringClose};
 use crate::server::driver::Driver;
 use crate::server::inbox::InboxItem;
@@ -18,7 +17,8 @@ use crate::server::members::Membership;
 /// It is given up however the thread leaves, by a panic of a user's transport or logger too: no slot is lost, and every
 /// Open gets its Close.
 pub(crate) struct OpenConnection {
-    connections: Arc<ConnectionServer>,
+    /// What it shares with the others.
+    pub connections: Arc<ConnectionServer>,
     /// Goes to the application with the Open; the application gives it back after the Close.
     slot: Option<Slot>,
     ended: bool,
@@ -44,13 +44,8 @@ impl OpenConnection {
         }
     }
 
-    /// What it shares with the others.
-    pub fn connections(&self) -> &Arc<ConnectionServer> {
-        &self.connections
-    }
-
     pub fn connection(&self) -> &Connection {
-        self.membership.connection()
+        &self.membership.connection
     }
 
     /// From now on it holds no thread, or has one again.
@@ -65,24 +60,6 @@ impl OpenConnection {
     pub fn take_open_item(&mut self) -> Option<InboxItem> {
         let slot = self.slot.take()?;
         Some(InboxItem::Open(self.connection().clone(), slot))
-    }
-
-    /// Without a thread: whether the application has room for what the peer sends. If not, it is resumed when it has.
-    pub fn may_read(&self) -> bool {
-        self.connections.inbox.budget().may_read(self.connection())
-    }
-
-    /// Without a thread: true if the application is done with its messages. If not, it is resumed then.
-    pub fn is_settled(&self) -> bool {
-        self.connections
-            .inbox
-            .budget()
-            .is_settled(self.connection())
-    }
-
-    /// Without a thread: charges for messages; `None` if they find no taker.
-    pub fn charge(&self, messages: Messages) -> Option<InboxItem> {
-        self.connections.inbox.charge(self.connection(), messages)
     }
 
     /// Ends the connection, for its peer and for the threads that wait for it.
@@ -149,17 +126,6 @@ impl OpenConnection {
             }
         }
     }
-
-    /// Waits on this thread while the peer may still read our last bytes.
-    pub fn linger(&self, lingering: LingeringClose) {
-        lingering.linger(&self.connections.lingering_places);
-    }
-
-    /// As [`linger`](OpenConnection::linger), where no thread waits: true if what comes is to be
-    /// [read away](LingeringClose::read_away).
-    pub fn begin_lingering(&self, lingering: &mut LingeringClose) -> bool {
-        lingering.begin(&self.connections.lingering_places)
-    }
 }
 
 impl Drop for OpenConnection {
@@ -168,9 +134,6 @@ impl Drop for OpenConnection {
             self.connection().outbox().finish();
             self.end(None, CloseEvent::abnormal());
         }
-        self.connections
-            .inbox
-            .budget()
-            .leave_line(self.connection());
+        self.connections.inbox.budget.leave_line(self.connection());
     }
 }

@@ -38,7 +38,7 @@ impl Opened {
             Some(handler) => handler::run(open, handler, driver, ServerHandle::new(hub)),
             None if driver.transport().source().is_some() => {
                 let parked = Box::new(Parked::new(*driver, open));
-                hub.lead.mailbox().arrive(parked);
+                hub.lead.mailbox.arrive(parked);
                 log_open(&hub.limited_log, &connection);
             }
             None => deliver(open, driver),

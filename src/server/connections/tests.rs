@@ -7,6 +7,7 @@ use crate::connection::credit::Budget;
 use crate::handshake::data::Data;
 use crate::http::{Peer, Request};
 use crate::outbox::Delivery;
+use crate::outbox::leader_queue::LeaderQueue;
 use crate::poller::Poller;
 use crate::server::admission::slots::Slots;
 use crate::server::inbox::InboxItem;

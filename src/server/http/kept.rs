@@ -423,7 +423,7 @@ impl KeptConnection {
 
     /// Has a line written elsewhere: a logger may take its time.
     fn log(&self, line: Option<Line>) {
-        self.hub.workers.log_writer().write(line);
+        self.hub.workers.log_writer.write(line);
     }
 
     fn on_answered(&mut self, keeps: bool) -> Next {

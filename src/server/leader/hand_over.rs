@@ -54,7 +54,7 @@ impl HandedOver {
             return;
         };
         let (open, mut driver) = parked.take_apart();
-        match read(open.connections(), &mut driver, Some(QUIET)) {
+        match read(&open.connections, &mut driver, Some(QUIET)) {
             Ok(()) => self.parked = Some(Box::new(Parked::new(*driver, open))),
             Err(end) => finish(open, driver, end),
         }
@@ -73,7 +73,7 @@ impl Drop for HandedOver {
 /// Gives a connection that cannot be led a thread of its own.
 pub(crate) fn serve_on_thread(parked: Box<Parked>) {
     let (open, driver) = parked.take_apart();
-    let connections = open.connections().clone();
+    let connections = open.connections.clone();
     if let Err(refused) = connections.run(move || deliver(open, driver)) {
         connections.log(line_for_later!(
             Warn,

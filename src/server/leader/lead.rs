@@ -18,7 +18,6 @@ use crate::connection::credit::Budget;
 use crate::limits::Limits;
 use crate::lock::{LEAD, Mutex, lock};
 use crate::logging::line_for_later;
-use crate::outbox;
 use crate::outbox::leader_queue::LeaderQueue;
 use crate::panics;
 use crate::poller::{Bell, Mailbox};
@@ -29,9 +28,10 @@ const PATIENCE: Duration = Duration::from_millis(1);
 
 pub(crate) struct Lead {
     log_writer: Arc<LogWriter>,
-    bell: Arc<Bell>,
-    mailbox: Arc<Mailbox<Mail>>,
-    leader_queue: Arc<LeaderQueue>,
+    /// Wakes the leader.
+    pub bell: Arc<Bell>,
+    pub mailbox: Arc<Mailbox<Mail>>,
+    pub leader_queue: Arc<LeaderQueue>,
     /// `None`: a thread leads.
     leader: Mutex<Option<Box<Leader>>, LEAD>,
     /// Even: the application waits for events. Odd: it is away. Each coming and going counts one.
@@ -71,19 +71,6 @@ impl Lead {
                 mailbox.put(|mail| mail.resumed.push(token));
             }
         })
-    }
-
-    pub fn mailbox(&self) -> &Arc<Mailbox<Mail>> {
-        &self.mailbox
-    }
-
-    /// Wakes the leader.
-    pub fn bell(&self) -> &Arc<Bell> {
-        &self.bell
-    }
-
-    pub fn leader_queue(&self) -> &Arc<LeaderQueue> {
-        &self.leader_queue
     }
 
     /// The application waits for events. It leads if no other thread does; `None` if one does.
@@ -142,11 +129,10 @@ impl Lead {
             std::mem::take(&mut mail.arrived)
         });
         drop(arrived);
-        let waiting = self.leader_queue.stop();
-        outbox::for_each(&waiting.outboxes, |outbox| outbox.abort());
+        self.leader_queue.stop();
         let leader = lock(&self.leader).take();
         if let Some(mut leader) = leader {
-            leader.stop();
+            leader.abort_stalled();
         }
     }
 

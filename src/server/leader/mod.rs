@@ -379,15 +379,14 @@ impl Leader {
         self.unwatched.retain(|it| *it != token);
     }
 
-    /// No thread leads any more: ends the connections for which something waits.
-    pub fn stop(&mut self) {
-        let waiting = self.leader_queue.stop();
+    /// No thread leads any more: ends the connections on threads for which something waits.
+    pub fn abort_stalled(&mut self) {
         let all = self.connections.poller.all();
         let stalled = all.filter_map(|(_, led)| match led {
             PolledConnection::Stalled(stalled) => Some(stalled.outbox()),
             PolledConnection::Parked(_) => None,
         });
-        outbox::for_each(stalled.chain(&waiting.outboxes), |outbox| outbox.abort());
+        outbox::for_each(stalled, |outbox| outbox.abort());
     }
 }
 

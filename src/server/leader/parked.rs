@@ -96,7 +96,7 @@ impl Parked {
     }
 
     pub fn connections(&self) -> &Arc<ConnectionServer> {
-        self.open.connections()
+        &self.open.connections
     }
 
     /// Its turns are long, and nothing else is under way with it.
@@ -135,7 +135,8 @@ impl Parked {
     /// Whether the peer may be read from. If not, the connection is resumed when it may: its clocks stand still until
     /// then.
     fn may_read(&mut self) -> bool {
-        let may = !self.awaits_room() && self.open.may_read();
+        let budget = &self.open.connections.inbox.budget;
+        let may = !self.awaits_room() && budget.may_read(self.connection());
         if !may {
             let now = self.now();
             self.starved.get_or_insert(now.into());
@@ -208,10 +209,12 @@ impl Parked {
 
     /// Gives what is there of messages; how many bytes they have.
     fn parse(&mut self, put: &mut impl FnMut(InboxItem)) -> Result<usize, End> {
-        let counters = &self.open.connections().counters;
+        let ConnectionServer {
+            counters, inbox, ..
+        } = &*self.open.connections;
         let (messages, parsed) = self.driver.take_messages(counters);
         let bytes = messages.as_ref().map_or(0, Messages::cost);
-        let charged = messages.and_then(|messages| self.open.charge(messages));
+        let charged = messages.and_then(|messages| inbox.charge(self.connection(), messages));
         if let Some(item) = charged {
             put(item);
         }
@@ -281,7 +284,7 @@ impl Parked {
 
     /// The process stood still: the application and the peer have their time once more.
     fn wait_anew(&mut self, now: Instant) {
-        let limits = self.open.connections().limits();
+        let limits = self.open.connections.limits();
         match self.leaving.as_deref_mut() {
             Some(Leaving::Ending(_, until)) => *until = now + limits.close_timeout,
             Some(Leaving::Closing(closing)) => {
@@ -303,11 +306,11 @@ impl Parked {
     /// Begins what the end of the connection asks for. `until`: how long it waits for the application, if it did
     /// before.
     fn end(&mut self, end: End, until: Option<Instant>) -> Next {
-        let (now, limits) = (Instant::now(), self.open.connections().limits());
+        let (now, limits) = (Instant::now(), self.open.connections.limits());
         let owed = !matches!(end, End::Lost)
             && self.connection().ready_state() == ReadyState::Open
             && until.is_none_or(|until| until > now)
-            && !self.open.is_settled();
+            && !(self.open.connections.inbox.budget).is_settled(self.connection());
         if owed {
             // The peer's messages before its Close, its fault or the end of its direction are still owed their answers.
             let until = until.unwrap_or_else(|| now + limits.close_timeout);
@@ -330,7 +333,7 @@ impl Parked {
 
     /// Waits until everything has left, or never will.
     fn close(&mut self, mut closing: Closing) -> Next {
-        let limits = self.open.connections().limits();
+        let limits = self.open.connections.limits();
         if let Some(all_left) = self.driver.closing(limits).has_left() {
             return self.conclude(closing.end, all_left);
         }
@@ -351,7 +354,7 @@ impl Parked {
     /// Ends the connection; the peer may still read our last bytes.
     fn conclude(&mut self, end: End, all_left: bool) -> Next {
         let mut lingering = self.open.conclude(&self.driver, end, all_left);
-        if !self.open.begin_lingering(&mut lingering) {
+        if !lingering.begin(&self.open.connections.lingering_places) {
             lingering.end();
             return Next::Gone;
         }

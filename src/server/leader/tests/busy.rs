@@ -279,7 +279,7 @@ fn b01_a_thread_that_waits_for_room_hears_of_answers_that_never_come() {
     connection.send(vec![0; BYTES / 8]).unwrap();
     assert!(connection.buffered_amount() > 0);
     peer.write_all(&MESSAGE).unwrap();
-    let budget = hub.connections.inbox.budget();
+    let budget = &hub.connections.inbox.budget;
     let Ok(permit) = budget.charge(&connection, BYTES - BYTES / 8) else {
         panic!("there is credit");
     };

@@ -45,7 +45,7 @@ fn inbox_with(
 fn connection(inbox: &Inbox) -> Connection {
     let request = Request::parse(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let request = request.expect("a request");
-    testing::connection_within(inbox.budget().clone(), request, Accept::new()).0
+    testing::connection_within(inbox.budget.clone(), request, Accept::new()).0
 }
 
 /// One that begins with its number.
@@ -63,7 +63,7 @@ fn reader(inbox: &Arc<Inbox>, of: &Connection, count: usize, bytes: usize) -> Jo
     thread::spawn(move || {
         for number in 0..count {
             inbox.put_messages(&connection, message(number, bytes));
-            inbox.budget().wait_to_read(&connection, None);
+            inbox.budget.wait_to_read(&connection, None);
         }
     })
 }
@@ -92,7 +92,7 @@ pub fn readers_wait_and_are_woken() {
     for reader in readers {
         reader.join().unwrap();
     }
-    assert_eq!(inbox.budget().used(), 0);
+    assert_eq!(inbox.budget.used(), 0);
     assert_eq!(inbox.not_taken(), 0);
     assert_eq!(clock::passed(), Duration::ZERO);
 }
@@ -110,7 +110,7 @@ pub fn discard_lets_every_reader_go() {
             items.map(|item| take(&inbox, item)).collect::<Vec<_>>()
         }
     });
-    inbox.budget().close(|| connections.to_vec());
+    inbox.budget.close(|| connections.to_vec());
     for reader in readers {
         reader.join().unwrap();
     }
@@ -135,7 +135,7 @@ fn reader_to_the_end(inbox: &Arc<Inbox>, of: &Connection, bytes: usize) -> JoinH
             inbox.put_messages(&connection, message(number, bytes));
         }
         let deadline = Instant::now() + Duration::from_secs(5);
-        inbox.budget().wait_until_settled(&connection, deadline);
+        inbox.budget.wait_until_settled(&connection, deadline);
     })
 }
 
@@ -150,7 +150,7 @@ pub fn a_dismissal_lets_the_reader_go() {
         take(&inbox, item);
     }
     assert_eq!(
-        (inbox.budget().used(), inbox.not_taken(), inbox.lost()),
+        (inbox.budget.used(), inbox.not_taken(), inbox.lost()),
         (0, 0, 0)
     );
     assert_eq!(clock::passed(), Duration::ZERO, "a wake-up was lost");
@@ -196,7 +196,7 @@ impl Led {
 
     /// True if it has more to do at once.
     fn turn(&mut self, inbox: &Inbox) -> bool {
-        let budget = inbox.budget();
+        let budget = &inbox.budget;
         match self.role {
             Role::Talks(0, _) => self.done = budget.is_settled(&self.connection),
             Role::Talks(left, bytes) => {
@@ -266,7 +266,7 @@ pub fn who_is_led_is_resumed() {
         take(&inbox, inbox.wait(None, || false).expect("an item"));
     }
     leader.join().unwrap();
-    assert_eq!(inbox.budget().used(), 0);
+    assert_eq!(inbox.budget.used(), 0);
     assert_eq!(inbox.not_taken(), 0);
     assert_eq!(clock::passed(), Duration::ZERO);
 }
@@ -295,6 +295,6 @@ pub fn credit_comes_back_amid_a_hand_over() {
         assert_eq!(taken.1, number);
     }
     thread.join().unwrap();
-    assert_eq!(inbox.budget().used(), 0);
+    assert_eq!(inbox.budget.used(), 0);
     assert_eq!(clock::passed(), Duration::ZERO);
 }

@@ -46,5 +46,6 @@ fn lead(mut leader: Leader, stopping: &AtomicBool) {
         let mut put = |_| panic!("no connection is led");
         leader.poll(until, &mut put, || !stopping.load(SeqCst));
     }
-    leader.stop();
+    leader.leader_queue.stop();
+    leader.abort_stalled();
 }
