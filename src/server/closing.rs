@@ -1,7 +1,6 @@
 //! After the end of a connection: the closing handshake leaves (RFC 6455 7), what the peer still sends is read
 //! away, and the stream ends. Each step exists twice: for a thread that may wait, and for the leader, which may not.
 
-use std::io;
 use std::sync::Arc;
 
 use super::places::{Place, Places};
@@ -11,7 +10,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::outbox::{Failure, Outbox};
 use crate::patience::Patience;
-use crate::transport::{self, How, LINGER, Transport};
+use crate::transport::{self, How, LINGER, TrailingBytes, Transport};
 
 pub(crate) struct ClosingHandshake<'a> {
     pub connection: &'a Connection,
@@ -151,19 +150,7 @@ pub(crate) struct LingeringClose {
     transport: Arc<dyn Transport>,
     stream_end: StreamEnd,
     place: Option<Place>,
-    /// The peer's last byte was read after ours.
-    is_through: bool,
-}
-
-/// What came of one read.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ReadAway {
-    /// So many bytes, and there may be more.
-    Came(usize),
-    /// No more for now.
-    Nothing,
-    /// The stream has ended.
-    End,
+    trailing: TrailingBytes,
 }
 
 impl LingeringClose {
@@ -172,7 +159,7 @@ impl LingeringClose {
             transport,
             stream_end,
             place: None,
-            is_through: false,
+            trailing: TrailingBytes::default(),
         }
     }
 
@@ -195,28 +182,16 @@ impl LingeringClose {
         self.place.is_some()
     }
 
-    /// Reads away what is there.
-    pub fn read_away(&mut self, room: &mut [u8]) -> ReadAway {
-        match self.transport.try_read(room) {
-            Ok(0) => {
-                self.is_through = true;
-                ReadAway::End
-            }
-            Ok(read) => ReadAway::Came(read),
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => ReadAway::Nothing,
-                // Over TLS a record may come in more reads than are made at once.
-                io::ErrorKind::Interrupted => ReadAway::Came(0),
-                _ => ReadAway::End,
-            },
-        }
+    /// Reads away what is there; false if nothing more is to be read.
+    pub fn read_away(&mut self) -> bool {
+        self.trailing.read_away(&*self.transport)
     }
 
     /// Lets the stream go.
     pub fn end(self) {
         drop(self.place);
         // A socket whose two directions have ended needs no system call more. A user's stream may wait for its word.
-        if !(self.is_through && self.transport.never_calls_back()) {
+        if !(self.trailing.is_through && self.transport.never_calls_back()) {
             self.transport.shutdown(How::Both);
         }
     }

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use super::admission::{Seat, Stage};
-use super::http::{AnswerWriter, TrailingBytes};
+use super::http::AnswerWriter;
 use super::limited_log::LimitedLog;
 use super::listen::ListenerSettings;
 use crate::clock;
@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::logging::Line;
 use crate::stats::Counters;
 use crate::tls;
-use crate::transport::{How, Transport, answer_refusal};
+use crate::transport::{How, TrailingBytes, Transport, answer_refusal};
 
 /// Refuses the clients of a server, and counts them.
 #[derive(Default)]

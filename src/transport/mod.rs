@@ -31,7 +31,7 @@ pub(crate) use guarded::Guarded;
 pub(crate) use inert::inert;
 pub use lingering::LingeringStream;
 pub use memory::{Duplex, duplex};
-pub(crate) use parting::{LINGER, MOST_READ_AWAY, answer_refusal, linger, read_away};
+pub(crate) use parting::{LINGER, TrailingBytes, answer_refusal, linger, read_away};
 #[cfg(unix)]
 pub(crate) use tcp::TcpTransport;
 #[cfg(windows)]
@@ -316,6 +316,20 @@ pub(crate) fn read(
             done => return done,
         }
     }
+}
+
+/// How often what is read from may ask to be asked again: TLS does while records come that hold nothing.
+pub(crate) const MOST_TRIES: usize = 1000;
+
+/// As [`Transport::try_read`]. A stream that asks to be asked again for ever gives nothing.
+pub(crate) fn read_now(transport: &dyn Transport, room: &mut [u8]) -> io::Result<usize> {
+    for _ in 0..MOST_TRIES {
+        match transport.try_read(room) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 /// As [`Transport::wait_writable`]; a signal does not end it, and it never says after the deadline

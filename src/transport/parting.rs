@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{How, Transport, read};
+use super::{How, Transport, read, read_now, would_wait};
 use crate::clock;
 use crate::http::Refusal;
 use crate::http::refusal::RefusedRequest;
@@ -18,18 +18,40 @@ pub(crate) fn linger(transport: &dyn Transport, deadline: Instant) {
     read_away(transport, deadline);
 }
 
-/// At most so much is read away of a peer that sends on after the end.
-pub(crate) const MOST_READ_AWAY: usize = 64 << 10;
-
 /// Reads until the peer ends its direction, or until so much has come that the peer will not stop.
 pub(crate) fn read_away(transport: &dyn Transport, deadline: Instant) {
-    let mut buffer = vec![0; 1024];
-    let mut seen = 0;
-    while seen < MOST_READ_AWAY {
-        match read(transport, &mut buffer, Some(deadline)) {
-            Ok(0) | Err(_) => return,
-            Ok(read) => seen += read.min(buffer.len()),
+    TrailingBytes::default().read_by(|room| read(transport, room, Some(deadline)));
+}
+
+/// At most so much is read away of a peer that sends on after the end.
+const MOST_READ_AWAY: usize = 64 << 10;
+
+/// What a peer sends after our last bytes: read away, so that no reset overtakes them.
+#[derive(Default)]
+pub(crate) struct TrailingBytes {
+    seen: usize,
+    /// The peer's last byte was read.
+    pub is_through: bool,
+}
+
+impl TrailingBytes {
+    /// Reads away what is there, without waiting; false if nothing more is to be read.
+    pub fn read_away(&mut self, transport: &dyn Transport) -> bool {
+        self.read_by(|room| read_now(transport, room))
+    }
+
+    fn read_by(&mut self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> bool {
+        let mut room = [0; 1024];
+        while self.seen < MOST_READ_AWAY && !self.is_through {
+            match read(&mut room) {
+                Ok(read) => {
+                    self.seen += read.min(room.len());
+                    self.is_through = read == 0;
+                }
+                Err(error) => return would_wait(&error),
+            }
         }
+        false
     }
 }
 

@@ -14,7 +14,6 @@ use super::keeper::{Awaited, Resting};
 use super::lines::{KeptLine, PlaceInLine};
 use super::plain_request::{ParkedRequest, WaitingRequest};
 use super::queued::QueuedAnswer;
-use super::reads::{TrailingBytes, read_now};
 use super::responder::Promise;
 use super::streamed::Streamed;
 use super::unsent_answer::{TURN, UnsentAnswer};
@@ -28,7 +27,7 @@ use crate::limits::Limits;
 use crate::logging::Line;
 use crate::patience::Patience;
 use crate::poller::{Next, Ready, Source};
-use crate::transport::{How, LINGER, would_wait};
+use crate::transport::{How, LINGER, TrailingBytes, read_now, would_wait};
 
 pub(crate) struct KeptConnection {
     hub: Arc<Hub>,

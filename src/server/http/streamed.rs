@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::plain_request::PlainRequest;
-use super::reads::MOST_TRIES;
 use super::writing::AnswerWriter;
 use crate::http::request::Version;
 use crate::http::response::{Length, PendingBody};
@@ -14,6 +13,7 @@ use crate::http::{Refusal, Response};
 use crate::lock::{Mutex, READER, assert_no_lock, lock};
 use crate::panics::{self, Contained};
 use crate::stats::Counters;
+use crate::transport::MOST_TRIES;
 
 /// What is read at once, and so what is held of a body.
 const PIECE: usize = 64 << 10;

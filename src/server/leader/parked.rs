@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::batch::Messages;
-use super::super::closing::{LingeringClose, ReadAway};
+use super::super::closing::LingeringClose;
 use super::super::connections::ConnectionServer;
 use super::super::connections::open_connection::OpenConnection;
 use super::super::driver::Driver;
@@ -17,7 +17,7 @@ use crate::outbox::ReadyState;
 use crate::patience::Patience;
 use crate::poller::{Next, Source};
 use crate::protocol::nanos::Nanos;
-use crate::transport::{LINGER, MOST_READ_AWAY};
+use crate::transport::LINGER;
 
 /// Bytes that make a read a long one. Less is read faster than a thread is woken.
 const LONG: usize = 16 << 10;
@@ -51,9 +51,8 @@ enum Leaving {
     Ending(End, Instant),
     /// What was sent, a Close after it, waits for the peer to take it.
     Closing(Closing),
-    /// What the peer still sends is read away, so that a reset does not overtake our last bytes; so many bytes were,
-    /// and until then.
-    Lingering(LingeringClose, usize, Instant),
+    /// What the peer still sends is read away until then, so that a reset does not overtake our last bytes.
+    Lingering(LingeringClose, Instant),
 }
 
 struct Closing {
@@ -121,9 +120,7 @@ impl Parked {
             None => self.read(scratch, put),
             Some(Leaving::Ending(end, until)) => self.end(end, Some(until)),
             Some(Leaving::Closing(closing)) => self.close(closing),
-            Some(Leaving::Lingering(close, seen, until)) => {
-                self.linger(scratch, close, seen, until)
-            }
+            Some(Leaving::Lingering(close, until)) => self.linger(close, until),
         }
     }
 
@@ -358,34 +355,17 @@ impl Parked {
             lingering.end();
             return Next::Gone;
         }
-        let until = Instant::now() + LINGER;
-        self.leave(Leaving::Lingering(lingering, 0, until));
-        Next::Again(Some(until))
+        self.linger(lingering, Instant::now() + LINGER)
     }
 
     /// Reads away what the peer still sends.
-    fn linger(
-        &mut self,
-        scratch: &mut ReadBuffer,
-        mut lingering: LingeringClose,
-        seen: usize,
-        until: Instant,
-    ) -> Next {
-        let goes_on = match lingering.read_away(scratch.room()) {
-            ReadAway::Came(read) => Some((seen + read, Next::Again(None))),
-            ReadAway::Nothing => Some((seen, Next::Wait(Some(until)))),
-            ReadAway::End => None,
-        };
-        match goes_on {
-            Some((seen, next)) if seen < MOST_READ_AWAY && Instant::now() < until => {
-                self.leave(Leaving::Lingering(lingering, seen, until));
-                next
-            }
-            _ => {
-                lingering.end();
-                Next::Gone
-            }
+    fn linger(&mut self, mut lingering: LingeringClose, until: Instant) -> Next {
+        if !lingering.read_away() || Instant::now() >= until {
+            lingering.end();
+            return Next::Gone;
         }
+        self.leave(Leaving::Lingering(lingering, until));
+        Next::Wait(Some(until))
     }
 
     fn leave(&mut self, leaving: Leaving) {
