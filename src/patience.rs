@@ -10,7 +10,8 @@ const STANDSTILL: Duration = Duration::from_millis(500);
 
 /// True if a thread that waited until `deadline` woke up so late that the process must have stood still.
 pub(crate) fn stood_still(deadline: Instant, now: Instant) -> bool {
-    now.saturating_duration_since(deadline) > STANDSTILL
+    let late = deadline.checked_add(STANDSTILL);
+    late.is_some_and(|late| late < now)
 }
 
 /// How long a peer is waited for: a deadline, which progress renews where it is a matter of pace, and

@@ -264,9 +264,9 @@ impl Conversation {
         now: Instant,
         answers: &mut impl Answers,
     ) -> Result<Option<Instant>, End> {
-        let unread = self.since_epoch(now).saturating_sub(self.read_at.into());
-        self.stood_still(unread);
-        let due = self.due(now, answers)?;
+        let at = self.since_epoch(now);
+        self.stood_still(at.saturating_sub(self.read_at.into()));
+        let due = self.due(at, answers)?;
         let close_by = answers.close_by();
         if close_by.is_some_and(|by| by <= now) {
             return Err(End::Lost);
@@ -281,16 +281,15 @@ impl Conversation {
         now: Instant,
         answers: &mut impl Answers,
     ) -> Result<Option<Instant>, End> {
-        let due = self.due(now, answers)?;
+        let due = self.due(self.since_epoch(now), answers)?;
         self.trim();
         Ok(due)
     }
 
     /// Pings a silent peer; gives up one that does not answer, or does not get on with its message. Returns until when
     /// nothing else is due.
-    fn due(&mut self, now: Instant, answers: &mut impl Answers) -> Result<Option<Instant>, End> {
+    fn due(&mut self, at: Duration, answers: &mut impl Answers) -> Result<Option<Instant>, End> {
         self.discard_owed();
-        let at = self.since_epoch(now);
         self.read_at = at.into();
         loop {
             match self.keepalive.due(at, &self.rules.keepalive) {

@@ -4,10 +4,20 @@ use core::num::NonZeroU64;
 use core::time::Duration;
 
 /// Nanoseconds, up to 584 years: a longer time counts as that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nanos {
     /// One more than they are, so that an `Option` takes no more.
     and_one: NonZeroU64,
+}
+
+impl Nanos {
+    #[inline]
+    pub fn saturating_add(self, time: Duration) -> Nanos {
+        let nanos = Nanos::from(time).and_one.get() - 1;
+        Nanos {
+            and_one: self.and_one.saturating_add(nanos),
+        }
+    }
 }
 
 impl From<Duration> for Nanos {

@@ -191,24 +191,32 @@ impl<'a> Session<'a> {
                 self.driver.flush_pongs();
                 return Ok(Some(found));
             }
-            self.count();
-            let filled = next.and_then(|_| {
-                self.flush();
-                match self.driver.is_given_up() {
-                    true => Err(End::Failed(Error::SlowConsumer)),
-                    false => self.driver.fill(end),
-                }
-            });
-            match filled {
-                Ok(true) => {}
-                Ok(false) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-                Err(end) => self.end(end).map_or(Ok(()), Err)?,
-            }
+            self.read_on(next.map(drop), end)?;
         }
         Ok(None)
     }
 
+    /// Nothing more is in the buffer: sends what was collected, and reads.
+    // Not inlined: most messages of a burst need none of this, and each thread has a stack of its own in the cache.
+    #[inline(never)]
+    fn read_on(&mut self, looked: Result<(), End>, end: Option<Instant>) -> Result<(), Error> {
+        self.count();
+        let filled = looked.and_then(|()| {
+            self.flush();
+            match self.driver.is_given_up() {
+                true => Err(End::Failed(Error::SlowConsumer)),
+                false => self.driver.fill(end),
+            }
+        });
+        match filled {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+            Err(end) => self.end(end).map_or(Ok(()), Err),
+        }
+    }
+
     /// The connection has ended; the reason, where it is given up.
+    #[cold]
     fn end(&mut self, end: End) -> Option<Error> {
         let (error, ended) = Ended::begin(&self.driver.closing(self.connections.limits()), end);
         let reading = read_line(self.driver);
