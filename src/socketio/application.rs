@@ -22,6 +22,7 @@ use super::engine::sessions::Task;
 use super::incoming::SocketEvent;
 use super::limits::Limits;
 use super::listeners::NamespaceListeners;
+use super::operation::PollNews;
 use super::packet::MAIN_NAMESPACE;
 use super::reason::DisconnectReason;
 use super::reply::{Refused, Reply};
@@ -301,7 +302,7 @@ impl<S> SocketIo<S> {
     /// An acknowledgement came, or will not come.
     pub(crate) fn settle(&mut self, id: u64, owner: AckOwner, answer: Result<Answer, AckError>) {
         match owner {
-            AckOwner::Poll(sink) => sink.answered(answer),
+            AckOwner::Poll(sink) => sink(PollNews::Answered(answer)),
             AckOwner::Listener => {
                 let then = lock(&self.pending).waiting.remove(&id);
                 if let Some(then) = then {

@@ -1,37 +1,17 @@
 //! How many sockets are asked at once: what those of this server and of others answer is gathered.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::answers::{AckError, AllAnswers, Answer, OnAnswers};
+use super::answers::{AckError, AllAnswers, OnAnswers};
 use super::core::Core;
-use super::operation::{AckRequest, AnswerSink};
-use super::polls::{PollResult, PolledServer};
+use super::operation::{AckRequest, PollNews};
+use super::polls::PolledServer;
 use crate::lock::lock;
 
 /// No poll has this number: the first one is 1.
 pub(crate) const NO_POLL: u64 = 0;
-
-/// The sockets of this server, that are asked for a poll of this server.
-struct OwnSink {
-    core: Weak<Core>,
-    poll: u64,
-}
-
-impl AnswerSink for OwnSink {
-    fn asked(&self, sockets: usize) {
-        if let Some(core) = self.core.upgrade() {
-            core.asked(self.poll, None, sockets);
-        }
-    }
-
-    fn answered(&self, answer: Result<Answer, AckError>) {
-        if let Some(core) = self.core.upgrade() {
-            core.answered(self.poll, None, answer);
-        }
-    }
-}
 
 impl Core {
     /// Begins to ask the sockets of this server and of these others.
@@ -59,28 +39,33 @@ impl Core {
     /// What sockets of this server are asked for, for a poll of this server.
     pub fn own_wish(self: &Arc<Self>, poll: u64, timeout: Duration) -> AckRequest {
         let core = Arc::downgrade(self);
+        let sink = move |news| {
+            if let Some(core) = core.upgrade() {
+                core.hear_of_poll(poll, None, news);
+            }
+        };
         AckRequest {
             poll,
             timeout,
-            sink: Arc::new(OwnSink { core, poll }),
+            sink: Arc::new(sink),
         }
     }
 
-    /// A server asks so many.
-    pub fn asked(&self, poll: u64, server: PolledServer, sockets: usize) {
-        let is_done = lock(&self.polls).asked(poll, server, sockets);
-        self.wake_if(is_done);
-    }
-
-    /// A socket of a server answers, or will not.
-    pub fn answered(&self, poll: u64, server: PolledServer, answer: Result<Answer, AckError>) {
-        let bytes = answer.as_ref().map_or(0, Answer::size);
-        let mut polls = lock(&self.polls);
-        let answer = match polls.bytes().saturating_add(bytes) > self.limits.max_answer_bytes {
-            true => Err(AckError::TooMany),
-            false => answer,
+    /// A server asks so many of its sockets, or one of them answers or will not.
+    pub fn hear_of_poll(&self, poll: u64, server: PolledServer, news: PollNews) {
+        let bytes = match &news {
+            PollNews::Answered(Ok(answer)) => answer.size(),
+            _ => 0,
         };
-        let is_done = polls.answered(poll, server, answer, bytes);
+        let mut polls = lock(&self.polls);
+        let is_too_much = polls.bytes().saturating_add(bytes) > self.limits.max_answer_bytes;
+        let is_done = match news {
+            PollNews::Asked(sockets) => polls.asked(poll, server, sockets),
+            PollNews::Answered(Ok(_)) if is_too_much => {
+                polls.answered(poll, server, Err(AckError::TooMany), bytes)
+            }
+            PollNews::Answered(answer) => polls.answered(poll, server, answer, bytes),
+        };
         drop(polls);
         self.wake_if(is_done);
     }
@@ -104,19 +89,13 @@ impl Core {
     }
 
     pub fn finished_poll(&self, now: Duration) -> Option<(OnAnswers, AllAnswers)> {
-        let PollResult {
-            answers,
-            error,
-            missing_servers,
-            then,
-            ..
-        } = lock(&self.polls).take_done(now, AckError::Timeout)?;
+        let done = lock(&self.polls).take_done(now, AckError::Timeout)?;
         let answers = AllAnswers {
-            answers,
-            error,
-            missing_servers,
+            answers: done.answers,
+            error: done.error,
+            missing_servers: done.missing_servers,
         };
-        Some((then, answers))
+        Some((done.then, answers))
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) enum AckOwner {
     /// A function of the application's, kept under the id.
     Listener,
     /// One of many that are asked.
-    Poll(Arc<dyn AnswerSink>),
+    Poll(AnswerSink),
 }
 
 pub(crate) struct Core {

@@ -30,24 +30,26 @@ pub(crate) struct Directory {
     own: PacketOrigin,
 }
 
-/// What other servers are told of sockets that may come back to any of them.
-#[derive(Debug)]
+/// What other servers are told of a socket that may come back to any of them.
 // Without the feature `redis` there are none.
 #[cfg_attr(not(feature = "redis"), allow(dead_code))]
-pub(crate) enum SocketMove {
-    /// One left.
-    Departed {
-        namespace: Arc<str>,
-        name: String,
-        id: String,
-        rooms: Vec<String>,
-        /// How far the sockets of its server had come.
-        last: ClientPosition,
-        /// What it had got of origins of which its position does not tell.
-        before: ClientPosition,
-    },
-    /// One came back.
-    Returned { namespace: Arc<str>, name: String },
+pub(crate) struct SocketMove {
+    pub namespace: Arc<str>,
+    /// The secret name by which it may come back.
+    pub name: String,
+    /// What it was when it left; `None`: it came back.
+    pub left: Option<LeftSocket>,
+}
+
+/// What a socket was that left, for other servers.
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+pub(crate) struct LeftSocket {
+    pub id: String,
+    pub rooms: Vec<String>,
+    /// How far the sockets of its server had come.
+    pub last: ClientPosition,
+    /// What it had got of origins of which its position does not tell.
+    pub before: ClientPosition,
 }
 
 impl Directory {
@@ -181,13 +183,15 @@ impl Directory {
         };
         let kept = self.kept(&member.namespace)?;
         let before = kept.before(member.arrived, now);
-        let told = is_in_cluster.then(|| SocketMove::Departed {
+        let told = is_in_cluster.then(|| SocketMove {
             namespace: member.namespace.clone(),
             name: name.clone(),
-            id: member.id.clone(),
-            rooms: rooms.clone(),
-            last: kept.last(),
-            before: before.clone(),
+            left: Some(LeftSocket {
+                id: member.id.clone(),
+                rooms: rooms.clone(),
+                last: kept.last(),
+                before: before.clone(),
+            }),
         });
         kept.depart(name, rooms, remembered, before, None, now);
         told
@@ -196,29 +200,25 @@ impl Directory {
     /// Another server tells of a socket.
     #[cfg(feature = "redis")]
     pub fn hear_move(&mut self, told: SocketMove, now: Duration) {
-        match told {
-            SocketMove::Departed {
-                namespace,
-                name,
-                id,
-                rooms,
-                last,
-                before,
-            } => {
-                if let Some(kept) = self.kept(&namespace) {
-                    kept.hear_last(&last, now);
-                    let before = kept.before_of(before, now);
-                    // What the application kept with it is on that server.
-                    let remembered = RememberedSocket { id, data: None };
-                    kept.depart(name, rooms, remembered, before, last.staying(), now);
-                }
-            }
-            SocketMove::Returned { namespace, name } => {
-                if let Some(kept) = self.kept(&namespace) {
-                    kept.forget(&name);
-                }
-            }
-        }
+        let Some(kept) = self.kept(&told.namespace) else {
+            return;
+        };
+        let Some(left) = told.left else {
+            return kept.forget(&told.name);
+        };
+        kept.hear_last(&left.last, now);
+        let before = kept.before_of(left.before, now);
+        // What the application kept with it is on that server.
+        let (id, data) = (left.id, None);
+        let remembered = RememberedSocket { id, data };
+        kept.depart(
+            told.name,
+            left.rooms,
+            remembered,
+            before,
+            left.last.staying(),
+            now,
+        );
     }
 
     /// A socket is there, in the room of its own name and in these.

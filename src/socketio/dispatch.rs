@@ -10,7 +10,7 @@ use super::core::{AckOwner, Core, DisconnectScope};
 use super::directory::{Directory, SocketMove};
 use super::gate::Reliability;
 use super::namespace_client::NamespaceClient;
-use super::operation::{AckRequest, Act, Emission, LocalTurn, Operation};
+use super::operation::{AckRequest, Act, Emission, LocalTurn, Operation, PollNews};
 use super::packet::PacketKind;
 use super::recovery::Audience;
 use crate::lock::{Guard, lock};
@@ -174,16 +174,16 @@ impl Core {
         let deadline = self.sessions.now().saturating_add(wish.timeout);
         let id = lock(&self.acks).next_id();
         let packet = written.into_packet(PacketKind::Event, namespace, Some(id));
-        wish.sink.asked(members.len());
+        (wish.sink)(PollNews::Asked(members.len()));
         for member in &members {
             let sink = AckOwner::Poll(wish.sink.clone());
             match self.await_ack(member, id, deadline, sink) {
                 Ok(()) => member.send(&packet, Reliability::Reliable, &self.sessions),
-                Err(TooManyAcks) => wish.sink.answered(Err(AckError::TooMany)),
+                Err(TooManyAcks) => (wish.sink)(PollNews::Answered(Err(AckError::TooMany))),
             }
             // One that left before nobody gives up.
             if !member.is_in() && lock(&self.acks).take(member.key, id).is_some() {
-                wish.sink.answered(Err(AckError::Disconnected));
+                (wish.sink)(PollNews::Answered(Err(AckError::Disconnected)));
             }
         }
         self.sessions.timer.note_application(deadline);

@@ -84,11 +84,11 @@ impl<S> SocketIo<S> {
             };
             (directory.add(member, &rooms), missed)
         });
-        self.core
-            .tell_move(member.is_recovered.then(|| SocketMove::Returned {
-                namespace: member.namespace.clone(),
-                name: before.to_owned(),
-            }));
+        self.core.tell_move(member.is_recovered.then(|| SocketMove {
+            namespace: member.namespace.clone(),
+            name: before.to_owned(),
+            left: None,
+        }));
         let missed = missed.into_iter().map(|(written, position)| {
             let placed = written.with(&position.to_string());
             placed.into_packet(PacketKind::Event, &member.namespace, None)

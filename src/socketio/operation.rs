@@ -18,6 +18,17 @@ pub(crate) struct Operation {
     pub act: Act,
 }
 
+impl Operation {
+    /// Whether it has reached its one client, and is only told.
+    #[cfg(feature = "redis")]
+    pub fn is_at_once(&self) -> bool {
+        match &self.act {
+            Act::Emit(emission) => emission.name.is_some_and(|it| it.origin.is_at_once()),
+            _ => false,
+        }
+    }
+}
+
 pub(crate) enum Act {
     Emit(Emission),
     /// An event that every one of them is to answer.
@@ -53,15 +64,19 @@ pub(crate) struct AckRequest {
     /// The number of the poll, on the server that asks.
     pub poll: u64,
     pub timeout: Duration,
-    pub sink: Arc<dyn AnswerSink>,
+    pub sink: AnswerSink,
 }
 
 /// What takes the answers that the sockets of this server give.
-pub(crate) trait AnswerSink: Send + Sync {
+pub(crate) type AnswerSink = Arc<dyn Fn(PollNews) + Send + Sync>;
+
+/// What is heard of the sockets of a server that are asked.
+#[derive(Debug)]
+pub(crate) enum PollNews {
     /// So many are asked. Told once, before their answers.
-    fn asked(&self, sockets: usize);
+    Asked(usize),
     /// Told once for each of them.
-    fn answered(&self, answer: Result<Answer, AckError>);
+    Answered(Result<Answer, AckError>),
 }
 
 /// What connects this server with others. Called by any thread.

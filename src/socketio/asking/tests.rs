@@ -1,6 +1,7 @@
 //! Polls of servers that leave just then.
 #![cfg(feature = "redis")]
 
+use std::sync::Weak;
 use std::thread;
 use std::time::Instant;
 

@@ -9,7 +9,7 @@ use super::process::BridgeProcess;
 use crate::cluster::port::PortUser;
 use crate::socketio::arguments::Written;
 use crate::socketio::core::Core;
-use crate::socketio::operation::{Act, Adapter, Emission, LocalTurn, Operation};
+use crate::socketio::operation::{Act, Adapter, Emission, LocalTurn, Operation, PollNews};
 use crate::socketio::recovery::Audience;
 
 pub(crate) struct BridgeAdapter(Arc<BridgeProcess>);
@@ -72,7 +72,7 @@ impl Adapter for BridgeAdapter {
                 }
             }
             Act::Ask { written, wish } => match is_for_own_sockets(&core, operation) {
-                true => core.asked(wish.poll, Some(OTHERS), 0),
+                true => core.hear_of_poll(wish.poll, Some(OTHERS), PollNews::Asked(0)),
                 false => self.emit(operation, written, Some(wish.poll)),
             },
             Act::Join(room) => self.order(&core, operation, |sid| SocketOrder::EnterRoom {

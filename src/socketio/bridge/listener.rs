@@ -23,7 +23,7 @@ use crate::socketio::bytes::Bytes;
 use crate::socketio::core::{Core, DisconnectScope};
 use crate::socketio::gate::Reliability;
 use crate::socketio::namespace_client::NamespaceClient;
-use crate::socketio::operation::{AckRequest, Act, AnswerSink, Emission, Operation};
+use crate::socketio::operation::{AckRequest, Act, Emission, Operation, PollNews};
 use crate::socketio::recovery::Audience;
 use crate::socketio::rooms::NotJoined;
 
@@ -118,13 +118,11 @@ impl<'a> BridgeListener<'a> {
     }
 
     fn wish(&self, address: ReplyAddress) -> AckRequest {
+        let process = self.process.clone();
         AckRequest {
             poll: NO_POLL,
             timeout: ANSWER_PATIENCE,
-            sink: Arc::new(ReplySink {
-                process: self.process.clone(),
-                address,
-            }),
+            sink: Arc::new(move |news| reply(&process, &address, news)),
         }
     }
 }
@@ -167,8 +165,9 @@ fn answer(core: &Core, poll: u64, values: Vec<Value>) {
         values,
         attachments,
     };
-    core.asked(poll, Some(OTHERS), 1);
-    core.answered(poll, Some(OTHERS), Ok(Answer { arguments }));
+    let answer = PollNews::Answered(Ok(Answer { arguments }));
+    core.hear_of_poll(poll, Some(OTHERS), PollNews::Asked(1));
+    core.hear_of_poll(poll, Some(OTHERS), answer);
 }
 
 fn carry_out(process: &BridgeProcess, core: &Arc<Core>, namespace: &str, order: &SocketOrder) {
@@ -213,27 +212,16 @@ pub(crate) fn member(core: &Core, namespace: &str, sid: &str) -> Option<Arc<Name
     members.into_iter().find(|member| member.id == sid)
 }
 
-/// Takes the answers of clients of this server to the process that asked.
-struct ReplySink {
-    process: Arc<BridgeProcess>,
-    address: ReplyAddress,
-}
-
-impl AnswerSink for ReplySink {
-    fn asked(&self, _: usize) {}
-
-    fn answered(&self, answer: Result<Answer, AckError>) {
-        let answer = match answer {
-            Ok(Answer { arguments }) => arguments,
-            Err(AckError::TooMany) => return self.process.refuse(&QueueError::TooManyAcks),
-            // A process hears of answers, and of nothing else.
-            Err(_) => return,
-        };
-        match answer.attachments.is_empty() {
-            true => self.process.publish(self.address.encode(&answer.values)),
-            false => self.process.cannot_tell(
-                "the answer of a client has binary data, for which Python has no form",
-            ),
+/// Takes the answer of a client of this server to the process that asked.
+fn reply(process: &BridgeProcess, address: &ReplyAddress, news: PollNews) {
+    match news {
+        PollNews::Answered(Ok(Answer { arguments })) if arguments.attachments.is_empty() => {
+            process.publish(address.encode(&arguments.values));
         }
+        PollNews::Answered(Ok(_)) => process
+            .cannot_tell("the answer of a client has binary data, for which Python has no form"),
+        PollNews::Answered(Err(AckError::TooMany)) => process.refuse(&QueueError::TooManyAcks),
+        // A process hears of answers, and of nothing else.
+        PollNews::Asked(_) | PollNews::Answered(Err(_)) => {}
     }
 }

@@ -8,12 +8,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Weak};
 use std::time::{Duration, Instant};
 
-use super::answers::{AckError, Answer};
+use super::answers::AckError;
 use super::application::SocketIo;
 use super::core::Core;
 use super::directory::SocketMove;
-use super::operation::{AckRequest, Act, Adapter, AnswerSink, Emission, LocalTurn, Operation};
-use super::position::{PacketName, PacketOrigin};
+use super::operation::{AckRequest, Adapter, LocalTurn, Operation, PollNews};
 use super::recovery::Audience;
 use crate::atomic::AtomicU64;
 use crate::cluster::{CarrierEvent, ClusterCarrier};
@@ -24,7 +23,7 @@ use crate::{Cluster, ClusterError, ClusterEvent, NodeId};
 
 pub(crate) use joined::JoinedCluster;
 
-use wire::{AdapterMessage, CarriedAct};
+use wire::AdapterMessage;
 
 /// Ids that one message has: with 20 bytes each it is of 24 KB.
 const PRESENT_AT_ONCE: usize = 1000;
@@ -223,7 +222,12 @@ impl ClusterAdapter {
         let Some(core) = self.core.upgrade() else {
             return;
         };
-        let Ok(message) = wire::read(message) else {
+        let is_own = from == self.carrier.id();
+        let wish = |poll, timeout| match is_own {
+            true => core.own_wish(poll, timeout),
+            false => self.wish_of(from, poll, timeout),
+        };
+        let Ok(message) = wire::read(message, from, wish) else {
             let count = self.unreadable.fetch_add(1, Relaxed) + 1;
             if count.is_power_of_two() {
                 log_line!(
@@ -236,35 +240,16 @@ impl ClusterAdapter {
         };
         match message {
             // It has reached its client.
-            AdapterMessage::Operation {
-                act: CarriedAct::Emit {
-                    is_at_once: true, ..
-                },
-                ..
-            } if from == self.carrier.id() => {}
-            AdapterMessage::Operation {
-                namespace,
-                audience,
-                act,
-            } => {
-                core.apply(Operation {
-                    namespace: namespace.into(),
-                    audience,
-                    act: self.act(act, from, &core),
-                });
+            AdapterMessage::Operation(operation) if is_own && operation.is_at_once() => {}
+            AdapterMessage::Operation(operation) => _ = core.apply(operation),
+            AdapterMessage::Polled { poll, news } => {
+                core.hear_of_poll(poll, Some(from.number()), news);
             }
-            AdapterMessage::Moved(_) if from == self.carrier.id() => {}
+            AdapterMessage::Moved(_) | AdapterMessage::Call { .. } if is_own => {}
             AdapterMessage::Moved(told) => {
                 let now = core.sessions.now();
                 core.with_directory(|directory| directory.hear_move(told, now));
             }
-            AdapterMessage::Asked { poll, sockets } => {
-                core.asked(poll, Some(from.number()), sockets)
-            }
-            AdapterMessage::Answered { poll, answer } => {
-                core.answered(poll, Some(from.number()), answer)
-            }
-            AdapterMessage::Call { .. } if from == self.carrier.id() => {}
             AdapterMessage::Call {
                 call,
                 namespace,
@@ -296,50 +281,19 @@ impl ClusterAdapter {
         self.heard.notify_all();
     }
 
-    fn act(self: &Arc<Self>, act: CarriedAct, from: NodeId, core: &Arc<Core>) -> Act {
-        match act {
-            CarriedAct::Emit {
-                written,
-                delivery,
-                number,
-                is_at_once,
-            } => {
-                let shared = PacketOrigin::of_node(from.number());
-                let origin = if is_at_once { shared.at_once() } else { shared };
-                Act::Emit(Emission {
-                    written,
-                    delivery,
-                    name: number.map(|number| PacketName { origin, number }),
-                })
+    /// What sockets of this server are asked for, for a poll of another one.
+    fn wish_of(self: &Arc<Self>, from: NodeId, poll: u64, timeout: Duration) -> AckRequest {
+        let adapter = self.clone();
+        let sink = move |news| {
+            if !adapter.tell(from, &wire::polled(poll, &news)) {
+                let lost = PollNews::Answered(Err(AckError::Timeout));
+                adapter.tell(from, &wire::polled(poll, &lost));
             }
-            CarriedAct::Join(room) => Act::Join(room),
-            CarriedAct::Leave(room) => Act::Leave(room),
-            CarriedAct::Disconnect => Act::Disconnect,
-            CarriedAct::Ask {
-                written,
-                poll,
-                timeout,
-            } if from == self.carrier.id() => {
-                let wish = core.own_wish(poll, timeout);
-                Act::Ask { written, wish }
-            }
-            CarriedAct::Ask {
-                written,
-                poll,
-                timeout,
-            } => {
-                let adapter = self.clone();
-                let wish = AckRequest {
-                    poll,
-                    timeout,
-                    sink: Arc::new(RemoteSink {
-                        adapter,
-                        from,
-                        poll,
-                    }),
-                };
-                Act::Ask { written, wish }
-            }
+        };
+        AckRequest {
+            poll,
+            timeout,
+            sink: Arc::new(sink),
         }
     }
 
@@ -375,31 +329,6 @@ impl ClusterAdapter {
                 false
             }
             _ => true,
-        }
-    }
-}
-
-/// The sockets of this server that are asked for a poll of another one.
-struct RemoteSink {
-    adapter: Arc<ClusterAdapter>,
-    from: NodeId,
-    poll: u64,
-}
-
-impl AnswerSink for RemoteSink {
-    fn asked(&self, sockets: usize) {
-        self.adapter
-            .tell(self.from, &wire::asked(self.poll, sockets));
-    }
-
-    fn answered(&self, answer: Result<Answer, AckError>) {
-        let is_told = self
-            .adapter
-            .tell(self.from, &wire::answered(self.poll, &answer));
-        if !is_told {
-            let lost = Err(AckError::Timeout);
-            self.adapter
-                .tell(self.from, &wire::answered(self.poll, &lost));
         }
     }
 }

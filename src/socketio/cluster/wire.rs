@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::super::answers::{AckError, Answer};
 use super::super::arguments::{AnyArguments, Written};
 use super::super::bytes::Bytes;
-use super::super::directory::SocketMove;
+use super::super::directory::{LeftSocket, SocketMove};
 use super::super::gate::Reliability;
-use super::super::operation::{Act, Emission, Operation};
-use super::super::position::{ClientPosition, UNKNOWN};
+use super::super::operation::{AckRequest, Act, Emission, Operation, PollNews};
+use super::super::position::{ClientPosition, PacketName, PacketOrigin, UNKNOWN};
 use super::super::recovery::Audience;
+use crate::NodeId;
 use crate::cluster::pieces::{PieceReader, Unreadable};
 
 const EMIT: u8 = 1;
@@ -31,21 +32,11 @@ const RETURNED: u8 = 14;
 const AT_ONCE: u8 = 15;
 
 /// What comes from another server.
-#[derive(Debug)]
 pub(crate) enum AdapterMessage {
-    Operation {
-        namespace: String,
-        audience: Audience,
-        act: CarriedAct,
-    },
-    /// So many sockets are asked for a poll.
-    Asked {
+    Operation(Operation),
+    Polled {
         poll: u64,
-        sockets: usize,
-    },
-    Answered {
-        poll: u64,
-        answer: Result<Answer, AckError>,
+        news: PollNews,
     },
     /// Which sockets are there?
     Call {
@@ -60,26 +51,6 @@ pub(crate) enum AdapterMessage {
         is_last: bool,
     },
     Moved(SocketMove),
-}
-
-#[derive(Debug)]
-pub(crate) enum CarriedAct {
-    Emit {
-        written: Written,
-        delivery: Reliability,
-        /// Among what its server sends to all, if it is kept for sockets that come back.
-        number: Option<u64>,
-        /// It has reached its one client, and is numbered by itself.
-        is_at_once: bool,
-    },
-    Ask {
-        written: Written,
-        poll: u64,
-        timeout: Duration,
-    },
-    Join(String),
-    Leave(String),
-    Disconnect,
 }
 
 pub(crate) fn operation(operation: &Operation) -> Vec<u8> {
@@ -116,25 +87,20 @@ pub(crate) fn operation(operation: &Operation) -> Vec<u8> {
     out
 }
 
-pub(crate) fn asked(poll: u64, sockets: usize) -> Vec<u8> {
-    let mut out = vec![ASKED];
-    out.extend(poll.to_be_bytes());
-    append_len(&mut out, sockets);
-    out
-}
-
-pub(crate) fn answered(poll: u64, answer: &Result<Answer, AckError>) -> Vec<u8> {
-    let mut out = vec![match answer {
-        Ok(_) => ANSWER,
-        Err(_) => NO_ANSWER,
+pub(crate) fn polled(poll: u64, news: &PollNews) -> Vec<u8> {
+    let mut out = vec![match news {
+        PollNews::Asked(_) => ASKED,
+        PollNews::Answered(Ok(_)) => ANSWER,
+        PollNews::Answered(Err(_)) => NO_ANSWER,
     }];
     out.extend(poll.to_be_bytes());
-    match answer {
-        Ok(Answer { arguments }) => {
+    match news {
+        PollNews::Asked(sockets) => append_len(&mut out, *sockets),
+        PollNews::Answered(Ok(Answer { arguments })) => {
             let json = serde_json::Value::from(arguments.values.clone()).to_string();
             append_written(&mut out, &json, &arguments.attachments);
         }
-        Err(why) => out.push(match why {
+        PollNews::Answered(Err(why)) => out.push(match why {
             AckError::Timeout => 0,
             AckError::Disconnected => 1,
             AckError::TooMany => 2,
@@ -159,29 +125,17 @@ pub(crate) fn present(call: u64, sockets: &[String], is_last: bool) -> Vec<u8> {
 }
 
 pub(crate) fn moved(told: &SocketMove) -> Vec<u8> {
-    let mut out = Vec::new();
-    match told {
-        SocketMove::Departed {
-            namespace,
-            name,
-            id,
-            rooms,
-            last,
-            before,
-        } => {
-            out.push(DEPARTED);
-            let (last, before) = (last.to_string(), before.to_string());
-            let texts: [&str; 5] = [namespace, name, id, &last, &before];
-            texts
-                .iter()
-                .for_each(|text| append(&mut out, text.as_bytes()));
-            append_list(&mut out, rooms);
-        }
-        SocketMove::Returned { namespace, name } => {
-            out.push(RETURNED);
-            append(&mut out, namespace.as_bytes());
-            append(&mut out, name.as_bytes());
-        }
+    let mut out = vec![match told.left {
+        Some(_) => DEPARTED,
+        None => RETURNED,
+    }];
+    append(&mut out, told.namespace.as_bytes());
+    append(&mut out, told.name.as_bytes());
+    if let Some(left) = &told.left {
+        append(&mut out, left.id.as_bytes());
+        append(&mut out, left.last.to_string().as_bytes());
+        append(&mut out, left.before.to_string().as_bytes());
+        append_list(&mut out, &left.rooms);
     }
     out
 }
@@ -214,27 +168,28 @@ fn append_len(out: &mut Vec<u8>, len: usize) {
     out.extend(len.to_be_bytes());
 }
 
-pub(crate) fn read(message: &[u8]) -> Result<AdapterMessage, Unreadable> {
-    let mut rest = PieceReader(message);
-    let rest = &mut rest;
+/// What the server `from` has written. Where it asks sockets, `wish` is to take their answers.
+pub(crate) fn read(
+    message: &[u8],
+    from: NodeId,
+    wish: impl FnOnce(u64, Duration) -> AckRequest,
+) -> Result<AdapterMessage, Unreadable> {
+    let rest = &mut PieceReader(message);
     let kind = rest.byte()?;
     Ok(match kind {
         EMIT | NUMBERED | AT_ONCE | VOLATILE | ASK | JOIN | LEAVE | DISCONNECT => {
-            AdapterMessage::Operation {
-                namespace: text(rest)?,
+            AdapterMessage::Operation(Operation {
+                namespace: text(rest)?.into(),
                 audience: audience(rest)?,
-                act: act(rest, kind)?,
-            }
+                act: act(rest, kind, from, wish)?,
+            })
         }
-        ASKED => AdapterMessage::Asked {
+        ASKED | ANSWER | NO_ANSWER => AdapterMessage::Polled {
             poll: rest.number()?,
-            sockets: len(rest)?,
-        },
-        ANSWER | NO_ANSWER => AdapterMessage::Answered {
-            poll: rest.number()?,
-            answer: match kind {
-                ANSWER => Ok(answer(rest)?),
-                _ => Err(why(rest)?),
+            news: match kind {
+                ASKED => PollNews::Asked(len(rest)?),
+                ANSWER => PollNews::Answered(Ok(answer(rest)?)),
+                _ => PollNews::Answered(Err(why(rest)?)),
             },
         },
         CALL => AdapterMessage::Call {
@@ -247,44 +202,54 @@ pub(crate) fn read(message: &[u8]) -> Result<AdapterMessage, Unreadable> {
             call: rest.number()?,
             sockets: list(rest)?,
         },
-        DEPARTED => AdapterMessage::Moved(SocketMove::Departed {
+        DEPARTED | RETURNED => AdapterMessage::Moved(SocketMove {
             namespace: text(rest)?.into(),
             name: text(rest)?,
-            id: text(rest)?,
-            last: position(rest)?,
-            before: position(rest)?,
-            rooms: list(rest)?,
-        }),
-        RETURNED => AdapterMessage::Moved(SocketMove::Returned {
-            namespace: text(rest)?.into(),
-            name: text(rest)?,
+            left: match kind {
+                DEPARTED => Some(left(rest)?),
+                _ => None,
+            },
         }),
         _ => return Err(Unreadable),
     })
 }
 
-fn act(rest: &mut PieceReader<'_>, kind: u8) -> Result<CarriedAct, Unreadable> {
+fn act(
+    rest: &mut PieceReader<'_>,
+    kind: u8,
+    from: NodeId,
+    wish: impl FnOnce(u64, Duration) -> AckRequest,
+) -> Result<Act, Unreadable> {
+    let shared = PacketOrigin::of_node(from.number());
     Ok(match kind {
-        ASK => CarriedAct::Ask {
-            poll: rest.number()?,
-            timeout: Duration::from_millis(rest.number()?),
+        ASK => Act::Ask {
+            wish: wish(rest.number()?, Duration::from_millis(rest.number()?)),
             written: written(rest)?,
         },
-        JOIN => CarriedAct::Join(text(rest)?),
-        LEAVE => CarriedAct::Leave(text(rest)?),
-        DISCONNECT => CarriedAct::Disconnect,
-        _ => CarriedAct::Emit {
-            number: match kind {
-                NUMBERED | AT_ONCE => Some(number_of_packet(rest)?),
+        JOIN => Act::Join(text(rest)?),
+        LEAVE => Act::Leave(text(rest)?),
+        DISCONNECT => Act::Disconnect,
+        _ => Act::Emit(Emission {
+            name: match kind {
+                NUMBERED => Some(name(rest, shared)?),
+                AT_ONCE => Some(name(rest, shared.at_once())?),
                 _ => None,
             },
-            is_at_once: kind == AT_ONCE,
             written: written(rest)?,
             delivery: match kind {
                 VOLATILE => Reliability::Volatile,
                 _ => Reliability::Reliable,
             },
-        },
+        }),
+    })
+}
+
+fn left(rest: &mut PieceReader<'_>) -> Result<LeftSocket, Unreadable> {
+    Ok(LeftSocket {
+        id: text(rest)?,
+        last: position(rest)?,
+        before: position(rest)?,
+        rooms: list(rest)?,
     })
 }
 
@@ -324,10 +289,10 @@ fn position(rest: &mut PieceReader<'_>) -> Result<ClientPosition, Unreadable> {
     ClientPosition::parse(&text(rest)?).ok_or(Unreadable)
 }
 
-fn number_of_packet(rest: &mut PieceReader<'_>) -> Result<u64, Unreadable> {
+fn name(rest: &mut PieceReader<'_>, origin: PacketOrigin) -> Result<PacketName, Unreadable> {
     match rest.number()? {
         0 | UNKNOWN => Err(Unreadable),
-        number => Ok(number),
+        number => Ok(PacketName { origin, number }),
     }
 }
 

@@ -1,15 +1,6 @@
 use std::sync::Arc;
 
-use super::super::super::operation::{AckRequest, AnswerSink};
-use super::super::super::position::{PacketName, PacketOrigin};
 use super::*;
-
-struct NoSink;
-
-impl AnswerSink for NoSink {
-    fn asked(&self, _: usize) {}
-    fn answered(&self, _: Result<Answer, AckError>) {}
-}
 
 fn written() -> Written {
     Written {
@@ -36,12 +27,14 @@ fn audience() -> Audience {
     }
 }
 
+/// Of what the server numbers for all.
+fn origins() -> [PacketOrigin; 2] {
+    let shared = PacketOrigin::of_node(FROM);
+    [shared, shared.at_once()]
+}
+
 fn messages() -> Vec<Vec<u8>> {
-    let wish = AckRequest {
-        poll: 7,
-        timeout: Duration::from_millis(1500),
-        sink: Arc::new(NoSink),
-    };
+    let wish = no_sink(7, Duration::from_millis(1500));
     let acts = [
         Act::Emit(Emission::new(written(), Reliability::Volatile)),
         Act::Ask {
@@ -65,27 +58,29 @@ fn messages() -> Vec<Vec<u8>> {
     };
     let answer = Answer { arguments };
     let others = [
-        asked(7, 3),
-        answered(7, &Ok(answer)),
-        answered(8, &Err(AckError::Disconnected)),
+        polled(7, &PollNews::Asked(3)),
+        polled(7, &PollNews::Answered(Ok(answer))),
+        polled(8, &PollNews::Answered(Err(AckError::Disconnected))),
         call(9, "/", &audience()),
         present(9, &["one".to_owned(), "two".to_owned()], true),
     ];
-    let shared = PacketOrigin::of_node(1);
-    let [named, at_once] = [shared, shared.at_once()].map(|origin| named(origin, 9));
+    let [named, at_once] = origins().map(|origin| named(origin, 9));
     let of_recovery = [
         named,
-        moved(&SocketMove::Departed {
+        moved(&SocketMove {
             namespace: "/chat".into(),
             name: "secret".to_owned(),
-            id: "me".to_owned(),
-            rooms: vec!["a".to_owned()],
-            last: ClientPosition::parse("1.2").unwrap(),
-            before: ClientPosition::default(),
+            left: Some(LeftSocket {
+                id: "me".to_owned(),
+                rooms: vec!["a".to_owned()],
+                last: ClientPosition::parse("1.2").unwrap(),
+                before: ClientPosition::default(),
+            }),
         }),
-        moved(&SocketMove::Returned {
+        moved(&SocketMove {
             namespace: "/".into(),
             name: "secret".to_owned(),
+            left: None,
         }),
         at_once,
     ];
@@ -93,39 +88,82 @@ fn messages() -> Vec<Vec<u8>> {
     operations.chain(of_recovery).collect()
 }
 
+/// The server that has written, by its number.
+const FROM: u128 = 1;
+
+fn no_sink(poll: u64, timeout: Duration) -> AckRequest {
+    AckRequest {
+        poll,
+        timeout,
+        sink: Arc::new(|_| ()),
+    }
+}
+
+fn read(message: &[u8]) -> Result<AdapterMessage, Unreadable> {
+    super::read(message, NodeId::new(FROM), no_sink)
+}
+
+fn written_again(message: AdapterMessage) -> Vec<u8> {
+    match message {
+        AdapterMessage::Operation(it) => operation(&it),
+        AdapterMessage::Polled { poll, news } => polled(poll, &news),
+        AdapterMessage::Call {
+            call: number,
+            namespace,
+            audience,
+        } => call(number, &namespace, &audience),
+        AdapterMessage::Present {
+            call,
+            sockets,
+            is_last,
+        } => present(call, &sockets, is_last),
+        AdapterMessage::Moved(told) => moved(&told),
+    }
+}
+
 #[test]
 fn what_is_written_is_read() {
-    let read: Vec<_> = messages().iter().map(|it| read(it).unwrap()).collect();
-    let shown = |at: usize| format!("{:?}", read[at]);
-    let audience = r#"namespace: "/chat", audience: Audience { rooms: ["a", ""], except: ["ü"] }"#;
-    assert!(
-        read[..5]
-            .iter()
-            .all(|it| format!("{it:?}").contains(audience))
-    );
-    assert!(shown(0).contains("[Bytes(2), Bytes(0)]") && shown(0).contains("Volatile"));
-    assert!(shown(1).contains("poll: 7, timeout: 1.5s"));
-    assert!(shown(2).contains(r#"Join("küche")"#) && shown(3).contains(r#"Leave("")"#));
-    assert_eq!(shown(5), "Asked { poll: 7, sockets: 3 }");
-    assert!(shown(6).contains(r#"[Number(1), String("x")]"#));
-    assert_eq!(shown(7), "Answered { poll: 8, answer: Err(Disconnected) }");
-    assert!(shown(9).contains(r#"sockets: ["one", "two"], is_last: true"#));
-    assert!(
-        shown(10).contains(audience) && shown(10).contains("number: Some(9), is_at_once: false")
-    );
-    assert!(
-        shown(13).contains(audience) && shown(13).contains("number: Some(9), is_at_once: true")
-    );
-    let moved = r#"Moved(Departed { namespace: "/chat", name: "secret", id: "me", rooms: ["a"], "#;
-    assert!(shown(11).starts_with(moved));
-    assert!(
-        shown(11).contains("PacketOrigin(1): 2")
-            && shown(11).contains("before: ClientPosition({})")
-    );
-    assert_eq!(
-        shown(12),
-        r#"Moved(Returned { namespace: "/", name: "secret" })"#
-    );
+    for message in messages() {
+        let read = read(&message).unwrap();
+        assert_eq!(written_again(read), message);
+    }
+}
+
+#[test]
+fn what_is_read_is_what_was_written() {
+    let [volatile, ask, ..] = &messages()[..] else {
+        panic!("no messages");
+    };
+    let Ok(AdapterMessage::Operation(read_volatile)) = read(volatile) else {
+        panic!("no operation");
+    };
+    assert_eq!(&*read_volatile.namespace, "/chat");
+    assert_eq!(read_volatile.audience.rooms, audience().rooms);
+    assert_eq!(read_volatile.audience.except, audience().except);
+    let Act::Emit(emission) = read_volatile.act else {
+        panic!("no event");
+    };
+    assert_eq!(emission.written, written());
+    assert_eq!(emission.delivery, Reliability::Volatile);
+    assert_eq!(emission.name, None);
+    let Ok(AdapterMessage::Operation(Operation {
+        act: Act::Ask { wish, .. },
+        ..
+    })) = read(ask)
+    else {
+        panic!("no question");
+    };
+    assert_eq!((wish.poll, wish.timeout), (7, Duration::from_millis(1500)));
+    for origin in origins() {
+        let Ok(AdapterMessage::Operation(read)) = read(&named(origin, 9)) else {
+            panic!("no operation");
+        };
+        assert_eq!(read.is_at_once(), origin.is_at_once());
+        let Act::Emit(emission) = read.act else {
+            panic!("no event");
+        };
+        assert_eq!(emission.name, Some(PacketName { origin, number: 9 }));
+    }
 }
 
 #[test]
@@ -139,9 +177,9 @@ fn what_is_cut_off_or_of_another_version_is_not_read() {
     // A count that nothing follows.
     assert!(read(&[DISCONNECT, 0, 0, 0, 0, 255, 255, 255, 255]).is_err());
     // Numbers that no server gives.
-    let shared = PacketOrigin::of_node(1);
-    for number in [0, u64::MAX] {
-        assert!(read(&named(shared, number)).is_err());
-        assert!(read(&named(shared.at_once(), number)).is_err());
+    for origin in origins() {
+        for number in [0, u64::MAX] {
+            assert!(read(&named(origin, number)).is_err());
+        }
     }
 }
