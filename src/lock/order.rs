@@ -36,8 +36,6 @@ in_this_order! {
     DATA,
     /// `Sessions` of socketio/engine/sessions.rs: the sessions of Socket.IO.
     SESSIONS,
-    /// `SessionPlaces` of socketio/engine/places.rs: how many sessions of Socket.IO there are.
-    PLACES,
     /// `Sessions` of socketio/engine/sessions.rs: what the sessions of Socket.IO have for the application.
     TOLD,
     /// `Core` of socketio/core.rs: sockets of Socket.IO that the server disconnects.
@@ -70,7 +68,7 @@ in_this_order! {
     RUN,
     /// `Members` of server/members.rs: the open connections.
     REGISTRY,
-    /// `Slots` of server/admission/slots.rs: slots of connections.
+    /// `Slots` of server/admission/slots.rs: slots of connections, and of sessions of Socket.IO.
     SLOTS,
     /// `Lifecycle` of server/lifecycle.rs: what has to end before a server has.
     PRESENCE,

@@ -30,7 +30,7 @@ impl Admission {
     pub fn new(limits: &Limits) -> Self {
         Admission {
             seating: Seating::new(limits),
-            slots: Slots::new(limits),
+            slots: Slots::new(limits.max_connections, limits.max_per_address),
         }
     }
 

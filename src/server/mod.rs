@@ -20,7 +20,7 @@ mod options;
 
 // Streams come in, and are let in or refused.
 mod accept;
-mod admission;
+pub(crate) mod admission;
 mod early_read;
 #[cfg(unix)]
 mod inherited;

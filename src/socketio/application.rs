@@ -239,9 +239,9 @@ impl<S> SocketIo<S> {
     fn see_to(&mut self, task: Task) {
         let sessions = self.core.sessions.clone();
         match task {
-            Task::Opened(link, place) => {
+            Task::Opened(link, slot) => {
                 let limits = &self.core.limits;
-                self.clients.add(&link, place, limits, sessions.now());
+                self.clients.add(&link, slot, limits, sessions.now());
             }
             Task::Message(link, message) => {
                 let len = message.len();

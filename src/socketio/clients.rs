@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::decoder::{Decoder, WholePacket};
 use super::engine::link::SessionLink;
-use super::engine::places::SessionPlace;
 use super::limits::Limits;
 use super::packet::PacketError;
 use super::socket::Socket;
 use crate::Message;
+use crate::server::admission::slots::Slot;
 
 pub(crate) struct Clients<S> {
     clients: HashMap<u64, ClientState<S>>,
@@ -27,7 +27,7 @@ struct ClientState<S> {
     join_by: Duration,
     /// The server has ended it: what it sent before it hears of that means nothing.
     is_over: bool,
-    _place: Arc<SessionPlace>,
+    _slot: Arc<Slot>,
 }
 
 impl<S> Default for Clients<S> {
@@ -43,7 +43,7 @@ impl<S> Clients<S> {
     pub fn add(
         &mut self,
         link: &Arc<SessionLink>,
-        place: Arc<SessionPlace>,
+        slot: Arc<Slot>,
         limits: &Limits,
         now: Duration,
     ) {
@@ -54,7 +54,7 @@ impl<S> Clients<S> {
             sockets: HashMap::new(),
             join_by,
             is_over: false,
-            _place: place,
+            _slot: slot,
         };
         self.joining.insert((join_by, link.key));
         self.clients.insert(link.key, client);

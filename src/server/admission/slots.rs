@@ -1,11 +1,10 @@
-//! Slots: how many connections there may be, in all and of one address.
+//! Slots: how many connections, or sessions of Socket.IO, there may be, in all and of one address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::http::{Peer, Refusal};
-use crate::limits::Limits;
 use crate::lock::{Mutex, SLOTS, lock};
 
 pub(crate) struct Slots {
@@ -22,8 +21,8 @@ struct SlotCounts {
     per_address: HashMap<IpAddr, usize>,
 }
 
-/// A connection's place, from before its 101 until its Close was taken. It is given back by drop. One word, for all
-/// that are connected have one.
+/// A connection's place, from before its 101 until its Close was taken; or that of a session. It is given back by drop.
+/// One word, for all that are connected have one.
 pub(crate) struct Slot(Arc<SlotHolder>);
 
 struct SlotHolder {
@@ -33,10 +32,10 @@ struct SlotHolder {
 }
 
 impl Slots {
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(max: usize, max_per_address: Option<usize>) -> Self {
         Slots {
-            max: limits.max_connections,
-            max_per_address: limits.max_per_address,
+            max,
+            max_per_address,
             uncounted: Arc::new(SlotHolder {
                 taken: Arc::default(),
                 address: None,
@@ -51,25 +50,38 @@ impl Slots {
 
     pub fn take(&self, peer: Peer) -> Result<Slot, Refusal> {
         let mut taken = lock(&self.uncounted.taken);
+        let counted = self.counted_beside(&taken, peer)?;
+        taken.count += 1;
+        let Some(address) = counted else {
+            return Ok(Slot(self.uncounted.clone()));
+        };
+        *taken.per_address.entry(address).or_default() += 1;
+        Ok(Slot(Arc::new(SlotHolder {
+            taken: self.uncounted.taken.clone(),
+            address: Some(address),
+        })))
+    }
+
+    /// Whether there is a slot now. It is asked again when one is taken.
+    #[cfg_attr(not(feature = "socketio"), allow(dead_code))]
+    pub fn has_room_for(&self, peer: Peer) -> Result<(), Refusal> {
+        self.counted_beside(&lock(&self.uncounted.taken), peer)
+            .map(drop)
+    }
+
+    /// The address that one more counts for, if there is room for it.
+    fn counted_beside(&self, taken: &SlotCounts, peer: Peer) -> Result<Option<IpAddr>, Refusal> {
         if taken.count >= self.max {
             return Err(Refusal::Full);
         }
         let counted = self.max_per_address.zip(peer.counted_address());
-        if let Some((max, address)) = counted {
-            let own = taken.per_address.entry(address).or_default();
-            if *own >= max {
-                return Err(Refusal::TooManyFromAddress);
-            }
-            *own += 1;
+        let Some((max, address)) = counted else {
+            return Ok(None);
+        };
+        match taken.per_address.get(&address).copied().unwrap_or_default() < max {
+            true => Ok(Some(address)),
+            false => Err(Refusal::TooManyFromAddress),
         }
-        taken.count += 1;
-        Ok(Slot(match counted {
-            None => self.uncounted.clone(),
-            Some((_, address)) => Arc::new(SlotHolder {
-                taken: self.uncounted.taken.clone(),
-                address: Some(address),
-            }),
-        }))
     }
 }
 

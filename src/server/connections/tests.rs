@@ -24,7 +24,10 @@ impl Rig {
     fn new() -> Self {
         let options = Arc::new(Options::default());
         let limits = &options.limits;
-        let (workers, slots) = (Arc::new(Workers::new(limits, 0)), Slots::new(limits));
+        let (workers, slots) = (
+            Arc::new(Workers::new(limits, 0)),
+            Slots::new(limits.max_connections, None),
+        );
         let bell = Poller::<()>::new().unwrap().bell().clone();
         let inbox = Inbox::new(Budget::new(limits, drop), bell, Arc::default());
         let inbox = Arc::new(inbox);

@@ -9,8 +9,8 @@
 pub(crate) mod carriers;
 pub(crate) mod link;
 pub(crate) mod mount;
+mod no_session;
 pub(crate) mod part;
-pub(crate) mod places;
 pub(crate) mod protocol;
 mod server;
 pub(crate) mod sessions;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::link::{SessionLink, refusal, refusal_with};
-use super::places::NoSession;
+use super::no_session::NoSession;
 use super::protocol::handshake::{EngineError, SessionRequest, check, parameter};
 use super::sessions::Sessions;
 use crate::socketio::reason::DisconnectReason;

@@ -8,8 +8,8 @@ use super::carriers::{Carriers, hand_to_carriers};
 use super::link::SessionLink;
 use super::mount::mount;
 use super::part::Part;
-use super::places::SessionPlace;
 use super::sessions::{Sessions, Task};
+use crate::server::admission::slots::Slot;
 use crate::socketio::{DisconnectReason, Limits, Refused};
 use crate::{Handler, Message, Request, ServerBuilder};
 
@@ -76,12 +76,8 @@ pub trait EngineHandler {
 pub struct EngineIo<H> {
     handler: H,
     carriers: Carriers,
-    sockets: HashMap<u64, OpenSocket>,
-}
-
-struct OpenSocket {
-    socket: EngineSocket,
-    _place: Arc<SessionPlace>,
+    /// Each with its slot, which it has until the handler has heard of its end.
+    sockets: HashMap<u64, (EngineSocket, Arc<Slot>)>,
 }
 
 /// A session. Clones are handles of the same one; any thread may use them, and they may be kept: one that has ended
@@ -145,7 +141,7 @@ impl<H: EngineHandler> EngineIo<H> {
 
     /// The open sessions, for a broadcast.
     pub fn sockets(&self) -> impl Iterator<Item = &EngineSocket> {
-        self.sockets.values().map(|open| &open.socket)
+        self.sockets.values().map(|(socket, _)| socket)
     }
 
     /// The handler.
@@ -166,28 +162,23 @@ impl<H: EngineHandler> EngineIo<H> {
 
     fn see_to(&mut self, task: Task) {
         match task {
-            Task::Opened(link, place) => {
+            Task::Opened(link, slot) => {
                 let socket = EngineSocket {
                     link,
                     sessions: self.carriers.sessions.clone(),
                 };
-                let open = OpenSocket {
-                    socket: socket.clone(),
-                    _place: place,
-                };
-                self.sockets.insert(socket.id(), open);
+                self.sockets.insert(socket.id(), (socket.clone(), slot));
                 self.handler.on_open(&socket);
             }
             Task::Message(link, message) => {
                 let len = message.len();
-                if let Some(open) = self.sockets.get(&link.key) {
-                    self.handler.on_message(&open.socket, message);
+                if let Some((socket, _)) = self.sockets.get(&link.key) {
+                    self.handler.on_message(socket, message);
                 }
                 link.note_taken(len, &self.carriers.sessions);
             }
             Task::Ended(link, reason) => {
-                let ended = self.sockets.remove(&link.key);
-                if let Some(OpenSocket { socket, .. }) = ended {
+                if let Some((socket, _slot)) = self.sockets.remove(&link.key) {
                     self.handler.on_close(&socket, reason);
                 }
             }

@@ -1,7 +1,6 @@
 //! The sessions of a server, what they have for the application thread, and the time.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -10,12 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::link::SessionLink;
-use super::places::{NoSession, SessionPlace, SessionPlaces};
+use super::no_session::NoSession;
 use super::protocol::config::EngineConfig;
 use super::timer::Timer;
 use crate::atomic::AtomicU64;
 use crate::lock::{Mutex, SERVER, SESSIONS, TOLD, lock};
 use crate::logging::log_line;
+use crate::server::admission::slots::{Slot, Slots};
 use crate::server::limited_log::LimitedLog;
 use crate::socketio::limits::Limits;
 use crate::socketio::reason::DisconnectReason;
@@ -24,8 +24,9 @@ use crate::{Connection, Message, Request, ServerHandle};
 
 /// Something that a session has for the application thread.
 pub(crate) enum Task {
-    /// A client is there. Its place is to be kept until it has ended.
-    Opened(Arc<SessionLink>, Arc<SessionPlace>),
+    /// A client is there. Its slot is to be kept until its end was heard of: so what waits for a slow application is
+    /// bounded, however fast sessions come and go.
+    Opened(Arc<SessionLink>, Arc<Slot>),
     Message(Arc<SessionLink>, Message),
     Ended(Arc<SessionLink>, DisconnectReason),
     /// A pong is due; asked for at this time.
@@ -34,6 +35,9 @@ pub(crate) enum Task {
 
 /// Refuses a request that would begin a session.
 pub(crate) type Allow = Box<dyn Fn(&Request) -> Result<(), Refused> + Send + Sync>;
+
+/// A session, and its slot.
+type OpenSession = (Arc<SessionLink>, Arc<Slot>);
 
 pub(crate) struct Sessions {
     pub config: EngineConfig,
@@ -45,7 +49,7 @@ pub(crate) struct Sessions {
     pub limited_log: LimitedLog,
     /// By the secret name of each.
     open: Mutex<HashMap<String, OpenSession>, SESSIONS>,
-    places: Arc<SessionPlaces>,
+    slots: Slots,
     told: Mutex<VecDeque<Task>, TOLD>,
     /// From the start until the application is gone: the server has its hooks, and they have this.
     server: Mutex<Option<ServerHandle>, SERVER>,
@@ -54,11 +58,6 @@ pub(crate) struct Sessions {
     is_warned: AtomicBool,
     started: Instant,
     next_key: AtomicU64,
-}
-
-struct OpenSession {
-    link: Arc<SessionLink>,
-    _place: Arc<SessionPlace>,
 }
 
 /// The system has no random bytes, without which no client can be let in.
@@ -74,7 +73,7 @@ impl Sessions {
             dropped: AtomicU64::new(0),
             limited_log: LimitedLog::default(),
             open: Mutex::default(),
-            places: SessionPlaces::new(limits.max_sessions, limits.max_sessions_per_address),
+            slots: Slots::new(limits.max_sessions, limits.max_sessions_per_address),
             told: Mutex::default(),
             server: Mutex::default(),
             is_shutting_down: AtomicBool::new(false),
@@ -134,7 +133,7 @@ impl Sessions {
 
     fn links(&self) -> Vec<Arc<SessionLink>> {
         let open = lock(&self.open);
-        open.values().map(|it| it.link.clone()).collect()
+        open.values().map(|(link, _)| link.clone()).collect()
     }
 
     pub fn is_shutting_down(&self) -> bool {
@@ -178,7 +177,8 @@ impl Sessions {
 
     /// Whether this request could begin a session now. It is asked again when the session begins.
     pub fn has_room_for(&self, request: &Request) -> Result<(), NoSession> {
-        self.places.has_room_for(address(request))
+        let has_room = self.slots.has_room_for(request.peer());
+        has_room.map_err(NoSession::of_slot)
     }
 
     /// A session that begins with this request, over a WebSocket or by polling; the application hears of it.
@@ -188,27 +188,24 @@ impl Sessions {
         carrier: Option<&Connection>,
     ) -> Result<Arc<SessionLink>, NoSession> {
         let sid = random_id().map_err(|NoRandom| NoSession::NoRandom)?;
-        let place = self.places.take(address(&request))?;
+        let slot = self.slots.take(request.peer());
+        let slot = Arc::new(slot.map_err(NoSession::of_slot)?);
         let link = SessionLink::new(sid, request, carrier, self);
-        let session = OpenSession {
-            link: link.clone(),
-            _place: place.clone(),
-        };
         let mut open = lock(&self.open);
         // A WebSocket has the Close of the server; one that polls nobody would end.
         if carrier.is_none() && self.is_shutting_down() {
             return Err(NoSession::ShuttingDown);
         }
-        open.insert(link.sid.clone(), session);
+        open.insert(link.sid.clone(), (link.clone(), slot.clone()));
         // Under the lock: a shutdown that finds it tells of its end after this.
-        lock(&self.told).push_back(Task::Opened(link.clone(), place));
+        lock(&self.told).push_back(Task::Opened(link.clone(), slot));
         drop(open);
         self.wake();
         Ok(link)
     }
 
     pub fn session(&self, sid: &str) -> Option<Arc<SessionLink>> {
-        lock(&self.open).get(sid).map(|it| it.link.clone())
+        lock(&self.open).get(sid).map(|(link, _)| link.clone())
     }
 
     pub fn count(&self) -> usize {
@@ -224,10 +221,6 @@ impl Sessions {
             self.timer.look();
         }
     }
-}
-
-fn address(request: &Request) -> Option<IpAddr> {
-    request.peer().counted_address()
 }
 
 /// A name that cannot be guessed: 15 random bytes as 20 characters.

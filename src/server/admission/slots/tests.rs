@@ -5,11 +5,7 @@ use std::net::Ipv4Addr;
 use super::*;
 
 fn slots(max_per_address: Option<usize>) -> Slots {
-    Slots::new(&Limits {
-        max_connections: 3,
-        max_per_address,
-        ..Limits::default()
-    })
+    Slots::new(3, max_per_address)
 }
 
 fn peer(last: u8) -> Peer {
@@ -39,11 +35,25 @@ fn a_client_of_ipv4_has_one_count_by_whatever_listener_it_comes() {
 }
 
 #[test]
+fn who_is_refused_is_not_remembered() {
+    let slots = slots(Some(0));
+    for last in 1..=3 {
+        assert!(slots.take(peer(last)).is_err());
+    }
+    assert!(lock(&slots.uncounted.taken).per_address.is_empty());
+}
+
+#[test]
 fn each_address_has_its_own_count_and_who_has_none_is_not_counted_so() {
     let slots = slots(Some(1));
     let first = slots.take(peer(1)).unwrap();
     let again = slots.take(peer(1));
     assert!(matches!(again, Err(Refusal::TooManyFromAddress)));
+    assert!(matches!(
+        slots.has_room_for(peer(1)),
+        Err(Refusal::TooManyFromAddress)
+    ));
+    assert!(slots.has_room_for(peer(2)).is_ok());
     let _others = [peer(2), Peer::Unix].map(|peer| slots.take(peer).unwrap());
     drop(first);
     drop(slots.take(peer(1)).unwrap());
