@@ -11,7 +11,7 @@ use crate::socketio::engine::protocol::handshake::Carrier;
 use crate::socketio::engine::protocol::output::{Output, PollAnswer, WebSocketInput};
 use crate::socketio::engine::protocol::packet::{EnginePacket, append_binary, base64_len};
 use crate::socketio::engine::protocol::payload::Packets;
-use crate::socketio::engine::protocol::queue::{Carried, OutgoingPacket, QueuedPacket};
+use crate::socketio::engine::protocol::queue::{Carried, QueuedPacket};
 use crate::socketio::engine::protocol::session::EngineSession;
 use crate::socketio::packet::{Packet, encode};
 
@@ -104,17 +104,21 @@ impl Choices<'_> {
     }
 }
 
-/// The number of a message.
+/// A packet: a message has its number.
 #[derive(Clone, Debug)]
-struct Numbered(u32);
+struct Numbered(String);
 
 impl Carried for Numbered {
+    fn control(text: String) -> Self {
+        Numbered(text)
+    }
+
     fn payload_len(&self) -> usize {
-        1 + self.0.to_string().len()
+        self.0.len()
     }
 
     fn append(&self, payload: &mut Vec<u8>) {
-        payload.extend(format!("4{}", self.0).bytes());
+        payload.extend(self.0.bytes());
     }
 }
 
@@ -186,8 +190,8 @@ impl Checked {
     fn write(&mut self, queued: QueuedPacket<Numbered>) {
         if self.blocked {
             self.refused.push(queued);
-        } else if let OutgoingPacket::Message(message) = queued.packet {
-            self.arrive(format!("4{}", message.0).as_bytes());
+        } else {
+            self.arrive(queued.packet.0.as_bytes());
         }
     }
 
@@ -290,7 +294,7 @@ impl Checked {
             }
             _ => {
                 let open = !self.ended;
-                let dropped = self.session.send(&[Numbered(self.sent)]);
+                let dropped = self.session.send(&[Numbered(format!("4{}", self.sent))]);
                 self.sent += u32::from(open && dropped == 0);
             }
         }

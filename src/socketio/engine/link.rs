@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::part::Part;
 use super::protocol::handshake::{Carrier, EngineError};
 use super::protocol::output::{Output, PollAnswer, WebSocketInput};
-use super::protocol::queue::{OutgoingPacket, QueuedPacket};
+use super::protocol::queue::QueuedPacket;
 use super::protocol::session::EngineSession;
 use super::sessions::{Sessions, Task};
 use crate::atomic::AtomicU64;
@@ -132,7 +132,7 @@ impl SessionLink {
             self.collect(state);
             answer.map_or_else(
                 || {
-                    let (promise, responder) = self.answer_later(sessions, Self::hung_up);
+                    let (promise, responder) = self.answer_later(sessions, EngineSession::hung_up);
                     state.parked = Some(responder);
                     promise
                 },
@@ -145,21 +145,16 @@ impl SessionLink {
     fn answer_later(
         self: &Arc<Self>,
         sessions: &Arc<Sessions>,
-        on_gone: fn(&Arc<Self>, &Sessions),
+        on_gone: fn(&mut EngineSession<Part>),
     ) -> (Response, Responder) {
         let (promise, responder) = Response::later();
         let (link, sessions) = (Arc::downgrade(self), Arc::downgrade(sessions));
         responder.on_gone(move || {
             if let (Some(link), Some(sessions)) = (link.upgrade(), sessions.upgrade()) {
-                on_gone(&link, &sessions);
+                link.drive(&sessions, |state| on_gone(&mut state.session));
             }
         });
         (promise, responder)
-    }
-
-    /// The client of the GET that waits has left.
-    fn hung_up(self: &Arc<Self>, sessions: &Sessions) {
-        self.drive(sessions, |state| state.session.hung_up());
     }
 
     /// Answers a POST now or later.
@@ -168,7 +163,8 @@ impl SessionLink {
             let answer = state.session.post(body, octets, sessions.now());
             answer.map_or_else(
                 || {
-                    let (promise, responder) = self.answer_later(sessions, Self::post_hung_up);
+                    let (promise, responder) =
+                        self.answer_later(sessions, EngineSession::post_hung_up);
                     // As for a WebSocket, whose reader waits: a slow application costs nobody its session.
                     responder.lift_deadline();
                     state.held = Some(responder);
@@ -177,11 +173,6 @@ impl SessionLink {
                 respond,
             )
         })
-    }
-
-    /// The client of the POST that is held has left.
-    fn post_hung_up(self: &Arc<Self>, sessions: &Sessions) {
-        self.drive(sessions, |state| state.session.post_hung_up());
     }
 
     /// The application has taken a message of so many bytes.
@@ -467,12 +458,7 @@ impl SessionLink {
     fn perform(self: &Arc<Self>, action: Action, sessions: &Sessions) {
         match action {
             Action::Send(connection, queued) => {
-                let sent = match &queued.packet {
-                    OutgoingPacket::Message(part) => connection.send_prepared(part.frame()),
-                    OutgoingPacket::Control(text) => {
-                        connection.send(text).map_err(|error| error.kind())
-                    }
-                };
+                let sent = connection.send_prepared(queued.packet.frame());
                 if sent == Err(SendErrorKind::Full) {
                     self.refused(&connection, queued, sessions);
                 }

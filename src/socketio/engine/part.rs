@@ -63,6 +63,10 @@ impl Part {
 }
 
 impl Carried for Part {
+    fn control(text: String) -> Part {
+        Part::new(PartContent::Text(text))
+    }
+
     fn payload_len(&self) -> usize {
         match &self.0.content {
             PartContent::Text(text) => text.len(),

@@ -21,14 +21,13 @@ const STACK: usize = 256 << 10;
 pub(crate) struct Timer {
     state: Mutex<TimerState, TIMER>,
     changed: Condvar,
-    /// The deadline of the application that is noted, in nanoseconds; 0: none.
+    /// The deadline of the application, in nanoseconds; 0: none. It changes under the lock.
     application: AtomicU64,
 }
 
 #[derive(Default)]
 struct TimerState {
     sessions: BTreeMap<(Duration, u64), Weak<SessionLink>>,
-    application: Option<Duration>,
     is_running: bool,
     /// It is to look whether something is left to do.
     is_asked: bool,
@@ -36,11 +35,6 @@ struct TimerState {
 }
 
 impl TimerState {
-    fn first(&self) -> Option<Duration> {
-        let session = self.sessions.keys().next().map(|(deadline, _)| *deadline);
-        [session, self.application].into_iter().flatten().min()
-    }
-
     /// Takes the deadline of a session down, whose new one is to be noted.
     fn replace(&mut self, link: &SessionLink, noted: u64) {
         let before = Duration::from_nanos(link.noted.swap(noted, SeqCst));
@@ -102,7 +96,7 @@ impl Timer {
         if is_noted() {
             return;
         }
-        let before = state.first();
+        let before = self.first(&state);
         state.replace(link, nanos(deadline));
         state
             .sessions
@@ -117,23 +111,33 @@ impl Timer {
 
     /// Wakes the application at this time, or before.
     pub fn note_application(&self, deadline: Duration) {
-        let noted = self.application.load(SeqCst);
-        if noted != 0 && noted <= nanos(deadline) {
+        let is_noted = || self.application().is_some_and(|noted| noted <= deadline);
+        if is_noted() {
             return;
         }
-        let mut state = lock(&self.state);
-        let before = state.first();
-        let deadline = state
-            .application
-            .map_or(deadline, |noted| noted.min(deadline));
+        let state = lock(&self.state);
+        // Another thread was quicker, with an earlier one.
+        if is_noted() {
+            return;
+        }
+        let before = self.first(&state);
         // 0 stands for none.
         self.application.store(nanos(deadline).max(1), SeqCst);
-        state.application = Some(deadline);
         self.wake_if_earlier(before, state);
     }
 
+    fn application(&self) -> Option<Duration> {
+        let noted = self.application.load(SeqCst);
+        (noted != 0).then(|| Duration::from_nanos(noted))
+    }
+
+    fn first(&self, state: &TimerState) -> Option<Duration> {
+        let session = state.sessions.keys().next().map(|(deadline, _)| *deadline);
+        [session, self.application()].into_iter().flatten().min()
+    }
+
     fn wake_if_earlier(&self, before: Option<Duration>, state: Guard<'_, TimerState>) {
-        let first = state.first();
+        let first = self.first(&state);
         drop(state);
         if before.is_none() || first < before {
             self.changed.notify_one();
@@ -179,10 +183,9 @@ impl Timer {
     }
 
     fn application_is_due(&self, now: Duration) -> bool {
-        let mut state = lock(&self.state);
-        let is_due = state.application.is_some_and(|deadline| deadline <= now);
+        let _state = lock(&self.state);
+        let is_due = self.application().is_some_and(|deadline| deadline <= now);
         if is_due {
-            state.application = None;
             self.application.store(0, SeqCst);
         }
         is_due
@@ -215,7 +218,7 @@ impl Timer {
         if std::mem::take(&mut state.is_asked) {
             return true;
         }
-        match state.first() {
+        match self.first(&state) {
             Some(deadline) if deadline <= now => {}
             Some(deadline) => drop(state.wait_timeout(&self.changed, deadline - now)),
             None => drop(state.wait(&self.changed)),

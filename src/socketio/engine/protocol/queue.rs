@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 use super::payload::{MOST_PACKETS, SEPARATOR};
 use crate::Overflow;
 
-/// A message on its way to a client; a clone of it shares its bytes.
+/// A packet on its way to a client; a clone of it shares its bytes.
 pub trait Carried: Clone {
+    /// A packet of the session's own, which is text.
+    fn control(text: String) -> Self;
+
     /// Bytes that it takes in a payload.
     fn payload_len(&self) -> usize;
 
@@ -14,33 +17,10 @@ pub trait Carried: Clone {
     fn append(&self, payload: &mut Vec<u8>);
 }
 
-/// A packet to be sent: a message, or one of the session's own, as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutgoingPacket<M> {
-    Control(String),
-    Message(M),
-}
-
-impl<M: Carried> OutgoingPacket<M> {
-    fn payload_len(&self) -> usize {
-        match self {
-            OutgoingPacket::Control(text) => text.len(),
-            OutgoingPacket::Message(message) => message.payload_len(),
-        }
-    }
-
-    fn append(&self, payload: &mut Vec<u8>) {
-        match self {
-            OutgoingPacket::Control(text) => payload.extend_from_slice(text.as_bytes()),
-            OutgoingPacket::Message(message) => message.append(payload),
-        }
-    }
-}
-
 /// A packet with its place among those that belong together: attachments follow their header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuedPacket<M> {
-    pub packet: OutgoingPacket<M>,
+    pub packet: M,
     /// It belongs to the packet before it.
     pub is_rest: bool,
     /// The next one belongs to it.
@@ -50,28 +30,10 @@ pub struct QueuedPacket<M> {
 }
 
 impl<M: Clone> QueuedPacket<M> {
-    /// A packet of the session's own.
-    pub fn control(text: String) -> Self {
-        QueuedPacket {
-            packet: OutgoingPacket::Control(text),
-            is_rest: false,
-            has_more: false,
-            is_owed: false,
-        }
-    }
-
-    /// The message, if the bound of a queue counts it.
-    fn counted(&self) -> Option<&M> {
-        match &self.packet {
-            OutgoingPacket::Message(message) if !self.is_owed => Some(message),
-            _ => None,
-        }
-    }
-
     /// Messages that belong together.
     pub fn group(group: &[M]) -> impl Iterator<Item = Self> + '_ {
         group.iter().enumerate().map(|(at, message)| QueuedPacket {
-            packet: OutgoingPacket::Message(message.clone()),
+            packet: message.clone(),
             is_rest: at > 0,
             has_more: at + 1 < group.len(),
             is_owed: false,
@@ -115,7 +77,8 @@ impl<M: Carried> PacketQueue<M> {
 
     /// Packets of the session's own: there are never more of them than of their kinds.
     pub fn push_control(&mut self, text: String) {
-        self.packets.push_back(QueuedPacket::control(text));
+        let control = M::control(text);
+        self.push_owed(QueuedPacket::group(&[control]));
     }
 
     /// Adds messages that belong together, all or none. Gives how many groups were dropped, of those that wait and this
@@ -159,9 +122,9 @@ impl<M: Carried> PacketQueue<M> {
     /// Packets that were taken out and could not leave are the next ones again, in their order.
     pub fn put_back(&mut self, packets: Vec<QueuedPacket<M>>) {
         for queued in packets.into_iter().rev() {
-            if let Some(message) = queued.counted() {
+            if !queued.is_owed {
                 self.messages += 1;
-                self.bytes += message.payload_len();
+                self.bytes += queued.packet.payload_len();
             }
             self.packets.push_front(queued);
         }
@@ -182,7 +145,7 @@ impl<M: Carried> PacketQueue<M> {
 
     /// Where the oldest group of messages begins that has not left in part.
     fn oldest(&self) -> Option<usize> {
-        let is_first = |queued: &QueuedPacket<M>| !queued.is_rest && queued.counted().is_some();
+        let is_first = |queued: &QueuedPacket<M>| !queued.is_rest && !queued.is_owed;
         self.packets.iter().position(is_first)
     }
 
@@ -193,9 +156,9 @@ impl<M: Carried> PacketQueue<M> {
     }
 
     fn forget(&mut self, queued: &QueuedPacket<M>) {
-        if let Some(message) = queued.counted() {
+        if !queued.is_owed {
             self.messages -= 1;
-            self.bytes -= message.payload_len();
+            self.bytes -= queued.packet.payload_len();
         }
     }
 

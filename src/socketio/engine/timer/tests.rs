@@ -35,7 +35,7 @@ fn a_pong_that_may_wait_for_the_application_is_looked_for_seldom() {
         }
     }
     assert!(looks < 10, "{looks}");
-    let first = lock(&sessions.timer.state).first();
+    let first = sessions.timer.first(&lock(&sessions.timer.state));
     assert!(first.is_some(), "it is looked for again");
 }
 
@@ -46,7 +46,7 @@ fn a_session_whose_websocket_has_closed_keeps_no_thread_awake() {
     connection.terminate();
     assert_eq!(connection.ready_state(), crate::ReadyState::Closed);
     let begun = sessions.now();
-    while lock(&sessions.timer.state).first().is_some() {
+    while sessions.timer.first(&lock(&sessions.timer.state)).is_some() {
         let now = sessions.now();
         for link in sessions.timer.take_due(now) {
             link.see_to_time(&sessions);
@@ -65,10 +65,10 @@ fn a_session_has_one_deadline_and_none_once_it_is_over() {
     let link = sessions.open(Request::parse(head).unwrap(), None).unwrap();
     let deadlines = || lock(&sessions.timer.state).sessions.len();
     link.get(&sessions); // the handshake
-    let ping = lock(&sessions.timer.state).first().unwrap();
+    let ping = sessions.timer.first(&lock(&sessions.timer.state)).unwrap();
     link.post(b"4hello", false, &sessions);
     let _held = link.get(&sessions);
-    let patience = lock(&sessions.timer.state).first().unwrap();
+    let patience = sessions.timer.first(&lock(&sessions.timer.state)).unwrap();
     assert!(patience < ping, "a poll waits for the application");
     assert_eq!(deadlines(), 1);
     link.end(DisconnectReason::TransportError, &sessions);

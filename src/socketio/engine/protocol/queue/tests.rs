@@ -4,6 +4,11 @@ use super::*;
 struct Text(&'static str);
 
 impl Carried for Text {
+    fn control(text: String) -> Self {
+        assert_eq!(text, "2");
+        Text("2")
+    }
+
     fn payload_len(&self) -> usize {
         self.0.len()
     }
@@ -15,10 +20,7 @@ impl Carried for Text {
 
 fn drain(queue: &mut PacketQueue<Text>) -> Vec<String> {
     std::iter::from_fn(|| queue.pop())
-        .map(|queued| match queued.packet {
-            OutgoingPacket::Control(text) => text,
-            OutgoingPacket::Message(text) => text.0.to_owned(),
-        })
+        .map(|queued| queued.packet.0.to_owned())
         .collect()
 }
 

@@ -6,20 +6,25 @@ mod upgrade;
 mod websocket;
 
 use super::*;
-use crate::socketio::engine::protocol::queue::OutgoingPacket;
 
 const MS: Duration = Duration::from_millis(1);
 const CONFIG: EngineConfig = EngineConfig::SMALL;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Sent {
+    Control(String),
     Text(String),
     Binary(Vec<u8>),
 }
 
 impl Carried for Sent {
+    fn control(text: String) -> Self {
+        Sent::Control(text)
+    }
+
     fn payload_len(&self) -> usize {
         match self {
+            Sent::Control(text) => text.len(),
             Sent::Text(text) => 1 + text.len(),
             Sent::Binary(bytes) => 1 + super::super::packet::base64_len(bytes.len()),
         }
@@ -27,6 +32,7 @@ impl Carried for Sent {
 
     fn append(&self, payload: &mut Vec<u8>) {
         match self {
+            Sent::Control(text) => payload.extend(text.as_bytes()),
             Sent::Text(text) => payload.extend([b"4", text.as_bytes()].concat()),
             Sent::Binary(bytes) => super::super::packet::append_binary(payload, bytes),
         }
@@ -112,14 +118,11 @@ impl Rig {
             .map(|output| match output {
                 Output::Answer(answer) => format!("answer {}", show(&answer)),
                 Output::AnswerPost(answer) => format!("answer the post {}", show(&answer)),
-                Output::Write(queued) => match queued.packet {
-                    OutgoingPacket::Control(text) => format!("write {text}"),
-                    OutgoingPacket::Message(message) => {
-                        let mut packet = Vec::new();
-                        message.append(&mut packet);
-                        format!("write {}", String::from_utf8(packet).unwrap())
-                    }
-                },
+                Output::Write(queued) => {
+                    let mut packet = Vec::new();
+                    queued.packet.append(&mut packet);
+                    format!("write {}", String::from_utf8(packet).unwrap())
+                }
                 Output::CloseCarrier => "close carrier".to_owned(),
                 Output::Probe(text) => format!("probe {text}"),
                 Output::Promote => "promote".to_owned(),
