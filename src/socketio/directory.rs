@@ -109,34 +109,25 @@ impl Directory {
         }
     }
 
-    /// Names a packet that has no name yet, and gives the position of the sockets that it is sent to, if packets are
-    /// kept.
-    pub fn advance(
-        &mut self,
-        namespace: &str,
-        name: Option<PacketName>,
-        now: Duration,
-    ) -> Option<(PacketName, ClientPosition)> {
-        let own = self.own;
-        let kept = self.kept(namespace)?;
-        let name = name.unwrap_or_else(|| kept.name(own));
-        Some((name, kept.advance(name, now)))
-    }
-
+    /// Keeps a packet, which gets a name if it has none yet; gives the position of the sockets that it is sent to.
+    /// Nothing where packets are not kept.
     pub fn keep(
         &mut self,
         namespace: &str,
-        name: PacketName,
-        written: Written,
+        name: Option<PacketName>,
+        written: &Written,
         audience: Audience,
         now: Duration,
-    ) {
+    ) -> Option<ClientPosition> {
+        let own = self.own;
+        let kept = self.kept(namespace)?;
+        let name = name.unwrap_or_else(|| kept.name(own));
+        let position = kept.advance(name, now);
         let attachments = written.attachments.iter().map(|bytes| bytes.len());
         let names = audience.names().map(String::len);
         let len = written.json.len() + attachments.chain(names).sum::<usize>();
-        if let Some(kept) = self.kept(namespace) {
-            kept.keep(written, len, name, audience, now);
-        }
+        kept.keep(written.clone(), len, name, audience, now);
+        Some(position)
     }
 
     /// A socket that comes back to a namespace.

@@ -135,11 +135,11 @@ impl Core {
         } = emission;
         let now = self.sessions.now();
         let members = directory.select(namespace, &audience);
-        let place = match delivery {
-            Reliability::Reliable => directory.advance(namespace, name, now),
+        let position = match delivery {
+            Reliability::Reliable => directory.keep(namespace, name, &written, audience, now),
             Reliability::Volatile => None,
         };
-        let Some((name, position)) = place else {
+        let Some(position) = position else {
             drop(directory);
             let packet = written.into_packet(PacketKind::Event, namespace, None);
             note_message_of_burst();
@@ -148,9 +148,8 @@ impl Core {
             }
             return members.len();
         };
-        let placed = written.clone().with(&position.to_string());
+        let placed = written.with(&position.to_string());
         let packet = placed.into_packet(PacketKind::Event, namespace, None);
-        directory.keep(namespace, name, written, audience, now);
         // Under the lock: what a client has is what its position says.
         let line_up = |member: &Arc<NamespaceClient>| member.put_in_line(&packet, &self.sessions);
         let lined_up: Vec<_> = members.iter().map(line_up).collect();
