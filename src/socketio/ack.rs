@@ -64,11 +64,8 @@ pub(crate) fn with<T>(question: Option<Arc<Question>>, read: impl FnOnce() -> T)
         }
     }
     ASKED.set(question);
-    let asking = Asking;
-    let read = read();
-    let is_taken = IS_TAKEN.get();
-    drop(asking);
-    (read, is_taken)
+    let _asking = Asking;
+    (read(), IS_TAKEN.get())
 }
 
 impl Question {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -52,11 +53,8 @@ impl Drop for Scope {
 /// What `write` writes, and the attachments that it has met.
 pub(crate) fn collect<T>(write: impl FnOnce() -> T) -> (T, Vec<Bytes>) {
     WRITTEN.set(Some(Vec::new()));
-    let scope = Scope;
-    let written = write();
-    let attachments = WRITTEN.take().unwrap_or_default();
-    drop(scope);
-    (written, attachments)
+    let _scope = Scope;
+    (write(), WRITTEN.take().unwrap_or_default())
 }
 
 /// What `read` reads with these attachments at hand.
@@ -169,11 +167,8 @@ impl<'de> Visitor<'de> for BytesVisitor {
         Ok(bytes.into())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Bytes, A::Error> {
-        let mut bytes = Vec::new();
-        while let Some(byte) = list.next_element()? {
-            bytes.push(byte);
-        }
-        Ok(bytes.into())
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Bytes, A::Error> {
+        let bytes = Vec::deserialize(SeqAccessDeserializer::new(list));
+        bytes.map(Bytes::from)
     }
 }

@@ -10,7 +10,7 @@ use super::answers::{AckError, AllAnswers};
 use super::arguments::{Written, write_event};
 use super::core::Core;
 use super::gate::Reliability;
-use super::operation::{Act, Emission, Operation};
+use super::operation::{Act, Adapter, Emission, Operation};
 use super::packet::is_reserved;
 use super::recovery::Audience;
 use super::stats::SocketIoStats;
@@ -37,13 +37,7 @@ pub struct Emitter {
     namespace: Arc<str>,
     audience: Audience,
     delivery: Reliability,
-    reach: Reach,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
-    AllServers,
-    ThisServer,
+    is_local: bool,
 }
 
 impl Emitter {
@@ -53,7 +47,7 @@ impl Emitter {
             namespace,
             audience: Audience::default(),
             delivery: Reliability::Reliable,
-            reach: Reach::AllServers,
+            is_local: false,
         }
     }
 
@@ -88,7 +82,7 @@ impl Emitter {
     #[must_use]
     pub fn local(&self) -> Self {
         Emitter {
-            reach: Reach::ThisServer,
+            is_local: true,
             ..self.clone()
         }
     }
@@ -127,10 +121,7 @@ impl Emitter {
         timeout: Duration,
         then: impl FnOnce(AllAnswers) + Send + 'static,
     ) {
-        let others = || match (self.reach, self.core.adapter.get()) {
-            (Reach::AllServers, Some(adapter)) => adapter.others(),
-            _ => Vec::new(),
-        };
+        let others = || self.adapter().map(|it| it.others()).unwrap_or_default();
         let wish = self.core.open_poll(others, timeout, Box::new(then));
         let poll = wish.poll;
         let done = written(event, &arguments)
@@ -152,12 +143,9 @@ impl Emitter {
     #[doc(alias = "sockets_in")]
     pub fn fetch_sockets(&self, timeout: Duration) -> FetchedSockets {
         let mut ids = self.sockets();
-        let mut missing_servers = 0;
-        if let (Reach::AllServers, Some(adapter)) = (self.reach, self.core.adapter.get()) {
-            let (others, missing) = adapter.fetch(&self.namespace, &self.audience, timeout);
-            ids.extend(others);
-            missing_servers = missing;
-        }
+        let fetch = |it: &dyn Adapter| it.fetch(&self.namespace, &self.audience, timeout);
+        let (others, missing_servers) = self.adapter().map(fetch).unwrap_or_default();
+        ids.extend(others);
         FetchedSockets {
             ids,
             missing_servers,
@@ -190,10 +178,16 @@ impl Emitter {
             audience: self.audience.clone(),
             act,
         };
-        match self.reach {
-            Reach::AllServers => self.core.carry_out(operation),
-            Reach::ThisServer => Some(self.core.apply(operation)),
+        match self.is_local {
+            true => Some(self.core.apply(operation)),
+            false => self.core.carry_out(operation),
         }
+    }
+
+    /// What connects it with other servers, if it reaches them.
+    fn adapter(&self) -> Option<&dyn Adapter> {
+        let adapter = self.core.adapter.get().filter(|_| !self.is_local);
+        adapter.map(|it| &**it)
     }
 
     /// The counters of the whole server.

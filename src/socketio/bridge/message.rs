@@ -258,26 +258,19 @@ impl Fields {
     }
 
     fn reply_to(&mut self) -> Result<Option<ReplyAddress>, QueueError> {
-        let (room, namespace, id) = match self.0.remove("callback") {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::Array(list)) => match <[Value; 3]>::try_from(list) {
-                Ok([room, namespace, id]) => (room, namespace, id),
-                Err(_) => return Err(QueueError::Field("callback")),
-            },
-            Some(_) => return Err(QueueError::Field("callback")),
-        };
-        let room = match room {
-            Value::Null => Value::Null,
-            Value::String(room) if room.len() <= MAX_NAME => Value::String(room),
-            Value::Number(room) => Value::Number(room),
-            _ => return Err(QueueError::Field("callback")),
-        };
-        let namespace = name(namespace).ok_or(QueueError::Field("callback"))?;
+        let callback = self.0.remove("callback").unwrap_or_default();
+        if callback.is_null() {
+            return Ok(None);
+        }
+        let parts = serde_json::from_value::<(Value, Value, u64)>(callback).ok();
+        let parts = parts.filter(|(room, ..)| room.is_null() || name(room.clone()).is_some());
+        let named = parts.and_then(|(room, namespace, id)| Some((room, name(namespace)?, id)));
+        let (room, namespace, id) = named.ok_or(QueueError::Field("callback"))?;
         Ok(Some(ReplyAddress {
             host: self.name("host_id")?,
             room,
             namespace,
-            id: id.as_u64().ok_or(QueueError::Field("callback"))?,
+            id,
         }))
     }
 
