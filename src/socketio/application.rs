@@ -12,8 +12,6 @@ use serde_json::Value;
 
 use super::answers::{AckError, Answer};
 use super::clients::Clients;
-#[cfg(feature = "redis")]
-use super::cluster::JoinedCluster;
 use super::core::{AckOwner, Core};
 use super::emitter::Emitter;
 use super::engine::carriers::{Carriers, hand_to_carriers};
@@ -22,6 +20,8 @@ use super::engine::sessions::Task;
 use super::incoming::SocketEvent;
 use super::limits::Limits;
 use super::listeners::NamespaceListeners;
+#[cfg(feature = "redis")]
+use super::listeners::OnClusterEvent;
 use super::operation::PollNews;
 use super::packet::MAIN_NAMESPACE;
 use super::reason::DisconnectReason;
@@ -78,8 +78,9 @@ pub struct SocketIo<S> {
     pub(crate) heard: VecDeque<SocketEvent<S>>,
     /// There is such a loop.
     pub(crate) is_looped: bool,
+    /// The cluster that the server is in, which this keeps it in, and who hears of it.
     #[cfg(feature = "redis")]
-    pub(crate) joined: Option<JoinedCluster<S>>,
+    pub(crate) joined: Option<(crate::Cluster, Vec<OnClusterEvent<S>>)>,
 }
 
 impl<S> SocketIo<S> {
@@ -229,7 +230,7 @@ impl<S> SocketIo<S> {
     /// Does the next thing that waits; false if nothing does.
     pub(crate) fn see_to_next(&mut self) -> bool {
         if let Some(disconnect) = self.core.next_disconnect() {
-            self.disconnect(&disconnect);
+            self.disconnect(disconnect);
             return true;
         }
         let task = self.carriers.next_task();

@@ -16,10 +16,7 @@ use crate::atomic::AtomicU64;
 use crate::lock::{ACKS, DIRECTORY, DISCONNECTS, Mutex, POLLS, lock};
 
 /// The server ends a socket, or its whole session.
-pub(crate) struct Disconnect {
-    pub member: Arc<NamespaceClient>,
-    pub scope: DisconnectScope,
-}
+pub(crate) type Disconnect = (Arc<NamespaceClient>, DisconnectScope);
 
 /// Whether a disconnect means the whole session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +75,12 @@ impl Core {
         if scope == DisconnectScope::Socket && member.ends.swap(true, Relaxed) {
             return;
         }
-        let member = member.clone();
         let mut disconnects = lock(&self.disconnects);
         // Nobody would take it.
         if self.has_ended.load(SeqCst) {
             return;
         }
-        disconnects.push_back(Disconnect { member, scope });
+        disconnects.push_back((member.clone(), scope));
         drop(disconnects);
         self.sessions.wake();
     }

@@ -78,7 +78,6 @@ impl<S> SocketIo<S> {
             arguments: &arguments,
             question: question.clone(),
         };
-        listeners.call_any(&mut self.state, socket, &name, &received);
         // All are called, and the first one answers.
         let outcomes = listeners.call(&mut self.state, socket, &name, &received);
         if outcomes.is_empty() && listeners.any.is_empty() && !self.is_looped {
@@ -102,22 +101,17 @@ impl<S> SocketIo<S> {
 
     fn conclude(&self, event: &str, question: Option<&Question>, outcome: ListenerOutcome) {
         let event = shortened(event);
-        let refused = match outcome {
+        let answer = match outcome {
             ListenerOutcome::Later => return,
-            ListenerOutcome::Answer(Ok(written)) => {
-                if let Some(question) = question {
-                    question.answer(written);
-                }
-                return;
-            }
+            ListenerOutcome::Answer(Ok(written)) => written,
             ListenerOutcome::Answer(Err(error)) => {
                 log_line!(
                     Error,
                     "the answer to the event {event:?} is no JSON: {error}"
                 );
-                Refused::new("the server has no answer")
+                Refused::new("the server has no answer").to_answer()
             }
-            ListenerOutcome::Refused(refused) => refused,
+            ListenerOutcome::Refused(refused) => refused.to_answer(),
             ListenerOutcome::WrongArguments(error) => {
                 self.core.wrong_arguments.fetch_add(1, Relaxed);
                 let error = error.to_string();
@@ -128,11 +122,11 @@ impl<S> SocketIo<S> {
                     .warn(module_path!(), "arguments", || {
                         format!("wrong arguments of the event {event:?}: {error:?}")
                     });
-                Refused::new(error)
+                Refused::new(error).to_answer()
             }
         };
         if let Some(question) = question {
-            question.answer(refused.to_answer());
+            question.answer(answer);
         }
     }
 

@@ -18,6 +18,8 @@ pub(crate) type OnEvent<S> =
     Box<dyn FnMut(&mut S, &Socket<S>, &ReceivedArguments<'_>) -> ListenerOutcome + Send>;
 pub(crate) type OnAny<S> = Box<dyn FnMut(&mut S, &Socket<S>, &str, &[Value]) + Send>;
 pub(crate) type OnDisconnect<S> = Box<dyn FnMut(&mut S, &Socket<S>, DisconnectReason) + Send>;
+#[cfg(feature = "redis")]
+pub(crate) type OnClusterEvent<S> = Box<dyn FnMut(&mut S, crate::ClusterEvent) + Send>;
 
 pub(crate) struct NamespaceListeners<S> {
     pub connect: Vec<OnConnect<S>>,
@@ -59,10 +61,26 @@ impl<S> NamespaceListeners<S> {
     pub fn add<A: DeserializeOwned, R: Reply>(
         &mut self,
         event: &str,
-        listener: impl FnMut(&mut S, &Socket<S>, A) -> R + Send + 'static,
+        mut listener: impl FnMut(&mut S, &Socket<S>, A) -> R + Send + 'static,
     ) {
+        let hear = move |state: &mut S, socket: &Socket<S>, received: &ReceivedArguments<'_>| {
+            let read = || received.arguments.read();
+            let (arguments, has_ack) = ack::with(received.question.clone(), read);
+            let arguments = match arguments {
+                Ok(arguments) => arguments,
+                Err(error) => return ListenerOutcome::WrongArguments(error),
+            };
+            let reply = listener(state, socket, arguments);
+            if has_ack {
+                return ListenerOutcome::Later;
+            }
+            match reply.into_written() {
+                Ok(ReplyText(written)) => ListenerOutcome::Answer(written),
+                Err(refused) => ListenerOutcome::Refused(refused),
+            }
+        };
         let events = self.events.entry(event.to_owned()).or_default();
-        events.push(Box::new(typed(listener)));
+        events.push(Box::new(hear));
     }
 
     /// Whether a client may join: asks up to the first listener that refuses.
@@ -71,20 +89,7 @@ impl<S> NamespaceListeners<S> {
         asked.try_for_each(|listener| listener(state, socket, auth))
     }
 
-    /// Calls the listeners of every event.
-    pub fn call_any(
-        &mut self,
-        state: &mut S,
-        socket: &Socket<S>,
-        name: &str,
-        received: &ReceivedArguments<'_>,
-    ) {
-        for listener in &mut self.any {
-            listener(state, socket, name, &received.arguments.values);
-        }
-    }
-
-    /// Calls the listeners of an event; gives what each made of it.
+    /// Calls the listeners of every event, and then those of this one; gives what each of these made of it.
     pub fn call(
         &mut self,
         state: &mut S,
@@ -92,6 +97,9 @@ impl<S> NamespaceListeners<S> {
         name: &str,
         received: &ReceivedArguments<'_>,
     ) -> Vec<ListenerOutcome> {
+        for listener in &mut self.any {
+            listener(state, socket, name, &received.arguments.values);
+        }
         let called = self.events.get_mut(name).into_iter().flatten();
         called
             .map(|listener| listener(state, socket, received))
@@ -101,28 +109,6 @@ impl<S> NamespaceListeners<S> {
     pub fn tell_left(&mut self, state: &mut S, socket: &Socket<S>, reason: DisconnectReason) {
         for listener in &mut self.disconnect {
             listener(state, socket, reason);
-        }
-    }
-}
-
-fn typed<S, A: DeserializeOwned, R: Reply>(
-    mut listener: impl FnMut(&mut S, &Socket<S>, A) -> R + Send + 'static,
-) -> impl FnMut(&mut S, &Socket<S>, &ReceivedArguments<'_>) -> ListenerOutcome + Send + 'static {
-    move |state, socket, received| {
-        let read = || received.arguments.read();
-        let (arguments, has_ack) = ack::with(received.question.clone(), read);
-        match arguments {
-            Err(error) => ListenerOutcome::WrongArguments(error),
-            Ok(arguments) => {
-                let reply = listener(state, socket, arguments);
-                if has_ack {
-                    return ListenerOutcome::Later;
-                }
-                match reply.into_written() {
-                    Ok(ReplyText(written)) => ListenerOutcome::Answer(written),
-                    Err(refused) => ListenerOutcome::Refused(refused),
-                }
-            }
         }
     }
 }

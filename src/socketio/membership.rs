@@ -120,18 +120,17 @@ impl<S> SocketIo<S> {
     }
 
     /// The server disconnects a socket, or its whole session.
-    pub(crate) fn disconnect(&mut self, disconnect: &Disconnect) {
-        let Disconnect { member, scope } = disconnect;
+    pub(crate) fn disconnect(&mut self, (member, scope): Disconnect) {
         let link = &member.link;
         for socket in self.clients.sockets(link) {
-            if *scope == DisconnectScope::Socket && socket.member.key != member.key {
+            if scope == DisconnectScope::Socket && socket.member.key != member.key {
                 continue;
             }
             let goodbye = packet(PacketKind::Disconnect, socket.namespace(), String::new());
             link.send(&goodbye, &self.core.sessions);
             self.leave(&socket, DisconnectReason::ServerNamespaceDisconnect);
         }
-        if *scope == DisconnectScope::Session {
+        if scope == DisconnectScope::Session {
             self.end_session(link, DisconnectReason::ForcedServerClose);
         }
     }

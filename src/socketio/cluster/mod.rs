@@ -1,6 +1,5 @@
 //! Socket.IO on several servers: what is done on one is done on all, over a cluster.
 
-mod joined;
 mod wire;
 
 use std::collections::{BTreeSet, HashMap};
@@ -20,8 +19,6 @@ use crate::limits::YEAR;
 use crate::lock::{CALLS, Mutex, lock};
 use crate::logging::log_line;
 use crate::{Cluster, ClusterError, ClusterEvent, NodeId};
-
-pub(crate) use joined::JoinedCluster;
 
 use wire::AdapterMessage;
 
@@ -80,10 +77,7 @@ impl<S> SocketIo<S> {
         if is_free && self.core.adapter.set(Box::new(adapter)).is_ok() {
             let before = lock(&self.core.directory).set_node(node);
             drop(before);
-            self.joined = Some(JoinedCluster {
-                cluster: cluster.clone(),
-                listeners: Vec::new(),
-            });
+            self.joined = Some((cluster.clone(), Vec::new()));
         } else {
             log_line!(
                 Warn,
@@ -101,7 +95,7 @@ impl<S> SocketIo<S> {
         listener: impl FnMut(&mut S, ClusterEvent) + Send + 'static,
     ) -> &mut Self {
         match &mut self.joined {
-            Some(joined) => joined.listeners.push(Box::new(listener)),
+            Some((_, listeners)) => listeners.push(Box::new(listener)),
             None => log_line!(
                 Warn,
                 "SocketIo::on_cluster_event: call SocketIo::adapter before"
@@ -112,14 +106,12 @@ impl<S> SocketIo<S> {
 
     /// Tells the listeners what happened between the servers.
     pub(crate) fn see_to_cluster(&mut self) {
-        let Some(joined) = &mut self.joined else {
+        let joined = self.joined.as_mut();
+        let Some((cluster, listeners)) = joined.filter(|(_, it)| !it.is_empty()) else {
             return;
         };
-        if joined.listeners.is_empty() {
-            return;
-        }
-        for event in joined.cluster.events() {
-            for listener in &mut joined.listeners {
+        for event in cluster.events() {
+            for listener in &mut *listeners {
                 listener(&mut self.state, event.clone());
             }
         }
