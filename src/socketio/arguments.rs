@@ -202,27 +202,25 @@ struct List<'a> {
     path: &'a ErrorPath,
 }
 
-impl<'a> List<'a> {
-    /// The first one alone.
-    fn one<T>(
-        self,
-        read: impl FnOnce(Located<'a>) -> Result<T, serde_json::Error>,
-    ) -> Result<T, serde_json::Error> {
-        let value = self.arguments.into_iter().next().unwrap_or_default();
-        let path = self.path;
-        path.within(read(Located { value, path }), || "[0]".to_owned())
-    }
-
-    fn elements(self) -> LocatedList<'a> {
-        LocatedList::new(self.arguments, self.path)
-    }
+/// Methods that read the first argument alone.
+macro_rules! read_the_first {
+    ($($method:ident($($name:ident: $kind:ty),*);)*) => {
+        $(fn $method<V: Visitor<'de>>(self, $($name: $kind,)* visitor: V) -> Result<V::Value, Self::Error> {
+            let value = self.arguments.into_iter().next().unwrap_or_default();
+            let first = Located { value, path: self.path };
+            self.path.within(first.$method($($name,)* visitor), || "[0]".to_owned())
+        })*
+    };
 }
 
 impl<'de> Deserializer<'de> for List<'_> {
     type Error = serde_json::Error;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.one(|it| it.deserialize_any(visitor))
+    read_the_first! {
+        deserialize_any();
+        deserialize_option();
+        deserialize_newtype_struct(name: &'static str);
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -231,7 +229,7 @@ impl<'de> Deserializer<'de> for List<'_> {
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
         self.arguments.resize(len, Value::Null);
-        visitor.visit_seq(self.elements())
+        self.deserialize_seq(visitor)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -244,32 +242,11 @@ impl<'de> Deserializer<'de> for List<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_seq(self.elements())
+        visitor.visit_seq(LocatedList::new(self.arguments, self.path))
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
         visitor.visit_unit()
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.one(|it| it.deserialize_option(visitor))
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        self.one(|it| it.deserialize_newtype_struct(name, visitor))
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        self.one(|it| it.deserialize_enum(name, variants, visitor))
     }
 
     forward_to_deserialize_any! {

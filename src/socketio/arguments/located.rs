@@ -1,6 +1,8 @@
 //! Reads a value as a type of a user's, and says where in the value it is not of that type.
 
 use std::cell::RefCell;
+use std::iter::Enumerate;
+use std::vec::IntoIter;
 
 use serde::de::{
     DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor, value::StringDeserializer,
@@ -39,8 +41,7 @@ pub(crate) struct Located<'a> {
 
 /// The elements of a list.
 pub(crate) struct LocatedList<'a> {
-    values: std::vec::IntoIter<Value>,
-    at: usize,
+    values: Enumerate<IntoIter<Value>>,
     path: &'a ErrorPath,
 }
 
@@ -54,8 +55,7 @@ struct LocatedMap<'a> {
 impl<'a> LocatedList<'a> {
     pub fn new(values: Vec<Value>, path: &'a ErrorPath) -> Self {
         LocatedList {
-            values: values.into_iter(),
-            at: 0,
+            values: values.into_iter().enumerate(),
             path,
         }
     }
@@ -68,11 +68,10 @@ impl<'de> SeqAccess<'de> for LocatedList<'_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Self::Error> {
-        let Some(value) = self.values.next() else {
+        let Some((at, value)) = self.values.next() else {
             return Ok(None);
         };
-        let (at, path) = (self.at, self.path);
-        self.at += 1;
+        let path = self.path;
         let read = seed.deserialize(Located { value, path });
         path.within(read, || format!("[{at}]")).map(Some)
     }
