@@ -18,14 +18,18 @@ const RESERVED_EVENTS: [&str; 6] = [
 /// The namespace of a client that names none.
 pub const MAIN_NAMESPACE: &str = "/";
 
+/// With the protocol's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PacketKind {
-    Connect,
-    Disconnect,
-    Event,
-    Ack,
-    ConnectError,
+    Connect = 0,
+    Disconnect = 1,
+    Event = 2,
+    Ack = 3,
+    ConnectError = 4,
 }
+
+/// An event or an acknowledgement that has attachments has a number that is higher by this.
+const BINARY: u8 = 3;
 
 /// A packet that came, as far as its text tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,15 +195,8 @@ pub fn encode(
     attachments: usize,
 ) -> String {
     let mut text = String::with_capacity(namespace.len() + json.len() + 24);
-    text.push(match (kind, attachments) {
-        (PacketKind::Connect, _) => '0',
-        (PacketKind::Disconnect, _) => '1',
-        (PacketKind::Event, 0) => '2',
-        (PacketKind::Ack, 0) => '3',
-        (PacketKind::ConnectError, _) => '4',
-        (PacketKind::Event, _) => '5',
-        (PacketKind::Ack, _) => '6',
-    });
+    let binary = if attachments > 0 { BINARY } else { 0 };
+    text.push(char::from(b'0' + kind as u8 + binary));
     if attachments > 0 {
         text.extend([&*attachments.to_string(), "-"]);
     }

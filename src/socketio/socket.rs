@@ -173,16 +173,12 @@ impl<S> Socket<S> {
             return Err(then);
         }
         let id = lock(&self.core.acks).next_id();
-        match self
-            .core
-            .await_ack(&self.member, id, deadline, AckOwner::Listener)
-        {
-            Ok(()) => {
-                pending.waiting.insert(id, then);
-                Ok(id)
-            }
-            Err(TooManyAcks) => Err(then),
+        let owner = AckOwner::Listener;
+        if let Err(TooManyAcks) = self.core.await_ack(&self.member, id, deadline, owner) {
+            return Err(then);
         }
+        pending.waiting.insert(id, then);
+        Ok(id)
     }
 
     /// Not now: the application is at work with its state.

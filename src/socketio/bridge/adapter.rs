@@ -57,12 +57,8 @@ impl BridgeAdapter {
 
 impl Adapter for BridgeAdapter {
     fn publish(&self, operation: &Operation) -> LocalTurn {
-        let Some(core) = self
-            .0
-            .core
-            .upgrade()
-            .filter(|_| !self.0.port().is_leaving())
-        else {
+        let core = self.0.core.upgrade();
+        let Some(core) = core.filter(|_| !self.0.port().is_leaving()) else {
             return LocalTurn::Now;
         };
         match &operation.act {

@@ -171,31 +171,32 @@ fn answer(core: &Core, poll: u64, values: Vec<Value>) {
 }
 
 fn carry_out(process: &BridgeProcess, core: &Arc<Core>, namespace: &str, order: &SocketOrder) {
+    let socket = |sid| member(core, namespace, sid);
     match order {
         SocketOrder::Disconnect { sid } => {
-            if let Some(member) = member(core, namespace, sid) {
-                core.disconnect(&member, DisconnectScope::Socket);
+            if let Some(socket) = socket(sid) {
+                core.disconnect(&socket, DisconnectScope::Socket);
             }
         }
         SocketOrder::EnterRoom { sid, room } => {
-            let Some(member) = member(core, namespace, sid) else {
+            let Some(socket) = socket(sid) else {
                 return;
             };
             let most = core.limits.max_rooms;
-            let joined = lock(&core.directory).join(&member, room, most);
+            let joined = lock(&core.directory).join(&socket, room, most);
             // A message with a name that is too long is not taken.
             if joined == Err(NotJoined::TooManyRooms) {
                 process.refuse(&QueueError::TooManyRooms);
             }
         }
         SocketOrder::LeaveRoom { sid, room } => {
-            if let Some(member) = member(core, namespace, sid) {
-                lock(&core.directory).leave(&member, room);
+            if let Some(socket) = socket(sid) {
+                lock(&core.directory).leave(&socket, room);
             }
         }
         SocketOrder::CloseRoom { room } => {
             // Without its own room a socket could not be reached any more.
-            if member(core, namespace, room).is_none() {
+            if socket(room).is_none() {
                 core.apply(Operation {
                     namespace: namespace.into(),
                     audience: Audience::of_room(room),

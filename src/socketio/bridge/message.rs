@@ -183,7 +183,10 @@ impl Fields {
             "emit" => Ok(QueueMethod::Emit(self.event()?)),
             "callback" => Ok(QueueMethod::Callback {
                 id: self.number("id")?,
-                arguments: self.list("args")?,
+                arguments: match self.0.remove("args") {
+                    Some(Value::Array(list)) => list,
+                    _ => return Err(QueueError::Field("args")),
+                },
             }),
             method => Ok(QueueMethod::Order {
                 order: self.order(method)?,
@@ -299,13 +302,6 @@ impl Fields {
         let names = list.into_iter().filter(|it| !it.is_null()).map(name);
         let names: Option<Vec<String>> = names.collect();
         names.map(Some).ok_or(QueueError::Field(field))
-    }
-
-    fn list(&mut self, field: &'static str) -> Result<Vec<Value>, QueueError> {
-        match self.0.remove(field) {
-            Some(Value::Array(list)) => Ok(list),
-            _ => Err(QueueError::Field(field)),
-        }
     }
 
     fn number(&self, field: &'static str) -> Result<u64, QueueError> {

@@ -62,7 +62,7 @@ struct LinkState {
 /// Something that the session has put out.
 enum Action {
     Send(Connection, QueuedPacket<Part>),
-    Say(Connection, String),
+    Say(Connection, &'static str),
     Close(Connection),
     Answer(Responder, PollAnswer),
     Tell(Task),
@@ -420,35 +420,22 @@ impl SessionLink {
 
     /// Takes down what the session has put out, each with where it goes now.
     fn collect(self: &Arc<Self>, state: &mut LinkState) {
+        let answer = |to: Option<Responder>, said| to.map(|to| Action::Answer(to, said));
+        let heard = |message| Some(Action::Tell(Task::Message(self.clone(), message)));
         while let Some(output) = state.session.next_output() {
             let action = match output {
                 Output::Write(queued) => state.carrier.clone().map(|to| Action::Send(to, queued)),
-                Output::Probe(text) => {
-                    let to = state.candidate.clone();
-                    to.map(|to| Action::Say(to, text.to_owned()))
-                }
+                Output::Probe(text) => state.candidate.clone().map(|to| Action::Say(to, text)),
                 Output::Promote => {
                     state.carrier = state.candidate.take();
                     None
                 }
                 Output::CloseCarrier => state.carrier.take().map(Action::Close),
                 Output::CloseCandidate => state.candidate.take().map(Action::Close),
-                Output::Answer(answer) => {
-                    let to = state.parked.take();
-                    to.map(|to| Action::Answer(to, answer))
-                }
-                Output::AnswerPost(answer) => {
-                    let to = state.held.take();
-                    to.map(|to| Action::Answer(to, answer))
-                }
-                Output::Text(text) => {
-                    let message = Message::Text(text);
-                    Some(Action::Tell(Task::Message(self.clone(), message)))
-                }
-                Output::Binary(bytes) => {
-                    let message = Message::Binary(bytes);
-                    Some(Action::Tell(Task::Message(self.clone(), message)))
-                }
+                Output::Answer(said) => answer(state.parked.take(), said),
+                Output::AnswerPost(said) => answer(state.held.take(), said),
+                Output::Text(text) => heard(Message::Text(text)),
+                Output::Binary(bytes) => heard(Message::Binary(bytes)),
                 Output::End(reason) => Some(Action::Tell(Task::Ended(self.clone(), reason))),
             };
             state.actions.extend(action);

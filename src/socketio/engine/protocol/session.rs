@@ -330,10 +330,7 @@ impl<M: Carried> EngineSession<M> {
             return self.end(DisconnectReason::TransportError);
         }
         match message {
-            WebSocketInput::Binary(bytes) => {
-                self.heartbeat.note_packet(now);
-                self.hand_on(Output::Binary(bytes), now);
-            }
+            WebSocketInput::Binary(bytes) => self.take(EnginePacket::Binary(bytes), now),
             // The usual one, without a copy.
             WebSocketInput::Text(mut text) if text.starts_with('4') => {
                 self.heartbeat.note_packet(now);
