@@ -47,11 +47,12 @@ pub fn socketio_packets(data: &[u8]) {
             Ok(None) => {}
             // Whoever sent it is disconnected.
             Err(_) => return,
-            Ok(Some(whole)) => {
-                assert_eq!(whole.attachments.len(), whole.packet.attachments);
-                assert!(whole.attachments.len() <= MOST);
-                assert!(whole.attachments.concat().len() <= BYTES);
-                comes_back(&whole.packet);
+            Ok(Some(mut packet)) => {
+                let attachments = std::mem::take(&mut packet.attachments);
+                assert_eq!(attachments.len(), packet.due);
+                assert!(attachments.len() <= MOST);
+                assert!(attachments.concat().len() <= BYTES);
+                comes_back(&packet);
             }
         }
     }
@@ -63,17 +64,11 @@ fn comes_back(packet: &Packet) {
         kind,
         namespace,
         id,
-        attachments,
+        due,
         ..
     } = packet;
-    let written = encode(
-        *kind,
-        namespace,
-        *id,
-        &json.unwrap_or_default(),
-        *attachments,
-    );
-    assert_eq!(Packet::decode(&written, *attachments).as_ref(), Ok(packet));
+    let written = encode(*kind, namespace, *id, &json.unwrap_or_default(), *due);
+    assert_eq!(Packet::decode(&written, *due).as_ref(), Ok(packet));
 }
 
 /// What happens to a session, a few bytes for each thing.

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decoder::{Decoder, WholePacket};
+use super::decoder::Decoder;
 use super::engine::link::SessionLink;
 use super::limits::Limits;
-use super::packet::PacketError;
+use super::packet::{Packet, PacketError};
 use super::socket::Socket;
 use crate::Message;
 use crate::server::admission::slots::Slot;
@@ -74,7 +74,7 @@ impl<S> Clients<S> {
         &mut self,
         link: &SessionLink,
         message: Message,
-    ) -> Result<Option<WholePacket>, PacketError> {
+    ) -> Result<Option<Packet>, PacketError> {
         let client = self.clients.get_mut(&link.key);
         let Some(client) = client.filter(|client| !client.is_over) else {
             return Ok(None);

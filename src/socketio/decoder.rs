@@ -8,19 +8,12 @@ use super::packet::{Packet, PacketError};
 pub const PLACEHOLDER: &str = "_placeholder";
 pub const PLACEHOLDER_NUMBER: &str = "num";
 
-/// A packet with all that belongs to it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WholePacket {
-    pub packet: Packet,
-    pub attachments: Vec<Vec<u8>>,
-}
-
 #[derive(Debug)]
 pub struct Decoder {
     max_attachments: usize,
     max_attachment_bytes: usize,
     /// A packet whose attachments have not all come.
-    begun: Option<WholePacket>,
+    begun: Option<Packet>,
     bytes: usize,
 }
 
@@ -35,40 +28,36 @@ impl Decoder {
     }
 
     /// A text message; gives a packet that is whole.
-    pub fn text(&mut self, text: &str) -> Result<Option<WholePacket>, PacketError> {
+    pub fn text(&mut self, text: &str) -> Result<Option<Packet>, PacketError> {
         if self.begun.is_some() {
             return Err(PacketError::AttachmentExpected);
         }
-        let whole = WholePacket {
-            packet: Packet::decode(text, self.max_attachments)?,
-            attachments: Vec::new(),
-        };
-        self.finish(whole)
+        self.finish(Packet::decode(text, self.max_attachments)?)
     }
 
     /// A binary message; gives the packet that it completes.
-    pub fn binary(&mut self, bytes: Vec<u8>) -> Result<Option<WholePacket>, PacketError> {
-        let mut whole = (self.begun.take()).ok_or(PacketError::UnexpectedAttachment)?;
+    pub fn binary(&mut self, bytes: Vec<u8>) -> Result<Option<Packet>, PacketError> {
+        let mut packet = (self.begun.take()).ok_or(PacketError::UnexpectedAttachment)?;
         self.bytes = self.bytes.saturating_add(bytes.len());
         if self.bytes > self.max_attachment_bytes {
             return Err(PacketError::AttachmentsTooLarge);
         }
-        whole.attachments.push(bytes);
-        self.finish(whole)
+        packet.attachments.push(bytes);
+        self.finish(packet)
     }
 
-    fn finish(&mut self, whole: WholePacket) -> Result<Option<WholePacket>, PacketError> {
-        let due = whole.packet.attachments;
-        if whole.attachments.len() < due {
-            self.begun = Some(whole);
+    fn finish(&mut self, packet: Packet) -> Result<Option<Packet>, PacketError> {
+        let due = packet.due;
+        if packet.attachments.len() < due {
+            self.begun = Some(packet);
             return Ok(None);
         }
         self.bytes = 0;
-        let data = whole.packet.data.as_ref();
+        let data = packet.data.as_ref();
         if due > 0 && !data.is_none_or(|data| names_only_these(data, due)) {
             return Err(PacketError::UnknownAttachment);
         }
-        Ok(Some(whole))
+        Ok(Some(packet))
     }
 }
 

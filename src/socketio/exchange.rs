@@ -7,11 +7,10 @@ use super::ack::{Ack, Question};
 use super::answers::Answer;
 use super::application::SocketIo;
 use super::arguments::AnyArguments;
-use super::decoder::WholePacket;
 use super::engine::link::SessionLink;
 use super::incoming::{IncomingEvent, SocketEvent};
 use super::listeners::{ListenerOutcome, ReceivedArguments};
-use super::packet::PacketKind;
+use super::packet::{Packet, PacketKind};
 use super::reason::DisconnectReason;
 use super::reply::Refused;
 use super::socket::Socket;
@@ -24,7 +23,7 @@ impl<S> SocketIo<S> {
     pub(crate) fn receive(&mut self, link: &Arc<SessionLink>, message: Message) {
         match self.clients.read(link, message) {
             Ok(None) => {}
-            Ok(Some(whole)) => self.take(link, whole),
+            Ok(Some(packet)) => self.take(link, packet),
             Err(error) => {
                 log_line!(Debug, "a client is disconnected for what it sent: {error}");
                 self.end_session(link, DisconnectReason::ParseError);
@@ -32,11 +31,7 @@ impl<S> SocketIo<S> {
         }
     }
 
-    fn take(&mut self, link: &Arc<SessionLink>, whole: WholePacket) {
-        let WholePacket {
-            packet,
-            attachments,
-        } = whole;
+    fn take(&mut self, link: &Arc<SessionLink>, packet: Packet) {
         let socket = self.clients.socket(link, &packet.namespace);
         match (packet.kind, socket) {
             (PacketKind::Connect, None) => self.connect(link, &packet.namespace, packet.data),
@@ -45,11 +40,11 @@ impl<S> SocketIo<S> {
             }
             (PacketKind::Event, Some(socket)) => {
                 let question = packet.id.map(|id| question(&socket, id));
-                let arguments = AnyArguments::of_packet(packet.data, attachments);
+                let arguments = AnyArguments::of_packet(packet.data, packet.attachments);
                 self.event(&socket, question, arguments);
             }
             (PacketKind::Ack, Some(socket)) => {
-                let arguments = AnyArguments::of_packet(packet.data, attachments);
+                let arguments = AnyArguments::of_packet(packet.data, packet.attachments);
                 self.acknowledged(&socket, packet.id, Answer { arguments });
             }
             _ => {

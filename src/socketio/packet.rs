@@ -31,7 +31,7 @@ pub enum PacketKind {
 /// An event or an acknowledgement that has attachments has a number that is higher by this.
 const BINARY: u8 = 3;
 
-/// A packet that came, as far as its text tells.
+/// A packet that came.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Packet {
     pub kind: PacketKind,
@@ -39,8 +39,10 @@ pub struct Packet {
     pub id: Option<u64>,
     /// An object or nothing for a Connect, a list for an Event, whose first is its name, and for an Ack.
     pub data: Option<Value>,
-    /// How many binary messages follow.
-    pub attachments: usize,
+    /// How many attachments it has: binary messages that follow its text.
+    pub due: usize,
+    /// Those that have come.
+    pub attachments: Vec<Vec<u8>>,
 }
 
 /// Why a text is no packet; a client that sends one is disconnected with "parse error".
@@ -112,7 +114,7 @@ impl Packet {
             _ => return Err(PacketError::UnknownType),
         };
         let rest = rest.as_str();
-        let (attachments, rest) = match is_binary {
+        let (due, rest) = match is_binary {
             true => attachments(rest, max_attachments)?,
             false => (0, rest),
         };
@@ -128,7 +130,8 @@ impl Packet {
             namespace: namespace.to_owned(),
             id,
             data,
-            attachments,
+            due,
+            attachments: Vec::new(),
         })
     }
 }

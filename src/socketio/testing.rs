@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::application::SocketIo;
 use super::arguments::{AnyArguments, Written, write_ack, write_event};
 use super::bytes::Bytes;
-use super::decoder::{Decoder, WholePacket};
-use super::packet::{PacketKind, encode};
+use super::decoder::Decoder;
+use super::packet::{Packet, PacketKind, encode};
 use crate::testing::{Sent, connection};
 use crate::{CloseCode, CloseEvent, Connection, Handler, Message, Request};
 
@@ -246,18 +246,14 @@ impl MemoryClient {
                 Message::Binary(bytes) => self.decoder.binary(bytes.clone()),
             };
             match whole {
-                Ok(Some(whole)) => self.take(whole),
+                Ok(Some(packet)) => self.take(packet),
                 Ok(None) => {}
                 Err(error) => panic!("the server sent what is no packet: {error}"),
             }
         }
     }
 
-    fn take(&mut self, whole: WholePacket) {
-        let WholePacket {
-            packet,
-            attachments,
-        } = whole;
+    fn take(&mut self, packet: Packet) {
         match packet.kind {
             PacketKind::Connect => {
                 let data = packet.data.unwrap_or_default();
@@ -267,11 +263,11 @@ impl MemoryClient {
             PacketKind::ConnectError => self.refusal = packet.data,
             PacketKind::Disconnect => self.is_disconnected = true,
             PacketKind::Ack => {
-                let answer = AnyArguments::of_packet(packet.data, attachments).values;
+                let answer = AnyArguments::of_packet(packet.data, packet.attachments).values;
                 self.answers.push((packet.id.unwrap_or_default(), answer));
             }
             PacketKind::Event => {
-                let mut arguments = AnyArguments::of_packet(packet.data, attachments);
+                let mut arguments = AnyArguments::of_packet(packet.data, packet.attachments);
                 self.events.push(ReceivedEvent {
                     name: arguments.take_name().unwrap_or_default(),
                     arguments,

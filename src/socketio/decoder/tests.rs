@@ -12,9 +12,9 @@ fn attachments_come_behind_their_header() {
     assert_eq!(decoder.binary(vec![1]), Ok(None));
     let whole = decoder.binary(vec![2, 3]).unwrap().unwrap();
     assert_eq!(whole.attachments, [vec![1], vec![2, 3]]);
-    assert_eq!(whole.packet.kind, PacketKind::Event);
+    assert_eq!(whole.kind, PacketKind::Event);
     let next = decoder.text("2[\"y\"]").unwrap().unwrap();
-    assert_eq!(next.packet.data, Some(json!(["y"])));
+    assert_eq!(next.data, Some(json!(["y"])));
     assert!(next.attachments.is_empty());
 }
 

@@ -8,7 +8,8 @@ fn packet(kind: PacketKind, namespace: &str, id: Option<u64>, data: Option<Value
         namespace: namespace.to_owned(),
         id,
         data,
-        attachments: 0,
+        due: 0,
+        attachments: Vec::new(),
     }
 }
 
@@ -69,7 +70,7 @@ fn packets_of_the_protocols_document_are_read() {
         (
             r#"51-["hello",{"_placeholder":true,"num":0}]"#,
             Packet {
-                attachments: 1,
+                due: 1,
                 ..packet(
                     Event,
                     "/",
@@ -81,7 +82,7 @@ fn packets_of_the_protocols_document_are_read() {
         (
             r#"61-/admin,456[{"_placeholder":true,"num":0}]"#,
             Packet {
-                attachments: 1,
+                due: 1,
                 ..packet(
                     Ack,
                     "/admin",
