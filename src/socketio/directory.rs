@@ -7,12 +7,11 @@ use std::time::Duration;
 use super::arguments::Written;
 use super::namespace_client::{NamespaceClient, RememberedSocket};
 use super::position::{ClientPosition, PacketName, PacketOrigin};
-use super::recovery::{Audience, Departed, Recovery, RecoveryBounds, ReturnOf};
+use super::recovery::{Audience, Departed, Recovery, RecoveryBounds};
 use super::rooms::{NotJoined, Rooms};
 use crate::lock::lock;
 
 type SocketRecovery = Recovery<Written, RememberedSocket>;
-pub(crate) type Returned = ReturnOf<Written, RememberedSocket>;
 
 #[derive(Default)]
 pub(crate) struct Namespace {
@@ -130,22 +129,6 @@ impl Directory {
         Some(position)
     }
 
-    /// A socket that comes back to a namespace.
-    pub fn return_of(
-        &mut self,
-        namespace: &str,
-        name: &str,
-        position: &ClientPosition,
-        now: Duration,
-    ) -> Option<Returned> {
-        self.kept(namespace)?.return_of(name, position, now)
-    }
-
-    /// The number of the last packet that had stayed here and was not for the socket.
-    pub fn arrived(&self, departed: &Departed<RememberedSocket>) -> u64 {
-        departed.before(self.own)
-    }
-
     /// Forgets the sockets that may come back no longer; gives when the next one may not.
     pub fn forget_departed(&mut self, now: Duration) -> Option<Duration> {
         let next = self.all_kept().filter_map(|kept| kept.forget_sockets(now));
@@ -212,17 +195,33 @@ impl Directory {
         );
     }
 
-    /// A socket is there, in the room of its own name and in these.
-    pub fn add(&mut self, member: NamespaceClient, rooms: &[String]) -> Arc<NamespaceClient> {
+    /// A socket is there, in the room of its own name. If its client left under this name, and has come so far, it is
+    /// what it was then; with what it missed.
+    pub fn add(
+        &mut self,
+        mut member: NamespaceClient,
+        name: &str,
+        position: Option<ClientPosition>,
+        now: Duration,
+    ) -> (Arc<NamespaceClient>, Vec<(Written, ClientPosition)>) {
+        let own = self.own;
+        let kept = self.kept(&member.namespace).zip(position);
+        let returned = kept.and_then(|(kept, from)| kept.return_of(name, &from, now));
+        let (mut rooms, mut missed) = (Vec::new(), Vec::new());
+        if let Some((departed, packets)) = returned {
+            let arrived = departed.before(own);
+            member = member.come_back(name, departed.known, arrived);
+            (rooms, missed) = (departed.rooms, packets);
+        }
         let member = Arc::new(member);
         let namespace = self.namespaces.entry(member.namespace.clone());
         let namespace = namespace.or_default();
         namespace.members.insert(member.key, member.clone());
-        for room in std::iter::once(&member.id).chain(rooms) {
+        for room in std::iter::once(&member.id).chain(&rooms) {
             // As many as it was in before, and its own.
             let _ = namespace.rooms.join(member.key, room, usize::MAX);
         }
-        member
+        (member, missed)
     }
 
     /// A socket is there no longer, and in no room.

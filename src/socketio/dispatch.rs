@@ -55,18 +55,14 @@ impl Core {
         let Act::Emit(emission) = &mut operation.act else {
             return None;
         };
-        if emission.delivery == Reliability::Volatile || !self.moves_sockets() {
+        // Mostly one is alone, or keeps nothing, and that costs no lock.
+        let may_move = self.adapter.get().is_some() && self.limits.recovery_window.is_some();
+        if emission.delivery == Reliability::Volatile || !may_move {
             return None;
         }
         let mut directory = lock(&self.directory);
         emission.name = Some(directory.name_for_all(&operation.namespace, at_once)?);
         Some(directory)
-    }
-
-    /// Whether a socket that left may come back to another server.
-    pub fn moves_sockets(&self) -> bool {
-        let adapter = self.adapter.get();
-        self.limits.recovery_window.is_some() && adapter.is_some_and(|it| it.moves_sockets())
     }
 
     /// Tells the other servers of a socket that left or came back.

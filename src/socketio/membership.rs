@@ -71,18 +71,7 @@ impl<S> SocketIo<S> {
         let now = sessions.now();
         let (member, missed) = self.core.with_directory(|directory| {
             let member = NamespaceClient::new(id, name, namespace, link.clone(), sessions);
-            let returned = position.and_then(|position| {
-                directory.return_of(&member.namespace, before, &position, now)
-            });
-            let (member, rooms, missed) = match returned {
-                Some((departed, missed)) => {
-                    let arrived = directory.arrived(&departed);
-                    let member = member.come_back(before, departed.known, arrived);
-                    (member, departed.rooms, missed)
-                }
-                None => (member, Vec::new(), Vec::new()),
-            };
-            (directory.add(member, &rooms), missed)
+            directory.add(member, before, position, now)
         });
         self.core.tell_move(member.is_recovered.then(|| SocketMove {
             namespace: member.namespace.clone(),

@@ -81,14 +81,10 @@ pub(crate) enum PollNews {
 
 /// What connects this server with others. Called by any thread.
 pub(crate) trait Adapter: Send + Sync {
-    /// Has the other servers do what is done here. Called without a lock, or, where sockets
-    /// [move](Adapter::moves_sockets), under that of the directory.
+    /// Has the other servers do what is done here. Called without a lock, or, where a socket may come back to another
+    /// server, under that of the directory.
     fn publish(&self, operation: &Operation) -> LocalTurn;
-    /// Whether a socket that left may come back to another server.
-    fn moves_sockets(&self) -> bool {
-        false
-    }
-    /// Tells the other servers, if sockets move.
+    /// Tells the other servers, if a socket may come back to another one.
     fn tell_move(&self, _: &SocketMove) {}
     /// The numbers of the other servers, whose answers are waited for.
     fn others(&self) -> Vec<u128>;

@@ -151,10 +151,6 @@ impl Adapter for Arc<ClusterAdapter> {
         }
     }
 
-    fn moves_sockets(&self) -> bool {
-        true
-    }
-
     fn tell_move(&self, told: &SocketMove) {
         let message = wire::moved(told);
         // One that is too long is told nobody: the client comes back to this server, or is new.
