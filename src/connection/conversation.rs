@@ -281,9 +281,7 @@ impl Conversation {
         now: Instant,
         answers: &mut impl Answers,
     ) -> Result<Option<Instant>, End> {
-        let due = self.due(self.since_epoch(now), answers)?;
-        self.trim();
-        Ok(due)
+        self.due(self.since_epoch(now), answers)
     }
 
     /// Pings a silent peer; gives up one that does not answer, or does not get on with its message. Returns until when

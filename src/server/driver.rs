@@ -285,9 +285,7 @@ impl Driver {
     pub fn keep_deadlines(&mut self) -> Result<Option<Instant>, End> {
         let now = self.transport.now();
         let (conversation, mut answers) = self.talk();
-        let until = conversation.in_silence(now, &mut answers)?;
-        self.connection.outbox().trim();
-        Ok(until)
+        conversation.in_silence(now, &mut answers)
     }
 
     pub fn transport(&self) -> &dyn Transport {
@@ -326,7 +324,8 @@ impl Driver {
         read
     }
 
-    fn trim(&mut self) {
+    /// Gives back memory that an idle connection does not need.
+    pub fn trim(&mut self) {
         self.conversation.trim();
         self.connection.outbox().trim();
     }

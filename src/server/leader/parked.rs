@@ -231,6 +231,7 @@ impl Parked {
         if let Err(end) = self.parse(put) {
             return self.end(end, None);
         }
+        self.driver.trim();
         match self.keep_deadlines() {
             // Bytes that the stream read with the opening handshake and holds back make no socket ready.
             Next::Wait(at) if self.driver.may_hold_bytes_back() || self.driver.holds_messages => {
@@ -271,7 +272,10 @@ impl Parked {
         let read = self.turn(scratch, put);
         let timed = match (&read, &self.leaving) {
             (Next::Gone, _) => return Next::Gone,
-            (_, None) if self.starved.is_none() => self.keep_deadlines(),
+            (_, None) if self.starved.is_none() => {
+                self.driver.trim();
+                self.keep_deadlines()
+            }
             // No peer is given up while the application is slow, or because the peer has much to read.
             (_, None) => Next::Wait(Some(now + NEXT_LOOK)),
             _ => Next::Wait(None),
