@@ -2,7 +2,7 @@
 //! reach. The leader flushes for a sender that is busy for longer than [`LATEST`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::members::RunMembers;
@@ -24,6 +24,8 @@ pub(crate) struct Collector {
     leader_queue: Arc<LeaderQueue>,
     /// There are Outboxes in `state`, under whose lock it changes: its sender looks here after each event.
     holds: AtomicBool,
+    /// How often the leader has looked since a frame was last collected.
+    looks: AtomicU32,
     state: Mutex<CollectorState, COLLECTOR>,
     /// What is broadcast. It changes under the lock of `state`.
     run: Arc<Run>,
@@ -36,8 +38,6 @@ struct CollectorState {
     since: Option<Instant>,
     /// The leader looks here every [`LATEST`].
     watched: bool,
-    /// How often the leader has looked since a frame was last collected.
-    looks: u32,
     members: RunMembers,
 }
 
@@ -47,6 +47,7 @@ impl Collector {
             coalescing: Coalescing::new(),
             leader_queue,
             holds: AtomicBool::new(false),
+            looks: AtomicU32::new(0),
             state: Mutex::default(),
             run: Arc::default(),
         })
@@ -144,7 +145,7 @@ impl Collector {
     fn begin(self: &Arc<Self>, add: impl FnOnce(&mut CollectorState)) {
         let mut state = lock(&self.state);
         add(&mut state);
-        state.looks = 0;
+        self.looks.store(0, Ordering::Relaxed);
         state.since.get_or_insert_with(Instant::now);
         if !std::mem::replace(&mut state.watched, true) {
             drop(state);
@@ -209,10 +210,14 @@ impl Flusher for Collector {
     }
 
     fn service(&self, now: Instant) -> Option<Instant> {
+        let is_idle = self.looks.fetch_add(1, Ordering::Relaxed) + 1 >= IDLE_LOOKS;
+        // Most looks find nothing, and there is one for each closure that answers bursts: they take no lock.
+        if !is_idle && self.is_empty() {
+            return Some(now + LATEST);
+        }
         let mut state = lock(&self.state);
-        state.looks += 1;
         let Some(since) = state.since else {
-            state.watched = state.looks < IDLE_LOOKS;
+            state.watched = !is_idle;
             return state.watched.then(|| now + LATEST);
         };
         if since + LATEST > now {
