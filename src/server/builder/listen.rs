@@ -60,9 +60,8 @@ impl ServerBuilder {
     /// # Errors
     /// When the address cannot be bound (the port is taken, the address is not this machine's): the text names it and
     /// says what to do, the source is the system's error.
-    pub fn listen(mut self, addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Self> {
-        self.add_listeners(tcp_socket::bind(addr)?, None)?;
-        Ok(self)
+    pub fn listen(self, addr: impl ToSocketAddrs + fmt::Debug) -> io::Result<Self> {
+        self.add_listeners(tcp_socket::bind(addr)?, None)
     }
 
     /// As [`listen`](ServerBuilder::listen), and speaks TLS there with this certificate, whatever
@@ -82,13 +81,8 @@ impl ServerBuilder {
     /// # Errors
     /// As [`listen`](ServerBuilder::listen).
     #[cfg(feature = "tls")]
-    pub fn listen_tls(
-        mut self,
-        addr: impl ToSocketAddrs + fmt::Debug,
-        tls: &Tls,
-    ) -> io::Result<Self> {
-        self.add_listeners(tcp_socket::bind(addr)?, Some(tls))?;
-        Ok(self)
+    pub fn listen_tls(self, addr: impl ToSocketAddrs + fmt::Debug, tls: &Tls) -> io::Result<Self> {
+        self.add_listeners(tcp_socket::bind(addr)?, Some(tls))
     }
 
     /// As [`listen`](ServerBuilder::listen), on a listener that is bound already, with options of your own. It is set
@@ -107,9 +101,8 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// The system's, where the socket cannot listen.
-    pub fn listen_on(mut self, listener: TcpListener) -> io::Result<Self> {
-        self.add_listeners([listener], None)?;
-        Ok(self)
+    pub fn listen_on(self, listener: TcpListener) -> io::Result<Self> {
+        self.add_listeners([listener], None)
     }
 
     /// Listens on a Unix socket, for programs of this machine: a proxy in front, tools beside it. A path, a
@@ -141,10 +134,9 @@ impl ServerBuilder {
     /// # Errors
     /// When it cannot be bound: the text names it and says what to do.
     #[cfg(unix)]
-    pub fn listen_unix(mut self, socket: impl Into<UnixSocket>) -> io::Result<Self> {
+    pub fn listen_unix(self, socket: impl Into<UnixSocket>) -> io::Result<Self> {
         let bound = socket.into().bind()?;
-        self.add_listeners([ListeningSocket::Unix(bound)], None)?;
-        Ok(self)
+        self.add_listeners([ListeningSocket::Unix(bound)], None)
     }
 
     /// Listens on the sockets that the process was given as it started (`LISTEN_FDS`, sd_listen_fds(3)): by a socket
@@ -173,9 +165,8 @@ impl ServerBuilder {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) when one is not a stream socket that listens: then none is taken.
     /// The text says what to write in the unit.
     #[cfg(unix)]
-    pub fn inherited(mut self) -> io::Result<Self> {
-        self.add_listeners(inherited::take(None)?, None)?;
-        Ok(self)
+    pub fn inherited(self) -> io::Result<Self> {
+        self.add_listeners(inherited::take(None)?, None)
     }
 
     /// As [`inherited`](ServerBuilder::inherited), those of this name alone: the `FileDescriptorName=` of the socket
@@ -184,9 +175,8 @@ impl ServerBuilder {
     /// # Errors
     /// As [`inherited`](ServerBuilder::inherited); `NotFound`, too, where none has this name.
     #[cfg(unix)]
-    pub fn inherited_named(mut self, name: &str) -> io::Result<Self> {
-        self.add_listeners(inherited::take(Some(name))?, None)?;
-        Ok(self)
+    pub fn inherited_named(self, name: &str) -> io::Result<Self> {
+        self.add_listeners(inherited::take(Some(name))?, None)
     }
 
     /// As [`inherited_named`](ServerBuilder::inherited_named), and speaks TLS there with this certificate, as
@@ -195,16 +185,15 @@ impl ServerBuilder {
     /// # Errors
     /// As [`inherited_named`](ServerBuilder::inherited_named).
     #[cfg(all(unix, feature = "tls"))]
-    pub fn inherited_tls(mut self, name: &str, tls: &Tls) -> io::Result<Self> {
-        self.add_listeners(inherited::take(Some(name))?, Some(tls))?;
-        Ok(self)
+    pub fn inherited_tls(self, name: &str, tls: &Tls) -> io::Result<Self> {
+        self.add_listeners(inherited::take(Some(name))?, Some(tls))
     }
 
     fn add_listeners<L: Into<Listener>>(
-        &mut self,
+        mut self,
         listeners: impl IntoIterator<Item = L>,
         tls: Option<&Tls>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Self> {
         for listener in listeners {
             let listening = Listening::new(listener.into(), tls.cloned())?;
             if let Some(addr) = listening.addr {
@@ -212,7 +201,7 @@ impl ServerBuilder {
             }
             self.listening.push(listening);
         }
-        Ok(())
+        Ok(self)
     }
 }
 
