@@ -12,18 +12,18 @@ pub(crate) mod slots;
 
 use std::sync::Arc;
 
-use crate::http::{Peer, Refusal};
+use crate::http::Peer;
 use crate::limits::Limits;
 use crate::lock::lock;
 use crate::transport::{How, Transport};
 pub(crate) use seat::Seat;
 use seat::{LINE, Seating};
 pub(crate) use seats::{Stage, Wake};
-use slots::{Slot, Slots};
+use slots::Slots;
 
 pub(crate) struct Admission {
     seating: Arc<Seating>,
-    slots: Slots,
+    pub slots: Slots,
 }
 
 impl Admission {
@@ -76,15 +76,8 @@ impl Admission {
             own.client = client.counted_address();
             own.on_served = Some(on_served);
         }
-        let served = self.seating.plain.serve_queued(&mut seats);
-        drop(seats);
-        served.iter().for_each(|wake| wake());
+        self.seating.serve_queued(seats);
         seat
-    }
-
-    /// A slot for a connection of this client, which is to open.
-    pub fn open(&self, client: Peer) -> Result<Slot, Refusal> {
-        self.slots.take(client)
     }
 
     /// The server shuts down: the `accept` hook is not called any more.
@@ -98,25 +91,15 @@ impl Admission {
         }
     }
 
-    /// Connections that live, and ended ones whose Close was not taken.
-    pub fn connections(&self) -> usize {
-        self.slots.taken()
-    }
-
     /// Seats that are held by threads.
     pub fn held(&self) -> usize {
         let seats = lock(&self.seating.seats);
         seats.held - seats.count(|stage| stage == Stage::Queued)
     }
 
-    /// Plain requests under way.
-    pub fn answering(&self) -> usize {
-        lock(&self.seating.seats).count(|stage| stage == Stage::Plain)
-    }
-
-    /// Handshakes that wait for the `accept` hook.
-    pub fn waiting(&self) -> usize {
-        lock(&self.seating.seats).count(|stage| stage == Stage::Waiting)
+    /// Seats of this stage.
+    pub fn count(&self, stage: Stage) -> usize {
+        lock(&self.seating.seats).count(|it| it == stage)
     }
 
     /// The streams whose stage `which` picks.

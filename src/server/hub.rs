@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::admission::Admission;
+use super::admission::{Admission, Stage};
 use super::callbacks::Callbacks;
 use super::connections::ConnectionServer;
 use super::hooks::Hooks;
@@ -122,10 +122,10 @@ impl Hub {
         let everyone = self.connections.members.everyone();
         let count = |is_so: fn(&Connection) -> bool| everyone.iter().filter(|it| is_so(it)).count();
         Stats {
-            connections: self.admission.connections(),
+            connections: self.admission.slots.taken(),
             handshakes: self.admission.held(),
-            answering: self.admission.answering(),
-            waiting_for_accept: self.admission.waiting(),
+            answering: self.admission.count(Stage::Plain),
+            waiting_for_accept: self.admission.count(Stage::Waiting),
             idle_connections: self.keeper.as_ref().map_or(0, |keeper| keeper.idle()),
             waiting_requests: self.waiting_places.taken(),
             threads: self.workers.threads(),

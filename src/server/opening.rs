@@ -290,7 +290,7 @@ fn open(
     }
     let present = hub.lifecycle.register(Participant::Connection);
     let present = present.ok_or(Refusal::ShuttingDown)?;
-    let slot = hub.admission.open(connection.peer)?;
+    let slot = hub.admission.slots.take(connection.peer)?;
     if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
         return Err(ended(&hub.lifecycle, seat).into());
     }

@@ -7,7 +7,7 @@ use super::plain::PlainBounds;
 use super::seats::{Seats, Stage};
 use crate::http::{Peer, Refusal};
 use crate::limits::Limits;
-use crate::lock::{Mutex, SEATS, lock};
+use crate::lock::{Guard, Mutex, SEATS, lock};
 
 /// How many handshakes wait for each `accept` hook that runs. Who finds the line full is told to come back in a second:
 /// by then hooks that take a quarter of a second each have emptied it.
@@ -30,6 +30,13 @@ impl Seating {
             },
             seats: Mutex::default(),
         })
+    }
+
+    /// Gives free places to plain requests that wait for them, and tells those without the lock.
+    pub fn serve_queued(&self, mut seats: Guard<'_, Seats>) {
+        let served = self.plain.serve_queued(&mut seats);
+        drop(seats);
+        served.iter().for_each(|wake| wake());
     }
 }
 
@@ -81,9 +88,7 @@ impl Seat {
             None => Vec::new(),
         };
         seats.pass_on(max);
-        let served = self.seating.plain.serve_queued(&mut seats);
-        drop(seats);
-        served.iter().for_each(|wake| wake());
+        self.seating.serve_queued(seats);
         for seated in &gone {
             if let Some(how) = seated.stage.gives_way() {
                 seated.transport.shutdown(how);
@@ -171,9 +176,7 @@ impl Drop for Seat {
         let own = index.and_then(|index| seats.seated.remove(index));
         seats.held -= 1;
         seats.pass_on(self.seating.max_handshakes);
-        let served = self.seating.plain.serve_queued(&mut seats);
-        drop(seats);
-        served.iter().for_each(|wake| wake());
+        self.seating.serve_queued(seats);
         // Its stream may be the user's.
         drop(own);
     }

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::http::Refusal;
 use crate::lock::{Mutex, PLAYED};
 use crate::transport::inert;
 
@@ -119,7 +120,7 @@ fn m10_while_the_hook_runs_for_all_it_may_others_wait_and_the_newest_is_refused(
         for count in 1..=2 * LINE {
             let (seat, _) = rig.seat(Stage::Reading);
             scope.spawn(move || seat.wait_for_turn(later()).unwrap());
-            while rig.admission.waiting() < count {
+            while rig.admission.count(Stage::Waiting) < count {
                 thread::yield_now();
             }
         }
@@ -131,7 +132,7 @@ fn m10_while_the_hook_runs_for_all_it_may_others_wait_and_the_newest_is_refused(
         assert!(newest.has_given_way());
         drop(deciding);
     });
-    assert_eq!(rig.admission.waiting(), 0);
+    assert_eq!(rig.admission.count(Stage::Waiting), 0);
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn m10_the_hook_is_asked_for_those_first_that_came_first() {
     let deciding = [rig.deciding(), rig.deciding()];
     let (first, _) = rig.seat(Stage::Waiting);
     let (second, _) = rig.seat(Stage::Waiting);
-    let waiting = || rig.admission.waiting();
+    let waiting = || rig.admission.count(Stage::Waiting);
     assert_eq!(waiting(), 2);
     // Whatever comes after the hook gives its place to the next.
     deciding[1].enter(Stage::Opening);
@@ -157,7 +158,7 @@ fn at_a_shutdown_nobody_waits_in_line_any_more() {
     thread::scope(|scope| {
         let (seat, _) = rig.seat(Stage::Reading);
         let waiting = scope.spawn(move || seat.wait_for_turn(later()));
-        while rig.admission.waiting() == 0 {
+        while rig.admission.count(Stage::Waiting) == 0 {
             thread::yield_now();
         }
         rig.admission.close();
@@ -188,13 +189,13 @@ fn m10_plain_requests_have_places_of_their_own_and_never_give_way() {
         third.serve_plain(),
         Err(Refusal::HttpRequestsFull)
     ));
-    assert_eq!(rig.admission.answering(), 2);
+    assert_eq!(rig.admission.count(Stage::Plain), 2);
     let _newer = [rig.seat(Stage::Reading), rig.seat(Stage::Reading)];
     assert!(third.has_given_way());
     assert!(matches!(third.serve_plain(), Err(Refusal::Evicted)));
     assert!(first_end.ends().is_empty() && second_end.ends().is_empty());
     second.enter(Stage::Parting);
-    assert_eq!(rig.admission.answering(), 1);
+    assert_eq!(rig.admission.count(Stage::Plain), 1);
 }
 
 #[test]
@@ -220,7 +221,7 @@ fn m10_a_page_whose_last_bytes_have_to_wait_has_its_place_again() {
         seat.serve_plain().unwrap();
     }
     slow.serve_plain().unwrap();
-    assert_eq!(rig.admission.answering(), 3);
+    assert_eq!(rig.admission.count(Stage::Plain), 3);
     let (other, _) = rig.seat(Stage::Begun);
     other.leave();
     let full = other.serve_plain();

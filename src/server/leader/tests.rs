@@ -68,7 +68,7 @@ fn opened(hub: &Arc<Hub>, id: u64, ours: &Arc<dyn Transport>) -> Opened {
             OwnBounds::default(),
             ReadBuffer::default(),
         ),
-        slot: hub.admission.open(Peer::Unknown).unwrap(),
+        slot: hub.admission.slots.take(Peer::Unknown).unwrap(),
         present: hub.lifecycle.register(Participant::Connection).unwrap(),
     }
 }
