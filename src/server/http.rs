@@ -22,17 +22,18 @@ use std::time::Duration;
 
 use super::ServerHandle;
 use super::admission::{Seat, Stage};
-use super::hooks::HookRequest;
+use super::hooks::{HookRequest, Hooks};
 use super::hub::Hub;
-use super::lifecycle::{Participant, Presence};
+use super::lifecycle::{Lifecycle, Participant, Presence};
+use super::limited_log::LimitedLog;
 use super::metrics;
 use crate::handshake::negotiate;
 use crate::http::body::Framing;
 use crate::http::excerpt::excerpt;
 use crate::http::refusal::RefusedRequest;
 use crate::http::request::Version;
-use crate::http::{Cors, Peer, Refusal, Request, Response, Status};
-use crate::logging::Line;
+use crate::http::{Cors, Refusal, Request, Response, Status};
+use crate::stats::Counters;
 use crate::transport::{self, How, LINGER};
 use connection::HttpConnection;
 use keeper::{Awaited, Resting};
@@ -106,7 +107,7 @@ fn ask_hook(
         is_let_in,
         settings: settings.clone(),
     };
-    if let Some(response) = health(hub, &request) {
+    if let Some(response) = health(hooks, &hub.lifecycle, &request) {
         return Ok((asked(request, false), response));
     }
     let plain = negotiate::plain(&request, &settings.rules, ask)?;
@@ -135,14 +136,14 @@ fn ask_hook(
 }
 
 /// The answer to a balancer's question, under whatever name it asks: it says nothing else, and it takes no place.
-fn health(hub: &Hub, request: &Request) -> Option<Response> {
-    let is_asked = hub.hooks.health.as_deref() == Some(request.path())
+fn health(hooks: &Hooks, lifecycle: &Lifecycle, request: &Request) -> Option<Response> {
+    let is_asked = hooks.health.as_deref() == Some(request.path())
         && matches!(request.method(), "GET" | "HEAD")
         && matches!(Framing::of(request), Ok(Framing::Empty));
     if !is_asked {
         return None;
     }
-    let response = match hub.lifecycle.is_draining() {
+    let response = match lifecycle.is_draining() {
         false => Response::text("ok\n"),
         true => Response::text("draining\n").with_status(Status::SERVICE_UNAVAILABLE),
     };
@@ -208,33 +209,24 @@ fn give(
         Ok(()) => transport::linger(transport, transport.now() + LINGER),
         Err(AnswerError::Written(error)) => {
             transport.shutdown(How::Both);
-            if let Some(line) = not_taken(hub, &error, connection.peer) {
+            if let Some(line) = hub.refuser.not_taken(&error, connection.peer) {
                 line.write();
             }
         }
         Err(AnswerError::Read(error)) => {
             transport.shutdown(How::Reset);
-            note_unread(hub, &error);
+            note_unread(&hub.counters, &hub.limited_log, &error);
         }
     }
     None
 }
 
 /// Counts a body that could not be read, and logs what its reader says.
-fn note_unread(hub: &Hub, error: &str) {
-    hub.counters
-        .handler_failures
-        .fetch_add(1, Ordering::Relaxed);
+fn note_unread(counters: &Counters, limited_log: &LimitedLog, error: &str) {
+    counters.handler_failures.fetch_add(1, Ordering::Relaxed);
     let error = excerpt(error.as_bytes());
     let text = || format!("the body of an answer could not be read, which cut it off: {error}");
-    hub.limited_log.log("reader", text);
-}
-
-/// Counts a peer that did not take its answer; the line for the log.
-fn not_taken(hub: &Hub, error: &io::Error, peer: Peer) -> Option<Line> {
-    hub.counters.refuse("answer");
-    let text = || format!("{peer} did not take its answer: {error}");
-    hub.limited_log.line("answer", text)
+    limited_log.log("reader", text);
 }
 
 /// Waits for the answer on this thread, since the system cannot watch the stream; reads from the stream meanwhile. The

@@ -1,6 +1,6 @@
 //! How a client is refused: it is counted, told why where it can read that, and the log says what to set.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use super::admission::{Seat, Stage};
@@ -104,6 +104,13 @@ impl Refuser {
     pub fn line(&self, refusal: &Refusal, peer: Peer) -> Option<Line> {
         let text = || format!("refused {peer}: {refusal}");
         self.limited_log.line(refusal.reason(), text)
+    }
+
+    /// Counts a peer that did not take its answer; the line for the log.
+    pub fn not_taken(&self, error: &io::Error, peer: Peer) -> Option<Line> {
+        self.counters.refuse("answer");
+        let text = || format!("{peer} did not take its answer: {error}");
+        self.limited_log.line("answer", text)
     }
 
     fn log(&self, refusal: &Refusal, peer: Peer) {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::super::ServerHandle;
-use super::super::hooks::HookRequest;
+use super::super::hooks::{HookRequest, Hooks};
 use super::super::hub::Hub;
 use super::connection::HttpConnection;
 use super::plain_request::{ParkedRequest, PlainRequest};
@@ -12,6 +12,7 @@ use crate::handshake::negotiate;
 use crate::http::body::Framing;
 use crate::http::head::HeadScanner;
 use crate::http::{Refusal, Request, Response};
+use crate::limits::Limits;
 
 /// The answer to the request in the buffer, which is taken out of it and has a place among the requests that wait: its
 /// answer may be promised only, read from somewhere, or longer than the peer takes. `None`: a thread is to look at it,
@@ -24,9 +25,9 @@ pub(crate) fn answer(
     if !hooks.may_answer_at_once(connection.buffer.filled()) {
         return None;
     }
-    let (request, length) = whole_request(hub, connection)?;
+    let (request, length) = whole_request(&hub.options.limits, connection)?;
     let request = connection.identify(request).ok()?;
-    let is_let_in = is_let_in(hub, connection, &request)?;
+    let is_let_in = is_let_in(hooks, connection, &request)?;
     let place = hub.waiting_places.take()?;
     let server = ServerHandle::new(hub);
     let asked = HookRequest::new(&request, &server);
@@ -41,8 +42,7 @@ pub(crate) fn answer(
 }
 
 /// The request with its body, and its bytes in the buffer, if all of them are there.
-fn whole_request(hub: &Hub, connection: &mut HttpConnection) -> Option<(Request, usize)> {
-    let limits = &hub.options.limits;
+fn whole_request(limits: &Limits, connection: &mut HttpConnection) -> Option<(Request, usize)> {
     let received = &*connection.buffer.filled();
     let head = HeadScanner::new(limits.head()).scan(received).ok()??;
     let request = Request::of_scanned(received.get(..head)?).ok()?;
@@ -60,8 +60,8 @@ fn whole_request(hub: &Hub, connection: &mut HttpConnection) -> Option<(Request,
 }
 
 /// As the rules see it. Where the application has to be asked about its origin, that may take time.
-fn is_let_in(hub: &Hub, connection: &HttpConnection, request: &Request) -> Option<bool> {
-    let asks = hub.hooks.origin.is_some() && request.header_bytes("origin").is_some();
+fn is_let_in(hooks: &Hooks, connection: &HttpConnection, request: &Request) -> Option<bool> {
+    let asks = hooks.origin.is_some() && request.header_bytes("origin").is_some();
     if asks {
         return None;
     }

@@ -161,11 +161,11 @@ impl KeeperThread {
         if kept.is_in_its_place() {
             return;
         }
-        if let Some(before) = kept.place() {
+        if let Some(before) = kept.place.take() {
             self.lines.leave(before);
         }
-        if let Some(line) = kept.take_place(self.lines.next_number()) {
-            self.lines.join(line, token);
+        if let Some(line) = kept.line() {
+            kept.take_place(line, self.lines.join(line, token));
             while let Some(oldest) = self.lines.take_excess(line) {
                 self.give_way(oldest);
             }
@@ -192,7 +192,7 @@ impl KeeperThread {
     }
 
     fn leave_line(&mut self, kept: &KeptConnection) {
-        if let Some(place) = kept.place() {
+        if let Some(place) = kept.place {
             self.lines.leave(place);
         }
         self.keeper.idle.store(self.lines.idle(), Relaxed);

@@ -17,7 +17,7 @@ use super::queued::QueuedAnswer;
 use super::responder::Promise;
 use super::streamed::Streamed;
 use super::unsent_answer::{TURN, UnsentAnswer};
-use super::{at_once, keep_alive, not_taken, resolve};
+use super::{at_once, keep_alive, resolve};
 use crate::clock;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::http::head::asks_for_head;
@@ -39,7 +39,7 @@ pub(crate) struct KeptConnection {
     /// The peer has ended its side, after what is there to read. That is reported once.
     ends: bool,
     /// Its place in a line.
-    place: Option<PlaceInLine>,
+    pub place: Option<PlaceInLine>,
     /// Makes the thread that watches [look at](KeptConnection::on_wake) this connection; set once it is watched.
     wake: Option<Wake>,
     stream: Presence,
@@ -96,7 +96,7 @@ impl KeptConnection {
     }
 
     /// The line that it belongs to.
-    fn line(&self) -> Option<KeptLine> {
+    pub fn line(&self) -> Option<KeptLine> {
         match self.state {
             KeptState::New => Some(KeptLine::New),
             // One whose next request is there is not idle.
@@ -105,27 +105,19 @@ impl KeptConnection {
         }
     }
 
-    pub fn place(&self) -> Option<PlaceInLine> {
-        self.place
-    }
-
     /// False once it waits for something else, or has had an answer since it took its place.
     pub fn is_in_its_place(&self) -> bool {
-        let answered = self.place.map(|place| place.answered);
+        let answered = self.connection.answered;
         self.place.map(|place| place.line) == self.line()
-            && answered.is_none_or(|answered| answered == self.connection.answered)
+            && self.place.is_none_or(|place| place.answered == answered)
     }
 
-    /// Takes a new place in the line that it belongs to, if there is one.
-    pub fn take_place(&mut self, number: u64) -> Option<KeptLine> {
-        let answered = self.connection.answered;
-        let line = self.line();
-        self.place = line.map(|line| PlaceInLine {
+    pub fn take_place(&mut self, line: KeptLine, number: u64) {
+        self.place = Some(PlaceInLine {
             line,
             number,
-            answered,
+            answered: self.connection.answered,
         });
-        line
     }
 
     /// The next request may be there.
@@ -269,7 +261,7 @@ impl KeptConnection {
                 Some(answer) => self.conclude(resolve(answer)),
                 None => self.stay(),
             },
-            KeptState::Queued(answer) if answer.is_served() => Next::NeedsThread,
+            KeptState::Queued(answer) if answer.seat.is_served() => Next::NeedsThread,
             _ => self.stay(),
         }
     }
@@ -329,7 +321,7 @@ impl KeptConnection {
                 }
                 self.conclude(Err(why))
             }
-            KeptState::Queued(answer) if answer.is_served() => Next::NeedsThread,
+            KeptState::Queued(answer) if answer.seat.is_served() => Next::NeedsThread,
             KeptState::Queued(_) => self.conclude(Err(why)),
             _ => self.stay(),
         }
@@ -340,7 +332,7 @@ impl KeptConnection {
         match std::mem::replace(&mut self.state, KeptState::Idle) {
             KeptState::Waiting(later) => self.give(later.parked, answer),
             KeptState::Queued(queued) => {
-                let parked = queued.cancel(&self.hub);
+                let parked = queued.cancel(&self.hub.callbacks);
                 self.give(parked, answer)
             }
             _ => Next::Gone,
@@ -374,8 +366,12 @@ impl KeptConnection {
         let Some(wake) = self.wake.clone() else {
             return Next::Gone;
         };
-        let queued = QueuedAnswer::new(&self.hub, &self.connection, parked, response, wake);
-        self.state = KeptState::Queued(Box::new(queued));
+        let (transport, peer) = (&self.connection.transport, self.connection.peer);
+        self.state = KeptState::Queued(Box::new(QueuedAnswer {
+            parked,
+            response,
+            seat: self.hub.admission.queue(transport, peer, wake),
+        }));
         self.stay()
     }
 
@@ -416,7 +412,7 @@ impl KeptConnection {
 
     /// The peer does not take its answer.
     fn give_up_writing(&self, error: &io::Error) -> Next {
-        self.log(not_taken(&self.hub, error, self.connection.peer));
+        self.log(self.hub.refuser.not_taken(error, self.connection.peer));
         Next::Gone
     }
 
@@ -482,7 +478,7 @@ impl KeptConnection {
     /// What it holds of the application's is dropped elsewhere.
     fn let_go(self) {
         match self.state {
-            KeptState::Queued(answer) => drop(answer.cancel(&self.hub)),
+            KeptState::Queued(answer) => drop(answer.cancel(&self.hub.callbacks)),
             KeptState::Waiting(later) => later.let_go(&self.hub.callbacks),
             _ => {}
         }
@@ -500,7 +496,7 @@ impl KeptConnection {
         } = self;
         stream.part(Participant::Parked);
         let head_only = match &state {
-            KeptState::Queued(answer) => answer.head_only(),
+            KeptState::Queued(answer) => answer.parked.asked.head_only(),
             _ => asks_for_head(connection.buffer.filled()),
         };
         let (own, transport) = (hub.clone(), connection.transport.clone());

@@ -43,16 +43,12 @@ impl WaitingLines {
         }
     }
 
-    /// The number of the next place.
-    pub fn next_number(&self) -> u64 {
-        self.next_number
-    }
-
-    /// Puts a connection behind the others, at [`next_number`](Self::next_number).
-    pub fn join(&mut self, line: KeptLine, token: Token) {
+    /// Puts a connection behind the others; its number.
+    pub fn join(&mut self, line: KeptLine, token: Token) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
         self.line(line).tokens.insert(number, token);
+        number
     }
 
     pub fn leave(&mut self, place: PlaceInLine) {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::admission::{Seat, Wake};
+use super::super::admission::Seat;
+use super::super::callbacks::Callbacks;
 use super::super::hub::Hub;
 use super::super::lifecycle::Presence;
 use super::super::threads::NotStarted;
@@ -13,42 +14,18 @@ use super::{give, go_on};
 use crate::http::Response;
 
 pub(crate) struct QueuedAnswer {
-    parked: ParkedRequest,
-    response: Response,
-    seat: Seat,
+    pub parked: ParkedRequest,
+    pub response: Response,
+    /// In the line; it has its place, so that a thread may give the answer, once it is served.
+    pub seat: Seat,
 }
 
 impl QueuedAnswer {
-    /// Puts an answer into the line; `wake` is called once it has its place.
-    pub fn new(
-        hub: &Hub,
-        connection: &HttpConnection,
-        parked: ParkedRequest,
-        response: Response,
-        wake: Wake,
-    ) -> Self {
-        let (admission, transport) = (&hub.admission, &connection.transport);
-        QueuedAnswer {
-            parked,
-            response,
-            seat: admission.queue(transport, connection.peer, wake),
-        }
-    }
-
-    /// It has its place: a thread may give it.
-    pub fn is_served(&self) -> bool {
-        self.seat.is_served()
-    }
-
-    pub fn head_only(&self) -> bool {
-        self.parked.asked.head_only()
-    }
-
     /// Gives the answer up; its request can still be told why.
-    pub fn cancel(self, hub: &Arc<Hub>) -> ParkedRequest {
+    pub fn cancel(self, callbacks: &Arc<Callbacks>) -> ParkedRequest {
         let response = self.response;
         // The reader of its body is the application's.
-        hub.callbacks.run_soon(move || drop(response));
+        callbacks.run_soon(move || drop(response));
         self.parked
     }
 

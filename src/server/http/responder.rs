@@ -174,6 +174,18 @@ enum AnswerStage {
     Over,
 }
 
+impl AnswerState {
+    fn take(&mut self) -> Option<LateAnswer> {
+        match std::mem::replace(&mut self.stage, AnswerStage::Over) {
+            AnswerStage::Answered(answer) => Some(answer),
+            before => {
+                self.stage = before;
+                None
+            }
+        }
+    }
+}
+
 impl AnswerSlot {
     fn put(&self, answer: LateAnswer) -> Result<(), Response> {
         let mut state = lock(&self.0);
@@ -199,18 +211,12 @@ impl AnswerSlot {
     /// The connection waits from now on, unless the answer is there.
     pub fn wait(&self, notify: Notify) -> Option<LateAnswer> {
         let mut state = lock(&self.0);
-        match std::mem::replace(&mut state.stage, AnswerStage::Over) {
-            AnswerStage::Promised => {
-                state.stage = AnswerStage::Waiting(notify);
-                None
-            }
-            AnswerStage::Answered(answer) => Some(answer),
-            // The promise was returned for another request.
-            before => {
-                state.stage = before;
-                Some(LateAnswer::Dropped)
-            }
+        if matches!(state.stage, AnswerStage::Promised) {
+            state.stage = AnswerStage::Waiting(notify);
+            return None;
         }
+        // If there is none, the promise was returned for another request.
+        Some(state.take().unwrap_or(LateAnswer::Dropped))
     }
 
     /// How long it may take, where others may take so long.
@@ -223,14 +229,7 @@ impl AnswerSlot {
 
     /// The answer, if it is there.
     pub fn take(&self) -> Option<LateAnswer> {
-        let mut state = lock(&self.0);
-        match std::mem::replace(&mut state.stage, AnswerStage::Over) {
-            AnswerStage::Answered(answer) => Some(answer),
-            before => {
-                state.stage = before;
-                None
-            }
-        }
+        lock(&self.0).take()
     }
 
     /// Nobody waits any more: the answer, if it has just come.
