@@ -102,7 +102,7 @@ impl Hub {
             admission: Admission::new(limits),
             lifecycle: Lifecycle::new(inbox, accept_bell),
             callbacks: Callbacks::new(workers.clone(), counters.clone(), waiting_places.clone()),
-            refuser: Refuser::new(counters.clone(), limited_log.clone()),
+            refuser: Refuser::new(options.clone(), counters.clone(), limited_log.clone()),
             options,
             hooks,
             handler,

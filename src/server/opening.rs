@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::ServerHandle;
 use super::admission::{Seat, Stage};
 use super::connections::opened::Opened;
+use super::driver::Driver;
 use super::early_read;
 use super::hooks::HookRequest;
 use super::http;
@@ -16,17 +17,17 @@ use super::http::keeper::Awaited;
 use super::hub::Hub;
 use super::lifecycle::{Lifecycle, Participant, Presence};
 use super::listen::ListenerSettings;
-use super::proxied::{self, Proxied};
+use super::proxied;
 use crate::connection::opening::Opening;
 use crate::connection::read_buffer::ReadBuffer;
 use crate::connection::request_head::{self, NoRequest};
+use crate::handshake::upgrade::UpgradeAnswer;
 use crate::http::head::asks_for_head;
 use crate::http::proxy_protocol;
 use crate::http::refusal::RefusedRequest;
 use crate::http::{Peer, Refusal, Request};
 use crate::limits::Limits;
 use crate::patience::Patience;
-use crate::tls::{self, Secured};
 use crate::transport::{self, How, Transport};
 
 /// Serves a new stream on a thread of its own, as a handshake first. If there are enough handshakes the stream is
@@ -42,14 +43,16 @@ pub(crate) fn begin(
             .refuser
             .unread(&*transport, &settings, Refusal::ShuttingDown);
     };
-    if may_be_watched(hub, &*transport, peer, &settings) {
-        let now = transport.now();
-        let connection = HttpConnection::new(transport, Box::default(), peer, settings, now);
+    let connection = HttpConnection::new(transport.clone(), peer, settings.clone());
+    if may_be_watched(hub, &connection) {
         return http::go_on(hub, stream, connection, Some(Awaited::FirstRequest));
     }
     let seat = seat(hub, &transport);
-    let (served, own, its) = (hub.clone(), transport.clone(), settings.clone());
-    let job = move || serve(&served, stream, seat, own, peer, its);
+    let served = hub.clone();
+    let job = move || {
+        let outcome = secure_and_open(&served, seat, connection);
+        go_on(&served, stream, outcome);
+    };
     if let Err(refused) = hub.workers.run(job) {
         hub.refuser.unread(&*transport, &settings, Refusal::Full);
         let text = || format!("no thread for a connection: {refused}");
@@ -61,16 +64,11 @@ pub(crate) fn begin(
 
 /// Whether a new stream gets no thread before its first byte. What comes before a request, for TLS or by a proxy, is
 /// read on a thread.
-fn may_be_watched(
-    hub: &Hub,
-    transport: &dyn Transport,
-    peer: Peer,
-    settings: &ListenerSettings,
-) -> bool {
+fn may_be_watched(hub: &Hub, connection: &HttpConnection) -> bool {
     hub.keeper.is_some()
-        && settings.tls.is_none()
-        && !settings.rules.proxies.contains(peer)
-        && transport.source().is_some()
+        && connection.settings.tls.is_none()
+        && !connection.is_by_proxy()
+        && connection.transport.source().is_some()
         && hub.options.limits.max_waiting_requests > 0
         && hub.admission.is_crowded()
 }
@@ -101,20 +99,6 @@ enum StreamOutcome {
     Refused,
 }
 
-/// Serves a stream from its first byte to its end, or until nothing of it needs a thread.
-fn serve(
-    hub: &Arc<Hub>,
-    stream: Presence,
-    seat: Seat,
-    transport: Arc<dyn Transport>,
-    peer: Peer,
-    settings: Arc<ListenerSettings>,
-) {
-    let outcome = secure_and_open(hub, seat, &transport, peer, settings);
-    drop(transport);
-    go_on(hub, stream, outcome);
-}
-
 /// Serves the next request of a connection, which has begun. `patience`: what is left for a first request, of which the
 /// connection was watched until it began.
 pub(crate) fn serve_next(
@@ -124,13 +108,13 @@ pub(crate) fn serve_next(
     mut connection: HttpConnection,
     patience: Option<Patience>,
 ) {
-    let patience = patience.unwrap_or_else(|| next_request(&hub.options.limits, &mut connection));
+    let patience = patience.unwrap_or_else(|| begin_request(&hub.options.limits, &mut connection));
     let outcome = open_or_refuse(hub, seat, connection, patience);
     go_on(hub, stream, outcome);
 }
 
-/// The time of a request that is not the first begins.
-fn next_request(limits: &Limits, connection: &mut HttpConnection) -> Patience {
+/// The time of a request begins.
+fn begin_request(limits: &Limits, connection: &mut HttpConnection) -> Patience {
     connection.begun = connection.transport.now();
     Patience::new(connection.begun, limits.handshake_timeout)
 }
@@ -143,83 +127,43 @@ fn go_on(hub: &Arc<Hub>, stream: Presence, outcome: StreamOutcome) {
     }
 }
 
-/// Never inlined into [`serve`], whose stack frame stays for the connection's whole life: the handshake's own does not
-/// stay with it.
+/// Opens a stream from its first byte. Never inlined into the job, whose stack frame stays for the connection's whole
+/// life: the handshake's own does not stay with it.
 #[inline(never)]
-fn secure_and_open(
-    hub: &Arc<Hub>,
-    seat: Seat,
-    transport: &Arc<dyn Transport>,
-    peer: Peer,
-    settings: Arc<ListenerSettings>,
-) -> StreamOutcome {
-    let begun = transport.now();
-    let mut patience = Patience::new(begun, hub.options.limits.handshake_timeout);
-    let proxied = match read_proxy_header(
-        &hub.lifecycle,
-        &seat,
-        transport,
-        peer,
-        &settings,
-        &mut patience,
-    ) {
-        Ok(proxied) => proxied,
-        Err(refusal) => {
-            hub.refuser.before_tls(
-                &hub.options.limits,
-                &seat,
-                &**transport,
-                peer,
-                &settings,
-                refusal,
-            );
+fn secure_and_open(hub: &Arc<Hub>, seat: Seat, mut connection: HttpConnection) -> StreamOutcome {
+    let mut patience = begin_request(&hub.options.limits, &mut connection);
+    if connection.is_by_proxy() {
+        if let Err(none) = proxied::read_header(&mut connection, &seat, &mut patience) {
+            let refusal = why(&hub.lifecycle, &seat, none, false);
+            hub.refuser.before_tls(&seat, &connection, refusal);
             return StreamOutcome::Refused;
         }
-    };
-    let (transport, peer) = (&proxied.transport, proxied.peer);
-    if settings.tls.is_some() {
-        // That takes several rounds with the peer.
-        seat.enter(Stage::Reading);
     }
-    let secured = tls::secure(settings.tls.as_ref(), transport, &mut patience, || {
-        ended(&hub.lifecycle, &seat)
-    });
-    match secured {
-        Ok(Secured {
-            transport,
-            client_certificates,
-        }) => {
-            if settings.tls.is_some() {
-                hub.counters.tls_sessions.fetch_add(1, Relaxed);
-            }
-            let connection =
-                HttpConnection::new(transport, client_certificates, peer, settings, begun);
-            open_or_refuse(hub, seat, connection, patience)
-        }
-        Err(refused) => {
-            hub.refuser.in_tls(&**transport, peer, &refused);
-            StreamOutcome::Refused
-        }
+    if let Err(refused) = secure(hub, &seat, &mut connection, &mut patience) {
+        hub.refuser.in_tls(&connection, &refused);
+        return StreamOutcome::Refused;
     }
+    open_or_refuse(hub, seat, connection, patience)
 }
 
-/// The client behind a trusted proxy, by the PROXY protocol.
-fn read_proxy_header(
-    lifecycle: &Lifecycle,
+/// The TLS handshake, if there is to be one.
+fn secure(
+    hub: &Hub,
     seat: &Seat,
-    transport: &Arc<dyn Transport>,
-    peer: Peer,
-    settings: &ListenerSettings,
+    connection: &mut HttpConnection,
     patience: &mut Patience,
-) -> Result<Proxied, Refusal> {
-    match settings.rules.proxies.contains(peer) {
-        true => proxied::read_header(transport, peer, seat, patience)
-            .map_err(|none| why(lifecycle, seat, none, false)),
-        false => Ok(Proxied {
-            transport: transport.clone(),
-            peer,
-        }),
-    }
+) -> Result<(), RefusedRequest> {
+    let Some(tls) = &connection.settings.tls else {
+        return Ok(());
+    };
+    // That takes several rounds with the peer.
+    seat.enter(Stage::Reading);
+    let lost = || ended(&hub.lifecycle, seat);
+    let secured = tls.secure(&connection.transport, patience, lost)?;
+    connection.transport = secured.transport;
+    connection.client_certificates = secured.client_certificates;
+    hub.counters.tls_sessions.fetch_add(1, Relaxed);
+    Ok(())
 }
 
 #[inline(never)]
@@ -239,7 +183,7 @@ fn open_or_refuse(
                 if !seat.enter(Stage::Begun) {
                     break Err(Refusal::Evicted.into());
                 }
-                patience = next_request(&hub.options.limits, &mut connection);
+                patience = begin_request(&hub.options.limits, &mut connection);
             }
             Ok(RequestOutcome::Answered(awaited)) => break Ok(awaited),
             Err(refused) => break Err(refused),
@@ -248,13 +192,7 @@ fn open_or_refuse(
     match answered {
         Ok(awaited) => StreamOutcome::Http(connection, awaited),
         Err(refused) => {
-            hub.refuser.request(
-                &hub.options.limits,
-                &seat,
-                &*connection.transport,
-                connection.peer,
-                &refused,
-            );
+            hub.refuser.request(&seat, &connection, &refused);
             StreamOutcome::Refused
         }
     }
@@ -273,32 +211,55 @@ fn open(
     patience: &mut Patience,
 ) -> Result<RequestOutcome, RefusedRequest> {
     let request = read_request(hub, seat, connection, patience)?;
-    let deadline = patience.deadline();
     let head_only = request.method() == "HEAD";
     let refuse = |refusal| RefusedRequest { refusal, head_only };
     let request = connection.identify(request).map_err(refuse)?;
     if !request.wants_upgrade() {
         return http::answer(hub, seat, connection, request).map(RequestOutcome::Answered);
     }
+    let opened = upgrade(hub, seat, connection, request, patience.deadline())?;
+    Ok(RequestOutcome::WebSocket(opened))
+}
+
+/// From a request for a WebSocket to the 101.
+fn upgrade(
+    hub: &Arc<Hub>,
+    seat: &Seat,
+    connection: &mut HttpConnection,
+    request: Request,
+    deadline: Instant,
+) -> Result<Opened, Refusal> {
     seat.wait_for_turn(deadline)?;
-    let (server, hooks) = (ServerHandle::new(hub), &hub.hooks);
+    let server = ServerHandle::new(hub);
     let asked = HookRequest::new(&request, &server);
     let (rules, overflow) = (&connection.settings.rules, hub.options.overflow);
-    let upgrade = hooks.upgrade(asked, rules, overflow, &hub.counters)?;
-    if connection.transport.now() > deadline {
-        return Err(Refusal::Timeout.into());
+    let upgrade = (hub.hooks).upgrade(asked, rules, overflow, &hub.counters)?;
+    let transport = &*connection.transport;
+    if transport.now() > deadline {
+        return Err(Refusal::Timeout);
     }
     let present = hub.lifecycle.register(Participant::Connection);
     let present = present.ok_or(Refusal::ShuttingDown)?;
     let slot = hub.admission.slots.take(connection.peer)?;
-    if write_upgrade(seat, &*connection.transport, &upgrade.answer, deadline).is_err() {
-        return Err(ended(&hub.lifecycle, seat).into());
-    }
-    let took = connection
-        .transport
-        .now()
-        .saturating_duration_since(connection.begun);
+    write_upgrade(seat, transport, &upgrade.answer, deadline)
+        .map_err(|_| ended(&hub.lifecycle, seat))?;
+    let took = transport.now().saturating_duration_since(connection.begun);
     hub.counters.handshake_time.record(took);
+    Ok(Opened {
+        driver: driver(hub, seat.id(), connection, request, upgrade),
+        slot,
+        present,
+    })
+}
+
+/// The connection that has opened.
+fn driver(
+    hub: &Hub,
+    id: u64,
+    connection: &mut HttpConnection,
+    request: Request,
+    upgrade: UpgradeAnswer,
+) -> Box<Driver> {
     let request = match &hub.options.kept_headers {
         Some(names) => request.with_headers_only(names),
         None => request,
@@ -306,13 +267,7 @@ fn open(
     let bounds = upgrade.bounds;
     let opening = Opening::new(request, upgrade);
     let buffer = std::mem::take(&mut connection.buffer);
-    Ok(RequestOutcome::WebSocket(Opened {
-        driver: hub
-            .connections
-            .driver(seat.id(), &connection.transport, opening, bounds, buffer),
-        slot,
-        present,
-    }))
+    (hub.connections).driver(id, &connection.transport, opening, bounds, buffer)
 }
 
 /// Writes the 101. While it waits for the peer the handshake may have to give way, and not once the peer has all of it.

@@ -6,26 +6,20 @@ use std::time::Instant;
 
 use super::admission::Seat;
 use super::early_read;
+use super::http::connection::HttpConnection;
 use crate::connection::request_head::NoRequest;
-use crate::http::Peer;
 use crate::http::proxy_protocol::{self, ProxyHeader};
 use crate::lock::{Mutex, PREFIX, lock};
 use crate::patience::Patience;
 use crate::transport::{Transport, forward};
 
-/// A stream, and the peer at its other end.
-pub(crate) struct Proxied {
-    pub transport: Arc<dyn Transport>,
-    pub peer: Peer,
-}
-
-/// Reads the header of the PROXY protocol, if there is one.
+/// Reads the header of the PROXY protocol, if there is one: its client is the connection's peer from then on.
 pub(crate) fn read_header(
-    transport: &Arc<dyn Transport>,
-    proxy: Peer,
+    connection: &mut HttpConnection,
     seat: &Seat,
     patience: &mut Patience,
-) -> Result<Proxied, NoRequest> {
+) -> Result<(), NoRequest> {
+    let transport = &connection.transport;
     let mut received = Vec::new();
     loop {
         match proxy_protocol::read(&received)? {
@@ -33,16 +27,13 @@ pub(crate) fn read_header(
                 read_more(&**transport, &mut received, count, seat, patience)?
             }
             ProxyHeader::Absent => {
-                return Ok(Proxied {
-                    transport: Prefixed::put_back(transport.clone(), received),
-                    peer: proxy,
-                });
+                connection.transport = Prefixed::put_back(transport.clone(), received);
+                return Ok(());
             }
             ProxyHeader::Complete(peer) => {
-                return Ok(Proxied {
-                    transport: transport.clone(),
-                    peer: peer.unwrap_or(proxy),
-                });
+                connection.end = peer.unwrap_or(connection.end);
+                connection.peer = connection.end;
+                return Ok(());
             }
         }
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::admission::{Seat, Stage};
 use super::http::AnswerWriter;
+use super::http::connection::HttpConnection;
 use super::limited_log::LimitedLog;
 use super::listen::ListenerSettings;
+use super::options::Options;
 use crate::clock;
 use crate::http::refusal::RefusedRequest;
 use crate::http::{Peer, Refusal};
-use crate::limits::Limits;
 use crate::logging::Line;
 use crate::stats::Counters;
 use crate::tls;
@@ -19,61 +20,54 @@ use crate::transport::{How, TrailingBytes, Transport, answer_refusal};
 /// Refuses the clients of a server, and counts them.
 #[derive(Default)]
 pub(crate) struct Refuser {
+    options: Arc<Options>,
     counters: Arc<Counters>,
     limited_log: Arc<LimitedLog>,
 }
 
 impl Refuser {
-    pub fn new(counters: Arc<Counters>, limited_log: Arc<LimitedLog>) -> Self {
+    pub fn new(
+        options: Arc<Options>,
+        counters: Arc<Counters>,
+        limited_log: Arc<LimitedLog>,
+    ) -> Self {
         Refuser {
+            options,
             counters,
             limited_log,
         }
     }
 
     /// Refuses a request, or what came in place of one, on its own thread.
-    pub fn request(
-        &self,
-        limits: &Limits,
-        seat: &Seat,
-        transport: &dyn Transport,
-        peer: Peer,
-        refused: &RefusedRequest,
-    ) {
+    pub fn request(&self, seat: &Seat, connection: &HttpConnection, refused: &RefusedRequest) {
         self.counters.refuse(refused.refusal.reason());
+        let transport = &*connection.transport;
         let write = |answer: &[u8]| {
-            let written = AnswerWriter::new(limits, seat, transport).write(answer);
+            let written = AnswerWriter::new(&self.options.limits, seat, transport).write(answer);
             seat.enter(Stage::Parting);
             written
         };
         answer_refusal(transport, refused, write, || {
-            self.log(&refused.refusal, peer);
+            self.log(&refused.refusal, connection.peer);
         });
         transport.shutdown(How::Both);
     }
 
     /// Refuses before the TLS handshake, if there is to be one: then the peer cannot read an answer.
-    pub fn before_tls(
-        &self,
-        limits: &Limits,
-        seat: &Seat,
-        transport: &dyn Transport,
-        peer: Peer,
-        settings: &ListenerSettings,
-        refusal: Refusal,
-    ) {
-        if settings.tls.is_none() {
-            return self.request(limits, seat, transport, peer, &refusal.into());
+    pub fn before_tls(&self, seat: &Seat, connection: &HttpConnection, refusal: Refusal) {
+        if connection.settings.tls.is_none() {
+            return self.request(seat, connection, &refusal.into());
         }
         self.counters.refuse(refusal.reason());
-        self.log(&refusal, peer);
-        transport.shutdown(How::Both);
+        self.log(&refusal, connection.peer);
+        connection.transport.shutdown(How::Both);
     }
 
     /// Refuses a client whose TLS handshake has failed.
-    pub fn in_tls(&self, below: &dyn Transport, peer: Peer, refused: &RefusedRequest) {
+    pub fn in_tls(&self, connection: &HttpConnection, refused: &RefusedRequest) {
         self.counters.refuse(refused.refusal.reason());
-        tls::dismiss(below, refused, || self.log(&refused.refusal, peer));
+        let log = || self.log(&refused.refusal, connection.peer);
+        tls::dismiss(&*connection.transport, refused, log);
     }
 
     /// Refuses a new stream, of which nothing was read, without waiting.

@@ -35,7 +35,7 @@ pub(crate) use client::connect;
 pub use client::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
 #[cfg(feature = "tls")]
 pub use error::TlsError;
-pub(crate) use secured::{Secured, dismiss, secure};
+pub(crate) use secured::dismiss;
 #[cfg(feature = "tls")]
 pub use server::{Tls, TlsBuilder, TlsVersion};
 #[cfg(feature = "tls")]

@@ -1,9 +1,7 @@
-//! The step before the opening handshake: a stream that a request may be read from, encrypted or as it
-//! came, or a client to part from.
+//! The step before the opening handshake, over TLS: a stream that a request may be read from, or a client to part from.
 
 use std::sync::Arc;
 
-use super::Tls;
 use crate::http::Refusal;
 use crate::http::refusal::RefusedRequest;
 use crate::patience::Patience;
@@ -13,22 +11,6 @@ use crate::transport::{self, How, LINGER, Transport};
 pub(crate) struct Secured {
     pub transport: Arc<dyn Transport>,
     pub client_certificates: Box<[Vec<u8>]>,
-}
-
-/// The TLS handshake, if there is to be one. `lost`: why the client is refused where its stream failed or ended.
-pub(crate) fn secure(
-    tls: Option<&Tls>,
-    below: &Arc<dyn Transport>,
-    patience: &mut Patience,
-    lost: impl FnOnce() -> Refusal,
-) -> Result<Secured, RefusedRequest> {
-    match tls {
-        Some(tls) => tls.secure(below, patience, lost),
-        None => Ok(Secured {
-            transport: below.clone(),
-            client_certificates: Box::default(),
-        }),
-    }
 }
 
 /// Parts from a client that is refused before a request could be read. Only one without TLS can read an answer.

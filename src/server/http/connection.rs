@@ -27,23 +27,22 @@ pub(crate) struct HttpConnection {
 }
 
 impl HttpConnection {
-    pub fn new(
-        transport: Arc<dyn Transport>,
-        client_certificates: Box<[Vec<u8>]>,
-        peer: Peer,
-        settings: Arc<ListenerSettings>,
-        begun: Instant,
-    ) -> Self {
+    pub fn new(transport: Arc<dyn Transport>, peer: Peer, settings: Arc<ListenerSettings>) -> Self {
         HttpConnection {
+            begun: transport.now(),
             transport,
-            client_certificates,
+            client_certificates: Box::default(),
             end: peer,
             peer,
             settings,
-            begun,
             buffer: ReadBuffer::default(),
             answered: 0,
         }
+    }
+
+    /// A trusted proxy is at its other end.
+    pub fn is_by_proxy(&self) -> bool {
+        self.settings.rules.proxies.contains(self.end)
     }
 
     /// A request that came over it, with all that is known of the client that sent it, who is the connection's

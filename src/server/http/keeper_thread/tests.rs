@@ -59,8 +59,7 @@ fn a_request_that_was_found_before_a_panic_is_answered() {
     let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     theirs.set_read_timeout(Some(PATIENCE)).unwrap();
     let ours = Arc::new(TcpTransport::new(listener.accept().unwrap().0).unwrap());
-    let (settings, now) = (hub.attached.clone(), Instant::now());
-    let connection = HttpConnection::new(ours, Box::default(), Peer::Unknown, settings, now);
+    let connection = HttpConnection::new(ours, Peer::Unknown, hub.attached.clone());
     let stream = hub.lifecycle.register(Participant::Stream).unwrap();
     let late = keeper.put(Resting {
         connection,
