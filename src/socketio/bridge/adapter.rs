@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::listener::{OTHERS, member};
-use super::message::{OwnEvent, SocketOrder};
+use super::message::{OwnEvent, SocketOrder, close_room};
 use super::process::BridgeProcess;
 use crate::cluster::port::PortUser;
 use crate::socketio::arguments::Written;
@@ -34,7 +34,7 @@ impl BridgeAdapter {
     }
 
     /// An order for each of the sockets that are named, of those that are not of this server.
-    fn order(&self, core: &Core, operation: &Operation, order: impl Fn(String) -> SocketOrder) {
+    fn order(&self, core: &Core, operation: &Operation, order: &SocketOrder) {
         let Operation {
             namespace,
             audience: Audience { rooms, except },
@@ -46,10 +46,9 @@ impl BridgeAdapter {
                  io.to(id)",
             );
         }
-        for id in rooms {
-            if member(core, namespace, id).is_none() {
-                let message = order(id.clone()).encode(&self.0.host, namespace);
-                self.0.publish(message);
+        for sid in rooms {
+            if member(core, namespace, sid).is_none() {
+                self.0.publish(order.encode(&self.0.host, namespace, sid));
             }
         }
     }
@@ -71,20 +70,13 @@ impl Adapter for BridgeAdapter {
                 true => core.hear_of_poll(wish.poll, Some(OTHERS), PollNews::Asked(0)),
                 false => self.emit(operation, written, Some(wish.poll)),
             },
-            Act::Join(room) => self.order(&core, operation, |sid| SocketOrder::EnterRoom {
-                sid,
-                room: room.clone(),
-            }),
+            Act::Join(room) => self.order(&core, operation, &SocketOrder::EnterRoom(room.clone())),
             Act::Leave(room) if is_just(&operation.audience, room) => {
-                let order = SocketOrder::CloseRoom { room: room.clone() };
-                let message = order.encode(&self.0.host, &operation.namespace);
+                let message = close_room(&self.0.host, &operation.namespace, room);
                 self.0.publish(message);
             }
-            Act::Leave(room) => self.order(&core, operation, |sid| SocketOrder::LeaveRoom {
-                sid,
-                room: room.clone(),
-            }),
-            Act::Disconnect => self.order(&core, operation, |sid| SocketOrder::Disconnect { sid }),
+            Act::Leave(room) => self.order(&core, operation, &SocketOrder::LeaveRoom(room.clone())),
+            Act::Disconnect => self.order(&core, operation, &SocketOrder::Disconnect),
         }
         LocalTurn::Now
     }

@@ -37,7 +37,14 @@ const TURN: Duration = Duration::from_secs(1);
 
 pub(crate) fn listen(running: &Running<BridgeProcess>, mut subscriber: PubSubSubscriber) {
     let process = running.user();
-    running.listen(|| BridgeListener::new(process).listen(&mut subscriber));
+    running.listen(|| {
+        let listener = BridgeListener {
+            process,
+            is_attached: false,
+            echo: OwnEcho::default(),
+        };
+        listener.listen(&mut subscriber)
+    });
     // What the others owe does not come any more.
     if let Some(core) = process.core.upgrade() {
         core.end_polls_of(OTHERS);
@@ -50,15 +57,7 @@ struct BridgeListener<'a> {
     echo: OwnEcho,
 }
 
-impl<'a> BridgeListener<'a> {
-    fn new(process: &'a Arc<BridgeProcess>) -> Self {
-        BridgeListener {
-            process,
-            is_attached: false,
-            echo: OwnEcho::default(),
-        }
-    }
-
+impl BridgeListener<'_> {
     fn listen(mut self, subscriber: &mut PubSubSubscriber) -> ListenEnd {
         let heard = panics::catch(|| subscriber.hear(&mut self));
         ListenEnd {
@@ -82,11 +81,18 @@ impl<'a> BridgeListener<'a> {
             }
             QueueMethod::Callback { id, arguments } if is_own => answer(core, id, arguments),
             QueueMethod::Callback { .. } => return,
-            QueueMethod::Emit(_) | QueueMethod::Order { .. } if is_own => return,
+            _ if is_own => return,
             QueueMethod::Emit(event) => self.emit(core, event),
-            QueueMethod::Order { namespace, order } => {
-                carry_out(self.process, core, &namespace, &order)
+            QueueMethod::Order {
+                namespace,
+                sid,
+                order,
+            } => {
+                if let Some(socket) = member(core, &namespace, &sid) {
+                    carry_out(self.process, core, &socket, &order);
+                }
             }
+            QueueMethod::CloseRoom { namespace, room } => have_all_leave(core, namespace, room),
         }
         self.process.note_received();
     }
@@ -170,40 +176,33 @@ fn answer(core: &Core, poll: u64, values: Vec<Value>) {
     core.hear_of_poll(poll, Some(OTHERS), answer);
 }
 
-fn carry_out(process: &BridgeProcess, core: &Arc<Core>, namespace: &str, order: &SocketOrder) {
-    let socket = |sid| member(core, namespace, sid);
+fn carry_out(
+    process: &BridgeProcess,
+    core: &Core,
+    socket: &Arc<NamespaceClient>,
+    order: &SocketOrder,
+) {
     match order {
-        SocketOrder::Disconnect { sid } => {
-            if let Some(socket) = socket(sid) {
-                core.disconnect(&socket, DisconnectScope::Socket);
-            }
-        }
-        SocketOrder::EnterRoom { sid, room } => {
-            let Some(socket) = socket(sid) else {
-                return;
-            };
-            let most = core.limits.max_rooms;
-            let joined = lock(&core.directory).join(&socket, room, most);
+        SocketOrder::Disconnect => core.disconnect(socket, DisconnectScope::Socket),
+        SocketOrder::EnterRoom(room) => {
+            let joined = lock(&core.directory).join(socket, room, core.limits.max_rooms);
             // A message with a name that is too long is not taken.
             if joined == Err(NotJoined::TooManyRooms) {
                 process.refuse(&QueueError::TooManyRooms);
             }
         }
-        SocketOrder::LeaveRoom { sid, room } => {
-            if let Some(socket) = socket(sid) {
-                lock(&core.directory).leave(&socket, room);
-            }
-        }
-        SocketOrder::CloseRoom { room } => {
-            // Without its own room a socket could not be reached any more.
-            if socket(room).is_none() {
-                core.apply(Operation {
-                    namespace: namespace.into(),
-                    audience: Audience::of_room(room),
-                    act: Act::Leave(room.clone()),
-                });
-            }
-        }
+        SocketOrder::LeaveRoom(room) => lock(&core.directory).leave(socket, room),
+    }
+}
+
+fn have_all_leave(core: &Core, namespace: String, room: String) {
+    // Without its own room a socket could not be reached any more.
+    if member(core, &namespace, &room).is_none() {
+        core.apply(Operation {
+            namespace: namespace.into(),
+            audience: Audience::of_room(&room),
+            act: Act::Leave(room),
+        });
     }
 }
 

@@ -36,10 +36,16 @@ pub enum QueueMethod {
         id: u64,
         arguments: Vec<Value>,
     },
-    /// For sockets of whichever process.
+    /// For a socket of whichever process.
     Order {
         namespace: String,
+        sid: String,
         order: SocketOrder,
+    },
+    /// All leave this room.
+    CloseRoom {
+        namespace: String,
+        room: String,
     },
     /// Of a bridge, which hears by it that it hears itself. Processes of Python do not look at it.
     Alive {
@@ -51,21 +57,9 @@ pub enum QueueMethod {
 #[derive(Debug, PartialEq)]
 pub enum SocketOrder {
     /// It leaves its namespace.
-    Disconnect {
-        sid: String,
-    },
-    EnterRoom {
-        sid: String,
-        room: String,
-    },
-    LeaveRoom {
-        sid: String,
-        room: String,
-    },
-    /// All leave it.
-    CloseRoom {
-        room: String,
-    },
+    Disconnect,
+    EnterRoom(String),
+    LeaveRoom(String),
 }
 
 /// An event to clients of all processes.
@@ -188,26 +182,28 @@ impl Fields {
                     _ => return Err(QueueError::Field("args")),
                 },
             }),
-            method => Ok(QueueMethod::Order {
-                order: self.order(method)?,
+            "close_room" => Ok(QueueMethod::CloseRoom {
+                room: self.name("room")?,
                 namespace: self.namespace()?,
             }),
+            method => {
+                let (sid, order) = self.order(method)?;
+                let namespace = self.namespace()?;
+                Ok(QueueMethod::Order {
+                    namespace,
+                    sid,
+                    order,
+                })
+            }
         }
     }
 
-    fn order(&self, method: &str) -> Result<SocketOrder, QueueError> {
+    fn order(&self, method: &str) -> Result<(String, SocketOrder), QueueError> {
         let (sid, room) = (|| self.name("sid"), || self.name("room"));
         Ok(match method {
-            "disconnect" => SocketOrder::Disconnect { sid: sid()? },
-            "enter_room" => SocketOrder::EnterRoom {
-                sid: sid()?,
-                room: room()?,
-            },
-            "leave_room" => SocketOrder::LeaveRoom {
-                sid: sid()?,
-                room: room()?,
-            },
-            "close_room" => SocketOrder::CloseRoom { room: room()? },
+            "disconnect" => (sid()?, SocketOrder::Disconnect),
+            "enter_room" => (sid()?, SocketOrder::EnterRoom(room()?)),
+            "leave_room" => (sid()?, SocketOrder::LeaveRoom(room()?)),
             _ => return Err(QueueError::UnknownMethod),
         })
     }
@@ -406,23 +402,26 @@ impl ReplyAddress {
 }
 
 impl SocketOrder {
-    pub fn encode(&self, host: &str, namespace: &str) -> Vec<u8> {
-        let message = match self {
-            SocketOrder::Disconnect { sid } => {
-                json!({"method": "disconnect", "sid": sid, "namespace": namespace, "host_id": host})
-            }
-            SocketOrder::EnterRoom { sid, room } => json!({
-                "method": "enter_room", "sid": sid, "room": room, "namespace": namespace, "host_id": host,
-            }),
-            SocketOrder::LeaveRoom { sid, room } => json!({
-                "method": "leave_room", "sid": sid, "room": room, "namespace": namespace, "host_id": host,
-            }),
-            SocketOrder::CloseRoom { room } => {
-                json!({"method": "close_room", "room": room, "namespace": namespace, "host_id": host})
-            }
+    pub fn encode(&self, host: &str, namespace: &str, sid: &str) -> Vec<u8> {
+        let (method, room) = match self {
+            SocketOrder::Disconnect => ("disconnect", None),
+            SocketOrder::EnterRoom(room) => ("enter_room", Some(room)),
+            SocketOrder::LeaveRoom(room) => ("leave_room", Some(room)),
         };
+        let mut message =
+            json!({"method": method, "sid": sid, "namespace": namespace, "host_id": host});
+        if let Some(room) = room {
+            message["room"] = json!(room);
+        }
         message.to_string().into_bytes()
     }
+}
+
+/// The order that all leave a room.
+pub fn close_room(host: &str, namespace: &str, room: &str) -> Vec<u8> {
+    json!({"method": "close_room", "room": room, "namespace": namespace, "host_id": host})
+        .to_string()
+        .into_bytes()
 }
 
 /// A sign of life, which a bridge hears of itself.

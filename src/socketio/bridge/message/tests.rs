@@ -156,25 +156,25 @@ fn the_other_methods_are_read() {
             method: callback
         }
     );
-    let (sid, room) = (|| "s".to_owned(), || "r".to_owned());
+    let (sid, room) = ("s".to_owned(), "r".to_owned());
+    let namespace = "/chat".to_owned();
     for order in [
-        SocketOrder::Disconnect { sid: sid() },
-        SocketOrder::EnterRoom {
-            sid: sid(),
-            room: room(),
-        },
-        SocketOrder::LeaveRoom {
-            sid: sid(),
-            room: room(),
-        },
-        SocketOrder::CloseRoom { room: room() },
+        SocketOrder::Disconnect,
+        SocketOrder::EnterRoom(room.clone()),
+        SocketOrder::LeaveRoom(room.clone()),
     ] {
-        let bytes = order.encode("h", "/chat");
-        let namespace = "/chat".to_owned();
+        let bytes = order.encode("h", &namespace, &sid);
         let read = QueueMessage::decode(&bytes, LIMIT).unwrap();
-        assert_eq!(read.method, QueueMethod::Order { namespace, order });
-        assert_eq!(read.host, "h");
+        let order = QueueMethod::Order {
+            namespace: namespace.clone(),
+            sid: sid.clone(),
+            order,
+        };
+        assert_eq!((&*read.host, read.method), ("h", order));
     }
+    let read = QueueMessage::decode(&close_room("h", &namespace, &room), LIMIT).unwrap();
+    let closed = QueueMethod::CloseRoom { namespace, room };
+    assert_eq!((&*read.host, read.method), ("h", closed));
     let beat = QueueMessage::decode(&alive("h", Duration::from_millis(7)), LIMIT).unwrap();
     assert_eq!(
         beat.method,
