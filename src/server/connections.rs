@@ -19,7 +19,6 @@ use super::limited_log::LimitedLog;
 use super::members::Members;
 use super::options::Options;
 use super::places::Places;
-use super::threads::NotStarted;
 use super::workers::Workers;
 use crate::connection::Connection;
 use crate::connection::conversation_rules::ConversationRules;
@@ -48,7 +47,7 @@ pub(crate) struct ConnectionServer {
     pub inbox: Arc<Inbox>,
     /// Of streams whose peers may still read our last bytes.
     pub lingering_places: Arc<Places>,
-    workers: Arc<Workers>,
+    pub workers: Arc<Workers>,
 }
 
 impl ConnectionServer {
@@ -112,11 +111,6 @@ impl ConnectionServer {
 
     pub fn limits(&self) -> &Limits {
         &self.options.limits
-    }
-
-    /// Runs `job` at once, on a thread of the pool.
-    pub fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), NotStarted> {
-        self.workers.run(job)
     }
 
     /// Has a line written elsewhere.

@@ -127,8 +127,7 @@ fn tell_all(hub: &Hub) {
         return;
     }
     let code = hub.lifecycle.close_code();
-    let members = &hub.connections.members;
-    members.for_everyone(|outbox| _ = outbox.close(Some(code), ""));
+    (hub.connections.members).for_everyone(|outbox| _ = outbox.close(Some(code), ""));
     hub.admission.close();
     if let Some(keeper) = &hub.keeper {
         keeper.close();
@@ -221,8 +220,7 @@ fn cut_off(hub: &Hub) {
     for transport in hub.admission.transports(|_| true) {
         transport.shutdown(How::Reset);
     }
-    let members = &hub.connections.members;
-    members.for_everyone(|outbox| outbox.abort());
+    (hub.connections.members).for_everyone(|outbox| outbox.abort());
     if let Some(keeper) = &hub.keeper {
         keeper.stop();
     }

@@ -428,7 +428,8 @@ impl KeptConnection {
         }
         if keeps {
             self.connection.answered += 1;
-            self.rest(now);
+            self.state = KeptState::Idle;
+            self.patience = idle_patience(&self.hub.options.limits, now);
             // The next request has its turn after those of others.
             match self.has_next() {
                 true => Next::Again(None),
@@ -440,12 +441,6 @@ impl KeptConnection {
             self.patience = Patience::until(now + LINGER);
             self.read_away()
         }
-    }
-
-    /// Waits for the next request.
-    fn rest(&mut self, now: Instant) {
-        self.state = KeptState::Idle;
-        self.patience = idle_patience(&self.hub.options.limits, now);
     }
 
     fn stay(&self) -> Next {

@@ -37,7 +37,7 @@ pub(crate) fn hand_over(parked: Box<Parked>, place: Place, mailbox: &Arc<Mailbox
         drop(place);
     };
     // If refused, the closure is dropped, and what is in it goes back.
-    let _ = connections.run(serve);
+    let _ = connections.workers.run(serve);
 }
 
 /// A connection on its way from the leader to a thread and back. The drop gives it to the leader, also if the thread
@@ -74,7 +74,7 @@ impl Drop for HandedOver {
 pub(crate) fn serve_on_thread(parked: Box<Parked>) {
     let (open, driver) = parked.take_apart();
     let connections = open.connections.clone();
-    if let Err(refused) = connections.run(move || deliver(open, driver)) {
+    if let Err(refused) = connections.workers.run(move || deliver(open, driver)) {
         connections.log(line_for_later!(
             Warn,
             "a connection ends, for there is no thread: {refused}"
