@@ -72,8 +72,6 @@ pub struct Session<'a> {
     ahead: Option<Message>,
     /// Why the connection was given up while a message was sent in fragments, for the next read.
     unreported: Option<Error>,
-    /// Something was collected since the last flush, and the leader may look for it.
-    owes_flush: bool,
     /// What was collected was not offered to the socket yet: nothing was sent after it that took it along.
     holds_collected: bool,
     messages: u64,
@@ -107,7 +105,6 @@ impl<'a> Session<'a> {
             collector: Collector::new(connections.outboxes.leader_queue.clone()),
             ahead: None,
             unreported: None,
-            owes_flush: false,
             holds_collected: false,
             messages: 0,
             bytes: 0,
@@ -251,7 +248,6 @@ impl<'a> Session<'a> {
 
     fn send_message(&mut self, message: Message, compress: bool) -> Result<(), SendError> {
         let outbox = self.driver.connection.outbox();
-        self.owes_flush |= self.more;
         self.holds_collected = self.more;
         let collector = self.more.then_some(&self.collector);
         outbox.waiter().send(message, compress, collector)
@@ -305,9 +301,6 @@ impl<'a> Session<'a> {
 
     fn flush(&mut self) {
         self.driver.flush_pongs();
-        if !std::mem::take(&mut self.owes_flush) {
-            return;
-        }
         if std::mem::take(&mut self.holds_collected) {
             let writing = self.connections.limits().writing();
             // A failure ends the stream, and the read that follows reports it.
@@ -316,7 +309,9 @@ impl<'a> Session<'a> {
                 Failure::SlowConsumer,
             );
         }
-        self.collector.flushed();
+        if !self.collector.is_empty() {
+            self.collector.flushed();
+        }
     }
 
     fn count(&mut self) {
