@@ -26,13 +26,19 @@ impl Messages {
 
     /// Bytes they cost while they wait.
     pub fn cost(&self) -> usize {
-        OVERHEAD
-            + match self {
-                Messages::One(message) => message.as_ref().map_or(0, Message::len),
-                Messages::Many(batch) => {
-                    batch.text.len() + batch.binary.len() + size_of_val(&*batch.ends)
-                }
-            }
+        let ends = match self {
+            Messages::One(_) => 0,
+            Messages::Many(batch) => size_of_val(&*batch.ends),
+        };
+        OVERHEAD + self.bytes() + ends
+    }
+
+    /// Bytes they have.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Messages::One(message) => message.as_ref().map_or(0, Message::len),
+            Messages::Many(batch) => batch.text.len() + batch.binary.len(),
+        }
     }
 }
 

@@ -7,9 +7,11 @@ use std::thread;
 use crate::support::{Client, PATIENCE, frame};
 use wshub::{Event, Events, Message, RecvError, Server};
 
-/// A message of the flood: small, so that they come faster than the application takes them. How many one read takes.
-const FLOOD: &[u8] = b"a flood of these";
+/// A message of the flood: as small as can be, so that they come faster than the application takes them. How many one
+/// read brings, and how many of them the server takes before it comes to another connection.
+const FLOOD: &[u8] = b"f";
 const READ: usize = (64 << 10) / (FLOOD.len() + 6);
+const TURN: usize = 1024;
 
 /// How many messages of the flood come before one of a polite peer, which is sent while they come. The median of many:
 /// where the machine is busy the system may deliver one late.
@@ -38,7 +40,7 @@ fn messages_before(mut next: impl FnMut(&mut Events<'_>) -> Event) -> usize {
     let mut counts = Vec::new();
     for number in 0..16 {
         // At another place in the rounds of the server each time.
-        (0..number * READ / 3).for_each(|_| _ = comes(&FLOOD.into()));
+        (0..number * TURN / 3).for_each(|_| _ = comes(&FLOOD.into()));
         polite.send_text("mine");
         counts.push(comes(&"mine".into()));
     }
@@ -48,8 +50,8 @@ fn messages_before(mut next: impl FnMut(&mut Events<'_>) -> Event) -> usize {
     counts[counts.len() / 2]
 }
 
-/// What was read before it came, and a turn or two.
-const FEW: usize = 4 * READ;
+/// What was taken before it came, and a turn or two.
+const FEW: usize = 4 * TURN;
 
 #[test]
 fn f17_a_flood_of_messages_leaves_others_their_turn() {

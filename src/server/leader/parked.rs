@@ -19,7 +19,8 @@ use crate::poller::{Next, Source};
 use crate::protocol::nanos::Nanos;
 use crate::transport::LINGER;
 
-/// Bytes that make a read a long one. Less is read faster than a thread is woken.
+/// Bytes that make a turn a long one. Less is read faster than a thread is woken, and many short messages cost the
+/// application more than their reading costs the leader.
 const LONG: usize = 16 << 10;
 /// After this many long reads in a row the next ones are taken to be long, too.
 const LONG_READS: u8 = 4;
@@ -210,7 +211,7 @@ impl Parked {
             counters, inbox, ..
         } = &*self.open.connections;
         let (messages, parsed) = self.driver.take_messages(counters);
-        let bytes = messages.as_ref().map_or(0, Messages::cost);
+        let bytes = messages.as_ref().map_or(0, Messages::bytes);
         let charged = messages.and_then(|messages| inbox.charge(self.connection(), messages));
         if let Some(item) = charged {
             put(item);
