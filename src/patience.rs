@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::protocol::pace::Pace;
 
 /// Who looks at a deadline so long after it was not waiting: the process stood still.
-const STANDSTILL: Duration = Duration::from_millis(500);
+pub(crate) const STANDSTILL: Duration = Duration::from_millis(500);
 
 /// True if a thread that waited until `deadline` woke up so late that the process must have stood still.
 pub(crate) fn stood_still(deadline: Instant, now: Instant) -> bool {

@@ -1,6 +1,5 @@
 //! The way to a server: name lookup, TCP or a Unix socket, a proxy, TLS, each with its deadline.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -34,20 +33,10 @@ pub(crate) fn reach(
 
 /// A stream over the Unix socket of a `ws+unix` URL.
 fn unix(socket: &str, time: Duration) -> Result<Box<dyn Transport>, ClientError> {
-    connect_unix(socket, time).map_err(|error| ClientError::UnixSocket {
+    dial::unix(socket.as_ref(), time).map_err(|error| ClientError::UnixSocket {
         socket: socket.to_owned(),
         error,
     })
-}
-
-#[cfg(unix)]
-fn connect_unix(socket: &str, time: Duration) -> io::Result<Box<dyn Transport>> {
-    Ok(Box::new(dial::unix(socket.as_ref(), time)?))
-}
-
-#[cfg(not(unix))]
-fn connect_unix(_: &str, _: Duration) -> io::Result<Box<dyn Transport>> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The TLS handshake over a stream that leads to the server.
@@ -79,8 +68,7 @@ fn stream(request: &ClientRequest) -> Result<TcpTransport, ClientError> {
         }
     };
     let deadline = Instant::now() + request.connect_timeout;
-    let stream =
-        dial::tcp(&addresses, deadline, TcpTransport::new).map_err(ClientError::Connect)?;
+    let stream = dial::tcp(&addresses, deadline).map_err(ClientError::Connect)?;
     if let Some(proxy) = &request.proxy {
         tunnel(&stream, proxy, request, deadline)?;
     }

@@ -2,30 +2,29 @@
 //! to a Unix socket.
 
 pub(crate) mod lookup;
+#[cfg(feature = "redis")]
+pub(crate) mod paced;
 
-#[cfg(unix)]
 use std::ffi::OsStr;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-#[cfg(unix)]
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 #[cfg(unix)]
 use crate::transport::unix::UnixAddress;
+use crate::transport::{TcpTransport, Transport};
 
-/// The first address that answers, made by `take` into what the caller needs. What is left of the time is shared by
-/// those that are left, so that one that swallows everything does not cost the others theirs.
-pub(crate) fn tcp<T>(
+/// The first address that answers. What is left of the time is shared by those that are left, so that one that swallows
+/// everything does not cost the others theirs.
+pub(crate) fn tcp(
     addresses: &[SocketAddr],
     deadline: Instant,
-    take: impl Fn(TcpStream) -> io::Result<T>,
-) -> Result<T, Vec<(SocketAddr, io::Error)>> {
+) -> Result<TcpTransport, Vec<(SocketAddr, io::Error)>> {
     let mut failures = Vec::new();
     for (left, &address) in (1..=addresses.len() as u32).rev().zip(addresses) {
         let time = deadline.saturating_duration_since(Instant::now()) / left;
-        match dial_one(address, time).and_then(&take) {
-            Ok(taken) => return Ok(taken),
+        match dial_one(address, time).and_then(TcpTransport::new) {
+            Ok(stream) => return Ok(stream),
             Err(error) => failures.push((address, error)),
         }
     }
@@ -47,8 +46,13 @@ fn dial_one(address: SocketAddr, time: Duration) -> io::Result<TcpStream> {
 
 /// A Unix socket: a path, or an abstract name after `@`.
 #[cfg(unix)]
-pub(crate) fn unix(socket: &OsStr, time: Duration) -> io::Result<UnixStream> {
-    UnixAddress::new(socket).connect(time)
+pub(crate) fn unix(socket: &OsStr, time: Duration) -> io::Result<Box<dyn Transport>> {
+    Ok(Box::new(UnixAddress::new(socket).connect(time)?))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn unix(_: &OsStr, _: Duration) -> io::Result<Box<dyn Transport>> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

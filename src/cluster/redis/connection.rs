@@ -1,10 +1,8 @@
 //! A connection to Redis whose answers have bounds: each comes within a time, and takes at most a few times so much
 //! memory.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-#[cfg(unix)]
-use std::os::unix::net::UnixStream;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use redis::{
@@ -13,16 +11,14 @@ use redis::{
 };
 
 use super::reply::ReplyReader;
+use crate::Transport;
+use crate::dial::paced::PacedStream;
 use crate::dial::{self, lookup};
 
 /// What is read at once.
 const BUFFER: usize = 64 << 10;
-/// So many bytes are worth the time of an answer once more.
-const WORTH_A_ROUND: u32 = 64 << 10;
 /// Bytes of an answer while a connection begins, and of a sentinel's: they move no deadline by more than its time.
 const LONGEST_AT_FIRST: usize = 64 << 10;
-/// A system call takes no timeout of zero.
-const SHORTEST: Duration = Duration::from_millis(1);
 
 /// After an error it is to be dropped: an answer that is late would be taken for that of the next command.
 pub(crate) struct RedisConnection {
@@ -36,8 +32,9 @@ impl RedisConnection {
     /// Looks its name up, connects, and tells user, password and database, all of it until the deadline. Answers are
     /// short until longer ones are [allowed](RedisConnection::allow).
     pub fn open(info: &ConnectionInfo, deadline: Instant) -> RedisResult<Self> {
-        let socket = connect(info.addr(), deadline)?;
-        let mut connection = RedisConnection::over(info.addr().clone(), socket, LONGEST_AT_FIRST);
+        let transport = connect(info.addr(), deadline)?;
+        let mut connection =
+            RedisConnection::over(info.addr().clone(), transport, LONGEST_AT_FIRST);
         connection.introduce(info.redis_settings(), deadline)?;
         Ok(connection)
     }
@@ -48,17 +45,10 @@ impl RedisConnection {
         self
     }
 
-    fn over(addr: ConnectionAddr, socket: Box<dyn RedisSocket>, longest: usize) -> Self {
+    fn over(addr: ConnectionAddr, transport: Box<dyn Transport>, longest: usize) -> Self {
         RedisConnection {
             addr,
-            stream: BufReader::with_capacity(
-                BUFFER,
-                PacedStream {
-                    socket,
-                    deadline: Instant::now(),
-                    round: Duration::ZERO,
-                },
-            ),
+            stream: BufReader::with_capacity(BUFFER, PacedStream::new(transport)),
             longest,
         }
     }
@@ -108,7 +98,7 @@ impl RedisConnection {
     pub fn unasked(&mut self, patience: Duration, within: Duration) -> RedisResult<Option<Value>> {
         self.stream.get_mut().begin(patience);
         match self.stream.fill_buf() {
-            Err(error) if is_timeout(&error) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(None),
             begun => begun?,
         };
         self.stream.get_mut().begin(within);
@@ -120,110 +110,15 @@ fn value<T: FromRedisValue>(answer: Value) -> RedisResult<T> {
     Ok(from_redis_value(answer.extract_error()?)?)
 }
 
-/// A stream with one deadline for all that is written and read from [`begin`](PacedStream::begin) on. Much data may
-/// take longer, as long as it comes at some pace.
-struct PacedStream {
-    socket: Box<dyn RedisSocket>,
-    deadline: Instant,
-    /// The time that was given, and that [`WORTH_A_ROUND`] bytes are worth.
-    round: Duration,
-}
-
-impl PacedStream {
-    fn begin(&mut self, round: Duration) {
-        self.round = round;
-        self.deadline = Instant::now() + round;
-    }
-
-    fn advance(
-        &mut self,
-        mut work: impl FnMut(&mut dyn RedisSocket) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        loop {
-            let left = time_left(self.deadline);
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            self.socket.set_timeout(left.max(SHORTEST))?;
-            match work(&mut *self.socket) {
-                Ok(bytes) => {
-                    self.came_on(bytes);
-                    return Ok(bytes);
-                }
-                // Linux says so where the process stood still. If the time is up, Redis was not the slow one.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    if self.deadline <= Instant::now() {
-                        self.begin(self.round);
-                    }
-                }
-                Err(error) if is_timeout(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn came_on(&mut self, bytes: usize) {
-        let latest = Instant::now() + self.round;
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let worth = self.round * bytes.min(WORTH_A_ROUND) / WORTH_A_ROUND;
-        let room = latest.saturating_duration_since(self.deadline);
-        self.deadline += worth.min(room);
-    }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    use io::ErrorKind::{TimedOut, WouldBlock};
-    matches!(error.kind(), TimedOut | WouldBlock)
-}
-
-impl Read for PacedStream {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.advance(|socket| socket.read(into))
-    }
-}
-
-impl Write for PacedStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.advance(|socket| socket.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-trait RedisSocket: Read + Write + Send {
-    /// For the next read or write.
-    fn set_timeout(&self, timeout: Duration) -> io::Result<()>;
-}
-
-impl RedisSocket for TcpStream {
-    fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
-        self.set_read_timeout(Some(timeout))?;
-        self.set_write_timeout(Some(timeout))
-    }
-}
-
-#[cfg(unix)]
-impl RedisSocket for UnixStream {
-    fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
-        self.set_read_timeout(Some(timeout))?;
-        self.set_write_timeout(Some(timeout))
-    }
-}
-
-fn connect(addr: &ConnectionAddr, deadline: Instant) -> io::Result<Box<dyn RedisSocket>> {
+fn connect(addr: &ConnectionAddr, deadline: Instant) -> io::Result<Box<dyn Transport>> {
     match addr {
         ConnectionAddr::Tcp(host, port) => {
             // If this takes too long, Redis is not the slow one.
             let addresses = lookup::addresses(host, *port, deadline).map_err(io::Error::other)?;
-            let stream = dial::tcp(&addresses, deadline, Ok).map_err(last)?;
+            let stream = dial::tcp(&addresses, deadline).map_err(last)?;
             Ok(Box::new(stream))
         }
-        #[cfg(unix)]
-        ConnectionAddr::Unix(path) => {
-            Ok(Box::new(dial::unix(path.as_os_str(), time_left(deadline))?))
-        }
+        ConnectionAddr::Unix(path) => dial::unix(path.as_os_str(), time_left(deadline)),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
