@@ -3,13 +3,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::Condvar;
+use std::sync::LazyLock;
 use std::thread::Builder;
 use std::time::Instant;
 
-use crossbeam_channel::{RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::lock::{Mutex, RESOLVERS, lock};
 use crate::spawn::spawn;
 
 /// Lookups that run at once in this process, those included that nobody waits for any more; one more
@@ -75,40 +74,26 @@ fn timed_out() -> io::Error {
     )
 }
 
-struct Lookups {
-    running: Mutex<usize, RESOLVERS>,
-    ended: Condvar,
-}
+/// A channel that holds one `()` for each lookup that runs.
+struct Lookups(LazyLock<(Sender<()>, Receiver<()>)>);
 
 /// One of the lookups that run.
 struct LookupPermit(&'static Lookups);
 
 impl Lookups {
     const fn new() -> Self {
-        Lookups {
-            running: Mutex::new(0),
-            ended: Condvar::new(),
-        }
+        Lookups(LazyLock::new(|| bounded(MAX_LOOKUPS)))
     }
 
     fn wait_for_turn(&'static self, deadline: Instant) -> Option<LookupPermit> {
-        let mut running = lock(&self.running);
-        while *running >= MAX_LOOKUPS {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            running = running.wait_timeout(&self.ended, left);
-        }
-        *running += 1;
-        Some(LookupPermit(self))
+        let turn = self.0.0.send_deadline((), deadline);
+        turn.ok().map(|()| LookupPermit(self))
     }
 }
 
 impl Drop for LookupPermit {
     fn drop(&mut self) {
-        *lock(&self.0.running) -= 1;
-        self.0.ended.notify_one();
+        let _ = self.0.0.1.try_recv();
     }
 }
 

@@ -93,8 +93,6 @@ in_this_order! {
     LINK,
     /// `SharedWriter` of websocket/shared.rs: the write side of a split WebSocket.
     HALVES,
-    /// `Lookups` of dial/lookup.rs: lookups of names that run.
-    RESOLVERS,
     /// `LimitedLog` of server/limited_log.rs: how many lines of a kind were logged.
     LIMITED_LOG,
     /// `LogWriter` of server/log_writer.rs: lines for the log that wait.

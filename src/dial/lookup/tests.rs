@@ -1,7 +1,8 @@
 //! Names that are found, that are not, and resolvers that hang.
 
 use super::*;
-use crate::lock::PLAYED;
+use crate::lock::{Mutex, PLAYED, lock};
+use std::sync::Condvar;
 use std::thread;
 use std::time::Duration;
 
@@ -69,20 +70,18 @@ fn resolvers_that_hang_are_left_behind_and_bounded() {
         let error = ask(hang, SHORT).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
-    assert_eq!(*lock(&LOOKUPS.running), MAX_LOOKUPS);
+    assert_eq!(LOOKUPS.0.0.len(), MAX_LOOKUPS);
     // No thread is started for one more, though its resolver would answer.
     let error = ask(found, SHORT).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    assert_eq!(*lock(&LOOKUPS.running), MAX_LOOKUPS);
+    assert_eq!(LOOKUPS.0.0.len(), MAX_LOOKUPS);
 
     // One that has time waits for its turn.
     let waiting = thread::spawn(move || look_up(&LOOKUPS, found, "h", 7, soon(PATIENCE)));
     *lock(&RELEASED) = true;
     RELEASE.notify_all();
     assert_eq!(waiting.join().unwrap().unwrap(), found("h", 7).unwrap());
-    let (mut running, deadline) = (lock(&LOOKUPS.running), soon(PATIENCE));
-    while *running > 0 && Instant::now() < deadline {
-        running = running.wait_timeout(&LOOKUPS.ended, PATIENCE);
-    }
-    assert_eq!(*running, 0, "every turn is given back");
+    // Every turn is given back.
+    let turns = (0..MAX_LOOKUPS).map(|_| LOOKUPS.wait_for_turn(soon(PATIENCE)));
+    assert!(turns.collect::<Vec<_>>().iter().all(Option::is_some));
 }
