@@ -154,9 +154,8 @@ impl<'a> Incoming<'a> {
             self.note_unreadable();
             return;
         };
-        let mut changes = Vec::new();
-        let mut tell = |change| changes.push(change);
-        let verdict = self.roster.hear(&head, now, &mut tell);
+        let verdict = self.roster.hear(&head, now);
+        let changes = self.roster.take_changes();
         self.tell(changes);
         match body {
             _ if verdict == Verdict::Stale => {}
@@ -172,11 +171,9 @@ impl<'a> Incoming<'a> {
     fn deliver(&mut self, head: &Head, body: &Body<'_>, now: Duration) {
         let relay = self.relay;
         let is_own = head.node == relay.id;
-        let mut changes = Vec::new();
-        let mut tell = |change| changes.push(change);
         match body {
             Body::Alive { connections, rooms } => {
-                self.roster.beat(head.node, *connections, now, &mut tell);
+                self.roster.beat(head.node, *connections, now);
                 if is_own {
                     self.echo.came_back(head.age);
                     relay.rooms.sweep();
@@ -192,7 +189,7 @@ impl<'a> Incoming<'a> {
             Body::Carried { to: Some(node), .. } | Body::Note { to: Some(node), .. }
                 if *node != relay.id => {}
             Body::Close { connection, .. } if connection.node != relay.id => {}
-            Body::Bye => self.roster.leave(head.node, &mut tell),
+            Body::Bye => self.roster.leave(head.node),
             Body::Broadcast {
                 room,
                 except,
@@ -218,6 +215,7 @@ impl<'a> Incoming<'a> {
                 message: message(content),
             }),
         }
+        let changes = self.roster.take_changes();
         self.tell(changes);
     }
 

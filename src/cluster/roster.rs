@@ -16,6 +16,8 @@ pub(crate) struct Roster {
     /// When this node last heard itself: only then others are judged, so that they are not taken for gone while nothing
     /// comes through at all.
     judged: Option<Duration>,
+    /// What was not taken yet.
+    changes: Vec<RosterChange>,
 }
 
 struct KnownPeer {
@@ -66,19 +68,20 @@ impl Roster {
             heartbeat,
             peers: HashMap::from([(own, itself)]),
             judged: None,
+            changes: Vec::new(),
         }
     }
 
+    /// What has changed since this was asked for the last time.
+    pub fn take_changes(&mut self) -> Vec<RosterChange> {
+        std::mem::take(&mut self.changes)
+    }
+
     /// A frame came.
-    pub fn hear(
-        &mut self,
-        head: &Head,
-        now: Duration,
-        tell: &mut impl FnMut(RosterChange),
-    ) -> Verdict {
+    pub fn hear(&mut self, head: &Head, now: Duration) -> Verdict {
         let node = head.node;
         if !self.peers.contains_key(&node) {
-            self.make_room(tell);
+            self.make_room();
         }
         // One that joined after this node has sent nothing that this node should not have heard. Of the others
         // nobody can say what was before: this is where they begin.
@@ -107,19 +110,20 @@ impl Roster {
         known.heard = now;
         if !known.is_there {
             known.is_there = true;
-            tell(RosterChange::Joined(node));
+            self.changes.push(RosterChange::Joined(node));
         }
         let count = expected.saturating_sub(known.last);
         known.last = reached;
         if count > 0 {
-            tell(RosterChange::Missed { node, count });
+            self.changes.push(RosterChange::Missed { node, count });
         }
         Verdict::Fresh
     }
 
     /// A frame came that was published before this node joined: that its node is there is not said by it.
     pub fn remember(&mut self, head: &Head, now: Duration) -> Verdict {
-        let verdict = self.hear(head, now, &mut |_| {});
+        let verdict = self.hear(head, now);
+        self.changes.clear();
         let known = self.peers.get_mut(&head.node);
         if let Some(known) = known.filter(|_| head.node != self.own) {
             known.is_there = false;
@@ -128,26 +132,20 @@ impl Roster {
     }
 
     /// A heartbeat of another node, or of this one.
-    pub fn beat(
-        &mut self,
-        node: NodeId,
-        connections: u64,
-        now: Duration,
-        tell: &mut impl FnMut(RosterChange),
-    ) {
+    pub fn beat(&mut self, node: NodeId, connections: u64, now: Duration) {
         if let Some(known) = self.peers.get_mut(&node) {
             known.connections = connections;
         }
         if node == self.own {
-            self.judge(now, tell);
+            self.judge(now);
         }
     }
 
     /// A node says that it leaves.
-    pub fn leave(&mut self, node: NodeId, tell: &mut impl FnMut(RosterChange)) {
+    pub fn leave(&mut self, node: NodeId) {
         if let Some(known) = self.peers.get_mut(&node) {
             known.is_there = false;
-            tell(RosterChange::Left(node));
+            self.changes.push(RosterChange::Left(node));
         }
     }
 
@@ -165,7 +163,7 @@ impl Roster {
 
     /// Called with each heartbeat of this node that came back. They go out twice as often as is promised, and this
     /// looks half a heartbeat early, so that a silent node is gone within two.
-    fn judge(&mut self, now: Duration, tell: &mut impl FnMut(RosterChange)) {
+    fn judge(&mut self, now: Duration) {
         let stood_still = |before: Duration| now.saturating_sub(before) > self.heartbeat;
         if self.judged.is_none_or(stood_still) {
             self.renew(now);
@@ -176,13 +174,13 @@ impl Roster {
             let is_silent = now.saturating_sub(known.heard) >= patience;
             if known.is_there && is_silent && *node != self.own {
                 known.is_there = false;
-                tell(RosterChange::Left(*node));
+                self.changes.push(RosterChange::Left(*node));
             }
         }
     }
 
     /// Forgets the one that was silent for longest, and never this node.
-    fn make_room(&mut self, tell: &mut impl FnMut(RosterChange)) {
+    fn make_room(&mut self) {
         if self.peers.len() < MOST {
             return;
         }
@@ -192,7 +190,7 @@ impl Roster {
             return;
         };
         if self.peers.remove(&node).is_some_and(|known| known.is_there) {
-            tell(RosterChange::Left(node));
+            self.changes.push(RosterChange::Left(node));
         }
     }
 }

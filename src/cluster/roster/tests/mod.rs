@@ -24,23 +24,20 @@ fn hear(
         number,
         age: at(age),
     };
-    let mut changes = Vec::new();
-    let verdict = roster.hear(&head, at(now), &mut |change| changes.push(change));
-    (verdict, changes)
+    let verdict = roster.hear(&head, at(now));
+    (verdict, roster.take_changes())
 }
 
 /// This node hears itself.
 fn own_beat(roster: &mut Roster, now: u64) -> Vec<RosterChange> {
-    let mut changes = Vec::new();
-    let mut tell = |change| changes.push(change);
     let head = Head {
         node: OWN,
         number: FrameNumber::Behind(0),
         age: at(now),
     };
-    roster.hear(&head, at(now), &mut tell);
-    roster.beat(OWN, 0, at(now), &mut tell);
-    changes
+    roster.hear(&head, at(now));
+    roster.beat(OWN, 0, at(now));
+    roster.take_changes()
 }
 
 fn missed(count: u64) -> RosterChange {
@@ -128,12 +125,12 @@ fn while_a_node_hears_nothing_it_takes_nobody_for_gone() {
 fn who_leaves_is_gone_at_once_and_counts_no_more() {
     let mut roster = Roster::new(OWN, HEARTBEAT);
     hear(&mut roster, FrameNumber::Own(1), 1, 1000);
-    roster.beat(OTHER, 12, at(1000), &mut |_| panic!("nothing changes"));
+    roster.beat(OTHER, 12, at(1000));
+    assert_eq!(roster.take_changes(), []);
     let there: Vec<_> = roster.nodes().filter(|it| it.0 == OTHER).collect();
     assert_eq!(there, [(OTHER, 12)]);
-    let mut changes = Vec::new();
-    roster.leave(OTHER, &mut |change| changes.push(change));
-    assert_eq!(changes, [RosterChange::Left(OTHER)]);
+    roster.leave(OTHER);
+    assert_eq!(roster.take_changes(), [RosterChange::Left(OTHER)]);
     assert_eq!(roster.nodes().count(), 1);
 }
 
@@ -146,8 +143,8 @@ fn nodes_that_come_and_go_take_no_more_room() {
             number: FrameNumber::Own(1),
             age: at(0),
         };
-        roster.hear(&head, at(node as u64), &mut |_| {});
-        roster.leave(head.node, &mut |_| {});
+        roster.hear(&head, at(node as u64));
+        roster.leave(head.node);
     }
     assert_eq!(roster.peers.len(), MOST);
     assert!(roster.peers.contains_key(&OWN));
@@ -158,7 +155,8 @@ fn what_comes_again_does_not_say_that_its_node_is_there() {
     let mut roster = Roster::new(OWN, HEARTBEAT);
     hear(&mut roster, FrameNumber::Own(1), 10, 1000);
     hear(&mut roster, FrameNumber::Behind(1), 20, 1010);
-    roster.leave(OTHER, &mut |_| {});
+    roster.leave(OTHER);
+    roster.take_changes();
     let again = (Verdict::Stale, vec![]);
     assert_eq!(hear(&mut roster, FrameNumber::Own(1), 10, 2000), again);
     assert_eq!(hear(&mut roster, FrameNumber::Behind(1), 15, 2000), again);
@@ -175,7 +173,8 @@ fn the_last_that_a_node_sent_does_not_bring_it_back() {
     for _ in ["heartbeat", "farewell"] {
         assert_eq!(hear(&mut roster, last, 0, 1000).0, Verdict::Fresh);
     }
-    roster.leave(OTHER, &mut |_| {});
+    roster.leave(OTHER);
+    roster.take_changes();
     for _ in ["heartbeat", "farewell"] {
         assert_eq!(
             hear(&mut roster, last, 0, 2000),
@@ -199,11 +198,14 @@ fn a_node_that_is_forgotten_has_left() {
             number: FrameNumber::Own(1),
             age: at(0),
         };
-        roster.hear(&head, at(1), &mut |change| match change {
+        roster.hear(&head, at(1));
+    }
+    for change in roster.take_changes() {
+        match change {
             RosterChange::Joined(_) => joined += 1,
             RosterChange::Left(_) => left += 1,
             RosterChange::Missed { .. } => panic!("{change:?}"),
-        });
+        }
     }
     assert_eq!(roster.nodes().count(), MOST);
     // And this node.

@@ -100,15 +100,14 @@ impl Simulated {
         let age = self.age(now);
         for head in bus.iter().skip(self.position).take(count) {
             self.position += 1;
+            let verdict = self.roster.hear(head, age);
             let mut missing = 0;
-            let mut tell = |change| match change {
-                RosterChange::Missed { node, count } => {
+            for change in self.roster.take_changes() {
+                if let RosterChange::Missed { node, count } = change {
                     assert_eq!(node, head.node);
                     missing += count;
                 }
-                RosterChange::Joined(_) | RosterChange::Left(_) => {}
-            };
-            let verdict = self.roster.hear(head, age, &mut tell);
+            }
             self.heard
                 .entry(head.node)
                 .or_default()
