@@ -51,32 +51,25 @@ impl Group {
     /// Adds a connection; false if it was in already.
     pub fn join(&mut self, connection: &Connection) -> bool {
         if self.members.len() >= self.full {
-            self.forget_ended();
+            drop(self.take_ended());
             self.full = 2 * self.members.len().max(8);
         }
-        let place = self.place(connection);
-        if let Err(at) = place {
-            self.members.insert(at, connection.clone());
-        }
-        place.is_err()
+        self.insert(connection)
     }
 
     /// Removes a connection; false if it was not in.
     pub fn leave(&mut self, connection: &Connection) -> bool {
-        let place = self.place(connection);
-        place.map(|at| self.members.remove(at)).is_ok()
+        self.remove(connection).is_some()
     }
 
     /// True if the connection is in and has not ended.
     pub fn contains(&self, connection: &Connection) -> bool {
-        self.iter().any(|member| member == connection)
+        self.place(connection).is_ok() && !has_ended(connection)
     }
 
     /// The members that have not ended, the oldest connection first.
     pub fn iter(&self) -> impl Iterator<Item = &Connection> {
-        self.members
-            .iter()
-            .filter(|member| member.ready_state() != ReadyState::Closed)
+        self.members.iter().filter(|member| !has_ended(member))
     }
 
     /// How many members have not ended.
@@ -92,7 +85,7 @@ impl Group {
     /// Sends a message to every member, encoded once. Never blocks; see
     /// [`Server::broadcast`](crate::Server::broadcast).
     pub fn broadcast(&mut self, message: impl Into<Message>) -> Broadcast {
-        self.forget_ended();
+        drop(self.take_ended());
         self.send(&Prepared::new(message), None)
     }
 
@@ -102,7 +95,7 @@ impl Group {
         except: &Connection,
         message: impl Into<Message>,
     ) -> Broadcast {
-        self.forget_ended();
+        drop(self.take_ended());
         self.send(&Prepared::new(message), Some(except))
     }
 
@@ -129,10 +122,41 @@ impl Group {
         self.members.binary_search_by_key(&key(connection), key)
     }
 
-    fn forget_ended(&mut self) {
-        self.members
-            .retain(|member| member.ready_state() != ReadyState::Closed);
+    /// As [`join`](Group::join), and looks for no ended ones.
+    pub(crate) fn insert(&mut self, connection: &Connection) -> bool {
+        let place = self.place(connection);
+        if let Err(at) = place {
+            self.members.insert(at, connection.clone());
+        }
+        place.is_err()
     }
+
+    /// As [`leave`](Group::leave); the handle that was in.
+    pub(crate) fn remove(&mut self, connection: &Connection) -> Option<Connection> {
+        let at = self.place(connection).ok()?;
+        Some(self.members.remove(at))
+    }
+
+    /// The members, with those that have ended and were not taken out.
+    #[cfg(feature = "redis")]
+    pub(crate) fn handles(&self) -> &[Connection] {
+        &self.members
+    }
+
+    /// Takes the members out that have ended.
+    pub(crate) fn take_ended(&mut self) -> Vec<Connection> {
+        let mut ended = Vec::new();
+        self.members.retain(|member| {
+            let has_ended = has_ended(member);
+            ended.extend(has_ended.then(|| member.clone()));
+            !has_ended
+        });
+        ended
+    }
+}
+
+fn has_ended(member: &Connection) -> bool {
+    member.ready_state() == ReadyState::Closed
 }
 
 /// By id, so that everybody is sent to in the order of their coming; then by address, for servers number their

@@ -12,6 +12,7 @@ use super::port::PortUser;
 use super::relay::{CarrierEvent, LocalDelivery, Relay, message};
 use super::report::RoomReport;
 use super::roster::{Roster, RosterChange, Verdict};
+use crate::lock::lock;
 use crate::logging::log_line;
 
 /// What a [`Subscriber`](crate::Subscriber) hands to the cluster.
@@ -70,7 +71,7 @@ impl<'a> Incoming<'a> {
         self.has_begun = true;
         self.echo.attached(port.age(), port.last_beat());
         self.roster.renew(port.age());
-        self.relay.rooms.begin_census();
+        lock(&self.relay.census).begin();
         self.relay.set_link(BackplaneDirection::In, Ok(()));
         port.set_hears(true);
     }
@@ -122,7 +123,7 @@ impl<'a> Incoming<'a> {
         }) = body
         {
             let post = post(&head, number, &content);
-            self.relay.rooms.remember(room, post);
+            lock(&self.relay.rooms.history).push(room, post);
         }
     }
 
@@ -221,8 +222,9 @@ impl<'a> Incoming<'a> {
 
     fn hear_report(&self, node: NodeId, report: &RoomReport<'_>, now: Duration) {
         let relay = self.relay;
-        let pause = relay.settings.heartbeat;
-        if relay.rooms.hear_report(node, report, now, pause) {
+        lock(&relay.census).hear(node, report);
+        // That node lacks what was told of the rooms here.
+        if report.lacks && relay.rooms.tell_anew(now, relay.settings.heartbeat) {
             relay.port().beat_soon();
         }
     }
@@ -238,11 +240,11 @@ impl<'a> Incoming<'a> {
         let clients_miss_own =
             settings.delivery == LocalDelivery::InOneOrder || settings.history.posts > 0;
         if changes.iter().any(is_missed) {
-            self.relay.rooms.forget_history();
+            lock(&self.relay.rooms.history).forget();
         }
         for change in changes {
             if let RosterChange::Left(node) = change {
-                self.relay.rooms.forget_node(node);
+                lock(&self.relay.census).leave(node);
                 self.relay.hand_on(node, CarrierEvent::Left);
             }
             self.relay.tell(match change {

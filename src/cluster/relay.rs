@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::backlog::BacklogBounds;
+use super::census::Census;
 use super::event::{ClusterError, ClusterEvent, ClusterNode};
 use super::frame::{Body, Content, FrameNumber, Head, encode, set_number};
 use super::history::HistoryBounds;
@@ -14,7 +15,7 @@ use super::port::{FrameBytes, Port, PortPeers, PortSettings, PortUser, PublishTu
 use super::report::{RoomCounts, RoomReport};
 use super::rooms::ClusterRooms;
 use crate::atomic::AtomicU64;
-use crate::lock::{Mutex, NODES, lock};
+use crate::lock::{CENSUS, Mutex, NODES, lock};
 use crate::logging::log_line;
 use crate::{Broadcast, Connection, Message, Prepared, ServerHandle};
 
@@ -25,6 +26,8 @@ pub(crate) struct Relay {
     pub id: NodeId,
     pub server: ServerHandle,
     pub rooms: ClusterRooms,
+    /// Members of the rooms on other nodes.
+    pub census: Mutex<Census, CENSUS>,
     pub settings: RelaySettings,
     port: Port,
     /// How many posts of this node were given a number.
@@ -71,6 +74,7 @@ impl Relay {
             id,
             server,
             rooms: ClusterRooms::new(settings.history),
+            census: Mutex::default(),
             settings,
             port: Port::new(PortSettings {
                 peers: PortPeers::Nodes,
@@ -180,11 +184,11 @@ impl Relay {
 
     /// A heartbeat after the frame of this number.
     fn alive(&self, last: u64) -> Vec<u8> {
-        let (counts, is_whole, lacks) = self.rooms.report();
+        let (counts, is_whole) = self.rooms.report();
         let rooms = RoomCounts::read(&counts).ok().map(|counts| RoomReport {
             number: self.reports.fetch_add(1, Relaxed) + 1,
             is_whole,
-            lacks,
+            lacks: lock(&self.census).lacks(),
             counts,
         });
         let body = Body::Alive {
@@ -209,8 +213,10 @@ impl PortUser for Relay {
     }
 
     fn ended(&self, turn: Option<&PublishTurn>, is_published: bool) {
-        if turn.is_none_or(|turn| turn.beat.is_some()) {
-            self.rooms.reported(is_published);
+        match turn.is_none_or(|turn| turn.beat.is_some()) {
+            true if is_published => lock(&self.census).asked(),
+            true => self.rooms.report_everything(),
+            false => {}
         }
     }
 

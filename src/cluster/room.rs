@@ -6,6 +6,8 @@ use super::frame::Body;
 use super::history::{Missed, Post};
 use super::id::PostId;
 use super::relay::content;
+use super::rooms::ClusterRooms;
+use crate::lock::lock;
 use crate::{Broadcast, Connection, Message};
 
 /// Some connections of a cluster, on any of its nodes; see [`Cluster::group`]. Keep the value, or get it anew each
@@ -39,22 +41,22 @@ impl Room {
 
     /// Takes a connection of this server in; false if it was in already, or has ended.
     pub fn join(&self, connection: &Connection) -> bool {
-        self.cluster.relay().rooms.join(&self.name, connection)
+        self.rooms().join(&self.name, connection)
     }
 
     /// Lets a connection of this server go; false if it was not in.
     pub fn leave(&self, connection: &Connection) -> bool {
-        self.cluster.relay().rooms.leave(&self.name, connection)
+        self.rooms().leave(&self.name, connection)
     }
 
     /// True if this connection of this server is in.
     pub fn contains(&self, connection: &Connection) -> bool {
-        self.cluster.relay().rooms.contains(&self.name, connection)
+        self.rooms().contains(&self.name, connection)
     }
 
     /// How many members are connected to this server and have not ended.
     pub fn members_here(&self) -> usize {
-        self.cluster.relay().rooms.count(&self.name)
+        self.rooms().count(&self.name)
     }
 
     /// How many members there are on all nodes. Those of this server are counted now; those of the others are what
@@ -71,7 +73,8 @@ impl Room {
     /// }
     /// ```
     pub fn members(&self) -> usize {
-        self.members_here() + self.cluster.relay().rooms.count_elsewhere(&self.name)
+        let elsewhere = lock(&self.cluster.relay().census).members(&self.name);
+        self.members_here() + elsewhere
     }
 
     /// Sends a message to every member on every node. Never blocks; returns what was done on this node, as
@@ -142,7 +145,7 @@ impl Room {
 
     /// The last posts that this node remembers of the room, `count` at most, the oldest first. Never blocks.
     pub fn history(&self, count: usize) -> Vec<Post> {
-        let last = self.cluster.relay().rooms.last(&self.name, count);
+        let last = lock(&self.rooms().history).last(&self.name, count);
         last.posts.iter().map(|post| Post::clone(post)).collect()
     }
 
@@ -153,7 +156,7 @@ impl Room {
     /// # Errors
     /// Then it is not in. [`CatchUpError::Gone`]; [`CatchUpError::Unsent`].
     pub fn catch_up(&self, connection: &Connection, last: PostId) -> Result<usize, CatchUpError> {
-        let missed = self.cluster.relay().rooms.behind(&self.name, last)?;
+        let missed = lock(&self.rooms().history).behind(&self.name, last)?;
         self.join_behind(connection, missed)
     }
 
@@ -166,8 +169,12 @@ impl Room {
         connection: &Connection,
         count: usize,
     ) -> Result<usize, CatchUpError> {
-        let last = self.cluster.relay().rooms.last(&self.name, count);
+        let last = lock(&self.rooms().history).last(&self.name, count);
         self.join_behind(connection, last)
+    }
+
+    fn rooms(&self) -> &ClusterRooms {
+        &self.cluster.relay().rooms
     }
 
     fn join_behind(
@@ -175,7 +182,6 @@ impl Room {
         connection: &Connection,
         mut missed: Missed,
     ) -> Result<usize, CatchUpError> {
-        let rooms = &self.cluster.relay().rooms;
         let mut sent = 0;
         if self.contains(connection) {
             return Ok(sent);
@@ -187,7 +193,10 @@ impl Room {
                 sent += 1;
             }
             // More may have come meanwhile.
-            match rooms.join_behind(&self.name, connection, missed.upto)? {
+            match self
+                .rooms()
+                .join_behind(&self.name, connection, missed.upto)?
+            {
                 Some(more) => missed = more,
                 None => return Ok(sent),
             }

@@ -125,7 +125,7 @@ in_this_order! {
     HISTORY,
     /// `ClusterRooms` of cluster/rooms.rs: members of a cluster's rooms.
     ROOMS,
-    /// `ClusterRooms` of cluster/rooms.rs: members of a cluster's rooms on other nodes.
+    /// `Relay` of cluster/relay.rs: members of a cluster's rooms on other nodes.
     CENSUS,
     /// `Port` of cluster/port.rs: what a node of a cluster, or a bridge, has to publish.
     OUTGOING,
