@@ -144,13 +144,10 @@ impl ClusterBuilder {
         let id = NodeId::new(u128::from_be_bytes(id));
         let relay = Arc::new(Relay::new(id, server.into(), self.settings));
         let node = Node(relay);
-        let (mut publisher, subscriber) = backplane.split();
-        threads::start(
-            &node.0,
-            "wshub-cluster",
-            move |frames| publisher.publish(frames).map_err(|it| it.to_string()),
-            move |running| listen(running, subscriber),
-        )?;
+        let (publisher, subscriber) = backplane.split();
+        threads::start(&node.0, "wshub-cluster", publisher, move |running| {
+            listen(running, subscriber)
+        })?;
         Ok(Cluster(Arc::new(node)))
     }
 }

@@ -5,25 +5,26 @@ use std::io;
 use std::sync::Arc;
 use std::thread::Builder;
 
+use super::backplane::{BackplaneError, Publisher};
 use super::news::BackplaneDirection;
 use super::port::{FrameBytes, PortUser, RESTS, next_rest};
 use crate::panics;
 use crate::spawn::spawn;
 
-/// Starts both; `name` begins their names. What `publish` and `listen` hold is dropped on their threads.
+/// Starts both; `name` begins their names. The publisher, and what `listen` holds, is dropped on their threads.
 pub(crate) fn start<U: PortUser>(
     user: &Arc<U>,
     name: &str,
-    mut publish: impl FnMut(&[&[u8]]) -> Result<(), String> + Send + 'static,
+    mut publisher: Box<dyn Publisher>,
     listen: impl FnOnce(&Running<U>) + Send + 'static,
 ) -> io::Result<()> {
     // Both first: the end of one tells whether the other goes on.
     let [speaks, listens] = [(); 2].map(|()| Running::new(user));
     start_one(format!("{name}-out"), move || {
-        speaks.publish(&mut publish);
+        speaks.publish(&mut *publisher);
         // First its end, of which the drop of what it held may tell the other.
         drop(speaks);
-        drop(publish);
+        drop(publisher);
     })?;
     start_one(format!("{name}-in"), move || listen(&listens))
 }
@@ -84,16 +85,16 @@ impl<U: PortUser> Running<U> {
     }
 
     /// Publishes what waits, in order, and signs of life; again for as long as it fails.
-    fn publish(&self, mut publish: impl FnMut(&[&[u8]]) -> Result<(), String>) {
-        self.work(BackplaneDirection::Out, || self.publish_all(&mut publish));
+    fn publish(&self, publisher: &mut dyn Publisher) {
+        self.work(BackplaneDirection::Out, || self.publish_all(publisher));
     }
 
-    fn publish_all(&self, publish: &mut impl FnMut(&[&[u8]]) -> Result<(), String>) {
+    fn publish_all(&self, publisher: &mut dyn Publisher) {
         let (user, port) = (&*self.0, self.0.port());
         port.turns_begin();
         user.ended(None, false);
         while let Some(turn) = port.next_turn(|messages| user.lost(messages)) {
-            let published = publish_frames(publish, &turn.batch.frames, &user.signs(&turn));
+            let published = publish_frames(publisher, &turn.batch.frames, &user.signs(&turn));
             user.ended(Some(&turn), published.is_ok());
             match published {
                 Ok(()) => {
@@ -103,9 +104,9 @@ impl<U: PortUser> Running<U> {
                         return;
                     }
                 }
-                Err(reason) => {
+                Err(error) => {
                     port.not_published();
-                    user.set_link(BackplaneDirection::Out, Err(&reason));
+                    user.set_link(BackplaneDirection::Out, Err(&error.to_string()));
                 }
             }
         }
@@ -120,17 +121,17 @@ impl<U: PortUser> Drop for Running<U> {
 
 /// The publisher may be the user's code: a panic is an error like others.
 fn publish_frames(
-    publish: &mut impl FnMut(&[&[u8]]) -> Result<(), String>,
+    publisher: &mut dyn Publisher,
     messages: &[FrameBytes],
     signs: &[FrameBytes],
-) -> Result<(), String> {
+) -> Result<(), BackplaneError> {
     let frames: Vec<&[u8]> = messages
         .iter()
         .chain(signs)
         .map(|it| it.as_slice())
         .collect();
-    panics::catch(|| publish(&frames))
-        .unwrap_or_else(|_| Err("Publisher::publish panicked".to_owned()))
+    panics::catch(|| publisher.publish(&frames))
+        .unwrap_or_else(|_| Err(BackplaneError::new("Publisher::publish panicked")))
 }
 
 #[cfg(test)]

@@ -84,6 +84,22 @@ impl PortUser for Breaking {
     fn log_link(&self, _: Result<(), &str>) {}
 }
 
+/// Has its user leave after four turns.
+struct Recording {
+    user: Arc<Breaking>,
+    published: Vec<Vec<u8>>,
+}
+
+impl Publisher for Recording {
+    fn publish(&mut self, frames: &[&[u8]]) -> Result<(), BackplaneError> {
+        self.published.push(frames.concat());
+        if self.published.len() == 4 {
+            self.user.port.leave(Duration::ZERO, |_| {});
+        }
+        Ok(())
+    }
+}
+
 #[test]
 fn after_a_panic_in_a_turn_a_sign_of_life_goes_before_the_messages() {
     let user = Arc::new(Breaking {
@@ -100,13 +116,13 @@ fn after_a_panic_in_a_turn_a_sign_of_life_goes_before_the_messages() {
         breaks: AtomicBool::new(true),
     });
     user.port.push(7, |_| Arc::new(b"message".to_vec()));
-    let mut published = Vec::new();
-    Running::new(&user).publish(|frames| {
-        published.push(frames.concat());
-        if published.len() == 4 {
-            user.port.leave(Duration::ZERO, |_| {});
-        }
-        Ok(())
-    });
-    assert_eq!(published, [&b"sign"[..], b"message", b"sign", b"message"]);
+    let mut publisher = Recording {
+        user: user.clone(),
+        published: Vec::new(),
+    };
+    Running::new(&user).publish(&mut publisher);
+    assert_eq!(
+        publisher.published,
+        [&b"sign"[..], b"message", b"sign", b"message"]
+    );
 }

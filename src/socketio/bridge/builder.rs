@@ -8,10 +8,10 @@ use super::adapter::BridgeAdapter;
 use super::listener::listen;
 use super::process::BridgeProcess;
 use super::{Bridge, BridgeHandle};
+use crate::Redis;
 use crate::cluster::redis::channel;
 use crate::cluster::threads;
 use crate::socketio::application::SocketIo;
-use crate::{Publisher, Redis};
 
 /// Channel and bounds of a bridge; made by [`Bridge::builder`].
 ///
@@ -96,11 +96,11 @@ impl BridgeBuilder {
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
             }
         }
-        let (mut publisher, subscriber) = channel(redis, &self.channel);
+        let (publisher, subscriber) = channel(redis, &self.channel);
         threads::start(
             &process,
             "wshub-bridge",
-            move |frames| publisher.publish(frames).map_err(|it| it.to_string()),
+            Box::new(publisher),
             move |running| listen(running, subscriber),
         )?;
         Ok(bridge)
