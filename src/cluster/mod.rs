@@ -176,9 +176,7 @@ impl Cluster {
             let connection = relay.server.connection(connection.number);
             return connection.ok_or(CloseError::Closed)?.close(code, reason);
         }
-        if !code.is_allowed_on_wire() {
-            return Err(CloseError::ReservedCode(code));
-        }
+        let code = CloseError::unless_reserved(code)?;
         let body = Body::Close {
             connection,
             code: code.into(),

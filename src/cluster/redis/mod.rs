@@ -158,20 +158,13 @@ pub(crate) fn channel(redis: &Redis, name: &str) -> (RedisPublisher, PubSubSubsc
     )
 }
 
-/// The two ends of the stream.
-fn stream(redis: Redis) -> (RedisPublisher, StreamSubscriber) {
-    let append = stream::append(&redis.key, redis.max_len);
-    (
-        RedisPublisher::new(redis.place.clone(), redis.timeout, append),
-        StreamSubscriber::new(redis.place, redis.timeout, redis.key),
-    )
-}
-
 impl Backplane for Redis {
     fn split(self) -> (Box<dyn Publisher>, Box<dyn Subscriber>) {
         match self.mode {
             RedisMode::Stream => {
-                let (publisher, subscriber) = stream(self);
+                let append = stream::append(&self.key, self.max_len);
+                let publisher = RedisPublisher::new(self.place.clone(), self.timeout, append);
+                let subscriber = StreamSubscriber::new(self.place, self.timeout, self.key);
                 (Box::new(publisher), Box::new(subscriber))
             }
             RedisMode::PubSub => {
