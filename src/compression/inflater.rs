@@ -14,12 +14,8 @@ const FIRST: usize = 1 << 10;
 const KEEP: usize = 64 << 10;
 
 /// What reads DEFLATE data, of any window.
-pub struct DeflateDecoder(Decompress);
-
-impl Default for DeflateDecoder {
-    fn default() -> Self {
-        DeflateDecoder(Decompress::new_with_window_bits(false, MAX_WINDOW_BITS))
-    }
+pub(crate) fn new_decoder() -> Decompress {
+    Decompress::new_with_window_bits(false, MAX_WINDOW_BITS)
 }
 
 /// Inflates the compressed messages of one peer.
@@ -27,9 +23,9 @@ impl Default for DeflateDecoder {
 /// Between two messages nothing but the window is needed, and that only with context takeover: it is kept here as plain
 /// bytes. The decoder, 47 KiB of tables, is held during a message only.
 pub struct Inflater {
-    decoder: Option<DeflateDecoder>,
-    take_decoder: fn() -> DeflateDecoder,
-    give_back: fn(DeflateDecoder),
+    decoder: Option<Decompress>,
+    take_decoder: fn() -> Decompress,
+    give_back: fn(Decompress),
     /// The end of what earlier messages held, for later ones to refer to.
     window: Vec<u8>,
     /// How much of it a message may refer to; 0 without context takeover.
@@ -54,7 +50,7 @@ impl Inflater {
     pub fn new(window_bits: Option<u8>, max_message: usize) -> Inflater {
         Inflater {
             decoder: None,
-            take_decoder: DeflateDecoder::default,
+            take_decoder: new_decoder,
             give_back: drop,
             window: Vec::new(),
             max_window: window_bits
@@ -71,11 +67,7 @@ impl Inflater {
 
     /// The same, with decoders that others use, too.
     #[must_use]
-    pub fn with_decoders(
-        self,
-        take: fn() -> DeflateDecoder,
-        give_back: fn(DeflateDecoder),
-    ) -> Inflater {
+    pub fn with_decoders(self, take: fn() -> Decompress, give_back: fn(Decompress)) -> Inflater {
         Inflater {
             take_decoder: take,
             give_back,
@@ -197,7 +189,7 @@ impl Inflater {
 
     /// The decoder at the start of a run of blocks, with the window in its back.
     fn start_decoder(&mut self) -> Result<(), NotInflated> {
-        let DeflateDecoder(decoder) = self.decoder.get_or_insert_with(self.take_decoder);
+        let decoder = self.decoder.get_or_insert_with(self.take_decoder);
         decoder.reset(false);
         if self.window.is_empty() {
             return Ok(());
@@ -208,14 +200,14 @@ impl Inflater {
 
     fn end_run(&mut self) {
         self.ended = true;
-        if let Some(DeflateDecoder(decoder)) = &mut self.decoder {
+        if let Some(decoder) = &mut self.decoder {
             decoder.reset(false);
         }
     }
 
     /// One call of the decoder: how it went, and how many bytes it took.
     fn decode(&mut self, compressed: &[u8]) -> Result<(Status, usize), NotInflated> {
-        let Some(DeflateDecoder(decoder)) = &mut self.decoder else {
+        let Some(decoder) = &mut self.decoder else {
             return Ok((Status::Ok, compressed.len()));
         };
         let before = decoder.total_in();

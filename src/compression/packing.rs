@@ -6,13 +6,15 @@
 
 use std::sync::OnceLock;
 
+use flate2::Decompress;
+
 use super::deflater::{Deflater, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
-use super::inflater::{DeflateDecoder, Inflater};
+use super::inflater::{Inflater, new_decoder};
 use super::negotiation::{Agreed, Direction};
 use super::spares::Spares;
 
 static SPARES: Spares<Spare> = Spares::new();
-static DECODERS: Spares<DeflateDecoder> = Spares::new();
+static DECODERS: Spares<Decompress> = Spares::new();
 
 struct Spare {
     window_bits: u8,
@@ -23,7 +25,7 @@ struct Spare {
 impl Agreed {
     /// For what a peer sends that compresses so.
     pub(crate) fn inflater(&self, peer: Direction, max_message: usize) -> Inflater {
-        let take = || DECODERS.take(|_| true).unwrap_or_default();
+        let take = || DECODERS.take(|_| true).unwrap_or_else(new_decoder);
         let window_bits = peer.context_takeover.then_some(peer.window_bits);
         Inflater::new(window_bits, max_message).with_decoders(take, |it| DECODERS.give_back(it))
     }
