@@ -4,13 +4,14 @@
 use super::config::Compression;
 use super::deflater::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 use super::error::InvalidExtension;
-use crate::http::token::is_token;
+use crate::http::quoted::{split_unquoted, unquote};
+use crate::http::token::{is_token, is_token_byte};
 
-const NAME: &[u8] = b"permessage-deflate";
-const SERVER_NO_CONTEXT_TAKEOVER: &[u8] = b"server_no_context_takeover";
-const CLIENT_NO_CONTEXT_TAKEOVER: &[u8] = b"client_no_context_takeover";
-const SERVER_MAX_WINDOW_BITS: &[u8] = b"server_max_window_bits";
-const CLIENT_MAX_WINDOW_BITS: &[u8] = b"client_max_window_bits";
+const NAME: &str = "permessage-deflate";
+const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
+const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
 /// What both sides agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +181,7 @@ struct Parameters {
 
 impl Parameters {
     /// `None`: one of them is unknown, comes twice, or has a value that it cannot have (RFC 7692 7.1).
-    fn read(parameters: &[(&[u8], Option<Vec<u8>>)]) -> Option<Self> {
+    fn read(parameters: &[(&str, Option<String>)]) -> Option<Self> {
         let mut read = Self::default();
         for (name, value) in parameters {
             let value = value.as_deref();
@@ -233,89 +234,46 @@ impl core::fmt::Display for Parameters {
 }
 
 /// RFC 7692 7.1.2: a decimal number from 8 to 15 without leading zeroes.
-fn window_bits(value: &[u8]) -> Option<u8> {
-    let text = core::str::from_utf8(value).ok()?;
-    (8..=MAX_WINDOW_BITS).find(|bits| bits.to_string() == text)
+fn window_bits(value: &str) -> Option<u8> {
+    (8..=MAX_WINDOW_BITS).find(|bits| bits.to_string() == value)
 }
 
 /// One element of the list.
 struct Extension<'a> {
-    name: &'a [u8],
-    parameters: Vec<(&'a [u8], Option<Vec<u8>>)>,
+    name: &'a str,
+    parameters: Vec<(&'a str, Option<String>)>,
 }
 
-/// The elements of one line; `None` if it breaks the grammar (RFC 6455 9.1). Every byte is looked at once.
+/// The elements of one line; `None` if it breaks the grammar (RFC 6455 9.1).
 fn extensions(line: &[u8]) -> Option<Vec<Extension<'_>>> {
-    let mut scanner = Scanner { rest: line };
-    let mut found = Vec::new();
-    loop {
-        // RFC 9110 5.6.1.2: empty elements are none.
-        while scanner.take(b',') {}
-        if scanner.rest.is_empty() {
-            return Some(found);
-        }
-        let name = scanner.token()?;
-        let mut parameters = Vec::new();
-        while scanner.take(b';') {
-            let name = scanner.token()?;
-            let value = match scanner.take(b'=') {
-                true => Some(scanner.value()?),
-                false => None,
-            };
-            parameters.push((name, value));
-        }
-        found.push(Extension { name, parameters });
-        if !scanner.rest.is_empty() && !scanner.take(b',') {
-            return None;
-        }
+    let elements = split_unquoted(core::str::from_utf8(line).ok()?, ',');
+    // RFC 9110 5.6.1.2: empty elements are none.
+    let elements = elements.filter(|element| !element.trim_ascii().is_empty());
+    elements.map(Extension::parse).collect()
+}
+
+impl<'a> Extension<'a> {
+    fn parse(element: &'a str) -> Option<Self> {
+        let mut parts = split_unquoted(element, ';');
+        Some(Self {
+            name: token(parts.next()?)?,
+            parameters: parts.map(parameter).collect::<Option<_>>()?,
+        })
     }
 }
 
-struct Scanner<'a> {
-    rest: &'a [u8],
+fn parameter(text: &str) -> Option<(&str, Option<String>)> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Some((token(text)?, None));
+    };
+    // RFC 6455 9.1: what quotes hold has to be a token, too.
+    let value = unquote(value.trim_ascii(), is_token_byte)?;
+    is_token(value.as_bytes()).then_some((token(name)?, Some(value)))
 }
 
-impl<'a> Scanner<'a> {
-    /// Takes this byte, and white space before and after it, if it comes next.
-    fn take(&mut self, byte: u8) -> bool {
-        self.rest = self.rest.trim_ascii_start();
-        match self.rest.split_first() {
-            Some((&first, rest)) if first == byte => {
-                self.rest = rest.trim_ascii_start();
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn token(&mut self) -> Option<&'a [u8]> {
-        let end = self
-            .rest
-            .iter()
-            .position(|&byte| !is_token(&[byte]))
-            .unwrap_or(self.rest.len());
-        let (token, rest) = self.rest.split_at_checked(end)?;
-        self.rest = rest.trim_ascii_start();
-        (!token.is_empty()).then_some(token)
-    }
-
-    /// A token, or one in quotes (RFC 6455 9.1: what the quotes hold has to be a token, too).
-    fn value(&mut self) -> Option<Vec<u8>> {
-        let Some(quoted) = self.rest.strip_prefix(b"\"") else {
-            return self.token().map(<[u8]>::to_vec);
-        };
-        let mut value = Vec::new();
-        let mut bytes = quoted.iter();
-        loop {
-            match bytes.next()? {
-                b'"' => break,
-                b'\\' => value.push(*bytes.next()?),
-                &byte => value.push(byte),
-            }
-        }
-        self.rest = bytes.as_slice().trim_ascii_start();
-        is_token(&value).then_some(value)
-    }
+fn token(text: &str) -> Option<&str> {
+    let text = text.trim_ascii();
+    is_token(text.as_bytes()).then_some(text)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::authority::{Authority, Host, parse_port, split_port};
 use super::peer::Peer;
 use super::peer_list::PeerList;
+use super::quoted::{split_unquoted, unquote};
 use super::refusal::Refusal;
 use super::request::Request;
 use super::scheme;
@@ -116,7 +117,9 @@ fn read_pair(pair: &str, hop: &mut Hop) -> Option<()> {
     let (name, value) = pair
         .split_once('=')
         .filter(|(name, _)| is_token(name.as_bytes()))?;
-    let value = unquote(value)?;
+    // Proxies leave the quotes away around what has a colon.
+    let is_bare = |byte| is_token_byte(byte) || b":[]".contains(&byte);
+    let value = unquote(value, is_bare)?;
     let is = |known: &str| name.eq_ignore_ascii_case(known);
     if is("for") {
         hop.from = read_node(&value)?;
@@ -126,39 +129,6 @@ fn read_pair(pair: &str, hop: &mut Hop) -> Option<()> {
         hop.host = Some(value);
     }
     Some(())
-}
-
-/// Parts of a text; a separator inside quotes is none.
-fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(move |c: char| {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ => return !quoted && c == separator,
-        }
-        false
-    })
-}
-
-/// A token or a quoted string (RFC 9110 5.6.4).
-fn unquote(value: &str) -> Option<String> {
-    let Some(rest) = value.strip_prefix('"') else {
-        // Proxies leave the quotes away around what has a colon.
-        let allowed = |byte: u8| is_token_byte(byte) || b":[]".contains(&byte);
-        return (!value.is_empty() && value.bytes().all(allowed)).then(|| value.to_owned());
-    };
-    let inside = rest.strip_suffix('"')?;
-    let (mut text, mut chars) = (String::new(), inside.chars());
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => text.push(chars.next()?),
-            '"' => return None,
-            c => text.push(c),
-        }
-    }
-    Some(text)
 }
 
 /// `None` without any of the headers.

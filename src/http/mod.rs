@@ -16,6 +16,7 @@ mod peer;
 pub(crate) mod peer_list;
 pub(crate) mod percent;
 pub(crate) mod proxy_protocol;
+pub(crate) mod quoted;
 pub(crate) mod refusal;
 mod reject;
 pub(crate) mod request;
