@@ -39,7 +39,7 @@ pub fn negotiation(data: &[u8]) {
                     &upgrade.accept_key,
                     chosen,
                     extension,
-                    Accept::new().headers(),
+                    &Accept::new().headers,
                 );
                 let lines = 5 + usize::from(chosen.is_some()) + usize::from(extension.is_some());
                 assert!(answer.ends_with(b"\r\n\r\n"));

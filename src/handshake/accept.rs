@@ -35,9 +35,9 @@ use crate::overflow::Overflow;
 #[derive(Debug, Default)]
 pub struct Accept {
     subprotocol: Option<String>,
-    headers: Headers,
-    data: Data,
-    bounds: OwnBounds,
+    pub(crate) headers: Headers,
+    pub(crate) data: Data,
+    pub(crate) bounds: OwnBounds,
 }
 
 /// What a connection has of its own, in place of what goes for its server.
@@ -188,21 +188,6 @@ impl Accept {
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
-    }
-
-    /// The extra headers, for [`switching_protocols`].
-    pub(crate) fn headers(&self) -> &Headers {
-        &self.headers
-    }
-
-    /// What it chose in place of the server's.
-    pub(crate) fn bounds(&self) -> OwnBounds {
-        self.bounds
-    }
-
-    /// What the connection keeps.
-    pub(crate) fn into_data(self) -> Data {
-        self.data
     }
 
     /// Puts the hook's choice of a subprotocol, if it made one, in the place of the server's.

@@ -30,19 +30,18 @@ pub(crate) fn answer(
     let mut upgrade = negotiate::upgrade(request, rules, ask)?;
     let accept = accept()?;
     accept.settle(request, &mut upgrade)?;
-    let bounds = accept.bounds();
-    let overflow = bounds.overflow.unwrap_or(overflow);
+    let overflow = accept.bounds.overflow.unwrap_or(overflow);
     let extension = negotiate::extension(request, rules, overflow);
     Ok(UpgradeAnswer {
         answer: switching_protocols(
             &upgrade.accept_key,
             upgrade.subprotocol.as_deref(),
             extension.as_ref().map(Agreed::as_str),
-            accept.headers(),
+            &accept.headers,
         ),
         subprotocol: upgrade.subprotocol,
         extension,
-        bounds,
-        data: accept.into_data(),
+        bounds: accept.bounds,
+        data: accept.data,
     })
 }

@@ -90,12 +90,12 @@ pub(crate) fn connection_within(
     accept: Accept,
 ) -> (Connection, Sent) {
     static IDS: AtomicU64 = AtomicU64::new(1);
-    let bounds = accept.bounds();
+    let bounds = accept.bounds;
     let opening = Opening {
         request,
         protocol: accept.subprotocol().map(|name| Box::new(name.into())),
         extension: None,
-        data: accept.into_data(),
+        data: accept.data,
     };
     let transport = Arc::new(Recorder::default());
     let limits = Limits::default();

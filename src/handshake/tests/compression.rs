@@ -44,7 +44,7 @@ fn the_101_says_what_was_agreed() {
         &upgraded.accept_key,
         None,
         agreed.as_deref(),
-        Accept::new().headers(),
+        &Accept::new().headers,
     ));
     let line = format!("\r\nSec-WebSocket-Extensions: {DEFAULT}\r\n");
     assert!(answer.contains(&line), "{answer}");

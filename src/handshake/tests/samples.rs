@@ -19,7 +19,7 @@ fn assert_answer(key: &str, accept: &str) {
         &upgrade.accept_key,
         upgrade.subprotocol.as_deref(),
         None,
-        Accept::new().headers(),
+        &Accept::new().headers,
     );
     let wanted = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -144,7 +144,7 @@ fn sample_g_the_server_adds_headers_to_its_101() {
         &[b'x'; 28],
         None,
         None,
-        accept.headers(),
+        &accept.headers,
     ));
     assert!(
         answer.ends_with("\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\n\r\n"),
