@@ -145,25 +145,18 @@ pub(crate) fn check_subprotocol(name: &str) -> Result<(), InvalidHeader> {
 
 fn check_header(name: &str, value: &str) -> Result<(), InvalidHeader> {
     let lower = name.to_ascii_lowercase();
+    let shown = || excerpt(name.as_bytes());
     // RFC 9110 5.1: a name is a token.
     if !is_token(name.as_bytes()) {
-        return Err(InvalidHeader::Name {
-            name: excerpt(name.as_bytes()),
-        });
+        return Err(InvalidHeader::Name { name: shown() });
     }
     if FRAMING_HEADERS.contains(&lower.as_str()) || lower.starts_with(WEBSOCKET_PREFIX) {
-        return Err(InvalidHeader::Reserved {
-            name: excerpt(name.as_bytes()),
-        });
+        return Err(InvalidHeader::Reserved { name: shown() });
     }
     // RFC 9110 5.5: no CR, LF, NUL or other control character, and only ASCII where we send.
-    match value
-        .bytes()
-        .all(|byte| matches!(byte, b'\t' | 0x20..=0x7e))
-    {
+    let is_sent = |byte| matches!(byte, b'\t' | 0x20..=0x7e);
+    match value.bytes().all(is_sent) {
         true => Ok(()),
-        false => Err(InvalidHeader::Value {
-            name: excerpt(name.as_bytes()),
-        }),
+        false => Err(InvalidHeader::Value { name: shown() }),
     }
 }
