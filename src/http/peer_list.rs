@@ -1,21 +1,16 @@
 //! Which peers a list of addresses and networks names.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::ops::RangeInclusive;
 
 use super::peer::Peer;
 
 /// Addresses and networks, and maybe programs of this machine.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PeerList {
-    networks: Vec<Network>,
+    /// The first and the last address of each: one kind of addresses lies before all of the other.
+    networks: Vec<RangeInclusive<IpAddr>>,
     unix: bool,
-}
-
-/// The addresses that begin with the same bits.
-#[derive(Clone, Copy, Debug)]
-struct Network {
-    address: IpAddr,
-    bits: u32,
 }
 
 impl PeerList {
@@ -25,72 +20,49 @@ impl PeerList {
             self.unix = true;
             return true;
         }
-        let network = Network::parse(entry);
+        let network = parse_network(entry);
+        let is_one = network.is_some();
         self.networks.extend(network);
-        network.is_some()
+        is_one
     }
 
     /// Whether it names this peer.
     pub(crate) fn contains(&self, peer: Peer) -> bool {
-        match peer.ip() {
-            Some(ip) => self.networks.iter().any(|network| network.contains(ip)),
+        match peer.counted_address() {
+            Some(ip) => self.networks.iter().any(|network| network.contains(&ip)),
             None => peer == Peer::Unix && self.unix,
         }
     }
 }
 
-impl Network {
-    fn parse(entry: &str) -> Option<Self> {
-        let (address, bits) = match entry.split_once('/') {
-            Some((address, bits)) => (address, Some(bits)),
-            None => (entry, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        let most = width(address);
-        let bits = match bits {
-            None => most,
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().ok().filter(|&bits| bits <= most)?
-            }
-            Some(_) => return None,
-        };
-        let network = Self { address, bits };
-        // 10.1.2.3/8 may mean one address or sixteen million.
-        (network.host_bits() == 0).then_some(network)
-    }
-
-    fn contains(self, ip: IpAddr) -> bool {
-        let (ip, own) = (ip.to_canonical(), self.address);
-        width(ip) == width(own)
-            && (number(ip) ^ number(own))
-                .checked_shr(self.free())
-                .unwrap_or(0)
-                == 0
-    }
-
-    /// Bits that may have any value.
-    fn free(self) -> u32 {
-        width(self.address) - self.bits
-    }
-
-    fn host_bits(self) -> u128 {
-        let fixed = u128::MAX.checked_shl(self.free()).unwrap_or(0);
-        number(self.address) & !fixed
-    }
-}
-
-fn width(ip: IpAddr) -> u32 {
-    match ip {
-        IpAddr::V4(_) => Ipv4Addr::BITS,
-        IpAddr::V6(_) => u128::BITS,
-    }
-}
-
-fn number(ip: IpAddr) -> u128 {
-    match ip {
-        IpAddr::V4(ip) => u128::from(ip.to_bits()),
-        IpAddr::V6(ip) => ip.to_bits(),
-    }
+/// The addresses that begin with the same bits. Those behind them are zero: 10.1.2.3/8 may mean one address or sixteen
+/// million.
+fn parse_network(entry: &str) -> Option<RangeInclusive<IpAddr>> {
+    let (address, digits) = match entry.split_once('/') {
+        Some((address, digits)) => (address, Some(digits)),
+        None => (entry, None),
+    };
+    let bits_of = |most: u32| match digits {
+        None => Some(most),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().ok().filter(|&bits| bits <= most)
+        }
+        Some(_) => None,
+    };
+    let first: IpAddr = address.parse().ok()?;
+    let (is_whole, last) = match first {
+        IpAddr::V4(ip) => {
+            let free = u32::MAX.checked_shr(bits_of(u32::BITS)?).unwrap_or(0);
+            let last = Ipv4Addr::from_bits(ip.to_bits() | free);
+            (ip.to_bits() & free == 0, last.into())
+        }
+        IpAddr::V6(ip) => {
+            let free = u128::MAX.checked_shr(bits_of(u128::BITS)?).unwrap_or(0);
+            let last = Ipv6Addr::from_bits(ip.to_bits() | free);
+            (ip.to_bits() & free == 0, last.into())
+        }
+    };
+    is_whole.then_some(first..=last)
 }
 
 #[cfg(test)]
