@@ -205,33 +205,7 @@ impl Refusal {
     /// ```
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        Some(match self {
-            Self::Malformed(_) | Self::BodyOnUpgrade | Self::Key | Self::SubprotocolSyntax => 400,
-            Self::PlainOnTlsPort | Self::ProxyProtocol { .. } => 400,
-            Self::UntrustedProxy { .. } | Self::Forwarded { .. } => 400,
-            Self::Origin { .. } | Self::OriginSyntax { .. } | Self::OriginAndHost { .. } => 403,
-            Self::Host { .. } | Self::HostSyntax { .. } | Self::CrossSite { .. } => 403,
-            Self::Metrics { .. } => 403,
-            Self::Method { .. } => 405,
-            Self::Timeout | Self::BodyTooSlow => 408,
-            Self::LengthRequired => 411,
-            Self::BodyTooLarge { .. } => 413,
-            Self::Expectation => 417,
-            Self::TransferCoding => 501,
-            Self::TargetTooLong { .. } => 414,
-            Self::UpgradeOverHttp10 | Self::UpgradeMissing | Self::UpgradeRequired => 426,
-            Self::WebSocketVersion { .. } => 426,
-            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
-            Self::HookPanicked | Self::SubprotocolNotOffered { .. } | Self::NoAnswer => 500,
-            Self::TooManyFromAddress => 429,
-            Self::Full | Self::Evicted | Self::ShuttingDown => 503,
-            Self::HandshakesFull | Self::HttpRequestsFull | Self::WaitingRequestsFull => 503,
-            Self::AnswerTimeout => 504,
-            Self::HttpVersion => 505,
-            Self::HookRejected(reject) => reject.status(),
-            Self::TlsOnPlainPort | Self::TlsHandshake { .. } => return None,
-            Self::PeerLeft | Self::Silence => return None,
-        })
+        self.status_and_reason().0
     }
 
     /// A short key for statistics and log filters. Keys stay as they are from version to version.
@@ -241,50 +215,56 @@ impl Refusal {
     /// ```
     #[must_use]
     pub fn reason(&self) -> &'static str {
+        self.status_and_reason().1
+    }
+
+    fn status_and_reason(&self) -> (Option<u16>, &'static str) {
         match self {
-            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => "head_too_large",
-            Self::TargetTooLong { .. } => "target_too_long",
-            Self::Malformed(_) => "malformed",
-            Self::HttpVersion => "http_version",
-            Self::TlsOnPlainPort => "tls",
-            Self::PlainOnTlsPort => "plain",
-            Self::TlsHandshake { .. } => "tls_handshake",
-            Self::Method { .. } => "method",
-            Self::UpgradeOverHttp10 => "http10",
-            Self::UpgradeMissing | Self::UpgradeRequired => "upgrade",
-            Self::BodyOnUpgrade => "body",
-            Self::BodyTooLarge { .. } => "body_too_large",
-            Self::BodyTooSlow => "body_too_slow",
-            Self::LengthRequired => "length_required",
-            Self::Expectation => "expectation",
-            Self::TransferCoding => "transfer_coding",
-            Self::WebSocketVersion { .. } => "version",
-            Self::Key => "key",
-            Self::SubprotocolSyntax => "subprotocol",
-            Self::Origin { .. } | Self::OriginSyntax { .. } | Self::OriginAndHost { .. } => {
-                "origin"
+            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => {
+                (Some(431), "head_too_large")
             }
-            Self::CrossSite { .. } => "cross_site",
-            Self::ProxyProtocol { .. } => "proxy_protocol",
-            Self::UntrustedProxy { .. } => "untrusted_proxy",
-            Self::Forwarded { .. } => "forwarded",
-            Self::Metrics { .. } => "metrics",
-            Self::Host { .. } | Self::HostSyntax { .. } => "host",
-            Self::Timeout => "timeout",
-            Self::Silence => "silence",
-            Self::Full => "full",
-            Self::Evicted => "evicted",
-            Self::HandshakesFull => "handshakes_full",
-            Self::HttpRequestsFull => "http_requests_full",
-            Self::WaitingRequestsFull => "waiting_requests_full",
-            Self::AnswerTimeout => "answer_timeout",
-            Self::NoAnswer => "no_answer",
-            Self::TooManyFromAddress => "address",
-            Self::ShuttingDown => "shutting_down",
-            Self::PeerLeft => "peer_left",
-            Self::HookPanicked => "hook_panicked",
-            Self::SubprotocolNotOffered { .. } => "hook_subprotocol",
-            Self::HookRejected(_) => "hook",
+            Self::TargetTooLong { .. } => (Some(414), "target_too_long"),
+            Self::Malformed(_) => (Some(400), "malformed"),
+            Self::HttpVersion => (Some(505), "http_version"),
+            Self::TlsOnPlainPort => (None, "tls"),
+            Self::PlainOnTlsPort => (Some(400), "plain"),
+            Self::TlsHandshake { .. } => (None, "tls_handshake"),
+            Self::Method { .. } => (Some(405), "method"),
+            Self::UpgradeOverHttp10 => (Some(426), "http10"),
+            Self::UpgradeMissing | Self::UpgradeRequired => (Some(426), "upgrade"),
+            Self::BodyOnUpgrade => (Some(400), "body"),
+            Self::BodyTooLarge { .. } => (Some(413), "body_too_large"),
+            Self::BodyTooSlow => (Some(408), "body_too_slow"),
+            Self::LengthRequired => (Some(411), "length_required"),
+            Self::Expectation => (Some(417), "expectation"),
+            Self::TransferCoding => (Some(501), "transfer_coding"),
+            Self::WebSocketVersion { .. } => (Some(426), "version"),
+            Self::Key => (Some(400), "key"),
+            Self::SubprotocolSyntax => (Some(400), "subprotocol"),
+            Self::Origin { .. } | Self::OriginSyntax { .. } | Self::OriginAndHost { .. } => {
+                (Some(403), "origin")
+            }
+            Self::CrossSite { .. } => (Some(403), "cross_site"),
+            Self::ProxyProtocol { .. } => (Some(400), "proxy_protocol"),
+            Self::UntrustedProxy { .. } => (Some(400), "untrusted_proxy"),
+            Self::Forwarded { .. } => (Some(400), "forwarded"),
+            Self::Metrics { .. } => (Some(403), "metrics"),
+            Self::Host { .. } | Self::HostSyntax { .. } => (Some(403), "host"),
+            Self::Timeout => (Some(408), "timeout"),
+            Self::Silence => (None, "silence"),
+            Self::Full => (Some(503), "full"),
+            Self::Evicted => (Some(503), "evicted"),
+            Self::HandshakesFull => (Some(503), "handshakes_full"),
+            Self::HttpRequestsFull => (Some(503), "http_requests_full"),
+            Self::WaitingRequestsFull => (Some(503), "waiting_requests_full"),
+            Self::AnswerTimeout => (Some(504), "answer_timeout"),
+            Self::NoAnswer => (Some(500), "no_answer"),
+            Self::TooManyFromAddress => (Some(429), "address"),
+            Self::ShuttingDown => (Some(503), "shutting_down"),
+            Self::PeerLeft => (None, "peer_left"),
+            Self::HookPanicked => (Some(500), "hook_panicked"),
+            Self::SubprotocolNotOffered { .. } => (Some(500), "hook_subprotocol"),
+            Self::HookRejected(reject) => (Some(reject.status()), "hook"),
         }
     }
 
