@@ -159,7 +159,7 @@ impl Request {
     /// The method, case as sent: `"GET"` for a WebSocket, any for a plain request.
     #[must_use]
     pub fn method(&self) -> &str {
-        self.head.method()
+        self.head.text(self.head.method)
     }
 
     /// The request target as sent: path and query, or a whole URL from a client that thinks it speaks to a proxy.
@@ -167,7 +167,7 @@ impl Request {
     /// [`path`](Self::path) and [`query_string`](Self::query_string) are the parts of both.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.head.target()
+        self.head.text(self.head.target)
     }
 
     /// The path, from its `/` to the query, percent-encoded as sent; `*` for `OPTIONS *`, which a server answers
@@ -177,7 +177,7 @@ impl Request {
     /// is as a file name, a link or a `Location`.
     #[must_use]
     pub fn path(&self) -> &str {
-        match self.head.path() {
+        match self.head.text(self.head.path) {
             // RFC 9112 3.2.1: an empty path is sent, and meant, as "/".
             "" => "/",
             path => path,
@@ -244,7 +244,7 @@ impl Request {
     /// The HTTP version.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.head.version()
+        self.head.version
     }
 
     /// The value of a header, its name in any case, without the spaces around it.
@@ -278,7 +278,7 @@ impl Request {
     pub fn host(&self) -> &str {
         let extras = self.extras.as_ref();
         let forwarded = extras.and_then(|extras| extras.host.as_deref());
-        forwarded.unwrap_or_else(|| self.head.host())
+        forwarded.unwrap_or_else(|| self.head.text(self.head.host))
     }
 
     /// Whether a trusted proxy says that the client sent it by https or wss, or that it did not.

@@ -12,13 +12,13 @@ pub(crate) struct StoredHead {
     bytes: Box<[u8]>,
     /// Where the head ends.
     end: u16,
-    method: Span,
-    target: Span,
-    path: Span,
+    pub method: Span,
+    pub target: Span,
+    pub path: Span,
     /// Empty at the start of the head, where no query can be: there is none.
     query: Span,
-    host: Span,
-    version: Version,
+    pub host: Span,
+    pub version: Version,
 }
 
 impl StoredHead {
@@ -101,28 +101,13 @@ impl StoredHead {
         (self.bytes, self.end, self.host) = (kept.into_boxed_slice(), end, host);
     }
 
-    pub fn method(&self) -> &str {
-        self.method.text(&self.bytes)
-    }
-
-    pub fn target(&self) -> &str {
-        self.target.text(&self.bytes)
-    }
-
-    pub fn path(&self) -> &str {
-        self.path.text(&self.bytes)
+    /// The text of a part.
+    pub fn text(&self, part: Span) -> &str {
+        part.text(&self.bytes)
     }
 
     pub fn query(&self) -> Option<&str> {
-        (self.query.start > 0).then(|| self.query.text(&self.bytes))
-    }
-
-    pub fn host(&self) -> &str {
-        self.host.text(&self.bytes)
-    }
-
-    pub fn version(&self) -> Version {
-        self.version
+        (self.query.start > 0).then(|| self.text(self.query))
     }
 
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
