@@ -4,76 +4,49 @@
 /// `forward!(this => &this.stream; try_read, try_write);`
 macro_rules! forward {
     ($this:ident => $stream:expr; $($method:ident),+ $(,)?) => {
-        $(crate::transport::forward!(@$method $this, $stream);)+
+        $(crate::transport::forward!(@$method $this => $stream);)+
     };
-    (@read $this:ident, $stream:expr) => {
-        fn read(
-            &self,
-            buffer: &mut [u8],
-            deadline: Option<std::time::Instant>,
-        ) -> std::io::Result<usize> {
-            let $this = self;
-            crate::transport::Transport::read($stream, buffer, deadline)
-        }
+    (@read $($to:tt)+) => {
+        crate::transport::forward!(
+            $($to)+; fn read(buffer: &mut [u8], deadline: Option<std::time::Instant>) -> std::io::Result<usize>
+        );
     };
-    (@try_read $this:ident, $stream:expr) => {
-        fn try_read(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            let $this = self;
-            crate::transport::Transport::try_read($stream, buffer)
-        }
+    (@try_read $($to:tt)+) => {
+        crate::transport::forward!($($to)+; fn try_read(buffer: &mut [u8]) -> std::io::Result<usize>);
     };
-    (@try_write $this:ident, $stream:expr) => {
-        fn try_write(&self, buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
-            let $this = self;
-            crate::transport::Transport::try_write($stream, buffers)
-        }
+    (@try_write $($to:tt)+) => {
+        crate::transport::forward!(
+            $($to)+; fn try_write(buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize>
+        );
     };
-    (@wait_writable $this:ident, $stream:expr) => {
-        fn wait_writable(&self, deadline: std::time::Instant) -> std::io::Result<()> {
-            let $this = self;
-            crate::transport::Transport::wait_writable($stream, deadline)
-        }
+    (@wait_writable $($to:tt)+) => {
+        crate::transport::forward!($($to)+; fn wait_writable(deadline: std::time::Instant) -> std::io::Result<()>);
     };
-    (@wake_when_writable $this:ident, $stream:expr) => {
-        fn wake_when_writable(&self, waker: &crate::transport::Waker) {
-            let $this = self;
-            crate::transport::Transport::wake_when_writable($stream, waker);
-        }
+    (@wake_when_writable $($to:tt)+) => {
+        crate::transport::forward!($($to)+; fn wake_when_writable(waker: &crate::transport::Waker) -> ());
     };
-    (@source $this:ident, $stream:expr) => {
-        fn source(&self) -> Option<crate::transport::Source<'_>> {
-            let $this = self;
-            crate::transport::Transport::source($stream)
-        }
+    (@source $($to:tt)+) => {
+        crate::transport::forward!($($to)+; fn source() -> Option<crate::transport::Source<'_>>);
     };
-    (@shutdown $this:ident, $stream:expr) => {
-        fn shutdown(&self, how: crate::transport::How) {
-            let $this = self;
-            crate::transport::Transport::shutdown($stream, how);
-        }
+    (@shutdown $($to:tt)+) => {
+        crate::transport::forward!($($to)+; fn shutdown(how: crate::transport::How) -> ());
     };
-    (@peer_addr $this:ident, $stream:expr) => {
-        fn peer_addr(&self) -> Option<std::net::SocketAddr> {
-            let $this = self;
-            crate::transport::Transport::peer_addr($stream)
-        }
+    (@peer_addr $($to:tt)+) => {
+        crate::transport::forward!($($to)+; fn peer_addr() -> Option<std::net::SocketAddr>);
     };
-    (@peer $this:ident, $stream:expr) => {
-        fn peer(&self) -> crate::http::Peer {
-            let $this = self;
-            crate::transport::Transport::peer($stream)
-        }
+    (@peer $($to:tt)+) => {
+        crate::transport::forward!($($to)+; fn peer() -> crate::http::Peer);
     };
-    (@never_calls_back $this:ident, $stream:expr) => {
-        fn never_calls_back(&self) -> bool {
-            let $this = self;
-            crate::transport::Transport::never_calls_back($stream)
-        }
+    (@never_calls_back $($to:tt)+) => {
+        crate::transport::forward!($($to)+; fn never_calls_back() -> bool);
     };
-    (@clock $this:ident, $stream:expr) => {
-        fn clock(&self) -> Option<&crate::transport::Clock> {
+    (@clock $($to:tt)+) => {
+        crate::transport::forward!($($to)+; fn clock() -> Option<&crate::transport::Clock>);
+    };
+    ($this:ident => $stream:expr; fn $method:ident($($name:ident: $type:ty),*) -> $result:ty) => {
+        fn $method(&self, $($name: $type),*) -> $result {
             let $this = self;
-            crate::transport::Transport::clock($stream)
+            crate::transport::Transport::$method($stream, $($name),*)
         }
     };
 }
