@@ -11,7 +11,7 @@ use crate::http::Refusal;
 use crate::http::excerpt::{excerpt, excerpt_of};
 use crate::http::status::reason_phrase;
 use crate::limits::InvalidLimit;
-use crate::tls::{TlsError, TlsHandshakeError};
+use crate::tls::{self, TlsError, TlsHandshakeError};
 
 /// Characters of a refusal's body that are shown: room for what wshub itself says, with its remedy.
 const BODY_CHARS: usize = 240;
@@ -163,8 +163,9 @@ impl NoAnswer {
             NoAnswer::Invalid(error) => ClientError::Answer(error),
             NoAnswer::Timeout => ClientError::Timeout,
             NoAnswer::Left => ClientError::ServerLeft,
-            NoAnswer::Io(error) => TlsHandshakeError::behind_handshake(error)
-                .map_or_else(ClientError::Io, ClientError::Tls),
+            NoAnswer::Io(error) => {
+                tls::behind_handshake(error).map_or_else(ClientError::Io, ClientError::Tls)
+            }
         }
     }
 

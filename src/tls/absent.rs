@@ -9,7 +9,7 @@ use crate::patience::Patience;
 use crate::transport::Transport;
 
 #[cfg(feature = "client")]
-pub(crate) use client::{ClientTls, TlsError, TlsHandshakeError, connect};
+pub(crate) use client::{ClientTls, TlsError, TlsHandshakeError, behind_handshake, connect};
 
 #[derive(Clone)]
 pub(crate) enum Tls {}
@@ -32,12 +32,13 @@ impl Tls {
 #[cfg(feature = "client")]
 mod client {
     use std::convert::Infallible;
-    use std::error::Error;
-    use std::fmt;
     use std::io;
     use std::time::Instant;
 
     use crate::transport::{TcpTransport, Transport};
+
+    pub(crate) type TlsError = Infallible;
+    pub(crate) type TlsHandshakeError = Infallible;
 
     #[derive(Clone)]
     pub(crate) enum ClientTls {}
@@ -61,31 +62,7 @@ mod client {
         match config.0 {}
     }
 
-    #[derive(Debug)]
-    pub enum TlsError {}
-
-    impl fmt::Display for TlsError {
-        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-            match *self {}
-        }
+    pub(crate) fn behind_handshake(error: io::Error) -> Result<TlsHandshakeError, io::Error> {
+        Err(error)
     }
-
-    impl Error for TlsError {}
-
-    #[derive(Debug)]
-    pub enum TlsHandshakeError {}
-
-    impl TlsHandshakeError {
-        pub fn behind_handshake(error: io::Error) -> Result<Self, io::Error> {
-            Err(error)
-        }
-    }
-
-    impl fmt::Display for TlsHandshakeError {
-        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-            match *self {}
-        }
-    }
-
-    impl Error for TlsHandshakeError {}
 }

@@ -253,6 +253,18 @@ pub enum TlsHandshakeError {
     Io(io::Error),
 }
 
+/// What the server says after the handshake, where `error` is that: with TLS 1.3 it looks at a client's certificate
+/// only there. Otherwise that error.
+pub(crate) fn behind_handshake(error: io::Error) -> Result<TlsHandshakeError, io::Error> {
+    let tls = error.get_ref().and_then(|it| it.downcast_ref());
+    match tls {
+        Some(alert @ rustls::Error::AlertReceived(_)) => {
+            Ok(TlsHandshakeError::Failed(alert.to_string()))
+        }
+        _ => Err(error),
+    }
+}
+
 impl TlsHandshakeError {
     fn new(error: TlsFailure, host: &str) -> Self {
         match error {
@@ -268,16 +280,6 @@ impl TlsHandshakeError {
                 io::ErrorKind::InvalidData => Self::Failed(error.to_string()),
                 _ => Self::Io(error),
             },
-        }
-    }
-
-    /// What the server says after the handshake, where `error` is that: with TLS 1.3 it looks at a client's
-    /// certificate only there. Otherwise that error.
-    pub(crate) fn behind_handshake(error: io::Error) -> Result<Self, io::Error> {
-        let tls = error.get_ref().and_then(|it| it.downcast_ref());
-        match tls {
-            Some(alert @ rustls::Error::AlertReceived(_)) => Ok(Self::Failed(alert.to_string())),
-            _ => Err(error),
         }
     }
 

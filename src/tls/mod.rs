@@ -28,11 +28,11 @@ mod transport;
 #[cfg(not(feature = "tls"))]
 pub(crate) use absent::Tls;
 #[cfg(all(feature = "client", not(feature = "tls")))]
-pub(crate) use absent::{ClientTls, TlsError, TlsHandshakeError, connect};
-#[cfg(all(feature = "client", feature = "tls"))]
-pub(crate) use client::connect;
+pub(crate) use absent::{ClientTls, TlsError, TlsHandshakeError, behind_handshake, connect};
 #[cfg(all(feature = "client", feature = "tls"))]
 pub use client::{ClientTls, ClientTlsBuilder, TlsHandshakeError};
+#[cfg(all(feature = "client", feature = "tls"))]
+pub(crate) use client::{behind_handshake, connect};
 #[cfg(feature = "tls")]
 pub use error::TlsError;
 pub(crate) use secured::dismiss;
