@@ -19,86 +19,85 @@ const MAX_BODY: usize = 1024;
 /// How many interim answers (RFC 9110 15.2) are read over: more are the answer.
 const MAX_INTERIM: usize = 8;
 
-/// Writes the head of a request and reads that of its answer. The buffer holds what came after it.
-pub(crate) fn exchange(
-    stream: &mut (impl Read + Write),
-    request: &[u8],
+/// A request of a client, and what comes back over its stream.
+pub(crate) struct Exchange<'a, S> {
+    stream: &'a mut S,
     limits: HeadLimits,
     deadline: Instant,
-) -> Result<(AnswerHead, ReadBuffer), NoAnswer> {
-    let gone = match write_all(stream, request, Patience::until(deadline)) {
-        Err(error) if !is_gone(&error) => return Err(error.into()),
-        written => written.err(),
-    };
-    let mut buffer = ReadBuffer::default();
-    // A server that is gone may have said why.
-    match (read_final(stream, &mut buffer, limits, deadline), gone) {
-        (Err(NoAnswer::Left), Some(gone)) => Err(gone.into()),
-        (answer, _) => Ok((answer?, buffer)),
-    }
+    /// What came after the head of the answer.
+    pub buffer: ReadBuffer,
 }
 
-/// The answer after the interim ones.
-fn read_final(
-    stream: &mut impl Read,
-    buffer: &mut ReadBuffer,
-    limits: HeadLimits,
-    deadline: Instant,
-) -> Result<AnswerHead, NoAnswer> {
-    let mut answer = read_answer(stream, buffer, limits, deadline)?;
-    for _ in 0..MAX_INTERIM {
-        match answer.status {
-            100 | 102..200 => answer = read_answer(stream, buffer, limits, deadline)?,
-            _ => break,
+impl<'a, S: Read + Write> Exchange<'a, S> {
+    pub fn new(stream: &'a mut S, limits: HeadLimits, deadline: Instant) -> Self {
+        Exchange {
+            stream,
+            limits,
+            deadline,
+            buffer: ReadBuffer::default(),
         }
     }
-    Ok(answer)
-}
 
-fn read_answer(
-    stream: &mut impl Read,
-    buffer: &mut ReadBuffer,
-    limits: HeadLimits,
-    deadline: Instant,
-) -> Result<AnswerHead, NoAnswer> {
-    let mut scanner = AnswerScanner::new(limits);
-    loop {
-        // What came after an interim answer is looked at before more is waited for.
-        if let Some(head) = scanner.scan(buffer.filled())? {
-            let answer = AnswerHead::parse(buffer.filled().get(..head).unwrap_or_default())?;
-            buffer.discard(head);
-            return Ok(answer);
-        }
-        if fill(stream, buffer, deadline)? == 0 {
-            return Err(NoAnswer::Left);
+    /// Writes the head of a request and reads that of its answer.
+    pub fn ask(&mut self, request: &[u8]) -> Result<AnswerHead, NoAnswer> {
+        let gone = match write_all(self.stream, request, Patience::until(self.deadline)) {
+            Err(error) if !is_gone(&error) => return Err(error.into()),
+            written => written.err(),
+        };
+        // A server that is gone may have said why.
+        match (self.read_final(), gone) {
+            (Err(NoAnswer::Left), Some(gone)) => Err(gone.into()),
+            (answer, _) => answer,
         }
     }
-}
 
-/// The beginning of an answer's body, where there is one and it comes.
-pub(crate) fn body(
-    answer: &AnswerHead,
-    stream: &mut impl Read,
-    mut buffer: ReadBuffer,
-    limits: HeadLimits,
-    deadline: Instant,
-) -> String {
-    let wanted = body_len(answer).min(MAX_BODY);
-    while buffer.filled().len() < wanted {
-        // A body that does not come in whole is shown as far as it came.
-        if !matches!(fill(stream, &mut buffer, deadline), Ok(1..)) {
-            break;
+    /// The answer after the interim ones.
+    fn read_final(&mut self) -> Result<AnswerHead, NoAnswer> {
+        let mut answer = self.read_answer()?;
+        for _ in 0..MAX_INTERIM {
+            match answer.status {
+                100 | 102..200 => answer = self.read_answer()?,
+                _ => break,
+            }
+        }
+        Ok(answer)
+    }
+
+    fn read_answer(&mut self) -> Result<AnswerHead, NoAnswer> {
+        let mut scanner = AnswerScanner::new(self.limits);
+        loop {
+            // What came after an interim answer is looked at before more is waited for.
+            let came = self.buffer.filled();
+            if let Some(head) = scanner.scan(came)? {
+                let answer = AnswerHead::parse(came.get(..head).unwrap_or_default())?;
+                self.buffer.discard(head);
+                return Ok(answer);
+            }
+            if fill(self.stream, &mut self.buffer, self.deadline)? == 0 {
+                return Err(NoAnswer::Left);
+            }
         }
     }
-    let came = buffer.filled();
-    let body = match answer.header("transfer-encoding") {
-        Some(coding) if coding.eq_ignore_ascii_case(b"chunked") => dechunked(came, limits),
-        // It is compressed.
-        Some(_) => Vec::new(),
-        None => came.to_vec(),
-    };
-    let shown = body.get(..MAX_BODY).unwrap_or(&body);
-    String::from_utf8_lossy(shown).into_owned()
+
+    /// The beginning of the answer's body, where there is one and it comes.
+    pub fn body(&mut self, answer: &AnswerHead) -> String {
+        let wanted = body_len(answer).min(MAX_BODY);
+        while self.buffer.filled().len() < wanted {
+            // A body that does not come in whole is shown as far as it came.
+            if !matches!(fill(self.stream, &mut self.buffer, self.deadline), Ok(1..)) {
+                break;
+            }
+        }
+        let came = self.buffer.filled();
+        let body = match answer.header("transfer-encoding") {
+            Some(coding) if coding.eq_ignore_ascii_case(b"chunked") => dechunked(came, self.limits),
+            // It is compressed.
+            Some(_) => Vec::new(),
+            None => came.to_vec(),
+        };
+        let shown = body.get(..MAX_BODY).unwrap_or(&body);
+        String::from_utf8_lossy(shown).into_owned()
+    }
 }
 
 /// What came of a body in chunks. After a fault there is nothing to be shown.

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::ClientError;
-use super::exchange::{body, exchange};
+use super::exchange::Exchange;
 use super::request::ClientRequest;
 use crate::clock;
 use crate::connection::opening::Opening;
@@ -79,24 +79,24 @@ pub(crate) fn open(
     let key = new_key()?;
     let head = request.opening.encode(&key);
     let sent = Request::parse(&head).map_err(ClientError::Request)?;
-    let (answer, buffer) = exchange(stream, &head, request.limits.head(), deadline)
-        .map_err(|none| none.of_server())?;
+    let mut exchange = Exchange::new(stream, request.limits.head(), deadline);
+    let answer = exchange.ask(&head).map_err(|none| none.of_server())?;
     if answer.status != 101 {
         let location = answer.header("location");
         return Err(ClientError::Status {
             status: answer.status,
             retry_after: retry_after(&answer),
             location: location.map(|value| String::from_utf8_lossy(value).into_owned()),
-            body: body(&answer, stream, buffer, request.limits.head(), deadline),
+            body: exchange.body(&answer),
         });
     }
     let accept_key = negotiate::accept_key(key.as_bytes()).ok_or(InvalidAnswer::Accept)?;
     let asked = &request.opening;
     let compression = asked.compression.as_ref();
-    let (protocol, extension) = answer.check(&accept_key, asked.subprotocols(), compression)?;
+    let (protocol, extension) = answer.check(&accept_key, &asked.subprotocols, compression)?;
     Ok(OpenedClient {
         answer,
-        buffer,
+        buffer: exchange.buffer,
         opening: Opening {
             request: sent,
             protocol: protocol.map(|name| Box::new(name.into())),

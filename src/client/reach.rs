@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::error::{ClientError, ProxyError};
-use super::exchange::{DeadlineStream, body, exchange};
+use super::exchange::{DeadlineStream, Exchange};
 use super::request::ClientRequest;
 use crate::dial::{self, lookup};
 use crate::handshake::{InvalidAnswer, Proxy};
@@ -19,7 +19,7 @@ pub(crate) fn reach(
         true => Some(request.tls.as_ref().ok_or(ClientError::TlsFeature)?),
         false => None,
     };
-    if let Some(socket) = request.opening.unix() {
+    if let Some(socket) = &request.opening.url.unix {
         return Ok((unix(socket, request.connect_timeout)?, None));
     }
     let stream = stream(request)?;
@@ -91,15 +91,15 @@ fn tunnel(
         transport: stream,
         deadline,
     };
-    let (answer, buffer) = exchange(&mut until, &head, request.limits.head(), deadline)
-        .map_err(|none| none.of_proxy())?;
+    let mut exchange = Exchange::new(&mut until, request.limits.head(), deadline);
+    let answer = exchange.ask(&head).map_err(|none| none.of_proxy())?;
     if !matches!(answer.status, 200..300) {
         return Err(ProxyError::Status {
             status: answer.status,
-            body: body(&answer, &mut until, buffer, request.limits.head(), deadline),
+            body: exchange.body(&answer),
         });
     }
-    match buffer.is_empty() {
+    match exchange.buffer.is_empty() {
         true => Ok(()),
         // The server speaks when it was asked, and it was not.
         false => Err(ProxyError::Answer(InvalidAnswer::Malformed(

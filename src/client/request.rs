@@ -190,19 +190,19 @@ impl ClientRequest {
     /// the URL names one (`fe80::1%eth0`).
     #[must_use]
     pub fn host(&self) -> &str {
-        self.opening.host()
+        &self.opening.url.host
     }
 
     /// The port to connect to: the URL's, or the scheme's.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.opening.port()
+        self.opening.url.port
     }
 
     /// Whether the URL is `wss`: the stream has to be encrypted.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.opening.is_secure()
+        self.opening.url.secure
     }
 }
 

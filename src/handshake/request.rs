@@ -11,8 +11,9 @@ use crate::http::scheme::default_port;
 /// What a client asks a server for, and where.
 #[derive(Clone)]
 pub(crate) struct OpeningRequest {
-    url: Url,
-    subprotocols: Vec<String>,
+    pub url: Url,
+    /// That are offered.
+    pub subprotocols: Vec<String>,
     headers: Headers,
     pub compression: Option<Compression>,
 }
@@ -45,24 +46,6 @@ impl OpeningRequest {
         self.headers.set(name, value)
     }
 
-    /// The host as the resolver takes it.
-    pub fn host(&self) -> &str {
-        &self.url.host
-    }
-
-    pub fn port(&self) -> u16 {
-        self.url.port
-    }
-
-    /// The Unix socket that leads there.
-    pub fn unix(&self) -> Option<&str> {
-        self.url.unix.as_deref()
-    }
-
-    pub fn is_secure(&self) -> bool {
-        self.url.secure
-    }
-
     /// The host with its port, as a proxy is asked for it (RFC 9110 9.3.6).
     pub fn authority(&self) -> String {
         format!("{}:{}", self.url.uri_host, self.url.port)
@@ -72,11 +55,6 @@ impl OpeningRequest {
     pub fn server_name(&self) -> &str {
         let host = self.url.uri_host.as_str();
         host.trim_start_matches('[').trim_end_matches(']')
-    }
-
-    /// The subprotocols that are offered.
-    pub fn subprotocols(&self) -> &[String] {
-        &self.subprotocols
     }
 
     /// The head of the request, with this Sec-WebSocket-Key.
