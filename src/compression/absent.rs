@@ -2,24 +2,20 @@
 
 use super::error::{InvalidExtension, NotInflated};
 
+/// Methods that nobody can call: each is asked of a value, and there is none.
+macro_rules! never {
+    ($($method:ident($($argument:ty),*) -> $result:ty;)+) => {
+        $(pub fn $method(&self, $(_: $argument),*) -> $result {
+            match *self {}
+        })+
+    };
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Compression {}
 
 impl Compression {
     pub(crate) fn accept<'a>(&self, _: impl Iterator<Item = &'a [u8]>) -> Option<Agreed> {
-        match *self {}
-    }
-
-    pub(crate) fn without_server_context(&self) -> &Self {
-        self
-    }
-
-    pub(crate) fn memory_per_connection(&self) -> usize {
-        match *self {}
-    }
-
-    #[allow(dead_code)] // for clients alone
-    pub(crate) fn offer(&self) -> String {
         match *self {}
     }
 
@@ -29,30 +25,31 @@ impl Compression {
     ) -> Result<Option<Agreed>, InvalidExtension> {
         match *self {}
     }
+
+    pub(crate) fn without_server_context(&self) -> &Self {
+        self
+    }
+
+    never! {
+        memory_per_connection() -> usize;
+    }
+
+    #[cfg(feature = "client")]
+    never! {
+        offer() -> String;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Agreed {}
 
 impl Agreed {
-    pub(crate) fn as_str(&self) -> &str {
-        match *self {}
-    }
-
-    pub(crate) fn server(&self) -> Direction {
-        match *self {}
-    }
-
-    pub(crate) fn client(&self) -> Direction {
-        match *self {}
-    }
-
-    pub(crate) fn inflater(&self, _: Direction, _: usize) -> Inflater {
-        match *self {}
-    }
-
-    pub(crate) fn packing(&self, _: Direction) -> Option<Packing> {
-        match *self {}
+    never! {
+        as_str() -> &str;
+        server() -> Direction;
+        client() -> Direction;
+        inflater(Direction, usize) -> Inflater;
+        packing(Direction) -> Option<Packing>;
     }
 }
 
@@ -63,16 +60,10 @@ pub(crate) enum Direction {}
 pub(crate) enum Packing {}
 
 impl Packing {
-    pub fn pack(&self, _: &[u8]) -> Option<Vec<u8>> {
-        match *self {}
-    }
-
-    pub fn keeps_context(&self) -> bool {
-        match *self {}
-    }
-
-    pub fn packs(&self, _: usize) -> bool {
-        match *self {}
+    never! {
+        pack(&[u8]) -> Option<Vec<u8>>;
+        keeps_context() -> bool;
+        packs(usize) -> bool;
     }
 }
 
@@ -109,43 +100,16 @@ impl Variants {
 pub(crate) enum Inflater {}
 
 impl Inflater {
-    pub fn allow(&mut self, _: u64) {
-        match *self {}
-    }
-
-    pub fn hand_out(&mut self, _: usize) {
-        match *self {}
-    }
-
-    pub fn forget_what_was_handed_out(&mut self) {
-        match *self {}
-    }
-
-    pub fn begin(&mut self) {
-        match *self {}
-    }
-
-    pub fn push(&mut self, _: &[u8]) -> Result<(), NotInflated> {
-        match *self {}
-    }
-
-    pub fn finish(&mut self) -> Result<(), NotInflated> {
-        match *self {}
-    }
-
-    pub fn output(&self) -> &[u8] {
-        match *self {}
-    }
-
-    pub fn room(&self) -> u64 {
-        match *self {}
-    }
-
-    pub fn is_oversized(&self) -> bool {
-        match *self {}
-    }
-
-    pub fn trim(&mut self) {
-        match *self {}
+    never! {
+        allow(u64) -> ();
+        hand_out(usize) -> ();
+        forget_what_was_handed_out() -> ();
+        begin() -> ();
+        push(&[u8]) -> Result<(), NotInflated>;
+        finish() -> Result<(), NotInflated>;
+        output() -> &[u8];
+        room() -> u64;
+        is_oversized() -> bool;
+        trim() -> ();
     }
 }
