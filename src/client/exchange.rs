@@ -10,7 +10,6 @@ use crate::handshake::answer::{AnswerHead, AnswerScanner};
 use crate::http::body::{BodyDecoder, BodyLimits, Framing};
 use crate::http::head::HeadLimits;
 use crate::patience::Patience;
-use crate::transport::{self, Transport};
 use crate::websocket::stream_error::{is_gone, must_wait};
 use crate::websocket::stream_io::{fill, write_all};
 
@@ -120,30 +119,6 @@ fn body_len(answer: &AnswerHead) -> usize {
     match answer.header("transfer-encoding") {
         Some(_) => 0,
         None => length.unwrap_or(0),
-    }
-}
-
-/// A transport as a stream whose every wait ends at one deadline.
-pub(crate) struct DeadlineStream<'a> {
-    pub transport: &'a dyn Transport,
-    pub deadline: Instant,
-}
-
-impl Read for DeadlineStream<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        transport::read(self.transport, buffer, Some(self.deadline))
-    }
-}
-
-impl Write for DeadlineStream<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let patience = Patience::until(self.deadline);
-        transport::write_all(self.transport, bytes, patience)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::connection::{CloseEvent, MessageStream};
+use crate::dial::deadline::DeadlineStream;
 use crate::error::{CloseError, Error, SendError, SendErrorKind};
 use crate::handshake::answer::AnswerHead;
 use crate::http::Request;
@@ -21,7 +22,6 @@ use crate::protocol::close::CloseCode;
 use crate::websocket::{WebSocket, WebSocketReader, WebSocketWriter, split};
 
 pub use error::{ClientError, ProxyError};
-use exchange::DeadlineStream;
 use opening::OpenedClient;
 use reach::reach;
 pub use reconnect::{ClientEvent, DisconnectCause, Reconnecting, ReconnectingWriter};
@@ -103,10 +103,7 @@ impl Client {
         request.limits.check()?;
         let (transport, peer_addr) = reach(request)?;
         let deadline = Instant::now() + request.limits.handshake_timeout;
-        let mut until = DeadlineStream {
-            transport: &*transport,
-            deadline,
-        };
+        let mut until = DeadlineStream::until(&*transport, deadline);
         let OpenedClient {
             answer,
             buffer,

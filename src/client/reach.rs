@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::error::{ClientError, ProxyError};
-use super::exchange::{DeadlineStream, Exchange};
+use super::exchange::Exchange;
 use super::request::ClientRequest;
+use crate::dial::deadline::DeadlineStream;
 use crate::dial::{self, lookup};
 use crate::handshake::{InvalidAnswer, Proxy};
 use crate::tls::{self, ClientTls};
@@ -87,10 +88,8 @@ fn tunnel(
         None => request.opening.authority(),
     };
     let head = proxy.encode(&authority);
-    let mut until = DeadlineStream {
-        transport: stream,
-        deadline,
-    };
+    let stream: &dyn Transport = stream;
+    let mut until = DeadlineStream::until(stream, deadline);
     let mut exchange = Exchange::new(&mut until, request.limits.head(), deadline);
     let answer = exchange.ask(&head).map_err(|none| none.of_proxy())?;
     if !matches!(answer.status, 200..300) {

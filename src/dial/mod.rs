@@ -1,9 +1,8 @@
 //! Streams to where another program listens: to one of several addresses, each in turn, with its share of the time; or
 //! to a Unix socket.
 
+pub(crate) mod deadline;
 pub(crate) mod lookup;
-#[cfg(feature = "redis")]
-pub(crate) mod paced;
 
 use std::ffi::OsStr;
 use std::io;

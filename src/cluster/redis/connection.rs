@@ -12,7 +12,7 @@ use redis::{
 
 use super::reply::ReplyReader;
 use crate::Transport;
-use crate::dial::paced::PacedStream;
+use crate::dial::deadline::DeadlineStream;
 use crate::dial::{self, lookup};
 
 /// What is read at once.
@@ -23,7 +23,7 @@ const LONGEST_AT_FIRST: usize = 64 << 10;
 /// After an error it is to be dropped: an answer that is late would be taken for that of the next command.
 pub(crate) struct RedisConnection {
     pub addr: ConnectionAddr,
-    stream: BufReader<PacedStream>,
+    stream: BufReader<DeadlineStream<Box<dyn Transport>>>,
     /// Bytes that an answer takes at most.
     longest: usize,
 }
@@ -46,9 +46,10 @@ impl RedisConnection {
     }
 
     fn over(addr: ConnectionAddr, transport: Box<dyn Transport>, longest: usize) -> Self {
+        let stream = DeadlineStream::until(transport, Instant::now());
         RedisConnection {
             addr,
-            stream: BufReader::with_capacity(BUFFER, PacedStream::new(transport)),
+            stream: BufReader::with_capacity(BUFFER, stream),
             longest,
         }
     }

@@ -52,9 +52,12 @@ fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-fn playing(reads: impl IntoIterator<Item = io::Result<Vec<u8>>>) -> PacedStream {
+fn playing(
+    reads: impl IntoIterator<Item = io::Result<Vec<u8>>>,
+) -> DeadlineStream<Box<dyn Transport>> {
     let reads = Mutex::new(reads.into_iter().collect());
-    let mut stream = PacedStream::new(Box::new(Played(reads)));
+    let played: Box<dyn Transport> = Box::new(Played(reads));
+    let mut stream = DeadlineStream::until(played, Instant::now());
     stream.begin(SHORT);
     stream
 }

@@ -1,30 +1,36 @@
-//! A stream to another program that has to answer in time, and may take longer for a long answer.
+//! A stream to another program that has to answer in time.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::time::{Duration, Instant};
+use std::ops::Deref;
+#[cfg(feature = "redis")]
+use std::time::Duration;
+use std::time::Instant;
 
 use crate::patience::Patience;
+#[cfg(feature = "redis")]
 use crate::protocol::pace::Pace;
 use crate::transport::{self, Transport};
 
 /// So many bytes are worth the time that was given once more.
+#[cfg(feature = "redis")]
 const WORTH_A_ROUND: u128 = 64 << 10;
 
-/// A stream with one deadline for all that is written and read from [`begin`](PacedStream::begin) on. Much data may
-/// take longer, as long as it comes at some pace.
-pub(crate) struct PacedStream {
-    transport: Box<dyn Transport>,
+/// A stream with one deadline for all that is written and read.
+pub(crate) struct DeadlineStream<T> {
+    transport: T,
     patience: Patience,
 }
 
-impl PacedStream {
-    pub fn new(transport: Box<dyn Transport>) -> Self {
-        PacedStream {
+impl<T> DeadlineStream<T> {
+    pub fn until(transport: T, deadline: Instant) -> Self {
+        DeadlineStream {
             transport,
-            patience: Patience::until(Instant::now()),
+            patience: Patience::until(deadline),
         }
     }
 
+    /// From now on there is this time. Much data may take longer, as long as it comes at some pace.
+    #[cfg(feature = "redis")]
     pub fn begin(&mut self, within: Duration) {
         let rate = WORTH_A_ROUND * 1000 / within.as_millis().max(1);
         let pace = Pace {
@@ -35,13 +41,13 @@ impl PacedStream {
     }
 }
 
-impl Read for PacedStream {
+impl<T: Deref<Target = dyn Transport>> Read for DeadlineStream<T> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = transport::read(&*self.transport, into, Some(self.patience.deadline()));
             match &read {
                 Ok(bytes) => self.patience.progressed(*bytes, Instant::now()),
-                // If the process stood still, Redis was not the slow one.
+                // If the process stood still, the other one was not slow.
                 Err(error) if is_timeout(error) && self.patience.renew(Instant::now()) => continue,
                 Err(_) => {}
             }
@@ -50,7 +56,7 @@ impl Read for PacedStream {
     }
 }
 
-impl Write for PacedStream {
+impl<T: Deref<Target = dyn Transport>> Write for DeadlineStream<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.transport.try_write(&[IoSlice::new(bytes)]) {
@@ -75,5 +81,5 @@ fn is_timeout(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "redis"))]
 mod tests;
