@@ -1,6 +1,6 @@
 //! A message as the application sees it, and the frame that carries it, encoded once.
 
-mod spare;
+pub(crate) mod spare;
 
 use std::fmt;
 use std::sync::Arc;

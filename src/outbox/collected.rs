@@ -3,15 +3,12 @@
 use std::io::IoSlice;
 
 use super::frame::{self, OutgoingFrame, SMALL};
+use crate::message::spare;
 use crate::protocol::frame::MAX_HEADER;
 use crate::stats::Counters;
 
 /// Collected bytes that are worth a write of their own.
 pub(crate) const COLLECT: usize = 64 << 10;
-
-/// A buffer of up to so many bytes is given back when it is empty: thousands of connections that each send a little now
-/// and then share the memory for it.
-const LITTLE: usize = 128;
 
 #[derive(Default)]
 pub(crate) struct Collected {
@@ -47,9 +44,20 @@ impl Collected {
 
     #[inline]
     fn append(&mut self, frame: &OutgoingFrame<'_>) {
-        self.bytes.reserve(MAX_HEADER + frame.payload.len());
+        let len = MAX_HEADER + frame.payload.len();
+        if self.bytes.capacity() - self.bytes.len() < len {
+            self.make_room(len);
+        }
         frame.header.append_to(&mut self.bytes);
         self.bytes.extend_from_slice(frame.payload);
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self, len: usize) {
+        match self.bytes.capacity() {
+            0 => self.bytes = spare::buffer(len),
+            _ => self.bytes.reserve(len),
+        }
     }
 
     /// Hands what is collected to `write`, and the frame after it: a small one in the same slice.
@@ -99,10 +107,11 @@ impl Collected {
         frames.filter(|frame| !frame::is_control(frame)).count() as u64
     }
 
-    /// All of it has left; much memory stays.
+    /// All of it has left. Much memory stays; a little is the thread's, so that thousands of connections that each send
+    /// a little now and then share it.
     pub fn clear(&mut self) {
         match self.bytes.capacity() {
-            0..=LITTLE => self.bytes = Vec::new(),
+            0..=spare::LARGEST => spare::put(std::mem::take(&mut self.bytes)),
             _ => self.bytes.clear(),
         }
         self.listed = false;
