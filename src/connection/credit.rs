@@ -134,6 +134,8 @@ pub(crate) struct Budget {
     used: AtomicUsize,
     /// Connections whose reader waits for the common bytes.
     line: Mutex<VecDeque<Connection>, LINE>,
+    /// How many: who makes room looks here first, without the lock.
+    line_len: AtomicUsize,
     /// No messages are taken any more.
     closed: AtomicBool,
     /// Asks the leader to look at a connection without a thread.
@@ -188,6 +190,7 @@ impl Budget {
             per_connection: limits.inbound_per_connection,
             used: AtomicUsize::new(0),
             line: Mutex::default(),
+            line_len: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             resume: Box::new(resume),
         })
@@ -203,6 +206,7 @@ impl Budget {
     }
 
     /// For a connection without a thread: whether it may be read from. If not, it is resumed when it may be.
+    #[inline]
     pub fn may_read(&self, connection: &Connection) -> bool {
         let account = connection.account();
         let may_read = || account.is_dismissed() || self.is_closed() || self.room(account).is_ok();
@@ -363,20 +367,31 @@ impl Budget {
     }
 
     fn stand_in_line(&self, connection: &Connection) {
+        self.change_line(|line| {
+            connection.account().in_line.store(true, SeqCst);
+            if !line.contains(connection) {
+                line.push_back(connection.clone());
+            }
+        });
+    }
+
+    /// Who stands in line is counted before the second look, and who makes room looks after that: one sees the other.
+    #[inline(never)]
+    fn change_line<R>(&self, change: impl FnOnce(&mut VecDeque<Connection>) -> R) -> R {
         let mut line = lock(&self.line);
-        connection.account().in_line.store(true, SeqCst);
-        if !line.contains(connection) {
-            line.push_back(connection.clone());
-        }
+        let changed = change(&mut line);
+        self.line_len.store(line.len(), SeqCst);
+        changed
     }
 
     /// The connection does not wait for common bytes any more, or has ended. Its place in line must not swallow the
     /// wake-up of the next one; and if it was woken, there may be room for the next, too.
+    #[inline]
     pub fn leave_line(&self, connection: &Connection) {
-        let account = connection.account();
-        if account.in_line.load(SeqCst) {
-            account.in_line.store(false, SeqCst);
-            lock(&self.line).retain(|waiting| waiting != connection);
+        let in_line = &connection.account().in_line;
+        if in_line.load(SeqCst) {
+            in_line.store(false, SeqCst);
+            self.change_line(|line| line.retain(|waiting| waiting != connection));
             self.wake_next();
         }
     }
@@ -423,10 +438,12 @@ impl Budget {
         connection.outbox().wake_reader();
     }
 
+    #[inline]
     fn wake_next(&self) {
         let used = self.used();
-        if used == 0 || used < self.total {
-            let next = lock(&self.line).pop_front();
+        let has_room = used == 0 || used < self.total;
+        if has_room && self.line_len.load(SeqCst) > 0 {
+            let next = self.change_line(VecDeque::pop_front);
             if let Some(next) = next {
                 self.resume(&next);
             }
