@@ -49,9 +49,9 @@ pub(crate) struct Coalescing {
 }
 
 /// A thread collects what it sends, until this is dropped, on whatever thread.
-pub(crate) struct Collecting(Arc<Coalescing>);
+pub(crate) struct Collecting<'a>(&'a Coalescing);
 
-impl Drop for Collecting {
+impl Drop for Collecting<'_> {
     fn drop(&mut self) {
         self.0.turns.fetch_add(1, Ordering::Relaxed);
     }
@@ -67,18 +67,18 @@ impl Coalescing {
     }
 
     /// What this thread sends is collected until the returned guard is dropped.
-    pub fn collect_here(self: &Arc<Self>) -> Collecting {
+    pub fn collect_here(&self) -> Collecting<'_> {
         COLLECTS.set(Collects::All(self.turn()));
-        Collecting(self.clone())
+        Collecting(self)
     }
 
     /// Until the returned guard is dropped, this thread's messages are collected from the second one of a burst on.
-    pub fn collect_bursts_here(self: &Arc<Self>) -> Collecting {
+    pub fn collect_bursts_here(&self) -> Collecting<'_> {
         COLLECTS.set(Collects::Burst {
             turn: self.turn(),
             begun: false,
         });
-        Collecting(self.clone())
+        Collecting(self)
     }
 
     fn turn(&self) -> CollectingTurn {

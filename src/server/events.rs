@@ -50,7 +50,7 @@ pub struct Events<'a> {
     /// Other connections are ready to be read from.
     more_ready: bool,
     /// While more events wait.
-    collecting: Option<Collecting>,
+    collecting: Option<Collecting<'a>>,
 }
 
 /// Why there is no event.

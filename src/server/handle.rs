@@ -137,7 +137,7 @@ impl ServerHandle {
         let collector = with_events.map(|hub| &hub.connections.members.collector);
         SendingTogether {
             collector,
-            collecting: collector.map(Collector::collect_here),
+            collecting: collector.map(|it| it.collect_here()),
         }
     }
 
@@ -211,7 +211,7 @@ impl fmt::Debug for ServerHandle {
 #[cfg(feature = "redis")]
 pub(crate) struct SendingTogether<'a> {
     collector: Option<&'a Arc<Collector>>,
-    collecting: Option<Collecting>,
+    collecting: Option<Collecting<'a>>,
 }
 
 #[cfg(feature = "redis")]

@@ -63,12 +63,12 @@ impl Collector {
     }
 
     /// As [`Coalescing::collect_here`].
-    pub fn collect_here(self: &Arc<Self>) -> Collecting {
+    pub fn collect_here(&self) -> Collecting<'_> {
         self.coalescing.collect_here()
     }
 
     /// As [`Coalescing::collect_bursts_here`].
-    pub fn collect_bursts_here(&self) -> Collecting {
+    pub fn collect_bursts_here(&self) -> Collecting<'_> {
         self.coalescing.collect_bursts_here()
     }
 

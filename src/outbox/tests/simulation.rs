@@ -74,8 +74,9 @@ struct World {
     overflow: Overflow,
     wire: Arc<Wire>,
     leader_queue: Arc<LeaderQueue>,
-    collector: Arc<Collector>,
-    collecting: Option<Collecting>,
+    /// Leaked, so that the guard lies beside it.
+    collector: &'static Arc<Collector>,
+    collecting: Option<Collecting<'static>>,
     counters: Arc<Counters>,
     outbox: Arc<Outbox>,
     /// What the helper waits for.
@@ -109,7 +110,7 @@ impl World {
         let whose = random.pick(&[Whose::Ours, Whose::Users]);
         let wire = Arc::new(Wire(Mutex::default(), whose));
         let leader_queue = LeaderQueue::new(None);
-        let collector = Collector::new(leader_queue.clone());
+        let collector: &Arc<_> = Box::leak(Box::new(Collector::new(leader_queue.clone())));
         let counters = Arc::<Counters>::default();
         let limits = Limits {
             outbound_per_connection: Some(BYTES),

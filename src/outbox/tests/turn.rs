@@ -306,7 +306,7 @@ fn who_ends_to_collect_on_another_thread_has_ended_it_here() {
     let rig = users(Overflow::Disconnect, 1000, &[]);
     let collecting = rig.collector.collect_here();
     assert!(rig.collector.is_active_here());
-    std::thread::spawn(move || drop(collecting)).join().unwrap();
+    std::thread::scope(|scope| drop(scope.spawn(|| drop(collecting))));
     assert!(!rig.collector.is_active_here());
 }
 
