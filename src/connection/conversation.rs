@@ -352,6 +352,7 @@ impl Conversation {
     }
 
     /// Gives lent room back; what is in it moves to a buffer of its own.
+    #[inline]
     pub fn take_back(&mut self, scratch: &mut ReadBuffer) {
         self.discard_owed();
         self.buffer.give_back(scratch);

@@ -167,6 +167,10 @@ impl Permit {
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Drop for Permit {

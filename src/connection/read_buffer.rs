@@ -74,6 +74,7 @@ impl ReadBuffer {
     }
 
     /// Gives the room back, and keeps what is left in as much as it takes.
+    #[inline]
     pub fn give_back(&mut self, scratch: &mut ReadBuffer) {
         let rest = match self.filled() {
             [] => ReadBuffer::default(),
@@ -204,7 +205,7 @@ impl FilledRoom {
         let live = self.len();
         let room = self.bytes.len() - self.end;
         let cheap = live <= self.start / 8;
-        if cheap || (room < most && (live <= self.start || room < live)) {
+        if self.start > 0 && (cheap || (room < most && (live <= self.start || room < live))) {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, live);
         }

@@ -1,6 +1,6 @@
 //! Wakes the thread that sleeps in the poller. A ring that finds no thread asleep makes no system call.
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 
 pub(crate) struct Bell {
     waker: mio::Waker,
@@ -25,7 +25,7 @@ impl Bell {
     }
 
     /// Calls `sleep`, and tells it whether there was nothing to do. Sets `asleep` before looking. The ringer publishes
-    /// first, then reads `asleep`: one side sees the other.
+    /// first, then reads `asleep`: one side sees the other. One that still sees it set afterwards rings in vain.
     pub(crate) fn attend<R>(
         &self,
         idle: impl FnOnce() -> bool,
@@ -35,10 +35,10 @@ impl Bell {
         self.asleep.store(true, SeqCst);
         let idle = idle();
         if !idle {
-            self.asleep.store(false, SeqCst);
+            self.asleep.store(false, Relaxed);
         }
         let slept = sleep(idle);
-        self.asleep.store(false, SeqCst);
+        self.asleep.store(false, Relaxed);
         slept
     }
 }

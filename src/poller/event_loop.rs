@@ -59,10 +59,11 @@ impl<T> EventLoop<T> {
     }
 
     /// As [`Poller::wait`]; it does not sleep while a value waits for its turn.
-    pub fn wait(&mut self, until: Option<Instant>, idle: impl FnOnce() -> bool) {
+    pub fn wait(&mut self, until: Option<Instant>, idle: impl FnOnce() -> bool) -> Option<Instant> {
         let idle = || self.turns.is_empty() && idle();
-        self.poller.wait(until, &mut self.found, idle);
+        let first = self.poller.wait(until, &mut self.found, idle);
         self.found.reverse();
+        first
     }
 
     /// The next of what was found, which is then seen to.

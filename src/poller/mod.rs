@@ -165,25 +165,22 @@ impl<T> Poller<T> {
         self.deadlines.set(token, at);
     }
 
-    /// The earliest deadline of all.
-    pub fn first_deadline(&self) -> Option<Instant> {
-        self.deadlines.first()
-    }
-
     /// A token whose deadline has passed; the deadline is removed.
     pub fn next_due(&mut self, now: Instant) -> Option<Token> {
         self.deadlines.next_due(now)
     }
 
     /// Sleeps until a socket is ready, a deadline or `until` has come, or the bell is rung; not at all where `idle`
-    /// says, with the bell attentive, that there is something to do. Appends what is ready.
+    /// says, with the bell attentive, that there is something to do. Appends what is ready, and returns the earliest
+    /// deadline of all.
     pub fn wait(
         &mut self,
         until: Option<Instant>,
         ready: &mut Vec<Ready>,
         idle: impl FnOnce() -> bool,
-    ) {
-        let wake_at = [until, self.first_deadline()].into_iter().flatten().min();
+    ) -> Option<Instant> {
+        let first = self.deadlines.first();
+        let wake_at = [until, first].into_iter().flatten().min();
         let left = wake_at.map(|at| at.saturating_duration_since(Instant::now()));
         let sockets = &self.sockets;
         let idle = || !sockets.has_shut() && idle();
@@ -204,6 +201,7 @@ impl<T> Poller<T> {
             writable: true,
             ended: true,
         }));
+        first
     }
 
     fn note_events(&self, ready: &mut Vec<Ready>) {

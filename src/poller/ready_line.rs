@@ -22,6 +22,7 @@ impl ReadyLine {
     }
 
     /// Adds it at the end, unless it is in the line already.
+    #[inline]
     pub fn push(&mut self, token: Token) {
         let number = token.number() as usize;
         if self.standing.len() <= number {

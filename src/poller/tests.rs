@@ -76,7 +76,7 @@ fn one_is_due_once_at_the_earliest_time_that_was_set() {
     poller.set_deadline(token, now + Duration::from_secs(60));
     poller.set_deadline(token, now);
     poller.set_deadline(token, now + Duration::from_secs(30));
-    assert_eq!(poller.first_deadline(), Some(now));
+    assert_eq!(poller.deadlines.first(), Some(now));
     assert_eq!(poller.next_due(now), Some(token));
     assert_eq!(poller.next_due(now + Duration::from_secs(90)), None);
     poller.set_deadline(token, now);

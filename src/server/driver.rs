@@ -19,7 +19,7 @@ use crate::outbox::{Failure, ReadyState};
 use crate::protocol::Role;
 use crate::protocol::receive::{MessagePart, MessageRef};
 use crate::stats::Counters;
-use crate::transport::{self, Transport};
+use crate::transport::{self, Clock, Transport};
 
 pub(crate) struct Driver {
     pub connection: Connection,
@@ -237,12 +237,14 @@ impl Driver {
     }
 
     /// So much waits for the peer that it is not to be read from: the leader is called when it may be.
+    #[inline]
     pub fn awaits_room(&self) -> bool {
         let pending = self.connection.account().used();
         self.connection.outbox().awaits_room(pending)
     }
 
     /// What is left in lent room moves to a buffer of its own.
+    #[inline]
     pub fn take_back(&mut self, scratch: &mut ReadBuffer) -> Result<(), End> {
         let room = self.find_room().map(drop);
         if room.is_err() {
@@ -252,8 +254,8 @@ impl Driver {
         room
     }
 
-    /// Takes what is there: how many bytes, and whether there may be more.
-    pub fn read_at_once(&mut self) -> Result<(usize, bool), End> {
+    /// Takes what is there: how many bytes, and whether there may be more. `now`: the system's time.
+    pub fn read_at_once(&mut self, now: Instant) -> Result<(usize, bool), End> {
         self.find_room()?;
         if self.holds_messages {
             return Ok((0, true));
@@ -265,7 +267,8 @@ impl Driver {
             Some(behind) => *behind,
             None => self.transport.try_read(room),
         };
-        self.conversation.filled(&read, None, self.transport.now());
+        let now = self.transport.clock().map_or(now, Clock::now);
+        self.conversation.filled(&read, None, now);
         match read {
             Ok(0) => Err(self.ended(End::HalfClosed)),
             Ok(read) => Ok((read, read >= room_was || self.may_hold_bytes_back())),

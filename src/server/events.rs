@@ -261,12 +261,12 @@ impl<'a> Events<'a> {
         let inbox = self.inbox();
         let mut looked = false;
         loop {
+            let read = &mut self.desk.read;
+            let had_turns = leader.turns(&mut |item| inbox.put_behind(read, item));
             if let Some(item) = self.item_at_hand() {
                 return Some(item);
             }
-            let read = &mut self.desk.read;
-            let mut put = |item| inbox.put_behind(read, item);
-            if leader.turn(&mut put) {
+            if had_turns {
                 continue;
             }
             let until = match time {
@@ -282,8 +282,8 @@ impl<'a> Events<'a> {
             }
             let read = &mut self.desk.read;
             let mut put = |item| inbox.put_behind(read, item);
-            leader.poll(until, &mut put, || inbox.set_leading(true));
-            inbox.set_leading(false);
+            leader.poll(until, &mut put, || inbox.is_empty_asleep());
+            inbox.note_awake();
             looked = true;
         }
     }

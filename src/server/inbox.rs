@@ -51,12 +51,22 @@ impl InboxItem {
             InboxItem::Woken | InboxItem::Stopped => 0,
         }
     }
+
+    /// What its messages cost while they wait.
+    pub fn bytes(&self) -> usize {
+        match self {
+            InboxItem::Messages(permit, _) => permit.bytes(),
+            _ => 0,
+        }
+    }
 }
 
 pub(crate) struct Inbox {
     /// Items with the time when they were put in.
     sender: Sender<(Instant, InboxItem)>,
     receiver: Receiver<(Instant, InboxItem)>,
+    /// How many are in the channel: it is nearly always empty, and to ask the channel itself takes a fence.
+    waiting: AtomicUsize,
     counters: Arc<Counters>,
     pub budget: Arc<Budget>,
     /// Wakes the application where it sleeps without leading.
@@ -82,6 +92,7 @@ impl Inbox {
         Inbox {
             sender,
             receiver,
+            waiting: AtomicUsize::new(0),
             counters,
             budget,
             doorbell: Doorbell::default(),
@@ -95,15 +106,15 @@ impl Inbox {
         }
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.receiver.is_empty()
+        self.waiting.load(SeqCst) == 0
     }
 
     /// Takes an item, if there is one now.
     #[inline]
     pub fn take(&self) -> Option<InboxItem> {
-        // `try_recv` costs a fence on an empty channel, and the channel is nearly always empty.
-        match self.receiver.is_empty() {
+        match self.is_empty() {
             true => None,
             false => self.receive(),
         }
@@ -111,6 +122,7 @@ impl Inbox {
 
     fn receive(&self) -> Option<InboxItem> {
         let (since, item) = self.receiver.try_recv().ok()?;
+        self.waiting.fetch_sub(1, SeqCst);
         if item.events() > 0 {
             self.counters.channel_time.record(since.elapsed());
         }
@@ -128,10 +140,15 @@ impl Inbox {
         self.doorbell.wait(deadline, look).flatten()
     }
 
-    /// Notes whether the application leads and is about to sleep; true if there is nothing to take.
-    pub fn set_leading(&self, leads: bool) -> bool {
-        self.leads.store(leads, SeqCst);
+    /// The application leads and is about to sleep; true if there is nothing to take.
+    pub fn is_empty_asleep(&self) -> bool {
+        self.leads.store(true, SeqCst);
         self.is_empty()
+    }
+
+    /// It does not sleep any more. One that does not see that yet rings the bell in vain.
+    pub fn note_awake(&self) {
+        self.leads.store(false, Relaxed);
     }
 
     /// Wakes the application, wherever it sleeps. Call it after the item is in the channel.
@@ -147,6 +164,7 @@ impl Inbox {
     pub fn put(&self, item: InboxItem) {
         self.count(&item);
         let sent = self.sender.send((Instant::now(), item));
+        self.waiting.fetch_add(1, SeqCst);
         self.ring();
         if sent.is_err() {
             log_line!(Error, "an event found no channel: this is a bug of wshub");

@@ -77,7 +77,8 @@ impl Lead {
     pub fn application_waits<R>(&self, lead: impl FnOnce(&mut Leader) -> R) -> Option<R> {
         let count = self.application.load(Relaxed);
         if is_away(count) {
-            self.application.store(count.wrapping_add(1), SeqCst);
+            // A stand-in that does not see it yet finds that the lead is taken, or has it for a moment.
+            self.application.store(count.wrapping_add(1), Relaxed);
         }
         self.hold(lead)
     }
@@ -169,6 +170,7 @@ impl Lead {
     fn lead(&self, inbox: &Inbox) {
         let mut put = |item| inbox.put(item);
         let lead = |leader: &mut Leader| {
+            leader.look_anew();
             while !self.is_wanted() {
                 if !leader.turn(&mut put) {
                     let until = leader.see_to_collectors();
@@ -202,6 +204,7 @@ struct HeldLead<'a> {
 }
 
 impl Drop for HeldLead<'_> {
+    #[inline]
     fn drop(&mut self) {
         *lock(&self.lead.leader) = self.leader.take();
     }

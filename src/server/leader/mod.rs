@@ -27,7 +27,7 @@ use crate::patience::stood_still;
 use crate::poller::{EventLoop, Left, Mailbox, Next, Poller, Token, Waker};
 use hand_over::{hand_over, serve_on_thread};
 use mail::Mail;
-use parked::Parked;
+use parked::{LONG, Parked};
 use stalled::Stalled;
 
 /// The most turns between two looks at which connections are ready. There are never more turns than there were ready
@@ -44,6 +44,8 @@ pub(crate) struct Leader {
     connections: EventLoop<PolledConnection>,
     /// Turns left before the next look at which are ready.
     round: usize,
+    /// When the last look was: the time of the turns until the next one.
+    now: Instant,
     /// Where each read goes: an idle connection has no buffer.
     scratch: ReadBuffer,
     read_size: usize,
@@ -72,6 +74,7 @@ impl Leader {
             waker: poller.waker(),
             connections: EventLoop::new(poller),
             round: 0,
+            now: Instant::now(),
             scratch: ReadBuffer::scratch(read_size),
             read_size,
             collectors: Vec::new(),
@@ -83,6 +86,25 @@ impl Leader {
 
     pub fn has_ready(&self) -> bool {
         !self.connections.turns.is_empty()
+    }
+
+    /// The next turn comes after a look at which are ready, however many were left: the last look was a while ago.
+    pub fn look_anew(&mut self) {
+        self.round = 0;
+    }
+
+    /// Turns of ready connections, until they gave as much as a long turn does: where messages are short, to take the
+    /// lead for each turn would cost a tenth of an echo. False when there was none, as for [`turn`](Leader::turn).
+    pub fn turns(&mut self, put: &mut impl FnMut(InboxItem)) -> bool {
+        let (given, mut had_turn) = (Cell::new(0), false);
+        let mut put = |item: InboxItem| {
+            given.set(given.get() + item.bytes());
+            put(item);
+        };
+        while given.get() < LONG && self.turn(&mut put) {
+            had_turn = true;
+        }
+        had_turn
     }
 
     /// The next ready connection's turn: one read, or a few amid a long frame, whose messages go to `put`. False when
@@ -98,9 +120,9 @@ impl Leader {
         let others = self.connections.turns.len();
         // No other thread takes such a place meanwhile.
         let may_hand_over = others > 0 && self.places.has_free();
-        let mut has_more = false;
+        let (mut has_more, now) = (false, self.now);
         self.with_parked(token, |parked, scratch| {
-            let next = parked.turn(scratch, put);
+            let next = parked.turn(scratch, now, put);
             has_more = matches!(next, Next::Again(_));
             match next {
                 Next::Wait(_) | Next::Again(_) if may_hand_over && parked.is_busy() => {
@@ -135,7 +157,6 @@ impl Leader {
         // `until` does not know when that is to be flushed.
         // prevents: collected amid a look, and nobody watches
         let more_is_collected = self.collectors.len() > collectors;
-        let first = self.connections.poller.first_deadline();
         let idle = || {
             !came.get()
                 && !more_is_collected
@@ -144,9 +165,10 @@ impl Leader {
                 && !self.waker.is_woken()
                 && idle()
         };
-        self.connections.wait(until, idle);
+        let first = self.connections.wait(until, idle);
         self.hear(&mut put);
         let now = Instant::now();
+        self.now = now;
         self.note_ready(now);
         if let Some(first) = first.filter(|&first| first <= now) {
             self.see_to_deadlines(now, first, &mut put);
@@ -155,8 +177,11 @@ impl Leader {
     }
 
     /// Takes what other threads have left since the last call.
+    #[inline]
     fn hear(&mut self, put: &mut impl FnMut(InboxItem)) {
-        self.take_mail(put);
+        if self.mailbox.is_full() {
+            self.take_mail(put);
+        }
         if !self.leader_queue.is_empty() {
             self.take_leader_queue(Instant::now());
         }
@@ -190,10 +215,8 @@ impl Leader {
         }
     }
 
+    #[inline(never)]
     fn take_mail(&mut self, put: &mut impl FnMut(InboxItem)) {
-        if !self.mailbox.is_full() {
-            return;
-        }
         let turns = &mut self.connections.turns;
         let arrived = self.mailbox.open(|mail| {
             (mail.resumed.drain(..)).for_each(|token| turns.push(token));

@@ -21,7 +21,7 @@ use crate::transport::LINGER;
 
 /// Bytes that make a turn a long one. Less is read faster than a thread is woken, and many short messages cost the
 /// application more than their reading costs the leader.
-const LONG: usize = 16 << 10;
+pub(crate) const LONG: usize = 16 << 10;
 /// After this many long reads in a row the next ones are taken to be long, too.
 const LONG_READS: u8 = 4;
 /// Reads of one turn while they bring nothing but payload of a long frame. Each turn of its own costs a look at which
@@ -116,9 +116,14 @@ impl Parked {
     }
 
     /// One read, or a few amid a long frame, and the messages that this gave.
-    pub fn turn(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(InboxItem)) -> Next {
+    pub fn turn(
+        &mut self,
+        scratch: &mut ReadBuffer,
+        now: Instant,
+        put: &mut impl FnMut(InboxItem),
+    ) -> Next {
         match self.leaving.take().map(|leaving| *leaving) {
-            None => self.read(scratch, put),
+            None => self.read(scratch, now, put),
             Some(Leaving::Ending(end, until)) => self.end(end, Some(until)),
             Some(Leaving::Closing(closing)) => self.close(closing),
             Some(Leaving::Lingering(close, until)) => self.linger(close, until),
@@ -152,7 +157,12 @@ impl Parked {
         }
     }
 
-    fn read(&mut self, scratch: &mut ReadBuffer, put: &mut impl FnMut(InboxItem)) -> Next {
+    fn read(
+        &mut self,
+        scratch: &mut ReadBuffer,
+        now: Instant,
+        put: &mut impl FnMut(InboxItem),
+    ) -> Next {
         if !self.may_read() {
             return Next::Wait(None);
         }
@@ -163,7 +173,7 @@ impl Parked {
         let awaited_pong = self.driver.conversation.awaits_pong();
         let lent = self.driver.conversation.lend(scratch);
         // Lent room holds one read.
-        let parsed = self.read_on(if lent { 1 } else { READS }, put);
+        let parsed = self.read_on(if lent { 1 } else { READS }, now, put);
         let kept = match lent {
             true => self.driver.take_back(scratch),
             false => Ok(()),
@@ -185,10 +195,15 @@ impl Parked {
 
     /// One read, and more as long as the next one can be nothing but payload of one frame, at most so often: control
     /// frames have one read of a turn. Whether there may be more.
-    fn read_on(&mut self, most: usize, put: &mut impl FnMut(InboxItem)) -> Result<bool, End> {
+    fn read_on(
+        &mut self,
+        most: usize,
+        now: Instant,
+        put: &mut impl FnMut(InboxItem),
+    ) -> Result<bool, End> {
         let mut reads = 0;
         loop {
-            let (bytes, more) = self.driver.read_at_once()?;
+            let (bytes, more) = self.driver.read_at_once(now)?;
             let given = self.parse(put)?;
             self.long_reads = match bytes.max(given) {
                 // That turn only looked whether more is there.
@@ -270,7 +285,7 @@ impl Parked {
             true => self.write(now),
             false => Next::Wait(None),
         };
-        let read = self.turn(scratch, put);
+        let read = self.turn(scratch, now, put);
         let timed = match (&read, &self.leaving) {
             (Next::Gone, _) => return Next::Gone,
             (_, None) if self.starved.is_none() => {

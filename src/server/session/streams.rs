@@ -1,6 +1,7 @@
 //! Messages of a session that are larger than what one wants to hold: sent while they are made, read while they arrive.
 
 use std::io::{self, Read};
+use std::time::Instant;
 
 use super::Session;
 use crate::connection::end::End;
@@ -106,7 +107,7 @@ impl Session<'_> {
                     self.ahead = Some(message);
                     break;
                 }
-                Ok(None) => self.driver.read_at_once(),
+                Ok(None) => self.driver.read_at_once(Instant::now()),
                 Err(end) => Err(end),
             };
             match more {

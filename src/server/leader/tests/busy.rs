@@ -252,7 +252,7 @@ fn what_a_thread_has_found_behind_the_bytes_is_not_lost_to_the_leader() {
     let driver = &mut opened.driver;
     assert!(driver.fill(None).unwrap());
     assert!(driver.may_hold_bytes_back());
-    let end = driver.read_at_once();
+    let end = driver.read_at_once(Instant::now());
     assert!(matches!(end, Err(End::Lost)), "{end:?}");
     let said = driver.read_error.as_ref().map(io::Error::kind);
     assert_eq!(said, Some(io::ErrorKind::ConnectionReset));
