@@ -42,14 +42,18 @@ fn parse_network(entry: &str) -> Option<RangeInclusive<IpAddr>> {
         Some((address, digits)) => (address, Some(digits)),
         None => (entry, None),
     };
+    let written: IpAddr = address.parse().ok()?;
+    // IPv4 in IPv6 is IPv4, as with peers, and has so many bits in front of it.
+    let first = written.to_canonical();
+    let in_front = if first == written { 0 } else { 96 };
     let bits_of = |most: u32| match digits {
         None => Some(most),
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse().ok().filter(|&bits| bits <= most)
+            let bits = digits.parse::<u32>().ok()?.checked_sub(in_front)?;
+            Some(bits).filter(|&bits| bits <= most)
         }
         Some(_) => None,
     };
-    let first: IpAddr = address.parse().ok()?;
     let (is_whole, last) = match first {
         IpAddr::V4(ip) => {
             let free = u32::MAX.checked_shr(bits_of(u32::BITS)?).unwrap_or(0);

@@ -31,6 +31,8 @@ fn a_network_is_every_address_that_begins_so() {
         ("fd00::/8", &["fd00::1", "fdff::"], &["fe00::", "10.0.0.1"]),
         ("::1", &["::1"], &["::2", "127.0.0.1"]),
         ("::/0", &["2001:db8::1"], &["1.2.3.4"]),
+        ("::ffff:10.1.2.3", &["10.1.2.3"], &["10.1.2.4", "::a01:203"]),
+        ("::ffff:10.0.0.0/104", &["10.255.0.1"], &["11.0.0.0"]),
     ] {
         assert!(inside.iter().all(|ip| trusts(&[entry], ip)), "{entry}");
         assert!(!outside.iter().any(|ip| trusts(&[entry], ip)), "{entry}");
@@ -66,6 +68,9 @@ fn what_could_mean_something_else_is_no_entry() {
         "[::1]",
         "10.0.0.1:80",
         "fd00::1/8",
+        "::ffff:10.0.0.0/8",
+        "::ffff:10.0.0.0/95",
+        "::ffff:10.0.0.1/104",
         "UNIX",
     ] {
         assert!(!PeerList::default().add(entry), "{entry}");
