@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+    AtomicBool, AtomicIsize, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
     Ordering::SeqCst,
 };
 use std::time::Instant;
@@ -53,7 +53,7 @@ impl InboxItem {
     }
 
     /// What its messages cost while they wait.
-    pub fn bytes(&self) -> usize {
+    pub fn cost(&self) -> usize {
         match self {
             InboxItem::Messages(permit, _) => permit.bytes(),
             _ => 0,
@@ -65,8 +65,9 @@ pub(crate) struct Inbox {
     /// Items with the time when they were put in.
     sender: Sender<(Instant, InboxItem)>,
     receiver: Receiver<(Instant, InboxItem)>,
-    /// How many are in the channel: it is nearly always empty, and to ask the channel itself takes a fence.
-    waiting: AtomicUsize,
+    /// How many are in the channel, but for those whose threads are amid [`put`](Inbox::put): they ring when they have
+    /// counted. The channel is nearly always empty, and to ask it takes a fence.
+    waiting: AtomicIsize,
     counters: Arc<Counters>,
     pub budget: Arc<Budget>,
     /// Wakes the application where it sleeps without leading.
@@ -92,7 +93,7 @@ impl Inbox {
         Inbox {
             sender,
             receiver,
-            waiting: AtomicUsize::new(0),
+            waiting: AtomicIsize::new(0),
             counters,
             budget,
             doorbell: Doorbell::default(),
@@ -108,7 +109,7 @@ impl Inbox {
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.waiting.load(SeqCst) == 0
+        self.waiting.load(SeqCst) <= 0
     }
 
     /// Takes an item, if there is one now.
@@ -175,7 +176,9 @@ impl Inbox {
     /// a connection that had a thread until now may have left something there.
     pub fn put_behind(&self, read: &mut VecDeque<InboxItem>, item: InboxItem) {
         self.count(&item);
-        while let Some(earlier) = self.take() {
+        // The channel is asked itself: its count may stand for an item that another thread is still amid putting in.
+        // prevents: what is read overtakes what was put in
+        while let Some(earlier) = self.receive() {
             read.push_back(earlier);
         }
         read.push_back(item);

@@ -98,7 +98,7 @@ impl Leader {
     pub fn turns(&mut self, put: &mut impl FnMut(InboxItem)) -> bool {
         let (given, mut had_turn) = (Cell::new(0), false);
         let mut put = |item: InboxItem| {
-            given.set(given.get() + item.bytes());
+            given.set(given.get() + item.cost());
             put(item);
         };
         while given.get() < LONG && self.turn(&mut put) {

@@ -2,6 +2,7 @@
 
 mod credit;
 mod guide;
+mod inbox;
 mod lead;
 mod line;
 mod outbox;
@@ -52,6 +53,7 @@ const MODELS: &[Model] = &models![
     credit::waiting_until_taken_ends Calm,
     credit::who_is_led_is_resumed Calm,
     credit::credit_comes_back_amid_a_hand_over Calm,
+    inbox::what_is_read_comes_behind_what_was_put_in Calm,
     pool::no_job_waits_behind_another Calm,
     pool::idle_threads_leave_as_jobs_come Any,
     pool::stop_joins_everyone Any,
