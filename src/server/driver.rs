@@ -285,8 +285,9 @@ impl Driver {
     }
 
     /// Pings a peer that was silent until now, and gives up one that does not answer; until when nothing else is due.
-    pub fn keep_deadlines(&mut self) -> Result<Option<Instant>, End> {
-        let now = self.transport.now();
+    /// `now`: the system's time.
+    pub fn keep_deadlines(&mut self, now: Instant) -> Result<Option<Instant>, End> {
+        let now = self.transport.clock().map_or(now, Clock::now);
         let (conversation, mut answers) = self.talk();
         conversation.in_silence(now, &mut answers)
     }

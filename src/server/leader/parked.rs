@@ -184,7 +184,7 @@ impl Parked {
         };
         // After a pong the next ping may be due earlier than the pong was.
         let timed = match awaited_pong || self.driver.conversation.is_assembling() {
-            true => self.keep_deadlines(),
+            true => self.keep_deadlines(now),
             false => Next::Wait(None),
         };
         match timed {
@@ -242,13 +242,13 @@ impl Parked {
         }
         // A thread that gives it back may have left messages in the buffer because their answers found no room.
         if self.driver.holds_messages && !self.may_read() {
-            return self.keep_deadlines();
+            return self.keep_deadlines(Instant::now());
         }
         if let Err(end) = self.parse(put) {
             return self.end(end, None);
         }
         self.driver.trim();
-        match self.keep_deadlines() {
+        match self.keep_deadlines(Instant::now()) {
             // Bytes that the stream read with the opening handshake and holds back make no socket ready.
             Next::Wait(at) if self.driver.may_hold_bytes_back() || self.driver.holds_messages => {
                 Next::Again(at)
@@ -290,7 +290,7 @@ impl Parked {
             (Next::Gone, _) => return Next::Gone,
             (_, None) if self.starved.is_none() => {
                 self.driver.trim();
-                self.keep_deadlines()
+                self.keep_deadlines(now)
             }
             // No peer is given up while the application is slow, or because the peer has much to read.
             (_, None) => Next::Wait(Some(now + NEXT_LOOK)),
@@ -312,9 +312,11 @@ impl Parked {
         }
     }
 
-    /// Keeps the deadlines while nothing comes: pings a silent peer, gives up one that does not answer.
-    fn keep_deadlines(&mut self) -> Next {
-        match self.driver.keep_deadlines() {
+    /// Keeps the deadlines while nothing comes: pings a silent peer, gives up one that does not answer. `now` is the
+    /// time of the read before it: judged by a later one, after a standstill between the two, a peer would be given up
+    /// at once.
+    fn keep_deadlines(&mut self, now: Instant) -> Next {
+        match self.driver.keep_deadlines(now) {
             Ok(at) => Next::Wait(at),
             Err(end) => self.end(end, None),
         }

@@ -6,6 +6,7 @@ mod stalled;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use super::*;
 use crate::connection::opening::Opening;
@@ -13,6 +14,7 @@ use crate::event::Event;
 use crate::handshake::accept::OwnBounds;
 use crate::handshake::data::Data;
 use crate::http::{Peer, Request};
+use crate::outbox::ReadyState;
 use crate::panics;
 use crate::server::Server;
 use crate::server::connections::opened::Opened;
@@ -90,6 +92,36 @@ fn lead_here(hub: &Hub, lead: impl FnOnce(&mut Leader)) {
         std::thread::yield_now();
     }
     the_lead.want(false);
+}
+
+/// The time of a turn is that of the last look. Where the process stood still between the two, a message that begins
+/// with the turn has its time all the same.
+#[test]
+fn a_message_that_begins_after_a_standstill_has_its_time() {
+    let limits = Limits {
+        assembly_timeout: Duration::from_millis(10),
+        ..Limits::default()
+    };
+    let server = Server::builder().limits(limits).without_listener().unwrap();
+    let hub = &server.hub;
+    let (ours, mut theirs) = tcp();
+    lead_here(hub, |leader| {
+        run(hub, opened(hub, 1, &ours));
+        leader.take_mail(&mut drop);
+        let (token, _) = leader.connections.poller.all().next().unwrap();
+        let Some(PolledConnection::Parked(mut parked)) = leader.take_out(token) else {
+            panic!("it holds no thread");
+        };
+        let looked = Instant::now();
+        std::thread::sleep(Duration::from_millis(50));
+        theirs.write_all(&MESSAGE[..3]).unwrap();
+        let mut scratch = ReadBuffer::scratch(1 << 10);
+        let begun = |next| matches!(next, Next::Wait(Some(at)) if at <= Instant::now());
+        while !begun(parked.turn(&mut scratch, looked, &mut drop)) {
+            assert_eq!(parked.connection().ready_state(), ReadyState::Open);
+        }
+        assert_eq!(parked.connection().ready_state(), ReadyState::Open);
+    });
 }
 
 /// What the shutdown says to a connection that is between its 101 and the leader.
