@@ -65,13 +65,14 @@ impl LeaderQueue {
         self.0.open(WaitingForLeader::take)
     }
 
-    /// From now on none is taken; ends the connections of those that waited before.
-    pub fn stop(&self) {
+    /// From now on none is taken; those that waited before, whose connections are to be ended.
+    #[must_use]
+    pub fn stop(&self) -> Vec<Arc<Outbox>> {
         let waiting = self.0.open(|waiting| {
             waiting.stopped = true;
             waiting.take()
         });
-        waiting.outboxes.iter().for_each(|outbox| outbox.abort());
+        waiting.outboxes
     }
 }
 

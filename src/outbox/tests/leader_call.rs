@@ -221,7 +221,7 @@ fn a_close_behind_what_was_called_for_leaves_it_to_whoever_leads_to_let_go() {
 #[test]
 fn once_nobody_leads_what_the_socket_refuses_is_counted_and_nothing_stays() {
     let leader_queue = LeaderQueue::new(None);
-    leader_queue.stop();
+    assert!(leader_queue.stop().is_empty());
     let weak = Arc::downgrade(&leader_queue);
     let rig = rig_with(
         &leader_queue,

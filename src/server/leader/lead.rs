@@ -18,7 +18,7 @@ use crate::connection::credit::Budget;
 use crate::limits::Limits;
 use crate::lock::{LEAD, Mutex, lock};
 use crate::logging::line_for_later;
-use crate::outbox::leader_queue::LeaderQueue;
+use crate::outbox::{self, leader_queue::LeaderQueue};
 use crate::panics;
 use crate::poller::{Bell, Mailbox};
 
@@ -130,7 +130,7 @@ impl Lead {
             std::mem::take(&mut mail.arrived)
         });
         drop(arrived);
-        self.leader_queue.stop();
+        outbox::for_each(&self.leader_queue.stop(), |outbox| outbox.abort());
         let leader = lock(&self.leader).take();
         if let Some(mut leader) = leader {
             leader.abort_stalled();

@@ -112,7 +112,8 @@ fn what_still_waits_when_nobody_leads_any_more_is_counted_and_its_stream_ended()
     let heard = stalled(&leader, Duration::from_secs(60));
     leader.take_leader_queue(Instant::now());
     let unheard = stalled(&leader, Duration::from_secs(60));
-    leader.leader_queue.stop();
+    let waiting = leader.leader_queue.stop();
+    waiting.iter().for_each(|outbox| outbox.abort());
     leader.abort_stalled();
     for rig in [&heard, &unheard] {
         assert_eq!(rig.counters.dropped.load(Relaxed), 1);

@@ -46,6 +46,7 @@ fn lead(mut leader: Leader, stopping: &AtomicBool) {
         let mut put = |_| panic!("no connection is led");
         leader.poll(until, &mut put, || !stopping.load(SeqCst));
     }
-    leader.leader_queue.stop();
+    let waiting = leader.leader_queue.stop();
+    waiting.iter().for_each(|outbox| outbox.abort());
     leader.abort_stalled();
 }
