@@ -64,7 +64,7 @@ impl Group {
 
     /// True if the connection is in and has not ended.
     pub fn contains(&self, connection: &Connection) -> bool {
-        self.place(connection).is_ok() && !has_ended(connection)
+        self.holds(connection) && !has_ended(connection)
     }
 
     /// The members that have not ended, the oldest connection first.
@@ -122,6 +122,11 @@ impl Group {
         self.members.binary_search_by_key(&key(connection), key)
     }
 
+    /// As [`contains`](Group::contains), of those that have ended, too.
+    pub(crate) fn holds(&self, connection: &Connection) -> bool {
+        self.place(connection).is_ok()
+    }
+
     /// As [`join`](Group::join), and looks for no ended ones.
     pub(crate) fn insert(&mut self, connection: &Connection) -> bool {
         let place = self.place(connection);
@@ -134,7 +139,9 @@ impl Group {
     /// As [`leave`](Group::leave); the handle that was in.
     pub(crate) fn remove(&mut self, connection: &Connection) -> Option<Connection> {
         let at = self.place(connection).ok()?;
-        Some(self.members.remove(at))
+        let member = self.members.remove(at);
+        self.trim();
+        Some(member)
     }
 
     /// The members, with those that have ended and were not taken out.
@@ -151,7 +158,16 @@ impl Group {
             ended.extend(has_ended.then(|| member.clone()));
             !has_ended
         });
+        self.trim();
         ended
+    }
+
+    /// Gives memory back that only many more members need.
+    fn trim(&mut self) {
+        let members = self.members.len().max(8);
+        if self.members.capacity() > 4 * members {
+            self.members.shrink_to(2 * members);
+        }
     }
 }
 
@@ -164,3 +180,6 @@ fn has_ended(member: &Connection) -> bool {
 fn key(connection: &Connection) -> (u64, usize) {
     (connection.id(), connection.address())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -54,8 +54,10 @@ impl ClusterRooms {
         let mut all = lock(&self.all);
         all.make_room(ended);
         let group = all.rooms.entry(room.to_owned()).or_default();
-        let is_new = Arc::make_mut(group).insert(connection);
+        // Asked first: a group that a broadcast holds is copied to be changed.
+        let is_new = !group.holds(connection);
         if is_new {
+            Arc::make_mut(group).insert(connection);
             all.unreported.note(room);
         }
         is_new
@@ -153,6 +155,9 @@ impl ClusterRooms {
 impl RoomTable {
     fn leave(&mut self, room: &str, connection: &Connection) -> Option<Connection> {
         let group = self.rooms.get_mut(room)?;
+        if !group.holds(connection) {
+            return None;
+        }
         let left = Arc::make_mut(group).remove(connection)?;
         if group.handles().is_empty() {
             self.rooms.remove(room);
@@ -197,3 +202,6 @@ impl RoomTable {
         is_due
     }
 }
+
+#[cfg(test)]
+mod tests;
