@@ -49,7 +49,7 @@ impl Room {
         self.rooms().leave(&self.name, connection)
     }
 
-    /// True if this connection of this server is in.
+    /// True if this connection of this server is in and has not ended.
     pub fn contains(&self, connection: &Connection) -> bool {
         self.rooms().contains(&self.name, connection)
     }

@@ -13,7 +13,7 @@ const FIRST: usize = 1 << 10;
 /// What stays for the next message, however short the last one was.
 const KEEP: usize = 64 << 10;
 
-/// What reads DEFLATE data, of any window.
+/// A decoder of DEFLATE data, of any window.
 pub(crate) fn new_decoder() -> Decompress {
     Decompress::new_with_window_bits(false, MAX_WINDOW_BITS)
 }

@@ -57,14 +57,13 @@ impl ReadBuffer {
         })))
     }
 
-    /// All of its room, for bytes that are thrown away.
-    pub fn room(&mut self) -> &mut [u8] {
-        self.0.as_mut().map_or(&mut [], |room| &mut room.bytes)
+    fn room_len(&self) -> usize {
+        self.0.as_ref().map_or(0, |room| room.bytes.len())
     }
 
     /// Takes the room of `scratch` for a read, if it holds nothing; true if so.
     pub fn borrow(&mut self, scratch: &mut ReadBuffer) -> bool {
-        let size = scratch.room().len();
+        let size = scratch.room_len();
         let is_free = |room: &FilledRoom| room.is_empty() && room.bytes.len() <= size;
         let borrows = self.0.as_deref().is_none_or(is_free);
         if borrows {

@@ -61,6 +61,7 @@ impl Core {
             return None;
         }
         let mut directory = lock(&self.directory);
+        // Where packets have no names, as with a bridge, the adapter is called without the lock.
         emission.name = Some(directory.name_for_all(&operation.namespace, at_once)?);
         Some(directory)
     }
