@@ -314,6 +314,8 @@ impl Conversation {
     /// The peer was not read from for this long.
     pub fn stood_still(&mut self, by: Duration) {
         self.discard_owed();
+        // What is still in the buffer counts as read after that.
+        self.read_at = self.read_at.saturating_add(by);
         self.keepalive.stood_still(by);
     }
 

@@ -208,6 +208,35 @@ fn time_between_two_reads_that_wait_counts_against_nobody() {
     assert_eq!(rig.told.pings, 0);
 }
 
+/// A slow application leaves messages in the buffer, and behind them one that has begun.
+#[test]
+fn what_is_in_the_buffer_while_the_application_is_slow_has_its_time_after_that() {
+    let mut rig = Rig::new();
+    let mut sent = frame(Opcode::Text, b"whole");
+    sent.extend(&frame(Opcode::Text, b"begun")[..8]);
+    rig.conversation.room()[..sent.len()].copy_from_slice(&sent);
+    let (read, now) = (Ok::<_, Infallible>(sent.len()), rig.at(1));
+    rig.conversation.filled(&read, None, now);
+    let mut next = || {
+        rig.conversation
+            .next(&mut rig.told, |message| message.len())
+    };
+    assert_eq!(next().unwrap(), Some(5));
+    rig.conversation.stood_still(100 * SECOND);
+    let mut next = || {
+        rig.conversation
+            .next(&mut rig.told, |message| message.len())
+    };
+    assert_eq!(next().unwrap(), None);
+    assert!(rig.conversation.is_assembling());
+    assert_eq!(rig.silence(102).unwrap(), Some(111));
+    rig.silence(130).unwrap();
+    assert!(matches!(
+        rig.silence(131),
+        Err(End::Failed(Error::AssemblyTimeout))
+    ));
+}
+
 #[test]
 fn a_process_that_stood_still_gives_one_more_round() {
     let mut rig = Rig::new();

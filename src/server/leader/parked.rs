@@ -183,7 +183,8 @@ impl Parked {
             Err(end) => return self.end(end, None),
         };
         // After a pong the next ping may be due earlier than the pong was.
-        let timed = match awaited_pong || self.driver.conversation.is_assembling() {
+        let is_due = awaited_pong || self.driver.conversation.is_assembling();
+        let timed = match is_due && !self.driver.holds_messages {
             true => self.keep_deadlines(now),
             false => Next::Wait(None),
         };
@@ -288,11 +289,12 @@ impl Parked {
         let read = self.turn(scratch, now, put);
         let timed = match (&read, &self.leaving) {
             (Next::Gone, _) => return Next::Gone,
-            (_, None) if self.starved.is_none() => {
+            (_, None) if self.starved.is_none() && !self.driver.holds_messages => {
                 self.driver.trim();
                 self.keep_deadlines(now)
             }
-            // No peer is given up while the application is slow, or because the peer has much to read.
+            // No peer is given up while the application is slow, or because the peer has much to read. And what is
+            // under way is known when all that was read is parsed.
             (_, None) => Next::Wait(Some(now + NEXT_LOOK)),
             _ => Next::Wait(None),
         };
