@@ -15,6 +15,7 @@ use crate::logging::log_line;
 use crate::message::Message;
 use crate::outbox::Collecting;
 use crate::outbox::broadcast::Collector;
+use crate::outbox::leader_queue::Flusher;
 
 /// The events of a server, in order; made by [`Server::events`].
 ///
@@ -241,6 +242,7 @@ impl<'a> Events<'a> {
             if let Some(item) = self.item_at_hand() {
                 return Ok(item);
             }
+            self.flush_what_is_due();
             let led = (self.server.hub.lead).application_waits(|leader| {
                 let item = self.lead(leader, time);
                 self.more_ready = leader.has_ready();
@@ -260,6 +262,7 @@ impl<'a> Events<'a> {
     fn lead(&mut self, leader: &mut Leader, time: WaitTime) -> Option<InboxItem> {
         let inbox = self.inbox();
         let mut looked = false;
+        leader.go_on();
         loop {
             let read = &mut self.desk.read;
             let had_turns = leader.turns(&mut |item| inbox.put_behind(read, item));
@@ -342,6 +345,14 @@ impl<'a> Events<'a> {
             true => self.collector().collect_here(),
             false => self.collector().collect_bursts_here(),
         });
+    }
+
+    /// A lead that gives much ends before the leader looks at what is collected.
+    fn flush_what_is_due(&self) {
+        let collector = self.collector();
+        if !collector.is_empty() {
+            collector.service(Instant::now());
+        }
     }
 
     fn stop_collecting(&mut self) {

@@ -382,3 +382,51 @@ fn beside_a_peer_that_floods_others_are_answered() {
     flooding.join().unwrap();
     application.join().unwrap();
 }
+
+/// Each lead ends with one long message, and the application is never away for so long that a thread stands in for it.
+#[test]
+fn what_is_collected_leaves_in_time_while_long_messages_come() {
+    const CLIENTS: usize = 32;
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let addr = server.local_addr().unwrap();
+    let clients: Vec<Client> = (0..CLIENTS).map(|_| Client::connect(addr)).collect();
+    let sockets: Vec<_> = clients
+        .iter()
+        .map(|client| client.stream.try_clone().unwrap())
+        .collect();
+    let mut events = server.events();
+    let opened = (0..CLIENTS).map(|_| match events.recv_timeout(PATIENCE) {
+        Ok(Event::Open(connection)) => connection.id() as usize,
+        other => panic!("{other:?}"),
+    });
+    let first = opened.min().unwrap();
+    for client in &clients {
+        client.stream.set_nonblocking(true).unwrap();
+    }
+    let sending = thread::spawn(move || {
+        for mut client in sockets {
+            client.write_all(&frame(true, 2, &[7; 20_000])).unwrap();
+        }
+    });
+    let mut answered: Vec<(usize, Instant)> = Vec::new();
+    let (mut looks, mut missing) = (0, 0);
+    for _ in 0..CLIENTS {
+        let asks = Instant::now();
+        let Ok(Event::Message(connection, _)) = events.recv_timeout(PATIENCE) else {
+            panic!("a message");
+        };
+        // It is in the order of the clients that the connections have their numbers.
+        for (id, at) in &answered {
+            if asks > *at + Duration::from_millis(3) {
+                looks += 1;
+                missing += usize::from(clients[*id].stream.peek(&mut [0]).is_err());
+            }
+        }
+        connection.send("taken").unwrap();
+        answered.push((connection.id() as usize - first, Instant::now()));
+        let busy = Instant::now() + Duration::from_micros(600);
+        while Instant::now() < busy {}
+    }
+    sending.join().unwrap(); // Some may wait longer where the machine is busy, and a thread stands in all the same.
+    assert!(looks > 0 && 2 * missing < looks, "{missing} of {looks}");
+}

@@ -44,7 +44,7 @@ pub(crate) struct Leader {
     connections: EventLoop<PolledConnection>,
     /// Turns left before the next look at which are ready.
     round: usize,
-    /// When the last look was: the time of the turns until the next one.
+    /// When the last look was, or the lead was taken up again: the time of the turns until the next one.
     now: Instant,
     /// Where each read goes: an idle connection has no buffer.
     scratch: ReadBuffer,
@@ -91,6 +91,13 @@ impl Leader {
     /// The next turn comes after a look at which are ready, however many were left: the last look was a while ago.
     pub fn look_anew(&mut self) {
         self.round = 0;
+    }
+
+    /// A thread takes the lead up again where another look is not due: it may have been away for long.
+    pub fn go_on(&mut self) {
+        if self.has_ready() {
+            self.now = Instant::now();
+        }
     }
 
     /// Turns of ready connections, until they gave as much as a long turn does: where messages are short, to take the
