@@ -782,13 +782,13 @@ fn b01_the_error_comes_when_it_is_decided_about_what_was_collected() {
         let mut client = Client::open(theirs, &support::upgrade("localhost", "/", ""));
         let mut events = server.events();
         let connection = opened(&mut events, &["/"]).remove(0);
-        let asks = frame(true, 1, b"more").repeat(2000);
+        let asks = frame(true, 1, b"more").repeat(1000);
         client.stream.write_all(&asks).unwrap();
         // Each is answered while more wait, until one is too much.
         let failed = loop {
             match events.recv_timeout(AT_ONCE).expect("an event") {
-                Event::Message(..) if broadcasts => _ = server.broadcast(vec![0; 2000]),
-                Event::Message(it, _) => _ = it.send(vec![0; 2000]),
+                Event::Message(..) if broadcasts => _ = server.broadcast(vec![0; 4000]),
+                Event::Message(it, _) => _ = it.send(vec![0; 4000]),
                 Event::Error(it, error) => break (it, error),
                 other => panic!("{other:?}"),
             }

@@ -50,8 +50,8 @@ fn messages_before(mut next: impl FnMut(&mut Events<'_>) -> Event) -> usize {
     counts[counts.len() / 2]
 }
 
-/// What was taken before it came, and a turn or two.
-const FEW: usize = 4 * TURN;
+/// What waits for an application that is away for a moment, by the default of `inbound_per_connection`, and two turns.
+const FEW: usize = (128 << 10) / (FLOOD.len() + 16) + 2 * TURN;
 
 #[test]
 fn f17_a_flood_of_messages_leaves_others_their_turn() {

@@ -258,6 +258,7 @@ fn m10_a_reader_that_is_slow_to_go_keeps_no_other_answer() {
     assert!(read_answer(&mut peers[1]).0.starts_with("HTTP/1.1 503 "));
     open.send(()).unwrap();
     assert_eq!(read_answer(&mut peers[0]).1, "x");
+    wait_until("the place is free", || stats().answering == 0);
     let (mut peer, responder) = polls.ask();
     responder.send(Response::text("meanwhile")).unwrap();
     assert_eq!(read_answer(&mut peer).1, "meanwhile");
