@@ -22,7 +22,9 @@ pub mod sync {
     pub mod atomic {
         //! Atomics that are scheduling points; every access is sequentially consistent, whatever was asked for.
         pub use ::std::sync::atomic::*;
-        pub use shuttle::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
+        pub use shuttle::sync::atomic::{
+            AtomicBool, AtomicIsize, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
+        };
     }
 }
 
