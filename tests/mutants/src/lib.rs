@@ -7,6 +7,7 @@ mod handshake;
 mod http;
 mod lock;
 mod message;
+mod overflow;
 mod protocol;
 #[cfg(test)]
 mod seeded;
