@@ -94,6 +94,17 @@ fn lead_here(hub: &Hub, lead: impl FnOnce(&mut Leader)) {
     the_lead.want(false);
 }
 
+/// A connection without a thread, which the leader had.
+fn taken_out(hub: &Arc<Hub>, leader: &mut Leader, ours: &Arc<dyn Transport>) -> Box<Parked> {
+    run(hub, opened(hub, 1, ours));
+    leader.take_mail(&mut drop);
+    let (token, _) = leader.connections.poller.all().next().unwrap();
+    match leader.take_out(token) {
+        Some(PolledConnection::Parked(parked)) => parked,
+        _ => panic!("it has a thread"),
+    }
+}
+
 /// The time of a turn is that of the last look. Where the process stood still between the two, a message that begins
 /// with the turn has its time all the same.
 #[test]
@@ -106,13 +117,9 @@ fn a_message_that_begins_after_a_standstill_has_its_time() {
     let hub = &server.hub;
     let (ours, mut theirs) = tcp();
     lead_here(hub, |leader| {
-        run(hub, opened(hub, 1, &ours));
-        leader.take_mail(&mut drop);
-        let (token, _) = leader.connections.poller.all().next().unwrap();
-        let Some(PolledConnection::Parked(mut parked)) = leader.take_out(token) else {
-            panic!("it holds no thread");
-        };
+        let mut parked = taken_out(hub, leader, &ours);
         let looked = Instant::now();
+        // The process stands still: time itself has to pass.
         std::thread::sleep(Duration::from_millis(50));
         theirs.write_all(&MESSAGE[..3]).unwrap();
         let mut scratch = ReadBuffer::scratch(1 << 10);

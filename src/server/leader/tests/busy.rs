@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::{MESSAGE, lead_here, opened, run, tcp};
+use super::{MESSAGE, lead_here, opened, run, taken_out, tcp};
 use crate::connection::end::End;
 use crate::event::Event;
 use crate::limits::Limits;
@@ -208,13 +208,7 @@ fn a_thread_takes_no_messages_while_their_answers_find_no_room() {
     let hub = &server.hub;
     let (ours, _theirs) = tcp();
     lead_here(hub, |leader| {
-        run(hub, opened(hub, 1, &ours));
-        leader.take_mail(&mut drop);
-        let (token, _) = leader.connections.poller.all().next().unwrap();
-        let Some(PolledConnection::Parked(parked)) = leader.take_out(token) else {
-            panic!("it holds no thread");
-        };
-        let (_open, mut driver) = parked.take_apart();
+        let (_open, mut driver) = taken_out(hub, leader, &ours).take_apart();
         driver.conversation.room()[..MESSAGE.len()].copy_from_slice(&MESSAGE);
         let read = Ok::<_, io::Error>(MESSAGE.len());
         driver.conversation.filled(&read, None, Instant::now());
