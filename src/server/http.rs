@@ -241,6 +241,7 @@ fn wait_here(
     let stream = connection.transport.clone();
     let notify = Box::new(move || stream.shutdown(How::Read));
     seat.enter(Stage::Held);
+    hub.lifecycle.wake_late(&*connection.transport);
     if let Some(answer) = slot.wait(notify) {
         return Ok(answer);
     }

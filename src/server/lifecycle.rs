@@ -9,6 +9,7 @@ use crate::lock::{Guard, Mutex, PRESENCE, lock};
 use crate::patience::Grace;
 use crate::poller::Bell;
 use crate::protocol::close::CloseCode;
+use crate::transport::{How, Transport};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -161,6 +162,18 @@ impl Lifecycle {
 
     pub fn is_ending(&self) -> bool {
         self.has_reached(Phase::Ending)
+    }
+
+    /// For who is about to read from a stream. The shutdown has woken, or cut off, those that were read from when it
+    /// began: this one may come later.
+    pub fn wake_late(&self, transport: &dyn Transport) {
+        // prevents: a late handshake is not woken
+        if self.is_closing() {
+            transport.shutdown(match self.is_ending() {
+                true => How::Reset,
+                false => How::Read,
+            });
+        }
     }
 
     pub fn is_done(&self) -> bool {

@@ -28,7 +28,7 @@ use crate::http::refusal::RefusedRequest;
 use crate::http::{Peer, Refusal, Request};
 use crate::limits::Limits;
 use crate::patience::Patience;
-use crate::transport::{self, How, Transport};
+use crate::transport::{self, Transport};
 
 /// Serves a new stream on a thread of its own, as a handshake first. If there are enough handshakes the stream is
 /// watched until its first byte is there. Never blocks.
@@ -76,19 +76,8 @@ fn may_be_watched(hub: &Hub, connection: &HttpConnection) -> bool {
 /// A place for a stream of which a request is to be read.
 pub(crate) fn seat(hub: &Hub, transport: &Arc<dyn Transport>) -> Seat {
     let seat = hub.admission.admit(transport);
-    wake_if_late(&hub.lifecycle, &**transport);
+    hub.lifecycle.wake_late(&**transport);
     seat
-}
-
-/// The shutdown has woken, or cut off, the streams that had their seats before it began: this one came later.
-fn wake_if_late(lifecycle: &Lifecycle, transport: &dyn Transport) {
-    // prevents: a late handshake is not woken
-    if lifecycle.is_closing() {
-        transport.shutdown(match lifecycle.is_ending() {
-            true => How::Reset,
-            false => How::Read,
-        });
-    }
 }
 
 /// What became of a stream.

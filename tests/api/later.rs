@@ -590,6 +590,30 @@ fn over_a_stream_in_memory_too() {
     });
 }
 
+/// What a shutdown says to requests that wait, it says to one that begins to wait behind it.
+#[test]
+fn over_a_stream_in_memory_a_request_that_waits_behind_a_shutdown_has_its_503() {
+    let (tell, handles) = channel::<wshub::ServerHandle>();
+    let handles = Mutex::new(handles);
+    let server = Server::builder()
+        .http(move |_| {
+            let (response, responder) = Response::later();
+            std::mem::forget(responder);
+            handles.lock().unwrap().recv().unwrap().shutdown();
+            response
+        })
+        .without_listener()
+        .unwrap();
+    tell.send(server.handle()).unwrap();
+    let (ours, mut theirs) = testing::duplex();
+    server.attach(ours);
+    theirs.set_timeout(Some(PATIENCE));
+    theirs.write_all(get("/poll").as_bytes()).unwrap();
+    let mut answer = String::new();
+    theirs.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+}
+
 /// A stream with an address that the system cannot watch.
 struct FarAway(testing::Duplex);
 
