@@ -139,7 +139,14 @@ impl Parked {
     /// then.
     fn may_read(&mut self) -> bool {
         let budget = &self.open.connections.inbox.budget;
-        let may = !self.awaits_room() && budget.may_read(self.connection());
+        let may = match self.awaits_room() {
+            true => {
+                // What it was woken for is for the next one in line.
+                budget.leave_line(self.connection());
+                false
+            }
+            false => budget.may_read(self.connection()),
+        };
         if !may {
             let now = self.now();
             self.starved.get_or_insert(now.into());

@@ -1,6 +1,7 @@
 //! What the leader does with each connection, and who leads; what is wanted by all of these tests.
 
 mod busy;
+mod in_line;
 mod stalled;
 
 use std::collections::VecDeque;
