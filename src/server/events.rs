@@ -216,8 +216,9 @@ impl<'a> Events<'a> {
                 self.stop_collecting();
                 return Err(RecvError::Ended);
             }
+            let waits = self.server.hub.lead.application_goes_on_after();
             let item = self.receive(time);
-            self.server.hub.lead.application_goes_on();
+            drop(waits);
             if item.is_err() {
                 self.collect_while_more_waits();
             }

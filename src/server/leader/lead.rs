@@ -92,8 +92,13 @@ impl Lead {
         held.leader.as_deref_mut().map(lead)
     }
 
+    /// The application may wait until the returned guard is dropped, and is away from then on.
+    pub fn application_goes_on_after(&self) -> ApplicationWait<'_> {
+        ApplicationWait(self)
+    }
+
     /// The application is away from now on.
-    pub fn application_goes_on(&self) {
+    fn application_goes_on(&self) {
         let count = self.application.load(Relaxed);
         if !is_away(count) {
             self.application.store(count.wrapping_add(1), SeqCst);
@@ -194,6 +199,16 @@ impl Lead {
 
     fn is_stopping(&self) -> bool {
         self.stopping.load(SeqCst)
+    }
+}
+
+/// The application waits for events, however that ends.
+pub(crate) struct ApplicationWait<'a>(&'a Lead);
+
+impl Drop for ApplicationWait<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.application_goes_on();
     }
 }
 
