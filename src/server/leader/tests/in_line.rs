@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// All that is common is taken, and two connections wait for it, when so much waits for the peer of the first one in line
-/// that this is not read from.
+/// All that is common is taken, and two connections wait for it, when so much waits for the peer of the first one in
+/// line that this is not read from.
 #[test]
 fn b05_who_awaits_room_leaves_the_credit_to_the_next_in_line() {
     let limits = Limits {
