@@ -139,3 +139,6 @@ pub use websocket::{WebSocket, WebSocketReader, WebSocketWriter};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(test)]
+mod tests;

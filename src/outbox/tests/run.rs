@@ -1,5 +1,7 @@
 //! Broadcasts that wait once for all connections.
 
+use std::sync::mpsc::TryRecvError;
+
 use super::*;
 
 /// Outboxes of one collector, all of which broadcasts reach.
@@ -263,12 +265,13 @@ fn a_long_run_leaves_by_itself() {
 fn a_run_keeps_its_order_with_threads() {
     const COUNT: usize = 20_000;
     let crowd = Crowd::new(3, || Script::new(&[], ALL));
-    let done = std::sync::atomic::AtomicBool::new(false);
+    // Dropped, also where this thread panics, it ends the flushes.
+    let (sending, sends) = std::sync::mpsc::channel::<()>();
     let (tell, told) = std::sync::mpsc::sync_channel(4);
     std::thread::scope(|scope| {
-        let (crowd, done) = (&crowd, &done);
+        let crowd = &crowd;
         scope.spawn(move || {
-            while !done.load(Ordering::SeqCst) {
+            while sends.try_recv() == Err(TryRecvError::Empty) {
                 crowd.collector().flush();
             }
         });
@@ -283,8 +286,7 @@ fn a_run_keeps_its_order_with_threads() {
                 tell.send(n).unwrap();
             }
         }
-        drop(tell);
-        done.store(true, Ordering::SeqCst);
+        drop((tell, sending));
     });
     crowd.collector().flush();
     for rig in &crowd.rigs {

@@ -1,6 +1,7 @@
 //! Streams of the user's own: what is done amid a write, and that nothing else differs.
 
 use super::*;
+use crate::tests::wait_until;
 
 /// An Outbox over a stream of the user's own that takes `budgets`, then nothing.
 fn users(overflow: Overflow, bytes: usize, budgets: &[usize]) -> Rig {
@@ -261,9 +262,7 @@ fn m02_a_sender_that_waits_waits_for_anothers_write() {
         rig.amid_a_write(move |writing| {
             let sending = std::thread::spawn(move || outbox.waiter().send("b".into(), true, ALONE));
             waits.send(sending).unwrap();
-            while writing.enter().queue.turn.waiting == 0 {
-                std::thread::yield_now();
-            }
+            wait_until("it waits", || writing.enter().queue.turn.waiting > 0);
         });
         scope.spawn(|| rig.send("a").unwrap());
         waiting.recv().unwrap().join().unwrap().unwrap();
@@ -330,9 +329,7 @@ fn m02_a_sender_that_waits_for_the_turn_hears_of_its_end_whatever_others_do() {
                 waits.waiter().send("behind".into(), true, ALONE).unwrap();
                 began.elapsed()
             });
-            while outbox.enter().queue.turn.waiting == 0 {
-                std::thread::yield_now();
-            }
+            wait_until("it waits", || outbox.enter().queue.turn.waiting > 0);
             others(outbox);
             give.send(waiting).unwrap();
         });

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::http::Refusal;
 use crate::lock::{Mutex, PLAYED};
+use crate::tests::wait_until;
 use crate::transport::inert;
 
 /// Remembers how it was ended.
@@ -120,9 +121,7 @@ fn m10_while_the_hook_runs_for_all_it_may_others_wait_and_the_newest_is_refused(
         for count in 1..=2 * LINE {
             let (seat, _) = rig.seat(Stage::Reading);
             scope.spawn(move || seat.wait_for_turn(later()).unwrap());
-            while rig.admission.count(Stage::Waiting) < count {
-                thread::yield_now();
-            }
+            wait_until("it waits", || rig.admission.count(Stage::Waiting) == count);
         }
         let (newest, _) = rig.seat(Stage::Reading);
         let refused = newest.wait_for_turn(later());
@@ -158,9 +157,7 @@ fn at_a_shutdown_nobody_waits_in_line_any_more() {
     thread::scope(|scope| {
         let (seat, _) = rig.seat(Stage::Reading);
         let waiting = scope.spawn(move || seat.wait_for_turn(later()));
-        while rig.admission.count(Stage::Waiting) == 0 {
-            thread::yield_now();
-        }
+        wait_until("it waits", || rig.admission.count(Stage::Waiting) == 1);
         rig.admission.close();
         assert!(matches!(
             waiting.join().unwrap(),

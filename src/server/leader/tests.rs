@@ -17,11 +17,12 @@ use crate::handshake::data::Data;
 use crate::http::{Peer, Request};
 use crate::outbox::ReadyState;
 use crate::panics;
-use crate::server::Server;
 use crate::server::connections::opened::Opened;
 use crate::server::hub::Hub;
 use crate::server::lifecycle::Participant;
 use crate::server::threads::ServerThreads;
+use crate::server::{Events, Server};
+use crate::tests::{PATIENCE, wait_until};
 use crate::transport::{TcpTransport, Transport};
 
 fn leader() -> Leader {
@@ -50,6 +51,8 @@ fn b13_a_panic_of_whoever_leads_gives_the_lead_back() {
 fn tcp() -> (Arc<dyn Transport>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    theirs.set_read_timeout(Some(PATIENCE)).unwrap();
+    theirs.set_write_timeout(Some(PATIENCE)).unwrap();
     let ours = TcpTransport::new(listener.accept().unwrap().0).unwrap();
     (Arc::new(ours), theirs)
 }
@@ -86,13 +89,26 @@ fn lead_here(hub: &Hub, lead: impl FnOnce(&mut Leader)) {
     let mut lead = Some(lead);
     let the_lead = &hub.lead;
     the_lead.want(true);
-    while the_lead
-        .application_waits(|leader| lead.take().map(|lead| lead(leader)))
-        .is_none()
-    {
-        std::thread::yield_now();
-    }
+    wait_until("the lead is free", || {
+        let led = the_lead.application_waits(|leader| lead.take().map(|lead| lead(leader)));
+        led.is_some()
+    });
     the_lead.want(false);
+}
+
+/// A server whose clients may be silent, however slow the machine is.
+fn without_pings() -> Server {
+    let limits = Limits {
+        ping_interval: None,
+        ..Limits::default()
+    };
+    Server::builder().limits(limits).without_listener().unwrap()
+}
+
+/// The next events, so many.
+fn take(events: &mut Events<'_>, count: usize) -> Vec<Event> {
+    let next = |_| events.recv_timeout(PATIENCE).expect("an event");
+    (0..count).map(next).collect()
 }
 
 /// A connection without a thread, which the leader had.
@@ -125,10 +141,11 @@ fn a_message_that_begins_after_a_standstill_has_its_time() {
         theirs.write_all(&MESSAGE[..3]).unwrap();
         let mut scratch = ReadBuffer::scratch(1 << 10);
         let begun = |next| matches!(next, Next::Wait(Some(at)) if at <= Instant::now());
-        while !begun(parked.turn(&mut scratch, looked, &mut drop)) {
+        wait_until("the message begins", || {
+            let next = parked.turn(&mut scratch, looked, &mut drop);
             assert_eq!(parked.connection().ready_state(), ReadyState::Open);
-        }
-        assert_eq!(parked.connection().ready_state(), ReadyState::Open);
+            begun(next)
+        });
     });
 }
 
@@ -156,7 +173,7 @@ fn a_close_before_a_connection_comes_leaves_it_without_a_thread() {
     theirs
         .write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe9])
         .unwrap();
-    let events: Vec<_> = server.events().take(2).collect();
+    let events = take(&mut server.events(), 2);
     assert!(matches!(&events[1], Event::Close(_, close) if close.was_clean));
 }
 
@@ -166,7 +183,7 @@ const MESSAGE: [u8; 6] = [0x82, 0x80, 0, 0, 0, 0];
 /// A peer that floods is reported at each look, and its turn leaves more to read.
 #[test]
 fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
-    let server = Server::builder().without_listener().unwrap();
+    let server = without_pings();
     let hub = &server.hub;
     let ((flooded, mut flood), (theirs, mut polite)) = (tcp(), tcp());
     lead_here(hub, |leader| {
@@ -187,27 +204,31 @@ fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
             run(hub, opened(hub, id, ours));
         }
         leader.take_mail(&mut |item| hub.connections.inbox.put(item));
-        flood.write_all(&MESSAGE.repeat(100_000)).unwrap();
-        while !leader.has_ready() {
+        // As much as the system has room for: nobody reads yet.
+        flood.set_nonblocking(true).unwrap();
+        assert!(flood.write(&MESSAGE.repeat(100_000)).unwrap() > 0);
+        wait_until("the flood is seen", || {
             look(leader);
-        }
+            leader.has_ready()
+        });
         for _ in 0..10 {
             // More comes, while much is there.
-            flood.write_all(&MESSAGE).unwrap();
+            let _ = flood.write(&MESSAGE);
             look(leader);
         }
         // Windows may report the other one, too, though nothing came of it.
         let (count, came) = turns(leader);
         assert!(count <= 2 && !came, "{count} turns");
         polite.write_all(&MESSAGE).unwrap();
-        while leader.connections.turns.len() < 2 {
+        wait_until("the polite one is seen", || {
             look(leader);
-        }
+            leader.connections.turns.len() == 2
+        });
         let (count, came) = turns(leader);
         assert!(count <= 3 && came, "{count} turns");
     });
     // The server ends those that it has announced.
-    assert_eq!(server.events().take(2).count(), 2);
+    take(&mut server.events(), 2);
 }
 
 /// The message that has begun keeps a byte, so its connection reads into a buffer of its own.
@@ -216,7 +237,7 @@ fn f17_control_frames_amid_a_message_have_one_read_of_a_turn() {
     const PINGS: usize = 1 << 20;
     const READ: usize = 64 << 10;
     const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
-    let server = Server::builder().without_listener().unwrap();
+    let server = without_pings();
     let hub = &server.hub;
     let (ours, mut flood) = tcp();
     lead_here(hub, |leader| {
@@ -227,16 +248,18 @@ fn f17_control_frames_amid_a_message_have_one_read_of_a_turn() {
         sent.extend([0x80, 0x80, 0, 0, 0, 0]);
         let sending = std::thread::spawn(move || flood.write_all(&sent).map(|()| flood));
         let (mut turns, mut came) = (0, false);
-        while !came {
-            leader.poll(Some(Instant::now()), &mut drop, || true);
-            while leader.turn(&mut |item| came |= matches!(item, InboxItem::Messages(..))) {
+        wait_until("the message comes", || {
+            let mut put = |item| came |= matches!(item, InboxItem::Messages(..));
+            leader.poll(Some(Instant::now()), &mut put, || true);
+            while leader.turn(&mut put) {
                 turns += 1;
             }
-        }
+            came
+        });
         assert!(turns >= PINGS / READ, "{turns} turns");
         sending.join().unwrap().unwrap();
     });
-    assert_eq!(server.events().take(1).count(), 1);
+    take(&mut server.events(), 1);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::outbox::{Bounds, Delivery, Failure, Outbox, OutboxServer};
 use crate::overflow::Overflow;
 use crate::patience::Patience;
 use crate::stats::Counters;
+use crate::tests::wait_until;
 use crate::tls::Tls;
 use crate::tls::session::AHEAD;
 use crate::transport::{self, Duplex, Waker, duplex};
@@ -304,7 +305,7 @@ fn through_a_narrow_valve_all_bytes_arrive_in_order() {
     let (client, len) = (pair.client.clone(), bytes.len());
     let reader = thread::spawn(move || read_exactly(&client, len));
     let (mut at, mut turn) = (0, 0);
-    while at < bytes.len() {
+    wait_until("all bytes are taken", || {
         turn += 1;
         // Every number of bytes up to a few records, so that records are cut everywhere.
         pair.valve.set(turn * 7919 % 50_000);
@@ -318,7 +319,8 @@ fn through_a_narrow_valve_all_bytes_arrive_in_order() {
             Ok(written) => at += written,
             Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
         }
-    }
+        at == bytes.len()
+    });
     // The last byte counts as written only when all are out.
     assert!(reader.join().unwrap() == bytes);
 }
@@ -375,6 +377,7 @@ fn a_flush_leaves_in_one_write_and_as_few_records_as_fit() {
 fn read_raw(wire: &Duplex, mut bytes: &mut [u8]) {
     while !bytes.is_empty() {
         let read = Transport::read(wire, bytes, Some(soon())).unwrap();
+        assert!(read > 0, "the end before {} bytes", bytes.len());
         bytes = &mut bytes[read..];
     }
 }
@@ -400,6 +403,7 @@ fn a_small_buffer_gets_a_long_record_in_parts() {
     while got.len() < bytes.len() {
         let mut part = [0; 100];
         let read = pair.server.read(&mut part, Some(soon())).unwrap();
+        assert!(read > 0, "the end after {} bytes", got.len());
         got.extend_from_slice(&part[..read]);
     }
     assert!(got == bytes);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::{MESSAGE, lead_here, opened, run, taken_out, tcp};
+use super::{MESSAGE, lead_here, opened, run, take, taken_out, tcp};
 use crate::connection::end::End;
 use crate::event::Event;
 use crate::limits::Limits;
@@ -17,6 +17,7 @@ use crate::server::hub::Hub;
 use crate::server::leader::PolledConnection;
 use crate::server::leader::hand_over::hand_over;
 use crate::testing::duplex;
+use crate::tests::{PATIENCE, wait_until};
 use crate::transport::{Transport, forward};
 
 /// Long messages of a client, each with its number.
@@ -69,7 +70,7 @@ impl<'a> Floods<'a> {
         let writers: Vec<_> = self.peers.iter().map(write).collect();
         let mut next = vec![self.sent; self.peers.len()];
         while next.iter().any(|&next| next < numbers.end) {
-            match events.recv_timeout(Duration::from_secs(60)) {
+            match events.recv_timeout(PATIENCE) {
                 Ok(Event::Message(connection, message)) => {
                     let number = message.as_bytes().first_chunk().unwrap();
                     let next = &mut next[connection.id() as usize];
@@ -89,11 +90,7 @@ impl<'a> Floods<'a> {
 
     /// Waits until the leader has all of them again.
     fn wait_until_led(&self) {
-        let end = Instant::now() + Duration::from_secs(60);
-        while self.hub.lifecycle.on_threads() > 0 {
-            assert!(Instant::now() < end, "they do not come back");
-            std::thread::yield_now();
-        }
+        wait_until("they come back", || self.hub.lifecycle.on_threads() == 0);
     }
 }
 
@@ -122,7 +119,7 @@ fn f17_a_busy_connection_has_a_thread_meanwhile_and_the_order_stays() {
         for peer in &mut floods.peers {
             peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]).unwrap();
         }
-        for event in events.by_ref().take(3) {
+        for event in take(&mut events, 3) {
             assert!(
                 matches!(&event, Event::Close(_, close) if close.was_clean),
                 "{event:?}"
@@ -180,20 +177,22 @@ fn b13_a_panic_on_the_thread_of_a_busy_connection_costs_that_one_only() {
         }
     });
     let mut events = server.events();
-    let ended = events.by_ref().nth(2).unwrap();
+    let ended = take(&mut events, 3).pop().unwrap();
     assert!(
         matches!(&ended, Event::Close(connection, close) if connection.id() == 1 && !close.was_clean),
         "{ended:?}"
     );
     other.write_all(&MESSAGE).unwrap();
-    assert!(matches!(events.next(), Some(Event::Message(..))));
+    assert!(matches!(
+        events.recv_timeout(PATIENCE),
+        Ok(Event::Message(..))
+    ));
     drop(events);
-    let end = Instant::now() + Duration::from_secs(60);
-    let mut taken = 1;
-    while taken > 0 {
-        assert!(Instant::now() < end, "its place does not come back");
+    wait_until("its place comes back", || {
+        let mut taken = 1;
         lead_here(hub, |leader| taken = leader.places.taken());
-    }
+        taken == 0
+    });
     assert_eq!(hub.lifecycle.on_threads(), 0);
 }
 
@@ -277,7 +276,7 @@ fn b01_a_thread_that_waits_for_room_hears_of_answers_that_never_come() {
     let Ok(permit) = budget.charge(&connection, BYTES - BYTES / 8) else {
         panic!("there is credit");
     };
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + PATIENCE;
     std::thread::scope(|scope| {
         let filled = scope.spawn(|| driver.fill(Some(until)));
         while !connection.account().is_waiting() && !filled.is_finished() {
@@ -308,9 +307,10 @@ fn f17_a_shutdown_ends_busy_connections_on_their_threads() {
     };
     let writers: Vec<_> = floods.peers.iter().map(write).collect();
     let mut events = server.events();
-    while hub.lifecycle.on_threads() == 0 && has_cores() {
-        events.recv_timeout(Duration::from_secs(60)).unwrap();
-    }
+    wait_until("one has a thread", || {
+        take(&mut events, 1);
+        hub.lifecycle.on_threads() > 0 || !has_cores()
+    });
     let report = server.shutdown();
     assert_eq!(report.threads_left, 0);
     let closes = events.filter(|event| matches!(event, Event::Close(..)));
