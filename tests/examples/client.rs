@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -149,6 +150,7 @@ fn a_signal_ends_it_though_nobody_reads_its_output() {
             .arg(flood.url())
             .stdin(OwnedFd::from(output)),
     );
+    unread.set_read_timeout(Some(PATIENCE)).unwrap();
     unread.read_exact(&mut [0]).unwrap();
     assert_eq!(client.terminate().code(), Some(1));
     flood.end();
@@ -341,7 +343,7 @@ fn options_that_make_no_sense_are_status_2_and_say_why() {
 /// The client on a terminal of its own; the test is the person.
 struct Terminal {
     keys: File,
-    screen: std::sync::Arc<std::sync::Mutex<String>>,
+    screen: Arc<Mutex<Vec<u8>>>,
     terminal: File,
     client: Child,
 }
@@ -360,13 +362,13 @@ impl Terminal {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let screen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+        let screen: Arc<Mutex<Vec<u8>>> = Arc::default();
         let mut output = File::from(ours.try_clone().unwrap());
         let seen = screen.clone();
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = output.read(&mut bytes) {
-                *seen.lock().unwrap() += &String::from_utf8_lossy(&bytes[..read]);
+                seen.lock().unwrap().extend(&bytes[..read]);
             }
         });
         Terminal {
@@ -382,7 +384,10 @@ impl Terminal {
     }
 
     fn shows(&self, text: &str) {
-        wait_until(text, || self.screen.lock().unwrap().contains(text));
+        wait_until(text, || {
+            let screen = self.screen.lock().unwrap();
+            String::from_utf8_lossy(&screen).contains(text)
+        });
     }
 
     fn is_edited_by_itself(&self) -> bool {
@@ -408,8 +413,12 @@ fn on_a_terminal_lines_are_edited_and_come_back() {
         terminal.press("naïve 漢字\x17字\r");
         terminal.shows("> naïve 字\r\n");
         terminal.press("\x04");
-        let status = terminal.client.wait().unwrap();
-        assert!(status.success());
+        let mut status = None;
+        wait_until("the client ends", || {
+            status = terminal.client.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(status.unwrap().success());
         assert!(terminal.is_edited_by_itself());
     });
 }

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use wshub::{Accept, Event, Reject, Server};
 
 use crate::support::example::{Process, command};
-use crate::support::wait_until;
+use crate::support::{PATIENCE, wait_until};
 
 #[test]
 fn follow_comes_back_with_the_token_of_the_day() {
@@ -30,7 +30,7 @@ fn follow_comes_back_with_the_token_of_the_day() {
     let mut follow = Process::start(follow.arg(url).arg(&folder).stdin(Stdio::null()));
     let mut events = server.events();
     for n in 1..=3 {
-        let Ok(Event::Open(connection)) = events.recv() else {
+        let Ok(Event::Open(connection)) = events.recv_timeout(PATIENCE) else {
             panic!("no Open")
         };
         connection.send(format!("day {n}")).unwrap();
@@ -43,7 +43,7 @@ fn follow_comes_back_with_the_token_of_the_day() {
             3 => follow.signal(Signal::TERM),
             _ => connection.close(1001, "come back").unwrap(),
         }
-        while !matches!(events.recv(), Ok(Event::Close(..))) {}
+        while !matches!(events.recv_timeout(PATIENCE).unwrap(), Event::Close(..)) {}
     }
     assert!(follow.wait().success(), "{:?}", follow.stderr());
 

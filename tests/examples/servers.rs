@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::example::{Example, Process};
-use crate::support::{self, Client, exchange, upgrade, wait_until};
+use crate::support::{self, Client, PATIENCE, exchange, upgrade, wait_until};
 
 #[test]
 fn the_dashboard_sends_ten_readings_a_second() {
@@ -314,6 +314,7 @@ fn a_log_that_is_refused_says_so_when_it_is_read() {
 fn says_what_was_lost(nonblocking: bool) {
     let (stderr, unread) = UnixStream::pair().unwrap();
     stderr.set_nonblocking(nonblocking).unwrap();
+    unread.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut command = Command::new("sh");
     command
         .args(["-c", "exec \"$0\" \"$@\" 2>&0"])

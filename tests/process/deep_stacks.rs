@@ -141,7 +141,8 @@ fn echo_events(server: &Server, messages: usize) {
 
 fn attach_deep_streams() {
     let server = Server::builder().without_listener().unwrap();
-    let (ours, theirs) = duplex();
+    let (ours, mut theirs) = duplex();
+    theirs.set_timeout(Some(PATIENCE));
     let unwatched = Deep {
         stream: ours,
         watched: false,

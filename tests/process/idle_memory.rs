@@ -79,7 +79,9 @@ fn open(addr: SocketAddr) -> TcpStream {
     client.write_all(REQUEST).unwrap();
     let (mut answer, mut len) = ([0; 1 << 10], 0);
     while !answer[..len].ends_with(b"\r\n\r\n") {
-        len += client.read(&mut answer[len..]).unwrap();
+        let read = client.read(&mut answer[len..]).unwrap();
+        assert!(read > 0, "the end amid the answer");
+        len += read;
     }
     client
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use support::child::in_child;
 use support::directory::Directory;
-use support::{dial, exchange, read_to_close, wait_until};
+use support::{PATIENCE, dial, exchange, read_to_close, wait_until};
 use wshub::{Response, Server, ServerBuilder};
 
 const ONE: &str = "export LISTEN_PID=$$ LISTEN_FDS=1";
@@ -124,6 +124,7 @@ fn a_unix_socket_keeps_its_file() {
     let given = listener.try_clone().unwrap();
     let child = start("a_unix_socket_keeps_its_file", ONE, given.into(), nothing());
     let mut stream = UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(get("/end").as_bytes()).unwrap();
     let answer = String::from_utf8(read_to_close(&mut stream)).unwrap();
     assert_eq!(body(&answer), child.id().to_string());

@@ -553,13 +553,15 @@ impl Peer {
 
     /// The next frame but pings, which are answered.
     fn read(&mut self) -> io::Result<Frame> {
-        loop {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
             let frame = self.client.try_read()?;
             match frame.opcode {
                 9 => self.send(true, 10, &frame.payload)?,
                 _ => return Ok(frame),
             }
         }
+        Err(io::Error::new(ErrorKind::TimedOut, "nothing but pings"))
     }
 
     /// Takes so many messages.

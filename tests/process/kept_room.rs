@@ -10,7 +10,7 @@ use core::cell::Cell;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 
-use support::{Client, frame};
+use support::{Client, PATIENCE, frame};
 use wshub::{Event, Server};
 
 /// What grows to less costs little.
@@ -54,14 +54,19 @@ fn answers_amid_a_message_are_collected_in_the_same_room_again() {
     let (begun, rest) = message.split_at(LEN / 2);
     let burst = [rest, &message.repeat(MESSAGES - 1), begun].concat();
     client.write_all(begun).unwrap();
-    let mut events = server.events().filter_map(|event| match event {
-        Event::Message(connection, message) => Some((connection, message)),
-        _ => None,
-    });
+    let mut events = server.events();
+    let mut next_message = || loop {
+        match events.recv_timeout(PATIENCE) {
+            Ok(Event::Message(connection, message)) => return (connection, message),
+            Ok(Event::Open(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
     let mut answers = vec![0; MESSAGES * ANSWER];
     let mut round = || {
         client.write_all(&burst).unwrap();
-        for (connection, message) in events.by_ref().take(MESSAGES) {
+        for _ in 0..MESSAGES {
+            let (connection, message) = next_message();
             connection.send(message).unwrap();
         }
         client.read_exact(&mut answers).unwrap();

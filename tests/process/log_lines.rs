@@ -402,6 +402,7 @@ fn f14_what_the_application_says_of_its_failure_stays_on_its_line() {
     assert_eq!(count(Level::Info, &shown), 1, "{:?}", lines());
     let long = UGLY.to_owned() + &"x".repeat(1000);
     Client::connect(addr).send_text(&long);
+    wait_until("the server ends", || app.is_finished());
     app.join().unwrap().unwrap_err();
     let told = format!("the handler panicked, shutting down: {shown}x");
     assert_eq!(count(Level::Error, &told), 1, "{:?}", lines());

@@ -8,7 +8,7 @@ mod support;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::child::{Child, asked, in_child, serve_echo, tell};
 use support::{Client, PATIENCE, dial, frame, upgrade, wait_until};
@@ -28,13 +28,15 @@ fn limits() -> Limits {
 
 /// Reads the next message and answers the pings before it.
 fn read_message(client: &mut Client) -> support::Frame {
-    loop {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
         let frame = client.read();
         match frame.opcode {
             9 => client.send(true, 10, &frame.payload),
             _ => return frame,
         }
     }
+    panic!("nothing but pings");
 }
 
 fn wait_for_ping(client: &mut Client) -> Vec<u8> {
