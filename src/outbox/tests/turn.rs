@@ -1,7 +1,7 @@
 //! Streams of the user's own: what is done amid a write, and that nothing else differs.
 
 use super::*;
-use crate::tests::wait_until;
+use crate::tests::{PATIENCE, wait_until};
 
 /// An Outbox over a stream of the user's own that takes `budgets`, then nothing.
 fn users(overflow: Overflow, bytes: usize, budgets: &[usize]) -> Rig {
@@ -35,7 +35,7 @@ fn m02_a_stream_may_ask_anything_amid_its_write() {
         );
     });
     rig.send("hello").unwrap();
-    assert_eq!(told.recv().unwrap(), (7, false));
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (7, false));
     assert_eq!(rig.script.texts(), ["hello"]);
     assert_eq!(rig.outbox.buffered_amount(), 0);
 }
@@ -265,7 +265,8 @@ fn m02_a_sender_that_waits_waits_for_anothers_write() {
             wait_until("it waits", || writing.enter().queue.turn.waiting > 0);
         });
         scope.spawn(|| rig.send("a").unwrap());
-        waiting.recv().unwrap().join().unwrap().unwrap();
+        let sending = waiting.recv_timeout(PATIENCE).unwrap();
+        sending.join().unwrap().unwrap();
     });
     assert_eq!(rig.script.texts(), ["a", "b"]);
 }
@@ -334,7 +335,7 @@ fn m02_a_sender_that_waits_for_the_turn_hears_of_its_end_whatever_others_do() {
             give.send(waiting).unwrap();
         });
         rig.send("first").unwrap();
-        let waited = given.recv().unwrap().join().unwrap();
+        let waited = given.recv_timeout(PATIENCE).unwrap().join().unwrap();
         assert!(waited < AGE / 2, "{waited:?}");
     }
 }

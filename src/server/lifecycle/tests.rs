@@ -7,6 +7,7 @@ use super::*;
 use crate::connection::credit::Budget;
 use crate::limits::Limits;
 use crate::poller::Poller;
+use crate::tests::wait_until;
 
 fn lifecycle() -> Arc<Lifecycle> {
     let budget = Budget::new(&Limits::default(), drop);
@@ -77,6 +78,7 @@ fn who_waits_for_the_last_is_woken_by_it() {
     lifecycle.enter(Phase::Closing);
     drop(accepting);
     drop(stream);
+    wait_until("it is woken", || waiting.is_finished());
     assert!(waiting.join().unwrap());
 }
 

@@ -1,11 +1,10 @@
 //! Threads that leave: with destructors that take their time, refused by the system, or while all are waited for.
 
 use super::*;
+use crate::tests::{PATIENCE, wait_until};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-/// Longer than anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(50);
 
 fn soon(time: Duration) -> Instant {
@@ -51,11 +50,7 @@ fn m03_a_thread_counts_until_its_thread_locals_are_gone() {
     assert_eq!(threads.count(), 1);
     assert!(matches!(threads.start(name, || {}), Err(NotStarted::Full)));
     drop(release);
-    let begun = Instant::now();
-    while threads.count() > 0 {
-        assert!(begun.elapsed() < PATIENCE);
-        std::thread::yield_now();
-    }
+    wait_until("it is gone", || threads.count() == 0);
     let (ran, runs) = channel();
     assert!(threads.start(name, move || ran.send(()).unwrap()).is_ok());
     runs.recv_timeout(PATIENCE).unwrap();

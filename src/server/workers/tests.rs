@@ -1,9 +1,9 @@
 //! A stop waits for threads that are about to leave, and leaves those behind that are busy.
 
 use std::sync::mpsc::channel;
-use std::time::Duration;
 
 use super::*;
+use crate::tests::PATIENCE;
 
 #[test]
 fn a_stop_leaves_behind_who_is_busy_and_starts_nobody_any_more() {
@@ -12,8 +12,8 @@ fn a_stop_leaves_behind_who_is_busy_and_starts_nobody_any_more() {
     let (ran, runs) = channel();
     assert!(workers.run(move || _ = released.recv()).is_ok());
     assert!(workers.run(move || ran.send(()).unwrap()).is_ok());
-    runs.recv().unwrap();
-    let later = Instant::now() + Duration::from_secs(60);
+    runs.recv_timeout(PATIENCE).unwrap();
+    let later = Instant::now() + PATIENCE;
     assert_eq!(workers.stop_pool(|| 1, later), 1);
     drop(release);
     assert_eq!(workers.stop_pool(|| 0, later), 0);
@@ -33,6 +33,6 @@ fn a_thread_that_serves_all_goes_on_after_a_panic() {
         tell.send(tries).unwrap();
     };
     assert!(workers.start("thread", work).is_ok());
-    assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(2));
-    workers.stop_threads(Instant::now() + Duration::from_secs(60));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(2));
+    workers.stop_threads(Instant::now() + PATIENCE);
 }

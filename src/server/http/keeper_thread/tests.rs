@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
 use super::*;
 use crate::http::Peer;
@@ -12,10 +11,9 @@ use crate::poller::Ready;
 use crate::server::http::connection::HttpConnection;
 use crate::server::http::keeper::Awaited;
 use crate::server::lifecycle::Participant;
+use crate::tests::{PATIENCE, wait_until};
 use crate::transport::TcpTransport;
 use crate::{Response, Server};
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn watch(hub: &Arc<Hub>) -> (Arc<Keeper>, KeeperThread) {
     let poller = Poller::new().unwrap();
@@ -71,9 +69,11 @@ fn a_request_that_was_found_before_a_panic_is_answered() {
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     theirs.write_all(request).unwrap();
     let mut found = Vec::new();
-    while !found.iter().any(|ready: &Ready| ready.readable) {
-        watch.connections.poller.wait(None, &mut found, || true);
-    }
+    wait_until("the request comes", || {
+        let end = Some(Instant::now() + PATIENCE);
+        watch.connections.poller.wait(end, &mut found, || true);
+        found.iter().any(|ready: &Ready| ready.readable)
+    });
     let ended = run_again(watch);
     let mut answer = String::new();
     theirs.read_to_string(&mut answer).unwrap();

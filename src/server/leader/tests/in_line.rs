@@ -22,10 +22,10 @@ fn b05_who_awaits_room_leaves_the_credit_to_the_next_in_line() {
         for (_, theirs) in &mut peers {
             theirs.write_all(&MESSAGE).unwrap();
             // Its turn: the message of the first takes all, and the others find nothing.
-            let wait = Some(Instant::now() + Duration::from_secs(60));
-            while !leader.has_ready() {
-                leader.poll(wait, &mut drop, || true);
-            }
+            wait_until("it is seen", || {
+                leader.poll(Some(Instant::now()), &mut drop, || true);
+                leader.has_ready()
+            });
             leader.turn(&mut |item| came.push(item));
         }
         let [InboxItem::Messages(..)] = &came[..] else {

@@ -14,6 +14,7 @@ use crate::overflow::Overflow;
 use crate::server::leader::Leader;
 use crate::stats::Counters;
 use crate::testing::{Duplex, duplex};
+use crate::tests::PATIENCE;
 use crate::transport::{Transport, forward};
 
 struct Rig {
@@ -30,7 +31,7 @@ fn stalled(leader: &Leader, write_timeout: Duration) -> Rig {
 
 fn stalled_over(
     ours: impl Transport,
-    peer: Duplex,
+    mut peer: Duplex,
     leader: &Leader,
     write_timeout: Duration,
 ) -> Rig {
@@ -50,9 +51,10 @@ fn stalled_over(
         Arc::new(server),
         1,
         Bounds::new(&limits, Overflow::Disconnect),
-        Duration::from_secs(60),
+        PATIENCE,
         None,
     );
+    peer.set_timeout(Some(PATIENCE));
     outbox.send(vec![7; 100 << 10].into()).unwrap();
     assert!(outbox.is_stalled());
     Rig {
@@ -64,7 +66,7 @@ fn stalled_over(
 
 /// Looks until `done`.
 fn lead_until(leader: &mut Leader, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < end, "it never comes");
         // What is waited for may come before it sleeps, and nothing wakes it after that.
@@ -76,7 +78,7 @@ fn lead_until(leader: &mut Leader, mut done: impl FnMut() -> bool) {
 #[test]
 fn what_a_stream_refused_leaves_when_it_has_room() {
     let mut leader = leader();
-    let mut rig = stalled(&leader, Duration::from_secs(60));
+    let mut rig = stalled(&leader, PATIENCE);
     let reader = std::thread::spawn(move || {
         let mut bytes = vec![0; (100 << 10) + 10];
         rig.peer.read_exact(&mut bytes).map(|()| rig.peer)
@@ -109,9 +111,9 @@ fn b20_a_standstill_shows_by_a_deadline_that_nobody_waited_for() {
 #[test]
 fn what_still_waits_when_nobody_leads_any_more_is_counted_and_its_stream_ended() {
     let mut leader = leader();
-    let heard = stalled(&leader, Duration::from_secs(60));
+    let heard = stalled(&leader, PATIENCE);
     leader.take_leader_queue(Instant::now());
-    let unheard = stalled(&leader, Duration::from_secs(60));
+    let unheard = stalled(&leader, PATIENCE);
     let waiting = leader.leader_queue.stop();
     waiting.iter().for_each(|outbox| outbox.abort());
     leader.abort_stalled();
@@ -125,7 +127,7 @@ fn what_still_waits_when_nobody_leads_any_more_is_counted_and_its_stream_ended()
 #[test]
 fn one_that_ends_is_led_no_longer() {
     let mut leader = leader();
-    let rig = stalled(&leader, Duration::from_secs(60));
+    let rig = stalled(&leader, PATIENCE);
     leader.take_leader_queue(Instant::now());
     assert!(rig.outbox.token().is_some());
     rig.outbox.finish();
@@ -165,9 +167,9 @@ fn b13_a_panic_over_one_that_stalls_costs_that_one_only() {
         stream,
         armed: armed.clone(),
     };
-    let first = stalled(&leader, Duration::from_secs(60));
-    let broken = stalled_over(mined, peer, &leader, Duration::from_secs(60));
-    let last = stalled(&leader, Duration::from_secs(60));
+    let first = stalled(&leader, PATIENCE);
+    let broken = stalled_over(mined, peer, &leader, PATIENCE);
+    let last = stalled(&leader, PATIENCE);
     armed.store(true, SeqCst);
     let readers = [first.peer, last.peer].map(|mut peer| {
         std::thread::spawn(move || {
