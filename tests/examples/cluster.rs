@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use crate::support::example::{Example, command};
-use crate::support::{Client, own_loopback};
+use crate::support::{Client, own_loopback, wait_until};
 
 /// A port that is free.
 fn free() -> String {
@@ -21,7 +21,7 @@ fn start(name: &str, second: &str) -> Example {
 }
 
 fn read_until(client: &mut Client, text: &str) {
-    while client.read_message().text() != text {}
+    wait_until(text, || client.read_message().text() == text);
 }
 
 #[test]

@@ -380,7 +380,7 @@ fn serves_without_stdout(name: &str, stdout: &str, stdin: Stdio) {
     let addr = said.split_once("listening on ws://").expect(&said).1;
     let mut client = Client::connect(addr.split_once('/').unwrap().0.parse().unwrap());
     client.send_close(1000, "");
-    while client.read_message().opcode != 8 {}
+    wait_until("the Close", || client.read_message().opcode == 8);
     assert!(process.terminate().success(), "{:?}", process.stderr());
 }
 

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use crate::support::example::{Example, Process, command};
-use crate::support::{Client, dial, exchange, upgrade};
+use crate::support::{Client, dial, exchange, upgrade, wait_until};
 
 /// Any file; the example serves what it is given.
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/README.md");
@@ -35,7 +35,7 @@ fn enter(example: &Example, auth: &str) -> (Client, String) {
 }
 
 fn read_until(client: &mut Client, text: &str) {
-    while client.read_message().text() != text {}
+    wait_until(text, || client.read_message().text() == text);
 }
 
 #[test]

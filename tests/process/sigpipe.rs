@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use support::child::{Child, asked, in_child};
-use support::{Client, reset, wait_until};
+use support::{Client, PATIENCE, reset, wait_until};
 use wshub::{Event, Server};
 
 const SIGPIPE: i32 = 13;
@@ -61,7 +61,7 @@ fn send_to_peers_that_are_gone() {
     let mut events = server.events();
     for round in 0..50 {
         let client = Client::connect(addr);
-        let Some(Event::Open(connection)) = events.next() else {
+        let Ok(Event::Open(connection)) = events.recv_timeout(PATIENCE) else {
             panic!("an Open");
         };
         if round % 2 == 0 {
@@ -72,7 +72,7 @@ fn send_to_peers_that_are_gone() {
         // Some of these meet a stream that is gone before its reader has noticed.
         while connection.send("anybody there?").is_ok() {}
         wait_until("the connection has ended", || {
-            matches!(events.next(), Some(Event::Close(..)))
+            matches!(events.recv_timeout(PATIENCE), Ok(Event::Close(..)))
         });
     }
     // And a 101, and a refusal, for somebody who is gone.

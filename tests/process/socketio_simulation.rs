@@ -15,10 +15,10 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use seeded::{Random, for_each_seed};
-use support::{Client, dial, exchange, wait_until};
+use support::{Client, PATIENCE, dial, exchange, wait_until};
 use wshub::socketio::{Limits, SocketIo};
 use wshub::{Server, ServerHandle};
 
@@ -250,8 +250,9 @@ impl Poller {
         for text in ["5", "42[\"say\"]", "42[\"say\"]"] {
             sent = sent && socket.try_send(true, 1, text.as_bytes()).is_ok();
         }
-        let mut seen = 0;
+        let (mut seen, end) = (0, Instant::now() + PATIENCE);
         while sent && seen < 2 {
+            assert!(Instant::now() < end, "nothing but pings");
             let Ok(frame) = socket.try_read() else {
                 break;
             };

@@ -37,6 +37,7 @@ type ThereAndBack = fn(SocketAddr, u64) -> (usize, usize);
 fn there_and_back(addr: SocketAddr, len: u64) -> (usize, usize) {
     let stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
     let mut client = Client::open(stream, "/").unwrap();
     let piece = vec![7; PIECE];
     let mut grown = [0; 2];
