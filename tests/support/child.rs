@@ -5,14 +5,15 @@
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, Write, stdin};
 use std::net::SocketAddr;
-use std::process::{Child as Process, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child as Process, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
-use super::serving;
 #[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process};
 use wshub::{Limits, Server, ServerHandle};
 
-use super::wait_until;
+use super::{PATIENCE, serving, wait_until};
 
 const IN_CHILD: &str = "WSHUB_TEST_IN_CHILD";
 /// The test harness writes to the same stream.
@@ -60,7 +61,7 @@ pub fn echo_while_asked(limits: Limits) -> ServerHandle {
 
 pub struct Child {
     process: Process,
-    answers: BufReader<ChildStdout>,
+    answers: Receiver<String>,
 }
 
 impl Child {
@@ -85,7 +86,16 @@ impl Child {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let answers = BufReader::new(process.stdout.take().unwrap());
+        let (tell, answers) = channel();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if let Some(told) = line.strip_prefix(MARK) {
+                    // The test may be over.
+                    let _ = tell.send(told.trim_end().to_owned());
+                }
+            }
+        });
         Child { process, answers }
     }
 
@@ -100,16 +110,10 @@ impl Child {
         self.process.id()
     }
 
-    /// The next thing that the child tells.
+    /// The next thing that the child tells. What it waits for itself ends before that.
     pub fn told(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            let read = self.answers.read_line(&mut line).unwrap();
-            assert!(read > 0, "the child ended");
-            if let Some(told) = line.strip_prefix(MARK) {
-                return told.trim_end().to_owned();
-            }
-        }
+        let told = self.answers.recv_timeout(2 * PATIENCE);
+        told.expect("the child tells something")
     }
 
     pub fn ask(&mut self, question: &str) -> String {
