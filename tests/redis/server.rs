@@ -128,7 +128,7 @@ impl RedisServer {
     }
 
     fn try_ask(&self, command: &str) -> io::Result<String> {
-        let stream = dial(([127, 0, 0, 1], self.port).into());
+        let stream = dial(("127.0.0.1", self.port));
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         (&stream).write_all(format!("{command}\r\n").as_bytes())?;
         let mut reader = BufReader::new(stream);

@@ -1,14 +1,14 @@
 //! Servers and proxies that do to a client what they should not, and a proxy that does what it should.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{PATIENCE, read_head};
+use super::{PATIENCE, dial, listen, read_head};
 
 /// The answer that opens a WebSocket; `{accept}` is replaced by what belongs there.
 pub const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -22,7 +22,7 @@ pub struct Peer<T = ()> {
 
 impl<T: Send + 'static> Peer<T> {
     pub fn new(behave: impl FnOnce(TcpStream) -> T + Send + 'static) -> Peer<T> {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = listen();
         let addr = listener.local_addr().unwrap();
         let thread = thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
@@ -118,7 +118,7 @@ pub fn proxy(answer: &'static str) -> Peer<String> {
     Peer::new(move |mut client| {
         let head = read_head(&mut client).unwrap();
         let target = head.split(' ').nth(1).unwrap();
-        let server = TcpStream::connect(target).unwrap();
+        let server = dial(target);
         client.write_all(answer.as_bytes()).unwrap();
         let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
         let back = thread::spawn(move || {

@@ -27,7 +27,7 @@ pub mod ugly;
 pub(crate) use delegated::delegated;
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use rustix::net::sockopt;
 #[cfg(unix)]
 use rustix::process::{Resource, getrlimit, setrlimit};
-use wshub::ServerHandle;
+use wshub::{Event, Events, RecvError, ServerHandle};
 
 /// Longer than anything here may take: a test that meets it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -92,6 +92,15 @@ impl Drop for Thorny {
     }
 }
 
+/// Does that when it is dropped, on every way out: another thread of the test waits for it.
+pub struct AtEnd<F: Fn()>(pub F);
+
+impl<F: Fn()> Drop for AtEnd<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 pub struct Client<S = TcpStream> {
     pub stream: S,
     /// The head of the server's answer.
@@ -115,7 +124,14 @@ pub fn exchange(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-pub fn dial(addr: SocketAddr) -> TcpStream {
+/// A listener whose `accept` waits no longer than that, where the system keeps to it: Linux does.
+pub fn listen() -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    sockopt::set_socket_timeout(&listener, sockopt::Timeout::Recv, Some(PATIENCE)).unwrap();
+    listener
+}
+
+pub fn dial(addr: impl ToSocketAddrs) -> TcpStream {
     let stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -339,6 +355,14 @@ pub fn own_loopback() -> SocketAddr {
         false => 0,
     };
     SocketAddr::from(([127, 0, number, 1], 0))
+}
+
+/// The events up to the end of the server; panics where none comes in time.
+pub fn in_time(mut events: Events<'_>) -> impl Iterator<Item = Event> {
+    std::iter::from_fn(move || match events.recv_timeout(PATIENCE) {
+        Err(RecvError::Ended) => None,
+        event => Some(event.expect("an event")),
+    })
 }
 
 /// Waits for what no event announces.

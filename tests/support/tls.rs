@@ -151,7 +151,8 @@ pub fn secure_over<S: Read + Write>(
 ) -> io::Result<Stream<S>> {
     let mut stream = StreamOwned::new(session(config, name), stream);
     while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock)?;
+        let moved = stream.conn.complete_io(&mut stream.sock)?;
+        assert_ne!(moved, (0, 0), "the handshake stands still");
     }
     Ok(stream)
 }
