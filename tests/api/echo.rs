@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::support::Client;
+use crate::support::{AtEnd, Client};
 use wshub::{Event, Prepared, Server};
 
 #[test]
@@ -10,13 +10,13 @@ fn the_application_thread_echoes() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let (addr, handle) = (server.local_addr().unwrap(), server.handle());
     let client = thread::spawn(move || {
+        let _over = AtEnd(|| handle.shutdown());
         let mut client = Client::connect(addr);
         client.send_text("hello");
         assert_eq!(client.read().text(), "hello");
         client.send_close(1000, "bye");
         assert_eq!(client.read().close(), (1000, ""));
         assert!(client.at_end());
-        handle.shutdown();
     });
     let mut seen = Vec::new();
     for event in server.events() {

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::support::{Client, PATIENCE};
+use crate::support::{AtEnd, Client, PATIENCE, in_time};
 use wshub::{
     Connection, Event, Group, Handler, Listeners, Message, Prepared, RunError, Server, testing,
 };
@@ -12,12 +12,12 @@ fn listeners_are_called_in_the_order_they_were_added() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let (addr, handle) = (server.local_addr().unwrap(), server.handle());
     let client = thread::spawn(move || {
+        let _over = AtEnd(|| handle.shutdown());
         let mut client = Client::connect(addr);
         client.send_text("hi");
         assert_eq!(client.read().text(), "hi");
         client.send_close(1000, "bye");
         assert_eq!(client.read().close().0, 1000);
-        handle.shutdown();
     });
     let mut listeners = Listeners::new(Vec::new())
         .on_open(|seen: &mut Vec<String>, _| seen.push("open".into()))
@@ -44,8 +44,9 @@ fn b12_a_panic_of_the_handler_shuts_the_server_down() {
         }
     }
     let server = Server::bind("127.0.0.1:0").unwrap();
-    let addr = server.local_addr().unwrap();
+    let (addr, handle) = (server.local_addr().unwrap(), server.handle());
     let client = thread::spawn(move || {
+        let _over = AtEnd(|| handle.shutdown());
         let mut client = Client::connect(addr);
         client.send_text("hi");
         assert_eq!(client.read().close().0, 1001);
@@ -100,7 +101,7 @@ fn a_connection_that_ended_falls_out_of_its_group() {
         client.read();
     });
     let mut group = Group::new();
-    for event in server.events() {
+    for event in in_time(server.events()) {
         match event {
             wshub::Event::Open(connection) => {
                 group.join(&connection);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, PATIENCE, frame, wait_until};
+use crate::support::{AtEnd, Client, PATIENCE, frame, wait_until};
 use wshub::{Event, RecvError, Server, ServerHandle};
 
 /// How long the application is away.
@@ -316,6 +316,7 @@ fn a_peer_that_floods_waits_for_its_turn_behind_the_others() {
     let addr = server.local_addr().unwrap();
     let handle = server.handle();
     let over = Arc::new(AtomicBool::new(false));
+    let ended = AtEnd(|| over.store(true, SeqCst));
     let flooding = flood(Client::connect_with(addr, "/flood", ""), over.clone());
     wait_until("it finds no more room", || {
         handle.stats().waiting_for_application == 1
@@ -336,7 +337,7 @@ fn a_peer_that_floods_waits_for_its_turn_behind_the_others() {
         }
     }
     assert!(of_flood <= MOST, "{of_flood} bytes went before them");
-    over.store(true, SeqCst);
+    drop(ended);
     flooding.join().unwrap();
 }
 
@@ -346,6 +347,7 @@ fn beside_a_peer_that_floods_others_are_answered() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let addr = server.local_addr().unwrap();
     let over = Arc::new(AtomicBool::new(false));
+    let ended = AtEnd(|| over.store(true, SeqCst));
     let flooded = Arc::new(AtomicUsize::new(0));
     let application = thread::spawn({
         let flooded = flooded.clone();
@@ -378,7 +380,7 @@ fn beside_a_peer_that_floods_others_are_answered() {
         }
         wait_until("the flood goes on", || flooded.load(SeqCst) > before);
     }
-    over.store(true, SeqCst);
+    drop(ended);
     flooding.join().unwrap();
     application.join().unwrap();
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{self, Client, dial, exchange, upgrade};
+use crate::support::{self, AtEnd, Client, dial, exchange, upgrade};
 use wshub::{Event, HandshakeError, InvalidLimit, Limits, Server};
 
 /// Zero, one and the maximum of a field's type; what is optional is none, too.
@@ -128,21 +128,11 @@ fn assert_works(server: &Server) {
             }
         });
         scope.spawn(|| {
-            let stop = Stop(server);
+            let _over = AtEnd(|| server.handle().shutdown());
             speak(addr);
-            drop(stop);
         });
     });
     assert_eq!(server.shutdown().threads_left, 0);
-}
-
-/// Ends the server also when the client finds a fault: the application thread waits for that.
-struct Stop<'a>(&'a Server);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.handle().shutdown();
-    }
 }
 
 fn speak(addr: SocketAddr) {
@@ -176,8 +166,8 @@ fn m06_a_stream_of_ones_own_works_with_them_or_refuses_them_by_name() {
     let addr = listener.local_addr().unwrap();
     for (field, limits) in extremes() {
         println!("{limits:?}");
+        let mut stream = dial(addr);
         let client = thread::spawn(move || {
-            let mut stream = dial(addr);
             let request = upgrade("localhost", "/", "");
             stream.write_all(request.as_bytes()).unwrap();
             // Where the limits are refused, the stream ends without an answer.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Instant;
 
-use crate::support::{Client, PATIENCE, upgrade};
+use crate::support::{AtEnd, Client, PATIENCE, upgrade};
 use wshub::testing::{Duplex, duplex};
 use wshub::{CloseError, Connection, Event, ReadyState, SendErrorKind, Server, Transport};
 
@@ -120,6 +120,7 @@ fn b21_clients_come_and_go_during_a_storm_of_broadcasts() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let addr = server.local_addr().unwrap();
     let over = Arc::new(AtomicBool::new(false));
+    let ended = AtEnd(|| over.store(true, SeqCst));
     let storm = thread::spawn({
         let (handle, over) = (server.handle(), over.clone());
         move || {
@@ -163,7 +164,7 @@ fn b21_clients_come_and_go_during_a_storm_of_broadcasts() {
         }
     }
     workers.into_iter().for_each(|it| it.join().unwrap());
-    over.store(true, SeqCst);
+    drop(ended);
     storm.join().unwrap();
     assert_eq!(contract.stages.len(), WORKERS * EACH);
     assert_eq!(server.broadcast("nobody").sent, 0);

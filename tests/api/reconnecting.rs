@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::app::App;
 use crate::support::hostile::{self, Peer, SWITCHING};
-use crate::support::{PATIENCE, own_loopback, server_frame, serving};
+use crate::support::{AtEnd, PATIENCE, listen, own_loopback, server_frame, serving, wait_until};
 use wshub::{
     ClientError, ClientEvent, ClientRequest, CloseError, DisconnectCause, Error, Limits,
     Reconnecting, SendErrorKind, Server,
@@ -110,7 +110,9 @@ fn a_server_that_is_restarted() {
         }
     });
     // It may have been asked once more before.
-    while !matches!(client.next(), Some(ClientEvent::Connected { .. })) {}
+    wait_until("it is connected", || {
+        matches!(client.next(), Some(ClientEvent::Connected { .. }))
+    });
     writer.send(given_back.into_message()).unwrap();
     assert_eq!(message(&mut client), "while it is down");
     assert_eq!(disconnected(&mut client).1, 1);
@@ -121,7 +123,7 @@ fn a_server_that_is_restarted() {
 fn pauses_are_kept_and_begin_anew_after_a_connection_that_lasted() {
     // Connections that end at once have lasted less than that, also on a busy machine.
     const LONGEST: Duration = Duration::from_secs(2);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = listen();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let mut client = Reconnecting::new(url).unwrap().with_backoff(FIRST, LONGEST);
     let server = thread::spawn(move || {
@@ -184,7 +186,7 @@ fn a_connection_that_had_to_be_given_up_says_why() {
 
 #[test]
 fn of_every_message_it_is_known_whether_it_was_sent() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = listen();
     let mut client = reconnecting(listener.local_addr().unwrap());
     let writer = client.writer();
     const ROUNDS: usize = 20;
@@ -197,6 +199,7 @@ fn of_every_message_it_is_known_whether_it_was_sent() {
     });
     // Threads send as long as there is a server; each knows what was taken.
     let stop = Arc::new(AtomicBool::new(false));
+    let over = AtEnd(|| stop.store(true, SeqCst));
     let senders: Vec<_> = (0..3)
         .map(|_| {
             let (writer, stop) = (writer.clone(), stop.clone());
@@ -229,7 +232,7 @@ fn of_every_message_it_is_known_whether_it_was_sent() {
             other => panic!("{other:?}"),
         }
     }
-    stop.store(true, SeqCst);
+    drop(over);
     let taken: u64 = senders
         .into_iter()
         .map(|sender| sender.join().unwrap())
@@ -359,7 +362,7 @@ fn a_server_that_says_when_is_not_asked_sooner() {
 
 #[test]
 fn each_try_has_a_request_of_its_own() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = listen();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
         let one = || {

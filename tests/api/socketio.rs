@@ -14,7 +14,7 @@ use wshub::socketio::{
 use wshub::{Handler, Message, Overflow, RecvError, Server};
 
 use crate::support::socketio::{SocketIoServer, WEBSOCKET, join_websocket, serve};
-use crate::support::{Client, PATIENCE, ask, exchange, upgrade, wait_until};
+use crate::support::{AtEnd, Client, PATIENCE, ask, exchange, upgrade, wait_until};
 
 /// The names of events with their arguments.
 fn events(client: &mut MemoryClient) -> Vec<(String, Vec<Value>)> {
@@ -387,19 +387,25 @@ fn many_are_asked_at_once_and_all_answers_come_together() {
     let [mut first, second, third] = clients;
     second.vanish(&mut io);
     let all = (vec![3, 1], Some(AckError::Disconnected));
-    assert_eq!(told.recv().unwrap(), all);
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), all);
     third.vanish(&mut io);
 
     // One that answers too late; a reserved name; nobody.
     ask(&io, "number?", Duration::ZERO);
     ask(&io, "connect", PATIENCE);
     first.emit(&mut io, "anything", ());
-    assert_eq!(told.recv().unwrap(), (vec![], Some(AckError::NotSent)));
-    assert_eq!(told.recv().unwrap(), (vec![], Some(AckError::Timeout)));
+    assert_eq!(
+        told.recv_timeout(PATIENCE).unwrap(),
+        (vec![], Some(AckError::NotSent))
+    );
+    assert_eq!(
+        told.recv_timeout(PATIENCE).unwrap(),
+        (vec![], Some(AckError::Timeout))
+    );
     first.vanish(&mut io);
     ask(&io, "number?", PATIENCE);
     join(&mut io, "/");
-    assert_eq!(told.recv().unwrap(), (vec![], None));
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (vec![], None));
 }
 
 /// On a server that has nothing else to do, and on a thread that is not the application's.
@@ -437,7 +443,10 @@ fn b11_answers_that_are_held_have_a_bound() {
             client.answer(&mut io, &question, "x".repeat(2_000));
         }
         // What was held is free again for the next question.
-        assert_eq!(told.recv().unwrap(), (2, Some(AckError::TooMany)));
+        assert_eq!(
+            told.recv_timeout(PATIENCE).unwrap(),
+            (2, Some(AckError::TooMany))
+        );
     }
 }
 
@@ -999,7 +1008,13 @@ fn a_loop_of_the_programs_own_takes_what_no_listener_does() {
         events.recv_timeout(Duration::ZERO).err(),
         Some(RecvError::Empty)
     );
+    let ends = handle.clone();
     let client = thread::spawn(move || {
+        let _failed = AtEnd(|| {
+            if thread::panicking() {
+                ends.shutdown();
+            }
+        });
         let mut client = Client::connect_with(addr, WEBSOCKET, "");
         client.read_text();
         client.send_text("40");

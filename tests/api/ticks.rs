@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use crate::support::PATIENCE;
+use crate::support::{AtEnd, PATIENCE};
 use wshub::testing::{Client, Duplex, duplex};
 use wshub::{Connection, Error, Event, Handler, Listeners, Message, RunError, Server, Step, Tick};
 
@@ -87,6 +87,10 @@ fn ticks_that_take_too_long_leave_time_to_events() {
         match step {
             Step::Tick(_) => {
                 ticks += 1;
+                assert!(
+                    ticks < MESSAGES / 2,
+                    "{ticks} ticks for {messages} messages"
+                );
                 be_busy(2 * INTERVAL);
             }
             Step::Event(Event::Message(..)) => messages += 1,
@@ -96,10 +100,6 @@ fn ticks_that_take_too_long_leave_time_to_events() {
             break;
         }
     }
-    assert!(
-        ticks < MESSAGES / 2,
-        "{ticks} ticks for {messages} messages"
-    );
 }
 
 #[derive(Default)]
@@ -135,6 +135,7 @@ fn a_handler_has_ticks_until_the_shutdown_is_through() {
     let handle = server.handle();
     let mut client = client(&server);
     let peer = std::thread::spawn(move || {
+        let _over = AtEnd(|| handle.shutdown());
         client.send_text("hello").unwrap();
         assert_eq!(client.read_message().unwrap(), Some("hello".into()));
         handle.wake();
