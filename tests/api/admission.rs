@@ -148,7 +148,9 @@ fn m10_in_a_storm_no_work_of_a_hook_is_lost() {
     let addr = app.addr;
     let come_again = || {
         let request = upgrade("localhost", "/", "");
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < PATIENCE, "it comes in vain");
             let mut stream = dial(addr);
             let sent = stream.write_all(request.as_bytes());
             match sent.and_then(|()| read_head(&mut stream)) {

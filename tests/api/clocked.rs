@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::support::{PATIENCE, upgrade};
+use crate::support::{PATIENCE, upgrade, wait_until};
 use wshub::testing::{Client, Clock, Duplex};
 use wshub::{
     CloseCode, Connection, Error, Event, Events, Limits, Overflow, Server, ServerBuilder, Transport,
@@ -257,7 +257,11 @@ fn halves_run_on_the_clock() {
     assert_eq!(client.read_frame().unwrap().opcode, 10);
     clock.advance(2 * HOUR);
     assert_eq!(client.read_frame().unwrap().opcode, PING);
-    clock.advance(HOUR);
+    // A reader that was held up gives its peer the time once more.
+    wait_until("the reader ends", || {
+        clock.advance(HOUR);
+        end.is_finished()
+    });
     assert!(matches!(end.join().unwrap(), Error::PongTimeout));
 }
 

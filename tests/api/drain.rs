@@ -14,7 +14,8 @@ use crate::support::{
 };
 use wshub::{Limits, Response, Server, ServerBuilder, ShutdownReport};
 
-const LONG: Duration = Duration::from_secs(3600);
+/// A drain whose end no test waits for, nor half of it, when the only connection would be told.
+const LONG: Duration = PATIENCE.saturating_mul(3);
 
 fn server() -> ServerBuilder {
     Server::builder()
@@ -115,6 +116,7 @@ fn health_says_so_and_kept_connections_end_behind_an_answer() {
     assert!(head_only.starts_with("HTTP/1.1 200 "), "{head_only}");
     assert!(head_only.ends_with("\r\n\r\n"), "{head_only}");
 
+    let begun = Instant::now();
     app.handle.drain(LONG);
     wait_until("the listener is gone", || is_free(&app));
     let (head, body) = ask_on(&mut kept[0], &get("/healthz"));
@@ -129,6 +131,7 @@ fn health_says_so_and_kept_connections_end_behind_an_answer() {
     // As the last of them leaves, the drain is over.
     drop(kept);
     app.handle.wait();
+    assert!(begun.elapsed() < LONG);
 }
 
 #[test]
@@ -225,8 +228,10 @@ fn a_shutdown_ends_it_early() {
 fn with_nobody_there_it_is_over_at_once() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let handle = server.handle();
+    let begun = Instant::now();
     handle.drain(LONG);
     assert_eq!(server.events().count(), 0);
+    assert!(begun.elapsed() < LONG);
     assert_eq!(handle.wait(), ShutdownReport::default());
     // After the end it does nothing.
     handle.drain(LONG);
@@ -290,6 +295,7 @@ fn a_session_of_socketio_that_polls_is_told_to_go() {
     let mut another = dial(addr);
     assert_eq!(ask_on(&mut another, &get("/healthz")).1, "ok\n");
 
+    let begun = Instant::now();
     handle.drain(LONG);
     let (head, end) = ask_on(&mut polling, &get(&session));
     assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
@@ -300,4 +306,5 @@ fn a_session_of_socketio_that_polls_is_told_to_go() {
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     drop((polling, another));
     running.join().unwrap();
+    assert!(begun.elapsed() < LONG);
 }
