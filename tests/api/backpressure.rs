@@ -664,7 +664,7 @@ fn f15_a_pong_behind_dropped_messages_has_its_deadline() {
         .limits(limits)
         .overflow(Overflow::DropNewest);
     let server = server.without_listener().unwrap();
-    let (ours, theirs) = wshub::testing::duplex();
+    let (ours, theirs) = support::duplex();
     server.attach(ours);
     let mut client = Client::open(theirs, &support::upgrade("localhost", "/", ""));
     let mut events = server.events();
@@ -777,7 +777,7 @@ fn b01_the_error_comes_when_it_is_decided_and_close_when_the_peer_is_gone() {
 fn b01_the_error_comes_when_it_is_decided_about_what_was_collected() {
     for broadcasts in [false, true] {
         let server = patient().without_listener().unwrap();
-        let (ours, theirs) = wshub::testing::duplex();
+        let (ours, theirs) = support::duplex();
         server.attach(ours);
         let mut client = Client::open(theirs, &support::upgrade("localhost", "/", ""));
         let mut events = server.events();
@@ -803,7 +803,7 @@ fn b01_the_error_comes_when_it_is_decided_about_what_was_collected() {
 #[test]
 fn b01_messages_that_were_read_come_before_the_error_and_none_behind() {
     let server = patient().without_listener().unwrap();
-    let (ours, theirs) = wshub::testing::duplex();
+    let (ours, theirs) = support::duplex();
     server.attach(ours);
     let mut client = Client::open(theirs, &support::upgrade("localhost", "/", ""));
     let mut events = server.events();
@@ -1023,7 +1023,7 @@ fn b01_one_error_and_one_close_whatever_comes_together() {
     let server = server.without_listener().unwrap();
     let mut events = server.events();
     for round in 0..ROUNDS {
-        let (ours, theirs) = wshub::testing::duplex();
+        let (ours, theirs) = support::duplex();
         server.attach(ours);
         let mut client = Client::open(theirs, &support::upgrade("localhost", "/", ""));
         let connection = opened(&mut events, &["/"]).remove(0);

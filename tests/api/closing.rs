@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "tls")]
 use crate::support::tls::{self, Authority};
-use crate::support::{self, Client, PATIENCE, frame, read_to_close, upgrade};
-use wshub::testing::{Duplex, duplex};
+use crate::support::{self, Client, PATIENCE, duplex, frame, read_to_close, upgrade};
+use wshub::testing::Duplex;
 use wshub::{
     CloseError, Connection, Event, Events, Limits, Message, ReadyState, SendErrorKind, Server,
     ServerBuilder, ShutdownReport, WebSocket, WebSocketReader, WebSocketWriter,

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use crate::support::app::App;
 use crate::support::refusal::status_of;
-use crate::support::{Client, PATIENCE, dial, read_head, upgrade, wait_until};
-use wshub::testing::{Duplex, duplex};
+use crate::support::{Client, PATIENCE, dial, duplex, read_head, upgrade, wait_until};
+use wshub::testing::Duplex;
 use wshub::{How, Limits, Server, Transport, Waker};
 
 /// The machine may be too busy to run a thread for each before the next has come.

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::support::{AtEnd, Client, PATIENCE, in_time};
+use crate::support::{AtEnd, Client, PATIENCE, duplex, in_time};
 use wshub::{
     Connection, Event, Group, Handler, Listeners, Message, Prepared, RunError, Server, testing,
 };
@@ -123,8 +123,7 @@ fn a_group_holds_connections_of_several_servers() {
     let mut group = Group::new();
     let mut clients = Vec::new();
     for server in &servers {
-        let (stream, mut peer) = testing::duplex();
-        peer.set_timeout(Some(PATIENCE));
+        let (stream, peer) = duplex();
         server.attach(stream);
         clients.push(testing::Client::open(peer, "/").unwrap());
         match server.events().recv_timeout(PATIENCE) {
@@ -145,8 +144,7 @@ fn a_group_that_only_grows_forgets_those_that_left() {
     let mut events = server.events();
     let mut group = Group::new();
     for _ in 0..100 {
-        let (stream, mut peer) = testing::duplex();
-        peer.set_timeout(Some(PATIENCE));
+        let (stream, peer) = duplex();
         server.attach(stream);
         let mut client = testing::Client::open(peer, "/").unwrap();
         client.close(1000, "").unwrap();

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use crate::support::app::App;
 #[cfg(feature = "tls")]
 use crate::support::tls::{self, Authority};
-use crate::support::{self, Client, PATIENCE, frame, upgrade};
-use wshub::testing::{Duplex, duplex};
+use crate::support::{self, Client, PATIENCE, duplex, frame, upgrade};
+use wshub::testing::Duplex;
 use wshub::{
     Connection, Error, Event, How, Limits, RecvError, SendErrorKind, Server, ServerBuilder,
     Transport, WebSocket,

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Instant;
 
-use crate::support::{AtEnd, Client, PATIENCE, upgrade};
-use wshub::testing::{Duplex, duplex};
+use crate::support::{AtEnd, Client, PATIENCE, duplex, upgrade};
+use wshub::testing::Duplex;
 use wshub::{CloseError, Connection, Event, ReadyState, SendErrorKind, Server, Transport};
 
 #[derive(Clone, Copy, Debug, PartialEq)]

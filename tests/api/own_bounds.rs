@@ -1,7 +1,7 @@
 //! What the accept hook chooses for one connection, in place of what goes for its server: over streams in memory.
 
-use crate::support::PATIENCE;
-use wshub::testing::{Client, Duplex, duplex};
+use crate::support::{PATIENCE, duplex};
+use wshub::testing::{Client, Duplex};
 use wshub::{
     Accept, CloseCode, Connection, Event, Events, HookRequest, Limits, Overflow, SendErrorKind,
     Server, ServerBuilder,
@@ -27,8 +27,7 @@ fn builder() -> ServerBuilder {
 }
 
 fn join(server: &Server, events: &mut Events<'_>, path: &str) -> (Connection, Client<Duplex>) {
-    let (ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
+    let (ours, theirs) = duplex();
     server.attach(ours);
     let client = Client::open(theirs, path).unwrap();
     match events.recv_timeout(PATIENCE) {
@@ -143,8 +142,7 @@ fn the_other_forms_take_what_the_hook_chose() {
         ..Limits::default()
     };
     let builder = Server::builder().limits(limits).accept(accept);
-    let (ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
+    let (ours, theirs) = duplex();
     let client = std::thread::spawn(move || {
         let mut client = Client::open(theirs, "/upload").unwrap();
         client.send_binary(&[7; 1000]).unwrap();

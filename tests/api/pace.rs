@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use wshub::testing::{Duplex, duplex};
+use wshub::testing::Duplex;
 use wshub::{Limits, Message, Reject, Response, Server, ServerBuilder, ServerHandle, WebSocket};
 
 use crate::support::app::App;
 use crate::support::{
-    self, Client, PATIENCE, narrow, read_head, read_to_close, server_frame, upgrade, wait_until,
+    self, Client, PATIENCE, duplex, narrow, read_head, read_to_close, server_frame, upgrade,
+    wait_until,
 };
 
 /// What every deadline is set to, and what reading and sending exceeds. A busy machine may not run a thread for a second
@@ -85,8 +86,7 @@ type Attach = fn(&ServerHandle) -> Peer;
 
 /// For a connection that has a thread.
 fn in_memory(handle: &ServerHandle) -> Peer {
-    let (stream, mut peer) = duplex();
-    peer.set_timeout(Some(PATIENCE));
+    let (stream, peer) = duplex();
     handle.attach(stream);
     Box::new(peer)
 }
@@ -256,7 +256,6 @@ fn m09_a_refusal_over_a_stream_of_ones_own_is_read_to_its_end_slowly() {
     let builder = Server::builder().limits(limits);
     let builder = builder.accept(move |_| Err(reject.clone()));
     let (ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
     let opening = upgrade("localhost", "/", "");
     theirs.write_all(opening.as_bytes()).unwrap();
     let serving = thread::spawn(move || builder.websocket(ours).is_err());
@@ -381,7 +380,6 @@ fn m09_a_message_of_a_closure_that_is_read_in_a_trickle_ends_the_connection() {
 /// Two writers, one after the other, of a split WebSocket; and what its reader saw.
 fn split(min_rate: usize) -> (Client<Duplex>, [JoinHandle<bool>; 2], JoinHandle<String>) {
     let (ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
     let opening = upgrade("localhost", "/", "");
     theirs.write_all(opening.as_bytes()).unwrap();
     let builder = Server::builder().limits(limits(min_rate));
@@ -473,7 +471,6 @@ fn m09_a_message_that_trickles_in_ends_the_connection() {
 #[test]
 fn m09_a_websocket_that_may_not_block_closes_behind_what_is_read_slowly() {
     let (mut ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
     let opening = upgrade("localhost", "/", "");
     theirs.write_all(opening.as_bytes()).unwrap();
     ours.set_timeout(Some(PAUSE));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::time::Instant;
 
-use crate::support::{Client, PATIENCE, throw, upgrade, wait_until};
-use wshub::testing::{Duplex, duplex};
+use crate::support::{Client, PATIENCE, duplex, throw, upgrade, wait_until};
+use wshub::testing::Duplex;
 use wshub::{Connection, Event, Events, How, Limits, Server, ShutdownReport, Transport, Waker};
 
 /// Works until it is told where to panic.

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use crate::support::{AtEnd, PATIENCE};
-use wshub::testing::{Client, Duplex, duplex};
+use crate::support::{AtEnd, PATIENCE, duplex};
+use wshub::testing::{Client, Duplex};
 use wshub::{Connection, Error, Event, Handler, Listeners, Message, RunError, Server, Step, Tick};
 
 const INTERVAL: Duration = Duration::from_millis(5);
@@ -15,8 +15,7 @@ fn server() -> Server {
 }
 
 fn client(server: &Server) -> Client<Duplex> {
-    let (ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
+    let (ours, theirs) = duplex();
     server.attach(ours);
     Client::open(theirs, "/").unwrap()
 }
@@ -249,8 +248,7 @@ fn a_peer_that_is_pinged_for_its_silence_is_measured() {
         Ok(())
     });
     let handle = serve.unwrap();
-    let (ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
+    let (ours, theirs) = duplex();
     handle.attach(ours);
     let mut client = Client::open(theirs, "/").unwrap();
     let ping = client.read_frame().unwrap();
@@ -281,8 +279,7 @@ fn a_session_reads_for_so_long_at_most() {
         }
     });
     let handle = serve.unwrap();
-    let (ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
+    let (ours, theirs) = duplex();
     handle.attach(ours);
     let mut client = Client::open(theirs, "/").unwrap();
     assert_eq!(client.read_message().unwrap(), Some("nothing yet".into()));

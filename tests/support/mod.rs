@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 use rustix::net::sockopt;
 #[cfg(unix)]
 use rustix::process::{Resource, getrlimit, setrlimit};
+use wshub::testing::Duplex;
 use wshub::{Event, Events, RecvError, ServerHandle};
 
 /// Longer than anything here may take: a test that meets it has failed.
@@ -136,6 +137,13 @@ pub fn dial(addr: impl ToSocketAddrs) -> TcpStream {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream
+}
+
+/// The two ends of a connection in memory. The second one, the peer's, waits no longer than that.
+pub fn duplex() -> (Duplex, Duplex) {
+    let (ours, mut theirs) = wshub::testing::duplex();
+    theirs.set_timeout(Some(PATIENCE));
+    (ours, theirs)
 }
 
 /// The peer of a connection for which the system holds little.
