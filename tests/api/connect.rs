@@ -61,11 +61,11 @@ fn a_client_and_the_server() {
     assert_eq!(client.request().path(), "/path");
     assert_eq!(client.peer_addr(), Some(app.addr));
     client.send("grüße").unwrap();
-    assert_eq!(client.read().unwrap(), Some("grüße".into()));
+    assert_eq!(client.read_timeout(PATIENCE).unwrap(), Some("grüße".into()));
     client.ping().unwrap();
     let long = vec![7; 1 << 20];
     client.send(long.clone()).unwrap();
-    assert_eq!(client.read().unwrap(), Some(long.into()));
+    assert_eq!(client.read_timeout(PATIENCE).unwrap(), Some(long.into()));
     client.close(4000, "done").unwrap();
     assert_eq!(client.read().unwrap(), None);
     assert!(client.close_event().unwrap().was_clean);
@@ -88,7 +88,10 @@ fn a_client_and_the_server() {
         writer
     });
     for i in 0..1_000 {
-        assert_eq!(reader.read().unwrap(), Some(format!("{i}").into()));
+        assert_eq!(
+            reader.read_timeout(PATIENCE).unwrap(),
+            Some(format!("{i}").into())
+        );
     }
     assert_eq!(sending.join().unwrap().sent(), 1_000);
 }
@@ -109,7 +112,7 @@ fn several_threads_send_over_one_connection() {
         .collect();
     let mut next = [0; 4];
     for _ in 0..400 {
-        let message = reader.read().unwrap().unwrap();
+        let message = reader.read_timeout(PATIENCE).unwrap().unwrap();
         let (thread, i) = message.as_text().unwrap().split_once(' ').unwrap();
         let thread: usize = thread.parse().unwrap();
         assert_eq!(i, next[thread].to_string(), "each thread's in its order");
@@ -511,7 +514,7 @@ fn through_a_proxy() {
         let mut client = connect(request(&url).with_proxy(way)).unwrap();
         assert_eq!(client.peer_addr(), Some(addr));
         client.send("hello").unwrap();
-        assert_eq!(client.read().unwrap(), Some("hello".into()));
+        assert_eq!(client.read_timeout(PATIENCE).unwrap(), Some("hello".into()));
         client.close(1000, "").unwrap();
         assert_eq!(client.read().unwrap(), None);
         drop(client);

@@ -43,7 +43,7 @@ fn a_client_and_the_server_over_tls() {
     for len in [0, 1, 16_384, 16_385, 1 << 20] {
         let bytes = vec![7u8; len];
         client.send(bytes.clone()).unwrap();
-        assert_eq!(client.read().unwrap(), Some(bytes.into()));
+        assert_eq!(client.read_timeout(PATIENCE).unwrap(), Some(bytes.into()));
     }
     match client.read_timeout(Duration::from_millis(20)) {
         Err(Error::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::TimedOut),
@@ -61,7 +61,10 @@ fn a_client_and_the_server_over_tls() {
         writer
     });
     for i in 0..100 {
-        assert_eq!(reader.read().unwrap(), Some(format!("{i}").into()));
+        assert_eq!(
+            reader.read_timeout(PATIENCE).unwrap(),
+            Some(format!("{i}").into())
+        );
     }
     sending.join().unwrap();
 
@@ -97,7 +100,10 @@ fn both_ends_split_and_send_16_mib_at_the_same_time() {
             });
             let reading = thread::spawn(move || {
                 for n in 0..MESSAGES {
-                    assert!(reader.read().unwrap() == Some(bytes(n).into()), "{n}");
+                    assert!(
+                        reader.read_timeout(PATIENCE).unwrap() == Some(bytes(n).into()),
+                        "{n}"
+                    );
                 }
                 reader
             });
@@ -139,7 +145,7 @@ fn through_a_proxy() {
     assert_eq!(client.peer_addr(), Some(peer.addr));
     let long = vec![7; 1 << 20];
     client.send(long.clone()).unwrap();
-    assert_eq!(client.read().unwrap(), Some(long.into()));
+    assert_eq!(client.read_timeout(PATIENCE).unwrap(), Some(long.into()));
     client.close(1000, "").unwrap();
     assert_eq!(client.read().unwrap(), None);
     assert!(client.close_event().unwrap().was_clean);

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::app::App;
-use crate::support::{Client, PATIENCE, frame, serving, upgrade, wait_until};
-use wshub::testing::{Duplex, duplex};
+use crate::support::{Client, PATIENCE, duplex, frame, in_time, serving, upgrade, wait_until};
+use wshub::testing::Duplex;
 use wshub::{
     Connection, Event, Limits, Overflow, SendErrorKind, Server, ServerBuilder, Transport, serve,
 };
@@ -235,7 +235,7 @@ fn b01_nothing_is_read_ahead_whose_answer_finds_no_room() {
         (0..2).for_each(|_| other.write_all(&frame(true, 2, &vec![7; len])).unwrap());
     });
     let mut events = server.events();
-    assert!(matches!(events.recv(), Ok(Event::Open(_))));
+    assert!(matches!(events.recv_timeout(PATIENCE), Ok(Event::Open(_))));
     let answer = |event| match event {
         Ok(Event::Message(connection, message)) => connection.send(message).unwrap(),
         other => panic!("{other:?}"),
@@ -281,7 +281,7 @@ fn go_on(connection: &Connection, next: usize, count: usize) -> usize {
 
 fn download(server: &Server, count: usize) -> usize {
     let (mut next, mut drained) = (0, 0);
-    for event in server.events() {
+    for event in in_time(server.events()) {
         match event {
             Event::Open(connection) => next = go_on(&connection, next, count),
             Event::Drained(connection) => {
@@ -343,7 +343,7 @@ fn refuse_gives_up_who_takes_nothing() {
     server.attach(ours);
     let _client = wshub::testing::Client::open(theirs, "/").unwrap();
     let mut events = server.events();
-    let connection = events.recv().unwrap().connection().clone();
+    let connection = events.recv_timeout(PATIENCE).unwrap().connection().clone();
     assert!(go_on(&connection, 0, 1000) < 1000);
     let error = events.recv_timeout(PATIENCE).unwrap();
     assert!(matches!(error, Event::Error(_, wshub::Error::SlowConsumer)));
@@ -366,7 +366,7 @@ fn send_timeout_waits_for_room_and_gives_back_what_finds_none() {
         let mut client = wshub::testing::Client::open(theirs, "/").unwrap();
         let mut events = server.events();
         // On the application's own thread, too.
-        let connection = events.recv().unwrap().connection().clone();
+        let connection = events.recv_timeout(PATIENCE).unwrap().connection().clone();
         let (mut sent, short) = (0, Duration::from_millis(20));
         while connection
             .send_timeout(vec![sent as u8; CHUNK], short)
@@ -414,7 +414,7 @@ fn b01_one_that_is_not_read_from_ends_in_order() {
             .unwrap();
         let client = Client::connect(server.local_addr().unwrap());
         let mut events = server.events();
-        let connection = events.recv().unwrap().connection().clone();
+        let connection = events.recv_timeout(PATIENCE).unwrap().connection().clone();
         while connection.buffered_amount() < 1 << 20 {
             connection.send(vec![7; 900_000]).unwrap();
         }

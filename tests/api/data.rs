@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 
-use crate::support::{PATIENCE, read_to_close, throw, upgrade, wait_until};
-use wshub::testing::{Client, Duplex, duplex};
+use crate::support::{PATIENCE, duplex, read_to_close, throw, upgrade, wait_until};
+use wshub::testing::{Client, Duplex};
 use wshub::{Accept, Connection, Event, Events, Request, Server, ServerBuilder};
 
 struct User {
@@ -28,8 +28,7 @@ fn user(request: &Request) -> User {
 }
 
 fn join(server: &Server, events: &mut Events<'_>, name: &str) -> (Connection, Client<Duplex>) {
-    let (ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
+    let (ours, theirs) = duplex();
     server.attach(ours);
     let client = Client::open_with(theirs, "/", &[("X-Name", name)]).unwrap();
     match events.recv_timeout(PATIENCE) {
@@ -148,7 +147,6 @@ fn a_refused_client_leaves_no_data() {
         .without_listener()
         .unwrap();
     let (ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
     server.attach(ours);
     theirs
         .write_all(upgrade("localhost", "/", "").as_bytes())
@@ -205,7 +203,7 @@ fn who_waits_to_be_announced_is_not_among_them() {
     let _client = Client::open(theirs, "/").unwrap();
     wait_until("it has opened", || server.stats().opened == 1);
     assert!(server.connections().is_empty());
-    server.events().recv().unwrap();
+    server.events().recv_timeout(PATIENCE).unwrap();
     assert_eq!(server.connections().len(), 1);
 }
 

@@ -717,7 +717,7 @@ mod client {
                 let (mut reader, mut writer) = ws.split();
                 for round in [30, 2_000, 1] {
                     writer.send(readings(round)).unwrap();
-                    let message = reader.read().unwrap().unwrap();
+                    let message = reader.read_timeout(PATIENCE).unwrap().unwrap();
                     assert!(message.as_text() == Some(&readings(round)), "{round}");
                 }
                 assert_eq!(reader.extensions().is_empty(), !both);

@@ -13,8 +13,8 @@ use crate::support::refusal::{
     KEY_LINE, assert_refused, but, refusal, refusal_on, status, status_of,
 };
 use crate::support::{
-    Client, PATIENCE, ask, dial, frame, read_head, read_to_close, reset, serving, throw, upgrade,
-    wait_until,
+    Client, PATIENCE, ask, dial, frame, in_time, read_head, read_to_close, reset, serving, throw,
+    upgrade, wait_until,
 };
 use wshub::{Accept, Event, Limits, Reject, Server, ServerBuilder};
 
@@ -900,11 +900,7 @@ fn b07_a_full_server_answers_503_until_a_close_was_taken() {
     // It has left, but the application does not know yet.
     assert_refused(addr, &request, 503, &["Retry-After: 1"]);
     assert_eq!(server.stats().refused["full"], 2);
-    for event in server.events() {
-        if matches!(event, Event::Close(..)) {
-            break;
-        }
-    }
+    assert!(in_time(server.events()).any(|event| matches!(event, Event::Close(..))));
     assert_eq!(server.stats().connections, 1);
     Client::connect(addr);
 }
@@ -1016,7 +1012,7 @@ fn a_connection_keeps_the_headers_that_it_was_told_to_and_the_hooks_see_all() {
     let headers =
         "Cookie: a=b\r\nx-kept:  one \r\nX-KEPT: two\r\nSec-WebSocket-Protocol: spoken\r\n";
     let _client = Client::connect_with(server.local_addr().unwrap(), "/way?query=yes", headers);
-    let Ok(Event::Open(connection)) = server.events().recv() else {
+    let Ok(Event::Open(connection)) = server.events().recv_timeout(PATIENCE) else {
         panic!("no Open");
     };
     let (cookie, host) = seen.lock().unwrap().take().unwrap();

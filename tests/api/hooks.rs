@@ -5,16 +5,15 @@ use std::net::SocketAddr;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use crate::support::{PATIENCE, read_to_close, upgrade, wait_until};
-use wshub::testing::{Client, Duplex, duplex};
+use crate::support::{PATIENCE, duplex, read_to_close, upgrade, wait_until};
+use wshub::testing::{Client, Duplex};
 use wshub::{
-    Accept, Event, HookRequest, Message, Reject, Request, Response, Server, ServerBuilder,
-    ServerHandle,
+    Accept, Event, HookRequest, Message, RecvError, Reject, Request, Response, Server,
+    ServerBuilder, ServerHandle,
 };
 
 fn peer(server: &ServerHandle) -> Duplex {
-    let (ours, mut theirs) = duplex();
-    theirs.set_timeout(Some(PATIENCE));
+    let (ours, theirs) = duplex();
     server.attach(ours);
     theirs
 }
@@ -77,7 +76,8 @@ fn a_hook_may_shut_the_server_down() {
         .without_listener()
         .unwrap();
     assert_eq!(get(&server.handle(), "/"), "bye");
-    assert!(server.events().next().is_none());
+    let ended = server.events().recv_timeout(PATIENCE);
+    assert_eq!(ended.unwrap_err(), RecvError::Ended);
     assert_eq!(server.shutdown().threads_left, 0);
 }
 
@@ -115,7 +115,10 @@ fn a_dropped_server_is_gone_with_its_hooks() {
         .unwrap();
     get(&server.handle(), "/");
     let client = Client::open(peer(&server.handle()), "/").unwrap();
-    assert!(matches!(server.events().recv(), Ok(Event::Open(_))));
+    assert!(matches!(
+        server.events().recv_timeout(PATIENCE),
+        Ok(Event::Open(_))
+    ));
     server.handle().terminate();
     drop((server, client));
     wait_until("the hooks are dropped", || Arc::strong_count(&kept) == 1);
@@ -135,7 +138,7 @@ fn without_a_server_the_handle_is_of_none() {
         .write_all(upgrade("localhost", "/", "").as_bytes())
         .unwrap();
     let _ws = options.websocket(ours).unwrap();
-    let server = lends.recv().unwrap();
+    let server = lends.recv_timeout(PATIENCE).unwrap();
     assert_eq!(server.stats(), Default::default());
     assert!(server.connections().is_empty());
     assert_eq!(server.broadcast("nobody hears it"), Default::default());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::app::App;
 use crate::support::{
-    Client, PATIENCE, Thorny, dial, exchange, read_head, read_to_close, throw, wait_until,
+    Client, PATIENCE, Thorny, dial, duplex, exchange, read_head, read_to_close, throw, wait_until,
 };
 use wshub::{
     Cors, How, Limits, Responder, Response, Server, ServerBuilder, Status, Transport, Waker,
@@ -476,6 +476,8 @@ fn end_with_a_late_answer() -> bool {
         tell(request)
     });
     let app = App::echo(builder);
+    // Dropped before the server, whose end waits for what is held.
+    let release = release;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let act: Arc<Mutex<Option<Act>>> = Arc::default();
     let waiting = [0, 1].map(|number| {
@@ -555,7 +557,7 @@ fn over_a_stream_in_memory_too() {
         .without_listener()
         .unwrap();
     let connect = || {
-        let (ours, mut theirs) = testing::duplex();
+        let (ours, mut theirs) = duplex();
         server.attach(ours);
         theirs.write_all(get("/poll").as_bytes()).unwrap();
         (theirs, responders.recv_timeout(PATIENCE).unwrap())
@@ -664,7 +666,7 @@ fn a_client_that_polls_sends_too_though_its_address_has_one_request_at_a_time() 
     assert_eq!(read_body(&mut watched, 5), "later");
 
     let ask = |path: &str| {
-        let (ours, mut theirs) = testing::duplex();
+        let (ours, mut theirs) = duplex();
         polls.app.handle.attach(FarAway(ours));
         theirs.write_all(last(path).as_bytes()).unwrap();
         theirs
