@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
-use wshub::{Accept, Event, Server, ServerHandle};
+use wshub::{Accept, Event, Server};
 
 use crate::support::example::{Example, Process, command};
 use crate::support::hostile::{self, Peer, SWITCHING};
-use crate::support::{PATIENCE, wait_until};
+use crate::support::{AtEnd, PATIENCE, wait_until};
 
 /// A second, as is usual, may be too short on a busy machine.
 const SILENCE: &str = "3";
@@ -231,19 +231,11 @@ fn answer(server: &Server) {
 fn answered(test: impl FnOnce(&str)) {
     let (server, url) = inquisitive();
     thread::scope(|scope| {
-        let _end = End(server.handle());
+        // And with it the thread that answers, also where the test fails.
+        let _over = AtEnd(|| server.handle().terminate());
         scope.spawn(|| answer(&server));
         test(&url);
     });
-}
-
-/// Ends the server, and with it the thread that answers, also where the test fails.
-struct End(ServerHandle);
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.0.terminate();
-    }
 }
 
 fn run(url: &str, options: &[&str]) -> Process {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use log::{LevelFilter, Log, Metadata, Record};
 use support::child::{Child, echo_while_asked, in_child, serve_echo};
-use support::{Client, PATIENCE, dial, exchange, read_head, reset, upgrade, wait_until};
+use support::{AtEnd, Client, PATIENCE, dial, exchange, read_head, reset, upgrade, wait_until};
 use wshub::{
     Connection, Event, Events, Handler, Limits, Message, RecvError, RunError, Server, ServerHandle,
     ShutdownReport,
@@ -266,7 +266,9 @@ fn life_that_ends_by_a_panic() {
         .bind("127.0.0.1:0")
         .unwrap();
     let (handle, addr) = (server.handle(), server.local_addr().unwrap());
+    let ends = handle.clone();
     let client = std::thread::spawn(move || {
+        let _over = AtEnd(|| ends.shutdown());
         be_refused(addr);
         let mut client = Client::connect(addr);
         client.send_text("hello");

@@ -8,7 +8,7 @@ mod support;
 
 use std::thread;
 
-use support::{Client, threads_and_descriptors, wait_until};
+use support::{AtEnd, Client, threads_and_descriptors, wait_until};
 use wshub::Server;
 use wshub::socketio::SocketIo;
 
@@ -23,6 +23,7 @@ fn servers_that_follow_each_other_leave_no_thread() {
             .unwrap();
         let (addr, handle) = (server.local_addr().unwrap(), server.handle());
         let client = thread::spawn(move || {
+            let _over = AtEnd(|| handle.shutdown());
             let path = "/socket.io/?EIO=4&transport=websocket";
             let mut client = Client::connect_with(addr, path, "");
             client.send_text("40");

@@ -18,9 +18,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use seeded::{Random, for_each_seed};
-use support::{Client, PATIENCE, dial, exchange, wait_until};
+use support::{AtEnd, Client, PATIENCE, dial, exchange, wait_until};
+use wshub::Server;
 use wshub::socketio::{Limits, SocketIo};
-use wshub::{Server, ServerHandle};
 
 const CLIENTS: u64 = 4;
 const STEPS: usize = 15;
@@ -83,7 +83,8 @@ fn world(seed: u64) {
         server.run(&mut io).unwrap();
         assert!(io.state().there.is_empty(), "who stayed behind the end");
     });
-    let _guard = Shutdown(handle.clone());
+    // Also where a client's check fails.
+    let _over = AtEnd(|| handle.terminate());
     thread::scope(|scope| {
         for number in 0..CLIENTS {
             let random = Random::new(seed * CLIENTS + number + 1);
@@ -100,15 +101,6 @@ fn world(seed: u64) {
     running.join().unwrap();
     let (came, left) = *joined.lock().unwrap();
     assert_eq!(came, left);
-}
-
-/// Ends the server where a client's check fails.
-struct Shutdown(ServerHandle);
-
-impl Drop for Shutdown {
-    fn drop(&mut self) {
-        self.0.terminate();
-    }
 }
 
 struct Poller {
