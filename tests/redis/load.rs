@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use wshub::{Backplane, ClusterEvent};
 
-use crate::support::Client;
 use crate::support::cluster::Node;
+use crate::support::{AtEnd, Client};
 
 const CLIENTS: usize = 2;
 /// Between two messages of one server.
@@ -95,7 +95,7 @@ impl Load {
                 })
             });
             // The senders end, whatever the fault comes to.
-            let end = End(&over);
+            let end = AtEnd(|| over.store(true, SeqCst));
             thread::sleep(Duration::from_millis(500));
             fault(&self);
             thread::sleep(Duration::from_millis(500));
@@ -190,14 +190,6 @@ impl Load {
             assert!(since.elapsed() < PATIENCE, "not attached");
             thread::park_timeout(Duration::from_millis(5));
         }
-    }
-}
-
-struct End<'a>(&'a AtomicBool);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
     }
 }
 
