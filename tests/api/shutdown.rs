@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, Client, PATIENCE, dial, frame, own_loopback, serving, upgrade, wait_until,
+    self, Client, PATIENCE, dial, frame, in_time, own_loopback, serving, upgrade, wait_until,
 };
 use wshub::testing::{Duplex, duplex};
 use wshub::{
@@ -204,7 +204,7 @@ fn b22_from_within_the_loop_with_much_still_waiting() {
         server.stats().waiting_for_application >= CLIENTS
     });
     let (mut open, mut closed, mut report, mut yielded) = (HashSet::new(), 0, None, 0);
-    for event in server.events() {
+    for event in in_time(server.events()) {
         yielded += usize::from(report.is_some());
         match event {
             Event::Open(connection) => assert!(open.insert(connection.id())),
@@ -900,7 +900,7 @@ fn b12_a_hook_that_panics_at_the_start_leaves_no_server_behind() {
             resume_unwind(Box::new("on purpose"));
         });
         assert!(catch_unwind(AssertUnwindSafe(|| start(builder))).is_err());
-        let handle = told.recv().unwrap();
+        let handle = told.recv_timeout(PATIENCE).unwrap();
         assert!(handle.is_draining());
         assert_eq!(handle.wait(), ShutdownReport::default());
         TcpListener::bind(handle.local_addr().unwrap()).unwrap();

@@ -1221,7 +1221,7 @@ fn what_is_kept_with_sockets_is_dropped_with_the_server() {
     let (_ann, bob) = (join(&mut io, "/"), join(&mut io, "/"));
     bob.vanish(&mut io);
     drop(io);
-    let socket = sockets.recv().unwrap();
+    let socket = sockets.recv_timeout(PATIENCE).unwrap();
     let (all, both) = (socket.all(), (socket.clone(), data.clone()));
     socket
         .all()

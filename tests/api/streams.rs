@@ -211,7 +211,7 @@ fn what_others_send_waits_behind_the_stream_within_the_bound() {
         let _ = ws.read();
         Ok(())
     });
-    let connection = told.recv().unwrap();
+    let connection = told.recv_timeout(PATIENCE).unwrap();
     source.send(b"one".to_vec()).unwrap();
     let first = client.read_frame().unwrap();
     assert_eq!(

@@ -5,8 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, PATIENCE, upgrade};
-use wshub::testing::duplex;
+use crate::support::{Client, PATIENCE, duplex, upgrade};
 use wshub::{Limits, Server, ServerHandle, ShutdownReport};
 
 /// No shutdown here may take longer, on however busy a machine.
