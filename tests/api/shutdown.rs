@@ -10,9 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, Client, PATIENCE, dial, frame, in_time, own_loopback, serving, upgrade, wait_until,
+    self, Client, PATIENCE, dial, duplex, frame, in_time, own_loopback, serving, upgrade,
+    wait_until,
 };
-use wshub::testing::{Duplex, duplex};
+use wshub::testing::Duplex;
 use wshub::{
     Accept, CloseEvent, Connection, Error, Event, Events, Limits, ReadyState, RecvError, Server,
     ServerBuilder, ServerHandle, ShutdownReport, Transport,

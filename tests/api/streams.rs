@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, Read};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use crate::support::{PATIENCE, wait_until};
-use wshub::testing::{Client, Duplex, Frame, duplex};
+use crate::support::{PATIENCE, duplex, wait_until};
+use wshub::testing::{Client, Duplex, Frame};
 use wshub::{
     CloseCode, CloseEvent, Error, HandlerResult, Limits, MessageStream, Overflow, SendErrorKind,
     Server, ServerBuilder, ServerHandle, Session, Violation, WebSocket,
@@ -40,8 +40,7 @@ fn serve(
     (handle, open(theirs))
 }
 
-fn open(mut stream: Duplex) -> Client<Duplex> {
-    stream.set_timeout(Some(PATIENCE));
+fn open(stream: Duplex) -> Client<Duplex> {
     Client::open(stream, "/").unwrap()
 }
 
@@ -577,9 +576,8 @@ fn compressed_messages_come_as_what_they_were() {
         ..Compression::default()
     };
     let builder = Server::builder().limits(limits()).compression(compression);
-    let (mut ours, mut theirs) = duplex();
+    let (mut ours, theirs) = duplex();
     ours.set_timeout(Some(PATIENCE));
-    theirs.set_timeout(Some(PATIENCE));
     let offer = [("Sec-WebSocket-Extensions", "permessage-deflate")];
     let sending = thread::spawn(move || {
         let head = format!(

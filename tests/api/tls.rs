@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use crate::support::app::App;
 use crate::support::tls::{Authority, Stream, connect, secure, secure_over, session};
 use crate::support::{
-    self, Client, PATIENCE, dial, read_head, read_to_close, serving, upgrade, wait_until,
+    self, Client, PATIENCE, dial, duplex, read_head, read_to_close, serving, upgrade, wait_until,
 };
 use rustls::{HandshakeKind, ProtocolVersion};
-use wshub::testing::{Duplex, duplex};
+use wshub::testing::Duplex;
 use wshub::{
     Accept, Event, HandshakeError, Limits, Refusal, Reject, Response, Server, ServerBuilder, Tls,
     TlsStream, TlsVersion, WebSocket,

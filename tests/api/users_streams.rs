@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "tls")]
 use crate::support::tls::{Authority, secure_over};
-use crate::support::{Client, PATIENCE, dial, upgrade, wait_until};
-use wshub::testing::{Duplex, duplex};
+use crate::support::{Client, PATIENCE, dial, duplex, upgrade, wait_until};
+use wshub::testing::Duplex;
 use wshub::{
     Connection, Event, Events, How, Limits, Message, Peer, SendErrorKind, Server, ServerBuilder,
     ServerHandle, ShutdownReport, Source, Transport, Waker, WebSocket,
