@@ -144,7 +144,9 @@ pub struct Limits {
     /// at this rate, up to the whole [`write_timeout`](Limits::write_timeout), [`body_timeout`](Limits::body_timeout),
     /// [`assembly_timeout`](Limits::assembly_timeout) or [`close_timeout`](Limits::close_timeout) again. So 20 MB reach
     /// a peer that reads 1 MB/s, and one that trickles is given up soon after the timeout. Default 4 KiB: half of what
-    /// is left of a mobile link that its carrier has throttled (64 kbit/s). 0: any byte gives the whole time again.
+    /// is left of a mobile link that its carrier has throttled (64 kbit/s). 0: any byte gives the whole time again. A
+    /// peer whose receive buffer is full shows what it reads in steps of a sixteenth of that: 0.5 MiB where it has read
+    /// fast before. If yours read that slower than in the timeout, raise the timeout.
     pub min_rate: usize,
 
     /// Silence after which a ping goes out. Default 20 s: proxies cut silent connections after 60 s.
@@ -152,14 +154,16 @@ pub struct Limits {
     pub ping_interval: Option<Duration>,
     /// Silence after a ping that ends the connection; any byte counts as life, and so does one that the peer takes of
     /// what waits for it. Default 20 s: with the ping's own 20 s a pulled cable shows within 40 s. Absolute for what
-    /// the system holds already, which goes before the ping: over a real link that is a second or two of it; over
-    /// loopback it may be 4 MiB, which a program that says nothing has to read within these 40 s, at 100 KiB/s.
+    /// the two systems hold already, which goes before the ping: over a real link mostly a second or two of it; over
+    /// loopback 4 MiB, and 10 or more for a peer that has read fast before, whose receive buffer has grown. A program
+    /// that says nothing has to read that within these 40 s.
     pub pong_timeout: Duration,
     /// From our Close frame to the peer's; what is sent before it goes first, and gives the peer more time while it
-    /// reads faster than [`min_rate`](Limits::min_rate). How long the answers to what a peer sent last may take once it
-    /// has said or shown that nothing more comes. And the longest a graceful shutdown takes, which is absolute: of a
-    /// page or a message under way what a peer does not read meanwhile is lost. Default 5 s: a live peer answers within
-    /// a round trip, and a dead one delays the end no longer. Zero does not wait.
+    /// reads faster than [`min_rate`](Limits::min_rate), as long as the system has not taken all of it. How long the
+    /// answers to what a peer sent last may take once it has said or shown that nothing more comes. And the longest a
+    /// graceful shutdown takes, which is absolute: of a page or a message under way what a peer does not read meanwhile
+    /// is lost. Default 5 s: a live peer answers within a round trip, and a dead one delays the end no longer. Zero
+    /// does not wait.
     pub close_timeout: Duration,
 
     /// Stack of a thread that runs a hook or a closure of yours, and with it the opening handshake and what a stream
@@ -255,9 +259,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For small machines: a controller, a camera, a router. By events the server's own memory with 32 clients is 1 to 2
-    /// MiB, and stays within 2.5, also where all of them send what they can and read nothing; stacks that were touched
-    /// included. TLS and compression come on top, and so does what your code holds.
+    /// For small machines: a controller, a camera, a router. By events the server's own memory with 32 clients is 1 to
+    /// 2 MiB, and stays within 2.5, also where all of them send what they can and read nothing; stacks that were
+    /// touched included. TLS and compression come on top, and so does what your code holds.
     ///
     /// | field | value | reason |
     /// |---|---|---|
