@@ -231,7 +231,7 @@ fn answer(server: &Server) {
 fn answered(test: impl FnOnce(&str)) {
     let (server, url) = inquisitive();
     thread::scope(|scope| {
-        // And with it the thread that answers, also where the test fails.
+        // Ends the server, and with it the thread that answers, also where the test fails.
         let _over = AtEnd(|| server.handle().terminate());
         scope.spawn(|| answer(&server));
         test(&url);

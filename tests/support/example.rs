@@ -96,8 +96,10 @@ impl Process {
 
     /// Writes to its input, which has to be a pipe; it ends with `end_input`.
     pub fn type_in(&mut self, text: impl AsRef<[u8]>) {
-        let stdin = self.child.stdin.as_mut().unwrap();
-        stdin.write_all(text.as_ref()).unwrap();
+        let (mut stdin, text) = (self.child.stdin.take().unwrap(), text.as_ref().to_vec());
+        let typing = thread::spawn(move || stdin.write_all(&text).map(|()| stdin));
+        wait_until("its input is taken", || typing.is_finished());
+        self.child.stdin = Some(typing.join().unwrap().unwrap());
     }
 
     pub fn end_input(&mut self) {
