@@ -202,7 +202,7 @@ impl Lead {
     }
 }
 
-/// The application waits for events, however that ends.
+/// The application is away when this is dropped, however its wait ends.
 pub(crate) struct ApplicationWait<'a>(&'a Lead);
 
 impl Drop for ApplicationWait<'_> {

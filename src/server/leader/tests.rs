@@ -122,6 +122,21 @@ fn taken_out(hub: &Arc<Hub>, leader: &mut Leader, ours: &Arc<dyn Transport>) -> 
     }
 }
 
+#[test]
+fn b13_after_a_panic_of_the_application_amid_its_wait_the_stand_in_leads() {
+    let server = without_pings();
+    let lead = &server.hub.lead;
+    let waits = || {
+        let _waits = lead.application_goes_on_after();
+        lead_here(&server.hub, |_| {
+            std::panic::resume_unwind(Box::new("on purpose"))
+        });
+    };
+    assert!(panics::catch(waits).is_err());
+    lead.want(false);
+    wait_until("the stand-in leads", || !lead.is_free());
+}
+
 /// The time of a turn is that of the last look. Where the process stood still between the two, a message that begins
 /// with the turn has its time all the same.
 #[test]
@@ -206,14 +221,15 @@ fn f17_who_is_always_ready_has_one_turn_between_two_of_the_others() {
         leader.take_mail(&mut |item| hub.connections.inbox.put(item));
         // As much as the system has room for: nobody reads yet.
         flood.set_nonblocking(true).unwrap();
-        assert!(flood.write(&MESSAGE.repeat(100_000)).unwrap() > 0);
+        let mut sent = flood.write(&MESSAGE.repeat(100_000)).unwrap();
+        assert!(sent > 2 * leader.read_size, "{sent} bytes are no flood");
         wait_until("the flood is seen", || {
             look(leader);
             leader.has_ready()
         });
         for _ in 0..10 {
-            // More comes, while much is there.
-            let _ = flood.write(&MESSAGE);
+            // More comes, while much is there: it goes on where that was cut.
+            sent += flood.write(&MESSAGE[sent % MESSAGE.len()..]).unwrap_or(0);
             look(leader);
         }
         // Windows may report the other one, too, though nothing came of it.
