@@ -139,12 +139,12 @@ fn serve_orders(limits: Limits) {
     }
 }
 
-/// More than the system takes for a [`narrow`] client that does not read.
+/// More than the system takes for a [`narrow_client`] client that does not read.
 const LONG: usize = 16 << 20;
 
 /// A client that the system keeps little for. Left to itself it would, for one that has just read a long message, keep
 /// the next one whole, and nobody would be given up.
-fn narrow(addr: SocketAddr) -> Client {
+fn narrow_client(addr: SocketAddr) -> Client {
     let client = Client::connect(addr);
     set_socket_recv_buffer_size(&client.stream, 64 << 10).unwrap();
     client
@@ -177,7 +177,7 @@ fn b20_who_had_not_read_everything_may_do_so() {
         return serve_orders(short_of_time());
     }
     let (mut server, addr) = Child::server("b20_who_had_not_read_everything_may_do_so", ":");
-    let mut client = narrow(addr);
+    let mut client = narrow_client(addr);
     client.send_text("send");
     assert_eq!(server.told(), "done");
     stand_still(&server);
@@ -196,7 +196,7 @@ fn b20_who_had_not_read_what_a_handler_sends_may_do_so() {
     }
     let test = "b20_who_had_not_read_what_a_handler_sends_may_do_so";
     let (mut server, addr) = Child::server(test, ":");
-    let mut client = narrow(addr);
+    let mut client = narrow_client(addr);
     client.send_binary(&vec![7; LONG]);
     wait_until("the handler waits", || server.ask("stalled") == "1");
     stand_still(&server);
