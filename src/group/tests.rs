@@ -1,12 +1,9 @@
-use std::time::Duration;
-
 use super::*;
 use crate::event::Event;
 use crate::limits::Limits;
 use crate::server::Server;
 use crate::testing;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::tests::PATIENCE;
 
 /// Connections of a server, and what keeps them open.
 pub(crate) fn connections(server: &Server, count: usize) -> (Vec<Connection>, Vec<impl Sized>) {

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use crate::support::{self, Client, PATIENCE, duplex, frame, in_time, serving, upgrade};
+use crate::support::{self, Client, PATIENCE, duplex, events_in_time, frame, serving, upgrade};
 use wshub::testing::Duplex;
 use wshub::{Connection, Event, How, Server, ServerHandle, Transport};
 
@@ -134,7 +134,7 @@ fn many_queued_messages_are_answered_in_few_writes() {
         }
         assert_eq!(client.read().close().0, 1000);
     });
-    for event in in_time(server.events()) {
+    for event in events_in_time(server.events()) {
         match event {
             Event::Message(connection, message) => connection.send(message).unwrap(),
             Event::Close(..) => break,

@@ -9,7 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::app::App;
-use crate::support::{Client, PATIENCE, duplex, frame, in_time, serving, upgrade, wait_until};
+use crate::support::{
+    Client, PATIENCE, duplex, events_in_time, frame, serving, upgrade, wait_until,
+};
 use wshub::testing::Duplex;
 use wshub::{
     Connection, Event, Limits, Overflow, SendErrorKind, Server, ServerBuilder, Transport, serve,
@@ -281,7 +283,7 @@ fn go_on(connection: &Connection, next: usize, count: usize) -> usize {
 
 fn download(server: &Server, count: usize) -> usize {
     let (mut next, mut drained) = (0, 0);
-    for event in in_time(server.events()) {
+    for event in events_in_time(server.events()) {
         match event {
             Event::Open(connection) => next = go_on(&connection, next, count),
             Event::Drained(connection) => {

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::support::{AtEnd, Client, PATIENCE, duplex, in_time};
+use crate::support::{AtEnd, Client, PATIENCE, duplex, events_in_time};
 use wshub::{
     Connection, Event, Group, Handler, Listeners, Message, Prepared, RunError, Server, testing,
 };
@@ -101,7 +101,7 @@ fn a_connection_that_ended_falls_out_of_its_group() {
         client.read();
     });
     let mut group = Group::new();
-    for event in in_time(server.events()) {
+    for event in events_in_time(server.events()) {
         match event {
             wshub::Event::Open(connection) => {
                 group.join(&connection);

@@ -115,7 +115,7 @@ fn m11_who_half_closes_behind_messages_gets_what_is_broadcast() {
         }
     });
     let (mut closed, mut seen) = (0, 0);
-    for event in support::in_time(server.events()) {
+    for event in support::events_in_time(server.events()) {
         match event {
             Event::Message(_, message) => {
                 seen += 1;

@@ -13,8 +13,8 @@ use crate::support::refusal::{
     KEY_LINE, assert_refused, but, refusal, refusal_on, status, status_of,
 };
 use crate::support::{
-    Client, PATIENCE, ask, dial, frame, in_time, read_head, read_to_close, reset, serving, throw,
-    upgrade, wait_until,
+    Client, PATIENCE, ask, dial, events_in_time, frame, read_head, read_to_close, reset, serving,
+    throw, upgrade, wait_until,
 };
 use wshub::{Accept, Event, Limits, Reject, Server, ServerBuilder};
 
@@ -900,7 +900,7 @@ fn b07_a_full_server_answers_503_until_a_close_was_taken() {
     // It has left, but the application does not know yet.
     assert_refused(addr, &request, 503, &["Retry-After: 1"]);
     assert_eq!(server.stats().refused["full"], 2);
-    assert!(in_time(server.events()).any(|event| matches!(event, Event::Close(..))));
+    assert!(events_in_time(server.events()).any(|event| matches!(event, Event::Close(..))));
     assert_eq!(server.stats().connections, 1);
     Client::connect(addr);
 }

@@ -607,9 +607,8 @@ fn over_a_stream_in_memory_a_request_that_waits_behind_a_shutdown_has_its_503() 
         .without_listener()
         .unwrap();
     tell.send(server.handle()).unwrap();
-    let (ours, mut theirs) = testing::duplex();
+    let (ours, mut theirs) = duplex();
     server.attach(ours);
-    theirs.set_timeout(Some(PATIENCE));
     theirs.write_all(get("/poll").as_bytes()).unwrap();
     let mut answer = String::new();
     theirs.read_to_string(&mut answer).unwrap();

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::support::app::App;
-use crate::support::{Client, PATIENCE, exchange, in_time, wait_until};
+use crate::support::{Client, PATIENCE, events_in_time, exchange, wait_until};
 use wshub::{Event, Response, Server, ServerBuilder};
 
 fn server() -> ServerBuilder {
@@ -194,6 +194,6 @@ fn what_waits_for_the_application_is_counted_with_its_time() {
     let mut client = Client::<TcpStream>::connect(server.local_addr().unwrap());
     client.send_text("while the application is away");
     wait_until("it waits", || server.stats().messages_in == 1);
-    assert!(in_time(server.events()).any(|event| matches!(event, Event::Message(..))));
+    assert!(events_in_time(server.events()).any(|event| matches!(event, Event::Message(..))));
     assert!(server.stats().channel_time.count() >= 1);
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 
-use crate::support::{duplex, in_time};
+use crate::support::{duplex, events_in_time};
 use wshub::testing::{self, Client};
 use wshub::{
     Accept, CloseCode, CloseEvent, Connection, Event, Group, Handler, Message, Overflow, Reject,
@@ -102,7 +102,7 @@ fn the_handler_alone() {
 
 /// Gives the handler its events up to the next one of a kind.
 fn run_until(server: &Server, chat: &mut Chat, is_it: impl Fn(&Event) -> bool) {
-    for event in in_time(server.events()) {
+    for event in events_in_time(server.events()) {
         let found = is_it(&event);
         match event {
             Event::Open(connection) => chat.on_open(&connection),

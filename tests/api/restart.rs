@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::thread;
 
-use crate::support::{Client, in_time, own_loopback};
+use crate::support::{Client, events_in_time, own_loopback};
 use wshub::{Event, Server};
 
 #[test]
@@ -22,7 +22,7 @@ fn b18_a_server_takes_its_port_again_at_once() {
         client.send_close(1000, "");
         assert!(client.at_end());
     });
-    for event in in_time(first.events()) {
+    for event in events_in_time(first.events()) {
         match event {
             Event::Message(connection, _) => connection.close(1000, "").unwrap(),
             Event::Close(..) => break,

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, Client, PATIENCE, dial, duplex, frame, in_time, own_loopback, serving, upgrade,
+    self, Client, PATIENCE, dial, duplex, events_in_time, frame, own_loopback, serving, upgrade,
     wait_until,
 };
 use wshub::testing::Duplex;
@@ -205,7 +205,7 @@ fn b22_from_within_the_loop_with_much_still_waiting() {
         server.stats().waiting_for_application >= CLIENTS
     });
     let (mut open, mut closed, mut report, mut yielded) = (HashSet::new(), 0, None, 0);
-    for event in in_time(server.events()) {
+    for event in events_in_time(server.events()) {
         yielded += usize::from(report.is_some());
         match event {
             Event::Open(connection) => assert!(open.insert(connection.id())),

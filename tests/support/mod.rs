@@ -125,7 +125,7 @@ pub fn exchange(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// A listener whose `accept` waits no longer than that, where the system keeps to it: Linux does.
+/// A listener whose `accept` waits for [`PATIENCE`] at most, where the system keeps to it: Linux does.
 pub fn listen() -> TcpListener {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     sockopt::set_socket_timeout(&listener, sockopt::Timeout::Recv, Some(PATIENCE)).unwrap();
@@ -139,7 +139,7 @@ pub fn dial(addr: impl ToSocketAddrs) -> TcpStream {
     stream
 }
 
-/// The two ends of a connection in memory. The second one, the peer's, waits no longer than that.
+/// The two ends of a connection in memory. The second one, the peer's, waits for [`PATIENCE`] at most.
 pub fn duplex() -> (Duplex, Duplex) {
     let (ours, mut theirs) = wshub::testing::duplex();
     theirs.set_timeout(Some(PATIENCE));
@@ -366,10 +366,16 @@ pub fn own_loopback() -> SocketAddr {
 }
 
 /// The events up to the end of the server; panics where none comes in time.
-pub fn in_time(mut events: Events<'_>) -> impl Iterator<Item = Event> {
-    std::iter::from_fn(move || match events.recv_timeout(PATIENCE) {
-        Err(RecvError::Ended) => None,
-        event => Some(event.expect("an event")),
+pub fn events_in_time(mut events: Events<'_>) -> impl Iterator<Item = Event> {
+    std::iter::from_fn(move || {
+        let end = Instant::now() + PATIENCE;
+        let event = events.recv_timeout(PATIENCE);
+        // It looks again when the time is over, and would find what it was not woken for.
+        assert!(Instant::now() < end, "no event in time");
+        match event {
+            Err(RecvError::Ended) => None,
+            event => Some(event.expect("an event")),
+        }
     })
 }
 

@@ -1,11 +1,9 @@
 //! A stop of the pool, with threads that are slow, busy or idle.
 
 use super::*;
+use crate::tests::PATIENCE;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
-
-/// Longer than anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The second stop takes it for slow: its job counts as done, and it does not leave yet.
 #[test]
