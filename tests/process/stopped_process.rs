@@ -139,7 +139,7 @@ fn serve_orders(limits: Limits) {
     }
 }
 
-/// More than the system takes for a [`narrow_client`] client that does not read.
+/// More than the system takes for a [`narrow_client`] that does not read.
 const LONG: usize = 16 << 20;
 
 /// A client that the system keeps little for. Left to itself it would, for one that has just read a long message, keep
